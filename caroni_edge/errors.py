@@ -29,7 +29,7 @@ class CaroniError(Exception):
 
 
 class UsageError(CaroniError):
-    """{what}"""
+    """{what}."""
 
     hint = "{hint}"
     exit_status = 2

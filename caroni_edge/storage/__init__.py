@@ -1,0 +1,1 @@
+"""SQLite: how a state database is opened, migrated and written to."""

@@ -1,0 +1,374 @@
+"""What nodes say to each other, as frozen structs.
+
+Three kinds (docs/protocol.md): *notices* say a whole state and may be lost or repeated; *link messages* travel in
+frames and take effect exactly once, in order; *events* are for people. What leaves the codec is well formed: nobody
+checks its form again. Within a message version only optional fields are added; nodes ignore unknown fields.
+
+Durations are seconds, dates are Unix seconds for people, sizes are bytes.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+LINK_VERSION = 1
+"""`v` of every frame; it changes only with the link itself."""
+MESSAGE_VERSION = 1
+"""The newest version of the messages that this program speaks."""
+
+# `$` alone would let a trailing newline through, and these names become topics, paths and URLs.
+SEGMENT_PATTERN = r"^[a-z0-9_-]{1,40}$(?!\n)"
+JOB_PATTERN = r"^[a-z0-9]{8,40}$(?!\n)"
+
+_segment = re.compile(SEGMENT_PATTERN)
+_job = re.compile(JOB_PATTERN)
+
+
+def is_segment(text: str) -> bool:
+    """Tell whether `text` may be a segment of a topic: 1 to 40 of `a-z 0-9 _ -`."""
+    return _segment.match(text) is not None
+
+
+def is_job(text: str) -> bool:
+    """Tell whether `text` may name a job."""
+    return _job.match(text) is not None
+
+
+Segment = Annotated[str, Meta(pattern=SEGMENT_PATTERN, description="A topic segment: id of a node, job type, workflow")]
+JobId = Annotated[str, Meta(pattern=JOB_PATTERN, description="Random name of one attempt of one step")]
+Name = Annotated[str, Meta(min_length=1, max_length=400)]
+Nonce = Annotated[str, Meta(min_length=1, max_length=40)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Serial = Annotated[int, Meta(ge=0, le=(1 << 62))]
+Priority = Annotated[int, Meta(ge=0, le=9)]
+Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Meta(ge=0, le=1e10)]
+Values = dict[str, Any]
+Status = Literal["pending", "queued", "running", "completed", "failed", "killed"]
+
+Position = tuple[Annotated[int, Meta(ge=0, le=(1 << 62))], Annotated[str, Meta(max_length=40)]]
+"""A place in one direction of a link: `[seq, id]`; `[0, ""]` is the beginning."""
+
+
+class Frame(Struct, frozen=True, omit_defaults=True):
+    """One MQTT message between two nodes: link messages, an acknowledgement, a question or its answer.
+
+    Attributes:
+        v: Version of the link.
+        from_: Id of the sender.
+        to: Id of the receiver.
+        boot: Random at each start of the sender's process.
+        ack: The last position that the sender has taken from the receiver, and committed.
+        ask: A Hello: nonce of the question.
+        answer: Nonce of the question that this answers.
+        speaks: Newest message version of the sender; in a Hello and in its answer.
+        first: Seq of the first message.
+        prev: Id of the row before the first message.
+        messages: The link messages, each with its random `id` and its `type`.
+    """
+
+    v: int
+    from_: Segment = msgspec.field(name="from")
+    to: Segment
+    boot: Nonce
+    ack: Position
+    ask: Nonce | None = None
+    answer: Nonce | None = None
+    speaks: Annotated[int, Meta(ge=1)] | None = None
+    first: Annotated[int, Meta(ge=1, le=(1 << 62))] | None = None
+    prev: Annotated[str, Meta(max_length=40)] | None = None
+    messages: tuple[msgspec.Raw, ...] = ()
+
+
+class JobTypeNotice(Struct, frozen=True, omit_defaults=True):
+    """A job type as its agent announces it: the types of its inputs and outputs, as CWL writes them."""
+
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    repeat: bool = True
+
+
+class Presence(Struct, frozen=True, omit_defaults=True):
+    """Notice, retained: a node is there, or (its will) is not.
+
+    Attributes:
+        online: Whether the node is connected.
+        boot: Random at each start of its process; names it among two with one id.
+        version: Version of the program.
+        host: Name of its host.
+        speaks: Newest message version.
+        job_types: An agent's job types.
+        refuses: Job type or manager (`*` for all): the reason why the agent does not offer for it.
+        slots: How many jobs the agent runs at once.
+    """
+
+    online: bool
+    boot: Nonce
+    version: str = ""
+    host: str = ""
+    speaks: int = 1
+    job_types: dict[str, JobTypeNotice] = {}
+    refuses: dict[str, str] = {}
+    slots: Count = 0
+
+
+class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
+    """Notice, retained: a manager's present demand for one job type.
+
+    Attributes:
+        serial: Grows whenever the demand changes.
+        ready: Steps whose inputs are there.
+        waiting: Steps whose inputs do not exist yet.
+        only: How many of them are bound to which agent.
+        priority: The greatest priority among them.
+        spread: Agents answer after a random share of this duration.
+    """
+
+    serial: Serial
+    ready: Count = 0
+    waiting: Count = 0
+    only: dict[str, int] = {}
+    priority: Priority = 4
+    spread: Seconds = 0.0
+
+
+class LinkMessage(Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """Base of all that is said to one node."""
+
+
+class LinkReset(LinkMessage, frozen=True, tag=True):
+    """The sender has begun its direction of the link anew: both sides reconcile."""
+
+
+class MessageRejected(LinkMessage, frozen=True, tag=True):
+    """A message of the receiver's could not be handled; it has had no effect.
+
+    Attributes:
+        id: The message's id.
+        message_type: Its type, as far as it could be read.
+        jobs: The jobs that it named, as far as they could be read.
+        reason: For people.
+    """
+
+    id: str
+    reason: str
+    message_type: str = ""
+    jobs: tuple[JobId, ...] = ()
+
+
+class JobOffer(LinkMessage, frozen=True, tag=True):
+    """An agent could take jobs of a type now or soon.
+
+    Attributes:
+        offer: Random name of the offer.
+        job_type: What it is for.
+        serial: Serial of the demand that it answers.
+        ready: Places for jobs whose inputs are there.
+        waiting: Places for jobs whose inputs do not exist yet.
+        repeat: Whether the job type may be run again by itself once it may have begun.
+        valid_for: How long the places are reserved, on the agent's clock, in seconds.
+        expected_start: Seconds until a job would start, as the agent guesses.
+    """
+
+    offer: JobId
+    job_type: Segment
+    serial: Serial
+    ready: Count = 0
+    waiting: Count = 0
+    repeat: bool = True
+    valid_for: Seconds = 10.0
+    expected_start: Seconds = 0.0
+
+
+class Placement(Struct, frozen=True, omit_defaults=True):
+    """One job in an `OfferAccept`.
+
+    Attributes:
+        job: Random name of this attempt.
+        attempt: Its number, from 1, for people.
+        job_type: What runs it.
+        workflow: The workflow's id.
+        step: The step's path.
+        priority: From 0 to 9.
+        data_ready: Whether `inputs` are all there are.
+        inputs: Those that are known.
+    """
+
+    job: JobId
+    attempt: Attempt
+    job_type: Segment
+    workflow: Segment
+    step: Name
+    priority: Priority = 4
+    data_ready: bool = False
+    inputs: Values = {}
+
+
+class OfferAccept(LinkMessage, frozen=True, tag=True):
+    """Jobs for an offer, in as many messages as the frames need; `last` frees what is left of it."""
+
+    offer: JobId
+    jobs: tuple[Placement, ...] = ()
+    last: bool = True
+
+
+class OfferReject(LinkMessage, frozen=True, tag=True):
+    """The offer is not wanted: its places are free."""
+
+    offer: JobId
+
+
+class JobAccepted(LinkMessage, frozen=True, tag=True):
+    """The agent has these jobs."""
+
+    jobs: tuple[JobId, ...]
+
+
+class JobDecline(LinkMessage, frozen=True, tag=True):
+    """The agent does not take a job; `final` says that asking it again with the same inputs is useless."""
+
+    job: JobId
+    reason: str
+    final: bool = False
+
+
+class JobDataReady(LinkMessage, frozen=True, tag=True):
+    """All inputs of a job that was placed before they existed."""
+
+    job: JobId
+    inputs: Values = {}
+
+
+class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
+    """The state of a job at its agent.
+
+    Attributes:
+        job: The job.
+        serial: Counts all updates of the agent's database; it only grows.
+        status: The state.
+        begun: Whether its process may have been started.
+        outputs: Of a completed job.
+        reason: Why it failed or was killed.
+        exit_code: Of its process; negative is a signal.
+        stderr: The last 4 KiB of its standard error.
+        started: When its process was started.
+        ended: When it ended.
+        version: Version of the job type that it ran.
+    """
+
+    job: JobId
+    serial: Serial
+    status: Status
+    begun: bool = False
+    outputs: Values | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    stderr: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    version: str | None = None
+
+
+class JobKill(LinkMessage, frozen=True, tag=True):
+    """The manager does not want this job any more."""
+
+    job: JobId
+    reason: str
+
+
+class JobStatusRequest(LinkMessage, frozen=True, tag=True):
+    """What is the state of this job? Answered by a `JobStatusUpdate`, or a `JobDecline` when it is not known."""
+
+    job: JobId
+
+
+class JobLogRequest(LinkMessage, frozen=True, tag=True):
+    """A piece of a job's log, from `offset` (bytes)."""
+
+    job: JobId
+    offset: Count = 0
+
+
+class JobLog(LinkMessage, frozen=True, tag=True):
+    """A piece of a job's log, 32 KiB at most; `end` says that nothing follows it for ever."""
+
+    job: JobId
+    offset: Count
+    data: bytes
+    end: bool = False
+
+
+class JobsWanted(LinkMessage, frozen=True, tag=True):
+    """Reconciliation: what the manager has of the agent's database, by its greatest status serial."""
+
+    database: str
+    known: Serial
+
+
+class JobHere(Struct, frozen=True, omit_defaults=True):
+    """The whole state of one job at its agent, in a `JobsHere`."""
+
+    job: JobId
+    workflow: Segment
+    step: Name
+    attempt: Attempt
+    job_type: Segment
+    serial: Serial
+    status: Status
+    begun: bool = False
+    inputs_hash: str = ""
+    outputs: Values | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    stderr: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    version: str | None = None
+
+
+class JobsHere(LinkMessage, frozen=True, tag=True):
+    """Reconciliation: the jobs whose id is greater than `after` and up to `upto` (all that follow: empty), by id."""
+
+    database: str
+    after: str
+    upto: str
+    jobs: tuple[JobHere, ...] = ()
+
+
+Message = (
+    LinkReset
+    | MessageRejected
+    | JobOffer
+    | OfferAccept
+    | OfferReject
+    | JobAccepted
+    | JobDecline
+    | JobDataReady
+    | JobStatusUpdate
+    | JobKill
+    | JobStatusRequest
+    | JobLogRequest
+    | JobLog
+    | JobsWanted
+    | JobsHere
+)
+
+
+class Trigger(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What starts a workflow: published by anybody allowed, or posted to the manager's API.
+
+    Attributes:
+        template: Name of a template.
+        inputs: Its inputs.
+        id: Id for the workflow; the same id with the same content starts nothing again.
+        priority: From 0 to 9.
+        reply_to: A topic that gets this workflow's events as well.
+    """
+
+    template: str
+    inputs: Values = {}
+    id: Segment | None = None
+    priority: Priority = 4
+    reply_to: str | None = None

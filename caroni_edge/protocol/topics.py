@@ -1,0 +1,126 @@
+"""The topics: made and read in one place, so that nothing unchecked becomes one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from caroni_edge.protocol.messages import is_segment
+
+Role = Literal["managers", "agents"]
+OTHER: dict[Role, Role] = {"managers": "agents", "agents": "managers"}
+MAX_TOPIC_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A frame for us from the node `sender`."""
+
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """Somebody starts a workflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceOf:
+    """The presence of a node."""
+
+    role: Role
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A manager's demand for a job type."""
+
+    job_type: str
+    manager: str
+
+
+Topic = Inbox | Triggers | PresenceOf | Request
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one node.
+
+    Attributes:
+        root: First segment of all.
+        role: What the node is.
+        node: Its id.
+    """
+
+    root: str
+    role: Role
+    node: str
+
+    @property
+    def client_id(self) -> str:
+        """MQTT client id; two nodes with one id cut each other off."""
+        return f"{self.root}-{self.role}-{self.node}"
+
+    @property
+    def name(self) -> str:
+        """`managers/m1`, for logs and people."""
+        return f"{self.role}/{self.node}"
+
+    @property
+    def presence(self) -> str:
+        """Where the node says that it is there."""
+        return f"{self.root}/presence/{self.role}/{self.node}"
+
+    @property
+    def presence_of_peers(self) -> str:
+        """Filter for the presence of all nodes of the other role."""
+        return f"{self.root}/presence/{OTHER[self.role]}/+"
+
+    @property
+    def inboxes(self) -> str:
+        """Filter for the frames to this node."""
+        return f"{self.root}/{self.role}/{self.node}/inbox/{OTHER[self.role]}/+"
+
+    @property
+    def triggers(self) -> str:
+        """Where workflows are started."""
+        return f"{self.root}/managers/{self.node}/workflows"
+
+    def inbox_of(self, peer: str) -> str:
+        """Where this node's frames to `peer` go."""
+        return f"{self.root}/{OTHER[self.role]}/{peer}/inbox/{self.role}/{self.node}"
+
+    def request(self, job_type: str) -> str:
+        """Where this manager's demand for `job_type` goes."""
+        return f"{self.root}/requests/{job_type}/{self.node}"
+
+    def requests_for(self, job_type: str) -> str:
+        """Filter for the demand of all managers for `job_type`."""
+        return f"{self.root}/requests/{job_type}/+"
+
+    def events(self, workflow: str) -> str:
+        """Where the events of a workflow go; `rejected` is for refused triggers."""
+        return f"{self.root}/managers/{self.node}/events/{workflow}"
+
+    def read(self, topic: str) -> Topic | None:
+        """Return what a topic that a message came by means to this node, or None when it means nothing."""
+        match topic.split("/"):
+            case [self.root, self.role, self.node, "inbox", sender_role, sender] if sender_role == OTHER[self.role]:
+                return Inbox(sender) if is_segment(sender) else None
+            case [self.root, "managers", self.node, "workflows"] if self.role == "managers":
+                return Triggers()
+            case [self.root, "presence", ("managers" | "agents") as role, node]:
+                return PresenceOf(role, node) if is_segment(node) else None
+            case [self.root, "requests", job_type, manager]:
+                return Request(job_type, manager) if is_segment(job_type) and is_segment(manager) else None
+        return None
+
+    def reply_problem(self, topic: str) -> str | None:
+        """Return why `topic` may not be a `reply_to`, or None: a manager must not be made to write into an inbox."""
+        if not topic or len(topic.encode(errors="replace")) > MAX_TOPIC_BYTES:
+            return f"reply_to must be a topic of 1 to {MAX_TOPIC_BYTES} bytes"
+        if any(c in topic for c in "+#\0") or topic.startswith("$") or not topic.isprintable():
+            return "reply_to must be one plain topic, without wildcards, and not begin with $"
+        inside = topic == self.root or topic.startswith(f"{self.root}/")
+        if inside and not topic.startswith(f"{self.root}/replies/"):
+            return f"reply_to must lie below {self.root}/replies/ or outside {self.root}"
+        return None

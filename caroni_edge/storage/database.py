@@ -1,0 +1,141 @@
+"""A node's state database: one writer, one transaction for each batch, safe over a power cut.
+
+WAL with ``synchronous=FULL``: what was committed survives a power cut (https://www.sqlite.org/wal.html). The node's
+thread owns the writing connection; pages read on their own read-only ones.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from caroni_edge.errors import CaroniError
+from caroni_edge.storage.migrations import Role, migrate
+
+# Errors that are no statement's fault: on these SQLite may have rolled the whole transaction back by itself.
+_STORAGE_CODES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+class StorageFailed(CaroniError):
+    """The state database cannot be used: {reason}."""
+
+    hint = "Look at the disk: space, read-only mount, kernel log. Nothing was lost; the node tries again."
+
+
+class Database:
+    """The writing connection of a node's state database.
+
+    Attributes:
+        conn: In autocommit mode; transactions are begun and ended here only.
+        path: The file, or None in memory.
+    """
+
+    def __init__(self, conn: sqlite3.Connection, path: Path | None = None) -> None:
+        """Wrap an open connection; see `open_database` and `memory_database`."""
+        self.conn = conn
+        self.path = path
+
+    @contextmanager
+    def immediate(self) -> Iterator[None]:
+        """A transaction that has the writer's lock from its beginning, and is rolled back on any exception.
+
+        Raises:
+            StorageFailed: SQLite could not do it, or had rolled back by itself.
+        """
+        try:
+            self.conn.execute("BEGIN IMMEDIATE")
+            yield
+            if not self.conn.in_transaction:
+                raise StorageFailed(self.where, reason="SQLite has rolled the transaction back")
+            self.conn.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise self.failure(error) or error from error
+        except BaseException:
+            self._rollback()
+            raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the open transaction that can fail alone.
+
+        Raises:
+            StorageFailed: The failure is the storage's, so the whole transaction must end.
+        """
+        self.conn.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException as error:
+            if failure := self.failure(error):
+                raise failure from error
+            self.conn.execute("ROLLBACK TO part")
+            self.conn.execute("RELEASE part")
+            raise
+        self.conn.execute("RELEASE part")
+
+    def failure(self, error: BaseException) -> StorageFailed | None:
+        """Return what `error` means when it is the storage's fault, None when it is not."""
+        if isinstance(error, StorageFailed):
+            return error
+        if isinstance(error, sqlite3.Error) and (error.sqlite_errorcode & 0xFF) in _STORAGE_CODES:
+            return StorageFailed(self.where, reason=f"{error} ({error.sqlite_errorname})")
+        if not self.conn.in_transaction:
+            return StorageFailed(self.where, reason=f"SQLite has rolled the transaction back ({error})")
+        return None
+
+    @property
+    def where(self) -> str:
+        """The file's name, for errors."""
+        return str(self.path or ":memory:")
+
+    def close(self) -> None:
+        """Close the connection; WAL is folded into the file when nobody else has it open."""
+        self.conn.close()
+
+    def _rollback(self) -> None:
+        if self.conn.in_transaction:
+            self.conn.execute("ROLLBACK")
+
+
+def open_database(path: Path, role: Role) -> Database:
+    """Open or make the state database of a node, and bring it up to this program's schema.
+
+    Raises:
+        StorageFailed: It cannot be opened or written.
+        DatabaseNewer: A newer program has written it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0)
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        migrate(conn, role, str(path))
+    except (sqlite3.Error, OSError) as error:
+        raise StorageFailed(str(path), reason=error) from error
+    return Database(conn, path)
+
+
+def memory_database(role: Role) -> Database:
+    """Make a state database in memory, for tests and simulation."""
+    conn = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=512)
+    migrate(conn, role, ":memory:")
+    return Database(conn)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a read-only connection with rows by name; it sees the last commit and never holds up the writer."""
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0)
+    conn.row_factory = sqlite3.Row
+    conn.execute("PRAGMA query_only = ON")
+    return conn

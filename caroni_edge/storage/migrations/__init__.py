@@ -1,0 +1,48 @@
+"""Schemas of the state databases, as append-only migrations of sqlite-utils.
+
+A migration that has been released is never edited: the next change is a new function below it. Tests compare a fresh
+database with one that was migrated with rows in it.
+"""
+
+import sqlite3
+from typing import Literal
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from caroni_edge.errors import CaroniError
+from caroni_edge.storage.migrations.agent import agent
+from caroni_edge.storage.migrations.delivery import delivery
+from caroni_edge.storage.migrations.manager import manager
+
+Role = Literal["managers", "agents"]
+
+SETS: dict[Role, tuple[Migrations, ...]] = {"managers": (delivery, manager), "agents": (delivery, agent)}
+
+
+class DatabaseNewer(CaroniError):
+    """The state database was written by a newer release of Caroni Edge (it has the migration {name})."""
+
+    hint = "Install that release again, or give this one an empty state_dir."
+    exit_status = 2
+
+
+def migrate(conn: sqlite3.Connection, role: Role, where: str) -> None:
+    """Apply what is missing, each migration in a transaction with the record that it ran.
+
+    Raises:
+        DatabaseNewer: It has migrations that this program does not know.
+    """
+    db = Database(conn, execute_plugins=False)
+    known = {(each.name, migration.name) for each in SETS[role] for migration in each._migrations}
+    for applied in _applied(db):
+        if applied not in known:
+            raise DatabaseNewer(where, name="/".join(applied))
+    for each in SETS[role]:
+        each.apply(db)
+
+
+def _applied(db: Database) -> list[tuple[str, str]]:
+    if "_sqlite_migrations" not in db.table_names():
+        return []
+    return list(db.conn.execute("SELECT migration_set, name FROM _sqlite_migrations ORDER BY rowid"))

@@ -1,0 +1,35 @@
+"""Tables of the link and of what both roles keep."""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from caroni_edge.storage.migrations.script import script
+
+delivery = Migrations("delivery")
+
+
+@delivery()
+def first(db: Database) -> None:
+    """Positions and outbox of the link, events waiting for their PUBACK, dead letters, facts about the node."""
+    script(
+        db,
+        """
+        CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE peers (
+            peer TEXT PRIMARY KEY,
+            acked_seq INTEGER NOT NULL DEFAULT 0, acked_id TEXT NOT NULL DEFAULT '',
+            taken_seq INTEGER NOT NULL DEFAULT 0, taken_id TEXT NOT NULL DEFAULT '',
+            reconcile INTEGER NOT NULL DEFAULT 0,
+            heard REAL NOT NULL DEFAULT 0
+        ) WITHOUT ROWID;
+        CREATE TABLE outbox (
+            peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
+            PRIMARY KEY (peer, seq)
+        ) WITHOUT ROWID;
+        CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL);
+        CREATE TABLE dead_letters (
+            id INTEGER PRIMARY KEY, date REAL NOT NULL, peer TEXT NOT NULL, message TEXT NOT NULL,
+            body BLOB NOT NULL, traceback TEXT NOT NULL
+        );
+    """,
+    )
