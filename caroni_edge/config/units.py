@@ -1,0 +1,54 @@
+"""Durations and sizes as people write them: `10s`, `90d`, `64K`, `2G`."""
+
+import re
+
+SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES_PER_UNIT = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+MAX_DURATION_S = 36500 * 86400.0
+MAX_SIZE_BYTES = 1 << 60
+
+_NUMBER_AND_UNIT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([A-Za-z]*)")
+
+
+def duration(text: object) -> float:
+    """Return the seconds that a text such as `500ms`, `10s`, `5m`, `2h` or `90d` means.
+
+    Raises:
+        ValueError: It is no such text; the message says what to write.
+    """
+    number, unit = _split(text, "a duration such as 10s, 5m or 90d", example_unit="s")
+    if unit not in SECONDS_PER_UNIT:
+        raise ValueError(f'"{text}" has no known unit: write one of ms, s, m, h, d, such as 10s')
+    seconds = number * SECONDS_PER_UNIT[unit]
+    if seconds > MAX_DURATION_S:
+        raise ValueError(f'"{text}" is too long: at most 36500d')
+    return seconds
+
+
+def size(text: object) -> int:
+    """Return the bytes that a text such as `64K`, `512M` or `2G` means (units of 1024).
+
+    Raises:
+        ValueError: It is no such text; the message says what to write.
+    """
+    number, unit = _split(text, "a size such as 64K, 512M or 2G", example_unit="M")
+    if unit not in BYTES_PER_UNIT:
+        raise ValueError(f'"{text}" has no known unit: write one of B, K, M, G, T, such as 64K')
+    size_bytes = int(number * BYTES_PER_UNIT[unit])
+    if size_bytes > MAX_SIZE_BYTES:
+        raise ValueError(f'"{text}" is too large: at most {MAX_SIZE_BYTES >> 40}T')
+    return size_bytes
+
+
+def _split(text: object, wanted: str, example_unit: str) -> tuple[float, str]:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {wanted}")
+    match = _NUMBER_AND_UNIT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        shown = f'"{text}"' if isinstance(text, str) else type(text).__name__
+        raise ValueError(f"expected {wanted}, got {shown}")
+    number, unit = match.groups()
+    if not unit:
+        raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {wanted}")
+    return float(number), unit
