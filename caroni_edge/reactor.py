@@ -1,7 +1,7 @@
 """What a reactor is given, and what it promises to the node's loop.
 
-A reactor decides and never acts: no network, no clock, no randomness of its own. Time comes in as a `Moment`, messages go
-to the outbox, notices to `Notices`; what must happen outside the database happens in `after_commit`.
+A reactor decides and never acts: no network, no clock, no randomness of its own. Time comes in as a `Moment`, messages
+go to the outbox, notices to `Notices`; what must happen outside the database happens in `after_commit`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -20,7 +20,7 @@ def first(db: Database) -> None:
             acked_seq INTEGER NOT NULL DEFAULT 0, acked_id TEXT NOT NULL DEFAULT '',
             taken_seq INTEGER NOT NULL DEFAULT 0, taken_id TEXT NOT NULL DEFAULT '',
             reconcile INTEGER NOT NULL DEFAULT 0,
-            heard REAL NOT NULL DEFAULT 0
+            silent_s REAL NOT NULL DEFAULT 0
         ) WITHOUT ROWID;
         CREATE TABLE outbox (
             peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,

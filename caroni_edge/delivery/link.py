@@ -1,0 +1,263 @@
+"""The link between this node and one peer: exactly once, in order, whatever the broker does (docs/protocol.md).
+
+A sans-IO core: frames come in, frames go out, the time is passed in. What must survive is in the rows (`outbox.py`);
+a `Link` holds what a process may forget. Each direction is a chain: every message has a random id, a frame names the
+id of the row before its first, and an acknowledgement names the id of the last row taken. Comparing ids and not only
+numbers is what tells a peer with another history (a restored or lost database) from a late frame.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from copy import copy
+from math import inf
+
+import msgspec
+
+from caroni_edge.delivery.outbox import OutboxRows, Row
+from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
+from caroni_edge.protocol.messages import (
+    LINK_VERSION,
+    MESSAGE_VERSION,
+    Frame,
+    LinkMessage,
+    LinkReset,
+    Position,
+)
+from caroni_edge.reactor import Chance
+
+WINDOW_FRAMES = 32
+ACK_WITHIN_S = 0.05
+STUCK_AFTER_S = 5.0
+REPEAT_FIRST_S, REPEAT_MOST_S = 5.0, 300.0
+HELLO_EVERY_S = 1.0
+
+
+class Link:
+    """One peer's link. `acked` and `taken` are kept by the caller in the batch's transaction (`Links.flush`).
+
+    Attributes:
+        peer: Id of the other node.
+        acked: The last position that the peer has said to have taken from us.
+        taken: The last position that we have taken from the peer.
+        boot: The peer's process last heard; None until then.
+        question: Nonce of the open question.
+        asked_at: When it was opened.
+        speaks: Newest message version of the peer, 1 until it is known.
+    """
+
+    def __init__(self, peer: str, me: str, boot: str, rows: OutboxRows, chance: Chance) -> None:
+        """Begin as a process does: no boot heard, older rows wait for an answer."""
+        self.peer = peer
+        self.boot: str | None = None
+        self.question: str | None = None
+        self.asked_at = inf
+        self.speaks = 1
+        self.acked, self.taken = rows.positions(peer)
+        self._me, self._own_boot = me, boot
+        self._rows, self._chance = rows, chance
+        self._last = rows.last(peer) or self.acked
+        self._sent_seq = self._last[0]
+        self._in_flight: deque[int] = deque()
+        self._answers: dict[str, None] = {}
+        self._hello_wanted = False
+        self._hello_allowed_at = -inf
+        self._repeat_at = inf
+        self._repeat_after_s = REPEAT_FIRST_S
+        self._ack_at = inf
+        self._frames_unacked = 0
+        self._progress_at = -inf
+
+    def snapshot(self) -> "Link":
+        """Return a copy to go back to when the batch is rolled back."""
+        same = copy(self)
+        same._in_flight = self._in_flight.copy()
+        same._answers = self._answers.copy()
+        return same
+
+    @property
+    def rows_wait(self) -> bool:
+        """Whether there are messages that the peer has not acknowledged."""
+        return self._last[0] > self.acked[0]
+
+    def put(self, message: LinkMessage, now: float) -> None:
+        """Put a message for the peer into the outbox.
+
+        Raises:
+            MessageTooLarge: No frame can hold it.
+        """
+        row_id = self._chance.new_id()
+        row = Row(self._last[0] + 1, row_id, encode_message(row_id, message))
+        self._rows.add(self.peer, row)
+        if not self.rows_wait:
+            self._progress_at = now
+        self._last = (row.seq, row.id)
+
+    # What arrives
+
+    def receive(self, frame: Frame, now: float) -> tuple[tuple[msgspec.Raw, ...], bool]:
+        """Take a frame; return the messages that are to be handled now, and whether the link was reset."""
+        self._repeat_soon(now)
+        answered = frame.answer is not None and frame.answer == self.question
+        if answered:
+            self.boot = frame.boot
+        else:
+            self.heard_boot(frame.boot, now)
+        if frame.speaks is not None:
+            self.speaks = frame.speaks
+        messages = self._take(frame, now) if frame.messages else ()
+        was_reset = self._acknowledge(frame, answered, now)
+        if frame.ask is not None:
+            self._answers[frame.ask] = None
+            self.came_online()
+        return messages, was_reset
+
+    def heard_boot(self, boot: str, now: float) -> None:
+        """Note the peer's process; a new one is asked what it has."""
+        if boot != self.boot:
+            self.boot = boot
+            self.ask(now, anew=True)
+
+    def came_online(self) -> None:
+        """The peer is surely there: an open question is repeated."""
+        if self.question is not None:
+            self._hello_wanted = True
+
+    def connected(self, now: float) -> None:
+        """We are connected anew: frames may have been lost, so ask whom rows or a question wait for."""
+        if self.rows_wait or self.question is not None:
+            self.ask(now)
+            self._hello_wanted = True
+
+    def ask(self, now: float, *, anew: bool = False) -> None:
+        """Open a question if none is open (`anew`: whether or not), and send a Hello."""
+        if self.question is not None and not anew:
+            return
+        if self.question is None:
+            self.asked_at = now
+        self.question = self._chance.new_id()
+        self._hello_wanted = True
+        self._repeat_after_s = REPEAT_FIRST_S
+        self._repeat_at = inf
+
+    def _repeat_soon(self, now: float) -> None:
+        if self.question is not None:
+            self._repeat_at = min(self._repeat_at, now + REPEAT_FIRST_S)
+
+    def _take(self, frame: Frame, now: float) -> tuple[msgspec.Raw, ...]:
+        first, messages = frame.first or 1, frame.messages
+        last = first + len(messages) - 1
+        seq, known_id = self.taken
+        fresh: tuple[msgspec.Raw, ...] = ()
+        if last >= seq:
+            before = (
+                frame.prev if seq == first - 1 else decode_envelope(messages[seq - first]).id if seq >= first else None
+            )
+            if before != known_id:
+                self.ask(now)
+                return ()
+            fresh = messages[seq - first + 1 :]
+            self.taken = (last, decode_envelope(messages[-1]).id)
+        self._frames_unacked += 1
+        self._ack_at = min(self._ack_at, now + ACK_WITHIN_S)
+        return fresh
+
+    def _acknowledge(self, frame: Frame, answered: bool, now: float) -> bool:
+        if self.question is not None and not answered:
+            return False
+        matches = self._matches(frame.ack)
+        if matches and frame.ack != self.acked:
+            self._rows.delete_upto(self.peer, frame.ack[0])
+            self.acked = frame.ack
+            self._sent_seq = max(self._sent_seq, frame.ack[0])
+            self._progress_at = now
+            while self._in_flight and self._in_flight[0] <= frame.ack[0]:
+                self._in_flight.popleft()
+        if answered:
+            self.question, self.asked_at, self._repeat_at, self._hello_wanted = None, inf, inf, False
+            self._progress_at = now
+            if not matches:
+                self._reset(frame.ack, now)
+                return True
+        if answered or (frame.ask is not None and matches):
+            self._send_again_after(frame.ack)
+        elif frame.ask is not None:
+            self.ask(now)
+        return False
+
+    def _matches(self, ack: Position) -> bool:
+        return ack == self.acked or (ack[0] > self.acked[0] and self._rows.id_at(self.peer, ack[0]) == ack[1])
+
+    def _send_again_after(self, position: Position) -> None:
+        self._sent_seq = position[0]
+        self._in_flight.clear()
+
+    def _reset(self, position: Position, now: float) -> None:
+        self._rows.delete_rows(self.peer)
+        self.acked = self._last = position
+        self._send_again_after(position)
+        self.put(LinkReset(), now)
+
+    # What leaves
+
+    def frames(self, now: float, limit: int) -> Iterator[tuple[Frame, int]]:
+        """Yield at most `limit` frames that are due, with their QoS; they must be published after the commit.
+
+        Args:
+            now: Seconds on the monotonic clock.
+            limit: How many may be sent; the rest stays due.
+        """
+        self._look_at_timers(now)
+        for frame, qos in self._due(now):
+            if limit <= 0:
+                return
+            limit -= 1
+            yield self._sent(frame, now), qos
+
+    def next_due(self) -> float:
+        """Return when `frames` should be called again because of the time alone."""
+        due = min(self._ack_at, self._repeat_at)
+        if self._hello_wanted:
+            due = min(due, self._hello_allowed_at)
+        if self.rows_wait and self.question is None:
+            due = min(due, self._progress_at + STUCK_AFTER_S)
+        return due
+
+    def has_more(self) -> bool:
+        """Tell whether frames are due that `limit` kept back."""
+        return bool(self._answers) or (self._last[0] > self._sent_seq and len(self._in_flight) < WINDOW_FRAMES)
+
+    def _look_at_timers(self, now: float) -> None:
+        if self.rows_wait and self.question is None and now >= self._progress_at + STUCK_AFTER_S:
+            self.ask(now)
+        if now >= self._repeat_at:
+            self._hello_wanted = True
+
+    def _due(self, now: float) -> Iterator[tuple[Frame, int]]:
+        if self._hello_wanted and now >= self._hello_allowed_at:
+            yield self._frame(ask=self.question, speaks=MESSAGE_VERSION), 0
+        for nonce in list(self._answers):
+            yield self._frame(answer=nonce, speaks=MESSAGE_VERSION), 0
+        while len(self._in_flight) < WINDOW_FRAMES and self._last[0] > self._sent_seq:
+            rows = self._rows.above(self.peer, self._sent_seq, MESSAGE_LIMIT_BYTES)
+            prev = self._rows.id_before(self.peer, rows[0].seq)
+            bodies = tuple(msgspec.Raw(row.body) for row in rows)
+            yield self._frame(first=rows[0].seq, prev=self.acked[1] if prev is None else prev, messages=bodies), 1
+        if now >= self._ack_at or self._frames_unacked >= WINDOW_FRAMES // 2:
+            yield self._frame(), 0
+
+    def _frame(self, **parts: object) -> Frame:
+        facts = {"v": LINK_VERSION, "from_": self._me, "to": self.peer, "boot": self._own_boot, "ack": self.taken}
+        return Frame(**facts, **parts)  # type: ignore[arg-type]
+
+    def _sent(self, frame: Frame, now: float) -> Frame:
+        self._ack_at, self._frames_unacked = inf, 0
+        if frame.ask is not None:
+            self._hello_wanted, self._hello_allowed_at = False, now + HELLO_EVERY_S
+            self._repeat_at = now + self._repeat_after_s * (0.75 + 0.5 * self._chance.random())
+            self._repeat_after_s = min(self._repeat_after_s * 2, REPEAT_MOST_S)
+        elif frame.answer is not None:
+            self._answers.pop(frame.answer, None)
+        elif frame.messages and frame.first is not None:
+            self._sent_seq = frame.first + len(frame.messages) - 1
+            self._in_flight.append(self._sent_seq)
+        return frame

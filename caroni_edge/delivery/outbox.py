@@ -1,0 +1,107 @@
+"""The rows of the link: positions of each peer, and the outbox."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from caroni_edge.protocol.messages import Position
+
+START: Position = (0, "")
+
+POSITIONS = "SELECT acked_seq, acked_id, taken_seq, taken_id FROM peers WHERE peer = ?"
+SAVE_POSITIONS = """
+    INSERT INTO peers (peer, acked_seq, acked_id, taken_seq, taken_id) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (peer) DO UPDATE SET acked_seq = excluded.acked_seq, acked_id = excluded.acked_id,
+        taken_seq = excluded.taken_seq, taken_id = excluded.taken_id"""
+WAITING = "SELECT DISTINCT peer FROM outbox"
+HAS_PEER = "SELECT 1 FROM peers WHERE peer = ?"
+LAST = "SELECT seq, id FROM outbox WHERE peer = ? ORDER BY seq DESC LIMIT 1"
+ID_AT = "SELECT id FROM outbox WHERE peer = ? AND seq = ?"
+BEFORE = "SELECT id FROM outbox WHERE peer = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
+ABOVE = "SELECT seq, id, body FROM outbox WHERE peer = ? AND seq > ? ORDER BY seq"
+ADD = "INSERT INTO outbox (peer, seq, id, body) VALUES (?, ?, ?, ?)"
+DELETE_UPTO = "DELETE FROM outbox WHERE peer = ? AND seq <= ?"
+DELETE_ROWS = "DELETE FROM outbox WHERE peer = ?"
+DELETE_PEER = "DELETE FROM peers WHERE peer = ?"
+MARK = "UPDATE peers SET reconcile = 1 WHERE peer = ?"
+
+
+class Row(NamedTuple):
+    """A message in the outbox."""
+
+    seq: int
+    id: str
+    body: bytes
+
+
+class OutboxRows:
+    """Every SQL statement of the link; all run inside the batch's transaction."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        """Work on the writing connection of the node."""
+        self._conn = conn
+
+    def waiting(self) -> list[str]:
+        """Return the peers for whom rows wait."""
+        return [peer for (peer,) in self._conn.execute(WAITING)]
+
+    def has(self, peer: str) -> bool:
+        """Tell whether a peer has positions."""
+        return self._conn.execute(HAS_PEER, (peer,)).fetchone() is not None
+
+    def positions(self, peer: str) -> tuple[Position, Position]:
+        """Return `acked` and `taken` of a peer."""
+        row = self._conn.execute(POSITIONS, (peer,)).fetchone()
+        return ((row[0], row[1]), (row[2], row[3])) if row else (START, START)
+
+    def save_positions(self, positions: Iterable[tuple[str, Position, Position]]) -> None:
+        """Keep (peer, acked, taken) of each peer named."""
+        self._conn.executemany(SAVE_POSITIONS, ((peer, *acked, *taken) for peer, acked, taken in positions))
+
+    def last(self, peer: str) -> Position | None:
+        """Return the position of the last row."""
+        row: Position | None = self._conn.execute(LAST, (peer,)).fetchone()
+        return row
+
+    def id_at(self, peer: str, seq: int) -> str | None:
+        """Return the id of the row at `seq`."""
+        row = self._conn.execute(ID_AT, (peer, seq)).fetchone()
+        return row[0] if row else None
+
+    def id_before(self, peer: str, seq: int) -> str | None:
+        """Return the id of the row before `seq`."""
+        row = self._conn.execute(BEFORE, (peer, seq)).fetchone()
+        return row[0] if row else None
+
+    def above(self, peer: str, seq: int, limit_bytes: int) -> list[Row]:
+        """Return the first rows above `seq` that fit in `limit_bytes` with a comma each, and at least one."""
+        rows: list[Row] = []
+        left = limit_bytes
+        for found in self._conn.execute(ABOVE, (peer, seq)):
+            row = Row(*found)
+            left -= len(row.body) + 1
+            if rows and left < 0:
+                break
+            rows.append(row)
+        return rows
+
+    def add(self, peer: str, row: Row) -> None:
+        """Add a row."""
+        self._conn.execute(ADD, (peer, *row))
+
+    def delete_upto(self, peer: str, seq: int) -> None:
+        """Delete the rows that the peer has taken."""
+        self._conn.execute(DELETE_UPTO, (peer, seq))
+
+    def delete_rows(self, peer: str) -> None:
+        """Delete all rows of a peer."""
+        self._conn.execute(DELETE_ROWS, (peer,))
+
+    def mark_reconcile(self, peer: str) -> None:
+        """Mark a peer that has a `peers` row as to be reconciled."""
+        self._conn.execute(MARK, (peer,))
+
+    def forget(self, peer: str) -> None:
+        """Delete all that the link knows of a peer."""
+        self._conn.execute(DELETE_ROWS, (peer,))
+        self._conn.execute(DELETE_PEER, (peer,))
