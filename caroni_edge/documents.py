@@ -194,6 +194,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, int | None]:
     begun, mark = error.context_mark, error.problem_mark or error.context_mark
     if begun and mark and begun.line != mark.line:
         said += f" (it begins in line {begun.line + 1})"
+    if "flow" in said:
+        said += "; inside {…} and […], words with brackets, a comma or a question mark need quotes"
     return f"is no YAML: {said}", mark.line + 1 if mark else None
 
 

@@ -77,6 +77,7 @@ def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
         ("a: &x {b: 1}\n<<: *x", 2, "merge keys"),
         ("a: 1\n--- \nb: 2", 2, "a second document"),
         ("x: 1\na: [1,\n2\n", 4, "(it begins in line 2)"),
+        ("inputs: {a: int[], b: int}", 1, "need quotes"),
         ("a: b: c", 1, "mapping values are not allowed"),
         ("a: 1\n\tb: 2", 2, "is no YAML"),
         ("a: 1\nb: \x01", 2, "control characters"),

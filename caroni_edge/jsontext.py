@@ -1,0 +1,77 @@
+"""JSON values as text: the one form for hashes and sizes, what JSON cannot hold, and short forms for people."""
+
+import json
+
+MAX_DEPTH = 100
+"""Levels of lists and objects inside each other that a value may have, so that no reader of JSON gives up on it."""
+
+_MAX_SHOWN = 60
+_NESTED = frozenset({list, dict})
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def canonical(value: object) -> str:
+    """Return a JSON value as compact text with sorted keys.
+
+    Raises:
+        ValueError: NaN, infinity, half a surrogate pair, too many levels, or no JSON at all; the message says which.
+    """
+    if _is_too_deep(value):
+        raise ValueError(f"has more than {MAX_DEPTH} levels inside each other")
+    try:
+        text = _encoder.encode(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    if not is_unicode(text):
+        raise ValueError("holds half a surrogate pair, which no UTF-8 can")
+    return text
+
+
+def why_not_json(value: object) -> str | None:
+    """Return why a value cannot be sent as JSON, or None."""
+    try:
+        canonical(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether UTF-8 can hold a text: it has no lone surrogates."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: short, and on one line."""
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    try:
+        text = (
+            json.dumps(value, ensure_ascii=False) if not isinstance(value, str) or is_unicode(value) else ascii(value)
+        )
+    except (TypeError, ValueError):
+        return f"a {type(value).__name__} that JSON does not have"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for each in level
+            if type(each) in _NESTED
+            for item in (each.values() if type(each) is dict else each)  # type: ignore[attr-defined]
+            if type(item) in _NESTED
+        ]
+        if not level:
+            return False
+    return True
