@@ -1,5 +1,41 @@
-"""The configuration of a node: read from YAML, the environment and secret files, and checked as a whole."""
+"""The configuration of a node: read from YAML, the environment and secret files, and checked as a whole.
 
+`keys.py` lists every key as data; `loading.py` makes the objects that the daemons use.
+"""
+
+from caroni_edge.config.broker_url import BrokerUrl, broker_url
+from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
+from caroni_edge.config.loading import load_agent, load_manager
+from caroni_edge.config.model import (
+    EVERYBODY,
+    AgentConfig,
+    BrokerConfig,
+    LogConfig,
+    ManagerConfig,
+    NodeConfig,
+    Secret,
+    WebConfig,
+    WebUser,
+)
 from caroni_edge.config.units import duration, size
 
-__all__ = ["duration", "size"]
+__all__ = [
+    "AGENT_KEYS",
+    "EVERYBODY",
+    "MANAGER_KEYS",
+    "AgentConfig",
+    "BrokerConfig",
+    "BrokerUrl",
+    "Key",
+    "LogConfig",
+    "ManagerConfig",
+    "NodeConfig",
+    "Secret",
+    "WebConfig",
+    "WebUser",
+    "broker_url",
+    "duration",
+    "load_agent",
+    "load_manager",
+    "size",
+]

@@ -1,0 +1,115 @@
+"""Every key of the two configuration files, as data: the reader, the examples' test and the documentation use it."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from caroni_edge.config import kinds
+from caroni_edge.config.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key.
+
+    Attributes:
+        name: Dotted; a part in capitals stands for any name (see `NAMES`).
+        kind: What values it takes.
+        doc: What it means, in a sentence.
+        default: As it could stand in the file; None where there is none.
+        otherwise: What holds without it, where that is no fixed value.
+        required: It must be given.
+        example: What could be given.
+        gives: The key beside it whose value is in the file that this one names.
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    default: str | int | None = None
+    otherwise: str = ""
+    required: bool = False
+    example: str = ""
+    gives: str = ""
+
+
+NAMES: Final = MappingProxyType({"MANAGER": kinds.MANAGER, "USER": kinds.USER})
+"""What the parts in capitals stand for."""
+
+SWITCHES: Final = frozenset({"web"})
+"""Sections that `false` turns off."""
+
+
+def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
+    return (
+        Key("id", kinds.SEGMENT, f"Name of this {role}; each on a broker has its own.", required=True, example=example),
+        Key("state_dir", kinds.PATH, "Where it keeps its database.", default=f"/var/lib/caroni-edge/{role}"),
+        Key("broker.url", kinds.BROKER_URL, "The broker.", required=True, example="mqtt://127.0.0.1:1883"),
+        Key("broker.username", kinds.TEXT, "Login at the broker.", otherwise="no login"),
+        Key("broker.password", kinds.SECRET, "Its password; better in a file.", otherwise="no password"),
+        Key("broker.password_file", kinds.SECRET_FILE, "File that holds the password.", gives="password"),
+        Key("broker.ca_file", kinds.READABLE_FILE, "Certificates to trust.", otherwise="those of the system"),
+        Key("topic_root", kinds.SEGMENT, "First part of every topic.", default="caroni"),
+        Key("forget_after", kinds.DURATION_OR_NEVER, "A peer silent for so long is forgotten.", default="90d"),
+        Key("disk_floor", kinds.SIZE, "With less free space it takes no new work.", default="1G"),
+        Key("web.host", kinds.TEXT, "Address of the page and the API.", default="127.0.0.1"),
+        Key("web.port", kinds.whole(0, 65535), "Port of the page and the API; 0: any free one.", default=web_port),
+        Key("web.username", kinds.USER, "Who may do all.", default="admin"),
+        Key("web.password", kinds.SECRET, "That user's password.", otherwise="made, in state_dir/web-password"),
+        Key("web.password_file", kinds.SECRET_FILE, "File that holds the password.", gives="password"),
+        Key("web.token", kinds.SECRET, "Bearer token of the API.", otherwise="made, in state_dir/web-token"),
+        Key("web.token_file", kinds.SECRET_FILE, "File that holds the token.", gives="token"),
+        Key(
+            "web.users.USER.role",
+            kinds.choice("viewer", "operator"),
+            "What a user may do.",
+            required=True,
+            example="viewer",
+        ),
+        Key("web.users.USER.password", kinds.SECRET, "That user's password.", otherwise="give a password_file"),
+        Key("web.users.USER.password_file", kinds.SECRET_FILE, "File that holds the password.", gives="password"),
+        Key("log.format", kinds.choice("console", "json"), "Log lines for people or for programs.", default="console"),
+        Key(
+            "log.level", kinds.choice("debug", "info", "warning", "error"), "The least that is logged.", default="info"
+        ),
+    )
+
+
+MANAGER_KEYS: Final = (
+    *_common("manager", "m1", 8000),
+    Key("templates", kinds.PATH, "Directory of the workflow templates.", default="/etc/caroni-edge/templates"),
+    Key("attempts", kinds.whole(1, 1000), "Attempts that a step has.", default=5),
+    Key("retry_delay", kinds.DURATION, "Wait before the second attempt; doubles to 1m.", default="1s"),
+    Key("lost_after", kinds.DURATION_OR_NEVER, "The jobs of an agent silent for so long go to others.", default="1d"),
+    Key("stalled_after", kinds.DURATION, "A workflow nobody serves for so long is stalled.", default="1m"),
+    Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
+)
+
+AGENT_KEYS: Final = (
+    *_common("agent", "a1", 8001),
+    Key("job_types", kinds.PATH, "Directory of the job types.", default="/etc/caroni-edge/jobtypes"),
+    Key("slots", kinds.whole(1, 10_000), "Jobs that run at a time.", otherwise="the number of CPUs"),
+    Key("backlog", kinds.whole(0, 100_000), "Ready jobs kept beside those that run.", otherwise="twice the slots"),
+    Key("pending", kinds.whole(0, 100_000), "Jobs kept whose data is not there yet.", otherwise="twice the slots"),
+    Key("retention.jobs", kinds.DURATION_OR_NEVER, "How long finished jobs are kept.", default="30d"),
+    Key("retention.size", kinds.SIZE_OR_NEVER, "How much finished jobs may take on disk.", default="10G"),
+    Key("managers.MANAGER.weight", kinds.weight(1_000_000), "The share of a manager that may send work.", default=1),
+)
+
+
+class Section(dict[str, "Key | Section"]):
+    """Keys and sections by their name."""
+
+
+def tree(keys: tuple[Key, ...]) -> Section:
+    """Return the keys as sections in sections."""
+    root = Section()
+    for key in keys:
+        *sections, last = key.name.split(".")
+        section = root
+        for name in sections:
+            inner = section.setdefault(name, Section())
+            assert isinstance(inner, Section)
+            section = inner
+        section[last] = key
+    return root

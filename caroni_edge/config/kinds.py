@@ -1,0 +1,210 @@
+"""The kinds of values that a key can have: how each is read, and what people call it."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.config.broker_url import broker_url
+from caroni_edge.config.model import EVERYBODY, Secret
+from caroni_edge.config.units import duration, size
+from caroni_edge.protocol.messages import is_segment
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Where systemd tells a service its credentials (systemd.exec(5), LoadCredential=)."""
+
+MAX_SECRET_BYTES = 4096
+NEVER = "never"
+
+_USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a configuration is read: the folder that relative paths start at, and the environment."""
+
+    folder: Path
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+        name: For people, as in "expected NAME".
+        read: Makes the value of what stands in the file; raises ValueError with words for people.
+        as_text: A value from the environment is taken as it is; otherwise it is read as YAML.
+    """
+
+    name: str
+    read: Callable[[Any, Place], object]
+    as_text: bool = True
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message may show it."""
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "a map"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _text(value: object, wanted: str) -> str:
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"expected {wanted}, got {shown(value)}: put it in quotes if it is meant so")
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected {wanted}, got {shown(value)}")
+    return value
+
+
+def _plain_text(value: object, _place: Place) -> str:
+    text = _text(value, "text")
+    if not text.isprintable():
+        raise ValueError("expected one line of text without control characters")
+    return text
+
+
+def _segment(value: object, _place: Place) -> str:
+    text = _text(value, "a name of 1 to 40 of a-z 0-9 _ -")
+    if not is_segment(text):
+        raise ValueError(f"{shown(text)} is no name that a topic can hold: write 1 to 40 of a-z 0-9 _ -")
+    return text
+
+
+def _manager(value: object, place: Place) -> str:
+    return EVERYBODY if value == EVERYBODY else _segment(value, place)
+
+
+def _user(value: object, _place: Place) -> str:
+    text = _text(value, "a user name")
+    if not _USER.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no user name: write 1 to 64 of A-Z a-z 0-9 . _ @ -")
+    return text
+
+
+def _path(value: object, place: Place) -> Path:
+    text = _text(value, "a path")
+    if "\0" in text:
+        raise ValueError("a path cannot hold a NUL character")
+    return place.folder / text
+
+
+def _readable(value: object, place: Place) -> Path:
+    path = _path(value, place)
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+    return path
+
+
+def _secret(value: object, _place: Place) -> Secret:
+    if not isinstance(value, str):
+        raise ValueError("expected text: put it in quotes (its value is not shown here)")
+    return Secret(value)
+
+
+def _secret_file(value: object, place: Place) -> Secret:
+    path = _find_secret(_path(value, place), str(value), place)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SECRET_BYTES + 1)
+        text = data.decode()
+    except OSError as error:
+        beside = f" (nor is it in ${CREDENTIALS})" if place.environ.get(CREDENTIALS) else ""
+        raise ValueError(f"cannot read {path}: {error.strerror or error}{beside}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8") from None
+    if len(data) > MAX_SECRET_BYTES:
+        raise ValueError(f"{path} is too large for a secret: at most {MAX_SECRET_BYTES} bytes")
+    line = text.rstrip("\r\n")
+    if not line or "\n" in line:
+        raise ValueError(f"{path} {'has several lines' if line else 'is empty'}: it must hold the secret on one line")
+    return Secret(line)
+
+
+def _find_secret(path: Path, name: str, place: Place) -> Path:
+    """Return the service's credential of that name if there is one, else the path."""
+    credentials = place.environ.get(CREDENTIALS)
+    if not credentials or Path(name).is_absolute():
+        return path
+    credential = Path(credentials, name)
+    return credential if credential.exists() else path
+
+
+def _duration(value: object, _place: Place) -> float:
+    seconds = duration(value)
+    if not seconds:
+        raise ValueError(f"{shown(value)} is too short: it must be more than 0")
+    return seconds
+
+
+def _duration_or_never(value: object, place: Place) -> float | None:
+    return None if value == NEVER else _duration(value, place)
+
+
+def _size(value: object, _place: Place) -> int:
+    return size(value)
+
+
+def _size_or_never(value: object, place: Place) -> int | None:
+    return None if value == NEVER else _size(value, place)
+
+
+def _broker_url(value: object, _place: Place) -> object:
+    return broker_url(_text(value, "a URL"))
+
+
+TEXT = Kind("text", _plain_text)
+SEGMENT = Kind("name", _segment)
+MANAGER = Kind("name of a manager", _manager)
+USER = Kind("user name", _user)
+PATH = Kind("path", _path)
+READABLE_FILE = Kind("path", _readable)
+SECRET = Kind("secret", _secret)
+SECRET_FILE = Kind("path", _secret_file)
+DURATION = Kind("duration", _duration)
+DURATION_OR_NEVER = Kind("duration or never", _duration_or_never)
+SIZE = Kind("size", _size)
+SIZE_OR_NEVER = Kind("size or never", _size_or_never)
+BROKER_URL = Kind("mqtt:// or mqtts:// URL", _broker_url)
+
+
+def whole(least: int, most: int) -> Kind:
+    """Return the kind of whole numbers from `least` to `most`."""
+    name = f"whole number from {least} to {most}"
+
+    def read(value: object, _place: Place) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"expected a {name}, got {shown(value)}")
+        return value
+
+    return Kind(name, read, as_text=False)
+
+
+def weight(most: int) -> Kind:
+    """Return the kind of numbers above 0, to `most`."""
+    name = f"number above 0, to {most}"
+
+    def read(value: object, _place: Place) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+            raise ValueError(f"expected a {name}, got {shown(value)}")
+        return float(value)
+
+    return Kind(name, read, as_text=False)
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of values that are one of `words`."""
+    name = " or ".join(words)
+
+    def read(value: object, _place: Place) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise ValueError(f"expected {name}, got {shown(value)}")
+        return value
+
+    return Kind(name, read)

@@ -1,0 +1,130 @@
+"""Loads the configuration of a manager or an agent."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Section, tree
+from caroni_edge.config.kinds import Place
+from caroni_edge.config.model import (
+    EVERYBODY,
+    AgentConfig,
+    BrokerConfig,
+    LogConfig,
+    ManagerConfig,
+    WebConfig,
+    WebUser,
+)
+from caroni_edge.config.reading import Reader, Values
+from caroni_edge.config.sources import overlay
+from caroni_edge.documents import Problem, Problems, load
+
+_MANAGER: Final = tree(MANAGER_KEYS)
+_AGENT: Final = tree(AGENT_KEYS)
+
+
+def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
+    """Read a manager's configuration.
+
+    Args:
+        path: The YAML file.
+        environ: The environment, whose `CARONI_EDGE_…` variables come before the file.
+
+    Raises:
+        Problems: Everything that is wrong with it, each with its file and line or its variable.
+    """
+    values = _read(path, environ, _MANAGER, _AGENT)
+    return ManagerConfig(
+        **_common(path, values),
+        templates=values["templates"],
+        attempts=values["attempts"],
+        retry_delay_s=values["retry_delay"],
+        lost_after_s=values["lost_after"],
+        stalled_after_s=values["stalled_after"],
+        retention_s=values["retention"]["workflows"],
+    )
+
+
+def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
+    """Read an agent's configuration.
+
+    Args:
+        path: The YAML file.
+        environ: The environment, whose `CARONI_EDGE_…` variables come before the file.
+
+    Raises:
+        Problems: Everything that is wrong with it, each with its file and line or its variable.
+    """
+    values = _read(path, environ, _AGENT, _MANAGER)
+    slots: int = values["slots"] or len(os.sched_getaffinity(0))
+    managers = values["managers"]
+    return AgentConfig(
+        **_common(path, values),
+        job_types=values["job_types"],
+        slots=slots,
+        backlog=2 * slots if values["backlog"] is None else values["backlog"],
+        pending=2 * slots if values["pending"] is None else values["pending"],
+        retention_s=values["retention"]["jobs"],
+        retention_bytes=values["retention"]["size"],
+        managers={EVERYBODY: 1.0} if managers is None else {name: each["weight"] for name, each in managers.items()},
+    )
+
+
+def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: Section) -> Values:
+    document = load(path)
+    if not isinstance(document.value, dict | None):
+        raise Problems([Problem(document.where(), "expected keys and values, such as id: m1")])
+    sources, problems = overlay(document, section, elsewhere, environ)
+    reader = Reader(sources, Place(path.absolute().parent, environ), problems)
+    values = reader.section(section, sources.values)
+    _check_broker(reader, values.get("broker") or {})
+    _check_users(reader, values.get("web") or {})
+    if problems:
+        raise Problems(problems)
+    return values
+
+
+def _check_broker(reader: Reader, broker: Values) -> None:
+    """Note what is right by itself and wrong together."""
+    given = reader.sources.given
+    url = broker.get("url")
+    if url is not None and not url.tls and given("broker", "ca_file"):
+        reader.error("broker.ca_file is of no use without TLS: write url: mqtts://…", "broker", "ca_file")
+    for name in ("password", "password_file"):
+        if given("broker", name) and not given("broker", "username"):
+            reader.error(f"broker.{name} needs broker.username beside it", "broker", name)
+
+
+def _check_users(reader: Reader, web: Values) -> None:
+    given = reader.sources.given
+    for name in web.get("users") or {}:
+        keys = ("web", "users", name)
+        if not (given(*keys, "password") or given(*keys, "password_file")):
+            reader.error(f"web.users.{name} has no password: write password_file: FILE", *keys)
+        if name == web["username"]:
+            reader.error(f"{name} is web.username already", *keys)
+
+
+def _common(path: Path, values: Values) -> dict[str, Any]:
+    return {
+        "id": values["id"],
+        "path": path,
+        "state_dir": values["state_dir"],
+        "broker": _broker(values["broker"]),
+        "topic_root": values["topic_root"],
+        "forget_after_s": values["forget_after"],
+        "disk_floor_bytes": values["disk_floor"],
+        "web": None if values["web"] is None else _web(values["web"]),
+        "log": LogConfig(**values["log"]),
+    }
+
+
+def _broker(values: Values) -> BrokerConfig:
+    url = values.pop("url")
+    return BrokerConfig(url=str(url), host=url.host, port=url.port, tls=url.tls, **values)
+
+
+def _web(values: Values) -> WebConfig:
+    users = values.pop("users") or {}
+    return WebConfig(users={name: WebUser(**user) for name, user in users.items()}, **values)

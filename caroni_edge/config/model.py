@@ -1,0 +1,177 @@
+"""What a daemon knows of its configuration: checked values, seconds and bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+EVERYBODY = "*"
+"""The key of `managers` for those that are not named."""
+
+
+class Secret:
+    """A text that must not come into a log: `str` and `repr` hide it, `reveal` does not."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text, to be sent or compared and never to be shown."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(hidden)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """How the broker is reached.
+
+    Attributes:
+        url: `mqtt://host:port` or `mqtts://host:port`, for people.
+        host: Name or address.
+        port: As given, else 1883 or 8883.
+        tls: The connection is encrypted, and the broker's certificate is checked.
+        username: For the broker; None connects without one.
+        password: Belongs to `username`.
+        ca_file: Certificates to trust; None means those of the system.
+    """
+
+    url: str
+    host: str
+    port: int
+    tls: bool
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebUser:
+    """One more person who may log in to the page."""
+
+    role: Literal["viewer", "operator"]
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebConfig:
+    """The page and the API of a node.
+
+    Attributes:
+        host: Address to listen on.
+        port: 0 takes any free one.
+        username: Who may do all.
+        password: None: the daemon makes one and keeps it in `state_dir/web-password`.
+        token: Bearer token of the API; None: likewise, in `state_dir/web-token`.
+        users: More people, by name.
+    """
+
+    host: str
+    port: int
+    username: str
+    password: Secret | None = None
+    token: Secret | None = None
+    users: Mapping[str, WebUser] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """How the node logs."""
+
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """What managers and agents have in common.
+
+    Attributes:
+        id: The node's name, a topic segment.
+        path: The file that was read.
+        state_dir: Where the node keeps its database and all else that must last.
+        broker: How the broker is reached.
+        topic_root: First segment of all topics.
+        forget_after_s: A peer not heard of for so long is forgotten; None: never.
+        disk_floor_bytes: With less free space than this the node takes no new work.
+        web: The page and the API; None: off.
+        log: How the node logs.
+    """
+
+    role: ClassVar[Literal["managers", "agents"]]
+
+    id: str
+    path: Path
+    state_dir: Path
+    broker: BrokerConfig
+    topic_root: str
+    forget_after_s: float | None
+    disk_floor_bytes: int
+    web: WebConfig | None
+    log: LogConfig
+
+    @property
+    def name(self) -> str:
+        """`managers/m1`, for logs and people."""
+        return f"{self.role}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerConfig(NodeConfig):
+    """The configuration of a workflow manager.
+
+    Attributes:
+        templates: Directory of the workflow templates.
+        attempts: Attempts that a step has.
+        retry_delay_s: Wait before the second attempt; doubles to a minute.
+        lost_after_s: Silence after which an agent's jobs are given to others; None: never.
+        stalled_after_s: A workflow is stalled when nobody serves a step of it for so long.
+        retention_s: How long finished workflows are kept; None: for ever.
+    """
+
+    role: ClassVar[Literal["managers", "agents"]] = "managers"
+
+    templates: Path
+    attempts: int
+    retry_delay_s: float
+    lost_after_s: float | None
+    stalled_after_s: float
+    retention_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig(NodeConfig):
+    """The configuration of an agent.
+
+    Attributes:
+        job_types: Directory of the job types.
+        slots: Jobs that run at a time.
+        backlog: Ready jobs kept beside those that run.
+        pending: Jobs kept whose data is not there yet.
+        retention_s: How long finished jobs are kept; None: for ever.
+        retention_bytes: How much finished jobs may take on disk; None: no bound.
+        managers: Who may send work here, with the weight of its share; `*` stands for those not named.
+    """
+
+    role: ClassVar[Literal["managers", "agents"]] = "agents"
+
+    job_types: Path
+    slots: int
+    backlog: int
+    pending: int
+    retention_s: float | None
+    retention_bytes: int | None
+    managers: Mapping[str, float]
+
+    def weight_of(self, manager: str) -> float | None:
+        """Return the weight of a manager's share, or None when it is not served."""
+        return self.managers.get(manager, self.managers.get(EVERYBODY))
