@@ -12,6 +12,7 @@ import msgspec
 
 from caroni_edge.protocol.messages import LinkMessage, Message
 from caroni_edge.protocol.topics import PresenceOf, Request
+from caroni_edge.transport.base import Arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ class Reactor(Protocol):
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message of `peer` raised here and was rejected; `jobs` are those that it named."""
 
+    def on_trigger(self, event: Arrived, at: Moment) -> None:
+        """Somebody starts a workflow (managers only); refusing it is an event, not an error."""
+
+    def on_trigger_settled(self, packet_id: int) -> None:
+        """The broker cannot repeat the trigger that had this packet id; outside of a transaction."""
+
     def settle(self, at: Moment) -> None:
         """Decide once for the whole batch, and for all that has become due."""
 
@@ -101,6 +108,9 @@ class Reactor(Protocol):
 
     def presence(self) -> Mapping[str, object]:
         """Return what the role adds to the node's presence notice."""
+
+    def presence_changed(self) -> bool:
+        """Tell, once for each change, that the presence notice must be said anew."""
 
     def after_commit(self) -> None:
         """Do outside the database what the committed batch has decided."""

@@ -301,10 +301,17 @@ class JobLog(LinkMessage, frozen=True, tag=True):
 
 
 class JobsWanted(LinkMessage, frozen=True, tag=True):
-    """Reconciliation: what the manager has of the agent's database, by its greatest status serial."""
+    """Reconciliation: what the manager has of the agent's database, by its greatest status serial.
 
-    database: str
-    known: Serial
+    Attributes:
+        wanted: Random; the answers name it, so that those to an earlier question are not taken for this one's.
+        database: The agent's database that the manager knows; empty when it knows none.
+        known: The greatest serial that it has of that database.
+    """
+
+    wanted: JobId
+    database: str = ""
+    known: Serial = 0
 
 
 class JobHere(Struct, frozen=True, omit_defaults=True):
@@ -331,9 +338,10 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
 class JobsHere(LinkMessage, frozen=True, tag=True):
     """Reconciliation: the jobs whose id is greater than `after` and up to `upto` (all that follow: empty), by id."""
 
+    wanted: JobId
     database: str
-    after: str
-    upto: str
+    after: str = ""
+    upto: str = ""
     jobs: tuple[JobHere, ...] = ()
 
 

@@ -1,0 +1,62 @@
+"""Events for people and other programs: rows until the broker has acknowledged them, in order."""
+
+import sqlite3
+
+from caroni_edge.reactor import Chance
+
+ADD = "INSERT INTO events (topic, body) VALUES (?, ?)"
+AFTER = "SELECT seq, topic, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+DELETE = "DELETE FROM events WHERE seq = ?"
+
+
+class Events:
+    """The events that wait for their PUBACK. A repeat has the same body, so the same CloudEvents `id`."""
+
+    def __init__(self, conn: sqlite3.Connection, chance: Chance) -> None:
+        """Work on the writing connection of the node."""
+        self._conn, self._chance = conn, chance
+        self._sent_upto = 0
+        self._in_flight: dict[int, int] = {}
+        self._acknowledged: list[int] = []
+
+    def new_id(self) -> str:
+        """Return an id for a new event."""
+        return self._chance.new_id()
+
+    def put(self, topic: str, body: bytes) -> None:
+        """Keep an event until it has been published; part of the batch's transaction."""
+        self._conn.execute(ADD, (topic, body))
+
+    def unsent(self, limit: int) -> list[tuple[int, str, bytes]]:
+        """Return at most `limit` events (seq, topic, body) that were not sent on this connection."""
+        return self._conn.execute(AFTER, (self._sent_upto, limit)).fetchall() if limit > 0 else []
+
+    def sent(self, seq: int, token: int) -> None:
+        """An event was handed to the transport."""
+        self._sent_upto = seq
+        self._in_flight[token] = seq
+
+    def published(self, token: int) -> bool:
+        """The broker has acknowledged `token`; return whether that was an event."""
+        seq = self._in_flight.pop(token, None)
+        if seq is not None:
+            self._acknowledged.append(seq)
+        return seq is not None
+
+    def disconnected(self) -> None:
+        """Nothing is in flight any more: what was not acknowledged is sent again."""
+        self._in_flight.clear()
+        self._sent_upto = 0
+
+    def delete_acknowledged(self) -> None:
+        """Delete what the broker has acknowledged; part of the batch's transaction."""
+        self._conn.executemany(DELETE, ((seq,) for seq in self._acknowledged))
+
+    def committed(self) -> None:
+        """The transaction that deleted them holds."""
+        self._acknowledged.clear()
+
+    @property
+    def acknowledged(self) -> int:
+        """How many rows are only waiting to be deleted."""
+        return len(self._acknowledged)

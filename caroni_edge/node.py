@@ -1,0 +1,301 @@
+"""The loop that both daemons share: a batch comes in, one transaction, then acknowledge and publish.
+
+`Node.run_batch` is deterministic: events and the time are passed in, and it can be driven by a simulation. Whatever
+happens in between, a crash means that something is sent again, never that it is lost (docs/architecture.md).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from caroni_edge.delivery.events import Events
+from caroni_edge.delivery.links import Links
+from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.dispatch import Dispatch
+from caroni_edge.identity import Identity
+from caroni_edge.protocol.messages import Presence
+from caroni_edge.protocol.topics import Topics
+from caroni_edge.reactor import Chance, Moment, Notices, Reactor
+from caroni_edge.session import Session
+from caroni_edge.storage.database import Database, StorageFailed
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Transport
+
+log = logging.getLogger(__name__)
+
+STORAGE_PAUSE_FIRST_S, STORAGE_PAUSE_MOST_S = 5.0, 300.0
+ASK_OPEN_PEERS_EVERY_S = 600.0
+FIND_OWN_PRESENCE_S = 1.0
+DELETE_EVENTS_WITHIN_S = 1.0
+SETTLE_AGAIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command for the node's thread: `work` runs within the next batch, in a savepoint.
+
+    Attributes:
+        work: Called with the time of the batch.
+        done: Gets the result when it is committed, or the error.
+        keep: After a storage error the call is run again, until it is committed.
+    """
+
+    work: Callable[[Moment], Any]
+    done: "Future[Any]" = field(default_factory=Future)
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a node is put together from."""
+
+    topics: Topics
+    database: Database
+    transport: Transport
+    chance: Chance
+    version: str
+    host: str
+    ask_every_s: float = ASK_OPEN_PEERS_EVERY_S
+
+
+class Node:
+    """A manager or an agent on the wire: link, outbox, notices, events, and the reactor that decides.
+
+    Attributes:
+        storage_failure: Why the state database cannot be used; None while it can.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        """Open the node's rows. `attach` gives it its reactor, `start` begins."""
+        self.topics, self.database, self.transport = parts.topics, parts.database, parts.transport
+        conn = parts.database.conn
+        with parts.database.immediate():
+            self.identity = Identity(conn, parts.chance.new_id)
+        rows = OutboxRows(conn)
+        self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset)
+        self.events = Events(conn, parts.chance)
+        self.notices = Notices()
+        self.session = Session(parts.transport, parts.topics, self.events)
+        self.storage_failure: str | None = None
+        self._parts = parts
+        self._storage_pause_s = STORAGE_PAUSE_FIRST_S
+        self._kept: list[Call] = []
+        self._connects = 0
+        self._connected_at = inf
+        self._presence_due = inf
+        self._ask_due = inf
+        self._events_due = inf
+        self._settle_failed_until = -inf
+
+    def attach(self, reactor: Reactor) -> None:
+        """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
+        self.reactor = reactor
+        self._dispatch = Dispatch(self.database, self.links, reactor, self.topics)
+
+    def start(self, at: Moment) -> None:
+        """The first batch of the process: durations begin anew, peers with open business are asked."""
+        with self.database.immediate():
+            self.links.begin(at.now)
+            self.reactor.on_start(at)
+            self.links.start(self.reactor.open_peers())
+            self.links.flush()
+        self.links.commit()
+        self.reactor.after_commit()
+        self._ask_due = at.now + self._parts.ask_every_s
+
+    # Questions
+
+    @property
+    def will(self) -> Presence:
+        """What is said for us when we vanish."""
+        return Presence(online=False, boot=self.identity.boot)
+
+    def why_not_ready(self) -> str | None:
+        """Return why the node cannot work now, for people; None when it can."""
+        if self.storage_failure:
+            return self.storage_failure
+        if self.identity.taken_by:
+            return f"id taken: {self.topics.name} is also running on {self.identity.taken_by}"
+        return None if self.session.connected else f"not connected to the broker: {self.session.reason}"
+
+    def silent_for(self, peer: str, now: float) -> float:
+        """Return for how long a question to `peer` is open while we are connected, in seconds."""
+        return max(0.0, now - max(self.links.asked_at(peer), self._connected_at))
+
+    def next_due(self) -> float:
+        """Return when a batch must run though nothing arrives, on the monotonic clock."""
+        due = min(self.reactor.next_due(), self._events_due, self._ask_due)
+        due = max(due, self._settle_failed_until)
+        if not self.session.connected:
+            return due
+        links_due = self.links.next_due() if self.session.capacity > 0 else inf
+        return min(due, links_due, self._presence_due)
+
+    # A batch
+
+    def run_batch(self, arrived: Sequence[Event | Call], at: Moment) -> None:
+        """Let a batch take effect in one transaction; only then acknowledge, publish and act."""
+        events = [event for event in arrived if not self._note(event, at)]
+        if not events and not self.links.held_back and at.now < self.next_due():
+            self.session.pump()
+            return
+        calls = [*self._kept, *(event for event in events if isinstance(event, Call))]
+        results: list[tuple[Call, Any]] = []
+        try:
+            with self.database.immediate():
+                self.links.begin(at.now)
+                for event in events:
+                    self._take(event, at)
+                results = [(call, self._run(call, at)) for call in calls]
+                self._settle(at)
+                frames = list(self.links.frames(self.session.capacity)) if self.session.connected else []
+                self.links.flush()
+                self.events.delete_acknowledged()
+        except StorageFailed as failure:
+            self._fail(failure, calls)
+            return
+        self._after_commit(events)
+        self.session.send(frames)
+        self.session.pump()
+        self.reactor.after_commit()
+        for call, result in results:
+            _resolve(call, result)
+
+    def _note(self, event: Event | Call, at: Moment) -> bool:
+        """Take what needs no transaction; return whether `event` was such."""
+        if not isinstance(event, Published):
+            return False
+        if event.connection == self.session.connection:
+            self._dispatch.settled(self.session.on_published(event.token))
+            if self.events.acknowledged:
+                self._events_due = min(self._events_due, at.now + DELETE_EVENTS_WITHIN_S)
+        return True
+
+    def _take(self, event: Event | Call, at: Moment) -> None:
+        match event:
+            case Arrived():
+                if self._is_own_presence(event):
+                    self._found_own_presence(event, at)
+                else:
+                    self._dispatch.take(event, at)
+            case Connected():
+                self._on_connected(event, at)
+            case Disconnected():
+                if self.session.on_disconnected(event):
+                    self._connected_at = self._presence_due = inf
+                    log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
+            case _:
+                pass
+
+    def _run(self, call: Call, at: Moment) -> Any:
+        try:
+            with self.database.savepoint():
+                return call.work(at)
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - given to the caller, whoever that is
+            return error
+
+    def _settle(self, at: Moment) -> None:
+        if at.now >= self._ask_due:
+            self._ask_due = at.now + self._parts.ask_every_s
+            self.links.ask(self.reactor.open_peers())
+        if at.now >= self._presence_due:
+            self._say_presence()
+        if at.now < self._settle_failed_until:
+            return
+        try:
+            with self.database.savepoint():
+                self.reactor.settle(at)
+        except StorageFailed:
+            raise
+        except Exception:
+            self._settle_failed_until = at.now + SETTLE_AGAIN_S
+            self.reactor.rolled_back()
+            log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
+        if self.reactor.presence_changed() and self._presence_due == inf:
+            self._say_presence()
+
+    def _after_commit(self, events: Sequence[Event | Call]) -> None:
+        self.links.commit()
+        self.events.committed()
+        self._events_due = inf
+        self._kept.clear()
+        self.storage_failure, self._storage_pause_s = None, STORAGE_PAUSE_FIRST_S
+        for event in events:
+            if isinstance(event, Arrived) and event.qos:
+                self.session.ack(event)
+        self.session.subscribe(self._wanted())
+        self.session.say(self.notices.take())
+
+    def _fail(self, failure: StorageFailed, calls: Sequence[Call]) -> None:
+        """Go back to before the batch; nothing was acknowledged, so all of it comes again."""
+        log.error("%s", failure, extra={"action": "storage_failed"})
+        self.links.roll_back()
+        self.notices.take()
+        self.reactor.rolled_back()
+        self.storage_failure = str(failure)
+        self._kept = [call for call in calls if call.keep]
+        for call in calls:
+            if not call.keep:
+                _resolve(call, failure)
+        self.transport.disconnect(self._storage_pause_s)
+        self._storage_pause_s = min(self._storage_pause_s * 2, STORAGE_PAUSE_MOST_S)
+
+    # Connection and identity
+
+    def _on_connected(self, event: Connected, at: Moment) -> None:
+        self.session.on_connected(event)
+        self._connected_at = at.now
+        self._connects += 1
+        log.info("connected to the broker", extra={"action": "connected"})
+        # At the first connect of a run a node finds its own former presence; from then on another's means another node.
+        if self._connects == 1:
+            self._say_presence()
+        else:
+            self._presence_due = at.now + FIND_OWN_PRESENCE_S
+        self.reactor.on_connected(at)
+        self.links.connected()
+
+    def _wanted(self) -> list[tuple[str, int]]:
+        base = [(self.topics.inboxes, 1), (self.topics.presence_of_peers, 0), *self.reactor.subscriptions()]
+        return [*base, (self.topics.presence, 0)] if self._presence_due < inf else base
+
+    def _is_own_presence(self, event: Arrived) -> bool:
+        return event.topic == self.topics.presence
+
+    def _found_own_presence(self, event: Arrived, at: Moment) -> None:
+        presence = self._dispatch.read_presence(event)
+        if presence is None or self._presence_due == inf:
+            return
+        pause_s = self.identity.found(presence)
+        if self.identity.taken_by:
+            log.error(
+                "id taken: another %s runs on %s; give each node an id of its own",
+                self.topics.name,
+                self.identity.taken_by,
+                extra={"action": "id_taken"},
+            )
+        if pause_s:
+            self._presence_due = inf
+            self.transport.disconnect(pause_s)
+        else:
+            self._presence_due = at.now
+
+    def _say_presence(self) -> None:
+        self._presence_due = inf
+        facts: dict[str, Any] = dict(self.reactor.presence())
+        boot, version, host = self.identity.boot, self._parts.version, self._parts.host
+        self.notices.say(self.topics.presence, Presence(online=True, boot=boot, version=version, host=host, **facts))
+
+    def _on_link_reset(self, peer: str) -> None:
+        log.warning("the link begins anew; reconciling", extra={"action": "link_reset", "peer": peer})
+
+
+def _resolve(call: Call, result: Any) -> None:
+    if isinstance(result, BaseException):
+        call.done.set_exception(result)
+    else:
+        call.done.set_result(result)

@@ -1,0 +1,126 @@
+"""What a node says on its present connection, within a bound of what is in flight: frames, notices, events."""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from caroni_edge.delivery.events import Events
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.messages import Frame
+from caroni_edge.protocol.topics import Topics
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, Transport
+
+log = logging.getLogger(__name__)
+
+MOST_IN_FLIGHT = 90
+"""QoS 1 publications without PUBACK; the transport's own bound is above it."""
+
+
+class Session:
+    """The connection as the node sees it. Nothing is kept here that a reconnect does not make anew.
+
+    Attributes:
+        connection: Number of the present connection, None while there is none.
+        reason: Why there is none, for people.
+    """
+
+    def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
+        """Begin without a connection."""
+        self.connection: int | None = None
+        self.reason = "not connected yet"
+        self._transport, self._topics, self._events = transport, topics, events
+        self._subscribed: set[tuple[str, int]] = set()
+        self._notices: dict[str, bytes] = {}
+        self._in_flight: set[int] = set()
+        self._last_token = 0
+        self._acks: list[tuple[int, int]] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has taken us in."""
+        return self.connection is not None
+
+    @property
+    def capacity(self) -> int:
+        """How many more QoS 1 messages may be published now."""
+        return MOST_IN_FLIGHT - len(self._in_flight) if self.connected else 0
+
+    def on_connected(self, event: Connected) -> None:
+        """Begin anew on a connection."""
+        self._forget()
+        self.connection, self.reason = event.connection, ""
+
+    def on_disconnected(self, event: Disconnected) -> bool:
+        """Note that the connection is gone; return whether it was the present one."""
+        self.reason = event.reason
+        if event.connection != self.connection:
+            return False
+        self.connection = None
+        self._forget()
+        return True
+
+    def on_published(self, token: int) -> list[int]:
+        """Take a PUBACK; return the packet ids that the broker can no longer send again.
+
+        A PUBACK for something that was sent after our own PUBACK shows that the broker has seen that one.
+        """
+        self._in_flight.discard(token)
+        self._events.published(token)
+        settled = [packet_id for packet_id, upto in self._acks if upto < token]
+        self._acks = [ack for ack in self._acks if ack[1] >= token]
+        return settled
+
+    def subscribe(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Bring the subscriptions of this connection to what is wanted."""
+        if not self.connected:
+            return
+        now = set(wanted)
+        if gone := [topic for topic, _ in self._subscribed - now]:
+            self._transport.unsubscribe(gone)
+        if new := sorted(now - self._subscribed):
+            self._transport.subscribe(new)
+        self._subscribed = now
+
+    def ack(self, message: Arrived) -> None:
+        """Acknowledge a message; what it was is settled when the broker acknowledges something later."""
+        self._transport.ack(message)
+        if message.connection == self.connection and message.packet_id:
+            self._acks.append((message.packet_id, self._last_token))
+
+    def say(self, notices: Mapping[str, msgspec.Struct | None]) -> None:
+        """Publish notices, retained; the last one said for a topic wins."""
+        if self.connected:
+            self._notices.update((topic, b"" if said is None else encode(said)) for topic, said in notices.items())
+
+    def send(self, frames: Iterable[tuple[Frame, int]]) -> None:
+        """Publish frames; who makes them has looked at `capacity`."""
+        for frame, qos in frames:
+            self._publish(self._topics.inbox_of(frame.to), encode(frame), qos=qos)
+
+    def pump(self) -> None:
+        """Publish notices and events as far as there is room."""
+        while self._notices and self.capacity > 0:
+            topic = next(iter(self._notices))
+            if not self._publish(topic, self._notices[topic], retain=True):
+                return
+            del self._notices[topic]
+        for seq, topic, body in self._events.unsent(self.capacity):
+            token = self._publish(topic, body)
+            if not token:
+                return
+            self._events.sent(seq, token)
+
+    def _publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        token = self._transport.publish(topic, payload, qos=qos, retain=retain)
+        if token and qos:
+            self._in_flight.add(token)
+            self._last_token = token
+        return token
+
+    def _forget(self) -> None:
+        self._subscribed.clear()
+        self._notices.clear()
+        self._in_flight.clear()
+        self._acks.clear()
+        self._events.disconnected()
