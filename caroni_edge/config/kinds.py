@@ -105,6 +105,8 @@ def _readable(value: object, place: Place) -> Path:
 def _secret(value: object, _place: Place) -> Secret:
     if not isinstance(value, str):
         raise ValueError("expected text: put it in quotes (its value is not shown here)")
+    if not value:
+        raise ValueError("an empty secret protects nothing: leave it out, or write one")
     return Secret(value)
 
 
