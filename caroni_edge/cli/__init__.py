@@ -1,0 +1,84 @@
+"""The command line: one file a command, imported when that command is used.
+
+The file of a command is called like it, and so is its function: `check-config` is `check_config` in `check_config.py`.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+from caroni_edge import __version__
+from caroni_edge.errors import CaroniError
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "demo": "Show a workflow crossing two agents, on a broker of its own.",
+        "init": "Write a commented starter configuration into DIR.",
+        "check-config": "Check configuration, template and job type files.",
+        "manager": "Run a workflow manager.",
+        "agent": "Run an agent.",
+        "broker": "Run the embedded broker, for trying things out.",
+        "submit": "Start a workflow from TEMPLATE.",
+        "status": "Show workflows, or the steps of one.",
+        "why": "Say why a workflow or a step is where it is.",
+        "logs": "Show the log of a step.",
+        "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
+        "retry": "Give the failed steps of WORKFLOW fresh attempts.",
+    }
+)
+"""Every command with its sentence for `--help`, which needs no command to be imported."""
+
+DEBUG = "CARONI_DEBUG"
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is used, and shows errors as sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; an error becomes a sentence, a hint and an exit status."""
+        try:
+            return super().main(*args, **kwargs)
+        except CaroniError as error:
+            show(error)
+            sys.exit(error.exit_status)
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            click.echo(f"caroni-edge: {type(error).__name__}: {error}", err=True)
+            click.echo(f"  This should not happen. {DEBUG}=1 shows where it did; please report it.", err=True)
+            sys.exit(1)
+
+
+def show(error: CaroniError) -> None:
+    """Say on standard error what is wrong, and below it what to do."""
+    click.echo(str(error), err=True)
+    if error.advice:
+        click.echo(f"  {error.advice}", err=True)
+
+
+@click.group(cls=Commands, epilog="Example: caroni-edge demo")
+@click.version_option(__version__, prog_name="caroni-edge", message="%(prog)s %(version)s")
+def main() -> None:
+    """Workflows over many hosts with no head node, over MQTT."""
