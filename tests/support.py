@@ -1,0 +1,39 @@
+"""What tests of all layers share: waiting for a condition, and ports to listen on."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+
+POLL_S = 0.005
+
+
+def wait_until(condition: Callable[[], Seen], timeout_s: float = 10.0, what: str = "") -> Seen:
+    """Call `condition` until it returns something true, and return that.
+
+    Args:
+        condition: Looks at what the test waits for; it should return what it saw, so that a failure can show it.
+        timeout_s: How long to go on. It bounds a failing test only, and is no measurement.
+        what: What is waited for, in words.
+
+    Raises:
+        AssertionError: It did not happen; the message shows what `condition` returned last.
+    """
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        if time.monotonic() > give_up_at:
+            raise AssertionError(f"waited {timeout_s:g} s for {what or 'a condition'}; last seen: {seen!r}")
+        time.sleep(POLL_S)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
