@@ -27,7 +27,7 @@ __all__ = [
     "union",
 ]
 
-_MAX_DEPTH = 32
+_MAX_DEPTH = 16
 _NAMES = (*SCALAR_NAMES, "Any")
 _FILES = "is not served yet; pass a URL or a path that both hosts know, as a string"
 _NOT_SERVED = {

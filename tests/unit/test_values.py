@@ -138,7 +138,7 @@ def test_deep_values_are_refused_without_a_crash() -> None:
         ({"type": "record", "fields": [{"type": "int"}]}, "needs a name"),
         ({"type": "record", "fields": [{"name": "a", "type": "int"}] * 2}, 'the field "a" of a record is there twice'),
         ({"type": "record", "fields": {"a": {"type": "int", "defualt": 1}}}, 'unknown key "defualt" in the field "a"'),
-        ("int" + "[]" * 50, "at most 32 levels"),
+        ("int" + "[]" * 50, "at most 16 levels"),
     ],
 )
 def test_types_that_cannot_be_read_say_what_to_write(spec: object, said: str) -> None:
