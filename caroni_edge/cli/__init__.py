@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from caroni_edge import __version__
 from caroni_edge.errors import CaroniError
@@ -39,11 +40,11 @@ DEBUG = "CARONI_DEBUG"
 class Commands(click.Group):
     """A group that imports a command when it is used, and shows errors as sentences."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
@@ -51,10 +52,15 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin so."""
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; an error becomes a sentence, a hint and an exit status."""
@@ -63,6 +69,9 @@ class Commands(click.Group):
         except CaroniError as error:
             show(error)
             sys.exit(error.exit_status)
+        except OSError as error:
+            click.echo(f"{error.filename or 'caroni-edge'}: {error.strerror or error}", err=True)
+            sys.exit(1)
         except Exception as error:
             if os.environ.get(DEBUG):
                 raise
