@@ -1,12 +1,17 @@
 """What the node needs of an MQTT connection, and what it is told by one.
 
 A transport owns a connection with a persistent session and keeps it open: it reconnects by itself, with jitter. All it
-learns goes into one callable as small immutable objects, from whichever thread; it never decides anything.
+learns goes into one callable as small immutable objects, from whichever thread; it never decides anything. It queues
+nothing either: what cannot be published now stays where it is kept, in the outbox.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+MOST_IN_FLIGHT = 100
+"""QoS 1 publications on a connection whose PUBACK has not come; beyond this `publish` returns 0."""
+MOST_TOPIC_BYTES = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,21 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionRefused:
+    """The broker does not let us subscribe to `topic_filter` (its ACL, most likely); the others hold."""
+
+    topic_filter: str
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransportEnded:
+    """The network thread has died by a fault of the program; nothing will come any more. The node must end."""
+
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
 class Will:
     """What the broker says for us when we vanish (QoS 1, retained)."""
 
@@ -64,30 +84,82 @@ class Will:
     payload: bytes = field(repr=False)
 
 
-Event = Arrived | Connected | Disconnected | Published
+Event = Arrived | Connected | Disconnected | Published | SubscriptionRefused | TransportEnded
 Deliver = Callable[[Event], None]
 
 
 class Transport(Protocol):
-    """An MQTT 3.1.1 connection with a persistent session. Methods are called by the node's thread only."""
+    """An MQTT 3.1.1 connection with a persistent session. Methods are called by the node's thread only.
+
+    Attributes:
+        will: What the broker is to say when we vanish; it is read at each connect.
+    """
+
+    will: Will | None
 
     def start(self, deliver: Deliver) -> None:
-        """Begin to connect, and go on for ever; everything that happens is delivered."""
+        """Begin to connect, and go on for ever; everything that happens is delivered.
+
+        `Connected` comes before all else of a connection. A broker that still has our session may send its messages
+        right after it, before anything is subscribed.
+        """
 
     def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
-        """Subscribe to (topic filter, QoS) pairs on the present connection."""
+        """Subscribe to (topic filter, QoS) pairs on the present connection; `SubscriptionRefused` names those refused.
+
+        Raises:
+            ValueError: One is no topic filter.
+        """
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """End subscriptions."""
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
-        """Publish on the present connection, and return a token; 0 when there is none (nothing is queued then)."""
+        """Publish on the present connection.
+
+        Returns:
+            A positive token, greater than all before. With QoS 1, `Published` names it when the broker has the message.
+            0 when it was not taken: there is no connection, or `MOST_IN_FLIGHT` are in flight, or (QoS 0) the network
+            does not keep up. Nothing is queued then; a `Published` or `Connected` tells when to try again.
+
+        Raises:
+            ValueError: `topic` is none that can be published to.
+        """
 
     def ack(self, message: Arrived) -> None:
         """Acknowledge a QoS 1 message (PUBACK); nothing happens when its connection is gone."""
 
     def disconnect(self, pause_s: float = 0.0) -> None:
-        """Cut the present connection, and connect again after `pause_s` seconds at the earliest."""
+        """End the present connection (no will is said), and connect again after `pause_s` seconds at the earliest.
+
+        Nothing that comes by it is delivered after this call, except its `Disconnected`.
+        """
 
     def stop(self, timeout_s: float) -> None:
         """Wait for what is in flight (at most `timeout_s`), disconnect cleanly, and end."""
+
+
+def check_topic(topic: str) -> None:
+    """Refuse what is no topic to publish to.
+
+    Raises:
+        ValueError: It is empty, too long, has a wildcard or a NUL, or cannot be encoded.
+    """
+    if not topic or len(topic.encode()) > MOST_TOPIC_BYTES or any(c in topic for c in "+#\0"):
+        raise ValueError(f"{topic[:200]!r} is no topic to publish to")
+
+
+def check_filter(topic_filter: str) -> None:
+    """Refuse what is no topic filter to subscribe to.
+
+    Raises:
+        ValueError: As for a topic, except that `+` may be a whole level, and `#` the last one.
+    """
+    *levels, last = topic_filter.split("/")
+    plain = [level for level in (*levels, "" if last == "#" else last) if level != "+"]
+    if (
+        not topic_filter
+        or len(topic_filter.encode()) > MOST_TOPIC_BYTES
+        or any(c in level for level in plain for c in "+#\0")
+    ):
+        raise ValueError(f"{topic_filter[:200]!r} is no topic filter")

@@ -1,0 +1,382 @@
+"""The MQTT connection of a node: paho speaks the protocol, driven by one network thread of ours.
+
+All that touches paho happens in that thread. The node's thread appends commands to a deque and wakes it, so neither
+ever waits for the other, and no lock is needed. Each connection has a paho client of its own: nothing of an earlier one
+can be sent behind the outbox's back, and what is meant for an earlier one finds nobody.
+"""
+
+import logging
+import select
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from caroni_edge.transport import failures
+from caroni_edge.transport.base import (
+    MOST_IN_FLIGHT,
+    Arrived,
+    Connected,
+    Deliver,
+    Disconnected,
+    Published,
+    SubscriptionRefused,
+    TransportEnded,
+    Will,
+    check_filter,
+    check_topic,
+)
+from caroni_edge.transport.network import Backoff, Waker, no_delay, tls_context
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 20
+CONNECT_TIMEOUT_S = 5.0
+CHECK_EVERY_S = 2.0
+"""How often the keep-alive is looked after when nothing happens."""
+RETRY_FIRST_S = 1.0
+COMMANDS_AT_ONCE = 100
+MOST_WAITING = 1000
+"""QoS 0 publications are refused while so many commands wait for the network."""
+LEAVE_WITHIN_S = 1.0
+
+
+class _Connection:
+    """One connection, from its first packet to its last. Only `taking` and `in_flight` are for other threads too."""
+
+    def __init__(self, number: int, client: paho.Client, who: "MqttTransport", deliver: Deliver) -> None:
+        self.number, self.client = number, client
+        self.taken = self.closing = False
+        self.in_flight: set[int] = set()
+        self.reason = ""
+        self._who, self._deliver = who, deliver
+        self._tokens: dict[int, int] = {}
+        self._filters: dict[int, Sequence[str]] = {}
+        client.on_socket_open = _on_socket_open
+        client.on_socket_register_write = _nothing
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+
+    @property
+    def taking(self) -> bool:
+        """Whether commands for it are taken."""
+        return self.taken and not self.closing
+
+    def publish(self, token: int, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+        info = self.client.publish(topic, payload, qos, retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise ConnectionError(f"a message was not taken: {info.rc.name}")
+        if qos:
+            self._tokens[info.mid] = token
+
+    def ack(self, packet_id: int, qos: int) -> None:
+        self.client.ack(packet_id, qos)
+
+    def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
+        _, packet_id = self.client.subscribe(list(filters))
+        if packet_id is not None:
+            self._filters[packet_id] = [topic_filter for topic_filter, _ in filters]
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        self.client.unsubscribe(list(filters))
+
+    def close(self) -> None:
+        self.closing = True
+        if sock := self.client.socket():
+            sock.close()
+
+    # paho's callbacks: they only deliver. An exception in one ends the connection, not the thread.
+
+    def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
+        if code.is_failure:
+            self.reason = failures.refusal(code.getName(), self._who.username, self._who.client_id)
+            return
+        self.taken = True
+        self._deliver(Connected(self.number, flags.session_present))
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
+        host, port = self._who.host, self._who.port
+        self.reason = self.reason or failures.lost(code.getName(), taken=self.taken, host=host, port=port)
+
+    def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        if self.closing:
+            return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "\N{REPLACEMENT CHARACTER}"
+        facts = (message.qos, message.retain, message.dup, message.mid)
+        self._deliver(Arrived(topic, bytes(message.payload), *facts, self.number))
+
+    def _on_publish(self, _client: Any, _data: Any, packet_id: int, _code: Any, _properties: Any) -> None:
+        token = self._tokens.pop(packet_id, None)
+        if token is None:
+            return
+        self.in_flight.discard(token)
+        if not self.closing:
+            self._deliver(Published(token, self.number))
+
+    def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
+        for topic_filter, code in zip(self._filters.pop(packet_id, ()), codes, strict=False):
+            if code.is_failure:
+                self._deliver(SubscriptionRefused(topic_filter, self.number))
+
+
+class MqttTransport:
+    """A persistent session at a broker, over TCP or TLS.
+
+    Attributes:
+        host: The broker's name or address.
+        port: Its port.
+        client_id: MQTT client id; who connects with the same one cuts us off.
+        username: None connects without one.
+        will: What the broker says when we vanish; may be set until `start`.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        client_id: str,
+        tls: bool = False,
+        username: str | None = None,
+        password: str | None = None,
+        ca_file: Path | None = None,
+        will: Will | None = None,
+        clean_session: bool = False,
+        retry_first_s: float = RETRY_FIRST_S,
+    ) -> None:
+        """Prepare a connection; `start` begins it.
+
+        Args:
+            host: The broker's name or address.
+            port: Its port.
+            client_id: MQTT client id.
+            tls: Encrypt, and check the broker's certificate and its name.
+            username: The user to log in as.
+            password: The user's password.
+            ca_file: Certificates to trust; None trusts those of the system.
+            will: What the broker says when we vanish.
+            clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
+            retry_first_s: The longest wait before the first retry; it doubles to half a minute.
+
+        Raises:
+            UnusableCaFile: `ca_file` cannot be used.
+        """
+        self.host, self.port, self.client_id = host, port, client_id
+        self.username, self.will = username, will
+        self._password, self._clean_session = password, clean_session
+        self._tls = tls_context(ca_file) if tls else None
+        self._backoff = Backoff(retry_first_s)
+        self._connection: _Connection | None = None
+        self._connections = self._tokens = 0
+        self._commands: deque[tuple[_Connection, Callable[..., None], tuple[Any, ...]]] = deque()
+        self._not_before = -inf
+        self._stop_at: float | None = None
+        self._said = ""
+        self._waker = Waker()
+        self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
+
+    # For the node's thread
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin to connect, and go on for ever."""
+        self._deliver = deliver
+        self._thread.start()
+
+    def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
+        """Subscribe to (topic filter, QoS) pairs on the present connection."""
+        for topic_filter, _ in filters:
+            check_filter(topic_filter)
+        if filters and (connection := self._present()):
+            self._command(connection, connection.subscribe, tuple(filters))
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """End subscriptions."""
+        if filters and (connection := self._present()):
+            self._command(connection, connection.unsubscribe, tuple(filters))
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
+        """Publish on the present connection; see `Transport.publish`."""
+        check_topic(topic)
+        connection = self._present()
+        if connection is None:
+            return 0
+        if len(connection.in_flight) >= MOST_IN_FLIGHT if qos else len(self._commands) >= MOST_WAITING:
+            return 0
+        self._tokens += 1
+        if qos:
+            connection.in_flight.add(self._tokens)
+        self._command(connection, connection.publish, self._tokens, topic, payload, qos, retain)
+        return self._tokens
+
+    def ack(self, message: Arrived) -> None:
+        """Acknowledge a QoS 1 message; nothing happens when its connection is gone."""
+        connection = self._present()
+        if connection and connection.number == message.connection and message.qos:
+            self._command(connection, connection.ack, message.packet_id, message.qos)
+
+    def disconnect(self, pause_s: float = 0.0) -> None:
+        """End the present connection, and connect again after `pause_s` seconds at the earliest."""
+        self._not_before = monotonic() + pause_s
+        if connection := self._connection:
+            connection.closing = True
+        self._waker.wake()
+
+    def stop(self, timeout_s: float) -> None:
+        """Wait for what is in flight (at most `timeout_s`), disconnect cleanly, and end."""
+        self._stop_at = monotonic() + timeout_s
+        self._waker.wake()
+        if self._thread.is_alive():
+            # A thread that is connecting cannot be woken; it ends by itself, and ends nothing else with it.
+            self._thread.join(timeout_s + LEAVE_WITHIN_S)
+        if not self._thread.is_alive():
+            self._waker.close()
+
+    def _present(self) -> _Connection | None:
+        connection = self._connection
+        return connection if connection and connection.taking and self._stop_at is None else None
+
+    def _command(self, connection: _Connection, method: Callable[..., None], *arguments: Any) -> None:
+        self._commands.append((connection, method, arguments))
+        self._waker.wake()
+
+    # The network thread
+
+    def _run(self) -> None:
+        try:
+            while self._stop_at is None:
+                self._connections += 1
+                began = monotonic()
+                reason = self._live(self._connections)
+                self._deliver(Disconnected(self._connections, reason))
+                self._rest(monotonic() - began)
+        except BaseException as failure:
+            log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})
+            self._deliver(TransportEnded(f"{type(failure).__name__}: {failure}"))
+
+    def _live(self, number: int) -> str:
+        """Connect, serve the connection until it ends, and return why it did."""
+        connection = _Connection(number, self._client(), self, self._deliver)
+        self._connection = connection
+        try:
+            connection.client.connect(self.host, self.port, KEEPALIVE_S)
+            self._serve(connection)
+        except (OSError, UnicodeError) as error:
+            connection.reason = connection.reason or failures.unreachable(error, self.host, self.port)
+        except Exception as error:
+            log.exception("the connection failed", extra={"action": "connection_failed"})
+            connection.reason = f"a fault of the program: {error}"
+        finally:
+            self._connection = None
+            connection.close()
+        if not connection.taken and connection.reason != self._said:
+            self._said = connection.reason
+            log.warning("no connection: %s", connection.reason, extra={"action": "connect_failed"})
+        if connection.taken:
+            self._said = ""
+        return connection.reason
+
+    def _client(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            self.client_id,
+            clean_session=self._clean_session,
+            protocol=paho.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)
+        if self._tls:
+            client.tls_set_context(self._tls)
+        if self.username is not None:
+            client.username_pw_set(self.username, self._password)
+        if self.will:
+            client.will_set(self.will.topic, self.will.payload, qos=1, retain=True)
+        return client
+
+    def _serve(self, connection: _Connection) -> None:
+        client = connection.client
+        poll = select.poll()
+        poll.register(self._waker, select.POLLIN)
+        while sock := client.socket():
+            if connection.closing or self._may_leave(connection):
+                self._leave(connection)
+                return
+            if not client.want_write():
+                self._run_commands(connection)
+            poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+            pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+            ready = dict(poll.poll(0 if pending else self._patience_s() * 1000))
+            if self._waker.fileno() in ready:
+                self._waker.hear()
+            events = ready.get(sock.fileno(), 0)
+            if pending or events & ~select.POLLOUT:
+                client.loop_read()
+            if client.want_write():
+                client.loop_write()
+            client.loop_misc()
+
+    def _patience_s(self) -> float:
+        return CHECK_EVERY_S if self._stop_at is None else min(CHECK_EVERY_S, max(0.0, self._stop_at - monotonic()))
+
+    def _run_commands(self, connection: _Connection) -> None:
+        for _ in range(min(COMMANDS_AT_ONCE, len(self._commands))):
+            meant_for, method, arguments = self._commands.popleft()
+            if meant_for is connection:
+                method(*arguments)
+        if self._commands:
+            self._waker.wake()
+
+    def _may_leave(self, connection: _Connection) -> bool:
+        if self._stop_at is None:
+            return False
+        quiet = not connection.in_flight and not self._commands and not connection.client.want_write()
+        return quiet or not connection.taken or monotonic() >= self._stop_at
+
+    def _leave(self, connection: _Connection) -> None:
+        """Disconnect in good order, so that the broker does not say our will."""
+        connection.closing = True
+        connection.reason = "this node ended the connection"
+        if not connection.taken:
+            return
+        poll = select.poll()
+        leave_at = monotonic() + LEAVE_WITHIN_S
+        connection.client.disconnect()
+        while (sock := connection.client.socket()) and connection.client.want_write() and monotonic() < leave_at:
+            poll.register(sock, select.POLLOUT)
+            poll.poll(LEAVE_WITHIN_S * 1000)
+            connection.client.loop_write()
+
+    def _rest(self, lasted_s: float) -> None:
+        """Wait before the next attempt."""
+        retry_at = monotonic() + self._backoff.next_s(lasted_s)
+        poll = select.poll()
+        poll.register(self._waker, select.POLLIN)
+        while self._stop_at is None:
+            self._commands.clear()
+            wait_s = max(retry_at, self._not_before) - monotonic()
+            if wait_s <= 0:
+                return
+            if poll.poll(wait_s * 1000):
+                self._waker.hear()
+
+
+def _on_socket_open(_client: Any, _data: Any, sock: Any) -> None:
+    no_delay(sock)
+
+
+def _nothing(_client: Any, _data: Any, _sock: Any) -> None:
+    """Being there is enough: with it paho leaves all writing to our loop."""

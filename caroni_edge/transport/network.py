@@ -1,0 +1,97 @@
+"""What a network thread needs beside the protocol: being woken, waiting between attempts, TLS."""
+
+import random
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from caroni_edge.errors import CaroniError
+
+STABLE_AFTER_S = 10.0
+"""After a connection that lasted so long the next retry is soon again."""
+RETRY_MOST_S = 30.0
+SOONEST = 0.2
+
+_random = random.SystemRandom().random
+
+
+class UnusableCaFile(CaroniError):
+    """The CA certificates cannot be read: {reason}."""
+
+    hint = "ca_file must name a readable file of certificates in PEM format."
+
+
+class Waker:
+    """Wakes a thread that waits in `poll` for its network."""
+
+    def __init__(self) -> None:
+        """Open the two ends."""
+        self._in, self._out = socket.socketpair()
+        self._in.setblocking(False)
+        self._out.setblocking(False)
+        self._woken = False
+        self._closed = False
+
+    def fileno(self) -> int:
+        """Return what is readable when the thread was woken."""
+        return self._in.fileno()
+
+    def wake(self) -> None:
+        """Wake the thread; from any thread, and cheap when it is awake."""
+        if not self._woken and not self._closed:
+            self._woken = True
+            self._out.send(b"\0")
+
+    def hear(self) -> None:
+        """Note that we were woken. What to do is looked at only after this, so nothing is overlooked."""
+        self._in.recv(64)
+        self._woken = False
+
+    def close(self) -> None:
+        """Wake nobody any more; the thread must have ended."""
+        self._closed = True
+        self._in.close()
+        self._out.close()
+
+
+class Backoff:
+    """How long to wait before the next attempt: soon after a good connection, then longer, and never all at once."""
+
+    def __init__(self, first_s: float, chance: Callable[[], float] = _random) -> None:
+        """Begin.
+
+        Args:
+            first_s: The longest first wait; it doubles to half a minute.
+            chance: Returns a number from 0 to 1; a wait is a fifth of the longest or more.
+        """
+        self._first_s, self._chance = first_s, chance
+        self._attempts = 0
+
+    def next_s(self, lasted_s: float) -> float:
+        """Return the wait after a connection that lasted `lasted_s` seconds (attempts that failed are short)."""
+        if lasted_s >= STABLE_AFTER_S:
+            self._attempts = 0
+        most_s = min(self._first_s * 2.0 ** min(self._attempts, 20), RETRY_MOST_S)
+        self._attempts += 1
+        return most_s * (SOONEST + (1 - SOONEST) * self._chance())
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context that checks the broker's certificate and name.
+
+    Args:
+        ca_file: Certificates to trust; None trusts those of the system.
+
+    Raises:
+        UnusableCaFile: `ca_file` cannot be used.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UnusableCaFile(str(ca_file), reason=error.strerror or error) from error
+
+
+def no_delay(sock: socket.socket) -> None:
+    """Send at once: without this a question and its answer take 88 ms, with it half of one."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
