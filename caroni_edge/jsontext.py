@@ -1,5 +1,6 @@
 """JSON values as text: the one form for hashes and sizes, what JSON cannot hold, and short forms for people."""
 
+import hashlib
 import json
 
 MAX_DEPTH = 100
@@ -25,6 +26,15 @@ def canonical(value: object) -> str:
     if not is_unicode(text):
         raise ValueError("holds half a surrogate pair, which no UTF-8 can")
     return text
+
+
+def hash_of(value: object) -> str:
+    """Return the name of a JSON value: equal values have equal ones, on every machine.
+
+    Raises:
+        ValueError: As `canonical`.
+    """
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
 
 
 def why_not_json(value: object) -> str | None:

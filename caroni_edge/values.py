@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from caroni_edge.cwltypes import ANY, NULL, SCALAR_NAMES, AnyType, Array, Enum, Record, Scalar, Type, Union, union
 from caroni_edge.documents import nearest
-from caroni_edge.jsontext import canonical, is_unicode, shown
+from caroni_edge.jsontext import canonical, hash_of, is_unicode, shown
 
 __all__ = [
     "ANY",
@@ -23,6 +23,7 @@ __all__ = [
     "TypeProblem",
     "Union",
     "canonical",
+    "hash_of",
     "parse_type",
     "union",
 ]

@@ -1,0 +1,1 @@
+"""The workflow manager: knows templates, workflows and steps, and says what they need."""

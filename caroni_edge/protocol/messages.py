@@ -170,6 +170,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
         repeat: Whether the job type may be run again by itself once it may have begun.
         valid_for: How long the places are reserved, on the agent's clock, in seconds.
         expected_start: Seconds until a job would start, as the agent guesses.
+        database: Name of the agent's database, for a later reconciliation.
     """
 
     offer: JobId
@@ -180,6 +181,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
     repeat: bool = True
     valid_for: Seconds = 10.0
     expected_start: Seconds = 0.0
+    database: str = ""
 
 
 class Placement(Struct, frozen=True, omit_defaults=True):

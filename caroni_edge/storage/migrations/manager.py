@@ -1,5 +1,90 @@
 """Tables of the manager."""
 
+from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from caroni_edge.storage.migrations.script import script
+
 manager = Migrations("manager")
+
+
+@manager()
+def first(db: Database) -> None:
+    """Workflows with their steps and attempts; agents, their offers and the demand that they hear.
+
+    Times in columns named `…_due`, `…_since` and `…_until` are on the monotonic clock and begin anew at each start of
+    the process; all others are Unix seconds for people.
+    """
+    script(
+        db,
+        """
+        CREATE TABLE plans (
+            hash TEXT PRIMARY KEY, template TEXT NOT NULL, body BLOB NOT NULL, date REAL NOT NULL
+        ) WITHOUT ROWID;
+
+        CREATE TABLE workflows (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, template TEXT NOT NULL, plan TEXT NOT NULL,
+            content TEXT NOT NULL, status TEXT NOT NULL, priority INTEGER NOT NULL, inputs TEXT NOT NULL, outputs TEXT,
+            reason TEXT, reply_to TEXT, steps_left INTEGER NOT NULL, created REAL NOT NULL, ended REAL,
+            last_event BLOB
+        );
+        CREATE INDEX workflows_status ON workflows (status, seq);
+        CREATE INDEX workflows_template ON workflows (template, seq);
+        CREATE INDEX workflows_ended ON workflows (ended) WHERE ended IS NOT NULL;
+
+        CREATE TABLE steps (
+            id INTEGER PRIMARY KEY, workflow INTEGER NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL,
+            job_type TEXT NOT NULL, status TEXT NOT NULL, priority INTEGER NOT NULL, missing INTEGER NOT NULL,
+            inputs TEXT NOT NULL, outputs TEXT, job TEXT, attempt INTEGER NOT NULL DEFAULT 0,
+            tries INTEGER NOT NULL DEFAULT 0, retry_due REAL, held TEXT, reason TEXT,
+            UNIQUE (workflow, path)
+        );
+        CREATE INDEX steps_wanted ON steps (job_type, missing > 0, priority DESC, id)
+            WHERE status = 'fulfilling' AND retry_due IS NULL AND held IS NULL;
+        CREATE INDEX steps_waiting ON steps (job_type, workflow) WHERE status = 'fulfilling';
+        CREATE INDEX steps_retry ON steps (retry_due) WHERE retry_due IS NOT NULL;
+
+        CREATE TABLE jobs (
+            job TEXT PRIMARY KEY, step INTEGER NOT NULL, attempt INTEGER NOT NULL, agent TEXT NOT NULL,
+            status TEXT NOT NULL, open INTEGER NOT NULL DEFAULT 1, lost INTEGER NOT NULL DEFAULT 0,
+            data_sent INTEGER NOT NULL, begun INTEGER NOT NULL DEFAULT 0, repeat INTEGER NOT NULL,
+            serial INTEGER NOT NULL DEFAULT 0, exit_code INTEGER, reason TEXT, stderr TEXT, version TEXT,
+            placed REAL NOT NULL, started REAL, ended REAL
+        ) WITHOUT ROWID;
+        CREATE INDEX jobs_of_step ON jobs (step, attempt);
+        CREATE INDEX jobs_open ON jobs (agent, job) WHERE open;
+
+        CREATE TABLE logs (
+            job TEXT NOT NULL, offset INTEGER NOT NULL, data BLOB NOT NULL, end INTEGER NOT NULL,
+            PRIMARY KEY (job, offset)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE agents (
+            agent TEXT PRIMARY KEY, online INTEGER NOT NULL DEFAULT 0, boot TEXT NOT NULL DEFAULT '',
+            version TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '', slots INTEGER NOT NULL DEFAULT 0,
+            refuses TEXT NOT NULL DEFAULT '{}', seen REAL NOT NULL DEFAULT 0,
+            database TEXT NOT NULL DEFAULT '', known INTEGER NOT NULL DEFAULT 0, wanted TEXT,
+            renewed INTEGER NOT NULL DEFAULT 0
+        ) WITHOUT ROWID;
+        CREATE TABLE agent_types (
+            job_type TEXT NOT NULL, agent TEXT NOT NULL, online INTEGER NOT NULL, notice TEXT NOT NULL,
+            PRIMARY KEY (job_type, agent)
+        ) WITHOUT ROWID;
+        CREATE INDEX agent_types_agent ON agent_types (agent);
+
+        CREATE TABLE offers (
+            offer TEXT PRIMARY KEY, agent TEXT NOT NULL, job_type TEXT NOT NULL, status TEXT NOT NULL,
+            ready INTEGER NOT NULL, waiting INTEGER NOT NULL, repeat INTEGER NOT NULL, valid_until REAL NOT NULL,
+            number INTEGER NOT NULL
+        ) WITHOUT ROWID;
+
+        CREATE TABLE demands (
+            job_type TEXT PRIMARY KEY, serial INTEGER NOT NULL DEFAULT 0, said BLOB NOT NULL DEFAULT x'',
+            unserved_since REAL
+        ) WITHOUT ROWID;
+
+        CREATE TABLE triggers (
+            packet_id INTEGER PRIMARY KEY, hash TEXT NOT NULL
+        ) WITHOUT ROWID;
+        """,
+    )

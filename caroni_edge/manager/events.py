@@ -1,0 +1,83 @@
+"""Events for people and other programs: CloudEvents 1.0 in JSON, one an event (docs/protocol.md, "Topics")."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from caroni_edge.delivery.events import Events
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.protocol.topics import Topics
+
+OUTPUTS_LIMIT_BYTES = 128 * 1024
+RECEIVED_CHARACTERS = 200
+
+Kind = Literal[
+    "caroni.workflow.started",
+    "caroni.workflow.completed",
+    "caroni.workflow.failed",
+    "caroni.workflow.cancelled",
+    "caroni.workflow.rejected",
+    "caroni.step.completed",
+    "caroni.step.failed",
+    "caroni.step.retried",
+]
+
+
+class EventWriter:
+    """Makes events, and puts them where they wait for their PUBACK."""
+
+    def __init__(self, events: Events, topics: Topics) -> None:
+        """Write as the manager of `topics`."""
+        self._events, self._topics = events, topics
+
+    def workflow(self, kind: Kind, row: WorkflowRow, date: float, **facts: Any) -> bytes:
+        """Say something about a workflow, to its `reply_to` too; return the event, to be said again."""
+        data = {"workflow": row.id, "template": row.template, **_known(facts)}
+        return self._put(kind, row.id, row, data, date)
+
+    def step(self, kind: Kind, row: WorkflowRow, path: str, date: float, **facts: Any) -> None:
+        """Say something about a step."""
+        data = {"workflow": row.id, "template": row.template, "step": path, **_known(facts)}
+        self._put(kind, f"{row.id}/{path}", row, data, date)
+
+    def again(self, row: WorkflowRow, body: bytes, reply_to: str | None) -> None:
+        """Publish an event once more, to this `reply_to` too."""
+        for topic in {self._topics.events(row.id), *filter(None, (row.reply_to, reply_to))}:
+            self._events.put(topic, body)
+
+    def rejected(self, workflow: str | None, reason: str, received: str, reply_to: str | None, date: float) -> None:
+        """Say that a trigger is refused."""
+        data = _known({"id": workflow, "reason": reason, "received": received[:RECEIVED_CHARACTERS]})
+        body = self._encode("caroni.workflow.rejected", workflow or "rejected", data, date)
+        for topic in (self._topics.events("rejected"), reply_to):
+            if topic:
+                self._events.put(topic, body)
+
+    def _put(self, kind: Kind, subject: str, row: WorkflowRow, data: dict[str, Any], date: float) -> bytes:
+        body = self._encode(kind, subject, data, date)
+        if len(body) > OUTPUTS_LIMIT_BYTES and "outputs" in data:
+            rest = {key: value for key, value in data.items() if key != "outputs"}
+            body = self._encode(kind, subject, {**rest, "outputs_left_out": True}, date)
+        for topic in (self._topics.events(row.id), row.reply_to):
+            if topic:
+                self._events.put(topic, body)
+        return body
+
+    def _encode(self, kind: Kind, subject: str, data: dict[str, Any], date: float) -> bytes:
+        return msgspec.json.encode(
+            {
+                "specversion": "1.0",
+                "id": self._events.new_id(),
+                "source": f"{self._topics.root}/managers/{self._topics.node}",
+                "type": kind,
+                "subject": subject,
+                "time": datetime.fromtimestamp(date, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "datacontenttype": "application/json",
+                "data": data,
+            }
+        )
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if value is not None}

@@ -1,0 +1,134 @@
+"""The states of a workflow, a step and an offer, as tables. Code only applies them (`caroni_edge.states.advance`)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Workflow(StrEnum):
+    """States of a workflow."""
+
+    CREATED = "created"
+    INITIALIZING = "initializing"
+    RUNNING = "running"
+    STALLED = "stalled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class WorkflowEvent(StrEnum):
+    """What happens to a workflow."""
+
+    STEPS_MADE = "STEPS_MADE"
+    STEP_FULFILLED = "STEP_FULFILLED"
+    NOBODY_SERVES = "NOBODY_SERVES"
+    SERVED_AGAIN = "SERVED_AGAIN"
+    ALL_STEPS_COMPLETED = "ALL_STEPS_COMPLETED"
+    STEP_FAILED = "STEP_FAILED"
+    CANCEL = "CANCEL"
+    RETRY = "RETRY"
+
+
+class Step(StrEnum):
+    """States of a step."""
+
+    CREATED = "created"
+    FULFILLING = "fulfilling"
+    FULFILLED = "fulfilled"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepEvent(StrEnum):
+    """What happens to a step."""
+
+    WANTED = "WANTED"
+    PLACED = "PLACED"
+    TAKEN_BACK = "TAKEN_BACK"
+    JOB_RUNNING = "JOB_RUNNING"
+    JOB_COMPLETED = "JOB_COMPLETED"
+    ATTEMPT_FAILED = "ATTEMPT_FAILED"
+    ATTEMPTS_USED_UP = "ATTEMPTS_USED_UP"
+    SET_ASIDE = "SET_ASIDE"
+    CANCEL = "CANCEL"
+
+
+class Offer(StrEnum):
+    """States of an offer."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class OfferEvent(StrEnum):
+    """What happens to an offer."""
+
+    STEPS_FOUND = "STEPS_FOUND"
+    NOTHING_WANTED = "NOTHING_WANTED"
+    TIME_OVER = "TIME_OVER"
+
+
+W, WE = Workflow, WorkflowEvent
+S, SE = Step, StepEvent
+OF, OE = Offer, OfferEvent
+
+_GOING_ON: Mapping[WorkflowEvent, Workflow] = {
+    WE.ALL_STEPS_COMPLETED: W.COMPLETED,
+    WE.STEP_FAILED: W.FAILED,
+    WE.CANCEL: W.CANCELLED,
+}
+
+WORKFLOW: Mapping[Workflow, Mapping[WorkflowEvent, Workflow]] = {
+    W.CREATED: {WE.STEPS_MADE: W.INITIALIZING},
+    W.INITIALIZING: {WE.STEP_FULFILLED: W.RUNNING, WE.NOBODY_SERVES: W.STALLED, **_GOING_ON},
+    W.RUNNING: {WE.NOBODY_SERVES: W.STALLED, **_GOING_ON},
+    W.STALLED: {WE.SERVED_AGAIN: W.RUNNING, **_GOING_ON},
+    W.FAILED: {WE.RETRY: W.RUNNING},
+    W.COMPLETED: {},
+    W.CANCELLED: {},
+}
+
+STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
+    # Set aside: the workflow has failed; `retry` wants the step again.
+    S.CREATED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED, SE.CANCEL: S.CANCELLED},
+    S.FULFILLING: {
+        SE.PLACED: S.FULFILLED,
+        SE.JOB_COMPLETED: S.COMPLETED,
+        SE.ATTEMPTS_USED_UP: S.FAILED,
+        SE.SET_ASIDE: S.CREATED,
+        SE.CANCEL: S.CANCELLED,
+    },
+    S.FULFILLED: {
+        SE.JOB_RUNNING: S.RUNNING,
+        SE.JOB_COMPLETED: S.COMPLETED,
+        SE.TAKEN_BACK: S.FULFILLING,
+        SE.ATTEMPT_FAILED: S.FULFILLING,
+        SE.ATTEMPTS_USED_UP: S.FAILED,
+        SE.SET_ASIDE: S.CREATED,
+        SE.CANCEL: S.CANCELLED,
+    },
+    S.RUNNING: {
+        SE.JOB_COMPLETED: S.COMPLETED,
+        SE.ATTEMPT_FAILED: S.FULFILLING,
+        SE.ATTEMPTS_USED_UP: S.FAILED,
+        SE.SET_ASIDE: S.CREATED,
+        SE.CANCEL: S.CANCELLED,
+    },
+    S.FAILED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED, SE.CANCEL: S.CANCELLED},
+    S.COMPLETED: {},
+    S.CANCELLED: {},
+}
+
+OFFER: Mapping[Offer, Mapping[OfferEvent, Offer]] = {
+    OF.RECEIVED: {OE.STEPS_FOUND: OF.ACCEPTED, OE.NOTHING_WANTED: OF.REJECTED, OE.TIME_OVER: OF.EXPIRED},
+    OF.ACCEPTED: {},
+    OF.REJECTED: {},
+    OF.EXPIRED: {},
+}
+
+ENDED = (W.COMPLETED, W.FAILED, W.CANCELLED)
+"""States in which a workflow wants nothing of any agent."""

@@ -1,0 +1,20 @@
+"""Which offer a manager takes: an interface with one plain default."""
+
+from typing import Protocol
+
+from caroni_edge.manager.store.offers import OfferRow
+
+
+class OfferPolicy(Protocol):
+    """Puts the offers of a batch into the order in which steps are given to them."""
+
+    def order(self, offers: list[OfferRow]) -> list[OfferRow]:
+        """Return the offers that are wanted, best first; those left out are rejected."""
+
+
+class First:
+    """First come, first served."""
+
+    def order(self, offers: list[OfferRow]) -> list[OfferRow]:
+        """Return all offers as they came."""
+        return offers

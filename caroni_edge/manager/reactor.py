@@ -1,0 +1,206 @@
+"""The manager's decisions: each message goes to the part that it is for, and the end of the batch decides the rest."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from typing import Any
+
+from caroni_edge.manager.attempts import Attempts
+from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.engine import Engine
+from caroni_edge.manager.fleet import Fleet
+from caroni_edge.manager.placing import Placing
+from caroni_edge.manager.policy import First
+from caroni_edge.manager.reconcile import Reconciliation
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.templates import Templates
+from caroni_edge.manager.triggers import Refused, Triggers
+from caroni_edge.protocol.codec import decode_notice
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobDecline,
+    JobLog,
+    JobLogRequest,
+    JobOffer,
+    JobsHere,
+    JobStatusUpdate,
+    Message,
+    MessageRejected,
+    Presence,
+    Trigger,
+)
+from caroni_edge.protocol.topics import PresenceOf, Request
+from caroni_edge.reactor import Moment
+from caroni_edge.transport.base import Arrived
+
+log = logging.getLogger(__name__)
+
+LOG_LIMIT_BYTES = 1 << 20
+"""So much of a job's log is fetched; the agent keeps all of it."""
+
+
+class ManagerReactor:
+    """Implements `caroni_edge.reactor.Reactor` for a manager, and the commands of its API."""
+
+    def __init__(self, context: Context, templates: Templates) -> None:
+        """Put the parts together."""
+        self._context, self._store = context, context.store
+        self._engine = Engine(context)
+        self._attempts = Attempts(context, self._engine)
+        self._placing = Placing(context, First())
+        self._fleet = Fleet(context, self._engine, self._attempts)
+        self._reconciliation = Reconciliation(context, self._engine, self._attempts, self._placing)
+        self._triggers = Triggers(context, self._engine, templates)
+        self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
+            JobOffer: self._placing.on_offer,
+            JobAccepted: lambda _agent, message, _at: self._attempts.on_accepted(message),
+            JobDecline: self._attempts.on_declined,
+            JobStatusUpdate: self._attempts.on_status,
+            JobsHere: self._reconciliation.on_jobs_here,
+            JobLog: self._on_log,
+            MessageRejected: lambda agent, message, at: self._attempts.reject(agent, message.jobs, message.reason, at),
+        }
+
+    # What arrives
+
+    def on_start(self, at: Moment) -> None:
+        """The process has started: durations begin anew."""
+        self._store.steps.begin_anew(at.now)
+        self._placing.on_start()
+        self._fleet.on_start(at)
+
+    def on_connected(self, at: Moment) -> None:
+        """Say the demand again."""
+        self._placing.on_connected()
+
+    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
+        """Take the presence of an agent."""
+        if isinstance(topic, PresenceOf) and topic.role == "agents":
+            presence = decode_notice(Presence, topic.node, payload) if payload else None
+            self._fleet.on_presence(topic.node, presence, at)
+
+    def on_message(self, peer: str, message: Message, at: Moment) -> None:
+        """Take a link message of an agent.
+
+        Raises:
+            TypeError: No agent says such a thing to a manager.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise TypeError(f"a manager takes no {type(message).__name__}")
+        handler(peer, message, at)
+
+    def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
+        """A message could not be handled here: its jobs' attempts end, or the agent is reconciled."""
+        self._attempts.reject(peer, jobs, f"{message_type}: {reason}", at)
+
+    def on_trigger(self, event: Arrived, at: Moment) -> None:
+        """Somebody starts a workflow."""
+        self._triggers.on_trigger(event, at)
+
+    def on_trigger_settled(self, packet_id: int) -> None:
+        """The broker cannot repeat a trigger any more."""
+        self._triggers.on_settled(packet_id)
+
+    # The end of a batch
+
+    def settle(self, at: Moment) -> None:
+        """Reconcile first, then see what is due, then place jobs and say the demand."""
+        self._reconciliation.settle(at)
+        self._triggers.settle()
+        if self._store.steps.next_due() is not None:
+            self._context.wanted.update(self._store.steps.due(at.now))
+        self._fleet.settle(at)
+        self._placing.settle(at)
+
+    def next_due(self) -> float:
+        """Return when `settle` must run again."""
+        retry = self._store.steps.next_due()
+        return min(inf if retry is None else retry, self._fleet.next_due(), self._placing.next_due())
+
+    def after_commit(self) -> None:
+        """A manager acts by messages only."""
+
+    def rolled_back(self) -> None:
+        """What was to be said may be another thing now: count all demand again."""
+        self._placing.on_connected()
+
+    # What the node asks
+
+    def open_peers(self) -> Iterable[str]:
+        """Return the agents with whom jobs are open."""
+        return self._store.jobs.agents_with_open()
+
+    def subscriptions(self) -> Iterable[tuple[str, int]]:
+        """Return where triggers come from."""
+        return [(self._context.topics.triggers, 1)]
+
+    def presence(self) -> Mapping[str, object]:
+        """A manager says no more than that it is there."""
+        return {}
+
+    def presence_changed(self) -> bool:
+        """It never changes."""
+        return False
+
+    # Commands of the API
+
+    def start_workflow(self, trigger: Trigger, at: Moment) -> tuple[str, bool]:
+        """Start a workflow; return its id, and whether it is new.
+
+        Raises:
+            Refused: Nothing was started.
+        """
+        row, is_new = self._triggers.start(trigger, at)
+        return row.id, is_new
+
+    def cancel(self, workflow: str, at: Moment) -> None:
+        """End a workflow.
+
+        Raises:
+            Refused: It is not there, or its state does not allow it.
+        """
+        row = self._workflow(workflow)
+        if not self._engine.cancel(row, at):
+            raise Refused(409, f"the workflow {workflow} is {row.status}, so it cannot be cancelled")
+
+    def retry(self, workflow: str, at: Moment) -> None:
+        """Give the failed and held steps of a workflow fresh attempts.
+
+        Raises:
+            Refused: It is not there, or there is nothing to retry.
+        """
+        row = self._workflow(workflow)
+        if not self._engine.retry(row, at):
+            raise Refused(409, f"the workflow {workflow} is {row.status}, so there is nothing to retry")
+
+    def request_log(self, job: str) -> None:
+        """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
+        row = self._store.jobs.by_id(job)
+        size, is_end = self._store.jobs.log_end(job)
+        if row is not None and not is_end and size < LOG_LIMIT_BYTES:
+            self._context.outbox.put(row.agent, JobLogRequest(job=job, offset=size))
+
+    def reload(self, settings: ManagerSettings, templates: Templates) -> None:
+        """Take over what may change while the manager runs."""
+        self._context.settings = settings
+        self._triggers.templates = templates
+
+    def set_disk_problem(self, problem: str | None) -> None:
+        """Refuse triggers with this reason; None when there is room again."""
+        self._triggers.disk_problem = problem
+
+    def _workflow(self, workflow: str) -> WorkflowRow:
+        row = self._store.workflows.by_id(workflow)
+        if row is None:
+            raise Refused(404, f"there is no workflow {workflow}")
+        return row
+
+    def _on_log(self, agent: str, message: JobLog, at: Moment) -> None:
+        job = self._store.jobs.by_id(message.job)
+        size, _ = self._store.jobs.log_end(message.job)
+        if job is None or job.agent != agent or message.offset != size:
+            return
+        self._store.jobs.add_log(message.job, message.offset, message.data, end=message.end)
+        if message.data and not message.end:
+            self.request_log(message.job)

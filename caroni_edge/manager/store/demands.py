@@ -1,0 +1,61 @@
+"""The demand for each job type: what was said last, and since when nobody serves it."""
+
+import sqlite3
+
+KNOW = "INSERT INTO demands (job_type) VALUES (?) ON CONFLICT DO NOTHING"
+ALL = "SELECT job_type FROM demands"
+GET = "SELECT serial, said FROM demands WHERE job_type = ?"
+SAY = "UPDATE demands SET serial = ?, said = ? WHERE job_type = ?"
+SET_UNSERVED = "UPDATE demands SET unserved_since = coalesce(unserved_since, ?) WHERE job_type = ?"
+SET_SERVED = """
+    UPDATE demands SET unserved_since = NULL WHERE job_type = ? AND unserved_since IS NOT NULL RETURNING job_type"""
+UNSERVED = "SELECT job_type FROM demands WHERE unserved_since <= ?"
+NEXT_UNSERVED = "SELECT min(unserved_since) FROM demands WHERE unserved_since > ?"
+BEGIN_ANEW = "UPDATE demands SET unserved_since = ? WHERE unserved_since IS NOT NULL"
+
+
+class Demands:
+    """Statements about demand. One row for each job type ever wanted."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        """Work on `conn`."""
+        self._conn = conn
+
+    def know(self, job_type: str) -> None:
+        """Make sure that a job type has a row."""
+        self._conn.execute(KNOW, (job_type,))
+
+    def all(self) -> list[str]:
+        """Return all job types that were ever wanted."""
+        return [job_type for (job_type,) in self._conn.execute(ALL)]
+
+    def get(self, job_type: str) -> tuple[int, bytes]:
+        """Return serial and content of what was said last."""
+        row = self._conn.execute(GET, (job_type,)).fetchone()
+        return (row[0], row[1]) if row else (0, b"")
+
+    def say(self, job_type: str, serial: int, said: bytes) -> None:
+        """Note what is said."""
+        self.know(job_type)
+        self._conn.execute(SAY, (serial, said, job_type))
+
+    def set_unserved(self, job_type: str, now: float) -> None:
+        """Nobody serves the type from now on, or from earlier."""
+        self._conn.execute(SET_UNSERVED, (now, job_type))
+
+    def set_served(self, job_type: str) -> bool:
+        """Somebody serves the type; return whether that is new."""
+        return self._conn.execute(SET_SERVED, (job_type,)).fetchone() is not None
+
+    def unserved(self, since: float) -> list[str]:
+        """Return the types that nobody has served since then or longer."""
+        return [job_type for (job_type,) in self._conn.execute(UNSERVED, (since,))]
+
+    def next_unserved(self, since: float) -> float | None:
+        """Return since when the next type after those is not served."""
+        found: float | None = self._conn.execute(NEXT_UNSERVED, (since,)).fetchone()[0]
+        return found
+
+    def begin_anew(self, now: float) -> None:
+        """A process has started: its clock is another."""
+        self._conn.execute(BEGIN_ANEW, (now,))

@@ -1,0 +1,136 @@
+"""Workflows and the plans that they run by."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from caroni_edge.manager.lifecycle import Workflow
+
+COLUMNS = "seq, id, template, plan, content, status, priority, inputs, reply_to, steps_left"
+
+ADD = """
+    INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+BY_ID = f"SELECT {COLUMNS} FROM workflows WHERE id = ?"
+BY_SEQ = f"SELECT {COLUMNS} FROM workflows WHERE seq = ?"
+SET_STATUS = "UPDATE workflows SET status = ?, reason = ? WHERE seq = ?"
+SET_ENDED = "UPDATE workflows SET status = ?, reason = ?, outputs = ?, ended = ? WHERE seq = ?"
+STEP_COMPLETED = "UPDATE workflows SET steps_left = steps_left - 1 WHERE seq = ? RETURNING steps_left"
+SET_LAST_EVENT = "UPDATE workflows SET last_event = ? WHERE seq = ?"
+LAST_EVENT = "SELECT last_event FROM workflows WHERE seq = ?"
+OF_JOBS = """
+    SELECT DISTINCT w.seq FROM json_each(?) j JOIN jobs ON jobs.job = j.value JOIN steps s ON s.id = jobs.step
+    JOIN workflows w ON w.seq = s.workflow WHERE w.status = ?"""
+WANTING = """
+    SELECT DISTINCT w.seq FROM steps s JOIN workflows w ON w.seq = s.workflow
+    WHERE s.job_type = ? AND s.status = 'fulfilling' AND w.status IN (SELECT value FROM json_each(?))"""
+WITH_STATUS = "SELECT seq FROM workflows WHERE status = ?"
+UNSERVED_STEP = """
+    SELECT s.path, s.job_type FROM steps s WHERE s.workflow = ? AND s.status = 'fulfilling'
+    AND NOT EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online) LIMIT 1"""
+ADD_PLAN = "INSERT INTO plans (hash, template, body, date) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
+PLAN = "SELECT body FROM plans WHERE hash = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRow:
+    """A workflow, as far as the reactor needs it; `inputs` is JSON."""
+
+    seq: int
+    id: str
+    template: str
+    plan: str
+    content: str
+    status: Workflow
+    priority: int
+    inputs: str
+    reply_to: str | None
+    steps_left: int
+
+
+class Workflows:
+    """Statements about workflows and plans."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        """Work on `conn`."""
+        self._conn = conn
+
+    def add(self, row: WorkflowRow, date: float) -> int:
+        """Add a workflow, and return its seq (that of `row` does not count)."""
+        facts = (row.id, row.template, row.plan, row.content, row.status, row.priority, row.inputs, row.reply_to)
+        seq = self._conn.execute(ADD, (*facts, row.steps_left, date)).lastrowid
+        assert seq is not None
+        return seq
+
+    def by_id(self, workflow: str) -> WorkflowRow | None:
+        """Return a workflow by the name that people use."""
+        return _row(self._conn.execute(BY_ID, (workflow,)).fetchone())
+
+    def by_seq(self, seq: int) -> WorkflowRow:
+        """Return a workflow that exists.
+
+        Raises:
+            LookupError: It does not.
+        """
+        row = _row(self._conn.execute(BY_SEQ, (seq,)).fetchone())
+        if row is None:
+            raise LookupError(f"no workflow has the number {seq}")
+        return row
+
+    def set_status(self, seq: int, status: Workflow, reason: str | None = None) -> None:
+        """Note a state that is not the end, and why."""
+        self._conn.execute(SET_STATUS, (status, reason, seq))
+
+    def set_ended(
+        self, seq: int, status: Workflow, reason: str | None, outputs: str | None, date: float | None
+    ) -> None:
+        """Note the end, or (`date` None) that it goes on."""
+        self._conn.execute(SET_ENDED, (status, reason, outputs, date, seq))
+
+    def step_completed(self, seq: int) -> int:
+        """Count one step off, and return how many are left."""
+        left: int = self._conn.execute(STEP_COMPLETED, (seq,)).fetchone()[0]
+        return left
+
+    def set_last_event(self, seq: int, body: bytes) -> None:
+        """Keep the event that is published again when the workflow is triggered again."""
+        self._conn.execute(SET_LAST_EVENT, (body, seq))
+
+    def last_event(self, seq: int) -> bytes | None:
+        """Return that event."""
+        body: bytes | None = self._conn.execute(LAST_EVENT, (seq,)).fetchone()[0]
+        return body
+
+    def of_jobs(self, jobs_json: str, status: Workflow) -> list[int]:
+        """Return the workflows with this status that have one of these jobs (a JSON list)."""
+        return [seq for (seq,) in self._conn.execute(OF_JOBS, (jobs_json, status))]
+
+    def wanting(self, job_type: str, statuses_json: str) -> list[int]:
+        """Return the workflows in one of these states that want an agent for `job_type`."""
+        return [seq for (seq,) in self._conn.execute(WANTING, (job_type, statuses_json))]
+
+    def with_status(self, status: Workflow) -> list[int]:
+        """Return all workflows in a state; meant for the rare ones."""
+        return [seq for (seq,) in self._conn.execute(WITH_STATUS, (status,))]
+
+    def unserved_step(self, seq: int) -> tuple[str, str] | None:
+        """Return path and job type of a step that nobody serves."""
+        row: tuple[str, str] | None = self._conn.execute(UNSERVED_STEP, (seq,)).fetchone()
+        return row
+
+    def add_plan(self, plan_hash: str, template: str, body: bytes, date: float) -> None:
+        """Keep a plan under its hash."""
+        self._conn.execute(ADD_PLAN, (plan_hash, template, body, date))
+
+    def plan(self, plan_hash: str) -> bytes:
+        """Return a plan that was kept."""
+        body: bytes = self._conn.execute(PLAN, (plan_hash,)).fetchone()[0]
+        return body
+
+
+def _row(found: Sequence[object] | None) -> WorkflowRow | None:
+    if found is None:
+        return None
+    facts = list(found)
+    facts[5] = Workflow(str(facts[5]))
+    return WorkflowRow(*facts)  # type: ignore[arg-type]

@@ -1,0 +1,153 @@
+"""A daemon's one writer: an inbox, the loop that empties it into batches, and what other threads may ask of it."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from caroni_edge.errors import CaroniError
+from caroni_edge.node import Call, Node
+from caroni_edge.reactor import Moment
+from caroni_edge.transport.base import Arrived, Event
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+BATCH_MOST = 500
+BATCH_MOST_BYTES = 8 << 20
+LOOK_AGAIN_S = 60.0
+
+
+class Busy(CaroniError):
+    """The node has not answered within {timeout_s} s."""
+
+    hint = "It is busy, or its disk hangs; look at its log and at /readyz."
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The loop is to end with this exit status."""
+
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The configuration is to be read anew (SIGHUP)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEnded:
+    """A supervised thread has ended, which it never should."""
+
+    name: str
+    failure: BaseException | None
+
+
+Item = Event | Call | Stop | Reload | ThreadEnded
+
+
+class Service:
+    """Runs a node until a stop is asked or a thread ends."""
+
+    def __init__(self) -> None:
+        """Begin with an empty inbox."""
+        self._inbox: SimpleQueue[Item] = SimpleQueue()
+
+    # From any thread
+
+    def deliver(self, item: Item) -> None:
+        """Put something that has happened into the inbox."""
+        self._inbox.put(item)
+
+    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
+        """Run `work` in the node's thread, within a batch, and return its result when it is committed.
+
+        Raises:
+            Busy: It was not done in time; it may still be.
+            Exception: Whatever `work` raised; it has had no effect.
+        """
+        call = Call(work)
+        self.deliver(call)
+        try:
+            result: Result = call.done.result(timeout_s)
+        except TimeoutError:
+            raise Busy("", timeout_s=timeout_s) from None
+        return result
+
+    def tell(self, work: Callable[[Moment], Any]) -> None:
+        """Run `work` within a batch, again after a storage error; nobody waits for it."""
+        call = Call(work, keep=True)
+        call.done.add_done_callback(_log_failure)
+        self.deliver(call)
+
+    def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """Run `work` in a named thread whose end, in any way, ends the service."""
+
+        def body() -> None:
+            failure: BaseException | None = None
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - reported by the loop, which ends
+                failure = error
+            self.deliver(ThreadEnded(name, failure))
+
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def stop_on_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP re-reads; a handler only leaves a note."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.deliver(Stop(0)))
+        signal.signal(signal.SIGHUP, lambda *_: self.deliver(Reload()))
+
+    # The loop
+
+    def run(self, node: Node, reload: Callable[[], None]) -> int:
+        """Serve until a stop is asked or a supervised thread ends; return the exit status."""
+        node.start(now())
+        while True:
+            items = self._take(node)
+            for item in items:
+                match item:
+                    case Stop(exit_status):
+                        return exit_status
+                    case ThreadEnded(name, failure):
+                        log.critical("thread %s has ended", name, extra={"action": "thread_ended"}, exc_info=failure)
+                        return 1
+                    case Reload():
+                        reload()
+            node.run_batch([i for i in items if not isinstance(i, Stop | Reload | ThreadEnded)], now())
+
+    def _take(self, node: Node) -> list[Item]:
+        """Return what has arrived, at the latest when the node has something to do."""
+        due = node.next_due()
+        wait_s = LOOK_AGAIN_S if due == inf else min(max(0.0, due - time.monotonic()), LOOK_AGAIN_S)
+        items: list[Item] = []
+        size = 0
+        try:
+            items.append(self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait())
+            while len(items) < BATCH_MOST and size < BATCH_MOST_BYTES:
+                last = items[-1]
+                size += len(last.payload) if isinstance(last, Arrived) else 0
+                items.append(self._inbox.get_nowait())
+        except Empty:
+            pass
+        return items
+
+
+def now() -> Moment:
+    """Return the present time on both clocks."""
+    return Moment(time.monotonic(), time.time())
+
+
+def _log_failure(done: Any) -> None:
+    if error := done.exception():
+        log.error("a command failed: %s", error, extra={"action": "command_failed"}, exc_info=error)
