@@ -33,7 +33,7 @@ HELLO_EVERY_S = 1.0
 
 
 class Link:
-    """One peer's link. `acked` and `taken` are kept by the caller in the batch's transaction (`Links.flush`).
+    """One peer's link. What it changes in the rows is part of the batch's transaction.
 
     Attributes:
         peer: Id of the other node.
@@ -55,8 +55,7 @@ class Link:
         self.acked, self.taken = rows.positions(peer)
         self._me, self._own_boot = me, boot
         self._rows, self._chance = rows, chance
-        self._last = rows.last(peer) or self.acked
-        self._sent_seq = self._last[0]
+        self._sent_seq = self._last()[0]
         self._in_flight: deque[int] = deque()
         self._answers: dict[str, None] = {}
         self._hello_wanted = False
@@ -74,10 +73,9 @@ class Link:
         same._answers = self._answers.copy()
         return same
 
-    @property
     def rows_wait(self) -> bool:
-        """Whether there are messages that the peer has not acknowledged."""
-        return self._last[0] > self.acked[0]
+        """Tell whether there are messages that the peer has not acknowledged."""
+        return self._rows.last(self.peer) is not None
 
     def put(self, message: LinkMessage, now: float) -> None:
         """Put a message for the peer into the outbox.
@@ -86,18 +84,22 @@ class Link:
             MessageTooLarge: No frame can hold it.
         """
         row_id = self._chance.new_id()
-        row = Row(self._last[0] + 1, row_id, encode_message(row_id, message))
-        self._rows.add(self.peer, row)
-        if not self.rows_wait:
+        body = encode_message(row_id, message)
+        seq, _ = self._last()
+        self._rows.add(self.peer, Row(seq + 1, row_id, body))
+        if seq == self.acked[0]:
             self._progress_at = now
-        self._last = (row.seq, row.id)
+
+    def _last(self) -> Position:
+        return self._rows.last(self.peer) or self.acked
 
     # What arrives
 
     def receive(self, frame: Frame, now: float) -> tuple[tuple[msgspec.Raw, ...], bool]:
         """Take a frame; return the messages that are to be handled now, and whether the link was reset."""
+        positions = self.acked, self.taken
         self._repeat_soon(now)
-        answered = frame.answer is not None and frame.answer == self.question
+        answered = self._is_answered(frame)
         if answered:
             self.boot = frame.boot
         else:
@@ -109,12 +111,14 @@ class Link:
         if frame.ask is not None:
             self._answers[frame.ask] = None
             self.came_online()
+        if (self.acked, self.taken) != positions:
+            self._rows.save_positions(self.peer, self.acked, self.taken)
         return messages, was_reset
 
     def heard_boot(self, boot: str, now: float) -> None:
         """Note the peer's process; a new one is asked what it has."""
         if boot != self.boot:
-            self.boot = boot
+            self.boot, self.speaks = boot, 1
             self.ask(now, anew=True)
 
     def came_online(self) -> None:
@@ -123,10 +127,9 @@ class Link:
             self._hello_wanted = True
 
     def connected(self, now: float) -> None:
-        """We are connected anew: frames may have been lost, so ask whom rows or a question wait for."""
-        if self.rows_wait or self.question is not None:
-            self.ask(now)
-            self._hello_wanted = True
+        """Frames may have been lost: ask, and repeat a question that is open."""
+        self.ask(now)
+        self.came_online()
 
     def ask(self, now: float, *, anew: bool = False) -> None:
         """Open a question if none is open (`anew`: whether or not), and send a Hello."""
@@ -143,41 +146,41 @@ class Link:
         if self.question is not None:
             self._repeat_at = min(self._repeat_at, now + REPEAT_FIRST_S)
 
+    def _is_answered(self, frame: Frame) -> bool:
+        return frame.answer is not None and frame.answer == self.question
+
     def _take(self, frame: Frame, now: float) -> tuple[msgspec.Raw, ...]:
-        first, messages = frame.first or 1, frame.messages
-        last = first + len(messages) - 1
-        seq, known_id = self.taken
+        last = _first(frame) + len(frame.messages) - 1
         fresh: tuple[msgspec.Raw, ...] = ()
-        if last >= seq:
-            before = (
-                frame.prev if seq == first - 1 else decode_envelope(messages[seq - first]).id if seq >= first else None
-            )
-            if before != known_id:
+        if last >= self.taken[0]:
+            last_id = decode_envelope(frame.messages[-1]).id
+            if not last_id or not self._is_continued_by(frame):
                 self.ask(now)
                 return ()
-            fresh = messages[seq - first + 1 :]
-            self.taken = (last, decode_envelope(messages[-1]).id)
+            fresh = frame.messages[self.taken[0] - _first(frame) + 1 :]
+            self.taken = (last, last_id)
         self._frames_unacked += 1
         self._ack_at = min(self._ack_at, now + ACK_WITHIN_S)
         return fresh
+
+    def _is_continued_by(self, frame: Frame) -> bool:
+        seq, known_id = self.taken
+        index = seq - _first(frame)
+        if index < -1:
+            return False
+        return known_id == (frame.prev if index == -1 else decode_envelope(frame.messages[index]).id)
 
     def _acknowledge(self, frame: Frame, answered: bool, now: float) -> bool:
         if self.question is not None and not answered:
             return False
         matches = self._matches(frame.ack)
         if matches and frame.ack != self.acked:
-            self._rows.delete_upto(self.peer, frame.ack[0])
-            self.acked = frame.ack
-            self._sent_seq = max(self._sent_seq, frame.ack[0])
-            self._progress_at = now
-            while self._in_flight and self._in_flight[0] <= frame.ack[0]:
-                self._in_flight.popleft()
+            self._delete_upto(frame.ack, now)
         if answered:
-            self.question, self.asked_at, self._repeat_at, self._hello_wanted = None, inf, inf, False
-            self._progress_at = now
-            if not matches:
-                self._reset(frame.ack, now)
-                return True
+            self._close_question(now)
+        if answered and not matches:
+            self._reset(frame.ack, now)
+            return True
         if answered or (frame.ask is not None and matches):
             self._send_again_after(frame.ack)
         elif frame.ask is not None:
@@ -185,7 +188,19 @@ class Link:
         return False
 
     def _matches(self, ack: Position) -> bool:
-        return ack == self.acked or (ack[0] > self.acked[0] and self._rows.id_at(self.peer, ack[0]) == ack[1])
+        return ack == self.acked or self._rows.id_at(self.peer, ack[0]) == ack[1]
+
+    def _delete_upto(self, ack: Position, now: float) -> None:
+        self._rows.delete_upto(self.peer, ack[0])
+        self.acked = ack
+        self._progress_at = now
+        self._sent_seq = max(self._sent_seq, ack[0])
+        while self._in_flight and self._in_flight[0] <= ack[0]:
+            self._in_flight.popleft()
+
+    def _close_question(self, now: float) -> None:
+        self.question, self.asked_at, self._repeat_at, self._hello_wanted = None, inf, inf, False
+        self._progress_at = now
 
     def _send_again_after(self, position: Position) -> None:
         self._sent_seq = position[0]
@@ -193,7 +208,7 @@ class Link:
 
     def _reset(self, position: Position, now: float) -> None:
         self._rows.delete_rows(self.peer)
-        self.acked = self._last = position
+        self.acked = position
         self._send_again_after(position)
         self.put(LinkReset(), now)
 
@@ -218,32 +233,36 @@ class Link:
         due = min(self._ack_at, self._repeat_at)
         if self._hello_wanted:
             due = min(due, self._hello_allowed_at)
-        if self.rows_wait and self.question is None:
+        if self.question is None and self.rows_wait():
             due = min(due, self._progress_at + STUCK_AFTER_S)
         return due
 
     def has_more(self) -> bool:
         """Tell whether frames are due that `limit` kept back."""
-        return bool(self._answers) or (self._last[0] > self._sent_seq and len(self._in_flight) < WINDOW_FRAMES)
+        return bool(self._answers) or (len(self._in_flight) < WINDOW_FRAMES and self._last()[0] > self._sent_seq)
 
     def _look_at_timers(self, now: float) -> None:
-        if self.rows_wait and self.question is None and now >= self._progress_at + STUCK_AFTER_S:
+        if self.question is None and now >= self._progress_at + STUCK_AFTER_S and self.rows_wait():
             self.ask(now)
         if now >= self._repeat_at:
-            self._hello_wanted = True
+            self._hello_wanted, self._repeat_at = True, inf
 
     def _due(self, now: float) -> Iterator[tuple[Frame, int]]:
         if self._hello_wanted and now >= self._hello_allowed_at:
             yield self._frame(ask=self.question, speaks=MESSAGE_VERSION), 0
         for nonce in list(self._answers):
             yield self._frame(answer=nonce, speaks=MESSAGE_VERSION), 0
-        while len(self._in_flight) < WINDOW_FRAMES and self._last[0] > self._sent_seq:
-            rows = self._rows.above(self.peer, self._sent_seq, MESSAGE_LIMIT_BYTES)
-            prev = self._rows.id_before(self.peer, rows[0].seq)
+        while len(self._in_flight) < WINDOW_FRAMES and (
+            rows := self._rows.above(self.peer, self._sent_seq, MESSAGE_LIMIT_BYTES)
+        ):
             bodies = tuple(msgspec.Raw(row.body) for row in rows)
-            yield self._frame(first=rows[0].seq, prev=self.acked[1] if prev is None else prev, messages=bodies), 1
+            yield self._frame(first=rows[0].seq, prev=self._id_before(rows[0].seq), messages=bodies), 1
         if now >= self._ack_at or self._frames_unacked >= WINDOW_FRAMES // 2:
             yield self._frame(), 0
+
+    def _id_before(self, seq: int) -> str:
+        before = self._rows.id_before(self.peer, seq)
+        return self.acked[1] if before is None else before
 
     def _frame(self, **parts: object) -> Frame:
         facts = {"v": LINK_VERSION, "from_": self._me, "to": self.peer, "boot": self._own_boot, "ack": self.taken}
@@ -257,7 +276,12 @@ class Link:
             self._repeat_after_s = min(self._repeat_after_s * 2, REPEAT_MOST_S)
         elif frame.answer is not None:
             self._answers.pop(frame.answer, None)
-        elif frame.messages and frame.first is not None:
-            self._sent_seq = frame.first + len(frame.messages) - 1
+        elif frame.messages:
+            self._sent_seq = _first(frame) + len(frame.messages) - 1
             self._in_flight.append(self._sent_seq)
         return frame
+
+
+def _first(frame: Frame) -> int:
+    assert frame.first is not None  # the codec lets no messages through without it
+    return frame.first

@@ -8,15 +8,20 @@ import msgspec
 
 from caroni_edge.delivery.link import Link
 from caroni_edge.delivery.outbox import OutboxRows
-from caroni_edge.protocol.messages import Frame, LinkMessage, Position
+from caroni_edge.protocol.messages import Frame, LinkMessage
 from caroni_edge.reactor import Chance
 
 
 class Links:
     """The links of a node, made when a peer is first met.
 
-    Between `begin` and `commit` all happens in one transaction; after `roll_back` the memory of each link is what it
-    was before, as the rows are.
+    From `begin` to `flush` all happens in one transaction. Then comes `commit` if it holds, else `roll_back`: the memory
+    of each link is again what it was before, as the rows are. Handlers may run in savepoints: what they put is in the
+    rows alone, and goes with them.
+
+    Attributes:
+        now: The time of the present batch.
+        held_back: Peers for whom frames are due that the last batch had no room for.
     """
 
     def __init__(self, me: str, boot: str, rows: OutboxRows, chance: Chance, on_reset: Callable[[str], None]) -> None:
@@ -32,10 +37,10 @@ class Links:
         self._me, self._boot, self._rows, self._chance, self._on_reset = me, boot, rows, chance, on_reset
         self._links: dict[str, Link] = {}
         self._before: dict[str, Link | None] = {}
-        self._saved: dict[str, tuple[Position, Position]] = {}
+        self._due: dict[str, float] = {}
         self._timers: list[tuple[float, str]] = []
         self._timer_of: dict[str, float] = {}
-        self._held_back: set[str] = set()
+        self.held_back: set[str] = set()
         self.now = 0.0
 
     # A batch
@@ -46,37 +51,30 @@ class Links:
         self._before.clear()
 
     def flush(self) -> None:
-        """Write the positions that have changed; the last thing before the commit."""
-        changed = [
-            (peer, link.acked, link.taken)
-            for peer in self._before
-            if (link := self._links.get(peer)) and self._saved.get(peer) != (link.acked, link.taken)
-        ]
-        self._rows.save_positions(changed)
+        """Look in the rows when each link that was touched is due again; the last thing before the commit."""
+        self._due = {peer: link.next_due() for peer in self._before if (link := self._known(peer))}
 
     def commit(self) -> None:
         """Keep what the batch has changed in memory."""
-        for peer in self._before:
-            if link := self._links.get(peer):
-                self._saved[peer] = (link.acked, link.taken)
-                self._set_timer(link)
+        for peer, due in self._due.items():
+            self._set_timer(peer, due)
         self._before.clear()
 
     def roll_back(self) -> None:
-        """Go back to what was in memory before the batch."""
+        """Go back to what was in memory before the batch, and look at those links again in the next one."""
         for peer, link in self._before.items():
             if link is None:
                 self._links.pop(peer, None)
             else:
                 self._links[peer] = link
-                self._set_timer(link)
+            self._set_timer(peer, self.now)
         self._before.clear()
 
     # Inside a batch
 
     def start(self, open_peers: Iterable[str]) -> None:
         """The process has started: a question to every peer with rows, jobs or offers open."""
-        for peer in {*open_peers, *self._rows.waiting()}:
+        for peer in sorted({*open_peers, *self._rows.waiting()}):
             self._link(peer).ask(self.now)
 
     def put(self, peer: str, message: LinkMessage) -> None:
@@ -97,23 +95,19 @@ class Links:
 
     def was_reset(self, peer: str) -> None:
         """One direction of a link was begun anew: mark the peer, which cannot fail."""
-        link = self._link(peer)
-        self._rows.save_positions([(peer, link.acked, link.taken)])
         self._rows.mark_reconcile(peer)
         self._on_reset(peer)
 
     def heard_presence(self, peer: str, boot: str, *, online: bool) -> None:
         """A peer has said that it is there, or its will that it is not."""
-        if not online or (peer not in self._links and not self._rows.has(peer)):
-            return
-        link = self._link(peer)
-        link.heard_boot(boot, self.now)
-        link.came_online()
+        if online and (link := self._known(peer)):
+            link.heard_boot(boot, self.now)
+            link.came_online()
 
     def connected(self) -> None:
-        """We are connected anew."""
-        for peer, link in list(self._links.items()):
-            if link.rows_wait or link.question is not None:
+        """We are connected anew: frames may have been lost, so ask whom rows or a question wait for."""
+        for peer, link in self._links.items():
+            if link.question is not None or link.rows_wait():
                 self._link(peer).connected(self.now)
 
     def ask(self, peers: Iterable[str]) -> None:
@@ -125,32 +119,25 @@ class Links:
         """Delete all that is known of a peer; if it returns, that is a reset."""
         self._link(peer)
         del self._links[peer]
-        self._saved.pop(peer, None)
         self._rows.forget(peer)
 
     def frames(self, limit: int) -> Iterator[tuple[Frame, int]]:
         """Yield at most `limit` frames that are due, with their QoS, to be published after the commit."""
-        due = self._held_back | set(self._before)
-        while self._timers and self._timers[0][0] <= self.now:
-            when, peer = heappop(self._timers)
-            if self._timer_of.get(peer) == when:
-                del self._timer_of[peer]
-                due.add(peer)
-        self._held_back = set()
-        for peer in sorted(due):
-            if peer not in self._links and not self._rows.has(peer):
-                continue
-            link = self._link(peer)
+        first, self.held_back = self.held_back, set()
+        peers = [*sorted(first), *sorted((self._take_due() | self._before.keys()) - first)]
+        for link in [link for peer in peers if (link := self._known(peer))]:
             for frame in link.frames(self.now, limit):
                 limit -= 1
                 yield frame
             if limit <= 0 and link.has_more():
-                self._held_back.add(peer)
+                self.held_back.add(link.peer)
 
     # Questions
 
     def next_due(self) -> float:
         """Return when a batch must run because of the links alone, on the monotonic clock."""
+        while self._timers and self._timer_of.get(self._timers[0][1]) != self._timers[0][0]:
+            heappop(self._timers)
         return self._timers[0][0] if self._timers else inf
 
     def asked_at(self, peer: str) -> float:
@@ -169,11 +156,22 @@ class Links:
             self._before[peer] = link.snapshot() if link else None
         if link is None:
             link = self._links[peer] = Link(peer, self._me, self._boot, self._rows, self._chance)
-            self._saved[peer] = (link.acked, link.taken)
         return link
 
-    def _set_timer(self, link: Link) -> None:
-        due = link.next_due()
-        if due < inf and self._timer_of.get(link.peer) != due:
-            self._timer_of[link.peer] = due
-            heappush(self._timers, (due, link.peer))
+    def _known(self, peer: str) -> Link | None:
+        return self._link(peer) if peer in self._links or self._rows.has(peer) else None
+
+    def _set_timer(self, peer: str, due: float) -> None:
+        if due == inf:
+            self._timer_of.pop(peer, None)
+        elif self._timer_of.get(peer) != due:
+            self._timer_of[peer] = due
+            heappush(self._timers, (due, peer))
+
+    def _take_due(self) -> set[str]:
+        due = set()
+        while self.next_due() <= self.now:
+            _, peer = heappop(self._timers)
+            del self._timer_of[peer]
+            due.add(peer)
+        return due

@@ -1,7 +1,6 @@
 """The rows of the link: positions of each peer, and the outbox."""
 
 import sqlite3
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.protocol.messages import Position
@@ -14,7 +13,7 @@ SAVE_POSITIONS = """
     ON CONFLICT (peer) DO UPDATE SET acked_seq = excluded.acked_seq, acked_id = excluded.acked_id,
         taken_seq = excluded.taken_seq, taken_id = excluded.taken_id"""
 WAITING = "SELECT DISTINCT peer FROM outbox"
-HAS_PEER = "SELECT 1 FROM peers WHERE peer = ?"
+HAS_PEER = "SELECT 1 FROM peers WHERE peer = ?1 UNION ALL SELECT 1 FROM outbox WHERE peer = ?1 LIMIT 1"
 LAST = "SELECT seq, id FROM outbox WHERE peer = ? ORDER BY seq DESC LIMIT 1"
 ID_AT = "SELECT id FROM outbox WHERE peer = ? AND seq = ?"
 BEFORE = "SELECT id FROM outbox WHERE peer = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
@@ -23,7 +22,7 @@ ADD = "INSERT INTO outbox (peer, seq, id, body) VALUES (?, ?, ?, ?)"
 DELETE_UPTO = "DELETE FROM outbox WHERE peer = ? AND seq <= ?"
 DELETE_ROWS = "DELETE FROM outbox WHERE peer = ?"
 DELETE_PEER = "DELETE FROM peers WHERE peer = ?"
-MARK = "UPDATE peers SET reconcile = 1 WHERE peer = ?"
+MARK = "INSERT INTO peers (peer, reconcile) VALUES (?, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
 
 
 class Row(NamedTuple):
@@ -35,7 +34,10 @@ class Row(NamedTuple):
 
 
 class OutboxRows:
-    """Every SQL statement of the link; all run inside the batch's transaction."""
+    """Every SQL statement of the link; all run inside the batch's transaction.
+
+    The rows are asked each time, never remembered: a savepoint may take back what a handler has put.
+    """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on the writing connection of the node."""
@@ -46,7 +48,7 @@ class OutboxRows:
         return [peer for (peer,) in self._conn.execute(WAITING)]
 
     def has(self, peer: str) -> bool:
-        """Tell whether a peer has positions."""
+        """Tell whether there is anything of a peer."""
         return self._conn.execute(HAS_PEER, (peer,)).fetchone() is not None
 
     def positions(self, peer: str) -> tuple[Position, Position]:
@@ -54,9 +56,9 @@ class OutboxRows:
         row = self._conn.execute(POSITIONS, (peer,)).fetchone()
         return ((row[0], row[1]), (row[2], row[3])) if row else (START, START)
 
-    def save_positions(self, positions: Iterable[tuple[str, Position, Position]]) -> None:
-        """Keep (peer, acked, taken) of each peer named."""
-        self._conn.executemany(SAVE_POSITIONS, ((peer, *acked, *taken) for peer, acked, taken in positions))
+    def save_positions(self, peer: str, acked: Position, taken: Position) -> None:
+        """Keep `acked` and `taken` of a peer."""
+        self._conn.execute(SAVE_POSITIONS, (peer, *acked, *taken))
 
     def last(self, peer: str) -> Position | None:
         """Return the position of the last row."""
@@ -98,7 +100,7 @@ class OutboxRows:
         self._conn.execute(DELETE_ROWS, (peer,))
 
     def mark_reconcile(self, peer: str) -> None:
-        """Mark a peer that has a `peers` row as to be reconciled."""
+        """Mark a peer as to be reconciled."""
         self._conn.execute(MARK, (peer,))
 
     def forget(self, peer: str) -> None:
