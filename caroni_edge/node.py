@@ -21,7 +21,15 @@ from caroni_edge.protocol.topics import Topics
 from caroni_edge.reactor import Chance, Moment, Notices, Reactor
 from caroni_edge.session import Session
 from caroni_edge.storage.database import Database, StorageFailed
-from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Transport
+from caroni_edge.transport.base import (
+    Arrived,
+    Connected,
+    Disconnected,
+    Event,
+    Published,
+    SubscriptionRefused,
+    Transport,
+)
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +78,7 @@ class Node:
     def __init__(self, parts: Parts) -> None:
         """Open the node's rows. `attach` gives it its reactor, `start` begins."""
         self.topics, self.database, self.transport = parts.topics, parts.database, parts.transport
+        self.chance = parts.chance
         conn = parts.database.conn
         with parts.database.immediate():
             self.identity = Identity(conn, parts.chance.new_id)
@@ -118,7 +127,11 @@ class Node:
             return self.storage_failure
         if self.identity.taken_by:
             return f"id taken: {self.topics.name} is also running on {self.identity.taken_by}"
-        return None if self.session.connected else f"not connected to the broker: {self.session.reason}"
+        if not self.session.connected:
+            return f"not connected to the broker: {self.session.reason}"
+        if self.session.refused:
+            return f"the broker does not let us subscribe to {', '.join(sorted(self.session.refused))}; look at its ACL"
+        return None
 
     def silent_for(self, peer: str, now: float) -> float:
         """Return for how long a question to `peer` is open while we are connected, in seconds."""
@@ -186,6 +199,8 @@ class Node:
                 if self.session.on_disconnected(event):
                     self._connected_at = self._presence_due = inf
                     log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
+            case SubscriptionRefused():
+                self.session.on_refused(event)
             case _:
                 pass
 
@@ -245,6 +260,11 @@ class Node:
         self._storage_pause_s = min(self._storage_pause_s * 2, STORAGE_PAUSE_MOST_S)
 
     # Connection and identity
+
+    def say_goodbye(self) -> None:
+        """Say that the node leaves, as its will would."""
+        self.session.say({self.topics.presence: self.will})
+        self.session.pump()
 
     def _on_connected(self, event: Connected, at: Moment) -> None:
         self.session.on_connected(event)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from caroni_edge.errors import CaroniError
 from caroni_edge.node import Call, Node
 from caroni_edge.reactor import Moment
-from caroni_edge.transport.base import Arrived, Event
+from caroni_edge.transport.base import Arrived, Event, TransportEnded
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class ThreadEnded:
-    """A supervised thread has ended, which it never should."""
+    """A supervised thread has failed."""
 
     name: str
-    failure: BaseException | None
+    failure: BaseException
 
 
 Item = Event | Call | Stop | Reload | ThreadEnded
@@ -88,7 +88,7 @@ class Service:
         self.deliver(call)
 
     def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        """Run `work` in a named thread whose end, in any way, ends the service."""
+        """Run `work` in a named thread; a failure in it ends the service."""
 
         def body() -> None:
             failure: BaseException | None = None
@@ -96,7 +96,8 @@ class Service:
                 work()
             except Exception as error:  # noqa: BLE001 - reported by the loop, which ends
                 failure = error
-            self.deliver(ThreadEnded(name, failure))
+            if failure is not None:
+                self.deliver(ThreadEnded(name, failure))
 
         thread = threading.Thread(target=body, name=name, daemon=True)
         thread.start()
@@ -121,6 +122,9 @@ class Service:
                         return exit_status
                     case ThreadEnded(name, failure):
                         log.critical("thread %s has ended", name, extra={"action": "thread_ended"}, exc_info=failure)
+                        return 1
+                    case TransportEnded(failure):
+                        log.critical("the connection's thread has ended: %s", failure, extra={"action": "thread_ended"})
                         return 1
                     case Reload():
                         reload()

@@ -9,7 +9,7 @@ from caroni_edge.delivery.events import Events
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame
 from caroni_edge.protocol.topics import Topics
-from caroni_edge.transport.base import Arrived, Connected, Disconnected, Transport
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, SubscriptionRefused, Transport
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,14 @@ class Session:
     Attributes:
         connection: Number of the present connection, None while there is none.
         reason: Why there is none, for people.
+        refused: The topic filters that the broker does not let us subscribe to.
     """
 
     def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
         """Begin without a connection."""
         self.connection: int | None = None
         self.reason = "not connected yet"
+        self.refused: set[str] = set()
         self._transport, self._topics, self._events = transport, topics, events
         self._subscribed: set[tuple[str, int]] = set()
         self._notices: dict[str, bytes] = {}
@@ -59,6 +61,13 @@ class Session:
         self.connection = None
         self._forget()
         return True
+
+    def on_refused(self, event: SubscriptionRefused) -> None:
+        """Note that the broker refuses a subscription."""
+        if event.connection == self.connection:
+            self.refused.add(event.topic_filter)
+            facts = {"action": "subscription_refused", "topic": event.topic_filter}
+            log.error("the broker refuses the subscription to %s", event.topic_filter, extra=facts)
 
     def on_published(self, token: int) -> list[int]:
         """Take a PUBACK; return the packet ids that the broker can no longer send again.
@@ -119,6 +128,7 @@ class Session:
         return token
 
     def _forget(self) -> None:
+        self.refused.clear()
         self._subscribed.clear()
         self._notices.clear()
         self._in_flight.clear()

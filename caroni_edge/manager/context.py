@@ -1,7 +1,7 @@
 """What the manager's decisions share: settings, store, and where messages, notices and events go."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.store import Store
@@ -18,23 +18,18 @@ class ManagerSettings:
         retry_delay_s: Before the second attempt; it doubles, up to a minute.
         lost_after_s: An agent silent for so long loses its jobs to new attempts; None for never.
         stalled_after_s: A workflow is stalled when nobody serves one of its steps for so long.
-        disk_floor_bytes: With less space, triggers are refused.
-        retention_s: How long ended workflows are kept.
+        retention_s: How long ended workflows are kept; None for ever.
     """
 
     attempts: int = 5
     retry_delay_s: float = 1.0
     lost_after_s: float | None = 86400.0
     stalled_after_s: float = 60.0
-    disk_floor_bytes: int = 1 << 30
-    retention_s: float = 90 * 86400.0
+    retention_s: float | None = 90 * 86400.0
 
 
-class Silence(Protocol):
-    """Tells for how long an agent has not answered, on our connection."""
-
-    def __call__(self, agent: str, now: float) -> float:
-        """Return seconds."""
+Silence = Callable[[str, float], float]
+"""Tells for how many seconds an agent has not answered at a time `now`, on our connection."""
 
 
 @dataclass

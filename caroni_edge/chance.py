@@ -1,0 +1,34 @@
+"""Where ids and chance come from: the system in production, a seed in tests and simulation."""
+
+import random
+import secrets
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class SystemChance:
+    """Ids that nobody can guess or meet again (80 bits), and jitter."""
+
+    def random(self) -> float:
+        """Return a number from 0 up to, but not including, 1."""
+        return random.random()  # noqa: S311 - jitter, no secret
+
+    def new_id(self) -> str:
+        """Return 16 characters of `a-z 0-9`."""
+        return "".join(_ALPHABET[byte % 36] for byte in secrets.token_bytes(16))
+
+
+class SeededChance:
+    """The same numbers and ids for the same seed."""
+
+    def __init__(self, seed: object) -> None:
+        """Begin with `seed`, of which the text counts."""
+        self._random = random.Random(str(seed))  # noqa: S311 - meant to be foreseen
+
+    def random(self) -> float:
+        """Return a number from 0 up to, but not including, 1."""
+        return self._random.random()
+
+    def new_id(self) -> str:
+        """Return 16 characters of `a-z 0-9`."""
+        return "".join(self._random.choices(_ALPHABET, k=16))

@@ -1,0 +1,21 @@
+"""`caroni-edge manager`: the workflow manager daemon."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(epilog="Example: caroni-edge manager --config /etc/caroni-edge/manager.yaml")
+@click.option("--config", required=True, type=CONFIG, help="The manager's configuration.")
+def manager(config: Path) -> None:
+    """Run a workflow manager, in the foreground.
+
+    SIGTERM stops it cleanly; SIGHUP re-reads the templates and what else may change.
+    """
+    from caroni_edge.manager.daemon import ManagerDaemon  # noqa: PLC0415
+
+    sys.exit(ManagerDaemon(config, os.environ).run())
