@@ -1,6 +1,5 @@
 """The kinds of values that a key can have: how each is read, and what people call it."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.model import EVERYBODY, Secret
-from caroni_edge.config.units import duration, size
+from caroni_edge.config.units import duration, shown, size
 from caroni_edge.protocol.messages import is_segment
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -42,14 +41,6 @@ class Kind:
     name: str
     read: Callable[[Any, Place], object]
     as_text: bool = True
-
-
-def shown(value: object) -> str:
-    """Return a value as an error message may show it."""
-    if isinstance(value, dict | list):
-        return "a list" if isinstance(value, list) else "a map"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _text(value: object, wanted: str) -> str:

@@ -1,5 +1,6 @@
 """Durations and sizes as people write them: `10s`, `90d`, `64K`, `2G`."""
 
+import json
 import re
 
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -41,13 +42,20 @@ def size(text: object) -> int:
     return size_bytes
 
 
+def shown(value: object) -> str:
+    """Return a value as an error message may show it."""
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "a map"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 def _split(text: object, wanted: str, example_unit: str) -> tuple[float, str]:
     if isinstance(text, int | float) and not isinstance(text, bool):
         raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {wanted}")
     match = _NUMBER_AND_UNIT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        shown = f'"{text}"' if isinstance(text, str) else type(text).__name__
-        raise ValueError(f"expected {wanted}, got {shown}")
+        raise ValueError(f"expected {wanted}, got {shown(text)}")
     number, unit = match.groups()
     if not unit:
         raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {wanted}")
