@@ -1,0 +1,1 @@
+"""Reads CWL v1.2 workflows, and says of everything in them whether it is served."""

@@ -1,0 +1,153 @@
+"""Reads what a step runs: an `Operation` or a `CommandLineTool`, written into the step or in a file of its own."""
+
+import os.path
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.documents import Findings, Problem, Problems, load, nearest
+from caroni_edge.jsontext import shown
+from caroni_edge.manager.cwl.features import DIRECTIVES, PROCESSES, PROCESSES_NOT_YET, Fields
+from caroni_edge.manager.cwl.hints import job_type_of
+from caroni_edge.manager.cwl.reading import (
+    IDENTIFIER,
+    Place,
+    check_fields,
+    check_head,
+    check_version,
+    named,
+    read_default,
+    read_type,
+    root,
+)
+from caroni_edge.values import Type
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a process; the type is None where it could not be read."""
+
+    place: Place
+    type: Type | None
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a step runs."""
+
+    inputs: dict[str, Port]
+    outputs: dict[str, Port]
+    job_type: str | None
+
+
+@dataclass
+class Processes:
+    """Reads processes, each file once.
+
+    Attributes:
+        directory: Where files are named from, and which they cannot leave.
+        problems: Where the problems of the files go.
+    """
+
+    directory: Path
+    problems: list[Problem]
+    _files: dict[str, Process | None] = field(default_factory=dict)
+
+    def read(self, run: Place) -> Process | None:
+        """Return what the field `run` of a step names, or note what is wrong with it."""
+        if isinstance(run.value, dict):
+            return _read_process(run)
+        if isinstance(run.value, str):
+            return self._read_file(run)
+        if run.value is None:
+            run.error('"run" is missing: write what the step runs there, or the name of its file')
+        else:
+            run.error('"run" is an object, or the name of a file')
+        return None
+
+    def _read_file(self, run: Place) -> Process | None:
+        name = os.path.normpath(run.value)
+        if name in self._files:
+            return self._files[name]
+        if (why := _why_not_a_file(run.value, name)) is not None:
+            run.error(f"{shown(run.value)} {why}")
+            return None
+        path = self.directory / name
+        if not os.path.isfile(path):  # False where Path.is_file would raise
+            run.error(f"there is no file {path}")
+            return None
+        self._files[name] = self._load(path)
+        return self._files[name]
+
+    def _load(self, path: Path) -> Process | None:
+        try:
+            document = load(path)
+        except Problems as problems:
+            self.problems += problems.problems
+            return None
+        return read_document(root(Findings(document, self.problems)))
+
+
+def read_document(place: Place) -> Process | None:
+    """Return the process that a file holds, or note what is wrong with it."""
+    if not isinstance(place.value, dict):
+        place.error("a file that a step runs is an object with a class")
+        return None
+    check_head(place)
+    return _read_process(place)
+
+
+def _why_not_a_file(written: str, name: str) -> str | None:
+    """Return why a reference cannot be followed, or None."""
+    if _SCHEME.match(written):
+        return "is not read over the network: name a file beside this one"
+    if "#" in written:
+        return "names a part of a file, which is not served yet: give the process a file of its own"
+    if os.path.isabs(name) or Path(name).parts[:1] == (os.pardir,):
+        return "lies outside of the directory of this file: put it beside this one, or below"
+    return None
+
+
+def _read_process(place: Place) -> Process | None:
+    kind = place.value.get("class")
+    if not isinstance(kind, str) or kind not in PROCESSES:
+        _tell_class(place, kind)
+        return None
+    if place.keys:
+        check_version(place)
+    fields, input_fields, output_fields = PROCESSES[kind]
+    check_fields(place, fields)
+    return Process(
+        _read_ports(place.at("inputs"), "input", input_fields),
+        _read_ports(place.at("outputs"), "output", output_fields),
+        job_type_of(place),
+    )
+
+
+def _tell_class(place: Place, kind: object) -> None:
+    """Say why a class cannot be run by a step."""
+    here = place.at("class")
+    directive = next((key for key in DIRECTIVES if key in place.value), None)
+    if directive is not None:
+        place.at(directive).error(f'"{directive}" is not served yet: name a file by "run"')
+    elif kind is None:
+        here.error(f'what a step runs needs a "class": {" or ".join(PROCESSES)}')
+    elif isinstance(kind, str) and kind in PROCESSES_NOT_YET:
+        here.error(PROCESSES_NOT_YET[kind])
+    else:
+        near = nearest(kind, PROCESSES) if isinstance(kind, str) else ""
+        here.error(f"a step cannot run the class {shown(kind)}: it runs {' or '.join(PROCESSES)}{near}")
+
+
+def _read_ports(place: Place, what: str, fields: Fields) -> dict[str, Port]:
+    ports: dict[str, Port] = {}
+    for name, body in named(place, "type", what, IDENTIFIER).items():
+        check_fields(body, fields)
+        kind = read_type(body, f'the {what} "{name}"')
+        default = read_default(body, kind, f'the {what} "{name}"') if "default" in fields.read else None
+        ports[name] = Port(body, kind, default)
+    return ports
