@@ -1,0 +1,22 @@
+"""`caroni-edge agent`: the agent daemon."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(epilog="Example: caroni-edge agent --config /etc/caroni-edge/agent.yaml")
+@click.option("--config", required=True, type=CONFIG, help="The agent's configuration.")
+def agent(config: Path) -> None:
+    """Run an agent, in the foreground.
+
+    SIGTERM stops it cleanly: jobs that run go on, and are found again when it is back. SIGHUP re-reads the job types
+    and what else may change.
+    """
+    from caroni_edge.agent.daemon import AgentDaemon  # noqa: PLC0415
+
+    sys.exit(AgentDaemon(config, os.environ).run())

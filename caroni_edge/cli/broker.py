@@ -1,0 +1,25 @@
+"""`caroni-edge broker`: the embedded broker, for trying things out."""
+
+import signal
+import threading
+
+import click
+
+
+@click.command(epilog="Example: caroni-edge broker --port 1883")
+@click.option("--port", default=1883, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
+def broker(port: int) -> None:
+    """Run the embedded broker (amqtt) on 127.0.0.1, for trying things out.
+
+    Any user name and password are taken; without a user name nothing is queued. It keeps nothing over a restart, so it
+    is not for production: use mosquitto there (config/mosquitto/ has an example).
+    """
+    from caroni_edge.broker import EmbeddedBroker  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with EmbeddedBroker(port=port) as running:
+        click.echo(f"mqtt://127.0.0.1:{running.port}")
+        click.echo("For trying things out only: nothing survives a restart. Ctrl-C ends it.", err=True)
+        stop.wait()

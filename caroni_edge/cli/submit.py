@@ -1,0 +1,132 @@
+"""`caroni-edge submit`: starts a workflow over MQTT."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caroni_edge.errors import UsageError
+
+TAKEN_WITHIN_S = 10.0
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    epilog="Example: caroni-edge submit test_simple -i message=hello --broker mqtt://127.0.0.1 --manager m1 --wait"
+)
+@click.argument("template")
+@click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=TEXT", help="An input; NAME:=JSON gives JSON.")
+@click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs.")
+@click.option("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT] or mqtts://…")
+@click.option("--manager", required=True, metavar="ID", help="The workflow manager.")
+@click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice.")
+@click.option("--priority", type=click.IntRange(0, 9), default=4, show_default=True)
+@click.option("--username", help="For the broker.")
+@click.option("--password-file", type=FILE, help="Holds the password for the broker.")
+@click.option("--ca-file", type=FILE, help="Certificates to trust instead of the system's.")
+@click.option("--topic-root", default="caroni", show_default=True)
+@click.option("--wait", is_flag=True, help="Follow the workflow, and print its outputs as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the id as JSON too.")
+def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_json: bool, **options: Any) -> None:
+    """Start a workflow from TEMPLATE, over MQTT, and print its id."""
+    from caroni_edge.chance import SystemChance  # noqa: PLC0415
+    from caroni_edge.protocol.messages import Trigger, is_segment  # noqa: PLC0415
+    from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
+    from caroni_edge.submission import Submission  # noqa: PLC0415
+
+    workflow = options["workflow"] or SystemChance().new_id()
+    for name, word in (("--manager", options["manager"]), ("--id", workflow), ("--topic-root", options["topic_root"])):
+        if not is_segment(word):
+            raise UsageError(name, f'"{word}" is no name', "1 to 40 of a-z 0-9 _ - make one.")
+    inputs = {**(_file(inputs_file) if inputs_file else {}), **dict(_pair(pair) for pair in pairs)}
+    trigger = Trigger(template=template, inputs=inputs, id=workflow, priority=options["priority"])
+    topics = Topics(options["topic_root"], "managers", options["manager"])
+    with Submission(_broker(options), topics, trigger) as submission:
+        sys.exit(_follow(submission, workflow, wait=options["wait"], as_json=as_json))
+
+
+def _broker(options: dict[str, Any]) -> Any:
+    from caroni_edge.config import BrokerConfig, Secret, broker_url  # noqa: PLC0415
+
+    try:
+        url = broker_url(options["broker"])
+    except ValueError as error:
+        raise UsageError("--broker", str(error)) from None
+    password_file: Path | None = options["password_file"]
+    return BrokerConfig(
+        url=str(url),
+        host=url.host,
+        port=url.port,
+        tls=url.tls,
+        username=options["username"],
+        password=Secret(password_file.read_text().rstrip("\r\n")) if password_file else None,
+        ca_file=options["ca_file"],
+    )
+
+
+def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int:
+    """Print the id when the manager has taken the workflow, then (`wait`) its way to the end; return the status."""
+    from caroni_edge.submission import ENDS  # noqa: PLC0415
+
+    gone: list[str] = []
+    events = submission.events(TAKEN_WITHIN_S, gone.append)
+    first = next(events, None)
+    if first is None:
+        where = f"the broker cannot be reached: {gone[-1]}" if gone else "the manager is away; the broker has queued it"
+        click.echo(f"{workflow}: not taken within {TAKEN_WITHIN_S:g} s: {where}", err=True)
+        if gone and not wait:
+            return 1
+    if not wait:
+        click.echo(json.dumps({"id": workflow, "taken": first is not None}) if as_json else workflow)
+        return 0
+    click.echo(f"{workflow}: {'taken' if first else 'waiting'}", err=True)
+    following = submission.events(None, lambda why: click.echo(f"{workflow}: disconnected: {why}", err=True))
+    event = first or next(following)
+    while event.type not in ENDS:
+        _say(event)
+        event = next(following)
+    return _end(workflow, event)
+
+
+def _say(event: Any) -> None:
+    data = event.data
+    if step := data.get("step"):
+        where = f" on {data['agent']}" if data.get("agent") else ""
+        why = f": {data['reason']}" if data.get("reason") else ""
+        click.echo(f"{data['workflow']}/{step}: {event.type.rpartition('.')[2]}{where}{why}", err=True)
+
+
+def _end(workflow: str, event: Any) -> int:
+    status = event.type.rpartition(".")[2]
+    reason = f": {event.data['reason']}" if event.data.get("reason") else ""
+    click.echo(f"{workflow}: {status}{reason}", err=True)
+    if status != "completed":
+        return 1
+    if event.data.get("outputs_left_out"):
+        click.echo(f"{workflow}: the outputs are too large for an event; `caroni-edge status` has them", err=True)
+        return 0
+    click.echo(json.dumps(event.data.get("outputs", {}), ensure_ascii=False, indent=2))
+    return 0
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.rstrip(":"):
+        raise UsageError(f"-i {text}", "an input is written NAME=TEXT or NAME:=JSON")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"-i {text}", f"what follows := is no JSON ({error})", "Use NAME=TEXT for a text.") from None
+
+
+def _file(path: Path) -> dict[str, Any]:
+    from caroni_edge.documents import load  # noqa: PLC0415
+
+    document = load(path)
+    if not isinstance(document.value, dict):
+        raise UsageError(document.where(), "inputs are a mapping of names to values")
+    return document.value
