@@ -3,8 +3,11 @@
 import hashlib
 import json
 
-MAX_DEPTH = 100
+MAX_VALUE_DEPTH = 64
 """Levels of lists and objects inside each other that a value may have, so that no reader of JSON gives up on it."""
+
+MAX_DEPTH = 100
+"""The same for a whole document: values, and what is around them."""
 
 _MAX_SHOWN = 60
 _NESTED = frozenset({list, dict})
@@ -17,7 +20,7 @@ def canonical(value: object) -> str:
     Raises:
         ValueError: NaN, infinity, half a surrogate pair, too many levels, or no JSON at all; the message says which.
     """
-    if _is_too_deep(value):
+    if _is_too_deep(value, MAX_DEPTH):
         raise ValueError(f"has more than {MAX_DEPTH} levels inside each other")
     try:
         text = _encoder.encode(value)
@@ -39,6 +42,8 @@ def hash_of(value: object) -> str:
 
 def why_not_json(value: object) -> str | None:
     """Return why a value cannot be sent as JSON, or None."""
+    if _is_too_deep(value, MAX_VALUE_DEPTH):
+        return f"has more than {MAX_VALUE_DEPTH} levels inside each other"
     try:
         canonical(value)
     except ValueError as error:
@@ -72,9 +77,9 @@ def shown(value: object) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def _is_too_deep(value: object) -> bool:
+def _is_too_deep(value: object, levels: int) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(levels):
         level = [
             item
             for each in level

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-MAX_DEPTH = 100
+MAX_DEPTH = 64
 """Levels of lists and objects inside each other; nobody writes that many by hand."""
 
 MAX_EXPANDED = 4 << 20

@@ -4,7 +4,6 @@ A plan is plain data, kept by the hash of its content and shared by all workflow
 engine looks up often is worked out once for each object.
 """
 
-import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.documents import nearest
-from caroni_edge.values import Type, canonical, parse_type
+from caroni_edge.values import Type, canonical, hash_of, parse_type
 
 SourceKey = tuple[str, str] | tuple[str, str, str]
 """`("input", name)` or `("step", step, output)`."""
@@ -185,7 +184,7 @@ def decode_plan(data: bytes) -> Plan:
 
 def plan_hash(plan: Plan) -> str:
     """Return the name of a plan's content: equal plans have equal ones, on every machine."""
-    return hashlib.sha256(encode_plan(plan)).hexdigest()[:32]
+    return hash_of(msgspec.to_builtins(plan))
 
 
 _decoder = msgspec.json.Decoder(Plan)

@@ -96,11 +96,24 @@ def test_huge_numbers_are_refused_without_a_crash() -> None:
     assert parse_type("double[]").mismatch([math.nan, 10**5000]) is not None
 
 
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def test_a_value_that_just_fits_leaves_room_for_what_is_around_it() -> None:
+    assert ANY.fits(nested(64))
+    assert not ANY.fits(nested(65))
+    assert canonical(nested(100))
+    with pytest.raises(ValueError, match="more than 100 levels"):
+        canonical(nested(101))
+
+
 def test_deep_values_are_refused_without_a_crash() -> None:
-    deep: list[Any] = []
-    for _ in range(100_000):
-        deep = [deep]
-    assert parse_type("Any").mismatch(deep) == "has more than 100 levels inside each other"
+    deep = nested(100_000)
+    assert parse_type("Any").mismatch(deep) == "has more than 64 levels inside each other"
     with pytest.raises(ValueError, match="levels"):
         canonical(deep)
 
