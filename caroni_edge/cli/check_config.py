@@ -1,0 +1,154 @@
+"""`caroni-edge check-config`: every error of configuration, template and job type files."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, Key, load_agent, load_manager
+from caroni_edge.documents import Problem, Problems, in_order, load
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is to be said of one file.
+
+    Attributes:
+        file: As it was named.
+        kind: What it was read as; empty when that could not be told.
+        problems: Errors and warnings, of the files that it leads to as well.
+    """
+
+    file: Path
+    kind: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """The file can be used."""
+        return all(problem.warning for problem in self.problems)
+
+
+def _manager(path: Path) -> Iterable[Problem]:
+    from caroni_edge.manager.templates import load_templates  # noqa: PLC0415
+
+    templates = load_templates(load_manager(path, os.environ).templates)
+    warnings = [problem for template in templates.loaded.values() for problem in template.warnings]
+    return [*warnings, *(problem for problems in templates.errors.values() for problem in problems)]
+
+
+def _agent(path: Path) -> Iterable[Problem]:
+    from caroni_edge.agent.jobtypes import load_job_types  # noqa: PLC0415
+
+    job_types = load_job_types(load_agent(path, os.environ).job_types)
+    return [problem for problems in job_types.errors.values() for problem in problems]
+
+
+def _template(path: Path) -> Iterable[Problem]:
+    from caroni_edge.manager.templates import check_file  # noqa: PLC0415
+
+    return check_file(path)
+
+
+def _job_type(path: Path) -> Iterable[Problem]:
+    from caroni_edge.agent.jobtypes import load_job_type  # noqa: PLC0415
+
+    load_job_type(path)
+    return ()
+
+
+CHECKS: Final[Mapping[str, Callable[[Path], Iterable[Problem]]]] = {
+    "manager": _manager,
+    "agent": _agent,
+    "template": _template,
+    "job-type": _job_type,
+}
+
+
+def _sections(keys: Iterable[Key]) -> frozenset[str]:
+    return frozenset(key.name.partition(".")[0] for key in keys)
+
+
+TELLTALES: Final = {
+    "template": frozenset({"class"}),
+    "manager": frozenset({"templates"}),
+    "agent": frozenset({"job_types"}),
+}
+"""Keys that only one kind of file has, looked at first."""
+
+KEYS: Final = {
+    "manager": _sections(MANAGER_KEYS),
+    "agent": _sections(AGENT_KEYS),
+    "template": frozenset({"cwlVersion", "inputs", "outputs", "steps", "requirements", "hints", "doc", "$namespaces"}),
+    "job-type": frozenset(
+        {"name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat"}
+    ),
+}
+"""What each kind of file may hold, where the telltale is missing: most in common wins."""
+
+
+@click.command(epilog="Example: caroni-edge check-config manager.yaml templates/*.cwl")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(list(CHECKS)), help="Read every FILE as this, whatever it looks like.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def check_config(files: tuple[Path, ...], kind: str | None, as_json: bool) -> None:
+    """Check configuration, template and job type files.
+
+    A manager's configuration is checked with its templates, an agent's with its job types.
+    """
+    answers = [check(path, kind) for path in files]
+    if as_json:
+        click.echo(json.dumps(_as_json(answers), indent=2))
+    else:
+        for answer in answers:
+            _print(answer)
+    if not all(answer.ok for answer in answers):
+        sys.exit(2)
+
+
+def check(path: Path, kind: str | None = None) -> Checked:
+    """Check a file, as `kind` or as what it looks like."""
+    try:
+        kind = kind or kind_of(path, load(path).value)
+        return Checked(path, kind, in_order(CHECKS[kind](path)))
+    except Problems as error:
+        return Checked(path, kind or "", error.problems)
+
+
+def kind_of(path: Path, value: object) -> str:
+    """Tell what a file is meant to be.
+
+    Raises:
+        Problems: It could be anything.
+    """
+    keys = value.keys() if isinstance(value, dict) else frozenset[str]()
+    for kind, telltale in TELLTALES.items():
+        if telltale & keys:
+            return kind
+    common = {kind: len(known & keys) for kind, known in KEYS.items()}
+    best = [kind for kind, count in common.items() if count and count == max(common.values())]
+    named = [kind for kind in best if kind in path.stem]
+    for kinds in (best, named):
+        if len(kinds) == 1:
+            return kinds[0]
+    raise Problems([Problem(str(path), f"cannot tell what this file is: say --kind {'|'.join(best or CHECKS)}")])
+
+
+def _print(answer: Checked) -> None:
+    for problem in answer.problems:
+        click.echo(str(problem))
+    if answer.ok:
+        click.echo(f"{answer.file}: ok ({answer.kind})")
+
+
+def _as_json(answers: list[Checked]) -> dict[str, object]:
+    files = [
+        {"file": str(each.file), "kind": each.kind or None, "ok": each.ok, "problems": [*map(asdict, each.problems)]}
+        for each in answers
+    ]
+    return {"ok": all(answer.ok for answer in answers), "files": files}
