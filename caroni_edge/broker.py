@@ -10,7 +10,7 @@ import logging
 import threading
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from caroni_edge.errors import CaroniError
 
@@ -105,6 +105,7 @@ class EmbeddedBroker:
         logging.getLogger("transitions").setLevel(logging.CRITICAL)
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_about_a_client)
         listeners = {"default": {"type": "tcp", "bind": f"{self.host}:{self.port}"}}
         broker = Broker({"listeners": listeners, "plugins": PLUGINS})
         await broker.start()
@@ -116,6 +117,10 @@ class EmbeddedBroker:
             await asyncio.wait_for(broker.shutdown(), END_WITHIN_S)
         except TimeoutError:
             log.warning("the embedded broker did not end in time", extra={"action": "broker_stuck"})
+
+
+def _about_a_client(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log.debug("in the embedded broker: %s", context.get("exception"), extra={"action": "broker_complains"})
 
 
 def _cause(error: BaseException) -> str:

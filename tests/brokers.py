@@ -1,0 +1,178 @@
+"""Brokers and clients for tests: a mosquitto process of one's own, and a transport whose events are kept."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import pytest
+
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Will
+from caroni_edge.transport.mqtt import MqttTransport
+from tests.support import free_port, wait_until
+
+Kind = TypeVar("Kind")
+
+SETTINGS = """\
+listener {port} 127.0.0.1
+allow_anonymous {anonymous}
+persistence true
+persistence_location {directory}/
+autosave_interval 30
+max_queued_messages 1000000
+max_inflight_messages 100
+set_tcp_nodelay true
+log_dest file {directory}/mosquitto.log
+"""
+
+
+class RunningBroker(Protocol):
+    """What fixtures of brokers have in common."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+
+
+def find(program: str, package: str) -> str:
+    """Return the path of a program; without it the test is skipped, but fails where `CI=true`."""
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is not None:
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{program} is not installed: apt-get install {package}")
+    pytest.skip(f"{program} is not installed: apt-get install {package}")
+
+
+class Mosquitto:
+    """A mosquitto process with the settings that the project recommends, on a free port of 127.0.0.1."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, directory: Path, *, settings: str = "", anonymous: bool = True, tls: bool = False) -> None:
+        self._program = find("mosquitto", "mosquitto")
+        self.directory, self.port, self._tls = directory, free_port(), tls
+        directory.mkdir(parents=True, exist_ok=True)
+        self._config = directory / "mosquitto.conf"
+        facts = {"port": self.port, "directory": directory, "anonymous": str(anonymous).lower()}
+        # As root mosquitto becomes the user `mosquitto`, who may not write here.
+        user = "user root\n" if os.geteuid() == 0 else ""
+        self._config.write_text(SETTINGS.format(**facts) + user + settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{'mqtts' if self._tls else 'mqtt'}://{self.host}:{self.port}"
+
+    @property
+    def log(self) -> str:
+        path = self.directory / "mosquitto.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> "Mosquitto":
+        assert self._process is None
+        self._process = subprocess.Popen([self._program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        wait_until(self._accepts, what=f"mosquitto on port {self.port}")
+        return self
+
+    def _accepts(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            pytest.fail(f"mosquitto ended with status {self._process.returncode}:\n{self.log}")
+        with socket.socket() as probe:
+            return probe.connect_ex((self.host, self.port)) == 0
+
+    def stop(self) -> None:
+        """End it in good order: what it keeps is written."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it: it loses what was not written yet."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay, and nothing is answered."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._send(signal.SIGCONT)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._send(number)
+            self._process.send_signal(signal.SIGCONT)
+            self._process.wait(10)
+            self._process = None
+
+
+class Client:
+    """A transport that keeps all it delivers, for tests to wait for and look at."""
+
+    def __init__(self, broker: RunningBroker, client_id: str = "node", **options: Any) -> None:
+        facts: Mapping[str, Any] = {"username": "u", "retry_first_s": 0.05, **options}
+        self.events: list[Event] = []
+        self.transport = MqttTransport(host=broker.host, port=broker.port, client_id=client_id, **facts)
+
+    def start(self) -> "Client":
+        self.transport.start(self.events.append)
+        return self
+
+    def connect(self) -> Connected:
+        """Start, and wait until the broker has taken us in."""
+        self.start()
+        return self.wait_for(Connected)
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        self.transport.stop(timeout_s)
+
+    def find(self, kind: type[Kind], condition: Callable[[Kind], bool] = lambda _: True) -> list[Kind]:
+        return [event for event in list(self.events) if isinstance(event, kind) and condition(event)]
+
+    def wait_for(self, kind: type[Kind], condition: Callable[[Kind], bool] = lambda _: True) -> Kind:
+        """Return the first event of `kind` that fits, as soon as there is one."""
+        try:
+            return wait_until(lambda: self.find(kind, condition))[0]
+        except AssertionError as error:
+            raise AssertionError(f"no {kind.__name__} as expected among {self.events}") from error
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Publish with QoS 1, and wait for the PUBACK."""
+        token = self.transport.publish(topic, payload, qos=1, retain=retain)
+        assert token, f"{topic} was not taken; last seen: {self.events[-3:]}"
+        self.wait_for(Published, lambda event: event.token == token)
+        return token
+
+    def subscribe(self, topic_filter: str, qos: int = 1) -> None:
+        """Subscribe, and wait until the broker has done so: what we publish ourselves comes back."""
+        probe = f"probe/{self.transport.client_id}/{len(self.events)}"
+        self.transport.subscribe([(topic_filter, qos), (probe, 0)])
+        self.publish(probe, b"there")
+        self.wait_for(Arrived, lambda event: event.topic == probe)
+        self.transport.unsubscribe([probe])
+
+    def arrived(self, topic: str) -> list[Arrived]:
+        return self.find(Arrived, lambda event: event.topic == topic)
+
+    def payloads(self, topic: str) -> list[bytes]:
+        return [event.payload for event in self.arrived(topic)]
+
+    def last_reason(self) -> str:
+        return self.wait_for(Disconnected).reason
+
+
+__all__ = ["Client", "Mosquitto", "RunningBroker", "Will", "find"]
