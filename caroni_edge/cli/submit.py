@@ -43,26 +43,33 @@ def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_j
     inputs = {**(_file(inputs_file) if inputs_file else {}), **dict(_pair(pair) for pair in pairs)}
     trigger = Trigger(template=template, inputs=inputs, id=workflow, priority=options["priority"])
     topics = Topics(options["topic_root"], "managers", options["manager"])
-    with Submission(_broker(options), topics, trigger) as submission:
+    login = {name: options[name] for name in ("username", "password_file", "ca_file")}
+    with Submission(broker_config(options["broker"], **login), topics, trigger) as submission:
         sys.exit(_follow(submission, workflow, wait=options["wait"], as_json=as_json))
 
 
-def _broker(options: dict[str, Any]) -> Any:
+def broker_config(
+    url: str, *, username: str | None = None, password_file: Path | None = None, ca_file: Path | None = None
+) -> Any:
+    """Return how a broker is reached, from what a command line says.
+
+    Raises:
+        UsageError: The URL is none.
+    """
     from caroni_edge.config import BrokerConfig, Secret, broker_url  # noqa: PLC0415
 
     try:
-        url = broker_url(options["broker"])
+        parts = broker_url(url)
     except ValueError as error:
         raise UsageError("--broker", str(error)) from None
-    password_file: Path | None = options["password_file"]
     return BrokerConfig(
-        url=str(url),
-        host=url.host,
-        port=url.port,
-        tls=url.tls,
-        username=options["username"],
+        url=str(parts),
+        host=parts.host,
+        port=parts.port,
+        tls=parts.tls,
+        username=username,
         password=Secret(password_file.read_text().rstrip("\r\n")) if password_file else None,
-        ca_file=options["ca_file"],
+        ca_file=ca_file,
     )
 
 

@@ -1,0 +1,152 @@
+"""How fast three-step chains run: real mosquitto, manager, agents and jobs, on this machine.
+
+Prints a table on standard error and JSON on standard output; nothing passes or fails here.
+
+    python benchmarks/chains.py [--chains 300] [--singles 50] [--slots 2]
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import yaml
+
+from caroni_edge.chance import SystemChance
+from caroni_edge.transport.base import Arrived, Connected, Event
+from caroni_edge.transport.mqtt import MqttTransport
+
+ROOT = Path(__file__).resolve().parent.parent
+TRIGGERS = "caroni/managers/m1/workflows"
+EVENTS = "caroni/managers/m1/events/#"
+
+
+def main() -> None:
+    """Run the daemons, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chains", type=int, default=300, help="workflows at once")
+    parser.add_argument("--singles", type=int, default=50, help="workflows one after the other")
+    parser.add_argument("--slots", type=int, default=2, help="slots of the agent")
+    options = parser.parse_args()
+    with ExitStack() as opened:
+        directory = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="caroni-bench-")))
+        port = start_mosquitto(directory, opened)
+        start_daemon(directory, opened, "manager", "m1", port, {"templates": str(ROOT / "config/templates")})
+        more = {"job_types": str(ROOT / "config/jobtypes"), "slots": options.slots, "disk_floor": "1M"}
+        start_daemon(directory, opened, "agent", "a1", port, more)
+        client = Client(port, opened)
+        client.run(1)
+        singles = sorted(client.run(1) for _ in range(options.singles))
+        took_s = client.run(options.chains)
+    report = {
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
+        "chain_latency_ms": {
+            "runs": options.singles,
+            "median": round(statistics.median(singles) * 1000, 1),
+            "p95": round(singles[int(len(singles) * 0.95)] * 1000, 1),
+            "least": round(singles[0] * 1000, 1),
+        },
+        "chains_at_once": {
+            "chains": options.chains,
+            "slots": options.slots,
+            "seconds": round(took_s, 2),
+            "chains_per_s": round(options.chains / took_s, 1),
+        },
+    }
+    show(report)
+    print(json.dumps(report))
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the figures for people."""
+    for name, facts in report.items():
+        print(f"{name:18} " + "  ".join(f"{key} {value}" for key, value in facts.items()), file=sys.stderr)
+
+
+def start_mosquitto(directory: Path, opened: ExitStack) -> int:
+    """Start a mosquitto on a free port, with the settings that are recommended for it; return the port."""
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        sys.exit("mosquitto is not installed: apt-get install mosquitto")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    config = directory / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {directory}/\n"
+        "autosave_interval 30\nmax_queued_messages 1000000\nmax_inflight_messages 100\nset_tcp_nodelay true\n"
+        + ("user root\n" if os.geteuid() == 0 else "")
+    )
+    run(opened, [program, "-c", str(config)], directory / "mosquitto.log")
+    return port
+
+
+def start_daemon(directory: Path, opened: ExitStack, role: str, name: str, port: int, more: dict[str, Any]) -> None:
+    """Start a manager or an agent."""
+    config = directory / f"{name}.yaml"
+    broker = {"url": f"mqtt://127.0.0.1:{port}", "username": name}
+    facts = {"id": name, "state_dir": f"state-{name}", "broker": broker, "web": False, "log": {"level": "warning"}}
+    config.write_text(yaml.safe_dump({**facts, **more}))
+    run(opened, [sys.executable, "-m", "caroni_edge", role, "--config", str(config)], directory / f"{name}.log")
+
+
+def run(opened: ExitStack, command: list[str], log: Path) -> None:
+    """Start a process that is ended with the benchmark."""
+    out = opened.enter_context(log.open("wb"))
+    process = subprocess.Popen(command, stdout=out, stderr=out)
+    opened.callback(process.wait)
+    opened.callback(process.terminate)
+
+
+class Client:
+    """Starts workflows and waits for their events, as a user's program would."""
+
+    def __init__(self, port: int, opened: ExitStack) -> None:
+        """Connect."""
+        self._arrived: SimpleQueue[Event] = SimpleQueue()
+        chance = SystemChance()
+        self._new_id = chance.new_id
+        self._transport = MqttTransport(
+            host="127.0.0.1", port=port, client_id=f"bench-{chance.new_id()}", username="bench", clean_session=True
+        )
+        self._transport.start(self._arrived.put)
+        opened.callback(self._transport.stop, 2.0)
+        while not isinstance(self._arrived.get(timeout=10), Connected):
+            continue
+        self._transport.subscribe([(EVENTS, 1)])
+
+    def run(self, count: int) -> float:
+        """Start workflows at once; return the seconds until the last has completed."""
+        wanted = {self._new_id() for _ in range(count)}
+        waiting = sorted(wanted)
+        begun = time.perf_counter()
+        while wanted:
+            while waiting and self._publish(waiting[-1]):
+                waiting.pop()
+            event = self._arrived.get(timeout=120)
+            if isinstance(event, Arrived):
+                self._transport.ack(event)
+                body = json.loads(event.payload)
+                if body["type"] == "caroni.workflow.failed":
+                    sys.exit(f"a workflow failed: {body['data']}")
+                if body["type"] == "caroni.workflow.completed":
+                    wanted.discard(body["data"]["workflow"])
+        return time.perf_counter() - begun
+
+    def _publish(self, workflow: str) -> int:
+        trigger = {"template": "test_simple", "inputs": {"message": "caronirocks"}, "id": workflow}
+        return self._transport.publish(TRIGGERS, json.dumps(trigger).encode(), qos=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""`caroni-edge demo`: a workflow that crosses two agents."""
+
+import json
+import signal
+import sys
+import threading
+from typing import Any
+
+import click
+
+MESSAGE = "caronirocks"
+
+
+@click.command(epilog="Example: caroni-edge demo --serve")
+@click.option("--serve", is_flag=True, help="Keep all up until Ctrl-C, with pages on ports 8000, 8001 and 8002.")
+def demo(serve: bool) -> None:
+    """Show a workflow crossing two agents, on a broker of its own.
+
+    Everything runs on 127.0.0.1 and in a temporary directory, and is ended and removed afterwards.
+    """
+    from caroni_edge.demo.stage import Stage  # noqa: PLC0415
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
+    click.echo("Starting a broker, a workflow manager (m1) and two agents (a1, a2) …")
+    try:
+        with Stage(fixed_ports=serve) as stage:
+            status = _result(_run(stage))
+            if serve:
+                _say_how_to_go_on(stage)
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("\nEnded.")
+        return
+    sys.exit(status)
+
+
+def _run(stage: Any) -> dict[str, Any]:
+    from caroni_edge.cli.submit import broker_config  # noqa: PLC0415
+    from caroni_edge.demo.stage import TEMPLATE  # noqa: PLC0415
+    from caroni_edge.demo.view import follow  # noqa: PLC0415
+    from caroni_edge.protocol.messages import Trigger  # noqa: PLC0415
+    from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
+    from caroni_edge.submission import Submission  # noqa: PLC0415
+
+    trigger = Trigger(template=TEMPLATE, inputs={"message": MESSAGE}, id="demo")
+    click.echo(f"Publishing {json.dumps({'template': TEMPLATE, 'inputs': {'message': MESSAGE}})} to the manager\n")
+    broker = broker_config(stage.broker_url, username="demo")
+    with Submission(broker, Topics("caroni", "managers", stage.manager.name), trigger) as submission:
+        next(submission.events(None, click.echo))
+        return follow(stage, "demo")
+
+
+def _result(workflow: dict[str, Any]) -> int:
+    if workflow["status"] != "completed":
+        click.echo(f"The workflow is {workflow['status']}: {workflow['reason']}", err=True)
+        return 1
+    click.echo(f"\nOutputs: {json.dumps(workflow['outputs'], ensure_ascii=False)}")
+    for name, value in workflow["outputs"].items():
+        click.echo(f"{name}: {value}")
+    return 0
+
+
+def _say_how_to_go_on(stage: Any) -> None:
+    from caroni_edge.demo.stage import PASSWORD, USER  # noqa: PLC0415
+
+    click.echo(f"\nBroker {stage.broker_url}, files in {stage.directory} (removed at the end)")
+    for player in stage.players:
+        click.echo(f"{player.role} {player.name}: {player.url} (login {USER}/{PASSWORD}), log {player.log}")
+    click.echo(f"API token: export CARONI_TOKEN={stage.token}")
+    click.echo(f"Another workflow: caroni-edge submit test_simple -i message=hello --broker {stage.broker_url} \\")
+    click.echo("    --manager m1 --username me --wait")
+    click.echo("Ctrl-C ends all.")

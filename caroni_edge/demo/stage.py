@@ -1,0 +1,165 @@
+"""The demo's stage: its directory, its configuration files, its broker and its daemons."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+import yaml
+
+from caroni_edge.broker import EmbeddedBroker
+from caroni_edge.errors import CaroniError
+
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 10.0
+LOOK_EVERY_S = 0.05
+USER, PASSWORD = "admin", "password"
+AGENTS = {"a1": ("foojob0", "foojob2"), "a2": ("foojob1",)}
+TEMPLATE = "test_simple"
+
+
+class DaemonFailed(CaroniError):
+    """The {role} {name} did not start: {last}."""
+
+    hint = "Its log is {log}."
+
+
+@dataclass(frozen=True)
+class Player:
+    """A daemon of the demo."""
+
+    role: str
+    name: str
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Its page and API."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Stage:
+    """Everything that the demo runs, on 127.0.0.1; left, it is all ended.
+
+    Attributes:
+        directory: Where templates, job types, logs and state are.
+        broker_url: The embedded broker.
+        token: Of the API of all daemons.
+        players: The daemons; the manager is the first.
+    """
+
+    def __init__(self, *, fixed_ports: bool) -> None:
+        """Prepare; `fixed_ports` gives the pages 8000 to 8002, else they get free ones."""
+        self._fixed = fixed_ports
+        self._opened = ExitStack()
+        self.players: list[Player] = []
+        self.token = secrets.token_urlsafe(24)
+
+    def __enter__(self) -> "Stage":
+        try:
+            self.directory = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="caroni-edge-demo-")))
+            broker = self._opened.enter_context(EmbeddedBroker(port=1883 if self._fixed and _is_free(1883) else 0))
+            self.broker_url = f"mqtt://127.0.0.1:{broker.port}"
+            self._copy("templates", f"{TEMPLATE}.cwl", self.directory / "templates")
+            self._start("manager", "m1", 8000, {"templates": "templates", "retry_delay": "10s"})
+            for number, (agent, job_types) in enumerate(AGENTS.items(), start=1):
+                for job_type in job_types:
+                    self._copy("jobtypes", f"{job_type}.yaml", self.directory / agent)
+                self._start("agent", agent, 8000 + number, {"job_types": agent, "slots": 2})
+            for player in self.players:
+                self._await(player)
+        except BaseException:
+            self._opened.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    @property
+    def manager(self) -> Player:
+        """The workflow manager."""
+        return self.players[0]
+
+    def _copy(self, kind: str, name: str, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        (directory / name).write_bytes((resources.files("caroni_edge") / "starter" / kind / name).read_bytes())
+
+    def _start(self, role: str, name: str, port: int, more: dict[str, object]) -> None:
+        port = port if self._fixed else _free_port()
+        config = {
+            "id": name,
+            "state_dir": f"state/{name}",
+            "broker": {"url": self.broker_url, "username": name, "password": "demo"},
+            "disk_floor": "1M",
+            "web": {"port": port, "username": USER, "password": PASSWORD, "token": self.token},
+            **more,
+        }
+        path = self.directory / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        log = self.directory / f"{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*_program(), role, "--config", str(path)], stdout=out, stderr=out, env=_environment()
+            )
+        self._opened.callback(_end, process)
+        self.players.append(Player(role, name, port, log, process))
+
+    def _await(self, player: Player) -> None:
+        """Wait until a daemon is ready, and fail early when it has ended."""
+        until = time.monotonic() + READY_WITHIN_S
+        while True:
+            try:
+                if httpx.get(f"{player.url}/readyz", timeout=1.0).status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                pass  # it does not listen yet; the loop ends by the deadline or by the process
+            if player.process.poll() is not None or time.monotonic() > until:
+                lines = player.log.read_text(errors="replace").strip().splitlines()
+                last = lines[-1] if lines else "it said nothing"
+                raise DaemonFailed("demo", role=player.role, name=player.name, last=last, log=player.log)
+            time.sleep(LOOK_EVERY_S)
+
+
+def _program() -> list[str]:
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "caroni_edge"]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("CARONI_EDGE_")}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
