@@ -1,0 +1,62 @@
+# Caroni Edge. `make` alone lists what can be made.
+#
+# Every target installs what it needs first (tools/setup.sh); a second run finds it all there. Variables:
+#   PYTHON=/path/to/python3   the Python that .venv is made with, 3.11 or newer
+#   WORKERS=4                 how many tests run at a time
+#   ARGS='-k link'            more arguments for pytest or the benchmark
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BIN := .venv/bin
+WORKERS ?= 2
+ARGS ?=
+
+.PHONY: help
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## watch a workflow cross two agents, here and now
+	@tools/setup.sh run
+	@$(BIN)/caroni-edge demo $(ARGS)
+
+.PHONY: test
+test: ## install what the tests need, mosquitto included, and run them all
+	@tools/setup.sh test
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: check
+check: ## format, lint, types, architecture, generated documents: a minute at most
+	@tools/setup.sh check
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python tools/generate_docs.py --check
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/architecture
+
+.PHONY: format
+format: ## format the code, and mend what the linter can mend by itself
+	@tools/setup.sh check
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: docs
+docs: ## write the documents that are made from the code (docs/reference/)
+	@tools/setup.sh check
+	$(BIN)/python tools/generate_docs.py --write
+
+.PHONY: bench
+bench: ## measure workflows per second and their latency on a real mosquitto
+	@tools/setup.sh test
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: lock
+lock: ## lock the dependencies anew; UPGRADE=1 takes the newest that pyproject.toml allows
+	tools/lock.sh $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove what was made here: environment, caches, builds
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

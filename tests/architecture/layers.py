@@ -1,0 +1,70 @@
+"""The layers of docs/architecture.md, as data: from what people touch down to what knows of nothing else.
+
+A module belongs to the component with the longest name that it lies in. It may import components of the rows below its
+own, and modules of its own component.
+"""
+
+LAYERS: list[set[str]] = [
+    {"__main__"},
+    {"cli"},
+    {"demo"},
+    {"manager.daemon", "agent.daemon"},
+    {"manager.api", "manager.pages", "agent.api", "agent.pages"},
+    {"web"},
+    {"startup", "submission", "broker"},
+    {"service"},
+    {"node"},
+    {"dispatch", "session"},
+    {"manager", "agent"},
+    {"manager.store", "agent.store", "identity"},
+    {"delivery"},
+    {"reactor"},
+    {"transport", "storage", "chance"},
+    {"manager.lifecycle", "agent.lifecycle"},
+    {"states"},
+    {"config"},
+    {"protocol"},
+    {"values"},
+    {"cwltypes"},
+    {"documents"},
+    {"jsontext", "yamltree"},
+    {"logs"},
+    {"errors"},
+    {""},
+]
+
+NEVER: dict[str, tuple[str, ...]] = {
+    # Sans-IO: the link decides what goes out, and does not know what carries it.
+    "delivery": ("transport",),
+    # A role knows the other one by its messages alone.
+    "manager": ("agent",),
+    "agent": ("manager",),
+}
+"""Imports that the rows would allow."""
+
+ONLY: dict[str, tuple[str, ...]] = {
+    "paho": ("transport.mqtt",),
+    "amqtt": ("broker",),
+    "sqlite3": ("storage", "delivery", "identity", "manager.store", "agent.store"),
+    "sqlite_utils": ("storage",),
+    "yaml": ("yamltree", "demo"),
+    "click": ("cli", "demo"),
+    "rich": ("cli", "demo"),
+    "httpx": ("cli", "demo"),
+    "litestar": ("web", "manager.api", "manager.pages", "agent.api", "agent.pages"),
+    "uvicorn": ("web",),
+}
+"""Libraries that stay behind one edge; each can be replaced there."""
+
+STANDARD_LIBRARY_ONLY = ("agent.keeper",)
+"""It lives for as long as its jobs, longer than what is installed: nothing of it may be loaded later."""
+
+THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "protocol": ("msgspec",),
+    "delivery": ("msgspec",),
+    "manager.lifecycle": (),
+    "agent.lifecycle": (),
+    "states": (),
+    "errors": (),
+}
+"""All that these components may use beside the standard library."""

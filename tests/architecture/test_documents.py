@@ -1,0 +1,97 @@
+"""The documents: what they link to exists, and what is locked is what pyproject.toml asks for."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.architecture.source import ROOT, listed
+
+SKIPPED = {".git", ".venv", "build", "dist", "node_modules", ".pytest_cache"}
+FENCE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!\\)!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
+HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
+OUTSIDE = ("http://", "https://", "mailto:")
+
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", re.MULTILINE)
+
+
+def pages() -> list[Path]:
+    """Return every Markdown file of the repository."""
+    found = ROOT.rglob("*.md")
+    return sorted(path for path in found if not SKIPPED.intersection(path.relative_to(ROOT).parts))
+
+
+def links(page: Path) -> Iterator[str]:
+    """Yield the targets of a page's links, those in code blocks left out."""
+    for inline, reference in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        yield inline or reference
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub makes of a page's headings."""
+    headings = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+def broken(page: Path, target: str) -> bool:
+    """Tell whether a link within the repository leads nowhere."""
+    path, _, anchor = target.partition("#")
+    goal = (page.parent / path).resolve() if path else page
+    if not goal.is_relative_to(ROOT) or not goal.exists():
+        return True
+    return bool(anchor) and goal.suffix == ".md" and anchor not in anchors(goal)
+
+
+def test_every_link_leads_somewhere() -> None:
+    problems = [
+        f"{page.relative_to(ROOT)}: {target} does not exist"
+        for page in pages()
+        for target in links(page)
+        if not target.startswith(OUTSIDE) and broken(page, target)
+    ]
+    assert not problems, listed(problems)
+
+
+def wanted(*groups: str) -> list[Requirement]:
+    """Return what pyproject.toml asks for: to run, and for some groups."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = project["project"]["dependencies"] + [
+        line for name in groups for line in project["dependency-groups"][name]
+    ]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("lock", "groups"), [("requirements.lock", ["build"]), ("requirements-dev.lock", ["build", "dev"])]
+)
+def test_the_lock_holds_what_the_project_asks_for(lock: str, groups: list[str]) -> None:
+    pinned = {canonicalize_name(name): version for name, version in PINNED.findall((ROOT / lock).read_text())}
+    problems = [
+        f"{lock}: {need} is locked as {pinned.get(canonicalize_name(need.name))}; run `make lock`"
+        for need in wanted(*groups)
+        if not need.specifier.contains(pinned.get(canonicalize_name(need.name), "0"), prereleases=True)
+    ]
+    assert not problems, listed(problems)
+
+
+def test_both_locks_agree() -> None:
+    run, dev = (
+        dict(PINNED.findall((ROOT / lock).read_text())) for lock in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert run.items() <= dev.items(), "run `make lock`"
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_has_a_hash_for_everything_and_names_no_server(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert entries
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text
+    assert "index-url" not in text

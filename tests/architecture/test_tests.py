@@ -1,0 +1,42 @@
+"""Tests wait for conditions and never for time, and each of them can fail."""
+
+import ast
+
+from tests.architecture.source import Source, calls, functions, listed, sources
+
+SLEEPS = ("time.sleep", "asyncio.sleep", "anyio.sleep", "sleep")
+WAITING_IN_ONE_PLACE = "tests/support.py"
+ASSERTING = ("assert", "expect", "check", "wait_until", "fail", "raises", "warns", "run_state_machine_as_test")
+
+
+def test_no_test_sleeps() -> None:
+    problems = [
+        f"{source.where(call)}: {name}() guesses how long something takes; use wait_until(condition)"
+        for source in sources("tests")
+        if source.name != WAITING_IN_ONE_PLACE
+        for name, call in calls(source.tree)
+        if name in SLEEPS
+    ]
+    assert not problems, listed(problems)
+
+
+def test_every_test_can_fail() -> None:
+    problems = [
+        f"{source.where(function)}: {function.name} asserts nothing"
+        for source in sources("tests")
+        if source.path.name.startswith("test_")
+        for function in functions(source.tree)
+        if function.name.startswith("test_") and not asserts(function, source)
+    ]
+    assert not problems, listed(problems)
+
+
+def asserts(function: ast.AST, source: Source) -> bool:
+    """Tell whether a test asserts something itself, or calls what does."""
+    if any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(function)):
+        return True
+    called = {name.rpartition(".")[2].lstrip("_") for name, _ in calls(function)}
+    if any(name.startswith(ASSERTING) for name in called):
+        return True
+    helpers = [other for other in functions(source.tree) if other.name.lstrip("_") in called and other is not function]
+    return any(isinstance(node, ast.Assert) for helper in helpers for node in ast.walk(helper))

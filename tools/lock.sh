@@ -1,0 +1,22 @@
+#!/bin/sh
+# Writes requirements.lock and requirements-dev.lock anew from pyproject.toml: `make lock`.
+# With --upgrade (`make lock UPGRADE=1`) every version goes to the newest one that pyproject.toml allows.
+set -eu
+cd "$(dirname "$0")/.."
+
+if ! command -v uv >/dev/null; then
+    echo "make lock: uv is not installed; \`pipx install uv\` brings it" >&2
+    exit 1
+fi
+
+compile() { # compile FILE ARGUMENT...
+    file=$1
+    shift
+    uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --custom-compile-command "make lock" --output-file "$file" "$@" pyproject.toml
+    echo "$file: $(grep -c '==' "$file") packages"
+}
+
+# setuptools (group `build`) is locked as well: with it there, installing the checkout itself downloads nothing.
+compile requirements.lock --group build "$@"
+compile requirements-dev.lock --group build --group dev --constraint requirements.lock "$@"

@@ -1,0 +1,148 @@
+#!/bin/sh
+# Brings what a `make` target needs, and nothing when it is there already:
+#
+#   tools/setup.sh run      to run Caroni Edge: Python and the locked packages, in .venv of this checkout
+#   tools/setup.sh check    and the formatter, linter, type checker and test runner
+#   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients
+#
+# Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
+# needs neither. PYTHON names the Python that .venv is made with; without it the first of 3.11 or newer is taken.
+set -eu
+cd "$(dirname "$0")/.."
+
+VENV=.venv
+OLDEST="3.11"
+
+say() { echo "setup: $*" >&2; }
+die() {
+    say "$1"
+    shift
+    for line in "$@"; do echo "       $line" >&2; done
+    exit 1
+}
+
+# quietly COMMAND...: what an installer says helps only when it fails, and then it is shown whole.
+quietly() {
+    log=$(mktemp)
+    if ! "$@" >"$log" 2>&1 </dev/null; then
+        cat "$log" >&2
+        rm -f "$log"
+        die "this failed, and said the above: $*"
+    fi
+    rm -f "$log"
+}
+
+# --- Debian packages ------------------------------------------------------------------------------------------------
+
+apt_get() {
+    if [ "$(id -u)" = 0 ]; then
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+    else
+        sudo DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+    fi
+}
+
+# apt_install PACKAGE...: also brings the package lists up to date, since a fresh machine has none.
+apt_install() {
+    command -v apt-get >/dev/null || die "this machine has no apt-get; please install yourself what Debian calls: $*"
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die \
+        "these Debian packages are missing: $*" "Become root, or ask somebody who is: apt-get install $*"
+    say "installing the Debian packages $*"
+    quietly apt_get update
+    quietly apt_get install --yes --no-install-recommends "$@"
+}
+
+# Debian keeps daemons in /usr/sbin, which is not on everybody's PATH.
+is_there() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
+
+install_mosquitto() {
+    missing=""
+    is_there mosquitto || missing="mosquitto"
+    is_there mosquitto_pub && is_there mosquitto_sub || missing="$missing mosquitto-clients"
+    # shellcheck disable=SC2086 # the words are package names
+    [ -z "$missing" ] || apt_install $missing
+}
+
+# --- Python ---------------------------------------------------------------------------------------------------------
+
+# usable PYTHON: new enough, and able to make an environment with pip in it (which Debian puts in a package of its own).
+usable() {
+    "$1" - "$OLDEST" >/dev/null 2>&1 <<'PYTHON'
+import ensurepip, sqlite3, ssl, sys, venv
+oldest = tuple(int(part) for part in sys.argv[1].split("."))
+sys.exit(sys.version_info[:2] < oldest or sys.prefix != sys.base_prefix)
+PYTHON
+}
+
+find_python() {
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if usable "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+choose_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        usable "$PYTHON" || die "PYTHON=$PYTHON is not Python $OLDEST or newer with the modules venv, ensurepip, sqlite3 and ssl"
+        echo "$PYTHON"
+        return
+    fi
+    find_python && return
+    if command -v apt-get >/dev/null; then
+        apt_install python3 python3-venv
+        find_python && return
+    fi
+    found=$(python3 --version 2>/dev/null || echo "no python3 at all")
+    die "Caroni Edge needs Python $OLDEST or newer with its venv module; here is $found" \
+        "Debian 12 and Ubuntu 24.04 bring one: apt-get install python3 python3-venv" \
+        "Another one can be named: make PYTHON=/path/to/python3 ..."
+}
+
+# fingerprint LOCK: changes when the environment must be made anew: other packages, another place, another Python.
+fingerprint() {
+    {
+        cat "$1" tools/setup.sh
+        sed '/^\[tool/,$d' pyproject.toml
+        pwd
+        "$VENV/bin/python" -c 'import sys; print(sys.version)'
+    } | sha256sum | cut -d' ' -f1
+}
+
+# is_current LOCK: .venv works, and was made from this LOCK.
+is_current() {
+    [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -c '' 2>/dev/null || return 1
+    [ "$(cat "$VENV/made-from-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
+}
+
+install_packages() { # install_packages LOCK
+    is_current "$1" && return
+    python=$(choose_python)
+    say "installing the Python packages of $1 into $VENV; this takes about a minute"
+    rm -f "$VENV"/made-from-*
+    quietly "$python" -m venv --clear "$VENV"
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+    quietly "$VENV/bin/python" -m pip install --quiet --require-hashes --requirement "$1" </dev/null
+    # setuptools is among the locked packages: without build isolation nothing else is downloaded.
+    quietly "$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . </dev/null
+    fingerprint "$1" >"$VENV/made-from-$1"
+}
+
+case "${1:-}" in
+run)
+    # The developers' packages are these and more, in the same versions.
+    is_current requirements-dev.lock || install_packages requirements.lock
+    ;;
+check)
+    install_packages requirements-dev.lock
+    ;;
+test)
+    install_mosquitto
+    install_packages requirements-dev.lock
+    ;;
+*)
+    die "usage: tools/setup.sh run|check|test"
+    ;;
+esac
