@@ -152,7 +152,7 @@ class MessageRejected(LinkMessage, frozen=True, tag=True):
         reason: For people.
     """
 
-    id: str
+    id: str = msgspec.field(name="message")  # `id` is the name of each message itself
     reason: str
     message_type: str = ""
     jobs: tuple[JobId, ...] = ()

@@ -88,7 +88,8 @@ class Database:
         """Return what `error` means when it is the storage's fault, None when it is not."""
         if isinstance(error, StorageFailed):
             return error
-        if isinstance(error, sqlite3.Error) and (error.sqlite_errorcode & 0xFF) in _STORAGE_CODES:
+        # Errors of the module itself (a wrong number of bindings, say) have no code.
+        if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _STORAGE_CODES:
             return StorageFailed(self.where, reason=f"{error} ({error.sqlite_errorname})")
         if not self.conn.in_transaction:
             return StorageFailed(self.where, reason=f"SQLite has rolled the transaction back ({error})")
