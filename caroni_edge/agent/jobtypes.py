@@ -1,0 +1,337 @@
+"""The job types that the host's owner allows: one YAML file each, read with all its problems at once."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from caroni_edge.config import duration, size
+from caroni_edge.documents import Document, Findings, Problem, Problems, in_order, load
+from caroni_edge.jsontext import is_unicode, shown
+from caroni_edge.protocol.messages import is_segment
+from caroni_edge.values import Type, TypeProblem, hash_of, parse_type
+
+SUFFIXES = (".yaml", ".yml")
+INTERPRETER = ("/bin/bash", "-e")
+OUTPUT_LIMIT_BYTES = 48 * 1024
+"""A job's outputs together as JSON: no more fits into a frame."""
+LOG_LIMIT_BYTES = 64 << 20
+
+_KEYS = ("name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat")
+_LIMITS = ("timeout", "memory", "output", "log", "nice")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}\Z")
+_OURS = "CARONI_"
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job of a type may use.
+
+    Attributes:
+        timeout_s: How long it may run; None: for ever.
+        memory_bytes: Address space of each of its processes; None: no limit.
+        output_bytes: Its outputs together, as JSON.
+        log_bytes: Standard output and standard error, each.
+        nice: From 0 to 19, the politest; None: as the agent.
+    """
+
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
+    output_bytes: int = OUTPUT_LIMIT_BYTES
+    log_bytes: int = LOG_LIMIT_BYTES
+    nice: int | None = None
+
+
+@dataclass(frozen=True)
+class JobType:
+    """What a host's owner lets managers ask for.
+
+    Attributes:
+        name: A topic segment.
+        inputs: Names and types.
+        outputs: Names and types.
+        command: What to run as an argument list; None where there is a script.
+        script: Text that the interpreter gets as a file; None where there is a command.
+        interpreter: Argument list in front of the script's file.
+        environment: Variables of the job beside those that every job has.
+        limits: What it may use.
+        repeat: Whether it may be run again by itself once it may have begun.
+        path: The file.
+        version: Names the content; whatever changes what runs, changes it.
+    """
+
+    name: str
+    inputs: Mapping[str, Type]
+    outputs: Mapping[str, Type]
+    command: tuple[str, ...] | None
+    script: str | None
+    interpreter: tuple[str, ...]
+    environment: Mapping[str, str]
+    limits: Limits
+    repeat: bool
+    path: Path
+    version: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        """Name the content."""
+        content = {
+            "name": self.name,
+            "inputs": {name: kind.spec for name, kind in self.inputs.items()},
+            "outputs": {name: kind.spec for name, kind in self.outputs.items()},
+            "command": self.command,
+            "script": self.script,
+            "interpreter": self.interpreter,
+            "environment": dict(self.environment),
+            "limits": asdict(self.limits),
+            "repeat": self.repeat,
+        }
+        object.__setattr__(self, "version", hash_of(content)[:16])
+
+
+@dataclass(frozen=True)
+class JobTypes:
+    """What a directory holds.
+
+    Attributes:
+        loaded: The job types by name, sorted.
+        errors: Why the job types (or files) of these names could not be taken; a name in both has its earlier version.
+    """
+
+    loaded: Mapping[str, JobType]
+    errors: Mapping[str, tuple[Problem, ...]]
+
+    def get(self, name: str) -> JobType | None:
+        """Return a job type, or None."""
+        return self.loaded.get(name)
+
+    def names(self) -> list[str]:
+        """Return the names of what is loaded."""
+        return list(self.loaded)
+
+
+def load_job_type(path: Path) -> JobType:
+    """Read a job type.
+
+    Raises:
+        Problems: All that is wrong with the file.
+    """
+    return _Reader(load(path)).job_type()
+
+
+def load_job_types(directory: Path, before: JobTypes | None = None) -> JobTypes:
+    """Read all job types of a directory; a broken one is left out.
+
+    Args:
+        directory: Its files `*.yaml` and `*.yml` are job types.
+        before: What was loaded until now: a broken job type keeps the version that it has there.
+
+    Raises:
+        Problems: The directory itself cannot be read.
+    """
+    found: dict[str, list[JobType]] = {}
+    errors: dict[str, list[Problem]] = {}
+    earlier = {job_type.path: job_type for job_type in before.loaded.values()} if before else {}
+    for path in _files(directory):
+        try:
+            job_type = load_job_type(path)
+        except Problems as problems:
+            name = earlier[path].name if path in earlier else path.stem
+            errors.setdefault(name, []).extend(problems.problems)
+        else:
+            found.setdefault(job_type.name, []).append(job_type)
+    for name, same in found.items():
+        if len(same) > 1:
+            errors.setdefault(name, []).extend(_twice(name, same))
+    loaded = {name: same[0] for name, same in found.items() if len(same) == 1}
+    kept = {name: old for name in errors if before and (old := before.get(name))}
+    return JobTypes(dict(sorted({**kept, **loaded}.items())), {name: in_order(each) for name, each in errors.items()})
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix in SUFFIXES and not path.name.startswith("."))
+    except OSError as error:
+        raise Problems([Problem(str(directory), f"cannot be read: {error.strerror or error}")]) from None
+
+
+def _twice(name: str, same: list[JobType]) -> list[Problem]:
+    files = " and ".join(job_type.path.name for job_type in same)
+    return [
+        Problem(load(job_type.path).where("name"), f'"{name}" is the name of {files}: rename all but one')
+        for job_type in same
+    ]
+
+
+class _Reader:
+    """Reads one file; what is wrong becomes a problem and a value that does no harm."""
+
+    def __init__(self, document: Document) -> None:
+        self._findings = Findings(document)
+        self._value: Any = document.value
+        self._path = document.path
+
+    def job_type(self) -> JobType:
+        """Return the job type, or raise all that is wrong."""
+        if not isinstance(self._value, dict):
+            self._findings.error("a job type has the keys name, inputs, outputs, and script or command")
+            self._findings.raise_errors()
+        self._findings.unknown_keys(self._value, _KEYS)
+        command, script, interpreter = self._what_runs()
+        found: dict[str, Any] = {
+            "name": self._name(),
+            "inputs": self._types("inputs"),
+            "outputs": self._types("outputs"),
+            "command": command,
+            "script": script,
+            "interpreter": interpreter,
+            "environment": self._environment(),
+            "limits": self._limits(),
+            "repeat": self._repeat(),
+        }
+        self._findings.raise_errors()
+        return JobType(**found, path=self._path)
+
+    def _name(self) -> str:
+        name = self._value.get("name")
+        if name is None:
+            self._findings.error(f'"name" is missing: write name: {_as_name(self._path.stem)}')
+        elif not isinstance(name, str) or not is_segment(name):
+            what = (
+                f"{shown(name)} cannot name a job type: it becomes part of a topic, so use 1 to 40 of a-z, 0-9, _ and -"
+            )
+            self._findings.error(what, "name")
+        return str(name)
+
+    def _mapping(self, key: str, what: str) -> dict[str, Any]:
+        value = self._value.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self._findings.error(f"expected {what}, got {shown(value)}", key)
+            return {}
+        return value
+
+    def _types(self, key: str) -> dict[str, Type]:
+        types: dict[str, Type] = {}
+        for name, spec in self._mapping(key, f"names and types below {key}, such as {{message: string}}").items():
+            if not _IDENTIFIER.match(name):
+                what = "it becomes a variable of a shell, so use letters, digits and _, a letter first"
+                self._findings.error(f'"{name}" cannot be a name here: {what}', key, name)
+                continue
+            try:
+                types[name] = parse_type(spec)
+            except TypeProblem as problem:
+                self._findings.error(f"{name}: {problem}", key, name)
+        return types
+
+    def _what_runs(self) -> tuple[tuple[str, ...] | None, str | None, tuple[str, ...]]:
+        command, script = self._value.get("command"), self._value.get("script")
+        interpreter = self._value.get("interpreter")
+        if command is not None and script is not None:
+            self._findings.error('"script" and "command" are both given: leave one out', "script")
+        elif command is None and script is None:
+            self._findings.error('nothing to run: write script: "…" or command: [/usr/bin/tool, --flag]')
+        if interpreter is not None and command is not None:
+            self._findings.error('"interpreter" belongs to a script; a command starts with its program', "interpreter")
+        if script is not None and (not isinstance(script, str) or not script.strip()):
+            self._findings.error(f"expected the text of a script, got {shown(script)}", "script")
+        elif script is not None and not _can_be_passed(script):
+            self._findings.error("a script cannot hold a NUL character", "script")
+        return (
+            None if command is None else self._argv("command", command),
+            script,
+            INTERPRETER if interpreter is None else self._argv("interpreter", interpreter),
+        )
+
+    def _argv(self, key: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value:
+            got = (
+                f"; a shell line would be script: {shown(value)}" if isinstance(value, str) else f", got {shown(value)}"
+            )
+            self._findings.error(
+                f"expected a list of a program and its arguments, as in [/usr/bin/tool, --flag]{got}", key
+            )
+            return ()
+        for index, word in enumerate(value):
+            if not isinstance(word, str):
+                self._findings.error(f'expected a string, got {shown(word)}: write "{_plain(word)}"', key, index)
+            elif not _can_be_passed(word) or (index == 0 and not word):
+                self._findings.error(f"{shown(word)} cannot be part of a command", key, index)
+        words = [str(word) for word in value]
+        # A program with a slash in its name lies where the file says, wherever the agent was started.
+        if "/" in words[0]:
+            words[0] = str(self._path.parent.absolute() / words[0])
+        return tuple(words)
+
+    def _environment(self) -> dict[str, str]:
+        environment = self._mapping("environment", "variables below environment, such as {LC_ALL: C.UTF-8}")
+        for name, value in environment.items():
+            if not _IDENTIFIER.match(name):
+                what = "use letters, digits and _, a letter first"
+                self._findings.error(f'"{name}" cannot name a variable: {what}', "environment", name)
+            elif name.startswith(_OURS):
+                what = f"names that begin with {_OURS} are the agent's own; choose another"
+                self._findings.error(f'"{name}": {what}', "environment", name)
+            elif not isinstance(value, str):
+                what = f'expected a string, got {shown(value)}: write {name}: "{_plain(value)}"'
+                self._findings.error(what, "environment", name)
+            elif not _can_be_passed(value):
+                self._findings.error(f"no variable can hold the value of {name}", "environment", name)
+        return environment
+
+    def _limits(self) -> Limits:
+        limits = self._mapping("limits", "limits such as {timeout: 10m, memory: 512M}")
+        self._findings.unknown_keys(limits, _LIMITS, "limits")
+        timeout_s = self._limit(limits, "timeout", duration)
+        if timeout_s == 0:
+            self._findings.error("timeout: 0 would end every job at once; leave it out for none", "limits", "timeout")
+        output_bytes = self._limit(limits, "output", size)
+        if output_bytes is not None and output_bytes > OUTPUT_LIMIT_BYTES:
+            what = f"output: at most {OUTPUT_LIMIT_BYTES >> 10}K; pass larger data by a URL or a path"
+            self._findings.error(what, "limits", "output")
+        log_bytes = self._limit(limits, "log", size)
+        return Limits(
+            timeout_s=timeout_s,
+            memory_bytes=self._limit(limits, "memory", size),
+            output_bytes=OUTPUT_LIMIT_BYTES if output_bytes is None else output_bytes,
+            log_bytes=LOG_LIMIT_BYTES if log_bytes is None else log_bytes,
+            nice=self._limit(limits, "nice", _nice),
+        )
+
+    def _limit(self, limits: Mapping[str, Any], key: str, read: Callable[[object], Read]) -> Read | None:
+        if limits.get(key) is None:
+            return None
+        try:
+            return read(limits[key])
+        except ValueError as error:
+            self._findings.error(f"{key}: {error}", "limits", key)
+            return None
+
+    def _repeat(self) -> bool:
+        repeat = self._value.get("repeat")
+        if repeat is not None and not isinstance(repeat, bool):
+            self._findings.error(f"expected true or false, got {shown(repeat)}", "repeat")
+        return repeat is not False
+
+
+def _nice(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 19:
+        raise ValueError(f"expected a number from 0 to 19, the politest, got {shown(value)}")
+    return value
+
+
+def _can_be_passed(text: str) -> bool:
+    """Tell whether a program can be given a text."""
+    return "\0" not in text and is_unicode(text)
+
+
+def _plain(value: object) -> str:
+    """Return a value as it may have been meant as text."""
+    return shown(value).strip('"')
+
+
+def _as_name(stem: str) -> str:
+    return re.sub(r"[^a-z0-9_-]", "_", stem.lower())[:40] or "upper"
