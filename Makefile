@@ -32,7 +32,7 @@ check: ## format, lint, types, architecture, generated documents: a minute at mo
 	@tools/setup.sh check
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/python tools/generate_docs.py --check
+	$(BIN)/python -m tools.generate_docs --check
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/architecture
 
@@ -45,12 +45,12 @@ format: ## format the code, and mend what the linter can mend by itself
 .PHONY: docs
 docs: ## write the documents that are made from the code (docs/reference/)
 	@tools/setup.sh check
-	$(BIN)/python tools/generate_docs.py --write
+	$(BIN)/python -m tools.generate_docs --write
 
 .PHONY: bench
 bench: ## measure workflows per second and their latency on a real mosquitto
 	@tools/setup.sh test
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python benchmarks/chains.py $(ARGS)
 
 .PHONY: lock
 lock: ## lock the dependencies anew; UPGRADE=1 takes the newest that pyproject.toml allows

@@ -1,0 +1,131 @@
+"""Writes the documents that are made from the code, or checks that they are what the code says.
+
+python -m tools.generate_docs --write      (make docs)
+python -m tools.generate_docs --check      (part of make check)
+"""
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+
+import caroni_edge.agent.lifecycle
+import caroni_edge.manager.lifecycle
+from caroni_edge import cli
+from caroni_edge.protocol.schema import json_schema
+from caroni_edge.states import mermaid
+from tools import asyncapi
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+MADE = "Made from the code by `make docs`; do not edit."
+HELP_WIDTH = 100
+MOST_LINES_SHOWN = 20
+
+
+def schema() -> str:
+    """Return the JSON Schema of the messages."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def asyncapi_document() -> str:
+    """Return the AsyncAPI document."""
+    return f"# {MADE}\n{asyncapi.document()}"
+
+
+def states() -> str:
+    """Return a page with a diagram of every state table."""
+    roles = {"Workflow manager": caroni_edge.manager.lifecycle, "Agent": caroni_edge.agent.lifecycle}
+    lines = [
+        f"<!-- {MADE} -->",
+        "# States",
+        "",
+        "The arrows are events; one that has no arrow changes nothing, and is logged.",
+    ]
+    for role, module in roles.items():
+        lines += ["", f"## {role}"]
+        for name, table in tables(module):
+            text = type(next(iter(table))).__doc__ or ""
+            lines += ["", f"### {role}: {name.lower()}", "", text, "", "```mermaid", mermaid(table), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def tables(module: ModuleType) -> Iterator[tuple[str, Mapping[Any, Mapping[Any, Any]]]]:
+    """Yield the state tables of a lifecycle: public mappings whose keys are states."""
+    for name, value in vars(module).items():
+        if (
+            name.isupper()
+            and not name.startswith("_")
+            and isinstance(value, Mapping)
+            and isinstance(next(iter(value)), Enum)
+        ):
+            yield name, value
+
+
+def commands() -> str:
+    """Return a page with the help of every command."""
+    lines = [f"<!-- {MADE} -->", "# The command line"]
+    group = cli.main
+    with click.Context(group, info_name="caroni-edge", terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH) as top:
+        lines += ["", "```text", group.get_help(top), "```"]
+        for name in group.list_commands(top):
+            command = group.get_command(top, name)
+            if command is not None:
+                lines += ["", f"## caroni-edge {name}", "", "```text", help_of(command, name, top), "```"]
+    return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()) + "\n"
+
+
+def help_of(command: click.Command, name: str, top: click.Context) -> str:
+    """Return what `--help` of a command prints."""
+    with click.Context(command, parent=top, info_name=name, terminal_width=HELP_WIDTH) as context:
+        return command.get_help(context)
+
+
+DOCUMENTS: dict[str, Callable[[], str]] = {
+    "messages.schema.json": schema,
+    "asyncapi.yaml": asyncapi_document,
+    "states.md": states,
+    "cli.md": commands,
+}
+
+
+def main() -> int:
+    """Write or check all documents; return the exit status."""
+    parser = argparse.ArgumentParser(description="The documents in docs/reference/ that are made from the code.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--write", action="store_true", help="write them")
+    what.add_argument("--check", action="store_true", help="fail when one differs from the code")
+    write = parser.parse_args().write
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    differing = [name for name, make in DOCUMENTS.items() if differs(REFERENCE / name, make(), write=write)]
+    if differing and not write:
+        print(
+            f"{', '.join(differing)}: not what the code says. Run `make docs` and commit the result.", file=sys.stderr
+        )
+        return 1
+    return 0
+
+
+def differs(path: Path, text: str, *, write: bool) -> bool:
+    """Compare a document with what the code says now; write it, or show the difference."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if before == text:
+        return False
+    if write:
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(REFERENCE.parents[1])}")
+    else:
+        lines = difflib.unified_diff(before.splitlines(), text.splitlines(), path.name, "the code", lineterm="", n=1)
+        for line, _ in zip(lines, range(MOST_LINES_SHOWN), strict=False):
+            print(line, file=sys.stderr)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
