@@ -270,6 +270,8 @@ class MqttTransport:
         """Connect, serve the connection until it ends, and return why it did."""
         connection = _Connection(number, self._client(), self, self._deliver)
         self._connection = connection
+        # A `disconnect` that has not seen this connection has set the time before.
+        connection.closing = monotonic() < self._not_before
         try:
             connection.client.connect(self.host, self.port, KEEPALIVE_S)
             self._serve(connection)
@@ -354,6 +356,7 @@ class MqttTransport:
             return
         poll = select.poll()
         leave_at = monotonic() + LEAVE_WITHIN_S
+        self._run_commands(connection)
         connection.client.disconnect()
         while (sock := connection.client.socket()) and connection.client.want_write() and monotonic() < leave_at:
             poll.register(sock, select.POLLOUT)
