@@ -1,5 +1,86 @@
 """Tables of the agent."""
 
+from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from caroni_edge.storage.migrations.script import script
+
 agent = Migrations("agent")
+
+
+@agent()
+def first(db: Database) -> None:
+    """Jobs and how many there are of each kind; managers, their demand and the offers made for it.
+
+    `jobs.id` is the order of arrival, `jobs.serial` that of the last change. Times in columns named `…_due` and
+    `…_until` are on the monotonic clock and void after a restart; all others are Unix seconds for people. `load` is
+    kept by triggers, so that no question about numbers reads the jobs.
+    """
+    script(
+        db,
+        """
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE, manager TEXT NOT NULL, job_type TEXT NOT NULL,
+            workflow TEXT NOT NULL, step TEXT NOT NULL, attempt INTEGER NOT NULL, priority INTEGER NOT NULL,
+            state TEXT NOT NULL, data TEXT NOT NULL, serial INTEGER NOT NULL, begun INTEGER NOT NULL DEFAULT 0,
+            killed TEXT, inputs_hash TEXT NOT NULL DEFAULT '', version TEXT, exit_code INTEGER,
+            received REAL NOT NULL, started REAL, ended REAL, reason TEXT, stderr TEXT,
+            inputs TEXT NOT NULL, outputs TEXT
+        );
+        CREATE INDEX jobs_state ON jobs (state, id);
+        CREATE INDEX jobs_manager ON jobs (manager, id);
+        CREATE INDEX jobs_changed ON jobs (manager, serial);
+        CREATE INDEX jobs_ready ON jobs (manager, priority DESC, id) WHERE state = 'queued';
+        CREATE INDEX jobs_killed ON jobs (job) WHERE killed IS NOT NULL;
+        CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
+
+        CREATE TABLE load (
+            state TEXT NOT NULL, manager TEXT NOT NULL, job_type TEXT NOT NULL, jobs INTEGER NOT NULL,
+            PRIMARY KEY (state, manager, job_type)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER job_added AFTER INSERT ON jobs BEGIN
+            INSERT INTO load (state, manager, job_type, jobs) VALUES (new.state, new.manager, new.job_type, 1)
+            ON CONFLICT (state, manager, job_type) DO UPDATE SET jobs = jobs + 1;
+        END;
+        CREATE TRIGGER job_changed AFTER UPDATE OF state ON jobs WHEN old.state <> new.state BEGIN
+            UPDATE load SET jobs = jobs - 1
+            WHERE state = old.state AND manager = old.manager AND job_type = old.job_type;
+            INSERT INTO load (state, manager, job_type, jobs) VALUES (new.state, new.manager, new.job_type, 1)
+            ON CONFLICT (state, manager, job_type) DO UPDATE SET jobs = jobs + 1;
+        END;
+        CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
+            UPDATE load SET jobs = jobs - 1
+            WHERE state = old.state AND manager = old.manager AND job_type = old.job_type;
+        END;
+
+        CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO counters (name, value) VALUES ('serial', 0);
+
+        CREATE TABLE managers (
+            manager TEXT PRIMARY KEY, online INTEGER, ran_out INTEGER NOT NULL DEFAULT 0,
+            hold_until REAL NOT NULL DEFAULT 0
+        ) WITHOUT ROWID;
+        CREATE TABLE demands (
+            manager TEXT NOT NULL, job_type TEXT NOT NULL, serial INTEGER NOT NULL,
+            ready INTEGER NOT NULL, waiting INTEGER NOT NULL, others INTEGER NOT NULL, priority INTEGER NOT NULL,
+            offer_due REAL NOT NULL, heard INTEGER NOT NULL, PRIMARY KEY (manager, job_type)
+        ) WITHOUT ROWID;
+        CREATE TABLE offers (
+            manager TEXT NOT NULL, job_type TEXT NOT NULL, offer TEXT NOT NULL, state TEXT NOT NULL,
+            serial INTEGER NOT NULL, ready INTEGER NOT NULL, waiting INTEGER NOT NULL, taken INTEGER NOT NULL,
+            reserves INTEGER NOT NULL, valid_until REAL NOT NULL, left_ready INTEGER NOT NULL,
+            left_waiting INTEGER NOT NULL, again_due REAL NOT NULL, wait_s REAL NOT NULL,
+            heard INTEGER NOT NULL,
+            PRIMARY KEY (manager, job_type)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE records (
+            job_type TEXT PRIMARY KEY, version TEXT NOT NULL, failures INTEGER NOT NULL, probe_due REAL NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE answers (manager TEXT PRIMARY KEY, wanted TEXT NOT NULL, after TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE answer_jobs (
+            manager TEXT NOT NULL, job TEXT NOT NULL, PRIMARY KEY (manager, job)
+        ) WITHOUT ROWID;
+        CREATE TABLE leaving (manager TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
+        """,
+    )

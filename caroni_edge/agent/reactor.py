@@ -1,0 +1,286 @@
+"""The agent's decisions: each message goes to the part that it is for, and the end of the batch decides the rest."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from caroni_edge.agent.demands import Demands
+from caroni_edge.agent.intake import UNKNOWN_JOB, Intake
+from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.ledger import Ledger, status_of
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers import Offers
+from caroni_edge.agent.presence import PresenceSaid
+from caroni_edge.agent.reconcile import Reconciliation
+from caroni_edge.agent.refusals import Refusals
+from caroni_edge.agent.retention import Retention
+from caroni_edge.agent.runner import JobEnded, JobRunner
+from caroni_edge.agent.settings import AgentSettings, InForce
+from caroni_edge.agent.shares import Shares
+from caroni_edge.agent.slots import Deeds, Slots
+from caroni_edge.agent.store import Store
+from caroni_edge.protocol.messages import (
+    JobDataReady,
+    JobDecline,
+    JobKill,
+    JobLog,
+    JobLogRequest,
+    JobOffer,
+    JobStatusRequest,
+    JobsWanted,
+    Message,
+    MessageRejected,
+    OfferAccept,
+    OfferReject,
+)
+from caroni_edge.protocol.topics import PresenceOf, Request, Topics
+from caroni_edge.reactor import Chance, Moment, Outbox
+from caroni_edge.transport.base import Arrived
+
+log = logging.getLogger(__name__)
+
+LOG_CHUNK_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True)
+class AgentParts:
+    """What an agent's reactor is put together from."""
+
+    settings: AgentSettings
+    types: JobTypes
+    topics: Topics
+    store: Store
+    outbox: Outbox
+    chance: Chance
+    runner: JobRunner
+
+
+class AgentReactor:
+    """Implements `caroni_edge.reactor.Reactor` for an agent, and the commands of its API."""
+
+    def __init__(self, parts: AgentParts) -> None:
+        """Put the parts together."""
+        self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
+        self._chance = parts.chance
+        self._in_force = in_force = InForce(parts.settings, parts.types)
+        self._deeds = Deeds()
+        store, outbox = self._store, self._outbox
+        self._ledger = Ledger(store, outbox)
+        self._shares = Shares(in_force.weight_of)
+        self._refusals = Refusals(store, in_force)
+        self._demands = Demands(store, in_force, parts.topics, parts.chance)
+        self._offers = Offers(store, outbox, parts.chance, in_force, self._refusals, self._shares)
+        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, self._ledger)
+        self._slots = Slots(store, in_force, self._ledger, self._shares, self._deeds)
+        self._reconciliation = Reconciliation(store, outbox, self._offers)
+        self._retention = Retention(store, in_force)
+        self._presence = PresenceSaid(in_force, self._refusals)
+        self._due = self._saved_due = -inf
+        self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
+            OfferAccept: self._intake.on_accept,
+            OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
+            JobDataReady: self._intake.on_data,
+            JobKill: self._on_kill,
+            JobStatusRequest: self._on_status_request,
+            JobLogRequest: self._on_log_request,
+            JobsWanted: self._reconciliation.on_jobs_wanted,
+            MessageRejected: self._on_rejected_there,
+        }
+
+    # What arrives
+
+    def on_start(self, at: Moment) -> None:
+        """The process has started: durations begin anew, offers of before are void, running jobs are looked up."""
+        self._store.facts.make_database(self._chance.new_id())
+        self._store.facts.undrain()
+        self._store.demands.clear()
+        self._store.offers.clear()
+        self._store.managers.clear()
+        self._store.records.begin_anew()
+        self._slots.on_start()
+        self._presence.on_start(at)
+
+    def on_connected(self, at: Moment) -> None:
+        """An agent has no notices but its presence, which the node says."""
+
+    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
+        """Take the presence or the demand of a manager.
+
+        Raises:
+            Unreadable: It is none.
+        """
+        if isinstance(topic, Request):
+            self._demands.on_request(topic, payload, at)
+        elif topic.role == "managers":
+            self._demands.on_presence(topic.node, payload)
+
+    def on_message(self, peer: str, message: Message, at: Moment) -> None:
+        """Take a link message of a manager.
+
+        Raises:
+            TypeError: No manager says such a thing to an agent.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise TypeError(f"an agent takes no {type(message).__name__}")
+        handler(peer, message, at)
+
+    def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
+        """A manager's message could not be handled here: it is told, and ends the attempts; jobs here stay."""
+
+    def on_trigger(self, event: Arrived, at: Moment) -> None:
+        """Agents have no topic for triggers."""
+
+    def on_trigger_settled(self, packet_id: int) -> None:
+        """Agents have no topic for triggers."""
+
+    def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
+        """The runner says that a job's process has ended; a repeat changes nothing."""
+        self._slots.on_ended(ended, at)
+
+    def on_disk(self, free_bytes: int) -> None:
+        """Note how much of the disk is free."""
+        self._refusals.on_disk(free_bytes)
+
+    # The end of a batch
+
+    def settle(self, at: Moment) -> None:
+        """Free what has become free, give slots, offer what is left, answer questions, forget what is old."""
+        self._demands.settle()
+        self._reconciliation.settle(at)
+        self._offers.run_out(at)
+        self._slots.settle(at)
+        more_to_say = self._reconciliation.say()
+        self._offers.make(at)
+        self._deeds.removals += self._retention.settle(at)
+        self._presence.settle(at)
+        now_due = -inf if more_to_say else inf
+        self._due = min(now_due, self._offers.next_due(at.now), self._retention.next_due(), self._presence.next_due())
+
+    def next_due(self) -> float:
+        """Return when `settle` must run again."""
+        return self._due
+
+    def after_commit(self) -> None:
+        """Let the runner do what was decided: first look for what runs, and start before killing."""
+        deeds = self._deeds
+        if deeds.recover is not None:
+            self._runner.recover(deeds.recover)
+        for order in deeds.starts:
+            self._runner.start(order)
+        for job, reason in deeds.kills.items():
+            self._runner.kill(job, reason)
+        for job in deeds.removals:
+            self._runner.remove(job)
+        self._slots.kills_done(frozenset(deeds.kills))
+        deeds.clear()
+        self._shares.save()
+        self._presence.save()
+        self._saved_due = self._due
+
+    def rolled_back(self) -> None:
+        """Forget what was decided since the last commit; the next `settle` looks at the database again."""
+        self._deeds.clear()
+        self._shares.restore()
+        self._presence.restore()
+        self._due = self._saved_due
+        self._slots.lose_step()
+        self._demands.reload()
+
+    # What the node asks
+
+    def open_peers(self) -> Iterable[str]:
+        """Return the managers with whom jobs or offers are open."""
+        return sorted({*self._store.load.live_managers(), *self._store.offers.open_managers()})
+
+    def subscriptions(self) -> Iterable[tuple[str, int]]:
+        """Return where the demand for our job types is said."""
+        return [(self._topics.requests_for(name), 0) for name in sorted(self._in_force.types.names())]
+
+    def presence(self) -> Mapping[str, object]:
+        """Return the job types, what is refused and why, and the slots."""
+        return self._presence.facts()
+
+    def presence_changed(self) -> bool:
+        """Tell, once for each change, that the presence must be said anew."""
+        return self._presence.take_changed()
+
+    # Commands of the owner
+
+    def reload(self, settings: AgentSettings, types: JobTypes) -> None:
+        """Take over what may change while the agent runs; `settle` does the rest."""
+        self._in_force.settings, self._in_force.types = settings, types
+        self._demands.reload()
+        self._presence.hurry()
+        self._due = -inf
+
+    def drain(self, *, on: bool) -> None:
+        """Take no new work and finish what is here, or take work again."""
+        if on:
+            self._store.facts.drain()
+            self._store.offers.clear()
+        else:
+            self._store.facts.undrain()
+        self._presence.hurry()
+        log.warning("drained" if on else "not drained any more", extra={"action": "drained" if on else "undrained"})
+
+    def is_drained(self) -> bool:
+        """Tell whether the agent takes no new work."""
+        return self._store.facts.drained()
+
+    def kill_job(self, job: str, reason: str, at: Moment) -> JobState | None:
+        """End a job at the owner's wish; return its state (running: its end will follow), None for an unknown one."""
+        row = self._store.jobs.by_job(job)
+        if row is not None:
+            self._slots.kill(row, reason, at)
+            row = self._store.jobs.by_job(job)
+        return row.state if row else None
+
+    def forget_peer(self, manager: str) -> None:
+        """Forget a manager: its running jobs are killed, and nothing more is said to it."""
+        for job in self._store.jobs.live_of(manager):
+            row = self._store.jobs.by_job(job)
+            assert row is not None
+            if row.state is JobState.RUNNING:
+                self._deeds.kills[job] = f"manager {manager} was forgotten"
+            self._store.jobs.delete([row.id])
+        self._retention.forget(manager)
+        self._store.offers.forget(manager)
+        self._store.demands.forget(manager)
+        self._store.answers.end(manager)
+        self._store.managers.forget(manager)
+        self._slots.lose_step()
+        log.warning("manager forgotten", extra={"action": "peer_forgotten", "peer": manager})
+
+    # Messages
+
+    def _on_kill(self, manager: str, message: JobKill, at: Moment) -> None:
+        row = self._store.jobs.by_job(message.job)
+        if row is None or row.manager != manager:
+            record = {"action": "stale_job_kill", "peer": manager, "job": message.job}
+            log.info("ignored: the kill of a job that is not here", extra=record)
+        else:
+            self._slots.kill(row, message.reason, at)
+
+    def _on_status_request(self, manager: str, message: JobStatusRequest, at: Moment) -> None:
+        row = self._store.jobs.by_job(message.job)
+        if row is None or row.manager != manager:
+            self._outbox.put(manager, JobDecline(job=message.job, reason=UNKNOWN_JOB))
+        else:
+            self._outbox.put(manager, status_of(row))
+
+    def _on_log_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:
+        is_theirs = self._store.jobs.owner(message.job) == manager
+        data, is_end = b"", True
+        if is_theirs:
+            data, is_end = self._runner.log_chunk(message.job, message.offset, LOG_CHUNK_BYTES)
+        self._outbox.put(manager, JobLog(job=message.job, offset=message.offset, data=data, end=is_end))
+
+    def _on_rejected_there(self, manager: str, message: MessageRejected, at: Moment) -> None:
+        """The manager could not handle something of ours, and has ended the attempts that it named."""
+        record = {"action": "rejected_there", "peer": manager, "message_type": message.message_type}
+        log.error("the manager rejected a %s: %s", message.message_type, message.reason, extra=record)
+        if message.message_type == JobOffer.__name__:
+            self._offers.on_unreadable(manager, at)

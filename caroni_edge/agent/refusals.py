@@ -1,0 +1,69 @@
+"""Why the agent does not offer: said in its presence, for people and for `why`."""
+
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+
+FAILURES_IN_A_ROW = 10
+"""A version of a job type whose last jobs all failed, so many of them, is offered one place at a time."""
+PROBE_EVERY_S = 60.0
+MANAGERS_SAID = 50
+"""Managers that are not served, in one presence notice."""
+
+DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
+FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"
+NOT_SERVED = "the agent's configuration does not name it under managers"
+
+_MIB = 1 << 20
+
+
+class Refusals:
+    """Decides what is not offered and not taken, and says why."""
+
+    def __init__(self, store: Store, in_force: InForce) -> None:
+        """Look at what is in force, and at what is in the database."""
+        self._store, self._in_force = store, in_force
+        self._free_bytes: int | None = None
+
+    def on_disk(self, free_bytes: int) -> None:
+        """Note how much of the disk is free."""
+        self._free_bytes = free_bytes
+
+    def of_all(self) -> str | None:
+        """Return why nothing is offered to anybody, or None."""
+        if self._store.facts.drained():
+            return DRAINED
+        floor_bytes = self._in_force.settings.disk_floor_bytes
+        if self._free_bytes is not None and self._free_bytes < floor_bytes:
+            return f"less than {floor_bytes / _MIB:g} MiB of the disk are free (disk_floor)"
+        return None
+
+    def of_placement(self, manager: str, job_type: str) -> str | None:
+        """Return why a manager's job of a type can never run here, or None."""
+        if not self._in_force.settings.serves(manager):
+            return f"manager {manager}: {NOT_SERVED}"
+        if self._in_force.types.get(job_type) is None:
+            return f"the agent has no job type {job_type}"
+        return None
+
+    def failing(self) -> dict[str, float]:
+        """Return the job types that are offered one place at a time, and when the next place is due."""
+        found = self._store.records.failing(FAILURES_IN_A_ROW)
+        return {each.job_type: each.probe_due for each in found if self._is_in_force(each.job_type, each.version)}
+
+    def said(self) -> dict[str, str]:
+        """Return all reasons, by job type or manager, `*` for all."""
+        settings, types = self._in_force.settings, self._in_force.types
+        said = {name: NOT_SERVED for name in self._store.demands.managers(MANAGERS_SAID) if not settings.serves(name)}
+        said.update((name, FAILING) for name in self.failing())
+        said.update(
+            (name, f"its file has errors: {problems[0]}")
+            for name, problems in types.errors.items()
+            if problems and types.get(name) is None
+        )
+        if why := self.of_all():
+            said["*"] = why
+        return said
+
+    def _is_in_force(self, job_type: str, version: str) -> bool:
+        here = self._in_force.types.get(job_type)
+        return here is not None and here.version == version

@@ -1,0 +1,47 @@
+"""How much room there is: free places, and who holds the others."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.settings import AgentSettings
+from caroni_edge.agent.store import Store
+
+Kind = tuple[str, str]
+"""Manager and job type."""
+
+
+@dataclass(slots=True)
+class Room:
+    """Places at one moment. Ready jobs and waiting ones have places of their own, so neither keeps the other out.
+
+    Attributes:
+        ready: Free places for jobs whose inputs are there.
+        waiting: Free places for jobs whose inputs do not exist yet.
+        ahead: Jobs that would come before one more: those that run or are queued, and reserved places.
+        running: Jobs that hold a slot, by kind.
+        queued: Ready jobs and places reserved for them, by kind.
+        pending: Waiting jobs and places reserved for them, by kind.
+    """
+
+    ready: int = 0
+    waiting: int = 0
+    ahead: int = 0
+    running: Counter[Kind] = field(default_factory=Counter)
+    queued: Counter[Kind] = field(default_factory=Counter)
+    pending: Counter[Kind] = field(default_factory=Counter)
+
+
+def look(store: Store, settings: AgentSettings) -> Room:
+    """Return how much room there is, reservations counted as taken."""
+    room = Room()
+    by_state = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
+    for count in store.load.live():
+        by_state[JobState(count.state)][count.manager, count.job_type] += count.jobs
+    for kept in store.offers.reserved():
+        room.queued[kept.manager, kept.job_type] += kept.ready
+        room.pending[kept.manager, kept.job_type] += kept.waiting
+    room.ahead = room.running.total() + room.queued.total()
+    room.ready = settings.slots + settings.backlog - room.ahead
+    room.waiting = settings.pending - room.pending.total()
+    return room

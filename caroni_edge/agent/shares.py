@@ -1,0 +1,186 @@
+"""Fair shares of slot-time among managers: start-time fair queueing, by weight.
+
+Each manager has a *standing*: the slot-seconds that its jobs have had, divided by its weight. The next slot goes to the
+least. A job is charged an estimate when it starts, what it has really had while it runs longer, and exactly that when
+it ends; so slots that become free together are shared too. A manager that comes back with ready jobs begins at the
+standing of those that are there: who had none gains no credit. (Goyal, Vin, Cheng: Start-time Fair Queueing, 1996.)
+
+All of it is memory, and begins anew at a start of the process.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heapreplace
+from typing import NamedTuple
+
+from caroni_edge.agent.store.jobs import Running
+
+FIRST_ESTIMATE_S = 1.0
+NEWEST_COUNTS = 0.2
+"""Weight of the last duration in the running mean of a job type's durations."""
+
+
+class _Slot(NamedTuple):
+    manager: str
+    job_type: str
+    since: float
+    estimate_s: float
+
+
+@dataclass
+class _Memory:
+    """What is gone back to when a batch is rolled back; `ready` names who had ready jobs at the last look."""
+
+    service: dict[str, float] = field(default_factory=dict)
+    ready: frozenset[str] = frozenset()
+    slots: dict[str, _Slot] = field(default_factory=dict)
+    estimates: dict[str, float] = field(default_factory=dict)
+
+    def copied(self) -> "_Memory":
+        return _Memory(self.service.copy(), self.ready, self.slots.copy(), self.estimates.copy())
+
+
+class Shares:
+    """Who has had how much, and who is next."""
+
+    def __init__(self, weight_of: Callable[[str], float]) -> None:
+        """Begin with nobody.
+
+        Args:
+            weight_of: Returns the weight of a manager's share.
+        """
+        self._weight_of = weight_of
+        self._memory = _Memory()
+        self._saved = _Memory()
+
+    def save(self) -> None:
+        """The batch is committed."""
+        self._saved = self._memory.copied()
+
+    def restore(self) -> None:
+        """The batch is rolled back."""
+        self._memory = self._saved.copied()
+
+    def estimate_s(self, job_type: str) -> float:
+        """Return how long a job of a type is thought to run."""
+        return self._memory.estimates.get(job_type, FIRST_ESTIMATE_S)
+
+    def cost(self, manager: str, job_type: str) -> float:
+        """Return by how much one job is thought to change a manager's standing."""
+        return self.estimate_s(job_type) / self._weight_of(manager)
+
+    def sync(self, running: Iterable[Running], now: float) -> None:
+        """Bring the slots in line with the jobs that are running; what a finished one has had is charged exactly."""
+        slots = self._memory.slots
+        there = {job.job: job for job in running}
+        for name in [name for name in slots if name not in there]:
+            self._end(slots.pop(name), now)
+        for name, job in there.items():
+            if name not in slots:
+                slots[name] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
+
+    def enter(self, ready: Collection[str], now: float) -> None:
+        """Look who has ready jobs; who had none the last time gains no credit for it."""
+        memory = self._memory
+        if newcomers := sorted(set(ready) - memory.ready):
+            had = self._charged(now, with_estimates=False)
+            least = self._least(had)
+            for manager in newcomers:
+                behind = max(0.0, least - had.get(manager, 0.0))
+                memory.service[manager] = memory.service.get(manager, 0.0) + behind
+        memory.ready = frozenset(ready)
+
+    def standings(self, managers: Iterable[str], now: float) -> dict[str, float]:
+        """Return where managers stand; one that has nothing here stands where it would come in."""
+        here = self._busy()
+        least = self._least(self._charged(now, with_estimates=False))
+        charged = self._charged(now, with_estimates=True)
+        found = {manager: charged.get(manager, 0.0) for manager in managers}
+        return {name: value if name in here else max(value, least) for name, value in found.items()}
+
+    def start(self, job: Running, now: float) -> None:
+        """Give a job a slot."""
+        self._memory.slots[job.job] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
+
+    def forget(self, manager: str) -> None:
+        """Forget what a manager has had."""
+        self._memory.service.pop(manager, None)
+
+    def _end(self, slot: _Slot, now: float) -> None:
+        memory, had_s = self._memory, now - slot.since
+        memory.service[slot.manager] = memory.service.get(slot.manager, 0.0) + had_s / self._weight_of(slot.manager)
+        mean_s = memory.estimates.get(slot.job_type, had_s)
+        memory.estimates[slot.job_type] = mean_s + NEWEST_COUNTS * (had_s - mean_s)
+
+    def _charged(self, now: float, *, with_estimates: bool) -> dict[str, float]:
+        charged = dict(self._memory.service)
+        for slot in self._memory.slots.values():
+            charge_s = max(now - slot.since, slot.estimate_s if with_estimates else 0.0)
+            charged[slot.manager] = charged.get(slot.manager, 0.0) + charge_s / self._weight_of(slot.manager)
+        return charged
+
+    def _busy(self) -> frozenset[str]:
+        return self._memory.ready | {slot.manager for slot in self._memory.slots.values()}
+
+    def _least(self, had: Mapping[str, float]) -> float:
+        """Return where a newcomer begins: beside the one of those here who had least, or with none here, the most."""
+        # Without estimates: one that is far too long must not put every newcomer behind for as long.
+        busy = self._busy()
+        if busy:
+            return min(had.get(manager, 0.0) for manager in busy)
+        return max(had.values(), default=0.0)
+
+
+class Want(NamedTuple):
+    """Places that could be offered to a manager for a job type.
+
+    Attributes:
+        priority: The greatest one among what it wants.
+        held: Jobs and reserved places that it has here of that type already.
+        cost: By how much one more changes its standing.
+    """
+
+    manager: str
+    job_type: str
+    places: int
+    priority: int
+    held: int
+    cost: float
+
+
+def distribute(free: int, wants: Iterable[Want], standings: Mapping[str, float]) -> dict[tuple[str, str], int]:
+    """Divide free places among managers by their standing, and within one by priority, then evenly.
+
+    Args:
+        free: Places to give.
+        wants: Who could use how many.
+        standings: Where each manager would stand if all that it has here were done.
+
+    Returns:
+        Places for each (manager, job type) that gets some.
+    """
+    by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
+    for want in wants:
+        if want.places > 0:
+            entry = (-want.priority, want.held, want.job_type, want.places, want.cost)
+            by_manager.setdefault(want.manager, []).append(entry)
+    heap = [(standings[manager], manager) for manager in by_manager]
+    heapify(heap)
+    for entries in by_manager.values():
+        heapify(entries)
+    given: dict[tuple[str, str], int] = {}
+    while free > 0 and heap:
+        standing, manager = heap[0]
+        entries = by_manager[manager]
+        priority, held, job_type, places, cost = entries[0]
+        given[manager, job_type] = given.get((manager, job_type), 0) + 1
+        free -= 1
+        if places > 1:
+            heapreplace(entries, (priority, held + 1, job_type, places - 1, cost))
+        else:
+            heappop(entries)
+        if entries:
+            heapreplace(heap, (standing + cost, manager))
+        else:
+            heappop(heap)
+    return given
