@@ -4,12 +4,14 @@ A module belongs to the component with the longest name that it lies in. It may 
 own, and modules of its own component.
 """
 
+PAGES = ("manager.api", "manager.pages", "agent.api", "agent.pages")
+
 LAYERS: list[set[str]] = [
     {"__main__"},
     {"cli"},
     {"demo"},
     {"manager.daemon", "agent.daemon"},
-    {"manager.api", "manager.pages", "agent.api", "agent.pages"},
+    {*PAGES},
     {"web"},
     {"startup", "submission", "broker"},
     {"service"},
@@ -28,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"cwltypes"},
     {"documents"},
     {"jsontext", "yamltree"},
-    {"logs"},
+    {"logs", "dates"},
     {"errors"},
     {""},
 ]
@@ -45,13 +47,13 @@ NEVER: dict[str, tuple[str, ...]] = {
 ONLY: dict[str, tuple[str, ...]] = {
     "paho": ("transport.mqtt",),
     "amqtt": ("broker",),
-    "sqlite3": ("storage", "delivery", "identity", "manager.store", "agent.store"),
+    "sqlite3": ("storage", "delivery", "identity", "manager.store", "agent.store", "web", *PAGES),
     "sqlite_utils": ("storage",),
     "yaml": ("yamltree", "demo"),
     "click": ("cli", "demo"),
     "rich": ("cli", "demo"),
     "httpx": ("cli", "demo"),
-    "litestar": ("web", "manager.api", "manager.pages", "agent.api", "agent.pages"),
+    "litestar": ("web", *PAGES),
     "uvicorn": ("web",),
 }
 """Libraries that stay behind one edge; each can be replaced there."""

@@ -79,6 +79,28 @@ def test_what_decides_calls_nothing_that_depends_on_the_moment() -> None:
     assert not problems, listed(problems)
 
 
+def test_what_decides_goes_through_no_set_in_its_own_order() -> None:
+    """The order of a set of texts is another one in each process; `sorted` or a dict has the same everywhere."""
+    problems = [
+        f"{source.where(iterated)}: a set has no order; go through a sorted list or a dict"
+        for source in sources(PACKAGE)
+        if within(source.module, *DETERMINISTIC) and not within(source.module, *OUTSIDE)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.For | ast.comprehension) and is_set(iterated := node.iter)
+    ]
+    assert not problems, listed(problems)
+
+
+def is_set(value: ast.expr) -> bool:
+    """Tell whether an expression is a set, as far as its text shows."""
+    match value:
+        case ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set" | "frozenset")):
+            return True
+        case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd() | ast.Sub() | ast.BitXor(), right=right):
+            return is_set(left) or is_set(right)
+    return False
+
+
 def test_state_tables_hold_nothing_but_states() -> None:
     """A lifecycle is enums and tables: a function in it would be a rule that the diagrams do not show."""
     problems = [

@@ -16,7 +16,7 @@ SQL_PLACES = (
     "agent.pages",
 )
 SQL_METHODS = ("execute", "executemany", "executescript")
-TRANSACTIONS = ("SAVEPOINT", "RELEASE", "ROLLBACK")
+TRANSACTIONS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 LOG_METHODS = ("debug", "info", "warning", "error", "exception", "critical", "log")
 RESERVED = ("name", "args", "module", "msg", "message", "asctime", "levelname", "process", "thread")

@@ -6,7 +6,7 @@ from tests.architecture.source import Source, calls, functions, listed, sources
 
 SLEEPS = ("time.sleep", "asyncio.sleep", "anyio.sleep", "sleep")
 WAITING_IN_ONE_PLACE = "tests/support.py"
-ASSERTING = ("assert", "expect", "check", "wait_until", "fail", "raises", "warns", "run_state_machine_as_test")
+ASSERTING = ("assert", "expect", "check", "take", "nothing_else", "validate", "wait_until", "fail", "raises", "warns")
 
 
 def test_no_test_sleeps() -> None:
