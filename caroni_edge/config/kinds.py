@@ -8,7 +8,8 @@ from typing import Any
 
 from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.model import EVERYBODY, Secret
-from caroni_edge.config.units import duration, shown, size
+from caroni_edge.config.units import duration, size
+from caroni_edge.jsontext import shown
 from caroni_edge.protocol.messages import is_segment
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"

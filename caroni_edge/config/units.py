@@ -1,7 +1,8 @@
 """Durations and sizes as people write them: `10s`, `90d`, `64K`, `2G`."""
 
-import json
 import re
+
+from caroni_edge.jsontext import shown
 
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES_PER_UNIT = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -40,14 +41,6 @@ def size(text: object) -> int:
     if size_bytes > MAX_SIZE_BYTES:
         raise ValueError(f'"{text}" is too large: at most {MAX_SIZE_BYTES >> 40}T')
     return size_bytes
-
-
-def shown(value: object) -> str:
-    """Return a value as an error message may show it."""
-    if isinstance(value, dict | list):
-        return "a list" if isinstance(value, list) else "a map"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _split(text: object, wanted: str, example_unit: str) -> tuple[float, str]:
