@@ -49,6 +49,7 @@ class Placing:
     def on_connected(self) -> None:
         """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
         self._said_at.clear()
+        self._standing.clear()
         self._context.wanted.update(self._store.demands.all())
 
     def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:

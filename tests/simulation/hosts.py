@@ -1,0 +1,143 @@
+"""What outlives a process in the simulation: a host with its jobs, and a state database with its backups."""
+
+import heapq
+import sqlite3
+from collections.abc import Callable, Iterable
+from random import Random
+
+from caroni_edge.agent.runner import JobEnded, JobOrder
+from caroni_edge.storage.database import Database, memory_database
+from caroni_edge.storage.migrations import Role
+
+UNSEEN = "nobody saw how it ended"
+
+
+class Host:
+    """The processes of an agent's host; they outlive the agent, as the keeper does.
+
+    Attributes:
+        started: Every job that was ever started here, with its order.
+        twice: Jobs that were started a second time, which must never be.
+        deliver: Takes the end of a job, while an agent is there.
+    """
+
+    def __init__(self, chance: Random, result: Callable[[JobOrder], dict[str, object]], fail: float) -> None:
+        """Prepare a host.
+
+        Args:
+            chance: Decides how long jobs take, and which fail.
+            result: Computes the outputs of a job from its order.
+            fail: How likely a job fails.
+        """
+        self._chance, self._result = chance, result
+        self.fail = fail
+        self.now = 0.0
+        self.started: dict[str, JobOrder] = {}
+        self.twice: list[str] = []
+        self.deliver: Callable[[JobEnded], None] | None = None
+        self._running: dict[str, float] = {}
+        self._ends: list[tuple[float, str]] = []
+        self._ended: dict[str, JobEnded] = {}
+
+    def next_due(self) -> float:
+        """Return when the next job ends."""
+        return self._ends[0][0] if self._ends else float("inf")
+
+    def pump(self, now: float) -> None:
+        """Let the jobs end that are due."""
+        self.now = now
+        while self._ends and self._ends[0][0] <= now:
+            _, job = heapq.heappop(self._ends)
+            if job in self._running:
+                self._end(job, self._outcome(job))
+
+    def reboot(self) -> None:
+        """All processes are gone, and nobody saw their end."""
+        for job in list(self._running):
+            del self._running[job]
+            self._ended[job] = JobEnded(job=job, reason=UNSEEN, started=0.0)
+
+    # JobRunner
+
+    def recover(self, jobs: Iterable[str]) -> None:
+        """Take over what runs; say what has ended."""
+        wanted = list(jobs)
+        for job in wanted:
+            if job not in self._running:
+                self._say(self._ended.setdefault(job, JobEnded(job=job, reason="it was never started")))
+        for job in [job for job in self._running if job not in wanted]:
+            self.kill(job, "it belongs to no job")
+
+    def start(self, order: JobOrder) -> None:
+        """Start a job; one that was started before is not started again."""
+        if order.job in self._ended:
+            self._say(self._ended[order.job])
+            return
+        if order.job in self.started:
+            self.twice.append(order.job)
+        self.started[order.job] = order
+        end = self.now + self._chance.choice((0.01, 0.1, 1.0, 5.0)) * (0.5 + self._chance.random())
+        self._running[order.job] = end
+        heapq.heappush(self._ends, (end, order.job))
+
+    def kill(self, job: str, reason: str) -> None:
+        """End a job."""
+        if job in self._running:
+            self._end(job, JobEnded(job=job, reason=reason, exit_code=-15, started=self.now))
+        elif job in self._ended:
+            self._say(self._ended[job])
+        else:
+            self._ended[job] = JobEnded(job=job, reason=reason)
+            self._say(self._ended[job])
+
+    def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
+        """There are no logs here."""
+        return b"", True
+
+    def remove(self, job: str) -> None:
+        """Nothing is on disk."""
+
+    def _outcome(self, job: str) -> JobEnded:
+        if self._chance.random() < self.fail:
+            return JobEnded(job=job, reason="exit status 1", exit_code=1, stderr="no luck", started=self.now)
+        return JobEnded(job=job, outputs=self._result(self.started[job]), exit_code=0, started=self.now)
+
+    def _end(self, job: str, ended: JobEnded) -> None:
+        del self._running[job]
+        self._ended[job] = ended
+        self._say(ended)
+
+    def _say(self, ended: JobEnded) -> None:
+        if self.deliver is not None:
+            self.deliver(ended)
+
+
+class Disk:
+    """A node's state database over its processes: committed rows last, and older copies can be put back."""
+
+    def __init__(self, role: Role) -> None:
+        """Begin empty."""
+        self._role = role
+        self.database = memory_database(role)
+
+    def open(self) -> Database:
+        """Return the database as a new process finds it: without a transaction."""
+        if self.database.conn.in_transaction:
+            self.database.conn.execute("ROLLBACK")
+        return Database(self.database.conn)
+
+    def wipe(self) -> None:
+        """Lose everything."""
+        self.database = memory_database(self._role)
+
+    def copy(self) -> sqlite3.Connection:
+        """Return a backup."""
+        backup = sqlite3.connect(":memory:", isolation_level=None)
+        self.database.conn.backup(backup)
+        return backup
+
+    def restore(self, backup: sqlite3.Connection) -> None:
+        """Go back to a backup."""
+        conn = sqlite3.connect(":memory:", isolation_level=None)
+        backup.backup(conn)
+        self.database = Database(conn)

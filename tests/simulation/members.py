@@ -1,0 +1,207 @@
+"""Nodes of the simulated federation: processes that crash at any point and start again on what they have left."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
+from random import Random
+from typing import Any
+
+from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.reactor import AgentParts, AgentReactor
+from caroni_edge.agent.runner import JobEnded
+from caroni_edge.agent.settings import AgentSettings
+from caroni_edge.agent.store import Store as AgentStore
+from caroni_edge.chance import SeededChance
+from caroni_edge.manager.context import ManagerSettings
+from caroni_edge.manager.daemon import make_reactor
+from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.templates import Templates
+from caroni_edge.node import Call, Node, Parts
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.topics import Role, Topics
+from caroni_edge.reactor import Moment, Reactor
+from caroni_edge.storage.database import Database
+from caroni_edge.transport.base import Arrived, Event, Will
+from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
+from tests.simulation.hosts import Disk, Host
+
+DATE = 1_700_000_000.0
+
+
+class Crash(BaseException):
+    """The process is gone at this point; a BaseException, so that no handler takes it for its own."""
+
+
+class Fuse:
+    """Decides at each point of a batch whether the process crashes there."""
+
+    def __init__(self, chance: Random) -> None:
+        """Begin without crashes."""
+        self._chance = chance
+        self.probability = 0.0
+
+    def burn(self) -> None:
+        """Crash, if it is time."""
+        if self.probability and self._chance.random() < self.probability:
+            raise Crash
+
+
+class FragileDatabase(Database):
+    """Crashes before or after a commit."""
+
+    def __init__(self, database: Database, fuse: Fuse) -> None:
+        """Use the rows of `database`."""
+        super().__init__(database.conn)
+        self._fuse = fuse
+
+    @contextmanager
+    def immediate(self) -> Iterator[None]:
+        """A transaction; the fuse may burn on both sides of its commit."""
+        with super().immediate():
+            yield
+            self._fuse.burn()
+        self._fuse.burn()
+
+
+class FragileTransport(MemoryTransport):
+    """Crashes between acknowledging and publishing."""
+
+    fuse: Fuse
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
+        """Publish, or crash first."""
+        self.fuse.burn()
+        return super().publish(topic, payload, qos=qos, retain=retain)
+
+    def ack(self, message: Arrived) -> None:
+        """Acknowledge, or crash first."""
+        self.fuse.burn()
+        super().ack(message)
+
+
+class Member(ABC):
+    """A node over its lives.
+
+    Attributes:
+        name: Its id.
+        up: Whether a process runs.
+        crashes: How often one has crashed.
+        was_exempt: Its database was wiped or restored: it is excused for what it has forgotten.
+    """
+
+    def __init__(self, role: Role, name: str, broker: MemoryBroker, chance: Random) -> None:
+        """Prepare; `start` begins its first process."""
+        self.topics, self.name = Topics("caroni", role, name), name
+        self.disk = Disk(role)
+        self.up = self.was_exempt = False
+        self.crashes = 0
+        self.fuse = Fuse(chance)
+        self._broker, self._chance = broker, chance
+        self._inbox: list[Event | Call] = []
+        self._offset = 0.0
+
+    @abstractmethod
+    def make_reactor(self, node: Node) -> Reactor:
+        """Put the role's reactor together on a node."""
+
+    def start(self, now: float) -> None:
+        """Start a process: another boot, another monotonic clock."""
+        self._offset = self._chance.random() * 1000.0
+        self._inbox = []
+        database = FragileDatabase(self.disk.open(), self.fuse)
+        self.transport = FragileTransport(self._broker, self.topics.client_id)
+        self.transport.fuse = self.fuse
+        try:
+            self._begin(database, now)
+        except Crash:
+            self._gone()
+
+    def _begin(self, database: Database, now: float) -> None:
+        chance = SeededChance(f"{self._chance.random()}")
+        self.up = True
+        self.node = Node(Parts(self.topics, database, self.transport, chance, "0", self.name))
+        self.transport.will = Will(self.topics.presence, encode(self.node.will))
+        self.node.attach(self.make_reactor(self.node))
+        self.node.start(self.moment(now))
+        self.transport.start(self._inbox.append)
+
+    def moment(self, now: float) -> Moment:
+        """Return the time as this process sees it."""
+        return Moment(now + self._offset, DATE + now)
+
+    def next_due(self, now: float) -> float:
+        """Return when it has something to do."""
+        if not self.up:
+            return inf
+        return now if self._inbox else self.node.next_due() - self._offset
+
+    def tell(self, call: Call) -> None:
+        """Put a command into the process's inbox."""
+        if self.up:
+            self._inbox.append(call)
+
+    def run(self, now: float) -> None:
+        """Run a batch, if there is something to do."""
+        if self.next_due(now) > now:
+            return
+        items: Sequence[Event | Call] = list(self._inbox)
+        self._inbox.clear()
+        try:
+            self.node.run_batch(items, self.moment(now))
+        except Crash:
+            self._gone()
+
+    def crash(self) -> None:
+        """End the process at once."""
+        if self.up:
+            self._gone()
+
+    def _gone(self) -> None:
+        self.crashes += 1
+        self.up = False
+        self.transport.kill(will=self._chance.random() < 0.5)
+
+
+class Manager(Member):
+    """A workflow manager."""
+
+    def __init__(self, name: str, broker: MemoryBroker, chance: Random, templates: Templates) -> None:
+        """Prepare a manager with these templates."""
+        super().__init__("managers", name, broker, chance)
+        self.settings = ManagerSettings(lost_after_s=None, attempts=50, retry_delay_s=0.1)
+        self._templates = templates
+
+    def make_reactor(self, node: Node) -> ManagerReactor:
+        """Put the manager's reactor together."""
+        self.reactor = make_reactor(node, self.settings, self._templates)
+        return self.reactor
+
+
+class Agent(Member):
+    """An agent on its host."""
+
+    def __init__(
+        self, name: str, broker: MemoryBroker, chance: Random, types: JobTypes, host: Host, **settings: Any
+    ) -> None:
+        """Prepare an agent with these job types."""
+        super().__init__("agents", name, broker, chance)
+        self.host, self._types = host, types
+        self._settings = AgentSettings(agent=name, **settings)
+
+    def make_reactor(self, node: Node) -> AgentReactor:
+        """Put the agent's reactor together."""
+        inbox = self._inbox
+
+        def deliver(ended: JobEnded) -> None:
+            inbox.append(Call(lambda at: self.reactor.on_job_ended(ended, at), keep=True))
+
+        self.host.deliver = deliver
+        store = AgentStore(node.database.conn)
+        parts = AgentParts(self._settings, self._types, node.topics, store, node.links, node.chance, self.host)
+        self.reactor = AgentReactor(parts)
+        return self.reactor
+
+    def _gone(self) -> None:
+        super()._gone()
+        self.host.deliver = None
