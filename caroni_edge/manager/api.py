@@ -1,0 +1,298 @@
+"""The manager's JSON API. It reads on connections of its own; what changes something runs in the node's thread."""
+
+import codecs
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Reference, RequestBody, Schema
+from litestar.params import Parameter
+
+from caroni_edge.config import ManagerConfig
+from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.reactor import LOG_LIMIT_BYTES, ManagerReactor
+from caroni_edge.manager.shapes import (
+    AgentPage,
+    AttemptView,
+    StepPage,
+    TemplateInput,
+    TemplateOutput,
+    TemplatePage,
+    TemplateStep,
+    TemplateView,
+    Why,
+    WorkflowPage,
+    WorkflowSummary,
+    WorkflowView,
+)
+from caroni_edge.manager.templates import Template, Templates
+from caroni_edge.manager.triggers import Refused, read_trigger
+from caroni_edge.manager.views import ManagerViews, Plans
+from caroni_edge.manager.why import Explainer, Present
+from caroni_edge.node import Node
+from caroni_edge.service import Service
+from caroni_edge.startup import DATABASE
+from caroni_edge.web.metrics import Metric, by
+from caroni_edge.web.problems import Problem, answer
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, start
+from caroni_edge.web.site import Commands, NodeView, Site
+
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many at most.")]
+After = Annotated[str, Parameter(description="What `next` of the page before says.")]
+
+
+@dataclass(frozen=True)
+class ManagerApi:
+    """What the handlers work with.
+
+    Attributes:
+        node: The node itself.
+        readers: Connections to its database.
+        commands: Runs changes in the node's thread.
+        reactor: Makes the changes; touched by no other thread.
+        templates: Returns what is loaded now.
+        plans: What workflows run by.
+    """
+
+    node: NodeView
+    readers: Readers
+    commands: Commands
+    reactor: ManagerReactor
+    templates: Callable[[], Templates]
+    plans: Plans
+
+    @contextmanager
+    def look(self) -> Iterator[ManagerViews]:
+        """Look at the database, at one commit."""
+        with self.readers.open() as conn:
+            yield ManagerViews(conn, self.plans)
+
+    def explain(self, views: ManagerViews) -> Explainer:
+        """Return who explains what `views` shows."""
+        return Explainer(views, Present(self.node.id, self.node.why_not_ready(), time.monotonic()))
+
+    def workflow(self, workflow: str) -> WorkflowView:
+        """Return a workflow, or 404."""
+        with self.look() as views:
+            return views.workflow(workflow) or _no_workflow(workflow)
+
+    def metrics(self) -> list[Metric]:
+        """Return what the numbers of a manager are."""
+        with self.look() as views:
+            return [
+                Metric("workflows", "Workflows by state.", by("status", views.count_workflows())),
+                Metric("steps_wanted", "Steps that no agent has taken.", by("job_type", views.count_wanted())),
+                Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
+                Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
+            ]
+
+
+class _StartOperation(Operation):
+    """Says what the body of a `POST /api/workflows` is: the handler reads it as triggers over MQTT are read."""
+
+    def __post_init__(self) -> None:
+        text, any_object = Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.OBJECT)
+        priority = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=9)
+        properties: dict[str, Reference | Schema] = {
+            "template": text,
+            "inputs": any_object,
+            "id": text,
+            "priority": priority,
+            "reply_to": text,
+        }
+        schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=["template"])
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+
+
+def _on_refused(_request: Request[Any, Any, Any], refused: Refused) -> Response[Any]:
+    return answer(refused.status, refused.reason, refused.field)
+
+
+class WorkflowsController(Controller):
+    """Workflows: what there are, how they stand, and what people may do with them."""
+
+    path = "/api/workflows"
+    tags = ("workflows",)
+    exception_handlers = {Refused: _on_refused}  # noqa: RUF012 - so Litestar wants it
+
+    @get(sync_to_thread=True)
+    def list_workflows(
+        self,
+        manager: ManagerApi,
+        status: Workflow | None = None,
+        template: str | None = None,
+        limit: Limit = 100,
+        after: Annotated[int | None, Parameter(description="What `next` of the page before says.")] = None,
+    ) -> WorkflowPage:
+        """List the workflows, newest first, without their steps."""
+        with manager.look() as views:
+            return views.workflows(status, template, limit, after)
+
+    @post(sync_to_thread=True, operation_class=_StartOperation)
+    def start_workflow(self, manager: ManagerApi, body: bytes) -> Response[WorkflowSummary]:
+        """Start a workflow: 201 when it is new, 200 when its id is known with the same template and inputs."""
+        trigger = read_trigger("POST /api/workflows", body)
+        workflow, is_new = manager.commands.call(lambda at: manager.reactor.start_workflow(trigger, at))
+        with manager.look() as views:
+            summary = views.summary(workflow) or _no_workflow(workflow)
+        where = {"Location": f"/api/workflows/{workflow}"}
+        return Response(summary, status_code=201 if is_new else 200, headers=where)
+
+    @get("/{workflow:str}", sync_to_thread=True)
+    def show_workflow(self, manager: ManagerApi, workflow: str) -> WorkflowView:
+        """Show a workflow with its first 1,000 steps by name."""
+        return manager.workflow(workflow)
+
+    @post("/{workflow:str}/cancel", status_code=200, sync_to_thread=True)
+    def cancel(self, manager: ManagerApi, workflow: str) -> WorkflowView:
+        """End a workflow: waiting steps never start, running jobs are killed."""
+        manager.commands.call(lambda at: manager.reactor.cancel(workflow, at))
+        return manager.workflow(workflow)
+
+    @post("/{workflow:str}/retry", status_code=200, sync_to_thread=True)
+    def retry(self, manager: ManagerApi, workflow: str) -> WorkflowView:
+        """Give the failed and the held steps of a workflow fresh attempts."""
+        manager.commands.call(lambda at: manager.reactor.retry(workflow, at))
+        return manager.workflow(workflow)
+
+    @get("/{workflow:str}/why", sync_to_thread=True)
+    def why(self, manager: ManagerApi, workflow: str) -> Why:
+        """Say why a workflow is where it is."""
+        with manager.look() as views:
+            return manager.explain(views).workflow(views.workflow_row(workflow) or _no_workflow(workflow))
+
+    @get("/{workflow:str}/steps", sync_to_thread=True)
+    def list_steps(
+        self, manager: ManagerApi, workflow: str, status: Step | None = None, limit: Limit = 100, after: After = ""
+    ) -> StepPage:
+        """List the steps of a workflow, by name."""
+        with manager.look() as views:
+            return views.steps(views.workflow_row(workflow) or _no_workflow(workflow), status, limit, after)
+
+    @get("/{workflow:str}/steps/{step:str}/why", sync_to_thread=True)
+    def why_step(self, manager: ManagerApi, workflow: str, step: str) -> Why:
+        """Say why a step is where it is."""
+        with manager.look() as views:
+            row = views.workflow_row(workflow) or _no_workflow(workflow)
+            return manager.explain(views).step(row, views.step_row(row, step) or _no_step(workflow, step))
+
+    @get("/{workflow:str}/steps/{step:str}/log", media_type=MediaType.TEXT, sync_to_thread=True)
+    def log(
+        self,
+        manager: ManagerApi,
+        workflow: str,
+        step: str,
+        attempt: Annotated[int | None, Parameter(description="Instead of the one that counts.")] = None,
+        offset: Annotated[int, Parameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
+    ) -> Response[str]:
+        """Return what has arrived of a step's log, and ask its agent for more.
+
+        The header `Caroni-Log` says whether that is all: `complete`, `coming` or `agent-away`.
+        """
+        with manager.look() as views:
+            row = views.workflow_row(workflow) or _no_workflow(workflow)
+            step_row = views.step_row(row, step) or _no_step(workflow, step)
+            chosen = _choose(step_row["job"], views.attempts([step_row["id"]]).get(step_row["id"], []), attempt)
+            if chosen is None:
+                over = step_row["status"] in (Step.COMPLETED, Step.FAILED, Step.CANCELLED)
+                return _log_answer(b"", 0, "complete" if over else "coming")
+            data, is_end = views.log(chosen["job"])
+            state = "coming" if views.is_online(chosen["agent"]) else "agent-away"
+        if is_end or len(data) >= LOG_LIMIT_BYTES:
+            return _log_answer(data, offset, "complete", is_cut=not is_end)
+        if chosen["status"] not in ("pending", "queued"):  # before a job has begun there is nothing to ask for
+            manager.commands.call(lambda _at: manager.reactor.request_log(chosen["job"]))
+        return _log_answer(data, offset, state)
+
+
+@get("/api/templates", tags=["templates"], sync_to_thread=False)
+def list_templates(manager: ManagerApi) -> TemplatePage:
+    """List the templates that are loaded, and what is wrong with the others."""
+    templates = manager.templates()
+    errors = {name: [str(problem) for problem in problems] for name, problems in templates.errors.items()}
+    return TemplatePage(templates=[_template(each) for each in templates.loaded.values()], errors=errors)
+
+
+@get("/api/agents", tags=["agents"], sync_to_thread=True)
+def list_agents(manager: ManagerApi, limit: Limit = 100, after: After = "") -> AgentPage:
+    """List the agents that this manager has heard of, by id."""
+    with manager.look() as views:
+        return views.agents(limit, after)
+
+
+@contextmanager
+def serve(
+    config: ManagerConfig, node: Node, service: Service, reactor: ManagerReactor, templates: Callable[[], Templates]
+) -> Iterator[WebServer]:
+    """Serve the API of a manager as long as the context is open.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+    assert config.web is not None
+    readers = Readers(config.state_dir / DATABASE)
+    api = ManagerApi(NodeView.of(node), readers, service, reactor, templates, Plans())
+    with start(config.web, make_site(api, config.state_dir), service) as server:
+        yield server
+    readers.close()
+
+
+def make_site(api: ManagerApi, state_dir: Path) -> Site:
+    """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
+    routes = (WorkflowsController, list_templates, list_agents)
+    return Site(api.node, api.readers, state_dir, routes, {"manager": api}, api.metrics)
+
+
+def _no_workflow(workflow: str) -> NoReturn:
+    raise Problem(404, f"there is no workflow {workflow}")
+
+
+def _no_step(workflow: str, step: str) -> NoReturn:
+    raise Problem(404, f"the workflow {workflow} has no step {step}")
+
+
+def _choose(present: str | None, attempts: list[AttemptView], number: int | None) -> AttemptView | None:
+    """Return the attempt with this number; without one that which completed, else the present, else the last."""
+    if number is not None:
+        found = [each for each in attempts if each["attempt"] == number]
+        if not found:
+            raise Problem(404, f"the step has no attempt {number}", "attempt")
+        return found[-1]
+    for wanted in ("completed", present):
+        for each in attempts:
+            if wanted in (each["status"], each["job"]):
+                return each
+    return attempts[-1] if attempts else None
+
+
+def _log_answer(data: bytes, offset: int, state: str, *, is_cut: bool = False) -> Response[str]:
+    """Answer with a log from `offset` (bytes) on; a character that has come in part only is left for the next time."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    text = decoder.decode(data[offset:], final=state == "complete")
+    following = max(offset, len(data) - len(decoder.getstate()[0]))
+    headers = {"Caroni-Log": state, "Caroni-Log-Next": str(following)}
+    if is_cut:
+        headers["Caroni-Log-Cut"] = "the agent keeps the rest"
+    return Response(text, headers=headers, media_type=MediaType.TEXT)
+
+
+def _template(template: Template) -> TemplateView:
+    plan = template.plan
+    return TemplateView(
+        name=template.name,
+        file=str(template.path),
+        hash=template.hash,
+        inputs=[TemplateInput(name=each.name, type=each.type, default=each.default) for each in plan.inputs],
+        outputs=[TemplateOutput(name=each.name, type=each.type) for each in plan.outputs],
+        steps=[
+            TemplateStep(name=each.name, job_type=each.job_type, waits_for=sorted(each.waits_for))
+            for each in plan.steps
+        ],
+        warnings=[str(problem) for problem in template.warnings],
+    )

@@ -1,0 +1,163 @@
+"""What the answers of the manager's API look like; times are RFC 3339, UTC."""
+
+from typing import Any, TypedDict
+
+from caroni_edge.manager.lifecycle import Step, Workflow
+
+
+class AttemptView(TypedDict):
+    """One attempt of a step; `lost`: its agent is silent, and another attempt was made."""
+
+    attempt: int
+    job: str
+    agent: str
+    status: str
+    exit_code: int | None
+    reason: str | None
+    stderr: str | None
+    lost: bool
+    placed: str
+    started: str | None
+    ended: str | None
+
+
+class StepView(TypedDict):
+    """A step; `waiting_for` names the steps whose outputs it has not got yet."""
+
+    status: Step
+    job_type: str
+    agent: str | None
+    outputs: dict[str, Any] | None
+    waiting_for: list[str]
+    reason: str | None
+    attempts: list[AttemptView]
+
+
+class WorkflowSummary(TypedDict):
+    """A workflow without its steps."""
+
+    id: str
+    template: str
+    status: Workflow
+    priority: int
+    created: str
+    ended: str | None
+    inputs: dict[str, Any]
+    outputs: dict[str, Any] | None
+    reason: str | None
+
+
+class WorkflowView(WorkflowSummary):
+    """A workflow with its first steps by name; `steps_next`, if there are more, is the `after` of the next ones."""
+
+    steps: dict[str, StepView]
+    steps_next: str | None
+
+
+class WorkflowPage(TypedDict):
+    """Workflows, newest first; `next` is the `after` of the next page."""
+
+    workflows: list[WorkflowSummary]
+    next: str | None
+
+
+class StepPage(TypedDict):
+    """Steps by name; `next` is the `after` of the next page."""
+
+    steps: dict[str, StepView]
+    next: str | None
+
+
+class AgentTypeView(TypedDict):
+    """A job type of an agent; `serves`: it would take such a job of this manager now."""
+
+    serves: bool
+    repeat: bool
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+class AgentView(TypedDict):
+    """An agent as this manager sees it; `refuses` says why it offers nothing, by job type or manager, `*` for all."""
+
+    id: str
+    online: bool
+    host: str
+    version: str
+    slots: int
+    open_jobs: int
+    seen: str | None
+    refuses: dict[str, str]
+    job_types: dict[str, AgentTypeView]
+
+
+class AgentPage(TypedDict):
+    """Agents by id; `next` is the `after` of the next page."""
+
+    agents: list[AgentView]
+    next: str | None
+
+
+class TemplateInput(TypedDict):
+    """An input of a template; `type` is that of CWL, and a `default` of null is none."""
+
+    name: str
+    type: Any
+    default: Any
+
+
+class TemplateOutput(TypedDict):
+    """An output of a template."""
+
+    name: str
+    type: Any
+
+
+class TemplateStep(TypedDict):
+    """A step of a template."""
+
+    name: str
+    job_type: str
+    waits_for: list[str]
+
+
+class TemplateView(TypedDict):
+    """A template that workflows can be started from; `hash` names its content."""
+
+    name: str
+    file: str
+    hash: str
+    inputs: list[TemplateInput]
+    outputs: list[TemplateOutput]
+    steps: list[TemplateStep]
+    warnings: list[str]
+
+
+class TemplatePage(TypedDict):
+    """What is loaded; `errors` by name: a template that is in both has the version from before."""
+
+    templates: list[TemplateView]
+    errors: dict[str, list[str]]
+
+
+class Reason(TypedDict):
+    """One condition that makes a workflow or a step be where it is.
+
+    Attributes:
+        condition: A name for programs.
+        sentence: The same for people.
+        facts: What the sentence is made of, and more.
+    """
+
+    condition: str
+    sentence: str
+    facts: dict[str, Any]
+
+
+class Why(TypedDict):
+    """Why a workflow, or one of its steps, is where it is."""
+
+    workflow: str
+    step: str | None
+    status: str
+    why: list[Reason]

@@ -1,0 +1,83 @@
+"""The application: a role's routes with those that every node has, behind the gate, in safe headers."""
+
+from email.utils import formatdate
+from typing import Any
+
+from litestar import Litestar, MediaType
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from caroni_edge.web.auth import Gate
+from caroni_edge.web.common import ROUTES
+from caroni_edge.web.pages import POLICY, OperationsPage
+from caroni_edge.web.problems import HANDLERS
+from caroni_edge.web.site import Site
+
+BODY_LIMIT_BYTES = 64 * 1024
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def make_app(site: Site, gate: Gate) -> ASGIApp:
+    """Return the ASGI application of a node."""
+    given = {"node": site.node, "site": site, "gate": gate, **site.given}
+    app = Litestar(
+        route_handlers=[*ROUTES, *site.routes],
+        guards=[gate.admit],
+        dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in given.items()},
+        exception_handlers=dict(HANDLERS),
+        openapi_config=_described(site),
+        request_max_body_size=BODY_LIMIT_BYTES,
+        logging_config=None,
+        debug=False,
+    )
+    return _SafeHeaders(app)
+
+
+class _SafeHeaders:
+    """Adds the headers that every answer has, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = (b"date", formatdate(usegmt=True).encode())
+                message["headers"] = [*message["headers"], *self._headers, date]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _described(site: Site) -> OpenAPIConfig:
+    bearer = SecurityScheme(type="http", scheme="bearer", description="The token of the node's API.")
+    return OpenAPIConfig(
+        title=f"Caroni Edge: API of a {site.node.role}",
+        version=site.node.version,
+        path="/schema",
+        render_plugins=[OperationsPage(), JsonRenderPlugin(media_type=MediaType.JSON)],
+        components=Components(security_schemes={"token": bearer}),
+        security=[{"token": []}],
+        use_handler_docstrings=True,
+    )
+
+
+def _giver(thing: Any) -> Any:
+    """Return what hands `thing` out, as Litestar wants it."""
+
+    def give() -> Any:
+        return thing
+
+    return give

@@ -1,0 +1,243 @@
+"""Who may come in, and what they may do: bearer token or session, viewer or operator.
+
+Everything here runs on the server's event loop, one request at a time, so nothing is locked.
+"""
+
+import hmac
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from caroni_edge.config import Secret, WebConfig
+from caroni_edge.web import credentials
+from caroni_edge.web.problems import Problem
+
+log = logging.getLogger(__name__)
+
+Role = Literal["viewer", "operator"]
+Clock = Callable[[], float]
+
+CSRF_HEADER = "X-CSRF-Token"
+WRONG_MOST, WRONG_WITHIN_S = 10, 300.0
+ADDRESSES_MOST = 10_000
+SESSIONS_MOST = 1000
+SESSION_IDLE_S, SESSION_LIFE_S = 12 * 3600.0, 7 * 86400.0
+
+OPEN: Final = "open"
+"""A handler with this `opt` needs no authentication."""
+ANYBODY_CHANGES: Final = "anybody_changes"
+"""A handler with this `opt` may be used by viewers too, though it is no GET."""
+
+_HARMLESS = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(slots=True)
+class Session:
+    """Somebody who has logged in on a page.
+
+    Attributes:
+        user: The name.
+        role: What they may do.
+        csrf: What every change must bring along, in the header `X-CSRF-Token`.
+        began: On the monotonic clock.
+        seen: When it was last used, likewise.
+    """
+
+    user: str
+    role: Role
+    csrf: str
+    began: float
+    seen: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whoever makes a request.
+
+    Attributes:
+        name: User name, or `token`.
+        role: What they may do.
+        session: None with a bearer token.
+        cookie: Names the session.
+    """
+
+    name: str
+    role: Role
+    session: Session | None = None
+    cookie: str = ""
+
+
+class Accounts:
+    """The token, and the people with their passwords; compared in constant time."""
+
+    def __init__(self, token: Secret, people: Mapping[str, tuple[Role, Secret]]) -> None:
+        """Let in who has the token or is among `people`."""
+        self._token, self._people = token, people
+        self._nobody: tuple[Role, Secret] = ("viewer", Secret(secrets.token_hex()))
+
+    @classmethod
+    def of(cls, config: WebConfig, state_dir: Path) -> "Accounts":
+        """Take them from the configuration; what it does not give is made, and kept in `state_dir`.
+
+        Raises:
+            CredentialUnusable: A file that keeps one is of no use.
+        """
+        people: dict[str, tuple[Role, Secret]] = {name: (u.role, u.password) for name, u in config.users.items()}
+        people[config.username] = ("operator", credentials.password(config.password, state_dir))
+        return cls(credentials.token(config.token, state_dir), people)
+
+    def has_token(self, text: str) -> bool:
+        """Tell whether `text` is the token."""
+        return _same(text, self._token)
+
+    def role_of(self, name: str, password: str) -> Role | None:
+        """Return what somebody may do; None when name or password is wrong."""
+        role, right = self._people.get(name, self._nobody)
+        return role if _same(password, right) else None
+
+
+class Throttle:
+    """Counts wrong logins by address: so many within some minutes, and nothing is tried for that address any more."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        """Forget by this clock."""
+        self._clock = clock
+        self._wrong: dict[str, deque[float]] = {}
+
+    def wait_s(self, address: str) -> float:
+        """Return for how long an address must wait; 0 when it need not."""
+        times = self._recent(address)
+        return times[0] + WRONG_WITHIN_S - self._clock() if len(times) >= WRONG_MOST else 0.0
+
+    def note(self, address: str) -> None:
+        """A login from an address was wrong."""
+        times = self._recent(address)
+        times.append(self._clock())
+        self._wrong.pop(address, None)
+        self._wrong[address] = times  # the end: the address that was wrong most recently
+        if len(self._wrong) > ADDRESSES_MOST:
+            del self._wrong[next(iter(self._wrong))]
+
+    def _recent(self, address: str) -> deque[float]:
+        times = self._wrong.get(address, deque(maxlen=WRONG_MOST))
+        while times and times[0] <= self._clock() - WRONG_WITHIN_S:
+            times.popleft()
+        return times
+
+
+class Sessions:
+    """Who is logged in; kept in memory only, by the hash of the cookie."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        """Let sessions end by this clock."""
+        self._clock = clock
+        self._open: dict[bytes, Session] = {}
+
+    def begin(self, user: str, role: Role) -> tuple[str, Session]:
+        """Begin a session; return its cookie too."""
+        cookie, now = secrets.token_urlsafe(32), self._clock()
+        session = Session(user, role, secrets.token_urlsafe(32), now, now)
+        self._open[_hash(cookie)] = session
+        if len(self._open) > SESSIONS_MOST:
+            del self._open[next(iter(self._open))]
+        return cookie, session
+
+    def find(self, cookie: str) -> Session | None:
+        """Return the session of a cookie, unless it has ended; using it keeps it open."""
+        session, now = self._open.get(_hash(cookie)), self._clock()
+        if session is None:
+            return None
+        if now - session.began > SESSION_LIFE_S or now - session.seen > SESSION_IDLE_S:
+            self.end(cookie)
+            return None
+        session.seen = now
+        return session
+
+    def end(self, cookie: str) -> None:
+        """End a session."""
+        self._open.pop(_hash(cookie), None)
+
+
+class Gate:
+    """Looks at each request before its handler does."""
+
+    def __init__(self, accounts: Accounts, cookie: str, clock: Clock = time.monotonic) -> None:
+        """Guard a node.
+
+        Args:
+            accounts: Who is let in.
+            cookie: Name of the cookie; another one for each node, since the pages of several share a host.
+            clock: Monotonic seconds.
+        """
+        self.cookie = cookie
+        self.sessions = Sessions(clock)
+        self._accounts, self._throttle = accounts, Throttle(clock)
+
+    def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Let a request through, and note whose it is: a guard, as Litestar calls it.
+
+        Raises:
+            Problem: 401 for a stranger, 403 for a change that they may not make.
+        """
+        if handler.opt.get(OPEN):
+            return
+        visitor = self._who(connection)
+        connection.scope["user"] = visitor
+        if connection.scope.get("method") in _HARMLESS:
+            return
+        if visitor.role != "operator" and not handler.opt.get(ANYBODY_CHANGES):
+            raise Problem(403, f"{visitor.name} may look, and change nothing (role: viewer)")
+        if visitor.session is not None and not _same(
+            connection.headers.get(CSRF_HEADER, ""), Secret(visitor.session.csrf)
+        ):
+            raise Problem(403, f"a change made in a session needs its CSRF token in the header {CSRF_HEADER}")
+
+    def log_in(self, address: str, name: str, password: str) -> tuple[str, Session]:
+        """Begin a session; return its cookie too.
+
+        Raises:
+            Problem: 401 for a wrong name or password, 429 after too many of them.
+        """
+        wait_s = self._throttle.wait_s(address)
+        if wait_s > 0:
+            retry = {"Retry-After": str(int(wait_s) + 1)}
+            raise Problem(429, "too many wrong logins from this address; wait some minutes", headers=retry)
+        role = self._accounts.role_of(name, password)
+        if role is None:
+            self._throttle.note(address)
+            log.warning("a login from %s was wrong", address, extra={"action": "login_wrong", "address": address})
+            raise Problem(401, "user name or password is wrong")
+        log.info("%s has logged in", name, extra={"action": "login", "user": name, "address": address})
+        return self.sessions.begin(name, role)
+
+    def _who(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:
+        scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            if self._accounts.has_token(token.strip()):
+                return Visitor("token", "operator")
+            raise _stranger("the bearer token is wrong")
+        cookie = connection.cookies.get(self.cookie)
+        if cookie and (session := self.sessions.find(cookie)):
+            return Visitor(session.user, session.role, session, cookie)
+        raise _stranger("log in at /login, or send the header Authorization: Bearer TOKEN")
+
+
+def _stranger(why: str) -> Problem:
+    return Problem(401, why, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _same(given: str, right: Secret) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), right.reveal().encode())
+
+
+def _hash(cookie: str) -> bytes:
+    return sha256(cookie.encode(errors="replace")).digest()

@@ -1,0 +1,170 @@
+"""What every node serves: logging in and out, health, metrics, and what the node says of itself."""
+
+import json
+from typing import Any, TypedDict
+from urllib.parse import parse_qs
+
+from litestar import MediaType, Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.response import Redirect
+
+from caroni_edge.web import metrics
+from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
+from caroni_edge.web.pages import login_page
+from caroni_edge.web.problems import Problem
+from caroni_edge.web.site import NodeView, Site
+
+LOGIN_LIMIT_BYTES = 16 * 1024
+
+Asked = Request[Any, Any, Any]
+
+
+class SessionBody(TypedDict):
+    """Who is logged in; `csrf` is what changes must bring along in the header `X-CSRF-Token`."""
+
+    user: str
+    role: Role
+    csrf: str | None
+
+
+class Health(TypedDict):
+    """The process works."""
+
+    healthy: bool
+
+
+class Readiness(TypedDict):
+    """Whether the node can work, and if not, why."""
+
+    ready: bool
+    reason: str | None
+
+
+class NodeBody(TypedDict):
+    """What a node says of itself."""
+
+    role: str
+    id: str
+    version: str
+    host: str
+    connected: bool
+    ready: bool
+    reason: str | None
+
+
+@get("/", include_in_schema=False, sync_to_thread=False)
+def index() -> Redirect:
+    """Show what there is to see."""
+    return Redirect("/schema", status_code=303)
+
+
+@get("/login", opt={OPEN: True}, include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def login_form(node: NodeView) -> str:
+    """Show the form to log in."""
+    return login_page(f"{node.role} {node.id}")
+
+
+@post(
+    "/login",
+    opt={OPEN: True},
+    status_code=200,
+    tags=["session"],
+    request_max_body_size=LOGIN_LIMIT_BYTES,
+)
+async def login(request: Asked, gate: Gate, node: NodeView) -> Response[Any]:
+    """Begin a session with the fields `username` and `password`, of a form or in JSON; its cookie comes back."""
+    wants_page = "text/html" in request.headers.get("Accept", "")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Problem(403, "this form was sent by another site")
+    name, password = _credentials(await request.body(), request.headers.get("Content-Type", ""))
+    address = request.client.host if request.client else ""
+    try:
+        cookie, session = gate.log_in(address, name, password)
+    except Problem as problem:
+        if not wants_page:
+            raise
+        text = login_page(f"{node.role} {node.id}", problem.error)
+        return Response(text, status_code=problem.status, media_type=MediaType.HTML, headers=dict(problem.headers))
+    kept = [_cookie(gate, cookie)]
+    if wants_page:
+        return Redirect("/", status_code=303, cookies=kept)
+    return Response(_session(session), cookies=kept)
+
+
+@post("/logout", opt={ANYBODY_CHANGES: True}, status_code=204, tags=["session"], sync_to_thread=False)
+def logout(request: Asked, gate: Gate) -> Response[None]:
+    """End the session."""
+    gate.sessions.end(request.user.cookie)
+    return Response(None, status_code=204, cookies=[_cookie(gate, "", max_age=0)])
+
+
+@get("/api/session", tags=["session"], sync_to_thread=False)
+def session(request: Asked) -> SessionBody:
+    """Return who is logged in."""
+    visitor = request.user
+    return SessionBody(user=visitor.name, role=visitor.role, csrf=visitor.session.csrf if visitor.session else None)
+
+
+@get("/api/node", tags=["node"], sync_to_thread=False)
+def about(node: NodeView) -> NodeBody:
+    """Return what the node says of itself."""
+    reason = node.why_not_ready()
+    return NodeBody(
+        role=node.role,
+        id=node.id,
+        version=node.version,
+        host=node.host,
+        connected=node.connected(),
+        ready=reason is None,
+        reason=reason,
+    )
+
+
+@get("/healthz", opt={OPEN: True}, tags=["node"], sync_to_thread=False)
+def healthz() -> Health:
+    """Tell that the process works."""
+    return Health(healthy=True)
+
+
+@get("/readyz", opt={OPEN: True}, tags=["node"], sync_to_thread=False)
+def readyz(node: NodeView) -> Response[Readiness]:
+    """Tell whether the node can work: connected, and its database writable; 503 with the reason when not."""
+    reason = node.why_not_ready()
+    return Response(Readiness(ready=reason is None, reason=reason), status_code=503 if reason else 200)
+
+
+@get("/metrics", tags=["node"], sync_to_thread=True)
+def metrics_text(site: Site) -> Response[str]:
+    """Return the metrics, in the text format of Prometheus."""
+    node = site.node
+    about_node = {"role": node.role, "id": node.id, "version": node.version}
+    found = [metrics.Metric("node_info", "What this node is.", [(about_node, 1)])]
+    with site.readers.open() as conn:
+        found += metrics.common(conn, ready=node.why_not_ready() is None, connected=node.connected())
+    return Response(metrics.render([*found, *site.metrics()]), media_type=metrics.CONTENT_TYPE)
+
+
+def _cookie(gate: Gate, value: str, max_age: int | None = None) -> Cookie:
+    return Cookie(key=gate.cookie, value=value, path="/", httponly=True, samesite="strict", max_age=max_age)
+
+
+def _session(open_session: Session) -> SessionBody:
+    return SessionBody(user=open_session.user, role=open_session.role, csrf=open_session.csrf)
+
+
+def _credentials(body: bytes, content_type: str) -> tuple[str, str]:
+    try:
+        if content_type.partition(";")[0].strip() == "application/json":
+            fields = json.loads(body)
+            found = (fields["username"], fields["password"])
+        else:
+            form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
+            found = (form["username"][0], form["password"][0])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise Problem(400, "a login has the fields username and password", "username") from None
+    if not all(isinstance(each, str) for each in found):
+        raise Problem(400, "username and password are texts", "username")
+    return found
+
+
+ROUTES = (index, login_form, login, logout, session, about, healthz, readyz, metrics_text)

@@ -1,0 +1,144 @@
+"""The HTTP server of a node: bound before the daemon says that it is ready, served in a thread of its own."""
+
+import asyncio
+import logging
+import socket
+from typing import Any, Final
+
+import uvicorn
+
+from caroni_edge.config import WebConfig
+from caroni_edge.errors import CaroniError
+from caroni_edge.web.app import make_app
+from caroni_edge.web.auth import Accounts, Gate
+from caroni_edge.web.site import Site, Supervisor
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 128
+REQUESTS_AT_ONCE = 200
+FINISH_WITHIN_S: Final = 2
+STOP_WITHIN_S = 5.0
+LOOPBACK = ("127.", "::1")
+
+
+class CannotListen(CaroniError):
+    """The page cannot listen on {host}:{port}: {reason}."""
+
+    hint = "Set web.port to a free port, or web.host to an address of this host; `web: false` turns the page off."
+    exit_status = 2
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that sleeps until it is told to stop; the original looks ten times a second."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+    _told: asyncio.Event
+
+    async def main_loop(self) -> None:
+        self._told = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:
+            await self._told.wait()
+
+    def tell_to_stop(self) -> None:
+        """Let the server end, from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._told.set)
+            except RuntimeError:
+                log.debug("the server has ended before it was told to", extra={"action": "web_ended"})
+
+
+class WebServer:
+    """A running server.
+
+    Attributes:
+        host: Where it listens.
+        port: Likewise: the real one, when any free one was asked for.
+    """
+
+    def __init__(self, app: Any, listener: socket.socket, supervisor: Supervisor) -> None:
+        """Serve `app` on a socket that listens already."""
+        self.host, self.port = listener.getsockname()[:2]
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                limit_concurrency=REQUESTS_AT_ONCE,
+                timeout_graceful_shutdown=FINISH_WITHIN_S,
+            )
+        )
+        self._thread = supervisor.supervise("web", lambda: self._server.run(sockets=[listener]))
+
+    def __enter__(self) -> "WebServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the page is, for people."""
+        return f"http://{_bracketed(self.host)}:{self.port}"
+
+    def stop(self) -> None:
+        """Take no more requests, give those that run a moment to end, and end the thread."""
+        self._server.tell_to_stop()
+        self._thread.join(STOP_WITHIN_S)
+        if self._thread.is_alive():
+            log.warning("requests do not end; leaving them", extra={"action": "web_left"})
+
+
+def start(config: WebConfig, site: Site, supervisor: Supervisor) -> WebServer:
+    """Listen, and serve a role's API with all that both roles have; leaving the result's context stops it.
+
+    Args:
+        config: Where to listen, and who may come in.
+        site: The role's part.
+        supervisor: Runs the thread; if that fails, the daemon ends.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+    accounts = Accounts.of(config, site.state_dir)
+    gate = Gate(accounts, cookie=f"caroni_{site.node.role}_{site.node.id}")
+    app = make_app(site, gate)
+    server = WebServer(app, _listen(config.host, config.port), supervisor)
+    log.info("page and API on %s, user %s", server.url, config.username, extra={"action": "web_started"})
+    if not str(server.host).startswith(LOOPBACK):
+        said = "the page is open to the network without TLS: put a proxy with TLS in front of it"
+        log.warning("%s", said, extra={"action": "web_without_tls"})
+    return server
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise CannotListen("web", host=_bracketed(host), port=port, reason=error.strerror or error) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

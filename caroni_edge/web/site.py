@@ -1,0 +1,83 @@
+"""What a role gives to the machinery that serves its pages and its API."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import gethostname
+from typing import Any, Literal, Protocol, TypeVar
+
+from caroni_edge import __version__
+from caroni_edge.node import Node
+from caroni_edge.reactor import Moment
+from caroni_edge.web.metrics import Metric
+from caroni_edge.web.readers import Readers
+
+Result = TypeVar("Result")
+
+
+class Commands(Protocol):
+    """How a request changes something: in the node's own thread (`caroni_edge.service.Service`)."""
+
+    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
+        """Run `work` within a batch, and return its result when it is committed."""
+
+
+class Supervisor(Protocol):
+    """Runs a thread whose failure ends the daemon (`caroni_edge.service.Service`)."""
+
+    def supervise(self, name: str, work: Callable[[], None]) -> Any:
+        """Run `work` in a thread of this name, and return the thread."""
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What pages say of the node itself.
+
+    Attributes:
+        role: `manager` or `agent`.
+        id: Its id.
+        version: Of the program.
+        host: Where it runs.
+        why_not_ready: Returns why it cannot work now, for people; None when it can.
+        connected: Tells whether the broker is connected.
+    """
+
+    role: Literal["manager", "agent"]
+    id: str
+    version: str
+    host: str
+    why_not_ready: Callable[[], str | None]
+    connected: Callable[[], bool]
+
+    @classmethod
+    def of(cls, node: Node) -> "NodeView":
+        """Look at a node."""
+        return cls(
+            role="manager" if node.topics.role == "managers" else "agent",
+            id=node.topics.node,
+            version=__version__,
+            host=gethostname(),
+            why_not_ready=node.why_not_ready,
+            connected=lambda: node.session.connected,
+        )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A role's part of the API.
+
+    Attributes:
+        node: The node that is served.
+        readers: Connections to its database.
+        state_dir: Where made passwords and tokens are kept.
+        routes: Controllers and handlers of the role.
+        given: What handlers may ask for by the name of a parameter.
+        metrics: Returns the metrics of the role.
+    """
+
+    node: NodeView
+    readers: Readers
+    state_dir: Path
+    routes: Sequence[Any]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Callable[[], Iterable[Metric]] = tuple
