@@ -28,12 +28,25 @@ test: ## install what the tests need, mosquitto included, and run them all
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: check
-check: ## format, lint, types, architecture, generated documents: a minute at most
+check: check-format check-lint check-docs check-types check-architecture ## format, lint, documents, types, architecture: a minute at most
+
+.PHONY: check-setup check-format check-lint check-docs check-types check-architecture
+check-setup:
 	@tools/setup.sh check
+
+check-format: check-setup
 	$(BIN)/ruff format --check
+
+check-lint: check-setup
 	$(BIN)/ruff check
+
+check-docs: check-setup
 	$(BIN)/python -m tools.generate_docs --check
+
+check-types: check-setup
 	$(BIN)/mypy
+
+check-architecture: check-setup
 	$(BIN)/pytest -q tests/architecture
 
 .PHONY: format
