@@ -5,6 +5,7 @@ own, and modules of its own component.
 """
 
 PAGES = ("manager.api", "manager.pages", "agent.api", "agent.pages")
+VIEWS = ("manager.views", "agent.views")
 
 LAYERS: list[set[str]] = [
     {"__main__"},
@@ -13,6 +14,9 @@ LAYERS: list[set[str]] = [
     {"manager.daemon", "agent.daemon"},
     {*PAGES},
     {"web"},
+    {"manager.why", "agent.why"},
+    {*VIEWS},
+    {"manager.shapes", "agent.shapes"},
     {"startup", "submission", "broker"},
     {"service"},
     {"node"},
@@ -47,7 +51,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 ONLY: dict[str, tuple[str, ...]] = {
     "paho": ("transport.mqtt",),
     "amqtt": ("broker",),
-    "sqlite3": ("storage", "delivery", "identity", "manager.store", "agent.store", "web", *PAGES),
+    "sqlite3": ("storage", "delivery", "identity", "manager.store", "agent.store", "web", *PAGES, *VIEWS),
     "sqlite_utils": ("storage",),
     "yaml": ("yamltree", "demo"),
     "click": ("cli", "demo"),

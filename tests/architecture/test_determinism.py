@@ -21,7 +21,7 @@ DETERMINISTIC = (
 OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("api", "daemon", "pages")),
     # They start processes, and serve them.
-    *(f"agent.{name}" for name in ("keeper", "runner")),
+    *(f"agent.{name}" for name in ("keeper", "keeperlink", "runner")),
 )
 """The edges of both roles. A new module of theirs is deterministic until it is named here."""
 

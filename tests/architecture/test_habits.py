@@ -3,7 +3,9 @@
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.source import PACKAGE, Source, calls, functions, listed, sources, within
+import pytest
+
+from tests.architecture.source import PACKAGE, ROOT, Source, calls, functions, listed, sources, within
 
 SQL_PLACES = (
     "storage",
@@ -12,8 +14,10 @@ SQL_PLACES = (
     "dispatch",
     "manager.store",
     "agent.store",
-    "manager.pages",
-    "agent.pages",
+    # Pages only read, on connections of their own.
+    "manager.views",
+    "agent.views",
+    "web.metrics",
 )
 SQL_METHODS = ("execute", "executemany", "executescript")
 TRANSACTIONS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
@@ -63,6 +67,25 @@ def test_no_log_record_uses_a_name_that_logging_needs() -> None:
         if isinstance(key, ast.Constant) and key.value in RESERVED
     ]
     assert not problems, listed(problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ('log.info("x", extra={"action": "a", "peer": peer})', True),
+        ('log.info("x", extra={**ids, "action": "a"})', True),
+        ('log.info("x", extra=_ids("a", peer))', True),
+        ('ids = {"action": "a"}; log.info("x", extra=ids)', True),
+        ('ids = {"action": "a"}; log.info("x", extra={**ids, "peer": peer})', True),
+        ('log.info("x")', False),
+        ('log.info("x", extra={"peer": peer})', False),
+        ('ids = {"peer": peer}; log.info("x", extra=ids)', False),
+        ("log.info('x', extra=ids(peer))", False),
+    ],
+)
+def test_records_with_an_action_are_told_from_those_without(text: str, known: bool) -> None:
+    source = Source(ROOT / PACKAGE / "sample.py", text, ast.parse(text))
+    assert [has_action(call, scope) for scope, _, call in log_calls(source)] == [known]
 
 
 def log_calls(source: Source) -> Iterator[tuple[ast.AST, str, ast.Call]]:
@@ -126,6 +149,25 @@ def test_no_error_is_swallowed() -> None:
         if name.endswith("suppress") and any(ast.unparse(kind) in ("Exception", "BaseException") for kind in call.args)
     ]
     assert not problems, listed(problems)
+
+
+@pytest.mark.parametrize(
+    ("body", "forgets"),
+    [
+        ("except Exception: pass", True),
+        ("except BaseException: result = None", True),
+        ("except: pass", True),
+        ("except (OSError, Exception): pass", True),
+        ("except OSError: pass", False),
+        ("except Exception as error: return error", False),
+        ("except Exception: raise", False),
+        ("except Exception: log.exception('x')", False),
+    ],
+)
+def test_errors_that_are_swallowed_are_told_from_others(body: str, forgets: bool) -> None:
+    tree = ast.parse(f"try: work()\n{body}")
+    handler = next(node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler))
+    assert (catches_all(handler) and does_nothing(handler)) is forgets
 
 
 def catches_all(handler: ast.ExceptHandler) -> bool:

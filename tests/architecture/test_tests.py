@@ -32,11 +32,17 @@ def test_every_test_can_fail() -> None:
 
 
 def asserts(function: ast.AST, source: Source) -> bool:
-    """Tell whether a test asserts something itself, or calls what does."""
-    if any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(function)):
-        return True
-    called = {name.rpartition(".")[2].lstrip("_") for name, _ in calls(function)}
-    if any(name.startswith(ASSERTING) for name in called):
-        return True
-    helpers = [other for other in functions(source.tree) if other.name.lstrip("_") in called and other is not function]
-    return any(isinstance(node, ast.Assert) for helper in helpers for node in ast.walk(helper))
+    """Tell whether a test asserts something itself, or by what it calls in the same file."""
+    seen: set[ast.AST] = set()
+    waiting = [function]
+    while waiting:
+        found = waiting.pop()
+        seen.add(found)
+        if any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(found)):
+            return True
+        called = {name.rpartition(".")[2].lstrip("_") for name, _ in calls(found)}
+        if any(name.startswith(ASSERTING) for name in called):
+            return True
+        helpers = (other for other in functions(source.tree) if other.name.lstrip("_") in called)
+        waiting += [helper for helper in helpers if helper not in seen]
+    return False
