@@ -1,0 +1,32 @@
+"""The keeper: a small process beside an agent whose children the jobs are, so that they outlive the agent.
+
+Agents are upgraded, stopped and killed; their jobs go on. The keeper is imported whole before it serves, uses the
+standard library alone, and loads nothing later: its own files may be replaced or gone by then. It is one thread around
+one selector, which holds a pidfd for each job.
+
+It listens on `keeper.sock` in the agent's state directory (mode 0600). Agent and keeper send each other JSON objects,
+one a line. Fields are only added, so that a new agent can talk with an old keeper. Requests, by their `do`:
+
+- `start`: job, argv, env, timeout_s, memory_bytes, nice, log_bytes, about (kept in the start record)
+- `kill`: job, reason
+- `list`
+- `stop`: end as soon as nothing runs
+
+Events, by their `event`, for every agent that is connected:
+
+- `hello`: version, program, pid
+- `started`: job, pid
+- `exited`: the record of the end, which is on disk by now
+- `refused`: job, running; it was started before, or does not run
+- `unstarted`: job, reason; nothing was recorded
+- `running`: jobs; the answer to `list`
+- `unknown`: what could not be done
+
+It ends when there is neither a job nor an agent for some minutes, and at `stop` or SIGTERM once no job runs. A keeper
+that was killed is replaced by the agent. The new one watches the jobs of the old one, but nobody can know their exit
+status then, and while there is no keeper nobody keeps their deadlines.
+"""
+
+from caroni_edge.agent.keeper.server import main
+
+__all__ = ["main"]

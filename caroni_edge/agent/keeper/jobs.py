@@ -1,0 +1,331 @@
+"""The jobs that run: started once, watched, kept to their limits, and recorded when they have ended."""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from math import inf
+from selectors import EVENT_READ, BaseSelector
+from typing import Any
+
+from caroni_edge.agent.keeper import words
+from caroni_edge.agent.keeper.processes import Limits, began, leader, limit, marked, signal_group, spawn
+from caroni_edge.agent.keeper.records import (
+    EXITED,
+    KILLED,
+    LOG,
+    RUNNING,
+    SPAWN,
+    STDERR,
+    STDOUT,
+    TIMEOUT,
+    UNSEEN,
+    WORK,
+    Exit,
+    Start,
+    boot_id,
+    claim,
+    directory_of,
+    forget_running,
+    note_process,
+    read_exit,
+    read_start,
+    write_exit,
+)
+
+GRACE_S = 5.0
+"""Between SIGTERM and SIGKILL."""
+LOOK_AT_LOGS_EVERY_S = 1.0
+RECORD_AGAIN_S = 1.0
+
+_LOGS = ((STDOUT, "standard output"), (STDERR, "standard error"))
+
+Event = dict[str, Any]
+
+
+class Job:
+    """A job that runs.
+
+    Attributes:
+        start: What is recorded of its start.
+        pidfd: Readable once its process has ended.
+        is_child: It is a child of this keeper, and not of one that has died.
+        cause: What ends it and why, once somebody does.
+        kill_due: When SIGTERM has had its time.
+    """
+
+    __slots__ = ("cause", "is_child", "kill_due", "pidfd", "start")
+
+    def __init__(self, start: Start, pidfd: int, *, is_child: bool) -> None:
+        """Begin with nothing that ends it."""
+        self.start = start
+        self.pidfd = pidfd
+        self.is_child = is_child
+        self.cause: tuple[str, str] | None = None
+        self.kill_due = inf
+
+    @property
+    def due(self) -> float:
+        """When something must be done about it, on the monotonic clock."""
+        if self.cause is not None:
+            return self.kill_due
+        return inf if self.start.deadline is None else self.start.deadline
+
+    def has_ended(self) -> bool:
+        """Tell whether its process has ended."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
+
+
+class Jobs:
+    """Starts, watches and ends jobs; what happens is told as events."""
+
+    def __init__(
+        self, state_dir: str, selector: BaseSelector, say: Callable[[Event], None], is_heard: Callable[[], bool]
+    ) -> None:
+        """Watch processes with `selector`.
+
+        Args:
+            state_dir: The agent's.
+            selector: Gets the pidfd of each job, with the job as its data.
+            say: Tells an event to the agents that are connected.
+            is_heard: Whether one is.
+        """
+        self._state_dir, self._selector, self._say, self._is_heard = state_dir, selector, say, is_heard
+        self._boot = boot_id()
+        self._running: dict[str, Job] = {}
+        self._unrecorded: dict[str, Exit] = {}
+        self._record_due = inf
+        self._logs_due = 0.0
+
+    def names(self) -> list[str]:
+        """Return the jobs whose end is not recorded yet."""
+        return [*self._running, *self._unrecorded]
+
+    def next_due(self) -> float:
+        """Return when `settle` must be called, on the monotonic clock."""
+        if not self._running:
+            return self._record_due
+        return min(self._record_due, self._logs_due, *(job.due for job in self._running.values()))
+
+    # Start
+
+    def start(self, order: Event) -> None:
+        """Start a job, unless that was done before."""
+        job, timeout_s, argv = str(order["job"]), order.get("timeout_s"), [str(word) for word in order["argv"]]
+        if not argv or "/" in job or job.startswith("."):
+            raise ValueError(f"{job} cannot be started: {argv}")
+        start = Start(
+            job=job,
+            boot=self._boot,
+            date=time.time(),
+            deadline=None if timeout_s is None else time.monotonic() + timeout_s,
+            timeout_s=timeout_s,
+            log_bytes=order.get("log_bytes"),
+            about=order.get("about") or {},
+        )
+        try:
+            record = claim(self._state_dir, start)
+        except FileExistsError:
+            self.refuse(job)
+            return
+        except OSError as error:
+            self._say({"event": "unstarted", "job": job, "reason": f"could not be started: {error.strerror}"})
+            return
+        try:
+            self._spawn(start, argv, order, record)
+        finally:
+            os.close(record)
+
+    def refuse(self, job: str) -> None:
+        """Say that a job was started before, or does not run: what became of it is on disk."""
+        self._say({"event": "refused", "job": job, "running": job in self.names()})
+
+    def _spawn(self, start: Start, argv: list[str], order: Event, record: int) -> None:
+        directory = directory_of(self._state_dir, start.job)
+        try:
+            output = (f"{directory}/{STDOUT}", f"{directory}/{STDERR}")
+            pid = spawn(argv, order.get("env") or {}, f"{directory}/{WORK}", *output)
+        except (OSError, ValueError, TypeError) as error:
+            self._record(self._exit(start, SPAWN, reason=words.not_started(argv[0], error))._replace(started=None))
+            return
+        finally:
+            os.chdir(self._state_dir)
+        try:
+            limit(pid, Limits(order.get("memory_bytes"), order.get("nice")))
+        except OSError as error:
+            note(f"{start.job}: its limits could not be set: {error}")
+        start = start._replace(pid=pid, ticks=began(pid))
+        try:
+            note_process(record, start.pid, start.ticks)
+        except OSError as error:
+            note(f"{start.job}: its process could not be recorded: {error}")
+        try:
+            self._watch(Job(start, os.pidfd_open(pid), is_child=True))
+        except OSError as error:  # no file descriptors left: what cannot be watched must not go on
+            signal_group(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self._record(self._exit(start, KILLED, reason=f"could not be watched: {error.strerror}"))
+            return
+        self._say({"event": "started", "job": start.job, "pid": pid})
+
+    def _watch(self, job: Job) -> None:
+        self._selector.register(job.pidfd, EVENT_READ, job)
+        if not self._running:
+            self._logs_due = time.monotonic() + LOOK_AT_LOGS_EVERY_S
+        self._running[job.start.job] = job
+
+    # End
+
+    def kill(self, name: str, reason: str) -> None:
+        """End a job because somebody does not want it any more."""
+        job = self._running.get(name)
+        if job is None:
+            self.refuse(name)
+        else:
+            self._end(job, KILLED, reason)
+
+    def _end(self, job: Job, kind: str, reason: str) -> None:
+        """Ask all processes of a job to end; SIGKILL follows."""
+        if job.cause is not None or job.has_ended():
+            return
+        job.cause = (kind, reason)
+        job.kill_due = time.monotonic() + GRACE_S
+        signal_group(job.start.pid, signal.SIGTERM)
+
+    def on_exit(self, job: Job) -> None:
+        """The leader of a job's processes has ended: end the others, and record it."""
+        self._selector.unregister(job.pidfd)
+        status = None
+        if job.is_child:
+            # While the leader is not waited for, nobody else gets its number.
+            signal_group(job.start.pid, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(job.start.pid, 0)[1])
+        else:
+            _kill_marked(job.start.job)
+        os.close(job.pidfd)
+        kind, reason = job.cause or (EXITED, "")
+        if problem := self._log_problem(job.start, trim=True):
+            kind, reason = job.cause or problem
+        if kind == EXITED and not job.is_child:
+            kind, reason = UNSEEN, words.ITS_KEEPER_DIED
+        end = self._exit(job.start, kind, status, reason)
+        del self._running[job.start.job]
+        self._record(end)
+
+    def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
+        return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
+
+    def _record(self, end: Exit) -> None:
+        """Write down how a job ended, then tell it; on a full disk, later."""
+        end = end._replace(is_synced=not self._is_heard())
+        try:
+            write_exit(self._state_dir, end)
+        except FileNotFoundError:
+            note(f"{end.job}: nobody wants its end, its directory is gone")
+            forget_running(self._state_dir, end.job)
+        except OSError as error:
+            note(f"{end.job}: its end cannot be recorded yet: {error}")
+            self._unrecorded[end.job] = end
+            self._record_due = time.monotonic() + RECORD_AGAIN_S
+            return
+        self._unrecorded.pop(end.job, None)
+        self._say({"event": "exited", **end._asdict()})
+
+    # Time
+
+    def settle(self) -> None:
+        """Do what has become due."""
+        now = time.monotonic()
+        for job in [job for job in self._running.values() if job.due <= now]:
+            if job.cause is None:
+                self._end(job, TIMEOUT, words.after_timeout(job.start.timeout_s or 0))
+            else:
+                job.kill_due = inf
+                signal_group(job.start.pid, signal.SIGKILL)
+        if self._running and self._logs_due <= now:
+            self._logs_due = now + LOOK_AT_LOGS_EVERY_S
+            for job in list(self._running.values()):
+                if problem := self._log_problem(job.start):
+                    self._end(job, *problem)
+        if self._record_due <= now:
+            self._record_due = inf
+            for end in list(self._unrecorded.values()):
+                self._record(end)
+
+    def _log_problem(self, start: Start, *, trim: bool = False) -> tuple[str, str] | None:
+        """Return what ends a job that has written too much; `trim` cuts that off."""
+        if start.log_bytes is None:
+            return None
+        directory, problem = directory_of(self._state_dir, start.job), None
+        for name, called in _LOGS:
+            try:
+                if os.stat(f"{directory}/{name}").st_size > start.log_bytes:
+                    problem = LOG, words.too_much_log(called, start.log_bytes)
+                    if trim:
+                        os.truncate(f"{directory}/{name}", start.log_bytes)
+            except OSError:
+                continue
+        return problem
+
+    # After another keeper
+
+    def adopt(self) -> None:
+        """Watch the jobs of a keeper that has died, and record the end of those that ended unseen."""
+        for name in sorted(os.listdir(f"{self._state_dir}/{RUNNING}")):
+            start = read_start(self._state_dir, name)
+            if start is None or read_exit(self._state_dir, name) is not None:
+                forget_running(self._state_dir, name)
+            else:
+                self._adopt(start)
+
+    def _adopt(self, start: Start) -> None:
+        if start.boot != self._boot:
+            self._record(self._exit(start, UNSEEN, reason=words.UNSEEN_REBOOT))
+            return
+        if not start.pid:
+            pid = leader(start.job)
+            start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
+        pidfd = _open_process(start)
+        if pidfd is None:
+            _kill_marked(start.job)
+            self._record(self._exit(start, UNSEEN, reason=words.UNSEEN_SAME_BOOT))
+        else:
+            note(f"{start.job}: runs on as process {start.pid}")
+            self._watch(Job(start, pidfd, is_child=False))
+
+
+def note(text: str) -> None:
+    """Write a line into the keeper's log; without room there, it is lost."""
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    try:
+        sys.stderr.write(f"{date} keeper: {text}\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def _open_process(start: Start) -> int | None:
+    """Return a pidfd of the very process that was started, if it lives."""
+    if not start.ticks:
+        return None
+    try:
+        pidfd = os.pidfd_open(start.pid)
+    except OSError:
+        return None
+    if began(start.pid) == start.ticks:
+        return pidfd
+    os.close(pidfd)
+    return None
+
+
+def _kill_marked(job: str) -> None:
+    """End what is left of a job whose process group may be somebody else's by now."""
+    for pid in marked(job):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue

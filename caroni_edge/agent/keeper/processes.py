@@ -1,0 +1,138 @@
+"""A job's processes: started in a session of their own, limited, found again, and ended all together.
+
+Memory is limited by RLIMIT_AS, the address space of each process: the one limit that works without control groups,
+which need rights that an agent may not have. A program then sees its allocation fail, and can say so. It counts what is
+mapped and not what is used, and each process of a job has the limit for itself. It is set from outside right after the
+start, since `posix_spawn` cannot; a child that the job made in that moment gets it too.
+
+A job is ended by a signal to its process group, which is what `setsid` made of it. A process that the job has put into
+another group or session (`setsid`, a shell's `set -m`) is not reached by it and escapes.
+"""
+
+import os
+import resource
+import signal
+from typing import NamedTuple
+
+MARK = "CARONI_JOB"
+"""Variable in the environment of a job's processes that names the job."""
+
+_DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
+
+
+class Limits(NamedTuple):
+    """What the kernel is to keep a job to."""
+
+    memory_bytes: int | None = None
+    nice: int | None = None
+
+
+def spawn(argv: list[str], env: dict[str, str], directory: str, stdout: str, stderr: str) -> int:
+    """Start a program in a session of its own, with its output in files; return its pid.
+
+    Texts are passed as UTF-8, whatever the locale. The working directory of this process is another one afterwards.
+
+    Raises:
+        OSError, ValueError: It cannot be started.
+    """
+    os.chdir(directory)
+    output = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    return os.posix_spawn(
+        _encoded(argv[0]),
+        [_encoded(word) for word in argv],
+        {_encoded(name): _encoded(value) for name, value in env.items()},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, stdout, output, 0o600),
+            (os.POSIX_SPAWN_OPEN, 2, stderr, output, 0o600),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=_DEFAULT,
+    )
+
+
+def limit(pid: int, limits: Limits) -> None:
+    """Limit a process that has just been started, and what it has started since.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    if limits.nice is not None:
+        _set_nice(pid, limits.nice)
+    if limits.memory_bytes is None:
+        return
+    both = (limits.memory_bytes, limits.memory_bytes)
+    for process in (pid, *_children(pid)):
+        try:
+            resource.prlimit(process, resource.RLIMIT_AS, both)
+        except ProcessLookupError:
+            continue
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to all of the process group of a job; it is nobody else's while `pid` is not waited for."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def began(pid: int) -> int:
+    """Return when a living process began, in ticks since the boot; 0 when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] in {b"Z", b"X"} else int(fields[19])
+
+
+def marked(job: str) -> list[int]:
+    """Return the processes that carry the name of a job in their environment: it looks at all of the host."""
+    mark = f"{MARK}={job}".encode()
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                if mark in file.read().split(b"\0"):
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def leader(job: str) -> int:
+    """Return the process of a job that leads its session, looking at all of the host; 0 when there is none."""
+    return next((pid for pid in marked(job) if _session(pid) == pid), 0)
+
+
+def _set_nice(pid: int, nice: int) -> None:
+    """Make a session polite. Where the kernel shares time between sessions, only a nice value of the session counts."""
+    try:
+        os.setpriority(os.PRIO_PGRP, pid, nice)
+        with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as file:
+            file.write(str(nice))
+    except (ProcessLookupError, FileNotFoundError, BlockingIOError):
+        return
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

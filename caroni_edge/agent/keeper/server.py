@@ -1,0 +1,277 @@
+"""The keeper's socket and loop: one thread, one selector, and no waking without a reason."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import time
+from math import inf
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from typing import Any
+
+from caroni_edge.agent.keeper.jobs import Event, Job, Jobs, note
+from caroni_edge.agent.keeper.records import JOBS, RUNNING
+
+VERSION = 1
+"""Of the requests and events; it grows when a request is added, and an old keeper answers `unknown` to new ones."""
+SOCKET = "keeper.sock"
+LOCK = "keeper.lock"
+IDLE_S = 300.0
+LOCK_WAIT_S = 5.0
+
+_READ_BYTES = 1 << 18
+_LINE_LIMIT_BYTES = 16 << 20
+_UNSENT_LIMIT_BYTES = 8 << 20
+
+
+class Served(Exception):
+    """Another keeper serves this directory."""
+
+
+def lock() -> None:
+    """Become the one keeper of the working directory, until this process ends.
+
+    Raises:
+        Served: There is one, and it does not end.
+    """
+    file = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _outlast_another(file)
+
+
+def _outlast_another(file: int) -> None:
+    """Wait for a keeper to end that does not serve: an agent that found no socket may have met one that is ending."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if probe.connect_ex(SOCKET) == 0:
+            raise Served
+    before = signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, LOCK_WAIT_S)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _give_up(*_: object) -> None:
+    raise Served
+
+
+def listen() -> socket.socket:
+    """Listen on the socket in the working directory, whose path may be longer than a socket's address can be."""
+    if os.path.lexists(SOCKET):
+        os.unlink(SOCKET)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(SOCKET)
+    finally:
+        os.umask(umask)
+    listener.listen()
+    return listener
+
+
+class Connection:
+    """An agent that is connected."""
+
+    __slots__ = ("received", "socket", "unsent")
+
+    def __init__(self, connected: socket.socket) -> None:
+        """Begin with nothing received or to be sent."""
+        self.socket = connected
+        self.received = bytearray()
+        self.unsent = bytearray()
+
+
+class Server:
+    """Takes requests from agents, tells them events, and watches the jobs."""
+
+    def __init__(self, state_dir: str, listener: socket.socket, program: str, idle_s: float) -> None:
+        """Serve on `listener`.
+
+        Args:
+            state_dir: The agent's; absolute.
+            listener: As `listen` returns it.
+            program: Version of the program, for the agent.
+            idle_s: How long to stay without a job and without an agent.
+        """
+        self._listener, self._program, self._idle_s = listener, program, idle_s
+        self._selector = DefaultSelector()
+        self._connections: set[Connection] = set()
+        self._jobs = Jobs(state_dir, self._selector, self._say, lambda: bool(self._connections))
+        self._is_stopping = False
+        self._idle_since = time.monotonic()
+        self._woken, wake = socket.socketpair()
+        self._woken.setblocking(False)
+        wake.setblocking(False)
+        self._wake = wake
+
+    def serve(self) -> None:
+        """Serve until there is nothing left to do."""
+        self._take_signals()
+        self._selector.register(self._listener, EVENT_READ, self._listener)
+        self._selector.register(self._woken, EVENT_READ, self._woken)
+        self._jobs.adopt()
+        while not self._is_done():
+            for key, events in self._selector.select(self._wait_s()):
+                match key.data:
+                    case Job() as job:
+                        self._jobs.on_exit(job)
+                    case Connection() as connection:
+                        self._on_ready(connection, events)
+                    case self._listener:
+                        self._accept()
+                    case _:
+                        self._woken.recv(64)
+            self._jobs.settle()
+        # Who connects from now on finds no socket, and starts another keeper; the lock goes with this process.
+        os.unlink(SOCKET)
+        self._listener.close()
+        note("ends: no jobs are left")
+
+    def _take_signals(self) -> None:
+        """End at SIGTERM as soon as no job runs; the end of a terminal is none of ours."""
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        for ignored in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(ignored, signal.SIG_IGN)
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+
+    def _is_done(self) -> bool:
+        if self._jobs.names():
+            self._idle_since = time.monotonic()
+            return False
+        if self._is_stopping:
+            return True
+        return not self._connections and time.monotonic() >= self._idle_since + self._idle_s
+
+    def _wait_s(self) -> float | None:
+        due = self._jobs.next_due()
+        if not self._connections and not self._jobs.names():
+            due = min(due, self._idle_since + self._idle_s)
+        return None if due == inf else max(0.0, due - time.monotonic())
+
+    # Connections
+
+    def _accept(self) -> None:
+        try:
+            connected, _ = self._listener.accept()
+        except OSError as error:
+            note(f"an agent could not connect: {error}")
+            return
+        connected.setblocking(False)
+        connection = Connection(connected)
+        self._connections.add(connection)
+        self._selector.register(connected, EVENT_READ, connection)
+        self._send(connection, {"event": "hello", "version": VERSION, "program": self._program, "pid": os.getpid()})
+
+    def _on_ready(self, connection: Connection, events: int) -> None:
+        if events & EVENT_WRITE:
+            self._flush(connection)
+        if events & EVENT_READ and connection in self._connections:
+            self._receive(connection)
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            data = connection.socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        *lines, rest = (connection.received + data).split(b"\n")
+        connection.received = rest
+        if len(rest) > _LINE_LIMIT_BYTES:
+            note("an agent sent a line without end")
+            self._drop(connection)
+        for line in lines:
+            self._handle(connection, bytes(line))
+
+    def _drop(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._selector.unregister(connection.socket)
+            connection.socket.close()
+            self._idle_since = time.monotonic()
+
+    def _say(self, event: Event) -> None:
+        for connection in list(self._connections):
+            self._send(connection, event)
+
+    def _send(self, connection: Connection, event: Event) -> None:
+        was_waiting = bool(connection.unsent)
+        connection.unsent += json.dumps(event).encode() + b"\n"
+        if not was_waiting:
+            self._flush(connection)
+        elif len(connection.unsent) > _UNSENT_LIMIT_BYTES:
+            note("an agent does not read what it is told")
+            self._drop(connection)
+
+    def _flush(self, connection: Connection) -> None:
+        try:
+            sent = connection.socket.send(connection.unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._drop(connection)
+            return
+        del connection.unsent[:sent]
+        wanted = EVENT_READ | (EVENT_WRITE if connection.unsent else 0)
+        if self._selector.get_key(connection.socket).events != wanted:
+            self._selector.modify(connection.socket, wanted, connection)
+
+    # Requests
+
+    def _handle(self, connection: Connection, line: bytes) -> None:
+        """Do what an agent asks; a request that cannot be read must not end the keeper."""
+        try:
+            request: dict[str, Any] = json.loads(line)
+            match request["do"]:
+                case "start":
+                    self._jobs.start(request)
+                case "kill":
+                    self._jobs.kill(request["job"], request["reason"])
+                case "list":
+                    self._send(connection, {"event": "running", "jobs": self._jobs.names()})
+                case "stop":
+                    self._stop()
+                case other:
+                    self._send(connection, {"event": "unknown", "do": other})
+        except Exception as error:  # noqa: BLE001 - said to the agent, and in the log
+            note(f"a request failed: {error!r}")
+            self._send(connection, {"event": "unknown", "reason": repr(error)})
+
+
+def main(argv: list[str]) -> int:
+    """Serve a state directory in the background; return once it is served.
+
+    Args:
+        argv: The directory; for the agent, the version of the program; how long to stay without work, in seconds.
+    """
+    state_dir = os.path.abspath(argv[0])
+    program = argv[1] if len(argv) > 1 else ""
+    idle_s = float(argv[2]) if len(argv) > 2 else IDLE_S
+    try:
+        for directory in (JOBS, RUNNING):
+            os.makedirs(f"{state_dir}/{directory}", mode=0o700, exist_ok=True)
+        os.chdir(state_dir)
+        lock()
+        listener = listen()
+    except Served:
+        return 0
+    except OSError as error:
+        note(f"cannot serve {state_dir}: {error.strerror or error}")
+        return 1
+    # The agent waits for the first process, which says that the socket is there; the second one is nobody's child.
+    if os.fork():
+        return 0
+    note(f"serves {state_dir}")
+    Server(state_dir, listener, program, idle_s).serve()
+    return 0

@@ -1,0 +1,67 @@
+"""What the keeper says to people about how a job ended."""
+
+import errno
+import os
+import signal
+
+ITS_KEEPER_DIED = "its keeper died, so its exit status is not known"
+UNSEEN_SAME_BOOT = "it ended unseen: the keeper that watched it had died"
+UNSEEN_REBOOT = "it ended unseen: the host was restarted while it ran"
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_SIZES = (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
+
+
+def exited(status: int | None) -> str:
+    """Say how a process has ended by itself."""
+    if status is None:
+        return "its exit status is not known"
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        name = f" ({signal.Signals(-status).name})"
+    except ValueError:
+        name = ""
+    return f"killed by signal {-status}{name}"
+
+
+def after_timeout(timeout_s: float) -> str:
+    """Say that a job ran for too long."""
+    return f"ended after its timeout of {duration(timeout_s)}"
+
+
+def too_much_log(name: str, log_bytes: int) -> str:
+    """Say that a job wrote too much."""
+    return f"ended because its {name} had become larger than {size(log_bytes)}"
+
+
+def not_started(program: str, error: Exception) -> str:
+    """Say why a program could not be started."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, OSError) and error.filename:
+        program = os.fsdecode(error.filename)
+    known = {
+        errno.ENOENT: f"there is no {program}, or no interpreter that it names",
+        errno.EACCES: f"{program} may not be executed",
+        errno.ENOEXEC: f"{program} is no program",
+        errno.E2BIG: "its inputs and its environment are larger than the kernel passes on",
+        errno.ENOMEM: "the host has no memory left",
+        errno.EAGAIN: "the host allows no more processes",
+    }
+    return f"could not be started: {known.get(number or 0) or (os.strerror(number) if number else error)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people write it."""
+    for unit, length_s in _UNITS:
+        if seconds >= length_s and seconds % length_s == 0:
+            return f"{int(seconds) // length_s}{unit}"
+    return f"{seconds:g}s"
+
+
+def size(size_bytes: int) -> str:
+    """Return a size as people write it."""
+    for unit, unit_bytes in _SIZES:
+        if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
+            return f"{size_bytes // unit_bytes}{unit}"
+    return f"{size_bytes} bytes"

@@ -1,0 +1,181 @@
+"""Keepers for tests: started as an agent starts them, talked with line by line, and ended with all their jobs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.agent.keeper.processes import began, marked
+from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read_exit
+from caroni_edge.agent.keeperlink import keeper_command
+from tests.support import wait_until
+
+TIMEOUT_S = 20.0
+
+
+class Keeper:
+    """One connection to the keeper of a state directory, which is started if there is none."""
+
+    def __init__(self, state_dir: Path, *, idle_s: float = 300.0, env: Mapping[str, str] | None = None) -> None:
+        self.state_dir = state_dir
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self.launched = subprocess.run(
+            [*keeper_command(), str(state_dir), "1.2.3", str(idle_s)],
+            env=env,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(state_dir / "keeper.log").open("ab"),
+            start_new_session=True,
+            timeout=TIMEOUT_S,
+        ).returncode
+        self._socket = connect(state_dir)
+        self._lines = self._socket.makefile("rb")
+        self.hello = self.hear("hello")
+        self.pid: int = self.hello["pid"]
+
+    @property
+    def is_alive(self) -> bool:
+        return began(self.pid) > 0
+
+    def kill(self) -> None:
+        """End the keeper as a crash does, and wait until it is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        wait_until(lambda: not self.is_alive, TIMEOUT_S, "the keeper's end")
+
+    def close(self) -> None:
+        """Be an agent that goes away."""
+        self._lines.close()
+        self._socket.close()
+
+    def send(self, **request: Any) -> None:
+        self.send_raw(json.dumps(request).encode() + b"\n")
+
+    def send_raw(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def hear(self, event: str, job: str = "") -> dict[str, Any]:
+        """Return the next event of a kind; the others before it are passed over."""
+        heard = []
+        for line in self._lines:
+            found: dict[str, Any] = json.loads(line)
+            if found["event"] == event and job in {"", found.get("job")}:
+                return found
+            heard.append(found)
+        raise AssertionError(f"the keeper has ended before it said {event}; heard: {heard}")
+
+    def start(self, job: str, *argv: str, env: Mapping[str, str] | None = None, **limits: Any) -> None:
+        """Make the directory of a job, and have it started."""
+        (self.state_dir / JOBS / job / "work").mkdir(parents=True, exist_ok=True)
+        environment = {"PATH": os.environ["PATH"], "CARONI_JOB": job, **(env or {})}
+        self.send(do="start", job=job, argv=list(argv), env=environment, **limits)
+
+    def run(self, job: str, *argv: str, **more: Any) -> dict[str, Any]:
+        """Run a job to its end."""
+        self.start(job, *argv, **more)
+        return self.hear("exited", job)
+
+    def script(self, job: str, text: str, **more: Any) -> dict[str, Any]:
+        """Run a shell script to its end."""
+        return self.run(job, "/bin/bash", "-c", text, **more)
+
+    def started(self, job: str, text: str, **more: Any) -> int:
+        """Start a shell script that says `ready` when it is; return its pid."""
+        self.start(job, "/bin/bash", "-c", text, **more)
+        pid: int = self.hear("started", job)["pid"]
+        wait_until(lambda: "ready" in self.stdout(job), TIMEOUT_S, f"{job} to be ready")
+        return pid
+
+    def running(self) -> list[str]:
+        self.send(do="list")
+        jobs: list[str] = self.hear("running")["jobs"]
+        return jobs
+
+    def stdout(self, job: str) -> str:
+        return self.file(job, "stdout")
+
+    def file(self, job: str, name: str) -> str:
+        path = self.state_dir / JOBS / job / name
+        return path.read_text() if path.exists() else ""
+
+    def exit_of(self, job: str) -> Exit | None:
+        """Return what is recorded of a job's end."""
+        return read_exit(str(self.state_dir), job)
+
+
+def connect(state_dir: Path) -> socket.socket:
+    """Connect to the keeper of a state directory, as long as its path may be."""
+    directory = os.open(state_dir, os.O_PATH)
+    try:
+        connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(TIMEOUT_S)
+        connected.connect(f"/proc/self/fd/{directory}/keeper.sock")
+    finally:
+        os.close(directory)
+    return connected
+
+
+@contextmanager
+def keepers() -> Iterator[Callable[..., Keeper]]:
+    """Start keepers; in the end they and all their jobs are ended."""
+    made: list[Keeper] = []
+
+    def make(state_dir: Path, **options: Any) -> Keeper:
+        keeper = Keeper(state_dir, **options)
+        made.append(keeper)
+        return keeper
+
+    try:
+        yield make
+    finally:
+        for keeper in made:
+            keeper.close()
+        end_all({keeper.state_dir for keeper in made})
+
+
+def end_all(state_dirs: set[Path]) -> None:
+    """End the keepers of state directories, and what runs there."""
+    for state_dir in state_dirs:
+        for pid in keepers_of(state_dir):
+            _kill(pid)
+            wait_until(lambda pid=pid: not began(pid), TIMEOUT_S, f"the end of keeper {pid}")  # type: ignore[misc]
+        running = state_dir / RUNNING
+        for job in running.iterdir() if running.exists() else ():
+            for pid in marked(job.name):
+                _kill(pid)
+
+
+def keepers_of(state_dir: Path) -> list[int]:
+    """Return the processes that serve a state directory as keepers."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"caroni_edge.agent.keeper" in words and os.fsencode(state_dir) in words and began(int(entry.name)):
+            found.append(int(entry.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process lives; one that nobody has waited for yet does not."""
+    return began(pid) > 0
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
