@@ -1,0 +1,147 @@
+"""The directory of a job: made before its start with its inputs, and deleted in the end."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.keeper.processes import MARK
+from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, START, WORK
+from caroni_edge.protocol.messages import Values
+from caroni_edge.values import canonical
+
+INPUTS = "inputs.json"
+SCRIPT = "script"
+TRASH = "trash"
+
+VARIABLE_LIMIT_BYTES = 128 * 1024
+"""No string that is longer, with its name and its end, is passed on by the kernel (MAX_ARG_STRLEN, execve(2))."""
+
+PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
+"""What a job gets of the agent's own environment."""
+
+
+class StartedBefore(Exception):
+    """The job has a start record: its directory is not to be touched."""
+
+
+class Workspaces:
+    """Makes and deletes the directories of jobs."""
+
+    def __init__(self, state_dir: Path, environ: Mapping[bytes, bytes]) -> None:
+        """Use `jobs/` of a state directory.
+
+        Args:
+            state_dir: The agent's; absolute.
+            environ: The agent's own environment, of which jobs get a little.
+        """
+        self._jobs, self._trash = f"{state_dir}/{JOBS}", f"{state_dir}/{TRASH}"
+        self._environment = {
+            name.decode(): environ[name].decode("utf-8", "surrogateescape") for name in PASSED_ON if name in environ
+        }
+        for directory in (self._jobs, self._trash):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        for name in os.listdir(self._trash):
+            _delete(f"{self._trash}/{name}")
+
+    def make(
+        self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Make the directory of a job; return what to run in it, and with which environment.
+
+        Args:
+            job: Its name.
+            job_type: What runs it.
+            inputs: All of them; they fit.
+            facts: Variables of its environment that say what it is about.
+
+        Raises:
+            StartedBefore: The job was started before.
+            OSError: It cannot be made.
+        """
+        directory = f"{self._jobs}/{job}"
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            if os.path.lexists(f"{directory}/{START}"):
+                raise StartedBefore from None
+            # An agent that died before it asked for the start has left it.
+            _delete(directory)
+            os.mkdir(directory, 0o700)
+        os.mkdir(f"{directory}/{WORK}", 0o700)
+        as_json = canonical(inputs)
+        write(f"{directory}/{INPUTS}", as_json.encode())
+        write(f"{directory}/{OUTPUTS}", b"")
+        environment = {
+            **self._environment,
+            **job_type.environment,
+            **facts,
+            **dict(_variables(inputs)),
+            "CARONI_INPUTS": f"{directory}/{INPUTS}",
+            "CARONI_OUTPUTS": f"{directory}/{OUTPUTS}",
+            MARK: job,
+        }
+        if job_type.script is None:
+            program, *arguments = job_type.command or ()
+        else:
+            write(f"{directory}/{SCRIPT}", job_type.script.encode())
+            program, *arguments = (*job_type.interpreter, f"{directory}/{SCRIPT}")
+        return [_found(program, environment.get("PATH")), *arguments], environment
+
+    def remove(self, job: str) -> None:
+        """Delete all that there is of a job; a crash in between leaves no half of a directory in its place.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        try:
+            os.rename(f"{self._jobs}/{job}", f"{self._trash}/{job}")
+        except FileNotFoundError:
+            return
+        _delete(f"{self._trash}/{job}")
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a small file, whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
+
+
+def _variables(inputs: Values) -> Iterator[tuple[str, str]]:
+    """Yield an environment variable for each input that one can hold."""
+    for name, value in inputs.items():
+        if value is None:
+            continue
+        variable, text = f"CARONI_ENV_{name}", value if isinstance(value, str) else canonical(value)
+        if "\0" not in text and len(f"{variable}={text}\0".encode()) <= VARIABLE_LIMIT_BYTES:
+            yield variable, text
+
+
+def _found(program: str, path: str | None) -> str:
+    """Return where a program is that was named without a directory; if it is nowhere, its start will say so."""
+    return program if "/" in program else shutil.which(program, path=path) or program
+
+
+def _delete(directory: str) -> None:
+    shutil.rmtree(directory, onerror=_permit)
+
+
+def _permit(function: Callable[..., Any], path: str, _error: Any) -> None:
+    """Delete once more what lies in a directory that a job has made unwritable for itself."""
+    if function is os.scandir or function is os.open:
+        os.chmod(path, stat.S_IRWXU)
+        shutil.rmtree(path)
+        return
+    os.chmod(os.path.dirname(path), stat.S_IRWXU)
+    function(path)

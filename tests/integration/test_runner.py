@@ -1,0 +1,576 @@
+"""The runner with its keeper and real jobs: inputs and outputs, ends, logs, restarts of both sides."""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caroni_edge.agent.jobtypes import load_job_type
+from caroni_edge.agent.keeper.processes import began
+from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read_start
+from caroni_edge.agent.keeperlink import keeper_environment
+from caroni_edge.agent.runner import JobEnded, JobOrder, Runner
+from tests.keepers import Keeper, end_all, is_alive, keepers_of
+from tests.support import wait_until
+
+TIMEOUT_S = 20.0
+ENVIRON = {b"PATH": os.environb[b"PATH"], b"HOME": b"/nowhere", b"TZ": b"Europe/Berlin", b"SECRET": b"s3cret"}
+
+
+class Agent:
+    """As much of an agent as a runner needs: a thread for it, and somebody who takes the ends."""
+
+    def __init__(self, state_dir: Path, running: tuple[str, ...] = ()) -> None:
+        self.state_dir = state_dir
+        self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
+        self.runner = Runner(state_dir, "a1", self.ended.put, ENVIRON)
+        self.thread = threading.Thread(target=self.runner.run, name="runner")
+        self.thread.start()
+        self.runner.recover(running)
+
+    def stop(self) -> None:
+        """Go away, with nothing said to the jobs or the keeper."""
+        self.runner.close()
+        self.thread.join(TIMEOUT_S)
+        assert not self.thread.is_alive()
+
+    def end(self, job: str) -> JobEnded:
+        """Return the next end, which is this job's."""
+        ended = self.ended.get(timeout=TIMEOUT_S)
+        assert ended.job == job
+        return ended
+
+    def order(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> JobOrder:
+        path = self.state_dir / f"{job}.yaml"
+        path.write_text(text if text.startswith("name:") else f"name: {job}\n{text}")
+        return JobOrder(job, load_job_type(path), inputs or {}, "w1", "outer/upper", 3, "m1")
+
+    def start(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> None:
+        self.runner.start(self.order(job, text, inputs))
+
+    def run(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> JobEnded:
+        self.start(job, text, inputs)
+        return self.end(job)
+
+    def started(self, job: str, text: str) -> int:
+        """Start a job that makes the file `ready`, and return its pid."""
+        self.start(job, text)
+        wait_until((self.work(job) / "ready").exists, TIMEOUT_S, f"{job} to be ready")
+        return self.pid_of(job)
+
+    def pid_of(self, job: str) -> int:
+        def look() -> int:
+            start = read_start(str(self.state_dir), job)
+            return start.pid if start else 0
+
+        return wait_until(look, TIMEOUT_S, "the record of the process")
+
+    def work(self, job: str) -> Path:
+        return self.directory(job) / "work"
+
+    def directory(self, job: str) -> Path:
+        return self.state_dir / JOBS / job
+
+    def go(self, job: str) -> None:
+        """Let a job go on that waits for the file `go`."""
+        (self.work(job) / "go").touch()
+
+    def keeper(self) -> int:
+        [pid] = wait_until(lambda: keepers_of(self.state_dir), TIMEOUT_S, "a keeper")
+        return pid
+
+    def kill_keeper(self) -> None:
+        pid = self.keeper()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not began(pid), TIMEOUT_S, "the keeper's end")
+
+    def log(self, job: str) -> str:
+        text, is_end = self.runner.log_chunk(job, 0, 1 << 20)
+        assert is_end
+        return text.decode()
+
+
+MakeAgent = Callable[..., Agent]
+
+
+@pytest.fixture
+def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
+    state_dir = tmp_path / "state"
+    state_dir.mkdir()
+    made: list[Agent] = []
+
+    def make(*running: str) -> Agent:
+        made.append(Agent(state_dir, running))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.stop()
+    end_all({state_dir})
+
+
+@pytest.fixture
+def agent(make_agent: MakeAgent) -> Agent:
+    return make_agent()
+
+
+def again(make_agent: MakeAgent, agent: Agent, *running: str) -> Agent:
+    """Return the agent that follows one that was stopped."""
+    agent.stop()
+    return make_agent(*running)
+
+
+UPPER = """
+inputs: {message: string}
+outputs: {jobout: string}
+script: |
+  printf 'jobout<<EOF\\n%s\\nEOF\\n' "$CARONI_ENV_message" >> "$CARONI_OUTPUTS"
+"""
+WAIT = """
+outputs: {jobout: string}
+script: |
+  echo run >> ../runs
+  touch ready
+  while [ ! -e go ]; do sleep 0.01; done
+  echo jobout=done >> "$CARONI_OUTPUTS"
+"""
+
+
+# In and out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "caronirocks",
+        "",
+        "$(touch /tmp/never) `id` ${HOME} $HOME",
+        "it's \"quoted\" \\ and 'quoted'",
+        "two\nlines\n",
+        " größer → 🎉 \t",
+        "-n",
+        "a=b<<c",
+        "'; rm -rf /; '",
+    ],
+)
+def test_a_value_goes_through_a_script_as_it_is(agent: Agent, text: str) -> None:
+    ended = agent.run("job12345", UPPER, {"message": text})
+    assert (ended.outputs, ended.reason, ended.exit_code) == ({"jobout": text}, None, 0)
+    assert ended.started is not None
+    assert ended.ended is not None
+    assert ended.started <= ended.ended
+
+
+SEE = """\
+name: see
+outputs: {environment: "string[]", argv: "string[]", cwd: string, listing: "string[]", inputs: Any}
+interpreter: [PYTHON, -I]
+environment: {MODE: "my mode", TZ: UTC}
+script: |
+  import json, os, sys
+  with open(os.environ["CARONI_INPUTS"], encoding="utf-8") as file:
+      inputs = json.load(file)
+  environment = [f"{name}={value}" for name, value in os.environ.items()]
+  seen = {"environment": environment, "argv": sys.argv, "cwd": os.getcwd(), "listing": os.listdir(), "inputs": inputs}
+  print(json.dumps(seen))
+"""
+
+
+def see(agent: Agent, inputs: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the environment of a job, and all else that it saw."""
+    ended = agent.run("job12345", SEE.replace("PYTHON", sys.executable), inputs)
+    assert ended.outputs is not None, ended
+    return dict(entry.split("=", 1) for entry in ended.outputs["environment"]), ended.outputs
+
+
+def test_a_job_sees_what_it_is_promised(agent: Agent) -> None:
+    environment, seen = see(agent, {"text": "two\nlines", "count": 3, "many": ["ä"], "not": None, "is": True})
+    directory = str(agent.directory("job12345"))
+    environment.pop("LC_CTYPE", None)  # Python's own
+    assert environment == {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nowhere",
+        "TZ": "UTC",
+        "MODE": "my mode",
+        "CARONI_INPUTS": f"{directory}/inputs.json",
+        "CARONI_OUTPUTS": f"{directory}/outputs",
+        "CARONI_WORKFLOW": "w1",
+        "CARONI_STEP": "outer/upper",
+        "CARONI_JOB": "job12345",
+        "CARONI_ATTEMPT": "3",
+        "CARONI_MANAGER": "m1",
+        "CARONI_AGENT": "a1",
+        "CARONI_ENV_text": "two\nlines",
+        "CARONI_ENV_count": "3",
+        "CARONI_ENV_many": '["ä"]',
+        "CARONI_ENV_is": "true",
+    }
+    assert seen["inputs"] == {"text": "two\nlines", "count": 3, "many": ["ä"], "not": None, "is": True}
+    assert (seen["cwd"], seen["listing"], seen["argv"]) == (f"{directory}/work", [], [f"{directory}/script"])
+
+
+def test_what_no_variable_can_hold_is_unset_and_in_the_file(agent: Agent) -> None:
+    name_bytes = len("CARONI_ENV_fits=\0")
+    inputs = {"nul": "a\0b", "fits": "x" * (128 * 1024 - name_bytes), "large": "x" * (128 * 1024)}
+    ended = agent.run("job12345", "command: [/bin/sh, -c, 'env -0 > ../environment']\n", inputs)
+    assert ended.outputs == {}
+    environment = (agent.directory("job12345") / "environment").read_text().split("\0")
+    assert {entry.partition("=")[0] for entry in environment if entry.startswith("CARONI_ENV_")} == {"CARONI_ENV_fits"}
+    assert json.loads((agent.directory("job12345") / "inputs.json").read_text()) == inputs
+
+
+def test_a_keeper_gets_no_secrets() -> None:
+    environ = {"PATH": "/bin", "LC_ALL": "C", "CARONI_EDGE_BROKER__PASSWORD": "x", "LD_LIBRARY_PATH": "/tmp/_MEI"}
+    assert keeper_environment(environ) == {"PATH": "/bin", "LC_ALL": "C"}
+
+
+def test_a_command_is_found_in_the_path_of_its_job_type(agent: Agent, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text('#!/bin/sh\necho "{\\"jobout\\": \\"$1\\"}"\n')
+    tool.chmod(0o755)
+    text = f"outputs: {{jobout: string}}\nenvironment: {{PATH: {tmp_path}}}\ncommand: [tool, given]\n"
+    assert agent.run("job12345", text).outputs == {"jobout": "given"}
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code", "reason", "stderr"),
+    [
+        ("script: |\n  echo broken >&2\n  exit 3\n", 3, "exit status 3", "broken\n"),
+        ("script: |\n  false\n  echo never >&2\n", 1, "exit status 1", ""),
+        ("script: kill -9 $$\n", -9, "killed by signal 9 (SIGKILL)", ""),
+        ("script: kill -35 $$\n", -35, "killed by signal 35", ""),
+        (
+            "outputs: {jobout: string}\nscript: 'true'\n",
+            0,
+            "output jobout is missing: nothing was written to $CARONI_OUTPUTS or to standard output",
+            "",
+        ),
+        ("outputs: {n: int}\nscript: echo n=x >> $CARONI_OUTPUTS\n", 0, 'output n: expected int as JSON, got "x"', ""),
+        ("script: sleep 600\nlimits: {timeout: 200ms}\n", -15, "ended after its timeout of 0.2s", ""),
+        (
+            "script: printf '%70000d' 0\nlimits: {log: 64K}\n",
+            0,
+            "ended because its standard output had become larger than 64K",
+            "",
+        ),
+        (
+            "command: [no-such-tool]\n",
+            None,
+            "could not be started: there is no no-such-tool, or no interpreter that it names",
+            "",
+        ),
+    ],
+)
+def test_a_failure_says_why(agent: Agent, text: str, exit_code: int | None, reason: str, stderr: str) -> None:
+    ended = agent.run("job12345", text)
+    assert (ended.outputs, ended.exit_code, ended.reason, ended.stderr) == (None, exit_code, reason, stderr)
+    assert ended.ended is not None
+    assert (ended.started is None) == (exit_code is None)
+
+
+def test_the_end_of_a_long_standard_error_is_kept(agent: Agent) -> None:
+    text = "script: |\n  for i in {1..3000}; do printf 'ä' >&2; done\n  printf '\\xff end' >&2; exit 1\n"
+    stderr = agent.run("job12345", text).stderr
+    assert stderr is not None
+    assert stderr.rstrip("� end") == "ä" * ((4096 - len("x end")) // 2)
+    assert stderr.endswith("ä� end")
+
+
+def test_a_job_that_is_killed(agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT)
+    agent.runner.kill("job12345", "cancelled by its manager")
+    ended = agent.end("job12345")
+    assert (ended.outputs, ended.reason, ended.exit_code) == (None, "cancelled by its manager", -15)
+    assert not is_alive(pid)
+    agent.runner.kill("job12345", "once more")
+    agent.runner.kill("unknown1", "who?")
+    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+
+
+def test_a_kill_right_behind_the_start(agent: Agent) -> None:
+    agent.start("job12345", WAIT)
+    agent.runner.kill("job12345", "not any more")
+    assert agent.end("job12345").reason == "not any more"
+
+
+def test_a_directory_that_cannot_be_made(agent: Agent) -> None:
+    agent.directory("job12345").write_text("in the way")
+    ended = agent.run("job12345", WAIT)
+    assert ended.reason == "could not be started: its directory cannot be made: Not a directory"
+    assert ended.started is None
+    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+
+
+def test_a_start_that_the_keeper_cannot_record(agent: Agent) -> None:
+    agent.run("job12345", UPPER, {"message": "x"})
+    (agent.state_dir / RUNNING).rmdir()
+    (agent.state_dir / RUNNING).write_text("in the way")
+    ended = agent.run("another1", WAIT)
+    assert (ended.reason, ended.started) == ("could not be started: Not a directory", None)
+    (agent.state_dir / RUNNING).unlink()
+    (agent.state_dir / RUNNING).mkdir()
+    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+
+
+def test_what_a_dead_agent_left_without_a_start_is_made_anew(agent: Agent) -> None:
+    (agent.directory("job12345") / "work" / "rest").mkdir(parents=True)
+    text = 'outputs: {n: int}\nscript: echo "n=$(ls | wc -l)" >> $CARONI_OUTPUTS\n'
+    assert agent.run("job12345", text).outputs == {"n": 0}
+
+
+# Log
+
+
+LOUD = """
+outputs: {jobout: string}
+script: |
+  echo one >&2
+  touch ready
+  while [ ! -e go ]; do sleep 0.01; done
+  echo said
+  echo two >&2
+  printf 'jobout=x\\nextra=y\\n' >> "$CARONI_OUTPUTS"
+"""
+
+
+def test_a_log_is_read_while_it_grows(agent: Agent) -> None:
+    agent.started("job12345", LOUD)
+    assert agent.runner.log_chunk("job12345", 0, 100) == (b"one\n", False)
+    assert agent.runner.log_chunk("job12345", 4, 100) == (b"", False)
+    agent.go("job12345")
+    assert agent.end("job12345").outputs == {"jobout": "x"}
+    note = b'caroni-edge: output "extra" is dropped: the job type does not declare it\n'
+    whole = b"one\ntwo\n--- standard output:\nsaid\n" + note
+    assert agent.runner.log_chunk("job12345", 0, 1000) == (whole, True)
+    assert agent.runner.log_chunk("job12345", len(whole), 1000) == (b"", True)
+    read, is_end = b"", False
+    while not is_end:
+        data, is_end = agent.runner.log_chunk("job12345", len(read), 7)
+        assert len(data) == min(7, len(whole) - len(read))
+        read += data
+    assert read == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "log"),
+    [
+        ("outputs: {a: int}\nscript: |\n  echo '{\"a\": 1}'; echo note >&2\n", "note\n"),
+        ("outputs: {a: int}\nscript: |\n  echo '{\"a\": 1}'; exit 1\n", '--- standard output:\n{"a": 1}\n'),
+        ("outputs: {a: int}\nscript: echo hello\n", "--- standard output:\nhello\n"),
+        ("script: echo hello\n", "--- standard output:\nhello\n"),
+        ("script: 'true'\n", ""),
+    ],
+)
+def test_standard_output_is_log_where_it_is_not_the_outputs(agent: Agent, text: str, log: str) -> None:
+    agent.run("job12345", text)
+    assert agent.log("job12345") == log
+
+
+def test_the_log_of_a_job_that_nobody_knows(agent: Agent) -> None:
+    assert agent.runner.log_chunk("unknown1", 0, 100) == (b"", True)
+
+
+def test_a_job_is_removed(agent: Agent) -> None:
+    agent.run("job12345", "script: mkdir -p a/b; touch a/b/c; chmod 500 a/b a\n")
+    agent.runner.remove("job12345")
+    agent.runner.remove("job12345")
+    assert os.listdir(agent.state_dir / JOBS) == os.listdir(agent.state_dir / "trash") == []
+    agent.started("running1", WAIT)
+    agent.runner.remove("running1")
+    agent.go("running1")
+    assert agent.end("running1").outputs == {"jobout": "done"}
+
+
+# Restarts
+
+
+def test_a_job_outlives_the_agent(make_agent: MakeAgent, agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT)
+    agent = again(make_agent, agent, "job12345")
+    assert is_alive(pid)
+    agent.go("job12345")
+    ended = agent.end("job12345")
+    assert (ended.outputs, ended.exit_code) == ({"jobout": "done"}, 0)
+
+
+def test_an_end_that_the_agent_missed_is_delivered(make_agent: MakeAgent, agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT + "  echo extra=1 >> $CARONI_OUTPUTS\n")
+    agent.stop()
+    agent.go("job12345")
+    wait_until(lambda: not is_alive(pid), TIMEOUT_S, "the job's end")
+    agent = make_agent("job12345")
+    ended = agent.end("job12345")
+    assert (ended.outputs, ended.exit_code) == ({"jobout": "done"}, 0)
+    assert agent.log("job12345") == 'caroni-edge: output "extra" is dropped: the job type does not declare it\n'
+
+
+def test_a_job_that_failed_while_the_agent_was_away(make_agent: MakeAgent, agent: Agent) -> None:
+    pid = agent.started("job12345", "script: |\n  touch ready\n  while [ ! -e go ]; do sleep 0.01; done\n  exit 5\n")
+    agent.stop()
+    agent.go("job12345")
+    wait_until(lambda: not is_alive(pid), TIMEOUT_S, "the job's end")
+    ended = make_agent("job12345").end("job12345")
+    assert (ended.outputs, ended.reason) == (None, "exit status 5")
+
+
+def test_a_job_that_was_never_started_will_never_be(make_agent: MakeAgent, agent: Agent) -> None:
+    agent = again(make_agent, agent, "job12345")
+    ended = agent.end("job12345")
+    never = "it was never started: the agent stopped before it could be"
+    assert (ended.outputs, ended.reason, ended.started) == (None, never, None)
+    ended = agent.run("job12345", WAIT)
+    assert (ended.outputs, ended.reason) == (None, never)
+
+
+def test_a_job_is_not_started_twice_whoever_asks(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.started("job12345", WAIT)
+    agent.start("job12345", WAIT)
+    agent = again(make_agent, agent, "job12345")
+    agent.start("job12345", WAIT)
+    agent.go("job12345")
+    assert agent.end("job12345").outputs == {"jobout": "done"}
+    agent.start("job12345", WAIT)
+    assert agent.end("job12345").outputs == {"jobout": "done"}
+    agent = again(make_agent, agent)
+    agent.start("job12345", WAIT)
+    assert agent.end("job12345").outputs == {"jobout": "done"}
+    assert (agent.directory("job12345") / "runs").read_text() == "run\n"
+
+
+def test_what_belongs_to_no_job_is_killed(make_agent: MakeAgent, agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT)
+    agent = again(make_agent, agent)
+    ended = agent.end("job12345")
+    assert ended.reason == "the agent's database does not know this job"
+    assert not is_alive(pid)
+
+
+def test_a_job_that_somebody_else_starts_is_killed(agent: Agent) -> None:
+    agent.keeper()
+    other = Keeper(agent.state_dir)
+    other.start("job12345", "/bin/sleep", "600")
+    assert agent.end("job12345").reason == "the agent's database does not know this job"
+    other.close()
+
+
+def test_a_keeper_that_is_killed_is_replaced_and_its_jobs_are_adopted(agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT)
+    agent.kill_keeper()
+    agent.keeper()
+    assert is_alive(pid)
+    agent.start("another1", UPPER, {"message": "x"})
+    assert agent.end("another1").outputs == {"jobout": "x"}
+    agent.go("job12345")
+    ended = agent.end("job12345")
+    said = "its keeper died, so its exit status is not known"
+    assert (ended.outputs, ended.reason, ended.exit_code) == (None, said, None)
+    assert (agent.directory("job12345") / "runs").read_text() == "run\n"
+
+
+def test_a_job_of_a_killed_keeper_can_be_killed(agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT)
+    agent.kill_keeper()
+    agent.runner.kill("job12345", "enough")
+    assert agent.end("job12345").reason == "enough"
+    assert not is_alive(pid)
+
+
+def test_agent_and_keeper_are_killed_and_the_job_ends(make_agent: MakeAgent, agent: Agent) -> None:
+    pid = agent.started("job12345", WAIT)
+    agent.stop()
+    agent.kill_keeper()
+    agent.go("job12345")
+    wait_until(lambda: not is_alive(pid), TIMEOUT_S, "the job's end")
+    ended = make_agent("job12345").end("job12345")
+    assert (ended.outputs, ended.reason) == (None, "it ended unseen: the keeper that watched it had died")
+
+
+def test_after_a_boot_a_job_ended_unseen(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.run("finished", UPPER, {"message": "x"})
+    agent.stop()
+    for name in ("start", "exit"):
+        path = agent.directory("finished") / name
+        path.write_text(path.read_text().replace(boot_id(), "another"))
+    agent = make_agent("finished")
+    ended = agent.end("finished")
+    assert (ended.outputs, ended.reason) == (None, "it ended unseen: the host was restarted while it ran")
+    assert ended.ended is not None
+
+
+def test_many_jobs_under_kills_of_the_keeper_are_each_delivered_and_run_once(agent: Agent) -> None:
+    text = "script: |\n  echo run >> ../runs\n"
+    jobs = [f"job{number:05}" for number in range(60)]
+    order = agent.order("job00000", text)
+    ends: dict[str, JobEnded] = {}
+    for number, job in enumerate(jobs):
+        agent.runner.start(JobOrder(job, order.job_type, {}, "w1", "s1", 1, "m1"))
+        if number % 20 == 10:
+            agent.kill_keeper()
+    while len(ends) < len(jobs):
+        ended = agent.ended.get(timeout=TIMEOUT_S)
+        ends[ended.job] = ended
+    for job in jobs:
+        path, ended = agent.directory(job) / "runs", ends[job]
+        runs = path.read_text() if path.exists() else ""
+        if ended.outputs == {}:
+            assert runs == "run\n"
+        else:
+            assert runs in {"run\n", ""}
+            assert (ended.reason or "").endswith(("had died", "is not known"))
+    assert ends[jobs[-1]].outputs == {}
+    assert os.listdir(agent.state_dir / RUNNING) == []
+
+
+def test_a_keeper_that_cannot_be_started_is_said_and_tried_again(make_agent: MakeAgent, tmp_path: Path) -> None:
+    obstacle = tmp_path / "state" / "keeper.lock"
+    obstacle.mkdir()
+    agent = make_agent()
+    agent.start("job12345", UPPER, {"message": "x"})
+    trouble = wait_until(lambda: agent.runner.trouble, TIMEOUT_S, "trouble")
+    assert trouble is not None
+    assert trouble.startswith("the keeper could not be started: ")
+    assert trouble.endswith("Is a directory")
+    obstacle.rmdir()
+    assert agent.end("job12345").outputs == {"jobout": "x"}
+    assert agent.runner.trouble is None
+
+
+def test_a_keeper_ends_with_an_agent_that_has_no_jobs(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.run("job12345", UPPER, {"message": "x"})
+    agent.stop()
+    wait_until(lambda: keepers_of(agent.state_dir) == [], TIMEOUT_S, "the keeper's end")
+    agent = make_agent()
+    agent.started("another1", WAIT)
+    before = agent.keeper()
+    agent.stop()
+    agent = make_agent("another1")
+    agent.go("another1")
+    assert agent.end("another1").outputs == {"jobout": "done"}
+    assert agent.keeper() == before
+
+
+def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: MakeAgent, tmp_path: Path) -> None:
+    older = Keeper(tmp_path / "state")
+    older.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
+    agent = make_agent("job12345")
+    agent.go("job12345")
+    assert agent.end("job12345").outputs == {}
+    assert agent.keeper() == older.pid
+    agent.stop()
+    wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
+    older.close()
+    older = Keeper(tmp_path / "state")
+    agent = make_agent()
+    wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
+    older.close()
+    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
