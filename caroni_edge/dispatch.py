@@ -83,8 +83,12 @@ class Dispatch:
             return None
 
     def _take_notice(self, topic: PresenceOf | Request, event: Arrived, at: Moment) -> None:
-        if isinstance(topic, PresenceOf) and (presence := self.read_presence(event)):
-            self._links.heard_presence(topic.node, presence.boot, online=presence.online)
+        if isinstance(topic, PresenceOf):
+            if topic.role == self._topics.role:
+                return  # some brokers send what nobody has subscribed to
+            if event.payload:
+                presence = decode_notice(Presence, event.topic, event.payload)
+                self._links.heard_presence(topic.node, presence.boot, online=presence.online)
         self._reactor.on_notice(topic, event.payload, at)
 
     def _take_frame(self, sender: str, event: Arrived, at: Moment) -> None:
@@ -123,14 +127,21 @@ class Dispatch:
         self._bury(peer, head.type, bytes(raw), error, at)
         if head.type == MessageRejected.__name__:
             return
-        jobs, reason = jobs_named(raw)[:100], str(error)[:500] or type(error).__name__
+        jobs, reason = jobs_named(raw)[:100], _unicode(str(error)[:500]) or type(error).__name__
         answer = MessageRejected(id=head.id, message_type=head.type[:80], jobs=jobs, reason=reason)
         self._links.put(peer, answer)
-        with self._database.savepoint():
-            self._reactor.on_rejected_here(peer, head.type, jobs, reason, at)
+        try:
+            with self._database.savepoint():
+                self._reactor.on_rejected_here(peer, head.type, jobs, reason, at)
+        except StorageFailed:
+            raise
+        except Exception:
+            # The messages behind it are taken, so they must be handled; reconciling finds what is missed here.
+            log.exception("a rejection could not be handled", extra={**ids, "action": "rejection_failed"})
+            self._links.was_reset(peer)
 
     def _bury(self, peer: str, kind: str, body: bytes, error: Exception, at: Moment) -> None:
-        text = "".join(traceback.format_exception(error))
+        text = _unicode("".join(traceback.format_exception(error)))
         conn = self._database.conn
         conn.execute(ADD_DEAD_LETTER, (at.date, peer, kind, body[: 64 * 1024], text))
         conn.execute(TRIM_DEAD_LETTERS, (DEAD_LETTERS_KEPT,))
@@ -139,3 +150,8 @@ class Dispatch:
         if self.other_versions.get(peer, ("", ""))[0] != boot:
             log.error("%s", what, extra={"action": "other_version", "peer": peer})
         self.other_versions[peer] = (boot, what)
+
+
+def _unicode(text: str) -> str:
+    """Return a text that UTF-8, and so a message and the database, can hold."""
+    return text.encode(errors="replace").decode()

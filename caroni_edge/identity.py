@@ -1,13 +1,22 @@
-"""Who this process is: its boot, and whether another node uses its id (docs/protocol.md, "Two nodes with one id")."""
+"""Who this process is: its boot, when it says that it is there, and whether another node uses its id.
 
+The rules are in docs/protocol.md, "Two nodes with one id".
+"""
+
+import logging
 import sqlite3
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
 from caroni_edge.protocol.messages import Presence
 
+log = logging.getLogger(__name__)
+
 BOOTS_KEPT = 100
+LOOK_FOR_S = 1.0
+"""So long a node waits for the presence that is retained under its own id, before it says its own."""
 STAY_AWAY_FIRST_S, STAY_AWAY_MOST_S = 60.0, 600.0
 
 GET = "SELECT value FROM facts WHERE key = ?"
@@ -21,12 +30,16 @@ class Identity:
         boot: Random at this start of the process.
         database: Random name of the state database; a wiped node has another.
         taken_by: Host of another node with our id, or None.
+        say_due: When our presence is to be said on this connection; infinity when it was.
     """
 
-    def __init__(self, conn: sqlite3.Connection, new_id: Callable[[], str]) -> None:
-        """Read what earlier processes have left, and add this one."""
+    def __init__(self, name: str, conn: sqlite3.Connection, new_id: Callable[[], str]) -> None:
+        """Read what earlier processes of the node `name` have left, and add this one."""
         self.boot = new_id()
         self.taken_by: str | None = None
+        self.say_due = inf
+        self._name, self._conn = name, conn
+        self._connects = 0
         self._stay_away_s = STAY_AWAY_FIRST_S
         earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
         self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
@@ -34,20 +47,42 @@ class Identity:
         conn.execute(SET, ("boots", msgspec.json.encode(self._boots).decode()))
         conn.execute(SET, ("database", self.database))
 
-    def found(self, presence: Presence) -> float:
+    def prove_writable(self) -> None:
+        """Write what is there already; an error tells that the database cannot be used."""
+        self._conn.execute(SET, ("database", self.database))
+
+    def on_connected(self, now: float) -> None:
+        """Say our presence; from the second connect on only when we have read the one that is there.
+
+        At the first connect of a run a node finds its own former presence. Later another's means another node.
+        """
+        self._connects += 1
+        self.say_due = now if self._connects == 1 else now + LOOK_FOR_S
+
+    def on_disconnected(self) -> None:
+        """Nothing can be said."""
+        self.say_due = inf
+
+    def found(self, presence: Presence, now: float) -> float:
         """Judge the presence found under our own id; return for how many seconds to stay away (0: go on).
 
         Of two nodes with one id the one with the greater boot stays away, so they never fight.
         """
+        if self.say_due == inf:
+            return 0.0
         if not presence.online or presence.boot in self._boots:
             self.taken_by = None
             self._stay_away_s = STAY_AWAY_FIRST_S
-            return 0.0
-        self.taken_by = presence.host or "an unknown host"
-        if self.boot < presence.boot:
-            return 0.0
-        pause_s, self._stay_away_s = self._stay_away_s, min(self._stay_away_s * 2, STAY_AWAY_MOST_S)
-        return pause_s
+        else:
+            self.taken_by = presence.host or "an unknown host"
+            said = "id taken: another %s runs on %s; give each node an id of its own"
+            log.error(said, self._name, self.taken_by, extra={"action": "id_taken"})
+            if presence.boot < self.boot:
+                self.say_due = inf
+                pause_s, self._stay_away_s = self._stay_away_s, min(self._stay_away_s * 2, STAY_AWAY_MOST_S)
+                return pause_s
+        self.say_due = now
+        return 0.0
 
 
 def _get(conn: sqlite3.Connection, key: str) -> str | None:

@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 STORAGE_PAUSE_FIRST_S, STORAGE_PAUSE_MOST_S = 5.0, 300.0
 ASK_OPEN_PEERS_EVERY_S = 600.0
-FIND_OWN_PRESENCE_S = 1.0
 DELETE_EVENTS_WITHIN_S = 1.0
 SETTLE_AGAIN_S = 5.0
 
@@ -55,6 +54,32 @@ class Call:
     keep: bool = False
 
 
+@dataclass(slots=True)
+class StorageTrouble:
+    """How long a node leaves its state database alone after a storage error.
+
+    Attributes:
+        failure: Why the database cannot be used; None while it can.
+        again_due: When it is tried again, on the monotonic clock.
+        pause_s: How long it was left alone the last time; it doubles while failures follow each other.
+    """
+
+    failure: StorageFailed | None = None
+    again_due: float = -inf
+    pause_s: float = 0.0
+
+    def begin(self, failure: StorageFailed, now: float) -> float:
+        """Note a failure; return for how long to pause."""
+        follows = now < self.again_due + STORAGE_PAUSE_MOST_S
+        self.pause_s = min(self.pause_s * 2, STORAGE_PAUSE_MOST_S) if follows else STORAGE_PAUSE_FIRST_S
+        self.failure, self.again_due = failure, now + self.pause_s
+        return self.pause_s
+
+    def is_waiting(self, now: float) -> bool:
+        """Tell whether it is too early to try again."""
+        return self.failure is not None and now < self.again_due
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a node is put together from."""
@@ -72,7 +97,7 @@ class Node:
     """A manager or an agent on the wire: link, outbox, notices, events, and the reactor that decides.
 
     Attributes:
-        storage_failure: Why the state database cannot be used; None while it can.
+        ask_every_s: How often peers with open business are asked what they have.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -81,19 +106,17 @@ class Node:
         self.chance = parts.chance
         conn = parts.database.conn
         with parts.database.immediate():
-            self.identity = Identity(conn, parts.chance.new_id)
+            self.identity = Identity(parts.topics.name, conn, parts.chance.new_id)
         rows = OutboxRows(conn)
         self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset)
         self.events = Events(conn, parts.chance)
         self.notices = Notices()
         self.session = Session(parts.transport, parts.topics, self.events)
-        self.storage_failure: str | None = None
+        self.ask_every_s = parts.ask_every_s
         self._parts = parts
-        self._storage_pause_s = STORAGE_PAUSE_FIRST_S
+        self._trouble = StorageTrouble()
         self._kept: list[Call] = []
-        self._connects = 0
         self._connected_at = inf
-        self._presence_due = inf
         self._ask_due = inf
         self._events_due = inf
         self._settle_failed_until = -inf
@@ -112,7 +135,7 @@ class Node:
             self.links.flush()
         self.links.commit()
         self.reactor.after_commit()
-        self._ask_due = at.now + self._parts.ask_every_s
+        self._ask_due = at.now + self.ask_every_s
 
     # Questions
 
@@ -123,8 +146,8 @@ class Node:
 
     def why_not_ready(self) -> str | None:
         """Return why the node cannot work now, for people; None when it can."""
-        if self.storage_failure:
-            return self.storage_failure
+        if self._trouble.failure:
+            return str(self._trouble.failure)
         if self.identity.taken_by:
             return f"id taken: {self.topics.name} is also running on {self.identity.taken_by}"
         if not self.session.connected:
@@ -139,18 +162,23 @@ class Node:
 
     def next_due(self) -> float:
         """Return when a batch must run though nothing arrives, on the monotonic clock."""
+        if self._trouble.failure:
+            return self._trouble.again_due
         due = min(self.reactor.next_due(), self._events_due, self._ask_due)
         due = max(due, self._settle_failed_until)
         if not self.session.connected:
             return due
         links_due = self.links.next_due() if self.session.capacity > 0 else inf
-        return min(due, links_due, self._presence_due)
+        return min(due, links_due, self.identity.say_due)
 
     # A batch
 
     def run_batch(self, arrived: Sequence[Event | Call], at: Moment) -> None:
         """Let a batch take effect in one transaction; only then acknowledge, publish and act."""
         events = [event for event in arrived if not self._note(event, at)]
+        if self._trouble.is_waiting(at.now) and not any(isinstance(event, Connected) for event in events):
+            self._hold(events)
+            return
         if not events and not self.links.held_back and at.now < self.next_due():
             self.session.pump()
             return
@@ -159,6 +187,8 @@ class Node:
         try:
             with self.database.immediate():
                 self.links.begin(at.now)
+                if self._trouble.failure:
+                    self.identity.prove_writable()
                 for event in events:
                     self._take(event, at)
                 results = [(call, self._run(call, at)) for call in calls]
@@ -167,7 +197,7 @@ class Node:
                 self.links.flush()
                 self.events.delete_acknowledged()
         except StorageFailed as failure:
-            self._fail(failure, calls)
+            self._fail(failure, calls, at)
             return
         self._after_commit(events)
         self.session.send(frames)
@@ -189,16 +219,14 @@ class Node:
     def _take(self, event: Event | Call, at: Moment) -> None:
         match event:
             case Arrived():
-                if self._is_own_presence(event):
+                if event.topic == self.topics.presence:
                     self._found_own_presence(event, at)
                 else:
                     self._dispatch.take(event, at)
             case Connected():
                 self._on_connected(event, at)
             case Disconnected():
-                if self.session.on_disconnected(event):
-                    self._connected_at = self._presence_due = inf
-                    log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
+                self._on_disconnected(event)
             case SubscriptionRefused():
                 self.session.on_refused(event)
             case _:
@@ -215,9 +243,9 @@ class Node:
 
     def _settle(self, at: Moment) -> None:
         if at.now >= self._ask_due:
-            self._ask_due = at.now + self._parts.ask_every_s
+            self._ask_due = at.now + self.ask_every_s
             self.links.ask(self.reactor.open_peers())
-        if at.now >= self._presence_due:
+        if at.now >= self.identity.say_due:
             self._say_presence()
         if at.now < self._settle_failed_until:
             return
@@ -230,7 +258,7 @@ class Node:
             self._settle_failed_until = at.now + SETTLE_AGAIN_S
             self.reactor.rolled_back()
             log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
-        if self.reactor.presence_changed() and self._presence_due == inf:
+        if self.reactor.presence_changed() and self.identity.say_due == inf:
             self._say_presence()
 
     def _after_commit(self, events: Sequence[Event | Call]) -> None:
@@ -238,26 +266,39 @@ class Node:
         self.events.committed()
         self._events_due = inf
         self._kept.clear()
-        self.storage_failure, self._storage_pause_s = None, STORAGE_PAUSE_FIRST_S
+        if self._trouble.failure:
+            log.warning("the state database works again", extra={"action": "storage_works"})
+            self._trouble.failure = None
         for event in events:
             if isinstance(event, Arrived) and event.qos:
                 self.session.ack(event)
         self.session.subscribe(self._wanted())
         self.session.say(self.notices.take())
 
-    def _fail(self, failure: StorageFailed, calls: Sequence[Call]) -> None:
+    def _fail(self, failure: StorageFailed, calls: Sequence[Call], at: Moment) -> None:
         """Go back to before the batch; nothing was acknowledged, so all of it comes again."""
-        log.error("%s", failure, extra={"action": "storage_failed"})
+        pause_s = self._trouble.begin(failure, at.now)
+        log.error("%s; trying again in %g s", failure, pause_s, extra={"action": "storage_failed"})
         self.links.roll_back()
         self.notices.take()
         self.reactor.rolled_back()
-        self.storage_failure = str(failure)
-        self._kept = [call for call in calls if call.keep]
-        for call in calls:
-            if not call.keep:
-                _resolve(call, failure)
-        self.transport.disconnect(self._storage_pause_s)
-        self._storage_pause_s = min(self._storage_pause_s * 2, STORAGE_PAUSE_MOST_S)
+        self._ask_due = at.now
+        self._kept = []
+        self._hold(calls)
+        self.transport.disconnect(pause_s)
+
+    def _hold(self, events: Sequence[Event | Call]) -> None:
+        """While the storage cannot be used: keep what nobody would say again, refuse what somebody waits for."""
+        for event in events:
+            match event:
+                case Call(keep=True):
+                    self._kept.append(event)
+                case Call():
+                    _resolve(event, self._trouble.failure)
+                case Disconnected():
+                    self._on_disconnected(event)
+                case _:
+                    pass
 
     # Connection and identity
 
@@ -268,44 +309,29 @@ class Node:
 
     def _on_connected(self, event: Connected, at: Moment) -> None:
         self.session.on_connected(event)
+        self.identity.on_connected(at.now)
         self._connected_at = at.now
-        self._connects += 1
         log.info("connected to the broker", extra={"action": "connected"})
-        # At the first connect of a run a node finds its own former presence; from then on another's means another node.
-        if self._connects == 1:
-            self._say_presence()
-        else:
-            self._presence_due = at.now + FIND_OWN_PRESENCE_S
         self.reactor.on_connected(at)
         self.links.connected()
 
+    def _on_disconnected(self, event: Disconnected) -> None:
+        if self.session.on_disconnected(event):
+            self._connected_at = inf
+            self.identity.on_disconnected()
+            log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
+
     def _wanted(self) -> list[tuple[str, int]]:
         base = [(self.topics.inboxes, 1), (self.topics.presence_of_peers, 0), *self.reactor.subscriptions()]
-        return [*base, (self.topics.presence, 0)] if self._presence_due < inf else base
-
-    def _is_own_presence(self, event: Arrived) -> bool:
-        return event.topic == self.topics.presence
+        return [*base, (self.topics.presence, 0)] if self.identity.say_due < inf else base
 
     def _found_own_presence(self, event: Arrived, at: Moment) -> None:
         presence = self._dispatch.read_presence(event)
-        if presence is None or self._presence_due == inf:
-            return
-        pause_s = self.identity.found(presence)
-        if self.identity.taken_by:
-            log.error(
-                "id taken: another %s runs on %s; give each node an id of its own",
-                self.topics.name,
-                self.identity.taken_by,
-                extra={"action": "id_taken"},
-            )
-        if pause_s:
-            self._presence_due = inf
+        if presence and (pause_s := self.identity.found(presence, at.now)):
             self.transport.disconnect(pause_s)
-        else:
-            self._presence_due = at.now
 
     def _say_presence(self) -> None:
-        self._presence_due = inf
+        self.identity.say_due = inf
         facts: dict[str, Any] = dict(self.reactor.presence())
         boot, version, host = self.identity.boot, self._parts.version, self._parts.host
         self.notices.say(self.topics.presence, Presence(online=True, boot=boot, version=version, host=host, **facts))

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from math import inf
 from queue import Empty, SimpleQueue
@@ -44,10 +45,10 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class ThreadEnded:
-    """A supervised thread has failed."""
+    """A supervised thread has ended while it was needed, by a failure or by itself."""
 
     name: str
-    failure: BaseException
+    failure: BaseException | None
 
 
 Item = Event | Call | Stop | Reload | ThreadEnded
@@ -81,14 +82,15 @@ class Service:
             raise Busy("", timeout_s=timeout_s) from None
         return result
 
-    def tell(self, work: Callable[[Moment], Any]) -> None:
-        """Run `work` within a batch, again after a storage error; nobody waits for it."""
+    def tell(self, work: Callable[[Moment], Any]) -> "Future[Any]":
+        """Run `work` within a batch, again after a storage error; return what tells that it is done."""
         call = Call(work, keep=True)
         call.done.add_done_callback(_log_failure)
         self.deliver(call)
+        return call.done
 
     def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        """Run `work` in a named thread; a failure in it ends the service."""
+        """Run `work` in a named thread; its end, in any way, ends the service."""
 
         def body() -> None:
             failure: BaseException | None = None
@@ -96,8 +98,7 @@ class Service:
                 work()
             except Exception as error:  # noqa: BLE001 - reported by the loop, which ends
                 failure = error
-            if failure is not None:
-                self.deliver(ThreadEnded(name, failure))
+            self.deliver(ThreadEnded(name, failure))
 
         thread = threading.Thread(target=body, name=name, daemon=True)
         thread.start()

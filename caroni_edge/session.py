@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Session:
         self._notices: dict[str, bytes] = {}
         self._in_flight: set[int] = set()
         self._last_token = 0
-        self._acks: list[tuple[int, int]] = []
+        self._acks: dict[int, int] = {}
 
     @property
     def connected(self) -> bool:
@@ -76,8 +77,9 @@ class Session:
         """
         self._in_flight.discard(token)
         self._events.published(token)
-        settled = [packet_id for packet_id, upto in self._acks if upto < token]
-        self._acks = [ack for ack in self._acks if ack[1] >= token]
+        settled = list(takewhile(lambda packet_id: self._acks[packet_id] < token, self._acks))
+        for packet_id in settled:
+            del self._acks[packet_id]
         return settled
 
     def subscribe(self, wanted: Iterable[tuple[str, int]]) -> None:
@@ -95,7 +97,8 @@ class Session:
         """Acknowledge a message; what it was is settled when the broker acknowledges something later."""
         self._transport.ack(message)
         if message.connection == self.connection and message.packet_id:
-            self._acks.append((message.packet_id, self._last_token))
+            self._acks.pop(message.packet_id, None)  # the newest goes last, and only it counts
+            self._acks[message.packet_id] = self._last_token
 
     def say(self, notices: Mapping[str, msgspec.Struct | None]) -> None:
         """Publish notices, retained; the last one said for a topic wins."""

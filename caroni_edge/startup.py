@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -88,14 +89,17 @@ def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Calla
     """Tell the reactor now and then how many bytes are free where the state is."""
     ended = threading.Event()
 
-    def look() -> None:
-        while True:
-            free = shutil.disk_usage(state_dir).free
-            service.tell(lambda _at, free=free: tell(free))  # type: ignore[misc]
-            if ended.wait(LOOK_AT_DISK_S):
-                return
+    def look() -> "Future[None]":
+        free_bytes = shutil.disk_usage(state_dir).free
+        return service.tell(lambda _at: tell(free_bytes))
 
-    service.supervise("disk", look)
+    def watch() -> None:
+        told = look()
+        while not ended.wait(LOOK_AT_DISK_S):
+            if told.done():  # a database that cannot be written holds it up
+                told = look()
+
+    service.supervise("disk", watch)
     opened.callback(ended.set)
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig, load_manager
@@ -45,8 +46,7 @@ class ManagerDaemon:
 
     def _open(self, opened: ExitStack) -> Node:
         config = self._config
-        asked_every_s = min(ASK_OPEN_PEERS_EVERY_S, (config.lost_after_s or ASK_OPEN_PEERS_EVERY_S * 3) / 3)
-        node = open_node(config, opened, asked_every_s)
+        node = self._node = open_node(config, opened, ask_every_s(config))
         self._templates = _say_errors(load_templates(config.templates))
         self._reactor = make_reactor(node, settings(config), self._templates)
         node.attach(self._reactor)
@@ -67,6 +67,7 @@ class ManagerDaemon:
             log.error("the configuration stays as it was: %s", error, extra={"action": "reload_failed"})
             return
         self._config, self._templates = config, templates
+        self._node.ask_every_s = ask_every_s(config)
         self._reactor.reload(settings(config), templates)
         log.info("configuration read anew", extra={"action": "reloaded", "templates": len(templates.loaded)})
 
@@ -74,6 +75,11 @@ class ManagerDaemon:
         floor = self._config.disk_floor_bytes
         low = f"{free_bytes} bytes are free on the manager's disk, and disk_floor is {floor}"
         self._reactor.set_disk_problem(low if free_bytes < floor else None)
+
+
+def ask_every_s(config: ManagerConfig) -> float:
+    """Return how often agents with jobs are asked what they have: often enough to notice that one is silent."""
+    return min(ASK_OPEN_PEERS_EVERY_S, inf if config.lost_after_s is None else config.lost_after_s / 3)
 
 
 def settings(config: ManagerConfig) -> ManagerSettings:

@@ -1,5 +1,6 @@
 """Events for people and other programs: CloudEvents 1.0 in JSON, one an event (docs/protocol.md, "Topics")."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -43,26 +44,26 @@ class EventWriter:
 
     def again(self, row: WorkflowRow, body: bytes, reply_to: str | None) -> None:
         """Publish an event once more, to this `reply_to` too."""
-        for topic in {self._topics.events(row.id), *filter(None, (row.reply_to, reply_to))}:
-            self._events.put(topic, body)
+        self._put_all((self._topics.events(row.id), row.reply_to, reply_to), body)
 
     def rejected(self, workflow: str | None, reason: str, received: str, reply_to: str | None, date: float) -> None:
         """Say that a trigger is refused."""
         data = _known({"id": workflow, "reason": reason, "received": received[:RECEIVED_CHARACTERS]})
         body = self._encode("caroni.workflow.rejected", workflow or "rejected", data, date)
-        for topic in (self._topics.events("rejected"), reply_to):
-            if topic:
-                self._events.put(topic, body)
+        self._put_all((self._topics.events("rejected"), reply_to), body)
 
     def _put(self, kind: Kind, subject: str, row: WorkflowRow, data: dict[str, Any], date: float) -> bytes:
         body = self._encode(kind, subject, data, date)
         if len(body) > OUTPUTS_LIMIT_BYTES and "outputs" in data:
             rest = {key: value for key, value in data.items() if key != "outputs"}
             body = self._encode(kind, subject, {**rest, "outputs_left_out": True}, date)
-        for topic in (self._topics.events(row.id), row.reply_to):
+        self._put_all((self._topics.events(row.id), row.reply_to), body)
+        return body
+
+    def _put_all(self, topics: Iterable[str | None], body: bytes) -> None:
+        for topic in dict.fromkeys(topics):
             if topic:
                 self._events.put(topic, body)
-        return body
 
     def _encode(self, kind: Kind, subject: str, data: dict[str, Any], date: float) -> bytes:
         return msgspec.json.encode(

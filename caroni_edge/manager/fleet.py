@@ -1,6 +1,7 @@
 """The agents as they show themselves: who serves what, who is silent, and what that means for the workflows."""
 
 import logging
+from collections.abc import Iterable
 from math import inf
 
 import msgspec
@@ -14,9 +15,6 @@ from caroni_edge.reactor import Moment
 
 log = logging.getLogger(__name__)
 
-_MAY_STALL = msgspec.json.encode(
-    [s for s, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows]
-).decode()
 LOOK_FOR_SILENCE_S = 60.0
 
 
@@ -27,91 +25,104 @@ class Fleet:
         """Decide with what is in `context`."""
         self._context, self._engine, self._attempts = context, engine, attempts
         self._store = context.store
-        self._stall_due = inf
-        self._silence_due = inf
+        self._stall_due = self._silence_due = -inf
 
     def on_start(self, at: Moment) -> None:
         """Who is there will say so; durations begin anew."""
         self._store.agents.nobody_online()
         self._store.demands.begin_anew(at.now)
-        self._look_at(set(self._store.steps.job_types_wanted()), at)
-        self._stall_due = at.now + self._context.settings.stalled_after_s
-        self._silence_due = at.now + self._silence_every_s()
+        self._look_at(self._store.steps.job_types_waiting(), at)
 
     def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> None:
         """An agent says what it is; None when it has been cleared."""
-        before = self._store.agents.types(agent)
+        concerned = self._store.agents.types(agent)
         if presence is None or not presence.online:
             self._store.agents.gone(agent, at.date)
         else:
             refuses = presence.refuses
             facts = (True, presence.boot, presence.version, presence.host, presence.slots, _json(refuses), at.date)
             self._store.agents.see(agent, facts)
-            us = self._context.topics.node
-            served = "*" not in refuses and us not in refuses
-            types = [(name, served and name not in refuses, _json(t)) for name, t in presence.job_types.items()]
+            serves = "*" not in refuses and self._context.topics.node not in refuses
+            types = [(name, serves and name not in refuses, _json(t)) for name, t in presence.job_types.items()]
             self._store.agents.set_types(agent, types)
-        self._look_at(before | (set(presence.job_types) if presence else set()), at)
+            concerned |= presence.job_types.keys()
+        self._look_at(concerned, at)
+
+    def forget(self, agent: str, at: Moment) -> None:
+        """An agent will not come back: what it had may have begun, and is asked for anew."""
+        reason = f"agent {agent} was forgotten"
+        for job in self._store.jobs.open_of_agent(agent):
+            self._attempts.abandon(job, reason, at)
+        concerned = self._store.agents.types(agent)
+        self._store.offers.delete_of(agent)
+        self._store.agents.forget(agent)
+        self._look_at(concerned, at)
+        log.warning("agent forgotten", extra={"action": "peer_forgotten", "peer": agent})
 
     def settle(self, at: Moment) -> None:
         """Note what has become due: stalled workflows, lost jobs."""
-        if self._context.wanted:
-            self._look_at(self._context.wanted, at)
+        self._look_at(self._context.wanted, at)
         if at.now >= self._stall_due:
             self._stall(at)
         if at.now >= self._silence_due:
-            self._silence_due = at.now + self._silence_every_s()
             self._look_for_silence(at)
 
     def next_due(self) -> float:
         """Return when `settle` has something to do."""
         return min(self._stall_due, self._silence_due)
 
-    def _look_at(self, job_types: set[str], at: Moment) -> None:
-        """Note since when nobody serves these job types, and let workflows go on that somebody serves again."""
+    def look_again(self) -> None:
+        """What is in memory may not be what is in the database."""
+        self._stall_due = self._silence_due = -inf
+
+    def _look_at(self, job_types: Iterable[str], at: Moment) -> None:
+        """Note since when nobody serves these job types that steps want, and let go on what is served again."""
+        served_again = False
         for job_type in sorted(job_types):
-            if not self._store.agents.is_served(job_type):
+            if self._store.agents.is_served(job_type) or not self._store.steps.is_waiting(job_type):
+                served_again |= self._store.demands.set_served(job_type)
+            else:
                 self._store.demands.set_unserved(job_type, at.now)
                 self._stall_due = min(self._stall_due, at.now + self._context.settings.stalled_after_s)
-            elif self._store.demands.set_served(job_type):
-                self._unstall(job_type)
+        if served_again:
+            self._unstall()
 
     def _stall(self, at: Moment) -> None:
         after_s = self._context.settings.stalled_after_s
+        may_stall = _json([state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows])
         job_types = self._store.demands.unserved(at.now - after_s)
         for job_type in job_types:
-            for seq in self._store.workflows.wanting(job_type, _MAY_STALL):
+            reason = f"no agent that is online serves the job type {job_type}"
+            for seq in self._store.workflows.waiting(job_type, may_stall):
                 row = self._store.workflows.by_seq(seq)
-                reason = f"no agent that is online serves the job type {job_type}"
                 if self._engine.apply(row, WorkflowEvent.NOBODY_SERVES, reason):
-                    ids = {"action": "workflow_stalled", "workflow": row.id}
-                    log.warning("workflow stalled: %s", reason, extra=ids)
+                    log.warning(
+                        "workflow stalled: %s", reason, extra={"action": "workflow_stalled", "workflow": row.id}
+                    )
         following = self._store.demands.next_unserved(at.now - after_s)
-        # A type that stays unserved is looked at again: new workflows may want it.
-        self._stall_due = min((following or inf) + after_s, at.now + after_s if job_types else inf)
+        # A type that stays unserved is looked at again: more workflows may want it.
+        self._stall_due = min(inf if following is None else following + after_s, at.now + after_s if job_types else inf)
 
-    def _unstall(self, job_type: str) -> None:
-        for seq in self._store.workflows.wanting(job_type, _json([Workflow.STALLED])):
-            if self._store.workflows.unserved_step(seq) is None:
-                row = self._store.workflows.by_seq(seq)
-                if self._engine.apply(row, WorkflowEvent.SERVED_AGAIN):
-                    log.info("workflow goes on", extra={"action": "workflow_unstalled", "workflow": row.id})
-
-    def _silence_every_s(self) -> float:
-        lost_after_s = self._context.settings.lost_after_s
-        return inf if lost_after_s is None else min(lost_after_s / 3, LOOK_FOR_SILENCE_S)
+    def _unstall(self) -> None:
+        for seq in self._store.workflows.served(Workflow.STALLED):
+            row = self._store.workflows.by_seq(seq)
+            if self._engine.apply(row, WorkflowEvent.SERVED_AGAIN):
+                log.info("workflow goes on", extra={"action": "workflow_unstalled", "workflow": row.id})
 
     def _look_for_silence(self, at: Moment) -> None:
         lost_after_s = self._context.settings.lost_after_s
         if lost_after_s is None:
+            self._silence_due = inf
             return
+        self._silence_due = at.now + min(lost_after_s / 3, LOOK_FOR_SILENCE_S)
         for agent in self._store.jobs.agents_with_open():
-            if self._context.silent_for(agent, at.now) < lost_after_s or not self._store.jobs.has_present(agent):
+            if self._context.silent_for(agent, at.now) < lost_after_s:
                 continue
-            reason = f"agent {agent} has been silent for longer than lost_after"
-            log.warning("%s", reason, extra={"action": "agent_silent", "peer": agent})
-            for job in self._store.jobs.open_of_agent(agent):
-                if not job.lost:
+            jobs = [job for job in self._store.jobs.open_of_agent(agent) if not job.lost]
+            if jobs:
+                reason = f"agent {agent} has been silent for longer than lost_after"
+                log.warning("%s", reason, extra={"action": "agent_silent", "peer": agent})
+                for job in jobs:
                     self._attempts.lose(job, reason, at)
 
 

@@ -1,14 +1,17 @@
 """The manager's decisions: each message goes to the part that it is for, and the end of the batch decides the rest."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
 from caroni_edge.manager.attempts import Attempts
 from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.demand import Demand
 from caroni_edge.manager.engine import Engine
 from caroni_edge.manager.fleet import Fleet
+from caroni_edge.manager.joblogs import LOG_LIMIT_BYTES, JobLogs
+from caroni_edge.manager.jobs import Jobs
 from caroni_edge.manager.placing import Placing
 from caroni_edge.manager.policy import First
 from caroni_edge.manager.reconcile import Reconciliation
@@ -20,7 +23,6 @@ from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
     JobLog,
-    JobLogRequest,
     JobOffer,
     JobsHere,
     JobStatusUpdate,
@@ -35,8 +37,7 @@ from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
 
-LOG_LIMIT_BYTES = 1 << 20
-"""So much of a job's log is fetched; the agent keeps all of it."""
+__all__ = ["LOG_LIMIT_BYTES", "ManagerReactor"]
 
 
 class ManagerReactor:
@@ -45,20 +46,24 @@ class ManagerReactor:
     def __init__(self, context: Context, templates: Templates) -> None:
         """Put the parts together."""
         self._context, self._store = context, context.store
-        self._engine = Engine(context)
-        self._attempts = Attempts(context, self._engine)
+        jobs = Jobs(context)
+        self._engine = Engine(context, jobs)
+        self._attempts = Attempts(context, self._engine, jobs)
+        self._demand = Demand(context)
         self._placing = Placing(context, First())
         self._fleet = Fleet(context, self._engine, self._attempts)
-        self._reconciliation = Reconciliation(context, self._engine, self._attempts, self._placing)
+        self._reconciliation = Reconciliation(context, self._attempts, jobs)
+        self._logs = JobLogs(context)
         self._triggers = Triggers(context, self._engine, templates)
+        self._due = -inf
         self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
             JobOffer: self._placing.on_offer,
-            JobAccepted: lambda _agent, message, _at: self._attempts.on_accepted(message),
+            JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
             JobDecline: self._attempts.on_declined,
             JobStatusUpdate: self._attempts.on_status,
             JobsHere: self._reconciliation.on_jobs_here,
-            JobLog: self._on_log,
-            MessageRejected: lambda agent, message, at: self._attempts.reject(agent, message.jobs, message.reason, at),
+            JobLog: self._logs.on_log,
+            MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
         }
 
     # What arrives
@@ -66,12 +71,14 @@ class ManagerReactor:
     def on_start(self, at: Moment) -> None:
         """The process has started: durations begin anew."""
         self._store.steps.begin_anew(at.now)
+        self._reconciliation.on_start(at)
         self._placing.on_start()
         self._fleet.on_start(at)
+        self._demand.on_start()
 
     def on_connected(self, at: Moment) -> None:
         """Say the demand again."""
-        self._placing.on_connected()
+        self._demand.say_all()
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take the presence of an agent."""
@@ -92,7 +99,7 @@ class ManagerReactor:
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message could not be handled here: its jobs' attempts end, or the agent is reconciled."""
-        self._attempts.reject(peer, jobs, f"{message_type}: {reason}", at)
+        self._reject(peer, jobs, f"{message_type}: {reason}", at)
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Somebody starts a workflow."""
@@ -105,25 +112,30 @@ class ManagerReactor:
     # The end of a batch
 
     def settle(self, at: Moment) -> None:
-        """Reconcile first, then see what is due, then place jobs and say the demand."""
+        """Reconcile first, then see what is due, place jobs, look after the fleet, and say the demand that is left."""
         self._reconciliation.settle(at)
         self._triggers.settle()
-        if self._store.steps.next_due() is not None:
-            self._context.wanted.update(self._store.steps.due(at.now))
-        self._fleet.settle(at)
+        if at.now >= self._retry_due():
+            self._context.wanted |= self._store.steps.due(at.now)
         self._placing.settle(at)
+        self._fleet.settle(at)
+        self._demand.settle(at)
+        parts = (self._reconciliation, self._placing, self._fleet, self._demand)
+        self._due = min(self._retry_due(), *(part.next_due() for part in parts))
 
     def next_due(self) -> float:
         """Return when `settle` must run again."""
-        retry = self._store.steps.next_due()
-        return min(inf if retry is None else retry, self._fleet.next_due(), self._placing.next_due())
+        return self._due
 
     def after_commit(self) -> None:
         """A manager acts by messages only."""
 
     def rolled_back(self) -> None:
-        """What was to be said may be another thing now: count all demand again."""
-        self._placing.on_connected()
+        """What was to be said may be another thing now: look at everything again."""
+        self._demand.say_all()
+        self._fleet.look_again()
+        self._logs.ask_again()
+        self._due = -inf
 
     # What the node asks
 
@@ -151,8 +163,7 @@ class ManagerReactor:
         Raises:
             Refused: Nothing was started.
         """
-        row, is_new = self._triggers.start(trigger, at)
-        return row.id, is_new
+        return self._triggers.start(trigger, at)
 
     def cancel(self, workflow: str, at: Moment) -> None:
         """End a workflow.
@@ -176,19 +187,26 @@ class ManagerReactor:
 
     def request_log(self, job: str) -> None:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
-        row = self._store.jobs.by_id(job)
-        size, is_end = self._store.jobs.log_end(job)
-        if row is not None and not is_end and size < LOG_LIMIT_BYTES:
-            self._context.outbox.put(row.agent, JobLogRequest(job=job, offset=size))
+        self._logs.request(job)
+
+    def forget_peer(self, agent: str, at: Moment) -> None:
+        """Forget an agent that will not come back; its jobs are asked for anew."""
+        self._fleet.forget(agent, at)
 
     def reload(self, settings: ManagerSettings, templates: Templates) -> None:
         """Take over what may change while the manager runs."""
         self._context.settings = settings
         self._triggers.templates = templates
+        self._fleet.look_again()
+        self._due = -inf
 
     def set_disk_problem(self, problem: str | None) -> None:
         """Refuse triggers with this reason; None when there is room again."""
         self._triggers.disk_problem = problem
+
+    def _retry_due(self) -> float:
+        due = self._store.steps.next_due()
+        return inf if due is None else due
 
     def _workflow(self, workflow: str) -> WorkflowRow:
         row = self._store.workflows.by_id(workflow)
@@ -196,11 +214,9 @@ class ManagerReactor:
             raise Refused(404, f"there is no workflow {workflow}")
         return row
 
-    def _on_log(self, agent: str, message: JobLog, at: Moment) -> None:
-        job = self._store.jobs.by_id(message.job)
-        size, _ = self._store.jobs.log_end(message.job)
-        if job is None or job.agent != agent or message.offset != size:
-            return
-        self._store.jobs.add_log(message.job, message.offset, message.data, end=message.end)
-        if message.data and not message.end:
-            self.request_log(message.job)
+    def _reject(self, agent: str, jobs: Sequence[str], reason: str, at: Moment) -> None:
+        """A message was rejected, there or here: its jobs' attempts end; if it names none, the agent is asked."""
+        self._attempts.reject(agent, jobs, reason, at)
+        self._logs.ask_again()
+        if not jobs:
+            self._reconciliation.ask_later(agent, at)

@@ -10,10 +10,10 @@ import msgspec
 
 from caroni_edge.manager.attempts import Attempts
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.engine import Engine
+from caroni_edge.manager.jobs import Jobs
 from caroni_edge.manager.lifecycle import STEP, StepEvent
-from caroni_edge.manager.placing import OTHERS_WAIT_S, Placing
-from caroni_edge.manager.store.jobs import JobEnd
+from caroni_edge.manager.store.jobs import JobRow
+from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.protocol.messages import JobHere, JobKill, JobsHere, JobStatusUpdate, JobsWanted
 from caroni_edge.reactor import Moment
 from caroni_edge.states import advance
@@ -21,85 +21,108 @@ from caroni_edge.values import hash_of
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN_S = 5.0
+"""Whose words cannot be handled is asked so much later, and not on and on."""
+LIVE = ("pending", "queued", "running")
+
 
 class Reconciliation:
     """Asks agents for their jobs, and brings ours to what they say. It may happen twice: all of it is repeatable."""
 
-    def __init__(self, context: Context, engine: Engine, attempts: Attempts, placing: Placing) -> None:
+    def __init__(self, context: Context, attempts: Attempts, jobs: Jobs) -> None:
         """Decide with what is in `context`."""
-        self._context, self._engine, self._attempts, self._placing = context, engine, attempts, placing
+        self._context, self._attempts, self._jobs = context, attempts, jobs
         self._store = context.store
+
+    def on_start(self, at: Moment) -> None:
+        """Questions are asked again: an answer that could not be handled may have been the last."""
+        self._store.agents.begin_anew(at.now)
+
+    def ask_later(self, agent: str, at: Moment) -> None:
+        """Something was rejected, and nobody can say which jobs it was about."""
+        self._store.agents.want_later(agent, at.now + ASK_AGAIN_S)
 
     def settle(self, at: Moment) -> None:
         """Ask each agent that was marked; until it has answered its offers wait, and others' for a while."""
-        for agent in self._store.agents.marked():
-            known = self._store.agents.reconciling(agent)
+        for agent in self._store.agents.to_ask(at.now):
+            known = self._store.agents.question(agent)
             wanted = self._context.chance.new_id()
-            self._store.agents.want(agent, wanted)
+            self._store.agents.want(agent, wanted, at.now)
             self._store.offers.delete_of(agent)
             question = JobsWanted(wanted=wanted, database=known.database, known=known.known)
             self._context.outbox.put(agent, question)
-            self._store.agents.unmark(agent)
-            self._placing.hold_until = at.now + OTHERS_WAIT_S
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
+
+    def next_due(self) -> float:
+        """Return when an agent is to be asked because of the time alone."""
+        due = self._store.agents.next_want()
+        return inf if due is None else due
 
     def on_jobs_here(self, agent: str, message: JobsHere, at: Moment) -> None:
         """Take the states of the jobs in a range of ids; what we believed there and is not named is not there."""
-        known = self._store.agents.reconciling(agent)
-        if known.wanted != message.wanted:
+        question = self._store.agents.question(agent)
+        if question.wanted != message.wanted:
             log.debug("an answer to an earlier question", extra={"action": "stale_answer_ignored", "peer": agent})
             return
-        named = {here.job for here in message.jobs}
         for here in message.jobs:
             self._take(agent, here, at)
-        if known.database != message.database:
-            self._store.agents.renew(agent, message.database)
-        same = not self._store.agents.is_renewed(agent)
+        named = {here.job for here in message.jobs}
         for job in self._store.jobs.open_of_agent(agent, message.after, message.upto):
-            if job.job in named:
-                continue
-            if same or not job.data_sent:
-                self._engine.never_was(self._store.steps.by_id(job.step), job.job, at)
-            else:
-                reason = "its agent has lost its database; the job may have begun"
-                self._attempts.fail(job, JobEnd("failed", begun=True, reason=reason, ended=at.date), at)
-        self._store.agents.set_known(agent, max((here.serial for here in message.jobs), default=0))
+            if job.job not in named:
+                self._miss(job, at, is_same_database=question.database == message.database)
+        self._store.agents.hear(agent, max((here.serial for here in message.jobs), default=0))
         if not message.upto:
-            self._store.agents.reconciled(agent)
-            self._placing.hold_until = inf
+            self._store.agents.answered(agent, message.database)
             log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
 
     def _take(self, agent: str, here: JobHere, at: Moment) -> None:
-        job = self._store.jobs.by_id(here.job)
-        if job is None and here.status in ("pending", "queued", "running", "completed"):
-            if not self._adopt(agent, here, at):
-                self._context.outbox.put(agent, JobKill(job=here.job, reason="the manager does not know this job"))
-                return
-            job = self._store.jobs.by_id(here.job)
-        if job is None or not job.open or job.agent != agent:
-            if here.status in ("pending", "queued", "running"):
-                self._context.outbox.put(agent, JobKill(job=here.job, reason="the manager does not want this job"))
-            return
-        if here.serial > job.serial:
+        """Take what an agent says of a job of ours, whatever came before: it is its newest word."""
+        job = self._store.jobs.by_id(here.job) or self._adopt(agent, here, at)
+        if job is not None and job.open and job.agent == agent:
             self._attempts.take_state(job, _status(here), at)
+        elif here.status in LIVE:
+            self._context.outbox.put(agent, JobKill(job=here.job, reason="its manager does not want it any more"))
 
-    def _adopt(self, agent: str, here: JobHere, at: Moment) -> bool:
-        """Take over a job that we have forgotten, for a step with the same inputs that we do not know to have begun."""
+    def _miss(self, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
+        if job.begun or (job.data_sent and not is_same_database):
+            self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
+        else:
+            self._jobs.never_was(self._store.steps.by_id(job.step), job)
+
+    def _adopt(self, agent: str, here: JobHere, at: Moment) -> JobRow | None:
+        """Take over a job that we have forgotten, for a step with the same inputs of which we know none begun."""
         row = self._store.workflows.by_id(here.workflow)
         step = self._store.steps.by_path(row.seq, here.step) if row else None
-        if step is None or step.missing or step.job_type != here.job_type or not here.inputs_hash:
-            return False
+        if step is None or not self._is_for(here, step):
+            return None
+        step = self._free(step)
         status = advance(STEP, step.status, StepEvent.PLACED)
-        same_inputs = hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
-        if status is None or not same_inputs or self._store.jobs.has_begun(step.id):
-            return False
+        if status is None:
+            return None
         attempt = max(here.attempt, step.attempt + 1)
+        repeat = self._store.agents.may_repeat(agent, here.job_type)
         self._store.steps.place([(status, here.job, attempt, step.id)])
-        self._store.jobs.adopt(here.job, step.id, attempt, agent, here.status, begun=here.begun, date=at.date)
+        self._store.jobs.add([(here.job, step.id, attempt, agent, here.status, True, repeat, at.date)])
         self._context.wanted.add(step.job_type)
         ids = {"workflow": here.workflow, "step": here.step, "job": here.job, "attempt": attempt, "peer": agent}
         log.warning("took over a job that its agent holds", extra={"action": "job_adopted", **ids})
-        return True
+        return self._store.jobs.by_id(here.job)
+
+    def _is_for(self, here: JobHere, step: StepRow) -> bool:
+        if here.status not in (*LIVE, "completed") or step.missing or step.job_type != here.job_type:
+            return False
+        if any(job.begun for job in self._store.jobs.open_of_step(step.id)):
+            return False
+        return hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
+
+    def _free(self, step: StepRow) -> StepRow:
+        """Take the job of a step back, of which we do not know that it has begun: another one has."""
+        status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
+        job = self._jobs.present(step)
+        if status is None or job is None:
+            return step
+        self._jobs.withdraw(step, job, status, "another attempt of the step was found")
+        return self._store.steps.by_id(step.id)
 
 
 def _status(here: JobHere) -> JobStatusUpdate:

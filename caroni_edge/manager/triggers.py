@@ -46,7 +46,7 @@ class Triggers:
         self._store = context.store
         self.templates = templates
         self.disk_problem: str | None = None
-        self._settled: list[int] = []
+        self._settled: set[int] = set()
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Take a message from the manager's topic; a refusal is an event."""
@@ -61,19 +61,19 @@ class Triggers:
 
     def on_settled(self, packet_id: int) -> None:
         """The broker can no longer repeat the trigger with this packet id."""
-        self._settled.append(packet_id)
+        self._settled.add(packet_id)
 
     def settle(self) -> None:
         """Forget the triggers that cannot be repeated."""
         if self._settled:
-            self._store.triggers.delete(self._settled)
+            self._store.triggers.delete(sorted(self._settled))
             self._settled.clear()
 
-    def start(self, trigger: Trigger, at: Moment) -> tuple[WorkflowRow, bool]:
+    def start(self, trigger: Trigger, at: Moment) -> tuple[str, bool]:
         """Start a workflow, or find the one that this trigger has started before.
 
         Returns:
-            The workflow, and whether it is new.
+            The workflow's id, and whether it is new.
 
         Raises:
             Refused: Nothing was started.
@@ -87,14 +87,16 @@ class Triggers:
         except ValueError as error:
             raise Refused(422, f"the inputs {error}", "inputs") from error
         if trigger.id is not None and (row := self._store.workflows.by_id(trigger.id)):
-            return self._known(row, content, trigger), False
+            self._start_again(row, content, trigger)
+            return row.id, False
         if self.disk_problem:
             raise Refused(503, self.disk_problem)
         plan, plan_hash = self._plan(trigger.template)
         inputs, wrong = plan.check_inputs(trigger.inputs)
         if wrong:
             raise Refused(422, "; ".join(f"input {name} {words}" for name, words in wrong), f"inputs.{wrong[0][0]}")
-        self._store.workflows.add_plan(plan_hash, plan.template, encode_plan(plan), at.date)
+        if not self._store.workflows.has_plan(plan_hash):
+            self._store.workflows.add_plan(plan_hash, plan.template, encode_plan(plan), at.date)
         row = WorkflowRow(
             seq=0,
             id=trigger.id or self._context.chance.new_id(),
@@ -107,14 +109,14 @@ class Triggers:
             reply_to=trigger.reply_to,
             steps_left=len(plan.steps),
         )
-        return self._engine.start(row, plan, inputs, at), True
+        self._engine.start(row, plan, inputs, at)
+        return row.id, True
 
-    def _known(self, row: WorkflowRow, content: str, trigger: Trigger) -> WorkflowRow:
+    def _start_again(self, row: WorkflowRow, content: str, trigger: Trigger) -> None:
         if row.content != content:
             raise Refused(409, f"a workflow {row.id} with another template or other inputs is there already", "id")
         if event := self._store.workflows.last_event(row.seq):
             self._context.events.again(row, event, trigger.reply_to)
-        return row
 
     def _plan(self, name: str) -> tuple[Plan, str]:
         template = self.templates.get(name)
@@ -129,6 +131,7 @@ class Triggers:
         """Tell whether the broker has sent this trigger again (DUP flag, same packet id, same payload)."""
         if not event.packet_id:
             return False
+        self._settled.discard(event.packet_id)  # whatever was settled before: the id is in use again
         payload_hash = hashlib.sha256(event.payload).hexdigest()
         if event.dup and self._store.triggers.get(event.packet_id) == payload_hash:
             log.info("a repeated trigger starts nothing", extra={"action": "trigger_repeated"})

@@ -13,24 +13,39 @@ ADD_TYPE = "INSERT INTO agent_types (job_type, agent, online, notice) VALUES (?,
 TYPES_OFFLINE = "UPDATE agent_types SET online = 0 WHERE agent = ?"
 SERVES = "SELECT 1 FROM agent_types WHERE job_type = ? AND agent = ? AND online"
 IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = ? AND online LIMIT 1"
-COUNT_SERVING = "SELECT count(*) FROM agent_types WHERE job_type = ? AND online"
-SET_KNOWN = "UPDATE agents SET known = ? WHERE agent = ? AND known < ?"
-DATABASE = "SELECT database, known, wanted FROM agents WHERE agent = ?"
-WANT = "UPDATE agents SET wanted = ?, renewed = 0 WHERE agent = ?"
-RENEW = "UPDATE agents SET database = ?, known = 0, renewed = 1 WHERE agent = ?"
-IS_RENEWED = "SELECT renewed FROM agents WHERE agent = ?"
-RECONCILED = "UPDATE agents SET wanted = NULL WHERE agent = ?"
+COUNT_SERVING = "SELECT count(*) FROM (SELECT 1 FROM agent_types WHERE job_type = ? AND online LIMIT ?)"
+MAY_REPEAT = "SELECT json_extract(notice, '$.repeat') FROM agent_types WHERE job_type = ? AND agent = ?"
 SET_DATABASE = "UPDATE agents SET database = ? WHERE agent = ? AND database = ''"
-MARKED = "SELECT peer FROM peers WHERE reconcile"
-UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ?"
-MARK = "UPDATE peers SET reconcile = 1 WHERE peer = ?"
+HEAR = """
+    UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS
+        (SELECT 1 FROM peers WHERE peer = :agent AND reconcile) THEN max(known, :serial) ELSE known END
+    WHERE agent = :agent"""
+QUESTION = "SELECT database, known, wanted FROM agents WHERE agent = ?"
+WANT = "UPDATE agents SET wanted = ?, wanted_since = ?, heard = 0, again_due = NULL WHERE agent = ?"
+ANSWERED = """
+    UPDATE agents SET known = CASE WHEN database = :database THEN max(known, heard) ELSE heard END,
+        database = :database, wanted = NULL, wanted_since = NULL WHERE agent = :agent"""
+LAST_WANTED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
+WANT_LATER = "UPDATE agents SET again_due = coalesce(again_due, ?) WHERE agent = ?"
+WANT_DUE = "SELECT agent FROM agents WHERE again_due <= ? ORDER BY agent"
+NEXT_WANT = "SELECT min(again_due) FROM agents WHERE again_due IS NOT NULL"
+MARKED = "SELECT peer FROM peers WHERE reconcile ORDER BY peer"
+UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ? AND reconcile"
+BEGIN_ANEW = "UPDATE agents SET wanted_since = :now, again_due = :now WHERE wanted IS NOT NULL"
+DUE_BEGINS_ANEW = "UPDATE agents SET again_due = :now WHERE again_due IS NOT NULL"
 NOBODY_ONLINE = "UPDATE agents SET online = 0"
 NO_TYPE_ONLINE = "UPDATE agent_types SET online = 0"
 FORGET = "DELETE FROM agents WHERE agent = ?"
 
 
-class Reconciling(NamedTuple):
-    """What we know of an agent's database, and the question that is open about it."""
+class Question(NamedTuple):
+    """What we know of an agent's database, and the question that is open about its jobs.
+
+    Attributes:
+        database: Its name; empty while we know none.
+        known: All that happened there up to this serial has come here.
+        wanted: Name of the open question.
+    """
 
     database: str
     known: int
@@ -75,53 +90,66 @@ class Agents:
         """Tell whether any agent serves a job type to us."""
         return self._conn.execute(IS_SERVED, (job_type,)).fetchone() is not None
 
-    def count_serving(self, job_type: str) -> int:
-        """Count the agents that serve a job type to us."""
-        count: int = self._conn.execute(COUNT_SERVING, (job_type,)).fetchone()[0]
+    def count_serving(self, job_type: str, limit: int) -> int:
+        """Count the agents that serve a job type to us, up to `limit`."""
+        count: int = self._conn.execute(COUNT_SERVING, (job_type, limit)).fetchone()[0]
         return count
 
-    def set_known(self, agent: str, serial: int) -> None:
-        """Note the greatest serial that we have of an agent's database."""
-        self._conn.execute(SET_KNOWN, (serial, agent, serial))
+    def may_repeat(self, agent: str, job_type: str) -> bool:
+        """Tell whether an agent's job type may be run again by itself; not, while nobody has said so."""
+        row = self._conn.execute(MAY_REPEAT, (job_type, agent)).fetchone()
+        return row is not None and row[0] != 0
 
-    def reconciling(self, agent: str) -> Reconciling:
-        """Return what we know of an agent's database."""
-        row = self._conn.execute(DATABASE, (agent,)).fetchone()
-        return Reconciling(*row) if row else Reconciling("", 0, None)
-
-    def want(self, agent: str, wanted: str) -> None:
-        """Note the question about an agent's jobs."""
-        self.know(agent)
-        self._conn.execute(WANT, (wanted, agent))
+    # Reconciliation
 
     def set_database(self, agent: str, database: str) -> None:
         """Learn the name of an agent's database from its first offer."""
         self.know(agent)
         self._conn.execute(SET_DATABASE, (database, agent))
 
-    def renew(self, agent: str, database: str) -> None:
-        """The agent has another database than the one that we knew."""
-        self._conn.execute(RENEW, (database, agent))
+    def hear(self, agent: str, serial: int) -> None:
+        """Note the serial of a status. While a question is open, or is to be asked, there may be gaps before it."""
+        self._conn.execute(HEAR, {"agent": agent, "serial": serial})
 
-    def is_renewed(self, agent: str) -> bool:
-        """Tell whether the present reconciliation has found another database."""
-        return bool(self._conn.execute(IS_RENEWED, (agent,)).fetchone()[0])
+    def question(self, agent: str) -> Question:
+        """Return what we know of an agent's database."""
+        row = self._conn.execute(QUESTION, (agent,)).fetchone()
+        return Question(*row) if row else Question("", 0, None)
 
-    def reconciled(self, agent: str) -> None:
-        """The question is answered."""
-        self._conn.execute(RECONCILED, (agent,))
-
-    def marked(self) -> list[str]:
-        """Return the agents that are to be reconciled."""
-        return [peer for (peer,) in self._conn.execute(MARKED)]
-
-    def unmark(self, agent: str) -> None:
-        """The question is in the outbox."""
+    def want(self, agent: str, wanted: str, now: float) -> None:
+        """Note the question about an agent's jobs."""
+        self.know(agent)
+        self._conn.execute(WANT, (wanted, now, agent))
         self._conn.execute(UNMARK, (agent,))
 
-    def mark(self, agent: str) -> None:
-        """Ask an agent anew what it holds."""
-        self._conn.execute(MARK, (agent,))
+    def answered(self, agent: str, database: str) -> None:
+        """The question is answered: nothing that was heard since it was asked has a gap before it."""
+        self._conn.execute(ANSWERED, {"agent": agent, "database": database})
+
+    def last_wanted(self) -> float | None:
+        """Return when the latest of the open questions was asked."""
+        found: float | None = self._conn.execute(LAST_WANTED).fetchone()[0]
+        return found
+
+    def want_later(self, agent: str, due: float) -> None:
+        """Let an agent be asked at `due`."""
+        self.know(agent)
+        self._conn.execute(WANT_LATER, (due, agent))
+
+    def to_ask(self, now: float) -> list[str]:
+        """Return the agents that are to be asked: marked by the link, or due."""
+        found = [*self._conn.execute(MARKED), *self._conn.execute(WANT_DUE, (now,))]
+        return list(dict.fromkeys(agent for (agent,) in found))
+
+    def next_want(self) -> float | None:
+        """Return when the next agent is to be asked."""
+        found: float | None = self._conn.execute(NEXT_WANT).fetchone()[0]
+        return found
+
+    def begin_anew(self, now: float) -> None:
+        """A process has started: its clock is another, and what was asked is asked again."""
+        self._conn.execute(DUE_BEGINS_ANEW, {"now": now})
+        self._conn.execute(BEGIN_ANEW, {"now": now})
 
     def nobody_online(self) -> None:
         """A process has started: who is there will say so."""

@@ -3,19 +3,22 @@
 import sqlite3
 
 KNOW = "INSERT INTO demands (job_type) VALUES (?) ON CONFLICT DO NOTHING"
-ALL = "SELECT job_type FROM demands"
+ALL = "SELECT job_type FROM demands ORDER BY job_type"
 GET = "SELECT serial, said FROM demands WHERE job_type = ?"
 SAY = "UPDATE demands SET serial = ?, said = ? WHERE job_type = ?"
-SET_UNSERVED = "UPDATE demands SET unserved_since = coalesce(unserved_since, ?) WHERE job_type = ?"
+CONSUME = "UPDATE demands SET said = NULL WHERE job_type = ?"
+SET_UNSERVED = """
+    INSERT INTO demands (job_type, unserved_since) VALUES (?, ?)
+    ON CONFLICT (job_type) DO UPDATE SET unserved_since = coalesce(unserved_since, excluded.unserved_since)"""
 SET_SERVED = """
     UPDATE demands SET unserved_since = NULL WHERE job_type = ? AND unserved_since IS NOT NULL RETURNING job_type"""
-UNSERVED = "SELECT job_type FROM demands WHERE unserved_since <= ?"
+UNSERVED = "SELECT job_type FROM demands WHERE unserved_since <= ? ORDER BY job_type"
 NEXT_UNSERVED = "SELECT min(unserved_since) FROM demands WHERE unserved_since > ?"
 BEGIN_ANEW = "UPDATE demands SET unserved_since = ? WHERE unserved_since IS NOT NULL"
 
 
 class Demands:
-    """Statements about demand. One row for each job type ever wanted."""
+    """Statements about demand. The table has a row for each job type ever wanted: a few, so it needs no index."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`."""
@@ -29,8 +32,8 @@ class Demands:
         """Return all job types that were ever wanted."""
         return [job_type for (job_type,) in self._conn.execute(ALL)]
 
-    def get(self, job_type: str) -> tuple[int, bytes]:
-        """Return serial and content of what was said last."""
+    def get(self, job_type: str) -> tuple[int, bytes | None]:
+        """Return serial and content of what was said last: empty for no demand, None when it is out of date."""
         row = self._conn.execute(GET, (job_type,)).fetchone()
         return (row[0], row[1]) if row else (0, b"")
 
@@ -39,9 +42,13 @@ class Demands:
         self.know(job_type)
         self._conn.execute(SAY, (serial, said, job_type))
 
+    def consume(self, job_type: str) -> None:
+        """Steps were given away: what was said is out of date, even if as many want an agent again."""
+        self._conn.execute(CONSUME, (job_type,))
+
     def set_unserved(self, job_type: str, now: float) -> None:
         """Nobody serves the type from now on, or from earlier."""
-        self._conn.execute(SET_UNSERVED, (now, job_type))
+        self._conn.execute(SET_UNSERVED, (job_type, now))
 
     def set_served(self, job_type: str) -> bool:
         """Somebody serves the type; return whether that is new."""

@@ -8,24 +8,22 @@ COLUMNS = "job, step, attempt, agent, status, open, lost, data_sent, begun, repe
 
 ADD = """
     INSERT INTO jobs (job, step, attempt, agent, status, data_sent, repeat, placed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-ADOPT = """
-    INSERT INTO jobs (job, step, attempt, agent, status, data_sent, begun, repeat, placed)
-    VALUES (?, ?, ?, ?, ?, 1, ?, 1, ?)"""
 BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job = ?"
 UPDATE = """
-    UPDATE jobs SET status = ?, serial = ?, begun = begun OR ?, started = coalesce(?, started),
-    version = coalesce(?, version) WHERE job = ?"""
+    UPDATE jobs SET status = ?1, data_sent = ?1 <> 'pending', serial = ?2, begun = begun OR ?3,
+        started = coalesce(?4, started), version = coalesce(?5, version) WHERE job = ?6"""
 CLOSE = """
     UPDATE jobs SET open = 0, status = ?, serial = max(serial, ?), begun = begun OR ?, reason = ?, exit_code = ?,
-    stderr = ?, version = coalesce(?, version), started = coalesce(?, started), ended = ? WHERE job = ?"""
+        stderr = ?, version = coalesce(?, version), started = coalesce(?, started), ended = ? WHERE job = ?"""
 LOSE = "UPDATE jobs SET lost = 1, reason = ? WHERE job = ?"
 DATA_SENT = "UPDATE jobs SET data_sent = 1, status = 'queued' WHERE job = ?"
 DELETE = "DELETE FROM jobs WHERE job = ?"
 OPEN_OF_STEP = f"SELECT {COLUMNS} FROM jobs WHERE step = ? AND open ORDER BY attempt"
-BEGUN_OF_STEP = "SELECT 1 FROM jobs WHERE step = ? AND begun LIMIT 1"
+OPEN_OF_WORKFLOW = """
+    SELECT j.job, j.agent FROM steps s CROSS JOIN jobs j ON j.step = s.id AND j.open WHERE s.workflow = ?
+    ORDER BY s.id, j.attempt"""
 OPEN_OF_AGENT = f"SELECT {COLUMNS} FROM jobs WHERE agent = ? AND open AND job > ? AND (job <= ? OR ? = '') ORDER BY job"
-HAS_PRESENT = "SELECT 1 FROM jobs WHERE agent = ? AND open AND NOT lost LIMIT 1"
-AGENTS_WITH_OPEN = "SELECT DISTINCT agent FROM jobs WHERE open"
+AGENTS_WITH_OPEN = "SELECT DISTINCT agent FROM jobs WHERE open ORDER BY agent"
 ADD_LOG = 'INSERT INTO logs (job, offset, data, "end") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
 LOG_END = 'SELECT offset + length(data), "end" FROM logs WHERE job = ? ORDER BY offset DESC LIMIT 1'
 
@@ -80,10 +78,6 @@ class Jobs:
         """Add attempts: job, step, attempt, agent, status, data_sent, repeat, date."""
         self._conn.executemany(ADD, rows)
 
-    def adopt(self, job: str, step: int, attempt: int, agent: str, status: str, *, begun: bool, date: float) -> None:
-        """Add an attempt that its agent holds and we had forgotten."""
-        self._conn.execute(ADOPT, (job, step, attempt, agent, status, begun, date))
-
     def by_id(self, job: str) -> JobRow | None:
         """Return an attempt."""
         found = self._conn.execute(BY_ID, (job,)).fetchone()
@@ -117,17 +111,13 @@ class Jobs:
         """Return the attempts of a step that may still give a result."""
         return [JobRow(*found) for found in self._conn.execute(OPEN_OF_STEP, (step,))]
 
-    def has_begun(self, step: int) -> bool:
-        """Tell whether an attempt of the step may have been started."""
-        return self._conn.execute(BEGUN_OF_STEP, (step,)).fetchone() is not None
+    def open_of_workflow(self, workflow: int) -> list[tuple[str, str]]:
+        """Return job and agent of the attempts of a workflow that may still give a result."""
+        return self._conn.execute(OPEN_OF_WORKFLOW, (workflow,)).fetchall()
 
     def open_of_agent(self, agent: str, after: str = "", upto: str = "") -> list[JobRow]:
         """Return what may still give a result at an agent, of the ids in (after, upto]."""
         return [JobRow(*found) for found in self._conn.execute(OPEN_OF_AGENT, (agent, after, upto, upto))]
-
-    def has_present(self, agent: str) -> bool:
-        """Tell whether an attempt at the agent is not given up for lost."""
-        return self._conn.execute(HAS_PRESENT, (agent,)).fetchone() is not None
 
     def agents_with_open(self) -> list[str]:
         """Return the agents that have open jobs."""

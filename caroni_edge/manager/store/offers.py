@@ -4,8 +4,7 @@ import sqlite3
 from typing import NamedTuple
 
 ADD = """
-    INSERT INTO offers (offer, agent, job_type, status, ready, waiting, repeat, valid_until, number)
-    VALUES (?, ?, ?, 'received', ?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM offers))
+    INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
 RECEIVED = """
     SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, a.wanted IS NOT NULL

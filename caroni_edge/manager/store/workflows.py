@@ -19,15 +19,16 @@ STEP_COMPLETED = "UPDATE workflows SET steps_left = steps_left - 1 WHERE seq = ?
 SET_LAST_EVENT = "UPDATE workflows SET last_event = ? WHERE seq = ?"
 LAST_EVENT = "SELECT last_event FROM workflows WHERE seq = ?"
 OF_JOBS = """
-    SELECT DISTINCT w.seq FROM json_each(?) j JOIN jobs ON jobs.job = j.value JOIN steps s ON s.id = jobs.step
-    JOIN workflows w ON w.seq = s.workflow WHERE w.status = ?"""
-WANTING = """
-    SELECT DISTINCT w.seq FROM steps s JOIN workflows w ON w.seq = s.workflow
+    SELECT DISTINCT w.seq FROM json_each(?) j CROSS JOIN jobs ON jobs.job = j.value AND jobs.agent = ?
+    CROSS JOIN steps s ON s.id = jobs.step CROSS JOIN workflows w ON w.seq = s.workflow WHERE w.status = ?"""
+WAITING = """
+    SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
     WHERE s.job_type = ? AND s.status = 'fulfilling' AND w.status IN (SELECT value FROM json_each(?))"""
-WITH_STATUS = "SELECT seq FROM workflows WHERE status = ?"
-UNSERVED_STEP = """
-    SELECT s.path, s.job_type FROM steps s WHERE s.workflow = ? AND s.status = 'fulfilling'
-    AND NOT EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online) LIMIT 1"""
+SERVED = """
+    SELECT seq FROM workflows w WHERE w.status = ? AND NOT EXISTS (SELECT 1 FROM demands d CROSS JOIN steps s
+        ON s.job_type = d.job_type AND s.workflow = w.seq AND s.status = 'fulfilling'
+        WHERE d.unserved_since IS NOT NULL) ORDER BY seq"""
+HAS_PLAN = "SELECT 1 FROM plans WHERE hash = ?"
 ADD_PLAN = "INSERT INTO plans (hash, template, body, date) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 PLAN = "SELECT body FROM plans WHERE hash = ?"
 
@@ -101,22 +102,21 @@ class Workflows:
         body: bytes | None = self._conn.execute(LAST_EVENT, (seq,)).fetchone()[0]
         return body
 
-    def of_jobs(self, jobs_json: str, status: Workflow) -> list[int]:
-        """Return the workflows with this status that have one of these jobs (a JSON list)."""
-        return [seq for (seq,) in self._conn.execute(OF_JOBS, (jobs_json, status))]
+    def of_jobs(self, agent: str, jobs_json: str, status: Workflow) -> list[int]:
+        """Return the workflows with this status that have one of these jobs (a JSON list) at an agent."""
+        return [seq for (seq,) in self._conn.execute(OF_JOBS, (jobs_json, agent, status))]
 
-    def wanting(self, job_type: str, statuses_json: str) -> list[int]:
-        """Return the workflows in one of these states that want an agent for `job_type`."""
-        return [seq for (seq,) in self._conn.execute(WANTING, (job_type, statuses_json))]
+    def waiting(self, job_type: str, states_json: str) -> list[int]:
+        """Return the workflows in one of these states with a step that wants an agent for `job_type`."""
+        return [seq for (seq,) in self._conn.execute(WAITING, (job_type, states_json))]
 
-    def with_status(self, status: Workflow) -> list[int]:
-        """Return all workflows in a state; meant for the rare ones."""
-        return [seq for (seq,) in self._conn.execute(WITH_STATUS, (status,))]
+    def served(self, status: Workflow) -> list[int]:
+        """Return the workflows with this status of which no step wants a job type that nobody serves."""
+        return [seq for (seq,) in self._conn.execute(SERVED, (status,))]
 
-    def unserved_step(self, seq: int) -> tuple[str, str] | None:
-        """Return path and job type of a step that nobody serves."""
-        row: tuple[str, str] | None = self._conn.execute(UNSERVED_STEP, (seq,)).fetchone()
-        return row
+    def has_plan(self, plan_hash: str) -> bool:
+        """Tell whether a plan is kept."""
+        return self._conn.execute(HAS_PLAN, (plan_hash,)).fetchone() is not None
 
     def add_plan(self, plan_hash: str, template: str, body: bytes, date: float) -> None:
         """Keep a plan under its hash."""

@@ -63,9 +63,12 @@ def first(db: Database) -> None:
             agent TEXT PRIMARY KEY, online INTEGER NOT NULL DEFAULT 0, boot TEXT NOT NULL DEFAULT '',
             version TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '', slots INTEGER NOT NULL DEFAULT 0,
             refuses TEXT NOT NULL DEFAULT '{}', seen REAL NOT NULL DEFAULT 0,
-            database TEXT NOT NULL DEFAULT '', known INTEGER NOT NULL DEFAULT 0, wanted TEXT,
-            renewed INTEGER NOT NULL DEFAULT 0
+            database TEXT NOT NULL DEFAULT '', known INTEGER NOT NULL DEFAULT 0,
+            heard INTEGER NOT NULL DEFAULT 0, wanted TEXT, wanted_since REAL, again_due REAL
         ) WITHOUT ROWID;
+        CREATE INDEX agents_wanted ON agents (wanted_since) WHERE wanted IS NOT NULL;
+        CREATE INDEX agents_again ON agents (again_due) WHERE again_due IS NOT NULL;
+        CREATE INDEX peers_marked ON peers (peer) WHERE reconcile;
         CREATE TABLE agent_types (
             job_type TEXT NOT NULL, agent TEXT NOT NULL, online INTEGER NOT NULL, notice TEXT NOT NULL,
             PRIMARY KEY (job_type, agent)
@@ -73,13 +76,12 @@ def first(db: Database) -> None:
         CREATE INDEX agent_types_agent ON agent_types (agent);
 
         CREATE TABLE offers (
-            offer TEXT PRIMARY KEY, agent TEXT NOT NULL, job_type TEXT NOT NULL, status TEXT NOT NULL,
-            ready INTEGER NOT NULL, waiting INTEGER NOT NULL, repeat INTEGER NOT NULL, valid_until REAL NOT NULL,
-            number INTEGER NOT NULL
-        ) WITHOUT ROWID;
+            number INTEGER PRIMARY KEY, offer TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, job_type TEXT NOT NULL,
+            ready INTEGER NOT NULL, waiting INTEGER NOT NULL, repeat INTEGER NOT NULL, valid_until REAL NOT NULL
+        );
 
         CREATE TABLE demands (
-            job_type TEXT PRIMARY KEY, serial INTEGER NOT NULL DEFAULT 0, said BLOB NOT NULL DEFAULT x'',
+            job_type TEXT PRIMARY KEY, serial INTEGER NOT NULL DEFAULT 0, said BLOB DEFAULT x'',
             unserved_since REAL
         ) WITHOUT ROWID;
 

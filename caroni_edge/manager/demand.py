@@ -1,0 +1,91 @@
+"""The demand of this manager: for each job type, how many steps want an agent. It is said as a notice, and retained."""
+
+from math import inf
+
+import msgspec
+
+from caroni_edge.manager.context import Context
+from caroni_edge.protocol.messages import JobFulfillmentRequest
+from caroni_edge.reactor import Moment
+
+EVERY_S = 0.1
+"""A demand that changes is said at most so often; one that appears is said at once."""
+AGAIN_S = 60.0
+"""A demand that stands is said so often."""
+COUNT_LIMIT = 1000
+"""A demand greater than this is said as this: nobody could take more at once."""
+SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MOST_S = 20, 0.001, 5.0
+
+
+class Demand:
+    """Says the demand. What is in memory concerns the present connection, and is forgotten with it."""
+
+    def __init__(self, context: Context) -> None:
+        """Count the steps in the store of `context`, and say it by its notices."""
+        self._context, self._store = context, context.store
+        self._said_at: dict[str, float] = {}
+        self._standing: set[str] = set()
+        self._is_all_due = False
+
+    def on_start(self) -> None:
+        """Steps may want agents already."""
+        self._context.wanted |= self._store.steps.job_types_waiting()
+
+    def say_all(self) -> None:
+        """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
+        self._said_at.clear()
+        self._standing.clear()
+        self._is_all_due = True
+
+    def settle(self, at: Moment) -> None:
+        """Say what has changed, and what has not been said for a while."""
+        if self._is_all_due:
+            self._context.wanted.update(self._store.demands.all())
+            self._is_all_due = False
+        again = {t for t in self._standing if at.now >= self._said_at[t] + AGAIN_S}
+        for job_type in sorted(self._context.wanted | again):
+            is_wanted = self._store.steps.is_wanted(job_type)
+            appears = is_wanted and job_type not in self._standing
+            if not is_wanted:
+                self._standing.discard(job_type)
+            if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
+                is_changed = job_type in self._context.wanted
+                self._context.wanted.discard(job_type)
+                self._say(job_type, at, is_wanted=is_wanted, is_changed=is_changed)
+
+    def next_due(self) -> float:
+        """Return when something is to be said because of the time alone; asked right after `settle`."""
+        changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.wanted), default=inf)
+        again = min((self._said_at[t] + AGAIN_S for t in self._standing), default=inf)
+        return min(changed, again)
+
+    def _say(self, job_type: str, at: Moment, *, is_wanted: bool, is_changed: bool) -> None:
+        serial, said = self._store.demands.get(job_type)
+        counts = self._count(job_type) if is_wanted else None
+        content = b"" if counts is None else msgspec.json.encode(counts)
+        again = job_type not in self._said_at or (is_wanted and at.now >= self._said_at[job_type] + AGAIN_S)
+        if is_wanted:
+            self._standing.add(job_type)
+        # Counts that are equal again are not the same demand: agents have counted down what was taken of the old one.
+        is_new = content != said or (is_wanted and is_changed)
+        if not is_new and not again:
+            return
+        if is_new:
+            serial += 1
+            self._store.demands.say(job_type, serial, content)
+        self._said_at[job_type] = at.now
+        self._context.notices.say(
+            self._context.topics.request(job_type), counts and self._request(job_type, serial, counts)
+        )
+
+    def _count(self, job_type: str) -> tuple[int, int, int]:
+        count = self._store.steps.count_wanted
+        ready = count(job_type, waiting=False, limit=COUNT_LIMIT)
+        waiting = count(job_type, waiting=True, limit=COUNT_LIMIT)
+        return ready, waiting, self._store.steps.top_priority(job_type)
+
+    def _request(self, job_type: str, serial: int, counts: tuple[int, int, int]) -> JobFulfillmentRequest:
+        ready, waiting, priority = counts
+        agents = self._store.agents.count_serving(job_type, round(SPREAD_MOST_S / SPREAD_PER_AGENT_S))
+        spread_s = agents * SPREAD_PER_AGENT_S if agents > SPREAD_FROM_AGENTS else 0.0
+        return JobFulfillmentRequest(serial=serial, ready=ready, waiting=waiting, priority=priority, spread=spread_s)
