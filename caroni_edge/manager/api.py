@@ -1,6 +1,5 @@
 """The manager's JSON API. It reads on connections of its own; what changes something runs in the node's thread."""
 
-import codecs
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Reference, RequestBody, Schema
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
 from caroni_edge.manager.lifecycle import Step, Workflow
@@ -36,14 +36,15 @@ from caroni_edge.manager.why import Explainer, Present
 from caroni_edge.node import Node
 from caroni_edge.service import Service
 from caroni_edge.startup import DATABASE
+from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import Commands, NodeView, Site
 
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many at most.")]
-After = Annotated[str, Parameter(description="What `next` of the page before says.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
+After = Annotated[str, QueryParameter(description="What `next` of the page before says.")]
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class ManagerApi:
             ]
 
 
+@dataclass
 class _StartOperation(Operation):
     """Says what the body of a `POST /api/workflows` is: the handler reads it as triggers over MQTT are read."""
 
@@ -123,18 +125,18 @@ class WorkflowsController(Controller):
     @get(sync_to_thread=True)
     def list_workflows(
         self,
-        manager: ManagerApi,
-        status: Workflow | None = None,
-        template: str | None = None,
+        manager: NamedDependency[ManagerApi],
+        status: FromQuery[Workflow | None] = None,
+        template: FromQuery[str | None] = None,
         limit: Limit = 100,
-        after: Annotated[int | None, Parameter(description="What `next` of the page before says.")] = None,
+        after: Annotated[int | None, QueryParameter(description="What `next` of the page before says.")] = None,
     ) -> WorkflowPage:
         """List the workflows, newest first, without their steps."""
         with manager.look() as views:
             return views.workflows(status, template, limit, after)
 
     @post(sync_to_thread=True, operation_class=_StartOperation)
-    def start_workflow(self, manager: ManagerApi, body: bytes) -> Response[WorkflowSummary]:
+    def start_workflow(self, manager: NamedDependency[ManagerApi], body: RawBody) -> Response[WorkflowSummary]:
         """Start a workflow: 201 when it is new, 200 when its id is known with the same template and inputs."""
         trigger = read_trigger("POST /api/workflows", body)
         workflow, is_new = manager.commands.call(lambda at: manager.reactor.start_workflow(trigger, at))
@@ -144,38 +146,43 @@ class WorkflowsController(Controller):
         return Response(summary, status_code=201 if is_new else 200, headers=where)
 
     @get("/{workflow:str}", sync_to_thread=True)
-    def show_workflow(self, manager: ManagerApi, workflow: str) -> WorkflowView:
+    def show_workflow(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
         """Show a workflow with its first 1,000 steps by name."""
         return manager.workflow(workflow)
 
     @post("/{workflow:str}/cancel", status_code=200, sync_to_thread=True)
-    def cancel(self, manager: ManagerApi, workflow: str) -> WorkflowView:
+    def cancel(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
         """End a workflow: waiting steps never start, running jobs are killed."""
         manager.commands.call(lambda at: manager.reactor.cancel(workflow, at))
         return manager.workflow(workflow)
 
     @post("/{workflow:str}/retry", status_code=200, sync_to_thread=True)
-    def retry(self, manager: ManagerApi, workflow: str) -> WorkflowView:
+    def retry(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
         """Give the failed and the held steps of a workflow fresh attempts."""
         manager.commands.call(lambda at: manager.reactor.retry(workflow, at))
         return manager.workflow(workflow)
 
     @get("/{workflow:str}/why", sync_to_thread=True)
-    def why(self, manager: ManagerApi, workflow: str) -> Why:
+    def why(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> Why:
         """Say why a workflow is where it is."""
         with manager.look() as views:
             return manager.explain(views).workflow(views.workflow_row(workflow) or _no_workflow(workflow))
 
     @get("/{workflow:str}/steps", sync_to_thread=True)
     def list_steps(
-        self, manager: ManagerApi, workflow: str, status: Step | None = None, limit: Limit = 100, after: After = ""
+        self,
+        manager: NamedDependency[ManagerApi],
+        workflow: FromPath[str],
+        status: FromQuery[Step | None] = None,
+        limit: Limit = 100,
+        after: After = "",
     ) -> StepPage:
         """List the steps of a workflow, by name."""
         with manager.look() as views:
             return views.steps(views.workflow_row(workflow) or _no_workflow(workflow), status, limit, after)
 
     @get("/{workflow:str}/steps/{step:str}/why", sync_to_thread=True)
-    def why_step(self, manager: ManagerApi, workflow: str, step: str) -> Why:
+    def why_step(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str], step: FromPath[str]) -> Why:
         """Say why a step is where it is."""
         with manager.look() as views:
             row = views.workflow_row(workflow) or _no_workflow(workflow)
@@ -184,11 +191,11 @@ class WorkflowsController(Controller):
     @get("/{workflow:str}/steps/{step:str}/log", media_type=MediaType.TEXT, sync_to_thread=True)
     def log(
         self,
-        manager: ManagerApi,
-        workflow: str,
-        step: str,
-        attempt: Annotated[int | None, Parameter(description="Instead of the one that counts.")] = None,
-        offset: Annotated[int, Parameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
+        manager: NamedDependency[ManagerApi],
+        workflow: FromPath[str],
+        step: FromPath[str],
+        attempt: Annotated[int | None, QueryParameter(description="Instead of the one that counts.")] = None,
+        offset: Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
     ) -> Response[str]:
         """Return what has arrived of a step's log, and ask its agent for more.
 
@@ -200,18 +207,18 @@ class WorkflowsController(Controller):
             chosen = _choose(step_row["job"], views.attempts([step_row["id"]]).get(step_row["id"], []), attempt)
             if chosen is None:
                 over = step_row["status"] in (Step.COMPLETED, Step.FAILED, Step.CANCELLED)
-                return _log_answer(b"", 0, "complete" if over else "coming")
+                return log_answer(b"", 0, "complete" if over else "coming")
             data, is_end = views.log(chosen["job"])
-            state = "coming" if views.is_online(chosen["agent"]) else "agent-away"
+            state: State = "coming" if views.seen(chosen["agent"])[0] else "agent-away"
         if is_end or len(data) >= LOG_LIMIT_BYTES:
-            return _log_answer(data, offset, "complete", is_cut=not is_end)
+            return log_answer(data[offset:], offset, "complete", is_cut=not is_end)
         if chosen["status"] not in ("pending", "queued"):  # before a job has begun there is nothing to ask for
             manager.commands.call(lambda _at: manager.reactor.request_log(chosen["job"]))
-        return _log_answer(data, offset, state)
+        return log_answer(data[offset:], offset, state)
 
 
 @get("/api/templates", tags=["templates"], sync_to_thread=False)
-def list_templates(manager: ManagerApi) -> TemplatePage:
+def list_templates(manager: NamedDependency[ManagerApi]) -> TemplatePage:
     """List the templates that are loaded, and what is wrong with the others."""
     templates = manager.templates()
     errors = {name: [str(problem) for problem in problems] for name, problems in templates.errors.items()}
@@ -219,7 +226,7 @@ def list_templates(manager: ManagerApi) -> TemplatePage:
 
 
 @get("/api/agents", tags=["agents"], sync_to_thread=True)
-def list_agents(manager: ManagerApi, limit: Limit = 100, after: After = "") -> AgentPage:
+def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after: After = "") -> AgentPage:
     """List the agents that this manager has heard of, by id."""
     with manager.look() as views:
         return views.agents(limit, after)
@@ -253,7 +260,7 @@ def _no_workflow(workflow: str) -> NoReturn:
     raise Problem(404, f"there is no workflow {workflow}")
 
 
-def _no_step(workflow: str, step: str) -> NoReturn:
+def _no_step(workflow: FromPath[str], step: FromPath[str]) -> NoReturn:
     raise Problem(404, f"the workflow {workflow} has no step {step}")
 
 
@@ -269,17 +276,6 @@ def _choose(present: str | None, attempts: list[AttemptView], number: int | None
             if wanted in (each["status"], each["job"]):
                 return each
     return attempts[-1] if attempts else None
-
-
-def _log_answer(data: bytes, offset: int, state: str, *, is_cut: bool = False) -> Response[str]:
-    """Answer with a log from `offset` (bytes) on; a character that has come in part only is left for the next time."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    text = decoder.decode(data[offset:], final=state == "complete")
-    following = max(offset, len(data) - len(decoder.getstate()[0]))
-    headers = {"Caroni-Log": state, "Caroni-Log-Next": str(following)}
-    if is_cut:
-        headers["Caroni-Log-Cut"] = "the agent keeps the rest"
-    return Response(text, headers=headers, media_type=MediaType.TEXT)
 
 
 def _template(template: Template) -> TemplateView:

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any
 
 import msgspec
@@ -27,6 +26,9 @@ STEPS_SHOWN = 1000
 
 PLANS_KEPT = 32
 
+Row = sqlite3.Row
+"""Values by the names of columns."""
+
 _WORKFLOW = "seq, id, template, plan, status, priority, inputs, outputs, reason, steps_left, created, ended"
 _STEP = "id, path, name, job_type, status, priority, missing, outputs, job, attempt, tries, retry_due, held, reason"
 _NEWEST = "ORDER BY seq DESC LIMIT :limit"
@@ -45,6 +47,11 @@ STEPS_OF_STATUS = f"""
 STEP = f"SELECT {_STEP} FROM steps WHERE workflow = ? AND path = ?"
 STEP_STATUSES = """
     SELECT s.path, s.status FROM json_each(?) p CROSS JOIN steps s ON s.workflow = ? AND s.path = p.value"""
+STEPS_THAT_TELL = f"""
+    SELECT {_STEP} FROM steps WHERE workflow = ? AND status IN (SELECT value FROM json_each(?))
+    ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1 WHEN status = 'running' THEN 4
+    WHEN missing > 0 THEN 5 WHEN status = 'fulfilling' THEN 2 ELSE 3 END, id LIMIT ?"""
+"""Failed, held, ready and not taken, taken and not begun, running, waiting."""
 ATTEMPTS = """
     SELECT j.step, j.job, j.attempt, j.agent, j.status, j.lost, j.exit_code, j.reason, j.stderr, j.placed, j.started,
     j.ended FROM json_each(?) i CROSS JOIN jobs j ON j.step = i.value ORDER BY j.step, j.attempt"""
@@ -55,7 +62,11 @@ AGENTS = """
 AGENT_TYPES = """
     SELECT t.agent, t.job_type, t.online, t.notice FROM json_each(?) a CROSS JOIN agent_types t ON t.agent = a.value
     ORDER BY t.agent, t.job_type"""
-IS_ONLINE = "SELECT online FROM agents WHERE agent = ?"
+SEEN = "SELECT online, seen FROM agents WHERE agent = ?"
+SERVERS = """
+    SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted, t.online AS serves, EXISTS
+    (SELECT 1 FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failed_here
+    FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = ? LIMIT ?"""
 COUNT_WORKFLOWS = "SELECT count(*) FROM workflows WHERE status = ?"
 COUNT_WANTED = "SELECT job_type, count(*) FROM steps WHERE status = 'fulfilling' GROUP BY job_type"
 COUNT_OPEN_JOBS = "SELECT status, count(*) FROM jobs WHERE open GROUP BY status"
@@ -67,19 +78,16 @@ class Plans:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._lock = Lock()
         self._kept: dict[str, Plan] = {}
 
     def get(self, conn: sqlite3.Connection, plan_hash: str) -> Plan:
         """Return a plan."""
-        with self._lock:
-            plan = self._kept.get(plan_hash)
+        plan = self._kept.get(plan_hash)
         if plan is None:
             plan = decode_plan(conn.execute(PLAN, (plan_hash,)).fetchone()[0])
-            with self._lock:
-                self._kept[plan_hash] = plan
-                if len(self._kept) > PLANS_KEPT:
-                    del self._kept[next(iter(self._kept))]
+            if len(self._kept) >= PLANS_KEPT:
+                self._kept.clear()
+            self._kept[plan_hash] = plan
         return plan
 
 
@@ -105,9 +113,9 @@ class ManagerViews:
         rows, more = _cut(self.conn.execute(sql, facts).fetchall(), limit)
         return WorkflowPage(workflows=[_summary(row) for row in rows], next=str(rows[-1]["seq"]) if more else None)
 
-    def workflow_row(self, workflow: str) -> sqlite3.Row | None:
+    def workflow_row(self, workflow: str) -> Row | None:
         """Return the row of a workflow."""
-        row: sqlite3.Row | None = self.conn.execute(WORKFLOW, (workflow,)).fetchone()
+        row: Row | None = self.conn.execute(WORKFLOW, (workflow,)).fetchone()
         return row
 
     def workflow(self, workflow: str) -> WorkflowView | None:
@@ -123,13 +131,13 @@ class ManagerViews:
         row = self.workflow_row(workflow)
         return _summary(row) if row else None
 
-    def plan(self, workflow: sqlite3.Row) -> Plan:
+    def plan(self, workflow: Row) -> Plan:
         """Return what a workflow runs by."""
         return self._plans.get(self.conn, workflow["plan"])
 
     # Steps
 
-    def steps(self, workflow: sqlite3.Row, status: Step | None, limit: int, after: str) -> StepPage:
+    def steps(self, workflow: Row, status: Step | None, limit: int, after: str) -> StepPage:
         """Return a page of a workflow's steps, by name."""
         facts = {"workflow": workflow["seq"], "status": status, "after": after, "limit": limit + 1}
         rows, more = _cut(self.conn.execute(STEPS_OF_STATUS if status else STEPS, facts).fetchall(), limit)
@@ -138,9 +146,14 @@ class ManagerViews:
         steps = {row["path"]: _step(row, waiting[row["path"]], attempts.get(row["id"], [])) for row in rows}
         return StepPage(steps=steps, next=rows[-1]["path"] if more else None)
 
-    def step_row(self, workflow: sqlite3.Row, path: str) -> sqlite3.Row | None:
+    def steps_that_tell(self, workflow: Row, statuses: Iterable[Step], limit: int) -> list[Row]:
+        """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
+        facts = (workflow["seq"], _json(sorted(statuses)), limit)
+        return self.conn.execute(STEPS_THAT_TELL, facts).fetchall()
+
+    def step_row(self, workflow: Row, path: str) -> Row | None:
         """Return the row of a step."""
-        row: sqlite3.Row | None = self.conn.execute(STEP, (workflow["seq"], path)).fetchone()
+        row: Row | None = self.conn.execute(STEP, (workflow["seq"], path)).fetchone()
         return row
 
     def attempts(self, steps: Iterable[int]) -> dict[int, list[AttemptView]]:
@@ -150,7 +163,7 @@ class ManagerViews:
             found.setdefault(row["step"], []).append(_attempt(row))
         return found
 
-    def waiting_for(self, workflow: sqlite3.Row, steps: Sequence[sqlite3.Row]) -> dict[str, list[str]]:
+    def waiting_for(self, workflow: Row, steps: Sequence[Row]) -> dict[str, list[str]]:
         """Return, by path, the steps whose outputs each of these steps has not got yet."""
         found: dict[str, list[str]] = {row["path"]: [] for row in steps}
         waiting = [row for row in steps if row["missing"]]
@@ -163,7 +176,7 @@ class ManagerViews:
             found[path] = [name for name in names if there.get(name) != Step.COMPLETED]
         return found
 
-    def statuses(self, workflow: sqlite3.Row, paths: Iterable[str]) -> dict[str, str]:
+    def statuses(self, workflow: Row, paths: Iterable[str]) -> dict[str, str]:
         """Return the states of steps of a workflow."""
         return dict(map(tuple, self.conn.execute(STEP_STATUSES, (_json(sorted(paths)), workflow["seq"]))))
 
@@ -183,10 +196,14 @@ class ManagerViews:
         agents = [_agent(row, types[row["agent"]]) for row in rows]
         return AgentPage(agents=agents, next=rows[-1]["agent"] if more else None)
 
-    def is_online(self, agent: str) -> bool:
-        """Tell whether an agent is connected, as far as we have heard."""
-        row = self.conn.execute(IS_ONLINE, (agent,)).fetchone()
-        return bool(row and row["online"])
+    def seen(self, agent: str) -> tuple[bool, str | None]:
+        """Tell whether an agent is connected, as far as we have heard, and when it was heard of last."""
+        row = self.conn.execute(SEEN, (agent,)).fetchone()
+        return (bool(row["online"]), rfc3339(row["seen"] or None)) if row else (False, None)
+
+    def servers(self, step: int, job_type: str, limit: int) -> list[Row]:
+        """Return the agents that have a job type, and whether the step has failed on them."""
+        return self.conn.execute(SERVERS, (step, job_type, limit)).fetchall()
 
     # Numbers
 
@@ -208,12 +225,12 @@ class ManagerViews:
         return found | {"online" if row[0] else "offline": row[1] for row in self.conn.execute(COUNT_AGENTS)}
 
 
-def _cut(rows: list[sqlite3.Row], limit: int) -> tuple[list[sqlite3.Row], bool]:
+def _cut(rows: list[Row], limit: int) -> tuple[list[Row], bool]:
     """Return `limit` rows at most, and whether there were more."""
     return rows[:limit], len(rows) > limit
 
 
-def _summary(row: sqlite3.Row) -> WorkflowSummary:
+def _summary(row: Row) -> WorkflowSummary:
     return WorkflowSummary(
         id=row["id"],
         template=row["template"],
@@ -227,7 +244,7 @@ def _summary(row: sqlite3.Row) -> WorkflowSummary:
     )
 
 
-def _step(row: sqlite3.Row, waiting_for: list[str], attempts: list[AttemptView]) -> StepView:
+def _step(row: Row, waiting_for: list[str], attempts: list[AttemptView]) -> StepView:
     return StepView(
         status=Step(row["status"]),
         job_type=row["job_type"],
@@ -239,7 +256,7 @@ def _step(row: sqlite3.Row, waiting_for: list[str], attempts: list[AttemptView])
     )
 
 
-def _agent_of(step: sqlite3.Row, attempts: list[AttemptView]) -> str | None:
+def _agent_of(step: Row, attempts: list[AttemptView]) -> str | None:
     """Return the agent that has the step, or whose attempt has decided its state."""
     for each in attempts:
         if each["status"] == "completed" or each["job"] == step["job"]:
@@ -247,7 +264,7 @@ def _agent_of(step: sqlite3.Row, attempts: list[AttemptView]) -> str | None:
     return attempts[-1]["agent"] if attempts and step["status"] == Step.FAILED else None
 
 
-def _attempt(row: sqlite3.Row) -> AttemptView:
+def _attempt(row: Row) -> AttemptView:
     return AttemptView(
         attempt=row["attempt"],
         job=row["job"],
@@ -263,7 +280,7 @@ def _attempt(row: sqlite3.Row) -> AttemptView:
     )
 
 
-def _agent(row: sqlite3.Row, types: dict[str, AgentTypeView]) -> AgentView:
+def _agent(row: Row, types: dict[str, AgentTypeView]) -> AgentView:
     return AgentView(
         id=row["agent"],
         online=bool(row["online"]),
@@ -277,7 +294,7 @@ def _agent(row: sqlite3.Row, types: dict[str, AgentTypeView]) -> AgentView:
     )
 
 
-def _agent_type(row: sqlite3.Row) -> AgentTypeView:
+def _agent_type(row: Row) -> AgentTypeView:
     notice = msgspec.json.decode(row["notice"])
     return AgentTypeView(
         serves=bool(row["online"]),

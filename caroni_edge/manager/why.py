@@ -4,7 +4,6 @@ Nothing is decided here, and nothing is remembered: the conditions are read from
 made of.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,28 +11,15 @@ from typing import Any
 import msgspec
 
 from caroni_edge.dates import rfc3339
-from caroni_edge.manager.lifecycle import ENDED, Step, Workflow
+from caroni_edge.manager.lifecycle import ENDED, STEP, Step, Workflow
 from caroni_edge.manager.shapes import AttemptView, Reason, Why
-from caroni_edge.manager.views import ManagerViews
+from caroni_edge.manager.views import ManagerViews, Row
 
 STEPS_EXPLAINED = 20
 AGENTS_EXPLAINED = 100
 NAMES_SAID = 5
 
-STEPS = """
-    SELECT id, path, name, job_type, status, priority, missing, outputs, job, attempt, tries, retry_due, held, reason
-    FROM steps WHERE workflow = ? AND status IN (SELECT value FROM json_each(?))
-    ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1 WHEN status = 'running' THEN 4
-    WHEN missing > 0 THEN 5 WHEN status = 'fulfilling' THEN 2 ELSE 3 END, id LIMIT ?"""
-"""Those that tell most come first: failed, held, ready and not taken, taken and not begun, running, waiting."""
-SERVERS = """
-    SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted, t.online AS serves, EXISTS
-    (SELECT 1 FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failed_here
-    FROM agent_types t JOIN agents a ON a.agent = t.agent WHERE t.job_type = ? LIMIT ?"""
-SEEN = "SELECT online, seen FROM agents WHERE agent = ?"
-
-_UNFINISHED = msgspec.json.encode([s for s in Step if s not in (Step.COMPLETED, Step.CANCELLED)]).decode()
-_FAILED = msgspec.json.encode([Step.FAILED]).decode()
+_UNFINISHED = tuple(state for state, arrows in STEP.items() if arrows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +42,13 @@ class Explainer:
 
     def __init__(self, views: ManagerViews, present: Present) -> None:
         """Explain what `views` shows."""
-        self._views, self._conn, self._present = views, views.conn, present
+        self._views, self._present = views, present
 
-    def workflow(self, row: sqlite3.Row) -> Why:
+    def workflow(self, row: Row) -> Why:
         """Return why a workflow is where it is."""
         return Why(workflow=row["id"], step=None, status=row["status"], why=list(self._of_workflow(row)))
 
-    def step(self, row: sqlite3.Row, step: sqlite3.Row) -> Why:
+    def step(self, row: Row, step: Row) -> Why:
         """Return why a step of a workflow is where it is."""
         found = list(self._of_steps(row, [step]))
         if row["status"] not in ENDED:
@@ -71,7 +57,7 @@ class Explainer:
 
     # Workflows
 
-    def _of_workflow(self, row: sqlite3.Row) -> Iterator[Reason]:
+    def _of_workflow(self, row: Row) -> Iterator[Reason]:
         status, ended = Workflow(row["status"]), rfc3339(row["ended"])
         match status:
             case Workflow.COMPLETED:
@@ -84,8 +70,8 @@ class Explainer:
                 yield _reason("failed", f"it failed at {ended}: {row['reason']}", ended=ended, reason=row["reason"])
             case _:
                 yield from self._of_us()
-        asked = _FAILED if status is Workflow.FAILED else _UNFINISHED
-        steps = self._conn.execute(STEPS, (row["seq"], asked, STEPS_EXPLAINED + 1)).fetchall()
+        asked = (Step.FAILED,) if status is Workflow.FAILED else _UNFINISHED
+        steps = self._views.steps_that_tell(row, asked, STEPS_EXPLAINED + 1)
         yield from self._of_steps(row, steps[:STEPS_EXPLAINED])
         if len(steps) > STEPS_EXPLAINED:
             yield _reason("more", f"more steps than these {STEPS_EXPLAINED} have not ended", shown=STEPS_EXPLAINED)
@@ -99,7 +85,7 @@ class Explainer:
 
     # Steps
 
-    def _of_steps(self, row: sqlite3.Row, steps: list[sqlite3.Row]) -> Iterator[Reason]:
+    def _of_steps(self, row: Row, steps: list[Row]) -> Iterator[Reason]:
         waiting = self._views.waiting_for(row, steps)
         statuses = self._views.statuses(row, {name for names in waiting.values() for name in names})
         attempts = self._views.attempts(step["id"] for step in steps)
@@ -112,9 +98,7 @@ class Explainer:
                     facts={"step": step["path"], **reason["facts"]},
                 )
 
-    def _of_step(
-        self, row: sqlite3.Row, step: sqlite3.Row, for_data: dict[str, str], attempts: list[AttemptView]
-    ) -> Iterator[Reason]:
+    def _of_step(self, row: Row, step: Row, for_data: dict[str, str], attempts: list[AttemptView]) -> Iterator[Reason]:
         if for_data and step["status"] not in (Step.COMPLETED, Step.CANCELLED):
             named = _names(f"{name} ({status})" for name, status in for_data.items())
             yield _reason("waits_for_data", f"waits for the outputs of {named}", steps=for_data)
@@ -134,12 +118,11 @@ class Explainer:
             case Step.CANCELLED:
                 yield _reason("cancelled", "was cancelled with its workflow")
 
-    def _of_placed(self, step: sqlite3.Row, attempt: AttemptView) -> Iterator[Reason]:
+    def _of_placed(self, step: Row, attempt: AttemptView) -> Iterator[Reason]:
         agent, number, facts = attempt["agent"], attempt["attempt"], _facts(attempt)
         is_running = step["status"] == Step.RUNNING
-        found = self._conn.execute(SEEN, (agent,)).fetchone()
-        if found is None or not found["online"]:
-            seen = rfc3339(found["seen"]) if found and found["seen"] else None
+        is_online, seen = self._views.seen(agent)
+        if not is_online:
             since = f" since {seen}" if seen else ""
             doing = "runs" if is_running else "is kept"
             said = f"{doing} on agent {agent} (attempt {number}), which is offline{since}; its word is waited for"
@@ -152,13 +135,11 @@ class Explainer:
             said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
             yield _reason("queued", said, **facts)
 
-    def _of_wanted(
-        self, row: sqlite3.Row, step: sqlite3.Row, attempts: list[AttemptView], *, is_ready: bool
-    ) -> Iterator[Reason]:
+    def _of_wanted(self, row: Row, step: Row, attempts: list[AttemptView], *, is_ready: bool) -> Iterator[Reason]:
         last = attempts[-1] if attempts else None
         if step["held"]:
             said = f"is not tried again by itself: {step['held']}; `caroni-edge retry {row['id']}` does it"
-            yield _reason("held", said, reason=step["held"], **_facts(last))
+            yield _reason("held", said, held=step["held"], **_facts(last))
             return
         if step["retry_due"] is not None:
             left_s = max(0.0, step["retry_due"] - self._present.now)
@@ -170,10 +151,10 @@ class Explainer:
         if is_ready:
             yield from self._of_servers(step)
 
-    def _of_servers(self, step: sqlite3.Row) -> Iterator[Reason]:
+    def _of_servers(self, step: Row) -> Iterator[Reason]:
         """Say of each kind of agent that has the job type why none has the step."""
         job_type = step["job_type"]
-        rows = self._conn.execute(SERVERS, (step["id"], job_type, AGENTS_EXPLAINED)).fetchall()
+        rows = self._views.servers(step["id"], job_type, AGENTS_EXPLAINED)
         if not rows:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
             yield _reason("nobody_has_type", said, job_type=job_type)
@@ -189,7 +170,7 @@ class Explainer:
             yield _reason("agents_away", said, agents=away, job_type=job_type)
         yield from self._of_asked(asked, job_type)
 
-    def _of_asked(self, asked: list[sqlite3.Row], job_type: str) -> Iterator[Reason]:
+    def _of_asked(self, asked: list[Row], job_type: str) -> Iterator[Reason]:
         reconciling = [each["agent"] for each in asked if each["wanted"]]
         if reconciling:
             said = f"waits until {_names(reconciling)} has said which jobs it holds; till then nothing is given to it"
@@ -206,16 +187,16 @@ class Explainer:
                 "waits_for_place", f"{said}, and no place has been offered yet", slots=free, job_type=job_type
             )
 
-    def _refusal(self, agent: sqlite3.Row, job_type: str) -> str:
+    def _refusal(self, agent: Row, job_type: str) -> str:
         refuses: dict[str, str] = msgspec.json.decode(agent["refuses"])
         keys = ("*", self._present.manager, job_type)
         return next((refuses[key] for key in keys if key in refuses), "it does not say why")
 
 
-def _failed(step: sqlite3.Row, attempts: list[AttemptView]) -> Reason:
+def _failed(step: Row, attempts: list[AttemptView]) -> Reason:
     last = attempts[-1] if attempts else None
     if last is None or last["status"] != "failed":
-        return _reason("failed", f"failed: {step['reason']}", reason=step["reason"], **_facts(last))
+        return _reason("failed", f"failed: {step['reason']}", **{**_facts(last), "reason": step["reason"]})
     number = step["tries"]
     said = f"failed: its {number} attempts are used up; {_ended(last)}" if number > 1 else f"failed: {_ended(last)}"
     return _reason("attempts_used_up", said, attempts=number, **_facts(last))

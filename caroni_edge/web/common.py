@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from caroni_edge.web import metrics
@@ -59,7 +60,7 @@ def index() -> Redirect:
 
 
 @get("/login", opt={OPEN: True}, include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
-def login_form(node: NodeView) -> str:
+def login_form(node: NamedDependency[NodeView]) -> str:
     """Show the form to log in."""
     return login_page(f"{node.role} {node.id}")
 
@@ -71,7 +72,7 @@ def login_form(node: NodeView) -> str:
     tags=["session"],
     request_max_body_size=LOGIN_LIMIT_BYTES,
 )
-async def login(request: Asked, gate: Gate, node: NodeView) -> Response[Any]:
+async def login(request: Asked, gate: NamedDependency[Gate], node: NamedDependency[NodeView]) -> Response[Any]:
     """Begin a session with the fields `username` and `password`, of a form or in JSON; its cookie comes back."""
     wants_page = "text/html" in request.headers.get("Accept", "")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
@@ -92,7 +93,7 @@ async def login(request: Asked, gate: Gate, node: NodeView) -> Response[Any]:
 
 
 @post("/logout", opt={ANYBODY_CHANGES: True}, status_code=204, tags=["session"], sync_to_thread=False)
-def logout(request: Asked, gate: Gate) -> Response[None]:
+def logout(request: Asked, gate: NamedDependency[Gate]) -> Response[None]:
     """End the session."""
     gate.sessions.end(request.user.cookie)
     return Response(None, status_code=204, cookies=[_cookie(gate, "", max_age=0)])
@@ -106,7 +107,7 @@ def session(request: Asked) -> SessionBody:
 
 
 @get("/api/node", tags=["node"], sync_to_thread=False)
-def about(node: NodeView) -> NodeBody:
+def about(node: NamedDependency[NodeView]) -> NodeBody:
     """Return what the node says of itself."""
     reason = node.why_not_ready()
     return NodeBody(
@@ -127,14 +128,14 @@ def healthz() -> Health:
 
 
 @get("/readyz", opt={OPEN: True}, tags=["node"], sync_to_thread=False)
-def readyz(node: NodeView) -> Response[Readiness]:
+def readyz(node: NamedDependency[NodeView]) -> Response[Readiness]:
     """Tell whether the node can work: connected, and its database writable; 503 with the reason when not."""
     reason = node.why_not_ready()
     return Response(Readiness(ready=reason is None, reason=reason), status_code=503 if reason else 200)
 
 
 @get("/metrics", tags=["node"], sync_to_thread=True)
-def metrics_text(site: Site) -> Response[str]:
+def metrics_text(site: NamedDependency[Site]) -> Response[str]:
     """Return the metrics, in the text format of Prometheus."""
     node = site.node
     about_node = {"role": node.role, "id": node.id, "version": node.version}

@@ -1,0 +1,251 @@
+"""What the commands share that ask a node's API: their options, the requests, and how answers are shown."""
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec
+from urllib.parse import quote
+
+import click
+
+from caroni_edge.errors import CaroniError, UsageError
+
+Role = Literal["manager", "agent"]
+P = ParamSpec("P")
+
+URLS: Mapping[Role, str] = {"manager": "http://127.0.0.1:8000", "agent": "http://127.0.0.1:8001"}
+TOKEN = "CARONI_TOKEN"  # noqa: S105 - the name of a variable
+TIMEOUT_S = 30.0
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to ask, not to listen on
+
+
+class Unreachable(CaroniError):
+    """The {role} cannot be reached: {reason}."""
+
+    hint = "Is it running, and is this its address? Give another with --url, or its configuration with --config."
+
+
+class TokenWrong(CaroniError):
+    """The {role} does not let us in: {reason}."""
+
+    hint = (
+        "Give its token with --token-file FILE, in CARONI_TOKEN, or by --config with its configuration file. "
+        "The token is in state_dir/web-token, which its owner may read."
+    )
+    exit_status = 2
+
+
+class ApiRefused(CaroniError):
+    """{reason}."""
+
+    hint = ""
+
+
+class ApiUsage(ApiRefused):
+    """{reason}."""
+
+    exit_status = 2
+
+
+class TokenUnreadable(CaroniError):
+    """The token cannot be read: {reason}."""
+
+    hint = "Run this as the user of the node, or as root; or give a token that you may read with --token-file."
+    exit_status = 2
+
+
+class NotAnApi(CaroniError):
+    """This is not the API of a Caroni Edge {role}: {reason}."""
+
+    hint = "Give its address with --url."
+    exit_status = 2
+
+
+class Options(NamedTuple):
+    """How to reach the node, as it was asked for."""
+
+    url: str | None
+    token: str | None
+    token_file: Path | None
+    config: Path | None
+
+
+class Api:
+    """The API of one node.
+
+    Attributes:
+        role: Which kind of node it is.
+        as_json: Whether the answer is wanted as JSON.
+    """
+
+    def __init__(self, role: Role, options: Options, *, as_json: bool) -> None:
+        """Find out where the node is, and its token.
+
+        Raises:
+            CaroniError: A file that was named is of no use.
+        """
+        import httpx  # noqa: PLC0415 - costs a tenth of a second, which `--help` need not take
+
+        self.role: Role = role
+        self.as_json = as_json
+        config = _configured(role, options)
+        self.url = (options.url or config.url or URLS[role]).rstrip("/")
+        token = _token(options) or config.token
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            # No proxies and no .netrc: the node is near, and the token is for it alone.
+            self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise UsageError("--url", f"{self.url} is no address, or the token no text for a header: {error}") from None
+
+    def get(self, path: str, **asked: Any) -> Any:
+        """Return the JSON of an answer; options that are None are left out."""
+        return self._json(self.fetch("GET", path, **asked))
+
+    def post(self, path: str, body: object = None) -> Any:
+        """Return the JSON of the answer to a change."""
+        return self._json(self.fetch("POST", path, body=body))
+
+    def fetch(self, method: str, path: str, *, body: object = None, **asked: Any) -> Any:
+        """Return an answer, as httpx has it.
+
+        Raises:
+            Unreachable: There is none.
+            TokenWrong: The node does not know us.
+            ApiRefused: The node says no.
+            NotAnApi: Somebody else answers.
+        """
+        import httpx  # noqa: PLC0415
+
+        params = {name: value for name, value in asked.items() if value is not None}
+        try:
+            answer = self._client.request(method, path, params=params, json=body)
+        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
+            raise Unreachable(self.url, role=self.role, reason=error or type(error).__name__) from None
+        except httpx.InvalidURL as error:
+            raise UsageError("--url", f"{self.url} is no address: {error}") from None
+        if answer.is_success:
+            return answer
+        reason = self._reason(answer)
+        if answer.status_code in (401, 403):
+            raise TokenWrong(self.url, role=self.role, reason=reason)
+        raise (ApiUsage if answer.status_code in (400, 422) else ApiRefused)("", reason=reason)
+
+    def show(self, answer: Any, text: Iterable[str]) -> None:
+        """Print an answer: as JSON when that was asked for, otherwise lines for people."""
+        if self.as_json:
+            click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        else:
+            for line in text:
+                click.echo(line)
+
+    def _json(self, answer: Any) -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise NotAnApi(self.url, role=self.role, reason="the answer is no JSON") from None
+
+    def _reason(self, answer: Any) -> str:
+        try:
+            return str(answer.json()["error"])
+        except (ValueError, LookupError, TypeError):
+            reason = f"it answered {answer.status_code} {answer.reason_phrase}"
+            raise NotAnApi(self.url, role=self.role, reason=reason) from None
+
+
+def _api_options(role: Role) -> Callable[[Callable[Concatenate[Api, P], None]], Callable[..., None]]:
+    def decorate(command: Callable[Concatenate[Api, P], None]) -> Callable[..., None]:
+        @click.option("--url", help=f"Address of the {role}.  [default: {URLS[role]}]")
+        @click.option("--token", help="Token of its API; better in a file, where `ps` does not show it.")
+        @click.option("--token-file", type=FILE, help=f"File that holds the token; otherwise {TOKEN} may.")
+        @click.option("--config", type=FILE, help=f"The {role}'s configuration: names address and token.")
+        @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+        @functools.wraps(command)
+        def with_api(
+            url: str | None,
+            token: str | None,
+            token_file: Path | None,
+            config: Path | None,
+            as_json: bool,
+            *args: P.args,
+            **kwargs: P.kwargs,
+        ) -> None:
+            api = Api(role, Options(url, token, token_file, config), as_json=as_json)
+            command(api, *args, **kwargs)
+
+        return with_api
+
+    return decorate
+
+
+manager_api = _api_options("manager")
+"""Gives a command the API of a manager as its first argument, and the options that say which."""
+agent_api = _api_options("agent")
+"""Likewise that of an agent."""
+
+
+def part(text: str) -> str:
+    """Return a name as a part of a path."""
+    return quote(text, safe="")
+
+
+def split_step(text: str) -> tuple[str, str | None]:
+    """Return workflow and step of WORKFLOW[/STEP]."""
+    workflow, sign, step = text.partition("/")
+    return workflow, step if sign else None
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """Return lines in which columns stand below each other; None is shown as `-`."""
+    cells = [list(head), *([plain("-" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def plain(text: str) -> str:
+    """Return a text of somebody else's with everything escaped that could command a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+class _Configured(NamedTuple):
+    url: str | None = None
+    token: str | None = None
+
+
+def _configured(role: Role, options: Options) -> _Configured:
+    """Return what a node's configuration says of its API."""
+    if options.config is None:
+        return _Configured()
+    from caroni_edge.config import load_agent, load_manager  # noqa: PLC0415
+
+    config = load_manager(options.config, os.environ) if role == "manager" else load_agent(options.config, os.environ)
+    if config.web is None:
+        raise UsageError(str(options.config), "web is false, so this node has no API", "Set web.port to serve it.")
+    host = ANYWHERE.get(config.web.host, config.web.host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
+    if config.web.token is not None or _token(options) is not None:
+        return _Configured(url, config.web.token.reveal() if config.web.token else None)
+    return _Configured(url, _read(config.state_dir / "web-token"))
+
+
+def _token(options: Options) -> str | None:
+    """Return the token that was given, in one way or the other."""
+    if options.token is not None:
+        return options.token
+    if options.token_file is not None:
+        return _read(options.token_file)
+    return os.environ.get(TOKEN) or None
+
+
+def _read(path: Path) -> str:
+    from caroni_edge.web.credentials import CredentialUnusable, read  # noqa: PLC0415
+
+    try:
+        return read(path).reveal()
+    except CredentialUnusable as error:
+        raise TokenUnreadable(str(path), reason=error.facts["reason"]) from None

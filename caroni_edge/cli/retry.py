@@ -1,0 +1,14 @@
+"""`caroni-edge retry`: gives failed steps fresh attempts."""
+
+import click
+
+from caroni_edge.cli.api_client import Api, manager_api, part
+
+
+@click.command(epilog="Example: caroni-edge retry w1")
+@click.argument("workflow")
+@manager_api
+def retry(api: Api, workflow: str) -> None:
+    """Give the failed and the held steps of WORKFLOW fresh attempts; what has completed stays."""
+    answer = api.post(f"/api/workflows/{part(workflow)}/retry")
+    api.show(answer, [f"{workflow} is {answer['status']}"])

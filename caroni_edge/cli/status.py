@@ -1,0 +1,62 @@
+"""`caroni-edge status`: workflows, or the steps of one."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from caroni_edge.cli.api_client import Api, manager_api, part, plain, table
+
+STATUSES = ("created", "initializing", "running", "stalled", "completed", "failed", "cancelled")
+
+
+@click.command(epilog="Example: caroni-edge status w1")
+@click.argument("workflow", required=False)
+@click.option("--status", "state", type=click.Choice(STATUSES), help="Only workflows in this state.")
+@click.option("--template", help="Only workflows of this template.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
+@click.option("--after", help="Go on after a page: what `next` says.")
+@manager_api
+def status(
+    api: Api, workflow: str | None, state: str | None, template: str | None, limit: int, after: str | None
+) -> None:
+    """Show workflows, newest first, or the steps of WORKFLOW."""
+    if workflow is not None:
+        answer = api.get(f"/api/workflows/{part(workflow)}")
+        api.show(answer, _one(answer))
+    else:
+        answer = api.get("/api/workflows", status=state, template=template, limit=limit, after=after)
+        api.show(answer, _all(answer))
+
+
+def _all(answer: Mapping[str, Any]) -> Iterator[str]:
+    found = answer["workflows"]
+    if not found:
+        yield "no workflows"
+        return
+    rows = ([each["id"], each["status"], each["template"], each["created"], _reason(each)] for each in found)
+    yield from table(("WORKFLOW", "STATUS", "TEMPLATE", "CREATED", ""), rows)
+    if answer["next"] is not None:
+        yield f"more with --after {answer['next']}"
+
+
+def _one(found: Mapping[str, Any]) -> Iterator[str]:
+    ended = f", ended {found['ended']}" if found["ended"] else ""
+    yield f"{found['id']}: {found['status']} (template {found['template']}, created {found['created']}{ended})"
+    if found["reason"]:
+        yield f"  {plain(found['reason'])}"
+    rows = (
+        [name, step["status"], step["agent"], len(step["attempts"]), ", ".join(step["waiting_for"]), _reason(step)]
+        for name, step in found["steps"].items()
+    )
+    yield from table(("STEP", "STATUS", "AGENT", "ATTEMPTS", "WAITING FOR", ""), rows)
+    if found["steps_next"] is not None:
+        yield f"more steps than these {len(found['steps'])}; --json and the API have them all"
+    if found["outputs"] is not None:
+        yield "outputs:"
+        yield json.dumps(found["outputs"], indent=2, ensure_ascii=False)
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    return found["reason"] or ""

@@ -1,0 +1,135 @@
+"""The agent's API over HTTP."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caroni_edge.documents import Problem
+from tests.unit.agent_bench import job_type
+from tests.web_bench import AgentBench, Client, serve_agent
+
+
+@pytest.fixture
+def agent() -> AgentBench:
+    return AgentBench(slots=1)
+
+
+@pytest.fixture
+def client(agent: AgentBench, tmp_path: Path) -> Iterator[Client]:
+    with serve_agent(agent, tmp_path) as server, Client(server) as client:
+        yield client
+
+
+def place(agent: AgentBench, count: int = 1, manager: str = "m1") -> list[str]:
+    bench = agent.bench
+    return [bench.place(bench.new_job(priority=3), manager=manager)[0] for _ in range(count)]
+
+
+def test_jobs_come_newest_first_by_page_and_filter(agent: AgentBench, client: Client) -> None:
+    one, two = place(agent, 2)
+    (three,) = place(agent, manager="m2")
+    page = client.get("/api/jobs?limit=2").json()
+    assert [each["id"] for each in page["jobs"]] == [three, two]
+    rest = client.get("/api/jobs", params={"after": page["next"]}).json()
+    assert ([each["id"] for each in rest["jobs"]], rest["next"]) == ([one], None)
+
+    def found(query: str) -> list[str]:
+        return [each["id"] for each in client.get(f"/api/jobs?{query}").json()["jobs"]]
+
+    assert found("status=running") == [one]
+    assert found("status=queued&manager=m1") == [two]
+    assert found("manager=m2") == [three]
+    assert client.get("/api/jobs?status=lost").status_code == 400
+
+
+def test_a_job_shows_all_that_there_is_of_it(agent: AgentBench, client: Client) -> None:
+    (job,) = place(agent)
+    agent.bench.runner.logs[job] = "begün".encode()
+    found = client.get(f"/api/jobs/{job}").json()
+    assert (found["status"], found["manager"], found["attempt"], found["workflow"]) == ("running", "m1", 1, "w1")
+    assert (found["inputs"], found["outputs"], found["data"]) == ({"message": "x"}, None, "delivered")
+    assert found["reply_topic"] == "caroni/managers/m1/inbox/agents/a1"
+    assert (found["log"], found["log_next"]) == ("begün", 6)
+    agent.bench.end(job, outputs={"out": "Y"}, exit_code=0)
+    found = client.get(f"/api/jobs/{job}").json()
+    assert (found["status"], found["outputs"], found["exit_code"]) == ("completed", {"out": "Y"}, 0)
+    assert (found["log"], found["log_next"]) == ("begün", None)
+    assert found["ended"] == "2023-11-14T22:13:20.000Z"
+
+
+def test_a_log_by_parts(agent: AgentBench, client: Client) -> None:
+    (job,) = place(agent)
+    agent.bench.runner.logs[job] = b"0123456789"
+    answer = client.get(f"/api/jobs/{job}/log?offset=4")
+    assert (answer.text, answer.headers["Caroni-Log"], answer.headers["Caroni-Log-Next"]) == ("456789", "coming", "10")
+    agent.bench.end(job)
+    assert client.get(f"/api/jobs/{job}/log").headers["Caroni-Log"] == "complete"
+
+
+@pytest.mark.parametrize("path", ["/api/jobs/none", "/api/jobs/none/log"])
+def test_an_unknown_job_is_404(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+    assert client.post("/api/jobs/none/kill").status_code == 404
+
+
+def test_a_running_job_is_killed_when_its_processes_are_gone_and_a_waiting_one_at_once(
+    agent: AgentBench, client: Client
+) -> None:
+    running, waiting = place(agent, 2)
+    answer = client.post(f"/api/jobs/{waiting}/kill")
+    assert (answer.status_code, answer.json()["status"]) == (200, "killed")
+    assert "owner of agent a1" in answer.json()["reason"]
+    answer = client.post(f"/api/jobs/{running}/kill")
+    assert (answer.status_code, answer.json()["status"]) == (200, "running")
+    assert "owner of agent a1" in answer.json()["killing"]
+    assert list(agent.bench.runner.killed) == [running]
+    agent.bench.end(running, reason="killed")
+    assert client.get(f"/api/jobs/{running}").json()["killing"] is None
+    again = client.post(f"/api/jobs/{running}/kill")
+    assert again.status_code == 409
+    assert "killed already" in again.json()["error"]
+
+
+def test_job_types_with_what_is_wrong_with_others(agent: AgentBench, client: Client) -> None:
+    agent.bench.types = type(agent.bench.types)({"upper": job_type("upper", repeat=False)}, {})
+    agent.errors = {"broken": (Problem("broken.yaml:2", "no script"),)}
+    found = client.get("/api/job-types").json()
+    assert found["errors"] == {"broken": ["broken.yaml:2: no script"]}
+    (upper,) = found["job_types"]
+    assert (upper["name"], upper["inputs"], upper["repeat"], upper["script"]) == (
+        "upper",
+        {"message": "string"},
+        False,
+        "true",
+    )
+    assert upper["limits"]["timeout_s"] is None
+
+
+def test_draining_and_back(agent: AgentBench, client: Client) -> None:
+    place(agent, 2)
+    none = {"pending": 0, "queued": 0, "running": 0}
+    assert client.get("/api/drain").json() == {"drained": False, "jobs": {**none, "queued": 1, "running": 1}}
+    assert client.post("/api/drain").json()["drained"] is True
+    assert "*" in agent.bench.presences[-1]["refuses"]  # type: ignore[operator]
+    assert client.get("/api/drain").json()["drained"] is True
+    assert client.post("/api/drain", json={"on": False}).json()["drained"] is False
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"no JSON", 400), (b"[]", 400), (b'{"on": "yes"}', 422)])
+def test_a_wrong_drain_changes_nothing(client: Client, body: bytes, status: int) -> None:
+    answer = client.post("/api/drain", content=body)
+    assert answer.status_code == status
+    assert client.get("/api/drain").json()["drained"] is False
+
+
+def test_the_agent_describes_and_counts_itself(agent: AgentBench, client: Client) -> None:
+    place(agent, 2)
+    lines = client.get("/metrics").text.splitlines()
+    assert 'caroni_jobs{status="queued"} 1' in lines
+    assert 'caroni_jobs{status="completed"} 0' in lines
+    assert 'caroni_jobs_unfinished{manager="m1",status="running"} 1' in lines
+    assert "caroni_drained 0" in lines
+    paths = client.get("/schema/openapi.json").json()["paths"]
+    assert {"/api/jobs", "/api/jobs/{job}", "/api/jobs/{job}/kill", "/api/job-types", "/api/drain"} <= set(paths)
+    assert client.get("/api/node").json()["role"] == "agent"

@@ -1,0 +1,257 @@
+"""Nodes behind their APIs, without broker and without loop: commands run at once, on a real database."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from caroni_edge.agent import api as agent_api
+from caroni_edge.agent.api import AgentApi
+from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.chance import SeededChance
+from caroni_edge.config import Secret, WebConfig, WebUser
+from caroni_edge.delivery.events import Events
+from caroni_edge.documents import Problem
+from caroni_edge.manager import api as manager_api
+from caroni_edge.manager.api import ManagerApi
+from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.store import Store
+from caroni_edge.manager.templates import Templates, load_templates
+from caroni_edge.manager.views import ManagerViews, Plans
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.messages import (
+    JobOffer,
+    JobStatusUpdate,
+    JobTypeNotice,
+    LinkMessage,
+    OfferAccept,
+    Placement,
+    Presence,
+    Trigger,
+)
+from caroni_edge.protocol.topics import PresenceOf, Topics
+from caroni_edge.reactor import Moment, Notices
+from caroni_edge.storage.database import Database, open_database
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, start
+from caroni_edge.web.site import NodeView
+from tests.unit.agent_bench import Bench
+
+Result = TypeVar("Result")
+
+TEMPLATES = Path(__file__).parents[1] / "config" / "templates"
+TOKEN = "the-token"
+PASSWORD = "the password"
+DATE = 1_700_000_000.0
+
+WEB = WebConfig(
+    host="127.0.0.1",
+    port=0,
+    username="admin",
+    password=Secret(PASSWORD),
+    token=Secret(TOKEN),
+    users={"viola": WebUser(role="viewer", password=Secret("looks"))},
+)
+
+
+@dataclass
+class DirectService:
+    """Runs commands at once, as the node's loop would: in a transaction, with `settle` at its end.
+
+    Attributes:
+        database: The writing connection.
+        settle: Decides at the end of a batch.
+        now: The time, which only tests move.
+        failure: Raised instead of running anything.
+    """
+
+    database: Database
+    settle: Callable[[Moment], None]
+    now: float = 1000.0
+    failure: Exception | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def at(self) -> Moment:
+        return Moment(self.now, DATE + self.now)
+
+    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
+        if self.failure is not None:
+            raise self.failure
+        with self.lock, self.database.immediate():
+            with self.database.savepoint():
+                result = work(self.at)
+            self.settle(self.at)
+        return result
+
+    def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        return in_thread(name, work)
+
+
+class SentMessages:
+    """An outbox that only remembers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, LinkMessage]] = []
+
+    def put(self, peer: str, message: LinkMessage) -> None:
+        self.sent.append((peer, message))
+
+
+class ManagerBench:
+    """A manager's reactor, its views, and agents that are played by the test.
+
+    Attributes:
+        problem: What the node says to why it is not ready.
+    """
+
+    def __init__(self, path: Path, templates: Templates | None = None, **settings: Any) -> None:
+        self.path = path / "state.db"
+        self.database = open_database(self.path, "managers")
+        self.database.conn.execute("PRAGMA synchronous = OFF")
+        self.problem: str | None = None
+        self.offers = 0
+        self.outbox = SentMessages()
+        self.templates = load_templates(TEMPLATES) if templates is None else templates
+        topics, chance, conn = Topics("caroni", "managers", "m1"), SeededChance("bench"), self.database.conn
+        context = Context(
+            settings=ManagerSettings(**settings),
+            topics=topics,
+            store=Store(conn),
+            outbox=self.outbox,
+            notices=Notices(),
+            events=EventWriter(Events(conn, chance), topics),
+            chance=chance,
+            silent_for=lambda _agent, _now: 0.0,
+            wanted=set(),
+        )
+        self.reactor = ManagerReactor(context, self.templates)
+        self.service = DirectService(self.database, self.reactor.settle)
+        self.service.call(self.reactor.on_start)
+        self.readers = Readers(self.path)
+        self.plans = Plans()
+        node = NodeView("manager", "m1", "1.2.3", "here", lambda: self.problem, lambda: self.problem is None)
+        self.api = ManagerApi(node, self.readers, self.service, self.reactor, lambda: self.templates, self.plans)
+
+    # What happens to the manager
+
+    def trigger(self, template: str = "test_simple", workflow: str = "w1", **inputs: Any) -> str:
+        trigger = Trigger(template=template, inputs=inputs or {"message": "caronirocks"}, id=workflow)
+        return self.service.call(lambda at: self.reactor.start_workflow(trigger, at))[0]
+
+    def see(self, agent: str, *job_types: str, refuses: dict[str, str] | None = None, slots: int = 2) -> None:
+        types = {name: JobTypeNotice(inputs={"message": "string"}) for name in job_types}
+        notice = Presence(online=True, boot="b", job_types=types, slots=slots, refuses=refuses or {}, host="there")
+        self._notice(agent, encode(notice))
+
+    def lose(self, agent: str) -> None:
+        self._notice(agent, encode(Presence(online=False, boot="b")))
+
+    def _notice(self, agent: str, payload: bytes) -> None:
+        self.service.call(lambda at: self.reactor.on_notice(PresenceOf("agents", agent), payload, at))
+
+    def place(self, agent: str, job_type: str, ready: int = 1, waiting: int = 0, *, repeat: bool = True) -> Placement:
+        """Let an agent offer for a job type, and return the job that it gets."""
+        self.offers += 1
+        offer = f"offer{self.offers:06d}"
+        self.message(
+            agent,
+            JobOffer(offer=offer, job_type=job_type, serial=1, ready=ready, waiting=waiting, repeat=repeat),
+        )
+        _, accepted = self.outbox.sent[-1]
+        assert isinstance(accepted, OfferAccept)
+        return accepted.jobs[0]
+
+    def status(self, agent: str, job: str, status: Any, **facts: Any) -> None:
+        self.service.now += 1
+        self.message(agent, JobStatusUpdate(job=job, serial=int(self.service.now), status=status, **facts))
+
+    def message(self, agent: str, message: LinkMessage) -> None:
+        self.service.call(lambda at: self.reactor.on_message(agent, message, at))  # type: ignore[arg-type]
+
+    def fail(self, agent: str, job_type: str, reason: str = "its exit status was 3", **facts: Any) -> Placement:
+        """Let an agent take a step and fail."""
+        self.service.now += 100
+        job = self.place(agent, job_type)
+        date = DATE + self.service.now
+        facts = {"exit_code": 3, "stderr": "no such file", "started": date, "ended": date + 1} | facts
+        self.status(agent, job.job, "failed", begun=True, reason=reason, **facts)
+        return job
+
+    # What is seen of it
+
+    def views(self) -> AbstractContextManager[ManagerViews]:
+        return self.api.look()
+
+    def close(self) -> None:
+        self.readers.close()
+        self.database.close()
+
+
+class AgentBench:
+    """An agent's reactor behind its API; the test drives it by `bench`."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.bench = Bench(**settings)
+        self.readers = Snapshots(self.bench.database.conn)
+        self.errors: dict[str, tuple[Problem, ...]] = {}
+        node = NodeView("agent", "a1", "1.2.3", "here", lambda: None, lambda: True)
+        topic = Topics("caroni", "agents", "a1").inbox_of("{manager}")
+        self.api = AgentApi(node, self.readers, self, self.bench.reactor, self._types, self.bench.runner, topic)
+
+    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
+        result: Result = self.bench.call(work)
+        return result
+
+    def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        return in_thread(name, work)
+
+    def _types(self) -> JobTypes:
+        return replace(self.bench.types, errors=self.errors)
+
+
+class Snapshots(Readers):
+    """Read-only connections to a copy of a database in memory, made for each request."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        super().__init__(Path(":memory:"))
+        self._conn = conn
+
+    @contextmanager
+    def open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(":memory:")) as copy:
+            self._conn.backup(copy)
+            copy.row_factory = sqlite3.Row
+            yield copy
+
+
+class Client(httpx.Client):
+    """A client of a node's API, with its token."""
+
+    def __init__(self, server: WebServer, token: str | None = TOKEN) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        super().__init__(base_url=server.url, headers=headers, trust_env=False)
+
+
+def serve_manager(bench: ManagerBench, path: Path, web: WebConfig = WEB) -> WebServer:
+    """Serve the manager of a bench."""
+    return start(web, manager_api.make_site(bench.api, path), bench.service)
+
+
+def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB) -> WebServer:
+    """Serve the agent of a bench."""
+    return start(web, agent_api.make_site(bench.api, path), bench)
+
+
+def in_thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    """Run `work` in a thread that no test waits for."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
