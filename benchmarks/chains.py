@@ -30,6 +30,7 @@ from caroni_edge.transport.mqtt import MqttTransport
 ROOT = Path(__file__).resolve().parent.parent
 TRIGGERS = "caroni/managers/m1/workflows"
 EVENTS = "caroni/managers/m1/events/#"
+PRESENCE = "caroni/presence/#"
 
 
 def main() -> None:
@@ -123,7 +124,12 @@ class Client:
         opened.callback(self._transport.stop, 2.0)
         while not isinstance(self._arrived.get(timeout=10), Connected):
             continue
-        self._transport.subscribe([(EVENTS, 1)])
+        self._transport.subscribe([(EVENTS, 1), (PRESENCE, 0)])
+        nodes = {"caroni/presence/managers/m1", "caroni/presence/agents/a1"}
+        while nodes:
+            event = self._arrived.get(timeout=60)
+            if isinstance(event, Arrived) and json.loads(event.payload)["online"]:
+                nodes.discard(event.topic)
 
     def run(self, count: int) -> float:
         """Start workflows at once; return the seconds until the last has completed."""
@@ -136,6 +142,8 @@ class Client:
             event = self._arrived.get(timeout=120)
             if isinstance(event, Arrived):
                 self._transport.ack(event)
+                if "/events/" not in event.topic:
+                    continue
                 body = json.loads(event.payload)
                 if body["type"] == "caroni.workflow.failed":
                     sys.exit(f"a workflow failed: {body['data']}")

@@ -22,7 +22,7 @@ def is_quiet(federation: Federation) -> bool:
 
 
 def _left(conn: object) -> bool:
-    return conn.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None  # type: ignore[attr-defined,no-any-return]
+    return conn.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None  # type: ignore[attr-defined]
 
 
 def problems(federation: Federation) -> list[str]:

@@ -1,4 +1,4 @@
-"""A whole federation in one process, on simulated time: real reactors, link, stores and codec; broker and hosts pretended.
+"""A whole federation in one process, on simulated time: the real code, with broker and hosts pretended.
 
 The same seed gives the same run. First a phase with faults, then none: everything must come to its end.
 """
@@ -25,6 +25,7 @@ from tests.simulation.members import Agent, Manager, Member
 
 TYPES = ("red", "green", "blue")
 SUBMIT_AGAIN_S = 2.0
+MOST_ROUNDS_AT_ONCE = 1000
 
 
 def result(order: JobOrder) -> dict[str, Any]:
@@ -138,6 +139,7 @@ class Federation:
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time go on; return whether `until` came true."""
         end = self.now + seconds
+        rounds_at_once = 0
         while self.now < end:
             self._submit()
             for agent in self.agents:
@@ -147,7 +149,12 @@ class Federation:
                 member.run(self.now)
             if until():
                 return True
-            self.now = min(max(self._next(), self.now), end)
+            following = min(max(self._next(), self.now), end)
+            rounds_at_once = rounds_at_once + 1 if following == self.now else 0
+            if rounds_at_once > MOST_ROUNDS_AT_ONCE:
+                busy = [member.name for member in self.members if member.next_due(self.now) <= self.now]
+                raise AssertionError(f"time stands still at {self.now}: {busy} always have something to do")
+            self.now = following
         return until()
 
     def calm(self) -> None:
@@ -191,7 +198,9 @@ def _template(plan: Plan) -> Template:
 def _job_type(name: str) -> JobType:
     return JobType(
         name=name,
-        inputs={"a": parse_type("string"), "b": parse_type("string?")} if name == "red" else {"a": parse_type("string")},
+        inputs={"a": parse_type("string"), "b": parse_type("string?")}
+        if name == "red"
+        else {"a": parse_type("string")},
         outputs={"out": parse_type("string")},
         command=("true",),
         script=None,

@@ -1,0 +1,184 @@
+"""Real daemons as processes, on a real broker: started, killed, asked over MQTT and HTTP."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import yaml
+
+from caroni_edge.transport.base import Arrived
+from tests.brokers import Client, RunningBroker
+from tests.support import free_port, wait_until
+
+TOKEN = "a-token-for-tests"
+CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
+READY_WITHIN_S = 30.0
+
+
+class Daemon:
+    """A manager or an agent.
+
+    Attributes:
+        config: Its configuration file.
+        url: Of its API.
+        state_dir: Its state.
+    """
+
+    def __init__(self, directory: Path, role: str, name: str, broker: RunningBroker, **settings: Any) -> None:
+        self.role, self.name = role, name
+        self.state_dir = directory / f"state-{name}"
+        self.config = directory / f"{name}.yaml"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        facts = {
+            "id": name,
+            "state_dir": str(self.state_dir),
+            "broker": {"url": broker.url, "username": name, "password": "x"},
+            "disk_floor": "1M",
+            "web": {"port": port, "token": TOKEN, "password": "x"},
+            "log": {"level": "debug"},
+        }
+        self.config.write_text(yaml.safe_dump({**facts, **settings}, sort_keys=False))
+        self._log_file = directory / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *, wait: bool = True) -> "Daemon":
+        """Start it, and wait until it is ready."""
+        command = [sys.executable, "-m", "caroni_edge", self.role, "--config", str(self.config)]
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self) -> None:
+        """Wait until it is connected."""
+        wait_until(lambda: self.ready() == 200, READY_WITHIN_S, f"{self.name} to be ready")
+
+    def ready(self) -> int:
+        """Return the status of /readyz, 0 while nothing answers; a daemon that has ended fails the test."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.log
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code
+        return 0
+
+    def is_running(self) -> bool:
+        """Tell whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def stop(self) -> int:
+        """Stop it cleanly, and return its exit status."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self._process.wait(20)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(20)
+
+    def get(self, path: str) -> Any:
+        """Ask its API."""
+        answer = httpx.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: Any = None) -> httpx.Response:
+        """Change something by its API."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.post(f"{self.url}{path}", headers=headers, json=body, timeout=10)
+
+
+class Fleet:
+    """Daemons and a client on one broker.
+
+    Attributes:
+        events: All events of all managers: their type and data.
+    """
+
+    def __init__(self, directory: Path, broker: RunningBroker) -> None:
+        self.directory, self.broker = directory, broker
+        self._daemons: list[Daemon] = []
+        self.client = Client.of(broker, "watcher", username="watcher", password="x")
+        self.client.connect()
+        self.client.subscribe("caroni/managers/+/events/#")
+
+    def manager(self, name: str = "m1", *, start: bool = True, **settings: Any) -> Daemon:
+        """Start a manager with the example templates, unless it is given others."""
+        return self._daemon("manager", name, {"templates": str(CONFIG / "templates"), **settings}, start=start)
+
+    def agent(self, name: str = "a1", *, start: bool = True, **settings: Any) -> Daemon:
+        """Start an agent with the example job types, unless it is given others."""
+        chosen = {"job_types": str(CONFIG / "jobtypes"), "slots": 2, **settings}
+        return self._daemon("agent", name, chosen, start=start)
+
+    def _daemon(self, role: str, name: str, settings: Mapping[str, Any], *, start: bool) -> Daemon:
+        daemon = Daemon(self.directory, role, name, self.broker, **settings)
+        self._daemons.append(daemon)
+        return daemon.start() if start else daemon
+
+    def close(self) -> None:
+        """End all."""
+        for daemon in self._daemons:
+            daemon.stop()
+        self.client.stop(0)
+
+    def trigger(self, payload: bytes | Mapping[str, Any], manager: str = "m1") -> None:
+        """Publish a trigger."""
+        body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
+        self.client.publish(f"caroni/managers/{manager}/workflows", body)
+
+    @property
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """What the managers have said, as (type, data)."""
+        found = [msgspec.json.decode(each.payload) for each in self.client.find(Arrived, _is_event)]
+        return [(each["type"], each["data"]) for each in found]
+
+    def of(self, workflow: str, kind: str) -> list[dict[str, Any]]:
+        """Return the data of a workflow's events of one type."""
+        return [data for seen, data in self.events if seen == kind and data.get("workflow") == workflow]
+
+    def outputs(self, workflow: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait for a workflow to complete, and return its outputs."""
+
+        def completed() -> list[dict[str, Any]]:
+            failed = self.of(workflow, "caroni.workflow.failed")
+            assert not failed, failed
+            return self.of(workflow, "caroni.workflow.completed")
+
+        outputs: dict[str, Any] = wait_until(completed, timeout_s, f"{workflow} to complete")[0]["outputs"]
+        return outputs
+
+    def rejections(self) -> list[dict[str, Any]]:
+        """Return the data of all refused triggers."""
+        return [data for kind, data in self.events if kind == "caroni.workflow.rejected"]
+
+
+def _is_event(message: Arrived) -> bool:
+    return "/events/" in message.topic

@@ -1,0 +1,130 @@
+"""Bad input of any kind: a clear error where the user looks, nothing else disturbed, no process ended."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.daemons import CONFIG, Fleet
+from tests.support import wait_until
+
+TOPICS = (
+    "caroni/managers/m1/inbox/agents/a1",
+    "caroni/agents/a1/inbox/managers/m1",
+    "caroni/presence/agents/a1",
+    "caroni/presence/agents/zz",
+    "caroni/presence/managers/m1",
+    "caroni/presence/managers/zz",
+    "caroni/requests/foojob0/m1",
+    "caroni/requests/foojob0/zz",
+    "caroni/managers/m1/inbox/agents/zz",
+)
+GARBAGE = (
+    b"garbage",
+    b"\xff\xfe\x00",
+    b"[]",
+    b"{}",
+    b'{"v":9,"from":"a1","to":"m1","boot":"x","ack":[0,""]}',
+    b'{"v":1,"from":"a1","to":"m1","boot":"x","ack":[0,""],"first":1,"prev":"","messages":[{"id":"x","type":"Nonsense"}]}',
+    b'{"v":1,"from":"other","to":"m1","boot":"x","ack":[0,""]}',
+    b'{"online":"maybe"}',
+    b'{"serial":-1}',
+    b"[" * 5000,
+    b"x" * (1 << 20),
+)
+
+BAD_TRIGGERS = {
+    "not JSON": (b"hello", "cannot be read"),
+    "bad UTF-8": (b'{"template":"\xff"}', "cannot be read"),
+    "unknown template": (b'{"template":"tset_simple"}', 'did you mean "test_simple"'),
+    "missing input": (b'{"template":"test_simple"}', "message is missing"),
+    "extra input": (b'{"template":"test_simple","inputs":{"message":"x","mesage":1}}', "mesage is no input"),
+    "wrong type": (b'{"template":"test_simple","inputs":{"message":3}}', "expected string"),
+    "unknown field": (b'{"template":"test_simple","inputs":{"message":"x"},"foo":1}', "foo"),
+    "bad id": (b'{"template":"test_simple","inputs":{"message":"x"},"id":"A B"}', "cannot be read"),
+    "reserved id": (b'{"template":"test_simple","inputs":{"message":"x"},"id":"rejected"}', "rejected"),
+    "reply into an inbox": (
+        b'{"template":"test_simple","inputs":{"message":"x"},"reply_to":"caroni/agents/a1/inbox/managers/m1"}',
+        "reply_to must lie",
+    ),
+    "too large": (b'{"template":"test_simple","inputs":{"message":"' + b"x" * (1 << 20) + b'"}}', "65536 are allowed"),
+    "deep": (b'{"template":"test_simple","inputs":{"message":' + b"[" * 900 + b"]" * 900 + b"}}", "levels"),
+}
+
+
+def test_refused_triggers_say_why_and_disturb_nothing(fleet: Fleet) -> None:
+    fleet.agent()
+    manager = fleet.manager()
+    for number, (payload, words) in enumerate(BAD_TRIGGERS.values(), start=1):
+        fleet.trigger(payload)
+        last = wait_until(lambda n=number: fleet.rejections()[n - 1 :], 15, f"rejection {words}")[0]  # type: ignore[misc]
+        assert words in last["reason"]
+    fleet.client.publish(
+        "caroni/managers/m1/workflows", b'{"template":"test_simple","inputs":{"message":"x"}}', retain=True
+    )
+    wait_until(lambda: len(fleet.rejections()) > len(BAD_TRIGGERS) or manager.get("/api/workflows")["workflows"])
+    fleet.client.publish("caroni/managers/m1/workflows", b"", retain=True)
+    fleet.trigger({"template": "test_simple", "inputs": {"message": "fine"}, "id": "w1"})
+    assert fleet.outputs("w1") == {"result": "prepended FINEappend"}
+
+
+@pytest.mark.parametrize("retain", [False, True])
+def test_garbage_on_every_topic_disturbs_nothing(any_fleet: Fleet, retain: bool) -> None:
+    agent = any_fleet.agent()
+    manager = any_fleet.manager()
+    for topic in TOPICS:
+        for payload in GARBAGE:
+            any_fleet.client.publish(topic, payload, retain=retain)
+        any_fleet.client.publish(topic, b"", retain=retain)
+    any_fleet.trigger({"template": "test_simple", "inputs": {"message": "fine"}, "id": "w1"})
+    assert any_fleet.outputs("w1", 60) == {"result": "prepended FINEappend"}
+    assert manager.is_running()
+    assert agent.is_running()
+    assert "Traceback" not in manager.log.replace("dead_letters", "")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo '{\"jobout\": 3}'", "jobout"),
+        ('echo "{"', "JSON"),
+        ("echo '{}'", "jobout"),
+        ("head -c 60000 /dev/zero | tr '\\0' x | sed 's/^/jobout=/' >> \"$CARONI_OUTPUTS\"", "48"),
+        ("exit 7", "7"),
+        ("kill -9 $$", "SIGKILL"),
+        ('printf \'{"jobout": "\\xff"}\'', "UTF-8"),
+    ],
+)
+def test_a_job_that_gives_no_good_output_fails_and_says_why(
+    fleet: Fleet, tmp_path: Path, script: str, words: str
+) -> None:
+    types = tmp_path / "types"
+    types.mkdir()
+    facts = {"name": "foojob0", "inputs": {"message": "string"}, "outputs": {"jobout": "string"}, "script": script}
+    (types / "foojob0.yaml").write_text(yaml.safe_dump(facts))
+    fleet.agent(job_types=str(types))
+    fleet.manager(attempts=1)
+    fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
+    failed = wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    assert words in failed[0]["reason"]
+
+
+def test_broken_files_are_left_out_and_said(fleet: Fleet, tmp_path: Path) -> None:
+    templates, types = tmp_path / "templates", tmp_path / "types"
+    for source, target in (("templates", templates), ("jobtypes", types)):
+        target.mkdir()
+        for file in (CONFIG / source).iterdir():
+            (target / file.name).write_bytes(file.read_bytes())
+    (templates / "broken.cwl").write_text("class: Workflow\ncwlVersion: v1.2\nsteps: [\n")
+    (types / "broken.yaml").write_text("name: broken\nscript: [1, 2\n")
+    agent = fleet.agent(job_types=str(types))
+    manager = fleet.manager(templates=str(templates))
+    assert "broken.cwl:" in manager.log
+    assert "broken.yaml:" in agent.log
+    assert "broken" in json.dumps(manager.get("/api/templates"))
+    fleet.trigger({"template": "broken"})
+    wait_until(fleet.rejections, 10, "a rejection")
+    assert "broken.cwl:" in fleet.rejections()[0]["reason"]
+    fleet.trigger({"template": "test_simple", "inputs": {"message": "fine"}, "id": "w1"})
+    assert fleet.outputs("w1") == {"result": "prepended FINEappend"}
