@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from caroni_edge.cli.api_client import Api, manager_api, part, plain, table
-
-STATUSES = ("created", "initializing", "running", "stalled", "completed", "failed", "cancelled")
+from caroni_edge.manager.lifecycle import Workflow
 
 
 @click.command(epilog="Example: caroni-edge status w1")
 @click.argument("workflow", required=False)
-@click.option("--status", "state", type=click.Choice(STATUSES), help="Only workflows in this state.")
+@click.option(
+    "--status", "state", type=click.Choice([status.value for status in Workflow]), help="Only workflows in this state."
+)
 @click.option("--template", help="Only workflows of this template.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option("--after", help="Go on after a page: what `next` says.")

@@ -70,6 +70,8 @@ class Explainer:
                 yield _reason("failed", f"it failed at {ended}: {row['reason']}", ended=ended, reason=row["reason"])
             case _:
                 yield from self._of_us()
+        if status is Workflow.STALLED:
+            yield _reason("stalled", f"it is stalled: {row['reason']}", reason=row["reason"])
         asked = (Step.FAILED,) if status is Workflow.FAILED else _UNFINISHED
         steps = self._views.steps_that_tell(row, asked, STEPS_EXPLAINED + 1)
         yield from self._of_steps(row, steps[:STEPS_EXPLAINED])
@@ -143,8 +145,9 @@ class Explainer:
             return
         if step["retry_due"] is not None:
             left_s = max(0.0, step["retry_due"] - self._present.now)
-            why = f"{_ended(last)}; the next attempt" if last else "was given back; it"
-            yield _reason("retry_delay", f"{why} is asked for in {left_s:.1f} s", seconds=left_s, **_facts(last))
+            why = _ended(last) if last else "its last agent gave it back"
+            said = f"is asked for again in {left_s:.1f} s: {why}"
+            yield _reason("retry_delay", said, seconds=left_s, **_facts(last))
             return
         if last is not None:
             yield _reason("attempt_failed", f"is tried again: {_ended(last)}", **_facts(last))
@@ -173,7 +176,7 @@ class Explainer:
     def _of_asked(self, asked: list[Row], job_type: str) -> Iterator[Reason]:
         reconciling = [each["agent"] for each in asked if each["wanted"]]
         if reconciling:
-            said = f"waits until {_names(reconciling)} has said which jobs it holds; till then nothing is given to it"
+            said = f"waits: {_names(reconciling)} must first say which jobs are there, and is given nothing till then"
             yield _reason("reconciling", said, agents=reconciling)
         failed = [each["agent"] for each in asked if each["failed_here"]]
         if failed and len(failed) < len(asked):
@@ -205,7 +208,8 @@ def _failed(step: Row, attempts: list[AttemptView]) -> Reason:
 def _ended(attempt: AttemptView) -> str:
     reason, code = attempt["reason"] or attempt["status"], attempt["exit_code"]
     exit_code = "" if code is None or str(code) in reason else f" (exit code {code})"
-    return f"attempt {attempt['attempt']} on agent {attempt['agent']} failed{exit_code}: {reason}"
+    what = "was given up" if attempt["lost"] else "failed"
+    return f"attempt {attempt['attempt']} on agent {attempt['agent']} {what}{exit_code}: {reason}"
 
 
 def _by(attempt: AttemptView | None) -> str:

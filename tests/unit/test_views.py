@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from caroni_edge.agent import views as agent_views
 from caroni_edge.manager import views
 from caroni_edge.manager.lifecycle import Step, Workflow
 from caroni_edge.storage.database import memory_database
@@ -224,6 +225,9 @@ BOUNDED = {
     "WAITING_BY_PEER": "SCAN p",
     # One row for each message that nobody could handle: a bug of somebody's.
     "DEAD_LETTERS": "SCAN dead_letters",
+    # One row for each manager, job type and state.
+    "COUNT_JOBS": "SCAN load",
+    "COUNT_BY_MANAGER": "SCAN load",
     # From an end of the table, with LIMIT 1.
     "EVENTS": "SCAN events",
 }
@@ -238,7 +242,12 @@ def statements(module: ModuleType) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("role", "name", "sql"),
-    [("managers", *each) for module in (views, metrics) for each in statements(module)],
+    [
+        (role, *each)
+        for role, modules in {"managers": (views, metrics), "agents": (agent_views, metrics)}.items()
+        for module in modules
+        for each in statements(module)
+    ],
 )
 def test_every_statement_is_served_by_an_index(role: Role, name: str, sql: str) -> None:
     conn = memory_database(role).conn

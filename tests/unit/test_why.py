@@ -8,7 +8,7 @@ import pytest
 
 from caroni_edge.manager import why
 from caroni_edge.manager.shapes import Reason, Why
-from caroni_edge.protocol.messages import JobAccepted
+from caroni_edge.protocol.messages import JobAccepted, JobDecline
 from tests.web_bench import ManagerBench
 
 
@@ -169,11 +169,30 @@ def test_an_attempt_has_failed_and_the_next_one_has_to_wait(bench: ManagerBench)
     reason = only(explain(bench, "upper"))
     assert reason["condition"] == "retry_delay"
     assert reason["sentence"] == (
-        "step upper attempt 1 on agent a1 failed (exit code 3): it gave no outputs; "
-        "the next attempt is asked for in 1.0 s"
+        "step upper is asked for again in 1.0 s: attempt 1 on agent a1 failed (exit code 3): it gave no outputs"
     )
     assert reason["facts"]["job"] == job.job
     assert (reason["facts"]["stderr"], reason["facts"]["exit_code"]) == ("no such file", 3)
+
+
+def test_a_job_that_was_given_back_is_asked_for_again(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger()
+    job = bench.place("a1", "foojob0").job
+    bench.message("a1", JobDecline(job=job, reason="no room"))
+    reason = only(explain(bench, "upper"))
+    assert reason["condition"] == "retry_delay"
+    assert reason["sentence"] == "step upper is asked for again in 1.0 s: its last agent gave it back"
+
+
+def test_an_agent_must_first_say_what_it_holds(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger()
+    bench.database.conn.execute("INSERT INTO peers (peer, reconcile) VALUES ('a1', 1)")
+    bench.service.call(lambda _at: None)
+    reason = only(explain(bench, "upper"))
+    assert reason["condition"] == "reconciling"
+    assert "a1 must first say which jobs are there" in reason["sentence"]
 
 
 def test_what_may_not_be_repeated_waits_for_somebody(bench: ManagerBench) -> None:
@@ -235,7 +254,8 @@ def test_a_stalled_workflow_says_what_is_missing(bench: ManagerBench) -> None:
     bench.service.call(lambda _at: None)
     found = explain(bench)
     assert found["status"] == "stalled"
-    assert "agents_away" in conditions(found)
+    assert conditions(found)[:2] == ["stalled", "agents_away"]
+    assert "foojob0" in found["why"][0]["sentence"]
 
 
 def test_workflows_that_have_ended(bench: ManagerBench) -> None:
