@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import httpx
 import msgspec
 import yaml
 
-from caroni_edge.transport.base import Arrived
-from tests.brokers import Client, RunningBroker
+from caroni_edge.transport.base import Arrived, Connected, Event, Published
+from caroni_edge.transport.mqtt import MqttTransport
+from tests.brokers import RunningBroker
 from tests.support import free_port, wait_until
 
 TOKEN = "a-token-for-tests"
@@ -97,6 +99,11 @@ class Daemon:
             self._process.terminate()
         return self._process.wait(20)
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself, and return its exit status."""
+        assert self._process is not None
+        return self._process.wait(30)
+
     def kill(self) -> None:
         """Kill it with SIGKILL."""
         assert self._process is not None
@@ -115,19 +122,54 @@ class Daemon:
         return httpx.post(f"{self.url}{path}", headers=headers, json=body, timeout=10)
 
 
-class Fleet:
-    """Daemons and a client on one broker.
+class Watcher:
+    """Hears all events of all managers, over reconnects too, and publishes triggers."""
 
-    Attributes:
-        events: All events of all managers: their type and data.
-    """
+    def __init__(self, broker: RunningBroker) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self._subscribed = threading.Event()
+        self._transport = MqttTransport(
+            host=broker.host,
+            port=broker.port,
+            client_id="watcher",
+            username="watcher",
+            password="x",
+            retry_first_s=0.05,
+        )
+        self._published: set[int] = set()
+        self._transport.start(self._take)
+        assert self._subscribed.wait(20), "the watcher does not connect"
+
+    def stop(self) -> None:
+        """Disconnect."""
+        self._transport.stop(1)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish with QoS 1, and wait for the PUBACK."""
+        token = self._transport.publish(topic, payload, qos=1, retain=retain)
+        assert token, "not connected"
+        wait_until(lambda: token in self._published, 20, "the PUBACK")
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Connected():
+                self._transport.subscribe([("caroni/managers/+/events/#", 1)])
+                self._subscribed.set()
+            case Published():
+                self._published.add(event.token)
+            case Arrived():
+                body = msgspec.json.decode(event.payload)
+                self.events.append((body["type"], body["data"]))
+                self._transport.ack(event)
+
+
+class Fleet:
+    """Daemons and a client on one broker."""
 
     def __init__(self, directory: Path, broker: RunningBroker) -> None:
         self.directory, self.broker = directory, broker
         self._daemons: list[Daemon] = []
-        self.client = Client.of(broker, "watcher", username="watcher", password="x")
-        self.client.connect()
-        self.client.subscribe("caroni/managers/+/events/#")
+        self.client = Watcher(broker)
 
     def manager(self, name: str = "m1", *, start: bool = True, **settings: Any) -> Daemon:
         """Start a manager with the example templates, unless it is given others."""
@@ -147,22 +189,16 @@ class Fleet:
         """End all."""
         for daemon in self._daemons:
             daemon.stop()
-        self.client.stop(0)
+        self.client.stop()
 
     def trigger(self, payload: bytes | Mapping[str, Any], manager: str = "m1") -> None:
         """Publish a trigger."""
         body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
         self.client.publish(f"caroni/managers/{manager}/workflows", body)
 
-    @property
-    def events(self) -> list[tuple[str, dict[str, Any]]]:
-        """What the managers have said, as (type, data)."""
-        found = [msgspec.json.decode(each.payload) for each in self.client.find(Arrived, _is_event)]
-        return [(each["type"], each["data"]) for each in found]
-
     def of(self, workflow: str, kind: str) -> list[dict[str, Any]]:
         """Return the data of a workflow's events of one type."""
-        return [data for seen, data in self.events if seen == kind and data.get("workflow") == workflow]
+        return [data for seen, data in self.client.events if seen == kind and data.get("workflow") == workflow]
 
     def outputs(self, workflow: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait for a workflow to complete, and return its outputs."""
@@ -177,8 +213,4 @@ class Fleet:
 
     def rejections(self) -> list[dict[str, Any]]:
         """Return the data of all refused triggers."""
-        return [data for kind, data in self.events if kind == "caroni.workflow.rejected"]
-
-
-def _is_event(message: Arrived) -> bool:
-    return "/events/" in message.topic
+        return [data for kind, data in self.client.events if kind == "caroni.workflow.rejected"]

@@ -134,6 +134,6 @@ def test_a_second_daemon_on_one_state_directory_is_refused(fleet: Fleet) -> None
     manager = fleet.manager()
     second = type(manager)(fleet.directory, "manager", "m1", fleet.broker, templates=str(fleet.directory))
     second.start(wait=False)
-    assert second.stop() == 2
+    assert second.wait() == 2
     assert "Another process uses this state directory" in second.log
     assert os.path.exists(manager.config)

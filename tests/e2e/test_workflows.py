@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 from tests.e2e.daemons import CONFIG, Fleet
-from tests.support import wait_until
 
 UGLY = "a \"quoted\" 'word'\nsecond line\t\\ \\n é 漢字 🦜 $(touch /tmp/never) `id` ${HOME} %s %n ;|&<>*?[] "
 
@@ -55,22 +54,18 @@ def test_stock_tools_are_enough(fleet: Fleet) -> None:
     fleet.agent()
     fleet.manager()
     port = str(fleet.broker.port)
+    topic = "caroni/managers/m1/events/#"
     listener = subprocess.Popen(
-        ["mosquitto_sub", "-p", port, "-t", "caroni/managers/m1/events/#", "-W", "60"],
-        stdout=subprocess.PIPE,
-        text=True,
+        ["mosquitto_sub", "-d", "-p", port, "-t", topic, "-W", "60"], stdout=subprocess.PIPE, text=True
     )
     assert listener.stdout is not None
-    wait_until(lambda: "mosquitto_sub" in _clients(fleet) or True)
+    lines = iter(listener.stdout)
+    next(line for line in lines if "SUBACK" in line)
     trigger = '{"template":"test_simple","inputs":{"message":"caronirocks"}}'
     command = ["mosquitto_pub", "-p", port, "-q", "1", "-t", "caroni/managers/m1/workflows", "-m", trigger]
     subprocess.run(command, check=True)
-    events = map(json.loads, listener.stdout)
+    events = (json.loads(line) for line in lines if line.startswith("{"))
     completed = next(event for event in events if event["type"] == "caroni.workflow.completed")
     listener.terminate()
     listener.wait(10)
     assert completed["data"]["outputs"] == {"result": "prepended CARONIROCKSappend"}
-
-
-def _clients(fleet: Fleet) -> str:
-    return str(getattr(fleet.broker, "log", ""))
