@@ -16,7 +16,6 @@ from caroni_edge.values import hash_of
 log = logging.getLogger(__name__)
 
 REASON_LIMIT_CHARS = 1000
-STDERR_LIMIT_BYTES = 4096
 
 _UNTOLD = {JobState.PENDING, JobState.QUEUED}
 """`JobAccepted` says as much, and `JobStatusRequest` asks."""
@@ -34,7 +33,8 @@ def ids(row: JobRow) -> dict[str, object]:
 
 
 def shortened(reason: str) -> str:
-    """Return a reason for people, not longer than one wants to read."""
+    """Return a reason for people, not longer than one wants to read, and without what UTF-8 cannot hold."""
+    reason = reason.encode(errors="replace").decode()
     return reason if len(reason) <= REASON_LIMIT_CHARS else f"{reason[: REASON_LIMIT_CHARS - 1]}…"
 
 

@@ -11,7 +11,7 @@ from caroni_edge.reactor import Moment
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 60.0
-BATCH_JOBS = 500
+BATCH_JOBS = 200
 SHARE_A_DAY = 0.05
 """A clock may jump by years: age removes at most so much of the finished jobs a day."""
 DAY_S = 86400.0

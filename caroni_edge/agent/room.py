@@ -13,7 +13,7 @@ Kind = tuple[str, str]
 
 @dataclass(slots=True)
 class Room:
-    """Places at one moment. Ready jobs and waiting ones have places of their own, so neither keeps the other out.
+    """Places at one moment. Waiting jobs have places of their own, so they never keep a ready one out.
 
     Attributes:
         ready: Free places for jobs whose inputs are there.
@@ -43,5 +43,7 @@ def look(store: Store, settings: AgentSettings) -> Room:
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
     room.ready = settings.slots + settings.backlog - room.ahead
-    room.waiting = settings.pending - room.pending.total()
+    # Jobs whose data has come may be more than the backlog holds. Their places are not given to others meanwhile:
+    # the queue would grow without bound behind long jobs.
+    room.waiting = settings.pending - room.pending.total() - max(0, -room.ready)
     return room

@@ -8,6 +8,7 @@ standing of those that are there: who had none gains no credit. (Goyal, Vin, Che
 All of it is memory, and begins anew at a start of the process.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
@@ -73,8 +74,7 @@ class Shares:
         """Bring the slots in line with the jobs that are running; what a finished one has had is charged exactly."""
         slots = self._memory.slots
         there = {job.job: job for job in running}
-        for name in [name for name in slots if name not in there]:
-            self._end(slots.pop(name), now)
+        self.end([name for name in slots if name not in there], now)
         for name, job in there.items():
             if name not in slots:
                 slots[name] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
@@ -83,7 +83,7 @@ class Shares:
         """Look who has ready jobs; who had none the last time gains no credit for it."""
         memory = self._memory
         if newcomers := sorted(set(ready) - memory.ready):
-            had = self._charged(now, with_estimates=False)
+            had, _ = self._charged(now)
             least = self._least(had)
             for manager in newcomers:
                 behind = max(0.0, least - had.get(manager, 0.0))
@@ -93,14 +93,21 @@ class Shares:
     def standings(self, managers: Iterable[str], now: float) -> dict[str, float]:
         """Return where managers stand; one that has nothing here stands where it would come in."""
         here = self._busy()
-        least = self._least(self._charged(now, with_estimates=False))
-        charged = self._charged(now, with_estimates=True)
+        had, charged = self._charged(now)
+        least = self._least(had)
         found = {manager: charged.get(manager, 0.0) for manager in managers}
         return {name: value if name in here else max(value, least) for name, value in found.items()}
 
     def start(self, job: Running, now: float) -> None:
         """Give a job a slot."""
         self._memory.slots[job.job] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
+
+    def end(self, jobs: Iterable[str], now: float) -> None:
+        """Jobs that held slots have ended: charge exactly what they have had."""
+        for name in jobs:
+            slot = self._memory.slots.pop(name, None)
+            if slot is not None:
+                self._end(slot, now)
 
     def forget(self, manager: str) -> None:
         """Forget what a manager has had."""
@@ -112,12 +119,19 @@ class Shares:
         mean_s = memory.estimates.get(slot.job_type, had_s)
         memory.estimates[slot.job_type] = mean_s + NEWEST_COUNTS * (had_s - mean_s)
 
-    def _charged(self, now: float, *, with_estimates: bool) -> dict[str, float]:
-        charged = dict(self._memory.service)
+    def _charged(self, now: float) -> tuple[dict[str, float], dict[str, float]]:
+        """Return what managers have had until now, and that with the estimates for what runs."""
+        had_s: defaultdict[str, float] = defaultdict(float)
+        estimated_s: defaultdict[str, float] = defaultdict(float)
         for slot in self._memory.slots.values():
-            charge_s = max(now - slot.since, slot.estimate_s if with_estimates else 0.0)
-            charged[slot.manager] = charged.get(slot.manager, 0.0) + charge_s / self._weight_of(slot.manager)
-        return charged
+            had_s[slot.manager] += now - slot.since
+            estimated_s[slot.manager] += max(now - slot.since, slot.estimate_s)
+        had, charged = dict(self._memory.service), dict(self._memory.service)
+        for manager in had_s:
+            before, weight = self._memory.service.get(manager, 0.0), self._weight_of(manager)
+            had[manager] = before + had_s[manager] / weight
+            charged[manager] = before + estimated_s[manager] / weight
+        return had, charged
 
     def _busy(self) -> frozenset[str]:
         return self._memory.ready | {slot.manager for slot in self._memory.slots.values()}

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caroni_edge.agent.inputs import VALUES_LIMIT_BYTES, completed, misfit
-from caroni_edge.agent.ledger import Ledger, decode_values, encode_values, ids
+from caroni_edge.agent.ledger import Ledger, decode_values, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.runner import JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.shares import Shares
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow, Running
+from caroni_edge.protocol.messages import Values
 from caroni_edge.reactor import Moment
+from caroni_edge.values import canonical
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +55,16 @@ class Slots:
         self._deeds = deeds
         self._killed: frozenset[str] = frozenset()
         self._in_step = False
+        self._ended: list[str] = []
 
     def settle(self, at: Moment) -> None:
         """Give free slots to ready jobs, and have those killed that are to be."""
-        if not self._in_step:
+        if self._in_step:
+            self._shares.end(self._ended, at.now)
+        else:
             self._shares.sync(self._store.jobs.running(), at.now)
             self._in_step = True
+        self._ended.clear()
         self._give(at)
         self._kill()
 
@@ -145,7 +151,7 @@ class Slots:
         row_now = self._ledger.end(row, event, at, **facts)
         if row_now is None:
             return
-        self._in_step = False
+        self._ended.append(row.job)
         self._killed -= {row.job}
         if event is JobEvent.JOB_COMPLETED:
             self._store.records.completed(row.job_type)
@@ -159,11 +165,11 @@ class Slots:
         if ended.ended is not None:
             facts["ended"] = ended.ended
         if ended.outputs is not None:
-            # A job that completes while it is being killed has completed: its result is a result.
-            outputs = encode_values(ended.outputs)
-            if len(outputs.encode()) <= VALUES_LIMIT_BYTES:
+            outputs, wrong = _sendable(ended.outputs)
+            if wrong is None:
+                # A job that completes while it is being killed has completed: its result is a result.
                 return JobEvent.JOB_COMPLETED, {**facts, "outputs": outputs}
-            facts["reason"] = f"the outputs have {len(outputs.encode())} bytes, and {VALUES_LIMIT_BYTES} are allowed"
+            facts["reason"] = wrong
         facts.setdefault("reason", row.killed or ended.reason)
         facts["stderr"] = _tail(ended.stderr)
         return (JobEvent.JOB_KILLED if row.killed else JobEvent.JOB_FAILED), facts
@@ -180,6 +186,18 @@ class Slots:
 
     def _kill(self) -> None:
         self._deeds.kills.update((job, why) for job, why in self._store.jobs.killed() if job not in self._killed)
+
+
+def _sendable(outputs: Values) -> tuple[str, str | None]:
+    """Return outputs as they are kept, and why they cannot be sent, if they cannot."""
+    try:
+        text = canonical(outputs)
+    except ValueError as error:
+        return "", f"the outputs cannot be sent: one {error}"
+    size_bytes = len(text.encode())
+    if size_bytes > VALUES_LIMIT_BYTES:
+        return "", f"the outputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together"
+    return text, None
 
 
 def _tail(stderr: str | None) -> str | None:

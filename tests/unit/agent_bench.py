@@ -156,6 +156,7 @@ class Bench:
         self.now, self.date = 1000.0, DATE
         self.serials = 0
         self.jobs_made = 0
+        self.presences: list[Mapping[str, object]] = []
         self.restart()
 
     @property
@@ -181,7 +182,7 @@ class Bench:
                 for peer, message in arrived:
                     with self.database.savepoint():
                         self.reactor.on_message(peer, message, self.at)  # type: ignore[arg-type]
-                self.reactor.settle(self.at)
+                self._settle()
                 if not commit:
                     raise Undone
         except Undone:
@@ -193,6 +194,12 @@ class Bench:
         """Let messages of one manager arrive in one batch."""
         self.batch(*((manager, message) for message in messages))
 
+    def _settle(self) -> None:
+        """Do what a node does at the end of each batch."""
+        self.reactor.settle(self.at)
+        if self.reactor.presence_changed():
+            self.presences.append(self.reactor.presence())
+
     def settle(self) -> None:
         """Run a batch without messages."""
         self.batch()
@@ -202,7 +209,7 @@ class Bench:
         with self.database.immediate():
             with self.database.savepoint():
                 result = work(self.at)
-            self.reactor.settle(self.at)
+            self._settle()
         self.reactor.after_commit()
         return result
 
@@ -242,7 +249,7 @@ class Bench:
         with self.database.immediate():
             with self.database.savepoint():
                 self.reactor.on_notice(topic, payload, self.at)
-            self.reactor.settle(self.at)
+            self._settle()
         self.reactor.after_commit()
 
     def new_job(self, job_type: str = "upper", *, ready: bool = True, **facts: Any) -> Placement:

@@ -1,7 +1,14 @@
 """What the agent offers, to whom, and what becomes of it."""
 
 from caroni_edge.agent.offers import AGAIN_FIRST_S, VALID_FOR_S
-from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobOffer, JobStatusUpdate, OfferReject
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobDataReady,
+    JobDecline,
+    JobOffer,
+    JobStatusUpdate,
+    OfferReject,
+)
 from tests.unit.agent_bench import Bench, job_type
 
 
@@ -286,3 +293,54 @@ def test_job_types_that_must_not_be_repeated_are_offered_so() -> None:
     bench = Bench(types=[job_type("upper", repeat=False)])
     bench.want(ready=1)
     assert not bench.outbox.take(JobOffer).repeat
+
+
+def test_one_place_goes_by_weight_too() -> None:
+    bench = Bench(slots=1, backlog=0, pending=0, managers={"m1": 2.0, "*": 1.0})
+    ran = []
+    bench.want(ready=90)
+    bench.want(manager="m2", ready=90)
+    for _ in range(30):
+        ((manager, offer),) = [(to, message) for to, message in bench.outbox.sent if isinstance(message, JobOffer)]
+        bench.outbox.sent.clear()
+        job = bench.new_job()
+        bench.accept(offer, job, manager=manager)
+        ran.append(manager)
+        bench.advance(1.0)
+        bench.end(job.job)
+    assert ran.count("m1") in (19, 20, 21)
+
+
+def test_a_manager_that_takes_no_offer_gains_no_credit_by_its_demand() -> None:
+    bench = Bench(slots=1, backlog=4, pending=0)
+    bench.want(manager="m2", ready=50)
+    bench.send(OfferReject(offer=bench.outbox.take(JobOffer, "m2").offer), manager="m2")
+    for _ in range(50):
+        job = bench.new_job()
+        bench.place(job)
+        bench.advance(1.0)
+        bench.end(job.job)
+    bench.place(*(bench.new_job() for _ in range(3)))
+    bench.place(*(bench.new_job() for _ in range(2)), manager="m2")
+    bench.runner.take_started()
+    ran = []
+    for _ in range(5):
+        (job_name,) = [job.job for job in bench.store.jobs.running()]
+        ran.append(bench.job(job_name).manager)
+        bench.advance(1.0)
+        bench.end(job_name)
+    assert ran == ["m1", "m2", "m1", "m2", "m1"]
+
+
+def test_jobs_whose_data_has_come_keep_their_places_while_the_queue_is_full() -> None:
+    bench = Bench(slots=1, backlog=0, pending=2)
+    bench.place(bench.new_job())
+    waiting = [bench.new_job(ready=False), bench.new_job(ready=False)]
+    bench.place(*waiting)
+    bench.outbox.sent.clear()
+    bench.want(ready=5, waiting=5)
+    for job in waiting:
+        bench.send(JobDataReady(job=job.job, inputs={"message": "x"}))
+    bench.outbox.nothing_else()
+    bench.end(bench.runner.started[0].job)
+    assert places(bench.outbox.take(JobOffer)) == (0, 1)

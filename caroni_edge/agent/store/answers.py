@@ -9,7 +9,7 @@ _JOB_COLUMNS = ", ".join(f"j.{name.strip()}" for name in COLUMNS.split(","))
 BEGIN = "INSERT INTO answers (manager, wanted, after) VALUES (?, ?, '')"
 ADD_LIVE = """
     INSERT INTO answer_jobs (manager, job)
-    SELECT manager, job FROM jobs WHERE state IN ('pending', 'queued', 'running') AND manager = ?
+    SELECT manager, job FROM jobs INDEXED BY jobs_state WHERE state IN ('pending', 'queued', 'running') AND manager = ?
     ON CONFLICT DO NOTHING"""
 ADD_CHANGED = """
     INSERT INTO answer_jobs (manager, job) SELECT manager, job FROM jobs WHERE manager = ? AND serial > ?

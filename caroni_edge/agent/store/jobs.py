@@ -19,8 +19,10 @@ NEXT_READY = f"""
     SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND manager = ? ORDER BY priority DESC, id LIMIT 1"""
 RUNNING = "SELECT job, manager, job_type FROM jobs WHERE state = 'running' ORDER BY id"
 KILLED = "SELECT job, killed FROM jobs WHERE killed IS NOT NULL ORDER BY job"
+# Left alone, SQLite would read all jobs of the manager, finished ones too.
 LIVE_OF = """
-    SELECT job FROM jobs WHERE state IN ('pending', 'queued', 'running') AND manager = ? ORDER BY id"""
+    SELECT job FROM jobs INDEXED BY jobs_state
+    WHERE state IN ('pending', 'queued', 'running') AND manager = ? ORDER BY id"""
 SAVE = """
     UPDATE jobs SET state = ?, data = ?, serial = ?, begun = ?, killed = ?, inputs_hash = ?, version = ?,
         exit_code = ?, started = ?, ended = ?, reason = ?, stderr = ?, inputs = ?, outputs = ?
