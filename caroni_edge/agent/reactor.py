@@ -10,17 +10,17 @@ from caroni_edge.agent.demands import Demands
 from caroni_edge.agent.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.ledger import Ledger, status_of
-from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers import Offers
 from caroni_edge.agent.presence import PresenceSaid
 from caroni_edge.agent.reconcile import Reconciliation
 from caroni_edge.agent.refusals import Refusals
 from caroni_edge.agent.retention import Retention
-from caroni_edge.agent.runner import JobEnded, JobRunner
 from caroni_edge.agent.settings import AgentSettings, InForce
 from caroni_edge.agent.shares import Shares
 from caroni_edge.agent.slots import Deeds, Slots
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.work import JobEnded, JobRunner
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
@@ -272,10 +272,11 @@ class AgentReactor:
             self._outbox.put(manager, status_of(row))
 
     def _on_log_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:
-        is_theirs = self._store.jobs.owner(message.job) == manager
+        found = self._store.jobs.owner(message.job)
         data, is_end = b"", True
-        if is_theirs:
+        if found is not None and found.manager == manager:
             data, is_end = self._runner.log_chunk(message.job, message.offset, LOG_CHUNK_BYTES)
+            is_end = is_end and not JOB[found.state]
         self._outbox.put(manager, JobLog(job=message.job, offset=message.offset, data=data, end=is_end))
 
     def _on_rejected_there(self, manager: str, message: MessageRejected, at: Moment) -> None:

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.runner import JobEnded, JobOrder
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.agent.work import JobEnded, JobOrder
 from caroni_edge.protocol.codec import decode_message, encode, encode_message
 from caroni_edge.protocol.messages import (
     JobAccepted,

@@ -379,6 +379,10 @@ def test_the_state_of_a_job_can_be_asked(bench: Bench) -> None:
 def test_a_log_comes_in_pieces_and_to_its_manager_only(bench: Bench) -> None:
     job = running(bench)
     bench.runner.logs[job] = b"x" * 40_000
+    bench.send(JobLogRequest(job=job, offset=32 * 1024))
+    assert not bench.outbox.take(JobLog).end
+    bench.end(job)
+    bench.outbox.take(JobStatusUpdate)
     bench.send(JobLogRequest(job=job), JobLogRequest(job=job, offset=32 * 1024))
     first, second = bench.outbox.take_all(JobLog)
     assert (len(first.data), first.end) == (32 * 1024, False)

@@ -14,7 +14,7 @@ ADD = """
         received, inputs)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 BY_JOB = f"SELECT {COLUMNS} FROM jobs WHERE job = ?"
-OWNER = "SELECT manager FROM jobs WHERE job = ?"
+OWNER = "SELECT manager, state FROM jobs WHERE job = ?"
 NEXT_READY = f"""
     SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND manager = ? ORDER BY priority DESC, id LIMIT 1"""
 RUNNING = "SELECT job, manager, job_type FROM jobs WHERE state = 'running' ORDER BY id"
@@ -70,6 +70,13 @@ class JobRow(NamedTuple):
     outputs: str | None
 
 
+class Owner(NamedTuple):
+    """Whose a job is, and its state."""
+
+    manager: str
+    state: JobState
+
+
 class Running(NamedTuple):
     """A job that holds a slot."""
 
@@ -101,10 +108,10 @@ class Jobs:
         found = self._conn.execute(BY_JOB, (job,)).fetchone()
         return read_job(found) if found else None
 
-    def owner(self, job: str) -> str | None:
-        """Return the manager of a job."""
+    def owner(self, job: str) -> Owner | None:
+        """Return whose a job is, without its values."""
         found = self._conn.execute(OWNER, (job,)).fetchone()
-        return found[0] if found else None
+        return Owner(found[0], JobState(found[1])) if found else None
 
     def next_ready(self, manager: str) -> JobRow | None:
         """Return a manager's job that is to get the next slot: by priority, then the first that came."""
