@@ -49,9 +49,8 @@ class Demand:
             if not is_wanted:
                 self._standing.discard(job_type)
             if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
-                is_changed = job_type in self._context.wanted
                 self._context.wanted.discard(job_type)
-                self._say(job_type, at, is_wanted=is_wanted, is_changed=is_changed)
+                self._say(job_type, at, is_wanted=is_wanted)
 
     def next_due(self) -> float:
         """Return when something is to be said because of the time alone; asked right after `settle`."""
@@ -59,18 +58,16 @@ class Demand:
         again = min((self._said_at[t] + AGAIN_S for t in self._standing), default=inf)
         return min(changed, again)
 
-    def _say(self, job_type: str, at: Moment, *, is_wanted: bool, is_changed: bool) -> None:
-        serial, said = self._store.demands.get(job_type)
+    def _say(self, job_type: str, at: Moment, *, is_wanted: bool) -> None:
+        serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
         counts = self._count(job_type) if is_wanted else None
         content = b"" if counts is None else msgspec.json.encode(counts)
         again = job_type not in self._said_at or (is_wanted and at.now >= self._said_at[job_type] + AGAIN_S)
         if is_wanted:
             self._standing.add(job_type)
-        # Counts that are equal again are not the same demand: agents have counted down what was taken of the old one.
-        is_new = content != said or (is_wanted and is_changed)
-        if not is_new and not again:
+        if content == said and not again:
             return
-        if is_new:
+        if content != said:
             serial += 1
             self._store.demands.say(job_type, serial, content)
         self._said_at[job_type] = at.now

@@ -35,7 +35,7 @@ class Fleet:
 
     def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> None:
         """An agent says what it is; None when it has been cleared."""
-        concerned = self._store.agents.types(agent)
+        before = self._store.agents.serving(agent)
         if presence is None or not presence.online:
             self._store.agents.gone(agent, at.date)
         else:
@@ -45,18 +45,17 @@ class Fleet:
             serves = "*" not in refuses and self._context.topics.node not in refuses
             types = [(name, serves and name not in refuses, _json(t)) for name, t in presence.job_types.items()]
             self._store.agents.set_types(agent, types)
-            concerned |= presence.job_types.keys()
-        self._look_at(concerned, at)
+        self._serves(before, self._store.agents.serving(agent), at)
 
     def forget(self, agent: str, at: Moment) -> None:
         """An agent will not come back: what it had may have begun, and is asked for anew."""
         reason = f"agent {agent} was forgotten"
         for job in self._store.jobs.open_of_agent(agent):
             self._attempts.abandon(job, reason, at)
-        concerned = self._store.agents.types(agent)
+        before = self._store.agents.serving(agent)
         self._store.offers.delete_of(agent)
         self._store.agents.forget(agent)
-        self._look_at(concerned, at)
+        self._serves(before, set(), at)
         log.warning("agent forgotten", extra={"action": "peer_forgotten", "peer": agent})
 
     def settle(self, at: Moment) -> None:
@@ -74,6 +73,14 @@ class Fleet:
     def look_again(self) -> None:
         """What is in memory may not be what is in the database."""
         self._stall_due = self._silence_due = -inf
+
+    def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
+        """An agent serves other job types than before."""
+        self._look_at(before ^ now, at)
+        for job_type in sorted(before - now):
+            # What has failed on all others was to wait for this agent: now anyone may have it.
+            self._store.demands.renew(job_type)
+            self._context.wanted.add(job_type)
 
     def _look_at(self, job_types: Iterable[str], at: Moment) -> None:
         """Note since when nobody serves these job types that steps want, and let go on what is served again."""

@@ -87,7 +87,8 @@ class Placing:
         for jobs in others:
             self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=jobs, last=False))
         self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=last, last=True))
-        self._store.demands.consume(offer.job_type)
+        # As many other steps may want an agent in a moment: agents must not take them for those that they have got.
+        self._store.demands.renew(offer.job_type)
         self._context.wanted.add(offer.job_type)
 
     def _place(self, steps: list[WantedStep], offer: OfferRow, at: Moment) -> list[Placement]:

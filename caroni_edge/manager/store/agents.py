@@ -7,7 +7,7 @@ KNOW = "INSERT INTO agents (agent) VALUES (?) ON CONFLICT DO NOTHING"
 SEE = """
     UPDATE agents SET online = ?, boot = ?, version = ?, host = ?, slots = ?, refuses = ?, seen = ? WHERE agent = ?"""
 GONE = "UPDATE agents SET online = 0, seen = ? WHERE agent = ?"
-TYPES = "SELECT job_type FROM agent_types WHERE agent = ?"
+SERVING = "SELECT job_type FROM agent_types WHERE agent = ? AND online"
 DELETE_TYPES = "DELETE FROM agent_types WHERE agent = ?"
 ADD_TYPE = "INSERT INTO agent_types (job_type, agent, online, notice) VALUES (?, ?, ?, ?)"
 TYPES_OFFLINE = "UPDATE agent_types SET online = 0 WHERE agent = ?"
@@ -73,9 +73,9 @@ class Agents:
         self._conn.execute(GONE, (date, agent))
         self._conn.execute(TYPES_OFFLINE, (agent,))
 
-    def types(self, agent: str) -> set[str]:
-        """Return the job types that an agent has."""
-        return {job_type for (job_type,) in self._conn.execute(TYPES, (agent,))}
+    def serving(self, agent: str) -> set[str]:
+        """Return the job types that an agent serves to us now."""
+        return {job_type for (job_type,) in self._conn.execute(SERVING, (agent,))}
 
     def set_types(self, agent: str, types: list[tuple[str, bool, str]]) -> None:
         """Keep an agent's job types: name, whether it serves it to us now, notice (JSON)."""

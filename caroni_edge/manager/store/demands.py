@@ -6,7 +6,7 @@ KNOW = "INSERT INTO demands (job_type) VALUES (?) ON CONFLICT DO NOTHING"
 ALL = "SELECT job_type FROM demands ORDER BY job_type"
 GET = "SELECT serial, said FROM demands WHERE job_type = ?"
 SAY = "UPDATE demands SET serial = ?, said = ? WHERE job_type = ?"
-CONSUME = "UPDATE demands SET said = NULL WHERE job_type = ?"
+RENEW = "UPDATE demands SET said = NULL WHERE job_type = ? AND said <> x''"
 SET_UNSERVED = """
     INSERT INTO demands (job_type, unserved_since) VALUES (?, ?)
     ON CONFLICT (job_type) DO UPDATE SET unserved_since = coalesce(unserved_since, excluded.unserved_since)"""
@@ -42,9 +42,9 @@ class Demands:
         self.know(job_type)
         self._conn.execute(SAY, (serial, said, job_type))
 
-    def consume(self, job_type: str) -> None:
-        """Steps were given away: what was said is out of date, even if as many want an agent again."""
-        self._conn.execute(CONSUME, (job_type,))
+    def renew(self, job_type: str) -> None:
+        """Let a demand that stands count as another one, even if as many steps want an agent as before."""
+        self._conn.execute(RENEW, (job_type,))
 
     def set_unserved(self, job_type: str, now: float) -> None:
         """Nobody serves the type from now on, or from earlier."""
