@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Will
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Transport
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.support import free_port, wait_until
 
@@ -27,6 +27,7 @@ max_queued_messages 1000000
 max_inflight_messages 100
 set_tcp_nodelay true
 log_dest file {directory}/mosquitto.log
+log_type all
 """
 
 
@@ -123,10 +124,14 @@ class Mosquitto:
 class Client:
     """A transport that keeps all it delivers, for tests to wait for and look at."""
 
-    def __init__(self, broker: RunningBroker, client_id: str = "node", **options: Any) -> None:
-        facts: Mapping[str, Any] = {"username": "u", "retry_first_s": 0.05, **options}
+    def __init__(self, transport: Transport, client_id: str) -> None:
         self.events: list[Event] = []
-        self.transport = MqttTransport(host=broker.host, port=broker.port, client_id=client_id, **facts)
+        self.transport, self.client_id = transport, client_id
+
+    @classmethod
+    def of(cls, broker: RunningBroker, client_id: str = "node", **options: Any) -> "Client":
+        facts: Mapping[str, Any] = {"username": "u", "retry_first_s": 0.05, **options}
+        return cls(MqttTransport(host=broker.host, port=broker.port, client_id=client_id, **facts), client_id)
 
     def start(self) -> "Client":
         self.transport.start(self.events.append)
@@ -159,7 +164,7 @@ class Client:
 
     def subscribe(self, topic_filter: str, qos: int = 1) -> None:
         """Subscribe, and wait until the broker has done so: what we publish ourselves comes back."""
-        probe = f"probe/{self.transport.client_id}/{len(self.events)}"
+        probe = f"probe/{self.client_id}/{len(self.events)}"
         self.transport.subscribe([(topic_filter, qos), (probe, 0)])
         self.publish(probe, b"there")
         self.wait_for(Arrived, lambda event: event.topic == probe)
@@ -173,6 +178,3 @@ class Client:
 
     def last_reason(self) -> str:
         return self.wait_for(Disconnected).reason
-
-
-__all__ = ["Client", "Mosquitto", "RunningBroker", "Will", "find"]

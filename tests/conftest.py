@@ -54,7 +54,7 @@ def make_client() -> Iterator[MakeClient]:
     made: list[Client] = []
 
     def make(broker: RunningBroker, client_id: str = "node", **options: Any) -> Client:
-        client = Client(broker, client_id, **options)
+        client = Client.of(broker, client_id, **options)
         made.append(client)
         return client
 

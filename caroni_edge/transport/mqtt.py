@@ -33,7 +33,7 @@ from caroni_edge.transport.base import (
     check_filter,
     check_topic,
 )
-from caroni_edge.transport.network import Backoff, Waker, no_delay, tls_context
+from caroni_edge.transport.network import Backoff, Waker, close_gently, no_delay, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ class MqttTransport:
         self._waker.wake()
         if self._thread.is_alive():
             # A thread that is connecting cannot be woken; it ends by itself, and ends nothing else with it.
-            self._thread.join(timeout_s + LEAVE_WITHIN_S)
+            self._thread.join(timeout_s + 2 * LEAVE_WITHIN_S)
         if not self._thread.is_alive():
             self._waker.close()
 
@@ -314,11 +314,11 @@ class MqttTransport:
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
         while sock := client.socket():
+            if not client.want_write():
+                self._run_commands(connection)
             if connection.closing or self._may_leave(connection):
                 self._leave(connection)
                 return
-            if not client.want_write():
-                self._run_commands(connection)
             poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
             pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
             ready = dict(poll.poll(0 if pending else self._patience_s() * 1000))
@@ -356,7 +356,7 @@ class MqttTransport:
             return
         poll = select.poll()
         leave_at = monotonic() + LEAVE_WITHIN_S
-        self._run_commands(connection)
+        connection.client.on_socket_close = lambda _client, _data, sock: close_gently(sock, leave_at)
         connection.client.disconnect()
         while (sock := connection.client.socket()) and connection.client.want_write() and monotonic() < leave_at:
             poll.register(sock, select.POLLOUT)

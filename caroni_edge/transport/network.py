@@ -1,10 +1,14 @@
 """What a network thread needs beside the protocol: being woken, waiting between attempts, TLS."""
 
 import random
+import select
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 from caroni_edge.errors import CaroniError
 
@@ -95,3 +99,18 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 def no_delay(sock: socket.socket) -> None:
     """Send at once: without this a question and its answer take 88 ms, with it half of one."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def close_gently(sock: Any, give_up_at: float) -> None:
+    """Say that nothing more comes, and wait until the other side has read all and closes, or until `give_up_at`.
+
+    A socket that is closed while something unread waits in it resets the connection: the other side may then never see
+    what was sent last.
+    """
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        while (left_s := give_up_at - monotonic()) > 0 and poll.poll(left_s * 1000):
+            if not sock.recv(65536):
+                return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.transport import mqtt
 from caroni_edge.transport.base import (
     Arrived,
     Connected,
@@ -67,6 +68,32 @@ def test_what_is_no_topic_is_refused_at_once(make_client: MakeClient, any_broker
         with pytest.raises(ValueError, match="topic filter"):
             client.transport.subscribe([(topic_filter, 1)])
     client.publish("t", b"it still works")
+
+
+def test_a_broker_that_hangs_is_noticed(
+    mosquitto: Mosquitto, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(mqtt, "CHECK_EVERY_S", 0.1)
+    client = make_client(mosquitto)
+    client.connect()
+    mosquitto.pause()
+    assert client.last_reason() == f"127.0.0.1:{mosquitto.port} does not answer any more: check the network"
+    mosquitto.resume()
+    client.wait_for(Connected, lambda event: event.connection > 1)
+
+
+def test_an_idle_connection_stays(
+    mosquitto: Mosquitto, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(mqtt, "CHECK_EVERY_S", 0.1)
+    client = make_client(mosquitto)
+    client.connect()
+    # mosquitto would cut off who is silent for one and a half times the keep-alive.
+    wait_until(lambda: mosquitto.log.count("PINGREQ from node") >= 2, what="two pings")
+    assert not client.find(Disconnected)
+    assert not client.find(Disconnected)
 
 
 def test_a_dead_network_thread_is_said(
