@@ -231,8 +231,12 @@ class Bench:
 
     def trigger(self, payload: bytes, **facts: Any) -> None:
         """Let something arrive on the topic that starts workflows."""
+        self.call(lambda _at: self.trigger_in_batch(payload, **facts))
+
+    def trigger_in_batch(self, payload: bytes, **facts: Any) -> None:
+        """As `trigger`, within a batch."""
         facts = {"qos": 1, "packet_id": next(self._packets), "connection": 1, **facts}
-        self.call(lambda at: self.reactor.on_trigger(Arrived(TOPICS.triggers, payload, **facts), at))
+        self.reactor.on_trigger(Arrived(TOPICS.triggers, payload, **facts), self.at)
 
     def start(self, template: str = "one", workflow: str = "w1", **facts: Any) -> str:
         """Start a workflow."""

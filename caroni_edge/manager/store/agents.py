@@ -27,9 +27,9 @@ ANSWERED = """
         database = :database, wanted = NULL, wanted_since = NULL WHERE agent = :agent"""
 LAST_WANTED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
 WANT_LATER = "UPDATE agents SET again_due = coalesce(again_due, ?) WHERE agent = ?"
-WANT_DUE = "SELECT agent FROM agents WHERE again_due <= ? ORDER BY agent"
+WANT_DUE = "SELECT agent FROM agents WHERE again_due <= ?"
 NEXT_WANT = "SELECT min(again_due) FROM agents WHERE again_due IS NOT NULL"
-MARKED = "SELECT peer FROM peers WHERE reconcile ORDER BY peer"
+MARKED = "SELECT peer FROM peers WHERE reconcile"
 UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ? AND reconcile"
 BEGIN_ANEW = "UPDATE agents SET wanted_since = :now, again_due = :now WHERE wanted IS NOT NULL"
 DUE_BEGINS_ANEW = "UPDATE agents SET again_due = :now WHERE again_due IS NOT NULL"
@@ -139,7 +139,7 @@ class Agents:
     def to_ask(self, now: float) -> list[str]:
         """Return the agents that are to be asked: marked by the link, or due."""
         found = [*self._conn.execute(MARKED), *self._conn.execute(WANT_DUE, (now,))]
-        return list(dict.fromkeys(agent for (agent,) in found))
+        return sorted({agent for (agent,) in found})
 
     def next_want(self) -> float | None:
         """Return when the next agent is to be asked."""

@@ -28,7 +28,7 @@ OF_WORKFLOW = f"SELECT {COLUMNS} FROM steps WHERE {_IN_STATES} ORDER BY id"
 WANTED_NEW_HERE = f"{_WANTED_STEPS} AND (s.missing > 0) = ? AND NOT {_FAILED_HERE} {_BEST_FIRST}"
 WANTED_AGAIN_HERE = f"""
     {_WANTED_STEPS} AND (s.missing > 0) = ? AND s.attempt > 0 AND {_FAILED_HERE} AND NOT {_OTHER_AGENT} {_BEST_FIRST}"""
-IS_WANTED = f"SELECT 1 FROM steps s WHERE {_WANTED} LIMIT 1"
+IS_WANTED = f"SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_WANTED} LIMIT 1"
 COUNT_WANTED = f"SELECT count(*) FROM (SELECT 1 FROM steps s WHERE {_WANTED} AND (s.missing > 0) = ? LIMIT ?)"
 TOP_PRIORITY = (
     f"SELECT s.priority FROM steps s WHERE {_WANTED} AND (s.missing > 0) = ? ORDER BY s.priority DESC LIMIT 1"

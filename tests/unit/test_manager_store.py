@@ -1,0 +1,136 @@
+"""The manager's statements: each finds its rows by an index, however many there are."""
+
+import inspect
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from caroni_edge import dispatch, identity
+from caroni_edge.delivery import events, outbox
+from caroni_edge.manager.store import agents, demands, jobs, offers, steps, triggers, workflows
+from caroni_edge.storage.database import memory_database
+from caroni_edge.storage.migrations.manager import manager
+from tests.unit.manager_bench import DATE, Bench
+
+MODULES = (agents, demands, jobs, offers, steps, triggers, workflows, outbox, events, dispatch, identity)
+TINY = {"offers", "o", "demands", "d"}
+"""Tables (and their short names) that hold a few rows."""
+AT_START = {
+    "agents.NOBODY_ONLINE",
+    "agents.NO_TYPE_ONLINE",
+    "outbox.WAITING",
+}
+"""Statements that concern every row, and run once at the start of the process."""
+BY_INDEX_ALONE = {
+    # At the start of the process.
+    "steps.JOB_TYPES_WAITING",
+    # Each few minutes; what is open, not what there is.
+    "jobs.AGENTS_WITH_OPEN",
+    # What is empty nearly always.
+    "agents.MARKED",
+    "agents.BEGIN_ANEW",
+}
+"""Statements that go through a whole index, which holds few rows or is asked rarely."""
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Yield every statement with its name."""
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)\b", value):
+                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
+
+
+def plan_of(conn: sqlite3.Connection, sql: str) -> list[str]:
+    """Return what SQLite says it would do."""
+    names = re.findall(r":([a-z_]+)", sql)
+    numbered = re.findall(r"\?(\d)", sql)
+    given: object = dict.fromkeys(names) if names else [None] * (int(max(numbered)) if numbered else sql.count("?"))
+    return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def conn() -> sqlite3.Connection:
+    return memory_database("managers").conn
+
+
+def test_all_statements_are_found() -> None:
+    found = dict(statements())
+    assert len(found) > 80
+    assert {"steps.WANTED_AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
+    uses = [inspect.getsource(module).count("execute") for module in MODULES]
+    assert all(uses), "each of these modules holds statements"
+
+
+@pytest.mark.parametrize(("name", "sql"), list(statements()))
+def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str, sql: str) -> None:
+    for line in plan_of(conn, sql):
+        found = re.match(r"SCAN (\w+)(.*)", line)
+        if found is None or "VIRTUAL TABLE" in line or found[1] in TINY or name in AT_START:
+            continue
+        assert "USING" in found[2], f"{name}: {line}"
+        assert name in BY_INDEX_ALONE, f"{name} goes through a whole index: {line}"
+
+
+@pytest.mark.parametrize(("name", "sql"), list(statements()))
+def test_no_statement_sorts_what_an_index_could_bring_in_order(conn: sqlite3.Connection, name: str, sql: str) -> None:
+    rare = {"demands.ALL", "demands.UNSERVED", "agents.WANT_DUE", "steps.OF_WORKFLOW", "jobs.OPEN_OF_WORKFLOW"}
+    distinct = {"workflows.OF_JOBS", "workflows.WAITING"}
+    sorts = [line for line in plan_of(conn, sql) if "TEMP B-TREE" in line]
+    assert not sorts or name in rare | distinct, f"{name}: {sorts}"
+
+
+def test_the_exceptions_are_needed(conn: sqlite3.Connection) -> None:
+    found = dict(statements())
+    for name in AT_START | BY_INDEX_ALONE:
+        lines = plan_of(conn, found[name])
+        assert any(line.startswith("SCAN") for line in lines), f"{name} is no exception any more: {lines}"
+
+
+def test_the_wanted_index_serves_what_is_asked_most(conn: sqlite3.Connection) -> None:
+    for name in ("WANTED_NEW_HERE", "WANTED_AGAIN_HERE", "COUNT_WANTED", "TOP_PRIORITY", "IS_WANTED"):
+        lines = plan_of(conn, dict(statements())[f"steps.{name}"])
+        assert any("steps_wanted" in line for line in lines), lines
+
+
+# What statements do
+
+
+def test_lists_of_a_workflow_come_in_the_order_of_the_plan() -> None:
+    bench = Bench()
+    bench.start("diamond")
+    rows = bench.store.steps.of_workflow(1, '["fulfilling"]')
+    assert [row.path for row in rows] == ["top", "left", "right", "end"]
+
+
+def test_a_workflow_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(LookupError, match="no workflow has the number 7"):
+        Bench().store.workflows.by_seq(7)
+
+
+def test_open_jobs_are_found_by_ranges_of_their_names() -> None:
+    bench = Bench()
+    rows = [(f"job0000{letter}", 1, 1, "a1", "queued", True, True, DATE) for letter in "abcde"]
+    bench.store.jobs.add(rows)
+    found = bench.store.jobs.open_of_agent
+    assert [job.job[-1] for job in found("a1")] == list("abcde")
+    assert [job.job[-1] for job in found("a1", "job0000b", "job0000d")] == ["c", "d"]
+    assert [job.job[-1] for job in found("a1", "job0000d")] == ["e"]
+    assert found("a2") == []
+
+
+def test_the_next_unserved_type_is_the_one_after_those_that_are_due() -> None:
+    demand = Bench().store.demands
+    demand.set_unserved("old", 10.0)
+    demand.set_unserved("new", 20.0)
+    demand.set_unserved("old", 15.0)
+    assert (demand.unserved(10.0), demand.next_unserved(10.0)) == (["old"], 20.0)
+    assert demand.set_served("old")
+    assert not demand.set_served("old")
+    assert demand.next_unserved(20.0) is None
+
+
+def test_the_schema_has_a_name() -> None:
+    assert manager.name == "manager"
