@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.agent.keeper.processes import began, marked
-from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read_exit
+from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.keeperlink import keeper_command
 from tests.support import wait_until
 
@@ -24,20 +24,32 @@ class Keeper:
     def __init__(self, state_dir: Path, *, idle_s: float = 300.0, env: Mapping[str, str] | None = None) -> None:
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
-        self.launched = subprocess.run(
-            [*keeper_command(), str(state_dir), "1.2.3", str(idle_s)],
-            env=env,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(state_dir / "keeper.log").open("ab"),
-            start_new_session=True,
-            timeout=TIMEOUT_S,
-        ).returncode
-        self._socket = connect(state_dir)
+        self._argv = [*keeper_command(), str(state_dir), "1.2.3", str(idle_s)]
+        self._env = env
+        connected = wait_until(self._try_to_connect, TIMEOUT_S, "a keeper")
+        assert connected is not None
+        self._socket = connected
         self._lines = self._socket.makefile("rb")
         self.hello = self.hear("hello")
         self.pid: int = self.hello["pid"]
+
+    def _try_to_connect(self) -> socket.socket | None:
+        """Start a keeper and connect; None when one with little patience has ended in between."""
+        with (self.state_dir / "keeper.log").open("ab") as log:
+            subprocess.run(
+                self._argv,
+                env=self._env,
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                timeout=TIMEOUT_S,
+            )
+        try:
+            return connect(self.state_dir)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
 
     @property
     def is_alive(self) -> bool:
@@ -109,7 +121,7 @@ class Keeper:
 
     def exit_of(self, job: str) -> Exit | None:
         """Return what is recorded of a job's end."""
-        return read_exit(str(self.state_dir), job)
+        return read(str(self.state_dir), job).end
 
 
 def connect(state_dir: Path) -> socket.socket:

@@ -20,8 +20,8 @@ from caroni_edge.agent.keeper.records import (
     boot_id,
     claim,
     directory_of,
-    read_exit,
-    read_start,
+    exit_of,
+    read,
 )
 from caroni_edge.agent.keeperlink import Event, KeeperLink
 from caroni_edge.agent.outputs import Declared, Given, OutputProblem, read_outputs
@@ -187,7 +187,7 @@ class Runner:
     def _take(self, event: Event) -> None:
         match event:
             case {"event": "exited"}:
-                self._conclude(Exit(**{name: event[name] for name in Exit._fields if name in event}))
+                self._conclude(exit_of(event))
             case {"event": "started", "job": job}:
                 if not self._answered(job):
                     self._kill_stray(job)
@@ -243,7 +243,7 @@ class Runner:
             if job not in self._open:
                 return
         try:
-            start, end = read_start(self._state_dir, job), read_exit(self._state_dir, job)
+            start, end = read(self._state_dir, job)
             if start is None and not self._forbid(job):
                 return
         except OSError as error:
@@ -287,7 +287,7 @@ class Runner:
         self._deliver(ended)
 
     def _declared(self, job: str) -> Declared:
-        start = read_start(self._state_dir, job)
+        start = read(self._state_dir, job).start
         return Declared.read(start.about if start else {})
 
     def _outcome(self, end: Exit, declared: Declared) -> JobEnded:

@@ -9,12 +9,12 @@ from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.processes import MARK
-from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, START, WORK
+from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.protocol.messages import Values
 from caroni_edge.values import canonical
 
 INPUTS = "inputs.json"
-SCRIPT = "script"
+SCRIPTS = "scripts"
 TRASH = "trash"
 
 VARIABLE_LIMIT_BYTES = 128 * 1024
@@ -38,11 +38,12 @@ class Workspaces:
             state_dir: The agent's; absolute.
             environ: The agent's own environment, of which jobs get a little.
         """
-        self._jobs, self._trash = f"{state_dir}/{JOBS}", f"{state_dir}/{TRASH}"
+        self._jobs, self._trash, self._scripts = (f"{state_dir}/{name}" for name in (JOBS, TRASH, SCRIPTS))
+        self._written: set[str] = set()
         self._environment = {
             name.decode(): environ[name].decode("utf-8", "surrogateescape") for name in PASSED_ON if name in environ
         }
-        for directory in (self._jobs, self._trash):
+        for directory in (self._jobs, self._trash, self._scripts):
             os.makedirs(directory, mode=0o700, exist_ok=True)
         for name in os.listdir(self._trash):
             _delete(f"{self._trash}/{name}")
@@ -66,7 +67,7 @@ class Workspaces:
         try:
             os.mkdir(directory, 0o700)
         except FileExistsError:
-            if os.path.lexists(f"{directory}/{START}"):
+            if os.path.lexists(f"{directory}/{RECORD}"):
                 raise StartedBefore from None
             # An agent that died before it asked for the start has left it.
             _delete(directory)
@@ -84,12 +85,20 @@ class Workspaces:
             "CARONI_OUTPUTS": f"{directory}/{OUTPUTS}",
             MARK: job,
         }
-        if job_type.script is None:
-            program, *arguments = job_type.command or ()
-        else:
-            write(f"{directory}/{SCRIPT}", job_type.script.encode())
-            program, *arguments = (*job_type.interpreter, f"{directory}/{SCRIPT}")
+        program, *arguments = self._what_runs(job_type)
         return [_found(program, environment.get("PATH")), *arguments], environment
+
+    def _what_runs(self, job_type: JobType) -> tuple[str, ...]:
+        """Return the program and its arguments; a script is one file for all jobs of a version."""
+        if job_type.script is None:
+            return job_type.command or ()
+        path = f"{self._scripts}/{job_type.version}"
+        if job_type.version not in self._written:
+            # What is there may have been cut by a power cut, and a job may be reading it.
+            write(f"{path}.new", job_type.script.encode())
+            os.rename(f"{path}.new", path)
+            self._written.add(job_type.version)
+        return (*job_type.interpreter, path)
 
     def remove(self, job: str) -> None:
         """Delete all that there is of a job; a crash in between leaves no half of a directory in its place.

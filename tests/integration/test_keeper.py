@@ -1,6 +1,5 @@
 """The keeper as a process, with real jobs: starting once, limits, ends, and what happens when it dies."""
 
-import json
 import os
 import shutil
 import signal
@@ -19,7 +18,7 @@ import caroni_edge
 from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.jobs import Job, Jobs
 from caroni_edge.agent.keeper.processes import began
-from caroni_edge.agent.keeper.records import JOBS, RUNNING, Start, boot_id, claim, note_process, read_start
+from caroni_edge.agent.keeper.records import JOBS, RUNNING, Start, boot_id, claim, note_process, read
 from tests.keepers import Keeper, connect, is_alive, keepers, keepers_of
 from tests.support import wait_until
 
@@ -46,7 +45,6 @@ def again(make_keeper: MakeKeeper, keeper: Keeper) -> Keeper:
 
 
 def test_it_is_nobodys_child_and_says_who_it_is(keeper: Keeper) -> None:
-    assert keeper.launched == 0
     assert keeper.hello["version"] == 1
     assert keeper.hello["program"] == "1.2.3"
     assert os.getsid(keeper.pid) not in {os.getsid(0), keeper.pid}
@@ -56,7 +54,7 @@ def test_it_is_nobodys_child_and_says_who_it_is(keeper: Keeper) -> None:
 
 def test_there_is_one_for_a_directory(make_keeper: MakeKeeper, keeper: Keeper) -> None:
     second = make_keeper(keeper.state_dir)
-    assert (second.launched, second.pid) == (0, keeper.pid)
+    assert second.pid == keeper.pid
     assert keepers_of(keeper.state_dir) == [keeper.pid]
 
 
@@ -72,9 +70,14 @@ def test_it_uses_the_standard_library_alone() -> None:
 
 
 def test_it_goes_on_when_its_files_are_gone(make_keeper: MakeKeeper, tmp_path: Path) -> None:
-    package = tmp_path / "installed" / "caroni_edge"
-    shutil.copytree(Path(caroni_edge.__file__).parent, package)
-    keeper = make_keeper(tmp_path / "state", env={**os.environ, "PYTHONPATH": str(package.parent)})
+    original, package = Path(caroni_edge.__file__).parent, tmp_path / "installed" / "caroni_edge"
+    shutil.copytree(original / "agent" / "keeper", package / "agent" / "keeper")
+    for name in ("__init__.py", "agent/__init__.py"):
+        shutil.copy(original / name, package / name)
+    env = {**os.environ, "PYTHONPATH": str(package.parent)}
+    asked = [sys.executable, "-P", "-c", "import caroni_edge; print(caroni_edge.__file__)"]
+    assert subprocess.check_output(asked, env=env, text=True).startswith(str(package))
+    keeper = make_keeper(tmp_path / "state", env=env)
     shutil.rmtree(package.parent)
     assert keeper.script("first123", "exit 3")["status"] == 3
     assert keeper.run("second12", "/no/such/program")["kind"] == "spawn"
@@ -137,7 +140,7 @@ def test_a_job_gets_what_was_asked_for_and_no_more(keeper: Keeper) -> None:
         "PATH": os.environ["PATH"],
         "CARONI_JOB": "job12345",
     }
-    pid = str((read_start(str(keeper.state_dir), "job12345") or Start("", "", 0)).pid)
+    pid = str((read(str(keeper.state_dir), "job12345").start or Start("", "", 0)).pid)
     assert keeper.file("job12345", "ids").split() == [pid, pid]
     assert keeper.file("job12345", "stdin") == "/dev/null\n"
     assert keeper.file("job12345", "cwd") == f"{keeper.state_dir}/jobs/job12345/work\n"
@@ -175,7 +178,7 @@ def test_how_it_ended_is_recorded_and_told(keeper: Keeper, text: str, status: in
 def test_what_is_running_is_recorded_and_told(keeper: Keeper) -> None:
     pid = keeper.started("job12345", "echo ready; sleep 600", timeout_s=500, about={"any": ["thing"]})
     assert keeper.running() == ["job12345"]
-    start = read_start(str(keeper.state_dir), "job12345")
+    start = read(str(keeper.state_dir), "job12345").start
     assert start is not None
     assert (start.pid, start.ticks, start.boot) == (pid, began(pid), boot_id())
     assert (start.timeout_s, start.about) == (500, {"any": ["thing"]})
@@ -225,10 +228,10 @@ def test_a_job_is_never_started_twice(make_keeper: MakeKeeper, keeper: Keeper) -
 def test_a_start_record_that_was_cut_off_stops_a_start(keeper: Keeper) -> None:
     directory = keeper.state_dir / JOBS / "job12345"
     directory.mkdir(parents=True)
-    (directory / "start").touch()
+    (directory / "record").touch()
     keeper.start("job12345", "/bin/true")
     assert keeper.hear("refused", "job12345")["running"] is False
-    start = read_start(str(keeper.state_dir), "job12345")
+    start = read(str(keeper.state_dir), "job12345").start
     assert start is not None
     assert (start.boot, start.pid) == ("", 0)
 
@@ -241,13 +244,25 @@ def test_a_start_that_cannot_be_recorded_does_not_happen(keeper: Keeper) -> None
 
 
 def test_an_end_that_cannot_be_recorded_is_recorded_later(keeper: Keeper) -> None:
-    obstacle = keeper.state_dir / JOBS / "job12345" / "exit.new"
-    obstacle.mkdir(parents=True)
-    keeper.start("job12345", "/bin/true")
+    keeper.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
+    record = keeper.state_dir / JOBS / "job12345" / "record"
+    record.rename(record.with_name("aside"))
+    record.mkdir()
+    (keeper.state_dir / JOBS / "job12345" / "work" / "go").touch()
     wait_until(lambda: "cannot be recorded yet" in (keeper.state_dir / "keeper.log").read_text())
     assert keeper.running() == ["job12345"]
-    obstacle.rmdir()
+    record.rmdir()
+    record.with_name("aside").rename(record)
     assert keeper.hear("exited", "job12345")["status"] == 0
+    assert keeper.exit_of("job12345") is not None
+
+
+def test_an_end_that_nobody_wants_is_forgotten(keeper: Keeper) -> None:
+    keeper.started("job12345", "echo ready; while [ ! -e ../../go ]; do sleep 0.01; done")
+    shutil.rmtree(keeper.state_dir / JOBS / "job12345")
+    (keeper.state_dir / JOBS / "go").touch()
+    assert keeper.hear("exited", "job12345")["kind"] == "exited"
+    assert keeper.running() == os.listdir(keeper.state_dir / RUNNING) == []
 
 
 def test_an_end_is_synced_when_no_agent_hears_of_it(make_keeper: MakeKeeper, keeper: Keeper) -> None:
@@ -263,14 +278,16 @@ def test_an_end_is_synced_when_no_agent_hears_of_it(make_keeper: MakeKeeper, kee
 
 def test_an_unsynced_end_of_before_a_boot_counts_for_nothing(keeper: Keeper) -> None:
     keeper.script("job12345", "exit 0")
-    path = keeper.state_dir / JOBS / "job12345" / "exit"
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "boot": "another"}))
-    assert keeper.exit_of("job12345") is None
-    path.write_text(json.dumps({**record, "boot": "another", "is_synced": True}))
+    path = keeper.state_dir / JOBS / "job12345" / "record"
+    *before, line = path.read_text().splitlines(keepends=True)
     assert keeper.exit_of("job12345") is not None
-    path.write_text("")
+    path.write_text("".join(before) + line.replace(boot_id(), "another"))
     assert keeper.exit_of("job12345") is None
+    path.write_text("".join(before) + line.replace(boot_id(), "another").replace("false", "true"))
+    assert keeper.exit_of("job12345") is not None
+    path.write_text("".join(before) + line[:-10])
+    assert keeper.exit_of("job12345") is None
+    assert read(str(keeper.state_dir), "job12345").start is not None
 
 
 # Ending
@@ -445,7 +462,7 @@ def test_the_next_keeper_can_kill(make_keeper: MakeKeeper, keeper: Keeper) -> No
 def test_a_job_whose_process_was_not_recorded_is_found(make_keeper: MakeKeeper, keeper: Keeper) -> None:
     pid = keeper.started("job12345", "echo ready; sleep 600")
     keeper.kill()
-    record = keeper.state_dir / JOBS / "job12345" / "start"
+    record = keeper.state_dir / JOBS / "job12345" / "record"
     record.write_text(record.read_text().splitlines()[0] + "\n")
     second = again(make_keeper, keeper)
     assert second.running() == ["job12345"]
@@ -510,7 +527,7 @@ def test_sigterm_is_a_stop(keeper: Keeper) -> None:
 
 
 def test_it_ends_without_jobs_and_agents(make_keeper: MakeKeeper, tmp_path: Path) -> None:
-    keeper = make_keeper(tmp_path / "state", idle_s=0.05)
+    keeper = make_keeper(tmp_path / "state", idle_s=0.5)
     keeper.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
     keeper.close()
     second = make_keeper(keeper.state_dir, idle_s=300)
@@ -530,6 +547,6 @@ def test_it_ends_without_jobs_and_agents(make_keeper: MakeKeeper, tmp_path: Path
 def test_a_directory_that_cannot_be_served(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     (state_dir / "keeper.lock").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(subprocess.CalledProcessError):
         Keeper(state_dir)
     assert f"cannot serve {state_dir}: Is a directory" in (state_dir / "keeper.log").read_text()

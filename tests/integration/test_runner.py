@@ -14,7 +14,7 @@ import pytest
 
 from caroni_edge.agent.jobtypes import load_job_type
 from caroni_edge.agent.keeper.processes import began
-from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read_start
+from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read
 from caroni_edge.agent.keeperlink import keeper_environment
 from caroni_edge.agent.runner import JobEnded, JobOrder, Runner
 from tests.keepers import Keeper, end_all, is_alive, keepers_of
@@ -67,7 +67,7 @@ class Agent:
 
     def pid_of(self, job: str) -> int:
         def look() -> int:
-            start = read_start(str(self.state_dir), job)
+            start = read(str(self.state_dir), job).start
             return start.pid if start else 0
 
         return wait_until(look, TIMEOUT_S, "the record of the process")
@@ -213,7 +213,19 @@ def test_a_job_sees_what_it_is_promised(agent: Agent) -> None:
         "CARONI_ENV_is": "true",
     }
     assert seen["inputs"] == {"text": "two\nlines", "count": 3, "many": ["ä"], "not": None, "is": True}
-    assert (seen["cwd"], seen["listing"], seen["argv"]) == (f"{directory}/work", [], [f"{directory}/script"])
+    assert (seen["cwd"], seen["listing"]) == (f"{directory}/work", [])
+    [script] = (agent.state_dir / "scripts").iterdir()
+    assert seen["argv"] == [str(script)]
+
+
+def test_each_version_of_a_script_is_run_as_it_is_written(make_agent: MakeAgent, agent: Agent) -> None:
+    text = "outputs: {n: int}\nscript: echo n=1 >> $CARONI_OUTPUTS\n"
+    assert agent.run("first123", text).outputs == {"n": 1}
+    assert agent.run("second12", text.replace("n=1", "n=2")).outputs == {"n": 2}
+    agent = again(make_agent, agent)
+    for script in (agent.state_dir / "scripts").iterdir():
+        script.write_text("")  # as a power cut may leave it
+    assert agent.run("third123", text).outputs == {"n": 1}
 
 
 def test_what_no_variable_can_hold_is_unset_and_in_the_file(agent: Agent) -> None:
@@ -498,9 +510,8 @@ def test_agent_and_keeper_are_killed_and_the_job_ends(make_agent: MakeAgent, age
 def test_after_a_boot_a_job_ended_unseen(make_agent: MakeAgent, agent: Agent) -> None:
     agent.run("finished", UPPER, {"message": "x"})
     agent.stop()
-    for name in ("start", "exit"):
-        path = agent.directory("finished") / name
-        path.write_text(path.read_text().replace(boot_id(), "another"))
+    path = agent.directory("finished") / "record"
+    path.write_text(path.read_text().replace(boot_id(), "another"))
     agent = make_agent("finished")
     ended = agent.end("finished")
     assert (ended.outputs, ended.reason) == (None, "it ended unseen: the host was restarted while it ran")

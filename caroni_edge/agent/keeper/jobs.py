@@ -30,9 +30,8 @@ from caroni_edge.agent.keeper.records import (
     directory_of,
     forget_running,
     note_process,
-    read_exit,
-    read_start,
-    write_exit,
+    read,
+    write_end,
 )
 
 GRACE_S = 5.0
@@ -223,7 +222,7 @@ class Jobs:
         """Write down how a job ended, then tell it; on a full disk, later."""
         end = end._replace(is_synced=not self._is_heard())
         try:
-            write_exit(self._state_dir, end)
+            write_end(self._state_dir, end)
         except FileNotFoundError:
             note(f"{end.job}: nobody wants its end, its directory is gone")
             forget_running(self._state_dir, end.job)
@@ -276,8 +275,8 @@ class Jobs:
     def adopt(self) -> None:
         """Watch the jobs of a keeper that has died, and record the end of those that ended unseen."""
         for name in sorted(os.listdir(f"{self._state_dir}/{RUNNING}")):
-            start = read_start(self._state_dir, name)
-            if start is None or read_exit(self._state_dir, name) is not None:
+            start, end = read(self._state_dir, name)
+            if start is None or end is not None:
                 forget_running(self._state_dir, name)
             else:
                 self._adopt(start)

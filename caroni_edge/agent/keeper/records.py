@@ -1,16 +1,16 @@
 """What is on disk about a job: that it was started, by which process, and how it ended.
 
-The files of a job are in `jobs/JOB/` of the agent's state directory. An empty file `running/JOB` is there for as long
-as the job runs, so that a new keeper need not look at every job there ever was.
+The files of a job are in `jobs/JOB/` of the agent's state directory. Its `record` has a line for the start, one for the
+process and one for the end, each a JSON object. A second name of it, `running/JOB`, is there for as long as the job
+runs, so that a new keeper need not look at every job there ever was.
 
-What is synced, and what is not. A start record stops a second start by being there (O_EXCL), whoever asks. A dying
-keeper or agent cannot take it away, only a power cut can. But the agent has committed `running` to its database, which
-is synced, before it asks for the start; after a boot a job that is `running` there and has no start record has failed,
-and nobody starts it. So the start record is not synced: two fsync calls a job cost more than all else that the keeper
-does (0.6 ms on a virtual disk, 10 ms and more on a flash card). An exit record is not synced either while an agent is
-connected: the agent takes the end into its database at once. Where none is, the end and the outputs are synced, because
-nobody else knows them. An exit record that was not synced and is from before a boot counts for nothing: its outputs may
-be cut off.
+What is synced, and what is not. A record stops a second start by being there (O_EXCL), whoever asks. A dying keeper or
+agent cannot take it away, only a power cut can. But the agent has committed `running` to its database, which is synced,
+before it asks for the start; after a boot a job that is `running` there and has no record has failed, and nobody starts
+it. So the start is not synced: two fsync calls a job cost more than all else that the keeper does (0.6 ms on a virtual
+disk, 10 ms and more on a flash card). An end is not synced either while an agent is connected, which takes it into its
+database at once. Where none is, the end and the outputs are synced, because nobody else knows them. An end that was not
+synced and is from before a boot counts for nothing: its outputs may be cut off. So does a line that was cut itself.
 """
 
 import errno
@@ -18,20 +18,18 @@ import functools
 import json
 import os
 import stat
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 JOBS = "jobs"
 RUNNING = "running"
 
-START = "start"
-EXIT = "exit"
+RECORD = "record"
 WORK = "work"
 STDOUT = "stdout"
 STDERR = "stderr"
 OUTPUTS = "outputs"
 
-_EXIT_DRAFT = "exit.new"
-_SYNCED_WITH_AN_EXIT = (OUTPUTS, STDOUT, STDERR)
+_SYNCED_WITH_AN_END = (OUTPUTS, STDOUT, STDERR)
 
 UNSEEN = "unseen"
 SPAWN = "spawn"
@@ -93,7 +91,16 @@ class Exit(NamedTuple):
     is_synced: bool = False
 
 
-Record = TypeVar("Record", Start, Exit)
+class Records(NamedTuple):
+    """What is recorded of a job.
+
+    Attributes:
+        start: None where it was never started.
+        end: None where it has not ended, or its end does not count.
+    """
+
+    start: Start | None
+    end: Exit | None
 
 
 @functools.cache
@@ -113,14 +120,14 @@ def claim(state_dir: str, start: Start) -> int:
 
     Raises:
         FileExistsError: It has been taken: the job was started before, or shall never be.
-        OSError: The record cannot be written.
+        OSError: It cannot be recorded.
     """
-    path = f"{directory_of(state_dir, start.job)}/{START}"
+    path = _path(state_dir, start.job)
     record = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        _append(record, start._asdict())
+        _append(record, {"start": start._asdict()})
         if not start.never:
-            _remember_running(state_dir, start.job)
+            _remember_running(path, f"{state_dir}/{RUNNING}/{start.job}")
     except OSError:
         # Nothing has been started by it, so another may try.
         os.close(record)
@@ -130,40 +137,35 @@ def claim(state_dir: str, start: Start) -> int:
 
 
 def note_process(record: int, pid: int, ticks: int) -> None:
-    """Add to a start record which process it is."""
-    _append(record, {"pid": pid, "ticks": ticks})
-
-
-def write_exit(state_dir: str, end: Exit) -> None:
-    """Write how a job ended, whole or not at all.
+    """Add to a record which process it is.
 
     Raises:
+        OSError: It cannot be written.
+    """
+    _append(record, {"process": {"pid": pid, "ticks": ticks}})
+
+
+def write_end(state_dir: str, end: Exit) -> None:
+    """Add to a record how the job ended.
+
+    Raises:
+        FileNotFoundError: Nobody wants it any more.
         OSError: It cannot be written now.
     """
-    directory = directory_of(state_dir, end.job)
-    draft = f"{directory}/{_EXIT_DRAFT}"
-    record = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    record = os.open(_path(state_dir, end.job), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
-        _append(record, end._asdict())
+        _append(record, {"end": end._asdict()}, before=b"\n")
         if end.is_synced:
             os.fsync(record)
     finally:
         os.close(record)
     if end.is_synced:
-        for name in _SYNCED_WITH_AN_EXIT:
+        directory = directory_of(state_dir, end.job)
+        for name in _SYNCED_WITH_AN_END:
             _sync(f"{directory}/{name}")
-    os.rename(draft, f"{directory}/{EXIT}")
-    if end.is_synced:
         _sync(directory)
         _sync(os.path.dirname(directory))
     forget_running(state_dir, end.job)
-
-
-def _remember_running(state_dir: str, job: str) -> None:
-    try:
-        os.mknod(f"{state_dir}/{RUNNING}/{job}", 0o600 | stat.S_IFREG)
-    except FileExistsError:
-        return
 
 
 def forget_running(state_dir: str, job: str) -> None:
@@ -174,59 +176,63 @@ def forget_running(state_dir: str, job: str) -> None:
         return
 
 
-def read_start(state_dir: str, job: str) -> Start | None:
-    """Return the record of a job's start; None when there is none.
+def read(state_dir: str, job: str) -> Records:
+    """Read what is recorded of a job.
 
-    A record that was cut off by a power cut still says that the job was started.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    try:
-        facts = _read(f"{directory_of(state_dir, job)}/{START}")
-    except FileNotFoundError:
-        return None
-    return _record(Start, {"job": job, "boot": "", "date": 0.0, **facts})
-
-
-def read_exit(state_dir: str, job: str) -> Exit | None:
-    """Return the record of a job's end; None when there is none that counts.
+    A record of which a power cut has left nothing still says that the job was started.
 
     Raises:
         OSError: It cannot be read.
     """
+    found: dict[str, dict[str, Any]] = {}
     try:
-        facts = _read(f"{directory_of(state_dir, job)}/{EXIT}")
+        with open(_path(state_dir, job), "rb") as file:
+            for line in file:
+                found.update(_facts(line))
     except FileNotFoundError:
-        return None
-    if not {"job", "boot", "date", "kind"} <= facts.keys():
-        return None
-    end = _record(Exit, facts)
-    return end if end.is_synced or end.boot == boot_id() else None
+        return Records(None, None)
+    about_start = {"job": job, "boot": "", "date": 0.0, **found.get("start", {}), **found.get("process", {})}
+    start = Start(**{name: about_start[name] for name in Start._fields if name in about_start})
+    about_end = found.get("end", {})
+    if not {"job", "boot", "date", "kind"} <= about_end.keys():
+        return Records(start, None)
+    end = exit_of(about_end)
+    return Records(start, end if end.is_synced or end.boot == boot_id() else None)
 
 
-def _append(record: int, facts: dict[str, Any]) -> None:
-    line = json.dumps(facts).encode() + b"\n"
+def exit_of(facts: dict[str, Any]) -> Exit:
+    """Return an end from its JSON, in which there may be more."""
+    return Exit(**{name: facts[name] for name in Exit._fields if name in facts})
+
+
+def _path(state_dir: str, job: str) -> str:
+    return f"{state_dir}/{JOBS}/{job}/{RECORD}"
+
+
+def _remember_running(record: str, running: str) -> None:
+    try:
+        os.link(record, running)
+    except FileExistsError:
+        return
+    except OSError:  # not every file system has second names
+        os.mknod(running, 0o600 | stat.S_IFREG)
+
+
+def _append(record: int, facts: dict[str, Any], before: bytes = b"") -> None:
+    """Add a whole line, or nothing; `before` ends a line that a power cut may have cut."""
+    line = before + json.dumps(facts).encode() + b"\n"
+    size_bytes = os.fstat(record).st_size
     if os.write(record, line) < len(line):
+        os.ftruncate(record, size_bytes)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _read(path: str) -> dict[str, Any]:
-    """Return the facts of all whole lines of a record."""
-    facts: dict[str, Any] = {}
-    with open(path, "rb") as file:
-        for line in file:
-            try:
-                more = json.loads(line)
-            except ValueError:
-                break
-            if isinstance(more, dict):
-                facts.update(more)
-    return facts
-
-
-def _record(kind: type[Record], facts: dict[str, Any]) -> Record:
-    return kind(**{name: facts[name] for name in kind._fields if name in facts})
+def _facts(line: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        facts = json.loads(line)
+    except ValueError:
+        return {}
+    return {name: value for name, value in facts.items() if isinstance(value, dict)} if isinstance(facts, dict) else {}
 
 
 def _sync(path: str) -> None:
