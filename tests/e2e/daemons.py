@@ -45,7 +45,6 @@ class Daemon:
             "broker": {"url": broker.url, "username": name, "password": "x"},
             "disk_floor": "1M",
             "web": {"port": port, "token": TOKEN, "password": "x"},
-            "log": {"level": "debug"},
         }
         self.config.write_text(yaml.safe_dump({**facts, **settings}, sort_keys=False))
         self._log_file = directory / f"{name}.log"

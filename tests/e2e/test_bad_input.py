@@ -81,7 +81,7 @@ def test_garbage_on_every_topic_disturbs_nothing(any_fleet: Fleet, retain: bool)
     assert any_fleet.outputs("w1", 60) == {"result": "prepended FINEappend"}
     assert manager.is_running()
     assert agent.is_running()
-    assert "Traceback" not in manager.log.replace("dead_letters", "")
+    assert "Traceback" not in manager.log + agent.log
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_garbage_on_every_topic_disturbs_nothing(any_fleet: Fleet, retain: bool)
         ("echo '{\"jobout\": 3}'", "jobout"),
         ('echo "{"', "JSON"),
         ("echo '{}'", "jobout"),
-        ("head -c 60000 /dev/zero | tr '\\0' x | sed 's/^/jobout=/' >> \"$CARONI_OUTPUTS\"", "48"),
+        ("head -c 60000 /dev/zero | tr '\\0' x | sed 's/^/jobout=/' >> \"$CARONI_OUTPUTS\"", "49152 are allowed"),
         ("exit 7", "7"),
         ("kill -9 $$", "SIGKILL"),
         ('printf \'{"jobout": "\\xff"}\'', "UTF-8"),

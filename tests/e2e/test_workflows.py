@@ -56,7 +56,7 @@ def test_stock_tools_are_enough(fleet: Fleet) -> None:
     port = str(fleet.broker.port)
     topic = "caroni/managers/m1/events/#"
     listener = subprocess.Popen(
-        ["mosquitto_sub", "-d", "-p", port, "-t", topic, "-W", "60"], stdout=subprocess.PIPE, text=True
+        ["stdbuf", "-oL", "mosquitto_sub", "-d", "-p", port, "-t", topic, "-W", "60"], stdout=subprocess.PIPE, text=True
     )
     assert listener.stdout is not None
     lines = iter(listener.stdout)
