@@ -1,7 +1,7 @@
 """A job's log: standard error, and what belongs behind it once the job has ended.
 
-Then standard output follows where it is not the outputs, and lines of our own. Nothing is ever put before what was there,
-so that who reads the log piece by piece, by offsets, sees one text.
+Then standard output follows where it is not the outputs, and lines of our own. Nothing is ever put before what was
+there, so that who reads the log piece by piece, by offsets, sees one text.
 """
 
 import json
