@@ -7,7 +7,7 @@ import pytest
 
 from caroni_edge.transport.base import MOST_IN_FLIGHT, Arrived, Connected, Disconnected, Event, Published, Will
 from caroni_edge.transport.memory import NO_FAULTS, Faults, MemoryBroker, MemoryTransport
-from caroni_edge.transport.memory_broker import matches
+from caroni_edge.transport.memory_broker import LAST_PACKET_ID, _Message, _Session, matches
 
 
 class Bench:
@@ -277,12 +277,18 @@ def test_a_broker_restored_from_an_old_file_repeats(bench: Bench) -> None:
     node = bench.client("node", "t")
     node.publish("t", b"x", qos=1)
     bench.pump()
+    bench.client("away", "t").kill()
+    node.publish("t", b"y", qos=1)
+    bench.pump()
     old = bench.broker.snapshot()
+    bench.client("away")
     node.ack(bench.arrived("node")[0])
     bench.pump()
     bench.broker.restore(old)
     bench.pump(1)
-    assert [(event.payload, event.dup) for event in bench.arrived("node")] == [(b"x", False), (b"x", True)]
+    again = [(event.payload, event.dup) for event in bench.arrived("node") if event.connection == 2]
+    assert again == [(b"x", True), (b"y", True)]
+    assert bench.payloads("away") == [b"y", b"y"], "what it had taken from the queue is there again"
 
 
 def test_what_is_no_topic_is_refused(bench: Bench) -> None:
@@ -291,6 +297,56 @@ def test_what_is_no_topic_is_refused(bench: Bench) -> None:
         node.publish("a/+", b"", qos=1)
     with pytest.raises(ValueError, match="no topic filter"):
         node.subscribe([("a/#/b", 1)])
+
+
+def test_subscriptions_change_for_topics_in_use(bench: Bench) -> None:
+    node = bench.client("node", "other")
+    node.publish("t", b"too early", qos=1)
+    node.subscribe([("t", 1)])
+    node.publish("t", b"heard", qos=1)
+    node.unsubscribe(["t"])
+    node.publish("t", b"too late", qos=1)
+    bench.pump()
+    assert bench.payloads("node") == [b"heard"]
+
+
+def test_a_packet_id_in_use_is_left_out() -> None:
+    session = _Session("node", unacknowledged={1: _Message("t", b"", 1)}, last_packet_id=LAST_PACKET_ID)
+    assert session.next_packet_id() == 2
+
+
+def test_nothing_on_the_way_reaches_the_next_connection() -> None:
+    bench = Bench()
+    node = bench.client("node", "t")
+    bench.broker.faults = Faults(late_s=1000.0)
+    tokens = [node.publish("t", b"%d" % number, qos=1) for number in range(MOST_IN_FLIGHT)]
+    bench.broker.publish("t", b"down", 0, False)
+    assert all(tokens)
+    bench.broker.cut("node")
+    bench.broker.faults = NO_FAULTS
+    bench.pump(1)
+    assert node.publish("t", b"new", qos=1) > 0, "nothing is in flight on a new connection"
+    bench.pump(2000)
+    assert bench.payloads("node") == [b"new"]
+
+
+def test_a_stopped_client_is_told_nothing(bench: Bench) -> None:
+    node = bench.client("node", "t")
+    node.publish("t", b"", qos=1)
+    node.stop()
+    bench.broker.cut("node")
+    bench.pump(10)
+    assert bench.told["node"] == [Connected(1, False)]
+
+
+def test_a_pause_holds_for_a_client_that_is_away_already(bench: Bench) -> None:
+    node = bench.client("node")
+    bench.broker.cut("node")
+    node.disconnect(60)
+    bench.pump(59)
+    assert not node.connected
+    bench.pump(1)
+    assert node.connected
 
 
 # Faults
