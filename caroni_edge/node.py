@@ -278,7 +278,7 @@ class Node:
     def _fail(self, failure: StorageFailed, calls: Sequence[Call], at: Moment) -> None:
         """Go back to before the batch; nothing was acknowledged, so all of it comes again."""
         pause_s = self._trouble.begin(failure, at.now)
-        log.error("%s; trying again in %g s", failure, pause_s, extra={"action": "storage_failed"})
+        log.error("%s Trying again in %g s.", failure, pause_s, extra={"action": "storage_failed"})
         self.links.roll_back()
         self.notices.take()
         self.reactor.rolled_back()
