@@ -31,6 +31,12 @@ class Busy(CaroniError):
     hint = "It is busy, or its disk hangs; look at its log and at /readyz."
 
 
+class Stopping(CaroniError):
+    """The node is stopping."""
+
+    hint = "Ask again when it is back."
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """The loop is to end with this exit status."""
@@ -117,19 +123,21 @@ class Service:
         node.start(now())
         while True:
             items = self._take(node)
-            for item in items:
-                match item:
-                    case Stop(exit_status):
-                        return exit_status
-                    case ThreadEnded(name, failure):
-                        log.critical("thread %s has ended", name, extra={"action": "thread_ended"}, exc_info=failure)
-                        return 1
-                    case TransportEnded(failure):
-                        log.critical("the connection's thread has ended: %s", failure, extra={"action": "thread_ended"})
-                        return 1
-                    case Reload():
-                        reload()
-            node.run_batch([i for i in items if not isinstance(i, Stop | Reload | ThreadEnded)], now())
+            stop = _find_stop(items)
+            if stop is not None:
+                self._refuse(items)
+                return stop.exit_status
+            if any(isinstance(item, Reload) for item in items):
+                reload()
+            node.run_batch([item for item in items if not isinstance(item, Stop | Reload | ThreadEnded)], now())
+
+    def _refuse(self, items: list[Item]) -> None:
+        """Tell those who wait for an answer that none will come."""
+        while not self._inbox.empty():
+            items.append(self._inbox.get())
+        for item in items:
+            if isinstance(item, Call):
+                item.done.set_exception(Stopping(""))
 
     def _take(self, node: Node) -> list[Item]:
         """Return what has arrived, at the latest when the node has something to do."""
@@ -148,11 +156,27 @@ class Service:
         return items
 
 
+def _find_stop(items: list[Item]) -> Stop | None:
+    """Return why the loop must end, if it must."""
+    for item in items:
+        match item:
+            case Stop():
+                return item
+            case ThreadEnded(name, failure):
+                log.critical("thread %s has ended", name, extra={"action": "thread_ended"}, exc_info=failure)
+                return Stop(1)
+            case TransportEnded(failure):
+                log.critical("the connection's thread has ended: %s", failure, extra={"action": "thread_ended"})
+                return Stop(1)
+    return None
+
+
 def now() -> Moment:
     """Return the present time on both clocks."""
     return Moment(time.monotonic(), time.time())
 
 
 def _log_failure(done: Any) -> None:
-    if error := done.exception():
+    error = done.exception()
+    if error and not isinstance(error, Stopping):
         log.error("a command failed: %s", error, extra={"action": "command_failed"}, exc_info=error)

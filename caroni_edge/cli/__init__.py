@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "logs": "Show the log of a step.",
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
         "retry": "Give the failed steps of WORKFLOW fresh attempts.",
+        "drain": "Let an agent take no new work and finish what it has.",
     }
 )
 """Every command with its sentence for `--help`, which needs no command to be imported."""

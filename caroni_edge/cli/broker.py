@@ -1,9 +1,16 @@
 """`caroni-edge broker`: the embedded broker, for trying things out."""
 
 import signal
-import threading
 
 import click
+
+from caroni_edge.errors import CaroniError
+
+
+class BrokerEnded(CaroniError):
+    """The broker has ended by itself: {reason}."""
+
+    hint = "Start it again; it keeps nothing over a restart."
 
 
 @click.command(epilog="Example: caroni-edge broker --port 1883")
@@ -16,10 +23,11 @@ def broker(port: int) -> None:
     """
     from caroni_edge.broker import EmbeddedBroker  # noqa: PLC0415
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     with EmbeddedBroker(port=port) as running:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.ended.set())
         click.echo(f"mqtt://127.0.0.1:{running.port}")
         click.echo("For trying things out only: nothing survives a restart. Ctrl-C ends it.", err=True)
-        stop.wait()
+        running.ended.wait()
+    if running.failure is not None:
+        raise BrokerEnded("", reason=running.failure)

@@ -70,4 +70,7 @@ def _say_how_to_go_on(stage: Any) -> None:
     click.echo(f"API token: export CARONI_TOKEN={stage.token}")
     click.echo(f"Another workflow: caroni-edge submit test_simple -i message=hello --broker {stage.broker_url} \\")
     click.echo("    --manager m1 --username me --wait")
+    click.echo("After a change of a file below a1 or a2, have its agent read it anew:")
+    for player in stage.players[1:]:
+        click.echo(f"    kill -HUP {player.process.pid}  # {player.name}, {stage.directory / player.name}")
     click.echo("Ctrl-C ends all.")
