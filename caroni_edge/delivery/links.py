@@ -15,9 +15,9 @@ from caroni_edge.reactor import Chance
 class Links:
     """The links of a node, made when a peer is first met.
 
-    From `begin` to `flush` all happens in one transaction. Then comes `commit` if it holds, else `roll_back`: the memory
-    of each link is again what it was before, as the rows are. Handlers may run in savepoints: what they put is in the
-    rows alone, and goes with them.
+    From `begin` to `flush` all happens in one transaction. Then comes `commit` if it holds, else `roll_back`: the
+    memory of each link is again what it was before, as the rows are. Handlers may run in savepoints: what they put is
+    in the rows alone, and goes with them.
 
     Attributes:
         now: The time of the present batch.
