@@ -103,7 +103,8 @@ class AgentReactor:
         self._presence.on_start(at)
 
     def on_connected(self, at: Moment) -> None:
-        """An agent has no notices but its presence, which the node says."""
+        """Forget the demand that was heard before: while the connection was gone, nobody could take it back."""
+        self._store.demands.clear()
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take the presence or the demand of a manager.

@@ -344,3 +344,14 @@ def test_jobs_whose_data_has_come_keep_their_places_while_the_queue_is_full() ->
     bench.outbox.nothing_else()
     bench.end(bench.runner.started[0].job)
     assert places(bench.outbox.take(JobOffer)) == (0, 1)
+
+
+def test_demand_from_before_a_reconnect_counts_no_more() -> None:
+    bench = Bench(slots=1, backlog=0)
+    bench.want(ready=5)
+    bench.outbox.take(JobOffer)
+    bench.call(bench.reactor.on_connected)
+    bench.advance(60)
+    bench.outbox.nothing_else()
+    bench.want(ready=1)
+    assert places(bench.outbox.take(JobOffer)) == (1, 0)
