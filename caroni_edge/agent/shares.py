@@ -109,10 +109,6 @@ class Shares:
             if slot is not None:
                 self._end(slot, now)
 
-    def forget(self, manager: str) -> None:
-        """Forget what a manager has had."""
-        self._memory.service.pop(manager, None)
-
     def _end(self, slot: _Slot, now: float) -> None:
         memory, had_s = self._memory, now - slot.since
         memory.service[slot.manager] = memory.service.get(slot.manager, 0.0) + had_s / self._weight_of(slot.manager)
