@@ -39,7 +39,6 @@ class Identity:
         self.taken_by: str | None = None
         self.say_due = inf
         self._name, self._conn = name, conn
-        self._connects = 0
         self._stay_away_s = STAY_AWAY_FIRST_S
         earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
         self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
@@ -51,13 +50,12 @@ class Identity:
         """Write what is there already; an error tells that the database cannot be used."""
         self._conn.execute(SET, ("database", self.database))
 
-    def on_connected(self, now: float) -> None:
-        """Say our presence; from the second connect on only when we have read the one that is there.
+    def on_connected(self, now: float, *, was_said: bool) -> None:
+        """Say our presence; once it `was_said` in this run, only when we have read the one that is there.
 
-        At the first connect of a run a node finds its own former presence. Later another's means another node.
+        Until then a node finds its own former presence. Later another's means another node.
         """
-        self._connects += 1
-        self.say_due = now if self._connects == 1 else now + LOOK_FOR_S
+        self.say_due = now + LOOK_FOR_S if was_said else now
 
     def on_disconnected(self) -> None:
         """Nothing can be said."""

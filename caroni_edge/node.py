@@ -309,7 +309,7 @@ class Node:
 
     def _on_connected(self, event: Connected, at: Moment) -> None:
         self.session.on_connected(event)
-        self.identity.on_connected(at.now)
+        self.identity.on_connected(at.now, was_said=self.session.presence_known)
         self._connected_at = at.now
         log.info("connected to the broker", extra={"action": "connected"})
         self.reactor.on_connected(at)

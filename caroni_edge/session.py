@@ -19,12 +19,13 @@ MOST_IN_FLIGHT = 90
 
 
 class Session:
-    """The connection as the node sees it. Nothing is kept here that a reconnect does not make anew.
+    """The connection as the node sees it. What a reconnect makes anew is forgotten with the connection.
 
     Attributes:
         connection: Number of the present connection, None while there is none.
         reason: Why there is none, for people.
         refused: The topic filters that the broker does not let us subscribe to.
+        presence_known: The broker has acknowledged our presence, on this connection or an earlier one.
     """
 
     def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
@@ -32,6 +33,8 @@ class Session:
         self.connection: int | None = None
         self.reason = "not connected yet"
         self.refused: set[str] = set()
+        self.presence_known = False
+        self._presence_token = 0
         self._transport, self._topics, self._events = transport, topics, events
         self._subscribed: set[tuple[str, int]] = set()
         self._notices: dict[str, bytes] = {}
@@ -77,6 +80,8 @@ class Session:
         """
         self._in_flight.discard(token)
         self._events.published(token)
+        if self._presence_token and token >= self._presence_token:
+            self.presence_known = True
         settled = list(takewhile(lambda packet_id: self._acks[packet_id] < token, self._acks))
         for packet_id in settled:
             del self._acks[packet_id]
@@ -114,8 +119,11 @@ class Session:
         """Publish notices and events as far as there is room."""
         while self._notices and self.capacity > 0:
             topic = next(iter(self._notices))
-            if not self._publish(topic, self._notices[topic], retain=True):
+            token = self._publish(topic, self._notices[topic], retain=True)
+            if not token:
                 return
+            if topic == self._topics.presence:
+                self._presence_token = token
             del self._notices[topic]
         for seq, topic, body in self._events.unsent(self.capacity):
             token = self._publish(topic, body)
@@ -131,6 +139,7 @@ class Session:
         return token
 
     def _forget(self) -> None:
+        self._presence_token = 0
         self.refused.clear()
         self._subscribed.clear()
         self._notices.clear()

@@ -22,6 +22,8 @@ def bench() -> NodeBench:
     bench = NodeBench()
     bench.connect()
     bench.transport.take(Presence)
+    bench.transport.puback()
+    bench.run()
     bench.transport.lose()
     bench.run()
     return bench
@@ -50,11 +52,10 @@ def test_earlier_boots_are_known_and_bounded() -> None:
     names = [f"boot{number:03}" for number in range(BOOTS_KEPT + 5)]
     for name in names:
         found = Identity("managers/m1", conn, lambda name=name: name)  # type: ignore[misc]
-    found.on_connected(0.0)
-    found.on_connected(1.0)
+    found.on_connected(1.0, was_said=True)
     assert found.found(Presence(online=True, boot=names[-2]), 1.0) == 0.0
     assert found.taken_by is None
-    found.on_connected(2.0)
+    found.on_connected(2.0, was_said=True)
     found.found(Presence(online=True, boot=names[0]), 2.0)
     assert found.taken_by == "an unknown host"
 
@@ -70,6 +71,18 @@ def test_at_the_first_connect_presence_is_said_at_once(bench: NodeBench) -> None
     assert TOPICS.presence not in bench.transport.subscriptions
     bench.find(other(GREATER))
     assert bench.node.why_not_ready() is None
+
+
+def test_until_the_broker_has_our_presence_what_is_retained_is_our_own() -> None:
+    """A wiped node does not know its earlier boots: reading one of them must not keep it away for ever."""
+    bench = NodeBench()
+    bench.connect()
+    bench.transport.take(Presence)
+    bench.transport.lose()
+    bench.run()
+    bench.connect()
+    assert bench.transport.take(Presence).boot == bench.node.identity.boot
+    assert TOPICS.presence not in bench.transport.subscriptions
 
 
 def test_later_what_is_retained_is_read_first(bench: NodeBench) -> None:

@@ -259,6 +259,8 @@ def test_a_node_subscribes_anew_at_each_connect_and_as_its_reactor_wants(bench: 
     bench.reactor.filters = [("caroni/other", 0)]
     bench.send(OFFER)
     assert bench.transport.subscriptions == {**base, "caroni/other": 0}
+    bench.transport.puback()
+    bench.run()
     bench.transport.lose()
     bench.connect()
     assert bench.transport.subscriptions == {**base, "caroni/other": 0, TOPICS.presence: 0}
