@@ -12,7 +12,12 @@ SAVE_POSITIONS = """
     INSERT INTO peers (peer, acked_seq, acked_id, taken_seq, taken_id) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (peer) DO UPDATE SET acked_seq = excluded.acked_seq, acked_id = excluded.acked_id,
         taken_seq = excluded.taken_seq, taken_id = excluded.taken_id"""
-WAITING = "SELECT DISTINCT peer FROM outbox"
+# From peer to peer by the index: bodies may be many and large.
+WAITING = """
+    WITH RECURSIVE waiting (peer) AS (
+        SELECT '' UNION ALL
+        SELECT (SELECT min(peer) FROM outbox WHERE peer > waiting.peer) FROM waiting WHERE peer NOT NULL
+    ) SELECT peer FROM waiting WHERE peer > ''"""
 HAS_PEER = "SELECT 1 FROM peers WHERE peer = ?1 UNION ALL SELECT 1 FROM outbox WHERE peer = ?1 LIMIT 1"
 LAST = "SELECT seq, id FROM outbox WHERE peer = ? ORDER BY seq DESC LIMIT 1"
 ID_AT = "SELECT id FROM outbox WHERE peer = ? AND seq = ?"
