@@ -97,7 +97,7 @@ class Fleet:
     def _stall(self, at: Moment) -> None:
         after_s = self._context.settings.stalled_after_s
         may_stall = _json([state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows])
-        job_types = self._store.demands.unserved(at.now - after_s)
+        job_types = self._store.demands.unserved(after_s, at.now)
         for job_type in job_types:
             reason = f"no agent that is online serves the job type {job_type}"
             for seq in self._store.workflows.waiting(job_type, may_stall):
@@ -106,9 +106,9 @@ class Fleet:
                     log.warning(
                         "workflow stalled: %s", reason, extra={"action": "workflow_stalled", "workflow": row.id}
                     )
-        following = self._store.demands.next_unserved(at.now - after_s)
+        following = self._store.demands.next_unserved(after_s, at.now)
         # A type that stays unserved is looked at again: more workflows may want it.
-        self._stall_due = min(inf if following is None else following + after_s, at.now + after_s if job_types else inf)
+        self._stall_due = min(inf if following is None else following, at.now + after_s if job_types else inf)
 
     def _unstall(self) -> None:
         for seq in self._store.workflows.served(Workflow.STALLED):

@@ -12,8 +12,8 @@ SET_UNSERVED = """
     ON CONFLICT (job_type) DO UPDATE SET unserved_since = coalesce(unserved_since, excluded.unserved_since)"""
 SET_SERVED = """
     UPDATE demands SET unserved_since = NULL WHERE job_type = ? AND unserved_since IS NOT NULL RETURNING job_type"""
-UNSERVED = "SELECT job_type FROM demands WHERE unserved_since <= ? ORDER BY job_type"
-NEXT_UNSERVED = "SELECT min(unserved_since) FROM demands WHERE unserved_since > ?"
+UNSERVED = "SELECT job_type FROM demands WHERE unserved_since + ? <= ? ORDER BY job_type"
+NEXT_UNSERVED = "SELECT min(unserved_since + ?1) FROM demands WHERE unserved_since + ?1 > ?2"
 BEGIN_ANEW = "UPDATE demands SET unserved_since = ? WHERE unserved_since IS NOT NULL"
 
 
@@ -54,13 +54,13 @@ class Demands:
         """Somebody serves the type; return whether that is new."""
         return self._conn.execute(SET_SERVED, (job_type,)).fetchone() is not None
 
-    def unserved(self, since: float) -> list[str]:
-        """Return the types that nobody has served since then or longer."""
-        return [job_type for (job_type,) in self._conn.execute(UNSERVED, (since,))]
+    def unserved(self, for_s: float, now: float) -> list[str]:
+        """Return the types that nobody has served for so long or longer."""
+        return [job_type for (job_type,) in self._conn.execute(UNSERVED, (for_s, now))]
 
-    def next_unserved(self, since: float) -> float | None:
-        """Return since when the next type after those is not served."""
-        found: float | None = self._conn.execute(NEXT_UNSERVED, (since,)).fetchone()[0]
+    def next_unserved(self, for_s: float, now: float) -> float | None:
+        """Return when this will be true of the next type."""
+        found: float | None = self._conn.execute(NEXT_UNSERVED, (for_s, now)).fetchone()[0]
         return found
 
     def begin_anew(self, now: float) -> None:

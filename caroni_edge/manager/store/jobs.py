@@ -23,7 +23,12 @@ OPEN_OF_WORKFLOW = """
     SELECT j.job, j.agent FROM steps s CROSS JOIN jobs j ON j.step = s.id AND j.open WHERE s.workflow = ?
     ORDER BY s.id, j.attempt"""
 OPEN_OF_AGENT = f"SELECT {COLUMNS} FROM jobs WHERE agent = ? AND open AND job > ? AND (job <= ? OR ? = '') ORDER BY job"
-AGENTS_WITH_OPEN = "SELECT DISTINCT agent FROM jobs WHERE open ORDER BY agent"
+# From agent to agent by the index, not from job to job.
+AGENTS_WITH_OPEN = """
+    WITH RECURSIVE busy (agent) AS (
+        SELECT '' UNION ALL
+        SELECT (SELECT min(agent) FROM jobs WHERE open AND agent > busy.agent) FROM busy WHERE agent NOT NULL
+    ) SELECT agent FROM busy WHERE agent > ''"""
 ADD_LOG = 'INSERT INTO logs (job, offset, data, "end") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
 LOG_END = 'SELECT offset + length(data), "end" FROM logs WHERE job = ? ORDER BY offset DESC LIMIT 1'
 
