@@ -23,6 +23,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Placement,
 )
+from caroni_edge.reactor import Moment
 from caroni_edge.values import hash_of
 from tests.unit.manager_bench import MARK, Bench
 
@@ -176,7 +177,8 @@ class Walk:
 
     def __init__(self, seed: int) -> None:
         self.chance = Random(seed)
-        self.bench = Bench(seed=seed, attempts=4, retry_delay_s=0.5)
+        self.fail = self.chance.choice((0.1, 0.4))
+        self.bench = Bench(seed=seed, attempts=self.chance.choice((1, 2, 9)), retry_delay_s=0.5)
         self.agents = [Agent(f"a{number}", self.chance) for number in range(3)]
         self.workflows = 0
         self.completed: Counter[tuple[str, str]] = Counter()
@@ -215,10 +217,10 @@ class Walk:
         elif kind < 0.7:
             agent.offer()
         elif kind < 0.85:
-            agent.work(fail=0.3)
-        elif kind < 0.9:
+            agent.work(self.fail)
+        elif kind < 0.88:
             self.bench.advance(self.chance.choice((0.1, 1.0, 70.0)))
-        elif kind < 0.95:
+        elif kind < 0.93:
             self._people()
         else:
             self._trouble(agent)
@@ -231,7 +233,7 @@ class Walk:
             self.bench.start(template, f"w{self.workflows}")
             self.workflows += 1
             return
-        command = self.bench.cancel if kind < 0.65 else self.bench.retry
+        command = self.bench.cancel if kind < 0.62 else self.bench.retry
         with suppress(Refused):  # its state does not allow it
             command(name)
 
@@ -255,10 +257,21 @@ class Walk:
             self.bench.send(agent.outbox[0], agent=agent.name)
 
     def _reset(self, agent: Agent) -> None:
+        """Begin the link anew; what the agent says next may come in the same batch."""
         agent.reset()
         self.collect()
         agent.inbox.clear()
-        self.bench.call(lambda _at: self.bench.database.conn.execute(MARK, (agent.name,)))
+        for _ in range(self.chance.randrange(3)):
+            agent.work(self.fail)
+        messages = list(agent.outbox)
+        agent.outbox.clear()
+
+        def work(at: Moment) -> None:
+            self.bench.database.conn.execute(MARK, (agent.name,))
+            for message in messages:
+                self.bench.reactor.on_message(agent.name, message, at)  # type: ignore[arg-type]
+
+        self.bench.call(work)
 
     def calm(self) -> None:
         """Nothing goes wrong any more: everything must come to its end."""
