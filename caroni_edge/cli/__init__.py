@@ -25,12 +25,12 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "agent": "Run an agent, in the foreground.",
         "broker": "Run the embedded broker (amqtt) on 127.0.0.1, for trying things out.",
         "submit": "Start a workflow from TEMPLATE, over MQTT, and print its id.",
-        "status": "Show workflows, or the steps of one.",
-        "why": "Say why a workflow or a step is where it is.",
-        "logs": "Show the log of a step.",
+        "status": "Show workflows, newest first, or the steps of WORKFLOW.",
+        "why": "Say why a workflow or a step waits, runs or has failed.",
+        "logs": "Show the log of a step: what its job has written to standard error.",
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
-        "retry": "Give the failed steps of WORKFLOW fresh attempts.",
-        "drain": "Let an agent take no new work and finish what it has.",
+        "retry": "Give the failed and the held steps of WORKFLOW fresh attempts; what has completed stays.",
+        "drain": "Let an agent take no new work and finish what it has; its next start, or --off, ends that.",
     }
 )
 """Every command with its sentence for `--help`, which needs no command to be imported."""

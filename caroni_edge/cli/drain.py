@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli.api_client import Api, agent_api
+from caroni_edge.cli._api_client import Api, agent_api
 
 POLL_S = 1.0
 

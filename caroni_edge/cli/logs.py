@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from caroni_edge.cli.api_client import Api, manager_api, part, split_step
+from caroni_edge.cli._api_client import Api, manager_api, part, split_step
 from caroni_edge.errors import UsageError
 
 POLL_S = 0.3

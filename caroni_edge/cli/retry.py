@@ -2,7 +2,7 @@
 
 import click
 
-from caroni_edge.cli.api_client import Api, manager_api, part
+from caroni_edge.cli._api_client import Api, manager_api, part
 
 
 @click.command(epilog="Example: caroni-edge retry w1")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli.api_client import Api, manager_api, part, plain, table
+from caroni_edge.cli._api_client import Api, manager_api, part, plain, table
 from caroni_edge.manager.lifecycle import Workflow
 
 

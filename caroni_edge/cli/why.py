@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli.api_client import Api, manager_api, part, plain, split_step
+from caroni_edge.cli._api_client import Api, manager_api, part, plain, split_step
 
 
 @click.command(epilog="Example: caroni-edge why w1/upper")

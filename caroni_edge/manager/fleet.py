@@ -43,7 +43,8 @@ class Fleet:
             facts = (True, presence.boot, presence.version, presence.host, presence.slots, _json(refuses), at.date)
             self._store.agents.see(agent, facts)
             serves = "*" not in refuses and self._context.topics.node not in refuses
-            types = [(name, serves and name not in refuses, _json(t)) for name, t in presence.job_types.items()]
+            # A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
+            types = [(name, serves, _json(notice)) for name, notice in presence.job_types.items()]
             self._store.agents.set_types(agent, types)
         self._serves(before, self._store.agents.serving(agent), at)
 

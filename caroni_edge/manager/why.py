@@ -162,12 +162,14 @@ class Explainer:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
             yield _reason("nobody_has_type", said, job_type=job_type)
         away = [each["agent"] for each in rows if not each["online"]]
-        asked = [each for each in rows if each["online"] and each["serves"]]
-        for each in rows:
-            if each["online"] and not each["serves"]:
-                why = self._refusal(each, job_type)
-                said = f"is not taken by agent {each['agent']}, which offers nothing for {job_type}: {why}"
-                yield _reason("refused", said, agent=each["agent"], job_type=job_type, reason=why)
+        asked = []
+        for each in [row for row in rows if row["online"]]:
+            why = self._refusal(each, job_type)
+            if why is None:
+                asked.append(each)
+                continue
+            said = f"is not taken by agent {each['agent']}, which offers nothing for {job_type}: {why}"
+            yield _reason("refused", said, agent=each["agent"], job_type=job_type, reason=why)
         if away:
             said = f"is not taken by {_names(away)}: offline, with the job type {job_type}"
             yield _reason("agents_away", said, agents=away, job_type=job_type)
@@ -190,10 +192,10 @@ class Explainer:
                 "waits_for_place", f"{said}, and no place has been offered yet", slots=free, job_type=job_type
             )
 
-    def _refusal(self, agent: Row, job_type: str) -> str:
+    def _refusal(self, agent: Row, job_type: str) -> str | None:
         refuses: dict[str, str] = msgspec.json.decode(agent["refuses"])
         keys = ("*", self._present.manager, job_type)
-        return next((refuses[key] for key in keys if key in refuses), "it does not say why")
+        return next((refuses[key] for key in keys if key in refuses), None)
 
 
 def _failed(step: Row, attempts: list[AttemptView]) -> Reason:

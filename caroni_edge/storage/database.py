@@ -59,11 +59,12 @@ class Database:
             if not self.conn.in_transaction:
                 raise StorageFailed(self.where, reason="SQLite has rolled the transaction back")
             self.conn.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._rollback()
-            raise self.failure(error) or error from error
-        except BaseException:
-            self._rollback()
+        except BaseException as error:
+            failure = self.failure(error) if isinstance(error, sqlite3.Error) else None
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK")
+            if failure:
+                raise failure from error
             raise
 
     @contextmanager
@@ -103,10 +104,6 @@ class Database:
     def close(self) -> None:
         """Close the connection; WAL is folded into the file when nobody else has it open."""
         self.conn.close()
-
-    def _rollback(self) -> None:
-        if self.conn.in_transaction:
-            self.conn.execute("ROLLBACK")
 
 
 def open_database(path: Path, role: Role) -> Database:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from caroni_edge.cli import logs as logs_command
 from caroni_edge.cli import main
-from caroni_edge.cli.api_client import Api, Options, plain, split_step, table
+from caroni_edge.cli._api_client import Api, Options, plain, split_step, table
 from caroni_edge.cli.drain import drain, finish
 from caroni_edge.config import WebConfig
 from caroni_edge.errors import CaroniError

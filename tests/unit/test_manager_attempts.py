@@ -93,7 +93,7 @@ def test_an_agent_gets_a_step_that_failed_there_when_no_other_serves_it(bench: B
     if away == "offline":
         bench.presence("a2", online=False)
     elif away == "refuses":
-        bench.presence("a2", refuses={"upper": "it fails always"})
+        bench.presence("a2", refuses={"*": "drained"})
     else:
         bench.call(lambda at: bench.reactor.forget_peer("a2", at))
     assert bench.place("a1")

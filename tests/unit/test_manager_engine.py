@@ -110,7 +110,7 @@ def test_a_job_whose_data_comes_while_its_agent_is_away_is_taken_back_at_once(be
     bench.outbox.nothing_else()
 
 
-@pytest.mark.parametrize("refuses", [{"*": "drained"}, {"m1": "not served"}, {"lower": "it fails always"}])
+@pytest.mark.parametrize("refuses", [{"*": "drained"}, {"m1": "not served"}])
 def test_a_job_whose_data_comes_while_its_agent_refuses_is_taken_back(bench: Bench, refuses: dict[str, str]) -> None:
     bench.start("chain")
     first = bench.place()

@@ -182,7 +182,7 @@ def test_a_connection_serves_again_after_an_error_in_a_request(bench: ManagerBen
 
 
 def test_agents_say_what_they_serve_and_refuse(bench: ManagerBench) -> None:
-    bench.see("a1", "foojob0", "foojob1", refuses={"foojob1": "its disk is full"}, slots=4)
+    bench.see("a1", "foojob0", "foojob1", refuses={"foojob1": "it fails always"}, slots=4)
     bench.see("a2", "foojob0")
     bench.lose("a2")
     bench.trigger()
@@ -192,8 +192,8 @@ def test_agents_say_what_they_serve_and_refuse(bench: ManagerBench) -> None:
         (one,) = page["agents"]
         (two,) = look.agents(10, page["next"] or "")["agents"]
     assert (one["id"], one["online"], one["slots"], one["open_jobs"], one["host"]) == ("a1", True, 4, 1, "there")
-    assert one["refuses"] == {"foojob1": "its disk is full"}
-    assert {name: each["serves"] for name, each in one["job_types"].items()} == {"foojob0": True, "foojob1": False}
+    assert one["refuses"] == {"foojob1": "it fails always"}
+    assert {name: each["serves"] for name, each in one["job_types"].items()} == {"foojob0": True, "foojob1": True}
     assert one["job_types"]["foojob0"]["inputs"] == {"message": "string"}
     assert (two["id"], two["online"], two["open_jobs"]) == ("a2", False, 0)
     assert two["seen"] == "2023-11-14T22:30:00.000Z"
