@@ -10,7 +10,7 @@ from tests.link.world import World
 GIVE_UP_AFTER_S = 1000.0
 MOST_FRAMES = 10_000
 CHATTER_S, CHATTER_EVERY_S = 24.0, 2.0
-OPEN_AT_MOST_S = 15.0
+REPEATED_WITHIN_S = 7.0
 
 
 def running(world: World) -> list[Process]:
@@ -59,21 +59,23 @@ def settle(world: World, until: float = inf, most_frames: float = MOST_FRAMES) -
 
 
 def chatter(world: World) -> None:
-    """Let all nodes talk every two seconds: no question to a peer that is heard may stay open for long.
+    """Let all nodes talk every two seconds: a question to a peer that is heard must be repeated, and be answered.
 
     Raises:
         Violation: One does.
     """
     world.log("for a while all talk")
     faults, world.setting = world.setting.faults, replace(world.setting, faults=0.0)
+    world.heard_since.clear()
     until = world.now + CHATTER_S
     while world.now < until:
         say_something(world)
         settle(world, world.now + CHATTER_EVERY_S)
     world.setting = replace(world.setting, faults=faults)
     for process, peer in directions(world):
-        online = {process.name, peer} <= world.broker.online.keys()
-        if online and world.now - process.links.asked_at(peer) > OPEN_AT_MOST_S:
+        asked_at, heard_since = process.links.asked_at(peer), world.heard_since.get((process.name, peer), inf)
+        both_online = {process.name, peer} <= world.broker.online.keys()
+        if both_online and asked_at <= heard_since < world.now - REPEATED_WITHIN_S:
             raise Violation(f"{process.name} hears {peer} and repeats no question")
 
 

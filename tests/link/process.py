@@ -178,6 +178,12 @@ class Process:
         what = self.world.new_message()
         self._say(peer, what, JobKill(job=what, reason=kind + "." * padding))
 
+    def forget(self, peer: str) -> None:
+        """Forget a peer, and all that was said and heard."""
+        self.links.forget(peer)
+        for table in ("said", "heard"):
+            self.database.conn.execute(f"DELETE FROM {table} WHERE peer = ?", (peer,))
+
     def outbox(self) -> int:
         """Return how many rows are left."""
         count: int = self.database.conn.execute("SELECT count(*) FROM outbox").fetchone()[0]

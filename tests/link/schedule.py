@@ -97,6 +97,7 @@ LOSSES: dict[str, tuple[float, Callable[[World, str, Random], None]]] = {
     "backup": (4, _of_one(World.backup)),
     "restore": (5, _of_one(World.restore)),
     "wipe": (1.5, _of_one(World.wipe)),
+    "forget": (1, _of_one(World.forget)),
     "clone": (2, _of_one(World.clone)),
     "switch": (6, _of_one(World.switch)),
     "take_snapshot": (1.5, _of_one(World.take_snapshot)),

@@ -65,6 +65,7 @@ class World:
         trace: What has happened, as templates and facts.
         resets: How often the link was begun anew, by node.
         rows_put: How many messages were put.
+        heard_since: When a node has first heard a frame of another, since somebody cleared it.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -76,6 +77,7 @@ class World:
         self.trace: list[tuple[float, str, tuple[object, ...]]] = []
         self.resets = dict.fromkeys(self.names, 0)
         self.rows_put = 0
+        self.heard_since: dict[tuple[str, str], float] = {}
         self.random_source = Random()
         self._ids = 0
 
@@ -146,6 +148,9 @@ class World:
         queue = self.broker.queues[name]
         if node.process and node.process.online and queue:
             arrived = [self.broker.take(name, self._place(queue)) for _ in range(min(most, len(queue)))]
+            for envelope in arrived:
+                if envelope.payload:
+                    self.heard_since.setdefault((name, envelope.sender), self.now)
             self._run(node, arrived, fault=self._fault(), limit=self._limit())
 
     def deliver_next(self) -> None:
@@ -245,6 +250,14 @@ class World:
         """The database is an older copy again."""
         if backups := self.nodes[name].backups:
             self._replace(name, copy_of(backups[self._any(len(backups))]), None, "is restored")
+
+    def forget(self, name: str) -> None:
+        """A node forgets a peer."""
+        peers = self.peers_of(name)
+        peer = peers[self._any(len(peers))]
+        self.log("{} forgets {}", name, peer)
+        self.nodes[name].was_lost = True
+        self._run(self.nodes[name], work=lambda process: process.forget(peer), fault=self._fault())
 
     def clone(self, name: str) -> None:
         """A second instance of the node exists from now on, and is off."""
