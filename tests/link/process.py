@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 import msgspec
@@ -278,10 +278,9 @@ def _connect() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=512)
 
 
-def _template(made: list[bytes] = []) -> bytes:  # noqa: B006 - made once
-    if not made:
-        conn = _connect()
-        delivery.apply(SqliteUtils(conn))
-        conn.executescript(LISTS)
-        made.append(conn.serialize())
-    return made[0]
+@cache
+def _template() -> bytes:
+    conn = _connect()
+    delivery.apply(SqliteUtils(conn))
+    conn.executescript(LISTS)
+    return conn.serialize()
