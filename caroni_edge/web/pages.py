@@ -3,19 +3,23 @@
 import html
 from base64 import b64encode
 from hashlib import sha256
+from importlib import resources
+from string import Template
 from typing import Any, Final
 
 from litestar import Request
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
-STYLE: Final = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;"
-    "color:#1d2733;background:#fff}"
-    "code{font:14px ui-monospace,monospace}dt{margin-top:1rem}label{display:block;margin:1rem 0}"
-    "input,button{font:inherit;padding:.3rem .6rem}[role=alert]{color:#a40000}"
-    "@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14181d}[role=alert]{color:#ff8d8d}"
-    "a{color:#8ab4ff}}"
-)
+_ASSETS = resources.files("caroni_edge.web") / "assets"
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+STYLE: Final = _asset("style.css")
+_PAGE, _LOGIN = Template(_asset("page.html")), Template(_asset("login.html"))
+
 POLICY: Final = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
     f"style-src 'self' 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'"
@@ -25,23 +29,13 @@ POLICY: Final = (
 
 def page(title: str, body: str) -> str:
     """Return a whole page; `body` is HTML."""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>"
-    )
+    return _PAGE.substitute(title=html.escape(title), style=STYLE, body=body)
 
 
 def login_page(node: str, error: str = "") -> str:
     """Return the form to log in."""
     alert = f'<p role="alert">{html.escape(error)}</p>' if error else ""
-    form = (
-        '<form method="post" action="/login">'
-        '<label>User name <input name="username" autocomplete="username" required autofocus></label>'
-        '<label>Password <input name="password" type="password" autocomplete="current-password" required></label>'
-        "<button>Log in</button></form>"
-    )
-    return page(node, alert + form)
+    return page(node, _LOGIN.substitute(alert=alert))
 
 
 class OperationsPage(OpenAPIRenderPlugin):
