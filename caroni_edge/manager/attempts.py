@@ -82,12 +82,16 @@ class Attempts:
             job.job, said.status, said.serial, begun=begun, started=said.started, version=said.version
         )
         step = self._store.steps.by_id(job.step)
-        if step.job != job.job:
-            return
-        if is_running and (status := advance(STEP, step.status, StepEvent.JOB_RUNNING)):
+        if said.status == "pending":
+            self._bring_lost_data(step, job)
+        elif is_running and step.job == job.job and (status := advance(STEP, step.status, StepEvent.JOB_RUNNING)):
             self._store.steps.set_status(step.id, status)
-        elif said.status == "pending" and not step.missing:
-            # The agent waits for data that was lost with the link's rows.
+
+    def _bring_lost_data(self, step: StepRow, job: JobRow) -> None:
+        """The agent waits for data that may have been lost with the link's rows."""
+        if step.job != job.job:
+            self._jobs.take_back(step, job, "its step has another attempt, or wants none")
+        elif not step.missing:
             self._jobs.send_data(step, msgspec.json.decode(step.inputs))
 
     def fail(self, job: JobRow, end: JobEnd, at: Moment) -> None:

@@ -137,6 +137,22 @@ def test_data_that_was_lost_with_the_link_is_sent_again(bench: Bench) -> None:
     bench.outbox.nothing_else()
 
 
+def test_a_lost_job_that_still_waits_for_its_data_is_taken_back(bench: Bench) -> None:
+    """Nobody would ever send it: another attempt has its place."""
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    bench.silent["a1"] = 1e6
+    bench.advance(62)
+    second = place(bench, "a2", "lower")
+    bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead))
+    assert bench.outbox.take(JobKill).job == ahead.job
+    assert ahead.job not in bench.jobs()
+    assert bench.step("b")["job"] == second.job
+    bench.outbox.nothing_else()
+
+
 def test_a_pending_job_whose_data_does_not_exist_yet_goes_on_waiting(bench: Bench) -> None:
     bench.start("chain")
     first, ahead = place(bench), place(bench, job_type="lower", waiting=1)

@@ -291,7 +291,7 @@ class Walk:
             self.collect()
             if self.is_over():
                 return
-        raise AssertionError(f"these do not end: {self.open()}\n{self.bench.rows('SELECT * FROM steps')}")
+        raise AssertionError(f"these do not end: {self.open()}")
 
     def is_over(self) -> bool:
         quiet = not any(
