@@ -94,7 +94,7 @@ WORKFLOW: Mapping[Workflow, Mapping[WorkflowEvent, Workflow]] = {
 
 STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
     # Set aside: the workflow has failed; `retry` wants the step again.
-    S.CREATED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED, SE.CANCEL: S.CANCELLED},
+    S.CREATED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED},
     S.FULFILLING: {
         SE.PLACED: S.FULFILLED,
         SE.JOB_COMPLETED: S.COMPLETED,
@@ -118,7 +118,7 @@ STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
         SE.SET_ASIDE: S.CREATED,
         SE.CANCEL: S.CANCELLED,
     },
-    S.FAILED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED, SE.CANCEL: S.CANCELLED},
+    S.FAILED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED},
     S.COMPLETED: {},
     S.CANCELLED: {},
 }
