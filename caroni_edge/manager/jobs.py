@@ -30,11 +30,14 @@ class Jobs:
         return job if job is not None and job.open else None
 
     def send_data(self, step: StepRow, inputs: dict[str, Any]) -> None:
-        """All inputs of a step are there: send them to where it was placed; who is not there, or full, loses it."""
+        """All inputs of a step are there: send them to where it was placed; who is not there, or full, loses it.
+
+        But for a job that has begun, of which a restored agent knows no more: nobody else can say how it ended.
+        """
         job = self.present(step)
         if job is None or job.data_sent:
             return
-        if self._store.agents.serves(job.agent, step.job_type):
+        if job.begun or self._store.agents.serves(job.agent, step.job_type):
             self._store.jobs.data_sent(job.job)
             self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs))
         else:

@@ -3,7 +3,7 @@
 The same seed gives the same run. First a phase with faults, then none: everything must come to its end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -134,6 +134,11 @@ class Federation:
         wanted = Submitted(f"w{number}", manager, template, f"v{number}")
         self.submitted.append(wanted)
         self._unsaid[wanted.workflow] = wanted
+        self._submit_due = self.now
+
+    def submit_again(self, managers: Sequence[str]) -> None:
+        """Ask managers again, by their ids, for all that they were asked for."""
+        self._unsaid.update((wanted.workflow, wanted) for wanted in self.submitted if wanted.manager in managers)
         self._submit_due = self.now
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:

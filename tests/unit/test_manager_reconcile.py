@@ -137,6 +137,20 @@ def test_data_that_was_lost_with_the_link_is_sent_again(bench: Bench) -> None:
     bench.outbox.nothing_else()
 
 
+def test_a_begun_job_that_its_restored_agent_calls_pending_is_not_taken_back(bench: Bench) -> None:
+    """Even if the agent takes no new work: its host knows how the job ended, and will not start it again."""
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    bench.run(ahead.job)
+    bench.presence("a1", refuses={"*": "drained"})
+    bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead, serial=9))
+    assert bench.outbox.take(JobDataReady) == JobDataReady(job=ahead.job, inputs={"text": "X"})
+    assert bench.job(ahead.job)["open"]
+    bench.outbox.nothing_else()
+
+
 def test_a_lost_job_that_still_waits_for_its_data_is_taken_back(bench: Bench) -> None:
     """Nobody would ever send it: another attempt has its place."""
     bench.start("chain")
