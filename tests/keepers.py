@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.agent.keeper.processes import began, marked
+from caroni_edge.agent.keeper.processes import MARK, began, marked
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.keeperlink import keeper_command
 from tests.support import wait_until
@@ -88,8 +88,12 @@ class Keeper:
     def start(self, job: str, *argv: str, env: Mapping[str, str] | None = None, **limits: Any) -> None:
         """Make the directory of a job, and have it started."""
         (self.state_dir / JOBS / job / "work").mkdir(parents=True, exist_ok=True)
-        environment = {"PATH": os.environ["PATH"], "CARONI_JOB": job, **(env or {})}
+        environment = {"PATH": os.environ["PATH"], MARK: self.mark(job), **(env or {})}
         self.send(do="start", job=job, argv=list(argv), env=environment, **limits)
+
+    def mark(self, job: str) -> str:
+        """Return what marks the processes of a job."""
+        return f"{self.state_dir}/{JOBS}/{job}/outputs"
 
     def run(self, job: str, *argv: str, **more: Any) -> dict[str, Any]:
         """Run a job to its end."""
@@ -162,7 +166,7 @@ def end_all(state_dirs: set[Path]) -> None:
             wait_until(lambda pid=pid: not began(pid), TIMEOUT_S, f"the end of keeper {pid}")  # type: ignore[misc]
         running = state_dir / RUNNING
         for job in running.iterdir() if running.exists() else ():
-            for pid in marked(job.name):
+            for pid in marked(f"{state_dir}/{JOBS}/{job.name}/outputs"):
                 _kill(pid)
 
 

@@ -171,6 +171,7 @@ class Runner:
 
     def _facts(self, order: JobOrder) -> dict[str, str]:
         return {
+            "CARONI_JOB": order.job,
             "CARONI_WORKFLOW": order.workflow,
             "CARONI_STEP": order.step,
             "CARONI_ATTEMPT": str(order.attempt),

@@ -82,8 +82,7 @@ class Workspaces:
             **facts,
             **dict(_variables(inputs)),
             "CARONI_INPUTS": f"{directory}/{INPUTS}",
-            "CARONI_OUTPUTS": f"{directory}/{OUTPUTS}",
-            MARK: job,
+            MARK: f"{directory}/{OUTPUTS}",
         }
         program, *arguments = self._what_runs(job_type)
         return [_found(program, environment.get("PATH")), *arguments], environment

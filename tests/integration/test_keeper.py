@@ -138,7 +138,7 @@ def test_a_job_gets_what_was_asked_for_and_no_more(keeper: Keeper) -> None:
     assert {name: value for name, value in seen.items() if name not in of_bash} == {
         **env,
         "PATH": os.environ["PATH"],
-        "CARONI_JOB": "job12345",
+        "CARONI_OUTPUTS": keeper.mark("job12345"),
     }
     pid = str((read(str(keeper.state_dir), "job12345").start or Start("", "", 0)).pid)
     assert keeper.file("job12345", "ids").split() == [pid, pid]

@@ -468,7 +468,7 @@ def test_what_belongs_to_no_job_is_killed(make_agent: MakeAgent, agent: Agent) -
 
 
 def test_a_job_that_somebody_else_starts_is_killed(agent: Agent) -> None:
-    agent.keeper()
+    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
     other = Keeper(agent.state_dir)
     other.start("job12345", "/bin/sleep", "600")
     assert agent.end("job12345").reason == "the agent's database does not know this job"
@@ -574,6 +574,7 @@ def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: Mak
     older = Keeper(tmp_path / "state")
     older.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
     agent = make_agent("job12345")
+    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
     agent.go("job12345")
     assert agent.end("job12345").outputs == {}
     assert agent.keeper() == older.pid
@@ -584,4 +585,4 @@ def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: Mak
     agent = make_agent()
     wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
     older.close()
-    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert agent.run("another2", UPPER, {"message": "x"}).outputs == {"jobout": "x"}

@@ -16,6 +16,7 @@ from caroni_edge.agent.keeper.records import (
     EXITED,
     KILLED,
     LOG,
+    OUTPUTS,
     RUNNING,
     SPAWN,
     STDERR,
@@ -204,7 +205,7 @@ class Jobs:
             signal_group(job.start.pid, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(job.start.pid, 0)[1])
         else:
-            _kill_marked(job.start.job)
+            self._kill_marked(job.start.job)
         os.close(job.pidfd)
         kind, reason = job.cause or (EXITED, "")
         if problem := self._log_problem(job.start, trim=True):
@@ -286,15 +287,26 @@ class Jobs:
             self._record(self._exit(start, UNSEEN, reason=words.UNSEEN_REBOOT))
             return
         if not start.pid:
-            pid = leader(start.job)
+            pid = leader(self._outputs_of(start.job))
             start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
         pidfd = _open_process(start)
         if pidfd is None:
-            _kill_marked(start.job)
+            self._kill_marked(start.job)
             self._record(self._exit(start, UNSEEN, reason=words.UNSEEN_SAME_BOOT))
         else:
             note(f"{start.job}: runs on as process {start.pid}")
             self._watch(Job(start, pidfd, is_child=False))
+
+    def _kill_marked(self, job: str) -> None:
+        """End what is left of a job whose process group may be somebody else's by now."""
+        for pid in marked(self._outputs_of(job)):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+
+    def _outputs_of(self, job: str) -> str:
+        return f"{directory_of(self._state_dir, job)}/{OUTPUTS}"
 
 
 def note(text: str) -> None:
@@ -319,12 +331,3 @@ def _open_process(start: Start) -> int | None:
         return pidfd
     os.close(pidfd)
     return None
-
-
-def _kill_marked(job: str) -> None:
-    """End what is left of a job whose process group may be somebody else's by now."""
-    for pid in marked(job):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue

@@ -14,8 +14,8 @@ import resource
 import signal
 from typing import NamedTuple
 
-MARK = "CARONI_JOB"
-"""Variable in the environment of a job's processes that names the job."""
+MARK = "CARONI_OUTPUTS"
+"""Variable in the environment of a job's processes that is like no other job's, of no agent on this host."""
 
 _DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
 
@@ -88,9 +88,9 @@ def began(pid: int) -> int:
     return 0 if fields[0] in {b"Z", b"X"} else int(fields[19])
 
 
-def marked(job: str) -> list[int]:
-    """Return the processes that carry the name of a job in their environment: it looks at all of the host."""
-    mark = f"{MARK}={job}".encode()
+def marked(outputs: str) -> list[int]:
+    """Return the processes of the job that writes to `outputs`, by their environment; it looks at all of the host."""
+    mark = f"{MARK}={outputs}".encode("utf-8", "surrogateescape")
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -104,9 +104,9 @@ def marked(job: str) -> list[int]:
     return found
 
 
-def leader(job: str) -> int:
-    """Return the process of a job that leads its session, looking at all of the host; 0 when there is none."""
-    return next((pid for pid in marked(job) if _session(pid) == pid), 0)
+def leader(outputs: str) -> int:
+    """Return the one of these processes that leads a session; 0 when there is none."""
+    return next((pid for pid in marked(outputs) if _session(pid) == pid), 0)
 
 
 def _set_nice(pid: int, nice: int) -> None:
