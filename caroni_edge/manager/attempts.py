@@ -73,9 +73,9 @@ class Attempts:
             case "killed":
                 self.fail(job, _end(said, f"killed at the agent: {said.reason or 'no reason was given'}"), at)
             case _:
-                self._go_on(job, said)
+                self._go_on(job, said, at)
 
-    def _go_on(self, job: JobRow, said: JobStatusUpdate) -> None:
+    def _go_on(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         is_running = said.status == "running"
         begun = said.begun or is_running
         self._store.jobs.update(
@@ -83,14 +83,16 @@ class Attempts:
         )
         step = self._store.steps.by_id(job.step)
         if said.status == "pending":
-            self._bring_lost_data(step, job)
+            self._bring_lost_data(step, job, at)
         elif is_running and step.job == job.job and (status := advance(STEP, step.status, StepEvent.JOB_RUNNING)):
             self._store.steps.set_status(step.id, status)
 
-    def _bring_lost_data(self, step: StepRow, job: JobRow) -> None:
-        """The agent waits for data that may have been lost with the link's rows."""
+    def _bring_lost_data(self, step: StepRow, job: JobRow, at: Moment) -> None:
+        """The agent waits for data that may have been lost with the link's rows, or with what it knew."""
         if step.job != job.job:
-            self._jobs.take_back(step, job, "its step has another attempt, or wants none")
+            reason = "its step has another attempt, or wants none"
+            self._context.outbox.put(job.agent, JobKill(job=job.job, reason=reason))
+            self.abandon(job, reason, at)
         elif not step.missing:
             self._jobs.send_data(step, msgspec.json.decode(step.inputs))
 

@@ -32,12 +32,12 @@ class Jobs:
     def send_data(self, step: StepRow, inputs: dict[str, Any]) -> None:
         """All inputs of a step are there: send them to where it was placed; who is not there, or full, loses it.
 
-        But for a job that has begun, of which a restored agent knows no more: nobody else can say how it ended.
+        To where they were sent before they go again: the job may have begun, and only its agent can say how it ended.
         """
         job = self.present(step)
-        if job is None or job.data_sent:
+        if job is None:
             return
-        if job.begun or self._store.agents.serves(job.agent, step.job_type):
+        if job.data_sent or self._store.agents.serves(job.agent, step.job_type):
             self._store.jobs.data_sent(job.job)
             self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs))
         else:

@@ -162,9 +162,27 @@ def test_a_lost_job_that_still_waits_for_its_data_is_taken_back(bench: Bench) ->
     second = place(bench, "a2", "lower")
     bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead))
     assert bench.outbox.take(JobKill).job == ahead.job
-    assert ahead.job not in bench.jobs()
+    assert bench.job(ahead.job)["open"] == 0
     assert bench.step("b")["job"] == second.job
     bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize("refuses", [{}, {"*": "drained"}])
+def test_an_agent_that_was_restored_gets_the_data_of_a_job_that_has_begun_again(
+    bench: Bench, refuses: dict[str, str]
+) -> None:
+    """It starts nothing twice, and nobody else knows how it ended."""
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    bench.run(ahead.job)
+    bench.presence("a1", refuses=refuses)
+    bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead))
+    assert bench.outbox.take(JobDataReady) == JobDataReady(job=ahead.job, inputs={"text": "X"})
+    bench.outbox.nothing_else()
+    bench.complete(ahead.job, out="x")
+    assert bench.state("b") is Step.COMPLETED
 
 
 def test_a_pending_job_whose_data_does_not_exist_yet_goes_on_waiting(bench: Bench) -> None:

@@ -10,7 +10,7 @@ ADD = """
     INSERT INTO jobs (job, step, attempt, agent, status, data_sent, repeat, placed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job = ?"
 UPDATE = """
-    UPDATE jobs SET status = ?1, data_sent = ?1 <> 'pending', serial = ?2, begun = begun OR ?3,
+    UPDATE jobs SET status = ?1, data_sent = data_sent OR ?1 <> 'pending', serial = ?2, begun = begun OR ?3,
         started = coalesce(?4, started), version = coalesce(?5, version) WHERE job = ?6"""
 CLOSE = """
     UPDATE jobs SET open = 0, status = ?, serial = max(serial, ?), begun = begun OR ?, reason = ?, exit_code = ?,
