@@ -1,7 +1,7 @@
 """Schedules: what goes wrong in a federation, chosen by its seed, and when it ends."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from caroni_edge.transport.memory import Faults
 from tests.simulation.checker import is_quiet, problems
@@ -52,6 +52,26 @@ def lose_databases(federation: Federation, victims: Sequence[Member]) -> None:
             victim.disk.restore(copy)
             victim.was_exempt = True
         federation.start()
+
+
+def crashes(federation: Federation) -> None:
+    """A bad broker, and crashes at any point."""
+    for _ in range(10):
+        pass_time(federation, 20)
+
+
+def agents(federation: Federation) -> None:
+    """Agents lose their databases as well."""
+    lose_databases(federation, federation.agents)
+
+
+def managers(federation: Federation) -> None:
+    """Managers lose theirs; who wants a workflow asks for it again."""
+    lose_databases(federation, federation.managers)
+    federation.submit_again([manager.name for manager in federation.managers if manager.was_exempt])
+
+
+KINDS: dict[str, Callable[[Federation], None]] = {"crashes": crashes, "agents": agents, "managers": managers}
 
 
 def end(federation: Federation) -> list[str]:
