@@ -142,7 +142,7 @@ class Engine:
         """
         status = advance(STEP, step.status, StepEvent.ATTEMPTS_USED_UP)
         assert status is not None
-        if job := self._jobs.present(step):
+        if (job := self._jobs.present(step)) and not job.data_sent:
             self._jobs.withdraw(step, job, status, reason)
         self._store.steps.fail(step.id, status, tries=tries, reason=reason)
         self._context.wanted.add(step.job_type)

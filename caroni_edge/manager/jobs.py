@@ -57,9 +57,10 @@ class Jobs:
             due: When to ask, on the monotonic clock; None for at once.
         """
         self._store.jobs.delete(job.job)
-        status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
-        if step.job != job.job or status is None:
+        if step.job != job.job:
             return
+        status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
+        assert status is not None, f"the job {job.job} has begun"
         self._store.steps.take_back(step.id, status, due)
         self._context.wanted.add(step.job_type)
         ids = {"step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}

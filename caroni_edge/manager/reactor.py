@@ -100,6 +100,8 @@ class ManagerReactor:
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message could not be handled here: its jobs' attempts end, or the agent is reconciled."""
         self._reject(peer, jobs, f"{message_type}: {reason}", at)
+        if message_type == JobsHere.__name__:
+            self._reconciliation.ask_later(peer, at)  # its answer is not complete
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Somebody starts a workflow."""
@@ -113,7 +115,8 @@ class ManagerReactor:
 
     def settle(self, at: Moment) -> None:
         """Reconcile first, then see what is due, place jobs, look after the fleet, and say the demand that is left."""
-        self._reconciliation.settle(at)
+        if self._reconciliation.settle(at):
+            self._logs.ask_again()
         self._triggers.settle()
         if at.now >= self._retry_due():
             self._context.wanted |= self._store.steps.due(at.now)

@@ -42,9 +42,14 @@ class Reconciliation:
         """Something was rejected, and nobody can say which jobs it was about."""
         self._store.agents.want_later(agent, at.now + ASK_AGAIN_S)
 
-    def settle(self, at: Moment) -> None:
-        """Ask each agent that was marked; until it has answered its offers wait, and others' for a while."""
-        for agent in self._store.agents.to_ask(at.now):
+    def settle(self, at: Moment) -> bool:
+        """Ask each agent that was marked; until it has answered its offers wait, and others' for a while.
+
+        Returns:
+            Whether any was asked: what was said to it before may be lost.
+        """
+        agents = self._store.agents.to_ask(at.now)
+        for agent in agents:
             known = self._store.agents.question(agent)
             wanted = self._context.chance.new_id()
             self._store.agents.want(agent, wanted, at.now)
@@ -52,6 +57,7 @@ class Reconciliation:
             question = JobsWanted(wanted=wanted, database=known.database, known=known.known)
             self._context.outbox.put(agent, question)
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
+        return bool(agents)
 
     def next_due(self) -> float:
         """Return when an agent is to be asked because of the time alone."""

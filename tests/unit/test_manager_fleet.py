@@ -287,6 +287,7 @@ def test_a_lost_attempt_counts_as_used_up() -> None:
     bench.silent["a1"] = 1e6
     bench.advance(61)
     assert bench.workflow_state() is Workflow.FAILED
+    bench.outbox.nothing_else()
     bench.complete(lost, out="late")
     assert bench.state("a") is Step.COMPLETED, "its result is kept"
     assert bench.workflow_state() is Workflow.FAILED

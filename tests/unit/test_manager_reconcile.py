@@ -477,10 +477,11 @@ def test_a_rejected_message_that_names_no_job_lets_the_agent_be_asked(bench: Ben
     bench.outbox.nothing_else()
 
 
-def test_an_answer_that_is_rejected_is_asked_for_again_and_not_on_and_on(bench: Bench) -> None:
+@pytest.mark.parametrize("named", [(), ("someother",)])
+def test_an_answer_that_is_rejected_is_asked_for_again_and_not_on_and_on(bench: Bench, named: tuple[str, ...]) -> None:
     bench.reset()
     for _ in range(3):
-        bench.reject("JobsHere")
+        bench.reject("JobsHere", *named)
         bench.advance(4.9)
         bench.outbox.nothing_else()
         bench.advance(0.1)

@@ -35,7 +35,8 @@ TOP_PRIORITY = (
 )
 IS_WAITING = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' LIMIT 1"
 SET_STATUS = "UPDATE steps SET status = ? WHERE id = ?"
-PLACE = "UPDATE steps SET status = ?, job = ?, attempt = ?, reason = NULL WHERE id = ?"
+PLACE = """
+    UPDATE steps SET status = ?, job = ?, attempt = ?, retry_due = NULL, held = NULL, reason = NULL WHERE id = ?"""
 LEAVE = "UPDATE steps SET status = ?, job = NULL WHERE id = ?"
 TAKE_BACK = "UPDATE steps SET status = ?, job = NULL, attempt = attempt - 1, retry_due = ? WHERE id = ?"
 AGAIN = "UPDATE steps SET status = ?, job = NULL, tries = tries + 1, retry_due = ?, held = ?, reason = ? WHERE id = ?"
