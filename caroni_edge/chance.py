@@ -1,5 +1,6 @@
 """Where ids and chance come from: the system in production, a seed in tests and simulation."""
 
+import base64
 import random
 import secrets
 
@@ -14,8 +15,8 @@ class SystemChance:
         return random.random()  # noqa: S311 - jitter, no secret
 
     def new_id(self) -> str:
-        """Return 16 characters of `a-z 0-9`."""
-        return "".join(_ALPHABET[byte % 36] for byte in secrets.token_bytes(16))
+        """Return 16 characters of `a-z 2-7`."""
+        return base64.b32encode(secrets.token_bytes(10)).decode().lower()
 
 
 class SeededChance:

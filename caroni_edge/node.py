@@ -98,6 +98,7 @@ class Node:
 
     Attributes:
         ask_every_s: How often peers with open business are asked what they have.
+        checks: Each returns why the role cannot work now, or None.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -115,6 +116,7 @@ class Node:
         self.ask_every_s = parts.ask_every_s
         self._parts = parts
         self._trouble = StorageTrouble()
+        self.checks: list[Callable[[], str | None]] = []
         self._kept: list[Call] = []
         self._connected_at = inf
         self._ask_due = inf
@@ -154,7 +156,7 @@ class Node:
             return f"not connected to the broker: {self.session.reason}"
         if self.session.refused:
             return f"the broker does not let us subscribe to {', '.join(sorted(self.session.refused))}; look at its ACL"
-        return None
+        return next((why for check in self.checks if (why := check())), None)
 
     def silent_for(self, peer: str, now: float) -> float:
         """Return for how long a question to `peer` is open while we are connected, in seconds."""

@@ -50,6 +50,7 @@ class AgentDaemon:
         runner = Runner(config.state_dir, config.id, self._on_ended)
         self._reactor = make_reactor(node, AgentSettings.of(config), self._types, runner)
         node.attach(self._reactor)
+        node.checks.append(lambda: runner.trouble)
         if config.web is not None:
             from caroni_edge.agent.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
 

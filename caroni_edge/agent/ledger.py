@@ -113,10 +113,14 @@ class Ledger:
         row = row._replace(**facts, state=state, serial=self._store.facts.next_serial())
         self._store.jobs.save(row)
         if tell and state not in _UNTOLD:
-            self._outbox.put(row.manager, status_of(row))
+            self.tell(row)
         said = f": {row.reason}" if row.reason else ""
         log.info("job %s%s", state, said, extra={"action": f"job_{state}", **ids(row)})
         return row
+
+    def tell(self, row: JobRow) -> None:
+        """Send a job's state to its manager."""
+        self._outbox.put(row.manager, status_of(row))
 
     def end(self, row: JobRow, event: JobEvent, at: Moment, *, tell: bool = True, **facts: Any) -> JobRow | None:
         """Let a job end; as `change`, with the date and a reason of bearable length."""

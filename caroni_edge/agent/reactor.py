@@ -158,7 +158,8 @@ class AgentReactor:
         self._deeds.removals += self._retention.settle(at)
         self._presence.settle(at)
         now_due = -inf if more_to_say else inf
-        self._due = min(now_due, self._offers.next_due(at.now), self._retention.next_due(), self._presence.next_due())
+        parts = (self._offers.next_due(at.now), self._slots.next_due(), self._retention.next_due())
+        self._due = min(now_due, *parts, self._presence.next_due())
 
     def next_due(self) -> float:
         """Return when `settle` must run again."""

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from caroni_edge.agent.inputs import VALUES_LIMIT_BYTES, completed, misfit
@@ -54,6 +55,7 @@ class Slots:
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
         self._deeds = deeds
         self._killed: frozenset[str] = frozenset()
+        self._unsaid: dict[str, float] = {}
         self._in_step = False
         self._ended: list[str] = []
 
@@ -67,6 +69,11 @@ class Slots:
         self._ended.clear()
         self._give(at)
         self._kill()
+        self._say_running(at)
+
+    def next_due(self) -> float:
+        """Return when a manager is to hear that a job of its own runs."""
+        return next(iter(self._unsaid.values()), inf)
 
     def lose_step(self) -> None:
         """What is in memory may not be what is in the database: look again."""
@@ -81,6 +88,8 @@ class Slots:
     def on_start(self) -> None:
         """The process has started: what ran goes on, or has ended, and the runner finds out."""
         self._deeds.recover = [job.job for job in self._store.jobs.running()]
+        if self._in_force.settings.say_running_after_s:
+            self._unsaid = dict.fromkeys(self._deeds.recover, -inf)
 
     def _give(self, at: Moment) -> None:
         queued: Counter[str] = Counter()
@@ -122,8 +131,11 @@ class Slots:
             self._ledger.end(row, JobEvent.START_REFUSED, at, reason=why)
             return False
         facts: dict[str, Any] = {"begun": True, "started": at.date, "version": job_type.version}
-        if self._ledger.change(row, JobEvent.SLOT_GIVEN, **facts) is None:
+        wait_s = self._in_force.settings.say_running_after_s
+        if self._ledger.change(row, JobEvent.SLOT_GIVEN, tell=not wait_s, **facts) is None:
             return False
+        if wait_s:
+            self._unsaid[row.job] = at.now + wait_s
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
         order = JobOrder(
             job=row.job,
@@ -137,10 +149,20 @@ class Slots:
         self._deeds.starts.append(order)
         return True
 
+    def _say_running(self, at: Moment) -> None:
+        """Tell managers of jobs that run for a while; they were noted in the order in which they are due."""
+        while self._unsaid and self.next_due() <= at.now:
+            job = next(iter(self._unsaid))
+            del self._unsaid[job]
+            row = self._store.jobs.by_job(job)
+            if row is not None and row.state is JobState.RUNNING:
+                self._ledger.tell(row)
+
     # End
 
     def on_ended(self, ended: JobEnded, at: Moment) -> None:
         """A job's process has ended, or could not be started; a repeat changes nothing."""
+        self._unsaid.pop(ended.job, None)
         row = self._store.jobs.by_job(ended.job)
         if row is None:
             log.warning("a job ended that nobody knows", extra={"action": "stale_job_ended", "job": ended.job})

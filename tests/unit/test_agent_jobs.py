@@ -418,3 +418,26 @@ def test_serials_count_all_changes(bench: Bench) -> None:
     bench.restart()
     bench.end(running(bench))
     assert bench.outbox.take(JobStatusUpdate).serial > serials[-1]
+
+
+def test_a_short_job_says_its_end_only() -> None:
+    bench = Bench(say_running_after_s=0.05)
+    bench.want(ready=2)
+    bench.outbox.take(JobOffer)
+    short, longer = bench.place(bench.new_job(), bench.new_job())
+    bench.end(short, outputs={"out": "x"})
+    assert bench.outbox.take(JobStatusUpdate).status == "completed"
+    bench.outbox.nothing_else()
+    bench.advance(0.05)
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.job, said.status, said.begun) == (longer, "running", True)
+    bench.advance(10)
+    assert bench.outbox.take_all(JobStatusUpdate) == []
+
+
+def test_after_a_restart_running_jobs_are_said() -> None:
+    bench = Bench(say_running_after_s=0.05)
+    (job,) = bench.place(bench.new_job())
+    bench.restart()
+    bench.settle()
+    assert bench.outbox.take(JobStatusUpdate).job == job
