@@ -15,6 +15,7 @@ from caroni_edge.manager.jobs import Jobs
 from caroni_edge.manager.placing import Placing
 from caroni_edge.manager.policy import First
 from caroni_edge.manager.reconcile import Reconciliation
+from caroni_edge.manager.retention import Retention
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates import Templates
 from caroni_edge.manager.triggers import Refused, Triggers
@@ -55,6 +56,7 @@ class ManagerReactor:
         self._reconciliation = Reconciliation(context, self._attempts, jobs)
         self._logs = JobLogs(context)
         self._triggers = Triggers(context, self._engine, templates)
+        self._retention = Retention(context)
         self._due = -inf
         self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
             JobOffer: self._placing.on_offer,
@@ -123,7 +125,8 @@ class ManagerReactor:
         self._placing.settle(at)
         self._fleet.settle(at)
         self._demand.settle(at)
-        parts = (self._reconciliation, self._placing, self._fleet, self._demand)
+        self._retention.settle(at)
+        parts = (self._reconciliation, self._placing, self._fleet, self._demand, self._retention)
         self._due = min(self._retry_due(), *(part.next_due() for part in parts))
 
     def next_due(self) -> float:

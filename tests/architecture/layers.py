@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"node"},
     {"dispatch", "session"},
     {"manager", "agent"},
-    {"manager.store", "agent.store", "identity"},
+    {"manager.store", "agent.store", "identity", "allowance"},
     {"delivery"},
     {"reactor"},
     {"transport", "storage", "chance"},

@@ -1,5 +1,6 @@
 """Workflows and the plans that they run by."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,20 @@ SERVED = """
 HAS_PLAN = "SELECT 1 FROM plans WHERE hash = ?"
 ADD_PLAN = "INSERT INTO plans (hash, template, body, date) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 PLAN = "SELECT body FROM plans WHERE hash = ?"
+
+SPAN = "SELECT coalesce((SELECT max(seq) FROM workflows) - (SELECT min(seq) FROM workflows) + 1, 0)"
+ENDED_BEFORE = """
+    SELECT w.seq FROM workflows w WHERE w.ended < ? AND NOT EXISTS
+        (SELECT 1 FROM steps s JOIN jobs j ON j.step = s.id WHERE s.workflow = w.seq AND j.open)
+    ORDER BY w.ended LIMIT ?"""
+DELETE_LOGS = """
+    DELETE FROM logs WHERE job IN (SELECT j.job FROM json_each(?) w JOIN steps s ON s.workflow = w.value
+        JOIN jobs j ON j.step = s.id)"""
+DELETE_JOBS = """
+    DELETE FROM jobs WHERE job IN (SELECT j.job FROM json_each(?) w JOIN steps s ON s.workflow = w.value
+        JOIN jobs j ON j.step = s.id)"""
+DELETE_STEPS = "DELETE FROM steps WHERE workflow IN (SELECT value FROM json_each(?))"
+DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,21 @@ class Workflows:
     def has_plan(self, plan_hash: str) -> bool:
         """Tell whether a plan is kept."""
         return self._conn.execute(HAS_PLAN, (plan_hash,)).fetchone() is not None
+
+    def span(self) -> int:
+        """Return how many workflows there are at most, at no cost."""
+        span: int = self._conn.execute(SPAN).fetchone()[0]
+        return span
+
+    def ended_before(self, date: float, limit: int) -> list[int]:
+        """Return the workflows that ended first, before `date`, and have no job that may still say something."""
+        return [seq for (seq,) in self._conn.execute(ENDED_BEFORE, (date, limit))]
+
+    def delete(self, workflows: list[int]) -> None:
+        """Delete workflows with all that belongs to them."""
+        named = json.dumps(workflows)
+        for statement in (DELETE_LOGS, DELETE_JOBS, DELETE_STEPS, DELETE):
+            self._conn.execute(statement, (named,))
 
     def add_plan(self, plan_hash: str, template: str, body: bytes, date: float) -> None:
         """Keep a plan under its hash."""

@@ -1,0 +1,42 @@
+"""Ended workflows are deleted when they are old, in small batches (`retention.workflows`)."""
+
+import logging
+from math import inf
+
+from caroni_edge.allowance import Allowance
+from caroni_edge.manager.context import Context
+from caroni_edge.reactor import Moment
+
+log = logging.getLogger(__name__)
+
+BATCH_WORKFLOWS = 50
+
+
+class Retention:
+    """Decides which workflows go, with all that belongs to them."""
+
+    def __init__(self, context: Context) -> None:
+        """Look at the settings of `context`."""
+        self._context, self._store = context, context.store
+        self._allowance = Allowance()
+
+    def settle(self, at: Moment) -> None:
+        """Look now and then whether something has become old."""
+        if self._allowance.is_due(at.now):
+            self.prune(at)
+
+    def prune(self, at: Moment) -> None:
+        """Delete a batch of the workflows that ended longer ago than `retention`."""
+        allowed = self._allowance.grow(at, self._store.workflows.span())
+        retention_s = self._context.settings.retention_s
+        if retention_s is None:
+            return
+        found = self._store.workflows.ended_before(at.date - retention_s, min(allowed, BATCH_WORKFLOWS))
+        if found:
+            self._store.workflows.delete(found)
+            self._allowance.use(len(found))
+            log.info("%d ended workflows deleted", len(found), extra={"action": "workflows_pruned"})
+
+    def next_due(self) -> float:
+        """Return when to look again."""
+        return inf if self._context.settings.retention_s is None else self._allowance.next_due()
