@@ -91,6 +91,7 @@ class Parts:
     version: str
     host: str
     ask_every_s: float = ASK_OPEN_PEERS_EVERY_S
+    forget_after_s: float | None = None
 
 
 class Node:
@@ -247,6 +248,7 @@ class Node:
         if at.now >= self._ask_due:
             self._ask_due = at.now + self.ask_every_s
             self.links.ask(self.reactor.open_peers())
+            self._forget_silent(at)
         if at.now >= self.identity.say_due:
             self._say_presence()
         if at.now < self._settle_failed_until:
@@ -301,6 +303,17 @@ class Node:
                     self._on_disconnected(event)
                 case _:
                     pass
+
+    def forget(self, peer: str, at: Moment) -> None:
+        """Delete a peer with its rows and all that concerns it; if it returns, that is a reset."""
+        log.warning("forgetting %s", peer, extra={"action": "peer_forgotten", "peer": peer})
+        self.reactor.forget_peer(peer, at)
+        self.links.forget(peer)
+
+    def _forget_silent(self, at: Moment) -> None:
+        if self._parts.forget_after_s is not None and self.session.connected:
+            for peer in self.links.silent(self.ask_every_s, self._parts.forget_after_s):
+                self.forget(peer, at)
 
     # Connection and identity
 

@@ -94,6 +94,9 @@ class Reactor(Protocol):
     def on_trigger_settled(self, packet_id: int) -> None:
         """The broker cannot repeat the trigger that had this packet id; outside of a transaction."""
 
+    def forget_peer(self, peer: str, at: Moment) -> None:
+        """A peer will not come back: delete what concerns it."""
+
     def settle(self, at: Moment) -> None:
         """Decide once for the whole batch, and for all that has become due."""
 

@@ -66,7 +66,7 @@ def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OP
         ca_file=broker.ca_file,
     )
     host, chance = socket.gethostname(), SystemChance()
-    node = Node(Parts(topics, database, transport, chance, __version__, host, ask_every_s))
+    node = Node(Parts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
     transport.will = Will(topics.presence, encode(node.will))
     facts = {"action": "starting", "version": __version__, "pid": os.getpid(), "boot": node.identity.boot}
     log.info("starting, broker %s, state in %s", broker.url, config.state_dir, extra=facts)

@@ -240,21 +240,20 @@ class AgentReactor:
             row = self._store.jobs.by_job(job)
         return row.state if row else None
 
-    def forget_peer(self, manager: str) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> None:
         """Forget a manager: its running jobs are killed, and nothing more is said to it."""
-        for job in self._store.jobs.live_of(manager):
+        for job in self._store.jobs.live_of(peer):
             row = self._store.jobs.by_job(job)
             assert row is not None
             if row.state is JobState.RUNNING:
-                self._deeds.kills[job] = f"manager {manager} was forgotten"
+                self._deeds.kills[job] = f"manager {peer} was forgotten"
             self._store.jobs.delete([row.id])
-        self._retention.forget(manager)
-        self._store.offers.forget(manager)
-        self._store.demands.forget(manager)
-        self._store.answers.end(manager)
-        self._store.managers.forget(manager)
+        self._retention.forget(peer)
+        self._store.offers.forget(peer)
+        self._store.demands.forget(peer)
+        self._store.answers.end(peer)
+        self._store.managers.forget(peer)
         self._slots.lose_step()
-        log.warning("manager forgotten", extra={"action": "peer_forgotten", "peer": manager})
 
     # Messages
 

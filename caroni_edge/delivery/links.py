@@ -40,6 +40,7 @@ class Links:
         self._due: dict[str, float] = {}
         self._timers: list[tuple[float, str]] = []
         self._timer_of: dict[str, float] = {}
+        self._heard: set[str] = set()
         self.held_back: set[str] = set()
         self.now = 0.0
 
@@ -87,6 +88,7 @@ class Links:
 
     def receive(self, frame: Frame) -> tuple[msgspec.Raw, ...]:
         """Take a frame, and return the messages that are to be handled."""
+        self._heard.add(frame.from_)
         link = self._link(frame.from_)
         messages, was_reset = link.receive(frame, self.now)
         if was_reset:
@@ -114,6 +116,17 @@ class Links:
         """Ask peers with whom jobs or offers are open what they have; it also tells whether they are silent."""
         for peer in peers:
             self._link(peer).ask(self.now)
+
+    def silent(self, since_s: float, longer_than_s: float) -> list[str]:
+        """Return the peers that have been silent for longer, counted in time that we were connected.
+
+        Args:
+            since_s: Seconds since the last call.
+            longer_than_s: Who is silent for longer is named.
+        """
+        self._rows.age(self._heard, since_s)
+        self._heard.clear()
+        return self._rows.silent(longer_than_s)
 
     def forget(self, peer: str) -> None:
         """Delete all that is known of a peer; if it returns, that is a reset."""

@@ -1,6 +1,8 @@
 """The rows of the link: positions of each peer, and the outbox."""
 
+import json
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.protocol.messages import Position
@@ -28,6 +30,10 @@ DELETE_UPTO = "DELETE FROM outbox WHERE peer = ? AND seq <= ?"
 DELETE_ROWS = "DELETE FROM outbox WHERE peer = ?"
 DELETE_PEER = "DELETE FROM peers WHERE peer = ?"
 MARK = "INSERT INTO peers (peer, reconcile) VALUES (?, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
+
+AGE = """
+    UPDATE peers SET silent_s = CASE WHEN peer IN (SELECT value FROM json_each(?)) THEN 0 ELSE silent_s + ? END"""
+SILENT = "SELECT peer FROM peers WHERE silent_s > ?"
 
 
 class Row(NamedTuple):
@@ -107,6 +113,14 @@ class OutboxRows:
     def mark_reconcile(self, peer: str) -> None:
         """Mark a peer as to be reconciled."""
         self._conn.execute(MARK, (peer,))
+
+    def age(self, heard: Iterable[str], seconds: float) -> None:
+        """Count on for how long each peer has been silent, but for those that were heard."""
+        self._conn.execute(AGE, (json.dumps(sorted(heard)), seconds))
+
+    def silent(self, longer_than_s: float) -> list[str]:
+        """Return the peers that have been silent for longer."""
+        return [peer for (peer,) in self._conn.execute(SILENT, (longer_than_s,))]
 
     def forget(self, peer: str) -> None:
         """Delete all that the link knows of a peer."""

@@ -195,9 +195,9 @@ class ManagerReactor:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
         self._logs.request(job)
 
-    def forget_peer(self, agent: str, at: Moment) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> None:
         """Forget an agent that will not come back; its jobs are asked for anew."""
-        self._fleet.forget(agent, at)
+        self._fleet.forget(peer, at)
 
     def reload(self, settings: ManagerSettings, templates: Templates) -> None:
         """Take over what may change while the manager runs."""

@@ -23,6 +23,9 @@ NOTES = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, words TEXT NO
 NOTE = "INSERT INTO notes (words) VALUES (?)"
 
 
+FORGET_AFTER_S = 86400.0
+
+
 class ScriptedReactor:
     """Notes in the database what it is told, and does what a test has asked for before.
 
@@ -68,6 +71,9 @@ class ScriptedReactor:
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         self.rejected.append((peer, message_type, jobs, reason))
         self.at_rejected()
+
+    def forget_peer(self, peer: str, at: Moment) -> None:
+        self.note(f"forget {peer}")
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         self.note(f"trigger {event.payload!r}")
@@ -153,7 +159,9 @@ class NodeBench:
         self.transport = WatchedTransport()
         self.transport.database = self.database
         self.transport.start(self.inbox.append)
-        self.node = Node(Parts(TOPICS, self.database, self.transport, self.chance, "1.0", "here"))
+        self.node = Node(
+            Parts(TOPICS, self.database, self.transport, self.chance, "1.0", "here", forget_after_s=FORGET_AFTER_S)
+        )
         self.reactor = ScriptedReactor(self.node)
         self.node.attach(self.reactor)
         self.node.start(self.at)

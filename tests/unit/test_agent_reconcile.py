@@ -230,7 +230,7 @@ def test_a_forgotten_manager_leaves_nothing_behind() -> None:
     bench.place(other, manager="m2")
     bench.want(ready=1)
     bench.outbox.sent.clear()
-    bench.call(lambda _: bench.reactor.forget_peer("m1"))
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
     assert bench.runner.killed == {running.job: "manager m1 was forgotten"}
     assert bench.states() == {"running": 1}
     assert bench.state(other.job) is JobState.RUNNING
@@ -243,7 +243,7 @@ def test_a_forgotten_manager_leaves_nothing_behind() -> None:
 def test_many_jobs_of_a_forgotten_manager_go_in_batches_and_its_new_ones_stay() -> None:
     bench = Bench(slots=1200, backlog=0)
     finished(bench, 1100)
-    bench.call(lambda _: bench.reactor.forget_peer("m1"))
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
     assert bench.states() == {"completed": 900}
     job = bench.new_job()
     bench.send(OfferAccept(offer="late0001", jobs=(job,)))

@@ -16,7 +16,7 @@ from caroni_edge.protocol.messages import (
 )
 from caroni_edge.reactor import Moment
 from caroni_edge.transport.base import MOST_IN_FLIGHT, Published, SubscriptionRefused
-from tests.unit.node_bench import INBOX, TOPICS, NodeBench
+from tests.unit.node_bench import FORGET_AFTER_S, INBOX, TOPICS, NodeBench
 
 OFFER = JobOffer(offer="offer0001", job_type="upper", serial=1)
 ACCEPTED = JobAccepted(jobs=("job000001",))
@@ -298,3 +298,25 @@ def test_hellos_are_answered_after_the_commit(bench: NodeBench) -> None:
     answer = bench.transport.take(Frame, where=lambda frame: frame.answer == "nonce")
     assert answer.to == "a1"
     assert decode_frame(INBOX, encode(answer)) == answer
+
+
+# Forgetting
+
+
+def test_a_peer_that_is_silent_for_too_long_is_forgotten(bench: NodeBench) -> None:
+    bench.send(OFFER)
+    bench.advance(FORGET_AFTER_S - 3600)
+    bench.send(OFFER)
+    bench.advance(FORGET_AFTER_S - 3600)
+    assert "forget a1" not in bench.notes()
+    assert bench.value("SELECT count(*) FROM peers") == 1
+    bench.advance(2 * 3600)
+    assert bench.notes()[-1] == "forget a1"
+    assert bench.value("SELECT count(*) FROM peers") == 0
+
+
+def test_time_without_a_connection_makes_nobody_silent(bench: NodeBench) -> None:
+    bench.send(OFFER)
+    bench.transport.lose()
+    bench.advance(3 * FORGET_AFTER_S)
+    assert "forget a1" not in bench.notes()
