@@ -10,6 +10,10 @@ from caroni_edge.delivery.outbox import OutboxRows, Row
 from caroni_edge.storage.database import memory_database
 
 
+ALL_PEERS = {"AGE", "SILENT"}
+"""Statements that concern all peers by their nature, every ten minutes."""
+
+
 @pytest.fixture(scope="module")
 def conn() -> sqlite3.Connection:
     return memory_database("agents").conn
@@ -20,7 +24,7 @@ def statements() -> list[tuple[str, str]]:
         (f"{module.__name__}.{name}", value)
         for module in (outbox, events)
         for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, str)
+        if name.isupper() and isinstance(value, str) and name not in ALL_PEERS
     ]
 
 
