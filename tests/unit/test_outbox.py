@@ -9,7 +9,6 @@ from caroni_edge.delivery import events, outbox
 from caroni_edge.delivery.outbox import OutboxRows, Row
 from caroni_edge.storage.database import memory_database
 
-
 ALL_PEERS = {"AGE", "SILENT"}
 """Statements that concern all peers by their nature, every ten minutes."""
 
