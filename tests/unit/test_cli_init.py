@@ -36,6 +36,10 @@ def test_every_command_has_an_example_and_its_sentence_in_the_help(name: str) ->
     assert (shown.exit_code, "Example: " in shown.output) == (0, True)
 
 
+def test_every_command_that_is_named_is_there() -> None:
+    assert sorted(cli.COMMANDS) == WRITTEN
+
+
 def test_help_and_version_import_no_command() -> None:
     code = (
         "import sys, runpy; from caroni_edge.cli import main\n"
