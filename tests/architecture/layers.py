@@ -12,6 +12,7 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"demo"},
     {"manager.daemon", "agent.daemon"},
+    {"daemon"},
     {*PAGES},
     {"web"},
     {"manager.why", "agent.why"},
