@@ -41,6 +41,7 @@ class Links:
         self._timers: list[tuple[float, str]] = []
         self._timer_of: dict[str, float] = {}
         self._heard: set[str] = set()
+        self._counted: set[str] = set()
         self.held_back: set[str] = set()
         self.now = 0.0
 
@@ -60,6 +61,7 @@ class Links:
         for peer, due in self._due.items():
             self._set_timer(peer, due)
         self._before.clear()
+        self._counted.clear()
 
     def roll_back(self) -> None:
         """Go back to what was in memory before the batch, and look at those links again in the next one."""
@@ -70,6 +72,8 @@ class Links:
                 self._links[peer] = link
             self._set_timer(peer, self.now)
         self._before.clear()
+        self._heard |= self._counted
+        self._counted.clear()
 
     # Inside a batch
 
@@ -120,12 +124,15 @@ class Links:
     def silent(self, since_s: float, longer_than_s: float) -> list[str]:
         """Return the peers that have been silent for longer, counted in time that we were connected.
 
+        Who is silent for half of it is asked: it may be there and have nothing to say.
+
         Args:
             since_s: Seconds since the last call.
             longer_than_s: Who is silent for longer is named.
         """
         self._rows.age(self._heard, since_s)
-        self._heard.clear()
+        self._counted, self._heard = self._heard, set()
+        self.ask(self._rows.silent(longer_than_s / 2))
         return self._rows.silent(longer_than_s)
 
     def forget(self, peer: str) -> None:

@@ -31,6 +31,7 @@ DELETE_ROWS = "DELETE FROM outbox WHERE peer = ?"
 DELETE_PEER = "DELETE FROM peers WHERE peer = ?"
 MARK = "INSERT INTO peers (peer, reconcile) VALUES (?, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
 
+ADD_WAITING = f"INSERT OR IGNORE INTO peers (peer) {WAITING}"
 AGE = """
     UPDATE peers SET silent_s = CASE WHEN peer IN (SELECT value FROM json_each(?)) THEN 0 ELSE silent_s + ? END"""
 SILENT = "SELECT peer FROM peers WHERE silent_s > ?"
@@ -115,7 +116,8 @@ class OutboxRows:
         self._conn.execute(MARK, (peer,))
 
     def age(self, heard: Iterable[str], seconds: float) -> None:
-        """Count on for how long each peer has been silent, but for those that were heard."""
+        """Count on for how long each peer is silent, those too that never spoke, but not those that were heard."""
+        self._conn.execute(ADD_WAITING)
         self._conn.execute(AGE, (json.dumps(sorted(heard)), seconds))
 
     def silent(self, longer_than_s: float) -> list[str]:

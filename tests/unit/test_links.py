@@ -360,3 +360,55 @@ def test_rollback_brings_a_forgotten_peer_back(bench: LinksBench) -> None:
     with bench.failing_batch() as links:
         links.forget("p")
     assert bench.links.boot_of("p") == "boot of peer"
+
+
+# Silence
+
+
+def silent(bench: LinksBench, since_s: float) -> list[str]:
+    with bench.batch() as links:
+        return links.silent(since_s, 100.0)
+
+
+def test_who_is_silent_for_longer_is_named(bench: LinksBench) -> None:
+    with bench.batch() as links:
+        links.receive(messages("a", 1, "", "x1"))
+        links.receive(messages("b", 1, "", "x1"))
+    assert silent(bench, 60) == []
+    with bench.batch() as links:
+        links.receive(messages("b", 2, "x1", "x2"))
+    assert silent(bench, 60) == []
+    assert silent(bench, 60) == ["a"]
+
+
+def test_who_never_spoke_is_silent_too(bench: LinksBench) -> None:
+    with bench.batch() as links:
+        links.put("p", SMALL)
+    assert silent(bench, 60) == []
+    assert silent(bench, 60) == ["p"]
+
+
+def test_who_may_only_have_nothing_to_say_is_asked_in_time(bench: LinksBench) -> None:
+    bench.meet("p")
+    with bench.batch() as links:
+        links.receive(messages("p", 1, "", "x1"))
+    bench.now += 1
+    bench.tick()
+    silent(bench, 10)
+    assert silent(bench, 40) == []
+    assert bench.links.asked_at("p") == inf
+    silent(bench, 20)
+    assert [bool(each.ask) for each in bench.published] == [True]
+    with bench.batch() as links:
+        links.receive(frame("p", answer=bench.published[0].ask))
+    assert silent(bench, 60) == []
+
+
+def test_rollback_forgets_nobody_who_was_heard(bench: LinksBench) -> None:
+    with bench.batch() as links:
+        links.receive(messages("p", 1, "", "x1"))
+    with bench.failing_batch() as links:
+        links.silent(60, 100.0)
+    assert silent(bench, 60) == []
+    assert silent(bench, 60) == []
+    assert silent(bench, 60) == ["p"]
