@@ -13,6 +13,9 @@ from tests.link.world import Setting, World
 JUMPS_S = (0.01, 0.06, 0.06, 0.5, 1.1, 6.0, 6.0, 30.0, 400.0)
 SHORT, LONG = (20, 120), (150, 400)
 
+Do = Callable[[World, str, Random], None]
+"""What an operation does in a world, to a node, by chance."""
+
 
 class Operation(NamedTuple):
     """One operation: its name, and a seed for all that it chooses."""
@@ -29,7 +32,7 @@ class Schedule(NamedTuple):
     operations: Sequence[Operation]
 
 
-def _of_one(method: Callable[[World, str], None]) -> Callable[[World, str, Random], None]:
+def _of_one(method: Callable[[World, str], None]) -> Do:
     return lambda world, name, _random: method(world, name)
 
 
@@ -73,7 +76,7 @@ def _start(world: World, name: str, random: Random) -> None:
 
 
 # Name: how often, and what it does. Those of FAULTS are left out of some walks, so that each meets others.
-ORDINARY: dict[str, tuple[float, Callable[[World, str, Random], None]]] = {
+ORDINARY: dict[str, tuple[float, Do]] = {
     "put": (14, _put),
     "deliver": (30, _deliver),
     "flow": (7, _flow),
@@ -82,7 +85,7 @@ ORDINARY: dict[str, tuple[float, Callable[[World, str, Random], None]]] = {
     "advance": (6, _advance),
     "start": (16, _start),
 }
-FAULTS: dict[str, tuple[float, Callable[[World, str, Random], None]]] = {
+FAULTS: dict[str, tuple[float, Do]] = {
     "drop": (4, _of_one(World.drop)),
     "double": (4, _of_one(World.double)),
     "replay": (4, _of_one(World.replay)),
@@ -93,7 +96,7 @@ FAULTS: dict[str, tuple[float, Callable[[World, str, Random], None]]] = {
     "lose_session": (1, _of_one(World.lose_session)),
     "wipe_broker": (0.7, _of_one(World.wipe_broker)),
 }
-LOSSES: dict[str, tuple[float, Callable[[World, str, Random], None]]] = {
+LOSSES: dict[str, tuple[float, Do]] = {
     "backup": (4, _of_one(World.backup)),
     "restore": (5, _of_one(World.restore)),
     "wipe": (1.5, _of_one(World.wipe)),
@@ -151,7 +154,5 @@ def small_limits(setting: Setting) -> ExitStack:
     return stack
 
 
-def _some(
-    kinds: dict[str, tuple[float, Callable[[World, str, Random], None]]], random: Random
-) -> dict[str, tuple[float, Callable[[World, str, Random], None]]]:
+def _some(kinds: dict[str, tuple[float, Do]], random: Random) -> dict[str, tuple[float, Do]]:
     return {name: kind for name, kind in kinds.items() if random.random() < 0.6}
