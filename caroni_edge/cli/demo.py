@@ -67,9 +67,9 @@ def _say_how_to_go_on(stage: Any) -> None:
     click.echo(f"\nBroker {stage.broker_url}, files in {stage.directory} (removed at the end)")
     for player in stage.players:
         click.echo(f"{player.role} {player.name}: {player.url} (login {USER}/{PASSWORD}), log {player.log}")
-    click.echo(f"API token: export CARONI_TOKEN={stage.token}")
-    click.echo(f"Another workflow: caroni-edge submit test_simple -i message=hello --broker {stage.broker_url} \\")
-    click.echo("    --manager m1 --username me --wait")
+    click.echo("For another terminal:")
+    click.echo(f"    export CARONI_TOKEN={stage.token} BROKER={stage.broker_url} DEMO={stage.directory}")
+    click.echo("    caroni-edge submit test_simple -i message=hello --broker $BROKER --manager m1 --username me --wait")
     click.echo("After a change of a file below a1 or a2, have its agent read it anew:")
     for player in stage.players[1:]:
         click.echo(f"    kill -HUP {player.process.pid}  # {player.name}, {stage.directory / player.name}")

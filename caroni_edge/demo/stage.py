@@ -33,6 +33,12 @@ class DaemonFailed(CaroniError):
     hint = "Its log is {log}."
 
 
+class PortTaken(CaroniError):
+    """Something else listens on port {port}, which the demo needs."""
+
+    hint = "End it first (another manager or agent?), or run the demo without --serve: it takes free ports."
+
+
 @dataclass(frozen=True)
 class Player:
     """A daemon of the demo."""
@@ -99,6 +105,8 @@ class Stage:
         (directory / name).write_bytes((resources.files("caroni_edge") / "starter" / kind / name).read_bytes())
 
     def _start(self, role: str, name: str, port: int, more: dict[str, object]) -> None:
+        if self._fixed and not _is_free(port):
+            raise PortTaken("demo", port=port)
         port = port if self._fixed else _free_port()
         config = {
             "id": name,

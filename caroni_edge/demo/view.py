@@ -33,10 +33,10 @@ class Lines:
 
     def show(self, workflow: dict[str, Any]) -> None:
         """Say what has changed."""
-        self._say("workflow", (workflow["status"],))
-        for name, step in workflow["steps"].items():
+        for name, step in _in_order(workflow):
             where = f"on {step['agent']}" if step["agent"] else ""
             self._say(f"step {name}", (step["status"], where, _attempt(step), _outputs(step)))
+        self._say("workflow", (workflow["status"],))
 
     def _say(self, what: str, facts: tuple[object, ...]) -> None:
         if self._seen.get(what) != facts:
@@ -56,7 +56,7 @@ class LiveTable:
         table = Table(title=f"workflow {workflow['id']}: {workflow['status']}", title_justify="left")
         for heading in ("step", "job type", "state", "agent", "attempt", "outputs"):
             table.add_column(heading)
-        for name, step in workflow["steps"].items():
+        for name, step in _in_order(workflow):
             state = f"[{STYLES.get(step['status'], 'white')}]{step['status']}"
             table.add_row(name, step["job_type"], state, step["agent"] or "", _attempt(step), _outputs(step))
         self._live.update(table)
@@ -80,6 +80,16 @@ def _watch(stage: Stage, workflow: str, view: View) -> dict[str, Any]:
             if found["status"] in ENDED:
                 return found
             time.sleep(LOOK_EVERY_S)
+
+
+def _in_order(workflow: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the steps as they ended, then those that run, then those that wait for the fewest others."""
+
+    def when(item: tuple[str, dict[str, Any]]) -> tuple[object, ...]:
+        last = item[1]["attempts"][-1] if item[1]["attempts"] else {}
+        return last.get("ended") or "~", last.get("started") or "~", len(item[1]["waiting_for"])
+
+    return sorted(workflow["steps"].items(), key=when)
 
 
 def _attempt(step: dict[str, Any]) -> str:
