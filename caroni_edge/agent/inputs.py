@@ -2,11 +2,8 @@
 
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.documents import nearest
-from caroni_edge.protocol.messages import Values
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values import canonical
-
-VALUES_LIMIT_BYTES = 48 * 1024
-"""A job's inputs together, and its outputs together, as JSON."""
 
 
 def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:

@@ -9,13 +9,11 @@ from typing import Any, TypeVar
 from caroni_edge.config import duration, size
 from caroni_edge.documents import Document, Findings, Problem, Problems, in_order, load
 from caroni_edge.jsontext import is_unicode, shown
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
 from caroni_edge.values import Type, TypeProblem, hash_of, parse_type
 
 SUFFIXES = (".yaml", ".yml")
 INTERPRETER = ("/bin/bash", "-e")
-OUTPUT_LIMIT_BYTES = 48 * 1024
-"""A job's outputs together as JSON: no more fits into a frame."""
 LOG_LIMIT_BYTES = 64 << 20
 
 _KEYS = ("name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat")
@@ -40,7 +38,7 @@ class Limits:
 
     timeout_s: float | None = None
     memory_bytes: int | None = None
-    output_bytes: int = OUTPUT_LIMIT_BYTES
+    output_bytes: int = VALUES_LIMIT_BYTES
     log_bytes: int = LOG_LIMIT_BYTES
     nice: int | None = None
 
@@ -289,14 +287,14 @@ class _Reader:
         if timeout_s == 0:
             self._findings.error("timeout: 0 would end every job at once; leave it out for none", "limits", "timeout")
         output_bytes = self._limit(limits, "output", size)
-        if output_bytes is not None and output_bytes > OUTPUT_LIMIT_BYTES:
-            what = f"output: at most {OUTPUT_LIMIT_BYTES >> 10}K; pass larger data by a URL or a path"
+        if output_bytes is not None and output_bytes > VALUES_LIMIT_BYTES:
+            what = f"output: at most {VALUES_LIMIT_BYTES >> 10}K; pass larger data by a URL or a path"
             self._findings.error(what, "limits", "output")
         log_bytes = self._limit(limits, "log", size)
         return Limits(
             timeout_s=timeout_s,
             memory_bytes=self._limit(limits, "memory", size),
-            output_bytes=OUTPUT_LIMIT_BYTES if output_bytes is None else output_bytes,
+            output_bytes=VALUES_LIMIT_BYTES if output_bytes is None else output_bytes,
             log_bytes=LOG_LIMIT_BYTES if log_bytes is None else log_bytes,
             nice=self._limit(limits, "nice", _nice),
         )

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from caroni_edge.agent.jobtypes import OUTPUT_LIMIT_BYTES, JobType
+from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
 from caroni_edge.cwltypes import STRING, Enum, Type
 from caroni_edge.documents import nearest
 from caroni_edge.jsontext import shown
-from caroni_edge.protocol.messages import Values
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values import canonical, parse_type
 
 RAW_FACTOR = 16
@@ -50,7 +50,7 @@ class Declared:
     def read(cls, facts: Mapping[str, Any]) -> "Declared":
         """Read what `facts` has written."""
         types = {name: parse_type(spec) for name, spec in facts.get("outputs", {}).items()}
-        return cls(types, facts.get("output_bytes", OUTPUT_LIMIT_BYTES))
+        return cls(types, facts.get("output_bytes", VALUES_LIMIT_BYTES))
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, to be kept with the job."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from caroni_edge.agent.inputs import VALUES_LIMIT_BYTES, completed, misfit
+from caroni_edge.agent.inputs import completed, misfit
 from caroni_edge.agent.ledger import Ledger, decode_values, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.settings import InForce
@@ -14,7 +14,7 @@ from caroni_edge.agent.shares import Shares
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow, Running
 from caroni_edge.agent.work import JobEnded, JobOrder
-from caroni_edge.protocol.messages import Values
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.reactor import Moment
 from caroni_edge.values import canonical
 

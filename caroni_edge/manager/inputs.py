@@ -6,10 +6,8 @@ from typing import Any
 import msgspec
 
 from caroni_edge.manager.plan import PlanStep, StepInput
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values import parse_type
-
-VALUES_LIMIT_BYTES = 48 * 1024
-"""A job's inputs together, as JSON."""
 
 
 def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,16 +132,5 @@ class Reconciliation:
 
 
 def _status(here: JobHere) -> JobStatusUpdate:
-    return JobStatusUpdate(
-        job=here.job,
-        serial=here.serial,
-        status=here.status,
-        begun=here.begun,
-        outputs=here.outputs,
-        reason=here.reason,
-        exit_code=here.exit_code,
-        stderr=here.stderr,
-        started=here.started,
-        ended=here.ended,
-        version=here.version,
-    )
+    """Return what a status update would have said: a `JobHere` has all of its fields."""
+    return JobStatusUpdate(**{name: getattr(here, name) for name in JobStatusUpdate.__struct_fields__})

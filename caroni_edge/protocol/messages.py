@@ -17,6 +17,8 @@ LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
 MESSAGE_VERSION = 1
 """The newest version of the messages that this program speaks."""
+VALUES_LIMIT_BYTES = 48 * 1024
+"""A job's inputs together, and its outputs together, as JSON: so that any message about them fits into a frame."""
 
 # `$` alone would let a trailing newline through, and these names become topics, paths and URLs.
 SEGMENT_PATTERN = r"^[a-z0-9_-]{1,40}$(?!\n)"

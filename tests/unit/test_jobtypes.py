@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.jobtypes import INTERPRETER, OUTPUT_LIMIT_BYTES, JobType, load_job_type, load_job_types
+from caroni_edge.agent.jobtypes import INTERPRETER, JobType, load_job_type, load_job_types
 from caroni_edge.cwltypes import STRING
 from caroni_edge.documents import Problems
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values import parse_type
 
 
@@ -55,7 +56,7 @@ def test_little_is_enough(tmp_path: Path) -> None:
     assert (job_type.command, job_type.script, job_type.interpreter) == (("touch", "here"), None, INTERPRETER)
     assert (job_type.inputs, job_type.outputs, job_type.environment, job_type.repeat) == ({}, {}, {}, True)
     limits = job_type.limits
-    assert (limits.timeout_s, limits.memory_bytes, limits.output_bytes) == (None, None, OUTPUT_LIMIT_BYTES)
+    assert (limits.timeout_s, limits.memory_bytes, limits.output_bytes) == (None, None, VALUES_LIMIT_BYTES)
 
 
 def test_a_program_beside_the_file_is_found_there(tmp_path: Path) -> None:
