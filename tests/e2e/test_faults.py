@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.brokers import Mosquitto
@@ -48,43 +49,43 @@ def test_workflows_wait_for_an_agent(fleet: Fleet) -> None:
         assert fleet.outputs(f"w{number}") == {"result": f"prepended N{number}append"}
 
 
+class SlowChain:
+    """A workflow whose first job runs, and ends when it is let go on; each job notes that it ran."""
+
+    def __init__(self, fleet: Fleet, directory: Path) -> None:
+        self._fleet, self._trace = fleet, directory / "trace"
+        self.agent = fleet.agent(job_types=slow_type(directory / "types", self._trace))
+        self.manager = fleet.manager()
+        fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
+        wait_until(lambda: runs(self._trace), 20, "the first job to run")
+
+    def go_on(self) -> None:
+        """Let the jobs end."""
+        Path(f"{self._trace}.go").touch()
+
+    def assert_each_step_ran_once(self) -> None:
+        """Wait for the end."""
+        assert self._fleet.outputs("w1", 60) == {"result": "x"}
+        assert sorted(runs(self._trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
+
+
 def test_work_goes_on_after_the_broker_was_killed(fleet: Fleet, mosquitto: Mosquitto, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-    fleet.agent(job_types=slow_type(tmp_path / "types", trace))
-    fleet.manager()
-    fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    wait_until(lambda: runs(trace), 20, "the first job to run")
+    chain = SlowChain(fleet, tmp_path)
     mosquitto.kill()
-    Path(f"{trace}.go").touch()
+    chain.go_on()
     mosquitto.start()
-    assert fleet.outputs("w1", 60) == {"result": "x"}
-    assert sorted(runs(trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
+    chain.assert_each_step_ran_once()
 
 
-def test_a_job_outlives_its_agent_and_runs_once(fleet: Fleet, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-    agent = fleet.agent(job_types=slow_type(tmp_path / "types", trace))
-    fleet.manager()
-    fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    wait_until(lambda: runs(trace), 20, "the first job to run")
-    agent.kill()
-    Path(f"{trace}.go").touch()
-    agent.start()
-    assert fleet.outputs("w1", 60) == {"result": "x"}
-    assert sorted(runs(trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
-
-
-def test_a_manager_that_was_killed_goes_on(fleet: Fleet, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-    fleet.agent(job_types=slow_type(tmp_path / "types", trace))
-    manager = fleet.manager()
-    fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    wait_until(lambda: runs(trace), 20, "the first job to run")
-    manager.kill()
-    Path(f"{trace}.go").touch()
-    manager.start()
-    assert fleet.outputs("w1", 60) == {"result": "x"}
-    assert sorted(runs(trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
+@pytest.mark.parametrize("who", ["agent", "manager"])
+def test_work_goes_on_after_a_daemon_was_killed(fleet: Fleet, tmp_path: Path, who: str) -> None:
+    """The job outlives its agent, and runs once."""
+    chain = SlowChain(fleet, tmp_path)
+    daemon = {"agent": chain.agent, "manager": chain.manager}[who]
+    daemon.kill()
+    chain.go_on()
+    daemon.start()
+    chain.assert_each_step_ran_once()
 
 
 def test_a_failure_says_why_and_retry_goes_on(fleet: Fleet, tmp_path: Path) -> None:

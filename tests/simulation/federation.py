@@ -14,7 +14,6 @@ from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
 from caroni_edge.agent.runner import JobOrder
 from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.manager.templates import Template, Templates
-from caroni_edge.manager.triggers import Refused
 from caroni_edge.node import Call
 from caroni_edge.protocol.messages import Trigger
 from caroni_edge.reactor import Moment
@@ -215,6 +214,3 @@ def _job_type(name: str) -> JobType:
         repeat=True,
         path=Path(f"{name}.yaml"),
     )
-
-
-__all__ = ["PLANS", "Federation", "Refused", "Submitted", "expected"]
