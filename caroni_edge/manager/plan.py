@@ -4,17 +4,20 @@ A plan is plain data, kept by the hash of its content and shared by all workflow
 engine looks up often is worked out once for each object.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from caroni_edge.documents import nearest
 from caroni_edge.values import Type, canonical, hash_of, parse_type
 
-SourceKey = tuple[str, str] | tuple[str, str, str]
-"""`("input", name)` or `("step", step, output)`."""
+Merge = Literal["merge_nested", "merge_flattened"]
+Pick = Literal["first_non_null", "the_only_non_null", "all_non_null"]
+ScatterMethod = Literal["dotproduct", "flat_crossproduct", "nested_crossproduct"]
 
 
 class _Data(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,15 +31,27 @@ class Source(_Data, frozen=True):
     step: str | None = None
     output: str | None = None
 
-    @property
-    def key(self) -> SourceKey:
-        """The key of `Plan.feeds`."""
-        if self.step is None:
-            return ("input", self.workflow_input or "")
-        return ("step", self.step, self.output or "")
-
     def __str__(self) -> str:
         return self.workflow_input or f"{self.step}/{self.output}"
+
+
+class Link(_Data, frozen=True):
+    """What flows to one place, from one source or from several.
+
+    Attributes:
+        sources: In the order of the file.
+        merge: How the values become a list; None for the value of the one source as it is.
+        pick: Which of a list are taken, by whether they are null (CWL v1.2, "pickValue").
+    """
+
+    sources: tuple[Source, ...] = ()
+    merge: Merge | None = None
+    pick: Pick | None = None
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """The steps whose outputs flow."""
+        return frozenset(each.step for each in self.sources if each.step is not None)
 
 
 class StepInput(_Data, frozen=True):
@@ -44,38 +59,52 @@ class StepInput(_Data, frozen=True):
 
     Attributes:
         name: As what the step runs declares it.
-        type: CWL type in JSON.
-        source: None when only the default speaks.
-        default: The value where the source is absent or null; None is no default.
+        type: CWL type in JSON, of what one instance is given; None where only expressions look at the input.
+        link: What flows to it; None when only the default or the expression speaks.
+        default: The value where nothing or null comes; None is no default.
+        value_from: An expression that makes the value, for each instance (CWL v1.2, "valueFrom").
     """
 
     name: str
-    type: Any
-    source: Source | None = None
+    type: Any = None
+    link: Link | None = None
     default: Any = None
+    value_from: str | None = None
 
 
 class PlanStep(_Data, frozen=True):
-    """A step: a job type with its inputs.
+    """A step: a job type, or a workflow, with its inputs.
 
     Attributes:
-        name: Unique in the plan.
-        job_type: What agents are asked for.
-        inputs: All that the job gets; an optional input with neither source nor default is left out.
-        outputs: CWL type in JSON of each output that the job must give.
+        name: Unique among the steps of its workflow.
+        job_type: What agents are asked for; empty where a workflow is run.
+        workflow: The nested workflow that is run.
+        inputs: All that an instance gets; an optional input that nothing flows to is left out.
+        outputs: CWL type in JSON of each output that what it runs must give, for one instance.
         out: The outputs that others may take.
+        scatter: The inputs that are lists, for each of whose items there is an instance.
+        method: How several such lists go together.
+        when: An expression: an instance is skipped where it is false (CWL v1.2, "when").
+        agents: Names of the agents that may take it, or expressions that give names; empty for any.
+        parallel: So many instances in a workflow are begun at most and not ended.
     """
 
     name: str
-    job_type: str
+    job_type: str = ""
+    workflow: Plan | None = None
     inputs: tuple[StepInput, ...] = ()
     outputs: dict[str, Any] = {}
     out: tuple[str, ...] = ()
+    scatter: tuple[str, ...] = ()
+    method: ScatterMethod = "dotproduct"
+    when: str | None = None
+    agents: tuple[str, ...] = ()
+    parallel: int | None = None
 
     @property
     def waits_for(self) -> frozenset[str]:
         """The steps whose outputs this one takes."""
-        return frozenset(each.source.step for each in self.inputs if each.source and each.source.step is not None)
+        return frozenset(step for each in self.inputs if each.link for step in each.link.waits_for)
 
 
 class PlanInput(_Data, frozen=True):
@@ -91,38 +120,46 @@ class PlanOutput(_Data, frozen=True):
 
     name: str
     type: Any
-    source: Source
+    link: Link
 
 
 class Plan(_Data, frozen=True, dict=True):
-    """A compiled template.
+    """A compiled template, or a workflow nested in one.
 
     Attributes:
         template: Its name.
         inputs: What a trigger may give.
         outputs: What the workflow gives at its end.
         steps: Each after all that it waits for; otherwise in the order of the file.
+        parallel: So many jobs of it are begun at most and not ended.
     """
 
     template: str
     inputs: tuple[PlanInput, ...] = ()
     outputs: tuple[PlanOutput, ...] = ()
     steps: tuple[PlanStep, ...] = ()
+    parallel: int | None = None
 
     @cached_property
     def step_by_name(self) -> Mapping[str, PlanStep]:
         """The steps by name, in the plan's order."""
         return {step.name: step for step in self.steps}
 
+    def step_at(self, route: str) -> PlanStep:
+        """Return a step by the names on the way to it, as in `outer/inner`.
+
+        Raises:
+            KeyError: There is none.
+        """
+        if (step := self._at_route.get(route)) is None:
+            *outer, name = route.split("/")
+            workflow: Plan | None = self.step_at("/".join(outer)).workflow if outer else self
+            step = self._at_route[route] = (workflow.step_by_name if workflow else {})[name]
+        return step
+
     @cached_property
-    def feeds(self) -> Mapping[SourceKey, tuple[tuple[str, str], ...]]:
-        """Who takes a value: (step, step input) for each source that a step takes."""
-        taken: dict[SourceKey, list[tuple[str, str]]] = {}
-        for step in self.steps:
-            for each in step.inputs:
-                if each.source is not None:
-                    taken.setdefault(each.source.key, []).append((step.name, each.name))
-        return {key: tuple(takers) for key, takers in taken.items()}
+    def _at_route(self) -> dict[str, PlanStep]:
+        return {}
 
     @cached_property
     def dependents(self) -> Mapping[str, tuple[str, ...]]:
@@ -135,8 +172,9 @@ class Plan(_Data, frozen=True, dict=True):
 
     @cached_property
     def job_types(self) -> frozenset[str]:
-        """All job types that the steps want."""
-        return frozenset(step.job_type for step in self.steps)
+        """All job types that the steps want, nested ones too."""
+        own = {step.job_type for step in self.steps if step.job_type}
+        return frozenset(own.union(*(step.workflow.job_types for step in self.steps if step.workflow)))
 
     @cached_property
     def input_types(self) -> Mapping[str, Type]:
