@@ -68,4 +68,4 @@ class Demands:
 
 
 def _bound_to_others(wanted: JobFulfillmentRequest, agent: str) -> int:
-    return sum(max(0, count) for name, count in wanted.only.items() if name != agent)
+    return sum(max(0, count) for names, count in wanted.only.items() if agent not in names.split(","))

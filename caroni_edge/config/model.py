@@ -135,6 +135,7 @@ class ManagerConfig(NodeConfig):
         retry_delay_s: Wait before the second attempt; doubles to a minute.
         lost_after_s: Silence after which an agent's jobs are given to others; None: never.
         stalled_after_s: A workflow is stalled when nobody serves a step of it for so long.
+        max_live_steps: Steps that agents have at a time; None: no limit.
         retention_s: How long finished workflows are kept; None: for ever.
     """
 
@@ -145,6 +146,7 @@ class ManagerConfig(NodeConfig):
     retry_delay_s: float
     lost_after_s: float | None
     stalled_after_s: float
+    max_live_steps: int | None
     retention_s: float | None
 
 

@@ -287,7 +287,7 @@ def _template(template: Template) -> TemplateView:
         inputs=[TemplateInput(name=each.name, type=each.type, default=each.default) for each in plan.inputs],
         outputs=[TemplateOutput(name=each.name, type=each.type) for each in plan.outputs],
         steps=[
-            TemplateStep(name=each.name, job_type=each.job_type, waits_for=sorted(each.waits_for))
+            TemplateStep(name=each.name, job_type=each.job_type or None, waits_for=sorted(each.waits_for))
             for each in plan.steps
         ],
         warnings=[str(problem) for problem in template.warnings],

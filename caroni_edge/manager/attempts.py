@@ -7,6 +7,7 @@ completes.
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -140,7 +141,7 @@ class Attempts:
         if row.status in ENDED:
             self._engine.set_aside(step)
             return
-        ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt}
+        ids: dict[str, Any] = {"job": job.job, "agent": job.agent, "attempt": job.attempt}
         settings = self._context.settings
         if step.tries + 1 >= settings.attempts:
             facts = {**ids, "exit_code": end.exit_code, "stderr": end.stderr}

@@ -1,7 +1,7 @@
 """What the manager's decisions share: settings, store, and where messages, notices and events go."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.store import Store
@@ -18,6 +18,7 @@ class ManagerSettings:
         retry_delay_s: Before the second attempt; it doubles, up to a minute.
         lost_after_s: An agent silent for so long loses its jobs to new attempts; None for never.
         stalled_after_s: A workflow is stalled when nobody serves one of its steps for so long.
+        max_live_steps: So many jobs are at agents at most; None for no limit.
         retention_s: How long ended workflows are kept; None for ever.
     """
 
@@ -25,6 +26,7 @@ class ManagerSettings:
     retry_delay_s: float = 1.0
     lost_after_s: float | None = 86400.0
     stalled_after_s: float = 60.0
+    max_live_steps: int | None = None
     retention_s: float | None = 90 * 86400.0
 
 
@@ -38,6 +40,7 @@ class Context:
 
     Attributes:
         wanted: Job types whose demand may have changed since it was last counted.
+        growing: Scattered steps of which more instances may be to be made.
     """
 
     settings: ManagerSettings
@@ -49,3 +52,13 @@ class Context:
     chance: Chance
     silent_for: Silence
     wanted: set[str]
+    growing: set[int] = field(default_factory=set)
+
+
+NO_LIMIT = 1 << 31
+
+
+def live_room(context: Context) -> int:
+    """Return how many jobs more may be at agents (`max_live_steps`)."""
+    most = context.settings.max_live_steps
+    return NO_LIMIT if most is None else most - context.store.jobs.count_open(most)

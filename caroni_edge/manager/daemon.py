@@ -62,6 +62,7 @@ def settings(config: ManagerConfig) -> ManagerSettings:
         retry_delay_s=config.retry_delay_s,
         lost_after_s=config.lost_after_s,
         stalled_after_s=config.stalled_after_s,
+        max_live_steps=config.max_live_steps,
         retention_s=config.retention_s,
     )
 

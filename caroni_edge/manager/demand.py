@@ -1,10 +1,11 @@
 """The demand of this manager: for each job type, how many steps want an agent. It is said as a notice, and retained."""
 
 from math import inf
+from typing import NamedTuple
 
 import msgspec
 
-from caroni_edge.manager.context import Context
+from caroni_edge.manager.context import Context, live_room
 from caroni_edge.protocol.messages import JobFulfillmentRequest
 from caroni_edge.reactor import Moment
 
@@ -17,6 +18,15 @@ COUNT_LIMIT = 1000
 SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MOST_S = 20, 0.001, 5.0
 
 
+class Counts(NamedTuple):
+    """What a demand says; fields as in `JobFulfillmentRequest`."""
+
+    ready: int
+    waiting: int
+    only: dict[str, int]
+    priority: int
+
+
 class Demand:
     """Says the demand. What is in memory concerns the present connection, and is forgotten with it."""
 
@@ -26,10 +36,11 @@ class Demand:
         self._said_at: dict[str, float] = {}
         self._standing: set[str] = set()
         self._is_all_due = False
+        self._cut: set[str] = set()
 
     def on_start(self) -> None:
         """Steps may want agents already."""
-        self._context.wanted |= self._store.steps.job_types_waiting()
+        self._context.wanted |= self._store.wanted.job_types()
 
     def say_all(self) -> None:
         """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
@@ -42,15 +53,19 @@ class Demand:
         if self._is_all_due:
             self._context.wanted.update(self._store.demands.all())
             self._is_all_due = False
+        room = live_room(self._context)
+        if room > 0:
+            self._context.wanted |= self._cut
         again = {t for t in self._standing if at.now >= self._said_at[t] + AGAIN_S}
         for job_type in sorted(self._context.wanted | again):
-            is_wanted = self._store.steps.is_wanted(job_type)
+            is_wanted = room > 0 and self._store.wanted.is_wanted(job_type)
             appears = is_wanted and job_type not in self._standing
             if not is_wanted:
                 self._standing.discard(job_type)
             if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
                 self._context.wanted.discard(job_type)
-                self._say(job_type, at, is_wanted=is_wanted)
+                self._say(job_type, at, room if is_wanted else 0)
+                self._note_cut(job_type, room)
 
     def next_due(self) -> float:
         """Return when something is to be said because of the time alone; asked right after `settle`."""
@@ -58,9 +73,17 @@ class Demand:
         again = min((self._said_at[t] + AGAIN_S for t in self._standing), default=inf)
         return min(changed, again)
 
-    def _say(self, job_type: str, at: Moment, *, is_wanted: bool) -> None:
+    def _note_cut(self, job_type: str, room: int) -> None:
+        """Remember the types of which more is wanted than may be placed: they are looked at when there is room."""
+        if room < 2 * COUNT_LIMIT and self._store.wanted.is_wanted(job_type):
+            self._cut.add(job_type)
+        else:
+            self._cut.discard(job_type)
+
+    def _say(self, job_type: str, at: Moment, room: int) -> None:
+        is_wanted = room > 0
         serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
-        counts = self._count(job_type) if is_wanted else None
+        counts = self._count(job_type, room) if is_wanted else None
         content = b"" if counts is None else msgspec.json.encode(counts)
         again = job_type not in self._said_at or (is_wanted and at.now >= self._said_at[job_type] + AGAIN_S)
         if is_wanted:
@@ -75,14 +98,19 @@ class Demand:
             self._context.topics.request(job_type), counts and self._request(job_type, serial, counts)
         )
 
-    def _count(self, job_type: str) -> tuple[int, int, int]:
-        count = self._store.steps.count_wanted
-        ready = count(job_type, waiting=False, limit=COUNT_LIMIT)
-        waiting = count(job_type, waiting=True, limit=COUNT_LIMIT)
-        return ready, waiting, self._store.steps.top_priority(job_type)
+    def _count(self, job_type: str, room: int) -> Counts:
+        wanted, bound = self._store.wanted, self._store.wanted.count_bound(job_type, COUNT_LIMIT)
+        ready = wanted.count(job_type, waiting=False, limit=COUNT_LIMIT) + sum(count for _, count, _ in bound)
+        waiting = wanted.count(job_type, waiting=True, limit=COUNT_LIMIT) + sum(count for _, _, count in bound)
+        ready = min(ready, room)
+        return Counts(
+            ready=ready,
+            waiting=min(waiting, room - ready),
+            only={",".join(msgspec.json.decode(agents)): ready + waiting for agents, ready, waiting in bound},
+            priority=wanted.top_priority(job_type, COUNT_LIMIT),
+        )
 
-    def _request(self, job_type: str, serial: int, counts: tuple[int, int, int]) -> JobFulfillmentRequest:
-        ready, waiting, priority = counts
+    def _request(self, job_type: str, serial: int, counts: Counts) -> JobFulfillmentRequest:
         agents = self._store.agents.count_serving(job_type, round(SPREAD_MOST_S / SPREAD_PER_AGENT_S))
         spread_s = agents * SPREAD_PER_AGENT_S if agents > SPREAD_FROM_AGENTS else 0.0
-        return JobFulfillmentRequest(serial=serial, ready=ready, waiting=waiting, priority=priority, spread=spread_s)
+        return JobFulfillmentRequest(serial=serial, spread=spread_s, **counts._asdict())

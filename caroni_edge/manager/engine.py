@@ -1,23 +1,27 @@
 """How a workflow goes on: its steps come into being, data flows, it ends, it is tried again.
 
 The plan is shared and never changes; the state of a step is a row. No message costs work that grows with the workflow:
-a completed step touches its dependents only. Only the beginning and the end of a workflow touch all of its steps, by
-one statement each.
+a completed step touches its dependents only, and a scatter makes its instances a few at a time, as agents take them.
+Only the beginning and the end of a workflow touch all of its steps, by one statement each.
 """
 
 import logging
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 import msgspec
 
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.inputs import inputs_from, inputs_misfit, known_inputs, outputs_misfit
+from caroni_edge.manager.inputs import Unfit, outputs_misfit, value_of
+from caroni_edge.manager.instances import Course, Done, Instances, PartsDone, Ready, What, Wrong
 from caroni_edge.manager.jobs import Jobs
 from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, Step, StepEvent, Workflow, WorkflowEvent
-from caroni_edge.manager.plan import Plan, PlanStep, Source, decode_plan
+from caroni_edge.manager.limits import gates_of
+from caroni_edge.manager.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
@@ -27,6 +31,9 @@ from caroni_edge.values import parse_type
 
 log = logging.getLogger(__name__)
 
+GROWTHS_AT_ONCE = 4
+"""So many scattered steps grow in one batch."""
+
 
 class Engine:
     """Workflows and steps, without their attempts."""
@@ -35,6 +42,7 @@ class Engine:
         """Decide with what is in `context`."""
         self._context, self._jobs = context, jobs
         self._store = context.store
+        self._instances = Instances(context, jobs)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
     # A workflow begins
@@ -42,93 +50,171 @@ class Engine:
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and want what they need."""
         row = replace(row, seq=self._store.workflows.add(row, at.date))
-        known = {step.name: known_inputs(step, inputs) for step in plan.steps}
-        self._store.steps.add(_new_step(row, step, known[step.name]) for step in plan.steps)
         row = self.apply(row, WorkflowEvent.STEPS_MADE) or row
         self._say_started(row, at)
         log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
+        course = Course(row, plan, at)
+        self._follow(course, self._instances.open(course, None, dict(inputs)))
         if not plan.steps:
-            self._complete(row, plan, at)
-            return
-        self._want(row)
-        for step in plan.steps:
-            if words := inputs_misfit(step, known[step.name]):
-                self.fail_step(row, self._step(row, step.name), words, at)
-                return
-
-    def _want(self, row: WorkflowRow) -> None:
-        event = StepEvent.WANTED
-        self._context.wanted |= self._store.steps.want(row.seq, _state_after(event), _states_before(event))
+            self._complete(course)
 
     def _say_started(self, row: WorkflowRow, at: Moment) -> None:
         event = self._context.events.workflow("caroni.workflow.started", row, at.date, status=row.status)
         self._store.workflows.set_last_event(row.seq, event)
 
-    # Data flows
+    # It goes on
+
+    def _follow(self, course: Course, first: Iterable[What]) -> None:
+        """Do what is to be done, and what follows from that."""
+        todo = deque(first)
+        while todo:
+            following: list[What] = []
+            match todo.popleft():
+                case Ready(step) if course.goes_on:
+                    following = self._instances.ready(course, step)
+                case Done() as done:
+                    following = self._done(course, done)
+                case PartsDone(step_id):
+                    following = self._parts_done(course, self._store.steps.by_id(step_id))
+                case Wrong(step, reason):
+                    self.fail_step(course.row, step, reason, course.at, event=StepEvent.VALUES_UNFIT)
+                    course.row = self._store.workflows.by_seq(course.row.seq)
+            todo.extendleft(reversed(following))
 
     def complete_step(
         self, row: WorkflowRow, step: StepRow, job: JobRow, outputs: Mapping[str, Any], at: Moment
     ) -> None:
-        """Keep a step's result, let it flow, and end the workflow when it was the last."""
-        status = advance(STEP, step.status, StepEvent.JOB_COMPLETED)
-        assert status is not None
-        plan = self.plan(row.plan)
-        kept = {name: outputs.get(name) for name in plan.step_by_name[step.name].outputs}
-        self._store.steps.complete(step.id, status, job.job, _json(kept))
+        """Keep the result of a job, let it flow, and end the workflow when it was the last."""
+        course = Course(row, self.plan(row.plan), at)
+        kept = {name: outputs.get(name) for name in course.plan.step_at(step.name).outputs}
         if step.status is Step.FULFILLING:
             self._context.wanted.add(step.job_type)
-        ids = {"status": status, "job": job.job, "agent": job.agent, "attempt": job.attempt, "outputs": kept}
-        self._context.events.step("caroni.step.completed", row, step.path, at.date, **ids)
-        left = self._store.workflows.step_completed(row.seq)
-        goes_on = row.status not in ENDED
-        for name in plan.dependents[step.name]:
-            words = self._feed(row, plan.step_by_name[name], step.name, kept, send=goes_on)
-            if words and goes_on:
-                self.fail_step(row, self._step(row, name), words, at)
-                goes_on = False
-        if left == 0 and goes_on:
-            self._complete(row, plan, at)
+        self._follow(course, [Done(step, kept, job)])
 
-    def _feed(
-        self, row: WorkflowRow, taker: PlanStep, giver: str, outputs: Mapping[str, Any], *, send: bool
-    ) -> str | None:
-        """Bring outputs to a step that takes them; return what is wrong with its inputs, or None."""
-        step = self._step(row, taker.name)
-        inputs = {**msgspec.json.decode(step.inputs), **inputs_from(taker, giver, outputs)}
-        missing = step.missing - 1
-        self._store.steps.set_data(step.id, _json(inputs), missing)
-        self._context.wanted.add(step.job_type)
-        if words := inputs_misfit(taker, inputs):
-            return words
-        if send and not missing:
-            self._jobs.send_data(step, inputs)
-        return None
+    def _done(self, course: Course, done: Done) -> list[What]:
+        step, job = done.step, done.job
+        event = StepEvent.JOB_COMPLETED if job else StepEvent.SKIPPED if done.reason else StepEvent.PARTS_COMPLETED
+        status = advance(STEP, step.status, event)
+        assert status is not None
+        self._store.steps.complete(step.id, status, job and job.job, _json(done.outputs), done.reason)
+        ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt} if job else {}
+        facts = {"status": status, "reason": done.reason, "outputs": done.outputs, **ids}
+        self._context.events.step("caroni.step.completed", course.row, step.path, course.at.date, **facts)
+        if step.agents:
+            self._store.wanted.unbind([step.id])
+        follow = self._leave(course, step) if step.gates_passed else []
+        if step.nth is not None:
+            self._context.growing.add(step.parent)
+        else:
+            course.outputs[step.path] = done.outputs
+            follow += self._feed(course, step)
+        left = self._count_off(step)
+        if left == 0 and step.parent:
+            follow.append(PartsDone(step.parent))
+        elif left == 0 and course.goes_on:
+            self._complete(course)
+        return follow
+
+    def _count_off(self, step: StepRow) -> int:
+        if step.parent:
+            return self._store.steps.part_completed(step.parent)
+        return self._store.workflows.step_completed(step.workflow)
+
+    def _feed(self, course: Course, giver: StepRow) -> list[What]:
+        """Tell the steps that take outputs of one that they are there; return those that wait for nothing more."""
+        prefix, (_, _, name) = prefix_of(giver.path), giver.name.rpartition("/")
+        follow: list[What] = []
+        for taker in course.workflow_of(giver.name).dependents[name]:
+            step = self._step(course.row, prefix + taker)
+            step = replace(step, missing=step.missing - 1)
+            self._store.steps.set_missing(step.id, step.missing)
+            if not step.missing:
+                follow.append(Ready(step))
+        return follow
+
+    def _leave(self, course: Course, step: StepRow) -> list[What]:
+        """A step counts in its limits no longer: others may begin."""
+        gates = gates_of(course.plan, step.name)
+        self._instances.limits.leave(step, gates)
+        return self._admit(course, gates) if course.goes_on else []
+
+    def _admit(self, course: Course, gates: Iterable[tuple[str, int]]) -> list[What]:
+        admitted = self._instances.limits.admitted(course.row.seq, tuple(gates))
+        return [what for step in admitted for what in self._instances.ready(course, step)]
+
+    def _parts_done(self, course: Course, step: StepRow) -> list[What]:
+        """Put together what the parts of a step gave."""
+        plan_step = course.plan.step_at(step.name)
+        if plan_step.scatter and step.nth is None:
+            return [Done(step, self._instances.gathered(step, plan_step))]
+        workflow = plan_step.workflow
+        assert workflow is not None
+        try:
+            return [Done(step, self._outputs(course, workflow, step.id, f"{step.path}/"))]
+        except Unfit as unfit:
+            return [Wrong(step, str(unfit))]
+
+    def settle(self, at: Moment) -> None:
+        """Make more instances where agents have taken those that there were."""
+        for step_id in sorted(self._context.growing)[:GROWTHS_AT_ONCE]:
+            step = self._store.steps.by_id(step_id)
+            row = self._store.workflows.by_seq(step.workflow)
+            if row.status in ENDED or step.status is not Step.RUNNING:
+                self._context.growing.discard(step_id)
+                continue
+            course = Course(row, self.plan(row.plan), at)
+            self._follow(course, self._instances.grow(course, step))
+
+    def next_due(self) -> float:
+        """Return when `settle` has something to do: at once, or when something else happens."""
+        return -inf if self._context.growing else inf
+
+    def look_again(self) -> None:
+        """What is in memory may not be what is in the database."""
+        self._context.growing.clear()
+        self._context.growing |= self._store.steps.growing()
 
     def outputs_misfit(self, row: WorkflowRow, step: StepRow, outputs: Mapping[str, Any]) -> str | None:
         """Return what is wrong with the outputs of a job for the template, or None."""
-        return outputs_misfit(self.plan(row.plan).step_by_name[step.name], outputs)
+        return outputs_misfit(self.plan(row.plan).step_at(step.name), outputs)
 
     # A workflow ends
 
-    def _complete(self, row: WorkflowRow, plan: Plan, at: Moment) -> None:
-        inputs = msgspec.json.decode(row.inputs)
-        found: dict[str, dict[str, Any]] = {}
-        outputs = {each.name: self._value(row, each.source, inputs, found) for each in plan.outputs}
-        for each in plan.outputs:
-            if words := parse_type(each.type).mismatch(outputs[each.name]):
-                self._fail(row, f"output {each.name}: {words}", at)
-                return
-        self._end(row, WorkflowEvent.ALL_STEPS_COMPLETED, at, outputs=outputs)
+    def _complete(self, course: Course) -> None:
+        try:
+            outputs = self._outputs(course, course.plan, 0, "")
+        except Unfit as unfit:
+            self._fail(course.row, str(unfit), course.at)
+        else:
+            self._end(course.row, WorkflowEvent.ALL_STEPS_COMPLETED, course.at, outputs=outputs)
 
-    def _value(self, row: WorkflowRow, source: Source, inputs: dict[str, Any], found: dict[str, dict[str, Any]]) -> Any:
-        if source.step is None:
-            return inputs.get(source.workflow_input or "")
-        if source.step not in found:
-            found[source.step] = msgspec.json.decode(self._store.steps.outputs(row.seq, source.step))
-        return found[source.step].get(source.output or "")
+    def _outputs(self, course: Course, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
+        """Return what a workflow, maybe nested, gives.
+
+        Raises:
+            Unfit: It is not what the template says.
+        """
+        look = partial(self._instances.look, course, parent, prefix)
+        outputs = {}
+        for each in plan.outputs:
+            try:
+                value = outputs[each.name] = value_of(each.link, look)
+            except Unfit as unfit:
+                raise Unfit(f"output {each.name}: {unfit}") from unfit
+            if words := parse_type(each.type).mismatch(value):
+                raise Unfit(f"output {each.name}: {words}")
+        return outputs
 
     def fail_step(
-        self, row: WorkflowRow, step: StepRow, reason: str, at: Moment, *, tries: int = 0, **facts: Any
+        self,
+        row: WorkflowRow,
+        step: StepRow,
+        reason: str,
+        at: Moment,
+        *,
+        event: StepEvent = StepEvent.ATTEMPTS_USED_UP,
+        tries: int = 0,
+        **facts: Any,
     ) -> None:
         """A step has failed for good, and with it the workflow: what has not begun is taken back, the rest may end.
 
@@ -137,15 +223,17 @@ class Engine:
             step: The step.
             reason: Why, for people.
             at: The time.
+            event: What has happened to it.
             tries: How many attempts are used up; none when its inputs are wrong.
             facts: What else the event says.
         """
-        status = advance(STEP, step.status, StepEvent.ATTEMPTS_USED_UP)
+        status = advance(STEP, step.status, event)
         assert status is not None
         if (job := self._jobs.present(step)) and not job.data_sent:
             self._jobs.withdraw(step, job, status, reason)
         self._store.steps.fail(step.id, status, tries=tries, reason=reason)
-        self._context.wanted.add(step.job_type)
+        if step.status is not Step.CREATED and step.job_type:
+            self._context.wanted.add(step.job_type)
         self._context.events.step("caroni.step.failed", row, step.path, at.date, status=status, reason=reason, **facts)
         self._fail(row, f"step {step.path}: {reason}", at)
 
@@ -185,16 +273,21 @@ class Engine:
         row = replace(row, status=status)
         self._say_started(row, at)
         log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
-        plan = self.plan(row.plan)
-        again = self._store.steps.of_workflow(row.seq, _states_before(StepEvent.WANTED))
-        self._want(row)
-        for step in again:
-            if words := inputs_misfit(plan.step_by_name[step.name], msgspec.json.decode(step.inputs)):
-                self.fail_step(row, self._step(row, step.path), words, at)
-                return True
-        if row.steps_left == 0:
-            self._complete(row, plan, at)
+        self._begin_again(Course(row, self.plan(row.plan), at))
         return True
+
+    def _begin_again(self, course: Course) -> None:
+        """Let the steps of a workflow that failed go on from where they are."""
+        steps, seq = self._store.steps, course.row.seq
+        steps.look_at_again(seq, _state_after(StepEvent.LOOKED_AT_AGAIN))
+        self._context.wanted |= steps.want(seq, _state_after(StepEvent.WANTED), _states_before(StepEvent.WANTED))
+        self._context.growing |= steps.growing(seq)
+        follow: list[What] = [Ready(step) for step in steps.ready(seq)]
+        follow += [PartsDone(step) for step in steps.go_on(seq, _state_after(StepEvent.GOES_ON))]
+        self._follow(course, follow)
+        self._follow(course, self._admit(course, self._store.gates.of_workflow(seq)))
+        if course.goes_on and course.row.steps_left == 0:
+            self._complete(course)
 
     # States
 
@@ -235,13 +328,6 @@ class Engine:
 
     def _load_plan(self, plan_hash: str) -> Plan:
         return decode_plan(self._store.workflows.plan(plan_hash))
-
-
-def _new_step(
-    row: WorkflowRow, step: PlanStep, known: dict[str, Any]
-) -> tuple[int, str, str, str, Step, int, int, str]:
-    missing, path = len(step.waits_for), step.name
-    return (row.seq, path, step.name, step.job_type, Step.CREATED, row.priority, missing, _json(known))
 
 
 def _states_before(event: StepEvent) -> str:

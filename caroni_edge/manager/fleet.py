@@ -1,15 +1,13 @@
-"""The agents as they show themselves: who serves what, who is silent, and what that means for the workflows."""
+"""The agents as they show themselves: who serves what, and who is silent."""
 
 import logging
-from collections.abc import Iterable
 from math import inf
 
 import msgspec
 
 from caroni_edge.manager.attempts import Attempts
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.engine import Engine
-from caroni_edge.manager.lifecycle import WORKFLOW, Workflow, WorkflowEvent
+from caroni_edge.manager.stalls import Stalls
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.reactor import Moment
 
@@ -21,17 +19,15 @@ LOOK_FOR_SILENCE_S = 60.0
 class Fleet:
     """Presence of agents. It makes things sooner and fills `why`; no correctness depends on it."""
 
-    def __init__(self, context: Context, engine: Engine, attempts: Attempts) -> None:
+    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts) -> None:
         """Decide with what is in `context`."""
-        self._context, self._engine, self._attempts = context, engine, attempts
+        self._context, self._stalls, self._attempts = context, stalls, attempts
         self._store = context.store
-        self._stall_due = self._silence_due = -inf
+        self._silence_due = -inf
 
     def on_start(self, at: Moment) -> None:
-        """Who is there will say so; durations begin anew."""
+        """Who is there will say so."""
         self._store.agents.nobody_online()
-        self._store.demands.begin_anew(at.now)
-        self._look_at(self._store.steps.job_types_waiting(), at)
 
     def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> None:
         """An agent says what it is; None when it has been cleared."""
@@ -60,62 +56,25 @@ class Fleet:
         log.warning("agent forgotten", extra={"action": "peer_forgotten", "peer": agent})
 
     def settle(self, at: Moment) -> None:
-        """Note what has become due: stalled workflows, lost jobs."""
-        self._look_at(self._context.wanted, at)
-        if at.now >= self._stall_due:
-            self._stall(at)
+        """Note what has become due: lost jobs."""
         if at.now >= self._silence_due:
             self._look_for_silence(at)
 
     def next_due(self) -> float:
         """Return when `settle` has something to do."""
-        return min(self._stall_due, self._silence_due)
+        return self._silence_due
 
     def look_again(self) -> None:
         """What is in memory may not be what is in the database."""
-        self._stall_due = self._silence_due = -inf
+        self._silence_due = -inf
 
     def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
         """An agent serves other job types than before."""
-        self._look_at(before ^ now, at)
+        self._stalls.look_at(before ^ now, at)
         for job_type in sorted(before - now):
             # What has failed on all others was to wait for this agent: now anyone may have it.
             self._store.demands.renew(job_type)
             self._context.wanted.add(job_type)
-
-    def _look_at(self, job_types: Iterable[str], at: Moment) -> None:
-        """Note since when nobody serves these job types that steps want, and let go on what is served again."""
-        served_again = False
-        for job_type in sorted(job_types):
-            if self._store.agents.is_served(job_type) or not self._store.steps.is_waiting(job_type):
-                served_again |= self._store.demands.set_served(job_type)
-            else:
-                self._store.demands.set_unserved(job_type, at.now)
-                self._stall_due = min(self._stall_due, at.now + self._context.settings.stalled_after_s)
-        if served_again:
-            self._unstall()
-
-    def _stall(self, at: Moment) -> None:
-        after_s = self._context.settings.stalled_after_s
-        may_stall = _json([state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows])
-        job_types = self._store.demands.unserved(after_s, at.now)
-        for job_type in job_types:
-            reason = f"no agent that is online serves the job type {job_type}"
-            for seq in self._store.workflows.waiting(job_type, may_stall):
-                row = self._store.workflows.by_seq(seq)
-                if self._engine.apply(row, WorkflowEvent.NOBODY_SERVES, reason):
-                    log.warning(
-                        "workflow stalled: %s", reason, extra={"action": "workflow_stalled", "workflow": row.id}
-                    )
-        following = self._store.demands.next_unserved(after_s, at.now)
-        # A type that stays unserved is looked at again: more workflows may want it.
-        self._stall_due = min(inf if following is None else following, at.now + after_s if job_types else inf)
-
-    def _unstall(self) -> None:
-        for seq in self._store.workflows.served(Workflow.STALLED):
-            row = self._store.workflows.by_seq(seq)
-            if self._engine.apply(row, WorkflowEvent.SERVED_AGAIN):
-                log.info("workflow goes on", extra={"action": "workflow_unstalled", "workflow": row.id})
 
     def _look_for_silence(self, at: Moment) -> None:
         lost_after_s = self._context.settings.lost_after_s

@@ -53,6 +53,12 @@ class StepEvent(StrEnum):
     ATTEMPTS_USED_UP = "ATTEMPTS_USED_UP"
     SET_ASIDE = "SET_ASIDE"
     CANCEL = "CANCEL"
+    BEGUN = "BEGUN"
+    SKIPPED = "SKIPPED"
+    PARTS_COMPLETED = "PARTS_COMPLETED"
+    VALUES_UNFIT = "VALUES_UNFIT"
+    LOOKED_AT_AGAIN = "LOOKED_AT_AGAIN"
+    GOES_ON = "GOES_ON"
 
 
 class Offer(StrEnum):
@@ -93,12 +99,20 @@ WORKFLOW: Mapping[Workflow, Mapping[WorkflowEvent, Workflow]] = {
 }
 
 STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
-    # Set aside: the workflow has failed; `retry` wants the step again.
-    S.CREATED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED},
+    # Waits for its data, or its turn; or set aside: the workflow has failed, and `retry` wants the step again.
+    S.CREATED: {
+        SE.WANTED: S.FULFILLING,
+        SE.BEGUN: S.RUNNING,
+        SE.SKIPPED: S.COMPLETED,
+        SE.JOB_COMPLETED: S.COMPLETED,
+        SE.VALUES_UNFIT: S.FAILED,
+        SE.CANCEL: S.CANCELLED,
+    },
     S.FULFILLING: {
         SE.PLACED: S.FULFILLED,
         SE.JOB_COMPLETED: S.COMPLETED,
         SE.ATTEMPTS_USED_UP: S.FAILED,
+        SE.VALUES_UNFIT: S.FAILED,
         SE.SET_ASIDE: S.CREATED,
         SE.CANCEL: S.CANCELLED,
     },
@@ -108,17 +122,25 @@ STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
         SE.TAKEN_BACK: S.FULFILLING,
         SE.ATTEMPT_FAILED: S.FULFILLING,
         SE.ATTEMPTS_USED_UP: S.FAILED,
+        SE.VALUES_UNFIT: S.FAILED,
         SE.SET_ASIDE: S.CREATED,
         SE.CANCEL: S.CANCELLED,
     },
     S.RUNNING: {
         SE.JOB_COMPLETED: S.COMPLETED,
+        SE.PARTS_COMPLETED: S.COMPLETED,
         SE.ATTEMPT_FAILED: S.FULFILLING,
         SE.ATTEMPTS_USED_UP: S.FAILED,
+        SE.VALUES_UNFIT: S.FAILED,
         SE.SET_ASIDE: S.CREATED,
         SE.CANCEL: S.CANCELLED,
     },
-    S.FAILED: {SE.WANTED: S.FULFILLING, SE.JOB_COMPLETED: S.COMPLETED},
+    S.FAILED: {
+        SE.WANTED: S.FULFILLING,
+        SE.JOB_COMPLETED: S.COMPLETED,
+        SE.LOOKED_AT_AGAIN: S.CREATED,
+        SE.GOES_ON: S.RUNNING,
+    },
     S.COMPLETED: {},
     S.CANCELLED: {},
 }

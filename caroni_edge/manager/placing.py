@@ -6,11 +6,11 @@ from math import inf
 
 import msgspec
 
-from caroni_edge.manager.context import Context
+from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.lifecycle import OFFER, STEP, Offer, OfferEvent, StepEvent
 from caroni_edge.manager.policy import OfferPolicy
 from caroni_edge.manager.store.offers import OfferRow
-from caroni_edge.manager.store.steps import WantedStep
+from caroni_edge.manager.store.wanted import WantedStep
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES
 from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Placement
 from caroni_edge.reactor import Moment
@@ -58,8 +58,9 @@ class Placing:
             elif not offer.agent_reconciles:
                 open_offers.append(offer)
         taken = self._policy.order(open_offers)
+        room = live_room(self._context)
         for offer in taken:
-            self._fill(offer, at)
+            room -= self._fill(offer, room, at)
         wanted = {offer.offer for offer in taken}
         for offer in open_offers:
             if offer.offer not in wanted:
@@ -73,15 +74,15 @@ class Placing:
         asked_at = self._store.agents.last_wanted()
         return -inf if asked_at is None else asked_at + OTHERS_WAIT_S
 
-    def _fill(self, offer: OfferRow, at: Moment) -> None:
-        wanted = self._store.steps.wanted
-        steps = [
-            *wanted(offer.job_type, waiting=False, agent=offer.agent, limit=offer.ready),
-            *wanted(offer.job_type, waiting=True, agent=offer.agent, limit=offer.waiting),
-        ]
+    def _fill(self, offer: OfferRow, room: int, at: Moment) -> int:
+        """Accept as much of an offer as is wanted and may be placed; return how many jobs that is."""
+        wanted = self._store.wanted.steps
+        steps = wanted(offer.job_type, waiting=False, agent=offer.agent, limit=min(offer.ready, room))
+        room -= len(steps)
+        steps += wanted(offer.job_type, waiting=True, agent=offer.agent, limit=min(offer.waiting, room))
         if not steps:
             self._reject(offer)
-            return
+            return 0
         self._apply(offer, OfferEvent.STEPS_FOUND)
         *others, last = _parts(self._place(steps, offer, at))
         for jobs in others:
@@ -90,6 +91,8 @@ class Placing:
         # As many other steps may want an agent in a moment: agents must not take them for those that they have got.
         self._store.demands.renew(offer.job_type)
         self._context.wanted.add(offer.job_type)
+        self._context.growing.update(step.parent for step, _ in steps if step.nth is not None)
+        return len(steps)
 
     def _place(self, steps: list[WantedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make an attempt of each step at the agent of an offer."""

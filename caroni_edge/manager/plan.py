@@ -206,6 +206,12 @@ class Plan(_Data, frozen=True, dict=True):
         return filled, wrong
 
 
+def prefix_of(path: str) -> str:
+    """Return what the paths of all steps beside this one begin with: nothing, or as in `outer[3]/`."""
+    outer, slash, _ = path.rpartition("/")
+    return outer + slash
+
+
 def encode_plan(plan: Plan) -> bytes:
     """Return a plan as canonical JSON."""
     return canonical(msgspec.to_builtins(plan)).encode()

@@ -16,6 +16,7 @@ from caroni_edge.manager.placing import Placing
 from caroni_edge.manager.policy import First
 from caroni_edge.manager.reconcile import Reconciliation
 from caroni_edge.manager.retention import Retention
+from caroni_edge.manager.stalls import Stalls
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates import Templates
 from caroni_edge.manager.triggers import Refused, Triggers
@@ -52,7 +53,8 @@ class ManagerReactor:
         self._attempts = Attempts(context, self._engine, jobs)
         self._demand = Demand(context)
         self._placing = Placing(context, First())
-        self._fleet = Fleet(context, self._engine, self._attempts)
+        self._stalls = Stalls(context, self._engine)
+        self._fleet = Fleet(context, self._stalls, self._attempts)
         self._reconciliation = Reconciliation(context, self._attempts, jobs)
         self._logs = JobLogs(context)
         self._triggers = Triggers(context, self._engine, templates)
@@ -76,6 +78,8 @@ class ManagerReactor:
         self._reconciliation.on_start(at)
         self._placing.on_start()
         self._fleet.on_start(at)
+        self._stalls.on_start(at)
+        self._engine.look_again()
         self._demand.on_start()
 
     def on_connected(self, at: Moment) -> None:
@@ -122,11 +126,21 @@ class ManagerReactor:
         self._triggers.settle()
         if at.now >= self._retry_due():
             self._context.wanted |= self._store.steps.due(at.now)
+        self._engine.settle(at)
         self._placing.settle(at)
         self._fleet.settle(at)
+        self._stalls.settle(at)
         self._demand.settle(at)
         self._retention.settle(at)
-        parts = (self._reconciliation, self._placing, self._fleet, self._demand, self._retention)
+        parts = (
+            self._reconciliation,
+            self._engine,
+            self._placing,
+            self._fleet,
+            self._stalls,
+            self._demand,
+            self._retention,
+        )
         self._due = min(self._retry_due(), *(part.next_due() for part in parts))
 
     def next_due(self) -> float:
@@ -138,8 +152,10 @@ class ManagerReactor:
 
     def rolled_back(self) -> None:
         """What was to be said may be another thing now: look at everything again."""
+        self._engine.look_again()
         self._demand.say_all()
         self._fleet.look_again()
+        self._stalls.look_again()
         self._logs.ask_again()
         self._due = -inf
 
@@ -204,6 +220,7 @@ class ManagerReactor:
         self._context.settings = settings
         self._triggers.templates = templates
         self._fleet.look_again()
+        self._stalls.look_again()
         self._due = -inf
 
     def set_disk_problem(self, problem: str | None) -> None:

@@ -21,11 +21,28 @@ class AttemptView(TypedDict):
     ended: str | None
 
 
+class PartsView(TypedDict):
+    """The parts of a step: instances of a scatter, or steps of a nested workflow."""
+
+    count: int
+    made: int
+    completed: int
+
+
 class StepView(TypedDict):
-    """A step; `waiting_for` names the steps whose outputs it has not got yet."""
+    """A step.
+
+    Attributes:
+        job_type: None where the step has parts instead.
+        parts: Once it has begun.
+        agents: The only ones that may take it.
+        waiting_for: The steps whose outputs it has not got yet.
+    """
 
     status: Step
-    job_type: str
+    job_type: str | None
+    parts: PartsView | None
+    agents: list[str] | None
     agent: str | None
     outputs: dict[str, Any] | None
     waiting_for: list[str]
@@ -114,10 +131,10 @@ class TemplateOutput(TypedDict):
 
 
 class TemplateStep(TypedDict):
-    """A step of a template."""
+    """A step of a template, named by the way to it; without a job type it runs a nested workflow."""
 
     name: str
-    job_type: str
+    job_type: str | None
     waits_for: list[str]
 
 

@@ -8,12 +8,13 @@ import msgspec
 
 from caroni_edge.dates import rfc3339
 from caroni_edge.manager.lifecycle import Step, Workflow
-from caroni_edge.manager.plan import Plan, decode_plan
+from caroni_edge.manager.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.shapes import (
     AgentPage,
     AgentTypeView,
     AgentView,
     AttemptView,
+    PartsView,
     StepPage,
     StepView,
     WorkflowPage,
@@ -30,7 +31,9 @@ Row = sqlite3.Row
 """Values by the names of columns."""
 
 _WORKFLOW = "seq, id, template, plan, status, priority, inputs, outputs, reason, steps_left, created, ended"
-_STEP = "id, path, name, job_type, status, priority, missing, outputs, job, attempt, tries, retry_due, held, reason"
+_STEP = """
+    id, path, name, job_type, status, priority, missing, outputs, job, attempt, tries, retry_due, held, reason, late,
+    parts, made, parts_left, agents, gate"""
 _NEWEST = "ORDER BY seq DESC LIMIT :limit"
 
 WORKFLOWS = f"SELECT {_WORKFLOW} FROM workflows WHERE seq < :after {_NEWEST}"
@@ -49,9 +52,11 @@ STEP_STATUSES = """
     SELECT s.path, s.status FROM json_each(?) p CROSS JOIN steps s ON s.workflow = ? AND s.path = p.value"""
 STEPS_THAT_TELL = f"""
     SELECT {_STEP} FROM steps WHERE workflow = ? AND status IN (SELECT value FROM json_each(?))
-    ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1 WHEN status = 'running' THEN 4
-    WHEN missing > 0 THEN 5 WHEN status = 'fulfilling' THEN 2 ELSE 3 END, id LIMIT ?"""
-"""Failed, held, ready and not taken, taken and not begun, running, waiting."""
+    ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1 WHEN parts IS NOT NULL THEN 7
+    WHEN status = 'running' THEN 4 WHEN missing > 0 THEN 6 WHEN gate IS NOT NULL THEN 5
+    WHEN status = 'fulfilling' THEN 2 ELSE 3 END, id LIMIT ?"""
+"""Failed, held, ready and not taken, taken and not begun, running, at a limit, waiting, what waits for its parts."""
+GATE = "SELECT key, parallel FROM gates WHERE id = ?"
 ATTEMPTS = """
     SELECT j.step, j.job, j.attempt, j.agent, j.status, j.lost, j.exit_code, j.reason, j.stderr, j.placed, j.started,
     j.ended FROM json_each(?) i CROSS JOIN jobs j ON j.step = i.value ORDER BY j.step, j.attempt"""
@@ -66,7 +71,8 @@ SEEN = "SELECT online, seen FROM agents WHERE agent = ?"
 SERVERS = """
     SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted, t.online AS serves, EXISTS
     (SELECT 1 FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failed_here
-    FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = ? LIMIT ?"""
+    FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = ?
+    AND (? IS NULL OR a.agent IN (SELECT value FROM json_each(?))) LIMIT ?"""
 COUNT_WORKFLOWS = "SELECT count(*) FROM workflows WHERE status = ?"
 COUNT_WANTED = "SELECT job_type, count(*) FROM steps WHERE status = 'fulfilling' GROUP BY job_type"
 COUNT_OPEN_JOBS = "SELECT status, count(*) FROM jobs WHERE open GROUP BY status"
@@ -169,8 +175,11 @@ class ManagerViews:
         waiting = [row for row in steps if row["missing"]]
         if not waiting:
             return found
-        by_name = self.plan(workflow).step_by_name
-        sources = {row["path"]: sorted(by_name[row["name"]].waits_for) for row in waiting}
+        plan = self.plan(workflow)
+        sources = {
+            row["path"]: [prefix_of(row["path"]) + name for name in sorted(plan.step_at(row["name"]).waits_for)]
+            for row in waiting
+        }
         there = self.statuses(workflow, {name for names in sources.values() for name in names})
         for path, names in sources.items():
             found[path] = [name for name in names if there.get(name) != Step.COMPLETED]
@@ -179,6 +188,11 @@ class ManagerViews:
     def statuses(self, workflow: Row, paths: Iterable[str]) -> dict[str, str]:
         """Return the states of steps of a workflow."""
         return dict(map(tuple, self.conn.execute(STEP_STATUSES, (_json(sorted(paths)), workflow["seq"]))))
+
+    def gate(self, gate: int) -> tuple[str, int]:
+        """Return the key of a limit, and its number."""
+        key, parallel = self.conn.execute(GATE, (gate,)).fetchone()
+        return key, parallel
 
     def log(self, job: str) -> tuple[bytes, bool]:
         """Return what has come of a job's log, and whether that is its end."""
@@ -201,9 +215,10 @@ class ManagerViews:
         row = self.conn.execute(SEEN, (agent,)).fetchone()
         return (bool(row["online"]), rfc3339(row["seen"] or None)) if row else (False, None)
 
-    def servers(self, step: int, job_type: str, limit: int) -> list[Row]:
-        """Return the agents that have a job type, and whether the step has failed on them."""
-        return self.conn.execute(SERVERS, (step, job_type, limit)).fetchall()
+    def servers(self, step: int, job_type: str, limit: int, of: list[str] | None = None) -> list[Row]:
+        """Return the agents (`of`: of these) that have a job type, and whether the step has failed on them."""
+        named = None if of is None else _json(of)
+        return self.conn.execute(SERVERS, (step, job_type, named, named, limit)).fetchall()
 
     # Numbers
 
@@ -247,13 +262,20 @@ def _summary(row: Row) -> WorkflowSummary:
 def _step(row: Row, waiting_for: list[str], attempts: list[AttemptView]) -> StepView:
     return StepView(
         status=Step(row["status"]),
-        job_type=row["job_type"],
+        job_type=row["job_type"] or None,
+        parts=None if row["parts"] is None else _parts(row),
+        agents=msgspec.json.decode(row["agents"]) if row["agents"] else None,
         agent=_agent_of(row, attempts),
         outputs=_values(row["outputs"]),
         waiting_for=waiting_for,
         reason=row["held"] or row["reason"],
         attempts=attempts,
     )
+
+
+def _parts(row: Row) -> PartsView:
+    count, completed = row["parts"], row["parts"] - row["parts_left"]
+    return PartsView(count=count, made=row["made"], completed=completed)
 
 
 def _agent_of(step: Row, attempts: list[AttemptView]) -> str | None:

@@ -106,19 +106,32 @@ class Explainer:
             yield _reason("waits_for_data", f"waits for the outputs of {named}", steps=for_data)
         present = next((each for each in attempts if each["job"] == step["job"]), None)
         match Step(step["status"]):
+            case Step.CREATED if step["late"] and row["status"] not in ENDED:
+                if step["gate"] is not None:
+                    yield self._of_gate(step["gate"])
             case Step.CREATED:
                 yield _reason("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
             case Step.FULFILLING:
                 yield from self._of_wanted(row, step, attempts, is_ready=not for_data)
+            case Step.RUNNING if step["parts"] is not None:
+                yield _of_parts(step)
             case Step.FULFILLED | Step.RUNNING if present is not None:
                 yield from self._of_placed(step, present)
             case Step.FAILED:
                 yield _failed(step, attempts)
+            case Step.COMPLETED if step["reason"]:
+                yield _reason("skipped", f"was {step['reason']}", reason=step["reason"])
             case Step.COMPLETED:
                 done = next((each for each in attempts if each["status"] == "completed"), None)
                 yield _reason("completed", f"was completed{_by(done)}", **_facts(done))
             case Step.CANCELLED:
                 yield _reason("cancelled", "was cancelled with its workflow")
+
+    def _of_gate(self, gate: int) -> Reason:
+        key, parallel = self._views.gate(gate)
+        of, what = ("the workflow", "jobs") if key == "/" else (key.rstrip("/"), "instances")
+        said = f"waits for its turn: {of} has a limit of {parallel} {what} at a time"
+        return _reason("limit", said, limit=parallel, of=key)
 
     def _of_placed(self, step: Row, attempt: AttemptView) -> Iterator[Reason]:
         agent, number, facts = attempt["agent"], attempt["attempt"], _facts(attempt)
@@ -157,8 +170,11 @@ class Explainer:
     def _of_servers(self, step: Row) -> Iterator[Reason]:
         """Say of each kind of agent that has the job type why none has the step."""
         job_type = step["job_type"]
-        rows = self._views.servers(step["id"], job_type, AGENTS_EXPLAINED)
-        if not rows:
+        bound: list[str] | None = msgspec.json.decode(step["agents"]) if step["agents"] else None
+        rows = self._views.servers(step["id"], job_type, AGENTS_EXPLAINED, bound)
+        if bound is not None:
+            yield from self._of_bound(bound, {each["agent"] for each in rows}, job_type)
+        elif not rows:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
             yield _reason("nobody_has_type", said, job_type=job_type)
         away = [each["agent"] for each in rows if not each["online"]]
@@ -174,6 +190,14 @@ class Explainer:
             said = f"is not taken by {_names(away)}: offline, with the job type {job_type}"
             yield _reason("agents_away", said, agents=away, job_type=job_type)
         yield from self._of_asked(asked, job_type)
+
+    def _of_bound(self, bound: list[str], have_type: set[str], job_type: str) -> Iterator[Reason]:
+        """Say of each agent that alone may take a step whether it is one that could."""
+        yield _reason("bound", f"may be taken by {_names(bound, 'or')} alone", agents=bound)
+        for agent in [name for name in bound if name not in have_type][:NAMES_SAID]:
+            _, seen = self._views.seen(agent)
+            why = f"does not have the job type {job_type}" if seen else "has never been seen by this manager"
+            yield _reason("bound_elsewhere", f"waits for agent {agent}, which {why}", agent=agent, job_type=job_type)
 
     def _of_asked(self, asked: list[Row], job_type: str) -> Iterator[Reason]:
         reconciling = [each["agent"] for each in asked if each["wanted"]]
@@ -225,13 +249,19 @@ def _facts(attempt: AttemptView | None) -> dict[str, Any]:
     return {name: value for name, value in (attempt or {}).items() if value is not None and name != "lost"}
 
 
-def _names(names: Iterable[str]) -> str:
+def _of_parts(step: Row) -> Reason:
+    count, completed = step["parts"], step["parts"] - step["parts_left"]
+    said = f"goes on: {completed} of its {count} parts have completed"
+    return _reason("parts", said, count=count, made=step["made"], completed=completed)
+
+
+def _names(names: Iterable[str], last: str = "and") -> str:
     """Return names as in a sentence, not too many of them."""
     first = list(names)
     shown, rest = first[:NAMES_SAID], len(first) - NAMES_SAID
     if rest > 0:
         return f"{', '.join(shown)} and {rest} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return f" {last} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def _reason(condition: str, sentence: str, **facts: Any) -> Reason:

@@ -123,7 +123,7 @@ class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
         serial: Grows whenever the demand changes.
         ready: Steps whose inputs are there.
         waiting: Steps whose inputs do not exist yet.
-        only: How many of them are bound to which agent.
+        only: How many of them are bound to which agent, or to which of several: their names, with commas between.
         priority: The greatest priority among them.
         spread: Agents answer after a random share of this duration.
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
 from caroni_edge.agent.runner import JobOrder
-from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
+from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.manager.templates import Template, Templates
 from caroni_edge.node import Call
 from caroni_edge.protocol.messages import Trigger
@@ -62,19 +62,19 @@ def expected(plan: Plan, value: str) -> dict[str, Any]:
         if source.step is None:
             return value
         step = plan.step_by_name[source.step]
-        given = {each.name: of(each.source) for each in step.inputs if each.source}
+        given = {each.name: of(each.link.sources[0]) for each in step.inputs if each.link}
         return f"{step.job_type}({'+'.join(given[name] for name in sorted(given))})"
 
-    return {each.name: of(each.source) for each in plan.outputs}
+    return {each.name: of(each.link.sources[0]) for each in plan.outputs}
 
 
 def _step(name: str, job_type: str, inputs: dict[str, Source]) -> PlanStep:
-    given = tuple(StepInput(name=key, type="string", source=source) for key, source in inputs.items())
+    given = tuple(StepInput(name=key, type="string", link=Link((source,))) for key, source in inputs.items())
     return PlanStep(name=name, job_type=job_type, inputs=given, outputs={"out": "string"}, out=("out",))
 
 
 def _plan(name: str, steps: list[PlanStep], last: Source) -> Plan:
-    output = PlanOutput(name="result", type="string", source=last)
+    output = PlanOutput(name="result", type="string", link=Link((last,)))
     return Plan(template=name, inputs=(PlanInput(name="x", type="string"),), outputs=(output,), steps=tuple(steps))
 
 

@@ -13,7 +13,7 @@ from caroni_edge.delivery.events import Events
 from caroni_edge.manager.context import Context, ManagerSettings
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.lifecycle import Step, Workflow
-from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
+from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates import Template, Templates
@@ -58,12 +58,17 @@ def out(step: str, output: str = "out") -> Source:
     return Source(step=step, output=output)
 
 
+def link(source: Source | Link) -> Link:
+    """Take one source as it is, unless it is a link already."""
+    return source if isinstance(source, Link) else Link((source,))
+
+
 def step(name: str, job_type: str | None = None, outputs: Mapping[str, Any] | None = None, **inputs: Any) -> PlanStep:
     """Make a step; an input is a source, (type, source) or (type, source, default)."""
     made = []
     for key, spec in inputs.items():
         kind, source, default = (*spec, None)[:3] if isinstance(spec, tuple) else ("string", spec, None)
-        made.append(StepInput(name=key, type=kind, source=source, default=default))
+        made.append(StepInput(name=key, type=kind, link=source and link(source), default=default))
     gives = dict(outputs if outputs is not None else {"out": "string"})
     return PlanStep(name=name, job_type=job_type or name, inputs=tuple(made), outputs=gives, out=tuple(gives))
 
@@ -79,7 +84,7 @@ def plan(
     gives = []
     for key, spec in (outputs or {}).items():
         kind, source = spec if isinstance(spec, tuple) else ("string", spec)
-        gives.append(PlanOutput(name=key, type=kind, source=source))
+        gives.append(PlanOutput(name=key, type=kind, link=link(source)))
     return Plan(template=name, inputs=tuple(takes), outputs=tuple(gives), steps=steps)
 
 

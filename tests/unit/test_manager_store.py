@@ -9,13 +9,13 @@ import pytest
 
 from caroni_edge import dispatch, identity
 from caroni_edge.delivery import events, outbox
-from caroni_edge.manager.store import agents, demands, jobs, offers, steps, triggers, workflows
+from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations.manager import manager
 from tests.unit.manager_bench import DATE, Bench
 
-MODULES = (agents, demands, jobs, offers, steps, triggers, workflows, outbox, events, dispatch, identity)
-TINY = {"offers", "o", "demands", "d"}
+MODULES = (agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows, outbox, events, dispatch, identity)
+TINY = {"offers", "o", "demands", "d", "unserved", "u"}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy"}
 """What a statement makes on its way, row by row."""
@@ -30,7 +30,13 @@ ALL_ROWS = {
 """Statements that concern every row by their nature, and are rare."""
 BY_INDEX_ALONE = {
     # At the start of the process.
-    "steps.JOB_TYPES_WAITING",
+    "wanted.JOB_TYPES",
+    "steps.GROWING",
+    # Up to its limit, where there is one.
+    "jobs.COUNT_OPEN",
+    # What is bound to agents and not taken: every ten seconds, and as soon as there is any.
+    "wanted.NOW_UNSERVED",
+    "wanted.ANY_BOUND",
     # What is empty nearly always.
     "agents.MARKED",
     "agents.BEGIN_ANEW",
@@ -66,7 +72,7 @@ def conn() -> sqlite3.Connection:
 def test_all_statements_are_found() -> None:
     found = dict(statements())
     assert len(found) > 80
-    assert {"steps.WANTED_AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
+    assert {"wanted.AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
     uses = [inspect.getsource(module).count("execute") for module in MODULES]
     assert all(uses), "each of these modules holds statements"
 
@@ -84,9 +90,11 @@ def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str, sql: st
 @pytest.mark.parametrize(("name", "sql"), list(statements()))
 def test_no_statement_sorts_what_an_index_could_bring_in_order(conn: sqlite3.Connection, name: str, sql: str) -> None:
     rare = {"demands.ALL", "demands.UNSERVED", "agents.WANT_DUE", "steps.OF_WORKFLOW", "jobs.OPEN_OF_WORKFLOW"}
-    distinct = {"workflows.OF_JOBS", "workflows.WAITING"}
+    rare |= {"steps.READY", "gates.OF_WORKFLOW"}
+    few = {"wanted.BOUND_HERE", "wanted.COUNT_BOUND"}
+    distinct = {"workflows.OF_JOBS", "workflows.WAITING", "workflows.WAITING_FOR", "wanted.NOW_UNSERVED"}
     sorts = [line for line in plan_of(conn, sql) if "TEMP B-TREE" in line]
-    assert not sorts or name in rare | distinct, f"{name}: {sorts}"
+    assert not sorts or name in rare | few | distinct, f"{name}: {sorts}"
 
 
 def test_the_exceptions_are_needed(conn: sqlite3.Connection) -> None:
@@ -97,8 +105,8 @@ def test_the_exceptions_are_needed(conn: sqlite3.Connection) -> None:
 
 
 def test_the_wanted_index_serves_what_is_asked_most(conn: sqlite3.Connection) -> None:
-    for name in ("WANTED_NEW_HERE", "WANTED_AGAIN_HERE", "COUNT_WANTED", "TOP_PRIORITY", "IS_WANTED"):
-        lines = plan_of(conn, dict(statements())[f"steps.{name}"])
+    for name in ("NEW_HERE", "AGAIN_HERE", "COUNT", "TOP", "IS_WANTED"):
+        lines = plan_of(conn, dict(statements())[f"wanted.{name}"])
         assert any("steps_wanted" in line for line in lines), lines
 
 

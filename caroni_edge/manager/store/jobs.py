@@ -18,6 +18,7 @@ CLOSE = """
 LOSE = "UPDATE jobs SET lost = 1, reason = ? WHERE job = ?"
 DATA_SENT = "UPDATE jobs SET data_sent = 1, status = 'queued' WHERE job = ?"
 DELETE = "DELETE FROM jobs WHERE job = ?"
+COUNT_OPEN = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE open LIMIT ?)"
 OPEN_OF_STEP = f"SELECT {COLUMNS} FROM jobs WHERE step = ? AND open ORDER BY attempt"
 OPEN_OF_WORKFLOW = """
     SELECT j.job, j.agent FROM steps s CROSS JOIN jobs j ON j.step = s.id AND j.open WHERE s.workflow = ?
@@ -111,6 +112,11 @@ class Jobs:
     def delete(self, job: str) -> None:
         """The attempt never was."""
         self._conn.execute(DELETE, (job,))
+
+    def count_open(self, limit: int) -> int:
+        """Count the attempts that may still give a result, up to `limit`."""
+        count: int = self._conn.execute(COUNT_OPEN, (limit,)).fetchone()[0]
+        return count
 
     def open_of_step(self, step: int) -> list[JobRow]:
         """Return the attempts of a step that may still give a result."""

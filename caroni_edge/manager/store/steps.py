@@ -1,39 +1,29 @@
-"""Steps: instances of what a plan wants done, keyed by workflow and path."""
+"""Steps: instances of what a plan wants done, keyed by workflow and path. Those that agents are asked for: `wanted`."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from caroni_edge.manager.lifecycle import Step
 
-COLUMNS = "id, workflow, path, name, job_type, status, priority, missing, inputs, job, attempt, tries"
-_S_COLUMNS = ", ".join(f"s.{column}" for column in COLUMNS.split(", "))
-_WANTED = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL AND s.job_type = ?"
-_WANTED_STEPS = f"SELECT {_S_COLUMNS}, w.id FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow WHERE {_WANTED}"
-_FAILED_HERE = "EXISTS (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = ? AND j.status = 'failed')"
-_OTHER_AGENT = """EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online AND NOT EXISTS
-    (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = t.agent AND j.status = 'failed'))"""
-_BEST_FIRST = "ORDER BY s.priority DESC, s.id LIMIT ?"
+_FIELDS = (
+    "id", "workflow", "path", "name", "job_type", "status", "priority", "missing", "inputs", "job", "attempt", "tries",
+    "parent", "nth", "late", "parts", "made", "parts_left", "agents", "gates_passed", "gate",
+)  # fmt: skip
+COLUMNS = ", ".join(_FIELDS)
+S_COLUMNS = ", ".join(f"s.{field}" for field in _FIELDS)
+_STATUS = _FIELDS.index("status")
 _IN_STATES = "workflow = ? AND status IN (SELECT value FROM json_each(?))"
 _FRESH = "job = NULL, tries = 0, retry_due = NULL, held = NULL, reason = NULL"
 
 ADD = """
-    INSERT INTO steps (workflow, path, name, job_type, status, priority, missing, inputs)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO steps (workflow, path, name, job_type, status, priority, missing, inputs, parent, nth, late, agents)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 BY_ID = f"SELECT {COLUMNS} FROM steps WHERE id = ?"
 BY_PATH = f"SELECT {COLUMNS} FROM steps WHERE workflow = ? AND path = ?"
 OUTPUTS = "SELECT outputs FROM steps WHERE workflow = ? AND path = ?"
+OUTPUTS_OF_PARTS = "SELECT outputs FROM steps WHERE parent = ? AND nth IS NOT NULL ORDER BY nth"
 OF_WORKFLOW = f"SELECT {COLUMNS} FROM steps WHERE {_IN_STATES} ORDER BY id"
-WANTED_NEW_HERE = f"{_WANTED_STEPS} AND (s.missing > 0) = ? AND NOT {_FAILED_HERE} {_BEST_FIRST}"
-WANTED_AGAIN_HERE = f"""
-    {_WANTED_STEPS} AND (s.missing > 0) = ? AND s.attempt > 0 AND {_FAILED_HERE} AND NOT {_OTHER_AGENT} {_BEST_FIRST}"""
-IS_WANTED = f"SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_WANTED} LIMIT 1"
-COUNT_WANTED = f"SELECT count(*) FROM (SELECT 1 FROM steps s WHERE {_WANTED} AND (s.missing > 0) = ? LIMIT ?)"
-TOP_PRIORITY = (
-    f"SELECT s.priority FROM steps s WHERE {_WANTED} AND (s.missing > 0) = ? ORDER BY s.priority DESC LIMIT 1"
-)
-IS_WAITING = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' LIMIT 1"
 SET_STATUS = "UPDATE steps SET status = ? WHERE id = ?"
 PLACE = """
     UPDATE steps SET status = ?, job = ?, attempt = ?, retry_due = NULL, held = NULL, reason = NULL WHERE id = ?"""
@@ -42,16 +32,40 @@ TAKE_BACK = "UPDATE steps SET status = ?, job = NULL, attempt = attempt - 1, ret
 AGAIN = "UPDATE steps SET status = ?, job = NULL, tries = tries + 1, retry_due = ?, held = ?, reason = ? WHERE id = ?"
 FAIL = "UPDATE steps SET status = ?, job = NULL, tries = ?, retry_due = NULL, held = NULL, reason = ? WHERE id = ?"
 COMPLETE = """
-    UPDATE steps SET status = ?, job = ?, outputs = ?, retry_due = NULL, held = NULL, reason = NULL WHERE id = ?"""
-SET_DATA = "UPDATE steps SET inputs = ?, missing = ? WHERE id = ?"
-WANT = f"UPDATE steps SET status = ?, {_FRESH} WHERE {_IN_STATES} RETURNING job_type"
+    UPDATE steps SET status = ?, job = ?, outputs = ?, reason = ?, late = 0, retry_due = NULL, held = NULL
+    WHERE id = ?"""
+SET_MISSING = "UPDATE steps SET missing = ? WHERE id = ?"
+SET_INPUTS = "UPDATE steps SET inputs = ? WHERE id = ?"
+BEGIN_JOB = "UPDATE steps SET status = ?, late = 0, gate = NULL, inputs = ?, agents = ? WHERE id = ?"
+BEGIN_PARTS = """
+    UPDATE steps SET status = ?, late = 0, gate = NULL, inputs = ?, parts = ?, parts_left = ?, made = ?
+    WHERE id = ?"""
+WAIT_AT = "UPDATE steps SET gate = ?, gates_passed = ? WHERE id = ?"
+FIRST_AT = f"SELECT {COLUMNS} FROM steps WHERE gate = ? ORDER BY id LIMIT 1"
+SCATTER = "INSERT INTO scattered (step, inputs) VALUES (?, ?) ON CONFLICT (step) DO UPDATE SET inputs = excluded.inputs"
+SCATTERED = "SELECT inputs FROM scattered WHERE step = ?"
+SET_MADE = "UPDATE steps SET made = ? WHERE id = ?"
+PART_COMPLETED = "UPDATE steps SET parts_left = parts_left - 1 WHERE id = ? RETURNING parts_left"
+COUNT_UNTAKEN = """
+    SELECT count(*) FROM (SELECT 1 FROM steps WHERE parent = ? AND nth IS NOT NULL
+    AND status IN ('created', 'fulfilling') LIMIT ?)"""
+GROWING = "SELECT id FROM steps WHERE parts > made AND status = 'running'"
+GROWING_OF = f"{GROWING} AND workflow = ?"
+WANT = f"UPDATE steps SET status = ?, {_FRESH} WHERE {_IN_STATES} AND job_type <> '' AND NOT late RETURNING job_type"
+LOOK_AT_AGAIN = """
+    UPDATE steps SET status = ?, reason = NULL WHERE workflow = ? AND status = 'failed' AND late"""
+GO_ON = """
+    UPDATE steps SET status = ?, reason = NULL
+    WHERE workflow = ? AND status = 'failed' AND job_type = '' AND NOT late RETURNING id"""
+READY = f"""
+    SELECT {COLUMNS} FROM steps WHERE workflow = ? AND missing = 0 AND gate IS NULL AND outputs IS NULL
+    AND ((status = 'created' AND late) OR (status = 'fulfilling' AND nth IS NULL AND job IS NULL)) ORDER BY id"""
 RELEASE = f"""
     UPDATE steps SET {_FRESH} WHERE workflow = ? AND status = 'fulfilling' AND held IS NOT NULL RETURNING job_type"""
 STOP = f"UPDATE steps SET status = ?, retry_due = NULL, held = NULL WHERE {_IN_STATES} RETURNING job_type"
 DUE = "UPDATE steps SET retry_due = NULL WHERE retry_due <= ? RETURNING job_type"
 NEXT_DUE = "SELECT min(retry_due) FROM steps WHERE retry_due IS NOT NULL"
 BEGIN_ANEW = "UPDATE steps SET retry_due = ? WHERE retry_due IS NOT NULL"
-JOB_TYPES_WAITING = "SELECT DISTINCT job_type FROM steps WHERE status = 'fulfilling'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +74,22 @@ class StepRow:
 
     Attributes:
         workflow: Its workflow's seq.
-        path: Its name for people, unique in the workflow.
-        name: Its name in the plan.
+        path: Its name for people, unique in the workflow, as in `outer[3]/inner`.
+        name: The way to it in the plan, as in `outer/inner`.
+        job_type: Empty where it has parts instead: instances, or the steps of a nested workflow.
         missing: How many steps it still waits for.
         job: The present attempt.
         attempt: Number of the last attempt.
         tries: Attempts used up since the beginning or the last `retry`.
+        parent: What it is a part of; 0 for the workflow itself.
+        nth: Which instance of its parent it is; None for none.
+        late: Agents are not asked for it yet: it waits for its data, or for its turn.
+        parts: How many it has; None before it begins, and where it is a job.
+        made: How many of its instances have been made.
+        parts_left: How many of its parts have not completed.
+        agents: Who may take it, as a JSON list; None for anyone.
+        gates_passed: How many of its limits it counts in.
+        gate: The limit at which it waits.
     """
 
     id: int
@@ -80,13 +104,33 @@ class StepRow:
     job: str | None
     attempt: int
     tries: int
+    parent: int = 0
+    nth: int | None = None
+    late: int = 0
+    parts: int | None = None
+    made: int = 0
+    parts_left: int = 0
+    agents: str | None = None
+    gates_passed: int = 0
+    gate: int | None = None
 
 
-class WantedStep(NamedTuple):
-    """A step that wants an agent, and the name of its workflow."""
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """A step that is to be added; fields as in `StepRow`."""
 
-    step: StepRow
-    workflow: str
+    workflow: int
+    path: str
+    name: str
+    job_type: str
+    status: Step
+    priority: int
+    missing: int
+    inputs: str
+    parent: int
+    nth: int | None
+    late: bool
+    agents: str | None
 
 
 class Steps:
@@ -96,61 +140,98 @@ class Steps:
         """Work on `conn`."""
         self._conn = conn
 
-    def add(self, rows: Iterable[tuple[int, str, str, str, Step, int, int, str]]) -> None:
-        """Add steps: workflow, path, name, job type, status, priority, missing, inputs."""
-        self._conn.executemany(ADD, rows)
+    def add(self, new: NewStep) -> int:
+        """Add a step, and return its id."""
+        n = new
+        facts = (n.workflow, n.path, n.name, n.job_type, n.status, n.priority, n.missing, n.inputs)
+        step = self._conn.execute(ADD, (*facts, n.parent, n.nth, n.late, n.agents)).lastrowid
+        assert step is not None
+        return step
 
     def by_id(self, step: int) -> StepRow:
         """Return a step that exists."""
-        return _row(self._conn.execute(BY_ID, (step,)).fetchone())
+        return row_of(self._conn.execute(BY_ID, (step,)).fetchone())
 
     def by_path(self, workflow: int, path: str) -> StepRow | None:
         """Return a step of a workflow."""
         found = self._conn.execute(BY_PATH, (workflow, path)).fetchone()
-        return _row(found) if found else None
+        return row_of(found) if found else None
 
     def outputs(self, workflow: int, path: str) -> str:
         """Return the outputs of a step, as JSON; an empty object while there are none."""
         found = self._conn.execute(OUTPUTS, (workflow, path)).fetchone()
         return (found and found[0]) or "{}"
 
+    def outputs_of_parts(self, step: int) -> Iterator[str]:
+        """Return the outputs of the instances of a step, as JSON, in their order."""
+        return (outputs for (outputs,) in self._conn.execute(OUTPUTS_OF_PARTS, (step,)))
+
     def of_workflow(self, workflow: int, states_json: str) -> list[StepRow]:
         """Return the steps of a workflow in one of these states (a JSON list), in the plan's order."""
-        return [_row(found) for found in self._conn.execute(OF_WORKFLOW, (workflow, states_json))]
-
-    def wanted(self, job_type: str, *, waiting: bool, agent: str, limit: int) -> list[WantedStep]:
-        """Return the best steps that want an agent for `job_type`: those that have not failed on this one first.
-
-        A step that has failed on it is only named when no other agent is there on which it has not.
-        """
-        if limit <= 0:
-            return []
-        found = self._conn.execute(WANTED_NEW_HERE, (job_type, waiting, agent, limit)).fetchall()
-        if (left := limit - len(found)) > 0:
-            found += self._conn.execute(WANTED_AGAIN_HERE, (job_type, waiting, agent, left)).fetchall()
-        return [WantedStep(_row(columns), workflow) for *columns, workflow in found]
-
-    def is_wanted(self, job_type: str) -> bool:
-        """Tell whether any step wants an agent for `job_type` now."""
-        return self._conn.execute(IS_WANTED, (job_type,)).fetchone() is not None
-
-    def is_waiting(self, job_type: str) -> bool:
-        """Tell whether any step wants an agent for `job_type`, now or when its delay is over."""
-        return self._conn.execute(IS_WAITING, (job_type,)).fetchone() is not None
-
-    def count_wanted(self, job_type: str, *, waiting: bool, limit: int) -> int:
-        """Count the steps that want an agent for `job_type`, up to `limit`."""
-        count: int = self._conn.execute(COUNT_WANTED, (job_type, waiting, limit)).fetchone()[0]
-        return count
-
-    def top_priority(self, job_type: str) -> int:
-        """Return the greatest priority among the steps that want an agent for `job_type`."""
-        tops = [self._conn.execute(TOP_PRIORITY, (job_type, waiting)).fetchone() for waiting in (False, True)]
-        return max((row[0] for row in tops if row), default=4)
+        return [row_of(found) for found in self._conn.execute(OF_WORKFLOW, (workflow, states_json))]
 
     def set_status(self, step: int, status: Step) -> None:
         """Note a state."""
         self._conn.execute(SET_STATUS, (status, step))
+
+    # A step begins
+
+    def set_missing(self, step: int, missing: int) -> None:
+        """Note how many steps a step still waits for."""
+        self._conn.execute(SET_MISSING, (missing, step))
+
+    def set_inputs(self, step: int, inputs: str) -> None:
+        """Keep what a step is given."""
+        self._conn.execute(SET_INPUTS, (inputs, step))
+
+    def begin_job(self, step: int, status: Step, inputs: str, agents: str | None) -> None:
+        """A step waits no longer: agents are asked for it."""
+        self._conn.execute(BEGIN_JOB, (status, inputs, agents, step))
+
+    def begin_parts(self, step: int, status: Step, inputs: str, parts: int, made: int) -> None:
+        """A step waits no longer: it has so many parts, of which so many have been made."""
+        self._conn.execute(BEGIN_PARTS, (status, inputs, parts, parts, made, step))
+
+    def wait_at(self, step: int, gate: int | None, passed: int) -> None:
+        """Note at which limit a step waits (None: at none), and how many it counts in."""
+        self._conn.execute(WAIT_AT, (gate, passed, step))
+
+    def first_at(self, gate: int) -> StepRow | None:
+        """Return the step that waits at a limit longest."""
+        found = self._conn.execute(FIRST_AT, (gate,)).fetchone()
+        return row_of(found) if found else None
+
+    # Parts
+
+    def scatter(self, step: int, inputs: str) -> None:
+        """Keep the lists that a step is scattered over: apart from its row, which changes with every instance."""
+        self._conn.execute(SCATTER, (step, inputs))
+
+    def scattered(self, step: int) -> str:
+        """Return what `scatter` has kept."""
+        inputs: str = self._conn.execute(SCATTERED, (step,)).fetchone()[0]
+        return inputs
+
+    def set_made(self, step: int, made: int) -> None:
+        """Note how many instances of a step have been made."""
+        self._conn.execute(SET_MADE, (made, step))
+
+    def part_completed(self, step: int) -> int:
+        """Count one part of a step off, and return how many are left."""
+        left: int = self._conn.execute(PART_COMPLETED, (step,)).fetchone()[0]
+        return left
+
+    def count_untaken(self, step: int, limit: int) -> int:
+        """Count the instances of a step that no agent has taken, up to `limit`."""
+        count: int = self._conn.execute(COUNT_UNTAKEN, (step, limit)).fetchone()[0]
+        return count
+
+    def growing(self, workflow: int | None = None) -> set[int]:
+        """Return the steps (of one workflow) of which not all instances have been made."""
+        found = self._conn.execute(GROWING) if workflow is None else self._conn.execute(GROWING_OF, (workflow,))
+        return {step for (step,) in found}
+
+    # Attempts
 
     def place(self, placed: Iterable[tuple[Step, str, int, int]]) -> None:
         """Note new attempts: status, job, attempt, step."""
@@ -172,27 +253,9 @@ class Steps:
         """The step has failed, after so many attempts used up."""
         self._conn.execute(FAIL, (status, tries, reason, step))
 
-    def complete(self, step: int, status: Step, job: str, outputs: str) -> None:
-        """Keep the result of a step, and the attempt that it came from."""
-        self._conn.execute(COMPLETE, (status, job, outputs, step))
-
-    # All of a workflow at once; they return the job types whose demand changes with it
-
-    def want(self, workflow: int, status: Step, states_json: str) -> set[str]:
-        """Want agents, with fresh attempts, for the steps in these states (a JSON list)."""
-        return _job_types(self._conn.execute(WANT, (status, workflow, states_json)))
-
-    def release(self, workflow: int) -> set[str]:
-        """Give the steps that are held fresh attempts."""
-        return _job_types(self._conn.execute(RELEASE, (workflow,)))
-
-    def stop(self, workflow: int, status: Step, states_json: str) -> set[str]:
-        """Let the steps in these states (a JSON list) want nothing any more."""
-        return _job_types(self._conn.execute(STOP, (status, workflow, states_json)))
-
-    def set_data(self, step: int, inputs: str, missing: int) -> None:
-        """Keep what is known of a step's inputs."""
-        self._conn.execute(SET_DATA, (inputs, missing, step))
+    def complete(self, step: int, status: Step, job: str | None, outputs: str, reason: str | None = None) -> None:
+        """Keep the result of a step, the attempt that it came from, and why there is none."""
+        self._conn.execute(COMPLETE, (status, job, outputs, reason, step))
 
     def due(self, now: float) -> set[str]:
         """Let the steps whose delay is over be wanted again; return their job types."""
@@ -207,16 +270,39 @@ class Steps:
         """A process has started: its clock is another, so what waited for a time waits no longer."""
         self._conn.execute(BEGIN_ANEW, (now,))
 
-    def job_types_waiting(self) -> set[str]:
-        """Return the job types of all steps that want an agent, now or later."""
-        return _job_types(self._conn.execute(JOB_TYPES_WAITING))
+    # All of a workflow at once; they return the job types whose demand changes with it
+
+    def want(self, workflow: int, status: Step, states_json: str) -> set[str]:
+        """Want agents, with fresh attempts, for the steps in these states (a JSON list) that wait for nothing else."""
+        return _job_types(self._conn.execute(WANT, (status, workflow, states_json)))
+
+    def look_at_again(self, workflow: int, status: Step) -> None:
+        """Let the steps that could not begin be as they were before."""
+        self._conn.execute(LOOK_AT_AGAIN, (status, workflow))
+
+    def go_on(self, workflow: int, status: Step) -> list[int]:
+        """Let the steps go on whose parts completed to no good result; return them."""
+        return [step for (step,) in self._conn.execute(GO_ON, (status, workflow))]
+
+    def ready(self, workflow: int) -> list[StepRow]:
+        """Return the steps that have all their data, and no job: each may still have to begin."""
+        return [row_of(found) for found in self._conn.execute(READY, (workflow,))]
+
+    def release(self, workflow: int) -> set[str]:
+        """Give the steps that are held fresh attempts."""
+        return _job_types(self._conn.execute(RELEASE, (workflow,)))
+
+    def stop(self, workflow: int, status: Step, states_json: str) -> set[str]:
+        """Let the steps in these states (a JSON list) want nothing any more."""
+        return _job_types(self._conn.execute(STOP, (status, workflow, states_json)))
+
+
+def row_of(found: Sequence[object]) -> StepRow:
+    """Return a step from `COLUMNS`."""
+    facts = list(found)
+    facts[_STATUS] = Step(str(facts[_STATUS]))
+    return StepRow(*facts)  # type: ignore[arg-type]
 
 
 def _job_types(found: Iterable[tuple[str]]) -> set[str]:
-    return {job_type for (job_type,) in found}
-
-
-def _row(found: Sequence[object]) -> StepRow:
-    facts = list(found)
-    facts[5] = Step(str(facts[5]))
-    return StepRow(*facts)  # type: ignore[arg-type]
+    return {job_type for (job_type,) in found if job_type}

@@ -24,11 +24,19 @@ OF_JOBS = """
     CROSS JOIN steps s ON s.id = jobs.step CROSS JOIN workflows w ON w.seq = s.workflow WHERE w.status = ?"""
 WAITING = """
     SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
-    WHERE s.job_type = ? AND s.status = 'fulfilling' AND w.status IN (SELECT value FROM json_each(?))"""
+    WHERE s.job_type = ? AND s.agents IS NULL AND s.status = 'fulfilling'
+    AND w.status IN (SELECT value FROM json_each(?))"""
 SERVED = """
     SELECT seq FROM workflows w WHERE w.status = ? AND NOT EXISTS (SELECT 1 FROM demands d CROSS JOIN steps s
-        ON s.job_type = d.job_type AND s.workflow = w.seq AND s.status = 'fulfilling'
-        WHERE d.unserved_since IS NOT NULL) ORDER BY seq"""
+        ON s.job_type = d.job_type AND s.workflow = w.seq AND s.status = 'fulfilling' AND s.agents IS NULL
+        WHERE d.unserved_since IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM unserved u CROSS JOIN steps s ON s.job_type = u.job_type AND s.agents = u.agents
+        AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL WHERE s.workflow = w.seq)
+    ORDER BY seq"""
+WAITING_FOR = """
+    SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
+    WHERE s.job_type = ? AND s.agents = ? AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL
+    AND w.status IN (SELECT value FROM json_each(?))"""
 HAS_PLAN = "SELECT 1 FROM plans WHERE hash = ?"
 ADD_PLAN = "INSERT INTO plans (hash, template, body, date) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 PLAN = "SELECT body FROM plans WHERE hash = ?"
@@ -44,6 +52,10 @@ DELETE_LOGS = """
 DELETE_JOBS = """
     DELETE FROM jobs WHERE job IN (SELECT j.job FROM json_each(?) w JOIN steps s ON s.workflow = w.value
         JOIN jobs j ON j.step = s.id)"""
+DELETE_BOUND = """
+    DELETE FROM bound WHERE step IN (SELECT s.id FROM json_each(?) w JOIN steps s ON s.workflow = w.value)"""
+DELETE_SCATTERED = DELETE_BOUND.replace("bound", "scattered")
+DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(?))"
 DELETE_STEPS = "DELETE FROM steps WHERE workflow IN (SELECT value FROM json_each(?))"
 DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(?))"
 
@@ -125,6 +137,10 @@ class Workflows:
         """Return the workflows in one of these states with a step that wants an agent for `job_type`."""
         return [seq for (seq,) in self._conn.execute(WAITING, (job_type, states_json))]
 
+    def waiting_for(self, job_type: str, agents: str, states_json: str) -> list[int]:
+        """Return those with a step that wants one of `agents` (a JSON list) for `job_type`."""
+        return [seq for (seq,) in self._conn.execute(WAITING_FOR, (job_type, agents, states_json))]
+
     def served(self, status: Workflow) -> list[int]:
         """Return the workflows with this status of which no step wants a job type that nobody serves."""
         return [seq for (seq,) in self._conn.execute(SERVED, (status,))]
@@ -145,7 +161,7 @@ class Workflows:
     def delete(self, workflows: list[int]) -> None:
         """Delete workflows with all that belongs to them."""
         named = json.dumps(workflows)
-        for statement in (DELETE_LOGS, DELETE_JOBS, DELETE_STEPS, DELETE):
+        for statement in (DELETE_LOGS, DELETE_JOBS, DELETE_BOUND, DELETE_SCATTERED, DELETE_GATES, DELETE_STEPS, DELETE):
             self._conn.execute(statement, (named,))
 
     def add_plan(self, plan_hash: str, template: str, body: bytes, date: float) -> None:

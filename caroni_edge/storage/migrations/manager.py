@@ -90,3 +90,52 @@ def first(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
+
+
+@manager()
+def branches(db: Database) -> None:
+    """Steps within steps: instances of a scattered step, steps of a nested workflow; named agents; limits.
+
+    Until now every step had all that it needed to be wanted, and none was bound.
+    """
+    script(
+        db,
+        """
+        ALTER TABLE steps ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE steps ADD COLUMN nth INTEGER;
+        ALTER TABLE steps ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE steps ADD COLUMN parts INTEGER;
+        ALTER TABLE steps ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE steps ADD COLUMN parts_left INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE steps ADD COLUMN agents TEXT;
+        ALTER TABLE steps ADD COLUMN gates_passed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE steps ADD COLUMN gate INTEGER;
+        DROP INDEX steps_wanted;
+        CREATE INDEX steps_wanted ON steps (job_type, missing > 0, priority DESC, id)
+            WHERE status = 'fulfilling' AND retry_due IS NULL AND held IS NULL AND agents IS NULL;
+        CREATE INDEX steps_bound ON steps (job_type, agents, missing > 0)
+            WHERE status = 'fulfilling' AND retry_due IS NULL AND held IS NULL AND agents IS NOT NULL;
+        CREATE INDEX steps_nth ON steps (parent, nth) WHERE nth IS NOT NULL;
+        CREATE INDEX steps_untaken ON steps (parent) WHERE nth IS NOT NULL AND status IN ('created', 'fulfilling');
+        CREATE INDEX steps_growing ON steps (workflow) WHERE parts > made AND status = 'running';
+        CREATE INDEX steps_at_gate ON steps (gate, id) WHERE gate IS NOT NULL;
+
+        CREATE TABLE bound (
+            agent TEXT NOT NULL, step INTEGER NOT NULL, PRIMARY KEY (agent, step)
+        ) WITHOUT ROWID;
+        CREATE INDEX bound_step ON bound (step);
+
+        CREATE TABLE unserved (
+            job_type TEXT NOT NULL, agents TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (job_type, agents)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE scattered (
+            step INTEGER PRIMARY KEY, inputs TEXT NOT NULL
+        );
+
+        CREATE TABLE gates (
+            id INTEGER PRIMARY KEY, workflow INTEGER NOT NULL, key TEXT NOT NULL, parallel INTEGER NOT NULL,
+            inside INTEGER NOT NULL DEFAULT 0, UNIQUE (workflow, key)
+        );
+        """,
+    )
