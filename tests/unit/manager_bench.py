@@ -345,6 +345,10 @@ class Bench:
 
     # Questions
 
+    def is_ready(self, job_type: str) -> bool:
+        """Tell whether a step with all its data wants an agent that has this type."""
+        return self.store.wanted.count(job_type, waiting=False, limit=1) > 0
+
     def step(self, path: str, workflow: str = "w1") -> dict[str, Any]:
         """Return the row of a step."""
         (row,) = self.rows(
