@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Reference, RequestBody, Schema
-from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
+from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
 from caroni_edge.manager.lifecycle import Step, Workflow
@@ -31,12 +31,12 @@ from caroni_edge.manager.shapes import (
 )
 from caroni_edge.manager.templates import Template, Templates
 from caroni_edge.manager.triggers import Refused, read_trigger
-from caroni_edge.manager.views import ManagerViews, Plans
+from caroni_edge.manager.views import ManagerViews, Plans, Row
 from caroni_edge.manager.why import Explainer, Present
 from caroni_edge.node import Node
 from caroni_edge.service import Service
 from caroni_edge.startup import DATABASE
-from caroni_edge.web.logtext import State, log_answer
+from caroni_edge.web.logtext import log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
@@ -181,40 +181,45 @@ class WorkflowsController(Controller):
         with manager.look() as views:
             return views.steps(views.workflow_row(workflow) or _no_workflow(workflow), status, limit, after)
 
-    @get("/{workflow:str}/steps/{step:str}/why", sync_to_thread=True)
-    def why_step(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str], step: FromPath[str]) -> Why:
-        """Say why a step is where it is."""
-        with manager.look() as views:
-            row = views.workflow_row(workflow) or _no_workflow(workflow)
-            return manager.explain(views).step(row, views.step_row(row, step) or _no_step(workflow, step))
-
-    @get("/{workflow:str}/steps/{step:str}/log", media_type=MediaType.TEXT, sync_to_thread=True)
-    def log(
+    @get("/{workflow:str}/steps/{step:path}", sync_to_thread=True)
+    def look_at_step(
         self,
         manager: NamedDependency[ManagerApi],
         workflow: FromPath[str],
-        step: FromPath[str],
-        attempt: Annotated[int | None, QueryParameter(description="Instead of the one that counts.")] = None,
+        step: Annotated[str, PathParameter(description="Path of the step, as `outer/inner[3]`, then /why or /log.")],
+        attempt: Annotated[int | None, QueryParameter(description="Log of this one, not of that which counts.")] = None,
         offset: Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
-    ) -> Response[str]:
-        """Return what has arrived of a step's log, and ask its agent for more.
+    ) -> Response[Any]:
+        """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).
 
-        The header `Caroni-Log` says whether that is all: `complete`, `coming` or `agent-away`.
+        Of a log more is asked of the agent. The header `Caroni-Log` says whether this is all: `complete`, `coming` or
+        `agent-away`.
         """
+        path, _, what = step.strip("/").rpartition("/")
+        if what not in ("why", "log") or not path:
+            raise Problem(404, f"of a step there is {step}/why and {step}/log")
         with manager.look() as views:
             row = views.workflow_row(workflow) or _no_workflow(workflow)
-            step_row = views.step_row(row, step) or _no_step(workflow, step)
-            chosen = _choose(step_row["job"], views.attempts([step_row["id"]]).get(step_row["id"], []), attempt)
-            if chosen is None:
-                over = step_row["status"] in (Step.COMPLETED, Step.FAILED, Step.CANCELLED)
-                return log_answer(b"", 0, "complete" if over else "coming")
-            data, is_end = views.log(chosen["job"])
-            state: State = "coming" if views.seen(chosen["agent"])[0] else "agent-away"
-        if is_end or len(data) >= LOG_LIMIT_BYTES:
-            return log_answer(data[offset:], offset, "complete", is_cut=not is_end)
-        if chosen["status"] not in ("pending", "queued"):  # before a job has begun there is nothing to ask for
-            manager.commands.call(lambda _at: manager.reactor.request_log(chosen["job"]))
-        return log_answer(data[offset:], offset, state)
+            step_row = views.step_row(row, path) or _no_step(workflow, path)
+            if what == "why":
+                return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
+            attempts = views.attempts([step_row["id"]]).get(step_row["id"], [])
+            return _log(manager, views, step_row, _choose(step_row["job"], attempts, attempt), offset)
+
+
+def _log(
+    manager: ManagerApi, views: ManagerViews, step: Row, attempt: AttemptView | None, offset: int
+) -> Response[Any]:
+    """Return what has arrived of the log of an attempt, and ask its agent for more."""
+    if attempt is None:
+        over = step["status"] in (Step.COMPLETED, Step.FAILED, Step.CANCELLED)
+        return log_answer(b"", 0, "complete" if over else "coming")
+    data, is_end = views.log(attempt["job"])
+    if is_end or len(data) >= LOG_LIMIT_BYTES:
+        return log_answer(data[offset:], offset, "complete", is_cut=not is_end)
+    if attempt["status"] not in ("pending", "queued"):  # before a job has begun there is nothing to ask for
+        manager.commands.call(lambda _at: manager.reactor.request_log(attempt["job"]))
+    return log_answer(data[offset:], offset, "coming" if views.seen(attempt["agent"])[0] else "agent-away")
 
 
 @get("/api/templates", tags=["templates"], sync_to_thread=False)

@@ -6,6 +6,7 @@ Only the beginning and the end of a workflow touch all of its steps, by one stat
 """
 
 import logging
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -30,6 +31,8 @@ from caroni_edge.states import advance
 from caroni_edge.values import parse_type
 
 log = logging.getLogger(__name__)
+
+_INDEX = re.compile(r"\[([0-9]{1,9})\]")
 
 GROWTHS_AT_ONCE = 4
 """So many scattered steps grow in one batch."""
@@ -164,6 +167,17 @@ class Engine:
                 continue
             course = Course(row, self.plan(row.plan), at)
             self._follow(course, self._instances.grow(course, step))
+
+    def find(self, row: WorkflowRow, path: str, at: Moment) -> StepRow | None:
+        """Return a step that is known elsewhere; instances on the way to it that are not made here yet are made."""
+        if row.status not in ENDED:
+            for index in _INDEX.finditer(path):
+                step, nth = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
+                while step and step.parts and step.status is Step.RUNNING and step.made <= nth < step.parts:
+                    course = Course(row, self.plan(row.plan), at)
+                    self._follow(course, self._instances.grow(course, step, is_wanted=True))
+                    step = self._store.steps.by_id(step.id)
+        return self._store.steps.by_path(row.seq, path)
 
     def next_due(self) -> float:
         """Return when `settle` has something to do: at once, or when something else happens."""

@@ -194,12 +194,12 @@ class Instances:
         self._context.growing.add(step.id)
         return [] if parts else [PartsDone(step.id)]
 
-    def grow(self, course: Course, step: StepRow) -> list[What]:
-        """Make more instances of a scattered step, unless enough of them wait for an agent."""
+    def grow(self, course: Course, step: StepRow, *, is_wanted: bool = False) -> list[What]:
+        """Make more instances of a scattered step, unless (and not `is_wanted`) enough of them wait for an agent."""
         assert step.parts is not None
         plan_step = course.plan.step_at(step.name)
         last = min(step.parts, step.made + GROWTH)
-        if last == step.made or not self._has_room(step, plan_step):
+        if last == step.made or not (is_wanted or self._has_room(step, plan_step)):
             self._context.growing.discard(step.id)
             return []
         given = msgspec.json.decode(self._store.steps.scattered(step.id))

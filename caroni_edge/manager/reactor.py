@@ -55,7 +55,7 @@ class ManagerReactor:
         self._placing = Placing(context, First())
         self._stalls = Stalls(context, self._engine)
         self._fleet = Fleet(context, self._stalls, self._attempts)
-        self._reconciliation = Reconciliation(context, self._attempts, jobs)
+        self._reconciliation = Reconciliation(context, self._engine, self._attempts, jobs)
         self._logs = JobLogs(context)
         self._triggers = Triggers(context, self._engine, templates)
         self._retention = Retention(context)

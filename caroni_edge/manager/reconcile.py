@@ -10,6 +10,7 @@ import msgspec
 
 from caroni_edge.manager.attempts import Attempts
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.engine import Engine
 from caroni_edge.manager.jobs import Jobs
 from caroni_edge.manager.lifecycle import STEP, StepEvent
 from caroni_edge.manager.store.jobs import JobRow
@@ -29,9 +30,9 @@ LIVE = ("pending", "queued", "running")
 class Reconciliation:
     """Asks agents for their jobs, and brings ours to what they say. It may happen twice: all of it is repeatable."""
 
-    def __init__(self, context: Context, attempts: Attempts, jobs: Jobs) -> None:
+    def __init__(self, context: Context, engine: Engine, attempts: Attempts, jobs: Jobs) -> None:
         """Decide with what is in `context`."""
-        self._context, self._attempts, self._jobs = context, attempts, jobs
+        self._context, self._engine, self._attempts, self._jobs = context, engine, attempts, jobs
         self._store = context.store
 
     def on_start(self, at: Moment) -> None:
@@ -98,7 +99,7 @@ class Reconciliation:
     def _adopt(self, agent: str, here: JobHere, at: Moment) -> JobRow | None:
         """Take over a job that we have forgotten, for a step with the same inputs of which we know none begun."""
         row = self._store.workflows.by_id(here.workflow)
-        step = self._store.steps.by_path(row.seq, here.step) if row else None
+        step = self._engine.find(row, here.step, at) if row else None
         if step is None or not self._is_for(here, step):
             return None
         step = self._free(step)

@@ -18,6 +18,7 @@ from caroni_edge.protocol.messages import (
 )
 from caroni_edge.values import hash_of
 from tests.unit.manager_bench import Bench
+from tests.unit.test_manager_branches import SPREAD
 
 HASH = hash_of({"text": "x"})
 """Of the inputs of step `a`."""
@@ -498,3 +499,16 @@ def test_an_offer_tells_the_name_of_the_database(bench: Bench) -> None:
     assert isinstance(offer, JobOffer)
     bench.send(offer)
     assert bench.store.agents.question("a1").database == "db-a1"
+
+
+def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
+    bench = Bench(SPREAD)
+    bench.presence()
+    values = [f"v{n}" for n in range(1200)]
+    bench.start("spread", inputs={"values": values})
+    wanted = bench.reset()
+    told = {"step": "s[1100]", "inputs_hash": hash_of({"text": "v1100"})}
+    bench.answer(wanted, bench.here("adopted0001", "running", **told))
+    assert bench.state("s[1100]") is Step.RUNNING
+    bench.complete("adopted0001", out="done")
+    assert bench.state("s[1100]") is Step.COMPLETED

@@ -47,7 +47,7 @@ SCATTERED = "SELECT inputs FROM scattered WHERE step = ?"
 SET_MADE = "UPDATE steps SET made = ? WHERE id = ?"
 PART_COMPLETED = "UPDATE steps SET parts_left = parts_left - 1 WHERE id = ? RETURNING parts_left"
 COUNT_UNTAKEN = """
-    SELECT count(*) FROM (SELECT 1 FROM steps WHERE parent = ? AND nth IS NOT NULL
+    SELECT count(*) FROM (SELECT 1 FROM steps INDEXED BY steps_untaken WHERE parent = ? AND nth IS NOT NULL
     AND status IN ('created', 'fulfilling') LIMIT ?)"""
 GROWING = "SELECT id FROM steps WHERE parts > made AND status = 'running'"
 GROWING_OF = f"{GROWING} AND workflow = ?"
