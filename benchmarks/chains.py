@@ -92,21 +92,24 @@ def start_mosquitto(directory: Path, opened: ExitStack) -> int:
     return port
 
 
-def start_daemon(directory: Path, opened: ExitStack, role: str, name: str, port: int, more: dict[str, Any]) -> None:
+def start_daemon(
+    directory: Path, opened: ExitStack, role: str, name: str, port: int, more: dict[str, Any]
+) -> subprocess.Popen[bytes]:
     """Start a manager or an agent."""
     config = directory / f"{name}.yaml"
     broker = {"url": f"mqtt://127.0.0.1:{port}", "username": name}
     facts = {"id": name, "state_dir": f"state-{name}", "broker": broker, "web": False, "log": {"level": "warning"}}
     config.write_text(yaml.safe_dump({**facts, **more}))
-    run(opened, [sys.executable, "-m", "caroni_edge", role, "--config", str(config)], directory / f"{name}.log")
+    return run(opened, [sys.executable, "-m", "caroni_edge", role, "--config", str(config)], directory / f"{name}.log")
 
 
-def run(opened: ExitStack, command: list[str], log: Path) -> None:
+def run(opened: ExitStack, command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """Start a process that is ended with the benchmark."""
     out = opened.enter_context(log.open("wb"))
     process = subprocess.Popen(command, stdout=out, stderr=out)
     opened.callback(process.wait)
     opened.callback(process.terminate)
+    return process
 
 
 class Client:
@@ -114,20 +117,20 @@ class Client:
 
     def __init__(self, port: int, opened: ExitStack) -> None:
         """Connect."""
-        self._arrived: SimpleQueue[Event] = SimpleQueue()
+        self.arrived: SimpleQueue[Event] = SimpleQueue()
         chance = SystemChance()
         self._new_id = chance.new_id
         self._transport = MqttTransport(
             host="127.0.0.1", port=port, client_id=f"bench-{chance.new_id()}", username="bench", clean_session=True
         )
-        self._transport.start(self._arrived.put)
+        self._transport.start(self.arrived.put)
         opened.callback(self._transport.stop, 2.0)
-        while not isinstance(self._arrived.get(timeout=10), Connected):
+        while not isinstance(self.arrived.get(timeout=10), Connected):
             continue
         self._transport.subscribe([(EVENTS, 1), (PRESENCE, 0)])
         nodes = {"caroni/presence/managers/m1", "caroni/presence/agents/a1"}
         while nodes:
-            event = self._arrived.get(timeout=60)
+            event = self.arrived.get(timeout=60)
             if isinstance(event, Arrived) and json.loads(event.payload)["online"]:
                 nodes.discard(event.topic)
 
@@ -137,11 +140,11 @@ class Client:
         waiting = sorted(wanted)
         begun = time.perf_counter()
         while wanted:
-            while waiting and self._publish(waiting[-1]):
+            while waiting and self._start(waiting[-1]):
                 waiting.pop()
-            event = self._arrived.get(timeout=120)
+            event = self.arrived.get(timeout=120)
             if isinstance(event, Arrived):
-                self._transport.ack(event)
+                self.ack(event)
                 if "/events/" not in event.topic:
                     continue
                 body = json.loads(event.payload)
@@ -151,9 +154,17 @@ class Client:
                     wanted.discard(body["data"]["workflow"])
         return time.perf_counter() - begun
 
-    def _publish(self, workflow: str) -> int:
+    def ack(self, message: Arrived) -> None:
+        """Acknowledge a message."""
+        self._transport.ack(message)
+
+    def publish(self, topic: str, payload: bytes) -> int:
+        """Publish at QoS 1; 0 says that it cannot be done now."""
+        return self._transport.publish(topic, payload, qos=1)
+
+    def _start(self, workflow: str) -> int:
         trigger = {"template": "test_simple", "inputs": {"message": "caronirocks"}, "id": workflow}
-        return self._transport.publish(TRIGGERS, json.dumps(trigger).encode(), qos=1)
+        return self.publish(TRIGGERS, json.dumps(trigger).encode())
 
 
 if __name__ == "__main__":
