@@ -157,6 +157,8 @@ class Node:
             return f"not connected to the broker: {self.session.reason}"
         if self.session.refused:
             return f"the broker does not let us subscribe to {', '.join(sorted(self.session.refused))}; look at its ACL"
+        if not self.session.settled_in:
+            return "the broker has not acknowledged our subscriptions and presence yet"
         return next((why for check in self.checks if (why := check())), None)
 
     def silent_for(self, peer: str, now: float) -> float:
