@@ -12,6 +12,8 @@ EVERY_S = 0.1
 """A demand that changes is said at most so often; one that appears is said at once."""
 AGAIN_S = 60.0
 """A demand that stands is said so often."""
+NEWCOMER_S = 1.0
+"""A demand that stands is said to new agents, at most so often: a broker may keep from them what is retained."""
 COUNT_LIMIT = 1000
 """A demand greater than this is said as this: nobody could take more at once."""
 SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MOST_S = 20, 0.001, 5.0
@@ -25,6 +27,7 @@ class Demand:
         self._context, self._store = context, context.store
         self._said_at: dict[str, float] = {}
         self._standing: set[str] = set()
+        self._unheard: set[str] = set()
         self._is_all_due = False
 
     def on_start(self) -> None:
@@ -37,12 +40,17 @@ class Demand:
         self._standing.clear()
         self._is_all_due = True
 
+    def say_to_newcomer(self, job_types: set[str]) -> None:
+        """An agent serves these job types that did not before: it may not have heard of the demand."""
+        self._unheard |= job_types
+
     def settle(self, at: Moment) -> None:
         """Say what has changed, and what has not been said for a while."""
         if self._is_all_due:
             self._context.wanted.update(self._store.demands.all())
             self._is_all_due = False
-        again = {t for t in self._standing if at.now >= self._said_at[t] + AGAIN_S}
+        self._unheard &= self._standing
+        again = {t for t in self._standing if at.now >= self._again_due(t)}
         for job_type in sorted(self._context.wanted | again):
             is_wanted = self._store.steps.is_wanted(job_type)
             appears = is_wanted and job_type not in self._standing
@@ -55,14 +63,17 @@ class Demand:
     def next_due(self) -> float:
         """Return when something is to be said because of the time alone; asked right after `settle`."""
         changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.wanted), default=inf)
-        again = min((self._said_at[t] + AGAIN_S for t in self._standing), default=inf)
+        again = min((self._again_due(t) for t in self._standing), default=inf)
         return min(changed, again)
+
+    def _again_due(self, job_type: str) -> float:
+        return self._said_at[job_type] + (NEWCOMER_S if job_type in self._unheard else AGAIN_S)
 
     def _say(self, job_type: str, at: Moment, *, is_wanted: bool) -> None:
         serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
         counts = self._count(job_type) if is_wanted else None
         content = b"" if counts is None else msgspec.json.encode(counts)
-        again = job_type not in self._said_at or (is_wanted and at.now >= self._said_at[job_type] + AGAIN_S)
+        again = job_type not in self._said_at or (is_wanted and at.now >= self._again_due(job_type))
         if is_wanted:
             self._standing.add(job_type)
         if content == said and not again:
@@ -71,6 +82,7 @@ class Demand:
             serial += 1
             self._store.demands.say(job_type, serial, content)
         self._said_at[job_type] = at.now
+        self._unheard.discard(job_type)
         self._context.notices.say(
             self._context.topics.request(job_type), counts and self._request(job_type, serial, counts)
         )
