@@ -84,12 +84,12 @@ def test_a_demand_that_stands_is_said_to_agents_that_have_come(bench: Bench) -> 
     bench.start("one")
     first = request(bench)
     bench.advance(0.5)
-    for agent in ("a1", "a2"):
+    for agent in ("a2", "a3"):
         bench.presence(agent, types=["upper"])
     assert bench.demands() == {}
     bench.advance(0.5)
     assert request(bench) == first
-    bench.presence("a1", types=["upper"])
+    bench.presence("a2", types=["upper"])
     bench.advance(59)
     assert bench.demands() == {}, "it served upper before"
 
