@@ -15,6 +15,7 @@ from caroni_edge.delivery.events import Events
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.dispatch import Dispatch
+from caroni_edge.failpoints import failpoint
 from caroni_edge.identity import Identity
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.protocol.topics import Topics
@@ -157,6 +158,8 @@ class Node:
             return f"not connected to the broker: {self.session.reason}"
         if self.session.refused:
             return f"the broker does not let us subscribe to {', '.join(sorted(self.session.refused))}; look at its ACL"
+        if not self.session.settled_in:
+            return "the broker has not acknowledged our subscriptions and presence yet"
         return next((why for check in self.checks if (why := check())), None)
 
     def silent_for(self, peer: str, now: float) -> float:
@@ -199,13 +202,18 @@ class Node:
                 frames = list(self.links.frames(self.session.capacity)) if self.session.connected else []
                 self.links.flush()
                 self.events.delete_acknowledged()
+                failpoint("before-commit")
         except StorageFailed as failure:
             self._fail(failure, calls, at)
             return
+        failpoint("after-commit")
         self._after_commit(events)
+        failpoint("after-acks")
         self.session.send(frames)
         self.session.pump()
+        failpoint("after-publish")
         self.reactor.after_commit()
+        failpoint("before-answer")
         for call, result in results:
             _resolve(call, result)
 

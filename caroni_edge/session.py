@@ -26,6 +26,7 @@ class Session:
         reason: Why there is none, for people.
         refused: The topic filters that the broker does not let us subscribe to.
         presence_known: The broker has acknowledged our presence, on this connection or an earlier one.
+        settled_in: It has on this connection; so it has our subscriptions too, which went before.
     """
 
     def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
@@ -33,7 +34,7 @@ class Session:
         self.connection: int | None = None
         self.reason = "not connected yet"
         self.refused: set[str] = set()
-        self.presence_known = False
+        self.presence_known = self.settled_in = False
         self._presence_token = 0
         self._transport, self._topics, self._events = transport, topics, events
         self._subscribed: set[tuple[str, int]] = set()
@@ -81,7 +82,7 @@ class Session:
         self._in_flight.discard(token)
         self._events.published(token)
         if self._presence_token and token >= self._presence_token:
-            self.presence_known = True
+            self.presence_known = self.settled_in = True
         settled = list(takewhile(lambda packet_id: self._acks[packet_id] < token, self._acks))
         for packet_id in settled:
             del self._acks[packet_id]
@@ -139,6 +140,7 @@ class Session:
         return token
 
     def _forget(self) -> None:
+        self.settled_in = False
         self._presence_token = 0
         self.refused.clear()
         self._subscribed.clear()

@@ -5,9 +5,10 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import pytest
 
@@ -26,7 +27,7 @@ autosave_interval 30
 max_queued_messages 1000000
 max_inflight_messages 100
 set_tcp_nodelay true
-log_dest file {directory}/mosquitto.log
+log_dest stderr
 log_type all
 """
 
@@ -42,9 +43,9 @@ class RunningBroker(Protocol):
     def url(self) -> str: ...
 
 
-def find(program: str, package: str) -> str:
+def find(program: str, package: str, *, first: str = "") -> str:
     """Return the path of a program; without it the test is skipped, but fails where `CI=true`."""
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    path = shutil.which(program, path=f"{first}:{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if path is not None:
         return path
     if os.environ.get("CI") == "true":
@@ -52,40 +53,53 @@ def find(program: str, package: str) -> str:
     pytest.skip(f"{program} is not installed: apt-get install {package}")
 
 
-class Mosquitto:
-    """A mosquitto process with the settings that the project recommends, on a free port of 127.0.0.1."""
+class BrokerProcess(ABC):
+    """A broker as a process of its own, on a free port of 127.0.0.1, with all that it keeps in one directory."""
 
     host = "127.0.0.1"
+    start_within_s = 10.0
 
-    def __init__(self, directory: Path, *, settings: str = "", anonymous: bool = True, tls: bool = False) -> None:
-        self._program = find("mosquitto", "mosquitto")
-        self.directory, self.port, self._tls = directory, free_port(), tls
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.port = directory, free_port()
         directory.mkdir(parents=True, exist_ok=True)
-        self._config = directory / "mosquitto.conf"
-        facts = {"port": self.port, "directory": directory, "anonymous": str(anonymous).lower()}
-        # As root mosquitto becomes the user `mosquitto`, who may not write here.
-        user = "user root\n" if os.geteuid() == 0 else ""
-        self._config.write_text(SETTINGS.format(**facts) + user + settings)
         self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> Sequence[str | Path]:
+        """Return the command that runs it in the foreground."""
+
+    def environ(self) -> dict[str, str]:
+        """Return the environment that it runs in."""
+        return dict(os.environ)
+
+    @property
+    def name(self) -> str:
+        """Its kind, for people."""
+        return type(self).__name__.lower()
 
     @property
     def url(self) -> str:
-        return f"{'mqtts' if self._tls else 'mqtt'}://{self.host}:{self.port}"
+        return f"mqtt://{self.host}:{self.port}"
 
     @property
     def log(self) -> str:
-        path = self.directory / "mosquitto.log"
+        """What it has said so far."""
+        path = self.directory / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def start(self) -> "Mosquitto":
+    def start(self) -> Self:
         assert self._process is None
-        self._process = subprocess.Popen([self._program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
-        wait_until(self._accepts, what=f"mosquitto on port {self.port}")
+        with (self.directory / "log").open("ab") as log:
+            # A session of its own: what ends it ends its children too.
+            self._process = subprocess.Popen(
+                self.command(), env=self.environ(), stdout=log, stderr=log, start_new_session=True
+            )
+        wait_until(self._accepts, self.start_within_s, f"{self.name} on port {self.port}")
         return self
 
     def _accepts(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
-            pytest.fail(f"mosquitto ended with status {self._process.returncode}:\n{self.log}")
+            pytest.fail(f"{self.name} ended with status {self._process.returncode}:\n{self.log}")
         with socket.socket() as probe:
             return probe.connect_ex((self.host, self.port)) == 0
 
@@ -111,14 +125,33 @@ class Mosquitto:
 
     def _send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
+        os.killpg(self._process.pid, number)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._send(number)
-            self._process.send_signal(signal.SIGCONT)
-            self._process.wait(10)
+            self._send(signal.SIGCONT)
+            self._process.wait(20)
             self._process = None
+
+
+class Mosquitto(BrokerProcess):
+    """A mosquitto with the settings that the project recommends."""
+
+    def __init__(self, directory: Path, *, settings: str = "", anonymous: bool = True, tls: bool = False) -> None:
+        self._program, self._tls = find("mosquitto", "mosquitto"), tls
+        super().__init__(directory)
+        facts = {"port": self.port, "directory": directory, "anonymous": str(anonymous).lower()}
+        # As root mosquitto becomes the user `mosquitto`, who may not write here.
+        user = "user root\n" if os.geteuid() == 0 else ""
+        (directory / "mosquitto.conf").write_text(SETTINGS.format(**facts) + user + settings)
+
+    @property
+    def url(self) -> str:
+        return f"{'mqtts' if self._tls else 'mqtt'}://{self.host}:{self.port}"
+
+    def command(self) -> Sequence[str | Path]:
+        return [self._program, "-c", self.directory / "mosquitto.conf"]
 
 
 class Client:
@@ -130,7 +163,7 @@ class Client:
 
     @classmethod
     def of(cls, broker: RunningBroker, client_id: str = "node", **options: Any) -> "Client":
-        facts: Mapping[str, Any] = {"username": "u", "retry_first_s": 0.05, **options}
+        facts: Mapping[str, Any] = {"username": "u", "password": "x", "retry_first_s": 0.05, **options}
         return cls(MqttTransport(host=broker.host, port=broker.port, client_id=client_id, **facts), client_id)
 
     def start(self) -> "Client":

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from caroni_edge.broker import EmbeddedBroker
-from tests.brokers import Client, Mosquitto, RunningBroker
+from tests.brokers import BrokerProcess, Client, Mosquitto, RunningBroker
+from tests.other_brokers import Nats, RabbitMq
 
 MakeMosquitto = Callable[..., Mosquitto]
 MakeClient = Callable[..., Client]
@@ -41,11 +42,43 @@ def amqtt_broker() -> Iterator[EmbeddedBroker]:
         yield broker
 
 
-@pytest.fixture(params=["mosquitto", "amqtt_broker"])
+@pytest.fixture(scope="session")
+def shared_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMq]:
+    """Start RabbitMQ, once."""
+    broker = RabbitMq(tmp_path_factory.mktemp("rabbitmq"))
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def rabbitmq(shared_rabbitmq: RabbitMq) -> RabbitMq:
+    """Give an empty RabbitMQ."""
+    return shared_rabbitmq.empty()
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[Nats]:
+    """Start a nats-server."""
+    broker = Nats(tmp_path / "nats").start()
+    yield broker
+    broker.kill()
+
+
+BROKERS = ("mosquitto", "rabbitmq", "nats")
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> BrokerProcess:
+    """Start each broker for production in turn: what the nodes promise must hold on all of them."""
+    found: BrokerProcess = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=[*BROKERS, "amqtt_broker"])
 def any_broker(request: pytest.FixtureRequest) -> RunningBroker:
-    """Start each kind of broker in turn: what the embedded one shows must hold on mosquitto too."""
-    broker: RunningBroker = request.getfixturevalue(request.param)
-    return broker
+    """Start each kind of broker in turn, the embedded one too, which can be neither killed nor started again."""
+    found: RunningBroker = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh run      to run Caroni Edge: Python and the locked packages, in .venv of this checkout
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
-#   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients
+#   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
 # needs neither. PYTHON names the Python that .venv is made with; without it the first of 3.11 or newer is taken.
@@ -34,12 +34,12 @@ quietly() {
 
 # --- Debian packages ------------------------------------------------------------------------------------------------
 
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
 apt_get() {
-    if [ "$(id -u)" = 0 ]; then
-        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
-    else
-        sudo DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
-    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
 }
 
 # apt_install PACKAGE...: also brings the package lists up to date, since a fresh machine has none.
@@ -48,7 +48,8 @@ apt_install() {
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die \
         "these Debian packages are missing: $*" "Become root, or ask somebody who is: apt-get install $*"
     say "installing the Debian packages $*"
-    quietly apt_get update
+    [ -n "${lists_are_new:-}" ] || quietly apt_get update
+    lists_are_new=yes
     quietly apt_get install --yes --no-install-recommends "$@"
 }
 
@@ -61,6 +62,35 @@ install_mosquitto() {
     is_there mosquitto_pub && is_there mosquitto_sub || missing="$missing mosquitto-clients"
     # shellcheck disable=SC2086 # the words are package names
     [ -z "$missing" ] || apt_install $missing
+}
+
+# These two would run as services from now on, which nobody has asked for: the tests start their own.
+install_other_brokers() {
+    missing=""
+    is_there rabbitmq-server || missing="rabbitmq-server"
+    is_there nats-server || missing="$missing nats-server"
+    [ -n "$missing" ] || return 0
+    # shellcheck disable=SC2086 # the words are package names, and those of their services
+    without_services apt_install $missing
+    if command -v systemctl >/dev/null; then
+        # shellcheck disable=SC2086
+        quietly as_root systemctl disable $missing
+    fi
+}
+
+# without_services COMMAND...: no package starts a service meanwhile. A policy that is there already stays.
+without_services() {
+    policy=/usr/sbin/policy-rc.d
+    if [ -e "$policy" ]; then
+        "$@"
+        return
+    fi
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+    "$@"
+    as_root rm -f "$policy"
+    trap - EXIT
 }
 
 # --- Python ---------------------------------------------------------------------------------------------------------
@@ -140,6 +170,7 @@ check)
     ;;
 test)
     install_mosquitto
+    install_other_brokers
     install_packages requirements-dev.lock
     ;;
 *)

@@ -18,13 +18,14 @@ class Demands:
         self._store, self._in_force, self._topics, self._chance = store, in_force, topics, chance
         self._types_changed = False
 
-    def on_presence(self, manager: str, payload: bytes) -> None:
-        """A manager says whether it is there."""
+    def on_presence(self, manager: str, payload: bytes) -> Presence | None:
+        """A manager says whether it is there; return what it says, None when that has been cleared."""
         if not payload:
             self._store.managers.unknown(manager)
-            return
+            return None
         presence = decode_notice(Presence, f"presence of {manager}", payload)
         self._store.managers.seen(manager, online=presence.online)
+        return presence
 
     def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
         """A manager says its whole demand for a job type."""

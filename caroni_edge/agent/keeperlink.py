@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from caroni_edge import __version__
+from caroni_edge import __version__, failpoints
 from caroni_edge.agent.keeper.server import SOCKET
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ LOG = "keeper.log"
 LOG_LIMIT_BYTES = 1 << 20
 
 _READ_BYTES = 1 << 18
-_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", failpoints.VARIABLE)
 _NO_KEEPER = (FileNotFoundError, ConnectionRefusedError)
 
 

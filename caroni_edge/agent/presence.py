@@ -1,14 +1,17 @@
 """What the agent says of itself in its presence notice, and when that must be said anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
 from caroni_edge.agent.refusals import Refusals
 from caroni_edge.agent.settings import InForce
 from caroni_edge.protocol.messages import JobTypeNotice
-from caroni_edge.reactor import Moment
+from caroni_edge.reactor import Chance, Moment
 
 CHANGE_EVERY_S = 60.0
+NEWCOMER_WITHIN_S = 2.0
+"""A manager that has started is told within that: a broker may keep what is retained from it. Not by all at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +30,24 @@ class _Memory:
         said: What the node has been told, or will be when it asks.
         changed: It has to be told, and has not asked yet.
         due: When the next change may be said.
+        boots: The process last heard of each manager.
+        newcomer_due: When all is said to a manager that has started; infinity when there is none.
     """
 
     facts: _Facts = field(default_factory=_Facts)
     said: _Facts = field(default_factory=_Facts)
     changed: bool = False
     due: float = -inf
+    boots: Mapping[str, str] = field(default_factory=dict)
+    newcomer_due: float = inf
 
 
 class PresenceSaid:
     """Job types, slots and refusals; a change is said once a minute at most, but for the owner's own commands."""
 
-    def __init__(self, in_force: InForce, refusals: Refusals) -> None:
+    def __init__(self, in_force: InForce, refusals: Refusals, chance: Chance) -> None:
         """Look at what is in force, and at what is refused."""
-        self._in_force, self._refusals = in_force, refusals
+        self._in_force, self._refusals, self._chance = in_force, refusals, chance
         self._memory, self._saved = _Memory(), _Memory()
         self._notices: dict[str, JobTypeNotice] = {}
         self._noticed: object = None
@@ -49,10 +56,19 @@ class PresenceSaid:
         """The node will say all at its first connect."""
         self._memory.facts = self._look()
 
+    def heard_manager(self, manager: str, boot: str, at: Moment) -> None:
+        """A manager says that it is there: all is said again soon if it has started."""
+        memory = self._memory
+        if memory.boots.get(manager) != boot:
+            memory.boots = {**memory.boots, manager: boot}
+            memory.newcomer_due = min(memory.newcomer_due, at.now + NEWCOMER_WITHIN_S * self._chance.random())
+
     def settle(self, at: Moment) -> None:
         """Look whether something has changed that may be said now."""
         memory = self._memory
         memory.facts = self._look()
+        if at.now >= memory.newcomer_due:
+            memory.changed, memory.newcomer_due = True, inf
         if memory.facts != memory.said and at.now >= memory.due:
             memory.changed, memory.said, memory.due = True, memory.facts, at.now + CHANGE_EVERY_S
 
@@ -61,8 +77,9 @@ class PresenceSaid:
         self._memory.due = -inf
 
     def next_due(self) -> float:
-        """Return when a change may be said."""
-        return self._memory.due if self._memory.facts != self._memory.said else inf
+        """Return when something may be said."""
+        memory = self._memory
+        return min(memory.newcomer_due, memory.due if memory.facts != memory.said else inf)
 
     def take_changed(self) -> bool:
         """Tell once whether all must be said anew."""

@@ -76,7 +76,7 @@ class AgentReactor:
         self._slots = Slots(store, in_force, self._ledger, self._shares, self._deeds)
         self._reconciliation = Reconciliation(store, outbox, self._offers)
         self._retention = Retention(store, in_force)
-        self._presence = PresenceSaid(in_force, self._refusals)
+        self._presence = PresenceSaid(in_force, self._refusals, self._chance)
         self._due = self._saved_due = -inf
         self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
             OfferAccept: self._intake.on_accept,
@@ -115,7 +115,9 @@ class AgentReactor:
         if isinstance(topic, Request):
             self._demands.on_request(topic, payload, at)
         elif topic.role == "managers":
-            self._demands.on_presence(topic.node, payload)
+            presence = self._demands.on_presence(topic.node, payload)
+            if presence and presence.online:
+                self._presence.heard_manager(topic.node, presence.boot, at)
 
     def on_message(self, peer: str, message: Message, at: Moment) -> None:
         """Take a link message of a manager.

@@ -27,6 +27,7 @@ from caroni_edge.agent.keeperlink import Event, KeeperLink
 from caroni_edge.agent.outputs import Declared, Given, OutputProblem, read_outputs
 from caroni_edge.agent.work import JobEnded, JobOrder, JobRunner
 from caroni_edge.agent.workspace import StartedBefore, Workspaces
+from caroni_edge.failpoints import failpoint
 
 __all__ = ["JobEnded", "JobOrder", "JobRunner", "Runner"]
 
@@ -140,7 +141,9 @@ class Runner:
             "about": {"version": order.job_type.version, **declared.facts()},
         }
         self._add(order.job, _Open(declared, request))
+        failpoint("before-start-request")
         self._link.send(request)
+        failpoint("after-start-request")
 
     def kill(self, job: str, reason: str) -> None:
         """End a job (see `JobRunner`)."""
@@ -283,6 +286,7 @@ class Runner:
         self._deliver_end(ended)
 
     def _deliver_end(self, ended: JobEnded) -> None:
+        failpoint("before-end-delivered")
         with self._lock:
             self._open.pop(ended.job, None)
         self._deliver(ended)

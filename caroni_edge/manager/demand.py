@@ -13,6 +13,8 @@ EVERY_S = 0.1
 """A demand that changes is said at most so often; one that appears is said at once."""
 AGAIN_S = 60.0
 """A demand that stands is said so often."""
+NEWCOMER_S = 1.0
+"""A demand that stands is said to new agents, at most so often: a broker may keep from them what is retained."""
 COUNT_LIMIT = 1000
 """A demand greater than this is said as this: nobody could take more at once."""
 SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MOST_S = 20, 0.001, 5.0
@@ -35,7 +37,9 @@ class Demand:
         self._context, self._store = context, context.store
         self._said_at: dict[str, float] = {}
         self._standing: set[str] = set()
+        self._unheard: set[str] = set()
         self._is_all_due = False
+        self._room = 0
         self._cut: set[str] = set()
 
     def on_start(self) -> None:
@@ -48,44 +52,44 @@ class Demand:
         self._standing.clear()
         self._is_all_due = True
 
+    def say_to_newcomer(self, job_types: set[str]) -> None:
+        """An agent serves these job types that did not before: it may not have heard of the demand."""
+        self._unheard |= job_types
+
     def settle(self, at: Moment) -> None:
         """Say what has changed, and what has not been said for a while."""
         if self._is_all_due:
             self._context.wanted.update(self._store.demands.all())
             self._is_all_due = False
-        room = live_room(self._context)
-        if room > 0:
+        if (room := live_room(self._context)) != self._room:
             self._context.wanted |= self._cut
-        again = {t for t in self._standing if at.now >= self._said_at[t] + AGAIN_S}
+            self._room = room
+        self._unheard &= self._standing
+        again = {t for t in self._standing if at.now >= self._again_due(t)}
         for job_type in sorted(self._context.wanted | again):
-            is_wanted = room > 0 and self._store.wanted.is_wanted(job_type)
+            is_wanted = self._is_wanted(job_type, room)
             appears = is_wanted and job_type not in self._standing
             if not is_wanted:
                 self._standing.discard(job_type)
             if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
                 self._context.wanted.discard(job_type)
                 self._say(job_type, at, room if is_wanted else 0)
-                self._note_cut(job_type, room)
 
     def next_due(self) -> float:
         """Return when something is to be said because of the time alone; asked right after `settle`."""
         changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.wanted), default=inf)
-        again = min((self._said_at[t] + AGAIN_S for t in self._standing), default=inf)
+        again = min((self._again_due(t) for t in self._standing), default=inf)
         return min(changed, again)
 
-    def _note_cut(self, job_type: str, room: int) -> None:
-        """Remember the types of which more is wanted than may be placed: they are looked at when there is room."""
-        if room < 2 * COUNT_LIMIT and self._store.wanted.is_wanted(job_type):
-            self._cut.add(job_type)
-        else:
-            self._cut.discard(job_type)
+    def _again_due(self, job_type: str) -> float:
+        return self._said_at[job_type] + (NEWCOMER_S if job_type in self._unheard else AGAIN_S)
 
     def _say(self, job_type: str, at: Moment, room: int) -> None:
         is_wanted = room > 0
         serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
         counts = self._count(job_type, room) if is_wanted else None
         content = b"" if counts is None else msgspec.json.encode(counts)
-        again = job_type not in self._said_at or (is_wanted and at.now >= self._said_at[job_type] + AGAIN_S)
+        again = job_type not in self._said_at or (is_wanted and at.now >= self._again_due(job_type))
         if is_wanted:
             self._standing.add(job_type)
         if content == said and not again:
@@ -94,14 +98,26 @@ class Demand:
             serial += 1
             self._store.demands.say(job_type, serial, content)
         self._said_at[job_type] = at.now
+        self._unheard.discard(job_type)
         self._context.notices.say(
             self._context.topics.request(job_type), counts and self._request(job_type, serial, counts)
         )
+
+    def _is_wanted(self, job_type: str, room: int) -> bool:
+        is_wanted = self._store.wanted.is_wanted(job_type)
+        if room <= 0:
+            self._note_cut(job_type, is_cut=is_wanted)
+        return is_wanted and room > 0
+
+    def _note_cut(self, job_type: str, *, is_cut: bool) -> None:
+        """Remember the types of which more is wanted than may be placed: that changes when there is other room."""
+        (self._cut.add if is_cut else self._cut.discard)(job_type)
 
     def _count(self, job_type: str, room: int) -> Counts:
         wanted, bound = self._store.wanted, self._store.wanted.count_bound(job_type, COUNT_LIMIT)
         ready = wanted.count(job_type, waiting=False, limit=COUNT_LIMIT) + sum(count for _, count, _ in bound)
         waiting = wanted.count(job_type, waiting=True, limit=COUNT_LIMIT) + sum(count for _, _, count in bound)
+        self._note_cut(job_type, is_cut=ready + waiting > room)
         ready = min(ready, room)
         return Counts(
             ready=ready,

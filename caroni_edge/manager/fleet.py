@@ -29,8 +29,8 @@ class Fleet:
         """Who is there will say so."""
         self._store.agents.nobody_online()
 
-    def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> None:
-        """An agent says what it is; None when it has been cleared."""
+    def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> set[str]:
+        """An agent says what it is (None: it has been cleared); return the job types that it has begun to serve."""
         before = self._store.agents.serving(agent)
         if presence is None or not presence.online:
             self._store.agents.gone(agent, at.date)
@@ -42,7 +42,9 @@ class Fleet:
             # A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
             types = [(name, serves, _json(notice)) for name, notice in presence.job_types.items()]
             self._store.agents.set_types(agent, types)
-        self._serves(before, self._store.agents.serving(agent), at)
+        now = self._store.agents.serving(agent)
+        self._serves(before, now, at)
+        return now - before
 
     def forget(self, agent: str, at: Moment) -> None:
         """An agent will not come back: what it had may have begun, and is asked for anew."""

@@ -90,7 +90,7 @@ class ManagerReactor:
         """Take the presence of an agent."""
         if isinstance(topic, PresenceOf) and topic.role == "agents":
             presence = decode_notice(Presence, topic.node, payload) if payload else None
-            self._fleet.on_presence(topic.node, presence, at)
+            self._demand.say_to_newcomer(self._fleet.on_presence(topic.node, presence, at))
 
     def on_message(self, peer: str, message: Message, at: Moment) -> None:
         """Take a link message of an agent.

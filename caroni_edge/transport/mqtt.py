@@ -19,6 +19,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from caroni_edge.failpoints import failpoint
 from caroni_edge.transport import failures
 from caroni_edge.transport.base import (
     MOST_IN_FLIGHT,
@@ -329,6 +330,7 @@ class MqttTransport:
                 client.loop_read()
             if client.want_write():
                 client.loop_write()
+                failpoint("after-write")
             client.loop_misc()
 
     def _patience_s(self) -> float:

@@ -36,7 +36,7 @@ LAYERS: list[set[str]] = [
     {"documents"},
     {"jsontext", "yamltree"},
     {"logs", "dates"},
-    {"errors"},
+    {"errors", "failpoints"},
     {""},
 ]
 
@@ -63,8 +63,8 @@ ONLY: dict[str, tuple[str, ...]] = {
 }
 """Libraries that stay behind one edge; each can be replaced there."""
 
-STANDARD_LIBRARY_ONLY = ("agent.keeper",)
-"""It lives for as long as its jobs, longer than what is installed: nothing of it may be loaded later."""
+STANDARD_LIBRARY_ONLY = ("agent.keeper", "failpoints")
+"""A keeper lives for as long as its jobs, longer than what is installed: nothing of it may be loaded later."""
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "protocol": ("msgspec",),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import Mosquitto, RunningBroker
+from tests.brokers import BrokerProcess, Mosquitto, RunningBroker
 from tests.e2e.daemons import Fleet
 
 
@@ -18,8 +18,16 @@ def fleet(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Fleet]:
 
 
 @pytest.fixture
+def broker_fleet(tmp_path: Path, broker: BrokerProcess) -> Iterator[Fleet]:
+    """Daemons on each broker for production."""
+    running = Fleet(tmp_path, broker)
+    yield running
+    running.close()
+
+
+@pytest.fixture
 def any_fleet(tmp_path: Path, any_broker: RunningBroker) -> Iterator[Fleet]:
-    """Daemons on mosquitto, and on the embedded broker."""
+    """Daemons on each broker, the embedded one too."""
     running = Fleet(tmp_path, any_broker)
     yield running
     running.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.brokers import Mosquitto
+from tests.brokers import BrokerProcess
 from tests.e2e.daemons import Fleet
 from tests.support import wait_until
 
@@ -30,23 +30,23 @@ def runs(trace: Path) -> list[str]:
     return trace.read_text().split() if trace.exists() else []
 
 
-def test_a_trigger_waits_for_its_manager(fleet: Fleet) -> None:
-    fleet.agent()
-    manager = fleet.manager()
+def test_a_trigger_waits_for_its_manager(broker_fleet: Fleet) -> None:
+    broker_fleet.agent()
+    manager = broker_fleet.manager()
     assert manager.stop() == 0
-    fleet.trigger({"template": "test_simple", "inputs": {"message": "later"}, "id": "w1"})
+    broker_fleet.trigger({"template": "test_simple", "inputs": {"message": "later"}, "id": "w1"})
     manager.start()
-    assert fleet.outputs("w1") == {"result": "prepended LATERappend"}
+    assert broker_fleet.outputs("w1") == {"result": "prepended LATERappend"}
 
 
-def test_workflows_wait_for_an_agent(fleet: Fleet) -> None:
-    manager = fleet.manager()
+def test_workflows_wait_for_an_agent(broker_fleet: Fleet) -> None:
+    manager = broker_fleet.manager()
     for number in range(5):
-        fleet.trigger({"template": "test_simple", "inputs": {"message": f"n{number}"}, "id": f"w{number}"})
+        broker_fleet.trigger({"template": "test_simple", "inputs": {"message": f"n{number}"}, "id": f"w{number}"})
     wait_until(lambda: len(manager.get("/api/workflows")["workflows"]) == 5)
-    fleet.agent()
+    broker_fleet.agent()
     for number in range(5):
-        assert fleet.outputs(f"w{number}") == {"result": f"prepended N{number}append"}
+        assert broker_fleet.outputs(f"w{number}") == {"result": f"prepended N{number}append"}
 
 
 class SlowChain:
@@ -69,18 +69,18 @@ class SlowChain:
         assert sorted(runs(self._trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
 
 
-def test_work_goes_on_after_the_broker_was_killed(fleet: Fleet, mosquitto: Mosquitto, tmp_path: Path) -> None:
-    chain = SlowChain(fleet, tmp_path)
-    mosquitto.kill()
+def test_work_goes_on_after_the_broker_was_killed(broker_fleet: Fleet, broker: BrokerProcess, tmp_path: Path) -> None:
+    chain = SlowChain(broker_fleet, tmp_path)
+    broker.kill()
     chain.go_on()
-    mosquitto.start()
+    broker.start()
     chain.assert_each_step_ran_once()
 
 
 @pytest.mark.parametrize("who", ["agent", "manager"])
-def test_work_goes_on_after_a_daemon_was_killed(fleet: Fleet, tmp_path: Path, who: str) -> None:
+def test_work_goes_on_after_a_daemon_was_killed(broker_fleet: Fleet, tmp_path: Path, who: str) -> None:
     """The job outlives its agent, and runs once."""
-    chain = SlowChain(fleet, tmp_path)
+    chain = SlowChain(broker_fleet, tmp_path)
     daemon = {"agent": chain.agent, "manager": chain.manager}[who]
     daemon.kill()
     chain.go_on()

@@ -50,10 +50,10 @@ def test_a_diamond_has_two_outputs(fleet: Fleet, tmp_path: Path) -> None:
     assert outputs["report"] == "Report: THREE   SMALL WORDS (3 words)"
 
 
-def test_stock_tools_are_enough(fleet: Fleet) -> None:
-    fleet.agent()
-    fleet.manager()
-    port = str(fleet.broker.port)
+def test_stock_tools_are_enough(broker_fleet: Fleet) -> None:
+    broker_fleet.agent()
+    broker_fleet.manager()
+    port = str(broker_fleet.broker.port)
     topic = "caroni/managers/m1/events/#"
     listener = subprocess.Popen(
         ["stdbuf", "-oL", "mosquitto_sub", "-d", "-p", port, "-t", topic, "-W", "60"], stdout=subprocess.PIPE, text=True

@@ -240,9 +240,9 @@ class Bench:
         """Let a manager clear its demand."""
         self.notice(Request(job_type, manager), b"")
 
-    def presence(self, manager: str = "m1", *, online: bool) -> None:
+    def presence(self, manager: str = "m1", *, online: bool, boot: str = "b1") -> None:
         """Let a manager come or go."""
-        self.notice(PresenceOf("managers", manager), encode(Presence(online=online, boot="b1")))
+        self.notice(PresenceOf("managers", manager), encode(Presence(online=online, boot=boot)))
 
     def notice(self, topic: PresenceOf | Request, payload: bytes) -> None:
         """Let a notice arrive."""

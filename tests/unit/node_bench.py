@@ -191,6 +191,11 @@ class NodeBench:
         self.transport.connect()
         self.run()
 
+    def puback(self) -> None:
+        """Let the broker acknowledge all that was published."""
+        self.transport.puback()
+        self.run()
+
     def receive(self, *payloads: bytes, topic: str = INBOX, **facts: Any) -> None:
         """Let messages of one topic arrive in one batch."""
         for payload in payloads:

@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.presence import NEWCOMER_WITHIN_S
 from caroni_edge.agent.refusals import DRAINED, FAILING
 from caroni_edge.documents import Problem
 from caroni_edge.protocol.codec import encode
@@ -46,6 +47,24 @@ def test_the_presence_tells_job_types_and_slots() -> None:
     assert (said.slots, said.refuses) == (3, {})
     assert encode(said)
     assert list(bench.reactor.subscriptions()) == [("caroni/requests/upper/+", 0)]
+
+
+def test_a_manager_that_starts_is_told_soon_and_once() -> None:
+    """A broker may keep from it what is retained."""
+    bench = Bench()
+    changed(bench)
+    for boot in ("b1", "b2"):
+        bench.presence(online=False, boot=boot)
+        bench.advance(10)
+        assert not changed(bench)
+        bench.presence(online=True, boot=boot)
+        bench.presence("m2", online=True, boot=boot)
+        bench.advance(NEWCOMER_WITHIN_S)
+        assert len(bench.presences) == 1
+        assert changed(bench)
+        bench.presence(online=True, boot=boot)
+        bench.advance(600)
+        assert not changed(bench)
 
 
 def test_a_drained_agent_takes_nothing_new_and_finishes_what_it_has() -> None:

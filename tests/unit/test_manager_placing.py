@@ -79,6 +79,21 @@ def test_a_demand_that_stands_is_said_every_minute(bench: Bench) -> None:
         assert request(bench) == first
 
 
+def test_a_demand_that_stands_is_said_to_agents_that_have_come(bench: Bench) -> None:
+    """A broker may keep from them what is retained; many that come at once are told once."""
+    bench.start("one")
+    first = request(bench)
+    bench.advance(0.5)
+    for agent in ("a2", "a3"):
+        bench.presence(agent, types=["upper"])
+    assert bench.demands() == {}
+    bench.advance(0.5)
+    assert request(bench) == first
+    bench.presence("a2", types=["upper"])
+    bench.advance(59)
+    assert bench.demands() == {}, "it served upper before"
+
+
 def test_a_demand_that_is_gone_is_cleared(bench: Bench) -> None:
     bench.start("one")
     bench.demands()

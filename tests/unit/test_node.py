@@ -268,7 +268,19 @@ def test_a_node_subscribes_anew_at_each_connect_and_as_its_reactor_wants(bench: 
     assert bench.transport.subscriptions == {**base, "caroni/other": 0}
 
 
+def test_a_node_is_ready_when_the_broker_has_its_subscriptions_and_presence(bench: NodeBench) -> None:
+    """Who sees that a manager is ready may publish a trigger, and it is not lost."""
+    for _ in range(2):
+        assert bench.node.why_not_ready() == "the broker has not acknowledged our subscriptions and presence yet"
+        bench.puback()
+        assert bench.node.why_not_ready() is None
+        bench.transport.lose()
+        bench.connect()
+        bench.advance(1)
+
+
 def test_a_refused_subscription_is_why_a_node_is_not_ready(bench: NodeBench) -> None:
+    bench.puback()
     assert bench.node.why_not_ready() is None
     bench.transport.tell(SubscriptionRefused(TOPICS.triggers, 1))
     bench.run()
@@ -279,6 +291,8 @@ def test_a_refused_subscription_is_why_a_node_is_not_ready(bench: NodeBench) -> 
     bench.run()
     assert bench.node.why_not_ready() == "not connected to the broker: the broker closed the connection"
     bench.connect()
+    bench.advance(1)
+    bench.puback()
     assert bench.node.why_not_ready() is None
 
 

@@ -84,6 +84,8 @@ def test_a_full_disk_ends_the_batch_and_no_message(bench: NodeBench) -> None:
     bench.receive(frame, dup=True)
     assert bench.value("SELECT count(*) FROM notes WHERE words LIKE 'a1 %'") == 3
     assert len(bench.transport.acknowledged) == 1
+    bench.advance(1)
+    bench.puback()
     assert bench.node.why_not_ready() is None
 
 

@@ -34,6 +34,7 @@ from caroni_edge.agent.keeper.records import (
     read,
     write_end,
 )
+from caroni_edge.failpoints import failpoint
 
 GRACE_S = 5.0
 """Between SIGTERM and SIGKILL."""
@@ -127,6 +128,7 @@ class Jobs:
             log_bytes=order.get("log_bytes"),
             about=order.get("about") or {},
         )
+        failpoint("before-start-record")
         try:
             record = claim(self._state_dir, start)
         except FileExistsError:
@@ -135,6 +137,7 @@ class Jobs:
         except OSError as error:
             self._say({"event": "unstarted", "job": job, "reason": f"could not be started: {error.strerror}"})
             return
+        failpoint("after-start-record")
         try:
             self._spawn(start, argv, order, record)
         finally:
@@ -154,6 +157,7 @@ class Jobs:
             return
         finally:
             os.chdir(self._state_dir)
+        failpoint("after-spawn")
         try:
             limit(pid, Limits(order.get("memory_bytes"), order.get("nice")))
         except OSError as error:
@@ -222,6 +226,7 @@ class Jobs:
     def _record(self, end: Exit) -> None:
         """Write down how a job ended, then tell it; on a full disk, later."""
         end = end._replace(is_synced=not self._is_heard())
+        failpoint("before-end-record")
         try:
             write_end(self._state_dir, end)
         except FileNotFoundError:
@@ -233,6 +238,7 @@ class Jobs:
             self._record_due = time.monotonic() + RECORD_AGAIN_S
             return
         self._unrecorded.pop(end.job, None)
+        failpoint("after-end-record")
         self._say({"event": "exited", **end._asdict()})
 
     # Time
