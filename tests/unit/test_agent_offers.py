@@ -249,6 +249,12 @@ def test_only_counts_what_is_not_bound_to_others() -> None:
     assert places(bench.outbox.take(JobOffer)) == (2, 0)
 
 
+def test_work_may_be_bound_to_one_of_several_agents() -> None:
+    bench = Bench()
+    bench.want(ready=3, only={"a1,a7": 1, "a7,a8": 2})
+    assert bench.outbox.take(JobOffer).ready == 1
+
+
 def test_only_never_hides_ready_work_behind_waiting_work_of_others() -> None:
     bench = Bench(slots=8, pending=8)
     bench.want(ready=3, waiting=3, only={"a7": 3})
