@@ -12,8 +12,8 @@ from typing import Any
 
 from caroni_edge.errors import CaroniError
 
-STABLE_AFTER_S = 10.0
-"""After a connection that lasted so long the next retry is soon again."""
+STABLE_AFTER_S = 2.0
+"""After a connection that lasted so long the next retry is soon again: a line that breaks often is used while it lasts."""
 RETRY_MOST_S = 30.0
 SOONEST = 0.2
 
@@ -73,7 +73,7 @@ class Backoff:
         self._attempts = 0
 
     def next_s(self, lasted_s: float) -> float:
-        """Return the wait after a connection that lasted `lasted_s` seconds (attempts that failed are short)."""
+        """Return the wait after a connection that lasted `lasted_s` seconds; 0 when the broker did not take us."""
         if lasted_s >= STABLE_AFTER_S:
             self._attempts = 0
         most_s = min(self._first_s * 2.0 ** min(self._attempts, 20), RETRY_MOST_S)
