@@ -13,7 +13,7 @@ from typing import Any
 from caroni_edge.errors import CaroniError
 
 STABLE_AFTER_S = 2.0
-"""After a connection that lasted so long the next retry is soon again: a line that breaks often is used while it lasts."""
+"""After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
 RETRY_MOST_S = 30.0
 SOONEST = 0.2
 
