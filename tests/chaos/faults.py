@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ TINY_QUEUE, LARGE_QUEUE = 5, 1_000_000
 KEEPER_PLACES = PLACES[PLACES.index("before-start-record") :]
 NODE_PLACES = PLACES[: PLACES.index("before-start-request")]
 AGENT_PLACES = PLACES[: PLACES.index("before-start-record")]
-ARMED_SHARE, ARMED_CHANCE = 0.3, 0.005
+ARMED_SHARE, ARMED_CHANCE = 0.4, 0.02
+LEAST_UP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,12 @@ class Actor(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.failure: BaseException | None = None
         self.rng, self.trace, self._calm = Random(f"{seed}/{name}"), trace, calm
-        self._up_s = self._down_s = 0.0
+        self._down_s, self._share = 1.0, 0.5
+        self._cut_s, self._begun = 0.0, time.monotonic()
 
     def pace(self, down_s: float, share: float) -> None:
-        """Let an outage last so long on average, and all of them together this share of the time."""
-        faults = self.faults()
-        cutting = sum(fault.weight for fault in faults if fault.cuts) / sum(fault.weight for fault in faults)
-        self._down_s = down_s
-        self._up_s = down_s * max(0.2, cutting / share - 1)
+        """Let an outage last so long on average, and all that cut it off together this share of the time."""
+        self._down_s, self._share = down_s, share
 
     def faults(self) -> Sequence[Fault]:
         """Return what can happen."""
@@ -73,8 +73,9 @@ class Actor(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._begun = time.monotonic()
             while not self._calm.is_set():
-                self._stay_up(self._up_s * self.rng.uniform(0.2, 1.8))
+                self._stay_up(self._up_s() * self.rng.uniform(0.2, 1.8))
                 if not self._calm.is_set():
                     faults = self.faults()
                     self.strike(*self.rng.choices(faults, [fault.weight for fault in faults]))
@@ -84,17 +85,23 @@ class Actor(threading.Thread):
 
     def strike(self, fault: Fault) -> None:
         """Let a fault happen for a while."""
-        begin = self.trace.note(self.name, fault.name)
+        begin, begun = self.trace.note(self.name, fault.name), time.monotonic()
         fault.begin()
         try:
             self.rest()
         finally:
             fault.end()
             self.trace.ended(self.name, fault.name, begin, cuts=fault.cuts)
+            self._cut_s += (time.monotonic() - begun) * fault.cuts
 
     def rest(self) -> None:
         """Stay as it is for as long as an outage lasts, or until all is to calm down."""
         self._calm.wait(self._down_s * self.rng.uniform(0.2, 1.8))
+
+    def _up_s(self) -> float:
+        """Return how long to stay up, so that with the next outage it was cut off for its share of the time."""
+        whole_s = (self._cut_s + self._down_s) / self._share
+        return max(LEAST_UP_S, whole_s - self._down_s - (time.monotonic() - self._begun))
 
     def _stay_up(self, up_s: float) -> None:
         for _ in range(max(1, int(up_s / LOOK_EVERY_S))):
