@@ -12,6 +12,7 @@ from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
 from caroni_edge.agent.runner import JobOrder
+from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.manager.templates import Template, Templates
 from caroni_edge.node import Call
@@ -109,7 +110,8 @@ class Federation:
         self._unsaid: dict[str, Submitted] = {}
         self._submit_due = inf
         templates = Templates(loaded={name: _template(plan) for name, plan in PLANS.items()}, errors={})
-        self.managers = [Manager(f"m{n}", self.broker, self.chance, templates) for n in range(managers)]
+        settings = ManagerSettings(lost_after_s=None, attempts=50, retry_delay_s=0.1)
+        self.managers = [Manager(f"m{n}", self.broker, self.chance, templates, settings) for n in range(managers)]
         self.agents = [self._agent(n, agents, fail, slots) for n in range(agents)]
         self.members: list[Member] = [*self.managers, *self.agents]
 
