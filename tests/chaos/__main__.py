@@ -13,6 +13,8 @@ import pytest
 
 from tests.chaos.campaign import Plan, run
 
+SHOWN = 10
+
 
 def main() -> None:
     """Run one plan."""
@@ -33,11 +35,10 @@ def main() -> None:
     except pytest.skip.Exception as missing:
         sys.exit(str(missing))
     print(outcome.report)
-    print(f"\nbroken promises: {len(outcome.broken)}")
-    for line in outcome.broken[:20]:
-        print(f"  {line}")
+    for promise, wrong in outcome.broken.items():
+        print(f"\nbroken: {promise}", *wrong[:SHOWN], sep="\n  ")
     if outcome.broken:
-        sys.exit(f"the trace: {outcome.trace}")
+        sys.exit(f"\nthe trace: {outcome.trace}")
 
 
 if __name__ == "__main__":

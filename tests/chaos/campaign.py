@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from tests.chaos.checker import broken_promises, unfinished
+from tests.chaos.checker import check, unfinished
 from tests.chaos.faults import Actor, BrokerActor, MemberActor
 from tests.chaos.report import report
 from tests.chaos.stage import Stage, open_stage
@@ -51,12 +51,12 @@ class Outcome:
     """How it was.
 
     Attributes:
-        broken: Every broken promise, one a line.
+        broken: All that is wrong, by what was promised not to be; without what is as it should be.
         report: The figures.
         trace: The file that says what happened when.
     """
 
-    broken: list[str]
+    broken: dict[str, list[str]]
     report: str
     trace: Path
 
@@ -88,12 +88,16 @@ def run(plan: Plan, directory: Path) -> Outcome:
         faults_ended = trace.note("", "faults end")
         problems = _settle(stage, users)
         all_ended = trace.note("", "all work has ended")
-        broken = [*problems, *trace.problems, *broken_promises(stage, users, ear)]
-        for line in broken:
-            trace.note("", line)
+        found = {"stuck": problems, "ended by itself": trace.problems, **check(stage, users, ear)}
+        broken = {promise: wrong for promise, wrong in found.items() if wrong}
+        for promise, wrong in broken.items():
+            for line in wrong:
+                trace.note("", f"BROKEN {promise}: {line}")
         if broken:
             stage.keep_databases()
-        return Outcome(broken, report(stage, users, trace, faults_ended, all_ended), trace.path)
+        kept = ", ".join(f"{promise} {len(wrong)}" for promise, wrong in found.items())
+        figures = report(stage, users, trace, faults_ended, all_ended)
+        return Outcome(broken, f"{kept}\n\n{figures}", trace.path)
 
 
 def _endure(users: list[User], actors: list[Actor], plan: Plan, trace: Trace) -> None:
@@ -116,7 +120,7 @@ def _settle(stage: Stage, users: list[User]) -> list[str]:
         _wait_while_it_goes_on(users, lambda: all(user.is_done and user.ended() >= len(user.wanted) for user in users))
         wait_until(lambda: not any(unfinished(member) for member in stage.members), STUCK_AFTER_S, every_s=LOOK_EVERY_S)
     except AssertionError as error:
-        return [f"stuck: {error}"]
+        return [str(error)]
     return []
 
 

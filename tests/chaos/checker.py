@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from caroni_edge.agent.keeper.records import RUNNING
 from tests.chaos.stage import Member, Stage
@@ -48,20 +49,18 @@ def unfinished(member: Member) -> list[str]:
     return [f"{member.name} has {count} {what}" for what, count in left.items() if count]
 
 
-def broken_promises(stage: Stage, users: Iterable[User], ear: Ear) -> list[str]:
-    """Return every promise that was broken, one a line."""
-    return [
-        *(problem for user in users for problem in _lost(user)),
-        *(problem for member in stage.managers for problem in _completed_twice(member)),
-        *_started_twice(stage),
-        *(
-            f"{name} was said to be completed by {len(ids)} events"
-            for name, ids in ear.completed.items()
-            if len(ids) > 1
-        ),
-        *(problem for member in stage.members for problem in unfinished(member)),
-        *(problem for member in stage.members for problem in _failures_of_the_program(member)),
-    ]
+def check(stage: Stage, users: Iterable[User], ear: Ear) -> dict[str, list[str]]:
+    """Return all that is wrong, by what was promised not to be."""
+    managers, members = stage.managers, stage.members
+    return {
+        "lost": [problem for user in users for problem in _lost(user)],
+        "completed twice": [problem for member in managers for problem in _completed_twice(member)],
+        "said twice to be completed": [f"{name}: {ids}" for name, ids in ear.completed.items() if len(ids) > 1],
+        "one attempt's effect twice": list(_started_twice(stage.effects)),
+        "completed without an effect": [problem for member in managers for problem in _no_effect(stage, member)],
+        "left over": [problem for member in members for problem in unfinished(member)],
+        "failures of the program": [problem for member in members for problem in _failures_of_the_program(member)],
+    }
 
 
 def _lost(user: User) -> Iterator[str]:
@@ -84,22 +83,21 @@ def _completed_twice(member: Member) -> Iterator[str]:
             yield f"{row['workflow']}/{row['path']} is {row['status']} with {row['completed']} completed attempts"
 
 
-def _started_twice(stage: Stage) -> Iterator[str]:
-    """Compare what jobs have written with what the managers know: no job has two lines, and who completed has one."""
+def _started_twice(effects: Path) -> Iterator[str]:
     attempts: Counter[str] = Counter()
-    written = {}
-    for path in stage.effects.iterdir():
+    for path in effects.iterdir():
         lines = path.read_text().splitlines()
-        written[path.name] = lines
         attempts.update(line.partition(" ")[0] for line in lines)
-        if len(lines) != 1:
+        if len(lines) > 1:
             yield f"job {path.name} was started {len(lines)} times: {lines}"
     yield from (f"attempt {attempt} was started {times} times" for attempt, times in attempts.items() if times > 1)
-    for member in stage.managers:
-        for row in ask(member.daemon.state_dir, f"{JOBS} WHERE jobs.status = 'completed'"):
-            wanted = f"{row['workflow']}/{row['path']}/{row['attempt']} {row['job']}"
-            if wanted not in written.get(row["job"], []):
-                yield f"job {row['job']} completed, but left no line {wanted}"
+
+
+def _no_effect(stage: Stage, member: Member) -> Iterator[str]:
+    for row in ask(member.daemon.state_dir, f"{JOBS} WHERE jobs.status = 'completed'"):
+        path, wanted = stage.effects / row["job"], f"{row['workflow']}/{row['path']}/{row['attempt']} {row['job']}"
+        if not path.exists() or wanted not in path.read_text().splitlines():
+            yield f"job {row['job']} completed, but left no line {wanted}"
 
 
 def _failures_of_the_program(member: Member) -> Iterator[str]:

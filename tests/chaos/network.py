@@ -8,6 +8,8 @@ import asyncio
 import os
 import random
 import shutil
+import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +19,8 @@ from caroni_edge.transport.network import no_delay
 from tests.support import free_port
 
 READ_BYTES = 1 << 16
+RESET = struct.pack("ii", 1, 0)
+"""Not to linger: a connection that is closed is reset."""
 UP, DOWN = "up", "down"
 """To the broker, and from it."""
 
@@ -70,6 +74,7 @@ class Line:
             self._server.close()
             self._server = None
         for writer in self._writers:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     async def _reopen(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from caroni_edge.startup import DATABASE
 from caroni_edge.storage.database import open_database
-from tests.chaos.checker import broken_promises
+from tests.chaos.checker import check
 from tests.chaos.stage import Member, Stage
 from tests.chaos.work import Ear, User
 
@@ -55,7 +55,8 @@ class World:
         member = Member(cast(Any, self.daemon), cast(Any, None))
         stage = cast(Stage, SimpleNamespace(effects=self.effects, managers=[member], members=[member]))
         user = cast(User, SimpleNamespace(manager=self.daemon, wanted=self.wanted))
-        return broken_promises(stage, [user], cast(Ear, SimpleNamespace(completed=self.heard)))
+        found = check(stage, [user], cast(Ear, SimpleNamespace(completed=self.heard)))
+        return [problem for problems in found.values() for problem in problems]
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_step_that_completed_twice_is_seen(world: World) -> None:
 
 def test_two_events_for_one_end_are_seen(world: World) -> None:
     world.heard["w1"].add("event 2")
-    assert world.problems() == ["w1 was said to be completed by 2 events"]
+    assert world.problems() == [f"w1: {world.heard['w1']}"]
 
 
 def test_a_failure_of_the_program_is_seen(world: World) -> None:
