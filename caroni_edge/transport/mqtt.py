@@ -54,7 +54,7 @@ class _Connection:
 
     def __init__(self, number: int, client: paho.Client, who: "MqttTransport", deliver: Deliver) -> None:
         self.number, self.client = number, client
-        self.taken = self.closing = False
+        self.reached = self.taken = self.closing = False
         self._taken_at = 0.0
         self.in_flight: set[int] = set()
         self.reason = ""
@@ -176,7 +176,7 @@ class MqttTransport:
             ca_file: Certificates to trust; None trusts those of the system.
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
-            retry_first_s: The longest wait before the first retry; it doubles to half a minute.
+            retry_first_s: The longest wait before the first retry (see `Backoff`).
 
         Raises:
             UnusableCaFile: `ca_file` cannot be used.
@@ -267,7 +267,7 @@ class MqttTransport:
                 self._connections += 1
                 connection = self._live(self._connections)
                 self._deliver(Disconnected(connection.number, connection.reason))
-                self._rest(connection.lasted_s)
+                self._rest(self._backoff.next_s(connection.lasted_s, reached=connection.reached))
         except BaseException as failure:
             log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})
             self._deliver(TransportEnded(f"{type(failure).__name__}: {failure}"))
@@ -280,8 +280,10 @@ class MqttTransport:
         connection.closing = monotonic() < self._not_before
         try:
             connection.client.connect(self.host, self.port, KEEPALIVE_S)
+            connection.reached = True
             self._serve(connection)
         except (OSError, UnicodeError) as error:
+            connection.reached |= isinstance(error, ssl.SSLError)
             connection.reason = connection.reason or failures.unreachable(error, self.host, self.port)
         except Exception as error:
             log.exception("the connection failed", extra={"action": "connection_failed"})
@@ -370,9 +372,9 @@ class MqttTransport:
             poll.poll(LEAVE_WITHIN_S * 1000)
             connection.client.loop_write()
 
-    def _rest(self, lasted_s: float) -> None:
+    def _rest(self, pause_s: float) -> None:
         """Wait before the next attempt."""
-        retry_at = monotonic() + self._backoff.next_s(lasted_s)
+        retry_at = monotonic() + pause_s
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
         while self._stop_at is None:
