@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def echo() -> Iterator[int]:
     """Listen on a port, and send back what comes."""
 
     def serve(connected: socket.socket) -> None:
-        with connected:
+        with connected, suppress(ConnectionError):
             while data := connected.recv(4096):
                 connected.sendall(data)
 
