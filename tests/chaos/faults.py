@@ -143,7 +143,6 @@ class MemberActor(Actor):
     def __init__(self, member: Member, seed: int, trace: Trace, calm: threading.Event) -> None:
         super().__init__(member.name, seed, trace, calm)
         self._member, self._daemon = member, member.daemon
-        self.deaths = 0
 
     def faults(self) -> Sequence[Fault]:
         member, line, daemon = self._member, self._member.line, self._daemon
