@@ -29,7 +29,10 @@ printf 'report<<END\n%s: %s (%s words)\nEND\n' "$CARONI_ENV_title" "$CARONI_ENV_
 EFFECT = """\
 set -e
 echo "$CARONI_WORKFLOW/$CARONI_STEP/$CARONI_ATTEMPT $CARONI_JOB" >> {effects}/$CARONI_JOB
-sleep 0.$((RANDOM % 2))$((RANDOM % 10))
+case $((RANDOM % 8)) in
+    0) sleep 1 ;;
+    *) sleep 0.$((RANDOM % 2))$((RANDOM % 10)) ;;
+esac
 """
 
 
