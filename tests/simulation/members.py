@@ -200,6 +200,11 @@ class Member(ABC):
         if self.up and self._idle_until <= self._broker.now:
             self._inbox.append(call)
 
+    @property
+    def inbox(self) -> Sequence[Event | Call]:
+        """What its next batch begins with."""
+        return self._inbox
+
     def run(self, now: float) -> None:
         """Run a batch, if there is something to do."""
         if self.next_due(now) > now:
@@ -231,7 +236,7 @@ class Member(ABC):
 
     def heal(self) -> None:
         """Let it run and connect again, as fast as it can."""
-        if self.cut_off and self.up:
+        if self.up and self.transport.cut_off:
             self.transport.let_through()
         self.cut_off = self.absent = False
         self.lag_s, self._idle_until = 0.0, -inf
@@ -282,6 +287,10 @@ class Agent(Member):
         super().__init__("agents", name, broker, chance)
         self.host, self._types = host, types
         self._settings = AgentSettings(agent=name, **settings)
+
+    def serves(self, job_type: str) -> bool:
+        """Tell whether it has a job type."""
+        return self._types.get(job_type) is not None
 
     def make_reactor(self, node: Node) -> AgentReactor:
         """Put the agent's reactor together."""
