@@ -27,6 +27,11 @@ test: ## install what the tests need, mosquitto included, and run them all
 	@tools/setup.sh test
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
+.PHONY: chaos
+chaos: ## run 10,000 real jobs while all is killed and cut off; ARGS='--seed 7 --jobs 500' is shorter
+	@tools/setup.sh test
+	$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: check
 check: check-format check-lint check-docs check-types check-architecture ## format, lint, documents, types, architecture: a minute at most
 

@@ -10,13 +10,16 @@ Seen = TypeVar("Seen")
 POLL_S = 0.005
 
 
-def wait_until(condition: Callable[[], Seen], timeout_s: float = 10.0, what: str = "") -> Seen:
+def wait_until(
+    condition: Callable[[], Seen], timeout_s: float = 10.0, what: str = "", *, every_s: float = POLL_S
+) -> Seen:
     """Call `condition` until it returns something true, and return that.
 
     Args:
         condition: Looks at what the test waits for; it should return what it saw, so that a failure can show it.
         timeout_s: How long to go on. It bounds a failing test only, and is no measurement.
         what: What is waited for, in words.
+        every_s: How often to look; more where looking costs something.
 
     Raises:
         AssertionError: It did not happen; the message shows what `condition` returned last.
@@ -28,7 +31,7 @@ def wait_until(condition: Callable[[], Seen], timeout_s: float = 10.0, what: str
             return seen
         if time.monotonic() > give_up_at:
             raise AssertionError(f"waited {timeout_s:g} s for {what or 'a condition'}; last seen: {seen!r}")
-        time.sleep(POLL_S)
+        time.sleep(every_s)
 
 
 def free_port() -> int:

@@ -24,16 +24,22 @@ class Fleet:
         self._context, self._stalls, self._attempts = context, stalls, attempts
         self._store = context.store
         self._silence_due = -inf
+        self._heard: set[str] = set()
 
     def on_start(self, at: Moment) -> None:
         """Who is there will say so."""
         self._store.agents.nobody_online()
 
+    def on_connected(self) -> None:
+        """Agents may come later than we do, and have missed what was said: each is a newcomer once on a connection."""
+        self._heard.clear()
+
     def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> set[str]:
-        """An agent says what it is (None: it has been cleared); return the job types that it has begun to serve."""
+        """An agent says what it is (None: it has been cleared); return the job types that it serves as a newcomer."""
         before = self._store.agents.serving(agent)
         if presence is None or not presence.online:
             self._store.agents.gone(agent, at.date)
+            self._heard.discard(agent)
         else:
             refuses = presence.refuses
             facts = (True, presence.boot, presence.version, presence.host, presence.slots, _json(refuses), at.date)
@@ -44,7 +50,10 @@ class Fleet:
             self._store.agents.set_types(agent, types)
         now = self._store.agents.serving(agent)
         self._serves(before, now, at)
-        return now - before
+        knows = before if agent in self._heard else set()
+        if presence and presence.online:
+            self._heard.add(agent)
+        return now - knows
 
     def forget(self, agent: str, at: Moment) -> None:
         """An agent will not come back: what it had may have begun, and is asked for anew."""
@@ -69,6 +78,7 @@ class Fleet:
     def look_again(self) -> None:
         """What is in memory may not be what is in the database."""
         self._silence_due = -inf
+        self._heard.clear()
 
     def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
         """An agent serves other job types than before."""

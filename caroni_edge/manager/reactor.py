@@ -85,6 +85,7 @@ class ManagerReactor:
     def on_connected(self, at: Moment) -> None:
         """Say the demand again."""
         self._demand.say_all()
+        self._fleet.on_connected()
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take the presence of an agent."""

@@ -54,7 +54,8 @@ class _Connection:
 
     def __init__(self, number: int, client: paho.Client, who: "MqttTransport", deliver: Deliver) -> None:
         self.number, self.client = number, client
-        self.taken = self.closing = False
+        self.reached = self.taken = self.closing = False
+        self._taken_at = 0.0
         self.in_flight: set[int] = set()
         self.reason = ""
         self._who, self._deliver = who, deliver
@@ -72,6 +73,11 @@ class _Connection:
     def taking(self) -> bool:
         """Whether commands for it are taken."""
         return self.taken and not self.closing
+
+    @property
+    def lasted_s(self) -> float:
+        """For how long the broker has had us; 0 when it has not taken us."""
+        return monotonic() - self._taken_at if self.taken else 0.0
 
     def publish(self, token: int, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         info = self.client.publish(topic, payload, qos, retain)
@@ -102,7 +108,7 @@ class _Connection:
         if code.is_failure:
             self.reason = failures.refusal(code.getName(), self._who.username, self._who.client_id)
             return
-        self.taken = True
+        self.taken, self._taken_at = True, monotonic()
         self._deliver(Connected(self.number, flags.session_present))
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
@@ -170,7 +176,7 @@ class MqttTransport:
             ca_file: Certificates to trust; None trusts those of the system.
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
-            retry_first_s: The longest wait before the first retry; it doubles to half a minute.
+            retry_first_s: The longest wait before the first retry (see `Backoff`).
 
         Raises:
             UnusableCaFile: `ca_file` cannot be used.
@@ -259,24 +265,25 @@ class MqttTransport:
         try:
             while self._stop_at is None:
                 self._connections += 1
-                began = monotonic()
-                reason = self._live(self._connections)
-                self._deliver(Disconnected(self._connections, reason))
-                self._rest(monotonic() - began)
+                connection = self._live(self._connections)
+                self._deliver(Disconnected(connection.number, connection.reason))
+                self._rest(self._backoff.next_s(connection.lasted_s, reached=connection.reached))
         except BaseException as failure:
             log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})
             self._deliver(TransportEnded(f"{type(failure).__name__}: {failure}"))
 
-    def _live(self, number: int) -> str:
-        """Connect, serve the connection until it ends, and return why it did."""
+    def _live(self, number: int) -> _Connection:
+        """Connect, serve the connection until it ends, and return it with why it did."""
         connection = _Connection(number, self._client(), self, self._deliver)
         self._connection = connection
         # A `disconnect` that has not seen this connection has set the time before.
         connection.closing = monotonic() < self._not_before
         try:
             connection.client.connect(self.host, self.port, KEEPALIVE_S)
+            connection.reached = True
             self._serve(connection)
         except (OSError, UnicodeError) as error:
+            connection.reached |= isinstance(error, ssl.SSLError)
             connection.reason = connection.reason or failures.unreachable(error, self.host, self.port)
         except Exception as error:
             log.exception("the connection failed", extra={"action": "connection_failed"})
@@ -289,7 +296,7 @@ class MqttTransport:
             log.warning("no connection: %s", connection.reason, extra={"action": "connect_failed"})
         if connection.taken:
             self._said = ""
-        return connection.reason
+        return connection
 
     def _client(self) -> paho.Client:
         client = paho.Client(
@@ -365,9 +372,9 @@ class MqttTransport:
             poll.poll(LEAVE_WITHIN_S * 1000)
             connection.client.loop_write()
 
-    def _rest(self, lasted_s: float) -> None:
+    def _rest(self, pause_s: float) -> None:
         """Wait before the next attempt."""
-        retry_at = monotonic() + self._backoff.next_s(lasted_s)
+        retry_at = monotonic() + pause_s
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
         while self._stop_at is None:

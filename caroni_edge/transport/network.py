@@ -12,8 +12,8 @@ from typing import Any
 
 from caroni_edge.errors import CaroniError
 
-STABLE_AFTER_S = 10.0
-"""After a connection that lasted so long the next retry is soon again."""
+STABLE_AFTER_S = 2.0
+"""After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
 RETRY_MOST_S = 30.0
 SOONEST = 0.2
 
@@ -60,24 +60,34 @@ class Waker:
 
 
 class Backoff:
-    """How long to wait before the next attempt: soon after a good connection, then longer, and never all at once."""
+    """How long to wait before the next attempt; by chance, so that never all come at once.
+
+    Where nothing listens the wait does not grow: an attempt costs the broker nothing, and work is to flow soon again.
+    It doubles where something listens and does not keep us: a broker to which thousands come back at once cuts off whom
+    it cannot take, and those then come spread over half a minute.
+    """
 
     def __init__(self, first_s: float, chance: Callable[[], float] = _random) -> None:
         """Begin.
 
         Args:
-            first_s: The longest first wait; it doubles to half a minute.
+            first_s: The longest first wait; it doubles to half a minute at most.
             chance: Returns a number from 0 to 1; a wait is a fifth of the longest or more.
         """
         self._first_s, self._chance = first_s, chance
         self._attempts = 0
 
-    def next_s(self, lasted_s: float) -> float:
-        """Return the wait after a connection that lasted `lasted_s` seconds (attempts that failed are short)."""
+    def next_s(self, lasted_s: float, *, reached: bool) -> float:
+        """Return the wait after an attempt.
+
+        Args:
+            lasted_s: How long the connection lasted; 0 when the broker did not take us.
+            reached: Something was there and took the connection, whatever it did then.
+        """
         if lasted_s >= STABLE_AFTER_S:
             self._attempts = 0
-        most_s = min(self._first_s * 2.0 ** min(self._attempts, 20), RETRY_MOST_S)
-        self._attempts += 1
+        most_s = min(self._first_s * 2.0 ** min(self._attempts, 20), RETRY_MOST_S) if reached else self._first_s
+        self._attempts += reached
         return most_s * (SOONEST + (1 - SOONEST) * self._chance())
 
 

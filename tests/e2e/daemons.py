@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,15 @@ class Daemon:
         config: Its configuration file.
         url: Of its API.
         state_dir: Its state.
+        prefix: Words before its command.
+        environ: More of its environment.
     """
 
     def __init__(self, directory: Path, role: str, name: str, broker: RunningBroker, **settings: Any) -> None:
         self.role, self.name = role, name
         self.state_dir = directory / f"state-{name}"
+        self.prefix: Sequence[str] = ()
+        self.environ: Mapping[str, str] = {}
         self.config = directory / f"{name}.yaml"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -63,9 +67,9 @@ class Daemon:
 
     def start(self, *, wait: bool = True) -> "Daemon":
         """Start it, and wait until it is ready."""
-        command = [sys.executable, "-m", "caroni_edge", self.role, "--config", str(self.config)]
+        command = [*self.prefix, sys.executable, "-m", "caroni_edge", self.role, "--config", str(self.config)]
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environ})
         if wait:
             self.wait_ready()
         return self

@@ -102,7 +102,7 @@ def test_a_dead_network_thread_is_said(
     client = make_client(mosquitto)
     client.connect()
 
-    def broken(_self: object, _lasted_s: float) -> float:
+    def broken(_self: object, _lasted_s: float, *, reached: bool) -> float:
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(Backoff, "next_s", broken)

@@ -1,52 +1,188 @@
 """What must hold of a federation at its end."""
 
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
 import msgspec
 
-from tests.simulation.federation import PLANS, Federation, expected
+from caroni_edge.node import Call
+from caroni_edge.protocol.messages import JobStatusRequest
+from tests.simulation.federation import Federation
+from tests.simulation.members import Agent, Manager, Member
+from tests.simulation.plans import PLANS, expected
+from tests.simulation.users import Wanted
 
 STATUS = "SELECT status, outputs FROM workflows WHERE id = ?"
-EVENTS_OF_STEP = "SELECT count(*) FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE w.id = ? AND s.status = ?"
-RUNS = """
-    SELECT s.path, count(*) FROM jobs j JOIN steps s ON s.id = j.step WHERE j.status = 'completed' GROUP BY j.step
-    HAVING count(*) > 1"""
-LIVE_JOBS = "SELECT job FROM jobs WHERE state IN ('pending', 'queued', 'running')"
+ONCE_EACH = """
+    SELECT w.id || '/' || s.path, (SELECT count(*) FROM jobs j WHERE j.step = s.id AND j.status = 'completed')
+    FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed' AND s.job NOT NULL"""
+COMPLETED_STEPS = """
+    SELECT w.id || '/' || s.path FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed'"""
+UNBALANCED_GATES = (
+    "SELECT key FROM gates g JOIN workflows w ON w.seq = g.workflow WHERE w.status = 'completed' AND inside"
+)
+WITHOUT_HISTORY = """
+    SELECT job FROM jobs WHERE NOT open AND status <> 'completed' AND reason IS NULL"""
+KNOWN_JOB = "SELECT 1 FROM jobs WHERE job = ?"
+TAKEN = "SELECT taken_seq FROM peers WHERE peer = ?"
+LETTERS = "SELECT peer, traceback FROM dead_letters"
+
+NO_JOB = "nosuchjob"
+
+LEFT_ANYWHERE = {
+    "has messages in its outbox": "SELECT 1 FROM outbox",
+    "has events that wait for the broker": "SELECT 1 FROM events",
+}
+LEFT_AT_MANAGER = {
+    **LEFT_ANYWHERE,
+    "has offers that it has not answered": "SELECT 1 FROM offers",
+    "has a question to an agent that is not answered": "SELECT 1 FROM agents WHERE wanted NOT NULL",
+    "has an agent to reconcile": "SELECT 1 FROM peers WHERE reconcile",
+    "has jobs that are open": "SELECT 1 FROM jobs WHERE open",
+}
+LEFT_AT_AGENT = {
+    **LEFT_ANYWHERE,
+    "has offers that are open": "SELECT 1 FROM offers WHERE state = 'open'",
+    "has a question that it has not answered": "SELECT 1 FROM answers",
+    "holds jobs": "SELECT 1 FROM jobs WHERE state IN ('pending', 'queued', 'running')",
+}
 
 
-def is_quiet(federation: Federation) -> bool:
-    """Tell whether every workflow has ended and nothing is on its way any more."""
-    for wanted in federation.submitted:
-        row = _manager_row(federation, wanted.manager, wanted.workflow)
-        if row is None or row[0] not in ("completed", "failed", "cancelled"):
-            return False
-    return not any(_left(member.disk.database.conn) for member in federation.members)
-
-
-def _left(conn: object) -> bool:
-    return conn.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None  # type: ignore[attr-defined]
-
-
-def problems(federation: Federation) -> list[str]:
-    """Return what is wrong at the end; nothing is a good answer."""
-    found = [f"{agent.name} started {job} twice" for agent in federation.agents for job in agent.host.twice]
-    for wanted in federation.submitted:
-        row = _manager_row(federation, wanted.manager, wanted.workflow)
-        if row is None or row[0] != "completed":
-            found.append(f"{wanted.workflow} ({wanted.template}) is {row[0] if row else 'lost'}")
-        elif msgspec.json.decode(row[1]) != expected(PLANS[wanted.template], wanted.value):
-            found.append(f"{wanted.workflow} gave {row[1]}")
-    for manager in federation.managers:
-        conn = manager.disk.database.conn
-        found += [f"{path} completed {count} times" for path, count in conn.execute(RUNS)]
-    for agent in federation.agents:
-        found += [f"{agent.name} still holds {job}" for (job,) in agent.disk.database.conn.execute(LIVE_JOBS)]
+def unrest(federation: Federation) -> list[str]:
+    """Return what has not come to its end yet."""
+    found = []
+    for wanted in federation.users.wanted:
+        status = status_of(federation, wanted)
+        if status not in ("completed", "cancelled"):
+            found.append(f"{wanted.workflow} ({wanted.template}) is {status or 'unknown'} at {wanted.manager}")
     for member in federation.members:
-        found += [f"{member.name}: outbox not empty"] if _left(member.disk.database.conn) else []
-        letters = member.disk.database.conn.execute("SELECT peer, message, traceback FROM dead_letters").fetchall()
-        found += [f"{member.name}: dead letter from {peer}: {text}" for peer, _, text in letters]
+        left = LEFT_AT_MANAGER if isinstance(member, Manager) else LEFT_AT_AGENT
+        found += [f"{member.name} {what}" for what, query in left.items() if _any(member.disk.database.conn, query)]
+    for agent in federation.agents:
+        found += [f"{job} still runs at {agent.name}" for job in agent.host.running()]
     return found
 
 
-def _manager_row(federation: Federation, name: str, workflow: str) -> tuple[str, str] | None:
-    manager = next(each for each in federation.managers if each.name == name)
-    row: tuple[str, str] | None = manager.disk.database.conn.execute(STATUS, (workflow,)).fetchone()
+def problems(federation: Federation) -> list[str]:
+    """Return what is wrong for ever; nothing is a good answer."""
+    return [
+        *_wrong_ends(federation),
+        *_wrong_processes(federation),
+        *(f"{who} never noticed that {lost} has forgotten something" for lost, who in _unsaid_losses(federation)),
+        *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
+        *(wrong for manager in federation.managers if not manager.was_exempt for wrong in _wrong_events(manager)),
+        *(wrong for member in federation.members for wrong in _letters(member)),
+    ]
+
+
+def is_wedged(federation: Federation, within_s: float) -> bool:
+    """Send a message each way between all nodes; return whether one was not taken in time."""
+    before = {pair: _taken(*pair) for pair in _pairs(federation)}
+    for manager in federation.managers:
+        for agent in federation.agents:
+            # The agent answers that it knows no such job.
+            _ask(manager, agent)
+    federation.run(within_s)
+    return any(_taken(*pair) <= taken for pair, taken in before.items())
+
+
+def status_of(federation: Federation, wanted: Wanted) -> str | None:
+    """Return the state of a workflow, None where nobody knows it."""
+    row = _workflow(federation, wanted)
+    return row[0] if row else None
+
+
+def _wrong_ends(federation: Federation) -> Iterator[str]:
+    for wanted in federation.users.wanted:
+        row = _workflow(federation, wanted)
+        if row is not None and row[0] == "cancelled" and not wanted.cancelled:
+            yield f"{wanted.workflow} was cancelled by nobody"
+        result = expected(PLANS[wanted.template], wanted.value)
+        if row is not None and row[0] == "completed" and msgspec.json.decode(row[1]) != result:
+            yield f"{wanted.workflow} gave {row[1]}"
+
+
+def _wrong_processes(federation: Federation) -> Iterator[str]:
+    managers = {manager.name: manager for manager in federation.managers}
+    retries = {wanted.workflow: wanted.retries for wanted in federation.users.wanted}
+    started: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    hosts: Counter[str] = Counter()
+    exempt = {member.name for member in federation.members if member.was_exempt}
+    for agent in federation.agents:
+        yield from (f"{agent.name} started {job} twice" for job in agent.host.twice)
+        hosts.update(agent.host.started.keys())
+        for order in agent.host.started.values():
+            if order.job_type.name in federation.once:
+                started[order.workflow, order.step].append(agent.name)
+            if not exempt & {agent.name, order.manager}:
+                conn = managers[order.manager].disk.database.conn
+                if conn.execute(KNOWN_JOB, (order.job,)).fetchone() is None:
+                    yield f"{order.manager} has no history of {order.job}, which {agent.name} has started"
+    yield from (f"{job} was started at {count} agents" for job, count in hosts.items() if count > 1)
+    for (workflow, step), where in started.items():
+        if not exempt and len(where) > 1 + retries[workflow]:
+            yield f"{workflow}/{step} may not be repeated, and was started {len(where)} times, at {', '.join(where)}"
+
+
+def _unsaid_losses(federation: Federation) -> Iterator[tuple[str, str]]:
+    members = {member.name: member for member in federation.members}
+    for lost, peer in federation.owed:
+        one, other = members[lost], members[peer]
+        if not other.was_exempt and peer not in one.resets and lost not in other.resets:
+            yield lost, peer
+
+
+def _wrong_steps(manager: Manager) -> Iterator[str]:
+    conn = manager.disk.database.conn
+    for path, count in conn.execute(ONCE_EACH):
+        if count != 1:
+            yield f"{path} completed {count} times"
+    for (key,) in conn.execute(UNBALANCED_GATES):
+        yield f"{manager.name} still counts steps in the limit {key} of a workflow that has completed"
+    for (job,) in conn.execute(WITHOUT_HISTORY):
+        yield f"{manager.name} does not say why {job} has no result"
+
+
+def _wrong_events(manager: Manager) -> Iterator[str]:
+    """Who listens must hear exactly once that a step or a workflow is completed; a repeat has the same id."""
+    said: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for body in manager.events:
+        event = msgspec.json.decode(body)
+        said[event["type"], event["subject"]].add(event["id"])
+    conn = manager.disk.database.conn
+    completed = [("caroni.step.completed", path) for (path,) in conn.execute(COMPLETED_STEPS)]
+    for row in conn.execute("SELECT id FROM workflows WHERE status = 'completed'"):
+        completed.append(("caroni.workflow.completed", row[0]))
+    for kind, subject in completed:
+        if (count := len(said.get((kind, subject), ()))) != 1:
+            yield f"{kind} of {subject} was said {count} times"
+
+
+def _letters(member: Member) -> Iterator[str]:
+    for peer, text in member.disk.database.conn.execute(LETTERS):
+        yield f"{member.name}: dead letter from {peer}: {text}"
+
+
+def _pairs(federation: Federation) -> list[tuple[Member, Member]]:
+    pairs = [(manager, agent) for manager in federation.managers for agent in federation.agents]
+    return [pair for one, other in pairs for pair in ((one, other), (other, one))]
+
+
+def _ask(manager: Manager, agent: Agent) -> None:
+    manager.tell(Call(lambda _at: manager.node.links.put(agent.name, JobStatusRequest(job=NO_JOB))))
+
+
+def _taken(member: Member, peer: Member) -> int:
+    row = member.disk.database.conn.execute(TAKEN, (peer.name,)).fetchone()
+    return row[0] if row else 0
+
+
+def _any(conn: sqlite3.Connection, query: str) -> bool:
+    return conn.execute(f"{query} LIMIT 1").fetchone() is not None
+
+
+def _workflow(federation: Federation, wanted: Wanted) -> tuple[str, str] | None:
+    manager = next(each for each in federation.managers if each.name == wanted.manager)
+    row: tuple[str, str] | None = manager.disk.database.conn.execute(STATUS, (wanted.workflow,)).fetchone()
     return row

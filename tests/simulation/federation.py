@@ -3,214 +3,222 @@
 The same seed gives the same run. First a phase with faults, then none: everything must come to its end.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import inf
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
-from typing import Any
 
-from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
-from caroni_edge.agent.runner import JobOrder
-from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
-from caroni_edge.manager.templates import Template, Templates
-from caroni_edge.node import Call
-from caroni_edge.protocol.messages import Trigger
-from caroni_edge.reactor import Moment
+from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.transport.memory import Faults, MemoryBroker
-from caroni_edge.values import parse_type
 from tests.simulation.hosts import Host
 from tests.simulation.members import Agent, Manager, Member
+from tests.simulation.plans import TEMPLATES, TYPES, job_types, result
+from tests.simulation.trace import Trace
+from tests.simulation.users import Users
 
-TYPES = ("red", "green", "blue")
-SUBMIT_AGAIN_S = 2.0
 MOST_ROUNDS_AT_ONCE = 1000
+PATIENT = ManagerSettings(lost_after_s=None, attempts=50, retry_delay_s=0.1)
 
-
-def result(order: JobOrder) -> dict[str, Any]:
-    """What a job of the simulation computes."""
-    given = "+".join(str(order.inputs[name]) for name in sorted(order.inputs) if order.inputs[name] is not None)
-    return {"out": f"{order.job_type.name}({given})"}
-
-
-def chain(length: int) -> Plan:
-    """Steps in a row, of job types in turn."""
-    steps = []
-    source = Source(workflow_input="x")
-    for number in range(length):
-        steps.append(_step(f"s{number}", TYPES[number % len(TYPES)], {"a": source}))
-        source = Source(step=f"s{number}", output="out")
-    return _plan(f"chain{length}", steps, source)
-
-
-def diamond() -> Plan:
-    """One step, two that take its output, one that takes theirs."""
-    first, left, right = (Source(step=name, output="out") for name in ("first", "left", "right"))
-    steps = [
-        _step("first", "red", {"a": Source(workflow_input="x")}),
-        _step("left", "green", {"a": first}),
-        _step("right", "blue", {"a": first}),
-        _step("last", "red", {"a": left, "b": right}),
-    ]
-    return _plan("diamond", steps, Source(step="last", output="out"))
-
-
-def expected(plan: Plan, value: str) -> dict[str, Any]:
-    """Evaluate a plan by plain recursion."""
-
-    def of(source: Source) -> str:
-        if source.step is None:
-            return value
-        step = plan.step_by_name[source.step]
-        given = {each.name: of(each.link.sources[0]) for each in step.inputs if each.link}
-        return f"{step.job_type}({'+'.join(given[name] for name in sorted(given))})"
-
-    return {each.name: of(each.link.sources[0]) for each in plan.outputs}
-
-
-def _step(name: str, job_type: str, inputs: dict[str, Source]) -> PlanStep:
-    given = tuple(StepInput(name=key, type="string", link=Link((source,))) for key, source in inputs.items())
-    return PlanStep(name=name, job_type=job_type, inputs=given, outputs={"out": "string"}, out=("out",))
-
-
-def _plan(name: str, steps: list[PlanStep], last: Source) -> Plan:
-    output = PlanOutput(name="result", type="string", link=Link((last,)))
-    return Plan(template=name, inputs=(PlanInput(name="x", type="string"),), outputs=(output,), steps=tuple(steps))
-
-
-PLANS = {plan.template: plan for plan in (chain(1), chain(3), chain(5), diamond())}
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """A workflow that the user wants."""
-
-    workflow: str
-    manager: str
-    template: str
-    value: str
+POSITIONS = "SELECT acked_seq, taken_seq FROM peers WHERE peer = ?"
+LAST_PUT = "SELECT max(seq) FROM outbox WHERE peer = ?"
 
 
 class Federation:
-    """Managers, agents and a broker.
+    """Managers, agents, a broker, and users.
 
     Attributes:
         now: The simulated time.
-        members: All nodes.
-        submitted: All workflows that were asked for.
+        is_calm: Nothing goes wrong any more.
+        chance: Decides all that is left to chance, outside of the nodes.
+        managers: All managers, one of each id.
+        agents: All agents, one of each id.
+        twins: Nodes with the id of another.
+        users: Who wants workflows.
+        once: Job types that may not be repeated by themselves.
+        owed: Pairs of nodes, who lost and a peer, which must notice that something was lost.
+        trace: Notes everything, if somebody wants to know.
     """
 
-    def __init__(self, seed: int, *, managers: int = 1, agents: int = 2, fail: float = 0.0, slots: int = 2) -> None:
+    def __init__(
+        self,
+        seed: object,
+        *,
+        managers: int = 1,
+        agents: int = 2,
+        slots: int = 2,
+        fail: float = 0.0,
+        most_queued: int = 1000,
+        settings: ManagerSettings = PATIENT,
+        once: frozenset[str] = frozenset(),
+        trace: Trace | None = None,
+    ) -> None:
         """Make the nodes; all are down."""
-        self.chance = Random(seed)
+        self.chance = Random(str(seed))
         self.now = 0.0
-        self.broker = MemoryBroker(self.chance)
-        self.submitted: list[Submitted] = []
-        self._unsaid: dict[str, Submitted] = {}
-        self._submit_due = inf
-        templates = Templates(loaded={name: _template(plan) for name, plan in PLANS.items()}, errors={})
-        self.managers = [Manager(f"m{n}", self.broker, self.chance, templates) for n in range(managers)]
+        self.is_calm = False
+        self.broker = MemoryBroker(self.chance, most_queued=most_queued)
+        self.once, self.trace = once, trace
+        self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
         self.agents = [self._agent(n, agents, fail, slots) for n in range(agents)]
-        self.members: list[Member] = [*self.managers, *self.agents]
+        self.twins: list[Member] = []
+        self.users = Users(self.managers)
+        self.owed: dict[tuple[str, str], None] = {}
 
     def _agent(self, number: int, count: int, fail: float, slots: int) -> Agent:
-        # Every type is served by somebody; with more than one agent none serves all.
-        names = [name for n, name in enumerate(TYPES) if count == 1 or n % count == number or number >= len(TYPES)]
-        names += [name for name in TYPES if name not in names and count > 1 and self.chance.random() < 0.4]
-        types = JobTypes(loaded={name: _job_type(name) for name in names}, errors={})
+        # Every type is served by somebody; with more than one agent none serves all by necessity.
+        names = [name for n, name in enumerate(TYPES) if n % count == number or number >= len(TYPES)]
+        names += [name for name in TYPES if name not in names and self.chance.random() < 0.4]
         host = Host(self.chance, result, fail)
+        types = job_types(names, self.once)
         return Agent(f"a{number}", self.broker, self.chance, types, host, slots=slots, backlog=slots, pending=slots)
 
+    @property
+    def members(self) -> list[Member]:
+        """All nodes, one of each id."""
+        return [*self.managers, *self.agents]
+
+    def peers_of(self, member: Member) -> list[Member]:
+        """Return the nodes that a node talks to."""
+        return [*self.agents] if isinstance(member, Manager) else [*self.managers]
+
+    # Time
+
     def start(self) -> None:
-        """Start all that is down."""
-        for member in self.members:
-            if not member.up:
-                member.start(self.now)
-
-    def submit(self, manager: str, template: str) -> None:
-        """Want a workflow; it is asked for again by its id until the manager has it."""
-        number = len(self.submitted)
-        wanted = Submitted(f"w{number}", manager, template, f"v{number}")
-        self.submitted.append(wanted)
-        self._unsaid[wanted.workflow] = wanted
-        self._submit_due = self.now
-
-    def submit_again(self, managers: Sequence[str]) -> None:
-        """Ask managers again, by their ids, for all that they were asked for."""
-        self._unsaid.update((wanted.workflow, wanted) for wanted in self.submitted if wanted.manager in managers)
-        self._submit_due = self.now
+        """Start all that is down, but for those that are to stay so."""
+        for member in [*self.members, *self.twins]:
+            if not member.up and not member.absent:
+                with self._acts(member):
+                    member.start(self.now)
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time go on; return whether `until` came true."""
         end = self.now + seconds
         rounds_at_once = 0
         while self.now < end:
-            self._submit()
-            for agent in self.agents:
-                agent.host.pump(self.now)
+            everybody = [*self.members, *self.twins]
+            self.users.pump(self.now)
+            for member in everybody:
+                if isinstance(member, Agent):
+                    member.host.pump(self.now)
             self.broker.pump(self.now)
-            for member in self.members:
-                member.run(self.now)
+            for member in everybody:
+                if member.next_due(self.now) <= self.now:
+                    self._run(member)
             if until():
                 return True
             following = min(max(self._next(), self.now), end)
             rounds_at_once = rounds_at_once + 1 if following == self.now else 0
             if rounds_at_once > MOST_ROUNDS_AT_ONCE:
-                busy = [member.name for member in self.members if member.next_due(self.now) <= self.now]
+                busy = [member.name for member in everybody if member.next_due(self.now) <= self.now]
                 raise AssertionError(f"time stands still at {self.now}: {busy} always have something to do")
             self.now = following
         return until()
 
-    def calm(self) -> None:
-        """From now on nothing goes wrong."""
-        self.broker.faults = Faults()
-        self.broker.start()
-        for member in self.members:
-            member.fuse.probability = 0.0
-        for agent in self.agents:
-            agent.host.fail = 0.0
-        self.start()
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something after a while, unless all is calm by then."""
+        self.broker.at(self.now + seconds, lambda: None if self.is_calm else action())
 
     def _next(self) -> float:
-        dues = [self.broker.next_due(), self._submit_due if self._unsaid else inf]
-        dues += [agent.host.next_due() for agent in self.agents]
-        dues += [member.next_due(self.now) for member in self.members]
-        return min(dues)
+        everybody = [*self.members, *self.twins]
+        hosts = [member.host.next_due() for member in everybody if isinstance(member, Agent)]
+        dues = [member.next_due(self.now) for member in everybody]
+        return min(self.broker.next_due(), self.users.next_due(), *hosts, *dues)
 
-    def _submit(self) -> None:
-        if not self._unsaid or self.now < self._submit_due:
+    def _run(self, member: Member) -> None:
+        if self.trace is None:
+            member.run(self.now)
             return
-        self._submit_due = self.now + SUBMIT_AGAIN_S
-        for wanted in self._unsaid.values():
-            manager = next(each for each in self.managers if each.name == wanted.manager)
-            manager.tell(Call(self._start(manager, wanted)))
+        with self._acts(member):
+            self.trace.arrived(member.inbox)
+            member.run(self.now)
 
-    def _start(self, manager: Manager, wanted: Submitted) -> Callable[[Moment], None]:
-        def work(at: Moment) -> None:
-            trigger = Trigger(template=wanted.template, inputs={"x": wanted.value}, id=wanted.workflow)
-            _, is_new = manager.reactor.start_workflow(trigger, at)
-            if not is_new:  # it was committed before: the user has heard it
-                self._unsaid.pop(wanted.workflow, None)
+    # Faults
 
-        return work
+    def calm(self) -> None:
+        """From now on nothing goes wrong."""
+        self.note("from now on nothing goes wrong")
+        self.is_calm = True
+        self.broker.faults = Faults()
+        self.broker.start()
+        for twin in [*self.twins]:
+            self.end_twin(twin, instead=False)
+        for member in self.members:
+            member.fuse.probability = 0.0
+            member.heal()
+        for agent in self.agents:
+            agent.host.fail, agent.host.slowness = 0.0, 1.0
+        self._mend_black_holes()
+        self.start()
+
+    def _mend_black_holes(self) -> None:
+        """See to it that every job type can be run by somebody; who else fails always may go on to do so."""
+        for job_type in TYPES:
+            serving = [agent for agent in self.agents if agent.serves(job_type)]
+            if all(job_type in agent.host.fails_always for agent in serving):
+                serving[0].host.fails_always -= {job_type}
+
+    def lost(self, member: Member) -> None:
+        """A node has another database than before: who has heard more of it than it knows must notice."""
+        member.was_exempt = True
+        acked = {peer.name: _positions(peer, member.name)[0] for peer in self.peers_of(member)}
+        taken = {peer.name: _positions(peer, member.name)[1] for peer in self.peers_of(member)}
+        for peer in self.peers_of(member):
+            member.resets.discard(peer.name)
+            peer.resets.discard(member.name)
+            self.owed.pop((member.name, peer.name), None)
+            put, had = _last_put(member, peer.name), _positions(member, peer.name)[1]
+            if had < acked[peer.name] or put < taken[peer.name]:
+                self.owed[member.name, peer.name] = None
+
+    def add_twin(self, member: Member, *, fresh: bool) -> Member:
+        """Let a second node with the id of `member` begin: a copy, or a `fresh` one."""
+        member.was_exempt = True
+        twin = member.twin(fresh=fresh)
+        self.twins.append(twin)
+        with self._acts(twin):
+            twin.start(self.now)
+        return twin
+
+    def end_twin(self, twin: Member, *, instead: bool) -> None:
+        """Let a twin end, or the one that it is a twin of, `instead` of it."""
+        if twin not in self.twins:
+            return
+        self.twins.remove(twin)
+        group: list[Member] = self.managers if isinstance(twin, Manager) else self.agents  # type: ignore[assignment]
+        place = next(n for n, member in enumerate(group) if member.name == twin.name)
+        gone = twin
+        if instead:
+            gone, group[place] = group[place], twin
+            self.lost(twin)
+        gone.crash()
+        gone.absent = True
+
+    def note(self, text: str) -> None:
+        """Note what the schedule does."""
+        if self.trace is not None:
+            self.trace.fault(self.now, text)
+
+    @contextmanager
+    def _acts(self, member: Member) -> Iterator[None]:
+        """What happens now, happens to a node; note whether it crashes."""
+        if self.trace is None:
+            yield
+            return
+        crashes, started = member.crashes, len(member.host.started) if isinstance(member, Agent) else 0
+        self.trace.now, self.trace.who = self.now, f"{member.name}{chr(39) * (member in self.twins)}"
+        yield
+        if isinstance(member, Agent):
+            for job in [*member.host.started][started:]:
+                self.trace.add(f"process of {job} started")
+        if member.crashes > crashes:
+            self.trace.add("crashed")
 
 
-def _template(plan: Plan) -> Template:
-    return Template(plan.template, Path(f"{plan.template}.cwl"), plan, plan_hash(plan), (), "")
+def _positions(member: Member, peer: str) -> tuple[int, int]:
+    row = member.disk.database.conn.execute(POSITIONS, (peer,)).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
 
 
-def _job_type(name: str) -> JobType:
-    return JobType(
-        name=name,
-        inputs={"a": parse_type("string"), "b": parse_type("string?")}
-        if name == "red"
-        else {"a": parse_type("string")},
-        outputs={"out": parse_type("string")},
-        command=("true",),
-        script=None,
-        interpreter=(),
-        environment={},
-        limits=Limits(),
-        repeat=True,
-        path=Path(f"{name}.yaml"),
-    )
+def _last_put(member: Member, peer: str) -> int:
+    """Return the number of the last message that was put for a peer."""
+    last: int | None = member.disk.database.conn.execute(LAST_PUT, (peer,)).fetchone()[0]
+    return _positions(member, peer)[0] if last is None else last

@@ -3,6 +3,7 @@
 import heapq
 import sqlite3
 from collections.abc import Callable, Iterable
+from copy import copy
 from random import Random
 
 from caroni_edge.agent.runner import JobEnded, JobOrder
@@ -18,6 +19,9 @@ class Host:
     Attributes:
         started: Every job that was ever started here, with its order.
         twice: Jobs that were started a second time, which must never be.
+        fail: How likely a job fails.
+        fails_always: Job types whose jobs all fail here.
+        slowness: How many times longer than usual jobs take.
         deliver: Takes the end of a job, while an agent is there.
     """
 
@@ -30,7 +34,8 @@ class Host:
             fail: How likely a job fails.
         """
         self._chance, self._result = chance, result
-        self.fail = fail
+        self.fail, self.slowness = fail, 1.0
+        self.fails_always: frozenset[str] = frozenset()
         self.now = 0.0
         self.started: dict[str, JobOrder] = {}
         self.twice: list[str] = []
@@ -57,6 +62,26 @@ class Host:
             del self._running[job]
             self._ended[job] = JobEnded(job=job, reason=UNSEEN, started=0.0)
 
+    def wipe(self) -> None:
+        """All processes are gone, and all directories."""
+        self._running.clear()
+        self._ended.clear()
+
+    def twin(self, *, fresh: bool) -> "Host":
+        """Return a host with a copy of this one's directories, or a `fresh` one; no processes run there."""
+        other = copy(self)
+        other.started, other.twice, other.deliver = dict(self.started), [], None
+        other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
+        other.reboot()
+        if fresh:
+            other.started.clear()
+            other.wipe()
+        return other
+
+    def running(self) -> list[str]:
+        """Return the jobs that run."""
+        return list(self._running)
+
     # JobRunner
 
     def recover(self, jobs: Iterable[str]) -> None:
@@ -76,7 +101,8 @@ class Host:
         if order.job in self.started:
             self.twice.append(order.job)
         self.started[order.job] = order
-        end = self.now + self._chance.choice((0.01, 0.1, 1.0, 5.0)) * (0.5 + self._chance.random())
+        usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0)) * (0.5 + self._chance.random())
+        end = self.now + usual_s * self.slowness
         self._running[order.job] = end
         heapq.heappush(self._ends, (end, order.job))
 
@@ -98,7 +124,7 @@ class Host:
         """Nothing is on disk."""
 
     def _outcome(self, job: str) -> JobEnded:
-        if self._chance.random() < self.fail:
+        if self._chance.random() < self.fail or self.started[job].job_type.name in self.fails_always:
             return JobEnded(job=job, reason="exit status 1", exit_code=1, stderr="no luck", started=self.now)
         return JobEnded(job=job, outputs=self._result(self.started[job]), exit_code=0, started=self.now)
 

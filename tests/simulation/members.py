@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from math import inf
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.manager.daemon import make_reactor
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates import Templates
-from caroni_edge.node import Call, Node, Parts
+from caroni_edge.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, Parts
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics
 from caroni_edge.reactor import Moment, Reactor
@@ -67,13 +68,38 @@ class FragileDatabase(Database):
 
 
 class FragileTransport(MemoryTransport):
-    """Crashes between acknowledging and publishing."""
+    """Crashes between acknowledging and publishing, and may be cut off.
+
+    Attributes:
+        fuse: Decides about crashes.
+        cut_off: No attempt to connect reaches the broker.
+        events: Gets the events that are published, with their topic; a repeat is the same.
+    """
 
     fuse: Fuse
+    cut_off = False
+    events: dict[bytes, str]
+
+    def hold(self, seconds: float, *, up: bool, down: bool) -> None:
+        """For a while nothing comes through in a direction; it comes later, unless the connection ends first."""
+        until = self._broker.now + seconds
+        self._up_due = max(self._up_due, until if up else 0.0)
+        self._down_due = max(self._down_due, until if down else 0.0)
+
+    def let_through(self) -> None:
+        """The broker can be reached again."""
+        self.cut_off = False
+        self._connect_later()
+
+    def _connect(self) -> None:
+        if not self.cut_off:
+            super()._connect()
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
         """Publish, or crash first."""
         self.fuse.burn()
+        if "/events/" in topic:
+            self.events[payload] = topic
         return super().publish(topic, payload, qos=qos, retain=retain)
 
     def ack(self, message: Arrived) -> None:
@@ -82,26 +108,53 @@ class FragileTransport(MemoryTransport):
         super().ack(message)
 
 
+class WatchedNode(Node):
+    """Notes with whom the link began anew.
+
+    Attributes:
+        resets: Gets the peers.
+    """
+
+    resets: set[str]
+
+    def _on_link_reset(self, peer: str) -> None:
+        super()._on_link_reset(peer)
+        self.resets.add(peer)
+
+
 class Member(ABC):
     """A node over its lives.
 
     Attributes:
         name: Its id.
         up: Whether a process runs.
+        absent: It does not start, for now.
+        cut_off: It does not reach the broker, for now.
+        lag_s: So long at most it pauses after each batch.
+        date_shift_s: How wrong its wall clock is.
+        ask_every_s: How often peers with open business are asked.
         crashes: How often one has crashed.
-        was_exempt: Its database was wiped or restored: it is excused for what it has forgotten.
+        was_exempt: Its database was wiped, restored or cloned: it is excused for what it has forgotten.
+        resets: Peers with whom the link has begun anew since the last loss.
+        events: What it has published as events, with their topics.
     """
+
+    ask_every_s = ASK_OPEN_PEERS_EVERY_S
 
     def __init__(self, role: Role, name: str, broker: MemoryBroker, chance: Random) -> None:
         """Prepare; `start` begins its first process."""
         self.topics, self.name = Topics("caroni", role, name), name
         self.disk = Disk(role)
-        self.up = self.was_exempt = False
+        self.up = self.was_exempt = self.absent = self.cut_off = False
+        self.lag_s = self.date_shift_s = 0.0
         self.crashes = 0
+        self.resets: set[str] = set()
+        self.events: dict[bytes, str] = {}
         self.fuse = Fuse(chance)
         self._broker, self._chance = broker, chance
         self._inbox: list[Event | Call] = []
         self._offset = 0.0
+        self._idle_until = -inf
 
     @abstractmethod
     def make_reactor(self, node: Node) -> Reactor:
@@ -113,7 +166,9 @@ class Member(ABC):
         self._inbox = []
         database = FragileDatabase(self.disk.open(), self.fuse)
         self.transport = FragileTransport(self._broker, self.topics.client_id)
-        self.transport.fuse = self.fuse
+        self.transport.fuse, self.transport.cut_off = self.fuse, self.cut_off
+        self.transport.events = self.events
+        self._idle_until = -inf
         try:
             self._begin(database, now)
         except Crash:
@@ -122,7 +177,8 @@ class Member(ABC):
     def _begin(self, database: Database, now: float) -> None:
         chance = SeededChance(f"{self._chance.random()}")
         self.up = True
-        self.node = Node(Parts(self.topics, database, self.transport, chance, "0", self.name))
+        self.node = WatchedNode(Parts(self.topics, database, self.transport, chance, "0", self.name, self.ask_every_s))
+        self.node.resets = self.resets
         self.transport.will = Will(self.topics.presence, encode(self.node.will))
         self.node.attach(self.make_reactor(self.node))
         self.node.start(self.moment(now))
@@ -130,18 +186,24 @@ class Member(ABC):
 
     def moment(self, now: float) -> Moment:
         """Return the time as this process sees it."""
-        return Moment(now + self._offset, DATE + now)
+        return Moment(now + self._offset, DATE + now + self.date_shift_s)
 
     def next_due(self, now: float) -> float:
         """Return when it has something to do."""
         if not self.up:
             return inf
-        return now if self._inbox else self.node.next_due() - self._offset + ROUNDING_S
+        due = now if self._inbox else self.node.next_due() - self._offset + ROUNDING_S
+        return max(due, self._idle_until)
 
     def tell(self, call: Call) -> None:
-        """Put a command into the process's inbox."""
-        if self.up:
+        """Put a command into the process's inbox, if it listens."""
+        if self.up and self._idle_until <= self._broker.now:
             self._inbox.append(call)
+
+    @property
+    def inbox(self) -> Sequence[Event | Call]:
+        """What its next batch begins with."""
+        return self._inbox
 
     def run(self, now: float) -> None:
         """Run a batch, if there is something to do."""
@@ -149,6 +211,8 @@ class Member(ABC):
             return
         items: Sequence[Event | Call] = list(self._inbox)
         self._inbox.clear()
+        if self.lag_s:
+            self._idle_until = now + self.lag_s * self._chance.random()
         try:
             self.node.run_batch(items, self.moment(now))
         except Crash:
@@ -159,6 +223,35 @@ class Member(ABC):
         if self.up:
             self._gone()
 
+    def freeze(self, until: float) -> None:
+        """Run no more until then, with all that is in memory."""
+        self._idle_until = until
+
+    def isolate(self) -> None:
+        """Cut it off from the broker, until `heal`."""
+        self.cut_off = True
+        if self.up:
+            self.transport.cut_off = True
+            self._broker.cut(self.topics.client_id)
+
+    def heal(self) -> None:
+        """Let it run and connect again, as fast as it can."""
+        if self.up and self.transport.cut_off:
+            self.transport.let_through()
+        self.cut_off = self.absent = False
+        self.lag_s, self._idle_until = 0.0, -inf
+
+    def twin(self, *, fresh: bool) -> "Member":
+        """Return another node with this one's id, which is down: a copy of this one, or a `fresh` one."""
+        other = copy(self)
+        other.disk = Disk(self.topics.role)
+        if not fresh:
+            other.disk.restore(self.disk.copy())
+        other.up, other._inbox = False, []
+        other.resets, other.events = set(), {}
+        other.absent = other.cut_off = False
+        return other
+
     def _gone(self) -> None:
         self.crashes += 1
         self.up = False
@@ -168,10 +261,14 @@ class Member(ABC):
 class Manager(Member):
     """A workflow manager."""
 
-    def __init__(self, name: str, broker: MemoryBroker, chance: Random, templates: Templates) -> None:
+    def __init__(
+        self, name: str, broker: MemoryBroker, chance: Random, templates: Templates, settings: ManagerSettings
+    ) -> None:
         """Prepare a manager with these templates."""
         super().__init__("managers", name, broker, chance)
-        self.settings = ManagerSettings(lost_after_s=None, attempts=50, retry_delay_s=0.1)
+        self.settings = settings
+        if settings.lost_after_s is not None:
+            self.ask_every_s = min(self.ask_every_s, settings.lost_after_s / 3)
         self._templates = templates
 
     def make_reactor(self, node: Node) -> ManagerReactor:
@@ -191,6 +288,10 @@ class Agent(Member):
         self.host, self._types = host, types
         self._settings = AgentSettings(agent=name, **settings)
 
+    def serves(self, job_type: str) -> bool:
+        """Tell whether it has a job type."""
+        return self._types.get(job_type) is not None
+
     def make_reactor(self, node: Node) -> AgentReactor:
         """Put the agent's reactor together."""
         inbox = self._inbox
@@ -203,6 +304,13 @@ class Agent(Member):
         parts = AgentParts(self._settings, self._types, node.topics, store, node.links, node.chance, self.host)
         self.reactor = AgentReactor(parts)
         return self.reactor
+
+    def twin(self, *, fresh: bool) -> "Agent":
+        """Return another agent with this one's id, on a host of its own."""
+        other = super().twin(fresh=fresh)
+        assert isinstance(other, Agent)
+        other.host = self.host.twin(fresh=fresh)
+        return other
 
     def _gone(self) -> None:
         super()._gone()

@@ -1,30 +1,97 @@
 """Schedules: what goes wrong in a federation, chosen by its seed, and when it ends."""
 
-import sqlite3
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from random import Random
 
+from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.transport.memory import Faults
-from tests.simulation.checker import is_quiet, problems
-from tests.simulation.federation import PLANS, Federation
-from tests.simulation.members import Member
+from tests.simulation.checker import is_wedged, problems, unrest
+from tests.simulation.faults import FAULTS
+from tests.simulation.federation import Federation
+from tests.simulation.plans import PLANS, TYPES
+from tests.simulation.trace import Trace
 
-BAD_BROKER = Faults(drop=0.1, double=0.1, reorder=0.1, late_s=0.3, cut=0.02, wipe=0.002)
-CRASH = 0.003
+NETWORK = ("partition", "one way", "wipe broker", "stop broker", "restore broker")
+TIME = ("jump clock", "freeze", "slow jobs", "lag")
+PROCESSES = ("crash", "vanish", "reboot", "black hole")
+AGENTS = ("lose agent", "restore agent", "reboot", "crash")
+MANAGERS = ("lose manager", "restore manager", "crash")
+USERS = ("cancel", "retry")
+
+KINDS: Mapping[str, Sequence[str]] = {
+    "all": tuple(FAULTS),
+    "crashes": ("crash", *USERS),
+    "network": (*NETWORK, "crash"),
+    "time": (*TIME, "crash"),
+    "hosts": (*PROCESSES, *USERS),
+    "agents": AGENTS,
+    "managers": MANAGERS,
+    "clones": ("clone", "crash"),
+}
+"""Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
+
+WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 CALM_S = 7200.0
+PROBE_S = 60.0
 
 
-def rough(seed: int) -> Federation:
-    """Return a federation on a bad broker, whose processes crash at any point and whose jobs fail now and then."""
-    federation = Federation(seed, managers=2, agents=3, fail=0.1)
-    federation.broker.faults = BAD_BROKER
+def play(kind: str, seed: int, trace: Trace | None = None) -> list[str]:
+    """Run the schedule of a seed to its end; return what is wrong then."""
+    with _traced(trace):
+        federation = make(kind, seed, trace)
+        befall(federation, kind)
+        return end(federation)
+
+
+def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
+    """Return the federation of a seed, all of it started: small in most cases."""
+    chance = Random(f"{kind} {seed}")
+    large = chance.random() < 0.05
+    settings = ManagerSettings(
+        lost_after_s=chance.choice((None, None, 30.0, 300.0)),
+        attempts=chance.choice((3, 50)),
+        retry_delay_s=0.1,
+        retention_s=None,
+    )
+    federation = Federation(
+        f"{kind} {seed}",
+        managers=chance.randint(2, 3) if large else chance.choice((1, 1, 1, 2)),
+        agents=chance.randint(4, 6) if large else chance.choice((1, 2, 2, 3)),
+        fail=chance.choice((0.0, 0.1, 0.3)),
+        most_queued=chance.choice((3, 1000, 1000)),
+        settings=settings,
+        once=frozenset(name for name in TYPES if chance.random() < 0.15),
+        trace=trace,
+    )
+    if chance.random() < 0.8:
+        some = chance.random()
+        federation.broker.faults = Faults(0.1 * some, 0.1 * some, 0.1 * some, 0.3, 0.02 * some, 0.002 * some)
     for member in federation.members:
-        member.fuse.probability = CRASH
+        member.fuse.probability = chance.choice((0.0, 0.001, 0.003, 0.01))
     federation.start()
-    for template in PLANS:
-        for manager in federation.managers:
-            federation.submit(manager.name, template)
-            pass_time(federation, 5)
     return federation
+
+
+def befall(federation: Federation, kind: str) -> None:
+    """Let users want workflows, and faults come, as the federation's chance has it."""
+    chance = federation.chance
+    names = [name for name in KINDS[kind] if chance.random() < 0.6] or list(KINDS[kind])
+    weights = [FAULTS[name][0] for name in names]
+    for _ in range(max(1, len(federation.members) // 2)):
+        want(federation)
+    for name in chance.choices(names, weights, k=chance.randint(3, 8)):
+        pass_time(federation, chance.choice((1.0, 5.0, 20.0)))
+        FAULTS[name][1](federation)
+        if chance.random() < 0.2:
+            want(federation)
+    pass_time(federation, chance.choice((5.0, 20.0, 300.0)))
+
+
+def want(federation: Federation) -> None:
+    """Let a user want some workflow of some manager."""
+    federation.users.submit(federation.chance.choice(federation.managers).name, federation.chance.choice([*PLANS]))
 
 
 def pass_time(federation: Federation, most_s: float) -> None:
@@ -33,49 +100,42 @@ def pass_time(federation: Federation, most_s: float) -> None:
     federation.start()
 
 
-def lose_databases(federation: Federation, victims: Sequence[Member]) -> None:
-    """Wipe databases of some nodes, and put older copies back."""
-    copies: list[tuple[Member, sqlite3.Connection]] = []
-    for _ in range(15):
-        pass_time(federation, 5)
-        victim = federation.chance.choice(victims)
-        fate = federation.chance.random()
-        if fate < 0.15:
-            victim.crash()
-            victim.disk.wipe()
-            victim.was_exempt = True
-        elif fate < 0.4:
-            copies.append((victim, victim.disk.copy()))
-        elif fate < 0.55 and copies:
-            victim, copy = federation.chance.choice(copies)
-            victim.crash()
-            victim.disk.restore(copy)
-            victim.was_exempt = True
-        federation.start()
-
-
-def crashes(federation: Federation) -> None:
-    """A bad broker, and crashes at any point."""
-    for _ in range(10):
-        pass_time(federation, 20)
-
-
-def agents(federation: Federation) -> None:
-    """Agents lose their databases as well."""
-    lose_databases(federation, federation.agents)
-
-
-def managers(federation: Federation) -> None:
-    """Managers lose theirs; who wants a workflow asks for it again."""
-    lose_databases(federation, federation.managers)
-    federation.submit_again([manager.name for manager in federation.managers if manager.was_exempt])
-
-
-KINDS: dict[str, Callable[[Federation], None]] = {"crashes": crashes, "agents": agents, "managers": managers}
-
-
 def end(federation: Federation) -> list[str]:
-    """Let nothing go wrong any more, and return what is wrong when all is quiet."""
+    """Let nothing go wrong any more, and return what is wrong when all is at rest."""
     federation.calm()
-    quiet = federation.run(CALM_S, lambda: is_quiet(federation))
-    return problems(federation) + ([] if quiet else [f"not quiet {CALM_S:g} s after the last fault"])
+    left = _rest(federation)
+    if not left and is_wedged(federation, PROBE_S):
+        left = ["a link is wedged", *_rest(federation)]
+    return problems(federation) + left
+
+
+def _rest(federation: Federation) -> list[str]:
+    """Wait until all is at rest, while users retry what failed; return what is not at rest after `CALM_S`."""
+    deadline = federation.now + CALM_S
+    waits = iter(WAITS_S)
+    while left := unrest(federation):
+        if federation.now >= deadline:
+            return [f"{CALM_S:g} s after the last fault: {each}" for each in left]
+        federation.run(next(waits, WAITS_S[-1]))
+        federation.users.retry_failed()
+    return []
+
+
+@contextmanager
+def _traced(trace: Trace | None) -> Iterator[None]:
+    """Let a trace have what the product logs; without one nothing is logged, which costs much."""
+    product = logging.getLogger("caroni_edge")
+    disabled, level, propagate = logging.root.manager.disable, product.level, product.propagate
+    logging.disable(logging.NOTSET if trace else logging.CRITICAL)
+    if trace:
+        product.addHandler(trace)
+        product.setLevel(logging.DEBUG)
+        product.propagate = False
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        product.setLevel(level)
+        product.propagate = propagate
+        if trace:
+            product.removeHandler(trace)

@@ -94,6 +94,21 @@ def test_a_demand_that_stands_is_said_to_agents_that_have_come(bench: Bench) -> 
     assert bench.demands() == {}, "it served upper before"
 
 
+def test_after_a_connect_each_agent_is_told_the_demand_once(bench: Bench) -> None:
+    """It may have connected after the demand was said."""
+    bench.start("one")
+    first = request(bench)
+    bench.connect()
+    assert request(bench) == first
+    bench.advance(5)
+    for _ in range(2):
+        bench.presence("a1")
+    assert request(bench) == first
+    bench.presence("a1")
+    bench.advance(59)
+    assert bench.demands() == {}
+
+
 def test_a_demand_that_is_gone_is_cleared(bench: Bench) -> None:
     bench.start("one")
     bench.demands()

@@ -1,0 +1,108 @@
+"""Whether every promise was kept, by what the databases, the jobs' files and the logs say in the end."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from caroni_edge.agent.keeper.records import RUNNING
+from tests.chaos.stage import Member, Stage
+from tests.chaos.work import Ear, User, ask
+
+FAULTS_OF_THE_PROGRAM = (
+    "action=settle_failed",
+    "action=connection_failed",
+    "action=command_failed",
+    "action=thread_ended",
+    "action=transport_ended",
+    "action=message_dead",
+    "Traceback",
+)
+
+STEPS = """
+    SELECT workflows.id AS workflow, steps.path, steps.status, steps.outputs,
+        (SELECT count(*) FROM jobs WHERE jobs.step = steps.id AND jobs.status = 'completed') AS completed
+    FROM steps JOIN workflows ON workflows.seq = steps.workflow
+"""
+JOBS = """
+    SELECT jobs.job, jobs.attempt, jobs.status, jobs.reason, workflows.id AS workflow, steps.path
+    FROM jobs JOIN steps ON steps.id = jobs.step JOIN workflows ON workflows.seq = steps.workflow
+"""
+WORKFLOWS = "SELECT id, status, reason, outputs FROM workflows"
+
+
+def unfinished(member: Member) -> list[str]:
+    """Return what a node still waits for, when all work has ended."""
+    counts = {
+        "messages in the outbox": "SELECT count(*) FROM outbox",
+        "events": "SELECT count(*) FROM events",
+    }
+    if member.is_agent:
+        counts["live jobs"] = "SELECT coalesce(sum(jobs), 0) FROM load WHERE state IN ('pending', 'queued', 'running')"
+        counts["open offers"] = "SELECT count(*) FROM offers WHERE state = 'open'"
+    else:
+        counts["open jobs"] = "SELECT count(*) FROM jobs WHERE open"
+        counts["open offers"] = "SELECT count(*) FROM offers"
+    left = {what: ask(member.daemon.state_dir, statement)[0][0] for what, statement in counts.items()}
+    if member.is_agent:
+        left["jobs in the keeper's list"] = len(list((member.daemon.state_dir / RUNNING).iterdir()))
+    return [f"{member.name} has {count} {what}" for what, count in left.items() if count]
+
+
+def check(stage: Stage, users: Iterable[User], ear: Ear) -> dict[str, list[str]]:
+    """Return all that is wrong, by what was promised not to be."""
+    managers, members = stage.managers, stage.members
+    return {
+        "lost": [problem for user in users for problem in _lost(user)],
+        "completed twice": [problem for member in managers for problem in _completed_twice(member)],
+        "said twice to be completed": [f"{name}: {ids}" for name, ids in ear.completed.items() if len(ids) > 1],
+        "one attempt's effect twice": list(_started_twice(stage.effects)),
+        "completed without an effect": [problem for member in managers for problem in _no_effect(stage, member)],
+        "left over": [problem for member in members for problem in unfinished(member)],
+        "failures of the program": [problem for member in members for problem in _failures_of_the_program(member)],
+    }
+
+
+def _lost(user: User) -> Iterator[str]:
+    found = {row["id"]: row for row in ask(user.manager.state_dir, WORKFLOWS)}
+    for workflow, outputs in user.wanted.items():
+        row = found.get(workflow)
+        if row is None:
+            yield f"lost: {workflow} is not known"
+        elif row["status"] != "completed":
+            yield f"lost: {workflow} is {row['status']}: {row['reason']}"
+        elif json.loads(row["outputs"]) != outputs:
+            yield f"{workflow} has the outputs {row['outputs']}, and should have {outputs}"
+    for workflow in found.keys() - user.wanted.keys():
+        yield f"{workflow} was started by nobody"
+
+
+def _completed_twice(member: Member) -> Iterator[str]:
+    for row in ask(member.daemon.state_dir, STEPS):
+        if row["status"] != "completed" or row["completed"] != 1:
+            yield f"{row['workflow']}/{row['path']} is {row['status']} with {row['completed']} completed attempts"
+
+
+def _started_twice(effects: Path) -> Iterator[str]:
+    attempts: Counter[str] = Counter()
+    for path in effects.iterdir():
+        lines = path.read_text().splitlines()
+        attempts.update(line.partition(" ")[0] for line in lines)
+        if len(lines) > 1:
+            yield f"job {path.name} was started {len(lines)} times: {lines}"
+    yield from (f"attempt {attempt} was started {times} times" for attempt, times in attempts.items() if times > 1)
+
+
+def _no_effect(stage: Stage, member: Member) -> Iterator[str]:
+    for row in ask(member.daemon.state_dir, f"{JOBS} WHERE jobs.status = 'completed'"):
+        path, wanted = stage.effects / row["job"], f"{row['workflow']}/{row['path']}/{row['attempt']} {row['job']}"
+        if not path.exists() or wanted not in path.read_text().splitlines():
+            yield f"job {row['job']} completed, but left no line {wanted}"
+
+
+def _failures_of_the_program(member: Member) -> Iterator[str]:
+    for line in member.daemon.log.splitlines():
+        if any(words in line for words in FAULTS_OF_THE_PROGRAM):
+            yield f"{member.name} logged: {line}"
+    for row in ask(member.daemon.state_dir, "SELECT peer, message, traceback FROM dead_letters"):
+        yield f"{member.name} could not handle a {row['message']} of {row['peer']}: {row['traceback']}"

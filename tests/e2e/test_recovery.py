@@ -1,0 +1,161 @@
+"""Full queues, dead keepers, a broker that is not there from the start: all completes, and nothing runs twice."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from caroni_edge.agent.keeper.processes import marked
+from caroni_edge.agent.keeper.records import JOBS, OUTPUTS
+from tests.brokers import Mosquitto
+from tests.e2e.daemons import Daemon, Fleet
+from tests.keepers import keepers_of
+from tests.support import wait_until
+
+TEMPLATE = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {message: string}
+outputs: {result: {type: string, outputSource: only/jobout}}
+steps:
+  only:
+    in: {message: message}
+    out: [jobout]
+    run:
+      class: Operation
+      inputs: {message: string}
+      outputs: {jobout: string}
+      hints: {caroni:JobType: {name: note}}
+"""
+LOOK_EVERY_S = 0.1
+
+
+class Notes:
+    """One-step workflows whose job notes that it runs, and ends when it is let go on."""
+
+    def __init__(self, directory: Path) -> None:
+        self._trace, self._go = directory / "trace", directory / "go"
+        self.templates, self.types = directory / "templates", directory / "types"
+        self.templates.mkdir()
+        self.types.mkdir()
+        (self.templates / "one.cwl").write_text(TEMPLATE)
+        script = f"""
+            echo "$CARONI_WORKFLOW/$CARONI_ATTEMPT" >> {self._trace}
+            while [ ! -e {self._go} ]; do sleep 0.05; done
+            printf 'jobout=%s\\n' "$CARONI_ENV_message" >> "$CARONI_OUTPUTS"
+        """
+        facts = {"name": "note", "inputs": {"message": "string"}, "outputs": {"jobout": "string"}, "script": script}
+        (self.types / "note.yaml").write_text(yaml.safe_dump(facts))
+
+    def go_on(self) -> None:
+        """Let the jobs end."""
+        self._go.touch()
+
+    def runs(self) -> list[str]:
+        """Return `workflow/attempt` of each start, sorted."""
+        return sorted(self._trace.read_text().split()) if self._trace.exists() else []
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Notes:
+    return Notes(tmp_path)
+
+
+def start(manager: Daemon, workflow: str) -> None:
+    """Start a workflow by the API."""
+    body = {"template": "one", "inputs": {"message": workflow}, "id": workflow}
+    assert manager.post("/api/workflows", body).status_code == 201
+
+
+def wait_completed(manager: Daemon, count: int) -> None:
+    """Wait until so many workflows have completed."""
+    path = "/api/workflows?status=completed&limit=1000"
+
+    def completed() -> bool:
+        return len(manager.get(path)["workflows"]) == count
+
+    wait_until(completed, 60, f"{count} workflows to complete", every_s=LOOK_EVERY_S)
+
+
+def test_work_for_an_agent_that_was_away_passes_through_a_queue_of_five(
+    make_mosquitto: Callable[..., Mosquitto], tmp_path: Path, notes: Notes
+) -> None:
+    """What the broker drops is sent again as soon as the agent is heard; no long timer has to run out."""
+    fleet = Fleet(tmp_path, make_mosquitto(settings="max_queued_messages 5\n").start())
+    try:
+        notes.go_on()
+        manager = fleet.manager(templates=str(notes.templates))
+        agent = fleet.agent(job_types=str(notes.types), slots=4)
+        start(manager, "first")
+        wait_completed(manager, 1)
+        agent.kill()
+        for number in range(300):
+            start(manager, f"w{number}")
+        agent.start()
+        wait_completed(manager, 301)
+        assert notes.runs() == sorted(["first/1", *(f"w{number}/1" for number in range(300))])
+    finally:
+        fleet.close()
+
+
+@pytest.mark.parametrize("with_agent", [False, True], ids=["keeper alone", "agent and keeper"])
+@pytest.mark.parametrize("ends", ["while nobody looks", "when it is watched again"])
+def test_a_killed_keeper_fails_what_runs_and_doubles_nothing(
+    fleet: Fleet, notes: Notes, with_agent: bool, ends: str
+) -> None:
+    agent = fleet.agent(job_types=str(notes.types))
+    manager = fleet.manager(templates=str(notes.templates), retry_delay="100ms")
+    start(manager, "w1")
+    wait_until(notes.runs, 20, "the job to run")
+    if with_agent:
+        agent.kill()
+    (keeper,) = keepers_of(agent.state_dir)
+    if ends == "while nobody looks":
+        os.kill(keeper, signal.SIGSTOP)
+        notes.go_on()
+        (job,) = (agent.state_dir / JOBS).iterdir()
+        wait_until(lambda: not marked(str(job / OUTPUTS)), 20, "the job to end")
+    os.kill(keeper, signal.SIGKILL)
+    if with_agent:
+        agent.start()
+    wait_until(lambda: set(keepers_of(agent.state_dir)) - {keeper}, 20, "a new keeper")
+    notes.go_on()
+    wait_completed(manager, 1)
+    first, second = attempts(manager, "w1")
+    assert "keeper" in first["reason"]
+    assert second["status"] == "completed"
+    assert notes.runs() == ["w1/1", "w1/2"]
+
+
+def attempts(manager: Daemon, workflow: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = manager.get(f"/api/workflows/{workflow}")["steps"]["only"]["attempts"]
+    return found
+
+
+def test_nodes_work_without_a_broker_from_the_start(fleet: Fleet, mosquitto: Mosquitto, notes: Notes) -> None:
+    """The agent finishes its queue and keeps the results, the manager takes submissions; then everything flows."""
+    agent = fleet.agent(job_types=str(notes.types), slots=1, backlog=4)
+    manager = fleet.manager(templates=str(notes.templates))
+    queued = [f"w{number}" for number in range(5)]
+    for workflow in queued:
+        start(manager, workflow)
+    wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 5, 20, "the agent to have all jobs")
+    agent.stop()
+    manager.stop()
+    mosquitto.kill()
+    agent.start(wait=False)
+    manager.start(wait=False)
+    wait_until(lambda: agent.ready() == manager.ready() == 503, 20, "both to serve their pages")
+    notes.go_on()
+    path = "/api/jobs?status=completed"
+    wait_until(lambda: len(agent.get(path)["jobs"]) == 5, 20, "the agent to finish its queue", every_s=LOOK_EVERY_S)
+    start(manager, "later")
+    assert manager.get("/api/workflows/w0")["status"] != "completed"
+    mosquitto.start()
+    wait_completed(manager, 6)
+    assert notes.runs() == sorted([*(f"{workflow}/1" for workflow in queued), "later/1"])

@@ -1,0 +1,197 @@
+"""What workflows must give: a plan evaluated by plain recursion, and random plans to compare the engine with."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from functools import partial
+from random import Random
+from typing import Any
+
+from caroni_edge.manager.expressions import compile_text
+from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
+
+Job = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+"""Does a job: job type and inputs in, outputs out."""
+
+
+class Failed(Exception):
+    """The workflow fails."""
+
+
+def evaluate(plan: Plan, inputs: Mapping[str, Any], job: Job) -> dict[str, Any]:
+    """Return the outputs of a workflow.
+
+    Raises:
+        Failed: It gives none.
+    """
+    given, wrong = plan.check_inputs(inputs)
+    if wrong:
+        raise Failed(str(wrong))
+    known: dict[str, Mapping[str, Any]] = {}
+
+    def look(source: Source) -> Any:
+        if source.step is None:
+            return given[source.workflow_input or ""]
+        if source.step not in known:
+            known[source.step] = _step(plan.step_by_name[source.step], look, job)
+        return known[source.step][source.output or ""]
+
+    for step in plan.steps:
+        known.setdefault(step.name, _step(step, look, job))
+    return {each.name: _flow(each.link, look) for each in plan.outputs}
+
+
+def _step(step: PlanStep, look: Callable[[Source], Any], job: Job) -> dict[str, Any]:
+    given = {}
+    for each in step.inputs:
+        value = _flow(each.link, look) if each.link else None
+        given[each.name] = each.default if value is None else value
+    return _scatter(step, [*step.scatter], given, job) if step.scatter else _instance(step, given, job)
+
+
+def _scatter(step: PlanStep, names: list[str], given: dict[str, Any], job: Job) -> dict[str, Any]:
+    lists = [given[name] for name in names]
+    if not all(isinstance(each, list) for each in lists):
+        raise Failed("no list")
+    if step.method == "nested_crossproduct" and len(names) > 1:
+        first, *others = names
+        found = [_scatter(step, others, {**given, first: item}, job) for item in given[first]]
+    else:
+        if step.method == "dotproduct" and len({len(each) for each in lists}) > 1:
+            raise Failed("lengths")
+        together = zip(*lists, strict=True) if step.method == "dotproduct" else itertools.product(*lists)
+        found = [_instance(step, {**given, **dict(zip(names, items, strict=True))}, job) for items in together]
+    return {name: [each[name] for each in found] for name in step.outputs}
+
+
+def _instance(step: PlanStep, given: dict[str, Any], job: Job) -> dict[str, Any]:
+    values = {
+        each.name: compile_text(each.value_from).value(given, given[each.name]) if each.value_from else given[each.name]
+        for each in step.inputs
+    }
+    if step.when is not None and compile_text(step.when).value(values) is False:
+        return dict.fromkeys(step.outputs)
+    inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
+    return evaluate(step.workflow, inputs, job) if step.workflow else dict(job(step.job_type, inputs))
+
+
+def _flow(link: Link, look: Callable[[Source], Any]) -> Any:
+    values = [look(source) for source in link.sources]
+    match link.merge:
+        case None:
+            (value,) = values
+        case "merge_nested":
+            value = values
+        case "merge_flattened":
+            value = [item for each in values for item in (each if isinstance(each, list) else [each])]
+    if link.pick is None or not isinstance(value, list):
+        return value
+    there = [each for each in value if each is not None]
+    if link.pick == "all_non_null":
+        return there
+    if not there or (link.pick == "the_only_non_null" and len(there) > 1):
+        raise Failed(link.pick)
+    return there[0]
+
+
+# Random plans
+
+TYPES = ("red", "green", "blue")
+"""Job types that take the string `a`, and `red` the string `b` as well, and give the string `out`."""
+
+INPUTS: Mapping[str, Any] = {"x": "string", "many": "string[]", "yes": "boolean", "no": "boolean"}
+"""What random plans take."""
+
+
+def join(job_type: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Do a job of a random plan: name the type and all that it was given."""
+    given = "+".join(str(inputs[name]) for name in sorted(inputs) if inputs[name] is not None)
+    return {"out": f"{job_type}({given})"}
+
+
+def random_inputs(chance: Random) -> dict[str, Any]:
+    """Return inputs for random plans."""
+    many = [f"v{number}" for number in range(chance.randint(0, 4))]
+    return {"x": "x", "many": many, "yes": True, "no": False}
+
+
+def random_plan(chance: Random, name: str, depth: int = 2, most_steps: int = 4) -> Plan:
+    """Return a plan that is valid: steps with scatter, conditions, limits and expressions, and nested ones."""
+    maker = _Maker(chance, depth)
+    steps = tuple(maker.step(f"s{number}") for number in range(chance.randint(1, most_steps)))
+    taken = chance.sample(maker.texts + maker.lists, chance.randint(1, 2))
+    outputs = [PlanOutput(f"r{at}", "Any?", Link((source,))) for at, source in enumerate(taken)]
+    outputs.append(PlanOutput("last", "Any?", Link((Source(step=steps[-1].name, output=[*steps[-1].outputs][-1]),))))
+    parallel = chance.choice((None, None, None, 1, 3))
+    return Plan(name, tuple(PlanInput(key, kind) for key, kind in INPUTS.items()), tuple(outputs), steps, parallel)
+
+
+class _Maker:
+    """Makes steps, and knows what those that are made give: `texts` are strings, `lists` lists of strings."""
+
+    def __init__(self, chance: Random, depth: int) -> None:
+        self.chance, self.depth = chance, depth
+        self.texts = [Source(workflow_input="x")]
+        self.lists = [Source(workflow_input="many")]
+
+    def step(self, name: str) -> PlanStep:
+        return self._nested(name) if self.depth and self.chance.random() < 0.25 else self._leaf(name)
+
+    def _leaf(self, name: str) -> PlanStep:
+        chance, job_type = self.chance, self.chance.choice(TYPES)
+        names = ("a", "b") if job_type == "red" and chance.random() < 0.6 else ("a",)
+        scatter = tuple(each for each in names if chance.random() < 0.5)
+        method: Any = chance.choice(("flat_crossproduct", "nested_crossproduct")) if len(scatter) > 1 else "dotproduct"
+        if len(scatter) > 1 and chance.random() < 0.3:
+            method, same = "dotproduct", self._list()
+            links = dict.fromkeys(names, same)
+        else:
+            links = {each: self._list() if each in scatter else self._text() for each in names}
+        inputs = [self._input(each, link) for each, link in links.items()]
+        when = None
+        if chance.random() < 0.3:
+            when = "$(inputs.go)"
+            inputs.append(StepInput("go", None, Link((Source(workflow_input=chance.choice(("yes", "no"))),))))
+        self._gives(Source(step=name, output="out"), scatter, method, is_sure=when is None)
+        parallel = chance.choice((None, None, 1, 2))
+        kind = {"outputs": {"out": "string"}, "out": ("out",), "when": when, "parallel": parallel}
+        return PlanStep(name, job_type, None, tuple(inputs), scatter=scatter, method=method, **kind)
+
+    def _gives(self, source: Source, scatter: tuple[str, ...], method: str, *, is_sure: bool) -> None:
+        if is_sure and not scatter:
+            self.texts.append(source)
+        elif is_sure and (method != "nested_crossproduct" or len(scatter) == 1):
+            self.lists.append(source)
+
+    def _nested(self, name: str) -> PlanStep:
+        chance = self.chance
+        workflow = random_plan(chance, f"{name}-inner", self.depth - 1, 3)
+        scatter = ("x",) if chance.random() < 0.5 else ()
+        links = {"x": self._list() if scatter else self._text(), "many": self._list()}
+        links |= {flag: Link((Source(workflow_input=flag),)) for flag in ("yes", "no")}
+        inputs = tuple(StepInput(each, INPUTS[each], link) for each, link in links.items())
+        outputs = {each.name: each.type for each in workflow.outputs}
+        return PlanStep(name, "", workflow, inputs, outputs, tuple(outputs), scatter)
+
+    def _input(self, name: str, link: Link) -> StepInput:
+        value_from = self.chance.choice((None, None, None, "<$(self)>", "$(inputs.a)"))
+        return StepInput(name, "string", link, None, value_from)
+
+    def _text(self) -> Link:
+        chance = self.chance
+        if chance.random() < 0.8:
+            return Link((chance.choice(self.texts),))
+        pick: Any = chance.choice(("first_non_null", "first_non_null"))
+        return Link((chance.choice(self.texts), chance.choice(self.texts)), "merge_nested", pick)
+
+    def _list(self) -> Link:
+        chance = self.chance
+        if chance.random() < 0.5:
+            return Link((chance.choice(self.lists),))
+        if chance.random() < 0.5:
+            return Link((chance.choice(self.texts), chance.choice(self.lists)), "merge_flattened")
+        return Link((chance.choice(self.texts), chance.choice(self.texts)), "merge_nested", "all_non_null")
+
+
+def expected(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a random plan gives when all its jobs complete."""
+    return evaluate(plan, inputs, partial(join))

@@ -1,0 +1,101 @@
+"""What runs in the simulated federation: job types, plans of them, and what a plan gives."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
+from caroni_edge.agent.runner import JobOrder
+from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
+from caroni_edge.manager.templates import Template, Templates
+from caroni_edge.values import parse_type
+from tests import reference
+from tests.reference import TYPES
+
+BRANCHING = 12
+"""So many plans with scatter, conditions, nested workflows and limits."""
+
+
+def result(order: JobOrder) -> dict[str, Any]:
+    """What a job of the simulation computes."""
+    return reference.join(order.job_type.name, order.inputs)
+
+
+def chain(length: int) -> Plan:
+    """Steps in a row, of job types in turn."""
+    steps = []
+    source = Source(workflow_input="x")
+    for number in range(length):
+        steps.append(_step(f"s{number}", TYPES[number % len(TYPES)], {"a": source}))
+        source = Source(step=f"s{number}", output="out")
+    return _plan(f"chain{length}", steps, source)
+
+
+def diamond() -> Plan:
+    """One step, two that take its output, one that takes theirs."""
+    first, left, right = (Source(step=name, output="out") for name in ("first", "left", "right"))
+    steps = [
+        _step("first", "red", {"a": Source(workflow_input="x")}),
+        _step("left", "green", {"a": first}),
+        _step("right", "blue", {"a": first}),
+        _step("last", "red", {"a": left, "b": right}),
+    ]
+    return _plan("diamond", steps, Source(step="last", output="out"))
+
+
+def branching(number: int) -> Plan:
+    """A plan that branches out."""
+    return reference.random_plan(Random(f"plan {number}"), f"branching{number}")
+
+
+def inputs_of(plan: Plan, value: str) -> dict[str, Any]:
+    """Return what a workflow is started with, so that each gives something else."""
+    all_inputs = {"x": value, "many": [f"{value}-{number}" for number in range(3)], "yes": True, "no": False}
+    return {each.name: all_inputs[each.name] for each in plan.inputs}
+
+
+def expected(plan: Plan, value: str) -> dict[str, Any]:
+    """Evaluate a plan by plain recursion."""
+    return reference.expected(plan, inputs_of(plan, value))
+
+
+def job_types(names: list[str], once: frozenset[str]) -> JobTypes:
+    """Return the job types of an agent; those in `once` may not be repeated by themselves."""
+    return JobTypes(loaded={name: _job_type(name, repeat=name not in once) for name in names}, errors={})
+
+
+def _step(name: str, job_type: str, inputs: dict[str, Source]) -> PlanStep:
+    given = tuple(StepInput(name=key, type="string", link=Link((source,))) for key, source in inputs.items())
+    return PlanStep(name=name, job_type=job_type, inputs=given, outputs={"out": "string"}, out=("out",))
+
+
+def _plan(name: str, steps: list[PlanStep], last: Source) -> Plan:
+    output = PlanOutput(name="result", type="string", link=Link((last,)))
+    return Plan(template=name, inputs=(PlanInput(name="x", type="string"),), outputs=(output,), steps=tuple(steps))
+
+
+def _template(plan: Plan) -> Template:
+    return Template(plan.template, Path(f"{plan.template}.cwl"), plan, plan_hash(plan), (), "")
+
+
+def _job_type(name: str, *, repeat: bool) -> JobType:
+    inputs = {"a": parse_type("string")}
+    return JobType(
+        name=name,
+        inputs={**inputs, "b": parse_type("string?")} if name == "red" else inputs,
+        outputs={"out": parse_type("string")},
+        command=("true",),
+        script=None,
+        interpreter=(),
+        environment={},
+        limits=Limits(),
+        repeat=repeat,
+        path=Path(f"{name}.yaml"),
+    )
+
+
+PLANS = {
+    plan.template: plan
+    for plan in (chain(1), chain(3), chain(5), diamond(), *(branching(number) for number in range(BRANCHING)))
+}
+TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in PLANS.items()}, errors={})

@@ -1,0 +1,129 @@
+"""Those who want workflows: they ask until they know that they were heard, cancel, and retry what has failed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from caroni_edge.manager.triggers import Refused
+from caroni_edge.node import Call
+from caroni_edge.protocol.messages import Trigger
+from caroni_edge.reactor import Moment
+from tests.simulation.members import Manager
+from tests.simulation.plans import PLANS, inputs_of
+
+ASK_AGAIN_S = 2.0
+NOT_THERE = 404
+
+FAILED = "SELECT 1 FROM workflows WHERE id = ? AND status = 'failed'"
+HELD = """
+    SELECT 1 FROM steps s JOIN workflows w ON w.seq = s.workflow
+    WHERE w.id = ? AND w.status IN ('initializing', 'running', 'stalled') AND s.held IS NOT NULL"""
+
+
+@dataclass
+class Wanted:
+    """A workflow that somebody wants.
+
+    Attributes:
+        cancelled: They have changed their mind.
+        retries: How often they have asked to try it again.
+    """
+
+    workflow: str
+    manager: str
+    template: str
+    value: str
+    cancelled: bool = False
+    retries: int = 0
+
+
+class Users:
+    """What was asked of managers.
+
+    Attributes:
+        wanted: All workflows that were asked for.
+    """
+
+    def __init__(self, managers: Sequence[Manager]) -> None:
+        """Ask these managers, as they are at any time."""
+        self.wanted: list[Wanted] = []
+        self._managers = managers
+        self._unheard: dict[tuple[str, str], Wanted] = {}
+        self._due = -inf
+
+    def submit(self, manager: str, template: str) -> None:
+        """Want a workflow; it is asked for again by its id until the manager has it."""
+        number = len(self.wanted)
+        wanted = Wanted(f"w{number}", manager, template, f"v{number}")
+        self.wanted.append(wanted)
+        self._ask("start", wanted)
+
+    def cancel(self, wanted: Wanted) -> None:
+        """Ask until it is cancelled, or has ended before."""
+        wanted.cancelled = True
+        self._ask("cancel", wanted)
+
+    def retry(self, wanted: Wanted) -> None:
+        """Ask once to try again what has failed or is held."""
+        wanted.retries += 1
+        manager = self._manager(wanted)
+        manager.tell(Call(lambda at: manager.reactor.retry(wanted.workflow, at)))
+
+    def retry_failed(self) -> None:
+        """Look at all workflows, and retry what has failed or is held."""
+        for wanted in self.wanted:
+            if _any(self._manager(wanted), FAILED, wanted) or _any(self._manager(wanted), HELD, wanted):
+                self.retry(wanted)
+
+    def ask_again(self, manager: str) -> None:
+        """Ask a manager, which may have forgotten, for all that it was asked for."""
+        for wanted in self.wanted:
+            if wanted.manager == manager:
+                self._ask("start", wanted)
+                if wanted.cancelled:
+                    self._ask("cancel", wanted)
+
+    def next_due(self) -> float:
+        """Return when they ask again."""
+        return self._due if self._unheard else inf
+
+    def pump(self, now: float) -> None:
+        """Ask, if it is time."""
+        if now < self.next_due():
+            return
+        self._due = now + ASK_AGAIN_S
+        for (verb, _), wanted in self._unheard.items():
+            manager = self._manager(wanted)
+            manager.tell(Call(self._start(manager, wanted) if verb == "start" else self._cancel(manager, wanted)))
+
+    def _ask(self, verb: str, wanted: Wanted) -> None:
+        self._unheard[verb, wanted.workflow] = wanted
+        self._due = -inf
+
+    def _manager(self, wanted: Wanted) -> Manager:
+        return next(each for each in self._managers if each.name == wanted.manager)
+
+    def _start(self, manager: Manager, wanted: Wanted) -> Callable[[Moment], None]:
+        def work(at: Moment) -> None:
+            trigger = Trigger(
+                template=wanted.template, inputs=inputs_of(PLANS[wanted.template], wanted.value), id=wanted.workflow
+            )
+            _, is_new = manager.reactor.start_workflow(trigger, at)
+            if not is_new:  # it was committed before: the user has heard it
+                self._unheard.pop(("start", wanted.workflow), None)
+
+        return work
+
+    def _cancel(self, manager: Manager, wanted: Wanted) -> Callable[[Moment], None]:
+        def work(at: Moment) -> None:
+            try:
+                manager.reactor.cancel(wanted.workflow, at)
+            except Refused as refused:
+                if refused.status != NOT_THERE:  # it had ended before this question
+                    self._unheard.pop(("cancel", wanted.workflow), None)
+
+        return work
+
+
+def _any(manager: Manager, query: str, wanted: Wanted) -> bool:
+    return manager.disk.database.conn.execute(query, (wanted.workflow,)).fetchone() is not None
