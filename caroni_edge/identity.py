@@ -40,6 +40,7 @@ class Identity:
         self.say_due = inf
         self._name, self._conn = name, conn
         self._stay_away_s = STAY_AWAY_FIRST_S
+        self._was_away = False
         earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
         self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
         self.database = _get(conn, "database") or new_id()
@@ -53,9 +54,12 @@ class Identity:
     def on_connected(self, now: float, *, was_said: bool) -> None:
         """Say our presence; once it `was_said` in this run, only when we have read the one that is there.
 
-        Until then a node finds its own former presence. Later another's means another node.
+        Until then a node finds its own former presence. Later another's means another node. Who has stayed away says
+        its presence too: what is retained may be all that is left of the other one. If it is there, it comes back.
         """
-        self.say_due = now + LOOK_FOR_S if was_said else now
+        self.say_due = now + LOOK_FOR_S if was_said and not self._was_away else now
+        if self._was_away:
+            self._was_away, self.taken_by = False, None
 
     def on_disconnected(self) -> None:
         """Nothing can be said."""
@@ -76,7 +80,7 @@ class Identity:
             said = "id taken: another %s runs on %s; give each node an id of its own"
             log.error(said, self._name, self.taken_by, extra={"action": "id_taken"})
             if presence.boot < self.boot:
-                self.say_due = inf
+                self.say_due, self._was_away = inf, True
                 pause_s, self._stay_away_s = self._stay_away_s, min(self._stay_away_s * 2, STAY_AWAY_MOST_S)
                 return pause_s
         self.say_due = now

@@ -1,8 +1,10 @@
 """What tests of all layers share: waiting for a condition, and ports to listen on."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable
+from random import SystemRandom
 from typing import TypeVar
 
 Seen = TypeVar("Seen")
@@ -35,8 +37,13 @@ def wait_until(
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nobody listens on.
+
+    It is below those that the kernel gives to connections: a broker that takes seconds to listen, or is away for a
+    while, must not lose its port to one of them.
+    """
+    while True:
+        port = SystemRandom().randrange(10_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

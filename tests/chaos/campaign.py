@@ -66,29 +66,16 @@ def run(plan: Plan, directory: Path) -> Outcome:
     trace = Trace(directory / "trace.txt")
     with ExitStack() as opened:
         stage = open_stage(directory, plan.managers, plan.jobs, opened)
-        calm = threading.Event()
-        members = [MemberActor(member, plan.seed, trace, calm) for member in stage.members]
-        actors: list[Actor] = [BrokerActor(stage.broker, plan.seed, trace, calm), *members]
         for member in stage.members:
             member.daemon.start(wait=not member.is_agent)
-        share = 1 - (1 - plan.cut_off) ** (1 / PARTS_OF_A_PATH)
-        for actor in actors:
-            actor.pace(plan.outage_s, share)
         ear = Ear(stage.broker)
         opened.callback(ear.stop)
         users = [User(m.daemon, ear, plan.jobs // plan.managers, plan.most_open) for m in stage.managers]
-        opened.callback(calm.set)
-        _endure(users, actors, plan, trace)
-        calm.set()
-        for actor in actors:
-            actor.join()
-        _raise_failures(users, actors)
-        for member_actor in members:
-            member_actor.disarm()
+        stuck = _endure(stage, users, plan, trace)
         faults_ended = trace.note("", "faults end")
-        problems = _settle(stage, users)
+        stuck = stuck or _settle(stage, users)
         all_ended = trace.note("", "all work has ended")
-        found = {"stuck": problems, "ended by itself": trace.problems, **check(stage, users, ear)}
+        found = {"stuck": stuck, "ended by itself": trace.problems, **check(stage, users, ear)}
         broken = {promise: wrong for promise, wrong in found.items() if wrong}
         for promise, wrong in broken.items():
             for line in wrong:
@@ -100,47 +87,59 @@ def run(plan: Plan, directory: Path) -> Outcome:
         return Outcome(broken, f"{kept}\n\n{figures}", trace.path)
 
 
-def _endure(users: list[User], actors: list[Actor], plan: Plan, trace: Trace) -> None:
-    """Let users work and faults happen until nearly all is done."""
+def _endure(stage: Stage, users: list[User], plan: Plan, trace: Trace) -> list[str]:
+    """Let users work and faults happen until nearly all is done, then end the faults; return what got stuck."""
     trace.note("", f"begin: {plan}")
-    for thread in (*users, *actors):
-        thread.start()
-    enough = CALM_AT * sum(plan.jobs // plan.managers for _ in users)
+    calm = threading.Event()
+    members = [MemberActor(member, plan.seed, trace, calm) for member in stage.members]
+    actors: list[Actor] = [BrokerActor(stage.broker, plan.seed, trace, calm), *members]
+    share = 1 - (1 - plan.cut_off) ** (1 / PARTS_OF_A_PATH)
+    enough = CALM_AT * plan.jobs
 
     def is_enough() -> bool:
         _raise_failures(users, actors)
         return sum(user.ended() * user.jobs / max(1, len(user.wanted)) for user in users) >= enough
 
-    _wait_while_it_goes_on(users, is_enough)
+    for actor in actors:
+        actor.pace(plan.outage_s, share)
+    for thread in (*users, *actors):
+        thread.start()
+    try:
+        return _wait_while_it_goes_on(users, is_enough)
+    finally:
+        calm.set()
+        for actor in actors:
+            actor.join()
+        for member in members:
+            member.disarm()
 
 
 def _settle(stage: Stage, users: list[User]) -> list[str]:
-    """Wait for the end of all work, and until nothing is left to be said; return what did not end."""
-    try:
-        _wait_while_it_goes_on(users, lambda: all(user.is_done and user.ended() >= len(user.wanted) for user in users))
-        wait_until(lambda: not any(unfinished(member) for member in stage.members), STUCK_AFTER_S, every_s=LOOK_EVERY_S)
-    except AssertionError as error:
-        return [str(error)]
-    return []
+    """Wait for the end of all work, and until nothing is left to be said; return what got stuck."""
+
+    def have_ended() -> bool:
+        _raise_failures(users, [])
+        return all(user.is_done and user.ended() >= len(user.wanted) for user in users)
+
+    def nothing_is_left() -> bool:
+        return not any(unfinished(member) for member in stage.members)
+
+    return _wait_while_it_goes_on(users, have_ended) or _wait_while_it_goes_on(users, nothing_is_left)
 
 
-def _wait_while_it_goes_on(users: list[User], condition: Callable[[], bool]) -> None:
-    """Wait for a condition for as long as workflows end.
-
-    Raises:
-        AssertionError: For a long time none did.
-    """
+def _wait_while_it_goes_on(users: list[User], condition: Callable[[], bool]) -> list[str]:
+    """Wait for a condition for as long as workflows end; return that none did, if so."""
     most, give_up_at = -1, 0.0
 
-    def holds_or_goes_on() -> bool:
+    def holds_or_nothing_happens() -> bool:
         nonlocal most, give_up_at
         ended, now = sum(user.ended() for user in users), time.monotonic()
         if ended > most:
             most, give_up_at = ended, now + STUCK_AFTER_S
         return condition() or now > give_up_at
 
-    wait_until(holds_or_goes_on, inf, every_s=LOOK_EVERY_S)
-    assert condition(), f"for {STUCK_AFTER_S:g} s no workflow has ended, and {most} are done"
+    wait_until(holds_or_nothing_happens, inf, every_s=LOOK_EVERY_S)
+    return [] if condition() else [f"for {STUCK_AFTER_S:g} s no workflow has ended, and {most} are done"]
 
 
 def _raise_failures(users: list[User], actors: list[Actor]) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ TINY_QUEUE, LARGE_QUEUE = 5, 1_000_000
 KEEPER_PLACES = PLACES[PLACES.index("before-start-record") :]
 NODE_PLACES = PLACES[: PLACES.index("before-start-request")]
 AGENT_PLACES = PLACES[: PLACES.index("before-start-record")]
-ARMED_SHARE, ARMED_CHANCE = 0.4, 0.02
+ARMED_SHARE, ARMED_CHANCE = 0.6, 0.02
 LEAST_UP_S = 0.5
 
 
@@ -143,6 +143,8 @@ class MemberActor(Actor):
     def __init__(self, member: Member, seed: int, trace: Trace, calm: threading.Event) -> None:
         super().__init__(member.name, seed, trace, calm)
         self._member, self._daemon = member, member.daemon
+        decks = (AGENT_PLACES, KEEPER_PLACES) if member.is_agent else (NODE_PLACES,)
+        self._places = [self._in_turn(deck) for deck in decks]
 
     def faults(self) -> Sequence[Fault]:
         member, line, daemon = self._member, self._member.line, self._daemon
@@ -171,6 +173,11 @@ class MemberActor(Actor):
             Fault("killed with its keeper", self._kill_both, self.start_daemon),
         )
 
+    def _in_turn(self, places: Sequence[str]) -> Iterator[str]:
+        """Yield all places again and again, each time in another order."""
+        while True:
+            yield from self.rng.sample(places, len(places))
+
     def _keeper(self) -> list[int]:
         return keepers_of(self._daemon.state_dir)
 
@@ -189,10 +196,7 @@ class MemberActor(Actor):
 
     def start_daemon(self) -> None:
         """Start it; sometimes it is to die at a place that is named in the code."""
-        places = [self.rng.choice(AGENT_PLACES if self._member.is_agent else NODE_PLACES)]
-        if self._member.is_agent:
-            places.append(self.rng.choice(KEEPER_PLACES))
-        armed = [f"{place}={ARMED_CHANCE}" for place in places if self.rng.random() < ARMED_SHARE]
+        armed = [f"{next(places)}={ARMED_CHANCE}" for places in self._places if self.rng.random() < ARMED_SHARE]
         self._daemon.environ = {VARIABLE: ",".join(armed)} if armed else {}
         self._daemon.start(wait=False)
         self.trace.note(self.name, f"started {' '.join(armed)}")

@@ -75,6 +75,8 @@ def test_work_goes_on_after_the_broker_was_killed(broker_fleet: Fleet, broker: B
     chain.go_on()
     broker.start()
     chain.assert_each_step_ran_once()
+    broker_fleet.trigger({"template": "test_simple", "inputs": {"message": "y"}, "id": "w2"})
+    assert broker_fleet.outputs("w2") == {"result": "y"}
 
 
 @pytest.mark.parametrize("who", ["agent", "manager"])

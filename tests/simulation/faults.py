@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from tests.simulation.federation import Federation
-from tests.simulation.members import Manager, Member
+from tests.simulation.members import Member
 from tests.simulation.plans import TYPES
 
 DAY_S = 86400.0
@@ -168,13 +168,12 @@ def lose_agent(federation: Federation) -> None:
 
 
 def lose_manager(federation: Federation) -> None:
-    """A manager is installed anew with its id; users ask again."""
+    """A manager is installed anew with its id."""
     manager = federation.chance.choice(federation.managers)
     federation.note(f"the database of {manager.name} is lost")
     manager.crash()
     manager.disk.wipe()
     federation.lost(manager)
-    federation.users.ask_again(manager.name)
 
 
 def restore_agent(federation: Federation) -> None:
@@ -183,7 +182,7 @@ def restore_agent(federation: Federation) -> None:
 
 
 def restore_manager(federation: Federation) -> None:
-    """A backup of a manager's database is put back after a while; users ask again."""
+    """A backup of a manager's database is put back after a while."""
     _restore_later(federation, federation.chance.choice(federation.managers))
 
 
@@ -198,8 +197,6 @@ def _restore_later(federation: Federation, member: Member) -> None:
         member.crash()
         member.disk.restore(copy)
         federation.lost(member)
-        if isinstance(member, Manager):
-            federation.users.ask_again(member.name)
 
     federation.later(min(a_while_s(federation.chance), 120.0), restore)
 

@@ -148,6 +148,9 @@ class Federation:
             agent.host.fail, agent.host.slowness = 0.0, 1.0
         self._mend_black_holes()
         self.start()
+        for manager in self.managers:
+            if manager.was_exempt:
+                self.users.ask_again(manager.name)
 
     def _mend_black_holes(self) -> None:
         """See to it that every job type can be run by somebody; who else fails always may go on to do so."""
@@ -188,7 +191,7 @@ class Federation:
         gone = twin
         if instead:
             gone, group[place] = group[place], twin
-            self.lost(twin)
+        self.lost(group[place])
         gone.crash()
         gone.absent = True
 

@@ -63,7 +63,8 @@ class Host:
             self._ended[job] = JobEnded(job=job, reason=UNSEEN, started=0.0)
 
     def wipe(self) -> None:
-        """All processes are gone, and all directories."""
+        """All processes are gone, and all directories: nobody can know here what was started before."""
+        self.started.clear()
         self._running.clear()
         self._ended.clear()
 
@@ -74,7 +75,6 @@ class Host:
         other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
         other.reboot()
         if fresh:
-            other.started.clear()
             other.wipe()
         return other
 
