@@ -11,16 +11,21 @@ from functools import lru_cache
 from typing import Any
 
 from caroni_edge.jsontext import shown
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 
 LIMIT_CHARACTERS = 10_000
+"""So long may an expression be. What it gives as text has no more characters than the inputs of a job have bytes."""
 
 _SYMBOL = r"\w+"
 _SEGMENT = re.compile(
-    rf"""\.(?P<name>{_SYMBOL})|\[(?P<index>[0-9]{{1,9}})\]|\['(?P<single>(?:[^'\\]|\\.)*)'\]|\["(?P<double>(?:[^"\\]|\\.)*)"\]"""
+    rf"""\.(?P<name>{_SYMBOL})|\[(?P<index>[0-9]{{1,9}})\]|\['(?P<single>(?:[^'\\]|\\['"])*)'\]|\["(?P<double>(?:[^"\\]|\\['"])*)"\]"""
 )
 _ROOT = re.compile(_SYMBOL)
+_BEGIN = re.compile(r"\$[({]")
 _NEXT = re.compile(r"\\\$[({]|\\\\|\$[({]")
-_QUOTED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = re.compile(r"\\(['\"])")
+_NO_JAVASCRIPT = "JavaScript is not run here"
+_EXAMPLE = """$(inputs.ship.name), $(inputs["any name"]) or $(inputs.list[0])"""
 
 Segment = str | int
 
@@ -68,7 +73,7 @@ class Expression:
 
     def references(self) -> frozenset[str]:
         """Return what it looks at: `self`, `inputs.NAME`, or `inputs` where it takes all of them."""
-        return frozenset(_looks_at(part) for part in self.parts if isinstance(part, Reference))
+        return frozenset(_looks_at(part) for part in self.parts if isinstance(part, Reference) and part.root != "null")
 
     def value(self, inputs: Mapping[str, Any], self_value: Any = None) -> Any:
         """Return its value: that of a reference that stands alone, else a text.
@@ -80,27 +85,29 @@ class Expression:
         Raises:
             ExpressionProblem: A reference leads nowhere.
         """
-        values = [part.value(inputs, self_value) if isinstance(part, Reference) else part for part in self.parts]
-        if len(values) == 1:
-            return values[0]
-        return "".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in values)
+        values = (part.value(inputs, self_value) if isinstance(part, Reference) else part for part in self.parts)
+        if len(self.parts) == 1:
+            return next(values)
+        text = ""
+        for value in values:
+            text += value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+            if len(text) > VALUES_LIMIT_BYTES:
+                raise ExpressionProblem(f"{shown(self.text)} gives more than {VALUES_LIMIT_BYTES} characters")
+        return text
 
 
 @lru_cache(maxsize=4096)
 def compile_text(text: str) -> Expression:
     """Read a text that may hold references; one without any means itself.
 
+    White space around the text does not count, where there is a reference in it.
+
     Raises:
         ExpressionProblem: A reference is no good, or is JavaScript.
     """
     if len(text) > LIMIT_CHARACTERS:
         raise ExpressionProblem(f"an expression has {LIMIT_CHARACTERS} characters at most")
-    stripped = text.strip()
-    if stripped.startswith("$(") and stripped.endswith(")"):
-        reference, end = _reference(stripped, 0)
-        if end == len(stripped):
-            return Expression(text, (reference,))
-    return Expression(text, tuple(_parts(text)))
+    return Expression(text, tuple(_parts(text.strip())) if _BEGIN.search(text) else (text,))
 
 
 def _parts(text: str) -> list[str | Reference]:
@@ -113,7 +120,7 @@ def _parts(text: str) -> list[str | Reference]:
             plain += found[0][1:]
             continue
         if found[0] == "${":
-            raise ExpressionProblem(f"{shown(text)}: JavaScript is not run here")
+            raise ExpressionProblem(f"{shown(text)}: {_NO_JAVASCRIPT}")
         if plain:
             parts.append(plain)
             plain = ""
@@ -129,15 +136,13 @@ def _reference(text: str, begin: int) -> tuple[Reference, int]:
     """Read the reference that begins there; return it, and where it ends."""
     at = begin + len("$(")
     root = _ROOT.match(text, at)
-    if root is None:
-        raise ExpressionProblem(f"{shown(text[begin:])} is no parameter reference, as in $(inputs.name)")
-    at, segments = root.end(), []
-    while (found := _SEGMENT.match(text, at)) is not None:
+    at, segments = root.end() if root else at, []
+    while root and (found := _SEGMENT.match(text, at)) is not None:
         segments.append(_segment(found))
         at = found.end()
-    if text[at : at + 1] != ")":
-        what = "JavaScript is not run here" if ")" in text[at:] else "its bracket is not closed"
-        raise ExpressionProblem(f"{shown(text[begin:])}: {what}; a reference is as $(inputs.name[0])")
+    if root is None or text[at : at + 1] != ")":
+        what = f"{_NO_JAVASCRIPT}; a reference is as {_EXAMPLE}" if ")" in text[at:] else "its bracket is not closed"
+        raise ExpressionProblem(f"{shown(text[begin:])}: {what}")
     written = text[begin : at + 1]
     if root[0] == "runtime":
         raise ExpressionProblem(f"{written}: `runtime` means nothing for a step")
@@ -163,7 +168,7 @@ def _looks_at(reference: Reference) -> str:
 
 def _has(value: object, segment: Segment) -> bool:
     if isinstance(segment, int):
-        return isinstance(value, list) and segment < len(value)
+        return isinstance(value, list | str) and segment < len(value)
     return isinstance(value, Mapping) and segment in value
 
 
