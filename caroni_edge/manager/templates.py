@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caroni_edge.documents import Document, Findings, Problem, Problems, in_order, load
-from caroni_edge.manager.cwl.process import read_document
-from caroni_edge.manager.cwl.reading import root
 from caroni_edge.manager.cwl.wiring import Wiring
-from caroni_edge.manager.cwl.workflow import is_workflow, read_workflow
+from caroni_edge.manager.cwl.workflow import is_workflow, read_file, read_workflow
 from caroni_edge.manager.plan import Plan, plan_hash
 
 SUFFIXES = (".cwl", ".yaml", ".yml")
@@ -107,7 +105,7 @@ def check_file(path: Path) -> tuple[Problem, ...]:
     except Problems as problems:
         return problems.problems
     findings = Findings(document)
-    read_document(root(findings))
+    read_file(findings, path.parent)
     return in_order(findings.problems)
 
 

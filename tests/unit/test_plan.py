@@ -1,4 +1,4 @@
-"""Plans: their one JSON form and hash, what feeds what, and the check of a trigger's inputs."""
+"""Plans: their one JSON form and hash, their steps, and the check of a trigger's inputs."""
 
 import json
 from typing import Any
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caroni_edge.manager.plan import (
+    Link,
     Plan,
     PlanInput,
     PlanOutput,
@@ -18,6 +19,7 @@ from caroni_edge.manager.plan import (
     decode_plan,
     encode_plan,
     plan_hash,
+    prefix_of,
 )
 
 PLAN = Plan(
@@ -29,21 +31,30 @@ PLAN = Plan(
         PlanInput("sizes", {"type": "array", "items": ["int", "string"]}, [1]),
         PlanInput("limit", "int?", 7),
     ),
-    (PlanOutput("result", "string", Source(step="join", output="jobout")),),
+    (PlanOutput("result", "string", Link((Source(step="join", output="jobout"),))),),
     (
         PlanStep(
-            "left", "upper", (StepInput("message", "string", Source(workflow_input="message")),), {"jobout": "string"}
+            "left",
+            "upper",
+            None,
+            (StepInput("message", "string", Link((Source(workflow_input="message"),))),),
+            {"jobout": "string"},
         ),
         PlanStep(
-            "right", "lower", (StepInput("message", "string", Source(workflow_input="message")),), {"jobout": "string"}
+            "right",
+            "lower",
+            None,
+            (StepInput("message", "string", Link((Source(workflow_input="message"),))),),
+            {"jobout": "string"},
         ),
         PlanStep(
             "join",
             "append",
+            None,
             (
-                StepInput("one", "string", Source(step="left", output="jobout")),
-                StepInput("two", "string", Source(step="right", output="jobout"), "nothing"),
-                StepInput("again", "string", Source(step="left", output="jobout")),
+                StepInput("one", "string", Link((Source(step="left", output="jobout"),))),
+                StepInput("two", "string", Link((Source(step="right", output="jobout"),)), "nothing"),
+                StepInput("again", "string", Link((Source(step="left", output="jobout"),))),
                 StepInput("count", "int", None, 5),
             ),
             {"jobout": "string"},
@@ -75,15 +86,6 @@ def test_what_is_at_its_default_is_left_out_of_the_json() -> None:
 def test_what_is_no_plan_is_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_plan(b'{"steps": []}')
-
-
-def test_feeds_names_who_takes_each_value() -> None:
-    assert PLAN.feeds == {
-        ("input", "message"): (("left", "message"), ("right", "message")),
-        ("step", "left", "jobout"): (("join", "one"), ("join", "again")),
-        ("step", "right", "jobout"): (("join", "two"),),
-    }
-    assert PLAN.feeds is PLAN.feeds
 
 
 def test_steps_are_found_by_name_and_by_what_they_wait_for() -> None:
@@ -122,18 +124,41 @@ def test_everything_wrong_with_inputs_is_told() -> None:
     ]
 
 
+def test_steps_of_nested_workflows_are_found_by_the_way_to_them() -> None:
+    inner = Plan("inner", (), (), (PlanStep("leaf", "upper"), PlanStep("other", "lower")))
+    outer = Plan("outer", (), (), (PlanStep("in", workflow=Plan("mid", (), (), (PlanStep("deep", workflow=inner),))),))
+    assert outer.step_at("in/deep/leaf").job_type == "upper"
+    assert outer.step_at("in/deep").workflow is inner
+    assert outer.job_types == {"upper", "lower"}
+    for wrong in ("leaf", "in/leaf", "in/deep/leaf/more"):
+        with pytest.raises(KeyError):
+            outer.step_at(wrong)
+
+
+@pytest.mark.parametrize(("path", "prefix"), [("a", ""), ("a[3]", ""), ("a[3]/b", "a[3]/"), ("a/b[1]/c", "a/b[1]/")])
+def test_the_prefix_of_a_path(path: str, prefix: str) -> None:
+    assert prefix_of(path) == prefix
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 SOURCES = st.builds(Source, workflow_input=NAMES) | st.builds(Source, step=NAMES, output=NAMES)
+MERGES = st.none() | st.sampled_from(["merge_nested", "merge_flattened"])
+LINKS = st.builds(Link, st.lists(SOURCES, max_size=3).map(tuple), MERGES)
 DEFAULTS = (
     st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.lists(st.text())
 )
-STEP_INPUTS = st.builds(StepInput, NAMES, st.just("Any"), st.none() | SOURCES, DEFAULTS)
-STEPS = st.builds(PlanStep, NAMES, NAMES, st.lists(STEP_INPUTS).map(tuple), st.dictionaries(NAMES, st.just("int")))
+STEP_INPUTS = st.builds(StepInput, NAMES, st.just("Any"), st.none() | LINKS, DEFAULTS, st.none() | st.text())
+NESTED = st.none() | st.builds(Plan, NAMES, st.just(()), st.just(()), st.just((PlanStep("leaf", "upper"),)))
+STEPS = st.builds(
+    PlanStep, NAMES, NAMES, NESTED, st.lists(STEP_INPUTS).map(tuple), st.dictionaries(NAMES, st.just("int"))
+)
 
 
 @given(st.lists(STEPS, unique_by=lambda step: step.name).map(tuple))
-def test_any_plan_comes_back_and_its_indexes_agree_with_its_steps(steps: tuple[PlanStep, ...]) -> None:
+def test_any_plan_comes_back_and_is_asked_the_same(steps: tuple[PlanStep, ...]) -> None:
     plan = Plan("t", (), (), steps)
     assert decode_plan(encode_plan(plan)) == plan
-    pairs = {(key, taker) for key, takers in plan.feeds.items() for taker in takers}
-    assert pairs == {(each.source.key, (step.name, each.name)) for step in steps for each in step.inputs if each.source}
+    assert plan_hash(decode_plan(encode_plan(plan))) == plan_hash(plan)
+    for step in steps:
+        sources = [source for each in step.inputs if each.link for source in each.link.sources]
+        assert step.waits_for == {source.step for source in sources if source.step is not None}

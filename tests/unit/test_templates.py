@@ -3,15 +3,16 @@
 import json
 from pathlib import Path
 from textwrap import dedent, indent
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caroni_edge.documents import Problems
-from caroni_edge.manager.cwl.features import PROCESSES, REQUIREMENTS, STEP, STEP_INPUT, WORKFLOW_INPUT, WORKFLOW_OUTPUT
+from caroni_edge.manager.cwl.features import PROCESSES, REQUIREMENTS, STEP_INPUT, WORKFLOW_INPUT, WORKFLOW_OUTPUT
 from caroni_edge.manager.cwl.order import topological_order
-from caroni_edge.manager.plan import PlanInput, PlanOutput, PlanStep, Source, StepInput
+from caroni_edge.manager.plan import Link, PlanInput, PlanOutput, PlanStep, Source, StepInput
 from caroni_edge.manager.templates import Template, check_file, load_template, load_templates
 
 TOOL = """\
@@ -40,6 +41,13 @@ CHAIN = """\
         run: tool.cwl
         hints: {caroni:JobType: {name: append}}
     """
+
+
+def taken(*written: str, **facts: Any) -> Link:
+    """Return a link from sources as they are written in a file."""
+    parts = [each.partition("/") for each in written]
+    sources = [Source(step=name, output=output) if output else Source(workflow_input=name) for name, _, output in parts]
+    return Link(tuple(sources), **facts)
 
 
 def write(directory: Path, **files: str) -> None:
@@ -82,19 +90,21 @@ def test_a_chain_becomes_a_plan(tmp_path: Path) -> None:
     assert template.text == dedent(CHAIN)
     plan = template.plan
     assert plan.inputs == (PlanInput("message", "string"),)
-    assert plan.outputs == (PlanOutput("result", "string", Source(step="second", output="jobout")),)
+    assert plan.outputs == (PlanOutput("result", "string", taken("second/jobout")),)
     assert plan.steps == (
         PlanStep(
             "first",
             "upper",
-            (StepInput("message", "string", Source(workflow_input="message")),),
+            None,
+            (StepInput("message", "string", taken("message")),),
             {"jobout": "string"},
             ("jobout",),
         ),
         PlanStep(
             "second",
             "append",
-            (StepInput("message", "string", Source(step="first", output="jobout")),),
+            None,
+            (StepInput("message", "string", taken("first/jobout")),),
             {"jobout": "string"},
             ("jobout",),
         ),
@@ -185,7 +195,10 @@ def test_a_job_type_is_named_in_many_ways_and_the_step_wins(tmp_path: Path, hint
         ("hints: {caroni:JobType: {}}", 'a job type needs "name"'),
         ("hints: {caroni:JobType: {name: Upper}}", '"Upper" is no job type: use 1 to 40 of a-z, 0-9, _ and -'),
         ("hints: {caroni:JobType: {name: 3}}", "3 is no job type"),
-        ("hints: {caroni:JobType: {name: upper, agent: a7}}", 'choosing the host by "agent" is not served yet'),
+        ("hints: {caroni:JobType: {name: upper, agent: A7}}", '"A7" is no name of an agent'),
+        ("hints: {caroni:JobType: {name: upper, agent: []}}", '"agent" names nobody'),
+        ("hints: {caroni:JobType: {name: upper, agent: 7}}", '"agent" is the name of an agent, a reference'),
+        ("hints: {caroni:JobType: {name: upper, agent: $(inputs.ship)}}", 'the step has no input "ship" under "in"'),
         ("hints: {caroni:JobTyp: {name: upper}}", 'unknown hint "caroni:JobTyp" (did you mean "caroni:JobType"?)'),
         ("hints: [{name: upper}]", 'in a list, each of the hints needs a "class"'),
         ("hints: upper", '"hints" is an object, or a list'),
@@ -216,12 +229,6 @@ def test_requirements_of_cwl_are_refused_and_hints_left_aside(tmp_path: Path, na
     assert said.startswith(f"10: the requirement {name} is not served yet: ")
     (warning,) = compiled(tmp_path, with_step(f"in: {{x: a}}\nout: [y]\nhints: {{{name}: {{}}}}\n{RUN}")).warnings
     assert f"flow.cwl:8: warning: the hint {name} is left aside" in str(warning)
-
-
-@pytest.mark.parametrize("field", STEP.not_yet)
-def test_step_features_that_are_not_served_are_named(tmp_path: Path, field: str) -> None:
-    (said,) = step_says(tmp_path, f"in: {{x: a}}\nout: [y]\n{field}: x\n{RUN}")
-    assert said.startswith(f'8: "{field}" of a step is not served yet: ')
 
 
 @pytest.mark.parametrize("field", STEP_INPUT.not_yet)
@@ -288,9 +295,8 @@ def test_a_command_beside_a_job_type_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        ("{class: Workflow}", "nested workflows (SubworkflowFeatureRequirement) are not served yet"),
         ("{class: ExpressionTool}", "the class ExpressionTool is not served yet"),
-        ("{class: Operatoin}", 'it runs Operation or CommandLineTool (did you mean "Operation"?)'),
+        ("{class: Operatoin}", 'it runs Operation or CommandLineTool or Workflow (did you mean "Operation"?)'),
         ("{class: [x]}", "a step cannot run the class a list"),
         ("{inputs: {}}", 'what a step runs needs a "class"'),
         ("{$import: tool.cwl}", 'is not served yet: name a file by "run"'),
@@ -360,8 +366,7 @@ def test_files_below_the_directory_can_be_run(tmp_path: Path) -> None:
             '6: the step "one" takes "x" as string, but "o" gives string?, which may be null: give a default, '
             "or make it optional on both sides",
         ),
-        ("[a]", "6: several sources (MultipleInputFeatureRequirement) are not served yet: name one, without brackets"),
-        ("{source: 3}", "6: a source is the name of an input, or step/output"),
+        ("{source: 3}", "6: a source is the name of an input, or step/output, or a list of such"),
         ("{default: 3}", '6: the default of "x" in the step "one" does not fit: expected string, got 3'),
         ("{}", '6: the step "one" needs "x" (string): give it a source or a default'),
         ("", '6: the step "one" needs "x" (string): give it a source or a default'),
@@ -392,11 +397,11 @@ def test_defaults_of_what_runs_stand_behind_those_of_the_step(tmp_path: Path) ->
         tmp_path, with_step(f"in: {{x: {{source: o, default: step}}, v: }}\nout: []\n{dedent(run)}")
     ).plan.steps
     assert step.inputs == (
-        StepInput("x", "string", Source(workflow_input="o"), "step"),
+        StepInput("x", "string", taken("o"), "step"),
         StepInput("z", "string", None, "tool"),
     )
     (step,) = compiled(tmp_path, with_step(f"in: {{x: o}}\nout: []\n{dedent(run)}")).plan.steps
-    assert step.inputs[0] == StepInput("x", "string", Source(workflow_input="o"), "tool")
+    assert step.inputs[0] == StepInput("x", "string", taken("o"), "tool")
 
 
 @pytest.mark.parametrize(
@@ -479,8 +484,8 @@ def test_wrong_steps_are_told(tmp_path: Path, body: str, said: str) -> None:
             '4: nothing here is called "aa"',
         ),
         (
-            WITH_INPUT + "outputs: {b: {type: int, outputSource: [a]}}\nsteps: {}",
-            "4: several sources (MultipleInputFeatureRequirement) are not served yet",
+            WITH_INPUT + "outputs: {b: {type: int, outputSource: [a, a]}}\nsteps: {}",
+            '4: the output "b" is int, but its sources give int[]',
         ),
         (
             "cwlVersion: v1.2\nclass: Workflow\ninputs: {}\noutputs: {}\nsteps: {}\nhints: {JobType: {name: u}}",
@@ -509,7 +514,7 @@ def test_a_workflow_may_give_an_input_back(tmp_path: Path) -> None:
         outputs: {b: {type: double, outputSource: a}}
         steps: {}
         """
-    assert compiled(tmp_path, text).plan.outputs == (PlanOutput("b", "double", Source(workflow_input="a")),)
+    assert compiled(tmp_path, text).plan.outputs == (PlanOutput("b", "double", taken("a")),)
 
 
 def test_extensions_are_warned_about(tmp_path: Path) -> None:

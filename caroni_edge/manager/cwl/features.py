@@ -7,8 +7,6 @@ VERSION = "v1.2"
 
 _TOOL = "the agent's job type says what runs"
 _FILES = "files are not served yet"
-_SCATTER = "write a step for each value"
-_SINGLE = "take one source as it is"
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ _PROCESS = ("class", "cwlVersion", "id", "inputs", "outputs", "requirements", "h
 _PROCESS_NOTES = ("label", "doc", "intent", "$namespaces", "$schemas")
 _PORT_NOTES = ("label", "doc", "format", "streamable")
 _LOADING = {"secondaryFiles": _FILES, "loadContents": _FILES, "loadListing": _FILES}
-_COMBINING = {"linkMerge": _SINGLE, "pickValue": _SINGLE}
+_COMBINING = ("linkMerge", "pickValue")
 _COMMAND = ("baseCommand", "arguments", "stdin", "stdout", "stderr")
 _EXIT_CODES = ("successCodes", "temporaryFailCodes", "permanentFailCodes")
 
@@ -48,17 +46,16 @@ WORKFLOW_INPUT = Fields(
     "an input", ("id", "type", "default"), _PORT_NOTES, not_yet={**_LOADING, "inputBinding": "it only loads files"}
 )
 WORKFLOW_OUTPUT = Fields(
-    "an output", ("id", "type", "outputSource"), _PORT_NOTES, not_yet={"secondaryFiles": _FILES, **_COMBINING}
+    "an output", ("id", "type", "outputSource", *_COMBINING), _PORT_NOTES, not_yet={"secondaryFiles": _FILES}
 )
 STEP = Fields(
     "a step",
-    ("id", "in", "out", "run", "requirements", "hints"),
-    not_yet={"scatter": _SCATTER, "scatterMethod": _SCATTER, "when": "the step runs always; let its job decide"},
+    ("id", "in", "out", "run", "scatter", "scatterMethod", "when", "requirements", "hints"),
 )
 STEP_INPUT = Fields(
     "a step's input",
-    ("id", "source", "default"),
-    not_yet={"valueFrom": "let a job make the value", **_COMBINING, "loadContents": _FILES, "loadListing": _FILES},
+    ("id", "source", "default", "valueFrom", *_COMBINING),
+    not_yet={"loadContents": _FILES, "loadListing": _FILES},
 )
 STEP_OUTPUT = Fields("a step's output", ("id",), ())
 
@@ -76,19 +73,25 @@ PROCESSES: Mapping[str, tuple[Fields, Fields, Fields]] = {
     "Operation": (OPERATION, OPERATION_INPUT, OPERATION_OUTPUT),
     "CommandLineTool": (TOOL, TOOL_INPUT, TOOL_OUTPUT),
 }
-"""What a step can run: the fields of the process, of its inputs, and of its outputs."""
+"""What a step can run beside a workflow: the fields of the process, of its inputs, and of its outputs."""
+
+RUNNABLE = (*PROCESSES, "Workflow")
+"""What a step can run."""
 
 PROCESSES_NOT_YET = {
-    "Workflow": "nested workflows (SubworkflowFeatureRequirement) are not served yet: write its steps into this one",
     "ExpressionTool": "the class ExpressionTool is not served yet: let a job make the value",
 }
 
+SERVED_REQUIREMENTS: Mapping[str, str] = {
+    "ScatterFeatureRequirement": "a step is scattered",
+    "SubworkflowFeatureRequirement": "a step runs a workflow",
+    "MultipleInputFeatureRequirement": "several sources flow to one place",
+    "StepInputExpressionRequirement": "valueFrom is used",
+}
+"""CWL's own requirements that are served, each with what needs it; without it the file is read all the same."""
+
 REQUIREMENTS: Mapping[str, str] = {
-    "InlineJavascriptRequirement": "JavaScript is not run here",
-    "StepInputExpressionRequirement": STEP_INPUT.not_yet["valueFrom"],
-    "ScatterFeatureRequirement": _SCATTER,
-    "SubworkflowFeatureRequirement": "write the steps of the nested workflow into this one",
-    "MultipleInputFeatureRequirement": _SINGLE,
+    "InlineJavascriptRequirement": "JavaScript is not run here; parameter references as $(inputs.name) are",
     "SchemaDefRequirement": "write the type where it is used",
     "LoadListingRequirement": _FILES,
     "InitialWorkDirRequirement": _FILES,
@@ -102,7 +105,7 @@ REQUIREMENTS: Mapping[str, str] = {
     "NetworkAccess": _TOOL,
     "WorkReuse": "each step runs once",
 }
-"""CWL's own requirements, none of which is served yet, and what to do."""
+"""CWL's own requirements that are not served, and what to do."""
 
 DIRECTIVES = ("$import", "$include", "$mixin", "$graph")
 """How CWL puts files together; none is served yet."""
@@ -110,3 +113,9 @@ DIRECTIVES = ("$import", "$include", "$mixin", "$graph")
 CARONI_IRI = "urn:caroni:cwl#"
 JOB_TYPE_NAMES: Mapping[str, str] = {"JobType": "name", "CaroniRequirement": "CaroniJobName"}
 """The hints that name a job type, and their field that holds the name; the second is the original system's."""
+LIMIT_NAME, LIMIT_FIELD = "Limit", "parallel"
+"""The hint that bounds how much is begun at a time."""
+
+SCATTER_METHODS = ("dotproduct", "flat_crossproduct", "nested_crossproduct")
+LINK_MERGES = ("merge_nested", "merge_flattened")
+PICK_VALUES = ("first_non_null", "the_only_non_null", "all_non_null")

@@ -1,45 +1,90 @@
-"""Finds the job type among hints and requirements, and says of all others that they are not served."""
+"""Finds our own hints among hints and requirements: job types and limits; says of all others what they are here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from caroni_edge.documents import nearest
 from caroni_edge.jsontext import shown
-from caroni_edge.manager.cwl.features import CARONI_IRI, DIRECTIVES, JOB_TYPE_NAMES, REQUIREMENTS
+from caroni_edge.manager.cwl.expressions import Scope, check_text
+from caroni_edge.manager.cwl.features import (
+    CARONI_IRI,
+    DIRECTIVES,
+    JOB_TYPE_NAMES,
+    LIMIT_FIELD,
+    LIMIT_NAME,
+    REQUIREMENTS,
+    SERVED_REQUIREMENTS,
+)
 from caroni_edge.manager.cwl.reading import Place
 from caroni_edge.protocol.messages import is_segment
 
+_OWN = (*JOB_TYPE_NAMES, LIMIT_NAME)
+_MOST_PARALLEL = 1_000_000
 
-def job_type_of(place: Place) -> str | None:
-    """Return the job type that a step or a process names in its hints or requirements, or None.
 
-    What cannot be read is noted, and is an empty name.
+@dataclass(frozen=True)
+class JobTypeHint:
+    """A job type.
+
+    Attributes:
+        place: Where it stands.
+        name: Empty where it could not be read.
+        agents: Who may take the step: names, or expressions that give names; with the place of each.
     """
-    named: dict[str, Place] = {}
-    for entry, kind, here in _job_types(place):
-        named.setdefault(_name(entry, JOB_TYPE_NAMES[kind], here), here)
-    if len(named) > 1 and all(named):
-        list(named.values())[-1].error(f"two job types are named here, {' and '.join(named)}: keep one")
-    return next(iter(named), None)
+
+    place: Place
+    name: str | None
+    agents: tuple[tuple[str, Place], ...] = ()
 
 
-def refuse_job_types(place: Place) -> None:
-    """Check the hints and requirements of a workflow, where no job type can stand."""
-    for _, _, here in _job_types(place):
-        here.error("a job type belongs to a step, or to what it runs, and not to the workflow")
+@dataclass(frozen=True)
+class Hints:
+    """What hints and requirements say.
+
+    Attributes:
+        job_type: The job type.
+        limit: How much may be begun at a time, and where that stands.
+        requirements: CWL's own that are served, and are named here.
+    """
+
+    job_type: JobTypeHint | None
+    limit: tuple[int, Place] | None
+    requirements: frozenset[str]
 
 
-def _job_types(place: Place) -> Iterator[tuple[dict[str, object], str, Place]]:
-    """Return the entries that name a job type, as (fields, kind, place), after having told of all others."""
+def read_hints(place: Place) -> Hints:
+    """Read the hints and requirements of a step, a process or a workflow, and note what is wrong with them."""
+    found: list[JobTypeHint] = []
+    limits: list[tuple[int, Place]] = []
+    served: set[str] = set()
     for field, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
         for name, body in _entries(place.at(field)):
-            kind = _own_kind(name, body)
-            if kind is None:
-                tell(name, body)
-            elif isinstance(body.value, dict):
-                fields = {key: value for key, value in body.value.items() if key != "class"}
-                yield fields, kind, body
+            own = _own_kind(name, body)
+            if own == LIMIT_NAME:
+                limits += _limit(body)
+            elif own is not None:
+                found += _job_type(own, name, body)
+            elif name in SERVED_REQUIREMENTS:
+                served.add(name)
             else:
-                body.error(f"a job type is an object: write {name}: {{{JOB_TYPE_NAMES[kind]}: …}}")
+                tell(name, body)
+    names = {each.name: each for each in found}
+    if len(names) > 1 and all(names):
+        found[-1].place.error(f"two job types are named here, {' and '.join(map(str, names))}: keep one")
+    return Hints(found[0] if found else None, limits[0] if limits else None, frozenset(served))
+
+
+def refuse_job_type(hints: Hints, why: str) -> None:
+    """Say that a job type cannot stand here."""
+    if hints.job_type is not None:
+        hints.job_type.place.error(f"a job type belongs to a step, or to what it runs, {why}")
+
+
+def refuse_limit(hints: Hints) -> None:
+    """Say that a limit cannot stand in what a step runs."""
+    if hints.limit is not None:
+        hints.limit[1].error("a limit belongs to a step or a workflow, and not to what a step runs")
 
 
 def _entries(place: Place) -> Iterator[tuple[str, Place]]:
@@ -72,7 +117,7 @@ def _own_kind(name: str, place: Place) -> str | None:
     for prefix, iri in iris.items():
         if prefix == "caroni" or iri == CARONI_IRI:
             name = name.removeprefix(f"{prefix}:").removeprefix(str(iri))
-    return name if name in JOB_TYPE_NAMES else None
+    return name if name in _OWN else None
 
 
 def _tell_requirement(name: str, place: Place) -> None:
@@ -92,23 +137,61 @@ def _tell_hint(name: str, place: Place) -> None:
 
 
 def _nearest(name: str) -> str:
-    return nearest(name, [*(f"caroni:{kind}" for kind in JOB_TYPE_NAMES), *REQUIREMENTS])
+    return nearest(name, [*(f"caroni:{kind}" for kind in _OWN), *SERVED_REQUIREMENTS, *REQUIREMENTS])
 
 
-def _name(entry: dict[str, object], field: str, place: Place) -> str:
-    """Return the name in an entry, or note what is wrong with it and return nothing."""
-    for key in entry:
-        if key == "agent":
-            place.at(key).error(
-                'choosing the host by "agent" is not served yet: any agent that serves the job type takes it'
-            )
-        elif key != field:
-            place.at(key).error(f'unknown field "{key}" of a job type{nearest(key, [field])}')
-    name = entry.get(field)
+def _fields(place: Place, what: str, known: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """Return the fields of one of our hints, and note those that it does not have."""
+    if not isinstance(place.value, dict):
+        return None
+    fields = {key: value for key, value in place.value.items() if key != "class"}
+    for key in fields:
+        if key not in known:
+            place.at(key).error(f'unknown field "{key}" of {what}{nearest(key, known)}')
+    return fields
+
+
+def _job_type(kind: str, written: str, place: Place) -> Iterator[JobTypeHint]:
+    field = JOB_TYPE_NAMES[kind]
+    fields = _fields(place, "a job type", (field, "agent"))
+    if fields is None:
+        place.error(f"a job type is an object: write {written}: {{{field}: …}}")
+        return
+    agents = tuple(_agents(place.at("agent"))) if "agent" in fields else ()
+    name = fields.get(field)
     if name is None:
-        place.error(f'a job type needs "{field}"')
+        if not agents:
+            place.error(f'a job type needs "{field}"')
+        yield JobTypeHint(place, None if agents else "", agents)
     elif not isinstance(name, str) or not is_segment(name):
         place.at(field).error(f"{shown(name)} is no job type: use 1 to 40 of a-z, 0-9, _ and -")
+        yield JobTypeHint(place, "", agents)
     else:
-        return name
-    return ""
+        yield JobTypeHint(place, name, agents)
+
+
+def _agents(place: Place) -> Iterator[tuple[str, Place]]:
+    """Return the names of agents, or expressions that give them, that are well written."""
+    if isinstance(place.value, list) and not place.value:
+        place.error('"agent" names nobody: leave it out when any agent may take the step')
+    for each in place.items() if isinstance(place.value, list) else (place,):
+        if not isinstance(each.value, str):
+            each.error('"agent" is the name of an agent, a reference as $(inputs.name), or a list of such')
+        elif "$" not in each.value and not is_segment(each.value):
+            each.error(f"{shown(each.value)} is no name of an agent: use 1 to 40 of a-z, 0-9, _ and -")
+        else:
+            yield each.value, each
+
+
+def check_agents(agents: tuple[tuple[str, Place], ...], scope: Scope) -> tuple[str, ...]:
+    """Check the expressions that name agents against the inputs of the step; return those that are good."""
+    return tuple(text for text, place in agents if check_text(text, place, scope) is not None)
+
+
+def _limit(place: Place) -> Iterator[tuple[int, Place]]:
+    fields = _fields(place, "a limit", (LIMIT_FIELD,))
+    parallel = fields.get(LIMIT_FIELD) if fields is not None else None
+    if isinstance(parallel, int) and not isinstance(parallel, bool) and 1 <= parallel <= _MOST_PARALLEL:
+        yield parallel, place
+    else:
+        place.error(f"a limit is a whole number from 1: write caroni:{LIMIT_NAME}: {{{LIMIT_FIELD}: 20}}")

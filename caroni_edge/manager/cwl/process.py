@@ -1,15 +1,16 @@
-"""Reads what a step runs: an `Operation` or a `CommandLineTool`, written into the step or in a file of its own."""
+"""Reads what a step runs, written into the step or in a file of its own: a job, or a workflow (by `workflow.py`)."""
 
 import os.path
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from caroni_edge.documents import Findings, Problem, Problems, load, nearest
 from caroni_edge.jsontext import shown
-from caroni_edge.manager.cwl.features import DIRECTIVES, PROCESSES, PROCESSES_NOT_YET, Fields
-from caroni_edge.manager.cwl.hints import job_type_of
+from caroni_edge.manager.cwl.features import DIRECTIVES, PROCESSES, PROCESSES_NOT_YET, RUNNABLE, Fields
+from caroni_edge.manager.cwl.hints import JobTypeHint, read_hints, refuse_limit
 from caroni_edge.manager.cwl.reading import (
     IDENTIFIER,
     Place,
@@ -22,6 +23,11 @@ from caroni_edge.manager.cwl.reading import (
     root,
 )
 from caroni_edge.values import Type
+
+MOST_NESTED = 8
+"""Workflows in each other, in files or in one."""
+MOST_KEYS = 3 * MOST_NESTED
+"""A workflow in a workflow stands three keys further down: `steps`, the name, `run`."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -37,11 +43,23 @@ class Port:
 
 @dataclass(frozen=True)
 class Process:
-    """What a step runs."""
+    """What a step runs.
+
+    Attributes:
+        inputs: By name.
+        outputs: By name.
+        job_type: What it says of the job type.
+        workflow: The nested workflow, as it is written (a `Draft` of `workflow.py`); None for a job.
+    """
 
     inputs: dict[str, Port]
     outputs: dict[str, Port]
-    job_type: str | None
+    job_type: JobTypeHint | None = None
+    workflow: Any = None
+
+
+ReadWorkflow = Callable[[Place, "Processes"], Process | None]
+"""Reads a workflow that a step runs; what it runs itself is read by the `Processes` that is handed on."""
 
 
 @dataclass
@@ -51,16 +69,21 @@ class Processes:
     Attributes:
         directory: Where files are named from, and which they cannot leave.
         problems: Where the problems of the files go.
+        read_workflow: Reads nested workflows.
+        around: The files that are being read, from the outermost on.
+        files: What has been read, shared by all that one template reads.
     """
 
     directory: Path
     problems: list[Problem]
-    _files: dict[str, Process | None] = field(default_factory=dict)
+    read_workflow: ReadWorkflow
+    around: tuple[Path, ...] = ()
+    files: dict[Path, Process | None] = field(default_factory=dict)
 
     def read(self, run: Place) -> Process | None:
         """Return what the field `run` of a step names, or note what is wrong with it."""
         if isinstance(run.value, dict):
-            return _read_process(run)
+            return self._read_process(run)
         if isinstance(run.value, str):
             return self._read_file(run)
         if run.value is None:
@@ -71,17 +94,23 @@ class Processes:
 
     def _read_file(self, run: Place) -> Process | None:
         name = os.path.normpath(run.value)
-        if name in self._files:
-            return self._files[name]
         if (why := _why_not_a_file(run.value, name)) is not None:
             run.error(f"{shown(run.value)} {why}")
             return None
         path = self.directory / name
+        if path in self.around:
+            ring = [*self.around[self.around.index(path) :], path]
+            run.error(f"these files run each other: {' -> '.join(each.name for each in ring)}")
+            return None
+        if len(self.around) > MOST_NESTED:
+            run.error(f"workflows are nested in each other {MOST_NESTED} deep at most")
+            return None
         if not os.path.isfile(path):  # False where Path.is_file would raise
             run.error(f"there is no file {path}")
             return None
-        self._files[name] = self._load(path)
-        return self._files[name]
+        if path not in self.files:
+            self.files[path] = self._load(path)
+        return self.files[path]
 
     def _load(self, path: Path) -> Process | None:
         try:
@@ -89,16 +118,25 @@ class Processes:
         except Problems as problems:
             self.problems += problems.problems
             return None
-        return read_document(root(Findings(document, self.problems)))
+        inside = replace(self, directory=path.parent, around=(*self.around, path))
+        return inside.read_document(root(Findings(document, self.problems)))
 
+    def read_document(self, place: Place) -> Process | None:
+        """Return the process that a file holds, or note what is wrong with it."""
+        if not isinstance(place.value, dict):
+            place.error("a file that a step runs is an object with a class")
+            return None
+        check_head(place)
+        return self._read_process(place)
 
-def read_document(place: Place) -> Process | None:
-    """Return the process that a file holds, or note what is wrong with it."""
-    if not isinstance(place.value, dict):
-        place.error("a file that a step runs is an object with a class")
-        return None
-    check_head(place)
-    return _read_process(place)
+    def _read_process(self, place: Place) -> Process | None:
+        kind = place.value.get("class")
+        if kind == "Workflow":
+            if len(place.keys) > MOST_KEYS:
+                place.error(f"workflows are nested in each other {MOST_NESTED} deep at most")
+                return None
+            return self.read_workflow(place, self)
+        return _read_job(place, kind)
 
 
 def _why_not_a_file(written: str, name: str) -> str | None:
@@ -112,8 +150,7 @@ def _why_not_a_file(written: str, name: str) -> str | None:
     return None
 
 
-def _read_process(place: Place) -> Process | None:
-    kind = place.value.get("class")
+def _read_job(place: Place, kind: object) -> Process | None:
     if not isinstance(kind, str) or kind not in PROCESSES:
         _tell_class(place, kind)
         return None
@@ -121,11 +158,14 @@ def _read_process(place: Place) -> Process | None:
         check_version(place)
     fields, input_fields, output_fields = PROCESSES[kind]
     check_fields(place, fields)
-    return Process(
-        _read_ports(place.at("inputs"), "input", input_fields),
-        _read_ports(place.at("outputs"), "output", output_fields),
-        job_type_of(place),
-    )
+    hints = read_hints(place)
+    refuse_limit(hints)
+    for name, _ in hints.job_type.agents if hints.job_type else ():
+        if "$" in name:
+            hints.job_type.place.at("agent").error("an expression belongs to the step: write its job type there")  # type: ignore[union-attr]
+            break
+    inputs = _read_ports(place.at("inputs"), "input", input_fields)
+    return Process(inputs, _read_ports(place.at("outputs"), "output", output_fields), hints.job_type)
 
 
 def _tell_class(place: Place, kind: object) -> None:
@@ -135,12 +175,12 @@ def _tell_class(place: Place, kind: object) -> None:
     if directive is not None:
         place.at(directive).error(f'"{directive}" is not served yet: name a file by "run"')
     elif kind is None:
-        here.error(f'what a step runs needs a "class": {" or ".join(PROCESSES)}')
+        here.error(f'what a step runs needs a "class": {" or ".join(RUNNABLE)}')
     elif isinstance(kind, str) and kind in PROCESSES_NOT_YET:
         here.error(PROCESSES_NOT_YET[kind])
     else:
-        near = nearest(kind, PROCESSES) if isinstance(kind, str) else ""
-        here.error(f"a step cannot run the class {shown(kind)}: it runs {' or '.join(PROCESSES)}{near}")
+        near = nearest(kind, RUNNABLE) if isinstance(kind, str) else ""
+        here.error(f"a step cannot run the class {shown(kind)}: it runs {' or '.join(RUNNABLE)}{near}")
 
 
 def _read_ports(place: Place, what: str, fields: Fields) -> dict[str, Port]:

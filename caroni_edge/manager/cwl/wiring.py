@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from caroni_edge.cwltypes import Array, Type
 from caroni_edge.documents import nearest
+from caroni_edge.manager.cwl.expressions import Scope, check_text, looked_at
+from caroni_edge.manager.cwl.flowtypes import item_of, or_null, scattered
+from caroni_edge.manager.cwl.hints import check_agents
+from caroni_edge.manager.cwl.links import Links
 from caroni_edge.manager.cwl.order import topological_order
 from caroni_edge.manager.cwl.process import Port
-from caroni_edge.manager.cwl.reading import Place
 from caroni_edge.manager.cwl.workflow import Draft, DraftInput, DraftStep
-from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
-from caroni_edge.values import Type
+from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, StepInput
 
-_MANY = 200
-"""Problems of one file after which no nearest name is looked for: that takes time, and nobody reads so many."""
+Nested = dict[int, Plan]
+"""Plans of nested workflows, by the identity of their drafts: a file that is run twice is checked once."""
 
 
 @dataclass
@@ -21,11 +24,10 @@ class Wiring:
     """Checks a draft as a whole, notes what is wrong, and makes a plan of what is right."""
 
     draft: Draft
-    _names: list[str] = field(init=False)
+    nested: Nested = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        given = [f"{step}/{output}" for step, draft in self.draft.steps.items() for output in draft.out]
-        self._names = [*self.draft.inputs, *given]
+        self._links = Links(self.draft.inputs, self.draft.steps, self._gives)
 
     def plan(self, template: str) -> Plan:
         """Return the plan; it is of use only when no error was noted."""
@@ -34,97 +36,134 @@ class Wiring:
         for ring in rings:
             self.draft.steps[ring[0]].place.error(f"these steps wait for each other: {' -> '.join([*ring, ring[0]])}")
         inputs = tuple(PlanInput(name, _spec(port.type), port.default) for name, port in self.draft.inputs.items())
-        return Plan(template, inputs, tuple(self._outputs()), tuple(steps[name] for name in order))
+        made = tuple(steps[name] for name in order)
+        return Plan(template, inputs, tuple(self._outputs()), made, self.draft.parallel)
 
     def _outputs(self) -> Iterator[PlanOutput]:
         for name, output in self.draft.outputs.items():
-            source = self._source(output.source, output.place.at("outputSource"))
-            if source is not None:
-                self._check_flow(source, output.type, output.place, f'the output "{name}" is')
-                yield PlanOutput(name, _spec(output.type), source)
+            link = self._links.read(output.link)
+            if link is not None:
+                self._links.check(output.link, output.type, f'the output "{name}" is')
+                yield PlanOutput(name, _spec(output.type), link)
+
+    def _gives(self, step: DraftStep, output: str) -> Type | None:
+        """Return the type of an output of a step as others see it."""
+        port = step.process.outputs.get(output) if step.process else None
+        if port is None or port.type is None:
+            return None
+        kind = port.type if step.when is None else or_null(port.type)
+        return scattered(kind, len(step.scatter), step.method)
 
     def _step(self, name: str, step: DraftStep) -> PlanStep:
-        self._check_names(name, step)
-        ports = step.process.inputs if step.process else {}
-        inputs = [self._step_input(name, each, step.inputs.get(each), port) for each, port in ports.items()]
-        outputs = {each: _spec(port.type) for each, port in step.process.outputs.items()} if step.process else {}
-        given = tuple(each for each in inputs if each.source is not None or each.default is not None)
-        return PlanStep(name, step.job_type or "", given, outputs, tuple(step.out))
+        process = step.process
+        scope = Scope(step.inputs)
+        when = check_text(step.when, step.place.at("when"), scope) if step.when is not None else None
+        agents = check_agents(step.agents, scope)
+        seen = _looked_at(step)
+        self._check_names(name, step, seen)
+        ports = process.inputs if process else {}
+        inputs = [self._step_input(name, step, each, port) for each, port in ports.items()]
+        inputs += [self._extra_input(step, each) for each in step.inputs if each not in ports and each in seen]
+        return PlanStep(
+            name=name,
+            job_type=step.job_type,
+            workflow=self._nested(name, step),
+            inputs=tuple(each for each in inputs if each.link or each.default is not None or each.value_from),
+            outputs={each: _spec(port.type) for each, port in process.outputs.items()} if process else {},
+            out=tuple(step.out),
+            scatter=tuple(step.scatter),
+            method=step.method,
+            when=when.text if when else None,
+            agents=agents,
+            parallel=step.parallel,
+        )
 
-    def _check_names(self, name: str, step: DraftStep) -> None:
+    def _nested(self, name: str, step: DraftStep) -> Plan | None:
+        draft = step.process.workflow if step.process else None
+        if draft is None:
+            return None
+        if id(draft) not in self.nested:
+            self.nested[id(draft)] = Wiring(draft, self.nested).plan(name)
+        return self.nested[id(draft)]
+
+    def _check_names(self, name: str, step: DraftStep, seen: frozenset[str]) -> None:
         """Check that what the step runs has the inputs and outputs that the step names."""
         process = step.process
         for each, draft in step.inputs.items():
             if process is None or each not in process.inputs:
-                self._source(draft.source, draft.place.at("source"))
-            if process is not None and each not in process.inputs:
-                draft.place.error(f'what the step "{name}" runs has no input "{each}"{nearest(each, process.inputs)}')
+                self._links.read(draft.link)
+            if process is not None and each not in process.inputs and each not in seen:
+                near = nearest(each, process.inputs)
+                draft.place.error(f'what the step "{name}" runs has no input "{each}"{near}')
         for each, place in step.out.items():
             if process is not None and each not in process.outputs:
                 place.error(f'what the step "{name}" runs has no output "{each}"{nearest(each, process.outputs)}')
+        for each, place in step.scatter.items():
+            if each not in step.inputs:
+                place.error(f'the step "{name}" has no input "{each}" to scatter over{nearest(each, step.inputs)}')
 
-    def _step_input(self, step: str, name: str, draft: DraftInput | None, port: Port) -> StepInput:
+    def _step_input(self, step: str, draft_step: DraftStep, name: str, port: Port) -> StepInput:
         """Tie an input that is declared to what the step gives for it."""
-        source = self._source(draft.source, draft.place.at("source")) if draft else None
-        default = _default(step, name, draft, port)
-        place = draft.place if draft else self.draft.steps[step].place
-        if source is not None:
-            self._check_flow(source, port.type, place, f'the step "{step}" takes "{name}" as', default)
-        elif default is None and port.type and not port.type.optional and self._is_missing(step, draft):
-            place.error(f'the step "{step}" needs "{name}" ({port.type}): give it a source or a default')
-        return StepInput(name, _spec(port.type), source, default)
+        draft = draft_step.inputs.get(name)
+        kind = Array(port.type) if port.type and name in draft_step.scatter else port.type
+        default = _default(step, name, draft, port, kind)
+        link = self._links.read(draft.link) if draft else None
+        value_from = self._value_from(draft_step, draft) if draft else None
+        if draft is not None and link is not None:
+            self._check_flow(step, draft_step, name, draft, None if value_from else port.type, default)
+        elif default is None and value_from is None and _must_be_given(port) and _is_missing(draft_step, draft):
+            place = draft.place if draft else draft_step.place
+            place.error(f'the step "{step}" needs "{name}" ({kind}): give it a source or a default')
+        return StepInput(name, _spec(port.type), link, default, value_from)
 
-    def _is_missing(self, step: str, draft: DraftInput | None) -> bool:
-        """Tell whether the file gives an input nothing, rather than something wrong, which has been told."""
-        return self.draft.steps[step].is_whole if draft is None else draft.place.value.get("source") is None
+    def _check_flow(
+        self, step: str, draft_step: DraftStep, name: str, draft: DraftInput, sink: Type | None, default: Any
+    ) -> None:
+        takes = f'the step "{step}" takes "{name}" as'
+        if name not in draft_step.scatter:
+            self._links.check(draft.link, sink, takes, default)
+            return
+        gives = self._links.type_of(draft.link)
+        items = item_of(gives if default is None else gives.required) if gives is not None else None
+        if gives is not None and items is None:
+            said = f'the step "{step}" is scattered over "{name}", which is no list: it is {gives}'
+            draft_step.scatter[name].error(said)
+        elif sink is not None and items is not None and not items.feeds(sink):
+            draft.place.error(f"{takes} {sink}, but each item is {items}")
 
-    def _source(self, written: str | None, place: Place) -> Source | None:
-        """Return what a source names, or note that nothing has that name."""
-        if written is None:
+    def _extra_input(self, step: DraftStep, name: str) -> StepInput:
+        """Tie an input that expressions alone look at."""
+        draft = step.inputs[name]
+        return StepInput(name, None, self._links.read(draft.link), draft.default, self._value_from(step, draft))
+
+    def _value_from(self, step: DraftStep, draft: DraftInput) -> str | None:
+        if draft.value_from is None:
             return None
-        if written in self.draft.inputs:
-            return Source(workflow_input=written)
-        name, _, output = written.partition("/")
-        step = self.draft.steps.get(name)
-        if step is not None and output in step.out:
-            return Source(step=name, output=output)
-        advice = self._advice(written, step, output) if len(place.findings.problems) < _MANY else ""
-        place.error(f'nothing here is called "{written}"{advice}')
-        return None
-
-    def _advice(self, written: str, step: DraftStep | None, output: str) -> str:
-        if step is None:
-            return nearest(written, self._names)
-        if step.process and output in step.process.outputs:
-            return f': add {output} to "out" of that step'
-        if not output:
-            return f": name an output of that step, as in {written.rstrip('/')}/{next(iter(step.out), 'output')}"
-        return nearest(written, self._names)
-
-    def _check_flow(self, source: Source, sink: Type | None, place: Place, takes: str, default: Any = None) -> None:
-        """Check that what a source gives may stand where it flows to."""
-        gives = self._type_of(source)
-        if gives is None or sink is None:
-            return
-        given = gives if default is None else gives.required
-        if given.feeds(sink):
-            return
-        null_only = given.optional and given.required.feeds(sink)
-        advice = ", which may be null: give a default, or make it optional on both sides" if null_only else ""
-        place.error(f'{takes} {sink}, but "{source}" gives {gives}{advice}')
-
-    def _type_of(self, source: Source) -> Type | None:
-        if source.step is not None:
-            return self.draft.steps[source.step].gives(source.output or "")
-        port = self.draft.inputs[source.workflow_input or ""]
-        return port.type if port.type is None or port.default is None else port.type.required
+        found = check_text(draft.value_from, draft.place.at("valueFrom"), Scope(step.inputs, has_self=True))
+        return found.text if found else None
 
 
-def _default(step: str, name: str, draft: DraftInput | None, port: Port) -> Any:
+def _looked_at(step: DraftStep) -> frozenset[str]:
+    """Return the inputs of a step that its expressions look at; those of their own `valueFrom` too."""
+    texts = [*(text for text, _ in step.agents), step.when, *(each.value_from for each in step.inputs.values())]
+    own = {name for name, each in step.inputs.items() if each.value_from}
+    return looked_at(texts, step.inputs) | own
+
+
+def _must_be_given(port: Port) -> bool:
+    return port.type is not None and not port.type.optional
+
+
+def _is_missing(step: DraftStep, draft: DraftInput | None) -> bool:
+    """Tell whether the file gives an input nothing, rather than something wrong, which has been told."""
+    return step.is_whole if draft is None else draft.place.value.get("source") is None
+
+
+def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: Type | None) -> Any:
     """Return the value where the source gives nothing: the step's default, or that of what it runs."""
     if draft is None or draft.default is None:
-        return port.default
-    said = port.type.mismatch(draft.default) if port.type else None
+        return port.default if kind == port.type else None
+    said = kind.mismatch(draft.default) if kind and draft.value_from is None else None
     if said is not None:
         draft.place.at("default").error(f'the default of "{name}" in the step "{step}" does not fit: {said}')
     return draft.default

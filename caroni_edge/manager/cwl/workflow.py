@@ -4,31 +4,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.documents import Document, Findings, Problems
+from caroni_edge.documents import Document, Findings, Problems, nearest
 from caroni_edge.jsontext import shown
-from caroni_edge.manager.cwl.features import STEP, STEP_INPUT, STEP_OUTPUT, WORKFLOW, WORKFLOW_INPUT, WORKFLOW_OUTPUT
-from caroni_edge.manager.cwl.hints import job_type_of, refuse_job_types
+from caroni_edge.manager.cwl.features import (
+    LINK_MERGES,
+    PICK_VALUES,
+    SCATTER_METHODS,
+    STEP,
+    STEP_INPUT,
+    STEP_OUTPUT,
+    WORKFLOW,
+    WORKFLOW_INPUT,
+    WORKFLOW_OUTPUT,
+)
+from caroni_edge.manager.cwl.hints import Hints, read_hints, refuse_job_type
 from caroni_edge.manager.cwl.process import Port, Process, Processes
 from caroni_edge.manager.cwl.reading import (
     IDENTIFIER,
     Place,
     check_fields,
     check_head,
+    check_version,
     named,
     read_default,
     read_type,
     root,
 )
+from caroni_edge.manager.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values import Type
 
 
 @dataclass(frozen=True)
-class DraftInput:
-    """An input of a step, with its source as it is written."""
+class DraftLink:
+    """What flows to one place, with its sources as they are written.
+
+    Attributes:
+        place: Of the input or output.
+        field: Its field that holds the sources.
+        sources: None where they could not be read.
+        merge: How several values become a list; None for one value as it is.
+        pick: Which values are taken.
+    """
 
     place: Place
-    source: str | None
+    field: str
+    sources: tuple[str, ...] | None
+    merge: Merge | None
+    pick: Pick | None
+
+
+@dataclass(frozen=True)
+class DraftInput:
+    """An input of a step."""
+
+    place: Place
+    link: DraftLink
     default: Any
+    value_from: str | None
 
 
 @dataclass(frozen=True)
@@ -38,32 +70,37 @@ class DraftStep:
     Attributes:
         place: Where it stands.
         process: What it runs; None where that could not be read.
-        job_type: Empty where it could not be read.
+        job_type: Empty where it could not be read, and where a workflow is run.
+        agents: Who may take it, with the places.
+        parallel: How many instances are begun at a time.
         inputs: By name.
         is_whole: All of its inputs could be read, so that what is missing is missing.
         out: The outputs that others may take.
+        scatter: The inputs that are scattered over, with their places.
+        method: How several such lists go together.
+        when: The condition.
     """
 
     place: Place
     process: Process | None
-    job_type: str | None
+    job_type: str
+    agents: tuple[tuple[str, Place], ...]
+    parallel: int | None
     inputs: dict[str, DraftInput]
     is_whole: bool
     out: dict[str, Place]
-
-    def gives(self, output: str) -> Type | None:
-        """Return the type of an output, if it is known."""
-        port = self.process.outputs.get(output) if self.process else None
-        return port.type if port else None
+    scatter: dict[str, Place]
+    method: ScatterMethod
+    when: str | None
 
 
 @dataclass(frozen=True)
 class DraftOutput:
-    """An output of the workflow, with its source as it is written."""
+    """An output of the workflow."""
 
     place: Place
     type: Type | None
-    source: str | None
+    link: DraftLink
 
 
 @dataclass(frozen=True)
@@ -73,6 +110,7 @@ class Draft:
     inputs: dict[str, Port]
     outputs: dict[str, DraftOutput]
     steps: dict[str, DraftStep]
+    parallel: int | None
 
 
 def is_workflow(document: Document) -> bool:
@@ -101,11 +139,30 @@ def read_workflow(findings: Findings, directory: Path) -> Draft:
     place = root(findings)
     _check_class(place)
     check_head(place)
+    path = findings.document.path
+    return _read_draft(place, Processes(directory, findings.problems, _read_nested, (path,)))
+
+
+def read_file(findings: Findings, directory: Path) -> None:
+    """Read a file that steps run, and note what is wrong with it."""
+    Processes(directory, findings.problems, _read_nested, (findings.document.path,)).read_document(root(findings))
+
+
+def _read_nested(place: Place, processes: Processes) -> Process:
+    """Read a workflow that a step runs."""
+    check_version(place)
+    draft = _read_draft(place, processes)
+    outputs = {name: Port(output.place, output.type) for name, output in draft.outputs.items()}
+    return Process(draft.inputs, outputs, workflow=draft)
+
+
+def _read_draft(place: Place, processes: Processes) -> Draft:
     check_fields(place, WORKFLOW)
-    refuse_job_types(place)
-    processes = Processes(directory, findings.problems)
+    hints = read_hints(place)
+    refuse_job_type(hints, "and not to the workflow")
     steps = {name: _read_step(body, name, processes) for name, body in named(place.at("steps"), "", "step").items()}
-    return Draft(_read_inputs(place.at("inputs")), _read_outputs(place.at("outputs")), steps)
+    parallel = hints.limit[0] if hints.limit else None
+    return Draft(_read_inputs(place.at("inputs")), _read_outputs(place.at("outputs")), steps, parallel)
 
 
 def _check_class(place: Place) -> None:
@@ -135,40 +192,115 @@ def _read_outputs(place: Place) -> dict[str, DraftOutput]:
     outputs: dict[str, DraftOutput] = {}
     for name, body in named(place, "type", "output").items():
         check_fields(body, WORKFLOW_OUTPUT)
-        source = _read_source(body.at("outputSource"))
         if body.value.get("outputSource") is None:
             body.error(f'the output "{name}" needs an "outputSource": an output of a step, as in step/output')
-        outputs[name] = DraftOutput(body, read_type(body, f'the output "{name}"'), source)
+        link = _read_link(body, "outputSource")
+        outputs[name] = DraftOutput(body, read_type(body, f'the output "{name}"'), link)
     return outputs
 
 
 def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
     check_fields(place, STEP)
     process = processes.read(place.at("run"))
-    job_type = job_type_of(place)
-    if job_type is None and process is not None:
-        job_type = process.job_type
-    if process is not None and job_type is None:
-        place.error(f'the step "{name}" names no job type: write hints: {{caroni:JobType: {{name: …}}}}')
+    hints = read_hints(place)
+    job_type, agents = _job_type(place, name, process, hints)
     written = place.at("in")
     inputs = {each: _read_step_input(body) for each, body in named(written, "source", "step input", IDENTIFIER).items()}
-    is_whole = isinstance(written.value, dict | list) and len(inputs) == len(written.value)
-    return DraftStep(place, process, job_type, inputs, is_whole, _read_out(place.at("out")))
+    scatter = _read_scatter(place.at("scatter"))
+    return DraftStep(
+        place=place,
+        process=process,
+        job_type=job_type,
+        agents=agents,
+        parallel=hints.limit[0] if hints.limit else None,
+        inputs=inputs,
+        is_whole=isinstance(written.value, dict | list) and len(inputs) == len(written.value),
+        out=_read_out(place.at("out")),
+        scatter=scatter,
+        method=_read_method(place, scatter),
+        when=_read_when(place.at("when")),
+    )
+
+
+def _job_type(
+    place: Place, name: str, process: Process | None, hints: Hints
+) -> tuple[str, tuple[tuple[str, Place], ...]]:
+    """Return the job type of a step, and who may take it; what the step says wins over what it runs."""
+    if process is not None and process.workflow is not None:
+        refuse_job_type(hints, "and not to a step that runs a workflow")
+        return "", ()
+    said = [each for each in (hints.job_type, process and process.job_type) if each]
+    job_type = next((each.name for each in said if each.name is not None), None)
+    if process is not None and job_type is None:
+        place.error(f'the step "{name}" names no job type: write hints: {{caroni:JobType: {{name: …}}}}')
+    return job_type or "", next((each.agents for each in said if each.agents), ())
 
 
 def _read_step_input(place: Place) -> DraftInput:
     check_fields(place, STEP_INPUT)
-    return DraftInput(place, _read_source(place.at("source")), place.value.get("default"))
+    value_from = place.at("valueFrom")
+    if value_from.value is not None and not isinstance(value_from.value, str):
+        value_from.error('"valueFrom" is a text, in which references as $(inputs.name) and $(self) stand for values')
+    text = value_from.value if isinstance(value_from.value, str) else None
+    return DraftInput(place, _read_link(place, "source"), place.value.get("default"), text)
 
 
-def _read_source(place: Place) -> str | None:
-    if isinstance(place.value, list):
-        place.error("several sources (MultipleInputFeatureRequirement) are not served yet: name one, without brackets")
-    elif isinstance(place.value, str):
+def _read_link(place: Place, field: str) -> DraftLink:
+    written, here = place.value.get(field), place.at(field)
+    sources: tuple[str, ...] | None = ()
+    if isinstance(written, str):
+        sources = (written,)
+    elif isinstance(written, list) and all(isinstance(each, str) for each in written):
+        sources = tuple(written)
+    elif written is not None:
+        here.error("a source is the name of an input, or step/output, or a list of such")
+        sources = None
+    merge: Merge | None = _word(place.at("linkMerge"), LINK_MERGES)
+    if merge is None and isinstance(written, list) and len(written) != 1:
+        merge = "merge_nested"
+    return DraftLink(place, field, sources, merge, _word(place.at("pickValue"), PICK_VALUES))
+
+
+def _word(place: Place, words: tuple[str, ...]) -> Any:
+    """Return one of a few words, or None."""
+    if place.value is None or place.value in words:
         return place.value
-    elif place.value is not None:
-        place.error("a source is the name of an input, or step/output")
+    near = nearest(place.value, words) if isinstance(place.value, str) else ""
+    place.error(f'"{place.keys[-1]}" is {" or ".join(words)}, and not {shown(place.value)}{near}')
     return None
+
+
+def _read_scatter(place: Place) -> dict[str, Place]:
+    """Return the inputs that are scattered over."""
+    found: dict[str, Place] = {}
+    for each in place.items() if isinstance(place.value, list) else [place]:
+        if each.value is None and each is place:
+            continue
+        if not isinstance(each.value, str):
+            each.error('"scatter" is the name of an input of the step, or a list of such')
+        elif each.value in found:
+            each.error(f'the input "{each.value}" is scattered over twice')
+        else:
+            found[each.value] = each
+    return found
+
+
+def _read_method(place: Place, scatter: dict[str, Place]) -> ScatterMethod:
+    method: ScatterMethod | None = _word(place.at("scatterMethod"), SCATTER_METHODS)
+    if method is None and len(scatter) > 1 and place.value.get("scatterMethod") is None:
+        place.at("scatter").error(
+            f'several inputs are scattered over: add "scatterMethod", {" or ".join(SCATTER_METHODS)}'
+        )
+    return method or "dotproduct"
+
+
+def _read_when(place: Place) -> str | None:
+    if place.value is None:
+        return None
+    if not isinstance(place.value, str) or "$" not in place.value:
+        place.error('"when" is a reference to an input that is true or false, as in $(inputs.name)')
+        return None
+    return place.value
 
 
 def _read_out(place: Place) -> dict[str, Place]:
