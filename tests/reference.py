@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from caroni_edge.manager.expressions import compile_text
+from caroni_edge.manager.expressions import ExpressionProblem, compile_text
 from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
 
 Job = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -21,7 +21,7 @@ def evaluate(plan: Plan, inputs: Mapping[str, Any], job: Job) -> dict[str, Any]:
     """Return the outputs of a workflow.
 
     Raises:
-        Failed: It gives none.
+        Failed: It gives none; what a job raises goes through.
     """
     given, wrong = plan.check_inputs(inputs)
     if wrong:
@@ -65,13 +65,24 @@ def _scatter(step: PlanStep, names: list[str], given: dict[str, Any], job: Job) 
 
 def _instance(step: PlanStep, given: dict[str, Any], job: Job) -> dict[str, Any]:
     values = {
-        each.name: compile_text(each.value_from).value(given, given[each.name]) if each.value_from else given[each.name]
+        each.name: _worked_out(each.value_from, given, given[each.name]) if each.value_from else given[each.name]
         for each in step.inputs
     }
-    if step.when is not None and compile_text(step.when).value(values) is False:
+    goes = step.when is None or _worked_out(step.when, values)
+    if not isinstance(goes, bool):
+        raise Failed("when")
+    if not goes:
         return dict.fromkeys(step.outputs)
     inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
-    return evaluate(step.workflow, inputs, job) if step.workflow else dict(job(step.job_type, inputs))
+    gives = evaluate(step.workflow, inputs, job) if step.workflow else job(step.job_type, inputs)
+    return {name: gives.get(name) for name in step.outputs}
+
+
+def _worked_out(text: str, inputs: Mapping[str, Any], self_value: Any = None) -> Any:
+    try:
+        return compile_text(text).value(inputs, self_value)
+    except ExpressionProblem as problem:
+        raise Failed(str(problem)) from problem
 
 
 def _flow(link: Link, look: Callable[[Source], Any]) -> Any:
@@ -153,8 +164,8 @@ class _Maker:
             inputs.append(StepInput("go", None, Link((Source(workflow_input=chance.choice(("yes", "no"))),))))
         self._gives(Source(step=name, output="out"), scatter, method, is_sure=when is None)
         parallel = chance.choice((None, None, 1, 2))
-        kind = {"outputs": {"out": "string"}, "out": ("out",), "when": when, "parallel": parallel}
-        return PlanStep(name, job_type, None, tuple(inputs), scatter=scatter, method=method, **kind)
+        facts: dict[str, Any] = {"scatter": scatter, "method": method, "when": when, "parallel": parallel}
+        return PlanStep(name, job_type, None, tuple(inputs), {"out": "string"}, ("out",), **facts)
 
     def _gives(self, source: Source, scatter: tuple[str, ...], method: str, *, is_sure: bool) -> None:
         if is_sure and not scatter:
