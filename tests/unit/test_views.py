@@ -76,6 +76,8 @@ def test_a_workflow_that_has_begun_shows_its_steps_and_what_they_wait_for(bench:
     assert dict(found["steps"]["upper"]) == {
         "status": Step.FULFILLED,
         "job_type": "foojob0",
+        "parts": None,
+        "agents": None,
         "agent": "a1",
         "outputs": None,
         "waiting_for": [],

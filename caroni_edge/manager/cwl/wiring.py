@@ -15,8 +15,8 @@ from caroni_edge.manager.cwl.process import Port
 from caroni_edge.manager.cwl.workflow import Draft, DraftInput, DraftStep
 from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, StepInput
 
-Nested = dict[int, Plan]
-"""Plans of nested workflows, by the identity of their drafts: a file that is run twice is checked once."""
+Nested = dict[tuple[object, ...], Plan]
+"""Plans of nested workflows, by where they stand: a file that is run twice is checked once."""
 
 
 @dataclass
@@ -82,9 +82,9 @@ class Wiring:
         draft = step.process.workflow if step.process else None
         if draft is None:
             return None
-        if id(draft) not in self.nested:
-            self.nested[id(draft)] = Wiring(draft, self.nested).plan(name)
-        return self.nested[id(draft)]
+        if draft.where not in self.nested:
+            self.nested[draft.where] = Wiring(draft, self.nested).plan(name)
+        return self.nested[draft.where]
 
     def _check_names(self, name: str, step: DraftStep, seen: frozenset[str]) -> None:
         """Check that what the step runs has the inputs and outputs that the step names."""

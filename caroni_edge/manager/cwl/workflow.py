@@ -105,8 +105,9 @@ class DraftOutput:
 
 @dataclass(frozen=True)
 class Draft:
-    """A workflow as it is written."""
+    """A workflow as it is written; `where` is its file, and the way to it there."""
 
+    where: tuple[object, ...]
     inputs: dict[str, Port]
     outputs: dict[str, DraftOutput]
     steps: dict[str, DraftStep]
@@ -162,7 +163,8 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
     refuse_job_type(hints, "and not to the workflow")
     steps = {name: _read_step(body, name, processes) for name, body in named(place.at("steps"), "", "step").items()}
     parallel = hints.limit[0] if hints.limit else None
-    return Draft(_read_inputs(place.at("inputs")), _read_outputs(place.at("outputs")), steps, parallel)
+    where = (place.findings.document.path, *place.keys)
+    return Draft(where, _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs")), steps, parallel)
 
 
 def _check_class(place: Place) -> None:
