@@ -124,6 +124,7 @@ class Node:
         self._ask_due = inf
         self._events_due = inf
         self._settle_failed_until = -inf
+        self._is_undecided = True
 
     def attach(self, reactor: Reactor) -> None:
         """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
@@ -170,7 +171,8 @@ class Node:
         """Return when a batch must run though nothing arrives, on the monotonic clock."""
         if self._trouble.failure:
             return self._trouble.again_due
-        due = min(self.reactor.next_due(), self._events_due, self._ask_due)
+        reactor_due = -inf if self._is_undecided else self.reactor.next_due()
+        due = min(reactor_due, self._events_due, self._ask_due)
         due = max(due, self._settle_failed_until)
         if not self.session.connected:
             return due
@@ -233,7 +235,7 @@ class Node:
                 if event.topic == self.topics.presence:
                     self._found_own_presence(event, at)
                 else:
-                    self._dispatch.take(event, at)
+                    self._is_undecided |= self._dispatch.take(event, at)
             case Connected():
                 self._on_connected(event, at)
             case Disconnected():
@@ -244,6 +246,7 @@ class Node:
                 pass
 
     def _run(self, call: Call, at: Moment) -> Any:
+        self._is_undecided = True
         try:
             with self.database.savepoint():
                 return call.work(at)
@@ -259,15 +262,16 @@ class Node:
             self._forget_silent(at)
         if at.now >= self.identity.say_due:
             self._say_presence()
-        if at.now < self._settle_failed_until:
+        if at.now < self._settle_failed_until or not (self._is_undecided or at.now >= self.reactor.next_due()):
             return
         try:
             with self.database.savepoint():
                 self.reactor.settle(at)
+            self._is_undecided = False
         except StorageFailed:
             raise
         except Exception:
-            self._settle_failed_until = at.now + SETTLE_AGAIN_S
+            self._settle_failed_until, self._is_undecided = at.now + SETTLE_AGAIN_S, True
             self.reactor.rolled_back()
             log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
         if self.reactor.presence_changed() and self.identity.say_due == inf:
@@ -295,6 +299,7 @@ class Node:
         self.notices.take()
         self.reactor.rolled_back()
         self._ask_due = at.now
+        self._is_undecided = True
         self._kept = []
         self._hold(calls)
         self.transport.disconnect(pause_s)
@@ -322,6 +327,7 @@ class Node:
         if self._parts.forget_after_s is not None and self.session.connected:
             for peer in self.links.silent(self.ask_every_s, self._parts.forget_after_s):
                 self.forget(peer, at)
+                self._is_undecided = True
 
     # Connection and identity
 
@@ -334,6 +340,7 @@ class Node:
         self.session.on_connected(event)
         self.identity.on_connected(at.now, was_said=self.session.presence_known)
         self._connected_at = at.now
+        self._is_undecided = True
         log.info("connected to the broker", extra={"action": "connected"})
         self.reactor.on_connected(at)
         self.links.connected()
@@ -360,6 +367,7 @@ class Node:
         self.notices.say(self.topics.presence, Presence(online=True, boot=boot, version=version, host=host, **facts))
 
     def _on_link_reset(self, peer: str) -> None:
+        self._is_undecided = True
         log.warning("the link begins anew; reconciling", extra={"action": "link_reset", "peer": peer})
 
 

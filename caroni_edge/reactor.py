@@ -98,7 +98,7 @@ class Reactor(Protocol):
         """A peer will not come back: delete what concerns it."""
 
     def settle(self, at: Moment) -> None:
-        """Decide once for the whole batch, and for all that has become due."""
+        """Decide once for the whole batch, if something was told, and for all that has become due."""
 
     def next_due(self) -> float:
         """Return when `settle` must run again at the latest, on the monotonic clock; infinity for never."""
