@@ -154,7 +154,7 @@ class Member(ABC):
         self._broker, self._chance = broker, chance
         self._inbox: list[Event | Call] = []
         self._offset = 0.0
-        self._idle_until = -inf
+        self._due = self._idle_until = -inf
 
     @abstractmethod
     def make_reactor(self, node: Node) -> Reactor:
@@ -183,6 +183,7 @@ class Member(ABC):
         self.node.attach(self.make_reactor(self.node))
         self.node.start(self.moment(now))
         self.transport.start(self._inbox.append)
+        self._look_ahead()
 
     def moment(self, now: float) -> Moment:
         """Return the time as this process sees it."""
@@ -192,7 +193,7 @@ class Member(ABC):
         """Return when it has something to do."""
         if not self.up:
             return inf
-        due = now if self._inbox else self.node.next_due() - self._offset + ROUNDING_S
+        due = now if self._inbox else self._due
         return max(due, self._idle_until)
 
     def tell(self, call: Call) -> None:
@@ -215,6 +216,7 @@ class Member(ABC):
             self._idle_until = now + self.lag_s * self._chance.random()
         try:
             self.node.run_batch(items, self.moment(now))
+            self._look_ahead()
         except Crash:
             self._gone()
 
@@ -251,6 +253,10 @@ class Member(ABC):
         other.resets, other.events = set(), {}
         other.absent = other.cut_off = False
         return other
+
+    def _look_ahead(self) -> None:
+        """Note when something is to be done; until then only what arrives can change that."""
+        self._due = self.node.next_due() - self._offset + ROUNDING_S
 
     def _gone(self) -> None:
         self.crashes += 1
