@@ -96,7 +96,7 @@ class RabbitMq(BrokerProcess):
         if self._epmd is not None:
             self._epmd.kill()
             self._epmd.wait(10)
-        rmtree(self.directory / "data")
+        rmtree(self.directory / "data", ignore_errors=True)
 
     def _answers(self) -> bool:
         try:
