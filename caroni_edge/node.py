@@ -7,7 +7,7 @@ happens in between, a crash means that something is sent again, never that it is
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -15,11 +15,12 @@ from caroni_edge.delivery.events import Events
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.dispatch import Dispatch
+from caroni_edge.errors import CaroniError
 from caroni_edge.failpoints import failpoint
 from caroni_edge.identity import Identity
 from caroni_edge.protocol.messages import Presence
-from caroni_edge.protocol.topics import Topics
-from caroni_edge.reactor import Chance, Moment, Notices, Reactor
+from caroni_edge.protocol.topics import OTHER, Topics
+from caroni_edge.reactor import Chance, Forgotten, Moment, Notices, Reactor
 from caroni_edge.session import Session
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.transport.base import (
@@ -38,6 +39,12 @@ STORAGE_PAUSE_FIRST_S, STORAGE_PAUSE_MOST_S = 5.0, 300.0
 ASK_OPEN_PEERS_EVERY_S = 600.0
 DELETE_EVENTS_WITHIN_S = 1.0
 SETTLE_AGAIN_S = 5.0
+
+
+class UnknownPeer(CaroniError):
+    """{node} knows nothing of {peer}."""
+
+    hint = "`caroni-edge status` and the node's page name those that it knows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,11 +324,27 @@ class Node:
                 case _:
                     pass
 
-    def forget(self, peer: str, at: Moment) -> None:
+    def forget(self, peer: str, at: Moment) -> Forgotten:
         """Delete a peer with its rows and all that concerns it; if it returns, that is a reset."""
-        log.warning("forgetting %s", peer, extra={"action": "peer_forgotten", "peer": peer})
-        self.reactor.forget_peer(peer, at)
-        self.links.forget(peer)
+        gone = self.reactor.forget_peer(peer, at)
+        gone = replace(gone, rows=gone.rows + self.links.forget(peer))
+        facts = {"action": "peer_forgotten", "peer": peer}
+        log.warning("forgotten: %d jobs, %d offers, %d rows", gone.jobs, gone.offers, gone.rows, extra=facts)
+        return gone
+
+    def forget_known(self, peer: str, at: Moment) -> Forgotten:
+        """Forget a peer at the owner's wish, and what the broker has retained of it, where it lets us.
+
+        Raises:
+            UnknownPeer: There is nothing to forget.
+        """
+        gone = self.forget(peer, at)
+        if not (gone.rows or gone.jobs or gone.offers):
+            raise UnknownPeer("", node=self.topics.name, peer=f"{OTHER[self.topics.role]}/{peer}")
+        gone = replace(gone, retained=(self.topics.presence_of(peer), *gone.retained))
+        for topic in gone.retained:
+            self.notices.say(topic, None)
+        return gone
 
     def _forget_silent(self, at: Moment) -> None:
         if self._parts.forget_after_s is not None and self.session.connected:

@@ -16,6 +16,23 @@ from caroni_edge.transport.base import Arrived
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was deleted of a peer that will not come back.
+
+    Attributes:
+        rows: Rows of the database that said something of it, other than these.
+        jobs: Its jobs: those that an agent had for a manager, or those not ended that a manager had at an agent.
+        offers: Its offers, or those made to it.
+        retained: Topics beside its presence that the broker may still keep something of it on.
+    """
+
+    rows: int = 0
+    jobs: int = 0
+    offers: int = 0
+    retained: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """The time of a batch.
 
@@ -94,7 +111,7 @@ class Reactor(Protocol):
     def on_trigger_settled(self, packet_id: int) -> None:
         """The broker cannot repeat the trigger that had this packet id; outside of a transaction."""
 
-    def forget_peer(self, peer: str, at: Moment) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """A peer will not come back: delete what concerns it."""
 
     def settle(self, at: Moment) -> None:
