@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -71,15 +71,20 @@ def problems(federation: Federation) -> list[str]:
     ]
 
 
-def is_wedged(federation: Federation, within_s: float) -> bool:
-    """Send a message each way between all nodes; return whether one was not taken in time."""
+def wedged(federation: Federation, waits_s: Iterable[float]) -> list[str]:
+    """Send a message each way between all nodes, and wait; return which was not taken."""
     before = {pair: _taken(*pair) for pair in _pairs(federation)}
     for manager in federation.managers:
         for agent in federation.agents:
             # The agent answers that it knows no such job.
             _ask(manager, agent)
-    federation.run(within_s)
-    return any(_taken(*pair) <= taken for pair, taken in before.items())
+    late = []
+    for wait_s in waits_s:
+        federation.run(wait_s)
+        late = [pair for pair, taken in before.items() if _taken(*pair) == taken]
+        if not late:
+            break
+    return [f"{one.name} takes nothing from {other.name}" for one, other in late]
 
 
 def status_of(federation: Federation, wanted: Wanted) -> str | None:
