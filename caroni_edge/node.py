@@ -241,8 +241,8 @@ class Node:
             case Arrived():
                 if event.topic == self.topics.presence:
                     self._found_own_presence(event, at)
-                else:
-                    self._is_undecided |= self._dispatch.take(event, at)
+                elif self._dispatch.take(event, at):
+                    self._is_undecided = True
             case Connected():
                 self._on_connected(event, at)
             case Disconnected():

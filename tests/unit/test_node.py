@@ -92,6 +92,17 @@ def test_nothing_is_decided_on_what_concerns_the_link_alone(bench: NodeBench) ->
     assert len(times) == 3
 
 
+def test_a_link_that_begins_anew_without_a_message_is_decided_on(bench: NodeBench) -> None:
+    times: list[float] = []
+    bench.reactor.at_settle = lambda at: times.append(at.now)
+    bench.node.run_batch([Call(lambda _at: bench.node.links.ask(["a1"]))], bench.at)
+    times.clear()
+    (question,) = bench.transport.take_all(Frame)
+    bench.receive(bench.peer.frame(answer=question.ask, ack=(7, "another history")))
+    assert bench.value("SELECT reconcile FROM peers WHERE peer = 'a1'") == 1
+    assert len(times) == 1
+
+
 # Deciding and commanding
 
 
