@@ -102,7 +102,7 @@ class Host:
         if order.job in self.started:
             self.twice.append(order.job)
         self.started[order.job] = order
-        usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0)) * (0.5 + self._chance.random())
+        usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0, 30.0)) * (0.5 + self._chance.random())
         end = self.now + usual_s * self.slowness
         self._running[order.job] = end
         heapq.heappush(self._ends, (end, order.job))

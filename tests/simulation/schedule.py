@@ -14,7 +14,7 @@ from tests.simulation.plans import PLANS, TYPES
 from tests.simulation.trace import Trace
 
 NETWORK = ("partition", "one way", "wipe broker", "stop broker", "restore broker")
-TIME = ("jump clock", "freeze", "slow jobs", "lag")
+CLOCKS = ("jump clock", "freeze", "slow jobs", "lag")
 PROCESSES = ("crash", "vanish", "reboot", "black hole")
 AGENTS = ("lose agent", "restore agent", "reboot", "crash")
 MANAGERS = ("lose manager", "restore manager", "crash")
@@ -24,8 +24,9 @@ KINDS: Mapping[str, Sequence[str]] = {
     "all": tuple(FAULTS),
     "crashes": ("crash", *USERS),
     "network": (*NETWORK, "crash"),
-    "time": (*TIME, "crash"),
+    "time": (*CLOCKS, "crash"),
     "hosts": (*PROCESSES, *USERS),
+    "silence": ("vanish", "freeze", "partition", "slow jobs", "retry"),
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
@@ -50,7 +51,7 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     chance = Random(f"{kind} {seed}")
     large = chance.random() < 0.05
     settings = ManagerSettings(
-        lost_after_s=chance.choice((None, None, 30.0, 300.0)),
+        lost_after_s=chance.choice((None, 15.0, 15.0, 300.0)),
         attempts=chance.choice((3, 50)),
         retry_delay_s=0.1,
         retention_s=None,
@@ -82,10 +83,11 @@ def befall(federation: Federation, kind: str) -> None:
     for _ in range(max(1, len(federation.members) // 2)):
         want(federation)
     for name in chance.choices(names, weights, k=chance.randint(3, 8)):
-        pass_time(federation, chance.choice((1.0, 5.0, 20.0)))
-        FAULTS[name][1](federation)
-        if chance.random() < 0.2:
+        pass_time(federation, chance.choice((1.0, 5.0, 20.0, 100.0)))
+        if chance.random() < 0.4:
             want(federation)
+            pass_time(federation, 2.0)
+        FAULTS[name][1](federation)
     pass_time(federation, chance.choice((5.0, 20.0, 300.0)))
 
 
