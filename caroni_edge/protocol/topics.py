@@ -81,6 +81,11 @@ class Topics:
         return f"{self.root}/{self.role}/{self.node}/inbox/{OTHER[self.role]}/+"
 
     @property
+    def doctor(self) -> str:
+        """Where `caroni-edge doctor` says something only to hear it itself."""
+        return f"{self.root}/doctor/{self.role}/{self.node}"
+
+    @property
     def triggers(self) -> str:
         """Where workflows are started."""
         return f"{self.root}/managers/{self.node}/workflows"
