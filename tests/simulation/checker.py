@@ -56,6 +56,7 @@ def unrest(federation: Federation) -> list[str]:
         found += [f"{member.name} {what}" for what, query in left.items() if _any(member.disk.database.conn, query)]
     for agent in federation.agents:
         found += [f"{job} still runs at {agent.name}" for job in agent.host.running()]
+    found += [f"demand is left: {topic}" for topic in federation.broker.retained if "/requests/" in topic]
     return found
 
 
