@@ -15,14 +15,14 @@ from caroni_edge.delivery.events import Events
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.dispatch import Dispatch
-from caroni_edge.errors import CaroniError
 from caroni_edge.failpoints import failpoint
 from caroni_edge.identity import Identity
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.protocol.topics import OTHER, Topics
-from caroni_edge.reactor import Chance, Forgotten, Moment, Notices, Reactor
+from caroni_edge.reactor import Chance, Forgotten, Moment, Notices, Reactor, UnknownPeer
 from caroni_edge.session import Session
 from caroni_edge.storage.database import Database, StorageFailed
+from caroni_edge.storage.trouble import StorageTrouble
 from caroni_edge.transport.base import (
     Arrived,
     Connected,
@@ -35,16 +35,9 @@ from caroni_edge.transport.base import (
 
 log = logging.getLogger(__name__)
 
-STORAGE_PAUSE_FIRST_S, STORAGE_PAUSE_MOST_S = 5.0, 300.0
 ASK_OPEN_PEERS_EVERY_S = 600.0
 DELETE_EVENTS_WITHIN_S = 1.0
 SETTLE_AGAIN_S = 5.0
-
-
-class UnknownPeer(CaroniError):
-    """{node} knows nothing of {peer}."""
-
-    hint = "`caroni-edge status` and the node's page name those that it knows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +53,6 @@ class Call:
     work: Callable[[Moment], Any]
     done: "Future[Any]" = field(default_factory=Future)
     keep: bool = False
-
-
-@dataclass(slots=True)
-class StorageTrouble:
-    """How long a node leaves its state database alone after a storage error.
-
-    Attributes:
-        failure: Why the database cannot be used; None while it can.
-        again_due: When it is tried again, on the monotonic clock.
-        pause_s: How long it was left alone the last time; it doubles while failures follow each other.
-    """
-
-    failure: StorageFailed | None = None
-    again_due: float = -inf
-    pause_s: float = 0.0
-
-    def begin(self, failure: StorageFailed, now: float) -> float:
-        """Note a failure; return for how long to pause."""
-        follows = now < self.again_due + STORAGE_PAUSE_MOST_S
-        self.pause_s = min(self.pause_s * 2, STORAGE_PAUSE_MOST_S) if follows else STORAGE_PAUSE_FIRST_S
-        self.failure, self.again_due = failure, now + self.pause_s
-        return self.pause_s
-
-    def is_waiting(self, now: float) -> bool:
-        """Tell whether it is too early to try again."""
-        return self.failure is not None and now < self.again_due
 
 
 @dataclass(frozen=True)
