@@ -10,9 +10,16 @@ from typing import Protocol
 
 import msgspec
 
+from caroni_edge.errors import CaroniError
 from caroni_edge.protocol.messages import LinkMessage, Message
 from caroni_edge.protocol.topics import PresenceOf, Request
 from caroni_edge.transport.base import Arrived
+
+
+class UnknownPeer(CaroniError):
+    """{node} knows nothing of {peer}."""
+
+    hint = "The node's page and its API name those that it knows."
 
 
 @dataclass(frozen=True, slots=True)
