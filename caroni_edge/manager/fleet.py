@@ -112,7 +112,7 @@ class Fleet:
         may_stall = _json([state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows])
         job_types = self._store.demands.unserved(after_s, at.now)
         for job_type in job_types:
-            reason = f"no agent that is online serves the job type {job_type}"
+            reason = f"no agent that is online takes jobs of the type {job_type}"
             for seq in self._store.workflows.waiting(job_type, may_stall):
                 row = self._store.workflows.by_seq(seq)
                 if self._engine.apply(row, WorkflowEvent.NOBODY_SERVES, reason):
