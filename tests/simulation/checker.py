@@ -66,6 +66,7 @@ def problems(federation: Federation) -> list[str]:
         *_wrong_ends(federation),
         *_wrong_processes(federation),
         *(f"{who} never noticed that {lost} has forgotten something" for lost, who in _unsaid_losses(federation)),
+        *(f"the link of {one} and {other} began anew though nothing was lost" for one, other in _resets(federation)),
         *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
         *(wrong for manager in federation.managers if not manager.was_exempt for wrong in _wrong_events(manager)),
         *(wrong for member in federation.members for wrong in _letters(member)),
@@ -132,6 +133,14 @@ def _unsaid_losses(federation: Federation) -> Iterator[tuple[str, str]]:
         one, other = members[lost], members[peer]
         if not other.was_exempt and peer not in one.resets and lost not in other.resets:
             yield lost, peer
+
+
+def _resets(federation: Federation) -> Iterator[tuple[str, str]]:
+    for manager in federation.managers:
+        for agent in federation.agents:
+            was_reset = agent.name in manager.resets or manager.name in agent.resets
+            if was_reset and not (manager.was_exempt or agent.was_exempt):
+                yield manager.name, agent.name
 
 
 def _wrong_steps(manager: Manager) -> Iterator[str]:

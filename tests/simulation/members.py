@@ -86,6 +86,14 @@ class FragileTransport(MemoryTransport):
         self._up_due = max(self._up_due, until if up else 0.0)
         self._down_due = max(self._down_due, until if down else 0.0)
 
+    def end(self, *, will: bool, is_sent: bool) -> None:
+        """End with the process; what it had written is lost with the connection, or is still sent."""
+        if is_sent:
+            self._up(self._left, will)
+            self._ended = True
+        else:
+            self.kill(will=will)
+
     def let_through(self) -> None:
         """The broker can be reached again."""
         self.cut_off = False
@@ -261,7 +269,7 @@ class Member(ABC):
     def _gone(self) -> None:
         self.crashes += 1
         self.up = False
-        self.transport.kill(will=self._chance.random() < 0.5)
+        self.transport.end(will=self._chance.random() < 0.5, is_sent=self._chance.random() < 0.5)
 
 
 class Manager(Member):
