@@ -14,6 +14,7 @@ import msgspec
 from caroni_edge.config import NodeConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.startup import DATABASE
+from caroni_edge.storage.database import DatabaseCorrupt
 from caroni_edge.storage.migrations import DatabaseNewer, refuse_newer
 
 CHECK_WITHIN_S = 10.0
@@ -138,17 +139,11 @@ def _whole(conn: sqlite3.Connection) -> Finding:
     finally:
         conn.set_progress_handler(None, 0)
     if found != "ok":
-        return problem("database", f"it is corrupt: {found}", CORRUPT)
+        return problem("database", f"it is corrupt: {found}", DatabaseCorrupt.hint)
     return ok("database", "it is whole")
-
-
-CORRUPT = (
-    "Look at the disk (kernel log). Put back a copy, or move the file away and start anew: what matters then comes "
-    "from reconciliation with the peers."
-)
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> Finding:
     if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return problem("database", f"{path} is corrupt: {error}", CORRUPT)
+        return problem("database", f"{path} is corrupt: {error}", DatabaseCorrupt.hint)
     return problem("database", f"{path} cannot be read: {error}", "Look at the disk, and run this as the node's user.")

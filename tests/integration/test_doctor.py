@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -231,3 +232,13 @@ def test_a_configuration_that_cannot_be_used_is_status_2(tmp_path: Path) -> None
     path.write_text("id: m1\ntemplates: t\n")
     answer = CliRunner().invoke(main, ["doctor", "--config", str(path)], prog_name="caroni-edge")
     assert answer.exit_code == 2
+
+
+def test_a_daemon_does_not_start_on_a_corrupt_database(tmp_path: Path, nowhere: str) -> None:
+    config = write(tmp_path, nowhere)
+    path = tmp_path / "state" / "state.db"
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1000)
+    command = [sys.executable, "-m", "caroni_edge", "manager", "--config", str(config)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (answer.returncode, "The state database is corrupt" in answer.stderr) == (2, True), answer.stderr
