@@ -39,7 +39,7 @@ from tests.e2e.daemons import Daemon
 from tests.support import wait_until
 
 PROCESSES = 4
-SETTLE_S = 12.0
+SETTLE_S = 4.0
 """So long all stays connected before the next round: a connection that was short is tried again later than others."""
 TEMPLATE = """\
 cwlVersion: v1.2

@@ -42,8 +42,12 @@ class Dispatch:
         self.other_versions: dict[str, tuple[str, str]] = {}
         self._database, self._links, self._reactor, self._topics = database, links, reactor, topics
 
-    def take(self, event: Arrived, at: Moment) -> None:
-        """Let one message from the broker take effect; bad input of any kind is logged, and changes nothing."""
+    def take(self, event: Arrived, at: Moment) -> bool:
+        """Let one message from the broker take effect; bad input of any kind is logged, and changes nothing.
+
+        Returns:
+            Whether the reactor was told something, on which it may have to decide.
+        """
         topic = self._topics.read(event.topic)
         try:
             if len(event.payload) > FRAME_LIMIT_BYTES and not isinstance(topic, Triggers):
@@ -52,7 +56,7 @@ class Dispatch:
                 )
             match topic:
                 case Inbox(sender):
-                    self._take_frame(sender, event, at)
+                    return self._take_frame(sender, event, at)
                 case Triggers():
                     with self._database.savepoint():
                         self._reactor.on_trigger(event, at)
@@ -68,6 +72,7 @@ class Dispatch:
         except Exception as error:
             log.exception("a message could not be handled", extra={"action": "failed", "topic": event.topic})
             self._bury(event.topic, "", event.payload, error, at)
+        return True
 
     def settled(self, packet_ids: Iterable[int]) -> None:
         """The broker cannot repeat the messages that had these packet ids."""
@@ -91,20 +96,22 @@ class Dispatch:
                 self._links.heard_presence(topic.node, presence.boot, online=presence.online)
         self._reactor.on_notice(topic, event.payload, at)
 
-    def _take_frame(self, sender: str, event: Arrived, at: Moment) -> None:
+    def _take_frame(self, sender: str, event: Arrived, at: Moment) -> bool:
         if event.retain:
             log.warning("a retained frame is ignored", extra={"action": "ignored", "topic": event.topic})
-            return
+            return False
         try:
             frame = decode_frame(event.topic, event.payload)
         except OtherVersion as error:
             self._say_once(sender, str(error.facts["boot"]), str(error))
-            return
+            return False
         if frame.from_ != sender or frame.to != self._topics.node:
             raise Unreadable(event.topic, reason=f"it says that it is from {frame.from_} to {frame.to}")
         self.other_versions.pop(sender, None)
-        for raw in self._links.receive(frame):
+        messages = self._links.receive(frame)
+        for raw in messages:
             self._take_message(frame, raw, at)
+        return bool(messages)
 
     def _take_message(self, frame: Frame, raw: msgspec.Raw, at: Moment) -> None:
         peer = frame.from_

@@ -7,7 +7,7 @@ happens in between, a crash means that something is sent again, never that it is
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -18,10 +18,11 @@ from caroni_edge.dispatch import Dispatch
 from caroni_edge.failpoints import failpoint
 from caroni_edge.identity import Identity
 from caroni_edge.protocol.messages import Presence
-from caroni_edge.protocol.topics import Topics
-from caroni_edge.reactor import Chance, Moment, Notices, Reactor
+from caroni_edge.protocol.topics import OTHER, Topics
+from caroni_edge.reactor import Chance, Forgotten, Moment, Notices, Reactor, UnknownPeer
 from caroni_edge.session import Session
 from caroni_edge.storage.database import Database, StorageFailed
+from caroni_edge.storage.trouble import StorageTrouble
 from caroni_edge.transport.base import (
     Arrived,
     Connected,
@@ -34,7 +35,6 @@ from caroni_edge.transport.base import (
 
 log = logging.getLogger(__name__)
 
-STORAGE_PAUSE_FIRST_S, STORAGE_PAUSE_MOST_S = 5.0, 300.0
 ASK_OPEN_PEERS_EVERY_S = 600.0
 DELETE_EVENTS_WITHIN_S = 1.0
 SETTLE_AGAIN_S = 5.0
@@ -53,32 +53,6 @@ class Call:
     work: Callable[[Moment], Any]
     done: "Future[Any]" = field(default_factory=Future)
     keep: bool = False
-
-
-@dataclass(slots=True)
-class StorageTrouble:
-    """How long a node leaves its state database alone after a storage error.
-
-    Attributes:
-        failure: Why the database cannot be used; None while it can.
-        again_due: When it is tried again, on the monotonic clock.
-        pause_s: How long it was left alone the last time; it doubles while failures follow each other.
-    """
-
-    failure: StorageFailed | None = None
-    again_due: float = -inf
-    pause_s: float = 0.0
-
-    def begin(self, failure: StorageFailed, now: float) -> float:
-        """Note a failure; return for how long to pause."""
-        follows = now < self.again_due + STORAGE_PAUSE_MOST_S
-        self.pause_s = min(self.pause_s * 2, STORAGE_PAUSE_MOST_S) if follows else STORAGE_PAUSE_FIRST_S
-        self.failure, self.again_due = failure, now + self.pause_s
-        return self.pause_s
-
-    def is_waiting(self, now: float) -> bool:
-        """Tell whether it is too early to try again."""
-        return self.failure is not None and now < self.again_due
 
 
 @dataclass(frozen=True)
@@ -124,6 +98,7 @@ class Node:
         self._ask_due = inf
         self._events_due = inf
         self._settle_failed_until = -inf
+        self._is_undecided = True
 
     def attach(self, reactor: Reactor) -> None:
         """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
@@ -170,7 +145,8 @@ class Node:
         """Return when a batch must run though nothing arrives, on the monotonic clock."""
         if self._trouble.failure:
             return self._trouble.again_due
-        due = min(self.reactor.next_due(), self._events_due, self._ask_due)
+        reactor_due = -inf if self._is_undecided else self.reactor.next_due()
+        due = min(reactor_due, self._events_due, self._ask_due)
         due = max(due, self._settle_failed_until)
         if not self.session.connected:
             return due
@@ -232,8 +208,8 @@ class Node:
             case Arrived():
                 if event.topic == self.topics.presence:
                     self._found_own_presence(event, at)
-                else:
-                    self._dispatch.take(event, at)
+                elif self._dispatch.take(event, at):
+                    self._is_undecided = True
             case Connected():
                 self._on_connected(event, at)
             case Disconnected():
@@ -244,6 +220,7 @@ class Node:
                 pass
 
     def _run(self, call: Call, at: Moment) -> Any:
+        self._is_undecided = True
         try:
             with self.database.savepoint():
                 return call.work(at)
@@ -259,15 +236,16 @@ class Node:
             self._forget_silent(at)
         if at.now >= self.identity.say_due:
             self._say_presence()
-        if at.now < self._settle_failed_until:
+        if at.now < self._settle_failed_until or not (self._is_undecided or at.now >= self.reactor.next_due()):
             return
         try:
             with self.database.savepoint():
                 self.reactor.settle(at)
+            self._is_undecided = False
         except StorageFailed:
             raise
         except Exception:
-            self._settle_failed_until = at.now + SETTLE_AGAIN_S
+            self._settle_failed_until, self._is_undecided = at.now + SETTLE_AGAIN_S, True
             self.reactor.rolled_back()
             log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
         if self.reactor.presence_changed() and self.identity.say_due == inf:
@@ -295,6 +273,7 @@ class Node:
         self.notices.take()
         self.reactor.rolled_back()
         self._ask_due = at.now
+        self._is_undecided = True
         self._kept = []
         self._hold(calls)
         self.transport.disconnect(pause_s)
@@ -312,16 +291,33 @@ class Node:
                 case _:
                     pass
 
-    def forget(self, peer: str, at: Moment) -> None:
+    def forget(self, peer: str, at: Moment) -> Forgotten:
         """Delete a peer with its rows and all that concerns it; if it returns, that is a reset."""
-        log.warning("forgetting %s", peer, extra={"action": "peer_forgotten", "peer": peer})
-        self.reactor.forget_peer(peer, at)
-        self.links.forget(peer)
+        gone = self.reactor.forget_peer(peer, at)
+        gone = replace(gone, rows=gone.rows + self.links.forget(peer))
+        facts = {"action": "peer_forgotten", "peer": peer}
+        log.warning("forgotten: %d jobs, %d offers, %d rows", gone.jobs, gone.offers, gone.rows, extra=facts)
+        return gone
+
+    def forget_known(self, peer: str, at: Moment) -> Forgotten:
+        """Forget a peer at the owner's wish, and what the broker has retained of it, where it lets us.
+
+        Raises:
+            UnknownPeer: There is nothing to forget.
+        """
+        gone = self.forget(peer, at)
+        if not (gone.rows or gone.jobs or gone.offers):
+            raise UnknownPeer("", node=self.topics.name, peer=f"{OTHER[self.topics.role]}/{peer}")
+        gone = replace(gone, retained=(self.topics.presence_of(peer), *gone.retained))
+        for topic in gone.retained:
+            self.notices.say(topic, None)
+        return gone
 
     def _forget_silent(self, at: Moment) -> None:
         if self._parts.forget_after_s is not None and self.session.connected:
             for peer in self.links.silent(self.ask_every_s, self._parts.forget_after_s):
                 self.forget(peer, at)
+                self._is_undecided = True
 
     # Connection and identity
 
@@ -334,6 +330,7 @@ class Node:
         self.session.on_connected(event)
         self.identity.on_connected(at.now, was_said=self.session.presence_known)
         self._connected_at = at.now
+        self._is_undecided = True
         log.info("connected to the broker", extra={"action": "connected"})
         self.reactor.on_connected(at)
         self.links.connected()
@@ -360,6 +357,7 @@ class Node:
         self.notices.say(self.topics.presence, Presence(online=True, boot=boot, version=version, host=host, **facts))
 
     def _on_link_reset(self, peer: str) -> None:
+        self._is_undecided = True
         log.warning("the link begins anew; reconciling", extra={"action": "link_reset", "peer": peer})
 
 

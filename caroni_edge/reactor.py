@@ -10,9 +10,33 @@ from typing import Protocol
 
 import msgspec
 
+from caroni_edge.errors import CaroniError
 from caroni_edge.protocol.messages import LinkMessage, Message
 from caroni_edge.protocol.topics import PresenceOf, Request
 from caroni_edge.transport.base import Arrived
+
+
+class UnknownPeer(CaroniError):
+    """{node} knows nothing of {peer}."""
+
+    hint = "The node's page and its API name those that it knows."
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was deleted of a peer that will not come back.
+
+    Attributes:
+        rows: Rows of the database that said something of it, other than these.
+        jobs: Its jobs: those that an agent had for a manager, or those not ended that a manager had at an agent.
+        offers: Its offers, or those made to it.
+        retained: Topics beside its presence that the broker may still keep something of it on.
+    """
+
+    rows: int = 0
+    jobs: int = 0
+    offers: int = 0
+    retained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +118,11 @@ class Reactor(Protocol):
     def on_trigger_settled(self, packet_id: int) -> None:
         """The broker cannot repeat the trigger that had this packet id; outside of a transaction."""
 
-    def forget_peer(self, peer: str, at: Moment) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """A peer will not come back: delete what concerns it."""
 
     def settle(self, at: Moment) -> None:
-        """Decide once for the whole batch, and for all that has become due."""
+        """Decide once for the whole batch, if something was told, and for all that has become due."""
 
     def next_due(self) -> float:
         """Return when `settle` must run again at the latest, on the monotonic clock; infinity for never."""

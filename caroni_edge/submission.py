@@ -43,7 +43,11 @@ class WorkflowEvent:
 
 
 class Submission:
-    """A trigger with an id of its own, sent again after each reconnect: it starts one workflow."""
+    """A trigger with an id of its own, sent again after each reconnect: it starts one workflow.
+
+    Attributes:
+        is_manager_known: The broker has the presence of the manager, which may be away.
+    """
 
     def __init__(self, broker: BrokerConfig, topics: Topics, trigger: Trigger) -> None:
         """Prepare; `open` connects. The trigger must have an id."""
@@ -60,6 +64,7 @@ class Submission:
             clean_session=True,
         )
         self._seen: set[str] = set()
+        self.is_manager_known = False
 
     def __enter__(self) -> "Submission":
         self._transport.start(self._arrived.put)
@@ -93,13 +98,14 @@ class Submission:
                     raise NotConnected("", reason=item.failure)
                 case Arrived():
                     self._transport.ack(item)
+                    self.is_manager_known |= item.topic == self._topics.presence and bool(item.payload)
                     if event := self._read(item):
                         yield event
 
     def _ask(self) -> None:
         """Send the trigger (again): the manager answers with the workflow's last event, if it knows it."""
         own = self._topics.events(self._trigger.id or "")
-        self._transport.subscribe([(own, 1), (self._topics.events("rejected"), 1)])
+        self._transport.subscribe([(own, 1), (self._topics.events("rejected"), 1), (self._topics.presence, 0)])
         self._transport.publish(self._topics.triggers, encode(self._trigger), qos=1)
 
     def _read(self, message: Arrived) -> WorkflowEvent | None:

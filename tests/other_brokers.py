@@ -63,12 +63,12 @@ class RabbitMq(BrokerProcess):
             "RABBITMQ_MNESIA_BASE": str(self.directory / "data"),
             "RABBITMQ_LOG_BASE": str(self.directory / "logs"),
             "RABBITMQ_LOGS": "-",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
         }
 
     def start(self) -> "RabbitMq":
         if self._epmd is None:
-            # Otherwise the first RabbitMQ starts one in the background, which stays for ever.
+            # One of its own that RabbitMQ started would stay in the background for ever.
             command = [self._epmd_program, "-address", "127.0.0.1", "-port", str(self._epmd_port)]
             self._epmd = subprocess.Popen(command, env=self.environ())
         super().start()
@@ -96,7 +96,7 @@ class RabbitMq(BrokerProcess):
         if self._epmd is not None:
             self._epmd.kill()
             self._epmd.wait(10)
-        rmtree(self.directory / "data")
+        rmtree(self.directory / "data", ignore_errors=True)
 
     def _answers(self) -> bool:
         try:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn, Protocol
 
@@ -25,7 +25,7 @@ from caroni_edge.web.metrics import Metric, by, single
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import Commands, NodeView, Site
+from caroni_edge.web.site import Commands, NodeView, Site, forgetter
 
 LOG_SHOWN_BYTES = 64 * 1024
 LOG_AT_ONCE_BYTES = 1 << 20
@@ -190,7 +190,8 @@ def serve(
     readers = Readers(config.state_dir / DATABASE)
     reply_topic = node.topics.inbox_of("{manager}")
     api = AgentApi(NodeView.of(node), readers, service, reactor, job_types, logs, reply_topic)
-    with start(config.web, make_site(api, config.state_dir), service) as server:
+    forget = forgetter(node, service)
+    with start(config.web, replace(make_site(api, config.state_dir), forget=forget), service) as server:
         yield server
     readers.close()
 

@@ -50,6 +50,14 @@ class AgentDaemon(Daemon[AgentConfig]):
         self.service.tell(lambda at: self._reactor.on_job_ended(ended, at))
 
 
+def idle_node(config: AgentConfig, opened: ExitStack) -> Node:
+    """Return an agent's node that neither serves nor connects, for a command on its database. It starts no job."""
+    node = open_node(config, opened)
+    runner = Runner(config.state_dir, config.id, lambda _ended: None)
+    node.attach(make_reactor(node, AgentSettings.of(config), load_job_types(config.job_types), runner))
+    return node
+
+
 def make_reactor(node: Node, chosen: AgentSettings, types: JobTypes, runner: Runner) -> AgentReactor:
     """Put an agent's reactor together on a node."""
     parts = AgentParts(

@@ -36,7 +36,7 @@ from caroni_edge.protocol.messages import (
     OfferReject,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request, Topics
-from caroni_edge.reactor import Chance, Moment, Outbox
+from caroni_edge.reactor import Chance, Forgotten, Moment, Outbox
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
@@ -242,8 +242,9 @@ class AgentReactor:
             row = self._store.jobs.by_job(job)
         return row.state if row else None
 
-    def forget_peer(self, peer: str, at: Moment) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget a manager: its running jobs are killed, and nothing more is said to it."""
+        jobs = self._store.jobs.count_of(peer)
         for job in self._store.jobs.live_of(peer):
             row = self._store.jobs.by_job(job)
             assert row is not None
@@ -251,11 +252,12 @@ class AgentReactor:
                 self._deeds.kills[job] = f"manager {peer} was forgotten"
             self._store.jobs.delete([row.id])
         self._retention.forget(peer)
-        self._store.offers.forget(peer)
-        self._store.demands.forget(peer)
+        offers = self._store.offers.forget(peer)
+        rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
         self._store.answers.end(peer)
-        self._store.managers.forget(peer)
         self._slots.lose_step()
+        requests = tuple(f"{self._topics.root}/requests/{name}/{peer}" for name in sorted(self._in_force.types.names()))
+        return Forgotten(rows=rows, jobs=jobs, offers=offers, retained=requests)
 
     # Messages
 

@@ -50,9 +50,10 @@ class Reconciliation:
 
     def say(self) -> bool:
         """Put the next pieces of the answers into the outbox; return whether more will follow."""
-        for manager, wanted, after in self._store.answers.open():
+        answers = self._store.answers.open()
+        for manager, wanted, after in answers:
             self._say_to(manager, wanted, after)
-        return bool(self._store.answers.open())
+        return bool(answers and self._store.answers.open())
 
     def _say_to(self, manager: str, wanted: str, after: str) -> None:
         database = self._store.facts.database()

@@ -195,7 +195,24 @@ def part(text: str) -> str:
 def split_step(text: str) -> tuple[str, str | None]:
     """Return workflow and step of WORKFLOW[/STEP]."""
     workflow, sign, step = text.partition("/")
+    if not workflow or (sign and not step):
+        missing = "step" if workflow else "workflow"
+        raise UsageError(
+            "WORKFLOW[/STEP]", f'"{text}" lacks the name of the {missing}', "`caroni-edge status` has them."
+        )
     return workflow, step if sign else None
+
+
+def whole_workflow(text: str) -> str:
+    """Return the name of a workflow as a part of a path, where no step can be named.
+
+    Raises:
+        UsageError: It is none.
+    """
+    workflow, step = split_step(text.removesuffix("/"))
+    if step is not None or text != workflow:
+        raise UsageError("WORKFLOW", f'"{text}" is no workflow', f"The workflow alone is {workflow}.")
+    return part(workflow)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
@@ -221,8 +238,14 @@ def _configured(role: Role, options: Options) -> _Configured:
     """Return what a node's configuration says of its API."""
     if options.config is None:
         return _Configured()
+    from caroni_edge.cli.check_config import node_role  # noqa: PLC0415
     from caroni_edge.config import load_agent, load_manager  # noqa: PLC0415
 
+    if (other := node_role(options.config)) != role:
+        said = (
+            f"this is the configuration of a{'n' if other == 'agent' else ''} {other}, and this command asks the {role}"
+        )
+        raise UsageError(str(options.config), said, f"Give that of the {role}.")
     config = load_manager(options.config, os.environ) if role == "manager" else load_agent(options.config, os.environ)
     if config.web is None:
         raise UsageError(str(options.config), "web is false, so this node has no API", "Set web.port to serve it.")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 
@@ -118,6 +118,21 @@ def check(path: Path, kind: str | None = None) -> Checked:
         return Checked(path, kind, in_order(CHECKS[kind](path)))
     except Problems as error:
         return Checked(path, kind or "", error.problems)
+
+
+def node_role(path: Path) -> Literal["manager", "agent"]:
+    """Tell whether a configuration is a manager's or an agent's.
+
+    Raises:
+        Problems: It is neither, or cannot be read.
+    """
+    match kind_of(path, load(path).value):
+        case "manager":
+            return "manager"
+        case "agent":
+            return "agent"
+        case other:
+            raise Problems([Problem(str(path), f"this is a {other}, not the configuration of a manager or an agent")])
 
 
 def kind_of(path: Path, value: object) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from caroni_edge.cli._api_client import Api, manager_api, part
+from caroni_edge.cli._api_client import Api, manager_api, whole_workflow
 
 
 @click.command(epilog="Example: caroni-edge retry w1")
@@ -10,5 +10,5 @@ from caroni_edge.cli._api_client import Api, manager_api, part
 @manager_api
 def retry(api: Api, workflow: str) -> None:
     """Give the failed and the held steps of WORKFLOW fresh attempts; what has completed stays."""
-    answer = api.post(f"/api/workflows/{part(workflow)}/retry")
+    answer = api.post(f"/api/workflows/{whole_workflow(workflow)}/retry")
     api.show(answer, [f"{workflow} is {answer['status']}"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli._api_client import Api, manager_api, part, plain, table
+from caroni_edge.cli._api_client import Api, manager_api, plain, table, whole_workflow
 from caroni_edge.manager.lifecycle import Workflow
 
 
@@ -24,7 +24,7 @@ def status(
 ) -> None:
     """Show workflows, newest first, or the steps of WORKFLOW."""
     if workflow is not None:
-        answer = api.get(f"/api/workflows/{part(workflow)}")
+        answer = api.get(f"/api/workflows/{whole_workflow(workflow)}")
         api.show(answer, _one(answer))
     else:
         answer = api.get("/api/workflows", status=state, template=template, limit=limit, after=after)
@@ -48,7 +48,7 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
     if found["reason"]:
         yield f"  {plain(found['reason'])}"
     rows = (
-        [name, step["status"], step["agent"], len(step["attempts"]), ", ".join(step["waiting_for"]), _reason(step)]
+        [name, step["status"], step["agent"], len(step["attempts"]), ", ".join(step["waiting_for"]), _step_reason(step)]
         for name, step in found["steps"].items()
     )
     yield from table(("STEP", "STATUS", "AGENT", "ATTEMPTS", "WAITING FOR", ""), rows)
@@ -57,6 +57,14 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
     if found["outputs"] is not None:
         yield "outputs:"
         yield json.dumps(found["outputs"], indent=2, ensure_ascii=False)
+
+
+def _step_reason(step: Mapping[str, Any]) -> str:
+    """Return what is to be said of a step; the error of an attempt before is no state of one that is tried again."""
+    reason = _reason(step)
+    is_over = step["status"] in ("completed", "failed", "cancelled")
+    is_old = not is_over and reason in [attempt["reason"] for attempt in step["attempts"]]
+    return f"tried again after: {reason}" if reason and is_old else reason
 
 
 def _reason(found: Mapping[str, Any]) -> str:

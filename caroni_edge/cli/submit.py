@@ -81,7 +81,7 @@ def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int
     events = submission.events(TAKEN_WITHIN_S, gone.append)
     first = next(events, None)
     if first is None:
-        where = f"the broker cannot be reached: {gone[-1]}" if gone else "the manager is away; the broker has queued it"
+        where = f"the broker cannot be reached: {gone[-1]}" if gone else _away(submission)
         click.echo(f"{workflow}: not taken within {TAKEN_WITHIN_S:g} s: {where}", err=True)
         if gone and not wait:
             return 1
@@ -95,6 +95,15 @@ def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int
         _say(event)
         event = next(following)
     return _end(workflow, event)
+
+
+def _away(submission: Any) -> str:
+    if submission.is_manager_known:
+        return "the manager is away; the broker has queued it"
+    return (
+        "no manager of this name was ever seen on this broker (check --manager and --topic-root); the broker may have "
+        "queued it"
+    )
 
 
 def _say(event: Any) -> None:

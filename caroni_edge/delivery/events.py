@@ -16,6 +16,7 @@ class Events:
         """Work on the writing connection of the node."""
         self._conn, self._chance = conn, chance
         self._sent_upto = 0
+        self._may_wait = True
         self._in_flight: dict[int, int] = {}
         self._acknowledged: list[int] = []
 
@@ -26,10 +27,15 @@ class Events:
     def put(self, topic: str, body: bytes) -> None:
         """Keep an event until it has been published; part of the batch's transaction."""
         self._conn.execute(ADD, (topic, body))
+        self._may_wait = True
 
     def unsent(self, limit: int) -> list[tuple[int, str, bytes]]:
         """Return at most `limit` events (seq, topic, body) that were not sent on this connection."""
-        return self._conn.execute(AFTER, (self._sent_upto, limit)).fetchall() if limit > 0 else []
+        if limit <= 0 or not self._may_wait:
+            return []
+        found = self._conn.execute(AFTER, (self._sent_upto, limit)).fetchall()
+        self._may_wait = bool(found)
+        return found
 
     def sent(self, seq: int, token: int) -> None:
         """An event was handed to the transport."""
@@ -46,7 +52,7 @@ class Events:
     def disconnected(self) -> None:
         """Nothing is in flight any more: what was not acknowledged is sent again."""
         self._in_flight.clear()
-        self._sent_upto = 0
+        self._sent_upto, self._may_wait = 0, True
 
     def delete_acknowledged(self) -> None:
         """Delete what the broker has acknowledged; part of the batch's transaction."""

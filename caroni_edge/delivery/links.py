@@ -135,11 +135,11 @@ class Links:
         self.ask(self._rows.silent(longer_than_s / 2))
         return self._rows.silent(longer_than_s)
 
-    def forget(self, peer: str) -> None:
-        """Delete all that is known of a peer; if it returns, that is a reset."""
+    def forget(self, peer: str) -> int:
+        """Delete all that is known of a peer, and return how many rows; if it returns, that is a reset."""
         self._link(peer)
         del self._links[peer]
-        self._rows.forget(peer)
+        return self._rows.forget(peer)
 
     def frames(self, limit: int) -> Iterator[tuple[Frame, int]]:
         """Yield at most `limit` frames that are due, with their QoS, to be published after the commit."""

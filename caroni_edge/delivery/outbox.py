@@ -124,7 +124,6 @@ class OutboxRows:
         """Return the peers that have been silent for longer."""
         return [peer for (peer,) in self._conn.execute(SILENT, (longer_than_s,))]
 
-    def forget(self, peer: str) -> None:
-        """Delete all that the link knows of a peer."""
-        self._conn.execute(DELETE_ROWS, (peer,))
-        self._conn.execute(DELETE_PEER, (peer,))
+    def forget(self, peer: str) -> int:
+        """Delete all that the link knows of a peer; return how many rows that were."""
+        return sum(self._conn.execute(delete, (peer,)).rowcount for delete in (DELETE_ROWS, DELETE_PEER))

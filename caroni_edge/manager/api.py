@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -41,7 +41,7 @@ from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import Commands, NodeView, Site
+from caroni_edge.web.site import Commands, NodeView, Site, forgetter
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
 After = Annotated[str, QueryParameter(description="What `next` of the page before says.")]
@@ -250,7 +250,8 @@ def serve(
     assert config.web is not None
     readers = Readers(config.state_dir / DATABASE)
     api = ManagerApi(NodeView.of(node), readers, service, reactor, templates, Plans())
-    with start(config.web, make_site(api, config.state_dir), service) as server:
+    forget = forgetter(node, service)
+    with start(config.web, replace(make_site(api, config.state_dir), forget=forget), service) as server:
         yield server
     readers.close()
 

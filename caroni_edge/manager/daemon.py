@@ -50,6 +50,13 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._reactor.set_disk_problem(low if free_bytes < floor else None)
 
 
+def idle_node(config: ManagerConfig, opened: ExitStack) -> Node:
+    """Return a manager's node that neither serves nor connects, for a command on its database."""
+    node = open_node(config, opened)
+    node.attach(make_reactor(node, settings(config), load_templates(config.templates)))
+    return node
+
+
 def ask_every_s(config: ManagerConfig) -> float:
     """Return how often agents with jobs are asked what they have: often enough to notice that one is silent."""
     return min(ASK_OPEN_PEERS_EVERY_S, inf if config.lost_after_s is None else config.lost_after_s / 3)

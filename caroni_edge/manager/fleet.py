@@ -9,7 +9,7 @@ from caroni_edge.manager.attempts import Attempts
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.stalls import Stalls
 from caroni_edge.protocol.messages import Presence
-from caroni_edge.reactor import Moment
+from caroni_edge.reactor import Forgotten, Moment
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +55,16 @@ class Fleet:
             self._heard.add(agent)
         return now - knows
 
-    def forget(self, agent: str, at: Moment) -> None:
+    def forget(self, agent: str, at: Moment) -> Forgotten:
         """An agent will not come back: what it had may have begun, and is asked for anew."""
         reason = f"agent {agent} was forgotten"
-        for job in self._store.jobs.open_of_agent(agent):
+        jobs = self._store.jobs.open_of_agent(agent)
+        for job in jobs:
             self._attempts.abandon(job, reason, at)
         before = self._store.agents.serving(agent)
-        self._store.offers.delete_of(agent)
-        self._store.agents.forget(agent)
+        offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         self._serves(before, set(), at)
-        log.warning("agent forgotten", extra={"action": "peer_forgotten", "peer": agent})
+        return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 
     def settle(self, at: Moment) -> None:
         """Note what has become due: lost jobs."""

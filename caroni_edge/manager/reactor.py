@@ -34,7 +34,7 @@ from caroni_edge.protocol.messages import (
     Trigger,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request
-from caroni_edge.reactor import Moment
+from caroni_edge.reactor import Forgotten, Moment
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
@@ -212,9 +212,9 @@ class ManagerReactor:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
         self._logs.request(job)
 
-    def forget_peer(self, peer: str, at: Moment) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget an agent that will not come back; its jobs are asked for anew."""
-        self._fleet.forget(peer, at)
+        return self._fleet.forget(peer, at)
 
     def reload(self, settings: ManagerSettings, templates: Templates) -> None:
         """Take over what may change while the manager runs."""

@@ -68,7 +68,7 @@ class Stalls:
         job_types = self._store.demands.unserved(after_s, at.now)
         for job_type in job_types:
             waiting = self._store.workflows.waiting(job_type, _may_stall())
-            self._stall_all(waiting, f"no agent that is online serves the job type {job_type}")
+            self._stall_all(waiting, f"no agent that is online takes jobs of the type {job_type}")
         following = self._store.demands.next_unserved(after_s, at.now)
         # A type that stays unserved is looked at again: more workflows may want it.
         self._due = min(inf if following is None else following, at.now + after_s if job_types else inf)
@@ -80,7 +80,10 @@ class Stalls:
         for job_type, agents in self._store.wanted.unserved(after_s, at.now):
             waiting = self._store.workflows.waiting_for(job_type, agents, _may_stall())
             names = " or ".join(msgspec.json.decode(agents))
-            self._stall_all(waiting, f"only agent {names} may take a step, and none of that name serves {job_type} now")
+            self._stall_all(
+                waiting,
+                f"only agent {names} may take a step, and none of that name takes jobs of the type {job_type} now",
+            )
         self._unstall()
         self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.wanted.any_bound() else inf
 

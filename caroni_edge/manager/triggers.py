@@ -131,9 +131,10 @@ class Triggers:
         """Tell whether the broker has sent this trigger again (DUP flag, same packet id, same payload)."""
         if not event.packet_id:
             return False
+        was_settled = event.packet_id in self._settled
         self._settled.discard(event.packet_id)  # whatever was settled before: the id is in use again
         payload_hash = hashlib.sha256(event.payload).hexdigest()
-        if event.dup and self._store.triggers.get(event.packet_id) == payload_hash:
+        if event.dup and not was_settled and self._store.triggers.get(event.packet_id) == payload_hash:
             log.info("a repeated trigger starts nothing", extra={"action": "trigger_repeated"})
             return True
         self._store.triggers.set(event.packet_id, payload_hash)

@@ -81,9 +81,18 @@ class Topics:
         return f"{self.root}/{self.role}/{self.node}/inbox/{OTHER[self.role]}/+"
 
     @property
+    def doctor(self) -> str:
+        """Where `caroni-edge doctor` says something only to hear it itself."""
+        return f"{self.root}/doctor/{self.role}/{self.node}"
+
+    @property
     def triggers(self) -> str:
         """Where workflows are started."""
         return f"{self.root}/managers/{self.node}/workflows"
+
+    def presence_of(self, peer: str) -> str:
+        """Where a peer says that it is there."""
+        return f"{self.root}/presence/{OTHER[self.role]}/{peer}"
 
     def inbox_of(self, peer: str) -> str:
         """Where this node's frames to `peer` go."""
@@ -124,3 +133,9 @@ class Topics:
         if inside and not topic.startswith(f"{self.root}/replies/"):
             return f"reply_to must lie below {self.root}/replies/ or outside {self.root}"
         return None
+
+
+def peer_id(text: object, role: Role) -> str | None:
+    """Return the id in `agents/a1` or `a1`, None when that is none of a node of this role."""
+    node = text.removeprefix(f"{role}/") if isinstance(text, str) else ""
+    return node if is_segment(node) else None

@@ -33,6 +33,16 @@ class StorageFailed(CaroniError):
     hint = "Look at the disk: space, read-only mount, kernel log. Nothing was lost; the node tries again."
 
 
+class DatabaseCorrupt(StorageFailed):
+    """The state database is corrupt: {reason}."""
+
+    hint = (
+        "Look at the disk (kernel log); `caroni-edge doctor` checks the file. Put back a copy, or move the file "
+        "away and start anew: what matters then comes from reconciliation with the peers."
+    )
+    exit_status = 2
+
+
 class Database:
     """The writing connection of a node's state database.
 
@@ -111,6 +121,7 @@ def open_database(path: Path, role: Role) -> Database:
 
     Raises:
         StorageFailed: It cannot be opened or written.
+        DatabaseCorrupt: It is no database any more.
         DatabaseNewer: A newer program has written it.
     """
     try:
@@ -120,7 +131,9 @@ def open_database(path: Path, role: Role) -> Database:
         conn.execute("PRAGMA synchronous = FULL")
         migrate(conn, role, str(path))
     except (sqlite3.Error, OSError) as error:
-        raise StorageFailed(str(path), reason=error) from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        kind = DatabaseCorrupt if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageFailed
+        raise kind(str(path), reason=error) from error
     return Database(conn, path)
 
 

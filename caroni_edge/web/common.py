@@ -7,8 +7,12 @@ from urllib.parse import parse_qs
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
+from litestar.params import RawBody
 from litestar.response import Redirect
 
+from caroni_edge.protocol.topics import Role as PeerRole
+from caroni_edge.protocol.topics import peer_id
+from caroni_edge.reactor import UnknownPeer
 from caroni_edge.web import metrics
 from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
 from caroni_edge.web.pages import login_page
@@ -51,6 +55,15 @@ class NodeBody(TypedDict):
     connected: bool
     ready: bool
     reason: str | None
+
+
+class ForgetBody(TypedDict):
+    """What was dropped of a peer."""
+
+    peer: str
+    rows: int
+    jobs: int
+    offers: int
 
 
 @get("/", include_in_schema=False, sync_to_thread=False)
@@ -121,6 +134,25 @@ def about(node: NamedDependency[NodeView]) -> NodeBody:
     )
 
 
+@post("/api/forget", tags=["node"], status_code=200, sync_to_thread=True)
+def forget(site: NamedDependency[Site], body: RawBody) -> ForgetBody:
+    """Drop a peer that will not come back: its rows, its jobs, and what the broker has retained of it."""
+    peers: PeerRole = "agents" if site.node.role == "manager" else "managers"
+    try:
+        named = json.loads(body)["peer"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise Problem(400, f'the body is {{"peer": "{peers}/ID"}}', "peer") from None
+    peer = peer_id(named, peers)
+    if peer is None:
+        raise Problem(422, f"peer must be the name of one of the {peers}, as in {peers}/x1", "peer")
+    assert site.forget is not None
+    try:
+        gone = site.forget(peer)
+    except UnknownPeer as unknown:
+        raise Problem(404, str(unknown).rstrip("."), "peer") from None
+    return ForgetBody(peer=f"{peers}/{peer}", rows=gone.rows, jobs=gone.jobs, offers=gone.offers)
+
+
 @get("/healthz", opt={OPEN: True}, tags=["node"], sync_to_thread=False)
 def healthz() -> Health:
     """Tell that the process works."""
@@ -168,4 +200,4 @@ def _credentials(body: bytes, content_type: str) -> tuple[str, str]:
     return found
 
 
-ROUTES = (index, login_form, login, logout, session, about, healthz, readyz, metrics_text)
+ROUTES = (index, login_form, login, logout, session, about, forget, healthz, readyz, metrics_text)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from caroni_edge import __version__
 from caroni_edge.node import Node
-from caroni_edge.reactor import Moment
+from caroni_edge.reactor import Forgotten, Moment
 from caroni_edge.web.metrics import Metric
 from caroni_edge.web.readers import Readers
 
@@ -73,6 +73,7 @@ class Site:
         routes: Controllers and handlers of the role.
         given: What handlers may ask for by the name of a parameter.
         metrics: Returns the metrics of the role.
+        forget: Forgets a peer, by its id, in the node's thread.
     """
 
     node: NodeView
@@ -81,3 +82,9 @@ class Site:
     routes: Sequence[Any]
     given: Mapping[str, Any] = field(default_factory=dict)
     metrics: Callable[[], Iterable[Metric]] = tuple
+    forget: Callable[[str], Forgotten] | None = None
+
+
+def forgetter(node: Node, commands: Commands) -> Callable[[str], Forgotten]:
+    """Return what forgets a peer in the node's thread."""
+    return lambda peer: commands.call(lambda at: node.forget_known(peer, at))

@@ -18,6 +18,7 @@ SQL_PLACES = (
     "manager.views",
     "agent.views",
     "web.metrics",
+    "doctor.database",
 )
 SQL_METHODS = ("execute", "executemany", "executescript")
 TRANSACTIONS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")

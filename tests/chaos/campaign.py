@@ -92,7 +92,7 @@ def _endure(stage: Stage, users: list[User], plan: Plan, trace: Trace) -> list[s
     trace.note("", f"begin: {plan}")
     calm = threading.Event()
     members = [MemberActor(member, plan.seed, trace, calm) for member in stage.members]
-    actors: list[Actor] = [BrokerActor(stage.broker, plan.seed, trace, calm), *members]
+    actors: list[Actor] = [BrokerActor(stage, plan.seed, trace, calm), *members]
     share = 1 - (1 - plan.cut_off) ** (1 / PARTS_OF_A_PATH)
     enough = CALM_AT * plan.jobs
 

@@ -10,12 +10,13 @@ from tests.chaos.stage import Member, Stage
 from tests.chaos.work import Ear, User, ask
 
 FAULTS_OF_THE_PROGRAM = (
-    "action=settle_failed",
-    "action=connection_failed",
     "action=command_failed",
+    "action=connection_failed",
+    "action=rejection_failed",
+    "action=request_failed",
+    "action=settle_failed",
     "action=thread_ended",
     "action=transport_ended",
-    "action=message_dead",
     "Traceback",
 )
 

@@ -13,7 +13,7 @@ from random import Random
 
 from caroni_edge.failpoints import PLACES, VARIABLE
 from tests.chaos.network import DOWN, UP
-from tests.chaos.stage import ForgetfulBroker, Member
+from tests.chaos.stage import Member, Stage
 from tests.chaos.trace import Trace
 from tests.keepers import keepers_of
 
@@ -75,10 +75,11 @@ class Actor(threading.Thread):
         try:
             self._begun = time.monotonic()
             while not self._calm.is_set():
-                self._stay_up(self._up_s() * self.rng.uniform(0.2, 1.8))
+                faults = self.faults()
+                (fault,) = self.rng.choices(faults, [fault.weight for fault in faults])
+                self._stay_up(self._up_s(fault) * self.rng.uniform(0.2, 1.8))
                 if not self._calm.is_set():
-                    faults = self.faults()
-                    self.strike(*self.rng.choices(faults, [fault.weight for fault in faults]))
+                    self.strike(fault)
         except BaseException as failure:  # noqa: BLE001 - reported by the campaign
             self.failure = failure
             self._calm.set()
@@ -98,9 +99,9 @@ class Actor(threading.Thread):
         """Stay as it is for as long as an outage lasts, or until all is to calm down."""
         self._calm.wait(self._down_s * self.rng.uniform(0.2, 1.8))
 
-    def _up_s(self) -> float:
-        """Return how long to stay up, so that with the next outage it was cut off for its share of the time."""
-        whole_s = (self._cut_s + self._down_s) / self._share
+    def _up_s(self, fault: Fault) -> float:
+        """Return how long to stay up, so that with the next fault it was cut off for its share of the time."""
+        whole_s = (self._cut_s + self._down_s * fault.cuts) / self._share
         return max(LEAST_UP_S, whole_s - self._down_s - (time.monotonic() - self._begun))
 
     def _stay_up(self, up_s: float) -> None:
@@ -113,23 +114,30 @@ class Actor(threading.Thread):
 class BrokerActor(Actor):
     """What can happen to the broker."""
 
-    def __init__(self, broker: ForgetfulBroker, seed: int, trace: Trace, calm: threading.Event) -> None:
+    def __init__(self, stage: Stage, seed: int, trace: Trace, calm: threading.Event) -> None:
         super().__init__("broker", seed, trace, calm)
-        self._broker = broker
+        self._broker, self._lines = stage.broker, [member.line for member in stage.members]
 
     def faults(self) -> Sequence[Fault]:
         broker = self._broker
         return (
-            Fault("killed", broker.kill, self._start),
-            Fault("killed, and all sessions lost", broker.kill, self._start_empty),
-            Fault("stopped", broker.stop, self._start),
+            Fault("killed", partial(self._end, broker.kill), self._start),
+            Fault("killed, and all sessions lost", partial(self._end, broker.kill), self._start_empty),
+            Fault("stopped", partial(self._end, broker.stop), self._start),
             Fault("frozen", broker.pause, broker.resume),
         )
+
+    def _end(self, end: Callable[[], None]) -> None:
+        end()
+        for line in self._lines:
+            line.broker_is_away(True)
 
     def _start(self) -> None:
         queue = self.rng.choice((TINY_QUEUE, LARGE_QUEUE))
         self._broker.bound_queues(queue)
         self._broker.start()
+        for line in self._lines:
+            line.broker_is_away(False)
         self.trace.note("broker", f"started, keeps {queue} messages for who is away")
 
     def _start_empty(self) -> None:
@@ -151,9 +159,7 @@ class MemberActor(Actor):
         found = [
             Fault("killed", daemon.kill, self.start_daemon, 2),
             Fault("stopped", daemon.stop, self.start_daemon),
-            Fault(
-                "frozen", partial(_signal, [daemon.pid], signal.SIGSTOP), partial(_signal, [daemon.pid], signal.SIGCONT)
-            ),
+            Fault("frozen", self._freeze, self._thaw),
             Fault("cut off, all dropped", partial(line.hold, UP, DOWN), line.heal),
             Fault("cut off, hears but is not heard", partial(line.hold, UP), line.heal),
             Fault("cut off, is heard but does not hear", partial(line.hold, DOWN), line.heal),
@@ -165,6 +171,12 @@ class MemberActor(Actor):
         if member.disk is not None:
             found.append(Fault("disk full", member.disk.fill, member.disk.free, cuts=False))
         return [*found, *self._keeper_faults()] if member.is_agent else found
+
+    def _freeze(self) -> None:
+        _signal([self._daemon.pid], signal.SIGSTOP)
+
+    def _thaw(self) -> None:
+        _signal([self._daemon.pid], signal.SIGCONT)
 
     def _keeper_faults(self) -> Sequence[Fault]:
         return (

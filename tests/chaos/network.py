@@ -38,18 +38,29 @@ class Line:
         self._loop, self._target_port = loop, target_port
         self._open = {UP: asyncio.Event(), DOWN: asyncio.Event()}
         self._server: asyncio.Server | None = None
+        self._is_refused = self._is_broker_away = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._latency_s, self._jitter_s, self._bytes_per_s = 0.0, 0.0, 0.0
+        for direction in self._open.values():
+            direction.set()
 
     @property
     def url(self) -> str:
         return f"mqtt://{self.host}:{self.port}"
 
     async def serve(self) -> None:
-        """Listen, and let all pass."""
-        for direction in self._open.values():
-            direction.set()
-        self._server = await asyncio.start_server(self._connect, self.host, self.port)
+        """Listen, unless nobody is to be taken; where that is the line's fault, reset who is there, too."""
+        if not self._is_refused and not self._is_broker_away:
+            if self._server is None:
+                self._server = await asyncio.start_server(self._connect, self.host, self.port)
+            return
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in self._writers if self._is_refused else ():
+            with suppress(OSError):  # it has been closed from the other side
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            writer.transport.abort()
 
     def hold(self, *directions: str) -> None:
         """Let nothing pass in these directions; connections stay, and what is sent waits."""
@@ -58,31 +69,28 @@ class Line:
 
     def refuse(self) -> None:
         """Reset all connections, and listen no more."""
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._is_refused = True
+        self._serve_now()
+
+    def broker_is_away(self, is_away: bool) -> None:
+        """Refuse connections as a host does on which no broker runs."""
+        self._is_broker_away = is_away
+        self._serve_now()
 
     def slow(self, latency_s: float, jitter_s: float, bytes_per_s: float) -> None:
         """Let all pass, but late and little at a time."""
         self._latency_s, self._jitter_s, self._bytes_per_s = latency_s, jitter_s, bytes_per_s
 
     def heal(self) -> None:
-        """Undo all of the above."""
+        """Undo what was done to the line; whether there is a broker is another matter."""
         self._latency_s = self._jitter_s = self._bytes_per_s = 0.0
-        asyncio.run_coroutine_threadsafe(self._reopen(), self._loop).result(10)
-
-    async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in self._writers:
-            with suppress(OSError):  # it has been closed from the other side
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            writer.transport.abort()
-
-    async def _reopen(self) -> None:
-        if self._server is None:
-            await self.serve()
+        self._is_refused = False
         for direction in self._open.values():
-            direction.set()
+            self._loop.call_soon_threadsafe(direction.set)
+        self._serve_now()
+
+    def _serve_now(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.serve(), self._loop).result(10)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -328,3 +328,35 @@ def test_each_command_has_an_example(name: str) -> None:
     assert f"Example: caroni-edge {name}" in answer.stdout
     assert "--url" in answer.stdout
     assert isinstance(main.get_command(click.Context(main), name), click.Command)
+
+
+# --- what was meant otherwise ----------------------------------------------------------------------------------------
+
+
+def test_the_configuration_of_the_other_role_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "manager.yaml"
+    config.write_text("id: m1\ntemplates: t\nbroker: {url: mqtt://127.0.0.1}\n")
+    answer = CliRunner().invoke(main, ["drain", "--config", str(config)], prog_name="caroni-edge")
+    assert answer.exit_code == 2
+    assert "this is the configuration of a manager, and this command asks the agent" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("why", "w1/"), '"w1/" lacks the name of the step'),
+        (("why", "/upper"), '"/upper" lacks the name of the workflow'),
+        (("status", "w1/upper"), '"w1/upper" is no workflow'),
+        (("cancel", "w1/"), '"w1/" is no workflow'),
+    ],
+)
+def test_a_name_that_lacks_a_part_is_told(words: tuple[str, ...], said: str, run: Run) -> None:
+    answer = run(*words)
+    assert (answer.exit_code, said in answer.stderr) == (2, True), answer.stderr
+
+
+def test_a_step_that_is_tried_again_shows_its_error_as_one_of_before(bench: ManagerBench, run: Run) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger()
+    bench.fail("a1", "foojob0")
+    assert "tried again after: its exit status was 3" in run("status", "w1").stdout

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -61,6 +61,7 @@ def unrest(federation: Federation) -> list[str]:
         found += [f"{member.name} {what}" for what, query in left.items() if _any(member.disk.database.conn, query)]
     for agent in federation.agents:
         found += [f"{job} still runs at {agent.name}" for job in agent.host.running()]
+    found += [f"demand is left: {topic}" for topic in federation.broker.retained if "/requests/" in topic]
     return found
 
 
@@ -70,21 +71,27 @@ def problems(federation: Federation) -> list[str]:
         *_wrong_ends(federation),
         *_wrong_processes(federation),
         *(f"{who} never noticed that {lost} has forgotten something" for lost, who in _unsaid_losses(federation)),
+        *(f"the link of {one} and {other} began anew though nothing was lost" for one, other in _resets(federation)),
         *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
         *(wrong for manager in federation.managers if not manager.was_exempt for wrong in _wrong_events(manager)),
         *(wrong for member in federation.members for wrong in _letters(member)),
     ]
 
 
-def is_wedged(federation: Federation, within_s: float) -> bool:
-    """Send a message each way between all nodes; return whether one was not taken in time."""
+def wedged(federation: Federation, waits_s: Iterable[float]) -> list[str]:
+    """Send a message each way between all nodes, and wait; return which was not taken."""
     before = {pair: _taken(*pair) for pair in _pairs(federation)}
     for manager in federation.managers:
         for agent in federation.agents:
             # The agent answers that it knows no such job.
             _ask(manager, agent)
-    federation.run(within_s)
-    return any(_taken(*pair) <= taken for pair, taken in before.items())
+    late = []
+    for wait_s in waits_s:
+        federation.run(wait_s)
+        late = [pair for pair, taken in before.items() if _taken(*pair) == taken]
+        if not late:
+            break
+    return [f"{one.name} takes nothing from {other.name}" for one, other in late]
 
 
 def status_of(federation: Federation, wanted: Wanted) -> str | None:
@@ -131,6 +138,14 @@ def _unsaid_losses(federation: Federation) -> Iterator[tuple[str, str]]:
         one, other = members[lost], members[peer]
         if not other.was_exempt and peer not in one.resets and lost not in other.resets:
             yield lost, peer
+
+
+def _resets(federation: Federation) -> Iterator[tuple[str, str]]:
+    for manager in federation.managers:
+        for agent in federation.agents:
+            was_reset = agent.name in manager.resets or manager.name in agent.resets
+            if was_reset and not (manager.was_exempt or agent.was_exempt):
+                yield manager.name, agent.name
 
 
 def _wrong_steps(manager: Manager) -> Iterator[str]:

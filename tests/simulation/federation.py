@@ -153,23 +153,27 @@ class Federation:
                 self.users.ask_again(manager.name)
 
     def _mend_black_holes(self) -> None:
-        """See to it that every job type can be run by somebody; who else fails always may go on to do so."""
+        """See to it that every job type can be run by somebody; who else fails always may go on to do so.
+
+        But not with types that only users repeat: each time they ask, the black hole may be the first to offer.
+        """
         for job_type in TYPES:
             serving = [agent for agent in self.agents if agent.serves(job_type)]
-            if all(job_type in agent.host.fails_always for agent in serving):
-                serving[0].host.fails_always -= {job_type}
+            if job_type in self.once or all(job_type in agent.host.fails_always for agent in serving):
+                for agent in serving:
+                    agent.host.fails_always -= {job_type}
 
     def lost(self, member: Member) -> None:
-        """A node has another database than before: who has heard more of it than it knows must notice."""
+        """A node has another database than before: who has taken more from it than it knows to have said must notice.
+
+        What it has forgotten to have taken may come again, for the broker may have kept that.
+        """
         member.was_exempt = True
-        acked = {peer.name: _positions(peer, member.name)[0] for peer in self.peers_of(member)}
-        taken = {peer.name: _positions(peer, member.name)[1] for peer in self.peers_of(member)}
         for peer in self.peers_of(member):
             member.resets.discard(peer.name)
             peer.resets.discard(member.name)
             self.owed.pop((member.name, peer.name), None)
-            put, had = _last_put(member, peer.name), _positions(member, peer.name)[1]
-            if had < acked[peer.name] or put < taken[peer.name]:
+            if _last_put(member, peer.name) < _positions(peer, member.name)[1]:
                 self.owed[member.name, peer.name] = None
 
     def add_twin(self, member: Member, *, fresh: bool) -> Member:

@@ -86,6 +86,14 @@ class FragileTransport(MemoryTransport):
         self._up_due = max(self._up_due, until if up else 0.0)
         self._down_due = max(self._down_due, until if down else 0.0)
 
+    def end(self, *, will: bool, is_sent: bool) -> None:
+        """End with the process; what it had written is lost with the connection, or is still sent."""
+        if is_sent:
+            self._up(self._left, will)
+            self._ended = True
+        else:
+            self.kill(will=will)
+
     def let_through(self) -> None:
         """The broker can be reached again."""
         self.cut_off = False
@@ -154,7 +162,7 @@ class Member(ABC):
         self._broker, self._chance = broker, chance
         self._inbox: list[Event | Call] = []
         self._offset = 0.0
-        self._idle_until = -inf
+        self._due = self._idle_until = -inf
 
     @abstractmethod
     def make_reactor(self, node: Node) -> Reactor:
@@ -183,6 +191,7 @@ class Member(ABC):
         self.node.attach(self.make_reactor(self.node))
         self.node.start(self.moment(now))
         self.transport.start(self._inbox.append)
+        self._look_ahead()
 
     def moment(self, now: float) -> Moment:
         """Return the time as this process sees it."""
@@ -192,7 +201,7 @@ class Member(ABC):
         """Return when it has something to do."""
         if not self.up:
             return inf
-        due = now if self._inbox else self.node.next_due() - self._offset + ROUNDING_S
+        due = now if self._inbox else self._due
         return max(due, self._idle_until)
 
     def tell(self, call: Call) -> None:
@@ -215,6 +224,7 @@ class Member(ABC):
             self._idle_until = now + self.lag_s * self._chance.random()
         try:
             self.node.run_batch(items, self.moment(now))
+            self._look_ahead()
         except Crash:
             self._gone()
 
@@ -252,10 +262,14 @@ class Member(ABC):
         other.absent = other.cut_off = False
         return other
 
+    def _look_ahead(self) -> None:
+        """Note when something is to be done; until then only what arrives can change that."""
+        self._due = self.node.next_due() - self._offset + ROUNDING_S
+
     def _gone(self) -> None:
         self.crashes += 1
         self.up = False
-        self.transport.kill(will=self._chance.random() < 0.5)
+        self.transport.end(will=self._chance.random() < 0.5, is_sent=self._chance.random() < 0.5)
 
 
 class Manager(Member):

@@ -7,14 +7,14 @@ from random import Random
 
 from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.transport.memory import Faults
-from tests.simulation.checker import is_wedged, problems, unrest
+from tests.simulation.checker import problems, unrest, wedged
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
 from tests.simulation.plans import PLANS, TYPES
 from tests.simulation.trace import Trace
 
 NETWORK = ("partition", "one way", "wipe broker", "stop broker", "restore broker")
-TIME = ("jump clock", "freeze", "slow jobs", "lag")
+CLOCKS = ("jump clock", "freeze", "slow jobs", "lag")
 PROCESSES = ("crash", "vanish", "reboot", "black hole")
 AGENTS = ("lose agent", "restore agent", "reboot", "crash")
 MANAGERS = ("lose manager", "restore manager", "crash")
@@ -24,17 +24,18 @@ KINDS: Mapping[str, Sequence[str]] = {
     "all": tuple(FAULTS),
     "crashes": ("crash", *USERS),
     "network": (*NETWORK, "crash"),
-    "time": (*TIME, "crash"),
+    "time": (*CLOCKS, "crash"),
     "hosts": (*PROCESSES, *USERS),
+    "silence": ("vanish", "freeze", "partition", "slow jobs", "retry"),
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
 
-WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0)
+"""How long to wait between two looks: a node whose id was taken stays away for up to ten minutes."""
 CALM_S = 7200.0
-PROBE_S = 60.0
 
 
 def play(kind: str, seed: int, trace: Trace | None = None) -> list[str]:
@@ -50,7 +51,7 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     chance = Random(f"{kind} {seed}")
     large = chance.random() < 0.05
     settings = ManagerSettings(
-        lost_after_s=chance.choice((None, None, 30.0, 300.0)),
+        lost_after_s=chance.choice((None, 15.0, 15.0, 300.0)),
         attempts=chance.choice((3, 50)),
         retry_delay_s=0.1,
         retention_s=None,
@@ -82,10 +83,11 @@ def befall(federation: Federation, kind: str) -> None:
     for _ in range(max(1, len(federation.members) // 2)):
         want(federation)
     for name in chance.choices(names, weights, k=chance.randint(3, 8)):
-        pass_time(federation, chance.choice((1.0, 5.0, 20.0)))
-        FAULTS[name][1](federation)
-        if chance.random() < 0.2:
+        pass_time(federation, chance.choice((1.0, 5.0, 20.0, 100.0)))
+        if chance.random() < 0.4:
             want(federation)
+            pass_time(federation, 2.0)
+        FAULTS[name][1](federation)
     pass_time(federation, chance.choice((5.0, 20.0, 300.0)))
 
 
@@ -104,8 +106,8 @@ def end(federation: Federation) -> list[str]:
     """Let nothing go wrong any more, and return what is wrong when all is at rest."""
     federation.calm()
     left = _rest(federation)
-    if not left and is_wedged(federation, PROBE_S):
-        left = ["a link is wedged", *_rest(federation)]
+    if not left:
+        left = wedged(federation, WAITS_S) or _rest(federation)
     return problems(federation) + left
 
 

@@ -27,7 +27,7 @@ def test_workflows_cross_agents(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(40 if kind == "all" else 10)]
+    ("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(30 if kind == "all" else 6)]
 )
 def test_nothing_is_lost_or_doubled(kind: str, seed: int) -> None:
     """A job is never started twice, and every workflow completes; after the faults all comes to rest."""

@@ -11,7 +11,7 @@ from caroni_edge.node import Call, Node, Parts
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.messages import Frame, LinkMessage, Message, Presence
 from caroni_edge.protocol.topics import PresenceOf, Request, Topics
-from caroni_edge.reactor import Moment
+from caroni_edge.reactor import Forgotten, Moment
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.transport.base import Arrived, Event
 from caroni_edge.transport.recording import RecordingTransport
@@ -72,8 +72,9 @@ class ScriptedReactor:
         self.rejected.append((peer, message_type, jobs, reason))
         self.at_rejected()
 
-    def forget_peer(self, peer: str, at: Moment) -> None:
+    def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         self.note(f"forget {peer}")
+        return Forgotten()
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         self.note(f"trigger {event.payload!r}")

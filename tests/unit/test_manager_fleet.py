@@ -23,7 +23,7 @@ def test_a_workflow_that_nobody_serves_stalls_and_goes_on(bench: Bench) -> None:
     assert bench.workflow_state() is Workflow.INITIALIZING
     bench.advance(0.2)
     assert bench.workflow_state() is Workflow.STALLED
-    assert bench.workflow()["reason"] == "no agent that is online serves the job type upper"
+    assert bench.workflow()["reason"] == "no agent that is online takes jobs of the type upper"
     bench.advance(600)
     bench.presence("a1")
     assert bench.workflow_state() is Workflow.RUNNING

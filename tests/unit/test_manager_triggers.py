@@ -175,6 +175,13 @@ def test_a_record_goes_when_the_broker_cannot_repeat_any_more(bench: Bench) -> N
     assert len(workflows(bench)) == 2
 
 
+def test_a_trigger_is_no_repeat_of_one_that_cannot_be_repeated(bench: Bench) -> None:
+    bench.trigger(trigger(), packet_id=7)
+    bench.reactor.on_trigger_settled(7)
+    bench.trigger(trigger(), packet_id=7, dup=True)
+    assert len(workflows(bench)) == 2
+
+
 def test_a_record_of_a_packet_id_that_is_in_use_again_stays(bench: Bench) -> None:
     """The broker's word about the earlier message comes in the batch of the next one with that id."""
     bench.trigger(trigger(), packet_id=7)

@@ -79,6 +79,30 @@ def test_a_reactor_is_asked_when_it_is_due(bench: NodeBench) -> None:
     assert times == [1005.0, 1010.0, 1015.0]
 
 
+def test_nothing_is_decided_on_what_concerns_the_link_alone(bench: NodeBench) -> None:
+    times: list[float] = []
+    bench.reactor.at_settle = lambda at: times.append(at.now)
+    bench.send(OFFER)
+    assert len(times) == 1
+    bench.receive(bench.peer.frame(), bench.peer.frame(ask="nonce0001"))
+    assert len(times) == 1
+    bench.node.run_batch([Call(lambda _at: None)], bench.at)
+    assert len(times) == 2
+    bench.receive(bench.peer.frame(LinkReset()))
+    assert len(times) == 3
+
+
+def test_a_link_that_begins_anew_without_a_message_is_decided_on(bench: NodeBench) -> None:
+    times: list[float] = []
+    bench.reactor.at_settle = lambda at: times.append(at.now)
+    bench.node.run_batch([Call(lambda _at: bench.node.links.ask(["a1"]))], bench.at)
+    times.clear()
+    (question,) = bench.transport.take_all(Frame)
+    bench.receive(bench.peer.frame(answer=question.ask, ack=(7, "another history")))
+    assert bench.value("SELECT reconcile FROM peers WHERE peer = 'a1'") == 1
+    assert len(times) == 1
+
+
 # Deciding and commanding
 
 
@@ -93,7 +117,6 @@ def test_deciding_that_raises_is_rolled_back_alone_and_tried_again(bench: NodeBe
     assert "rolled back" in bench.reactor.said
     assert len(bench.transport.acknowledged) == 1
     bench.reactor.at_settle = lambda at: bench.reactor.note(f"decided at {at.now}")
-    bench.reactor.due = bench.now
     bench.send(DECLINE)
     assert bench.notes() == ["a1 JobDecline"], "not before its time"
 

@@ -113,9 +113,9 @@ class Demands:
         """The agent does not serve a type any more, and does not hear of it."""
         self._conn.execute(END_TYPE, (job_type,))
 
-    def forget(self, manager: str) -> None:
+    def forget(self, manager: str) -> int:
         """Delete what a manager wants."""
-        self._conn.execute(FORGET, (manager,))
+        return self._conn.execute(FORGET, (manager,)).rowcount
 
     def clear(self) -> None:
         """A process has started: the demand will be heard again."""

@@ -30,6 +30,7 @@ SAVE = """
 KILL = "UPDATE jobs SET killed = ? WHERE id = ?"
 OLDEST_ENDED = "SELECT id, job FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?"
 LAST_OF = "SELECT max(id) FROM jobs WHERE manager = ?"
+COUNT_OF = "SELECT count(*) FROM jobs WHERE manager = ?"
 OLDEST_OF = "SELECT id, job FROM jobs WHERE manager = ? AND id <= ? ORDER BY id LIMIT ?"
 DELETE = "DELETE FROM jobs WHERE id = ?"
 
@@ -148,6 +149,11 @@ class Jobs:
         """Return the greatest id of a manager's jobs."""
         last: int | None = self._conn.execute(LAST_OF, (manager,)).fetchone()[0]
         return last
+
+    def count_of(self, manager: str) -> int:
+        """Return how many jobs of a manager are here, finished ones too."""
+        count: int = self._conn.execute(COUNT_OF, (manager,)).fetchone()[0]
+        return count
 
     def oldest_of(self, manager: str, upto: int, limit: int) -> list[tuple[int, str]]:
         """Return id and name of a manager's first jobs, up to an id."""

@@ -56,9 +56,9 @@ class Managers:
         found: float | None = self._conn.execute(NEXT_HOLD, (now,)).fetchone()[0]
         return found
 
-    def forget(self, manager: str) -> None:
+    def forget(self, manager: str) -> int:
         """Delete a manager."""
-        self._conn.execute(FORGET, (manager,))
+        return self._conn.execute(FORGET, (manager,)).rowcount
 
     def clear(self) -> None:
         """A process has started: who is there will say so."""

@@ -111,9 +111,9 @@ class Offers:
         """Return the managers that have an open offer."""
         return [manager for (manager,) in self._conn.execute(OPEN_MANAGERS)]
 
-    def forget(self, manager: str) -> None:
+    def forget(self, manager: str) -> int:
         """A manager's offers are void."""
-        self._conn.execute(FORGET, (manager,))
+        return self._conn.execute(FORGET, (manager,)).rowcount
 
     def clear(self) -> None:
         """All offers are void."""

@@ -156,7 +156,6 @@ class Agents:
         self._conn.execute(NOBODY_ONLINE)
         self._conn.execute(NO_TYPE_ONLINE)
 
-    def forget(self, agent: str) -> None:
-        """Delete an agent."""
-        self._conn.execute(DELETE_TYPES, (agent,))
-        self._conn.execute(FORGET, (agent,))
+    def forget(self, agent: str) -> int:
+        """Delete an agent; return how many rows that were."""
+        return sum(self._conn.execute(delete, (agent,)).rowcount for delete in (DELETE_TYPES, FORGET))

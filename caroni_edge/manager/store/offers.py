@@ -50,6 +50,6 @@ class Offers:
         """A process has started: nobody knows how old the offers are."""
         self._conn.execute(DELETE_ALL)
 
-    def delete_of(self, agent: str) -> None:
+    def delete_of(self, agent: str) -> int:
         """An agent has lost or restored its database: its offers are void."""
-        self._conn.execute(DELETE_OF, (agent,))
+        return self._conn.execute(DELETE_OF, (agent,)).rowcount

@@ -33,13 +33,22 @@ def migrate(conn: sqlite3.Connection, role: Role, where: str) -> None:
     Raises:
         DatabaseNewer: It has migrations that this program does not know.
     """
+    refuse_newer(conn, role, where)
     db = Database(conn, execute_plugins=False)
-    known = {(each.name, migration.name) for each in SETS[role] for migration in each._migrations}
-    for applied in _applied(db):
-        if applied not in known:
-            raise DatabaseNewer(where, name="/".join(applied))
     for each in SETS[role]:
         each.apply(db)
+
+
+def refuse_newer(conn: sqlite3.Connection, role: Role, where: str) -> None:
+    """Refuse a database that this program does not know in full; only reads it.
+
+    Raises:
+        DatabaseNewer: It has migrations that this program does not know.
+    """
+    known = {(each.name, migration.name) for each in SETS[role] for migration in each._migrations}
+    for applied in _applied(Database(conn, execute_plugins=False)):
+        if applied not in known:
+            raise DatabaseNewer(where, name="/".join(applied))
 
 
 def _applied(db: Database) -> list[tuple[str, str]]:

@@ -1,0 +1,80 @@
+"""`caroni-edge doctor`: what keeps a node from working, with a hint each."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caroni_edge.cli.check_config import check, node_role
+from caroni_edge.config import load_agent, load_manager
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(epilog="Example: caroni-edge doctor --config /etc/caroni-edge/agent.yaml")
+@click.option("--config", required=True, type=FILE, help="The configuration of a manager or an agent.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def doctor(config: Path, as_json: bool) -> None:
+    """Look for what keeps a node from working: broker, limits, identity, disk, clock, state.
+
+    It only looks: a node that runs is asked, and not disturbed. Run it as the node's user. Exit status 1 when there is
+    a problem, 2 when the configuration cannot be used.
+    """
+    from caroni_edge.doctor.findings import is_healthy  # noqa: PLC0415
+
+    logging.getLogger("caroni_edge").setLevel(logging.CRITICAL)  # what is logged is said as findings
+    found: list[Any] = []
+    for finding in _examine(config):
+        found.append(finding)
+        if not as_json:
+            _print(finding)
+    healthy = is_healthy(found)
+    if as_json:
+        click.echo(json.dumps({"healthy": healthy, "findings": [asdict(each) for each in found]}, indent=2))
+    else:
+        click.echo(summary(found))
+    sys.exit(0 if healthy else 1)
+
+
+def _examine(path: Path) -> Iterator[Any]:
+    from caroni_edge.doctor.examination import examine  # noqa: PLC0415
+    from caroni_edge.doctor.findings import Finding, Level, ok  # noqa: PLC0415
+
+    role = node_role(path)
+    config = load_manager(path, os.environ) if role == "manager" else load_agent(path, os.environ)
+    checked = check(path, role)
+    hint = "The node runs without what is broken; `caroni-edge check-config` checks it again."
+    for each in checked.problems:
+        level = Level.WARNING if each.warning else Level.PROBLEM
+        yield Finding("configuration", level, f"{each.where}: {each.what}", "" if each.warning else hint)
+    if checked.ok:
+        yield ok("configuration", f"{path} can be used, {role} {config.id}")
+    yield from examine(config, _job_types(config))
+
+
+def _job_types(config: Any) -> Sequence[str]:
+    if config.role == "managers":
+        return ()
+    from caroni_edge.agent.jobtypes import load_job_types  # noqa: PLC0415
+
+    return sorted(load_job_types(config.job_types).names())
+
+
+def _print(finding: Any) -> None:
+    click.echo(f"{finding.level:<7}  {finding.name}: {finding.sentence}")
+    if finding.hint:
+        click.echo(f"{'':<7}    {finding.hint}")
+
+
+def summary(found: Sequence[Any]) -> str:
+    """Return what all comes to."""
+    problems, warnings = (sum(each.level == level for each in found) for level in ("problem", "warning"))
+    if not problems:
+        return f"healthy, {warnings} warnings" if warnings else "healthy"
+    return f"not healthy: {problems} problems, {warnings} warnings"

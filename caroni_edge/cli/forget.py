@@ -1,0 +1,85 @@
+"""`caroni-edge forget`: a node drops a peer that will not come back."""
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caroni_edge.cli._api_client import Api, Options, Role
+from caroni_edge.cli.check_config import node_role
+from caroni_edge.config import AgentConfig, ManagerConfig, load_agent, load_manager
+from caroni_edge.errors import CaroniError, UsageError
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class NoWay(CaroniError):
+    """The node runs, but its configuration has no API (web is false)."""
+
+    hint = "Stop the node, ask again, and start it: then its database is worked on directly."
+
+
+@click.command(epilog="Example: caroni-edge forget agents/a7 --config /etc/caroni-edge/manager.yaml")
+@click.argument("peer")
+@click.option("--config", required=True, type=FILE, help="The configuration of the node that is to forget.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def forget(peer: str, config: Path, as_json: bool) -> None:
+    """Let a node drop PEER, which will not come back: its rows, its jobs, and what it retained.
+
+    PEER is agents/ID for a manager and managers/ID for an agent, or the ID alone. What it retained at the broker is
+    cleared as far as the broker lets this node. A running node is asked by its API; of one that is stopped the database
+    is worked on directly. A peer that does come back is met anew.
+    """
+    from caroni_edge.protocol.topics import OTHER, peer_id  # noqa: PLC0415
+    from caroni_edge.startup import AlreadyRunning  # noqa: PLC0415
+
+    loaded = load_manager(config, os.environ) if node_role(config) == "manager" else load_agent(config, os.environ)
+    others = OTHER[loaded.role]
+    found = peer_id(peer, others)
+    if found is None:
+        raise UsageError("PEER", f'"{peer}" is none of the {others}', f"The peers of {loaded.name} are {others}/ID.")
+    try:
+        answer = _in_database(loaded, found)
+    except AlreadyRunning:
+        answer = _by_api(loaded, config, found)
+    click.echo(json.dumps(answer, indent=2) if as_json else text(answer))
+    if why := answer.get("not_cleared"):
+        click.echo(f"what the broker has retained of it is still there: {why}", err=True)
+
+
+def text(answer: Any) -> str:
+    """Return what was dropped as a sentence."""
+    return f"{answer['peer']} is forgotten: {answer['rows']} rows, {answer['jobs']} jobs, {answer['offers']} offers"
+
+
+def _in_database(config: ManagerConfig | AgentConfig, peer: str) -> dict[str, Any]:
+    from caroni_edge import offline  # noqa: PLC0415
+    from caroni_edge.protocol.topics import OTHER  # noqa: PLC0415
+
+    quiet = replace(config, log=replace(config.log, level="error"))
+    with ExitStack() as opened:
+        if isinstance(quiet, ManagerConfig):
+            from caroni_edge.manager.daemon import idle_node as idle_manager  # noqa: PLC0415
+
+            node = idle_manager(quiet, opened)
+        else:
+            from caroni_edge.agent.daemon import idle_node as idle_agent  # noqa: PLC0415
+
+            node = idle_agent(quiet, opened)
+        gone, why = offline.forget(node, peer)
+    counts = {"rows": gone.rows, "jobs": gone.jobs, "offers": gone.offers}
+    return {"peer": f"{OTHER[config.role]}/{peer}", **counts, **({"not_cleared": why} if why else {})}
+
+
+def _by_api(config: ManagerConfig | AgentConfig, path: Path, peer: str) -> Any:
+    from caroni_edge.protocol.topics import OTHER  # noqa: PLC0415
+
+    if config.web is None:
+        raise NoWay(str(path))
+    role: Role = "manager" if isinstance(config, ManagerConfig) else "agent"
+    api = Api(role, Options(url=None, token=None, token_file=None, config=path), as_json=False)
+    return api.post("/api/forget", {"peer": f"{OTHER[config.role]}/{peer}"})

@@ -1,0 +1,99 @@
+"""The broker: reached, its certificate, the login; then what can be seen by a session of the doctor's own."""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+
+from caroni_edge.chance import SystemChance
+from caroni_edge.config import BrokerConfig, NodeConfig
+from caroni_edge.doctor import access, daemon, limits
+from caroni_edge.doctor.database import State
+from caroni_edge.doctor.findings import Finding, ok, problem, warning
+from caroni_edge.doctor.probe import Gone, Probe
+from caroni_edge.protocol.topics import Topics
+from caroni_edge.transport import failures
+from caroni_edge.transport.network import UnusableCaFile, tls_context
+
+CONNECT_WITHIN_S = 5.0
+CUT_OFF_WITHIN_S = 1.0
+EXPIRES_SOON_S = 14 * 86400.0
+
+
+def check(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterator[Finding]:
+    """Look at the broker from the network up, as far as it goes."""
+    reached = list(_reach(config.broker))
+    yield from reached
+    if any(finding.level == "problem" for finding in reached):
+        return
+    if state.pid is not None:
+        yield daemon.check(config)
+        if config.broker.username is not None:
+            yield ok(
+                "limits",
+                "login, topics and limits were not probed: a broker may take a second connection with the "
+                "node's login for the node, and cut that off; stop it to have them probed",
+            )
+            return
+    try:
+        yield from _look(config, job_types, state)
+    except Gone as gone:
+        yield said("broker", str(gone))
+
+
+def said(name: str, reason: str) -> Finding:
+    """Return why there is no connection; the words of the transport end with what to do."""
+    what, sign, hint = reason.rpartition(": ")
+    return (
+        problem(name, what, f"{hint[:1].upper()}{hint[1:]}.")
+        if sign
+        else problem(name, reason, "See the broker's log.")
+    )
+
+
+def _reach(broker: BrokerConfig) -> Iterator[Finding]:
+    at = f"{broker.host}:{broker.port}"
+    try:
+        with socket.create_connection((broker.host, broker.port), CONNECT_WITHIN_S) as plain:
+            if not broker.tls:
+                yield ok("broker", f"{at} accepts connections")
+                return
+            with tls_context(broker.ca_file).wrap_socket(plain, server_hostname=broker.host) as encrypted:
+                certificate = encrypted.getpeercert() or {}
+        yield ok("broker", f"{at} accepts connections, and its certificate is trusted")
+        yield of_expiry(ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time())
+    except UnusableCaFile as error:
+        yield problem("broker", str(error), error.advice)
+    except (OSError, UnicodeError) as error:
+        yield said("broker", failures.unreachable(error, broker.host, broker.port))
+
+
+def of_expiry(left_s: float) -> Finding:
+    """Judge for how long the broker's certificate is good."""
+    days = f"the broker's certificate is good for {left_s / 86400:.0f} more days"
+    if left_s < EXPIRES_SOON_S:
+        return warning("certificate", days, "Renew it: when it has expired, no node connects any more.")
+    return ok("certificate", days)
+
+
+def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterator[Finding]:
+    """Log in, and look at topics and limits."""
+    broker, topics = config.broker, Topics(config.topic_root, config.role, config.id)
+    names = [f"{config.topic_root}-doctor-{SystemChance().new_id()}" for _ in range(2)]
+    first = Probe(broker, names[0])
+    first.__enter__()
+    # The second connection tells whether the broker goes by the login: then it cuts the first one off.
+    with Probe(broker, names[1]) as probe:
+        try:
+            shared = broker.username is not None and first.is_cut_off(CUT_OFF_WITHIN_S)
+        finally:
+            first.__exit__(None, None, None)
+        login = f'user "{broker.username}"' if broker.username is not None else "without a user name"
+        yield ok("login", f"the broker takes us in, {login}")
+        sessions = limits.Sessions(broker, topics.doctor, is_shared=shared, is_nodes=shared and first.session_present)
+        yield from access.check(probe, topics, job_types, state)
+        yield from limits.check(probe, sessions, is_manager=config.role == "managers")
+    if not sessions.is_nodes:
+        for name in names:
+            with Probe(broker, name, clean=True):
+                pass

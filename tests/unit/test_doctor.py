@@ -1,0 +1,103 @@
+"""The judgements of `caroni-edge doctor`, without a broker."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from caroni_edge.doctor.access import of_own, of_peers, of_refused
+from caroni_edge.doctor.broker import of_expiry, said
+from caroni_edge.doctor.clock import of_dates, of_kernel
+from caroni_edge.doctor.database import Dates, State, holder
+from caroni_edge.doctor.disk import of_inodes, of_space
+from caroni_edge.doctor.findings import Finding, Level, is_healthy, ok, problem, warning
+from caroni_edge.doctor.limits import of_queue, of_session, of_size
+from caroni_edge.protocol.messages import Presence
+from caroni_edge.protocol.topics import Topics
+
+MIB = 1 << 20
+DAY_S = 86400.0
+TOPICS = Topics("caroni", "managers", "m1")
+
+
+def test_only_a_problem_makes_a_node_unhealthy() -> None:
+    assert is_healthy([ok("a", "x"), warning("b", "y")])
+    assert not is_healthy([ok("a", "x"), problem("b", "y", "do z")])
+
+
+@pytest.mark.parametrize(
+    ("finding", "level"),
+    [
+        (of_space(3 * MIB, MIB), Level.OK),
+        (of_space(MIB + 1, MIB), Level.WARNING),
+        (of_space(MIB - 1, MIB), Level.PROBLEM),
+        (of_inodes(10), Level.PROBLEM),
+        (of_inodes(10**6), Level.OK),
+        (of_expiry(90 * DAY_S), Level.OK),
+        (of_expiry(3 * DAY_S), Level.WARNING),
+        (of_kernel(True), Level.OK),
+        (of_kernel(False), Level.WARNING),
+        (of_kernel(None), Level.WARNING),
+        (of_size("a frame", 65536, comes=True), Level.OK),
+        (of_size("a frame", 65536, comes=False), Level.PROBLEM),
+        (of_queue(300, 300), Level.OK),
+        (of_queue(5, 300), Level.WARNING),
+        (of_session(is_kept=True), Level.OK),
+        (of_session(is_kept=False), Level.PROBLEM),
+        (of_refused(()), Level.OK),
+        (of_refused(["t"]), Level.PROBLEM),
+    ],
+)
+def test_levels_and_a_hint_with_each_that_is_not_ok(finding: Finding, level: Level) -> None:
+    assert finding.level is level
+    assert bool(finding.hint) is (level is not Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("own", "pid", "level"),
+    [
+        (None, None, Level.OK),
+        (Presence(online=False, boot="other"), None, Level.OK),
+        (Presence(online=True, boot="mine"), 7, Level.OK),
+        (Presence(online=True, boot="mine"), None, Level.WARNING),
+        (Presence(online=True, boot="other"), None, Level.PROBLEM),
+        (Presence(online=True, boot="other"), 7, Level.PROBLEM),
+    ],
+)
+def test_whose_presence_is_retained(own: Presence | None, pid: int | None, level: Level) -> None:
+    assert of_own(own, TOPICS.name, State(pid=pid, boots=("mine",))).level is level
+
+
+def test_peers_of_other_versions_are_named() -> None:
+    peers = {"a1": Presence(online=True, boot="b"), "a2": Presence(online=True, boot="b", speaks=2), "a3": None}
+    found = list(of_peers(peers, TOPICS))
+    assert [(each.name, each.level) for each in found] == [
+        ("version", Level.WARNING),
+        ("version", Level.WARNING),
+        ("peers", Level.OK),
+    ]
+    assert "agents/a2" in found[0].sentence
+    assert found[2].sentence == "2 of the agents are online"
+
+
+def test_dates_tell_of_a_wrong_clock() -> None:
+    assert not list(of_dates(Dates(latest=1000.0, early={"a1": 60.0}), 1000.0))
+    (ours,) = of_dates(Dates(latest=10_000.0), 1000.0)
+    assert (ours.level, "150 minutes in the future" in ours.sentence) == (Level.PROBLEM, True)
+    (theirs,) = of_dates(Dates(early={"a1": 600.0}), 1000.0)
+    assert (theirs.level, "agent a1" in theirs.sentence) == (Level.WARNING, True)
+
+
+def test_who_holds_the_lock_is_seen_without_taking_it(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert holder(lock) is None
+    with lock.open("w") as file:
+        assert holder(lock) is None
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert holder(lock) == os.getpid()
+
+
+def test_the_words_of_the_transport_end_with_what_to_do() -> None:
+    found = said("broker", "nothing listens at x:1: start the broker, or correct its URL")
+    assert (found.sentence, found.hint) == ("nothing listens at x:1", "Start the broker, or correct its URL.")
