@@ -10,8 +10,8 @@ from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep
 from caroni_edge.manager.templates import Template, Templates
 from caroni_edge.values import parse_type
 from tests import reference
-from tests.reference import TYPES
 
+TYPES = reference.TYPES
 BRANCHING = 12
 """So many plans with scatter, conditions, nested workflows and limits."""
 
