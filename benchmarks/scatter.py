@@ -3,7 +3,7 @@
 Says how many instances a second completed in each tenth of the way, and the most memory that the manager had. The jobs
 leave a few files each: `TMPDIR=/dev/shm` puts them where files are cheap. Nothing passes or fails here.
 
-    TMPDIR=/dev/shm python benchmarks/scatter.py [--count 100000] [--slots 2]
+    TMPDIR=/dev/shm python -m benchmarks.scatter [--count 100000] [--slots 2]
 """
 
 import argparse
@@ -16,8 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chains import TRIGGERS, Client, start_daemon, start_mosquitto
-
+from benchmarks.chains import TRIGGERS, Client, start_daemon, start_mosquitto
 from caroni_edge.transport.base import Arrived
 
 TEMPLATE = """\
@@ -80,7 +79,8 @@ def scatter(client: Client, left: int, right: int) -> list[float]:
     inputs = {"left": list(range(left)), "right": list(range(right))}
     trigger = {"template": "big", "inputs": inputs, "id": "big"}
     client.publish(TRIGGERS, json.dumps(trigger).encode())
-    count, done, rates = left * right, 0, []
+    count, done = left * right, 0
+    rates: list[float] = []
     begun = time.perf_counter()
     while True:
         event = client.arrived.get(timeout=120)

@@ -507,7 +507,7 @@ def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
     values = [f"v{n}" for n in range(1200)]
     bench.start("spread", inputs={"values": values})
     wanted = bench.reset()
-    told = {"step": "s[1100]", "inputs_hash": hash_of({"text": "v1100"})}
+    told: dict[str, Any] = {"step": "s[1100]", "inputs_hash": hash_of({"text": "v1100"})}
     bench.answer(wanted, bench.here("adopted0001", "running", **told))
     assert bench.state("s[1100]") is Step.RUNNING
     bench.complete("adopted0001", out="done")
