@@ -5,6 +5,7 @@ Prints a report. The exit status is 1 when a promise was broken; what is said th
 
 import argparse
 import logging
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -24,11 +25,13 @@ def main() -> None:
     parser.add_argument("--managers", type=int, default=2)
     parser.add_argument("--cut-off", type=float, default=0.5, help="share of the time that agent and manager are apart")
     parser.add_argument("--outage", type=float, default=3.0, help="how long a fault lasts on average, in seconds")
-    parser.add_argument("--directory", type=Path, help="where all is kept; without it a new one in /tmp")
+    parser.add_argument("--directory", type=Path, help="where all is kept; without it in /tmp, if a promise was broken")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     directory = options.directory or Path(tempfile.mkdtemp(prefix="caroni-chaos-"))
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        sys.exit(f"{directory} is not empty")
     print(f"trace, logs and databases: {directory}", flush=True)
     try:
         outcome = run(Plan(options.seed, options.jobs, options.managers, options.cut_off, options.outage), directory)
@@ -39,6 +42,8 @@ def main() -> None:
         print(f"\nbroken: {promise}", *wrong[:SHOWN], sep="\n  ")
     if outcome.broken:
         sys.exit(f"\nthe trace: {outcome.trace}")
+    if options.directory is None:
+        shutil.rmtree(directory)
 
 
 if __name__ == "__main__":

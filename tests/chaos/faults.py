@@ -24,6 +24,9 @@ NODE_PLACES = PLACES[: PLACES.index("before-start-request")]
 AGENT_PLACES = PLACES[: PLACES.index("before-start-record")]
 ARMED_SHARE, ARMED_CHANCE = 0.6, 0.02
 LEAST_UP_S = 0.5
+FULL = ("SQLITE_FULL", "No space left on device")
+LINES_OF_AN_ERROR = 2
+"""What a command says that fails: what is wrong, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -214,14 +217,19 @@ class MemberActor(Actor):
         self.trace.note(self.name, f"started {' '.join(armed)}")
 
     def look(self) -> None:
-        """See whether it has died at a failpoint; start it again after a while. It must end for no other reason."""
+        """See whether it has died at a failpoint; start it again after a while. It must not end by itself.
+
+        But for one case: who starts while its disk is full says so, and ends with an error.
+        """
         if self._daemon.is_running():
             return
-        last = self._daemon.log.rstrip().rpartition("\n")[2]
-        if last.startswith("failpoint "):
-            self.strike(Fault(f"died at {last}", lambda: None, self.start_daemon))
+        last = self._daemon.log.rstrip().splitlines()[-LINES_OF_AN_ERROR:]
+        if last[-1].startswith("failpoint "):
+            self.strike(Fault(f"died at {last[-1]}", lambda: None, self.start_daemon))
+        elif self._member.disk is not None and any(words in "".join(last) for words in FULL):
+            self.strike(Fault("could not start, its disk was full", lambda: None, self.start_daemon))
         else:
-            self.trace.problem(self.name, f"ended by itself: {last}")
+            self.trace.problem(self.name, f"ended by itself: {' '.join(last)}")
             self.start_daemon()
 
     def disarm(self) -> None:

@@ -104,7 +104,7 @@ def _recovery(stage: Stage, trace: Trace) -> Iterator[str]:
 
 
 def _is_restart(outage: Outage) -> bool:
-    return outage.fault.startswith(("killed", "stopped", "died"))
+    return outage.fault.startswith(("killed", "stopped", "died", "could not start"))
 
 
 def _next(outage: Outage, done: Sequence[Done], stage: Stage, trace: Trace) -> Iterator[tuple[float, bool]]:

@@ -79,9 +79,10 @@ def wait_completed(manager: Daemon, count: int) -> None:
     def completed() -> bool:
         return len(manager.get(path)["workflows"]) == count
 
-    wait_until(completed, 60, f"{count} workflows to complete", every_s=LOOK_EVERY_S)
+    wait_until(completed, 120, f"{count} workflows to complete", every_s=LOOK_EVERY_S)
 
 
+@pytest.mark.timeout(300)
 def test_work_for_an_agent_that_was_away_passes_through_a_queue_of_five(
     make_mosquitto: Callable[..., Mosquitto], tmp_path: Path, notes: Notes
 ) -> None:

@@ -13,6 +13,7 @@ from tests.simulation.schedule import KINDS, play
 from tests.simulation.trace import Trace
 
 MOST_SAID = 5
+SAY_EVERY = 1000
 
 
 def run(kind: str, seed: int) -> tuple[int, list[str], list[str]]:
@@ -58,13 +59,15 @@ def main() -> None:
         sys.exit(1 if failures else 0)
     begun, failed = time.monotonic(), 0
     with ProcessPoolExecutor(options.processes) as pool:
-        for seed, wrong, events in pool.map(partial(run, options.kind), range(first, last), chunksize=4):
+        results = pool.map(partial(run, options.kind), range(first, last), chunksize=4)
+        for count, (seed, wrong, events) in enumerate(results, start=1):
             if wrong:
                 failed += 1
                 print(f"seed {seed}: {'; '.join(wrong[:MOST_SAID])}", *events, sep="\n", flush=True)
-    minutes = (time.monotonic() - begun) / 60
-    count = last - first
-    print(f"{count} schedules ({options.kind}) in {minutes:.1f} min, {count / minutes:.0f} a minute; {failed} failed")
+            if count % SAY_EVERY == 0 or count == last - first:
+                minutes = (time.monotonic() - begun) / 60
+                rate = f"in {minutes:.1f} min, {count / minutes:.0f} a minute"
+                print(f"{count} schedules ({options.kind}) {rate}; {failed} failed", flush=True)
     sys.exit(1 if failed else 0)
 
 

@@ -118,6 +118,7 @@ def _wrong_processes(federation: Federation) -> Iterator[str]:
     exempt = {member.name for member in federation.members if member.was_exempt}
     for agent in federation.agents:
         yield from (f"{agent.name} started {job} twice" for job in agent.host.twice)
+        yield from (f"{agent.name} started {job} before it had noted that" for job in agent.host.unrecorded)
         hosts.update(agent.host.started.keys())
         for order in agent.host.started.values():
             if order.job_type.name in federation.once:

@@ -20,6 +20,7 @@ class Host:
     Attributes:
         started: Every job that was ever started here, with its order.
         twice: Jobs that were started a second time, which must never be.
+        unrecorded: Jobs that ran when their agent crashed, and that its database did not call running.
         fail: How likely a job fails.
         fails_always: Job types whose jobs all fail here.
         slowness: How many times longer than usual jobs take.
@@ -40,6 +41,7 @@ class Host:
         self.now = 0.0
         self.started: dict[str, JobOrder] = {}
         self.twice: list[str] = []
+        self.unrecorded: list[str] = []
         self.deliver: Callable[[JobEnded], None] | None = None
         self._running: dict[str, float] = {}
         self._ends: list[tuple[float, str]] = []

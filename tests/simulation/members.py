@@ -27,6 +27,7 @@ from caroni_edge.transport.base import Arrived, Event, Will
 from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
 from tests.simulation.hosts import Disk, Host
 
+RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND state = 'running'"
 DATE = 1_700_000_000.0
 ROUNDING_S = 1e-6
 """What is due on one clock is due on the other, in spite of rounding."""
@@ -329,3 +330,8 @@ class Agent(Member):
     def _gone(self) -> None:
         super()._gone()
         self.host.deliver = None
+        if not self.was_exempt:
+            conn = self.disk.database.conn
+            self.host.unrecorded += [
+                job for job in self.host.running() if not conn.execute(RECORDED, (job,)).fetchone()
+            ]

@@ -1,0 +1,110 @@
+"""Schedules with one purpose each: what random ones leave out, as their faults end, or their users ask twice."""
+
+from caroni_edge.manager.context import ManagerSettings
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.messages import Trigger
+from caroni_edge.transport.memory import MemoryTransport
+from tests.simulation.checker import problems, status_of, unrest
+from tests.simulation.federation import Federation
+from tests.simulation.members import Agent
+from tests.simulation.plans import PLANS
+from tests.simulation.users import Wanted
+
+SETTLED_IN_S = 10.0
+LONG_S = 7200.0
+PENDING = "SELECT 1 FROM jobs WHERE state = 'pending'"
+
+
+def agent_gone_for_good(seed: int) -> list[str]:
+    """An agent vanishes with jobs that run, and never comes back: the others do its work after `lost_after`."""
+    federation, agent = _busy(seed)
+    agent.crash()
+    agent.absent = True
+    federation.run(LONG_S, lambda: not _unfinished(federation))
+    return _unfinished(federation)
+
+
+def endless_attempt(seed: int) -> list[str]:
+    """An agent is cut off with jobs that would run for years; others do them, and it is told when it is back."""
+    federation, agent = _busy(seed)
+    agent.isolate()
+    federation.run(LONG_S, lambda: not _unfinished(federation))
+    agent.heal()
+    agent.host.slowness = 1.0
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def agent_that_forgot_the_data(seed: int) -> list[str]:
+    """A backup of an agent is put back in which a job waits for its data, which it has got since."""
+    federation = Federation(seed, agents=1)
+    (agent,) = federation.agents
+    federation.start()
+    federation.users.submit("m0", "chain3")
+
+    def waits() -> bool:
+        return agent.disk.database.conn.execute(PENDING).fetchone() is not None
+
+    assert federation.run(LONG_S, waits), "no job waits for its data"
+    copy = agent.disk.copy()
+    assert federation.run(LONG_S, lambda: not waits()), "the data have not come"
+    agent.crash()
+    agent.disk.restore(copy)
+    federation.lost(agent)
+    federation.start()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def crashes_all_the_time(seed: int) -> list[str]:
+    """Processes crash at every twentieth point of a batch; the broker is a good one."""
+    federation = Federation(seed)
+    for member in federation.members:
+        member.fuse.probability = 0.05
+    for template in PLANS:
+        federation.users.submit("m0", template)
+    for _ in range(50):
+        federation.start()
+        federation.run(federation.chance.random())
+    federation.calm()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def triggers_said_once(seed: int) -> list[str]:
+    """A user publishes triggers and never asks again, while the manager crashes: what the broker took is not lost."""
+    federation = Federation(seed)
+    federation.start()
+    federation.run(SETTLED_IN_S)
+    user = MemoryTransport(federation.broker, "user", reliable=True)
+    user.start(lambda _event: None)
+    federation.run(SETTLED_IN_S)
+    manager = federation.managers[0]
+    manager.fuse.probability = 0.05
+    for number in range(10):
+        wanted = Wanted(f"w{number}", manager.name, "chain1", f"v{number}")
+        federation.users.wanted.append(wanted)
+        trigger = Trigger(template=wanted.template, inputs={"x": wanted.value}, id=wanted.workflow)
+        user.publish(manager.topics.triggers, encode(trigger), qos=1)
+        federation.run(federation.chance.random())
+        federation.start()
+    federation.calm()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def _busy(seed: int) -> tuple[Federation, Agent]:
+    """Return a federation, and an agent of it whose jobs run for years; others can do them too."""
+    settings = ManagerSettings(lost_after_s=30.0, attempts=50, retry_delay_s=0.1)
+    federation = Federation(seed, agents=4, settings=settings)
+    *_, agent = federation.agents
+    agent.host.slowness = 1e8
+    federation.start()
+    for _ in range(4):
+        federation.users.submit("m0", "chain3")
+    assert federation.run(LONG_S, lambda: bool(agent.host.running())), "it has got no job"
+    return federation, agent
+
+
+def _unfinished(federation: Federation) -> list[str]:
+    return [each.workflow for each in federation.users.wanted if status_of(federation, each) != "completed"]

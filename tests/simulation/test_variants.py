@@ -1,0 +1,62 @@
+"""Broken nodes must be caught, and the right ones pass the same schedules, or the simulation proves nothing."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pytest
+
+from tests.simulation import scenarios
+from tests.simulation.schedule import play
+from tests.simulation.variants import VARIANTS
+
+Schedule = Callable[[int], list[str]]
+
+CAUGHT: Mapping[str, tuple[Schedule, range]] = {
+    "closed_job_still_counts": (partial(play, "crashes"), range(2, 3)),
+    "data_sent_only_once": (scenarios.agent_that_forgot_the_data, range(1)),
+    "demand_said_only_once": (partial(play, "network"), range(10, 11)),
+    "id_not_compared_on_acknowledging": (partial(play, "managers"), range(1)),
+    "id_not_compared_on_taking": (partial(play, "managers"), range(1)),
+    "kill_ignored": (partial(play, "managers"), range(1)),
+    "missing_jobs_never_were": (partial(play, "agents"), range(10, 11)),
+    "no_link_reset": (partial(play, "agents"), range(4, 5)),
+    "no_reconciliation": (partial(play, "managers"), range(1)),
+    "old_attempt_fails_the_present_one": (partial(play, "agents"), range(1)),
+    "other_attempts_not_killed": (scenarios.endless_attempt, range(1)),
+    "puback_before_the_commit": (scenarios.triggers_said_once, range(8)),
+    "published_before_the_commit": (scenarios.crashes_all_the_time, range(1)),
+    "repeat_false_repeated": (partial(play, "all"), range(4, 5)),
+    "reservation_never_runs_out": (partial(play, "managers"), range(1, 2)),
+    "rows_deleted_at_puback": (scenarios.crashes_all_the_time, range(1)),
+    "running_committed_after_the_start": (scenarios.crashes_all_the_time, range(4)),
+    "second_completion_taken": (scenarios.endless_attempt, range(1)),
+    "silent_agent_never_given_up": (scenarios.agent_gone_for_good, range(1)),
+    "started_again_after_a_crash": (scenarios.crashes_all_the_time, range(1)),
+    "taken_committed_apart": (scenarios.crashes_all_the_time, range(1)),
+    "what_runs_not_looked_for": (scenarios.crashes_all_the_time, range(1)),
+}
+"""Where each variant is caught: in some of these seeds."""
+
+
+def test_every_variant_is_caught_somewhere() -> None:
+    assert CAUGHT.keys() == VARIANTS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(CAUGHT))
+def test_broken_node_is_caught(name: str) -> None:
+    schedule, seeds = CAUGHT[name]
+    with VARIANTS[name]():
+        assert any(_goes_wrong(schedule, seed) for seed in seeds), f"the seeds {seeds} have not shown it"
+
+
+@pytest.mark.parametrize("name", sorted(CAUGHT))
+def test_right_nodes_pass_where_the_broken_one_is_caught(name: str) -> None:
+    schedule, seeds = CAUGHT[name]
+    assert [wrong for seed in seeds for wrong in schedule(seed)] == []
+
+
+def _goes_wrong(schedule: Schedule, seed: int) -> bool:
+    try:
+        return bool(schedule(seed))
+    except AssertionError:
+        return True  # time stands still, or a decision finds what cannot be

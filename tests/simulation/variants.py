@@ -1,0 +1,296 @@
+"""Nodes that are wrong in one way each. A simulation that does not catch them proves nothing about the right ones.
+
+Each is a patch of the real code, entered as a context. What is wrong in the link alone is in `tests/link/variants.py`;
+those that show in a whole federation are taken from there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
+from typing import Any
+from unittest.mock import patch
+
+from caroni_edge.agent.offers import Offers
+from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.agent.slots import Slots
+from caroni_edge.agent.store.offers import Offers as OfferRows
+from caroni_edge.delivery.links import Links
+from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.manager.attempts import Attempts
+from caroni_edge.manager.demand import Demand
+from caroni_edge.manager.fleet import Fleet
+from caroni_edge.manager.jobs import Jobs
+from caroni_edge.manager.reconcile import Reconciliation
+from caroni_edge.manager.store.jobs import JobEnd, JobRow
+from caroni_edge.node import Call, Node
+from caroni_edge.protocol.codec import decode_envelope, encode
+from caroni_edge.protocol.messages import Frame
+from caroni_edge.reactor import Moment
+from caroni_edge.session import Session
+from caroni_edge.transport.base import Arrived, Event, Published
+from tests.link.variants import VARIANTS as LINK_VARIANTS
+
+Variant = Callable[[], Any]
+VARIANTS: dict[str, Variant] = {
+    name: LINK_VARIANTS[name]
+    for name in (
+        "id_not_compared_on_taking",
+        "id_not_compared_on_acknowledging",
+        "no_link_reset",
+    )
+}
+
+
+def _variant(make: Callable[[], Iterator[None]]) -> Variant:
+    context = contextmanager(make)
+    VARIANTS[make.__name__] = context
+    return context
+
+
+def _instead(owner: type, name: str, broken: Callable[..., Any]) -> Any:
+    return patch.object(owner, name, broken)
+
+
+# The loop
+
+
+@_variant
+def published_before_the_commit() -> Iterator[None]:
+    """Frames leave while the transaction is open."""
+    init, frames = Node.__init__, Links.frames
+
+    def with_session(node: Node, *facts: Any) -> None:
+        init(node, *facts)
+        node.links.session = node.session  # type: ignore[attr-defined]
+
+    def eager(links: Any, limit: int) -> Iterator[tuple[Frame, int]]:
+        links.session.send(frames(links, limit))
+        yield from ()
+
+    with _instead(Node, "__init__", with_session), _instead(Links, "frames", eager):
+        yield
+
+
+@_variant
+def puback_before_the_commit() -> Iterator[None]:
+    """A message is acknowledged to the broker before it has taken effect."""
+    run_batch = Node.run_batch
+
+    def eager(node: Node, arrived: Sequence[Event | Call], at: Moment) -> None:
+        for event in arrived:
+            if isinstance(event, Arrived) and event.qos:
+                node.session.ack(event)
+        run_batch(node, arrived, at)
+
+    with _instead(Node, "run_batch", eager):
+        yield
+
+
+@_variant
+def rows_deleted_at_puback() -> Iterator[None]:
+    """The broker's word is enough."""
+    note = Node._note
+
+    def remembering(session: Any, frames: Sequence[tuple[Frame, int]]) -> None:
+        for frame, qos in frames:
+            token = session._publish(session._topics.inbox_of(frame.to), encode(frame), qos=qos)
+            session.__dict__.setdefault("frames_of", {})[token] = frame
+
+    def deleting(node: Node, event: Event | Call, at: Moment) -> bool:
+        frame = node.session.__dict__.get("frames_of", {}).get(event.token) if isinstance(event, Published) else None
+        if frame is not None and frame.messages and frame.to in node.links._links:
+            last = (frame.first + len(frame.messages) - 1, decode_envelope(frame.messages[-1]).id)
+            rows, link = OutboxRows(node.database.conn), node.links._links[frame.to]
+            rows.delete_upto(frame.to, last[0])
+            link.acked = max(link.acked, last)
+            rows.save_positions(frame.to, link.acked, link.taken)
+        return note(node, event, at)
+
+    with _instead(Session, "send", remembering), _instead(Node, "_note", deleting):
+        yield
+
+
+@_variant
+def taken_committed_apart() -> Iterator[None]:
+    """That messages were taken is committed before what their handlers change."""
+    receive = Links.receive
+
+    def committing(links: Links, frame: Frame) -> Any:
+        messages = receive(links, frame)
+        links._rows._conn.execute("COMMIT")
+        links._rows._conn.execute("BEGIN IMMEDIATE")
+        return messages
+
+    with _instead(Links, "receive", committing):
+        yield
+
+
+# Attempts
+
+
+@_variant
+def old_attempt_fails_the_present_one() -> Iterator[None]:
+    """The failure of any attempt of a step counts as that of its present one."""
+
+    def fail(attempts: Attempts, job: JobRow, end: JobEnd, at: Moment) -> None:
+        attempts._store.jobs.close(job.job, end)
+        step = attempts._store.steps.by_id(job.step)
+        attempts._again(attempts._store.workflows.by_seq(step.workflow), step, job, end, at)
+
+    with _instead(Attempts, "fail", fail):
+        yield
+
+
+@_variant
+def closed_job_still_counts() -> Iterator[None]:
+    """Messages about jobs that are over take effect."""
+
+    def known(attempts: Attempts, agent: str, name: str) -> JobRow | None:
+        return attempts._store.jobs.by_id(name)
+
+    with _instead(Attempts, "_open", known):
+        yield
+
+
+@_variant
+def second_completion_taken() -> Iterator[None]:
+    """Another attempt of a completed step may complete it again, and nobody kills it."""
+    with _instead(Jobs, "kill_others", _nothing):
+        yield
+
+
+@_variant
+def other_attempts_not_killed() -> Iterator[None]:
+    """The other attempts of a completed step are over for the manager, but their agents are not told."""
+
+    def close_only(jobs: Jobs, step: int, winner: str, at: Moment) -> None:
+        for job in jobs._store.jobs.open_of_step(step):
+            if job.job != winner:
+                jobs._store.jobs.close(job.job, JobEnd("killed", reason="another completed", ended=at.date))
+
+    with _instead(Jobs, "kill_others", close_only):
+        yield
+
+
+@_variant
+def repeat_false_repeated() -> Iterator[None]:
+    """A job that may not be repeated by itself is asked for anew like any other."""
+    again = Attempts._again
+
+    def anyway(attempts: Attempts, row: Any, step: Any, job: JobRow, end: JobEnd, at: Moment) -> None:
+        again(attempts, row, step, job._replace(repeat=True), end, at)
+
+    with _instead(Attempts, "_again", anyway):
+        yield
+
+
+@_variant
+def silent_agent_never_given_up() -> Iterator[None]:
+    """`lost_after` means nothing."""
+
+    def wait(fleet: Fleet, at: Moment) -> None:
+        fleet._silence_due = inf
+
+    with _instead(Fleet, "_look_for_silence", wait):
+        yield
+
+
+@_variant
+def data_sent_only_once() -> Iterator[None]:
+    """An agent that still waits for the data of a job does not get them again."""
+    with _instead(Attempts, "_bring_lost_data", _nothing):
+        yield
+
+
+@_variant
+def demand_said_only_once() -> Iterator[None]:
+    """Demand that has not changed is not said again: not after a reconnect, not to newcomers, not every minute."""
+    say = Demand.say_all
+
+    def at_first_only(demand: Any) -> None:
+        if not demand.__dict__.setdefault("was_said", False):
+            demand.was_said = True
+            say(demand)
+
+    with _instead(Demand, "say_all", at_first_only), _instead(Demand, "_again_due", lambda _demand, _type: inf):
+        yield
+
+
+# Reconciliation
+
+
+@_variant
+def no_reconciliation() -> Iterator[None]:
+    """After a reset the manager goes on as if nothing had happened."""
+
+    def settle(reconciliation: Reconciliation, at: Moment) -> bool:
+        reconciliation._store.agents._conn.execute("UPDATE peers SET reconcile = 0")
+        return False
+
+    with _instead(Reconciliation, "settle", settle):
+        yield
+
+
+@_variant
+def missing_jobs_never_were() -> Iterator[None]:
+    """A job that its agent has lost is asked for anew as if it could not have begun."""
+
+    def miss(reconciliation: Reconciliation, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
+        reconciliation._jobs.never_was(reconciliation._store.steps.by_id(job.step), job)
+
+    with _instead(Reconciliation, "_miss", miss):
+        yield
+
+
+# The agent
+
+
+@_variant
+def running_committed_after_the_start() -> Iterator[None]:
+    """A process is started before the transaction is committed that says so."""
+    settle = AgentReactor.settle
+
+    def eager(reactor: AgentReactor, at: Moment) -> None:
+        settle(reactor, at)
+        for order in reactor._deeds.starts:
+            reactor._runner.start(order)
+        reactor._deeds.starts.clear()
+
+    with _instead(AgentReactor, "settle", eager):
+        yield
+
+
+@_variant
+def started_again_after_a_crash() -> Iterator[None]:
+    """An agent that starts begins its running jobs again, and does not look for their records."""
+
+    def start_again(slots: Slots) -> None:
+        slots._store.jobs._conn.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+
+    with _instead(Slots, "on_start", start_again):
+        yield
+
+
+@_variant
+def what_runs_not_looked_for() -> Iterator[None]:
+    """An agent that starts does not ask what became of its running jobs."""
+    with _instead(Slots, "on_start", _nothing):
+        yield
+
+
+@_variant
+def reservation_never_runs_out() -> Iterator[None]:
+    """An offer that nobody answers keeps its places."""
+    with _instead(Offers, "run_out", _nothing), _instead(OfferRows, "next_end", _nothing):
+        yield
+
+
+@_variant
+def kill_ignored() -> Iterator[None]:
+    """An agent does nothing on a JobKill."""
+    with _instead(AgentReactor, "_on_kill", _nothing):
+        yield
+
+
+def _nothing(*_arguments: Any, **_named: Any) -> None:
+    return None
