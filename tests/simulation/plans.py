@@ -94,8 +94,6 @@ def _job_type(name: str, *, repeat: bool) -> JobType:
     )
 
 
-PLANS = {
-    plan.template: plan
-    for plan in (chain(1), chain(3), chain(5), diamond(), *(branching(number) for number in range(BRANCHING)))
-}
+PLAIN = {plan.template: plan for plan in (chain(1), chain(3), chain(5), diamond())}
+PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCHING))}}
 TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in PLANS.items()}, errors={})

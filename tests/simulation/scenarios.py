@@ -7,7 +7,7 @@ from caroni_edge.transport.memory import MemoryTransport
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent
-from tests.simulation.plans import PLANS
+from tests.simulation.plans import PLAIN
 from tests.simulation.users import Wanted
 
 SETTLED_IN_S = 10.0
@@ -61,7 +61,7 @@ def crashes_all_the_time(seed: int) -> list[str]:
     federation = Federation(seed)
     for member in federation.members:
         member.fuse.probability = 0.05
-    for template in PLANS:
+    for template in PLAIN:
         federation.users.submit("m0", template)
     for _ in range(50):
         federation.start()

@@ -1,7 +1,7 @@
 """Schedules: what goes wrong in a federation, chosen by its seed, and when it ends."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 
@@ -38,11 +38,11 @@ WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0)
 CALM_S = 7200.0
 
 
-def play(kind: str, seed: int, trace: Trace | None = None) -> list[str]:
-    """Run the schedule of a seed to its end; return what is wrong then."""
+def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = PLANS) -> list[str]:
+    """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
     with _traced(trace):
         federation = make(kind, seed, trace)
-        befall(federation, kind)
+        befall(federation, kind, [*plans])
         return end(federation)
 
 
@@ -75,25 +75,25 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     return federation
 
 
-def befall(federation: Federation, kind: str) -> None:
-    """Let users want workflows, and faults come, as the federation's chance has it."""
+def befall(federation: Federation, kind: str, plans: Sequence[str]) -> None:
+    """Let users want workflows of these plans, and faults come, as the federation's chance has it."""
     chance = federation.chance
     names = [name for name in KINDS[kind] if chance.random() < 0.6] or list(KINDS[kind])
     weights = [FAULTS[name][0] for name in names]
     for _ in range(max(1, len(federation.members) // 2)):
-        want(federation)
+        want(federation, plans)
     for name in chance.choices(names, weights, k=chance.randint(3, 8)):
         pass_time(federation, chance.choice((1.0, 5.0, 20.0, 100.0)))
         if chance.random() < 0.4:
-            want(federation)
+            want(federation, plans)
             pass_time(federation, 2.0)
         FAULTS[name][1](federation)
     pass_time(federation, chance.choice((5.0, 20.0, 300.0)))
 
 
-def want(federation: Federation) -> None:
+def want(federation: Federation, plans: Sequence[str]) -> None:
     """Let a user want some workflow of some manager."""
-    federation.users.submit(federation.chance.choice(federation.managers).name, federation.chance.choice([*PLANS]))
+    federation.users.submit(federation.chance.choice(federation.managers).name, federation.chance.choice(plans))
 
 
 def pass_time(federation: Federation, most_s: float) -> None:
