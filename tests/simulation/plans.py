@@ -44,13 +44,16 @@ def diamond() -> Plan:
 
 
 def branching(number: int) -> Plan:
-    """A plan that branches out."""
-    return reference.random_plan(Random(f"plan {number}"), f"branching{number}")
+    """A plan that branches out: most of them small, so that many schedules can be played."""
+    large = number == 0
+    return reference.random_plan(
+        Random(f"plan {number}"), f"branching{number}", depth=2 if large else 1, most_steps=4 if large else 3
+    )
 
 
 def inputs_of(plan: Plan, value: str) -> dict[str, Any]:
     """Return what a workflow is started with, so that each gives something else."""
-    all_inputs = {"x": value, "many": [f"{value}-{number}" for number in range(3)], "yes": True, "no": False}
+    all_inputs = {"x": value, "many": [f"{value}-{number}" for number in range(2)], "yes": True, "no": False}
     return {each.name: all_inputs[each.name] for each in plan.inputs}
 
 
