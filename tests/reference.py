@@ -8,6 +8,7 @@ from typing import Any
 
 from caroni_edge.manager.expressions import ExpressionProblem, compile_text
 from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
+from caroni_edge.values import parse_type
 
 Job = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Does a job: job type and inputs in, outputs out."""
@@ -74,6 +75,9 @@ def _instance(step: PlanStep, given: dict[str, Any], job: Job) -> dict[str, Any]
     if not goes:
         return dict.fromkeys(step.outputs)
     inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
+    for each in step.inputs:
+        if each.type is not None and (words := parse_type(each.type).mismatch(inputs[each.name])):
+            raise Failed(f"{each.name}: {words}")
     gives = evaluate(step.workflow, inputs, job) if step.workflow else job(step.job_type, inputs)
     return {name: gives.get(name) for name in step.outputs}
 

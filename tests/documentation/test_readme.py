@@ -125,3 +125,11 @@ def is_ready(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
+
+
+def test_what_is_shown_of_templates_stands_in_the_examples() -> None:
+    _, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Workflows that branch out\n")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", rest.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    templates = [path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*/templates/*.cwl")]
+    assert shown
+    assert [each for each in shown if not any(each in text for text in templates)] == []

@@ -1,12 +1,16 @@
 """Random workflows give what plain recursion says, however their jobs come and fail."""
 
+from collections.abc import Mapping
+from functools import partial
 from random import Random
+from typing import Any
+from zlib import crc32
 
 import pytest
 
 from caroni_edge.manager.lifecycle import Workflow
 from caroni_edge.protocol.messages import OfferAccept, Placement
-from tests.reference import TYPES, expected, join, random_inputs, random_plan
+from tests.reference import TYPES, evaluate, expected, join, random_inputs, random_plan
 from tests.unit.manager_bench import Bench
 
 ROUNDS = 3000
@@ -50,3 +54,41 @@ def test_a_random_workflow_gives_what_recursion_says(seed: int) -> None:
     assert bench.workflow()["reason"] is None
     assert bench.outputs() == expected(plan, inputs)
     assert {row["inside"] for row in bench.rows("SELECT inside FROM gates")} <= {0}
+
+
+class Broken(Exception):
+    """A job fails, whoever does it."""
+
+
+def join_or_fail(seed: int, job_type: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Do a job; a few fail always, and which ones differs with the seed."""
+    done = join(job_type, inputs)
+    if crc32(f"{seed} {done}".encode()) % 20 == 0:
+        raise Broken
+    return done
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_workflow_fails_where_a_job_fails_whoever_does_it(seed: int) -> None:
+    chance = Random(seed)
+    plan, inputs, job = random_plan(chance, "random"), random_inputs(chance), partial(join_or_fail, seed)
+    bench = Bench(plan, attempts=2)
+    for agent in ("a1", "a2"):
+        bench.presence(agent, types=TYPES)
+    bench.start("random", inputs=inputs)
+    for _ in range(ROUNDS):
+        if bench.workflow_state() in {Workflow.COMPLETED, Workflow.FAILED}:
+            break
+        for job_type in TYPES:
+            for agent, placed in take(bench, chance.choice(("a1", "a2")), job_type, 3):
+                try:
+                    bench.complete(placed.job, agent, **job(placed.job_type, placed.inputs))
+                except Broken:
+                    bench.fail(placed.job, agent)
+        bench.advance(1)
+    try:
+        outputs = evaluate(plan, inputs, job)
+    except Broken:
+        assert bench.workflow_state() is Workflow.FAILED
+    else:
+        assert bench.outputs() == outputs
