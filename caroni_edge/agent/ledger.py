@@ -82,6 +82,7 @@ class Ledger:
             stderr=None,
             inputs=encode_values(placed.inputs),
             outputs=None,
+            disk_bytes=0,
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.state, extra={"action": "job_accepted", **ids(row)})

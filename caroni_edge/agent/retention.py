@@ -1,4 +1,7 @@
-"""Finished jobs are deleted when they are old, and all jobs of a manager that was forgotten; in small batches."""
+"""Finished jobs are deleted when they are old or take too much, and all jobs of a manager that was forgotten.
+
+In small batches. Age is bounded by an allowance, since a clock may jump; size needs no clock.
+"""
 
 import logging
 from math import inf
@@ -12,6 +15,9 @@ from caroni_edge.reactor import Moment
 log = logging.getLogger(__name__)
 
 BATCH_JOBS = 200
+MOST_ON_THEIR_WAY = 5000
+"""Of a manager to whom more than this is still to be said no job is deleted for its size."""
+LOOK_AGAIN_S = 60.0
 
 _FINISHED = tuple(state for state in JobState if not JOB[state])
 
@@ -23,13 +29,14 @@ class Retention:
         """Look at what is in force."""
         self._store, self._in_force = store, in_force
         self._allowance = Allowance()
+        self._shrink_due = -inf
 
     def settle(self, at: Moment) -> list[str]:
         """Delete what has become due, and return the names of the jobs."""
         gone = self._forget_some()
         if self._allowance.is_due(at.now):
             gone += self.prune(at)
-        return gone
+        return gone + self._shrink(at)
 
     def prune(self, at: Moment) -> list[str]:
         """Delete a batch of the jobs that are older than `retention`, and return their names."""
@@ -51,7 +58,41 @@ class Retention:
         """Return when to look again."""
         if self._store.managers.leaving():
             return -inf
+        if self._excess_bytes() > 0:
+            return min(self._shrink_due, self._age_due())
+        return self._age_due()
+
+    def _age_due(self) -> float:
         return inf if self._in_force.settings.retention_s is None else self._allowance.next_due()
+
+    def _excess_bytes(self) -> int:
+        limit_bytes = self._in_force.settings.retention_bytes
+        return 0 if limit_bytes is None else self._store.jobs.taken_bytes() - limit_bytes
+
+    def _shrink(self, at: Moment) -> list[str]:
+        """Delete a batch of the jobs that ended first, when all of them take more than they may.
+
+        Not a job whose manager has not confirmed its end: should the link to it begin anew, it is asked for.
+        """
+        excess_bytes = self._excess_bytes()
+        if excess_bytes <= 0 or at.now < self._shrink_due:
+            return []
+        unsaid: dict[str, set[str] | None] = {}
+        found: list[tuple[int, str]] = []
+        for job in self._store.jobs.first_ended(BATCH_JOBS):
+            if job.manager not in unsaid:
+                unsaid[job.manager] = self._unsaid(job.manager)
+            waiting = unsaid[job.manager]
+            if excess_bytes > 0 and waiting is not None and job.job not in waiting:
+                excess_bytes -= job.disk_bytes
+                found.append((job.id, job.job))
+        self._shrink_due = -inf if found else at.now + LOOK_AGAIN_S
+        return self._delete(found)
+
+    def _unsaid(self, manager: str) -> set[str] | None:
+        """Return the jobs about which something is on its way to a manager; None for too many."""
+        jobs = self._store.jobs.on_their_way(manager, MOST_ON_THEIR_WAY)
+        return set(jobs) if len(jobs) < MOST_ON_THEIR_WAY else None
 
     def _forget_some(self) -> list[str]:
         leaving = self._store.managers.leaving()

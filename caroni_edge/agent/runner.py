@@ -26,7 +26,7 @@ from caroni_edge.agent.keeper.records import (
 from caroni_edge.agent.keeperlink import Event, KeeperLink
 from caroni_edge.agent.outputs import Declared, Given, OutputProblem, read_outputs
 from caroni_edge.agent.work import JobEnded, JobOrder, JobRunner
-from caroni_edge.agent.workspace import StartedBefore, Workspaces
+from caroni_edge.agent.workspace import StartedBefore, Workspaces, taken_bytes
 from caroni_edge.failpoints import failpoint
 
 __all__ = ["JobEnded", "JobOrder", "JobRunner", "Runner"]
@@ -315,4 +315,5 @@ class Runner:
             stderr=None if given is not None else joblog.stderr_tail(directory),
             started=end.started,
             ended=end.date,
+            disk_bytes=taken_bytes(directory),
         )

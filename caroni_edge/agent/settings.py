@@ -22,6 +22,7 @@ class AgentSettings:
         managers: Who may send work here, with the weight of its share; `*` stands for those not named.
         disk_floor_bytes: With less free space than this the agent offers nothing.
         retention_s: How long finished jobs are kept; None: for ever.
+        retention_bytes: How much finished jobs may take on disk; None: no bound.
         say_running_after_s: Managers hear that a job runs when it has run for so long; a shorter one only says its end.
     """
 
@@ -32,6 +33,7 @@ class AgentSettings:
     managers: Mapping[str, float] = field(default_factory=lambda: {EVERYBODY: 1.0})
     disk_floor_bytes: int = 0
     retention_s: float | None = None
+    retention_bytes: int | None = None
     say_running_after_s: float = 0.0
 
     @classmethod
@@ -45,6 +47,7 @@ class AgentSettings:
             managers=config.managers,
             disk_floor_bytes=config.disk_floor_bytes,
             retention_s=config.retention_s,
+            retention_bytes=config.retention_bytes,
             say_running_after_s=SAY_RUNNING_AFTER_S,
         )
 

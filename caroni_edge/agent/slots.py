@@ -183,6 +183,7 @@ class Slots:
     def _outcome(self, row: JobRow, ended: JobEnded) -> tuple[JobEvent, dict[str, Any]]:
         """Return what the end of a process means, and what is kept of it."""
         facts: dict[str, Any] = {"exit_code": ended.exit_code, "started": ended.started}
+        facts["disk_bytes"] = ended.disk_bytes
         facts["begun"] = ended.started is not None or ended.outputs is not None
         if ended.ended is not None:
             facts["ended"] = ended.ended

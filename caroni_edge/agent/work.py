@@ -43,6 +43,7 @@ class JobEnded:
         stderr: The end of its standard error, when there are no outputs.
         started: When it was started, Unix seconds; None: its process surely never began.
         ended: When it ended or that was noticed, Unix seconds.
+        disk_bytes: What its directory takes on disk.
     """
 
     job: str
@@ -52,6 +53,7 @@ class JobEnded:
     stderr: str | None = None
     started: float | None = None
     ended: float | None = None
+    disk_bytes: int = 0
 
 
 class JobRunner(Protocol):

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from caroni_edge.values import canonical
 INPUTS = "inputs.json"
 SCRIPTS = "scripts"
 TRASH = "trash"
+
+COUNTED_FILES = 100_000
+"""More files of a job are not counted when its space is: that would hold up the ends of other jobs."""
+BLOCK_BYTES = 512
+"""What `st_blocks` counts in (stat(2))."""
 
 VARIABLE_LIMIT_BYTES = 128 * 1024
 """No string that is longer, with its name and its end, is passed on by the kernel (MAX_ARG_STRLEN, execve(2))."""
@@ -139,6 +145,22 @@ def _variables(inputs: Values) -> Iterator[tuple[str, str]]:
 def _found(program: str, path: str | None) -> str:
     """Return where a program is that was named without a directory; if it is nowhere, its start will say so."""
     return program if "/" in program else shutil.which(program, path=path) or program
+
+
+def taken_bytes(directory: str) -> int:
+    """Return what a directory and all in it take on disk, as far as that is soon counted (`COUNTED_FILES`)."""
+    taken, left, to_look_at = 0, COUNTED_FILES, [directory]
+    while to_look_at and left > 0:
+        try:
+            with os.scandir(to_look_at.pop()) as entries:
+                for entry in islice(entries, left):
+                    left -= 1
+                    taken += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
+                    if entry.is_dir(follow_symlinks=False):
+                        to_look_at.append(entry.path)
+        except OSError:
+            continue  # what a job has hidden from us, or deletes meanwhile, is not counted
+    return taken
 
 
 def _delete(directory: str) -> None:

@@ -1,6 +1,7 @@
 """After a lost or restored database the manager is told what is here; and old jobs go."""
 
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.work import JobEnded
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobHere,
@@ -10,6 +11,7 @@ from caroni_edge.protocol.messages import (
     JobsWanted,
     OfferAccept,
 )
+from caroni_edge.reactor import Moment
 from caroni_edge.values import hash_of
 from tests.unit.agent_bench import Bench
 
@@ -216,6 +218,51 @@ def test_without_retention_all_is_kept_and_nothing_is_due() -> None:
     bench = Bench(slots=1)
     finished(bench, 1)
     assert bench.reactor.next_due() == float("inf")
+
+
+def test_size_removes_what_ended_first_whatever_the_clock_says() -> None:
+    bench = Bench(slots=20, backlog=20, retention_bytes=10_000)
+    names = [bench.new_job() for _ in range(10)]
+    bench.place(*names)
+    for job in names:
+        bench.end(job.job, disk_bytes=2_000)
+        bench.date -= 1.0  # and the clock goes backwards
+    bench.settle()
+    assert len(bench.runner.removed) == 5
+    assert bench.store.jobs.taken_bytes() == 10_000
+    assert bench.states() == {"completed": 5}
+
+
+def test_what_a_manager_has_not_confirmed_stays_whatever_it_takes() -> None:
+    bench = Bench(slots=20, backlog=20, retention_bytes=1)
+    told, untold = bench.new_job(), bench.new_job()
+    bench.place(told, untold)
+    put = "INSERT INTO outbox (peer, seq, id, body) VALUES ('m1', 1, 'x', json_object('job', ?))"
+    bench.call(lambda _at: bench.database.conn.execute(put, (untold.job,)))
+    for job in (untold, told):
+        bench.end(job.job, disk_bytes=500)
+    assert bench.reactor.next_due() > bench.now
+    bench.advance(61.0)
+    assert bench.runner.removed == [told.job]
+    bench.call(lambda _at: bench.database.conn.execute("DELETE FROM outbox"))
+    bench.advance(61.0)
+    assert bench.runner.removed == [told.job, untold.job]
+
+
+def test_a_large_excess_goes_in_batches_one_after_the_other() -> None:
+    bench = Bench(slots=500, backlog=0, retention_bytes=0)
+    jobs = [bench.new_job() for _ in range(450)]
+    bench.place(*jobs)
+
+    def end_all(at: Moment) -> None:
+        for job in jobs:
+            ended = JobEnded(job=job.job, ended=bench.date, outputs={"out": "X"}, started=bench.date, disk_bytes=1)
+            bench.reactor.on_job_ended(ended, at)
+
+    bench.call(end_all)
+    assert bench.states() == {"completed": 250}
+    bench.advance(0.0)
+    assert bench.states() == {}
 
 
 # Forgetting a manager

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from caroni_edge.agent.lifecycle import Data, JobState
 
 COLUMNS = """id, job, manager, job_type, workflow, step, attempt, priority, state, data, serial, begun, killed,
-    inputs_hash, version, exit_code, received, started, ended, reason, stderr, inputs, outputs"""
+    inputs_hash, version, exit_code, received, started, ended, reason, stderr, inputs, outputs, disk_bytes"""
 
 ADD = """
     INSERT INTO jobs (job, manager, job_type, workflow, step, attempt, priority, state, data, serial, inputs_hash,
@@ -25,9 +25,12 @@ LIVE_OF = """
     WHERE state IN ('pending', 'queued', 'running') AND manager = ? ORDER BY id"""
 SAVE = """
     UPDATE jobs SET state = ?, data = ?, serial = ?, begun = ?, killed = ?, inputs_hash = ?, version = ?,
-        exit_code = ?, started = ?, ended = ?, reason = ?, stderr = ?, inputs = ?, outputs = ?
+        exit_code = ?, started = ?, ended = ?, reason = ?, stderr = ?, inputs = ?, outputs = ?, disk_bytes = ?
     WHERE id = ?"""
 KILL = "UPDATE jobs SET killed = ? WHERE id = ?"
+TAKEN_BYTES = "SELECT value FROM counters WHERE name = 'disk_bytes'"
+FIRST_ENDED = "SELECT id, job, manager, disk_bytes FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?"
+ON_THEIR_WAY = "SELECT json_extract(body, '$.job') FROM outbox WHERE peer = ? LIMIT ?"
 OLDEST_ENDED = "SELECT id, job FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?"
 LAST_OF = "SELECT max(id) FROM jobs WHERE manager = ?"
 COUNT_OF = "SELECT count(*) FROM jobs WHERE manager = ?"
@@ -44,6 +47,7 @@ class JobRow(NamedTuple):
         begun: Its process may have been started.
         killed: Why it is being killed, while it runs.
         received: When it was placed here.
+        disk_bytes: What its directory takes on disk, once it has ended.
     """
 
     id: int
@@ -69,6 +73,16 @@ class JobRow(NamedTuple):
     stderr: str | None
     inputs: str
     outputs: str | None
+    disk_bytes: int
+
+
+class Ended(NamedTuple):
+    """A job that has ended, and what it takes on disk."""
+
+    id: int
+    job: str
+    manager: str
+    disk_bytes: int
 
 
 class Owner(NamedTuple):
@@ -134,12 +148,25 @@ class Jobs:
     def save(self, row: JobRow) -> None:
         """Keep all that may change of a job."""
         what = (row.state, row.data, row.serial, row.begun, row.killed, row.inputs_hash, row.version, row.exit_code)
-        end = (row.started, row.ended, row.reason, row.stderr, row.inputs, row.outputs)
+        end = (row.started, row.ended, row.reason, row.stderr, row.inputs, row.outputs, row.disk_bytes)
         self._conn.execute(SAVE, (*what, *end, row.id))
 
     def kill(self, row_id: int, reason: str) -> None:
         """Note that a running job is to be killed."""
         self._conn.execute(KILL, (reason, row_id))
+
+    def taken_bytes(self) -> int:
+        """Return what all jobs that have ended take on disk."""
+        taken: int = self._conn.execute(TAKEN_BYTES).fetchone()[0]
+        return taken
+
+    def first_ended(self, limit: int) -> list[Ended]:
+        """Return the jobs that ended first."""
+        return [Ended(*found) for found in self._conn.execute(FIRST_ENDED, (limit,))]
+
+    def on_their_way(self, manager: str, limit: int) -> list[str]:
+        """Return the jobs of which a manager has not confirmed all that was said, up to `limit` messages."""
+        return [job for (job,) in self._conn.execute(ON_THEIR_WAY, (manager, limit))]
 
     def oldest_ended(self, before: float, limit: int) -> list[tuple[int, str]]:
         """Return id and name of the jobs that ended first, before a date."""

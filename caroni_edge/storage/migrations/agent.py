@@ -84,3 +84,21 @@ def first(db: Database) -> None:
         CREATE TABLE leaving (manager TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
         """,
     )
+
+
+@agent()
+def sizes(db: Database) -> None:
+    """What the directories of ended jobs take on disk, one by one and together; until now nobody has counted it."""
+    script(
+        db,
+        """
+        ALTER TABLE jobs ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;
+        INSERT INTO counters (name, value) VALUES ('disk_bytes', 0);
+        CREATE TRIGGER job_measured AFTER UPDATE OF disk_bytes ON jobs WHEN old.disk_bytes <> new.disk_bytes BEGIN
+            UPDATE counters SET value = value + new.disk_bytes - old.disk_bytes WHERE name = 'disk_bytes';
+        END;
+        CREATE TRIGGER job_freed AFTER DELETE ON jobs WHEN old.disk_bytes <> 0 BEGIN
+            UPDATE counters SET value = value - old.disk_bytes WHERE name = 'disk_bytes';
+        END;
+        """,
+    )
