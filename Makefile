@@ -61,7 +61,7 @@ format: ## format the code, and mend what the linter can mend by itself
 	$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: ## write the documents that are made from the code (docs/reference/)
+docs: ## write the documents that are made from the code (docs/reference/, docs/cwl.md)
 	@tools/setup.sh check
 	$(BIN)/python -m tools.generate_docs --write
 

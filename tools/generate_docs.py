@@ -21,10 +21,11 @@ import caroni_edge.manager.lifecycle
 from caroni_edge import cli
 from caroni_edge.protocol.schema import json_schema
 from caroni_edge.states import mermaid
-from tools import asyncapi
+from tools import asyncapi, cwl_table
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+DOCS = Path(__file__).parents[1] / "docs"
 MADE = "Made from the code by `make docs`; do not edit."
+MADE_BELOW = "<!-- Below: made from the code by `make docs`; do not edit. -->\n"
 HELP_WIDTH = 100
 MOST_LINES_SHOWN = 20
 
@@ -87,23 +88,29 @@ def help_of(command: click.Command, name: str, top: click.Context) -> str:
         return command.get_help(context)
 
 
+def cwl() -> str:
+    """Return the page about CWL: what is written there, and below it the tables."""
+    written, _, _ = (DOCS / "cwl.md").read_text(encoding="utf-8").partition(MADE_BELOW)
+    return f"{written}{MADE_BELOW}\n{cwl_table.tables()}"
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
-    "messages.schema.json": schema,
-    "asyncapi.yaml": asyncapi_document,
-    "states.md": states,
-    "cli.md": commands,
+    "reference/messages.schema.json": schema,
+    "reference/asyncapi.yaml": asyncapi_document,
+    "reference/states.md": states,
+    "reference/cli.md": commands,
+    "cwl.md": cwl,
 }
 
 
 def main() -> int:
     """Write or check all documents; return the exit status."""
-    parser = argparse.ArgumentParser(description="The documents in docs/reference/ that are made from the code.")
+    parser = argparse.ArgumentParser(description="The documents in docs/ that are made from the code.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", action="store_true", help="write them")
     what.add_argument("--check", action="store_true", help="fail when one differs from the code")
     write = parser.parse_args().write
-    REFERENCE.mkdir(parents=True, exist_ok=True)
-    differing = [name for name, make in DOCUMENTS.items() if differs(REFERENCE / name, make(), write=write)]
+    differing = [name for name, make in DOCUMENTS.items() if differs(DOCS / name, make(), write=write)]
     if differing and not write:
         print(
             f"{', '.join(differing)}: not what the code says. Run `make docs` and commit the result.", file=sys.stderr
@@ -119,7 +126,7 @@ def differs(path: Path, text: str, *, write: bool) -> bool:
         return False
     if write:
         path.write_text(text, encoding="utf-8")
-        print(f"written: {path.relative_to(REFERENCE.parents[1])}")
+        print(f"written: {path.relative_to(DOCS.parent)}")
     else:
         lines = difflib.unified_diff(before.splitlines(), text.splitlines(), path.name, "the code", lineterm="", n=1)
         for line, _ in zip(lines, range(MOST_LINES_SHOWN), strict=False):

@@ -55,6 +55,7 @@ STEP = Fields(
 STEP_INPUT = Fields(
     "a step's input",
     ("id", "source", "default", "valueFrom", *_COMBINING),
+    ("label",),
     not_yet={"loadContents": _FILES, "loadListing": _FILES},
 )
 STEP_OUTPUT = Fields("a step's output", ("id",), ())

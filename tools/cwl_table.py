@@ -1,0 +1,247 @@
+"""Says of every feature of CWL v1.2 what it is here, for docs/cwl.md: by reading workflows that have it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.cwltypes import SCALAR_NAMES
+from caroni_edge.documents import Document, Findings, Problem, Problems
+from caroni_edge.manager.cwl import features
+from caroni_edge.manager.cwl.features import Fields
+from caroni_edge.manager.cwl.wiring import Wiring
+from caroni_edge.manager.cwl.workflow import read_workflow
+
+Keys = tuple[str | int, ...]
+
+PLAIN: Mapping[str, Any] = {
+    "cwlVersion": "v1.2",
+    "class": "Workflow",
+    "inputs": {"a": {"type": "Any"}},
+    "outputs": {"r": {"type": "Any?", "outputSource": "one/y"}},
+    "steps": {
+        "one": {
+            "in": {"x": {"source": "a"}},
+            "out": [{"id": "y"}],
+            "run": {
+                "class": "Operation",
+                "inputs": {"x": {"type": "Any"}},
+                "outputs": {"y": {"type": "Any"}},
+                "hints": {"caroni:JobType": {"name": "work"}},
+            },
+        }
+    },
+}
+"""A workflow of which nothing is to be said."""
+
+STEP: Keys = ("steps", "one")
+STEP_INPUT: Keys = (*STEP, "in", "x")
+RUN: Keys = (*STEP, "run")
+
+OBJECTS: tuple[tuple[str, Fields, Keys], ...] = (
+    ("Workflow", features.WORKFLOW, ()),
+    ("An input of a workflow", features.WORKFLOW_INPUT, ("inputs", "a")),
+    ("An output of a workflow", features.WORKFLOW_OUTPUT, ("outputs", "r")),
+    ("WorkflowStep", features.STEP, STEP),
+    ("An input of a step", features.STEP_INPUT, STEP_INPUT),
+    ("An output of a step", features.STEP_OUTPUT, (*STEP, "out", 0)),
+    ("Operation, as what a step runs", features.OPERATION, RUN),
+    ("An input of an Operation", features.OPERATION_INPUT, (*RUN, "inputs", "x")),
+    ("An output of an Operation", features.OPERATION_OUTPUT, (*RUN, "outputs", "y")),
+    ("CommandLineTool, as what a step runs", features.TOOL, RUN),
+    ("An input of a CommandLineTool", features.TOOL_INPUT, (*RUN, "inputs", "x")),
+    ("An output of a CommandLineTool", features.TOOL_OUTPUT, (*RUN, "outputs", "y")),
+)
+"""The objects that have fields, and where they stand in the plain workflow."""
+
+OF_TOOLS = (features.TOOL, features.TOOL_INPUT, features.TOOL_OUTPUT)
+"""Those that belong to a CommandLineTool."""
+
+REMARKS: Mapping[str, str] = {
+    "cwlVersion": "needed at the head of a file",
+    "run": f"{', '.join(features.RUNNABLE)}: written there, or in a file beside this one or below",
+    "default": "null is none",
+    "linkMerge": ", ".join(features.LINK_MERGES),
+    "pickValue": ", ".join(features.PICK_VALUES),
+    "scatterMethod": ", ".join(features.SCATTER_METHODS),
+    "when": "a parameter reference",
+    "valueFrom": "parameter references in a text",
+    "type": "see [types](#types)",
+    "requirements": "see [requirements](#requirements-and-hints)",
+    "hints": "see [hints](#requirements-and-hints)",
+    "$namespaces": "used for the names of hints",
+}
+"""What there is to say of what is served, or of documentation."""
+
+OWN_HINTS = (
+    ("caroni:JobType: {name, agent}", {"name": "work", "agent": "a7"}),
+    ("caroni:Limit: {parallel}", {"parallel": 20}),
+)
+
+TYPES: tuple[object, ...] = (
+    *SCALAR_NAMES,
+    "Any",
+    "string?",
+    "string[]",
+    "string[][]",
+    ["null", "int", "string"],
+    {"type": "array", "items": "string"},
+    {"type": "enum", "symbols": ["a", "b"]},
+    {"type": "record", "fields": {"a": "string"}},
+    "File",
+    "Directory",
+    "stdin",
+    "stdout",
+    "stderr",
+    "types.yaml#mine",
+    {"$import": "types.yaml"},
+    {"type": "array", "items": "string", "inputBinding": {}},
+    {"type": "record", "fields": {"a": {"type": "string", "secondaryFiles": ".idx"}}},
+)
+
+FILES: tuple[tuple[str, Keys, object], ...] = (
+    ("`run: http://example.org/tool.cwl`", (*RUN,), "http://example.org/tool.cwl"),
+    ("`run: tools.cwl#part`", (*RUN,), "tools.cwl#part"),
+    ("`run: ../tool.cwl`", (*RUN,), "../tool.cwl"),
+    ("`$graph` at the head of a file", ("$graph",), []),
+    ("`$import` in the place of a step", ("steps", "$import"), "steps.yaml"),
+    ("`$import` in the place of what a step runs", RUN, {"$import": "tool.cwl"}),
+    ("`$import` among hints", (*STEP, "hints"), {"$import": "hints.yaml"}),
+    ("`$include`", (*STEP, "$include"), "text.txt"),
+    ("`$mixin`", (*STEP, "$mixin"), "step.yaml"),
+    ("`cwlVersion: v1.0`", ("cwlVersion",), "v1.0"),
+    ("`cwlVersion: v1.1`", ("cwlVersion",), "v1.1"),
+    ("`class: ExpressionTool`", (*RUN, "class"), "ExpressionTool"),
+    ("`class: Operation` as a template", ("class",), "Operation"),
+    ("an extension, as in `acme:colour: red`", ("acme:colour",), "red"),
+)
+
+EXPRESSIONS: tuple[tuple[str, str], ...] = (
+    ("valueFrom", "$(inputs.x)"),
+    ("valueFrom", "$(inputs.x.name)"),
+    ("valueFrom", '$(inputs.x["any name"])'),
+    ("valueFrom", "$(inputs.x[0])"),
+    ("valueFrom", "$(inputs.x.length)"),
+    ("valueFrom", "$(inputs)"),
+    ("valueFrom", "$(self)"),
+    ("valueFrom", "$(null)"),
+    ("valueFrom", "a text with $(inputs.x) in it"),
+    ("valueFrom", "a text without any"),
+    ("valueFrom", "\\$(inputs.x) stays as it is"),
+    ("valueFrom", "$(inputs.x + 1)"),
+    ("valueFrom", "${return inputs.x;}"),
+    ("valueFrom", "$(runtime.cores)"),
+    ("when", "$(inputs.x)"),
+    ("when", "$(inputs.x.is_high)"),
+    ("when", "$(inputs.x > 3)"),
+    ("when", "$(self)"),
+)
+
+
+def tables() -> str:
+    """Return the tables of the page."""
+    lines: list[str] = []
+    for title, fields, keys in OBJECTS:
+        lines += [f"## {title}", "", *_table(("field", "here", ""), _fields(fields, keys)), ""]
+    lines += ["## Requirements and hints", "", *_table(("class", "requirements", "hints"), _requirements()), ""]
+    lines += ["## Types", "", *_table(("type", "here", ""), map(_type, TYPES)), ""]
+    lines += ["## Expressions", "", *_table(("where", "written", "here", ""), map(_expression, EXPRESSIONS)), ""]
+    lines += ["## Files and versions", "", *_table(("written", "here", ""), map(_file, FILES))]
+    return "\n".join(lines) + "\n"
+
+
+def said(keys: Keys, value: object, kind: str = "Operation") -> list[Problem]:
+    """Return what is said of the plain workflow, once it has a value in a place.
+
+    Args:
+        keys: The place.
+        value: What is there then.
+        kind: The class of what the step runs.
+    """
+    document = deepcopy(dict(PLAIN))
+    document["steps"]["one"]["run"]["class"] = kind
+    if keys:
+        _at(document, keys[:-1])[keys[-1]] = value
+    findings = Findings(Document(Path("flow.cwl"), document))
+    try:
+        Wiring(read_workflow(findings, Path())).plan("flow")
+    except Problems as problems:
+        return list(problems.problems)
+    return findings.problems
+
+
+def _at(value: Any, keys: Keys) -> Any:
+    for key in keys:
+        value = value.setdefault(key, {}) if isinstance(value, dict) else value[key]
+    return value
+
+
+def _fields(fields: Fields, keys: Keys) -> Iterator[tuple[str, ...]]:
+    kind = "CommandLineTool" if fields in OF_TOOLS else "Operation"
+    for name in fields.known:
+        remark = REMARKS.get(name, "")
+        if name in fields.read:
+            yield _code(name), "served", remark
+        elif name in fields.notes:
+            yield _code(name), "documentation", remark
+        else:
+            yield _code(name), *_verdict(said((*keys, name), {}, kind))
+
+
+def _requirements() -> Iterator[tuple[str, ...]]:
+    for name, body in OWN_HINTS:
+        keys = (*STEP, "hints", name.partition(": ")[0])
+        yield _code(name), *[" ".join(_verdict(said(keys, body))).strip()] * 2
+    for name, needed in features.SERVED_REQUIREMENTS.items():
+        yield _code(name), *[f"served: {needed}"] * 2
+    for name in (*features.REQUIREMENTS, "acme:Colour"):
+        both = (said((*STEP, field, name), {}) for field in ("requirements", "hints"))
+        yield _code(name), *(": ".join(_verdict(problems)) for problems in both)
+
+
+def _type(spec: object) -> tuple[str, ...]:
+    return _code(_yaml(spec)), *_verdict(said(("inputs", "b"), {"type": spec}))
+
+
+def _expression(case: tuple[str, str]) -> tuple[str, ...]:
+    field, text = case
+    return _code(field), _code(text), *_verdict(said((*(STEP_INPUT if field == "valueFrom" else STEP), field), text))
+
+
+def _file(case: tuple[str, Keys, object]) -> tuple[str, ...]:
+    written, keys, value = case
+    return written, *_verdict(said(keys, value))
+
+
+def _verdict(problems: list[Problem]) -> tuple[str, str]:
+    """Return what is done with a feature, and the words."""
+    words = "; ".join(_escaped(each.what) for each in problems)
+    if not problems:
+        return "served", ""
+    return ("warning" if all(each.warning for each in problems) else "refused"), words
+
+
+def _yaml(value: object) -> str:
+    """Return a value on one line, as people write it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_yaml(each)}" for key, each in value.items()) + "}"
+    return f"[{', '.join(map(_yaml, value))}]" if isinstance(value, list) else str(value)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [_row(head), "|" + "---|" * len(head), *map(_row, rows)]
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    """Return words in which Markdown finds nothing."""
+    for letter in "\\|<>*_[]":
+        text = text.replace(letter, f"\\{letter}")
+    return text
