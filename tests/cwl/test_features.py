@@ -42,5 +42,6 @@ def test_every_requirement_is_known() -> None:
 
 
 def test_every_process_is_known() -> None:
-    found = {cls.__name__ for cls in cwl.Process.__subclasses__()}
+    of_cwltool = {"ProcessGenerator"}
+    found = {cls.__name__ for cls in cwl.Process.__subclasses__()} - of_cwltool
     assert found == {*features.RUNNABLE, *features.PROCESSES_NOT_YET}
