@@ -203,6 +203,8 @@ class WorkflowsController(Controller):
             step_row = views.step_row(row, path) or _no_step(workflow, path)
             if what == "why":
                 return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
+            if not step_row["job_type"]:
+                raise Problem(404, f"the step {path} runs no job of its own, so it has no log: its parts have")
             attempts = views.attempts([step_row["id"]]).get(step_row["id"], [])
             return _log(manager, views, step_row, _choose(step_row["job"], attempts, attempt), offset)
 

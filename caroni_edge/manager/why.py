@@ -114,7 +114,7 @@ class Explainer:
             case Step.FULFILLING:
                 yield from self._of_wanted(row, step, attempts, is_ready=not for_data)
             case Step.RUNNING if step["parts"] is not None:
-                yield _of_parts(step)
+                yield _of_parts(step, goes_on=row["status"] not in ENDED)
             case Step.FULFILLED | Step.RUNNING if present is not None:
                 yield from self._of_placed(step, present)
             case Step.FAILED:
@@ -249,9 +249,10 @@ def _facts(attempt: AttemptView | None) -> dict[str, Any]:
     return {name: value for name, value in (attempt or {}).items() if value is not None and name != "lost"}
 
 
-def _of_parts(step: Row) -> Reason:
+def _of_parts(step: Row, *, goes_on: bool) -> Reason:
     count, completed = step["parts"], step["parts"] - step["parts_left"]
-    said = f"goes on: {completed} of its {count} parts have completed"
+    begins = "goes on" if goes_on else "stands where it was when the workflow ended"
+    said = f"{begins}: {completed} of its {count} parts have completed"
     return _reason("parts", said, count=count, made=step["made"], completed=completed)
 
 
