@@ -29,7 +29,7 @@ class Retention:
         """Look at what is in force."""
         self._store, self._in_force = store, in_force
         self._allowance = Allowance()
-        self._shrink_due = -inf
+        self._shrink_due, self._shrink_after, self._has_shrunk = -inf, 0, False
 
     def settle(self, at: Moment) -> list[str]:
         """Delete what has become due, and return the names of the jobs."""
@@ -70,7 +70,7 @@ class Retention:
         return 0 if limit_bytes is None else self._store.jobs.taken_bytes() - limit_bytes
 
     def _shrink(self, at: Moment) -> list[str]:
-        """Delete a batch of the jobs that ended first, when all of them take more than they may.
+        """Delete jobs of a batch, the oldest first, when all of them take more than they may.
 
         Not a job whose manager has not confirmed its end: should the link to it begin anew, it is asked for.
         """
@@ -79,14 +79,18 @@ class Retention:
             return []
         unsaid: dict[str, set[str] | None] = {}
         found: list[tuple[int, str]] = []
-        for job in self._store.jobs.first_ended(BATCH_JOBS):
+        batch = self._store.jobs.ended_after(self._shrink_after, BATCH_JOBS)
+        for job in batch:
             if job.manager not in unsaid:
                 unsaid[job.manager] = self._unsaid(job.manager)
             waiting = unsaid[job.manager]
             if excess_bytes > 0 and waiting is not None and job.job not in waiting:
                 excess_bytes -= job.disk_bytes
                 found.append((job.id, job.job))
-        self._shrink_due = -inf if found else at.now + LOOK_AGAIN_S
+        self._has_shrunk |= bool(found)
+        self._shrink_after = batch[-1].id if batch else 0
+        if not batch:  # all have been looked at
+            self._shrink_due, self._has_shrunk = -inf if self._has_shrunk else at.now + LOOK_AGAIN_S, False
         return self._delete(found)
 
     def _unsaid(self, manager: str) -> set[str] | None:

@@ -249,6 +249,20 @@ def test_what_a_manager_has_not_confirmed_stays_whatever_it_takes() -> None:
     assert bench.runner.removed == [told.job, untold.job]
 
 
+def test_one_manager_that_is_away_does_not_keep_what_another_has_confirmed() -> None:
+    bench = Bench(slots=600, backlog=0, retention_bytes=0)
+    away, there = [bench.new_job() for _ in range(250)], [bench.new_job() for _ in range(50)]
+    bench.place(*away)
+    bench.place(*there, manager="m2")
+    put = "INSERT INTO outbox (peer, seq, id, body) VALUES ('m1', ?, 'x', json_object('job', ?))"
+    rows = [(number, job.job) for number, job in enumerate(away)]
+    bench.call(lambda _at: bench.database.conn.executemany(put, rows))
+    for job in (*away, *there):
+        bench.end(job.job, disk_bytes=1)
+    bench.advance(61.0)
+    assert sorted(bench.runner.removed) == sorted(job.job for job in there)
+
+
 def test_a_large_excess_goes_in_batches_one_after_the_other() -> None:
     bench = Bench(slots=500, backlog=0, retention_bytes=0)
     jobs = [bench.new_job() for _ in range(450)]

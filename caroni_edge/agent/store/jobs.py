@@ -29,7 +29,7 @@ SAVE = """
     WHERE id = ?"""
 KILL = "UPDATE jobs SET killed = ? WHERE id = ?"
 TAKEN_BYTES = "SELECT value FROM counters WHERE name = 'disk_bytes'"
-FIRST_ENDED = "SELECT id, job, manager, disk_bytes FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?"
+ENDED_AFTER = "SELECT id, job, manager, disk_bytes FROM jobs WHERE id > ? AND +ended IS NOT NULL ORDER BY id LIMIT ?"
 ON_THEIR_WAY = "SELECT json_extract(body, '$.job') FROM outbox WHERE peer = ? LIMIT ?"
 OLDEST_ENDED = "SELECT id, job FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?"
 LAST_OF = "SELECT max(id) FROM jobs WHERE manager = ?"
@@ -160,9 +160,9 @@ class Jobs:
         taken: int = self._conn.execute(TAKEN_BYTES).fetchone()[0]
         return taken
 
-    def first_ended(self, limit: int) -> list[Ended]:
-        """Return the jobs that ended first."""
-        return [Ended(*found) for found in self._conn.execute(FIRST_ENDED, (limit,))]
+    def ended_after(self, row_id: int, limit: int) -> list[Ended]:
+        """Return jobs that have ended, in the order in which they came, from after an id on."""
+        return [Ended(*found) for found in self._conn.execute(ENDED_AFTER, (row_id, limit))]
 
     def on_their_way(self, manager: str, limit: int) -> list[str]:
         """Return the jobs of which a manager has not confirmed all that was said, up to `limit` messages."""
