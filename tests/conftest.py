@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from caroni_edge.broker import EmbeddedBroker
 from tests.brokers import BrokerProcess, Client, Mosquitto, RunningBroker
@@ -12,6 +13,9 @@ from tests.other_brokers import Nats, RabbitMq
 
 MakeMosquitto = Callable[..., Mosquitto]
 MakeClient = Callable[..., Client]
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

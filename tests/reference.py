@@ -133,20 +133,30 @@ def random_plan(chance: Random, name: str, depth: int = 2, most_steps: int = 4) 
     """Return a plan that is valid: steps with scatter, conditions, limits and expressions, and nested ones."""
     maker = _Maker(chance, depth)
     steps = tuple(maker.step(f"s{number}") for number in range(chance.randint(1, most_steps)))
-    taken = chance.sample(maker.texts + maker.lists, chance.randint(1, 2))
-    outputs = [PlanOutput(f"r{at}", "Any?", Link((source,))) for at, source in enumerate(taken)]
+    kinds = [*((each, "string") for each in maker.texts), *((each, "string[]") for each in maker.lists)]
+    taken = chance.sample(kinds, chance.randint(1, 2))
+    outputs = [PlanOutput(f"r{at}", kind, Link((source,))) for at, (source, kind) in enumerate(taken)]
     outputs.append(PlanOutput("last", "Any?", Link((Source(step=steps[-1].name, output=[*steps[-1].outputs][-1]),))))
     parallel = chance.choice((None, None, None, 1, 3))
     return Plan(name, tuple(PlanInput(key, kind) for key, kind in INPUTS.items()), tuple(outputs), steps, parallel)
 
 
 class _Maker:
-    """Makes steps, and knows what those that are made give: `texts` are strings, `lists` lists of strings."""
+    """Makes steps, and knows what those that are made give.
+
+    Attributes:
+        texts: They give strings.
+        lists: Lists of strings.
+        maybes: A string or null.
+        gaps: Lists of strings and nulls.
+    """
 
     def __init__(self, chance: Random, depth: int) -> None:
         self.chance, self.depth = chance, depth
         self.texts = [Source(workflow_input="x")]
         self.lists = [Source(workflow_input="many")]
+        self.maybes: list[Source] = []
+        self.gaps: list[Source] = []
 
     def step(self, name: str) -> PlanStep:
         return self._nested(name) if self.depth and self.chance.random() < 0.25 else self._leaf(name)
@@ -172,10 +182,10 @@ class _Maker:
         return PlanStep(name, job_type, None, tuple(inputs), {"out": "string"}, ("out",), **facts)
 
     def _gives(self, source: Source, scatter: tuple[str, ...], method: str, *, is_sure: bool) -> None:
-        if is_sure and not scatter:
-            self.texts.append(source)
-        elif is_sure and (method != "nested_crossproduct" or len(scatter) == 1):
-            self.lists.append(source)
+        if not scatter:
+            (self.texts if is_sure else self.maybes).append(source)
+        elif method != "nested_crossproduct" or len(scatter) == 1:
+            (self.lists if is_sure else self.gaps).append(source)
 
     def _nested(self, name: str) -> PlanStep:
         chance = self.chance
@@ -183,23 +193,38 @@ class _Maker:
         scatter = ("x",) if chance.random() < 0.5 else ()
         links = {"x": self._list() if scatter else self._text(), "many": self._list()}
         links |= {flag: Link((Source(workflow_input=flag),)) for flag in ("yes", "no")}
-        inputs = tuple(StepInput(each, INPUTS[each], link) for each, link in links.items())
+        inputs = tuple(StepInput(each, INPUTS[each], link, self._default(link)) for each, link in links.items())
+        when = chance.choice((None, None, "$(inputs.yes)", "$(inputs.no)"))
+        for each in workflow.outputs:
+            source = Source(step=name, output=each.name)
+            if each.type == "string":
+                self._gives(source, scatter, "dotproduct", is_sure=when is None)
+            elif each.type == "string[]" and not scatter and when is None:
+                self.lists.append(source)
         outputs = {each.name: each.type for each in workflow.outputs}
-        return PlanStep(name, "", workflow, inputs, outputs, tuple(outputs), scatter)
+        return PlanStep(name, "", workflow, inputs, outputs, tuple(outputs), scatter, when=when)
 
     def _input(self, name: str, link: Link) -> StepInput:
         value_from = self.chance.choice((None, None, None, "<$(self)>", "$(inputs.a)"))
-        return StepInput(name, "string", link, None, value_from)
+        return StepInput(name, "string", link, self._default(link), value_from)
+
+    def _default(self, link: Link) -> str | None:
+        return "instead" if link.pick is None and link.sources[0] in self.maybes else None
 
     def _text(self) -> Link:
         chance = self.chance
+        if self.maybes and chance.random() < 0.5:
+            maybe = chance.choice(self.maybes)
+            pick = Link((maybe, chance.choice(self.texts)), "merge_nested", "first_non_null")
+            return pick if chance.random() < 0.5 else Link((maybe,))
         if chance.random() < 0.8:
             return Link((chance.choice(self.texts),))
-        pick: Any = chance.choice(("first_non_null", "first_non_null"))
-        return Link((chance.choice(self.texts), chance.choice(self.texts)), "merge_nested", pick)
+        return Link((chance.choice(self.texts), chance.choice(self.texts)), "merge_nested", "first_non_null")
 
     def _list(self) -> Link:
         chance = self.chance
+        if self.gaps and chance.random() < 0.5:
+            return Link((chance.choice(self.gaps),), None, "all_non_null")
         if chance.random() < 0.5:
             return Link((chance.choice(self.lists),))
         if chance.random() < 0.5:

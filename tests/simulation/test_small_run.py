@@ -22,7 +22,7 @@ def test_workflows_cross_agents(seed: int) -> None:
     for template in PLANS:
         for manager in federation.managers:
             federation.users.submit(manager.name, template)
-    assert federation.run(600, lambda: not unrest(federation)), unrest(federation)
+    assert federation.run(3600, lambda: not unrest(federation)), unrest(federation)
     assert problems(federation) == []
 
 

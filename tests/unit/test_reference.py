@@ -178,12 +178,15 @@ def test_random_plans_have_all_that_there_is_and_all_give_something() -> None:
             seen["when"] += step.when is not None
             seen["parallel"] += step.parallel is not None
             seen["nested"] += step.workflow is not None
+            seen["nested when"] += step.workflow is not None and step.when is not None
             for each in step.inputs:
                 seen["value_from"] += each.value_from is not None
+                seen["default"] += each.default is not None
                 seen[each.link.merge if each.link else None] += 1
                 seen[each.link.pick if each.link else None] += 1
     for feature in (
-        *("when", "parallel", "nested", "value_from", 1, "dotproduct", "flat_crossproduct", "nested_crossproduct"),
+        *("when", "parallel", "nested", "nested when", "value_from", "default"),
+        *(1, "dotproduct", "flat_crossproduct", "nested_crossproduct"),
         *("merge_nested", "merge_flattened", "first_non_null", "all_non_null"),
     ):
         assert seen[feature] > 5, feature
