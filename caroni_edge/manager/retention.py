@@ -10,6 +10,7 @@ from caroni_edge.reactor import Moment
 log = logging.getLogger(__name__)
 
 BATCH_WORKFLOWS = 50
+BATCH_STEPS = 1000
 
 
 class Retention:
@@ -21,9 +22,12 @@ class Retention:
         self._allowance = Allowance()
 
     def settle(self, at: Moment) -> None:
-        """Look now and then whether something has become old."""
+        """Look now and then whether something has become old, and sweep up behind what has gone."""
         if self._allowance.is_due(at.now):
             self.prune(at)
+        left = BATCH_STEPS
+        while left > 0 and (workflow := self._store.workflows.pruned()) is not None:
+            left -= max(1, self._store.workflows.sweep(workflow, left))
 
     def prune(self, at: Moment) -> None:
         """Delete a batch of the workflows that ended longer ago than `retention`."""
@@ -39,4 +43,6 @@ class Retention:
 
     def next_due(self) -> float:
         """Return when to look again."""
+        if self._store.workflows.pruned() is not None:
+            return -inf
         return inf if self._context.settings.retention_s is None else self._allowance.next_due()

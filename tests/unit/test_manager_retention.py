@@ -4,6 +4,7 @@ import pytest
 
 from caroni_edge.allowance import DAY_S
 from tests.unit.manager_bench import Bench
+from tests.unit.test_manager_branches import SPREAD, run_all
 
 TABLES = ("workflows", "steps", "jobs", "logs")
 
@@ -49,6 +50,23 @@ def test_a_clock_that_jumps_takes_one_in_twenty_a_day_at_most(bench: Bench) -> N
     assert counts(bench)[0] == 38
     later(bench, 1)
     assert counts(bench)[0] in (36, 37)
+
+
+def test_a_large_workflow_goes_at_once_for_people_and_few_by_few_in_the_database() -> None:
+    bench = Bench(SPREAD, retention_s=10 * DAY_S)
+    bench.presence()
+    bench.start("spread", inputs={"values": ["v"] * 2500})
+    run_all(bench)
+    bench.take_events()
+    later(bench, 1)
+    bench.now += 20 * DAY_S
+    bench.date += 20 * DAY_S
+    bench.settle()
+    assert bench.rows("SELECT 1 FROM workflows") == []
+    assert 1000 < counts(bench)[1] < 2501
+    bench.advance(0.0)
+    assert counts(bench) == [0, 0, 0, 0]
+    assert bench.rows("SELECT 1 FROM scattered") == bench.rows("SELECT 1 FROM pruned") == []
 
 
 def test_what_has_not_ended_stays(bench: Bench) -> None:

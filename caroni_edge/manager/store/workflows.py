@@ -46,18 +46,19 @@ ENDED_BEFORE = """
     SELECT w.seq FROM workflows w WHERE w.ended < ? AND NOT EXISTS
         (SELECT 1 FROM steps s JOIN jobs j ON j.step = s.id WHERE s.workflow = w.seq AND j.open)
     ORDER BY w.ended LIMIT ?"""
-DELETE_LOGS = """
-    DELETE FROM logs WHERE job IN (SELECT j.job FROM json_each(?) w JOIN steps s ON s.workflow = w.value
-        JOIN jobs j ON j.step = s.id)"""
-DELETE_JOBS = """
-    DELETE FROM jobs WHERE job IN (SELECT j.job FROM json_each(?) w JOIN steps s ON s.workflow = w.value
-        JOIN jobs j ON j.step = s.id)"""
-DELETE_BOUND = """
-    DELETE FROM bound WHERE step IN (SELECT s.id FROM json_each(?) w JOIN steps s ON s.workflow = w.value)"""
-DELETE_SCATTERED = DELETE_BOUND.replace("bound", "scattered")
+LEAVE = "INSERT INTO pruned (workflow) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING"
 DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(?))"
-DELETE_STEPS = "DELETE FROM steps WHERE workflow IN (SELECT value FROM json_each(?))"
 DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(?))"
+PRUNED = "SELECT min(workflow) FROM pruned"
+SWEPT = "DELETE FROM pruned WHERE workflow = ?"
+SOME_STEPS = "SELECT id FROM steps WHERE workflow = ? LIMIT ?"
+DELETE_LOGS = """
+    DELETE FROM logs WHERE job IN (SELECT j.job FROM json_each(?) s CROSS JOIN jobs j ON j.step = s.value)"""
+DELETE_JOBS = """
+    DELETE FROM jobs WHERE job IN (SELECT j.job FROM json_each(?) s CROSS JOIN jobs j ON j.step = s.value)"""
+DELETE_BOUND = "DELETE FROM bound WHERE step IN (SELECT value FROM json_each(?))"
+DELETE_SCATTERED = "DELETE FROM scattered WHERE step IN (SELECT value FROM json_each(?))"
+DELETE_STEPS = "DELETE FROM steps WHERE id IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,25 @@ class Workflows:
         return [seq for (seq,) in self._conn.execute(ENDED_BEFORE, (date, limit))]
 
     def delete(self, workflows: list[int]) -> None:
-        """Delete workflows with all that belongs to them."""
+        """Delete workflows; what belongs to them is left to `sweep`."""
         named = json.dumps(workflows)
-        for statement in (DELETE_LOGS, DELETE_JOBS, DELETE_BOUND, DELETE_SCATTERED, DELETE_GATES, DELETE_STEPS, DELETE):
+        for statement in (LEAVE, DELETE_GATES, DELETE):
             self._conn.execute(statement, (named,))
+
+    def pruned(self) -> int | None:
+        """Return a workflow that was deleted, and of which something may be left."""
+        workflow: int | None = self._conn.execute(PRUNED).fetchone()[0]
+        return workflow
+
+    def sweep(self, workflow: int, limit: int) -> int:
+        """Delete so many steps of a workflow that was deleted, with their jobs; return how many there were."""
+        steps = [step for (step,) in self._conn.execute(SOME_STEPS, (workflow, limit))]
+        named = json.dumps(steps)
+        for statement in (DELETE_LOGS, DELETE_JOBS, DELETE_BOUND, DELETE_SCATTERED, DELETE_STEPS):
+            self._conn.execute(statement, (named,))
+        if len(steps) < limit:
+            self._conn.execute(SWEPT, (workflow,))
+        return len(steps)
 
     def add_plan(self, plan_hash: str, template: str, body: bytes, date: float) -> None:
         """Keep a plan under its hash."""

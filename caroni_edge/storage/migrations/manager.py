@@ -139,3 +139,9 @@ def branches(db: Database) -> None:
         );
         """,
     )
+
+
+@manager()
+def sweeping(db: Database) -> None:
+    """Workflows that were deleted, while their steps go few by few: one may have a hundred thousand."""
+    script(db, "CREATE TABLE pruned (workflow INTEGER PRIMARY KEY);")
