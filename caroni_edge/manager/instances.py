@@ -18,7 +18,7 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, Step, StepEvent
 from caroni_edge.manager.limits import Limits, gates_of
 from caroni_edge.manager.plan import Plan, PlanStep, Source, prefix_of
 from caroni_edge.manager.store.jobs import JobRow
-from caroni_edge.manager.store.steps import NewStep, StepRow
+from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.reactor import Moment
 from caroni_edge.states import advance
@@ -120,9 +120,9 @@ class Instances:
         missing, is_late = len(step.waits_for), _is_late(course.plan, name)
         asked_ahead = bool(missing) and not is_late
         agents = _json(sorted(step.agents)) if step.agents and asked_ahead else None
-        row = self._add(
-            course,
-            NewStep(
+        row = self._store.steps.add(
+            StepRow(
+                id=0,
                 workflow=course.row.seq,
                 path=path,
                 name=name,
@@ -140,10 +140,6 @@ class Instances:
         if asked_ahead:
             self._want(row)
         return row
-
-    def _add(self, course: Course, new: NewStep) -> StepRow:
-        facts = {name: getattr(new, name) for name in NewStep.__slots__}
-        return StepRow(id=self._store.steps.add(new), job=None, attempt=0, tries=0, **facts)
 
     def _want(self, step: StepRow) -> None:
         self._context.wanted.add(step.job_type)
@@ -205,7 +201,7 @@ class Instances:
         given = msgspec.json.decode(self._store.steps.scattered(step.id))
         self._store.steps.set_made(step.id, last)
         return [
-            Ready(self._instance(course, step, plan_step, nth, scatter.inputs_of(plan_step, given, nth)))
+            Ready(self._instance(step, plan_step, nth, scatter.inputs_of(plan_step, given, nth)))
             for nth in range(step.made, last)
         ]
 
@@ -215,10 +211,10 @@ class Instances:
             return step.made - (step.parts - step.parts_left) < UNTAKEN
         return self._store.steps.count_untaken(step.id, UNTAKEN) < UNTAKEN
 
-    def _instance(self, course: Course, step: StepRow, plan_step: PlanStep, nth: int, given: dict[str, Any]) -> StepRow:
-        return self._add(
-            course,
-            NewStep(
+    def _instance(self, step: StepRow, plan_step: PlanStep, nth: int, given: dict[str, Any]) -> StepRow:
+        return self._store.steps.add(
+            StepRow(
+                id=0,
                 workflow=step.workflow,
                 path=f"{step.path}[{nth}]",
                 name=step.name,
@@ -230,8 +226,7 @@ class Instances:
                 parent=step.id,
                 nth=nth,
                 late=True,
-                agents=None,
-            ),
+            )
         )
 
     # What flows

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caroni_edge.manager.lifecycle import Step
 
@@ -101,9 +101,9 @@ class StepRow:
     priority: int
     missing: int
     inputs: str
-    job: str | None
-    attempt: int
-    tries: int
+    job: str | None = None
+    attempt: int = 0
+    tries: int = 0
     parent: int = 0
     nth: int | None = None
     late: int = 0
@@ -115,24 +115,6 @@ class StepRow:
     gate: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewStep:
-    """A step that is to be added; fields as in `StepRow`."""
-
-    workflow: int
-    path: str
-    name: str
-    job_type: str
-    status: Step
-    priority: int
-    missing: int
-    inputs: str
-    parent: int
-    nth: int | None
-    late: bool
-    agents: str | None
-
-
 class Steps:
     """Statements about steps."""
 
@@ -140,13 +122,12 @@ class Steps:
         """Work on `conn`."""
         self._conn = conn
 
-    def add(self, new: NewStep) -> int:
-        """Add a step, and return its id."""
-        n = new
-        facts = (n.workflow, n.path, n.name, n.job_type, n.status, n.priority, n.missing, n.inputs)
-        step = self._conn.execute(ADD, (*facts, n.parent, n.nth, n.late, n.agents)).lastrowid
+    def add(self, row: StepRow) -> StepRow:
+        """Add a step, and return it with its id (that of `row` does not count)."""
+        facts = (row.workflow, row.path, row.name, row.job_type, row.status, row.priority, row.missing, row.inputs)
+        step = self._conn.execute(ADD, (*facts, row.parent, row.nth, row.late, row.agents)).lastrowid
         assert step is not None
-        return step
+        return replace(row, id=step)
 
     def by_id(self, step: int) -> StepRow:
         """Return a step that exists."""
