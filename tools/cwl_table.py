@@ -8,9 +8,13 @@ from typing import Any
 from caroni_edge.cwltypes import SCALAR_NAMES
 from caroni_edge.documents import Document, Findings, Problem, Problems
 from caroni_edge.manager.cwl import features
+from caroni_edge.manager.cwl.extent import MOST_STEPS
 from caroni_edge.manager.cwl.features import Fields
+from caroni_edge.manager.cwl.process import MOST_NESTED
 from caroni_edge.manager.cwl.wiring import Wiring
 from caroni_edge.manager.cwl.workflow import read_workflow
+from caroni_edge.manager.expressions import LIMIT_CHARACTERS
+from caroni_edge.protocol.messages import LONGEST_NAME, VALUES_LIMIT_BYTES
 
 Keys = tuple[str | int, ...]
 
@@ -135,6 +139,24 @@ EXPRESSIONS: tuple[tuple[str, str], ...] = (
     ("when", "$(inputs.x.is_high)"),
     ("when", "$(inputs.x > 3)"),
     ("when", "$(self)"),
+    ("when", "not $(inputs.x)"),
+    ("agent", "$(inputs.x)"),
+    ("agent", "ship-$(inputs.x)"),
+)
+
+PLACES: Mapping[str, Keys] = {
+    "valueFrom": (*STEP_INPUT, "valueFrom"),
+    "when": (*STEP, "when"),
+    "agent": (*STEP, "hints", "caroni:JobType", "agent"),
+}
+"""Where expressions stand."""
+
+BOUNDS = (
+    ("steps of a template, those of a workflow counted for each step that runs it", MOST_STEPS),
+    ("workflows in each other", MOST_NESTED),
+    ("characters of a step's path, with its numbers", LONGEST_NAME),
+    ("characters of an expression", LIMIT_CHARACTERS),
+    ("bytes of JSON of a job's inputs, and of its outputs", VALUES_LIMIT_BYTES),
 )
 
 
@@ -146,7 +168,8 @@ def tables() -> str:
     lines += ["## Requirements and hints", "", *_table(("class", "requirements", "hints"), _requirements()), ""]
     lines += ["## Types", "", *_table(("type", "here", ""), map(_type, TYPES)), ""]
     lines += ["## Expressions", "", *_table(("where", "written", "here", ""), map(_expression, EXPRESSIONS)), ""]
-    lines += ["## Files and versions", "", *_table(("written", "here", ""), map(_file, FILES))]
+    lines += ["## Files and versions", "", *_table(("written", "here", ""), map(_file, FILES)), ""]
+    lines += ["## Bounds", "", *_table(("of", "at most"), ((what, f"{most:,}") for what, most in BOUNDS))]
     return "\n".join(lines) + "\n"
 
 
@@ -193,7 +216,7 @@ def _requirements() -> Iterator[tuple[str, ...]]:
         keys = (*STEP, "hints", name.partition(": ")[0])
         yield _code(name), *[" ".join(_verdict(said(keys, body))).strip()] * 2
     for name, needed in features.SERVED_REQUIREMENTS.items():
-        yield _code(name), *[f"served: {needed}"] * 2
+        yield _code(name), f"served; where it is missing and {needed}, a warning", "served"
     for name in (*features.REQUIREMENTS, "acme:Colour"):
         both = (said((*STEP, field, name), {}) for field in ("requirements", "hints"))
         yield _code(name), *(": ".join(_verdict(problems)) for problems in both)
@@ -205,7 +228,7 @@ def _type(spec: object) -> tuple[str, ...]:
 
 def _expression(case: tuple[str, str]) -> tuple[str, ...]:
     field, text = case
-    return _code(field), _code(text), *_verdict(said((*(STEP_INPUT if field == "valueFrom" else STEP), field), text))
+    return _code(field), _code(text), *_verdict(said(PLACES[field], text))
 
 
 def _file(case: tuple[str, Keys, object]) -> tuple[str, ...]:

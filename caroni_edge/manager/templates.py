@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caroni_edge.documents import Document, Findings, Problem, Problems, in_order, load
+from caroni_edge.manager.cwl.requirements import check_requirements
 from caroni_edge.manager.cwl.wiring import Wiring
 from caroni_edge.manager.cwl.workflow import is_workflow, read_file, read_workflow
 from caroni_edge.manager.plan import Plan, plan_hash
@@ -131,6 +132,7 @@ def _compile(document: Document) -> Template:
     if not _NAME.match(name):
         findings.error(f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ and -')
     draft = read_workflow(findings, document.path.parent)
+    check_requirements(draft)
     plan = Wiring(draft).plan(name)
     findings.raise_errors()
     return Template(name, document.path, plan, plan_hash(plan), in_order(findings.problems), document.text)

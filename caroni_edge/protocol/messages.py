@@ -19,6 +19,8 @@ MESSAGE_VERSION = 1
 """The newest version of the messages that this program speaks."""
 VALUES_LIMIT_BYTES = 48 * 1024
 """A job's inputs together, and its outputs together, as JSON: so that any message about them fits into a frame."""
+LONGEST_NAME = 400
+"""So many characters may a template's name have, and a step's path."""
 
 # `$` alone would let a trailing newline through, and these names become topics, paths and URLs.
 SEGMENT_PATTERN = r"^[a-z0-9_-]{1,40}$(?!\n)"
@@ -40,7 +42,7 @@ def is_job(text: str) -> bool:
 
 Segment = Annotated[str, Meta(pattern=SEGMENT_PATTERN, description="A topic segment: id of a node, job type, workflow")]
 JobId = Annotated[str, Meta(pattern=JOB_PATTERN, description="Random name of one attempt of one step")]
-Name = Annotated[str, Meta(min_length=1, max_length=400)]
+Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 Nonce = Annotated[str, Meta(min_length=1, max_length=40)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Serial = Annotated[int, Meta(ge=0, le=(1 << 62))]

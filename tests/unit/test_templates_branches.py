@@ -1,4 +1,4 @@
-"""Templates that branch out: scatter, conditions, expressions, links, nesting, agents and limits."""
+"""Templates that branch out: scatter, links, nested workflows, and how large they may be."""
 
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,12 @@ def flow(step: str, output: str = "", kind: str = "Any?", *, more: str = "") -> 
     """Return a workflow: line 5 is the step, line 4 the output."""
     outputs = f"{{r: {{type: {kind}, outputSource: {output}}}}}" if output else "{}"
     return f"{HEAD}inputs: {INPUTS}\noutputs: {outputs}\nsteps: {{one: {{{step}, run: {JOB}}}}}\n{more}"
+
+
+def warnings_of(directory: Path, text: str) -> list[str]:
+    """Return the warnings of a template, as `LINE: words`."""
+    found = [str(each).removeprefix(f"{directory}/") for each in compiled(directory, text).warnings]
+    return [each.removeprefix("flow.cwl:").replace("warning: ", "") for each in found]
 
 
 def only(directory: Path, text: str) -> PlanStep:
@@ -51,7 +57,9 @@ def test_a_scattered_step_gives_lists(tmp_path: Path, scatter: str, method: str,
     [
         ("in: {p: a}, scatter: p", 'the step "one" is scattered over "p", which is no list: it is string'),
         ("in: {p: many}, scatter: z", 'the step "one" has no input "z" to scatter over'),
+        ("in: {p: many}, scatter: [p, z], scatterMethod: dotproduct", 'has no input "z" to scatter over'),
         ("in: {p: many}, scatter: [p, p]", 'the input "p" is scattered over twice'),
+        ("in: {p: many}, scatter: []", '"scatter" names nothing: name an input of the step, or leave it out'),
         ("in: {p: many}, scatter: 3", '"scatter" is the name of an input of the step'),
         ("in: {p: many, q: more}, scatter: [p, q]", 'add "scatterMethod", dotproduct or flat_crossproduct'),
         ("in: {p: many}, scatter: p, scatterMethod: dot", '"scatterMethod" is dotproduct or flat_crossproduct'),
@@ -60,61 +68,18 @@ def test_a_scattered_step_gives_lists(tmp_path: Path, scatter: str, method: str,
     ],
 )
 def test_wrong_scatters_are_told(tmp_path: Path, step: str, said: str) -> None:
-    found = said_of(tmp_path, flow(f"{step}, out: [y]"))
-    assert all(each.startswith("5: ") for each in found)
-    assert any(said in each for each in found)
+    (found,) = said_of(tmp_path, flow(f"{step}, out: [y]", "one/y", "'string[]'" if "scatter" in step else "string"))
+    assert found.startswith("5: ")
+    assert said in found
+
+
+def test_a_method_without_a_scatter_is_a_warning(tmp_path: Path) -> None:
+    text = flow("in: {p: a}, scatterMethod: dotproduct, out: [y]", "one/y", "string")
+    assert warnings_of(tmp_path, text) == ['5: "scatterMethod" is left aside: the step has no "scatter"']
 
 
 def test_what_is_any_may_be_scattered_over(tmp_path: Path) -> None:
     assert only(tmp_path, flow("in: {p: x}, scatter: p, out: [y]")).scatter == ("p",)
-
-
-# Conditions and expressions
-
-
-def test_what_a_condition_may_skip_may_be_null(tmp_path: Path) -> None:
-    step = only(tmp_path, flow("in: {p: a, go: go}, when: $(inputs.go), out: [y]", "one/y", "string?"))
-    assert step.when == "$(inputs.go)"
-    assert [(each.name, each.type) for each in step.inputs] == [("p", "string"), ("go", None)]
-    (said,) = said_of(tmp_path, flow("in: {p: a, go: go}, when: $(inputs.go), out: [y]", "one/y", "string"))
-    assert said.startswith('4: the output "r" is string, but "one/y" gives string?, which may be null')
-
-
-def test_an_expression_may_make_a_value(tmp_path: Path) -> None:
-    step = only(
-        tmp_path, flow("in: {p: {source: x, valueFrom: $(self.name)}, q: {valueFrom: <$(inputs.p)>}}, out: [y]")
-    )
-    assert [(each.link, each.value_from) for each in step.inputs] == [
-        (taken("x"), "$(self.name)"),
-        (None, "<$(inputs.p)>"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("step", "said"),
-    [
-        ("in: {p: a}, when: $(inputs.go)", 'the step has no input "go" under "in"'),
-        ("in: {p: a}, when: $(self)", "`self` means something in valueFrom alone"),
-        ("in: {p: a}, when: true", '"when" is a reference to an input that is true or false'),
-        ("in: {p: a, n: n}, when: '$(inputs.n > 3)'", "JavaScript is not run here"),
-        ("in: {p: a}, when: '${return true}'", "JavaScript is not run here"),
-        ("in: {p: {source: a, valueFrom: 3}}", '"valueFrom" is a text'),
-        ("in: {p: {source: a, valueFrom: '$(inputs.zz)'}}", 'the step has no input "zz" under "in"'),
-        ("in: {p: {source: a, valueFrom: '$(inputs.p'}}", "its bracket is not closed"),
-        ("in: {p: a, z: n}", 'what the step "one" runs has no input "z"'),
-    ],
-)
-def test_wrong_expressions_are_told(tmp_path: Path, step: str, said: str) -> None:
-    found = said_of(tmp_path, flow(f"{step}, out: [y]"))
-    assert all(each.startswith("5: ") for each in found)
-    assert any(said in each for each in found)
-
-
-def test_javascript_is_refused_with_its_line(tmp_path: Path) -> None:
-    (said,) = said_of(tmp_path, flow("in: {p: a}, out: [y]", more="requirements: {InlineJavascriptRequirement: {}}\n"))
-    assert said.startswith(
-        "6: the requirement InlineJavascriptRequirement is not served yet: JavaScript is not run here"
-    )
 
 
 # Links
@@ -237,39 +202,73 @@ def test_what_flows_into_a_nested_workflow_is_checked(tmp_path: Path, step: str,
     assert said in found[0]
 
 
-# Agents and limits
+# How large a template may be
+
+
+def test_a_template_has_a_bound_of_steps(tmp_path: Path) -> None:
+    """Ten steps that run ten steps, and so on: nothing is made of it."""
+    write(tmp_path, level0=INNER.replace("inputs: {p: string, q: {type: string, default: x}}", "inputs: {p: string}"))
+    for level in range(1, 8):
+        steps = ", ".join(f"s{at}: {{in: {{p: p}}, out: [y], run: level{level - 1}.cwl}}" for at in range(10))
+        outputs = "{y: {type: string, outputSource: s0/y}}"
+        write(tmp_path, **{f"level{level}": f"{HEAD}inputs: {{p: string}}\noutputs: {outputs}\nsteps: {{{steps}}}\n"})
+    (found,) = said_of(tmp_path, nest("in: {p: a}", "level7.cwl"))
+    assert found.startswith("level4.cwl:5: here the template comes to 10555 steps, and 10000 are the most")
+    assert only(tmp_path, nest("in: {p: a}", "level3.cwl")).workflow is not None
+
+
+def deep(directory: Path, characters: int) -> str:
+    """Return a workflow with five scattered levels below it, whose names are so long; the last step is `in`."""
+    write(directory, level0=INNER)
+    inputs = "{p: string, many: {type: 'string[]', default: [x]}}"
+    for level in range(1, 6):
+        step = f"{'n' * characters}: {{in: {{p: many}}, scatter: p, out: [], run: level{level - 1}.cwl}}"
+        write(directory, **{f"level{level}": f"{HEAD}inputs: {inputs}\noutputs: {{}}\nsteps: {{{step}}}\n"})
+    return f"{HEAD}inputs: {INPUTS}\noutputs: {{}}\nsteps: {{one: {{in: {{p: a}}, out: [], run: level5.cwl}}}}\n"
+
+
+def test_a_path_fits_into_a_message(tmp_path: Path) -> None:
+    (found,) = said_of(tmp_path, deep(tmp_path, 70))
+    assert found.startswith("level5.cwl:5: the paths of the steps inside may have 407 characters, and 400 are the most")
+    (found,) = said_of(tmp_path, deep(tmp_path, 68))
+    assert found.startswith("5: the paths of the steps inside may have 401 characters")
+    assert only(tmp_path, deep(tmp_path, 67)).workflow is not None
+
+
+# What other CWL programs want
 
 
 @pytest.mark.parametrize(
-    ("agent", "agents"),
+    ("step", "requirement"),
     [
-        ("a7", ("a7",)),
-        ("[a7, a8]", ("a7", "a8")),
-        ("$(inputs.ship)", ("$(inputs.ship)",)),
-        ("[a7, $(inputs.ship)]", ("a7", "$(inputs.ship)")),
+        ("in: {p: many}, scatter: p", "ScatterFeatureRequirement"),
+        ("in: {p: {source: a, valueFrom: $(self)}}", "StepInputExpressionRequirement"),
+        ("in: {p: {source: [s, a], pickValue: first_non_null}}", "MultipleInputFeatureRequirement"),
     ],
 )
-def test_a_step_may_be_bound_to_agents(tmp_path: Path, agent: str, agents: tuple[str, ...]) -> None:
-    given = "in: {p: a, ship: b}" if "ship" in agent else "in: {p: a}"
-    step = only(tmp_path, flow(f"{given}, out: [y], hints: {{JobType: {{name: mine, agent: {agent}}}}}"))
-    assert (step.job_type, step.agents) == ("mine", agents)
-    step = only(tmp_path, flow(f"{given}, out: [y], hints: {{JobType: {{agent: {agent}}}}}"))
-    assert (step.job_type, step.agents) == ("upper", agents)
+def test_a_missing_requirement_is_a_warning(tmp_path: Path, step: str, requirement: str) -> None:
+    text = flow(f"{step}, out: [y]")
+    (said,) = warnings_of(tmp_path, text)
+    assert said.startswith("5: ")
+    assert said.endswith(f"add {requirement}: {{}} to the requirements of the workflow")
+    assert not warnings_of(tmp_path, f"{text}requirements: {{{requirement}: {{}}}}\n")
+    assert not warnings_of(tmp_path, f"{text}hints: {{{requirement}: {{}}}}\n")
+    assert not warnings_of(tmp_path, flow(f"{step}, out: [y], requirements: [{{class: {requirement}}}]"))
 
 
-def test_limits_of_steps_and_of_workflows(tmp_path: Path) -> None:
-    limit = "hints: {caroni:Limit: {parallel: 3}}"
-    plan = compiled(tmp_path, flow(f"in: {{p: many}}, scatter: p, out: [y], {limit}", more=f"{limit}\n")).plan
-    assert (plan.parallel, plan.steps[0].parallel) == (3, 3)
+def test_sources_of_an_output_want_a_requirement_too(tmp_path: Path) -> None:
+    (said,) = warnings_of(tmp_path, flow("in: {p: a}, out: [y]", "[one/y, a]", "'string[]'"))
+    assert said.startswith("4: several sources flow to one place")
 
 
-@pytest.mark.parametrize("limit", ["{parallel: 0}", "{parallel: true}", "{parallel: many}", "{}", "3"])
-def test_wrong_limits_are_told(tmp_path: Path, limit: str) -> None:
-    (found,) = said_of(tmp_path, flow(f"in: {{p: a}}, out: [y], hints: {{caroni:Limit: {limit}}}"))
-    assert found == "5: a limit is a whole number from 1: write caroni:Limit: {parallel: 20}"
-
-
-def test_a_limit_does_not_belong_to_what_a_step_runs(tmp_path: Path) -> None:
-    job = JOB.replace("{JobType", "{caroni:Limit: {parallel: 2}, JobType")
-    (found,) = said_of(tmp_path, nest("in: {p: a}", job))
-    assert found == "5: a limit belongs to a step or a workflow, and not to what a step runs"
+def test_requirements_hold_for_the_workflows_inside(tmp_path: Path) -> None:
+    inner = INNER.replace("in: {p: p}, out: [y]", "in: {p: {source: p, valueFrom: $(self)}}, out: [y]")
+    write(tmp_path, inner=inner)
+    text = nest("in: {p: a}, requirements: {SubworkflowFeatureRequirement: {}}")
+    wants = "StepInputExpressionRequirement"
+    (said,) = warnings_of(tmp_path, text)
+    assert said.startswith("inner.cwl:5: valueFrom is used")
+    assert not warnings_of(tmp_path, f"{text}requirements: {{{wants}: {{}}}}\n")
+    assert len(warnings_of(tmp_path, nest("in: {p: a}"))) == 2
+    twice = text.replace("steps: {", "steps: {two: {in: {p: b}, out: [], run: inner.cwl}, ")
+    assert len(warnings_of(tmp_path, f"{twice}requirements: {{{wants}: {{}}}}\n")) == 1

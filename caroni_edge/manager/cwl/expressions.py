@@ -1,11 +1,12 @@
 """Checks the expressions of a step when its file is read, so that nothing is left to say when it runs."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from caroni_edge.cwltypes import NULL, STRING, Type
 from caroni_edge.documents import nearest
 from caroni_edge.manager.cwl.reading import Place
-from caroni_edge.manager.expressions import Expression, ExpressionProblem, compile_text
+from caroni_edge.manager.expressions import Expression, ExpressionProblem, Reference, compile_text
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,26 @@ def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
     return found if is_good else None
 
 
-def looked_at(texts: Iterable[str | None], names: Iterable[str]) -> frozenset[str]:
-    """Return which of the inputs with these names expressions look at."""
+def looked_at(texts: Iterable[str | None], names: Collection[str]) -> frozenset[str]:
+    """Return which of the inputs with these names expressions look at; all, where one of them is wrong."""
     found: set[str] = set()
     for text in texts:
         try:
             found |= compile_text(text).references() if text is not None else frozenset()
-        except ExpressionProblem:
-            continue  # told where it is checked
-    return frozenset(name for name in names if "inputs" in found or f"inputs.{name}" in found)
+        except ExpressionProblem:  # told where it is checked; what it was to look at, nobody knows
+            return frozenset(names)
+    looked = {name.removeprefix("inputs.") for name in found if name.startswith("inputs.")}
+    return frozenset(names if "inputs" in found or not looked <= set(names) else looked)
+
+
+def type_of(expression: Expression, type_of_input: Callable[[str], Type | None]) -> Type | None:
+    """Return the type of what an expression gives, if it is known; `type_of_input` returns that of an input."""
+    if len(expression.parts) != 1:
+        return STRING
+    (part,) = expression.parts
+    if not isinstance(part, Reference):
+        return STRING
+    if part.root == "null":
+        return NULL
+    name = str(part.segments[0]) if len(part.segments) == 1 else None
+    return type_of_input(name) if name is not None and part.root == "inputs" else None

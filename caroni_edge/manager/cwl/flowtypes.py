@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from caroni_edge.cwltypes import ANY, NULL, Array, Type, union
+from caroni_edge.cwltypes import ANY, BOOLEAN, NULL, STRING, Array, Enum, Type, union
 from caroni_edge.manager.plan import Merge, Pick, ScatterMethod
 
 
@@ -41,6 +41,17 @@ def scattered(kind: Type, inputs: int, method: ScatterMethod) -> Type:
 def or_null(kind: Type) -> Type:
     """Return the type of what may also be null."""
     return union([NULL, kind])
+
+
+def may_be_boolean(kind: Type) -> bool:
+    """Tell whether a value of this type may be true or false."""
+    return any(part in (ANY, BOOLEAN) for part in kind.parts)
+
+
+def may_name(kind: Type) -> bool:
+    """Tell whether a value of this type may be a name, or a list of names."""
+    parts = [*kind.parts, *(item for part in kind.parts if isinstance(part, Array) for item in part.items.parts)]
+    return any(part in (ANY, STRING) or isinstance(part, Enum) for part in parts)
 
 
 def _items(kind: Type) -> list[Type]:

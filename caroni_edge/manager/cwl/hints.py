@@ -1,12 +1,11 @@
 """Finds our own hints among hints and requirements: job types and limits; says of all others what they are here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from caroni_edge.documents import nearest
 from caroni_edge.jsontext import shown
-from caroni_edge.manager.cwl.expressions import Scope, check_text
 from caroni_edge.manager.cwl.features import (
     CARONI_IRI,
     DIRECTIVES,
@@ -69,10 +68,22 @@ def read_hints(place: Place) -> Hints:
                 served.add(name)
             else:
                 tell(name, body)
-    names = {each.name: each for each in found}
-    if len(names) > 1 and all(names):
-        found[-1].place.error(f"two job types are named here, {' and '.join(map(str, names))}: keep one")
+    _tell_different(found)
+    bounds = {parallel for parallel, _ in limits}
+    if len(bounds) > 1:
+        limits[-1][1].error(f"two limits are named here, {' and '.join(map(str, sorted(bounds)))}: keep one")
     return Hints(found[0] if found else None, limits[0] if limits else None, frozenset(served))
+
+
+def _tell_different(hints: Sequence[JobTypeHint]) -> None:
+    """Say that several job types are named, or one is with different agents."""
+    names = dict.fromkeys(hint.name for hint in hints)
+    if "" in names:  # told where it is read
+        return
+    if len(names) > 1 and all(names):
+        hints[-1].place.error(f"two job types are named here, {' and '.join(map(str, names))}: keep one")
+    elif len({(hint.name, tuple(text for text, _ in hint.agents)) for hint in hints}) > 1:
+        hints[-1].place.error("a job type is named twice here, with different words: keep one")
 
 
 def refuse_job_type(hints: Hints, why: str) -> None:
@@ -181,11 +192,6 @@ def _agents(place: Place) -> Iterator[tuple[str, Place]]:
             each.error(f"{shown(each.value)} is no name of an agent: use 1 to 40 of a-z, 0-9, _ and -")
         else:
             yield each.value, each
-
-
-def check_agents(agents: tuple[tuple[str, Place], ...], scope: Scope) -> tuple[str, ...]:
-    """Check the expressions that name agents against the inputs of the step; return those that are good."""
-    return tuple(text for text, place in agents if check_text(text, place, scope) is not None)
 
 
 def _limit(place: Place) -> Iterator[tuple[int, Place]]:

@@ -5,10 +5,10 @@ from typing import Any
 
 from caroni_edge.cwltypes import Type
 from caroni_edge.documents import nearest
+from caroni_edge.manager.cwl.drafts import DraftLink, DraftStep
 from caroni_edge.manager.cwl.flowtypes import merged, picked
 from caroni_edge.manager.cwl.process import Port
 from caroni_edge.manager.cwl.reading import Place
-from caroni_edge.manager.cwl.workflow import DraftLink, DraftStep
 from caroni_edge.manager.plan import Link, Source
 
 _MANY = 200

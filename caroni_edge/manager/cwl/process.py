@@ -49,7 +49,7 @@ class Process:
         inputs: By name.
         outputs: By name.
         job_type: What it says of the job type.
-        workflow: The nested workflow, as it is written (a `Draft` of `workflow.py`); None for a job.
+        workflow: The nested workflow, as it is written (a `Draft`); None for a job.
     """
 
     inputs: dict[str, Port]

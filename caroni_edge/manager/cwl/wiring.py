@@ -2,21 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from caroni_edge.cwltypes import Array, Type
+from caroni_edge.cwltypes import NULL, Array, Type
 from caroni_edge.documents import nearest
-from caroni_edge.manager.cwl.expressions import Scope, check_text, looked_at
-from caroni_edge.manager.cwl.flowtypes import item_of, or_null, scattered
-from caroni_edge.manager.cwl.hints import check_agents
+from caroni_edge.manager.cwl.drafts import Draft, DraftInput, DraftStep
+from caroni_edge.manager.cwl.expressions import Scope, check_text, looked_at, type_of
+from caroni_edge.manager.cwl.extent import Extent, measure
+from caroni_edge.manager.cwl.flowtypes import item_of, may_be_boolean, may_name, or_null, scattered
 from caroni_edge.manager.cwl.links import Links
 from caroni_edge.manager.cwl.order import topological_order
 from caroni_edge.manager.cwl.process import Port
-from caroni_edge.manager.cwl.workflow import Draft, DraftInput, DraftStep
 from caroni_edge.manager.plan import Plan, PlanInput, PlanOutput, PlanStep, StepInput
 
-Nested = dict[tuple[object, ...], Plan]
-"""Plans of nested workflows, by where they stand: a file that is run twice is checked once."""
+
+class Made(NamedTuple):
+    """What is made of a nested workflow."""
+
+    plan: Plan
+    extent: Extent
+
+
+Nested = dict[tuple[object, ...], Made]
+"""By where they stand: a file that is run twice is checked once."""
 
 
 @dataclass
@@ -31,13 +39,18 @@ class Wiring:
 
     def plan(self, template: str) -> Plan:
         """Return the plan; it is of use only when no error was noted."""
+        return self._make(template).plan
+
+    def _make(self, template: str) -> Made:
         steps = {name: self._step(name, step) for name, step in self.draft.steps.items()}
         order, rings = topological_order({name: step.waits_for for name, step in steps.items()})
         for ring in rings:
             self.draft.steps[ring[0]].place.error(f"these steps wait for each other: {' -> '.join([*ring, ring[0]])}")
         inputs = tuple(PlanInput(name, _spec(port.type), port.default) for name, port in self.draft.inputs.items())
         made = tuple(steps[name] for name in order)
-        return Plan(template, inputs, tuple(self._outputs()), made, self.draft.parallel)
+        plan = Plan(template, inputs, tuple(self._outputs()), made, self.draft.parallel)
+        nested = {name: found.extent for name, step in self.draft.steps.items() if (found := self._nested(name, step))}
+        return Made(plan, measure(self.draft, nested))
 
     def _outputs(self) -> Iterator[PlanOutput]:
         for name, output in self.draft.outputs.items():
@@ -49,7 +62,7 @@ class Wiring:
     def _gives(self, step: DraftStep, output: str) -> Type | None:
         """Return the type of an output of a step as others see it."""
         port = step.process.outputs.get(output) if step.process else None
-        if port is None or port.type is None:
+        if port is None or port.type is None or not step.is_scatter_known:
             return None
         kind = port.type if step.when is None else or_null(port.type)
         return scattered(kind, len(step.scatter), step.method)
@@ -57,8 +70,8 @@ class Wiring:
     def _step(self, name: str, step: DraftStep) -> PlanStep:
         process = step.process
         scope = Scope(step.inputs)
-        when = check_text(step.when, step.place.at("when"), scope) if step.when is not None else None
-        agents = check_agents(step.agents, scope)
+        when = self._when(step, scope)
+        agents = self._agents(step, scope)
         seen = _looked_at(step)
         self._check_names(name, step, seen)
         ports = process.inputs if process else {}
@@ -67,23 +80,56 @@ class Wiring:
         return PlanStep(
             name=name,
             job_type=step.job_type,
-            workflow=self._nested(name, step),
+            workflow=nested.plan if (nested := self._nested(name, step)) else None,
             inputs=tuple(each for each in inputs if each.link or each.default is not None or each.value_from),
             outputs={each: _spec(port.type) for each, port in process.outputs.items()} if process else {},
             out=tuple(step.out),
             scatter=tuple(step.scatter),
             method=step.method,
-            when=when.text if when else None,
+            when=when,
             agents=agents,
             parallel=step.parallel,
         )
 
-    def _nested(self, name: str, step: DraftStep) -> Plan | None:
+    def _when(self, step: DraftStep, scope: Scope) -> str | None:
+        """Check the condition of a step."""
+        place = step.place.at("when")
+        found = check_text(step.when, place, scope) if step.when is not None else None
+        kind = type_of(found, lambda name: self._seen_type(step, name)) if found else None
+        if found and len(found.parts) > 1:
+            place.error('"when" is one reference: text beside it makes a text of it, which is not true or false')
+        elif kind is not None and not may_be_boolean(kind):
+            place.error(f'"when" gives true or false, but {step.when} is {kind}')
+        return found.text if found else None
+
+    def _agents(self, step: DraftStep, scope: Scope) -> tuple[str, ...]:
+        """Check what names the agents of a step."""
+        good = []
+        for text, place in step.agents:
+            found = check_text(text, place, scope)
+            kind = type_of(found, lambda name: self._seen_type(step, name)) if found else None
+            if kind is not None and not may_name(kind):
+                place.error(f'"agent" gives a name, or a list of names, but {text} is {kind}')
+            elif found is not None:
+                good.append(text)
+        return tuple(good)
+
+    def _seen_type(self, step: DraftStep, name: str) -> Type | None:
+        """Return the type of an input as the expressions of a step see it, as far as it is known."""
+        draft = step.inputs[name]
+        gives = self._links.type_of(draft.link)
+        if gives is None or gives == NULL or draft.value_from is not None or not step.is_scatter_known:
+            return None
+        if name in step.scatter:
+            return item_of(gives)
+        return None if gives.optional and draft.default is not None else gives
+
+    def _nested(self, name: str, step: DraftStep) -> Made | None:
         draft = step.process.workflow if step.process else None
         if draft is None:
             return None
         if draft.where not in self.nested:
-            self.nested[draft.where] = Wiring(draft, self.nested).plan(name)
+            self.nested[draft.where] = Wiring(draft, self.nested)._make(name)
         return self.nested[draft.where]
 
     def _check_names(self, name: str, step: DraftStep, seen: frozenset[str]) -> None:
@@ -99,7 +145,7 @@ class Wiring:
             if process is not None and each not in process.outputs:
                 place.error(f'what the step "{name}" runs has no output "{each}"{nearest(each, process.outputs)}')
         for each, place in step.scatter.items():
-            if each not in step.inputs:
+            if each not in step.inputs and step.is_whole:
                 place.error(f'the step "{name}" has no input "{each}" to scatter over{nearest(each, step.inputs)}')
 
     def _step_input(self, step: str, draft_step: DraftStep, name: str, port: Port) -> StepInput:
@@ -120,6 +166,8 @@ class Wiring:
         self, step: str, draft_step: DraftStep, name: str, draft: DraftInput, sink: Type | None, default: Any
     ) -> None:
         takes = f'the step "{step}" takes "{name}" as'
+        if not draft_step.is_scatter_known:
+            return
         if name not in draft_step.scatter:
             self._links.check(draft.link, sink, takes, default)
             return

@@ -1,11 +1,11 @@
-"""Reads a CWL workflow into a draft, whose names are not yet tied to each other."""
+"""Reads a CWL workflow into a draft."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from caroni_edge.documents import Document, Findings, Problems, nearest
 from caroni_edge.jsontext import shown
+from caroni_edge.manager.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
 from caroni_edge.manager.cwl.features import (
     LINK_MERGES,
     PICK_VALUES,
@@ -30,88 +30,7 @@ from caroni_edge.manager.cwl.reading import (
     read_type,
     root,
 )
-from caroni_edge.manager.plan import Merge, Pick, ScatterMethod
-from caroni_edge.values import Type
-
-
-@dataclass(frozen=True)
-class DraftLink:
-    """What flows to one place, with its sources as they are written.
-
-    Attributes:
-        place: Of the input or output.
-        field: Its field that holds the sources.
-        sources: None where they could not be read.
-        merge: How several values become a list; None for one value as it is.
-        pick: Which values are taken.
-    """
-
-    place: Place
-    field: str
-    sources: tuple[str, ...] | None
-    merge: Merge | None
-    pick: Pick | None
-
-
-@dataclass(frozen=True)
-class DraftInput:
-    """An input of a step."""
-
-    place: Place
-    link: DraftLink
-    default: Any
-    value_from: str | None
-
-
-@dataclass(frozen=True)
-class DraftStep:
-    """A step.
-
-    Attributes:
-        place: Where it stands.
-        process: What it runs; None where that could not be read.
-        job_type: Empty where it could not be read, and where a workflow is run.
-        agents: Who may take it, with the places.
-        parallel: How many instances are begun at a time.
-        inputs: By name.
-        is_whole: All of its inputs could be read, so that what is missing is missing.
-        out: The outputs that others may take.
-        scatter: The inputs that are scattered over, with their places.
-        method: How several such lists go together.
-        when: The condition.
-    """
-
-    place: Place
-    process: Process | None
-    job_type: str
-    agents: tuple[tuple[str, Place], ...]
-    parallel: int | None
-    inputs: dict[str, DraftInput]
-    is_whole: bool
-    out: dict[str, Place]
-    scatter: dict[str, Place]
-    method: ScatterMethod
-    when: str | None
-
-
-@dataclass(frozen=True)
-class DraftOutput:
-    """An output of the workflow."""
-
-    place: Place
-    type: Type | None
-    link: DraftLink
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A workflow as it is written; `where` is its file, and the way to it there."""
-
-    where: tuple[object, ...]
-    inputs: dict[str, Port]
-    outputs: dict[str, DraftOutput]
-    steps: dict[str, DraftStep]
-    parallel: int | None
+from caroni_edge.manager.plan import Merge, ScatterMethod
 
 
 def is_workflow(document: Document) -> bool:
@@ -164,7 +83,8 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
     steps = {name: _read_step(body, name, processes) for name, body in named(place.at("steps"), "", "step").items()}
     parallel = hints.limit[0] if hints.limit else None
     where = (place.findings.document.path, *place.keys)
-    return Draft(where, _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs")), steps, parallel)
+    inputs, outputs = _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs"))
+    return Draft(where, inputs, outputs, steps, parallel, hints.requirements)
 
 
 def _check_class(place: Place) -> None:
@@ -209,6 +129,7 @@ def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
     written = place.at("in")
     inputs = {each: _read_step_input(body) for each, body in named(written, "source", "step input", IDENTIFIER).items()}
     scatter = _read_scatter(place.at("scatter"))
+    method = _read_method(place, scatter)
     return DraftStep(
         place=place,
         process=process,
@@ -218,9 +139,11 @@ def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
         inputs=inputs,
         is_whole=isinstance(written.value, dict | list) and len(inputs) == len(written.value),
         out=_read_out(place.at("out")),
-        scatter=scatter,
-        method=_read_method(place, scatter),
+        scatter=scatter or {},
+        method=method or "dotproduct",
         when=_read_when(place.at("when")),
+        is_scatter_known=scatter is not None and method is not None and scatter.keys() <= inputs.keys(),
+        requirements=hints.requirements,
     )
 
 
@@ -272,28 +195,38 @@ def _word(place: Place, words: tuple[str, ...]) -> Any:
     return None
 
 
-def _read_scatter(place: Place) -> dict[str, Place]:
-    """Return the inputs that are scattered over."""
+def _read_scatter(place: Place) -> dict[str, Place] | None:
+    """Return the inputs that are scattered over, or None where they could not all be read."""
+    if place.value is None:
+        return {}
+    if place.value == []:
+        place.error('"scatter" names nothing: name an input of the step, or leave it out')
     found: dict[str, Place] = {}
-    for each in place.items() if isinstance(place.value, list) else [place]:
-        if each.value is None and each is place:
-            continue
+    written = list(place.items()) if isinstance(place.value, list) else [place]
+    for each in written:
         if not isinstance(each.value, str):
             each.error('"scatter" is the name of an input of the step, or a list of such')
         elif each.value in found:
             each.error(f'the input "{each.value}" is scattered over twice')
         else:
             found[each.value] = each
-    return found
+    return found if found and len(found) == len(written) else None
 
 
-def _read_method(place: Place, scatter: dict[str, Place]) -> ScatterMethod:
-    method: ScatterMethod | None = _word(place.at("scatterMethod"), SCATTER_METHODS)
-    if method is None and len(scatter) > 1 and place.value.get("scatterMethod") is None:
+def _read_method(place: Place, scatter: dict[str, Place] | None) -> ScatterMethod | None:
+    """Return how several lists go together, or None where that could not be read."""
+    written = place.at("scatterMethod")
+    if written.value is None:
+        if len(scatter or ()) < 2:
+            return "dotproduct"
         place.at("scatter").error(
             f'several inputs are scattered over: add "scatterMethod", {" or ".join(SCATTER_METHODS)}'
         )
-    return method or "dotproduct"
+        return None
+    if place.value.get("scatter") is None:
+        written.warning('"scatterMethod" is left aside: the step has no "scatter"')
+    method: ScatterMethod | None = _word(written, SCATTER_METHODS)
+    return method
 
 
 def _read_when(place: Place) -> str | None:
