@@ -177,6 +177,17 @@ def test_workflows_that_are_nested_too_deep_are_told(tmp_path: Path) -> None:
     assert any("nested in each other 8 deep at most" in each for each in found)
 
 
+def test_workflows_that_have_been_read_on_another_way_count_too(tmp_path: Path) -> None:
+    head = f"{HEAD}inputs: {{p: string}}\noutputs: {{}}\nsteps: "
+    write(tmp_path, level0=f"{head}{{in: {{in: {{p: p}}, out: [], run: {JOB}}}}}\n")
+    for level in range(1, 9):
+        write(tmp_path, **{f"level{level}": f"{head}{{in: {{in: {{p: p}}, out: [], run: level{level - 1}.cwl}}}}\n"})
+    steps = [f"s{level}: {{in: {{p: p}}, out: [], run: level{level}.cwl}}" for level in range(9)]
+    (found,) = said_of(tmp_path, f"{head}{{{', '.join(steps)}}}\n")
+    assert found == "5: workflows are nested in each other 8 deep at most"
+    assert compiled(tmp_path, f"{head}{{{', '.join(steps[:-1])}}}\n")
+
+
 def test_what_is_wrong_in_a_nested_workflow_is_told_once_with_its_own_line(tmp_path: Path) -> None:
     write(tmp_path, inner=INNER.replace("{p: p}", "{p: zz}"))
     text = nest("in: {p: a}").replace("steps: {", "steps: {two: {in: {p: b}, out: [], run: inner.cwl}, ")

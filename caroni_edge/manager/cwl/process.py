@@ -29,6 +29,7 @@ MOST_NESTED = 8
 MOST_KEYS = 3 * MOST_NESTED
 """A workflow in a workflow stands three keys further down: `steps`, the name, `run`."""
 
+_TOO_DEEP = f"workflows are nested in each other {MOST_NESTED} deep at most"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -50,12 +51,14 @@ class Process:
         outputs: By name.
         job_type: What it says of the job type.
         workflow: The nested workflow, as it is written (a `Draft`); None for a job.
+        levels: How many workflows are in each other there; 0 for a job.
     """
 
     inputs: dict[str, Port]
     outputs: dict[str, Port]
     job_type: JobTypeHint | None = None
     workflow: Any = None
+    levels: int = 0
 
 
 ReadWorkflow = Callable[[Place, "Processes"], Process | None]
@@ -82,15 +85,19 @@ class Processes:
 
     def read(self, run: Place) -> Process | None:
         """Return what the field `run` of a step names, or note what is wrong with it."""
+        process = None
         if isinstance(run.value, dict):
-            return self._read_process(run)
-        if isinstance(run.value, str):
-            return self._read_file(run)
-        if run.value is None:
+            process = self._read_process(run)
+        elif isinstance(run.value, str):
+            process = self._read_file(run)
+        elif run.value is None:
             run.error('"run" is missing: write what the step runs there, or the name of its file')
         else:
             run.error('"run" is an object, or the name of a file')
-        return None
+        if process is not None and process.levels > MOST_NESTED:
+            run.error(_TOO_DEEP)
+            return None
+        return process
 
     def _read_file(self, run: Place) -> Process | None:
         name = os.path.normpath(run.value)
@@ -103,7 +110,7 @@ class Processes:
             run.error(f"these files run each other: {' -> '.join(each.name for each in ring)}")
             return None
         if len(self.around) > MOST_NESTED:
-            run.error(f"workflows are nested in each other {MOST_NESTED} deep at most")
+            run.error(_TOO_DEEP)
             return None
         if not os.path.isfile(path):  # False where Path.is_file would raise
             run.error(f"there is no file {path}")
@@ -133,7 +140,7 @@ class Processes:
         kind = place.value.get("class")
         if kind == "Workflow":
             if len(place.keys) > MOST_KEYS:
-                place.error(f"workflows are nested in each other {MOST_NESTED} deep at most")
+                place.error(_TOO_DEEP)
                 return None
             return self.read_workflow(place, self)
         return _read_job(place, kind)

@@ -73,7 +73,8 @@ def _read_nested(place: Place, processes: Processes) -> Process:
     check_version(place)
     draft = _read_draft(place, processes)
     outputs = {name: Port(output.place, output.type) for name, output in draft.outputs.items()}
-    return Process(draft.inputs, outputs, workflow=draft)
+    levels = 1 + max((step.process.levels for step in draft.steps.values() if step.process), default=0)
+    return Process(draft.inputs, outputs, workflow=draft, levels=levels)
 
 
 def _read_draft(place: Place, processes: Processes) -> Draft:
