@@ -8,6 +8,9 @@ from caroni_edge.manager.cwl.reading import Place
 
 Seen = set[tuple[tuple[object, ...], frozenset[str]]]
 
+_OF_STEPS = frozenset({"ScatterFeatureRequirement", "SubworkflowFeatureRequirement"})
+"""What a step may name for itself; cwltool looks for the others in the workflow alone."""
+
 
 def check_requirements(draft: Draft, around: frozenset[str] = frozenset(), seen: Seen | None = None) -> None:
     """Warn where something is used whose requirement is missing; once for each requirement and workflow.
@@ -36,7 +39,7 @@ def check_requirements(draft: Draft, around: frozenset[str] = frozenset(), seen:
 def _wanted(draft: Draft) -> Iterator[tuple[str, Place]]:
     for step in draft.steps.values():
         for requirement, place in _wanted_by(step):
-            if requirement not in step.requirements:
+            if requirement not in step.requirements & _OF_STEPS:
                 yield requirement, place
     for output in draft.outputs.values():
         yield from _wanted_by_link(output.link)

@@ -224,9 +224,9 @@ def _read_method(place: Place, scatter: dict[str, Place] | None) -> ScatterMetho
             f'several inputs are scattered over: add "scatterMethod", {" or ".join(SCATTER_METHODS)}'
         )
         return None
-    if place.value.get("scatter") is None:
-        written.warning('"scatterMethod" is left aside: the step has no "scatter"')
     method: ScatterMethod | None = _word(written, SCATTER_METHODS)
+    if method is not None and place.value.get("scatter") is None:
+        written.warning('"scatterMethod" is left aside: the step has no "scatter"')
     return method
 
 
