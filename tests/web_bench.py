@@ -112,7 +112,7 @@ class ManagerBench:
         problem: What the node says to why it is not ready.
     """
 
-    def __init__(self, path: Path, templates: Templates | None = None, **settings: Any) -> None:
+    def __init__(self, path: Path, templates: Templates | None = None, seed: str = "bench", **settings: Any) -> None:
         self.path = path / "state.db"
         self.database = open_database(self.path, "managers")
         self.database.conn.execute("PRAGMA synchronous = OFF")
@@ -120,7 +120,7 @@ class ManagerBench:
         self.offers = 0
         self.outbox = SentMessages()
         self.templates = load_templates(TEMPLATES) if templates is None else templates
-        topics, chance, conn = Topics("caroni", "managers", "m1"), SeededChance("bench"), self.database.conn
+        topics, chance, conn = Topics("caroni", "managers", "m1"), SeededChance(seed), self.database.conn
         context = Context(
             settings=ManagerSettings(**settings),
             topics=topics,

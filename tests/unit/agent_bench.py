@@ -146,11 +146,18 @@ class FakeRunner:
 class Bench:
     """One agent, `a1`, and the managers that a test plays."""
 
-    def __init__(self, *, types: Iterable[JobType] | None = None, seed: int = 1, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        types: Iterable[JobType] | None = None,
+        seed: int = 1,
+        database: Database | None = None,
+        **settings: Any,
+    ) -> None:
         facts: dict[str, Any] = {"agent": "a1", "slots": 2, "backlog": 2, "pending": 2, **settings}
         self.settings = AgentSettings(**facts)
         self.types = job_types(*(types or [job_type("upper"), job_type("lower")]))
-        self.database: Database = memory_database("agents")
+        self.database = database or memory_database("agents")
         self.store = Store(self.database.conn)
         self.outbox, self.chance, self.runner = RecordingOutbox(), SeededChance(seed), FakeRunner()
         self.now, self.date = 1000.0, DATE
