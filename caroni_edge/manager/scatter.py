@@ -10,6 +10,9 @@ from typing import Any
 from caroni_edge.manager.plan import PlanStep
 
 
+MOST_INSTANCES = 1_000_000
+
+
 class NotScattered(ValueError):
     """Why a step cannot be scattered over what it is given; for people."""
 
@@ -35,8 +38,15 @@ def dimensions(step: PlanStep, inputs: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def count(lengths: tuple[int, ...]) -> int:
-    """Return how many instances there are."""
-    return prod(lengths)
+    """Return how many instances there are.
+
+    Raises:
+        NotScattered: There would be too many.
+    """
+    instances = prod(lengths)
+    if instances > MOST_INSTANCES:
+        raise NotScattered(f"it would have {instances} instances, and {MOST_INSTANCES} are allowed")
+    return instances
 
 
 def inputs_of(step: PlanStep, inputs: Mapping[str, Any], nth: int) -> dict[str, Any]:

@@ -51,3 +51,9 @@ def test_a_dotproduct_takes_lists_side_by_side(pairs: list[tuple[int, str]]) -> 
 def test_what_is_no_list_is_named(value: Any) -> None:
     with pytest.raises(scatter.NotScattered, match="input a is scattered over, and is no list"):
         scatter.dimensions(step("dotproduct", "a"), {"a": value})
+
+
+def test_a_product_that_is_too_large_is_refused_before_anything_is_made() -> None:
+    assert scatter.count((1000, 1000)) == scatter.MOST_INSTANCES
+    with pytest.raises(scatter.NotScattered, match="it would have 1001000 instances, and 1000000 are allowed"):
+        scatter.count((1001, 1000))
