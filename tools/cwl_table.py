@@ -14,6 +14,7 @@ from caroni_edge.manager.cwl.process import MOST_NESTED
 from caroni_edge.manager.cwl.wiring import Wiring
 from caroni_edge.manager.cwl.workflow import read_workflow
 from caroni_edge.manager.expressions import LIMIT_CHARACTERS
+from caroni_edge.manager.scatter import MOST_INSTANCES
 from caroni_edge.protocol.messages import LONGEST_NAME, VALUES_LIMIT_BYTES
 
 Keys = tuple[str | int, ...]
@@ -154,6 +155,7 @@ PLACES: Mapping[str, Keys] = {
 BOUNDS = (
     ("steps of a template, those of a workflow counted for each step that runs it", MOST_STEPS),
     ("workflows in each other", MOST_NESTED),
+    ("instances of a scattered step", MOST_INSTANCES),
     ("characters of a step's path, with its numbers", LONGEST_NAME),
     ("characters of an expression", LIMIT_CHARACTERS),
     ("bytes of JSON of a job's inputs, and of its outputs", VALUES_LIMIT_BYTES),

@@ -9,7 +9,6 @@ from typing import Any
 
 from caroni_edge.manager.plan import PlanStep
 
-
 MOST_INSTANCES = 1_000_000
 
 
