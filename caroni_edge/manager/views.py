@@ -73,7 +73,7 @@ SERVERS = """
     (SELECT 1 FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failed_here
     FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = ?
     AND (? IS NULL OR a.agent IN (SELECT value FROM json_each(?))) LIMIT ?"""
-COUNT_WORKFLOWS = "SELECT count(*) FROM workflows WHERE status = ?"
+COUNT_WORKFLOWS = "SELECT status, workflows FROM workflow_counts"
 COUNT_WANTED = "SELECT job_type, count(*) FROM steps WHERE status = 'fulfilling' GROUP BY job_type"
 COUNT_OPEN_JOBS = "SELECT status, count(*) FROM jobs WHERE open GROUP BY status"
 COUNT_AGENTS = "SELECT online, count(*) FROM agents GROUP BY online"
@@ -224,7 +224,8 @@ class ManagerViews:
 
     def count_workflows(self) -> Mapping[str, float]:
         """Count the workflows in each state."""
-        return {status: self.conn.execute(COUNT_WORKFLOWS, (status,)).fetchone()[0] for status in Workflow}
+        none: dict[str, float] = dict.fromkeys(Workflow, 0)
+        return none | dict(map(tuple, self.conn.execute(COUNT_WORKFLOWS)))
 
     def count_wanted(self) -> Mapping[str, float]:
         """Count, by job type, the steps that no agent has taken yet."""

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
+from sqlite_utils import Database
 
 from caroni_edge import dispatch, identity
 from caroni_edge.delivery import events, outbox
 from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows
 from caroni_edge.storage.database import memory_database
+from caroni_edge.storage.migrations.delivery import delivery
 from caroni_edge.storage.migrations.manager import manager
 from tests.unit.manager_bench import DATE, Bench
 
@@ -150,3 +152,17 @@ def test_the_next_unserved_type_is_the_one_after_those_that_are_due() -> None:
 
 def test_the_schema_has_a_name() -> None:
     assert manager.name == "manager"
+
+
+def test_the_workflows_of_an_older_database_are_counted() -> None:
+    conn = sqlite3.connect(":memory:")
+    delivery.apply(Database(conn))
+    manager.apply(Database(conn), stop_before="numbers")
+    facts = "'t', 'p', 'c', ?, 4, '{}', 0, 0.0"
+    columns = "id, template, plan, content, status, priority, inputs, steps_left, created"
+    for name, status in (("w1", "failed"), ("w2", "completed"), ("w3", "completed")):
+        conn.execute(f"INSERT INTO workflows ({columns}) VALUES (?, {facts})", (name, status))
+    manager.apply(Database(conn))
+    conn.execute("UPDATE workflows SET status = 'initializing' WHERE id = 'w1'")
+    counted = dict(conn.execute("SELECT status, workflows FROM workflow_counts"))
+    assert counted == {"failed": 0, "completed": 2, "initializing": 1}

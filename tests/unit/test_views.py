@@ -216,12 +216,52 @@ def test_numbers(bench: ManagerBench) -> None:
         assert look.count_agents() == {"online": 1, "offline": 1}
 
 
+def test_the_numbers_of_workflows_follow_each_change(tmp_path: Path) -> None:
+    bench = ManagerBench(tmp_path, attempts=1)
+    bench.see("a1", "foojob0")
+    for workflow in ("w1", "w2", "w3"):
+        bench.trigger(workflow=workflow)
+    bench.fail("a1", "foojob0")
+    bench.service.call(lambda at: bench.reactor.cancel("w2", at))
+    with bench.views() as look:
+        assert ended_and_begun(look) == (1, 1, 1)
+    bench.service.call(lambda at: bench.reactor.retry("w1", at))
+    with bench.views() as look:
+        assert ended_and_begun(look) == (0, 1, 2)
+    bench.database.conn.execute("DELETE FROM workflows WHERE id <> 'w1'")
+    with bench.views() as look:
+        assert ended_and_begun(look) == (0, 0, 1)
+    bench.close()
+
+
+def ended_and_begun(look: views.ManagerViews) -> tuple[float, float, float]:
+    """Return how many workflows have failed, how many were cancelled, and how many go on."""
+    counts = look.count_workflows()
+    going_on = sum(counts.values()) - counts[Workflow.FAILED] - counts[Workflow.CANCELLED]
+    return counts[Workflow.FAILED], counts[Workflow.CANCELLED], going_on
+
+
+@pytest.mark.parametrize(
+    ("role", "sql", "index"),
+    [
+        ("managers", views.WORKFLOWS_OF_BOTH, "workflows_template_status (template=? AND status=? AND seq<?)"),
+        ("agents", agent_views.JOBS_OF_BOTH, "jobs_manager_state (manager=? AND state=? AND id<?)"),
+    ],
+)
+def test_what_is_rare_is_found_among_what_is_frequent(role: Role, sql: str, index: str) -> None:
+    given = dict.fromkeys(re.findall(r":(\w+)", sql))
+    found = [detail for *_, detail in memory_database(role).conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)]
+    assert [detail.partition("USING INDEX ")[2] for detail in found] == [index]
+
+
 # --- Statements ------------------------------------------------------------------------------------------------------
 
 BOUNDED = {
     # Partial indexes: what is wanted and what is open is little, whatever the past holds.
     "COUNT_WANTED": "SCAN steps USING INDEX steps_waiting",
     "COUNT_OPEN_JOBS": "SCAN jobs USING INDEX jobs_open",
+    # One row for each state.
+    "COUNT_WORKFLOWS": "SCAN workflow_counts",
     # One row for each node that was ever seen.
     "COUNT_AGENTS": "SCAN agents",
     "WAITING_BY_PEER": "SCAN p",

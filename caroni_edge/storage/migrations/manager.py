@@ -145,3 +145,31 @@ def branches(db: Database) -> None:
 def sweeping(db: Database) -> None:
     """Workflows that were deleted, while their steps go few by few: one may have a hundred thousand."""
     script(db, "CREATE TABLE pruned (workflow INTEGER PRIMARY KEY);")
+
+
+@manager()
+def numbers(db: Database) -> None:
+    """How many workflows there are in each state, kept by triggers: nobody counts a million of them for a number.
+
+    And an index for lists of what is rare within what is frequent.
+    """
+    script(
+        db,
+        """
+        CREATE TABLE workflow_counts (status TEXT PRIMARY KEY, workflows INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO workflow_counts (status, workflows) SELECT status, count(*) FROM workflows GROUP BY status;
+        CREATE TRIGGER workflow_added AFTER INSERT ON workflows BEGIN
+            INSERT INTO workflow_counts (status, workflows) VALUES (new.status, 1)
+            ON CONFLICT (status) DO UPDATE SET workflows = workflows + 1;
+        END;
+        CREATE TRIGGER workflow_changed AFTER UPDATE OF status ON workflows WHEN old.status <> new.status BEGIN
+            UPDATE workflow_counts SET workflows = workflows - 1 WHERE status = old.status;
+            INSERT INTO workflow_counts (status, workflows) VALUES (new.status, 1)
+            ON CONFLICT (status) DO UPDATE SET workflows = workflows + 1;
+        END;
+        CREATE TRIGGER workflow_deleted AFTER DELETE ON workflows BEGIN
+            UPDATE workflow_counts SET workflows = workflows - 1 WHERE status = old.status;
+        END;
+        CREATE INDEX workflows_template_status ON workflows (template, status, seq);
+        """,
+    )
