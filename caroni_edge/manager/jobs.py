@@ -30,14 +30,14 @@ class Jobs:
         return job if job is not None and job.open else None
 
     def send_data(self, step: StepRow, inputs: dict[str, Any]) -> None:
-        """All inputs of a step are there: send them to where it was placed; who is not there, or full, loses it.
+        """All inputs of a step are there: send them where it was placed; who is known away, or refuses, loses it.
 
         To where they were sent before they go again: the job may have begun, and only its agent can say how it ended.
         """
         job = self.present(step)
         if job is None:
             return
-        if job.data_sent or self._store.agents.serves(job.agent, step.job_type):
+        if job.data_sent or self._store.agents.may_serve(job.agent, step.job_type):
             self._store.jobs.data_sent(job.job)
             self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs))
         else:

@@ -121,6 +121,25 @@ def test_a_job_whose_data_comes_while_its_agent_refuses_is_taken_back(bench: Ben
     assert bench.jobs() == [first]
 
 
+def test_after_a_start_data_goes_to_an_agent_that_has_not_shown_itself_yet(bench: Bench) -> None:
+    bench.start("chain")
+    first = bench.place()
+    ahead = bench.place("a2", "lower", waiting=1)
+    bench.restart()
+    bench.complete(first, out="X")
+    assert bench.outbox.take(JobDataReady, "a2") == JobDataReady(job=ahead, inputs={"text": "X"})
+
+
+def test_after_a_start_an_agent_whose_will_has_come_loses_what_its_data_comes_for(bench: Bench) -> None:
+    bench.start("chain")
+    first = bench.place()
+    ahead = bench.place("a2", "lower", waiting=1)
+    bench.restart()
+    bench.presence("a2", online=False)
+    bench.complete(first)
+    assert bench.outbox.take(JobKill, "a2").job == ahead
+
+
 def test_the_status_of_a_job_that_was_taken_back_changes_nothing(bench: Bench) -> None:
     bench.start("chain")
     first = bench.place()

@@ -161,7 +161,7 @@ def test_presence_is_kept_for_people(bench: Bench) -> None:
 def test_a_cleared_presence_is_a_goodbye(bench: Bench) -> None:
     bench.presence("a1")
     bench.notice(PresenceOf("agents", "a1"), b"")
-    assert not bench.store.agents.serves("a1", "upper")
+    assert not bench.store.agents.may_serve("a1", "upper")
 
 
 def test_types_that_an_agent_has_no_more_are_forgotten(bench: Bench) -> None:

@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 KNOW = "INSERT INTO agents (agent) VALUES (?) ON CONFLICT DO NOTHING"
 SEE = """
-    UPDATE agents SET online = ?, boot = ?, version = ?, host = ?, slots = ?, refuses = ?, seen = ? WHERE agent = ?"""
-GONE = "UPDATE agents SET online = 0, seen = ? WHERE agent = ?"
+    UPDATE agents SET online = ?, boot = ?, version = ?, host = ?, slots = ?, refuses = ?, seen = ?, unheard = 0
+    WHERE agent = ?"""
+GONE = "UPDATE agents SET online = 0, seen = ?, unheard = 0 WHERE agent = ?"
 SERVING = "SELECT job_type FROM agent_types WHERE agent = ? AND online"
 DELETE_TYPES = "DELETE FROM agent_types WHERE agent = ?"
 ADD_TYPE = "INSERT INTO agent_types (job_type, agent, online, notice) VALUES (?, ?, ?, ?)"
 TYPES_OFFLINE = "UPDATE agent_types SET online = 0 WHERE agent = ?"
-SERVES = "SELECT 1 FROM agent_types WHERE job_type = ? AND agent = ? AND online"
+MAY_SERVE = """
+    SELECT unheard OR EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = ? AND t.agent = agents.agent AND t.online)
+    FROM agents WHERE agent = ?"""
 IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = ? AND online LIMIT 1"
 COUNT_SERVING = "SELECT count(*) FROM (SELECT 1 FROM agent_types WHERE job_type = ? AND online LIMIT ?)"
 MAY_REPEAT = "SELECT json_extract(notice, '$.repeat') FROM agent_types WHERE job_type = ? AND agent = ?"
@@ -33,7 +36,7 @@ MARKED = "SELECT peer FROM peers WHERE reconcile"
 UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ? AND reconcile"
 BEGIN_ANEW = "UPDATE agents SET wanted_since = :now, again_due = :now WHERE wanted IS NOT NULL"
 DUE_BEGINS_ANEW = "UPDATE agents SET again_due = :now WHERE again_due IS NOT NULL"
-NOBODY_ONLINE = "UPDATE agents SET online = 0"
+NOBODY_ONLINE = "UPDATE agents SET online = 0, unheard = 1"
 NO_TYPE_ONLINE = "UPDATE agent_types SET online = 0"
 FORGET = "DELETE FROM agents WHERE agent = ?"
 
@@ -82,9 +85,10 @@ class Agents:
         self._conn.execute(DELETE_TYPES, (agent,))
         self._conn.executemany(ADD_TYPE, ((name, agent, serves, notice) for name, serves, notice in types))
 
-    def serves(self, agent: str, job_type: str) -> bool:
-        """Tell whether an agent is there and serves a job type to us."""
-        return self._conn.execute(SERVES, (job_type, agent)).fetchone() is not None
+    def may_serve(self, agent: str, job_type: str) -> bool:
+        """Tell whether an agent serves a job type to us, or has not shown itself since we started."""
+        row = self._conn.execute(MAY_SERVE, (job_type, agent)).fetchone()
+        return row is None or bool(row[0])
 
     def is_served(self, job_type: str) -> bool:
         """Tell whether any agent serves a job type to us."""

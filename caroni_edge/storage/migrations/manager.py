@@ -148,6 +148,12 @@ def sweeping(db: Database) -> None:
 
 
 @manager()
+def unheard(db: Database) -> None:
+    """Agents that have not shown themselves since the manager started: not online, and not known to be away."""
+    script(db, "ALTER TABLE agents ADD COLUMN unheard INTEGER NOT NULL DEFAULT 1;")
+
+
+@manager()
 def numbers(db: Database) -> None:
     """How many workflows there are in each state, kept by triggers: nobody counts a million of them for a number.
 
