@@ -11,6 +11,7 @@ from caroni_edge.errors import CaroniError
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.engine import Engine
 from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.malformed import why_malformed
 from caroni_edge.manager.plan import Plan, encode_plan
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates import Templates
@@ -163,7 +164,8 @@ def read_trigger(where: str, payload: bytes) -> Trigger:
     try:
         return decode_notice(Trigger, where, payload)
     except Unreadable as error:
-        raise Refused(400, f"the trigger cannot be read: {error.facts['reason']}") from error
+        words, field = why_malformed(payload)
+        raise Refused(400, f"the trigger cannot be read: {words}", field) from error
 
 
 def _readable(payload: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from caroni_edge.documents import Problem
 from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.malformed import RIGHT
 from caroni_edge.manager.templates import Templates
 from caroni_edge.manager.triggers import Refused
 from caroni_edge.protocol.messages import Trigger
@@ -197,17 +198,25 @@ def test_a_record_of_a_packet_id_that_is_in_use_again_stays(bench: Bench) -> Non
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (b"garbage", "cannot be read"),
-        (b"[]", "cannot be read"),
-        (b"\xff\xfe", "cannot be read"),
-        (b'{"template":"one","inputs":{"message":"\xff"}}', "cannot be read"),
-        (b'{"template":"one","inputs":{"message":"\\ud800"}}', "cannot be read"),
-        (b"[" * 60_000, "cannot be read"),
-        (trigger(nonsense=1), "unknown field"),
-        (trigger(inputs=[1]), "cannot be read"),
-        (trigger(priority=10), "cannot be read"),
-        (trigger(priority=-1), "cannot be read"),
-        (trigger(id="Not A Segment"), "cannot be read"),
+        (b"garbage", "the trigger cannot be read: it must be JSON, and is wrong at line 1, column 1"),
+        (b'{"template":"one"', "it must be JSON, and is wrong at line 1, column 18"),
+        (b"[]", "it is a list, and must be an object"),
+        (b"\xff\xfe", "it must be UTF-8, and its byte 1 is not"),
+        (b'{"template":"one","inputs":{"message":"\xff"}}', "it must be UTF-8, and its byte 40 is not"),
+        (b'{"template":"one","inputs":{"message":"\\ud800"}}', "it holds half a surrogate pair"),
+        (b'{"template":"one","inputs":{"message":NaN}}', "it holds a number that JSON does not have: NaN"),
+        (b'{"template":"one","inputs":{"message":1e999}}', "it holds a number that is too large: 1e999"),
+        (b'{"template":"one","id":%s}' % (b"9" * 5000), "it holds a number that is too long"),
+        (b"[" * 60_000, "it has more than 64 levels inside each other"),
+        (b"{}", "it has no template, which must be the name of a template"),
+        (trigger(nonsense=1), 'it has a field "nonsense", and may have template, inputs, id, priority and reply_to'),
+        (trigger(priorty=1), '(did you mean "priority"?)'),
+        (trigger(template=None), "template is null, and must be the name of a template, a string"),
+        (trigger(inputs=[1]), "inputs is a list, and must be an object"),
+        (trigger(priority=10), "priority is 10, and must be an integer from 0 to 9"),
+        (trigger(priority=-1), "priority is -1, and must be an integer from 0 to 9"),
+        (trigger(id="Not A Segment"), 'id is "Not A Segment", and must be 1 to 40 characters of a-z 0-9 _ -'),
+        (trigger(reply_to=3), "reply_to is 3, and must be a topic, a string"),
         (trigger(id="rejected"), 'id must not be "rejected"'),
         (trigger(template="onee"), 'there is no template onee (did you mean "one"?)'),
         (trigger(inputs={}), "input message is missing; it takes string"),
@@ -223,6 +232,10 @@ def test_a_bad_trigger_is_rejected_with_the_reason(bench: Bench, payload: bytes,
     assert words in data["reason"]
     assert data["received"] == payload[:1000].decode(errors="replace")[:200]
     assert workflows(bench) == []
+
+
+def test_what_each_field_must_be_can_be_said() -> None:
+    assert tuple(RIGHT) == Trigger.__struct_fields__
 
 
 def test_deep_nesting_is_refused(bench: Bench) -> None:
