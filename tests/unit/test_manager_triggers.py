@@ -234,6 +234,16 @@ def test_a_bad_trigger_is_rejected_with_the_reason(bench: Bench, payload: bytes,
     assert workflows(bench) == []
 
 
+def test_inputs_that_are_too_large_for_a_step_fail_it_in_words() -> None:
+    bench = Bench(
+        plan("two", step("a", text=given("one"), more=given("two")), inputs={"one": "string", "two": "string"})
+    )
+    bench.start("two", inputs={"one": "x" * 25_000, "two": "y" * 25_000})
+    assert bench.take_event("caroni.workflow.failed")["data"]["reason"] == (
+        "step a: its inputs have 50021 bytes as JSON, and 49152 are allowed together"
+    )
+
+
 def test_what_each_field_must_be_can_be_said() -> None:
     assert tuple(RIGHT) == Trigger.__struct_fields__
 
