@@ -4,10 +4,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from caroni_edge import __version__
 from caroni_edge.agent import joblog
@@ -26,7 +26,7 @@ from caroni_edge.agent.keeper.records import (
 from caroni_edge.agent.keeperlink import Event, KeeperLink
 from caroni_edge.agent.outputs import Declared, Given, OutputProblem, read_outputs
 from caroni_edge.agent.work import JobEnded, JobOrder, JobRunner
-from caroni_edge.agent.workspace import StartedBefore, Workspaces, taken_bytes
+from caroni_edge.agent.workspace import StartedBefore, Workspaces, taken_bytes, unset_variables
 from caroni_edge.failpoints import failpoint
 
 __all__ = ["JobEnded", "JobOrder", "JobRunner", "Runner"]
@@ -37,17 +37,38 @@ _NEVER = "it was never started: the agent stopped before it could be"
 _STRAY = "the agent's database does not know this job"
 
 
+class _About(NamedTuple):
+    """What must be known of a job when it ends.
+
+    Attributes:
+        declared: What its outputs are checked against.
+        notes: What its log is to say.
+    """
+
+    declared: Declared
+    notes: Sequence[str]
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> "_About":
+        """Read what `facts` has written."""
+        return cls(Declared.read(facts), facts.get("notes", ()))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, to be kept with the job."""
+        return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
+
+
 @dataclass(slots=True)
 class _Open:
     """A job whose end has not been delivered.
 
     Attributes:
-        declared: What its outputs are checked against; None: as its start record says.
+        about: What was asked with its start; None: as its start record says.
         request: What the keeper was asked; None when it has answered.
         kill: Why it is to end, if so.
     """
 
-    declared: Declared | None = None
+    about: _About | None = None
     request: dict[str, Any] | None = None
     kill: str | None = None
 
@@ -113,7 +134,7 @@ class Runner:
 
     def start(self, order: JobOrder) -> None:
         """Start a job that was never started (see `JobRunner`)."""
-        declared = Declared.of(order.job_type)
+        about = _About(Declared.of(order.job_type), unset_variables(order.inputs))
         with self._lock:
             if order.job in self._open:
                 return
@@ -138,9 +159,9 @@ class Runner:
             "memory_bytes": limits.memory_bytes,
             "nice": limits.nice,
             "log_bytes": limits.log_bytes,
-            "about": {"version": order.job_type.version, **declared.facts()},
+            "about": {"version": order.job_type.version, **about.facts()},
         }
-        self._add(order.job, _Open(declared, request))
+        self._add(order.job, _Open(about, request))
         failpoint("before-start-request")
         self._link.send(request)
         failpoint("after-start-request")
@@ -277,9 +298,9 @@ class Runner:
         """Deliver the end of a job that is on disk."""
         with self._lock:
             opened = self._open.get(end.job)
-        declared = opened.declared if opened else None
+        about = opened.about if opened else None
         try:
-            ended = self._outcome(end, declared or self._declared(end.job))
+            ended = self._outcome(end, about or self._about(end.job))
         except (OSError, ValueError) as error:
             reason = f"what it gave cannot be read: {error}"
             ended = JobEnded(job=end.job, reason=reason, started=end.started, ended=end.date)
@@ -291,21 +312,21 @@ class Runner:
             self._open.pop(ended.job, None)
         self._deliver(ended)
 
-    def _declared(self, job: str) -> Declared:
+    def _about(self, job: str) -> _About:
         start = read(self._state_dir, job).start
-        return Declared.read(start.about if start else {})
+        return _About.read(start.about if start else {})
 
-    def _outcome(self, end: Exit, declared: Declared) -> JobEnded:
+    def _outcome(self, end: Exit, about: _About) -> JobEnded:
         """Read what a job gave, or why it gave nothing, and finish its log."""
         directory = directory_of(self._state_dir, end.job)
         reason = end.reason or words.exited(end.status)
         given: Given | None = None
         if end.kind == EXITED and end.status == 0:
             try:
-                given = read_outputs(directory, declared)
+                given = read_outputs(directory, about.declared)
             except OutputProblem as problem:
                 reason = str(problem)
-        notes = () if given is None else given.notes
+        notes = [*about.notes, *(() if given is None else given.notes)]
         joblog.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
         return JobEnded(
             job=end.job,

@@ -132,14 +132,32 @@ def write(path: str, data: bytes) -> None:
         os.close(file)
 
 
+def unset_variables(inputs: Values) -> list[str]:
+    """Return, for people, which inputs have no environment variable although they have a value, and why."""
+    return [
+        f"{variable} is unset: its value {why}; it is whole in the file $CARONI_INPUTS"
+        for variable, text in _texts(inputs)
+        if (why := _why_unset(variable, text))
+    ]
+
+
 def _variables(inputs: Values) -> Iterator[tuple[str, str]]:
     """Yield an environment variable for each input that one can hold."""
+    return ((variable, text) for variable, text in _texts(inputs) if not _why_unset(variable, text))
+
+
+def _texts(inputs: Values) -> Iterator[tuple[str, str]]:
     for name, value in inputs.items():
-        if value is None:
-            continue
-        variable, text = f"CARONI_ENV_{name}", value if isinstance(value, str) else canonical(value)
-        if "\0" not in text and len(f"{variable}={text}\0".encode()) <= VARIABLE_LIMIT_BYTES:
-            yield variable, text
+        if value is not None:
+            yield f"CARONI_ENV_{name}", value if isinstance(value, str) else canonical(value)
+
+
+def _why_unset(variable: str, text: str) -> str | None:
+    if "\0" in text:
+        return "holds a NUL character, which no variable can"
+    if len(f"{variable}={text}\0".encode()) > VARIABLE_LIMIT_BYTES:
+        return f"is longer than a variable can be ({VARIABLE_LIMIT_BYTES >> 10} KiB)"
+    return None
 
 
 def _found(program: str, path: str | None) -> str:

@@ -59,9 +59,9 @@ class Agent:
         self.start(job, text, inputs)
         return self.end(job)
 
-    def started(self, job: str, text: str) -> int:
+    def started(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> int:
         """Start a job that makes the file `ready`, and return its pid."""
-        self.start(job, text)
+        self.start(job, text, inputs)
         wait_until((self.work(job) / "ready").exists, TIMEOUT_S, f"{job} to be ready")
         return self.pid_of(job)
 
@@ -236,6 +236,19 @@ def test_what_no_variable_can_hold_is_unset_and_in_the_file(agent: Agent) -> Non
     environment = (agent.directory("job12345") / "environment").read_text().split("\0")
     assert {entry.partition("=")[0] for entry in environment if entry.startswith("CARONI_ENV_")} == {"CARONI_ENV_fits"}
     assert json.loads((agent.directory("job12345") / "inputs.json").read_text()) == inputs
+    where = "it is whole in the file $CARONI_INPUTS"
+    assert agent.log("job12345").splitlines() == [
+        f"caroni-edge: CARONI_ENV_nul is unset: its value holds a NUL character, which no variable can; {where}",
+        f"caroni-edge: CARONI_ENV_large is unset: its value is longer than a variable can be (128 KiB); {where}",
+    ]
+
+
+def test_the_log_says_what_is_unset_also_after_a_restart_of_the_agent(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.started("job12345", WAIT + "  exit 3\n", {"text": "\0"})
+    agent = again(make_agent, agent, "job12345")
+    agent.go("job12345")
+    assert agent.end("job12345").exit_code == 3
+    assert agent.log("job12345").startswith("caroni-edge: CARONI_ENV_text is unset")
 
 
 def test_a_keeper_gets_no_secrets() -> None:
