@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from caroni_edge.agent.inputs import misfit
-from caroni_edge.agent.ledger import Ledger, ids, shortened, status_of
+from caroni_edge.agent.ledger import Ledger, ids, status_of
 from caroni_edge.agent.lifecycle import JobEvent, JobState, Offer
 from caroni_edge.agent.offers import Offers
 from caroni_edge.agent.refusals import Refusals
@@ -13,7 +13,7 @@ from caroni_edge.agent.room import look
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
-from caroni_edge.protocol.messages import JobAccepted, JobDataReady, JobDecline, OfferAccept, Placement
+from caroni_edge.protocol.messages import JobAccepted, JobDataReady, OfferAccept, Placement
 from caroni_edge.reactor import Moment, Outbox
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Intake:
         """The inputs of a job that was placed before they existed."""
         row = self._store.jobs.by_job(message.job)
         if row is None or row.manager != manager:
-            self.decline(manager, message.job, UNKNOWN_JOB)
+            self._ledger.decline(manager, message.job, UNKNOWN_JOB)
             return
         if row.state is not JobState.PENDING:
             self._ledger.stale(row, JobEvent.DATA_READY)
@@ -117,12 +117,7 @@ class Intake:
             self._ledger.bring_data(row, message.inputs)
             return
         self._ledger.end(row, JobEvent.DATA_REFUSED, at, tell=False, reason=why)
-        self.decline(manager, row.job, why, final=True)
-
-    def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
-        """Do not take a job; `final`: asking again with the same inputs is useless."""
-        self._outbox.put(manager, JobDecline(job=job, reason=shortened(reason), final=final))
-        log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job})
+        self._ledger.decline(manager, row.job, why, final=True)
 
     def _take(self, manager: str, placed: Placement, room: _Room, at: Moment) -> bool:
         """Add a job, or decline it; return whether it was added."""
@@ -133,10 +128,10 @@ class Intake:
         if why is None and job_type is not None:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
         if why is not None:
-            self.decline(manager, placed.job, why, final=True)
+            self._ledger.decline(manager, placed.job, why, final=True)
             return False
         if not room.find(placed):
-            self.decline(manager, placed.job, self._refusals.of_all() or NO_ROOM)
+            self._ledger.decline(manager, placed.job, self._refusals.of_all() or NO_ROOM)
             return False
         self._ledger.add(manager, placed, at)
         return True
@@ -150,7 +145,7 @@ class Intake:
         if row.manager == manager:
             self._outbox.put(manager, status_of(row))
         else:
-            self.decline(manager, job, "another manager has a job of that name here", final=True)
+            self._ledger.decline(manager, job, "another manager has a job of that name here", final=True)
         return True
 
     def _free(self) -> _Places:

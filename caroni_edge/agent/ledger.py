@@ -8,7 +8,7 @@ import msgspec
 from caroni_edge.agent.lifecycle import DATA, JOB, Data, DataEvent, JobEvent, JobState
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
-from caroni_edge.protocol.messages import JobHere, JobStatusUpdate, Placement, Values
+from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
 from caroni_edge.reactor import Moment, Outbox
 from caroni_edge.states import advance
 from caroni_edge.values import hash_of
@@ -128,6 +128,11 @@ class Ledger:
         if facts.get("reason") is not None:
             facts["reason"] = shortened(facts["reason"])
         return self.change(row, event, tell=tell, **{"ended": at.date, "killed": None, **facts})
+
+    def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
+        """Do not take a job, or give it back unbegun; `final`: asking again with the same inputs is useless."""
+        self._outbox.put(manager, JobDecline(job=job, reason=shortened(reason), final=final))
+        log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job})
 
     def stale(self, row: JobRow, event: str) -> None:
         """Log what does not fit a job's state."""

@@ -141,6 +141,8 @@ class AgentReactor:
 
     def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
         """The runner says that a job's process has ended; a repeat changes nothing."""
+        if ended.no_space:
+            self._refusals.on_no_space()
         self._slots.on_ended(ended, at)
 
     def on_disk(self, free_bytes: int) -> None:

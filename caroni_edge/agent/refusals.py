@@ -10,6 +10,7 @@ MANAGERS_SAID = 50
 """Managers that are not served, in one presence notice."""
 
 DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
+NO_SPACE = "a job's directory could not be made for lack of space on the disk"
 FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"
 NOT_SERVED = "the agent's configuration does not name it under managers"
 
@@ -23,15 +24,22 @@ class Refusals:
         """Look at what is in force, and at what is in the database."""
         self._store, self._in_force = store, in_force
         self._free_bytes: int | None = None
+        self._no_space = False
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
-        self._free_bytes = free_bytes
+        self._free_bytes, self._no_space = free_bytes, False
+
+    def on_no_space(self) -> None:
+        """A job found no room: whatever was free before, nothing is offered until the disk is looked at again."""
+        self._no_space = True
 
     def of_all(self) -> str | None:
         """Return why nothing is offered to anybody, or None."""
         if self._store.facts.drained():
             return DRAINED
+        if self._no_space:
+            return NO_SPACE
         floor_bytes = self._in_force.settings.disk_floor_bytes
         if self._free_bytes is not None and self._free_bytes < floor_bytes:
             return f"less than {floor_bytes / _MIB:g} MiB of the disk are free (disk_floor)"

@@ -1,5 +1,6 @@
 """The agent's hands: starts jobs through the keeper, and says how each of them has ended."""
 
+import errno
 import logging
 import os
 import threading
@@ -33,6 +34,7 @@ __all__ = ["JobEnded", "JobOrder", "JobRunner", "Runner"]
 
 log = logging.getLogger(__name__)
 
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NEVER = "it was never started: the agent stopped before it could be"
 _STRAY = "the agent's database does not know this job"
 
@@ -147,7 +149,8 @@ class Runner:
             return
         except OSError as error:
             reason = f"could not be started: its directory cannot be made: {error.strerror}"
-            self._deliver(JobEnded(job=order.job, reason=reason, ended=time.time()))
+            no_space = error.errno in _NO_SPACE
+            self._deliver(JobEnded(job=order.job, reason=reason, ended=time.time(), no_space=no_space))
             return
         limits = order.job_type.limits
         request = {

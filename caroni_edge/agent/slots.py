@@ -170,9 +170,13 @@ class Slots:
             self._killed -= {ended.job}
             return
         event, facts = self._outcome(row, ended)
-        row_now = self._ledger.end(row, event, at, **facts)
+        gives_back = ended.no_space and event is JobEvent.JOB_FAILED
+        row_now = self._ledger.end(row, event, at, tell=not gives_back, **facts)
         if row_now is None:
             return
+        if gives_back:
+            self._ledger.decline(row.manager, row.job, facts["reason"])
+            self._deeds.removals.append(row.job)
         self._ended.append(row.job)
         self._killed -= {row.job}
         if event is JobEvent.JOB_COMPLETED:

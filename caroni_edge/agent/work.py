@@ -44,6 +44,7 @@ class JobEnded:
         started: When it was started, Unix seconds; None: its process surely never began.
         ended: When it ended or that was noticed, Unix seconds.
         disk_bytes: What its directory takes on disk.
+        no_space: The disk had no room for its directory, so it has not begun.
     """
 
     job: str
@@ -54,6 +55,7 @@ class JobEnded:
     started: float | None = None
     ended: float | None = None
     disk_bytes: int = 0
+    no_space: bool = False
 
 
 class JobRunner(Protocol):

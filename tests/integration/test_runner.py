@@ -1,5 +1,6 @@
 """The runner with its keeper and real jobs: inputs and outputs, ends, logs, restarts of both sides."""
 
+import errno
 import json
 import os
 import queue
@@ -334,6 +335,16 @@ def test_a_directory_that_cannot_be_made(agent: Agent) -> None:
     assert ended.reason == "could not be started: its directory cannot be made: Not a directory"
     assert ended.started is None
     assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+
+
+def test_a_directory_for_which_there_is_no_space(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("caroni_edge.agent.workspace.write", full)
+    ended = agent.run("job12345", WAIT)
+    assert (ended.no_space, ended.started) == (True, None)
+    assert ended.reason == "could not be started: its directory cannot be made: No space left on device"
 
 
 def test_a_start_that_the_keeper_cannot_record(agent: Agent) -> None:

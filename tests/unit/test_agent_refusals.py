@@ -8,7 +8,15 @@ from caroni_edge.agent.presence import NEWCOMER_WITHIN_S
 from caroni_edge.agent.refusals import DRAINED, FAILING
 from caroni_edge.documents import Problem
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobOffer, JobStatusUpdate, OfferReject, Presence
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobDecline,
+    JobKill,
+    JobOffer,
+    JobStatusUpdate,
+    OfferReject,
+    Presence,
+)
 from tests.unit.agent_bench import Bench, job_type
 
 GIB = 1 << 30
@@ -98,6 +106,31 @@ def test_a_restart_ends_the_drain() -> None:
     bench.call(lambda _: bench.reactor.drain(on=True))
     bench.restart()
     assert not bench.reactor.is_drained()
+
+
+def test_a_job_that_finds_no_space_is_given_back_and_nothing_is_offered_until_the_disk_is_looked_at() -> None:
+    bench = Bench()
+    [job] = bench.place(bench.new_job())
+    bench.outbox.take(JobStatusUpdate)
+    bench.end(job, reason="its directory cannot be made", started=None, no_space=True)
+    declined = bench.outbox.take(JobDecline)
+    assert (declined.job, declined.final) == (job, False)
+    assert bench.runner.removed == [job]
+    assert refuses(bench) == {"*": "a job's directory could not be made for lack of space on the disk"}
+    bench.want(ready=1)
+    bench.outbox.nothing_else()
+    bench.call(lambda _: bench.reactor.on_disk(GIB))
+    assert bench.outbox.take(JobOffer).ready == 1
+
+
+def test_a_job_that_finds_no_space_while_it_is_killed_was_killed() -> None:
+    bench = Bench()
+    [job] = bench.place(bench.new_job())
+    bench.outbox.take(JobStatusUpdate)
+    bench.send(JobKill(job=job, reason="cancelled"))
+    bench.end(job, reason="its directory cannot be made", started=None, no_space=True)
+    assert bench.outbox.take(JobStatusUpdate).status == "killed"
+    bench.outbox.nothing_else()
 
 
 def test_below_the_disk_floor_nothing_is_offered_and_what_was_offered_is_taken() -> None:
