@@ -232,10 +232,6 @@ class AgentReactor:
         self._presence.hurry()
         log.warning("drained" if on else "not drained any more", extra={"action": "drained" if on else "undrained"})
 
-    def is_drained(self) -> bool:
-        """Tell whether the agent takes no new work."""
-        return self._store.facts.drained()
-
     def kill_job(self, job: str, reason: str, at: Moment) -> JobState | None:
         """End a job at the owner's wish; return its state (running: its end will follow), None for an unknown one."""
         row = self._store.jobs.by_job(job)

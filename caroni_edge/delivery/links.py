@@ -165,11 +165,6 @@ class Links:
         link = self._links.get(peer)
         return link.asked_at if link else inf
 
-    def boot_of(self, peer: str) -> str | None:
-        """Return the peer's process last heard."""
-        link = self._links.get(peer)
-        return link.boot if link else None
-
     def _link(self, peer: str) -> Link:
         link = self._links.get(peer)
         if peer not in self._before:

@@ -178,7 +178,7 @@ class Walk:
         self.bench.send(message, manager=manager)
 
     def drain(self) -> None:
-        on = not self.bench.reactor.is_drained()
+        on = not self.bench.store.facts.drained()
         self.bench.call(lambda _: self.bench.reactor.drain(on=on))
 
     def ask(self) -> None:
