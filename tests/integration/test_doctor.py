@@ -195,7 +195,7 @@ def test_a_newer_database_is_said(tmp_path: Path, examine: Examine, nowhere: str
     assert examine(nowhere)["database"] == ("ok", "it is whole")
     assert {each.name for each in path.parent.iterdir()} == before
     with closing(sqlite3.connect(path)) as conn, conn:
-        conn.execute("UPDATE _sqlite_migrations SET name = 'second' WHERE migration_set = 'manager'")
+        conn.execute("UPDATE _sqlite_migrations SET name = 'second' WHERE migration_set = 'manager' AND name = 'first'")
     level, said = examine(nowhere)["database"]
     assert (level, "newer release" in said) == ("problem", True)
 
