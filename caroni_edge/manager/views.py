@@ -69,8 +69,8 @@ AGENT_TYPES = """
     ORDER BY t.agent, t.job_type"""
 SEEN = "SELECT online, seen FROM agents WHERE agent = ?"
 SERVERS = """
-    SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted, t.online AS serves, EXISTS
-    (SELECT 1 FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failed_here
+    SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted, t.online AS serves,
+    (SELECT count(*) FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failures
     FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = ?
     AND (? IS NULL OR a.agent IN (SELECT value FROM json_each(?))) LIMIT ?"""
 COUNT_WORKFLOWS = "SELECT status, workflows FROM workflow_counts"

@@ -204,9 +204,10 @@ class Explainer:
         if reconciling:
             said = f"waits: {_names(reconciling)} must first say which jobs are there, and is given nothing till then"
             yield _reason("reconciling", said, agents=reconciling)
-        failed = [each["agent"] for each in asked if each["failed_here"]]
-        if failed and len(failed) < len(asked):
-            said = f"has failed on {_names(failed)}, so other agents come first"
+        least = min((each["failures"] for each in asked), default=0)
+        failed = [each["agent"] for each in asked if each["failures"] > least]
+        if failed:
+            said = f"has failed {'more often ' if least else ''}on {_names(failed)}, so other agents come first"
             yield _reason("failed_there", said, agents=failed)
         free = {each["agent"]: each["slots"] for each in asked if not each["wanted"]}
         if free:

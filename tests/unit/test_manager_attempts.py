@@ -81,7 +81,13 @@ def test_the_next_attempt_goes_to_another_agent_while_one_serves(bench: Bench) -
     assert bench.job(job)["attempt"] == 2
     bench.fail(job, "a2")
     bench.advance(2)
-    assert bench.place("a1"), "it has failed on all that serve it, so anyone may try again"
+    job = bench.place("a1")
+    assert job, "it has failed on all that serve it equally often, so anyone may try again"
+    bench.fail(job)
+    bench.advance(4)
+    bench.offer("a1")
+    bench.outbox.take(OfferReject, "a1")
+    assert bench.place("a2"), "an agent on which all fails, and that offers first, does not eat every attempt"
 
 
 @pytest.mark.parametrize("away", ["offline", "refuses", "forgotten"])

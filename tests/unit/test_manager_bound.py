@@ -80,6 +80,22 @@ def test_a_step_that_failed_on_its_agent_comes_back_to_it() -> None:
     assert bench.place("a7")
 
 
+def test_of_the_agents_that_may_take_a_step_those_come_first_on_which_it_failed_least() -> None:
+    bench = Bench(SHIP)
+    for agent in ("a7", "a8"):
+        bench.presence(agent)
+    bench.start("ship", inputs={"text": "a", "ship": ["a7", "a8"]})
+    bench.fail(bench.place("a7"), "a7")
+    bench.advance(10)
+    nobody(bench, "a7")
+    bench.fail(bench.place("a8"), "a8")
+    bench.advance(10)
+    bench.fail(bench.place("a7"), "a7")
+    bench.advance(10)
+    nobody(bench, "a7")
+    assert bench.place("a8")
+
+
 def test_a_workflow_is_stalled_while_its_agent_is_not_there() -> None:
     bench = Bench(SHIP, stalled_after_s=60.0)
     bench.presence("a1")

@@ -109,6 +109,25 @@ def test_a_step_that_failed_here_goes_elsewhere_first(bench: ManagerBench) -> No
     assert facts(found, "failed_there")["agents"] == ["a1"]
 
 
+def test_a_step_that_failed_on_all_goes_where_it_failed_least(tmp_path: Path) -> None:
+    bench = ManagerBench(tmp_path)
+    bench.see("a1", "foojob0")
+    bench.see("a2", "foojob0")
+    bench.trigger()
+
+    def fail(agent: str) -> Why:
+        bench.fail(agent, "foojob0")
+        bench.service.now += 100
+        bench.service.call(lambda _at: None)
+        return explain(bench, "upper")
+
+    fail("a1")
+    assert conditions(fail("a2")) == ["attempt_failed", "waits_for_place"]
+    (said,) = [each["sentence"] for each in fail("a1")["why"] if each["condition"] == "failed_there"]
+    assert said == "step upper has failed more often on a1, so other agents come first"
+    bench.close()
+
+
 def test_the_manager_itself_cannot_work(bench: ManagerBench) -> None:
     bench.see("a1", "foojob0")
     bench.trigger()

@@ -11,13 +11,13 @@ _FREE = f"{_WANTED} AND s.agents IS NULL"
 _BOUND = f"{_WANTED} AND s.agents IS NOT NULL"
 _STEPS = f"SELECT {S_COLUMNS}, w.id FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow WHERE {_FREE}"
 _FAILED_HERE = "EXISTS (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = ? AND j.status = 'failed')"
-_NOT_FAILED_THERE = """
-    NOT EXISTS (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = t.agent AND j.status = 'failed')"""
+_FAILURES = "(SELECT count(*) FROM jobs j WHERE j.step = s.id AND j.agent = {agent} AND j.status = 'failed')"
+_FAILED_LESS_THERE = f"{_FAILURES.format(agent='t.agent')} < {_FAILURES.format(agent='?')}"
 _OTHER_AGENT = f"""
-    EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online AND {_NOT_FAILED_THERE})"""
+    EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online AND {_FAILED_LESS_THERE})"""
 _OTHER_BOUND = f"""
     EXISTS (SELECT 1 FROM bound o CROSS JOIN agent_types t ON t.job_type = s.job_type AND t.agent = o.agent
-    WHERE o.step = s.id AND t.online AND {_NOT_FAILED_THERE})"""
+    WHERE o.step = s.id AND t.online AND {_FAILED_LESS_THERE})"""
 _BEST_FIRST = "ORDER BY s.priority DESC, s.id LIMIT ?"
 _SERVED = """
     EXISTS (SELECT 1 FROM json_each({row}.agents) o CROSS JOIN agent_types t
@@ -29,7 +29,7 @@ AGAIN_HERE = f"""
 BOUND_HERE = f"""
     SELECT {S_COLUMNS}, w.id FROM bound b CROSS JOIN steps s ON s.id = b.step
     CROSS JOIN workflows w ON w.seq = s.workflow WHERE b.agent = ? AND {_BOUND} AND (s.missing > 0) = ?
-    AND (NOT {_FAILED_HERE} OR NOT {_OTHER_BOUND}) {_BEST_FIRST}"""
+    AND NOT {_OTHER_BOUND} {_BEST_FIRST}"""
 IS_WANTED = f"""
     SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_FREE})
     OR EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_BOUND})"""
@@ -79,13 +79,13 @@ class Wanted:
     def steps(self, job_type: str, *, waiting: bool, agent: str, limit: int) -> list[WantedStep]:
         """Return the best steps that this agent may take: those that have not failed on it first.
 
-        A step that has failed on it is only named when no other agent is there on which it has not.
+        A step that has failed on it is only named when no other agent is there on which it has failed less often.
         """
         if limit <= 0:
             return []
         found = self._conn.execute(NEW_HERE, (job_type, waiting, agent, limit)).fetchall()
         if (left := limit - len(found)) > 0:
-            found += self._conn.execute(AGAIN_HERE, (job_type, waiting, agent, left)).fetchall()
+            found += self._conn.execute(AGAIN_HERE, (job_type, waiting, agent, agent, left)).fetchall()
         free = [WantedStep(row_of(columns), workflow) for *columns, workflow in found]
         facts = (agent, job_type, waiting, agent, limit)
         bound = [WantedStep(row_of(columns), workflow) for *columns, workflow in self._conn.execute(BOUND_HERE, facts)]
