@@ -31,16 +31,16 @@ CAUGHT: Mapping[str, tuple[Schedule, range]] = {
     "old_attempt_fails_the_present_one": (partial(plain, "agents"), range(1)),
     "other_attempts_not_killed": (scenarios.endless_attempt, range(1)),
     "puback_before_the_commit": (scenarios.triggers_said_once, range(8)),
-    "published_before_the_commit": (scenarios.crashes_all_the_time, range(1)),
+    "published_before_the_commit": (scenarios.crashes_all_the_time, range(4)),
     "repeat_false_repeated": (partial(plain, "all"), range(4, 5)),
     "reservation_never_runs_out": (partial(plain, "managers"), range(1, 2)),
-    "rows_deleted_at_puback": (scenarios.crashes_all_the_time, range(1)),
+    "rows_deleted_at_puback": (scenarios.crashes_all_the_time, range(4)),
     "running_committed_after_the_start": (scenarios.crashes_all_the_time, range(4)),
     "second_completion_taken": (scenarios.endless_attempt, range(1)),
     "silent_agent_never_given_up": (scenarios.agent_gone_for_good, range(1)),
-    "started_again_after_a_crash": (scenarios.crashes_all_the_time, range(1)),
-    "taken_committed_apart": (scenarios.crashes_all_the_time, range(1)),
-    "what_runs_not_looked_for": (scenarios.crashes_all_the_time, range(1)),
+    "started_again_after_a_crash": (scenarios.crashes_all_the_time, range(4)),
+    "taken_committed_apart": (scenarios.crashes_all_the_time, range(4)),
+    "what_runs_not_looked_for": (scenarios.crashes_all_the_time, range(4)),
 }
 """Where each variant is caught: in some of these seeds."""
 
