@@ -1,0 +1,32 @@
+"""docs/reliability.md names tests that there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(test_\w+)`", TEXT)))
+PLACES = sorted(set(re.findall(r"\btests/[\w/]+(?:\.py)?", TEXT)))
+
+
+@pytest.fixture(scope="module")
+def defined() -> set[str]:
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    return {name for text in files for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
+
+
+def test_it_names_some() -> None:
+    assert len(NAMED) > 15
+    assert len(PLACES) > 5
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_each_test_that_is_named_is_there(name: str, defined: set[str]) -> None:
+    assert name in defined
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_file_that_is_named_is_there(place: str) -> None:
+    assert (ROOT / place).exists()
