@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,30 @@ def doctor(config: Path, as_json: bool) -> None:
     """
     from caroni_edge.doctor.findings import is_healthy  # noqa: PLC0415
 
-    logging.getLogger("caroni_edge").setLevel(logging.CRITICAL)  # what is logged is said as findings
     found: list[Any] = []
-    for finding in _examine(config):
-        found.append(finding)
-        if not as_json:
-            _print(finding)
+    with _quiet():
+        for finding in _examine(config):
+            found.append(finding)
+            if not as_json:
+                _print(finding)
     healthy = is_healthy(found)
     if as_json:
         click.echo(json.dumps({"healthy": healthy, "findings": [asdict(each) for each in found]}, indent=2))
     else:
         click.echo(summary(found))
     sys.exit(0 if healthy else 1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log nothing meanwhile: what would be logged is said as findings."""
+    product = logging.getLogger("caroni_edge")
+    level = product.level
+    product.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        product.setLevel(level)
 
 
 def _examine(path: Path) -> Iterator[Any]:
