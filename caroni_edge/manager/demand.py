@@ -114,15 +114,17 @@ class Demand:
         (self._cut.add if is_cut else self._cut.discard)(job_type)
 
     def _count(self, job_type: str, room: int) -> Counts:
-        wanted, bound = self._store.wanted, self._store.wanted.count_bound(job_type, COUNT_LIMIT)
-        ready = wanted.count(job_type, waiting=False, limit=COUNT_LIMIT) + sum(count for _, count, _ in bound)
-        waiting = wanted.count(job_type, waiting=True, limit=COUNT_LIMIT) + sum(count for _, _, count in bound)
-        self._note_cut(job_type, is_cut=ready + waiting > room)
-        ready = min(ready, room)
+        wanted = self._store.wanted
+        found = wanted.count_bound(job_type, COUNT_LIMIT)
+        free = [wanted.count(job_type, waiting=waiting, limit=COUNT_LIMIT) for waiting in (False, True)]
+        self._note_cut(job_type, is_cut=sum(free) + sum(ready + waiting for _, ready, waiting in found) > room)
+        # Each kind is cut by itself: steps that only an agent may take which is away leave the room to the others.
+        bound = {",".join(msgspec.json.decode(agents)): _cut(room, *counts) for agents, *counts in found}
+        kinds = [_cut(room, *free), *bound.values()]
         return Counts(
-            ready=ready,
-            waiting=min(waiting, room - ready),
-            only={",".join(msgspec.json.decode(agents)): ready + waiting for agents, ready, waiting in bound},
+            ready=sum(ready for ready, _ in kinds),
+            waiting=sum(waiting for _, waiting in kinds),
+            only={agents: ready + waiting for agents, (ready, waiting) in bound.items()},
             priority=wanted.top_priority(job_type, COUNT_LIMIT),
         )
 
@@ -130,3 +132,9 @@ class Demand:
         agents = self._store.agents.count_serving(job_type, round(SPREAD_MOST_S / SPREAD_PER_AGENT_S))
         spread_s = agents * SPREAD_PER_AGENT_S if agents > SPREAD_FROM_AGENTS else 0.0
         return JobFulfillmentRequest(serial=serial, spread=spread_s, **counts._asdict())
+
+
+def _cut(room: int, ready: int, waiting: int) -> tuple[int, int]:
+    """Return how many of the steps that are ready, and of those that wait, fit into the room."""
+    ready = min(ready, room)
+    return ready, min(waiting, room - ready)

@@ -196,3 +196,17 @@ def test_a_limit_of_the_manager_counts_all_that_is_at_agents() -> None:
     assert demand is not None
     assert demand.ready == 1
     assert len(bench.place_all(ready=10)) == 1
+
+
+def test_the_room_of_a_limited_manager_is_not_kept_for_an_agent_that_is_away() -> None:
+    bench = Bench(SHIP, max_live_steps=1)
+    bench.presence("a1")
+    for number in range(2):
+        bench.start("ship", f"bound{number}", inputs={"text": "a", "ship": "a7"})
+    bench.start("one", "free")
+    bench.advance(1)
+    demand = bench.demands()["upper"]
+    assert demand is not None
+    assert (demand.ready, demand.only) == (2, {"a7": 1})
+    (job,) = bench.place_all("a1", ready=1)
+    assert job.workflow == "free"
