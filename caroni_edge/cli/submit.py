@@ -32,7 +32,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_json: bool, **options: Any) -> None:
     """Start a workflow from TEMPLATE, over MQTT, and print its id."""
     from caroni_edge.chance import SystemChance  # noqa: PLC0415
-    from caroni_edge.protocol.messages import Trigger, is_segment  # noqa: PLC0415
+    from caroni_edge.protocol.codec import encode  # noqa: PLC0415
+    from caroni_edge.protocol.messages import TRIGGER_LIMIT_BYTES, Trigger, is_segment  # noqa: PLC0415
     from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
     from caroni_edge.submission import Submission  # noqa: PLC0415
 
@@ -42,6 +43,9 @@ def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_j
             raise UsageError(name, f'"{word}" is no name', "1 to 40 of a-z 0-9 _ - make one.")
     inputs = {**(_file(inputs_file) if inputs_file else {}), **dict(_pair(pair) for pair in pairs)}
     trigger = Trigger(template=template, inputs=inputs, id=workflow, priority=options["priority"])
+    if (size_bytes := len(encode(trigger))) > TRIGGER_LIMIT_BYTES:
+        what = f"the trigger would have {size_bytes} bytes, and {TRIGGER_LIMIT_BYTES} are allowed"
+        raise UsageError("--inputs" if inputs_file else "-i", what, "Pass a URL, or a path that both hosts know.")
     topics = Topics(options["topic_root"], "managers", options["manager"])
     login = {name: options[name] for name in ("username", "password_file", "ca_file")}
     with Submission(broker_config(options["broker"], **login), topics, trigger) as submission:

@@ -16,14 +16,13 @@ from caroni_edge.manager.plan import Plan, encode_plan
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates import Templates
 from caroni_edge.protocol.codec import Unreadable, decode_notice
-from caroni_edge.protocol.messages import Trigger, is_segment
+from caroni_edge.protocol.messages import TRIGGER_LIMIT_BYTES, Trigger, is_segment
 from caroni_edge.reactor import Moment
 from caroni_edge.transport.base import Arrived
 from caroni_edge.values import hash_of
 
 log = logging.getLogger(__name__)
 
-LIMIT_BYTES = 64 * 1024
 NOT_AN_ID = "rejected"
 
 
@@ -159,8 +158,8 @@ def read_trigger(where: str, payload: bytes) -> Trigger:
     Raises:
         Refused: It is none.
     """
-    if len(payload) > LIMIT_BYTES:
-        raise Refused(413, f"the trigger has {len(payload)} bytes, and {LIMIT_BYTES} are allowed")
+    if len(payload) > TRIGGER_LIMIT_BYTES:
+        raise Refused(413, f"the trigger has {len(payload)} bytes, and {TRIGGER_LIMIT_BYTES} are allowed")
     try:
         return decode_notice(Trigger, where, payload)
     except Unreadable as error:
@@ -170,7 +169,7 @@ def read_trigger(where: str, payload: bytes) -> Trigger:
 
 def _readable(payload: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(payload) if len(payload) <= LIMIT_BYTES else None
+        found = msgspec.json.decode(payload) if len(payload) <= TRIGGER_LIMIT_BYTES else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

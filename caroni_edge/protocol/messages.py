@@ -19,6 +19,8 @@ MESSAGE_VERSION = 1
 """The newest version of the messages that this program speaks."""
 VALUES_LIMIT_BYTES = 48 * 1024
 """A job's inputs together, and its outputs together, as JSON: so that any message about them fits into a frame."""
+TRIGGER_LIMIT_BYTES = 64 * 1024
+"""A trigger as JSON."""
 LONGEST_NAME = 400
 """So many characters may a template's name have, and a step's path."""
 

@@ -198,3 +198,10 @@ def test_the_acl_lets_nodes_say_all_that_they_say() -> None:
         ("write", a1.presence),
     }
     assert allowed["alice"] >= {("write", m1.triggers), ("read", m1.events("+"))}
+
+
+def test_a_trigger_that_no_manager_would_take_is_not_sent() -> None:
+    words = ["submit", "t", "-i", f"text={'x' * 65536}", "--broker", "mqtt://127.0.0.1:1", "--manager", "m1"]
+    answer = CliRunner().invoke(cli.main, words)
+    assert answer.exit_code == 2
+    assert "bytes, and 65536 are allowed" in answer.stderr
