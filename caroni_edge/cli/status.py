@@ -1,6 +1,7 @@
 """`caroni-edge status`: workflows, or the steps of one."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,10 +26,20 @@ def status(
     """Show workflows, newest first, or the steps of WORKFLOW."""
     if workflow is not None:
         answer = api.get(f"/api/workflows/{whole_workflow(workflow)}")
+        if api.as_json:
+            _add_steps(api, answer)
         api.show(answer, _one(answer))
     else:
         answer = api.get("/api/workflows", status=state, template=template, limit=limit, after=after)
         api.show(answer, _all(answer))
+
+
+def _add_steps(api: Api, answer: dict[str, Any]) -> None:
+    """Complete the answer about a workflow by the steps after its first ones."""
+    while answer["steps_next"] is not None:
+        page = api.get(f"/api/workflows/{answer['id']}/steps", limit=1000, after=answer["steps_next"])
+        answer["steps"].update(page["steps"])
+        answer["steps_next"] = page["next"]
 
 
 def _all(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -49,7 +60,7 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {plain(found['reason'])}"
     rows = (
         [name, step["status"], step["agent"], len(step["attempts"]), ", ".join(step["waiting_for"]), _step_reason(step)]
-        for name, step in found["steps"].items()
+        for name, step in sorted(found["steps"].items(), key=lambda item: _numbers_in_order(item[0]))
     )
     yield from table(("STEP", "STATUS", "AGENT", "ATTEMPTS", "WAITING FOR", ""), rows)
     if found["steps_next"] is not None:
@@ -57,6 +68,11 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
     if found["outputs"] is not None:
         yield "outputs:"
         yield json.dumps(found["outputs"], indent=2, ensure_ascii=False)
+
+
+def _numbers_in_order(name: str) -> list[str | int]:
+    """Return by what to sort names so that `s[10]` comes after `s[9]`."""
+    return [int(part) if nth % 2 else part for nth, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def _step_reason(step: Mapping[str, Any]) -> str:

@@ -15,12 +15,26 @@ from caroni_edge.cli._api_client import Api, Options, plain, split_step, table
 from caroni_edge.cli.drain import drain, finish
 from caroni_edge.config import WebConfig
 from caroni_edge.errors import CaroniError
+from caroni_edge.manager import views
+from caroni_edge.manager.templates import load_templates
 from caroni_edge.protocol.messages import JobLog
 from caroni_edge.web.server import WebServer
 from tests.support import free_port
 from tests.web_bench import TOKEN, AgentBench, ManagerBench, serve_agent, serve_manager
 
 Run = Callable[..., Result]
+MANY = """\
+cwlVersion: v1.2
+class: Workflow
+inputs: {many: "string[]"}
+outputs: {}
+steps:
+  s:
+    in: {p: many}
+    scatter: p
+    out: [y]
+    run: {class: Operation, inputs: {p: string}, outputs: {y: string}, hints: {JobType: {name: foojob0}}}
+"""
 
 
 @pytest.fixture
@@ -97,6 +111,29 @@ def test_json_is_the_answer_of_the_api(bench: ManagerBench, run: Run) -> None:
     assert list(json.loads(run("status", "w1", "--json").stdout)["steps"]) == ["append", "prepend", "upper"]
     assert json.loads(run("why", "w1", "--json").stdout)["workflow"] == "w1"
     assert json.loads(run("cancel", "w1", "--json").stdout)["status"] == "cancelled"
+
+
+def test_the_parts_of_a_step_stand_in_order_and_json_has_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "STEPS_SHOWN", 12)
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    (templates / "many.cwl").write_text(MANY)
+    bench = ManagerBench(tmp_path, load_templates(templates))
+    bench.trigger("many", "short", many=["x"] * 11)
+    bench.trigger("many", "long", many=["x"] * 40)
+    with serve_manager(bench, tmp_path) as server:
+        environ = {"CARONI_TOKEN": TOKEN}
+        short, long = (
+            CliRunner().invoke(main, ["status", *words, "--url", server.url], env=environ).stdout
+            for words in (["short"], ["long", "--json"])
+        )
+    bench.close()
+    names = [line.split()[0] for line in short.splitlines()[2:]]
+    assert names == ["s", *(f"s[{nth}]" for nth in range(11))]
+    found = json.loads(long)
+    assert (set(found["steps"]), found["steps_next"]) == ({"s", *(f"s[{nth}]" for nth in range(40))}, None)
 
 
 def test_what_is_not_there_is_a_sentence_and_status_1(run: Run) -> None:
