@@ -55,7 +55,7 @@ class ManagerApi:
         node: The node itself.
         readers: Connections to its database.
         commands: Runs changes in the node's thread.
-        reactor: Makes the changes; touched by no other thread.
+        reactor: Makes the changes; touched by no other thread, but for `max_live_steps`.
         templates: Returns what is loaded now.
         plans: What workflows run by.
     """
@@ -75,7 +75,8 @@ class ManagerApi:
 
     def explain(self, views: ManagerViews) -> Explainer:
         """Return who explains what `views` shows."""
-        return Explainer(views, Present(self.node.id, self.node.why_not_ready(), time.monotonic()))
+        problem, most = self.node.why_not_ready(), self.reactor.max_live_steps
+        return Explainer(views, Present(self.node.id, problem, time.monotonic(), most))
 
     def workflow(self, workflow: str) -> WorkflowView:
         """Return a workflow, or 404."""

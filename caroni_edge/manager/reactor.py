@@ -216,6 +216,11 @@ class ManagerReactor:
         """Forget an agent that will not come back; its jobs are asked for anew."""
         return self._fleet.forget(peer, at)
 
+    @property
+    def max_live_steps(self) -> int | None:
+        """So many steps may be at agents at a time now; any thread may ask."""
+        return self._context.settings.max_live_steps
+
     def reload(self, settings: ManagerSettings, templates: Templates) -> None:
         """Take over what may change while the manager runs."""
         self._context.settings = settings

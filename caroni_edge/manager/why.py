@@ -30,11 +30,13 @@ class Present:
         manager: Our id.
         problem: Why this manager cannot work now; None when it can.
         now: On the node's monotonic clock.
+        max_live_steps: So many steps may be at agents at a time; None for no limit.
     """
 
     manager: str
     problem: str | None
     now: float
+    max_live_steps: int | None = None
 
 
 class Explainer:
@@ -210,7 +212,11 @@ class Explainer:
             said = f"has failed {'more often ' if least else ''}on {_names(failed)}, so other agents come first"
             yield _reason("failed_there", said, agents=failed)
         free = {each["agent"]: each["slots"] for each in asked if not each["wanted"]}
-        if free:
+        most = self._present.max_live_steps
+        if free and most is not None and sum(self._views.count_open_jobs().values()) >= most:
+            said = f"waits for its turn: {self._present.manager} has a limit of {most} steps at agents at a time"
+            yield _reason("manager_limit", f"{said} (max_live_steps)", limit=most)
+        elif free:
             named = _names(f"{agent} ({slots} slots)" for agent, slots in free.items())
             said = f"waits for a place: {named} {'has' if len(free) == 1 else 'have'} the job type {job_type}"
             yield _reason(

@@ -28,7 +28,8 @@ def explain(bench: Bench, step: str, workflow: str = "w1") -> list[Reason]:
         assert row is not None
         step_row = views.step_row(row, step)
         assert step_row is not None
-        return Explainer(views, Present("m1", None, bench.now)).step(row, step_row)["why"]
+        present = Present("m1", None, bench.now, bench.settings.max_live_steps)
+        return Explainer(views, present).step(row, step_row)["why"]
 
 
 def sentences(found: list[Reason]) -> str:
@@ -64,6 +65,17 @@ def test_a_limit_is_named() -> None:
     (reason,) = explain(bench, "s[1]")
     assert reason["condition"] == "limit"
     assert reason["sentence"] == "step s[1] waits for its turn: s has a limit of 1 instances at a time"
+
+
+def test_a_limit_of_the_manager_is_named_while_it_is_reached() -> None:
+    bench = Bench(limited(), max_live_steps=1)
+    bench.presence()
+    bench.start("limited", inputs={"values": ["a", "b"]})
+    assert explain(bench, "s[1]")[-1]["condition"] == "waits_for_place"
+    bench.place()
+    (reason,) = explain(bench, "s[1]")
+    assert (reason["condition"], reason["facts"]["limit"]) == ("manager_limit", 1)
+    assert reason["sentence"].endswith("m1 has a limit of 1 steps at agents at a time (max_live_steps)")
 
 
 def test_a_step_with_parts_says_how_far_it_is() -> None:
