@@ -586,6 +586,15 @@ def test_a_directory_of_templates(tmp_path: Path) -> None:
     assert templates.get("bad") is None
 
 
+@pytest.mark.parametrize("text", ["", "hello", "class: Worflow\n", "steps: {}\n"])
+def test_a_cwl_file_that_is_nothing_is_told(text: str, tmp_path: Path) -> None:
+    write(tmp_path, one=CHAIN)
+    before = load_templates(tmp_path)
+    (tmp_path / "one.cwl").write_text(text)
+    after = load_templates(tmp_path, before)
+    assert (set(after.errors), after.get("one")) == ({"one"}, before.get("one"))
+
+
 def test_a_file_that_broke_keeps_its_version(tmp_path: Path) -> None:
     write(tmp_path, tool=TOOL, one=CHAIN, two=CHAIN)
     before = load_templates(tmp_path)

@@ -36,14 +36,15 @@ from caroni_edge.manager.plan import Merge, ScatterMethod
 def is_workflow(document: Document) -> bool:
     """Tell whether a document is meant as a workflow, so that what is wrong with it must be told.
 
-    Files for `run` are none. What names a version of CWL, and a class that CWL does not have, was meant as one.
+    Files for `run` are none. What says to be CWL, by its name or a version, and has no such class, was meant as one.
     """
     value = document.value
+    is_cwl = document.path.suffix == ".cwl"
     if not isinstance(value, dict):
-        return False
+        return is_cwl
     kind = value.get("class")
     is_for_run = kind in ("Operation", "CommandLineTool", "ExpressionTool")
-    return kind == "Workflow" or "$graph" in value or ("cwlVersion" in value and not is_for_run)
+    return kind == "Workflow" or "$graph" in value or ((is_cwl or "cwlVersion" in value) and not is_for_run)
 
 
 def read_workflow(findings: Findings, directory: Path) -> Draft:
