@@ -52,10 +52,12 @@ STEP_STATUSES = """
     SELECT s.path, s.status FROM json_each(?) p CROSS JOIN steps s ON s.workflow = ? AND s.path = p.value"""
 STEPS_THAT_TELL = f"""
     SELECT {_STEP} FROM steps WHERE workflow = ? AND status IN (SELECT value FROM json_each(?))
-    ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1 WHEN parts IS NOT NULL THEN 7
-    WHEN status = 'running' THEN 4 WHEN missing > 0 THEN 6 WHEN gate IS NOT NULL THEN 5
-    WHEN status = 'fulfilling' THEN 2 ELSE 3 END, id LIMIT ?"""
-"""Failed, held, ready and not taken, taken and not begun, running, at a limit, waiting, what waits for its parts."""
+    ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1
+    WHEN parts IS NOT NULL THEN CASE parent WHEN 0 THEN 2 ELSE 8 END
+    WHEN status = 'running' THEN 5 WHEN missing > 0 THEN 7 WHEN gate IS NOT NULL THEN 6
+    WHEN status = 'fulfilling' THEN 3 ELSE 4 END, id LIMIT ?"""
+"""Failed, held, how far the parts of a step are, ready and not taken, taken and not begun, running, at a limit, waiting
+for data; last how far parts of parts are."""
 GATE = "SELECT key, parallel FROM gates WHERE id = ?"
 ATTEMPTS = """
     SELECT j.step, j.job, j.attempt, j.agent, j.status, j.lost, j.exit_code, j.reason, j.stderr, j.placed, j.started,

@@ -87,6 +87,18 @@ def test_a_step_with_parts_says_how_far_it_is() -> None:
     assert (reason["condition"], reason["facts"]["count"], reason["facts"]["completed"]) == ("parts", 3, 1)
 
 
+def test_of_a_large_scatter_it_is_said_first_how_far_it_is() -> None:
+    bench = Bench(SPREAD)
+    bench.presence()
+    bench.start("spread", inputs={"values": ["v"] * 100})
+    with rows_by_name(bench) as conn:
+        views = ManagerViews(conn, Plans())
+        row = views.workflow_row("w1")
+        assert row is not None
+        found = Explainer(views, Present("m1", None, bench.now)).workflow(row)["why"]
+    assert found[0]["sentence"] == "step s goes on: 0 of its 100 parts have completed"
+
+
 def test_what_was_skipped_says_by_what() -> None:
     step = leaf("s", value("text", given("text")), value("go", given("go"), type=None), when="$(inputs.go)")
     made = flow(
