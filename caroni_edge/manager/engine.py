@@ -125,9 +125,9 @@ class Engine:
 
     def _feed(self, course: Course, giver: StepRow) -> list[What]:
         """Tell the steps that take outputs of one that they are there; return those that wait for nothing more."""
-        prefix, (_, _, name) = prefix_of(giver.path), giver.name.rpartition("/")
+        prefix, (outer, _, name) = prefix_of(giver.path), giver.name.rpartition("/")
         follow: list[What] = []
-        for taker in course.workflow_of(giver.name).dependents[name]:
+        for taker in course.plan.workflow_at(outer).dependents[name]:
             step = self._step(course.row, prefix + taker)
             step = replace(step, missing=step.missing - 1)
             self._store.steps.set_missing(step.id, step.missing)
@@ -150,10 +150,8 @@ class Engine:
         plan_step = course.plan.step_at(step.name)
         if plan_step.scatter and step.nth is None:
             return [Done(step, self._instances.gathered(step, plan_step))]
-        workflow = plan_step.workflow
-        assert workflow is not None
         try:
-            return [Done(step, self._outputs(course, workflow, step.id, f"{step.path}/"))]
+            return [Done(step, self._outputs(course, course.plan.workflow_at(step.name), step.id, f"{step.path}/"))]
         except Unfit as unfit:
             return [Wrong(step, str(unfit))]
 

@@ -26,7 +26,7 @@ class Fleet:
         self._silence_due = -inf
         self._heard: set[str] = set()
 
-    def on_start(self, at: Moment) -> None:
+    def on_start(self) -> None:
         """Who is there will say so."""
         self._store.agents.nobody_online()
 

@@ -84,13 +84,6 @@ class Course:
         """Whether anything may begin."""
         return self.row.status not in ENDED
 
-    def workflow_of(self, name: str) -> Plan:
-        """Return the workflow, maybe nested, that a step belongs to (named by the way to it)."""
-        outer, _, _ = name.rpartition("/")
-        workflow = self.plan.step_at(outer).workflow if outer else self.plan
-        assert workflow is not None
-        return workflow
-
 
 class Instances:
     """Makes steps, and begins them."""
@@ -103,23 +96,17 @@ class Instances:
 
     def open(self, course: Course, parent: StepRow | None, inputs: dict[str, Any]) -> list[What]:
         """Make the steps of a workflow, or (`parent`) of one that is nested in it."""
-        plan = course.plan
-        if parent is not None:
-            nested = course.plan.step_at(parent.name).workflow
-            assert nested is not None
-            plan = nested
         course.inputs[parent.id if parent else 0] = inputs
-        return [
-            what
-            for step, row in [(step, self._make(course, parent, step, inputs)) for step in plan.steps]
-            for what in _first(step, row)
-        ]
+        plan = course.plan.workflow_at(parent.name if parent else "")
+        return [what for step in plan.steps for what in self._make(course, parent, step, inputs)]
 
-    def _make(self, course: Course, parent: StepRow | None, step: PlanStep, inputs: dict[str, Any]) -> StepRow:
+    def _make(self, course: Course, parent: StepRow | None, step: PlanStep, inputs: dict[str, Any]) -> list[What]:
+        """Make a step; return what is to be done about it now."""
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
         missing, is_late = len(step.waits_for), _is_late(course.plan, name)
         asked_ahead = bool(missing) and not is_late
         agents = _json(sorted(step.agents)) if step.agents and asked_ahead else None
+        known = known_inputs(step, inputs) if asked_ahead else {}
         row = self._store.steps.add(
             StepRow(
                 id=0,
@@ -130,16 +117,19 @@ class Instances:
                 status=_after(Step.CREATED, StepEvent.WANTED) if asked_ahead else Step.CREATED,
                 priority=course.row.priority,
                 missing=missing,
-                inputs=_json(known_inputs(step, inputs)) if asked_ahead else "{}",
+                inputs=_json(known),
                 parent=parent.id if parent else 0,
                 nth=None,
                 late=not asked_ahead,
                 agents=agents,
             ),
         )
+        if not missing:
+            return [Ready(row)]
         if asked_ahead:
             self._want(row)
-        return row
+        words = inputs_misfit(step, known)
+        return [Wrong(row, words)] if words else []
 
     def _want(self, step: StepRow) -> None:
         self._context.wanted.add(step.job_type)
@@ -263,14 +253,6 @@ class Instances:
     def _collected(self, course: Course, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
         prefix = prefix_of(step.path)
         return collected(plan_step, lambda source: self.look(course, step.parent, prefix, source))
-
-
-def _first(step: PlanStep, row: StepRow) -> list[What]:
-    """Return what is to be done about a step that has come into being."""
-    if not row.missing:
-        return [Ready(row)]
-    words = None if row.late else inputs_misfit(step, msgspec.json.decode(row.inputs))
-    return [Wrong(row, words)] if words else []
 
 
 def _is_late(plan: Plan, name: str) -> bool:

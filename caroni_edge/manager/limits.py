@@ -23,10 +23,9 @@ def gates_of(plan: Plan, name: str) -> Gates:
 
 def _around(plan: Plan, name: str) -> Iterator[tuple[str, int]]:
     outer, _, _ = name.rpartition("/")
-    workflow = plan.step_at(outer).workflow if outer else plan
-    assert workflow is not None
-    if workflow.parallel is not None:
-        yield f"{outer}/", workflow.parallel
+    parallel = plan.workflow_at(outer).parallel
+    if parallel is not None:
+        yield f"{outer}/", parallel
     if outer:
         yield from _around(plan, outer)
 

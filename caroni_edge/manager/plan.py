@@ -152,10 +152,20 @@ class Plan(_Data, frozen=True, dict=True):
             KeyError: There is none.
         """
         if (step := self._at_route.get(route)) is None:
-            *outer, name = route.split("/")
-            workflow: Plan | None = self.step_at("/".join(outer)).workflow if outer else self
-            step = self._at_route[route] = (workflow.step_by_name if workflow else {})[name]
+            outer, _, name = route.rpartition("/")
+            step = self._at_route[route] = self.workflow_at(outer).step_by_name[name]
         return step
+
+    def workflow_at(self, route: str) -> Plan:
+        """Return the nested workflow that a step runs, by the names on the way to it; by none, this one.
+
+        Raises:
+            KeyError: There is none.
+        """
+        workflow = self.step_at(route).workflow if route else self
+        if workflow is None:
+            raise KeyError(route)
+        return workflow
 
     @cached_property
     def _at_route(self) -> dict[str, PlanStep]:

@@ -77,7 +77,7 @@ class ManagerReactor:
         self._store.steps.begin_anew(at.now)
         self._reconciliation.on_start(at)
         self._placing.on_start()
-        self._fleet.on_start(at)
+        self._fleet.on_start()
         self._stalls.on_start(at)
         self._engine.look_again()
         self._demand.on_start()
