@@ -75,6 +75,8 @@ class Retention:
         Not a job whose manager has not confirmed its end: should the link to it begin anew, it is asked for.
         """
         excess_bytes = self._excess_bytes()
+        if excess_bytes <= 0:
+            self._shrink_after = 0
         if excess_bytes <= 0 or at.now < self._shrink_due:
             return []
         unsaid: dict[str, set[str] | None] = {}

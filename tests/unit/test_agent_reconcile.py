@@ -263,6 +263,22 @@ def test_one_manager_that_is_away_does_not_keep_what_another_has_confirmed() -> 
     assert sorted(bench.runner.removed) == sorted(job.job for job in there)
 
 
+def test_what_is_confirmed_later_is_still_the_first_to_go() -> None:
+    bench = Bench(slots=20, backlog=0, retention_bytes=100)
+    old, middle, new = jobs = [bench.new_job() for _ in range(3)]
+    bench.place(*jobs)
+    put = "INSERT INTO outbox (peer, seq, id, body) VALUES ('m1', 1, 'x', json_object('job', ?))"
+    bench.call(lambda _at: bench.database.conn.execute(put, (old.job,)))
+    bench.end(old.job, disk_bytes=60)
+    bench.end(middle.job, disk_bytes=60)
+    bench.advance(0.0)
+    assert bench.runner.removed == [middle.job]
+    bench.call(lambda _at: bench.database.conn.execute("DELETE FROM outbox"))
+    bench.end(new.job, disk_bytes=60)
+    bench.advance(0.0)
+    assert bench.runner.removed == [middle.job, old.job]
+
+
 def test_a_large_excess_goes_in_batches_one_after_the_other() -> None:
     bench = Bench(slots=500, backlog=0, retention_bytes=0)
     jobs = [bench.new_job() for _ in range(450)]
