@@ -4,6 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 
 from caroni_edge.chance import SystemChance
 from caroni_edge.config import BrokerConfig, NodeConfig
@@ -80,14 +81,11 @@ def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterato
     """Log in, and look at topics and limits."""
     broker, topics = config.broker, Topics(config.topic_root, config.role, config.id)
     names = [f"{config.topic_root}-doctor-{SystemChance().new_id()}" for _ in range(2)]
-    first = Probe(broker, names[0])
-    first.__enter__()
-    # The second connection tells whether the broker goes by the login: then it cuts the first one off.
-    with Probe(broker, names[1]) as probe:
-        try:
+    with ExitStack() as opened:
+        # The second connection tells whether the broker goes by the login: then it cuts the first one off.
+        with Probe(broker, names[0]) as first:
+            probe = opened.enter_context(Probe(broker, names[1]))
             shared = broker.username is not None and first.is_cut_off(CUT_OFF_WITHIN_S)
-        finally:
-            first.__exit__(None, None, None)
         login = f'user "{broker.username}"' if broker.username is not None else "without a user name"
         yield ok("login", f"the broker takes us in, {login}")
         sessions = limits.Sessions(broker, topics.doctor, is_shared=shared, is_nodes=shared and first.session_present)
