@@ -4,8 +4,7 @@ Some forget one comparison or one order, some are readings of the rules that loo
 the real code, entered as a context; production code knows nothing of it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 from unittest.mock import patch
@@ -18,44 +17,34 @@ from caroni_edge.protocol.codec import decode_envelope, decode_message, encode_m
 from caroni_edge.protocol.messages import Frame, LinkReset, Position
 from tests.link.broker import Envelope
 from tests.link.process import Action, Due, Process
+from tests.variants import Variants, instead
 
-Variant = Callable[[], Any]
-VARIANTS: dict[str, Variant] = {}
-
-
-def _variant(make: Callable[[], Iterator[None]]) -> Variant:
-    context = contextmanager(make)
-    VARIANTS[make.__name__] = context
-    return context
+VARIANTS = Variants()
 
 
-def _instead(owner: type, name: str, broken: Callable[..., Any]) -> Any:
-    return patch.object(owner, name, broken)
-
-
-@_variant
+@VARIANTS.add
 def id_not_compared_on_taking() -> Iterator[None]:
     """Only the seq tells whether a frame continues what was taken."""
 
     def is_continued_by(link: Link, frame: Frame) -> bool:
         return frame.first is not None and frame.first <= link.taken[0] + 1
 
-    with _instead(Link, "_is_continued_by", is_continued_by):
+    with instead(Link, "_is_continued_by", is_continued_by):
         yield
 
 
-@_variant
+@VARIANTS.add
 def id_not_compared_on_acknowledging() -> Iterator[None]:
     """Only the seq tells whether an acknowledgement matches."""
 
     def matches(link: Link, ack: Position) -> bool:
         return link.acked[0] <= ack[0] <= link._last()[0]
 
-    with _instead(Link, "_matches", matches):
+    with instead(Link, "_matches", matches):
         yield
 
 
-@_variant
+@VARIANTS.add
 def acknowledgements_counted_while_a_question_is_open() -> Iterator[None]:
     """A frame that is not the answer counts as if no question were open."""
     acknowledge = Link._acknowledge
@@ -67,22 +56,22 @@ def acknowledgements_counted_while_a_question_is_open() -> Iterator[None]:
             link.question = question
         return was_reset
 
-    with _instead(Link, "_acknowledge", counted):
+    with instead(Link, "_acknowledge", counted):
         yield
 
 
-@_variant
+@VARIANTS.add
 def nonce_not_compared() -> Iterator[None]:
     """Any answer closes the question."""
 
     def is_answered(link: Link, frame: Frame) -> bool:
         return frame.answer is not None and link.question is not None
 
-    with _instead(Link, "_is_answered", is_answered):
+    with instead(Link, "_is_answered", is_answered):
         yield
 
 
-@_variant
+@VARIANTS.add
 def reset_on_a_mere_hello() -> Iterator[None]:
     """A Hello that does not match resets, as an answer would."""
     acknowledge = Link._acknowledge
@@ -91,11 +80,11 @@ def reset_on_a_mere_hello() -> Iterator[None]:
         mere_hello = frame.ask is not None and link.question is None and not link._matches(frame.ack)
         return acknowledge(link, frame, answered or mere_hello, now)
 
-    with _instead(Link, "_acknowledge", hasty):
+    with instead(Link, "_acknowledge", hasty):
         yield
 
 
-@_variant
+@VARIANTS.add
 def rows_copied_at_a_reset() -> Iterator[None]:
     """What was not acknowledged is put again, with new ids."""
     reset = Link._reset
@@ -107,11 +96,11 @@ def rows_copied_at_a_reset() -> Iterator[None]:
             if not isinstance(message, LinkReset):
                 link.put(message, now)
 
-    with _instead(Link, "_reset", copying):
+    with instead(Link, "_reset", copying):
         yield
 
 
-@_variant
+@VARIANTS.add
 def no_link_reset() -> Iterator[None]:
     """The other side is not told of a reset."""
 
@@ -120,11 +109,11 @@ def no_link_reset() -> Iterator[None]:
         link.acked = position
         link._send_again_after(position)
 
-    with _instead(Link, "_reset", silent):
+    with instead(Link, "_reset", silent):
         yield
 
 
-@_variant
+@VARIANTS.add
 def taken_committed_after_the_handlers_changes() -> Iterator[None]:
     """The positions are written in a transaction of their own, when all is published."""
     save_positions, after_commit = OutboxRows.save_positions, Process.after_commit
@@ -140,11 +129,11 @@ def taken_committed_after_the_handlers_changes() -> Iterator[None]:
 
         return [*after_commit(process, arrived, frames), save]
 
-    with _instead(OutboxRows, "save_positions", save_later), _instead(Process, "after_commit", save_at_last):
+    with instead(OutboxRows, "save_positions", save_later), instead(Process, "after_commit", save_at_last):
         yield
 
 
-@_variant
+@VARIANTS.add
 def taken_committed_before_the_handlers_changes() -> Iterator[None]:
     """The positions hold even if the handlers' changes are rolled back."""
     run_batch = Process.run_batch
@@ -157,11 +146,11 @@ def taken_committed_before_the_handlers_changes() -> Iterator[None]:
                 OutboxRows(process.database.conn).save_positions(link.peer, link.acked, link.taken)
             raise
 
-    with _instead(Process, "run_batch", early):
+    with instead(Process, "run_batch", early):
         yield
 
 
-@_variant
+@VARIANTS.add
 def rows_deleted_at_puback() -> Iterator[None]:
     """The broker's word is enough."""
 
@@ -175,11 +164,11 @@ def rows_deleted_at_puback() -> Iterator[None]:
             link.acked = max(link.acked, (last, row_id))
             rows.save_positions(frame.to, link.acked, link.taken)
 
-    with _instead(Process, "published", published):
+    with instead(Process, "published", published):
         yield
 
 
-@_variant
+@VARIANTS.add
 def puback_before_the_commit() -> Iterator[None]:
     """A message is acknowledged to the broker when it arrives."""
     take = Process.take
@@ -188,11 +177,11 @@ def puback_before_the_commit() -> Iterator[None]:
         process.puback(envelope)
         take(process, envelope)
 
-    with _instead(Process, "take", eager):
+    with instead(Process, "take", eager):
         yield
 
 
-@_variant
+@VARIANTS.add
 def published_before_the_commit() -> Iterator[None]:
     """Frames leave while the transaction is open."""
     frames, after_commit = Links.frames, Process.after_commit
@@ -205,11 +194,11 @@ def published_before_the_commit() -> Iterator[None]:
     def acknowledge_only(process: Process, arrived: Sequence[Envelope], _frames: Sequence[Due]) -> list[Action]:
         return after_commit(process, arrived, [])
 
-    with _instead(Links, "frames", eager), _instead(Process, "after_commit", acknowledge_only):
+    with instead(Links, "frames", eager), instead(Process, "after_commit", acknowledge_only):
         yield
 
 
-@_variant
+@VARIANTS.add
 def rows_deleted_while_a_question_is_open() -> Iterator[None]:
     """An acknowledgement does nothing else then, but it deletes rows."""
     acknowledge = Link._acknowledge
@@ -219,11 +208,11 @@ def rows_deleted_while_a_question_is_open() -> Iterator[None]:
             link._rows.delete_upto(link.peer, frame.ack[0])
         return acknowledge(link, frame, answered, now)
 
-    with _instead(Link, "_acknowledge", deleting):
+    with instead(Link, "_acknowledge", deleting):
         yield
 
 
-@_variant
+@VARIANTS.add
 def prev_taken_from_sent() -> Iterator[None]:
     """A frame names what was sent before it, though rows were acknowledged since."""
     sent, send_again_after, init = Link._sent, Link._send_again_after, Link.__init__
@@ -242,15 +231,15 @@ def prev_taken_from_sent() -> Iterator[None]:
         link.sent_id = position[1]
 
     with (
-        _instead(Link, "__init__", begin),
-        _instead(Link, "_sent", remember),
-        _instead(Link, "_send_again_after", go_back),
-        _instead(Link, "_id_before", lambda link, _seq: link.sent_id),
+        instead(Link, "__init__", begin),
+        instead(Link, "_sent", remember),
+        instead(Link, "_send_again_after", go_back),
+        instead(Link, "_id_before", lambda link, _seq: link.sent_id),
     ):
         yield
 
 
-@_variant
+@VARIANTS.add
 def memory_kept_over_a_rollback() -> Iterator[None]:
     """The rows go back, and what is in memory does not."""
 
@@ -258,11 +247,11 @@ def memory_kept_over_a_rollback() -> Iterator[None]:
         for peer in links._before:
             links._set_timer(peer, links.now)
 
-    with _instead(Links, "roll_back", roll_back):
+    with instead(Links, "roll_back", roll_back):
         yield
 
 
-@_variant
+@VARIANTS.add
 def repeat_put_off_when_heard() -> Iterator[None]:
     """Each frame of the peer moves the repeat of a question to five seconds later."""
 
@@ -270,11 +259,11 @@ def repeat_put_off_when_heard() -> Iterator[None]:
         if link.question is not None and link._repeat_at < inf:
             link._repeat_at = now + REPEAT_FIRST_S
 
-    with _instead(Link, "_repeat_soon", put_off):
+    with instead(Link, "_repeat_soon", put_off):
         yield
 
 
-@_variant
+@VARIANTS.add
 def seq_remembered_over_a_savepoint() -> Iterator[None]:
     """The next seq is counted in memory, though a savepoint may have taken rows back."""
 
@@ -284,11 +273,11 @@ def seq_remembered_over_a_savepoint() -> Iterator[None]:
         link._rows.add(link.peer, Row(seq, row_id, encode_message(row_id, message)))
         link.last_seq = seq
 
-    with _instead(Link, "put", put):
+    with instead(Link, "put", put):
         yield
 
 
-@_variant
+@VARIANTS.add
 def no_limit_of_hellos() -> Iterator[None]:
     """A Hello goes out whenever there is a reason."""
     with patch.object(link_module, "HELLO_EVERY_S", 0.0):

@@ -4,11 +4,9 @@ Each is a patch of the real code, entered as a context. What is wrong in the lin
 those that show in a whole federation are taken from there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
-from unittest.mock import patch
 
 from caroni_edge.agent.offers import Offers
 from caroni_edge.agent.reactor import AgentReactor
@@ -29,32 +27,24 @@ from caroni_edge.reactor import Moment
 from caroni_edge.session import Session
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
+from tests.variants import Variants, instead
 
-Variant = Callable[[], Any]
-VARIANTS: dict[str, Variant] = {
-    name: LINK_VARIANTS[name]
-    for name in (
-        "id_not_compared_on_taking",
-        "id_not_compared_on_acknowledging",
-        "no_link_reset",
-    )
-}
-
-
-def _variant(make: Callable[[], Iterator[None]]) -> Variant:
-    context = contextmanager(make)
-    VARIANTS[make.__name__] = context
-    return context
-
-
-def _instead(owner: type, name: str, broken: Callable[..., Any]) -> Any:
-    return patch.object(owner, name, broken)
+VARIANTS = Variants(
+    {
+        name: LINK_VARIANTS[name]
+        for name in (
+            "id_not_compared_on_taking",
+            "id_not_compared_on_acknowledging",
+            "no_link_reset",
+        )
+    }
+)
 
 
 # The loop
 
 
-@_variant
+@VARIANTS.add
 def published_before_the_commit() -> Iterator[None]:
     """Frames leave while the transaction is open."""
     init, frames = Node.__init__, Links.frames
@@ -67,11 +57,11 @@ def published_before_the_commit() -> Iterator[None]:
         links.session.send(frames(links, limit))
         yield from ()
 
-    with _instead(Node, "__init__", with_session), _instead(Links, "frames", eager):
+    with instead(Node, "__init__", with_session), instead(Links, "frames", eager):
         yield
 
 
-@_variant
+@VARIANTS.add
 def puback_before_the_commit() -> Iterator[None]:
     """A message is acknowledged to the broker before it has taken effect."""
     run_batch = Node.run_batch
@@ -82,11 +72,11 @@ def puback_before_the_commit() -> Iterator[None]:
                 node.session.ack(event)
         run_batch(node, arrived, at)
 
-    with _instead(Node, "run_batch", eager):
+    with instead(Node, "run_batch", eager):
         yield
 
 
-@_variant
+@VARIANTS.add
 def rows_deleted_at_puback() -> Iterator[None]:
     """The broker's word is enough."""
     note = Node._note
@@ -106,11 +96,11 @@ def rows_deleted_at_puback() -> Iterator[None]:
             rows.save_positions(frame.to, link.acked, link.taken)
         return note(node, event, at)
 
-    with _instead(Session, "send", remembering), _instead(Node, "_note", deleting):
+    with instead(Session, "send", remembering), instead(Node, "_note", deleting):
         yield
 
 
-@_variant
+@VARIANTS.add
 def taken_committed_apart() -> Iterator[None]:
     """That messages were taken is committed before what their handlers change."""
     receive = Links.receive
@@ -121,14 +111,14 @@ def taken_committed_apart() -> Iterator[None]:
         links._rows._conn.execute("BEGIN IMMEDIATE")
         return messages
 
-    with _instead(Links, "receive", committing):
+    with instead(Links, "receive", committing):
         yield
 
 
 # Attempts
 
 
-@_variant
+@VARIANTS.add
 def old_attempt_fails_the_present_one() -> Iterator[None]:
     """The failure of any attempt of a step counts as that of its present one."""
 
@@ -137,29 +127,29 @@ def old_attempt_fails_the_present_one() -> Iterator[None]:
         step = attempts._store.steps.by_id(job.step)
         attempts._again(attempts._store.workflows.by_seq(step.workflow), step, job, end, at)
 
-    with _instead(Attempts, "fail", fail):
+    with instead(Attempts, "fail", fail):
         yield
 
 
-@_variant
+@VARIANTS.add
 def closed_job_still_counts() -> Iterator[None]:
     """Messages about jobs that are over take effect."""
 
     def known(attempts: Attempts, agent: str, name: str) -> JobRow | None:
         return attempts._store.jobs.by_id(name)
 
-    with _instead(Attempts, "_open", known):
+    with instead(Attempts, "_open", known):
         yield
 
 
-@_variant
+@VARIANTS.add
 def second_completion_taken() -> Iterator[None]:
     """Another attempt of a completed step may complete it again, and nobody kills it."""
-    with _instead(Jobs, "kill_others", _nothing):
+    with instead(Jobs, "kill_others", _nothing):
         yield
 
 
-@_variant
+@VARIANTS.add
 def other_attempts_not_killed() -> Iterator[None]:
     """The other attempts of a completed step are over for the manager, but their agents are not told."""
 
@@ -168,11 +158,11 @@ def other_attempts_not_killed() -> Iterator[None]:
             if job.job != winner:
                 jobs._store.jobs.close(job.job, JobEnd("killed", reason="another completed", ended=at.date))
 
-    with _instead(Jobs, "kill_others", close_only):
+    with instead(Jobs, "kill_others", close_only):
         yield
 
 
-@_variant
+@VARIANTS.add
 def repeat_false_repeated() -> Iterator[None]:
     """A job that may not be repeated by itself is asked for anew like any other."""
     again = Attempts._again
@@ -180,29 +170,29 @@ def repeat_false_repeated() -> Iterator[None]:
     def anyway(attempts: Attempts, row: Any, step: Any, job: JobRow, end: JobEnd, at: Moment) -> None:
         again(attempts, row, step, job._replace(repeat=True), end, at)
 
-    with _instead(Attempts, "_again", anyway):
+    with instead(Attempts, "_again", anyway):
         yield
 
 
-@_variant
+@VARIANTS.add
 def silent_agent_never_given_up() -> Iterator[None]:
     """`lost_after` means nothing."""
 
     def wait(fleet: Fleet, at: Moment) -> None:
         fleet._silence_due = inf
 
-    with _instead(Fleet, "_look_for_silence", wait):
+    with instead(Fleet, "_look_for_silence", wait):
         yield
 
 
-@_variant
+@VARIANTS.add
 def data_sent_only_once() -> Iterator[None]:
     """An agent that still waits for the data of a job does not get them again."""
-    with _instead(Attempts, "_bring_lost_data", _nothing):
+    with instead(Attempts, "_bring_lost_data", _nothing):
         yield
 
 
-@_variant
+@VARIANTS.add
 def demand_said_only_once() -> Iterator[None]:
     """Demand that has not changed is not said again: not after a reconnect, not to newcomers, not every minute."""
     say = Demand.say_all
@@ -212,14 +202,14 @@ def demand_said_only_once() -> Iterator[None]:
             demand.was_said = True
             say(demand)
 
-    with _instead(Demand, "say_all", at_first_only), _instead(Demand, "_again_due", lambda _demand, _type: inf):
+    with instead(Demand, "say_all", at_first_only), instead(Demand, "_again_due", lambda _demand, _type: inf):
         yield
 
 
 # Reconciliation
 
 
-@_variant
+@VARIANTS.add
 def no_reconciliation() -> Iterator[None]:
     """After a reset the manager goes on as if nothing had happened."""
 
@@ -227,25 +217,25 @@ def no_reconciliation() -> Iterator[None]:
         reconciliation._store.agents._conn.execute("UPDATE peers SET reconcile = 0")
         return False
 
-    with _instead(Reconciliation, "settle", settle):
+    with instead(Reconciliation, "settle", settle):
         yield
 
 
-@_variant
+@VARIANTS.add
 def missing_jobs_never_were() -> Iterator[None]:
     """A job that its agent has lost is asked for anew as if it could not have begun."""
 
     def miss(reconciliation: Reconciliation, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
         reconciliation._jobs.never_was(reconciliation._store.steps.by_id(job.step), job)
 
-    with _instead(Reconciliation, "_miss", miss):
+    with instead(Reconciliation, "_miss", miss):
         yield
 
 
 # The agent
 
 
-@_variant
+@VARIANTS.add
 def running_committed_after_the_start() -> Iterator[None]:
     """A process is started before the transaction is committed that says so."""
     settle = AgentReactor.settle
@@ -256,39 +246,39 @@ def running_committed_after_the_start() -> Iterator[None]:
             reactor._runner.start(order)
         reactor._deeds.starts.clear()
 
-    with _instead(AgentReactor, "settle", eager):
+    with instead(AgentReactor, "settle", eager):
         yield
 
 
-@_variant
+@VARIANTS.add
 def started_again_after_a_crash() -> Iterator[None]:
     """An agent that starts begins its running jobs again, and does not look for their records."""
 
     def start_again(slots: Slots) -> None:
         slots._store.jobs._conn.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
 
-    with _instead(Slots, "on_start", start_again):
+    with instead(Slots, "on_start", start_again):
         yield
 
 
-@_variant
+@VARIANTS.add
 def what_runs_not_looked_for() -> Iterator[None]:
     """An agent that starts does not ask what became of its running jobs."""
-    with _instead(Slots, "on_start", _nothing):
+    with instead(Slots, "on_start", _nothing):
         yield
 
 
-@_variant
+@VARIANTS.add
 def reservation_never_runs_out() -> Iterator[None]:
     """An offer that nobody answers keeps its places."""
-    with _instead(Offers, "run_out", _nothing), _instead(OfferRows, "next_end", _nothing):
+    with instead(Offers, "run_out", _nothing), instead(OfferRows, "next_end", _nothing):
         yield
 
 
-@_variant
+@VARIANTS.add
 def kill_ignored() -> Iterator[None]:
     """An agent does nothing on a JobKill."""
-    with _instead(AgentReactor, "_on_kill", _nothing):
+    with instead(AgentReactor, "_on_kill", _nothing):
         yield
 
 
