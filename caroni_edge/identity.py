@@ -10,6 +10,7 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.jsontext import as_text
 from caroni_edge.protocol.messages import Presence
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Identity:
         earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
         self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
         self.database = _get(conn, "database") or new_id()
-        conn.execute(SET, ("boots", msgspec.json.encode(self._boots).decode()))
+        conn.execute(SET, ("boots", as_text(self._boots)))
         conn.execute(SET, ("database", self.database))
 
     def prove_writable(self) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import msgspec
+
 MAX_VALUE_DEPTH = 64
 """Levels of lists and objects inside each other that a value may have, so that no reader of JSON gives up on it."""
 
@@ -29,6 +31,11 @@ def canonical(value: object) -> str:
     if not is_unicode(text):
         raise ValueError("holds half a surrogate pair, which no UTF-8 can")
     return text
+
+
+def as_text(value: object) -> str:
+    """Return what was made or checked here as JSON text, to be kept: fast, and with keys as they come."""
+    return msgspec.json.encode(value).decode()
 
 
 def hash_of(value: object) -> str:

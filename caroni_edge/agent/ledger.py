@@ -8,6 +8,7 @@ import msgspec
 from caroni_edge.agent.lifecycle import DATA, JOB, Data, DataEvent, JobEvent, JobState
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.jsontext import as_text
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
 from caroni_edge.reactor import Moment, Outbox
 from caroni_edge.states import advance
@@ -40,7 +41,7 @@ def shortened(reason: str) -> str:
 
 def encode_values(values: Values) -> str:
     """Return values as they are kept."""
-    return msgspec.json.encode(values).decode()
+    return as_text(values)
 
 
 def decode_values(text: str) -> Values:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.engine import Engine
 from caroni_edge.manager.jobs import Jobs
@@ -39,7 +40,7 @@ class Attempts:
 
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
         """An agent has jobs of ours: their workflows run."""
-        jobs = msgspec.json.encode(message.jobs).decode()
+        jobs = as_text(message.jobs)
         for seq in self._store.workflows.of_jobs(agent, jobs, Workflow.INITIALIZING):
             self._engine.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
 

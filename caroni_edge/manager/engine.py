@@ -14,8 +14,7 @@ from functools import lru_cache, partial
 from math import inf
 from typing import Any
 
-import msgspec
-
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.inputs import Unfit, outputs_misfit, value_of
 from caroni_edge.manager.instances import Course, Done, Instances, PartsDone, Ready, What, Wrong
@@ -99,7 +98,7 @@ class Engine:
         event = StepEvent.JOB_COMPLETED if job else StepEvent.SKIPPED if done.reason else StepEvent.PARTS_COMPLETED
         status = advance(STEP, step.status, event)
         assert status is not None
-        self._store.steps.complete(step.id, status, job and job.job, _json(done.outputs), done.reason)
+        self._store.steps.complete(step.id, status, job and job.job, as_text(done.outputs), done.reason)
         ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt} if job else {}
         facts = {"status": status, "reason": done.reason, "outputs": done.outputs, **ids}
         self._context.events.step("caroni.step.completed", course.row, step.path, course.at.date, **facts)
@@ -253,11 +252,11 @@ class Engine:
         if not self._end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
         aside = _state_after(StepEvent.SET_ASIDE)
-        for step in self._store.steps.of_workflow(row.seq, _json([Step.FULFILLED])):
+        for step in self._store.steps.of_workflow(row.seq, as_text([Step.FULFILLED])):
             job = self._jobs.present(step)
             if job is not None and not job.begun:
                 self._jobs.withdraw(step, job, aside, "the workflow has failed")
-        self._context.wanted |= self._store.steps.stop(row.seq, aside, _json([Step.FULFILLING]))
+        self._context.wanted |= self._store.steps.stop(row.seq, aside, as_text([Step.FULFILLING]))
 
     def set_aside(self, step: StepRow) -> None:
         """A step of a failed workflow has no job any more, and waits for `retry`."""
@@ -323,7 +322,7 @@ class Engine:
         status = advance(WORKFLOW, row.status, event)
         if status is None:
             return False
-        self._store.workflows.set_ended(row.seq, status, reason, None if outputs is None else _json(outputs), at.date)
+        self._store.workflows.set_ended(row.seq, status, reason, None if outputs is None else as_text(outputs), at.date)
         kind = f"caroni.workflow.{status}"
         facts = {"status": status, "reason": reason, "outputs": outputs}
         body = self._context.events.workflow(kind, row, at.date, **facts)  # type: ignore[arg-type]
@@ -344,14 +343,10 @@ class Engine:
 
 def _states_before(event: StepEvent) -> str:
     """Return, as a JSON list, the states in which `event` may happen to a step."""
-    return _json([state for state, arrows in STEP.items() if event in arrows])
+    return as_text([state for state, arrows in STEP.items() if event in arrows])
 
 
 def _state_after(event: StepEvent) -> Step:
     """Return the state that `event` leads to, which is the same from all."""
     (state,) = {arrows[event] for arrows in STEP.values() if event in arrows}
     return state
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

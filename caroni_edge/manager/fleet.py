@@ -3,8 +3,7 @@
 import logging
 from math import inf
 
-import msgspec
-
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager.attempts import Attempts
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.stalls import Stalls
@@ -42,11 +41,11 @@ class Fleet:
             self._heard.discard(agent)
         else:
             refuses = presence.refuses
-            facts = (True, presence.boot, presence.version, presence.host, presence.slots, _json(refuses), at.date)
+            facts = (True, presence.boot, presence.version, presence.host, presence.slots, as_text(refuses), at.date)
             self._store.agents.see(agent, facts)
             serves = "*" not in refuses and self._context.topics.node not in refuses
             # A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
-            types = [(name, serves, _json(notice)) for name, notice in presence.job_types.items()]
+            types = [(name, serves, as_text(notice)) for name, notice in presence.job_types.items()]
             self._store.agents.set_types(agent, types)
         now = self._store.agents.serving(agent)
         self._serves(before, now, at)
@@ -103,7 +102,3 @@ class Fleet:
                 log.warning("%s", reason, extra={"action": "agent_silent", "peer": agent})
                 for job in jobs:
                     self._attempts.lose(job, reason, at)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

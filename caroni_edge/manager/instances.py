@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager import scatter
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.inputs import Begin, Unfit, begin, collected, inputs_misfit, is_constant, known_inputs
@@ -105,7 +106,7 @@ class Instances:
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
         missing, is_late = len(step.waits_for), _is_late(course.plan, name)
         asked_ahead = bool(missing) and not is_late
-        agents = _json(sorted(step.agents)) if step.agents and asked_ahead else None
+        agents = as_text(sorted(step.agents)) if step.agents and asked_ahead else None
         known = known_inputs(step, inputs) if asked_ahead else {}
         row = self._store.steps.add(
             StepRow(
@@ -117,7 +118,7 @@ class Instances:
                 status=_after(Step.CREATED, StepEvent.WANTED) if asked_ahead else Step.CREATED,
                 priority=course.row.priority,
                 missing=missing,
-                inputs=_json(known),
+                inputs=as_text(known),
                 parent=parent.id if parent else 0,
                 nth=None,
                 late=not asked_ahead,
@@ -159,24 +160,24 @@ class Instances:
             return self._begin_workflow(course, step, plan_step.workflow, inputs)
         if step.status is Step.CREATED:
             status = _after(step.status, StepEvent.WANTED)
-            step = replace(step, status=status, agents=_json(how.agents) if how.agents else None)
-            self._store.steps.begin_job(step.id, status, _json(inputs), step.agents)
+            step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
+            self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
             self._want(step)
         else:
-            self._store.steps.set_inputs(step.id, _json(inputs))
+            self._store.steps.set_inputs(step.id, as_text(inputs))
             self._context.wanted.add(step.job_type)
             self._jobs.send_data(step, inputs)
         return []
 
     def _begin_workflow(self, course: Course, step: StepRow, workflow: Plan, inputs: dict[str, Any]) -> list[What]:
         status, parts = _after(step.status, StepEvent.BEGUN), len(workflow.steps)
-        self._store.steps.begin_parts(step.id, status, _json(inputs), parts, made=parts)
+        self._store.steps.begin_parts(step.id, status, as_text(inputs), parts, made=parts)
         return self.open(course, step, inputs) if parts else [PartsDone(step.id)]
 
     def _begin_scatter(self, step: StepRow, plan_step: PlanStep, given: dict[str, Any]) -> list[What]:
         parts = scatter.count(scatter.dimensions(plan_step, given))
         self._store.steps.begin_parts(step.id, _after(step.status, StepEvent.BEGUN), "{}", parts, made=0)
-        self._store.steps.scatter(step.id, _json(given))
+        self._store.steps.scatter(step.id, as_text(given))
         self._context.growing.add(step.id)
         return [] if parts else [PartsDone(step.id)]
 
@@ -212,7 +213,7 @@ class Instances:
                 status=Step.CREATED,
                 priority=step.priority,
                 missing=0,
-                inputs=_json(given),
+                inputs=as_text(given),
                 parent=step.id,
                 nth=nth,
                 late=True,
@@ -273,7 +274,3 @@ def _after(status: Step, event: StepEvent) -> Step:
     following = advance(STEP, status, event)
     assert following is not None, f"a step that is {status} takes no {event}"
     return following
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

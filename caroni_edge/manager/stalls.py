@@ -6,6 +6,7 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.engine import Engine
 from caroni_edge.manager.lifecycle import WORKFLOW, Workflow, WorkflowEvent
@@ -103,4 +104,4 @@ class Stalls:
 
 def _may_stall() -> str:
     states = [state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows]
-    return msgspec.json.encode(states).decode()
+    return as_text(states)

@@ -8,6 +8,7 @@ import msgspec
 
 from caroni_edge.documents import nearest
 from caroni_edge.errors import CaroniError
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.engine import Engine
 from caroni_edge.manager.lifecycle import Workflow
@@ -105,7 +106,7 @@ class Triggers:
             content=content,
             status=Workflow.CREATED,
             priority=trigger.priority,
-            inputs=msgspec.json.encode(inputs).decode(),
+            inputs=as_text(inputs),
             reply_to=trigger.reply_to,
             steps_left=len(plan.steps),
         )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.dates import rfc3339
+from caroni_edge.jsontext import as_text
 from caroni_edge.manager.lifecycle import Step, Workflow
 from caroni_edge.manager.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.shapes import (
@@ -156,7 +157,7 @@ class ManagerViews:
 
     def steps_that_tell(self, workflow: Row, statuses: Iterable[Step], limit: int) -> list[Row]:
         """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
-        facts = (workflow["seq"], _json(sorted(statuses)), limit)
+        facts = (workflow["seq"], as_text(sorted(statuses)), limit)
         return self.conn.execute(STEPS_THAT_TELL, facts).fetchall()
 
     def step_row(self, workflow: Row, path: str) -> Row | None:
@@ -167,7 +168,7 @@ class ManagerViews:
     def attempts(self, steps: Iterable[int]) -> dict[int, list[AttemptView]]:
         """Return the attempts of steps (by their ids), in order."""
         found: dict[int, list[AttemptView]] = {}
-        for row in self.conn.execute(ATTEMPTS, (_json(list(steps)),)):
+        for row in self.conn.execute(ATTEMPTS, (as_text(list(steps)),)):
             found.setdefault(row["step"], []).append(_attempt(row))
         return found
 
@@ -189,7 +190,7 @@ class ManagerViews:
 
     def statuses(self, workflow: Row, paths: Iterable[str]) -> dict[str, str]:
         """Return the states of steps of a workflow."""
-        return dict(map(tuple, self.conn.execute(STEP_STATUSES, (_json(sorted(paths)), workflow["seq"]))))
+        return dict(map(tuple, self.conn.execute(STEP_STATUSES, (as_text(sorted(paths)), workflow["seq"]))))
 
     def gate(self, gate: int) -> tuple[str, int]:
         """Return the key of a limit, and its number."""
@@ -207,7 +208,7 @@ class ManagerViews:
         """Return a page of the agents, by id."""
         rows, more = _cut(self.conn.execute(AGENTS, (after, limit + 1)).fetchall(), limit)
         types: dict[str, dict[str, AgentTypeView]] = {row["agent"]: {} for row in rows}
-        for row in self.conn.execute(AGENT_TYPES, (_json(list(types)),)):
+        for row in self.conn.execute(AGENT_TYPES, (as_text(list(types)),)):
             types[row["agent"]][row["job_type"]] = _agent_type(row)
         agents = [_agent(row, types[row["agent"]]) for row in rows]
         return AgentPage(agents=agents, next=rows[-1]["agent"] if more else None)
@@ -219,7 +220,7 @@ class ManagerViews:
 
     def servers(self, step: int, job_type: str, limit: int, of: list[str] | None = None) -> list[Row]:
         """Return the agents (`of`: of these) that have a job type, and whether the step has failed on them."""
-        named = None if of is None else _json(of)
+        named = None if of is None else as_text(of)
         return self.conn.execute(SERVERS, (step, job_type, named, named, limit)).fetchall()
 
     # Numbers
@@ -332,7 +333,3 @@ def _agent_type(row: Row) -> AgentTypeView:
 def _values(text: str | None) -> dict[str, Any] | None:
     values: dict[str, Any] | None = None if text is None else msgspec.json.decode(text)
     return values
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
