@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from caroni_edge.chance import SystemChance
+from caroni_edge.base.chance import SystemChance
 from caroni_edge.transport.base import Arrived, Connected, Event
 from caroni_edge.transport.mqtt import MqttTransport
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType, load_job_type
-from caroni_edge.agent.keeperlink import KeeperLink
-from caroni_edge.agent.runner import JobEnded, JobOrder, Runner
+from caroni_edge.agent.processes.keeperlink import KeeperLink
+from caroni_edge.agent.processes.runner import JobEnded, JobOrder, Runner
 
 JOB_TYPES = {
     "bash -e script": """\

@@ -25,10 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.agent import api as agent_api
+from caroni_edge.agent.pages import api as agent_api
 from caroni_edge.manager.store import Store as ManagerStore
-from caroni_edge.manager.templates import load_templates
-from caroni_edge.startup import DATABASE
+from caroni_edge.manager.templates.library import load_templates
+from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import open_database
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import start

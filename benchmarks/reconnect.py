@@ -29,11 +29,11 @@ import yaml
 
 from caroni_edge.agent.daemon import make_reactor
 from caroni_edge.agent.jobtypes import load_job_types
-from caroni_edge.agent.runner import JobEnded, JobOrder
+from caroni_edge.agent.processes.runner import JobEnded, JobOrder
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.config import load_agent
-from caroni_edge.service import Service, Stop
-from caroni_edge.startup import connect, open_node
+from caroni_edge.node.service import Service, Stop
+from caroni_edge.node.startup import connect, open_node
 from tests.brokers import Mosquitto
 from tests.e2e.daemons import Daemon
 from tests.support import wait_until

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from caroni_edge.broker import EmbeddedBroker
+from caroni_edge.demo.broker import EmbeddedBroker
 from tests.brokers import BrokerProcess, Client, Mosquitto, RunningBroker
 from tests.other_brokers import Nats, RabbitMq
 

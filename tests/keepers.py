@@ -12,7 +12,7 @@ from typing import Any
 
 from caroni_edge.agent.keeper.processes import MARK, began, marked
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
-from caroni_edge.agent.keeperlink import keeper_command
+from caroni_edge.agent.processes.keeperlink import keeper_command
 from tests.support import wait_until
 
 TIMEOUT_S = 20.0

@@ -6,9 +6,9 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from caroni_edge.manager.expressions import ExpressionProblem, compile_text
-from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
-from caroni_edge.values import parse_type
+from caroni_edge.manager.templates.expressions import ExpressionProblem, compile_text
+from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
+from caroni_edge.values.parsing import parse_type
 
 Job = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Does a job: job type and inputs in, outputs out."""

@@ -10,21 +10,23 @@ from typing import Any, TypeVar
 
 import httpx
 
-from caroni_edge.agent import api as agent_api
-from caroni_edge.agent.api import AgentApi
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.chance import SeededChance
+from caroni_edge.agent.pages import api as agent_api
+from caroni_edge.agent.pages.api import AgentApi
+from caroni_edge.base.chance import SeededChance
+from caroni_edge.base.moment import Moment
 from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.delivery.events import Events
-from caroni_edge.documents import Problem
-from caroni_edge.manager import api as manager_api
-from caroni_edge.manager.api import ManagerApi
+from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.context import Context, ManagerSettings
 from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.pages import api as manager_api
+from caroni_edge.manager.pages.api import ManagerApi
+from caroni_edge.manager.pages.views import ManagerViews, Plans
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
-from caroni_edge.manager.templates import Templates, load_templates
-from caroni_edge.manager.views import ManagerViews, Plans
+from caroni_edge.manager.templates.library import Templates, load_templates
+from caroni_edge.node.reactor import Notices
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
     JobOffer,
@@ -37,12 +39,11 @@ from caroni_edge.protocol.messages import (
     Trigger,
 )
 from caroni_edge.protocol.topics import PresenceOf, Topics
-from caroni_edge.reactor import Moment, Notices
 from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeView
-from tests.unit.agent_bench import Bench
+from tests.unit.agent.bench import Bench
 
 Result = TypeVar("Result")
 

@@ -5,17 +5,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.cwltypes import SCALAR_NAMES
-from caroni_edge.documents import Document, Findings, Problem, Problems
-from caroni_edge.manager.cwl import features
-from caroni_edge.manager.cwl.extent import MOST_STEPS
-from caroni_edge.manager.cwl.features import Fields
-from caroni_edge.manager.cwl.process import MOST_NESTED
-from caroni_edge.manager.cwl.wiring import Wiring
-from caroni_edge.manager.cwl.workflow import read_workflow
-from caroni_edge.manager.expressions import LIMIT_CHARACTERS
-from caroni_edge.manager.scatter import MOST_INSTANCES
+from caroni_edge.documents.documents import Document, Findings, Problem, Problems
+from caroni_edge.manager.templates.cwl import features
+from caroni_edge.manager.templates.cwl.extent import MOST_STEPS
+from caroni_edge.manager.templates.cwl.features import Fields
+from caroni_edge.manager.templates.cwl.process import MOST_NESTED
+from caroni_edge.manager.templates.cwl.wiring import Wiring
+from caroni_edge.manager.templates.cwl.workflow import read_workflow
+from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS
+from caroni_edge.manager.workflows.scatter import MOST_INSTANCES
 from caroni_edge.protocol.messages import LONGEST_NAME, VALUES_LIMIT_BYTES
+from caroni_edge.values.types import SCALAR_NAMES
 
 Keys = tuple[str | int, ...]
 

@@ -19,8 +19,8 @@ import click
 import caroni_edge.agent.lifecycle
 import caroni_edge.manager.lifecycle
 from caroni_edge import cli
+from caroni_edge.base.states import mermaid
 from caroni_edge.protocol.schema import json_schema
-from caroni_edge.states import mermaid
 from tools import asyncapi, cwl_table
 
 DOCS = Path(__file__).parents[1] / "docs"

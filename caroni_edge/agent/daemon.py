@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from caroni_edge.agent.jobtypes import JobTypes, load_job_types
+from caroni_edge.agent.processes.runner import JobEnded, Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.runner import JobEnded, Runner
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store
 from caroni_edge.config import AgentConfig, load_agent
-from caroni_edge.daemon import Daemon, say_errors
-from caroni_edge.node import Node
-from caroni_edge.startup import connect, open_node, watch_disk
+from caroni_edge.node.daemon import Daemon, say_errors
+from caroni_edge.node.node import Node
+from caroni_edge.node.startup import connect, open_node, watch_disk
 
 
 class AgentDaemon(Daemon[AgentConfig]):
@@ -32,7 +32,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble)
         if config.web is not None:
-            from caroni_edge.agent.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
+            from caroni_edge.agent.pages.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
 
             opened.enter_context(serve(config, node, self.service, self._reactor, runner, lambda: self._types))
         self.service.supervise("runner", runner.run)

@@ -1,4 +1,4 @@
-"""The states of a job, its data and an offer, as tables. Code only applies them (`caroni_edge.states.advance`)."""
+"""The states of a job, its data and an offer, as tables. Code only applies them (`base/states.py`)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

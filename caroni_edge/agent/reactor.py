@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from caroni_edge.agent.demands import Demands
-from caroni_edge.agent.intake import UNKNOWN_JOB, Intake
+from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
+from caroni_edge.agent.jobs.ledger import Ledger, status_of
+from caroni_edge.agent.jobs.slots import Deeds, Slots
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.ledger import Ledger, status_of
 from caroni_edge.agent.lifecycle import JOB, JobState
-from caroni_edge.agent.offers import Offers
-from caroni_edge.agent.presence import PresenceSaid
-from caroni_edge.agent.reconcile import Reconciliation
-from caroni_edge.agent.refusals import Refusals
+from caroni_edge.agent.offers.demands import Demands
+from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.peers.presence import PresenceSaid
+from caroni_edge.agent.peers.reconcile import Reconciliation
+from caroni_edge.agent.processes.port import JobEnded, JobRunner
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import AgentSettings, InForce
-from caroni_edge.agent.shares import Shares
-from caroni_edge.agent.slots import Deeds, Slots
 from caroni_edge.agent.store import Store
-from caroni_edge.agent.work import JobEnded, JobRunner
+from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.node.reactor import Forgotten, Outbox
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
@@ -36,7 +38,6 @@ from caroni_edge.protocol.messages import (
     OfferReject,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request, Topics
-from caroni_edge.reactor import Chance, Forgotten, Moment, Outbox
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class AgentParts:
 
 
 class AgentReactor:
-    """Implements `caroni_edge.reactor.Reactor` for an agent, and the commands of its API."""
+    """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API."""
 
     def __init__(self, parts: AgentParts) -> None:
         """Put the parts together."""

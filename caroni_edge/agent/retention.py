@@ -9,8 +9,8 @@ from math import inf
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
-from caroni_edge.allowance import Allowance
-from caroni_edge.reactor import Moment
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.allowance import Allowance
 
 log = logging.getLogger(__name__)
 

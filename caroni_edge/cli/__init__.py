@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from caroni_edge import __version__
-from caroni_edge.errors import CaroniError
+from caroni_edge.base.errors import CaroniError
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from caroni_edge.errors import CaroniError, UsageError
+from caroni_edge.base.errors import CaroniError, UsageError
 
 Role = Literal["manager", "agent"]
 P = ParamSpec("P")

@@ -4,7 +4,7 @@ import signal
 
 import click
 
-from caroni_edge.errors import CaroniError
+from caroni_edge.base.errors import CaroniError
 
 
 class BrokerEnded(CaroniError):
@@ -21,7 +21,7 @@ def broker(port: int) -> None:
     Any user name and password are taken; without a user name nothing is queued. It keeps nothing over a restart, so it
     is not for production: use mosquitto there (config/mosquitto/ has an example).
     """
-    from caroni_edge.broker import EmbeddedBroker  # noqa: PLC0415
+    from caroni_edge.demo.broker import EmbeddedBroker  # noqa: PLC0415
 
     with EmbeddedBroker(port=port) as running:
         for number in (signal.SIGTERM, signal.SIGINT):

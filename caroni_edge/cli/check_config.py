@@ -11,7 +11,7 @@ from typing import Final, Literal
 import click
 
 from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, Key, load_agent, load_manager
-from caroni_edge.documents import Problem, Problems, in_order, load
+from caroni_edge.documents.documents import Problem, Problems, in_order, load
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Checked:
 
 
 def _manager(path: Path) -> Iterable[Problem]:
-    from caroni_edge.manager.templates import load_templates  # noqa: PLC0415
+    from caroni_edge.manager.templates.library import load_templates  # noqa: PLC0415
 
     templates = load_templates(load_manager(path, os.environ).templates)
     warnings = [problem for template in templates.loaded.values() for problem in template.warnings]
@@ -50,7 +50,7 @@ def _agent(path: Path) -> Iterable[Problem]:
 
 
 def _template(path: Path) -> Iterable[Problem]:
-    from caroni_edge.manager.templates import check_file  # noqa: PLC0415
+    from caroni_edge.manager.templates.library import check_file  # noqa: PLC0415
 
     return check_file(path)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
+from caroni_edge.base.errors import CaroniError, UsageError
 from caroni_edge.cli._api_client import Api, Options, Role
 from caroni_edge.cli.check_config import node_role
 from caroni_edge.config import AgentConfig, ManagerConfig, load_agent, load_manager
-from caroni_edge.errors import CaroniError, UsageError
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -34,8 +34,8 @@ def forget(peer: str, config: Path, as_json: bool) -> None:
     cleared as far as the broker lets this node. A running node is asked by its API; of one that is stopped the database
     is worked on directly. A peer that does come back is met anew.
     """
+    from caroni_edge.node.startup import AlreadyRunning  # noqa: PLC0415
     from caroni_edge.protocol.topics import OTHER, peer_id  # noqa: PLC0415
-    from caroni_edge.startup import AlreadyRunning  # noqa: PLC0415
 
     loaded = load_manager(config, os.environ) if node_role(config) == "manager" else load_agent(config, os.environ)
     others = OTHER[loaded.role]
@@ -57,7 +57,7 @@ def text(answer: Any) -> str:
 
 
 def _in_database(config: ManagerConfig | AgentConfig, peer: str) -> dict[str, Any]:
-    from caroni_edge import offline  # noqa: PLC0415
+    from caroni_edge.node import offline  # noqa: PLC0415
     from caroni_edge.protocol.topics import OTHER  # noqa: PLC0415
 
     quiet = replace(config, log=replace(config.log, level="error"))

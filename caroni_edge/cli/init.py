@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from caroni_edge.errors import UsageError
+from caroni_edge.base.errors import UsageError
 
 STARTER = {"manager": ("manager.yaml", "templates"), "agent": ("agent.yaml", "jobtypes")}
 """What each role gets of the package's examples: files and directories."""

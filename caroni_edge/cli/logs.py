@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from caroni_edge.base.errors import UsageError
 from caroni_edge.cli._api_client import Api, manager_api, part, split_step
-from caroni_edge.errors import UsageError
 
 POLL_S = 0.3
 QUIET_POLLS = 7

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from caroni_edge.errors import UsageError
+from caroni_edge.base.errors import UsageError
 
 TAKEN_WITHIN_S = 10.0
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -31,11 +31,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print the id as JSON too.")
 def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_json: bool, **options: Any) -> None:
     """Start a workflow from TEMPLATE, over MQTT, and print its id."""
-    from caroni_edge.chance import SystemChance  # noqa: PLC0415
+    from caroni_edge.base.chance import SystemChance  # noqa: PLC0415
+    from caroni_edge.client.submission import Submission  # noqa: PLC0415
     from caroni_edge.protocol.codec import encode  # noqa: PLC0415
     from caroni_edge.protocol.messages import TRIGGER_LIMIT_BYTES, Trigger, is_segment  # noqa: PLC0415
     from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
-    from caroni_edge.submission import Submission  # noqa: PLC0415
 
     workflow = options["workflow"] or SystemChance().new_id()
     for name, word in (("--manager", options["manager"]), ("--id", workflow), ("--topic-root", options["topic_root"])):
@@ -79,7 +79,7 @@ def broker_config(
 
 def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int:
     """Print the id when the manager has taken the workflow, then (`wait`) its way to the end; return the status."""
-    from caroni_edge.submission import ENDS  # noqa: PLC0415
+    from caroni_edge.client.submission import ENDS  # noqa: PLC0415
 
     gone: list[str] = []
     events = submission.events(TAKEN_WITHIN_S, gone.append)
@@ -144,7 +144,7 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    from caroni_edge.documents import load  # noqa: PLC0415
+    from caroni_edge.documents.documents import load  # noqa: PLC0415
 
     document = load(path)
     if not isinstance(document.value, dict):

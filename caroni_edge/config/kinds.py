@@ -9,8 +9,8 @@ from typing import Any
 from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.model import EVERYBODY, Secret
 from caroni_edge.config.units import duration, size
-from caroni_edge.jsontext import shown
 from caroni_edge.protocol.messages import is_segment
+from caroni_edge.values.json import shown
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd tells a service its credentials (systemd.exec(5), LoadCredential=)."""

@@ -18,7 +18,7 @@ from caroni_edge.config.model import (
 )
 from caroni_edge.config.reading import Reader, Values
 from caroni_edge.config.sources import overlay
-from caroni_edge.documents import Problem, Problems, load
+from caroni_edge.documents.documents import Problem, Problems, load
 
 _MANAGER: Final = tree(MANAGER_KEYS)
 _AGENT: Final = tree(AGENT_KEYS)

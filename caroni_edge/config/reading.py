@@ -5,8 +5,8 @@ from typing import Any
 from caroni_edge.config.keys import NAMES, SWITCHES, Key, Section
 from caroni_edge.config.kinds import Place
 from caroni_edge.config.sources import Sources
-from caroni_edge.documents import Problem, nearest
-from caroni_edge.jsontext import shown
+from caroni_edge.documents.documents import Problem, nearest
+from caroni_edge.values.json import shown
 
 Values = dict[str, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.config.keys import NAMES, Key, Section
-from caroni_edge.documents import Document, Problem, Problems, nearest, parse
+from caroni_edge.documents.documents import Document, Problem, Problems, nearest, parse
 
 PREFIX = "CARONI_EDGE_"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from caroni_edge.jsontext import shown
+from caroni_edge.values.json import shown
 
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES_PER_UNIT = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from caroni_edge.reactor import Chance
+from caroni_edge.base.moment import Chance
 
 ADD = "INSERT INTO events (topic, body) VALUES (?, ?)"
 AFTER = "SELECT seq, topic, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"

@@ -13,6 +13,7 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.outbox import OutboxRows, Row
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
 from caroni_edge.protocol.messages import (
@@ -23,7 +24,6 @@ from caroni_edge.protocol.messages import (
     LinkReset,
     Position,
 )
-from caroni_edge.reactor import Chance
 
 WINDOW_FRAMES = 32
 ACK_WITHIN_S = 0.05

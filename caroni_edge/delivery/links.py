@@ -6,10 +6,10 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.link import Link
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.protocol.messages import Frame, LinkMessage
-from caroni_edge.reactor import Chance
 
 
 class Links:

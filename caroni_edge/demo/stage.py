@@ -16,8 +16,8 @@ from types import TracebackType
 import httpx
 import yaml
 
-from caroni_edge.broker import EmbeddedBroker
-from caroni_edge.errors import CaroniError
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.demo.broker import EmbeddedBroker
 
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0

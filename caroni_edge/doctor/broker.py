@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
-from caroni_edge.chance import SystemChance
+from caroni_edge.base.chance import SystemChance
 from caroni_edge.config import BrokerConfig, NodeConfig
 from caroni_edge.doctor import access, daemon, limits
 from caroni_edge.doctor.database import State

@@ -13,7 +13,7 @@ import msgspec
 
 from caroni_edge.config import NodeConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
-from caroni_edge.startup import DATABASE
+from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import DatabaseCorrupt
 from caroni_edge.storage.migrations import DatabaseNewer, refuse_newer
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caroni_edge.chance import SystemChance
+from caroni_edge.base.chance import SystemChance
 from caroni_edge.config import BrokerConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.doctor.probe import Gone, Probe

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from caroni_edge.base.moment import Chance
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.store import Store
+from caroni_edge.node.reactor import Notices, Outbox
 from caroni_edge.protocol.topics import Topics
-from caroni_edge.reactor import Chance, Notices, Outbox
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from math import inf
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig, load_manager
-from caroni_edge.daemon import Daemon, say_errors
 from caroni_edge.manager.context import Context, ManagerSettings
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
-from caroni_edge.manager.templates import Templates, load_templates
-from caroni_edge.node import ASK_OPEN_PEERS_EVERY_S, Node
-from caroni_edge.startup import connect, open_node, watch_disk
+from caroni_edge.manager.templates.library import Templates, load_templates
+from caroni_edge.node.daemon import Daemon, say_errors
+from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
+from caroni_edge.node.startup import connect, open_node, watch_disk
 
 
 class ManagerDaemon(Daemon[ManagerConfig]):
@@ -31,7 +31,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._reactor = make_reactor(node, settings(config), self._templates)
         node.attach(self._reactor)
         if config.web is not None:
-            from caroni_edge.manager.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
+            from caroni_edge.manager.pages.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
 
             opened.enter_context(serve(config, node, self.service, self._reactor, lambda: self._templates))
         watch_disk(self.service, config.state_dir, opened, self._on_disk)

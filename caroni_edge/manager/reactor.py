@@ -5,21 +5,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from caroni_edge.manager.attempts import Attempts
+from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context, ManagerSettings
-from caroni_edge.manager.demand import Demand
-from caroni_edge.manager.engine import Engine
-from caroni_edge.manager.fleet import Fleet
-from caroni_edge.manager.joblogs import LOG_LIMIT_BYTES, JobLogs
-from caroni_edge.manager.jobs import Jobs
-from caroni_edge.manager.placing import Placing
-from caroni_edge.manager.policy import First
-from caroni_edge.manager.reconcile import Reconciliation
+from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, JobLogs
+from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.offers.demand import Demand
+from caroni_edge.manager.offers.placing import Placing
+from caroni_edge.manager.offers.policy import First
+from caroni_edge.manager.peers.fleet import Fleet
+from caroni_edge.manager.peers.reconcile import Reconciliation
+from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.retention import Retention
-from caroni_edge.manager.stalls import Stalls
 from caroni_edge.manager.store.workflows import WorkflowRow
-from caroni_edge.manager.templates import Templates
-from caroni_edge.manager.triggers import Refused, Triggers
+from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.triggers.triggers import Refused, Triggers
+from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import decode_notice
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -34,7 +36,6 @@ from caroni_edge.protocol.messages import (
     Trigger,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request
-from caroni_edge.reactor import Forgotten, Moment
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ __all__ = ["LOG_LIMIT_BYTES", "ManagerReactor"]
 
 
 class ManagerReactor:
-    """Implements `caroni_edge.reactor.Reactor` for a manager, and the commands of its API."""
+    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API."""
 
     def __init__(self, context: Context, templates: Templates) -> None:
         """Put the parts together."""

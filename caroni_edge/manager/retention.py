@@ -3,9 +3,9 @@
 import logging
 from math import inf
 
-from caroni_edge.allowance import Allowance
+from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
-from caroni_edge.reactor import Moment
+from caroni_edge.node.allowance import Allowance
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from caroni_edge.errors import CaroniError
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.protocol.messages import LINK_VERSION, Frame, LinkMessage, Message, is_job
 
 FRAME_LIMIT_BYTES = 64 * 1024

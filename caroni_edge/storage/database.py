@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caroni_edge.errors import CaroniError
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.storage.migrations import Role, migrate
 
 # Errors that are no statement's fault: on these SQLite may have rolled the whole transaction back by itself.

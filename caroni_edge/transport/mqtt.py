@@ -19,7 +19,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from caroni_edge.failpoints import failpoint
+from caroni_edge.base.failpoints import failpoint
 from caroni_edge.transport import failures
 from caroni_edge.transport.base import (
     MOST_IN_FLIGHT,

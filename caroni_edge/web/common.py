@@ -10,9 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import RawBody
 from litestar.response import Redirect
 
+from caroni_edge.node.reactor import UnknownPeer
 from caroni_edge.protocol.topics import Role as PeerRole
 from caroni_edge.protocol.topics import peer_id
-from caroni_edge.reactor import UnknownPeer
 from caroni_edge.web import metrics
 from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
 from caroni_edge.web.pages import login_page

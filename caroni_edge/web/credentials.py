@@ -7,8 +7,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import Secret
-from caroni_edge.errors import CaroniError
 
 log = logging.getLogger(__name__)
 

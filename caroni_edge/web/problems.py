@@ -9,8 +9,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
-from caroni_edge.errors import CaroniError
-from caroni_edge.service import Busy
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.node.service import Busy
 from caroni_edge.storage.database import StorageFailed
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import uvicorn
 
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import WebConfig
-from caroni_edge.errors import CaroniError
 from caroni_edge.web.app import make_app
 from caroni_edge.web.auth import Accounts, Gate
 from caroni_edge.web.site import Site, Supervisor

@@ -7,8 +7,9 @@ from socket import gethostname
 from typing import Any, Literal, Protocol, TypeVar
 
 from caroni_edge import __version__
-from caroni_edge.node import Node
-from caroni_edge.reactor import Forgotten, Moment
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.node import Node
+from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.metrics import Metric
 from caroni_edge.web.readers import Readers
 
@@ -16,14 +17,14 @@ Result = TypeVar("Result")
 
 
 class Commands(Protocol):
-    """How a request changes something: in the node's own thread (`caroni_edge.service.Service`)."""
+    """How a request changes something: in the node's own thread (`caroni_edge.node.service.Service`)."""
 
     def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
         """Run `work` within a batch, and return its result when it is committed."""
 
 
 class Supervisor(Protocol):
-    """Runs a thread whose failure ends the daemon (`caroni_edge.service.Service`)."""
+    """Runs a thread whose failure ends the daemon (`caroni_edge.node.service.Service`)."""
 
     def supervise(self, name: str, work: Callable[[], None]) -> Any:
         """Run `work` in a thread of this name, and return the thread."""

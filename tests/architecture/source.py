@@ -41,7 +41,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Return the file's path below the root: `caroni_edge/node.py`."""
+        """Return the file's path below the root: `caroni_edge/node/node.py`."""
         return self.path.relative_to(ROOT).as_posix()
 
     @property

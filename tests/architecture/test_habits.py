@@ -10,13 +10,13 @@ from tests.architecture.source import PACKAGE, ROOT, Source, calls, functions, l
 SQL_PLACES = (
     "storage",
     "delivery",
-    "identity",
-    "dispatch",
+    "node.identity",
+    "node.dispatch",
     "manager.store",
     "agent.store",
     # Pages only read, on connections of their own.
-    "manager.views",
-    "agent.views",
+    "manager.pages.views",
+    "agent.pages.views",
     "web.metrics",
     "doctor.database",
 )

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from caroni_edge.failpoints import PLACES, VARIABLE
+from caroni_edge.base.failpoints import PLACES, VARIABLE
 from tests.chaos.network import DOWN, UP
 from tests.chaos.stage import Member, Stage
 from tests.chaos.trace import Trace

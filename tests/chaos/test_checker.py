@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from caroni_edge.startup import DATABASE
+from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import open_database
 from tests.chaos.checker import check
 from tests.chaos.stage import Member, Stage

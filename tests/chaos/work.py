@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from caroni_edge.startup import DATABASE
+from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import open_reader
 from caroni_edge.transport.base import Arrived, Connected, Event
 from caroni_edge.transport.mqtt import MqttTransport

@@ -18,11 +18,11 @@ from cwltool.errors import WorkflowException
 from cwltool.factory import Callable, Factory, WorkflowStatus
 
 from caroni_edge.manager.lifecycle import Workflow
-from caroni_edge.manager.plan import Plan
-from caroni_edge.manager.templates import load_template
+from caroni_edge.manager.templates.library import load_template
+from caroni_edge.manager.templates.plan import Plan
 from tests.cwl.work import JobFailed, do
 from tests.reference import Failed, evaluate
-from tests.unit.manager_bench import Bench
+from tests.unit.manager.bench import Bench
 
 HERE = Path(__file__).parent
 CASES = HERE / "cases"

@@ -11,7 +11,7 @@ from cwl_utils.expression import do_eval
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from caroni_edge.manager.expressions import ExpressionProblem, compile_text
+from caroni_edge.manager.templates.expressions import ExpressionProblem, compile_text
 
 BAR = {"baz": "zab1", "b az": 2, "b'az": True, 'b"az': None, "buz": ["a", ["b", {"length": 3}], 1.5], "length": 7}
 INPUTS: dict[str, Any] = {"bar": BAR, "list": [BAR, [], None, False], "length": [1, 2], "a_1": "$(inputs.bar) \\"}

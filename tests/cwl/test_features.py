@@ -3,8 +3,8 @@
 import cwl_utils.parser.cwl_v1_2 as cwl
 import pytest
 
-from caroni_edge.manager.cwl import features
-from caroni_edge.manager.cwl.features import Fields
+from caroni_edge.manager.templates.cwl import features
+from caroni_edge.manager.templates.cwl.features import Fields
 
 OF_A_DOCUMENT = {"$namespaces", "$schemas"}
 

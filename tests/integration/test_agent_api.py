@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.documents import Problem
-from tests.unit.agent_bench import job_type
+from caroni_edge.documents.documents import Problem
+from tests.unit.agent.bench import job_type
 from tests.web_bench import AgentBench, Client, serve_agent
 
 

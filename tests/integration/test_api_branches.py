@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.manager.templates import load_templates
+from caroni_edge.manager.templates.library import load_templates
 from tests.web_bench import Client, ManagerBench, serve_manager
 
 JOB = "{class: Operation, inputs: {p: string}, outputs: {y: string}, hints: {JobType: {name: foojob0}}}"

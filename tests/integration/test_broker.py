@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from caroni_edge.broker import BrokerNotStarted, EmbeddedBroker
+from caroni_edge.demo.broker import BrokerNotStarted, EmbeddedBroker
 from caroni_edge.transport.base import Arrived
 from tests.conftest import MakeClient
 

@@ -9,14 +9,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.cli import logs as logs_command
 from caroni_edge.cli import main
 from caroni_edge.cli._api_client import Api, Options, plain, split_step, table
 from caroni_edge.cli.drain import drain, finish
 from caroni_edge.config import WebConfig
-from caroni_edge.errors import CaroniError
-from caroni_edge.manager import views
-from caroni_edge.manager.templates import load_templates
+from caroni_edge.manager.pages import views
+from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.protocol.messages import JobLog
 from caroni_edge.web.server import WebServer
 from tests.support import free_port

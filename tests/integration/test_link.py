@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.chance import SystemChance
-from caroni_edge.node import Node, Parts
+from caroni_edge.base.chance import SystemChance
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.node import Node, Parts
+from caroni_edge.node.service import Service, Stop
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode
 from caroni_edge.protocol.messages import JobKill
 from caroni_edge.protocol.topics import Role, Topics
-from caroni_edge.reactor import Moment
-from caroni_edge.service import Service, Stop
 from caroni_edge.storage.database import open_database
 from caroni_edge.transport.base import Will
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import BrokerProcess, RunningBroker
 from tests.support import wait_until
-from tests.unit.node_bench import NOTES, ScriptedReactor
+from tests.unit.node.bench import NOTES, ScriptedReactor
 
 MOST_S = 60.0
 

@@ -16,8 +16,8 @@ import pytest
 from caroni_edge.agent.jobtypes import load_job_type
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read
-from caroni_edge.agent.keeperlink import keeper_environment
-from caroni_edge.agent.runner import JobEnded, JobOrder, Runner
+from caroni_edge.agent.processes.keeperlink import keeper_environment
+from caroni_edge.agent.processes.runner import JobEnded, JobOrder, Runner
 from tests.keepers import Keeper, end_all, is_alive, keepers_of
 from tests.support import wait_until
 
@@ -341,7 +341,7 @@ def test_a_directory_for_which_there_is_no_space(agent: Agent, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("caroni_edge.agent.workspace.write", full)
+    monkeypatch.setattr("caroni_edge.agent.processes.workspace.write", full)
     ended = agent.run("job12345", WAIT)
     assert (ended.no_space, ended.started) == (True, None)
     assert ended.reason == "could not be started: its directory cannot be made: No space left on device"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from caroni_edge.node import Call
+from caroni_edge.node.node import Call
 from caroni_edge.protocol.messages import JobStatusRequest
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent, Manager, Member

@@ -7,7 +7,7 @@ from copy import copy
 from functools import cache
 from random import Random
 
-from caroni_edge.agent.runner import JobEnded, JobOrder
+from caroni_edge.agent.processes.runner import JobEnded, JobOrder
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 

@@ -9,19 +9,20 @@ from random import Random
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.processes.runner import JobEnded
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.runner import JobEnded
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store as AgentStore
-from caroni_edge.chance import SeededChance
+from caroni_edge.base.chance import SeededChance
+from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.manager.daemon import make_reactor
 from caroni_edge.manager.reactor import ManagerReactor
-from caroni_edge.manager.templates import Templates
-from caroni_edge.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, Parts
+from caroni_edge.manager.templates.library import Templates
+from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, Parts
+from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics
-from caroni_edge.reactor import Moment, Reactor
 from caroni_edge.storage.database import Database
 from caroni_edge.transport.base import Arrived, Event, Will
 from caroni_edge.transport.memory import MemoryBroker, MemoryTransport

@@ -8,23 +8,23 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
-from caroni_edge.agent.offers import Offers
+from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.reactor import AgentReactor
-from caroni_edge.agent.slots import Slots
 from caroni_edge.agent.store.offers import Offers as OfferRows
+from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
-from caroni_edge.manager.attempts import Attempts
-from caroni_edge.manager.demand import Demand
-from caroni_edge.manager.fleet import Fleet
-from caroni_edge.manager.jobs import Jobs
-from caroni_edge.manager.reconcile import Reconciliation
+from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.offers.demand import Demand
+from caroni_edge.manager.peers.fleet import Fleet
+from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
-from caroni_edge.node import Call, Node
+from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.node.connection import Session
+from caroni_edge.node.node import Call, Node
 from caroni_edge.protocol.codec import decode_envelope, encode
 from caroni_edge.protocol.messages import Frame
-from caroni_edge.reactor import Moment
-from caroni_edge.session import Session
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
 from tests.variants import Variants, instead

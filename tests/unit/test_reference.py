@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
+from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
 from tests.reference import Failed, evaluate, expected, join, random_inputs, random_plan
-from tests.unit.manager_bench import given, out
+from tests.unit.manager.bench import given, out
 
 A, B = given("a"), given("b")
 

@@ -34,7 +34,7 @@ from caroni_edge.agent.keeper.records import (
     read,
     write_end,
 )
-from caroni_edge.failpoints import failpoint
+from caroni_edge.base.failpoints import failpoint
 
 GRACE_S = 5.0
 """Between SIGTERM and SIGKILL."""

@@ -10,7 +10,7 @@ from typing import Literal
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from caroni_edge.errors import CaroniError
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.storage.migrations.agent import agent
 from caroni_edge.storage.migrations.delivery import delivery
 from caroni_edge.storage.migrations.manager import manager

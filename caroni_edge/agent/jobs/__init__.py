@@ -1,0 +1,1 @@
+"""Jobs of this agent, from their acceptance to their end."""

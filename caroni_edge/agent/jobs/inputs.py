@@ -1,0 +1,38 @@
+"""Whether inputs fit a job type."""
+
+from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.documents.documents import nearest
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
+from caroni_edge.values.parsing import canonical
+
+
+def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
+    """Return why inputs do not fit a job type, for people; None when they do.
+
+    Args:
+        job_type: Declares names and types.
+        inputs: Those that are known.
+        all_there: No other will come: one that is missing must be optional.
+    """
+    for name, value in inputs.items():
+        kind = job_type.inputs.get(name)
+        if kind is None:
+            return f'job type {job_type.name} has no input "{name}"{nearest(name, job_type.inputs)}'
+        if wrong := kind.mismatch(value):
+            return f'input "{name}" of job type {job_type.name}: {wrong}'
+    if all_there:
+        for name, kind in job_type.inputs.items():
+            if name not in inputs and not kind.optional:
+                return f'job type {job_type.name} needs the input "{name}" ({kind}), which is missing'
+    try:
+        size_bytes = len(canonical(inputs).encode())
+    except ValueError as error:
+        return f"the inputs cannot be used: one {error}"
+    if size_bytes > VALUES_LIMIT_BYTES:
+        return f"the inputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together"
+    return None
+
+
+def completed(job_type: JobType, inputs: Values) -> Values:
+    """Return inputs that fit, with null for the optional ones that are missing."""
+    return {name: inputs.get(name) for name in job_type.inputs}

@@ -1,0 +1,157 @@
+"""Jobs that come: what is taken, what is declined and why, and the data that comes later."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from caroni_edge.agent.jobs.inputs import misfit
+from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
+from caroni_edge.agent.lifecycle import JobEvent, JobState, Offer
+from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.offers.room import look
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.offers import OfferRow
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.reactor import Outbox
+from caroni_edge.protocol.messages import JobAccepted, JobDataReady, OfferAccept, Placement
+
+log = logging.getLogger(__name__)
+
+NO_ROOM = "the agent has no room for it now"
+UNKNOWN_JOB = "unknown job"
+
+
+@dataclass(slots=True)
+class _Places:
+    ready: int = 0
+    waiting: int = 0
+
+    def have(self, *, data_ready: bool) -> bool:
+        """Tell whether there is a place of the right kind."""
+        return (self.ready if data_ready else self.waiting) > 0
+
+    def use(self, *, data_ready: bool) -> None:
+        """Fill a place."""
+        if data_ready:
+            self.ready -= 1
+        else:
+            self.waiting -= 1
+
+
+class _Room:
+    """Places for the jobs of one message: first those that its offer has reserved, then what else is free."""
+
+    def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
+        is_open = row is not None and row.state is Offer.OPEN
+        self._row = row if is_open else None
+        self._offered = _Places(row.ready, row.waiting) if row is not None and is_open else _Places()
+        self._look_for_free = look_for_free
+        self._free: _Places | None = None
+
+    def find(self, placed: Placement) -> bool:
+        """Fill a place with a job, if there is one for it."""
+        kind = placed.data_ready
+        is_offered = (
+            self._row is not None and placed.job_type == self._row.job_type and self._offered.have(data_ready=kind)
+        )
+        if not (is_offered and self._row is not None and self._row.reserves):
+            if not self._look().have(data_ready=kind):
+                return False
+            self._look().use(data_ready=kind)
+        if is_offered:
+            self._offered.use(data_ready=kind)
+        return True
+
+    def used(self) -> tuple[int, int]:
+        """Return how many of the offer's places are filled, ready and waiting."""
+        if self._row is None:
+            return 0, 0
+        return self._row.ready - self._offered.ready, self._row.waiting - self._offered.waiting
+
+    def _look(self) -> _Places:
+        if self._free is None:
+            self._free = self._look_for_free()
+            if self._row is not None and self._row.reserves:
+                # The jobs that fill the offer are in the database, and what it reserves still is too.
+                ready, waiting = self.used()
+                self._free.ready += ready
+                self._free.waiting += waiting
+        return self._free
+
+
+class Intake:
+    """Takes jobs, and their data."""
+
+    def __init__(
+        self, store: Store, outbox: Outbox, in_force: InForce, refusals: Refusals, offers: Offers, ledger: Ledger
+    ) -> None:
+        """Decide by the offers made, the room there is and the job types in force."""
+        self._store, self._outbox, self._in_force = store, outbox, in_force
+        self._refusals, self._offers, self._ledger = refusals, offers, ledger
+
+    def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
+        """A manager has jobs for an offer."""
+        row = self._store.offers.by_offer(manager, message.offer)
+        room = _Room(row, self._free)
+        taken = [placed.job for placed in message.jobs if self._take(manager, placed, room, at)]
+        if taken:
+            self._outbox.put(manager, JobAccepted(jobs=tuple(taken)))
+        self._offers.on_jobs(row, room.used(), len(message.jobs), last=message.last, at=at)
+
+    def on_data(self, manager: str, message: JobDataReady, at: Moment) -> None:
+        """The inputs of a job that was placed before they existed."""
+        row = self._store.jobs.by_job(message.job)
+        if row is None or row.manager != manager:
+            self._ledger.decline(manager, message.job, UNKNOWN_JOB)
+            return
+        if row.state is not JobState.PENDING:
+            self._ledger.stale(row, JobEvent.DATA_READY)
+            return
+        job_type = self._in_force.types.get(row.job_type)
+        if job_type is None:
+            why: str | None = f"the agent has no job type {row.job_type} any more"
+        else:
+            why = misfit(job_type, message.inputs, all_there=True)
+        if why is None:
+            self._ledger.bring_data(row, message.inputs)
+            return
+        self._ledger.end(row, JobEvent.DATA_REFUSED, at, tell=False, reason=why)
+        self._ledger.decline(manager, row.job, why, final=True)
+
+    def _take(self, manager: str, placed: Placement, room: _Room, at: Moment) -> bool:
+        """Add a job, or decline it; return whether it was added."""
+        if self._is_known(manager, placed.job):
+            return False
+        job_type = self._in_force.types.get(placed.job_type)
+        why = self._refusals.of_placement(manager, placed.job_type)
+        if why is None and job_type is not None:
+            why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
+        if why is not None:
+            self._ledger.decline(manager, placed.job, why, final=True)
+            return False
+        if not room.find(placed):
+            self._ledger.decline(manager, placed.job, self._refusals.of_all() or NO_ROOM)
+            return False
+        self._ledger.add(manager, placed, at)
+        return True
+
+    def _is_known(self, manager: str, job: str) -> bool:
+        row = self._store.jobs.by_job(job)
+        if row is None:
+            return False
+        record = {"action": "stale_placement", **ids(row)}
+        log.warning("ignored: a job that is here already, %s, was placed again", row.state, extra=record)
+        if row.manager == manager:
+            self._outbox.put(manager, status_of(row))
+        else:
+            self._ledger.decline(manager, job, "another manager has a job of that name here", final=True)
+        return True
+
+    def _free(self) -> _Places:
+        """Return what is free for jobs that come too late, or are more than was offered."""
+        if self._refusals.of_all():
+            return _Places()
+        found = look(self._store, self._in_force.settings)
+        return _Places(found.ready, found.waiting)

@@ -1,0 +1,233 @@
+"""Slots: which ready job runs next, what became of those that ran, and killing (docs/protocol.md, "Attempts")."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from caroni_edge.agent.jobs.inputs import completed, misfit
+from caroni_edge.agent.jobs.ledger import Ledger, decode_values, ids
+from caroni_edge.agent.lifecycle import JobEvent, JobState
+from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import JobRow, Running
+from caroni_edge.base.moment import Moment
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
+from caroni_edge.values.parsing import canonical
+
+log = logging.getLogger(__name__)
+
+STDERR_LIMIT_BYTES = 4096
+
+
+@dataclass
+class Deeds:
+    """What is to be done outside the database when the batch is committed.
+
+    Attributes:
+        recover: At a start of the process: the jobs that are running, in the database.
+        starts: Jobs that are running now, in the database.
+        kills: Jobs to kill, with the reason.
+        removals: Jobs of which nothing is to be kept.
+    """
+
+    recover: list[str] | None = None
+    starts: list[JobOrder] = field(default_factory=list)
+    kills: dict[str, str] = field(default_factory=dict)
+    removals: list[str] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """They are done, or not to be done."""
+        self.recover = None
+        self.starts.clear()
+        self.kills.clear()
+        self.removals.clear()
+
+
+class Slots:
+    """Gives slots to ready jobs, and takes them back."""
+
+    def __init__(self, store: Store, in_force: InForce, ledger: Ledger, shares: Shares, deeds: Deeds) -> None:
+        """Note in `deeds` what is to be done after the commit."""
+        self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
+        self._deeds = deeds
+        self._killed: frozenset[str] = frozenset()
+        self._unsaid: dict[str, float] = {}
+        self._in_step = False
+        self._ended: list[str] = []
+
+    def settle(self, at: Moment) -> None:
+        """Give free slots to ready jobs, and have those killed that are to be."""
+        if self._in_step:
+            self._shares.end(self._ended, at.now)
+        else:
+            self._shares.sync(self._store.jobs.running(), at.now)
+            self._in_step = True
+        self._ended.clear()
+        self._give(at)
+        self._kill()
+        self._say_running(at)
+
+    def next_due(self) -> float:
+        """Return when a manager is to hear that a job of its own runs."""
+        return next(iter(self._unsaid.values()), inf)
+
+    def lose_step(self) -> None:
+        """What is in memory may not be what is in the database: look again."""
+        self._in_step = False
+
+    def kills_done(self, jobs: frozenset[str]) -> None:
+        """These were handed to the runner: once is enough."""
+        self._killed |= jobs
+
+    # Start
+
+    def on_start(self) -> None:
+        """The process has started: what ran goes on, or has ended, and the runner finds out."""
+        self._deeds.recover = [job.job for job in self._store.jobs.running()]
+        if self._in_force.settings.say_running_after_s:
+            self._unsaid = dict.fromkeys(self._deeds.recover, -inf)
+
+    def _give(self, at: Moment) -> None:
+        queued: Counter[str] = Counter()
+        running = 0
+        for count in self._store.load.live():
+            if count.state == JobState.QUEUED:
+                queued[count.manager] += count.jobs
+            elif count.state == JobState.RUNNING:
+                running += count.jobs
+        self._shares.enter({*queued, *self._competing()}, at.now)
+        free = self._in_force.settings.slots - running
+        if free <= 0 or not queued:
+            return
+        standings = self._shares.standings(queued, at.now)
+        while free > 0 and queued:
+            manager = min(queued, key=lambda name: (standings[name], name))
+            row = self._store.jobs.next_ready(manager)
+            assert row is not None
+            if self._start(row, at):
+                standings[manager] += self._shares.cost(manager, row.job_type)
+                free -= 1
+            queued[manager] -= 1
+            if not queued[manager]:
+                del queued[manager]
+
+    def _competing(self) -> list[str]:
+        serves = self._in_force.settings.serves
+        return [manager for manager in self._store.demands.competing() if serves(manager)]
+
+    def _start(self, row: JobRow, at: Moment) -> bool:
+        """Start a job by the version of its type that is in force; return whether it holds a slot now."""
+        job_type = self._in_force.types.get(row.job_type)
+        inputs = decode_values(row.inputs)
+        if job_type is None:
+            why: str | None = f"the agent has no job type {row.job_type} any more"
+        else:
+            why = misfit(job_type, inputs, all_there=True)
+        if job_type is None or why is not None:
+            self._ledger.end(row, JobEvent.START_REFUSED, at, reason=why)
+            return False
+        facts: dict[str, Any] = {"begun": True, "started": at.date, "version": job_type.version}
+        wait_s = self._in_force.settings.say_running_after_s
+        if self._ledger.change(row, JobEvent.SLOT_GIVEN, tell=not wait_s, **facts) is None:
+            return False
+        if wait_s:
+            self._unsaid[row.job] = at.now + wait_s
+        self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
+        order = JobOrder(
+            job=row.job,
+            job_type=job_type,
+            inputs=completed(job_type, inputs),
+            workflow=row.workflow,
+            step=row.step,
+            attempt=row.attempt,
+            manager=row.manager,
+        )
+        self._deeds.starts.append(order)
+        return True
+
+    def _say_running(self, at: Moment) -> None:
+        """Tell managers of jobs that run for a while; they were noted in the order in which they are due."""
+        while self._unsaid and self.next_due() <= at.now:
+            job = next(iter(self._unsaid))
+            del self._unsaid[job]
+            row = self._store.jobs.by_job(job)
+            if row is not None and row.state is JobState.RUNNING:
+                self._ledger.tell(row)
+
+    # End
+
+    def on_ended(self, ended: JobEnded, at: Moment) -> None:
+        """A job's process has ended, or could not be started; a repeat changes nothing."""
+        self._unsaid.pop(ended.job, None)
+        row = self._store.jobs.by_job(ended.job)
+        if row is None:
+            log.warning("a job ended that nobody knows", extra={"action": "stale_job_ended", "job": ended.job})
+            self._deeds.removals.append(ended.job)
+            self._killed -= {ended.job}
+            return
+        event, facts = self._outcome(row, ended)
+        gives_back = ended.no_space and event is JobEvent.JOB_FAILED
+        row_now = self._ledger.end(row, event, at, tell=not gives_back, **facts)
+        if row_now is None:
+            return
+        if gives_back:
+            self._ledger.decline(row.manager, row.job, facts["reason"])
+            self._deeds.removals.append(row.job)
+        self._ended.append(row.job)
+        self._killed -= {row.job}
+        if event is JobEvent.JOB_COMPLETED:
+            self._store.records.completed(row.job_type)
+        elif event is JobEvent.JOB_FAILED:
+            self._store.records.failed(row.job_type, row.version or "")
+
+    def _outcome(self, row: JobRow, ended: JobEnded) -> tuple[JobEvent, dict[str, Any]]:
+        """Return what the end of a process means, and what is kept of it."""
+        facts: dict[str, Any] = {"exit_code": ended.exit_code, "started": ended.started}
+        facts["disk_bytes"] = ended.disk_bytes
+        facts["begun"] = ended.started is not None or ended.outputs is not None
+        if ended.ended is not None:
+            facts["ended"] = ended.ended
+        if ended.outputs is not None:
+            outputs, wrong = _sendable(ended.outputs)
+            if wrong is None:
+                # A job that completes while it is being killed has completed: its result is a result.
+                return JobEvent.JOB_COMPLETED, {**facts, "outputs": outputs}
+            facts["reason"] = wrong
+        facts.setdefault("reason", row.killed or ended.reason)
+        facts["stderr"] = _tail(ended.stderr)
+        return (JobEvent.JOB_KILLED if row.killed else JobEvent.JOB_FAILED), facts
+
+    # Kill
+
+    def kill(self, row: JobRow, reason: str, at: Moment) -> None:
+        """End a job: at once when it does not run, otherwise when its process is gone."""
+        if row.state is not JobState.RUNNING:
+            self._ledger.end(row, JobEvent.JOB_KILLED, at, reason=reason)
+        elif row.killed is None:
+            self._store.jobs.kill(row.id, reason)
+            log.info("killing the job: %s", reason, extra={"action": "job_kill", **ids(row)})
+
+    def _kill(self) -> None:
+        self._deeds.kills.update((job, why) for job, why in self._store.jobs.killed() if job not in self._killed)
+
+
+def _sendable(outputs: Values) -> tuple[str, str | None]:
+    """Return outputs as they are kept, and why they cannot be sent, if they cannot."""
+    try:
+        text = canonical(outputs)
+    except ValueError as error:
+        return "", f"the outputs cannot be sent: one {error}"
+    size_bytes = len(text.encode())
+    if size_bytes > VALUES_LIMIT_BYTES:
+        return "", f"the outputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together"
+    return text, None
+
+
+def _tail(stderr: str | None) -> str | None:
+    if stderr is None:
+        return None
+    return stderr.encode(errors="replace")[-STDERR_LIMIT_BYTES:].decode(errors="replace")

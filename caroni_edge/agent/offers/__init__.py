@@ -1,0 +1,1 @@
+"""What managers want, what this agent may take, and what it offers."""

@@ -1,0 +1,72 @@
+"""Notices: which managers are there, and what they want."""
+
+from caroni_edge.agent.lifecycle import Offer
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.demands import DemandRow
+from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.protocol.codec import decode_notice
+from caroni_edge.protocol.messages import JobFulfillmentRequest, Presence
+from caroni_edge.protocol.topics import Request, Topics
+
+
+class Demands:
+    """What is known of managers and of what they want; all of it may be late or lost."""
+
+    def __init__(self, store: Store, in_force: InForce, topics: Topics, chance: Chance) -> None:
+        """Keep what is heard in `store`."""
+        self._store, self._in_force, self._topics, self._chance = store, in_force, topics, chance
+        self._types_changed = False
+
+    def on_presence(self, manager: str, payload: bytes) -> Presence | None:
+        """A manager says whether it is there; return what it says, None when that has been cleared."""
+        if not payload:
+            self._store.managers.unknown(manager)
+            return None
+        presence = decode_notice(Presence, f"presence of {manager}", payload)
+        self._store.managers.seen(manager, online=presence.online)
+        return presence
+
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
+        """A manager says its whole demand for a job type."""
+        manager, job_type = topic.manager, topic.job_type
+        if self._in_force.types.get(job_type) is None:
+            return
+        where = f"{self._topics.root}/requests/{job_type}/{manager}"
+        wanted = decode_notice(JobFulfillmentRequest, where, payload) if payload else None
+        if wanted is None or not wanted.ready + wanted.waiting:
+            self._store.demands.end(manager, job_type)
+            return
+        others = min(_bound_to_others(wanted, self._in_force.settings.agent), wanted.ready + wanted.waiting)
+        due = self._offer_due(topic, wanted, at)
+        counts = (wanted.serial, wanted.ready, wanted.waiting, others, wanted.priority)
+        self._store.demands.say(DemandRow(manager, job_type, *counts, due))
+
+    def _offer_due(self, topic: Request, wanted: JobFulfillmentRequest, at: Moment) -> float:
+        """Return when this agent may offer: after a random share of the spread, if it is one of a waiting crowd."""
+        before = self._store.demands.get(topic.manager, topic.job_type)
+        if before and (before.serial == wanted.serial or before.offer_due > at.now):
+            return before.offer_due
+        if wanted.spread <= 0 or self._store.offers.state(topic.manager, topic.job_type) in {
+            Offer.OPEN,
+            Offer.ACCEPTED,
+        }:
+            return at.now
+        return at.now + wanted.spread * self._chance.random()
+
+    def reload(self) -> None:
+        """Job types may have gone: nobody tells about them any more."""
+        self._types_changed = True
+
+    def settle(self) -> None:
+        """Forget the demand for job types that have gone."""
+        if not self._types_changed:
+            return
+        self._types_changed = False
+        for job_type in self._store.demands.types():
+            if self._in_force.types.get(job_type) is None:
+                self._store.demands.end_type(job_type)
+
+
+def _bound_to_others(wanted: JobFulfillmentRequest, agent: str) -> int:
+    return sum(max(0, count) for names, count in wanted.only.items() if agent not in names.split(","))

@@ -1,0 +1,283 @@
+"""What to offer, to whom, and what becomes of offers (docs/protocol.md, "From a step to its result")."""
+
+import logging
+from collections.abc import Sequence
+from math import inf
+from typing import NamedTuple
+
+from caroni_edge.agent.lifecycle import OFFER, Offer, OfferEvent
+from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
+from caroni_edge.agent.offers.room import Kind, Room, look
+from caroni_edge.agent.offers.shares import Shares, Want, distribute
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.demands import ToOffer
+from caroni_edge.agent.store.offers import OfferRow
+from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.base.states import advance
+from caroni_edge.node.reactor import Outbox
+from caroni_edge.protocol.messages import JobOffer
+
+log = logging.getLogger(__name__)
+
+VALID_FOR_S = 10.0
+AGAIN_FIRST_S, AGAIN_MOST_S = 10.0, 300.0
+HOLD_S = 10.0
+"""After a reset a manager takes no offer before it knows what is here; after this time it is offered to anyway."""
+
+
+class Candidate(NamedTuple):
+    """A demand that an offer could be made for now, with how many places it has use for."""
+
+    demand: ToOffer
+    ready: int
+    waiting: int
+
+    @property
+    def kind(self) -> Kind:
+        """Manager and job type."""
+        return self.demand.manager, self.demand.job_type
+
+    @property
+    def reserves(self) -> bool:
+        """Whether the places would be kept free: not for who is away, or did not answer the last time."""
+        return not self.demand.ran_out and self.demand.online != 0
+
+
+class Offers:
+    """One offer at most is open for each manager and job type."""
+
+    def __init__(
+        self, store: Store, outbox: Outbox, chance: Chance, in_force: InForce, refusals: Refusals, shares: Shares
+    ) -> None:
+        """Decide by the demand in `store`, the owner's settings and the managers' shares."""
+        self._store, self._outbox, self._chance = store, outbox, chance
+        self._in_force, self._refusals, self._shares = in_force, refusals, shares
+
+    # What becomes of them
+
+    def on_jobs(self, row: OfferRow | None, used: tuple[int, int], came: int, *, last: bool, at: Moment) -> None:
+        """Jobs have come for an offer.
+
+        Args:
+            row: The offer; None when it is not the last one of its kind any more.
+            used: Its places, ready and waiting, that were filled.
+            came: How many jobs came, taken or not.
+            last: No more will come: what is left is free.
+            at: The time.
+        """
+        if row is None:
+            return
+        self._store.managers.answered(row.manager)
+        row = row._replace(
+            ready=row.ready - used[0],
+            waiting=row.waiting - used[1],
+            taken=row.taken + came,
+            left_ready=max(0, row.left_ready - used[0]),
+            left_waiting=max(0, row.left_waiting - used[1]),
+        )
+        if last:
+            self._close(row, OfferEvent.JOBS_CAME if row.taken else OfferEvent.NOTHING_CAME, at)
+        else:
+            self._store.offers.save(row)
+
+    def on_reject(self, manager: str, offer: str, at: Moment) -> None:
+        """An offer is not wanted."""
+        self._store.managers.answered(manager)
+        if row := self._store.offers.by_offer(manager, offer):
+            self._close(row, OfferEvent.NOTHING_CAME, at)
+
+    def on_unreadable(self, manager: str, at: Moment) -> None:
+        """A manager could not handle an offer, and did not say which."""
+        for row in self._store.offers.open_of(manager):
+            self._close(row, OfferEvent.NOTHING_CAME, at)
+
+    def run_out(self, at: Moment) -> None:
+        """Free the places of offers whose time is over."""
+        for row in self._store.offers.run_out(at.now):
+            if not row.taken:
+                self._store.managers.ran_out(row.manager)
+            self._close(row, OfferEvent.TIME_OVER, at)
+
+    def void(self, manager: str, at: Moment) -> None:
+        """The link began anew: the manager's offers are void, and it takes none before it has heard what is here."""
+        self._store.offers.forget(manager)
+        self._store.managers.hold(manager, at.now + HOLD_S)
+
+    def go_on(self, manager: str) -> None:
+        """The manager has been told what is here."""
+        self._store.managers.hold(manager, 0.0)
+
+    def _close(self, row: OfferRow, event: OfferEvent, at: Moment) -> None:
+        state = advance(OFFER, row.state, event)
+        if state is None:
+            record = {"action": "stale_offer_answer", "peer": row.manager, "offer": row.offer}
+            log.warning("ignored: %s of an offer that is %s", event, row.state, extra=record)
+            return
+        if row.taken:
+            # All places of a kind taken: there may be more. Some left over: there is no more.
+            left = (0 if row.ready else row.left_ready, 0 if row.waiting else row.left_waiting)
+            wait_s, again_due = AGAIN_FIRST_S, at.now + AGAIN_FIRST_S
+        else:
+            left = (0, 0)
+            wait_s, again_due = row.wait_s, row.again_due
+            if row.state is Offer.OPEN:
+                wait_s, again_due = min(row.wait_s * 2, AGAIN_MOST_S), at.now + row.wait_s
+        closed = row._replace(state=state, left_ready=left[0], left_waiting=left[1], wait_s=wait_s, again_due=again_due)
+        self._store.offers.save(closed)
+        log.debug("offer %s", state, extra={"action": f"offer_{state}", "peer": row.manager, "offer": row.offer})
+
+    # What to offer
+
+    def make(self, at: Moment) -> None:
+        """Offer all free places to those who want them."""
+        room = look(self._store, self._in_force.settings)
+        if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():
+            return
+        candidates = self._candidates(at)
+        if not candidates:
+            return
+        standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
+        candidates = self._probe(candidates, standings, at)
+        reserving = [each for each in candidates if each.reserves]
+        self._offer_all(reserving, *self._divide(reserving, room, standings), room, at)
+        if others := [each for each in candidates if not each.reserves]:
+            # What reserves nothing takes nothing from the rest, and is what its share would be.
+            self._offer_all(others, *self._divide(candidates, room, standings), room, at)
+
+    def next_due(self, now: float) -> float:
+        """Return when an offer runs out, or another may be made, because of the time alone."""
+        times = (
+            self._store.offers.next_end(),
+            self._store.offers.next_again(now),
+            self._store.demands.next_due(now),
+            self._store.managers.next_hold(now),
+            *(due for due in self._refusals.failing().values() if due > now),
+        )
+        return min((due for due in times if due is not None), default=inf)
+
+    def _candidates(self, at: Moment) -> list[Candidate]:
+        settings, types = self._in_force.settings, self._in_force.types
+        found = (
+            Candidate(demand, *_places(demand, at.now))
+            for demand in self._store.demands.to_offer(at.now)
+            if settings.serves(demand.manager) and types.get(demand.job_type) is not None
+        )
+        return [each for each in found if each.ready or each.waiting]
+
+    def _probe(self, candidates: list[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
+        """Leave one place for a job type whose jobs all fail here, and that when its minute is over."""
+        failing = self._refusals.failing()
+        kept = [each for each in candidates if each.demand.job_type not in failing]
+        for job_type, due in failing.items():
+            wanting = [each for each in candidates if each.demand.job_type == job_type]
+            if wanting and due <= at.now:
+                first = min(wanting, key=lambda each: (standings[each.demand.manager], each.demand.manager))
+                kept.append(first._replace(ready=min(first.ready, 1), waiting=0 if first.ready else 1))
+        return kept
+
+    def _divide(
+        self, candidates: Sequence[Candidate], room: Room, standings: dict[str, float]
+    ) -> tuple[dict[Kind, int], dict[Kind, int]]:
+        """Return how many places for ready and for waiting jobs each kind gets."""
+        costs = {each.kind: self._shares.cost(*each.kind) for each in candidates}
+        stand = _with_held(standings, room.queued, self._shares)
+        ready = distribute(
+            room.ready,
+            (
+                Want(*each.kind, each.ready, each.demand.priority, _held(each.kind, room.running, room.queued), cost)
+                for each in candidates
+                for cost in [costs[each.kind]]
+            ),
+            stand,
+        )
+        for kind, places in ready.items():
+            stand[kind[0]] += places * costs[kind]
+        stand = _with_held(stand, room.pending, self._shares)
+        waiting = distribute(
+            room.waiting,
+            (
+                Want(*each.kind, each.waiting, each.demand.priority, _held(each.kind, room.pending), costs[each.kind])
+                for each in candidates
+            ),
+            stand,
+        )
+        return ready, waiting
+
+    def _offer_all(
+        self, candidates: Sequence[Candidate], ready: dict[Kind, int], waiting: dict[Kind, int], room: Room, at: Moment
+    ) -> None:
+        for each in candidates:
+            if each.kind in ready or each.kind in waiting:
+                self._offer(each, ready.get(each.kind, 0), waiting.get(each.kind, 0), room, at)
+
+    def _offer(self, candidate: Candidate, ready: int, waiting: int, room: Room, at: Moment) -> None:
+        demand, job_type = candidate.demand, self._in_force.types.get(candidate.demand.job_type)
+        assert job_type is not None
+        again = demand.last_serial == demand.serial and not demand.last_taken
+        row = OfferRow(
+            *candidate.kind,
+            offer=self._chance.new_id(),
+            state=Offer.OPEN,
+            serial=demand.serial,
+            ready=ready,
+            waiting=waiting,
+            taken=0,
+            reserves=candidate.reserves,
+            valid_until=at.now + VALID_FOR_S,
+            left_ready=candidate.ready,
+            left_waiting=candidate.waiting,
+            again_due=0.0,
+            wait_s=(demand.wait_s if again else None) or AGAIN_FIRST_S,
+            heard=demand.heard,
+        )
+        self._store.offers.save(row)
+        if demand.job_type in self._refusals.failing():
+            self._store.records.probed(demand.job_type, at.now + PROBE_EVERY_S)
+        offer = JobOffer(
+            offer=row.offer,
+            job_type=row.job_type,
+            serial=row.serial,
+            ready=ready,
+            waiting=waiting,
+            repeat=job_type.repeat,
+            valid_for=VALID_FOR_S,
+            expected_start=self._expected_start_s(row.job_type, room),
+            database=self._store.facts.database(),
+        )
+        self._outbox.put(row.manager, offer)
+        record = {"action": "offer_made", "peer": row.manager, "offer": row.offer}
+        log.debug("offered %d ready and %d waiting of %s", ready, waiting, row.job_type, extra=record)
+
+    def _expected_start_s(self, job_type: str, room: Room) -> float:
+        slots = max(1, self._in_force.settings.slots)
+        before = room.ahead - slots + 1
+        return round(max(0, before) * self._shares.estimate_s(job_type) / slots, 3)
+
+
+def _places(demand: ToOffer, now: float) -> tuple[int, int]:
+    """Return how many places, ready and waiting, a demand has use for here and now."""
+    # Nobody says whether what is bound to others is ready, so each number alone is cut: too much costs an answer.
+    here = demand.ready + demand.waiting - demand.others
+    ready, waiting = min(demand.ready, here), min(demand.waiting, here)
+    if demand.last_serial != demand.serial or demand.again_due is None:
+        return ready, waiting
+    if demand.last_state == Offer.EXPIRED and demand.online == 0 and demand.heard == demand.last_heard:
+        # It is away, and the last offer waits for it in the outbox: a week of such offers would help nobody.
+        return 0, 0
+    if now >= demand.again_due:
+        return ready, waiting
+    return min(ready, demand.left_ready or 0), min(waiting, demand.left_waiting or 0)
+
+
+def _held(kind: Kind, *counts: dict[Kind, int]) -> int:
+    return sum(count.get(kind, 0) for count in counts)
+
+
+def _with_held(standings: dict[str, float], held: dict[Kind, int], shares: Shares) -> dict[str, float]:
+    """Return where managers would stand if what they hold here were done."""
+    stand = dict(standings)
+    for (manager, job_type), places in held.items():
+        if manager in stand:
+            stand[manager] += places * shares.cost(manager, job_type)
+    return stand

@@ -1,0 +1,1 @@
+"""What people see of an agent: API and read-only views."""

@@ -1,0 +1,240 @@
+"""The agent's JSON API. It reads on connections of its own; what changes something runs in the node's thread."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, NoReturn, Protocol
+
+from litestar import Controller, MediaType, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
+
+from caroni_edge.agent.jobtypes import JobType, JobTypes
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.pages.shapes import Drain, JobPage, JobTypePage, JobTypeView, JobView, LimitsView
+from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
+from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.config import AgentConfig
+from caroni_edge.node.node import Node
+from caroni_edge.node.service import Service
+from caroni_edge.node.startup import DATABASE
+from caroni_edge.web.logtext import decode, log_answer
+from caroni_edge.web.metrics import Metric, by, single
+from caroni_edge.web.problems import Problem
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, start
+from caroni_edge.web.site import Commands, NodeView, Site, forgetter
+
+LOG_SHOWN_BYTES = 64 * 1024
+LOG_AT_ONCE_BYTES = 1 << 20
+
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
+After = Annotated[int | None, QueryParameter(description="What `next` of the page before says.")]
+
+
+class Logs(Protocol):
+    """Where the logs of jobs are read; for any thread (`caroni_edge.agent.processes.runner.Runner`)."""
+
+    def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
+        """Return at most `limit` bytes of a job's log from `offset`, and whether nothing follows them for ever."""
+
+
+@dataclass(frozen=True)
+class AgentApi:
+    """What the handlers work with.
+
+    Attributes:
+        node: The node itself.
+        readers: Connections to its database.
+        commands: Runs changes in the node's thread.
+        reactor: Makes the changes; touched by no other thread.
+        job_types: Returns what is loaded now.
+        logs: Where the logs of jobs are.
+        reply_topic: Where the states of a manager's jobs go, with `{manager}` in its place.
+    """
+
+    node: NodeView
+    readers: Readers
+    commands: Commands
+    reactor: AgentReactor
+    job_types: Callable[[], JobTypes]
+    logs: Logs
+    reply_topic: str
+
+    @contextmanager
+    def look(self) -> Iterator[AgentViews]:
+        """Look at the database, at one commit."""
+        with self.readers.open() as conn:
+            yield AgentViews(conn)
+
+    def job(self, job: str) -> JobView:
+        """Return a job with the beginning of its log, or 404."""
+        with self.look() as views:
+            found = views.job(job, self.reply_topic) or _no_job(job)
+        data, is_end = self.read_log(found, 0, LOG_SHOWN_BYTES)
+        found["log"], following = decode(data, is_end=is_end)
+        found["log_next"] = None if is_end else following
+        return found
+
+    def read_log(self, job: JobView, offset: int, limit: int) -> tuple[bytes, bool]:
+        """Return a part of a job's log, and whether that is its end: a job that has not ended has none yet."""
+        data, is_end = self.logs.log_chunk(job["id"], offset, limit)
+        return data, is_end and job["status"] not in UNFINISHED
+
+    def drain(self) -> Drain:
+        """Return whether the agent takes no new work, and what it has left."""
+        with self.look() as views:
+            return views.drain()
+
+    def metrics(self) -> list[Metric]:
+        """Return what the numbers of an agent are."""
+        with self.look() as views:
+            return [
+                Metric(
+                    "jobs", "Jobs by state; finished ones until they are forgotten.", by("status", views.count_jobs())
+                ),
+                Metric("jobs_unfinished", "Jobs not ended, by manager and state.", views.count_by_manager()),
+                single("drained", "1 while the agent takes no new work.", views.drain()["drained"]),
+            ]
+
+
+class JobsController(Controller):
+    """Jobs: what there are, how they stand, and how their owner ends one."""
+
+    path = "/api/jobs"
+    tags = ("jobs",)
+
+    @get(sync_to_thread=True)
+    def list_jobs(
+        self,
+        agent: NamedDependency[AgentApi],
+        status: FromQuery[JobState | None] = None,
+        manager: FromQuery[str | None] = None,
+        limit: Limit = 100,
+        after: After = None,
+    ) -> JobPage:
+        """List the jobs, newest first."""
+        with agent.look() as views:
+            return views.jobs(status, manager, limit, after)
+
+    @get("/{job:str}", sync_to_thread=True)
+    def show_job(self, agent: NamedDependency[AgentApi], job: FromPath[str]) -> JobView:
+        """Show a job with its inputs and outputs, and the beginning of its log."""
+        return agent.job(job)
+
+    @get("/{job:str}/log", media_type=MediaType.TEXT, sync_to_thread=True)
+    def log(
+        self,
+        agent: NamedDependency[AgentApi],
+        job: FromPath[str],
+        offset: Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
+    ) -> Response[str]:
+        """Return a part of a job's log, 1 MiB at most; `Caroni-Log` says `complete` or `coming`."""
+        with agent.look() as views:
+            found = views.job(job, agent.reply_topic) or _no_job(job)
+        data, is_end = agent.read_log(found, offset, LOG_AT_ONCE_BYTES)
+        return log_answer(data, offset, "complete" if is_end else "coming")
+
+    @post("/{job:str}/kill", status_code=200, sync_to_thread=True)
+    def kill(self, agent: NamedDependency[AgentApi], job: FromPath[str]) -> JobView:
+        """End a job; one that runs ends when its processes are gone."""
+        with agent.look() as views:
+            found = views.job(job, agent.reply_topic) or _no_job(job)
+        if found["status"] not in UNFINISHED:
+            raise Problem(409, f"the job {job} is {found['status']} already")
+        reason = f"killed by the owner of agent {agent.node.id}"
+        agent.commands.call(lambda at: agent.reactor.kill_job(job, reason, at))
+        return agent.job(job)
+
+
+@get("/api/job-types", tags=["job types"], sync_to_thread=False)
+def list_job_types(agent: NamedDependency[AgentApi]) -> JobTypePage:
+    """List the job types that are loaded, and what is wrong with the others."""
+    types = agent.job_types()
+    errors = {name: [str(problem) for problem in problems] for name, problems in types.errors.items()}
+    return JobTypePage(job_types=[_job_type(each) for each in types.loaded.values()], errors=errors)
+
+
+@get("/api/drain", tags=["agent"], sync_to_thread=True)
+def show_drain(agent: NamedDependency[AgentApi]) -> Drain:
+    """Tell whether the agent takes no new work, and what it has left."""
+    return agent.drain()
+
+
+@post("/api/drain", tags=["agent"], status_code=200, sync_to_thread=True)
+def drain(agent: NamedDependency[AgentApi], body: RawBody) -> Drain:
+    """Let the agent take no new work and finish what it has; the body `{"on": false}` ends that."""
+    on = _is_on(body)
+    agent.commands.call(lambda _at: agent.reactor.drain(on=on))
+    return agent.drain()
+
+
+@contextmanager
+def serve(
+    config: AgentConfig,
+    node: Node,
+    service: Service,
+    reactor: AgentReactor,
+    logs: Logs,
+    job_types: Callable[[], JobTypes],
+) -> Iterator[WebServer]:
+    """Serve the API of an agent as long as the context is open.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+    assert config.web is not None
+    readers = Readers(config.state_dir / DATABASE)
+    reply_topic = node.topics.inbox_of("{manager}")
+    api = AgentApi(NodeView.of(node), readers, service, reactor, job_types, logs, reply_topic)
+    forget = forgetter(node, service)
+    with start(config.web, replace(make_site(api, config.state_dir), forget=forget), service) as server:
+        yield server
+    readers.close()
+
+
+def make_site(api: AgentApi, state_dir: Path) -> Site:
+    """Return the agent's part of what is served; made passwords and tokens are kept in `state_dir`."""
+    routes = (JobsController, list_job_types, show_drain, drain)
+    return Site(api.node, api.readers, state_dir, routes, {"agent": api}, api.metrics)
+
+
+def _no_job(job: str) -> NoReturn:
+    raise Problem(404, f"there is no job {job}")
+
+
+def _is_on(body: RawBody) -> bool:
+    try:
+        found = json.loads(body) if body.strip() else {}
+        on = found.get("on", True)
+    except (ValueError, AttributeError, RecursionError):
+        raise Problem(400, 'the body is empty, or {"on": true} or {"on": false}') from None
+    if not isinstance(on, bool):
+        raise Problem(422, "on must be true or false", "on")
+    return on
+
+
+def _job_type(job_type: JobType) -> JobTypeView:
+    limits = job_type.limits
+    return JobTypeView(
+        name=job_type.name,
+        file=str(job_type.path),
+        version=job_type.version,
+        inputs={name: kind.spec for name, kind in job_type.inputs.items()},
+        outputs={name: kind.spec for name, kind in job_type.outputs.items()},
+        command=None if job_type.command is None else list(job_type.command),
+        script=job_type.script,
+        interpreter=list(job_type.interpreter),
+        environment=sorted(job_type.environment),
+        limits=LimitsView(
+            timeout_s=limits.timeout_s,
+            memory_bytes=limits.memory_bytes,
+            output_bytes=limits.output_bytes,
+            log_bytes=limits.log_bytes,
+            nice=limits.nice,
+        ),
+        repeat=job_type.repeat,
+    )

@@ -1,0 +1,1 @@
+"""What managers hear of this agent: its presence, and all that it holds."""

@@ -1,0 +1,90 @@
+"""Reconciliation: after a lost or restored database on either side, the manager is told what is here.
+
+The rules are in docs/protocol.md, "From a step to its result". An answer may be long, so it goes piece by piece, a few
+in each batch, and survives a restart; all of it is repeatable.
+"""
+
+import logging
+
+from caroni_edge.agent.jobs.ledger import here_of
+from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.store import Store
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.reactor import Outbox
+from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode
+from caroni_edge.protocol.messages import JobHere, JobsHere, JobsWanted
+
+log = logging.getLogger(__name__)
+
+OVERHEAD_BYTES = 512
+MESSAGES_AT_ONCE = 8
+JOBS_AT_ONCE = 500
+
+
+class Reconciliation:
+    """Forgets what a reset made void, and answers `JobsWanted`."""
+
+    def __init__(self, store: Store, outbox: Outbox, offers: Offers) -> None:
+        """Answer through `outbox`."""
+        self._store, self._outbox, self._offers = store, outbox, offers
+
+    def settle(self, at: Moment) -> None:
+        """Forget what a reset has made void."""
+        for manager in self._store.managers.marked():
+            self._forget(manager, at)
+
+    def on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
+        """A manager asks for the jobs that are not finished, or have finished after what it knows."""
+        if self._store.managers.is_marked(manager):
+            # This question came after the reset: forgetting later would void the answer to it.
+            self._forget(manager, at)
+        self._store.answers.end(manager)
+        is_ours = message.database == self._store.facts.database()
+        is_ahead = is_ours and message.known > self._store.facts.serial()
+        known = message.known if is_ours and not is_ahead else -1
+        self._store.answers.begin(manager, message.wanted, known)
+        if is_ahead:
+            # We were restored from an older copy: what counts from here on must count as newer than what it has.
+            self._store.facts.raise_serial(message.known)
+            self._store.answers.renew(manager, self._store.facts.next_serial())
+        log.warning("a manager asks what is here", extra={"action": "jobs_wanted", "peer": manager})
+
+    def say(self) -> bool:
+        """Put the next pieces of the answers into the outbox; return whether more will follow."""
+        answers = self._store.answers.open()
+        for manager, wanted, after in answers:
+            self._say_to(manager, wanted, after)
+        return bool(answers and self._store.answers.open())
+
+    def _say_to(self, manager: str, wanted: str, after: str) -> None:
+        database = self._store.facts.database()
+        for _ in range(MESSAGES_AT_ONCE):
+            jobs, is_end = self._next(manager, after)
+            upto = "" if is_end else jobs[-1].job
+            message = JobsHere(wanted=wanted, database=database, after=after, upto=upto, jobs=jobs)
+            self._outbox.put(manager, message)
+            if is_end:
+                self._store.answers.end(manager)
+                self._offers.go_on(manager)
+                log.warning("a manager was told what is here", extra={"action": "jobs_said", "peer": manager})
+                return
+            self._store.answers.said(manager, upto)
+            after = upto
+
+    def _next(self, manager: str, after: str) -> tuple[tuple[JobHere, ...], bool]:
+        """Return as many of the next jobs as a message can hold, and whether they are the last."""
+        rows = self._store.answers.next(manager, after, JOBS_AT_ONCE)
+        jobs: list[JobHere] = []
+        left_bytes = MESSAGE_LIMIT_BYTES - OVERHEAD_BYTES
+        for row in rows:
+            here = here_of(row)
+            left_bytes -= len(encode(here)) + 1
+            if jobs and left_bytes < 0:
+                return tuple(jobs), False
+            jobs.append(here)
+        return tuple(jobs), len(rows) < JOBS_AT_ONCE
+
+    def _forget(self, manager: str, at: Moment) -> None:
+        self._offers.void(manager, at)
+        self._store.answers.end(manager)
+        self._store.managers.unmark(manager)

@@ -1,0 +1,99 @@
+"""A job's log: standard error, and what belongs behind it once the job has ended.
+
+Then standard output follows where it is not the outputs, and lines of our own. Nothing is ever put before what was
+there, so that who reads the log piece by piece, by offsets, sees one text.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+from caroni_edge.agent.keeper.records import STDERR, STDOUT
+from caroni_edge.agent.processes.workspace import write
+
+TAIL = "log.tail"
+STDERR_LIMIT_BYTES = 4096
+
+_STDOUT_BEGINS = b"--- standard output:\n"
+_REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
+    """Say what follows standard error in the log of a job that has ended.
+
+    Args:
+        directory: The job's.
+        notes: Lines of our own.
+        with_stdout: Standard output is part of the log.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with_stdout = with_stdout and _size(f"{directory}/{STDOUT}") > 0
+    if with_stdout or notes:
+        tail = {"stdout": with_stdout, "notes": list(notes)}
+        write(f"{directory}/{TAIL}", json.dumps(tail).encode())
+
+
+def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[bytes, bool]:
+    """Return at most `limit` bytes of a log from `offset`, and whether nothing follows them for ever."""
+    data, before = b"", 0
+    for part in _parts(directory, has_ended=has_ended):
+        size_bytes = len(part) if isinstance(part, bytes) else _size(part)
+        start = offset + len(data) - before
+        if len(data) < limit and start < size_bytes:
+            wanted = min(limit - len(data), size_bytes - start)
+            more = part[start : start + wanted] if isinstance(part, bytes) else _read(part, start, wanted)
+            data += more
+            if len(more) < wanted:
+                return data, False
+        before += size_bytes
+    return data, has_ended and offset + len(data) >= before
+
+
+def stderr_tail(directory: str) -> str:
+    """Return the end of a job's standard error, for people."""
+    path = f"{directory}/{STDERR}"
+    begin = max(0, _size(path) - STDERR_LIMIT_BYTES)
+    data = _read(path, begin, STDERR_LIMIT_BYTES)
+    if begin:
+        # The first character may be cut: leave out its bytes, which look like 10xxxxxx.
+        cut = next((at for at, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), 0)
+        data = data[cut:]
+    return data.decode(errors="replace")
+
+
+def _parts(directory: str, *, has_ended: bool) -> Iterator[str | bytes]:
+    """Yield what the log consists of: files, and bytes of our own."""
+    yield f"{directory}/{STDERR}"
+    if not has_ended:
+        return
+    try:
+        with open(f"{directory}/{TAIL}", "rb") as file:
+            tail = json.load(file)
+    except (OSError, ValueError):
+        return
+    if tail["stdout"]:
+        yield _STDOUT_BEGINS
+        yield f"{directory}/{STDOUT}"
+    yield "".join(f"caroni-edge: {note}\n" for note in tail["notes"]).encode()
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
+def _read(path: str, offset: int, limit: int) -> bytes:
+    try:
+        file = os.open(path, _REGULAR)
+    except OSError:
+        return b""
+    try:
+        return os.pread(file, limit, offset)
+    except OSError:  # a job has put a pipe in its place
+        return b""
+    finally:
+        os.close(file)

@@ -1,0 +1,235 @@
+"""The agent's end of the socket to its keeper, which is started where there is none."""
+
+import json
+import logging
+import os
+import selectors
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from caroni_edge import __version__
+from caroni_edge.agent.keeper.server import SOCKET
+from caroni_edge.base import failpoints
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+START_TIMEOUT_S = 30.0
+PAUSE_FIRST_S, PAUSE_MOST_S = 0.1, 30.0
+LOG = "keeper.log"
+LOG_LIMIT_BYTES = 1 << 20
+
+_READ_BYTES = 1 << 18
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", failpoints.VARIABLE)
+_NO_KEEPER = (FileNotFoundError, ConnectionRefusedError)
+
+
+class NoKeeper(Exception):
+    """There is no keeper, and none can be started; the message says why, for people."""
+
+
+def keeper_command() -> list[str]:
+    """Return how a keeper is started, without its arguments: from Python, or from one binary that holds all."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "keeper"]
+    return [sys.executable, "-P", "-m", "caroni_edge.agent.keeper"]
+
+
+def keeper_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a keeper gets of the agent's environment: no secret, and not where a binary has unpacked itself."""
+    passed = {
+        name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))
+    }
+    return {**passed, "PYINSTALLER_RESET_ENVIRONMENT": "1"} if getattr(sys, "frozen", False) else passed
+
+
+class KeeperLink:
+    """One connection at a time, kept by one thread (`run`); any thread may send.
+
+    What is sent while there is no connection is lost. At each new one the keeper is asked for its list, so who gets a
+    `running` event knows that it must look at what it waits for.
+
+    Attributes:
+        trouble: Why there is no keeper, for people; None while all is well.
+    """
+
+    def __init__(self, state_dir: Path, take: Callable[[Event], None]) -> None:
+        """Serve a state directory.
+
+        Args:
+            state_dir: The agent's; absolute.
+            take: Called with each event, in the thread of `run`.
+        """
+        self.trouble: str | None = None
+        self._state_dir, self._take = state_dir, take
+        self._lock = Lock()
+        self._socket: socket.socket | None = None
+        self._unsent = bytearray()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._is_closing = False
+        self._is_listed = False
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Send a request; returns at once."""
+        line = json.dumps(request).encode() + b"\n"
+        with self._lock:
+            if self._socket is None:
+                return
+            was_waiting = bool(self._unsent)
+            self._unsent += line
+            if not was_waiting:
+                self._flush(self._socket)
+            if self._unsent:
+                os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Have `run` return; what was sent has reached the keeper, or is lost."""
+        self._is_closing = True
+        os.eventfd_write(self._wake, 1)
+
+    def run(self) -> None:
+        """Keep a connection until `close`."""
+        pause_s = PAUSE_FIRST_S
+        with selectors.DefaultSelector() as woken:
+            woken.register(self._wake, selectors.EVENT_READ)
+            while not self._is_closing:
+                self._is_listed = False
+                try:
+                    with self._connect() as connected:
+                        self._serve(connected)
+                except NoKeeper as error:
+                    self._say_trouble(str(error))
+                if self._is_listed:
+                    pause_s = PAUSE_FIRST_S
+                elif not self._is_closing:
+                    woken.select(pause_s)
+                    pause_s = min(pause_s * 2, PAUSE_MOST_S)
+
+    def _say_trouble(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.error("no job can be started: %s", trouble, extra={"action": "keeper_failed"})
+        self.trouble = trouble
+
+    # Connection
+
+    def _connect(self) -> socket.socket:
+        connected = self._try_to_connect()
+        if connected is None:
+            self._start_keeper()
+            connected = self._try_to_connect()
+        if connected is None:
+            raise NoKeeper("the keeper was started and has ended again; keeper.log may say why")
+        return connected
+
+    def _try_to_connect(self) -> socket.socket | None:
+        connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # The path may be longer than the address of a socket can be.
+            directory = os.open(self._state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                connecting.connect(f"/proc/self/fd/{directory}/{SOCKET}")
+            finally:
+                os.close(directory)
+        except _NO_KEEPER:
+            connecting.close()
+            return None
+        except OSError as error:
+            connecting.close()
+            raise NoKeeper(f"{self._state_dir}/{SOCKET}: {error.strerror}") from None
+        connecting.setblocking(False)
+        return connecting
+
+    def _start_keeper(self) -> None:
+        path = self._state_dir / LOG
+        try:
+            with path.open("ab") as said:
+                if said.tell() > LOG_LIMIT_BYTES:
+                    said.truncate(0)
+                begin = said.tell()
+                process = subprocess.Popen(
+                    [*keeper_command(), str(self._state_dir), __version__],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    env=keeper_environment(os.environ),
+                    start_new_session=True,
+                )
+            status = process.wait(START_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise NoKeeper(f"the keeper did not start within {START_TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise NoKeeper(f"the keeper could not be started: {error}") from None
+        if status:
+            words = path.read_bytes()[begin:].decode(errors="replace").strip().rpartition("\n")[2]
+            raise NoKeeper(f"the keeper could not be started: {words or f'exit status {status}'}")
+        log.info("keeper started", extra={"action": "keeper_started"})
+
+    def _serve(self, connected: socket.socket) -> None:
+        """Read events until the connection ends."""
+        with self._lock:
+            self._socket, self._unsent = connected, bytearray()
+        self.send({"do": "list"})
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(connected, selectors.EVENT_READ)
+                selector.register(self._wake, selectors.EVENT_READ)
+                received = bytearray()
+                while not self._is_closing:
+                    ready = {key.fileobj for key, _ in selector.select()}
+                    if self._wake in ready:
+                        os.eventfd_read(self._wake)
+                    if not self._send_rest(connected, selector):
+                        break
+                    if connected in ready and not self._receive(connected, received):
+                        break
+        finally:
+            with self._lock:
+                self._socket = None
+        if not self._is_closing:
+            log.warning("the keeper has ended", extra={"action": "keeper_lost"})
+
+    def _send_rest(self, connected: socket.socket, selector: selectors.BaseSelector) -> bool:
+        """Send what did not fit before; return whether the connection still is."""
+        with self._lock:
+            is_there = self._flush(connected) if self._unsent else True
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        if selector.get_key(connected).events != wanted:
+            selector.modify(connected, wanted)
+        return is_there
+
+    def _flush(self, connected: socket.socket) -> bool:
+        try:
+            sent = connected.send(self._unsent)
+        except BlockingIOError:
+            return True
+        except OSError:  # the reader will see its end
+            self._unsent.clear()
+            return False
+        del self._unsent[:sent]
+        return True
+
+    def _receive(self, connected: socket.socket, received: bytearray) -> bool:
+        """Take what has come; return whether more can."""
+        try:
+            data = connected.recv(_READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        received += data
+        *lines, rest = received.split(b"\n")
+        received[:] = rest
+        for line in lines:
+            event = json.loads(line)
+            if event.get("event") == "running":
+                self._is_listed, self.trouble = True, None
+            self._take(event)
+        return bool(data)

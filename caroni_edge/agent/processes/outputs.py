@@ -1,0 +1,231 @@
+"""What a job gave: read from `$CARONI_OUTPUTS` or standard output, and checked against what its type declares."""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
+from caroni_edge.documents.documents import nearest
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
+from caroni_edge.values.json import shown
+from caroni_edge.values.parsing import canonical, parse_type
+from caroni_edge.values.types import STRING, Enum, Type
+
+RAW_FACTOR = 16
+"""How much larger than the outputs may be the text that they are read from: white space, and what is not declared."""
+
+_IN_FILE = "$CARONI_OUTPUTS"
+_IN_STDOUT = "standard output"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PROBLEMS_TOLD = 5
+
+
+class OutputProblem(ValueError):
+    """What a job gave is not what its type declares; the message is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a job's outputs are checked against.
+
+    Attributes:
+        types: By name.
+        limit_bytes: All of them together, as JSON.
+    """
+
+    types: Mapping[str, Type]
+    limit_bytes: int
+
+    @classmethod
+    def of(cls, job_type: JobType) -> "Declared":
+        """Take what a job type says."""
+        return cls(job_type.outputs, job_type.limits.output_bytes)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> "Declared":
+        """Read what `facts` has written."""
+        types = {name: parse_type(spec) for name, spec in facts.get("outputs", {}).items()}
+        return cls(types, facts.get("output_bytes", VALUES_LIMIT_BYTES))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, to be kept with the job."""
+        return {"outputs": {name: kind.spec for name, kind in self.types.items()}, "output_bytes": self.limit_bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a job gave.
+
+    Attributes:
+        values: A value for each declared output; null for an optional one that is missing.
+        notes: What the log should say.
+        from_stdout: Standard output held them, so it is no part of the log.
+    """
+
+    values: Values
+    notes: tuple[str, ...] = ()
+    from_stdout: bool = False
+
+
+def read_outputs(directory: str, declared: Declared) -> Given:
+    """Read the outputs of a job that has ended with exit status 0.
+
+    Raises:
+        OutputProblem: One is missing or wrong, or the text cannot be read.
+    """
+    limit_bytes = declared.limit_bytes * RAW_FACTOR
+    text = _text(f"{directory}/{OUTPUTS}", limit_bytes, _IN_FILE)
+    if text:
+        is_object = text.lstrip().startswith("{")
+        values = _object(text, _IN_FILE) if is_object else _lines(text, declared)
+        return _checked(values, declared, f"{_IN_FILE} does not name it")
+    if not declared.types:
+        return Given({})
+    text = _text(f"{directory}/{STDOUT}", limit_bytes, _IN_STDOUT)
+    if not text.strip():
+        return _checked({}, declared, f"nothing was written to {_IN_FILE} or to {_IN_STDOUT}")
+    try:
+        values = _object(text, _IN_STDOUT)
+    except OutputProblem as problem:
+        first = next((f"output {name} is missing: " for name, kind in declared.types.items() if not kind.optional), "")
+        raise OutputProblem(f"{first}nothing was written to {_IN_FILE}, and {problem}") from None
+    given = _checked(values, declared, f"the JSON object on {_IN_STDOUT} does not name it")
+    return Given(given.values, given.notes, from_stdout=True)
+
+
+def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
+    """Take the declared outputs, with the right types and not too much."""
+    problems = []
+    for name, kind in declared.types.items():
+        if name not in values and not kind.optional:
+            problems.append(f"output {name} is missing: {why_missing}{nearest(name, values)}")
+        elif wrong := kind.mismatch(values.get(name)):
+            problems.append(f"output {name}: {wrong}")
+    if problems:
+        more = f"; and {len(problems) - _PROBLEMS_TOLD} more" if len(problems) > _PROBLEMS_TOLD else ""
+        raise OutputProblem("; ".join(problems[:_PROBLEMS_TOLD]) + more)
+    taken = {name: values.get(name) for name in declared.types}
+    try:
+        size_bytes = len(canonical(taken).encode())
+    except ValueError as error:
+        raise OutputProblem(f"the outputs cannot be used: one {error}") from None
+    if size_bytes > declared.limit_bytes:
+        limit_bytes = declared.limit_bytes
+        raise OutputProblem(f"the outputs have {size_bytes} bytes as JSON, and {limit_bytes} are allowed together")
+    dropped = [name for name in values if name not in declared.types]
+    return Given(taken, tuple(f"output {shown(name)} is dropped: the job type does not declare it" for name in dropped))
+
+
+def _text(path: str, limit_bytes: int, called: str) -> str:
+    """Return what a file says, nothing where there is none; a job may have put anything in its place."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise OutputProblem(f"{called} cannot be read: {error.strerror}") from None
+    try:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode):
+            raise OutputProblem(f"{called} is not a regular file any more")
+        if about.st_size > limit_bytes:
+            raise OutputProblem(f"{called} has {about.st_size} bytes, and no more than {limit_bytes} are read")
+        data = os.read(file, limit_bytes) if about.st_size else b""
+    except OSError as error:
+        raise OutputProblem(f"{called} cannot be read: {error.strerror}") from None
+    finally:
+        os.close(file)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise OutputProblem(f"{called} is not UTF-8 (line {line})") from None
+
+
+def _object(text: str, called: str) -> Values:
+    """Read a JSON object."""
+    try:
+        value = _json(text)
+    except OutputProblem as problem:
+        raise OutputProblem(f"{called}: {problem}") from None
+    except ValueError as error:
+        raise OutputProblem(f"{called} is no JSON object: {error}") from None
+    if not isinstance(value, dict):
+        raise OutputProblem(f"{called} is no JSON object, but {shown(value)}")
+    return value
+
+
+def _json(text: str) -> Any:
+    """Read JSON as it is defined: no key twice, no NaN."""
+    try:
+        return json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
+    except RecursionError:
+        raise OutputProblem("too many levels inside each other") from None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise OutputProblem(f"the key {shown(twice)} is given twice")
+    return found
+
+
+def _constant(word: str) -> None:
+    raise OutputProblem(f"{word} is no number that JSON has")
+
+
+def _lines(text: str, declared: Declared) -> Values:
+    """Read lines `name=value`, and `name<<END`, lines, `END`."""
+    values: Values = {}
+    lines = enumerate(text.removesuffix("\n").split("\n"), 1)
+    for number, line in lines:
+        if not line.strip():
+            continue
+        name, sign, value = _split(line)
+        if not _NAME.match(name):
+            expected = "expected name=value or name<<END"
+            raise OutputProblem(f"line {number} of {_IN_FILE}: {expected}, got {shown(line)}")
+        if name in values:
+            raise OutputProblem(f"line {number} of {_IN_FILE}: {name} is given twice")
+        if sign == "<<":
+            value = _until(value, lines, number)
+        values[name] = _value(name, value, declared)
+    return values
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    """Split a line at the first of the two signs."""
+    by_equal, by_mark = line.partition("="), line.partition("<<")
+    return by_mark if by_mark[1] and len(by_mark[0]) < len(by_equal[0]) else by_equal if by_equal[1] else ("", "", "")
+
+
+def _until(end: str, lines: "enumerate[str]", begun: int) -> str:
+    """Return the lines up to the one that is `end`."""
+    if not end:
+        raise OutputProblem(f"line {begun} of {_IN_FILE}: expected name<<END, with a word for END")
+    value: list[str] = []
+    for _, line in lines:
+        if line == end:
+            return "\n".join(value)
+        value.append(line)
+    raise OutputProblem(f"line {begun} of {_IN_FILE}: no line {shown(end)} ends the value")
+
+
+def _value(name: str, text: str, declared: Declared) -> Any:
+    """Return a text as it is where a string is declared, or nothing, which is dropped; anything else is JSON."""
+    kind = declared.types.get(name)
+    if kind is None or kind.required == STRING or isinstance(kind.required, Enum):
+        return text
+    try:
+        return _json(text)
+    except OutputProblem as problem:
+        raise OutputProblem(f"output {name}: {problem}") from None
+    except ValueError:
+        raise OutputProblem(f"output {name}: expected {kind} as JSON, got {shown(text)}") from None

@@ -1,0 +1,343 @@
+"""The agent's hands: starts jobs through the keeper, and says how each of them has ended."""
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from caroni_edge import __version__
+from caroni_edge.agent.keeper import words
+from caroni_edge.agent.keeper.records import (
+    EXITED,
+    UNSEEN,
+    Exit,
+    Start,
+    boot_id,
+    claim,
+    directory_of,
+    exit_of,
+    read,
+)
+from caroni_edge.agent.processes import joblog
+from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
+from caroni_edge.agent.processes.outputs import Declared, Given, OutputProblem, read_outputs
+from caroni_edge.agent.processes.port import JobEnded, JobOrder, JobRunner
+from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, taken_bytes, unset_variables
+from caroni_edge.base.failpoints import failpoint
+
+__all__ = ["JobEnded", "JobOrder", "JobRunner", "Runner"]
+
+log = logging.getLogger(__name__)
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NEVER = "it was never started: the agent stopped before it could be"
+_STRAY = "the agent's database does not know this job"
+
+
+class _About(NamedTuple):
+    """What must be known of a job when it ends.
+
+    Attributes:
+        declared: What its outputs are checked against.
+        notes: What its log is to say.
+    """
+
+    declared: Declared
+    notes: Sequence[str]
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> "_About":
+        """Read what `facts` has written."""
+        return cls(Declared.read(facts), facts.get("notes", ()))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON, to be kept with the job."""
+        return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
+
+
+@dataclass(slots=True)
+class _Open:
+    """A job whose end has not been delivered.
+
+    Attributes:
+        about: What was asked with its start; None: as its start record says.
+        request: What the keeper was asked; None when it has answered.
+        kill: Why it is to end, if so.
+    """
+
+    about: _About | None = None
+    request: dict[str, Any] | None = None
+    kill: str | None = None
+
+
+class Runner:
+    """Runs jobs as processes, through the keeper. `run` is the work of one thread; all else is for any thread.
+
+    Attributes:
+        trouble: Why no job can be started, for people; None while all is well.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        agent: str,
+        deliver: Callable[[JobEnded], None],
+        environ: Mapping[bytes, bytes] = os.environb,
+    ) -> None:
+        """Use the state directory of an agent.
+
+        Args:
+            state_dir: Where jobs have their directories, and the keeper its socket.
+            agent: The agent's id.
+            deliver: Called with the end of each job, when it is on disk.
+            environ: The environment of which jobs get a little.
+
+        Raises:
+            OSError: The directory cannot be used.
+        """
+        self._state_dir = str(state_dir.absolute())
+        self._agent, self._deliver = agent, deliver
+        self._workspaces = Workspaces(state_dir.absolute(), environ)
+        self._link = KeeperLink(state_dir.absolute(), self._take)
+        self._lock = threading.Lock()
+        self._open: dict[str, _Open] = {}
+        self._recovered = threading.Event()
+        self._is_other_program = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no job can be started, for people; None while all is well."""
+        return self._link.trouble
+
+    def run(self) -> None:
+        """Deliver ends, and see to it that there is a keeper, until `close`."""
+        self._recovered.wait()
+        self._link.run()
+
+    def close(self) -> None:
+        """Have `run` return. Jobs go on, and the keeper stays as long as there are any."""
+        self._recovered.set()
+        with self._lock:
+            is_idle = not self._open
+        if is_idle:
+            self._link.send({"do": "stop"})
+        self._link.close()
+
+    def recover(self, jobs: Iterable[str]) -> None:
+        """Take over what the database says is running (see `JobRunner`)."""
+        with self._lock:
+            self._open.update((job, _Open()) for job in jobs)
+        self._recovered.set()
+
+    def start(self, order: JobOrder) -> None:
+        """Start a job that was never started (see `JobRunner`)."""
+        about = _About(Declared.of(order.job_type), unset_variables(order.inputs))
+        with self._lock:
+            if order.job in self._open:
+                return
+        try:
+            argv, environment = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order))
+        except StartedBefore:
+            log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
+            self._add(order.job, _Open())
+            self._link.send({"do": "list"})
+            return
+        except OSError as error:
+            reason = f"could not be started: its directory cannot be made: {error.strerror}"
+            no_space = error.errno in _NO_SPACE
+            self._deliver(JobEnded(job=order.job, reason=reason, ended=time.time(), no_space=no_space))
+            return
+        limits = order.job_type.limits
+        request = {
+            "do": "start",
+            "job": order.job,
+            "argv": argv,
+            "env": environment,
+            "timeout_s": limits.timeout_s,
+            "memory_bytes": limits.memory_bytes,
+            "nice": limits.nice,
+            "log_bytes": limits.log_bytes,
+            "about": {"version": order.job_type.version, **about.facts()},
+        }
+        self._add(order.job, _Open(about, request))
+        failpoint("before-start-request")
+        self._link.send(request)
+        failpoint("after-start-request")
+
+    def kill(self, job: str, reason: str) -> None:
+        """End a job (see `JobRunner`)."""
+        with self._lock:
+            opened = self._open.get(job)
+            if opened is None:
+                return
+            opened.kill = reason
+        self._link.send({"do": "kill", "job": job, "reason": reason})
+
+    def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
+        """Return a piece of a job's log (see `JobRunner`); of an unknown job it is empty, and complete."""
+        with self._lock:
+            has_ended = job not in self._open
+        return joblog.chunk(directory_of(self._state_dir, job), offset, limit, has_ended=has_ended)
+
+    def remove(self, job: str) -> None:
+        """Delete all that is on disk of a job that has ended (see `JobRunner`)."""
+        ids = {"action": "job_remove_failed", "job": job}
+        with self._lock:
+            if job in self._open:
+                log.error("a job that has not ended cannot be removed", extra=ids)
+                return
+        try:
+            self._workspaces.remove(job)
+        except OSError as error:
+            log.warning("what is on disk of a job cannot be removed: %s", error, extra=ids)
+
+    def _facts(self, order: JobOrder) -> dict[str, str]:
+        return {
+            "CARONI_JOB": order.job,
+            "CARONI_WORKFLOW": order.workflow,
+            "CARONI_STEP": order.step,
+            "CARONI_ATTEMPT": str(order.attempt),
+            "CARONI_MANAGER": order.manager,
+            "CARONI_AGENT": self._agent,
+        }
+
+    def _add(self, job: str, opened: _Open) -> None:
+        with self._lock:
+            self._open[job] = opened
+
+    # What the keeper says, in the thread of `run`
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case {"event": "exited"}:
+                self._conclude(exit_of(event))
+            case {"event": "started", "job": job}:
+                if not self._answered(job):
+                    self._kill_stray(job)
+            case {"event": "unstarted", "job": job, "reason": reason}:
+                self._deliver_end(JobEnded(job=job, reason=reason, ended=time.time()))
+            case {"event": "refused", "job": job, "running": is_running}:
+                self._answered(job)
+                if not is_running:
+                    self._conclude_from_disk(job)
+            case {"event": "running", "jobs": jobs}:
+                self._compare(set(jobs))
+            case {"event": "hello", "program": program}:
+                self._is_other_program = program != __version__
+            case {"event": "unknown"}:
+                log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
+
+    def _answered(self, job: str) -> bool:
+        """Note that the keeper has a job; return whether it is one of ours."""
+        with self._lock:
+            opened = self._open.get(job)
+            if opened is not None:
+                opened.request = None
+        return opened is not None
+
+    def _kill_stray(self, job: str) -> None:
+        log.warning("killing a job: %s", _STRAY, extra={"action": "stray_killed", "job": job})
+        self._link.send({"do": "kill", "job": job, "reason": _STRAY})
+
+    def _compare(self, running: set[str]) -> None:
+        """A keeper says what runs: it is another one perhaps, and may have missed requests, as we may have events."""
+        if self._is_other_program and not running:
+            self._link.send({"do": "stop"})
+            return
+        with self._lock:
+            opened = dict(self._open)
+        for job, known in opened.items():
+            if job in running:
+                self._answered(job)
+            elif known.request is not None:
+                self._link.send(known.request)
+            else:
+                self._conclude_from_disk(job)
+            if known.kill is not None:
+                self._link.send({"do": "kill", "job": job, "reason": known.kill})
+        for job in running - opened.keys():
+            self._kill_stray(job)
+
+    # The end of a job
+
+    def _conclude_from_disk(self, job: str) -> None:
+        """Deliver the end of a job that does not run, as the disk has it."""
+        with self._lock:
+            if job not in self._open:
+                return
+        try:
+            start, end = read(self._state_dir, job)
+            if start is None and not self._forbid(job):
+                return
+        except OSError as error:
+            self._deliver_end(JobEnded(job=job, reason=f"what became of it cannot be read: {error}", ended=time.time()))
+            return
+        if end is not None:
+            self._conclude(end)
+        elif start is None or start.never:
+            self._deliver_end(JobEnded(job=job, reason=_NEVER, ended=time.time()))
+        else:
+            why = words.UNSEEN_SAME_BOOT if start.boot == boot_id() else words.UNSEEN_REBOOT
+            self._conclude(Exit(job, start.boot, time.time(), UNSEEN, None, why, start.date))
+
+    def _forbid(self, job: str) -> bool:
+        """Make sure that nobody starts a job any more; return False when it has just been started after all.
+
+        A keeper may still have a request to read that an agent sent before it died.
+        """
+        os.makedirs(directory_of(self._state_dir, job), mode=0o700, exist_ok=True)
+        try:
+            os.close(claim(self._state_dir, Start(job, boot_id(), time.time(), never=_NEVER)))
+        except FileExistsError:
+            return False
+        return True
+
+    def _conclude(self, end: Exit) -> None:
+        """Deliver the end of a job that is on disk."""
+        with self._lock:
+            opened = self._open.get(end.job)
+        about = opened.about if opened else None
+        try:
+            ended = self._outcome(end, about or self._about(end.job))
+        except (OSError, ValueError) as error:
+            reason = f"what it gave cannot be read: {error}"
+            ended = JobEnded(job=end.job, reason=reason, started=end.started, ended=end.date)
+        self._deliver_end(ended)
+
+    def _deliver_end(self, ended: JobEnded) -> None:
+        failpoint("before-end-delivered")
+        with self._lock:
+            self._open.pop(ended.job, None)
+        self._deliver(ended)
+
+    def _about(self, job: str) -> _About:
+        start = read(self._state_dir, job).start
+        return _About.read(start.about if start else {})
+
+    def _outcome(self, end: Exit, about: _About) -> JobEnded:
+        """Read what a job gave, or why it gave nothing, and finish its log."""
+        directory = directory_of(self._state_dir, end.job)
+        reason = end.reason or words.exited(end.status)
+        given: Given | None = None
+        if end.kind == EXITED and end.status == 0:
+            try:
+                given = read_outputs(directory, about.declared)
+            except OutputProblem as problem:
+                reason = str(problem)
+        notes = [*about.notes, *(() if given is None else given.notes)]
+        joblog.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
+        return JobEnded(
+            job=end.job,
+            outputs=None if given is None else given.values,
+            reason=None if given is not None else reason,
+            exit_code=end.status,
+            stderr=None if given is not None else joblog.stderr_tail(directory),
+            started=end.started,
+            ended=end.date,
+            disk_bytes=taken_bytes(directory),
+        )

@@ -1,0 +1,195 @@
+"""The directory of a job: made before its start with its inputs, and deleted in the end."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.keeper.processes import MARK
+from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
+from caroni_edge.protocol.messages import Values
+from caroni_edge.values.parsing import canonical
+
+INPUTS = "inputs.json"
+SCRIPTS = "scripts"
+TRASH = "trash"
+
+COUNTED_FILES = 100_000
+"""More files of a job are not counted when its space is: that would hold up the ends of other jobs."""
+BLOCK_BYTES = 512
+"""What `st_blocks` counts in (stat(2))."""
+
+VARIABLE_LIMIT_BYTES = 128 * 1024
+"""No string that is longer, with its name and its end, is passed on by the kernel (MAX_ARG_STRLEN, execve(2))."""
+
+PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
+"""What a job gets of the agent's own environment."""
+
+
+class StartedBefore(Exception):
+    """The job has a start record: its directory is not to be touched."""
+
+
+class Workspaces:
+    """Makes and deletes the directories of jobs."""
+
+    def __init__(self, state_dir: Path, environ: Mapping[bytes, bytes]) -> None:
+        """Use `jobs/` of a state directory.
+
+        Args:
+            state_dir: The agent's; absolute.
+            environ: The agent's own environment, of which jobs get a little.
+        """
+        self._jobs, self._trash, self._scripts = (f"{state_dir}/{name}" for name in (JOBS, TRASH, SCRIPTS))
+        self._written: set[str] = set()
+        self._environment = {
+            name.decode(): environ[name].decode("utf-8", "surrogateescape") for name in PASSED_ON if name in environ
+        }
+        for directory in (self._jobs, self._trash, self._scripts):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        for name in os.listdir(self._trash):
+            _delete(f"{self._trash}/{name}")
+
+    def make(
+        self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Make the directory of a job; return what to run in it, and with which environment.
+
+        Args:
+            job: Its name.
+            job_type: What runs it.
+            inputs: All of them; they fit.
+            facts: Variables of its environment that say what it is about.
+
+        Raises:
+            StartedBefore: The job was started before.
+            OSError: It cannot be made.
+        """
+        directory = f"{self._jobs}/{job}"
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            if os.path.lexists(f"{directory}/{RECORD}"):
+                raise StartedBefore from None
+            # An agent that died before it asked for the start has left it.
+            _delete(directory)
+            os.mkdir(directory, 0o700)
+        os.mkdir(f"{directory}/{WORK}", 0o700)
+        as_json = canonical(inputs)
+        write(f"{directory}/{INPUTS}", as_json.encode())
+        write(f"{directory}/{OUTPUTS}", b"")
+        environment = {
+            **self._environment,
+            **job_type.environment,
+            **facts,
+            **dict(_variables(inputs)),
+            "CARONI_INPUTS": f"{directory}/{INPUTS}",
+            MARK: f"{directory}/{OUTPUTS}",
+        }
+        program, *arguments = self._what_runs(job_type)
+        return [_found(program, environment.get("PATH")), *arguments], environment
+
+    def _what_runs(self, job_type: JobType) -> tuple[str, ...]:
+        """Return the program and its arguments; a script is one file for all jobs of a version."""
+        if job_type.script is None:
+            return job_type.command or ()
+        path = f"{self._scripts}/{job_type.version}"
+        if job_type.version not in self._written:
+            # What is there may have been cut by a power cut, and a job may be reading it.
+            write(f"{path}.new", job_type.script.encode())
+            os.rename(f"{path}.new", path)
+            self._written.add(job_type.version)
+        return (*job_type.interpreter, path)
+
+    def remove(self, job: str) -> None:
+        """Delete all that there is of a job; a crash in between leaves no half of a directory in its place.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        try:
+            os.rename(f"{self._jobs}/{job}", f"{self._trash}/{job}")
+        except FileNotFoundError:
+            return
+        _delete(f"{self._trash}/{job}")
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a small file, whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
+
+
+def unset_variables(inputs: Values) -> list[str]:
+    """Return, for people, which inputs have no environment variable although they have a value, and why."""
+    return [
+        f"{variable} is unset: its value {why}; it is whole in the file $CARONI_INPUTS"
+        for variable, text in _texts(inputs)
+        if (why := _why_unset(variable, text))
+    ]
+
+
+def _variables(inputs: Values) -> Iterator[tuple[str, str]]:
+    """Yield an environment variable for each input that one can hold."""
+    return ((variable, text) for variable, text in _texts(inputs) if not _why_unset(variable, text))
+
+
+def _texts(inputs: Values) -> Iterator[tuple[str, str]]:
+    for name, value in inputs.items():
+        if value is not None:
+            yield f"CARONI_ENV_{name}", value if isinstance(value, str) else canonical(value)
+
+
+def _why_unset(variable: str, text: str) -> str | None:
+    if "\0" in text:
+        return "holds a NUL character, which no variable can"
+    if len(f"{variable}={text}\0".encode()) > VARIABLE_LIMIT_BYTES:
+        return f"is longer than a variable can be ({VARIABLE_LIMIT_BYTES >> 10} KiB)"
+    return None
+
+
+def _found(program: str, path: str | None) -> str:
+    """Return where a program is that was named without a directory; if it is nowhere, its start will say so."""
+    return program if "/" in program else shutil.which(program, path=path) or program
+
+
+def taken_bytes(directory: str) -> int:
+    """Return what a directory and all in it take on disk, as far as that is soon counted (`COUNTED_FILES`)."""
+    taken, left, to_look_at = 0, COUNTED_FILES, [directory]
+    while to_look_at and left > 0:
+        try:
+            with os.scandir(to_look_at.pop()) as entries:
+                for entry in islice(entries, left):
+                    left -= 1
+                    taken += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
+                    if entry.is_dir(follow_symlinks=False):
+                        to_look_at.append(entry.path)
+        except OSError:
+            continue  # what a job has hidden from us, or deletes meanwhile, is not counted
+    return taken
+
+
+def _delete(directory: str) -> None:
+    shutil.rmtree(directory, onerror=_permit)
+
+
+def _permit(function: Callable[..., Any], path: str, _error: Any) -> None:
+    """Delete once more what lies in a directory that a job has made unwritable for itself."""
+    if function is os.scandir or function is os.open:
+        os.chmod(path, stat.S_IRWXU)
+        shutil.rmtree(path)
+        return
+    os.chmod(os.path.dirname(path), stat.S_IRWXU)
+    function(path)

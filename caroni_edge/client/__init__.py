@@ -1,0 +1,1 @@
+"""What a program outside of the nodes needs to start a workflow and to follow it."""

@@ -1,0 +1,1 @@
+"""YAML documents, read so that every error names its line."""

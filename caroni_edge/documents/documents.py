@@ -1,0 +1,160 @@
+"""YAML files whose every value knows its line.
+
+Templates, job types and configuration are read through here, so that each complaint can name a file and a line.
+"""
+
+import difflib
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.documents.yamltree import YamlRefused, read_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One complaint about a file.
+
+    Attributes:
+        where: File and line, as in `templates/a.cwl:12`.
+        what: What is wrong, and what would be right.
+        warning: The file can be used all the same.
+    """
+
+    where: str
+    what: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.where}: {'warning: ' if self.warning else ''}{self.what}"
+
+
+class Problems(CaroniError):
+    """{listing}"""  # noqa: D415 - the sentences come with their own ends
+
+    hint: ClassVar[str] = "`caroni-edge check-config FILE` checks the file again."
+    exit_status: ClassVar[int] = 2
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems, sorted by file and line."""
+        self.problems = in_order(problems)
+        super().__init__("", listing="\n".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as plain JSON-like data; not to be changed, since aliases share their objects.
+
+    Attributes:
+        path: The file, as it was named.
+        value: None, bool, int, float, str, list or dict with string keys.
+        text: What the file says.
+    """
+
+    path: Path
+    value: Any
+    text: str = field(default="", repr=False)
+    _line: int = 1
+    _lines: Mapping[int, Mapping[Hashable, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def where(self, *keys: str | int) -> str:
+        """Return `file:line` of the value at `keys`, or of the nearest one on the way to it that exists."""
+        value, line = self.value, self._line
+        for key in keys:
+            lines = self._lines.get(id(value), {})
+            if key not in lines:
+                break
+            value, line = value[key], lines[key]
+        return f"{self.path}:{line}"
+
+
+@dataclass
+class Findings:
+    """Collects the problems of one document, so that all of them can be told at once."""
+
+    document: Document
+    problems: list[Problem] = field(default_factory=list)
+
+    def error(self, what: str, *keys: str | int) -> None:
+        """Note that the value at `keys` is wrong."""
+        self.problems.append(Problem(self.document.where(*keys), what))
+
+    def warning(self, what: str, *keys: str | int) -> None:
+        """Note something about the value at `keys` that does no harm."""
+        self.problems.append(Problem(self.document.where(*keys), what, warning=True))
+
+    def unknown_keys(self, mapping: Mapping[str, object], known: Iterable[str], *keys: str | int) -> None:
+        """Note each key of the mapping at `keys` that is not `known`, with the nearest known one."""
+        names = list(known)
+        for key in mapping:
+            if key not in names:
+                self.error(f'unknown key "{key}"{nearest(key, names)}', *keys, key)
+
+    def raise_errors(self) -> None:
+        """Raise all problems if one of them is an error.
+
+        Raises:
+            Problems: With the warnings too.
+        """
+        if any(not problem.warning for problem in self.problems):
+            raise Problems(self.problems)
+
+
+def load(path: Path, *, limit_bytes: int = 1 << 20) -> Document:
+    """Read a YAML file.
+
+    Raises:
+        Problems: It cannot be read, is larger than `limit_bytes`, or is no YAML that we take.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise _refused(path, "this is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise _refused(path, f"cannot be read: {error.strerror or error}") from None
+    if len(data) > limit_bytes:
+        raise _refused(path, f"is larger than {limit_bytes} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _refused(path, "is not UTF-8; save the file in that encoding", line) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Document:
+    """Read YAML text that came from `path`.
+
+    Raises:
+        Problems: The text is no YAML that we take; it names the first place that is wrong.
+    """
+    try:
+        tree = read_tree(text)
+    except YamlRefused as error:
+        raise _refused(path, error.what, error.line) from None
+    return Document(path, tree.value, text, tree.line, tree.lines)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean "x"?)` for the known word that is most like `word`, or nothing."""
+    lowered = {each.lower(): each for each in islice(known, 1000)}
+    found = difflib.get_close_matches(word[:80].lower(), lowered, n=1)
+    return f' (did you mean "{lowered[found[0]]}"?)' if found else ""
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems by file and line, each once."""
+    return tuple(sorted(dict.fromkeys(problems), key=_place))
+
+
+def _place(problem: Problem) -> tuple[str, int]:
+    path, colon, line = problem.where.rpartition(":")
+    return (path, int(line)) if colon and line.isdecimal() else (problem.where, 0)
+
+
+def _refused(path: Path, what: str, line: int | None = None) -> Problems:
+    return Problems([Problem(f"{path}:{line}" if line else str(path), what)])

@@ -1,0 +1,1 @@
+"""Jobs as their agents hear of them, and the logs that come back."""

@@ -1,0 +1,42 @@
+"""Logs of jobs: they stay at their agents, and come piece by piece when somebody wants to read one."""
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.protocol.messages import JobLog, JobLogRequest
+
+LOG_LIMIT_BYTES = 1 << 20
+"""So much of a job's log is fetched; the agent keeps all of it."""
+
+
+class JobLogs:
+    """Asks for logs. However often people ask, one question for each job is on its way."""
+
+    def __init__(self, context: Context) -> None:
+        """Keep what comes in the store of `context`."""
+        self._context, self._store = context, context.store
+        self._asked: set[str] = set()
+
+    def request(self, job: str) -> None:
+        """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
+        row = self._store.jobs.by_id(job)
+        size, is_end = self._store.jobs.log_end(job)
+        if row is None or is_end or size >= LOG_LIMIT_BYTES or job in self._asked:
+            return
+        self._asked.add(job)
+        self._context.outbox.put(row.agent, JobLogRequest(job=job, offset=size))
+
+    def on_log(self, agent: str, message: JobLog, at: Moment) -> None:
+        """A piece has come: keep it, and ask for the next one."""
+        job = self._store.jobs.by_id(message.job)
+        if job is None or job.agent != agent:
+            return
+        self._asked.discard(message.job)
+        size, _ = self._store.jobs.log_end(message.job)
+        if message.offset != size or not (message.data or message.end):
+            return
+        self._store.jobs.add_log(message.job, message.offset, message.data, end=message.end)
+        self.request(message.job)
+
+    def ask_again(self) -> None:
+        """Questions may have been lost: from now on they may be asked again."""
+        self._asked.clear()

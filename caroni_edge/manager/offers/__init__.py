@@ -1,0 +1,1 @@
+"""What this manager needs, and what agents offer for it."""

@@ -1,0 +1,140 @@
+"""The demand of this manager: for each job type, how many steps want an agent. It is said as a notice, and retained."""
+
+from math import inf
+from typing import NamedTuple
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context, live_room
+from caroni_edge.protocol.messages import JobFulfillmentRequest
+
+EVERY_S = 0.1
+"""A demand that changes is said at most so often; one that appears is said at once."""
+AGAIN_S = 60.0
+"""A demand that stands is said so often."""
+NEWCOMER_S = 1.0
+"""A demand that stands is said to new agents, at most so often: a broker may keep from them what is retained."""
+COUNT_LIMIT = 1000
+"""A demand greater than this is said as this: nobody could take more at once."""
+SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MOST_S = 20, 0.001, 5.0
+
+
+class Counts(NamedTuple):
+    """What a demand says; fields as in `JobFulfillmentRequest`."""
+
+    ready: int
+    waiting: int
+    only: dict[str, int]
+    priority: int
+
+
+class Demand:
+    """Says the demand. What is in memory concerns the present connection, and is forgotten with it."""
+
+    def __init__(self, context: Context) -> None:
+        """Count the steps in the store of `context`, and say it by its notices."""
+        self._context, self._store = context, context.store
+        self._said_at: dict[str, float] = {}
+        self._standing: set[str] = set()
+        self._unheard: set[str] = set()
+        self._is_all_due = False
+        self._room = 0
+        self._cut: set[str] = set()
+
+    def on_start(self) -> None:
+        """Steps may want agents already."""
+        self._context.wanted |= self._store.wanted.job_types()
+
+    def say_all(self) -> None:
+        """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
+        self._said_at.clear()
+        self._standing.clear()
+        self._is_all_due = True
+
+    def say_to_newcomer(self, job_types: set[str]) -> None:
+        """An agent serves these job types that did not before: it may not have heard of the demand."""
+        self._unheard |= job_types
+
+    def settle(self, at: Moment) -> None:
+        """Say what has changed, and what has not been said for a while."""
+        if self._is_all_due:
+            self._context.wanted.update(self._store.demands.all())
+            self._is_all_due = False
+        if (room := live_room(self._context)) != self._room:
+            self._context.wanted |= self._cut
+            self._room = room
+        self._unheard &= self._standing
+        again = {t for t in self._standing if at.now >= self._again_due(t)}
+        for job_type in sorted(self._context.wanted | again):
+            is_wanted = self._is_wanted(job_type, room)
+            appears = is_wanted and job_type not in self._standing
+            if not is_wanted:
+                self._standing.discard(job_type)
+            if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
+                self._context.wanted.discard(job_type)
+                self._say(job_type, at, room if is_wanted else 0)
+
+    def next_due(self) -> float:
+        """Return when something is to be said because of the time alone; asked right after `settle`."""
+        changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.wanted), default=inf)
+        again = min((self._again_due(t) for t in self._standing), default=inf)
+        return min(changed, again)
+
+    def _again_due(self, job_type: str) -> float:
+        return self._said_at[job_type] + (NEWCOMER_S if job_type in self._unheard else AGAIN_S)
+
+    def _say(self, job_type: str, at: Moment, room: int) -> None:
+        is_wanted = room > 0
+        serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
+        counts = self._count(job_type, room) if is_wanted else None
+        content = b"" if counts is None else msgspec.json.encode(counts)
+        again = job_type not in self._said_at or (is_wanted and at.now >= self._again_due(job_type))
+        if is_wanted:
+            self._standing.add(job_type)
+        if content == said and not again:
+            return
+        if content != said:
+            serial += 1
+            self._store.demands.say(job_type, serial, content)
+        self._said_at[job_type] = at.now
+        self._unheard.discard(job_type)
+        self._context.notices.say(
+            self._context.topics.request(job_type), counts and self._request(job_type, serial, counts)
+        )
+
+    def _is_wanted(self, job_type: str, room: int) -> bool:
+        is_wanted = self._store.wanted.is_wanted(job_type)
+        if room <= 0:
+            self._note_cut(job_type, is_cut=is_wanted)
+        return is_wanted and room > 0
+
+    def _note_cut(self, job_type: str, *, is_cut: bool) -> None:
+        """Remember the types of which more is wanted than may be placed: that changes when there is other room."""
+        (self._cut.add if is_cut else self._cut.discard)(job_type)
+
+    def _count(self, job_type: str, room: int) -> Counts:
+        wanted = self._store.wanted
+        found = wanted.count_bound(job_type, COUNT_LIMIT)
+        free = [wanted.count(job_type, waiting=waiting, limit=COUNT_LIMIT) for waiting in (False, True)]
+        self._note_cut(job_type, is_cut=sum(free) + sum(ready + waiting for _, ready, waiting in found) > room)
+        # Each kind is cut by itself: steps that only an agent may take which is away leave the room to the others.
+        bound = {",".join(msgspec.json.decode(agents)): _cut(room, *counts) for agents, *counts in found}
+        kinds = [_cut(room, *free), *bound.values()]
+        return Counts(
+            ready=sum(ready for ready, _ in kinds),
+            waiting=sum(waiting for _, waiting in kinds),
+            only={agents: ready + waiting for agents, (ready, waiting) in bound.items()},
+            priority=wanted.top_priority(job_type, COUNT_LIMIT),
+        )
+
+    def _request(self, job_type: str, serial: int, counts: Counts) -> JobFulfillmentRequest:
+        agents = self._store.agents.count_serving(job_type, round(SPREAD_MOST_S / SPREAD_PER_AGENT_S))
+        spread_s = agents * SPREAD_PER_AGENT_S if agents > SPREAD_FROM_AGENTS else 0.0
+        return JobFulfillmentRequest(serial=serial, spread=spread_s, **counts._asdict())
+
+
+def _cut(room: int, ready: int, waiting: int) -> tuple[int, int]:
+    """Return how many of the steps that are ready, and of those that wait, fit into the room."""
+    ready = min(ready, room)
+    return ready, min(waiting, room - ready)

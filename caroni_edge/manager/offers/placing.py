@@ -1,0 +1,145 @@
+"""Offers come in, and jobs are placed: decided once at the end of each batch."""
+
+import logging
+from collections.abc import Iterator
+from math import inf
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import advance
+from caroni_edge.manager.context import Context, live_room
+from caroni_edge.manager.lifecycle import OFFER, STEP, Offer, OfferEvent, StepEvent
+from caroni_edge.manager.offers.policy import OfferPolicy
+from caroni_edge.manager.store.offers import OfferRow
+from caroni_edge.manager.store.wanted import WantedStep
+from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES
+from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Placement
+
+log = logging.getLogger(__name__)
+
+OTHERS_WAIT_S = 10.0
+"""While an agent says what it holds, nobody's offer is accepted, for so long at most."""
+ACCEPT_OVERHEAD_BYTES = 512
+
+
+class Placing:
+    """The offers of agents."""
+
+    def __init__(self, context: Context, policy: OfferPolicy) -> None:
+        """Decide with what is in `context`."""
+        self._context, self._policy = context, policy
+        self._store = context.store
+        self._due = inf
+
+    def on_start(self) -> None:
+        """Nobody knows how old the offers are."""
+        self._store.offers.delete_all()
+
+    def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:
+        """Keep an offer until the end of the batch."""
+        self._store.agents.set_database(agent, offer.database)
+        until = at.now + offer.valid_for
+        self._store.offers.add((offer.offer, agent, offer.job_type, offer.ready, offer.waiting, offer.repeat, until))
+
+    def settle(self, at: Moment) -> None:
+        """Decide on the offers, unless somebody must say first what it holds."""
+        self._due = inf
+        received = self._store.offers.received()
+        if not received:
+            return
+        held_until = self._held_until()
+        open_offers = []
+        for offer in received:
+            if at.now > offer.valid_until:
+                self._apply(offer, OfferEvent.TIME_OVER)
+            elif at.now < held_until:
+                self._due = held_until
+            elif not offer.agent_reconciles:
+                open_offers.append(offer)
+        taken = self._policy.order(open_offers)
+        room = live_room(self._context)
+        for offer in taken:
+            room -= self._fill(offer, room, at)
+        wanted = {offer.offer for offer in taken}
+        for offer in open_offers:
+            if offer.offer not in wanted:
+                self._reject(offer)
+
+    def next_due(self) -> float:
+        """Return when an offer that is held can be decided."""
+        return self._due
+
+    def _held_until(self) -> float:
+        asked_at = self._store.agents.last_wanted()
+        return -inf if asked_at is None else asked_at + OTHERS_WAIT_S
+
+    def _fill(self, offer: OfferRow, room: int, at: Moment) -> int:
+        """Accept as much of an offer as is wanted and may be placed; return how many jobs that is."""
+        wanted = self._store.wanted.steps
+        steps = wanted(offer.job_type, waiting=False, agent=offer.agent, limit=min(offer.ready, room))
+        room -= len(steps)
+        steps += wanted(offer.job_type, waiting=True, agent=offer.agent, limit=min(offer.waiting, room))
+        if not steps:
+            self._reject(offer)
+            return 0
+        self._apply(offer, OfferEvent.STEPS_FOUND)
+        *others, last = _parts(self._place(steps, offer, at))
+        for jobs in others:
+            self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=jobs, last=False))
+        self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=last, last=True))
+        # As many other steps may want an agent in a moment: agents must not take them for those that they have got.
+        self._store.demands.renew(offer.job_type)
+        self._context.wanted.add(offer.job_type)
+        self._context.growing.update(step.parent for step, _ in steps if step.nth is not None)
+        return len(steps)
+
+    def _place(self, steps: list[WantedStep], offer: OfferRow, at: Moment) -> list[Placement]:
+        """Make an attempt of each step at the agent of an offer."""
+        placements, attempts, jobs = [], [], []
+        for step, workflow in steps:
+            status = advance(STEP, step.status, StepEvent.PLACED)
+            assert status is not None
+            job, attempt, ready = self._context.chance.new_id(), step.attempt + 1, not step.missing
+            attempts.append((status, job, attempt, step.id))
+            word = "queued" if ready else "pending"
+            jobs.append((job, step.id, attempt, offer.agent, word, ready, bool(offer.repeat), at.date))
+            placement = Placement(
+                job=job,
+                attempt=attempt,
+                job_type=step.job_type,
+                workflow=workflow,
+                step=step.path,
+                priority=step.priority,
+                data_ready=ready,
+                inputs=msgspec.json.decode(step.inputs),
+            )
+            placements.append(placement)
+            ids = {"workflow": workflow, "step": step.path, "job": job, "attempt": attempt, "peer": offer.agent}
+            log.info("job placed", extra={"action": "job_placed", **ids})
+        self._store.steps.place(attempts)
+        self._store.jobs.add(jobs)
+        return placements
+
+    def _reject(self, offer: OfferRow) -> None:
+        self._apply(offer, OfferEvent.NOTHING_WANTED)
+        self._context.outbox.put(offer.agent, OfferReject(offer=offer.offer))
+
+    def _apply(self, offer: OfferRow, event: OfferEvent) -> None:
+        status = advance(OFFER, Offer.RECEIVED, event)
+        self._store.offers.delete(offer.offer)
+        log.debug("offer %s", status, extra={"action": f"offer_{status}", "peer": offer.agent, "offer": offer.offer})
+
+
+def _parts(placements: list[Placement]) -> Iterator[tuple[Placement, ...]]:
+    """Yield them in as many parts as messages can hold, at least one."""
+    part: list[Placement] = []
+    size = ACCEPT_OVERHEAD_BYTES
+    for placement in placements:
+        more = len(msgspec.json.encode(placement)) + 1
+        if part and size + more > MESSAGE_LIMIT_BYTES:
+            yield tuple(part)
+            part, size = [], ACCEPT_OVERHEAD_BYTES
+        part.append(placement)
+        size += more
+    yield tuple(part)

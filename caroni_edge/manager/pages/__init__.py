@@ -1,0 +1,1 @@
+"""What people see of a manager: API, read-only views, and why something waits."""

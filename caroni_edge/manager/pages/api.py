@@ -1,0 +1,303 @@
+"""The manager's JSON API. It reads on connections of its own; what changes something runs in the node's thread."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Reference, RequestBody, Schema
+from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter, RawBody
+
+from caroni_edge.config import ManagerConfig
+from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.pages.shapes import (
+    AgentPage,
+    AttemptView,
+    StepPage,
+    TemplateInput,
+    TemplateOutput,
+    TemplatePage,
+    TemplateStep,
+    TemplateView,
+    Why,
+    WorkflowPage,
+    WorkflowSummary,
+    WorkflowView,
+)
+from caroni_edge.manager.pages.views import ManagerViews, Plans, Row
+from caroni_edge.manager.pages.why import Explainer, Present
+from caroni_edge.manager.reactor import LOG_LIMIT_BYTES, ManagerReactor
+from caroni_edge.manager.templates.library import Template, Templates
+from caroni_edge.manager.triggers.triggers import Refused, read_trigger
+from caroni_edge.node.node import Node
+from caroni_edge.node.service import Service
+from caroni_edge.node.startup import DATABASE
+from caroni_edge.web.logtext import log_answer
+from caroni_edge.web.metrics import Metric, by
+from caroni_edge.web.problems import Problem, answer
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, start
+from caroni_edge.web.site import Commands, NodeView, Site, forgetter
+
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
+After = Annotated[str, QueryParameter(description="What `next` of the page before says.")]
+
+
+@dataclass(frozen=True)
+class ManagerApi:
+    """What the handlers work with.
+
+    Attributes:
+        node: The node itself.
+        readers: Connections to its database.
+        commands: Runs changes in the node's thread.
+        reactor: Makes the changes; touched by no other thread, but for `max_live_steps`.
+        templates: Returns what is loaded now.
+        plans: What workflows run by.
+    """
+
+    node: NodeView
+    readers: Readers
+    commands: Commands
+    reactor: ManagerReactor
+    templates: Callable[[], Templates]
+    plans: Plans
+
+    @contextmanager
+    def look(self) -> Iterator[ManagerViews]:
+        """Look at the database, at one commit."""
+        with self.readers.open() as conn:
+            yield ManagerViews(conn, self.plans)
+
+    def explain(self, views: ManagerViews) -> Explainer:
+        """Return who explains what `views` shows."""
+        problem, most = self.node.why_not_ready(), self.reactor.max_live_steps
+        return Explainer(views, Present(self.node.id, problem, time.monotonic(), most))
+
+    def workflow(self, workflow: str) -> WorkflowView:
+        """Return a workflow, or 404."""
+        with self.look() as views:
+            return views.workflow(workflow) or _no_workflow(workflow)
+
+    def metrics(self) -> list[Metric]:
+        """Return what the numbers of a manager are."""
+        with self.look() as views:
+            return [
+                Metric("workflows", "Workflows by state.", by("status", views.count_workflows())),
+                Metric("steps_wanted", "Steps that no agent has taken.", by("job_type", views.count_wanted())),
+                Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
+                Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
+            ]
+
+
+@dataclass
+class _StartOperation(Operation):
+    """Says what the body of a `POST /api/workflows` is: the handler reads it as triggers over MQTT are read."""
+
+    def __post_init__(self) -> None:
+        text, any_object = Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.OBJECT)
+        priority = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=9)
+        properties: dict[str, Reference | Schema] = {
+            "template": text,
+            "inputs": any_object,
+            "id": text,
+            "priority": priority,
+            "reply_to": text,
+        }
+        schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=["template"])
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+
+
+def _on_refused(_request: Request[Any, Any, Any], refused: Refused) -> Response[Any]:
+    return answer(refused.status, refused.reason, refused.field)
+
+
+class WorkflowsController(Controller):
+    """Workflows: what there are, how they stand, and what people may do with them."""
+
+    path = "/api/workflows"
+    tags = ("workflows",)
+    exception_handlers = {Refused: _on_refused}  # noqa: RUF012 - so Litestar wants it
+
+    @get(sync_to_thread=True)
+    def list_workflows(
+        self,
+        manager: NamedDependency[ManagerApi],
+        status: FromQuery[Workflow | None] = None,
+        template: FromQuery[str | None] = None,
+        limit: Limit = 100,
+        after: Annotated[int | None, QueryParameter(description="What `next` of the page before says.")] = None,
+    ) -> WorkflowPage:
+        """List the workflows, newest first, without their steps."""
+        with manager.look() as views:
+            return views.workflows(status, template, limit, after)
+
+    @post(sync_to_thread=True, operation_class=_StartOperation)
+    def start_workflow(self, manager: NamedDependency[ManagerApi], body: RawBody) -> Response[WorkflowSummary]:
+        """Start a workflow: 201 when it is new, 200 when its id is known with the same template and inputs."""
+        trigger = read_trigger("POST /api/workflows", body)
+        workflow, is_new = manager.commands.call(lambda at: manager.reactor.start_workflow(trigger, at))
+        with manager.look() as views:
+            summary = views.summary(workflow) or _no_workflow(workflow)
+        where = {"Location": f"/api/workflows/{workflow}"}
+        return Response(summary, status_code=201 if is_new else 200, headers=where)
+
+    @get("/{workflow:str}", sync_to_thread=True)
+    def show_workflow(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
+        """Show a workflow with its first 1,000 steps by name."""
+        return manager.workflow(workflow)
+
+    @post("/{workflow:str}/cancel", status_code=200, sync_to_thread=True)
+    def cancel(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
+        """End a workflow: waiting steps never start, running jobs are killed."""
+        manager.commands.call(lambda at: manager.reactor.cancel(workflow, at))
+        return manager.workflow(workflow)
+
+    @post("/{workflow:str}/retry", status_code=200, sync_to_thread=True)
+    def retry(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
+        """Give the failed and the held steps of a workflow fresh attempts."""
+        manager.commands.call(lambda at: manager.reactor.retry(workflow, at))
+        return manager.workflow(workflow)
+
+    @get("/{workflow:str}/why", sync_to_thread=True)
+    def why(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> Why:
+        """Say why a workflow is where it is."""
+        with manager.look() as views:
+            return manager.explain(views).workflow(views.workflow_row(workflow) or _no_workflow(workflow))
+
+    @get("/{workflow:str}/steps", sync_to_thread=True)
+    def list_steps(
+        self,
+        manager: NamedDependency[ManagerApi],
+        workflow: FromPath[str],
+        status: FromQuery[Step | None] = None,
+        limit: Limit = 100,
+        after: After = "",
+    ) -> StepPage:
+        """List the steps of a workflow, by name."""
+        with manager.look() as views:
+            return views.steps(views.workflow_row(workflow) or _no_workflow(workflow), status, limit, after)
+
+    @get("/{workflow:str}/steps/{step:path}", sync_to_thread=True)
+    def look_at_step(
+        self,
+        manager: NamedDependency[ManagerApi],
+        workflow: FromPath[str],
+        step: Annotated[str, PathParameter(description="Path of the step, as `outer/inner[3]`, then /why or /log.")],
+        attempt: Annotated[int | None, QueryParameter(description="Log of this one, not of that which counts.")] = None,
+        offset: Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
+    ) -> Response[Any]:
+        """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).
+
+        Of a log more is asked of the agent. The header `Caroni-Log` says whether this is all: `complete`, `coming` or
+        `agent-away`.
+        """
+        path, _, what = step.strip("/").rpartition("/")
+        if what not in ("why", "log") or not path:
+            raise Problem(404, f"of a step there is {step}/why and {step}/log")
+        with manager.look() as views:
+            row = views.workflow_row(workflow) or _no_workflow(workflow)
+            step_row = views.step_row(row, path) or _no_step(workflow, path)
+            if what == "why":
+                return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
+            if not step_row["job_type"]:
+                raise Problem(404, f"the step {path} runs no job of its own, so it has no log: its parts have")
+            attempts = views.attempts([step_row["id"]]).get(step_row["id"], [])
+            return _log(manager, views, step_row, _choose(step_row["job"], attempts, attempt), offset)
+
+
+def _log(
+    manager: ManagerApi, views: ManagerViews, step: Row, attempt: AttemptView | None, offset: int
+) -> Response[Any]:
+    """Return what has arrived of the log of an attempt, and ask its agent for more."""
+    if attempt is None:
+        over = step["status"] in (Step.COMPLETED, Step.FAILED, Step.CANCELLED)
+        return log_answer(b"", 0, "complete" if over else "coming")
+    data, is_end = views.log(attempt["job"])
+    if is_end or len(data) >= LOG_LIMIT_BYTES:
+        return log_answer(data[offset:], offset, "complete", is_cut=not is_end)
+    if attempt["status"] not in ("pending", "queued"):  # before a job has begun there is nothing to ask for
+        manager.commands.call(lambda _at: manager.reactor.request_log(attempt["job"]))
+    return log_answer(data[offset:], offset, "coming" if views.seen(attempt["agent"])[0] else "agent-away")
+
+
+@get("/api/templates", tags=["templates"], sync_to_thread=False)
+def list_templates(manager: NamedDependency[ManagerApi]) -> TemplatePage:
+    """List the templates that are loaded, and what is wrong with the others."""
+    templates = manager.templates()
+    errors = {name: [str(problem) for problem in problems] for name, problems in templates.errors.items()}
+    return TemplatePage(templates=[_template(each) for each in templates.loaded.values()], errors=errors)
+
+
+@get("/api/agents", tags=["agents"], sync_to_thread=True)
+def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after: After = "") -> AgentPage:
+    """List the agents that this manager has heard of, by id."""
+    with manager.look() as views:
+        return views.agents(limit, after)
+
+
+@contextmanager
+def serve(
+    config: ManagerConfig, node: Node, service: Service, reactor: ManagerReactor, templates: Callable[[], Templates]
+) -> Iterator[WebServer]:
+    """Serve the API of a manager as long as the context is open.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+    assert config.web is not None
+    readers = Readers(config.state_dir / DATABASE)
+    api = ManagerApi(NodeView.of(node), readers, service, reactor, templates, Plans())
+    forget = forgetter(node, service)
+    with start(config.web, replace(make_site(api, config.state_dir), forget=forget), service) as server:
+        yield server
+    readers.close()
+
+
+def make_site(api: ManagerApi, state_dir: Path) -> Site:
+    """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
+    routes = (WorkflowsController, list_templates, list_agents)
+    return Site(api.node, api.readers, state_dir, routes, {"manager": api}, api.metrics)
+
+
+def _no_workflow(workflow: str) -> NoReturn:
+    raise Problem(404, f"there is no workflow {workflow}")
+
+
+def _no_step(workflow: FromPath[str], step: FromPath[str]) -> NoReturn:
+    raise Problem(404, f"the workflow {workflow} has no step {step}")
+
+
+def _choose(present: str | None, attempts: list[AttemptView], number: int | None) -> AttemptView | None:
+    """Return the attempt with this number; without one that which completed, else the present, else the last."""
+    if number is not None:
+        found = [each for each in attempts if each["attempt"] == number]
+        if not found:
+            raise Problem(404, f"the step has no attempt {number}", "attempt")
+        return found[-1]
+    for wanted in ("completed", present):
+        for each in attempts:
+            if wanted in (each["status"], each["job"]):
+                return each
+    return attempts[-1] if attempts else None
+
+
+def _template(template: Template) -> TemplateView:
+    plan = template.plan
+    return TemplateView(
+        name=template.name,
+        file=str(template.path),
+        hash=template.hash,
+        inputs=[TemplateInput(name=each.name, type=each.type, default=each.default) for each in plan.inputs],
+        outputs=[TemplateOutput(name=each.name, type=each.type) for each in plan.outputs],
+        steps=[
+            TemplateStep(name=each.name, job_type=each.job_type or None, waits_for=sorted(each.waits_for))
+            for each in plan.steps
+        ],
+        warnings=[str(problem) for problem in template.warnings],
+    )

@@ -1,0 +1,1 @@
+"""The agents: who is there, what they hold, and what nobody serves."""

@@ -1,0 +1,105 @@
+"""The agents as they show themselves: who serves what, and who is silent."""
+
+import logging
+from math import inf
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.peers.stalls import Stalls
+from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.node.reactor import Forgotten
+from caroni_edge.protocol.messages import Presence
+from caroni_edge.values.json import as_text
+
+log = logging.getLogger(__name__)
+
+LOOK_FOR_SILENCE_S = 60.0
+
+
+class Fleet:
+    """Presence of agents. It makes things sooner and fills `why`; no correctness depends on it."""
+
+    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts) -> None:
+        """Decide with what is in `context`."""
+        self._context, self._stalls, self._attempts = context, stalls, attempts
+        self._store = context.store
+        self._silence_due = -inf
+        self._heard: set[str] = set()
+
+    def on_start(self) -> None:
+        """Who is there will say so."""
+        self._store.agents.nobody_online()
+
+    def on_connected(self) -> None:
+        """Agents may come later than we do, and have missed what was said: each is a newcomer once on a connection."""
+        self._heard.clear()
+
+    def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> set[str]:
+        """An agent says what it is (None: it has been cleared); return the job types that it serves as a newcomer."""
+        before = self._store.agents.serving(agent)
+        if presence is None or not presence.online:
+            self._store.agents.gone(agent, at.date)
+            self._heard.discard(agent)
+        else:
+            refuses = presence.refuses
+            facts = (True, presence.boot, presence.version, presence.host, presence.slots, as_text(refuses), at.date)
+            self._store.agents.see(agent, facts)
+            serves = "*" not in refuses and self._context.topics.node not in refuses
+            # A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
+            types = [(name, serves, as_text(notice)) for name, notice in presence.job_types.items()]
+            self._store.agents.set_types(agent, types)
+        now = self._store.agents.serving(agent)
+        self._serves(before, now, at)
+        knows = before if agent in self._heard else set()
+        if presence and presence.online:
+            self._heard.add(agent)
+        return now - knows
+
+    def forget(self, agent: str, at: Moment) -> Forgotten:
+        """An agent will not come back: what it had may have begun, and is asked for anew."""
+        reason = f"agent {agent} was forgotten"
+        jobs = self._store.jobs.open_of_agent(agent)
+        for job in jobs:
+            self._attempts.abandon(job, reason, at)
+        before = self._store.agents.serving(agent)
+        offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
+        self._serves(before, set(), at)
+        return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
+
+    def settle(self, at: Moment) -> None:
+        """Note what has become due: lost jobs."""
+        if at.now >= self._silence_due:
+            self._look_for_silence(at)
+
+    def next_due(self) -> float:
+        """Return when `settle` has something to do."""
+        return self._silence_due
+
+    def look_again(self) -> None:
+        """What is in memory may not be what is in the database."""
+        self._silence_due = -inf
+        self._heard.clear()
+
+    def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
+        """An agent serves other job types than before."""
+        self._stalls.look_at(before ^ now, at)
+        for job_type in sorted(before - now):
+            # What has failed on all others was to wait for this agent: now anyone may have it.
+            self._store.demands.renew(job_type)
+            self._context.wanted.add(job_type)
+
+    def _look_for_silence(self, at: Moment) -> None:
+        lost_after_s = self._context.settings.lost_after_s
+        if lost_after_s is None:
+            self._silence_due = inf
+            return
+        self._silence_due = at.now + min(lost_after_s / 3, LOOK_FOR_SILENCE_S)
+        for agent in self._store.jobs.agents_with_open():
+            if self._context.silent_for(agent, at.now) < lost_after_s:
+                continue
+            jobs = [job for job in self._store.jobs.open_of_agent(agent) if not job.lost]
+            if jobs:
+                reason = f"agent {agent} has been silent for longer than lost_after"
+                log.warning("%s", reason, extra={"action": "agent_silent", "peer": agent})
+                for job in jobs:
+                    self._attempts.lose(job, reason, at)

@@ -1,0 +1,137 @@
+"""Reconciliation: after a lost or restored database on either side, the agent says what it holds.
+
+The rules are in docs/protocol.md, "From a step to its result".
+"""
+
+import logging
+from math import inf
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import advance
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.lifecycle import STEP, StepEvent
+from caroni_edge.manager.store.jobs import JobRow
+from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.protocol.messages import JobHere, JobKill, JobsHere, JobStatusUpdate, JobsWanted
+from caroni_edge.values.parsing import hash_of
+
+log = logging.getLogger(__name__)
+
+ASK_AGAIN_S = 5.0
+"""Whose words cannot be handled is asked so much later, and not on and on."""
+LIVE = ("pending", "queued", "running")
+
+
+class Reconciliation:
+    """Asks agents for their jobs, and brings ours to what they say. It may happen twice: all of it is repeatable."""
+
+    def __init__(self, context: Context, engine: Engine, attempts: Attempts, jobs: Jobs) -> None:
+        """Decide with what is in `context`."""
+        self._context, self._engine, self._attempts, self._jobs = context, engine, attempts, jobs
+        self._store = context.store
+
+    def on_start(self, at: Moment) -> None:
+        """Questions are asked again: an answer that could not be handled may have been the last."""
+        self._store.agents.begin_anew(at.now)
+
+    def ask_later(self, agent: str, at: Moment) -> None:
+        """Something was rejected, and nobody can say which jobs it was about."""
+        self._store.agents.want_later(agent, at.now + ASK_AGAIN_S)
+
+    def settle(self, at: Moment) -> bool:
+        """Ask each agent that was marked; until it has answered its offers wait, and others' for a while.
+
+        Returns:
+            Whether any was asked: what was said to it before may be lost.
+        """
+        agents = self._store.agents.to_ask(at.now)
+        for agent in agents:
+            known = self._store.agents.question(agent)
+            wanted = self._context.chance.new_id()
+            self._store.agents.want(agent, wanted, at.now)
+            self._store.offers.delete_of(agent)
+            question = JobsWanted(wanted=wanted, database=known.database, known=known.known)
+            self._context.outbox.put(agent, question)
+            log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
+        return bool(agents)
+
+    def next_due(self) -> float:
+        """Return when an agent is to be asked because of the time alone."""
+        due = self._store.agents.next_want()
+        return inf if due is None else due
+
+    def on_jobs_here(self, agent: str, message: JobsHere, at: Moment) -> None:
+        """Take the states of the jobs in a range of ids; what we believed there and is not named is not there."""
+        question = self._store.agents.question(agent)
+        if question.wanted != message.wanted:
+            log.debug("an answer to an earlier question", extra={"action": "stale_answer_ignored", "peer": agent})
+            return
+        for here in message.jobs:
+            self._take(agent, here, at)
+        named = {here.job for here in message.jobs}
+        for job in self._store.jobs.open_of_agent(agent, message.after, message.upto):
+            if job.job not in named:
+                self._miss(job, at, is_same_database=question.database == message.database)
+        self._store.agents.hear(agent, max((here.serial for here in message.jobs), default=0))
+        if not message.upto:
+            self._store.agents.answered(agent, message.database)
+            log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
+
+    def _take(self, agent: str, here: JobHere, at: Moment) -> None:
+        """Take what an agent says of a job of ours, whatever came before: it is its newest word."""
+        job = self._store.jobs.by_id(here.job) or self._adopt(agent, here, at)
+        if job is not None and job.open and job.agent == agent:
+            self._attempts.take_state(job, _status(here), at)
+        elif here.status in LIVE:
+            self._context.outbox.put(agent, JobKill(job=here.job, reason="its manager does not want it any more"))
+
+    def _miss(self, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
+        if job.begun or (job.data_sent and not is_same_database):
+            self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
+        else:
+            self._jobs.never_was(self._store.steps.by_id(job.step), job)
+
+    def _adopt(self, agent: str, here: JobHere, at: Moment) -> JobRow | None:
+        """Take over a job that we have forgotten, for a step with the same inputs of which we know none begun."""
+        row = self._store.workflows.by_id(here.workflow)
+        step = self._engine.find(row, here.step, at) if row else None
+        if step is None or not self._is_for(here, step):
+            return None
+        step = self._free(step)
+        status = advance(STEP, step.status, StepEvent.PLACED)
+        if status is None:
+            return None
+        attempt = max(here.attempt, step.attempt + 1)
+        repeat = self._store.agents.may_repeat(agent, here.job_type)
+        self._store.steps.place([(status, here.job, attempt, step.id)])
+        self._store.jobs.add([(here.job, step.id, attempt, agent, here.status, True, repeat, at.date)])
+        self._context.wanted.add(step.job_type)
+        ids = {"workflow": here.workflow, "step": here.step, "job": here.job, "attempt": attempt, "peer": agent}
+        log.warning("took over a job that its agent holds", extra={"action": "job_adopted", **ids})
+        return self._store.jobs.by_id(here.job)
+
+    def _is_for(self, here: JobHere, step: StepRow) -> bool:
+        if here.status not in (*LIVE, "completed") or step.missing or step.job_type != here.job_type:
+            return False
+        if any(job.begun for job in self._store.jobs.open_of_step(step.id)):
+            return False
+        return hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
+
+    def _free(self, step: StepRow) -> StepRow:
+        """Take the job of a step back, of which we do not know that it has begun: another one has."""
+        status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
+        job = self._jobs.present(step)
+        if status is None or job is None:
+            return step
+        self._jobs.withdraw(step, job, status, "another attempt of the step was found")
+        return self._store.steps.by_id(step.id)
+
+
+def _status(here: JobHere) -> JobStatusUpdate:
+    """Return what a status update would have said: a `JobHere` has all of its fields."""
+    return JobStatusUpdate(**{name: getattr(here, name) for name in JobStatusUpdate.__struct_fields__})

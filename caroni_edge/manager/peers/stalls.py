@@ -1,0 +1,107 @@
+"""Stalled workflows: one of their steps wants an agent, and nobody who may take it serves it for `stalled_after`."""
+
+import logging
+from collections.abc import Iterable
+from math import inf
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.lifecycle import WORKFLOW, Workflow, WorkflowEvent
+from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.values.json import as_text
+
+log = logging.getLogger(__name__)
+
+BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
+"""Steps that only some agents may take are looked at so long after something has changed, and so often."""
+
+
+class Stalls:
+    """Looks for what nobody serves."""
+
+    def __init__(self, context: Context, engine: Engine) -> None:
+        """Decide with what is in `context`."""
+        self._context, self._engine = context, engine
+        self._store = context.store
+        self._due = self._bound_due = -inf
+
+    def on_start(self, at: Moment) -> None:
+        """Durations begin anew."""
+        self._store.demands.begin_anew(at.now)
+        self._store.wanted.unserved_begins_anew(at.now)
+        self.look_at(self._store.wanted.job_types(), at)
+
+    def look_at(self, job_types: Iterable[str], at: Moment) -> None:
+        """Note since when nobody serves these job types that steps want, and let go on what is served again."""
+        served_again = has_any = False
+        for job_type in sorted(job_types):
+            has_any = True
+            if self._store.agents.is_served(job_type) or not self._store.wanted.is_waiting(job_type, free=True):
+                served_again |= self._store.demands.set_served(job_type)
+            else:
+                self._store.demands.set_unserved(job_type, at.now)
+                self._due = min(self._due, at.now + self._context.settings.stalled_after_s)
+        if has_any and self._store.wanted.any_bound():
+            self._bound_due = min(self._bound_due, at.now + BOUND_SOON_S)
+        if served_again:
+            self._unstall()
+
+    def settle(self, at: Moment) -> None:
+        """Note what has become due."""
+        self.look_at(self._context.wanted, at)
+        if at.now >= self._due:
+            self._stall(at)
+        if at.now >= self._bound_due:
+            self._stall_bound(at)
+
+    def next_due(self) -> float:
+        """Return when `settle` has something to do."""
+        return min(self._due, self._bound_due)
+
+    def look_again(self) -> None:
+        """What is in memory may not be what is in the database."""
+        self._due = self._bound_due = -inf
+
+    def _stall(self, at: Moment) -> None:
+        after_s = self._context.settings.stalled_after_s
+        job_types = self._store.demands.unserved(after_s, at.now)
+        for job_type in job_types:
+            waiting = self._store.workflows.waiting(job_type, _may_stall())
+            self._stall_all(waiting, f"no agent that is online takes jobs of the type {job_type}")
+        following = self._store.demands.next_unserved(after_s, at.now)
+        # A type that stays unserved is looked at again: more workflows may want it.
+        self._due = min(inf if following is None else following, at.now + after_s if job_types else inf)
+
+    def _stall_bound(self, at: Moment) -> None:
+        """The same for steps that only some agents may take."""
+        after_s = self._context.settings.stalled_after_s
+        self._store.wanted.look_for_unserved(at.now)
+        for job_type, agents in self._store.wanted.unserved(after_s, at.now):
+            waiting = self._store.workflows.waiting_for(job_type, agents, _may_stall())
+            names = " or ".join(msgspec.json.decode(agents))
+            self._stall_all(
+                waiting,
+                f"only agent {names} may take a step, and none of that name takes jobs of the type {job_type} now",
+            )
+        self._unstall()
+        self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.wanted.any_bound() else inf
+
+    def _stall_all(self, workflows: Iterable[int], reason: str) -> None:
+        for seq in workflows:
+            row = self._store.workflows.by_seq(seq)
+            if self._engine.apply(row, WorkflowEvent.NOBODY_SERVES, reason):
+                ids = {"action": "workflow_stalled", "workflow": row.id}
+                log.warning("workflow stalled: %s", reason, extra=ids)
+
+    def _unstall(self) -> None:
+        for seq in self._store.workflows.served(Workflow.STALLED):
+            row = self._store.workflows.by_seq(seq)
+            if self._engine.apply(row, WorkflowEvent.SERVED_AGAIN):
+                log.info("workflow goes on", extra={"action": "workflow_unstalled", "workflow": row.id})
+
+
+def _may_stall() -> str:
+    states = [state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows]
+    return as_text(states)

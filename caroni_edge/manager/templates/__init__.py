@@ -1,0 +1,1 @@
+"""Workflow templates: CWL documents are read once and become plans."""

@@ -1,0 +1,103 @@
+"""A workflow as it is written, whose names are not yet tied to each other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from caroni_edge.manager.templates.cwl.process import Port, Process
+from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
+from caroni_edge.values.types import Type
+
+
+@dataclass(frozen=True)
+class DraftLink:
+    """What flows to one place, with its sources as they are written.
+
+    Attributes:
+        place: Of the input or output.
+        field: Its field that holds the sources.
+        sources: None where they could not be read.
+        merge: How several values become a list; None for one value as it is.
+        pick: Which values are taken.
+    """
+
+    place: Place
+    field: str
+    sources: tuple[str, ...] | None
+    merge: Merge | None
+    pick: Pick | None
+
+
+@dataclass(frozen=True)
+class DraftInput:
+    """An input of a step."""
+
+    place: Place
+    link: DraftLink
+    default: Any
+    value_from: str | None
+
+
+@dataclass(frozen=True)
+class DraftStep:
+    """A step.
+
+    Attributes:
+        place: Where it stands.
+        process: What it runs; None where that could not be read.
+        job_type: Empty where it could not be read, and where a workflow is run.
+        agents: Who may take it, with the places.
+        parallel: How many instances are begun at a time.
+        inputs: By name.
+        is_whole: All of its inputs could be read, so that what is missing is missing.
+        out: The outputs that others may take.
+        scatter: The inputs that are scattered over, with their places.
+        method: How several such lists go together.
+        when: The condition.
+        is_scatter_known: What it is scattered over, and how, could be read, and the step has it.
+        requirements: CWL's own that it names.
+    """
+
+    place: Place
+    process: Process | None
+    job_type: str
+    agents: tuple[tuple[str, Place], ...]
+    parallel: int | None
+    inputs: dict[str, DraftInput]
+    is_whole: bool
+    out: dict[str, Place]
+    scatter: dict[str, Place]
+    method: ScatterMethod
+    when: str | None
+    is_scatter_known: bool
+    requirements: frozenset[str]
+
+
+@dataclass(frozen=True)
+class DraftOutput:
+    """An output of the workflow."""
+
+    place: Place
+    type: Type | None
+    link: DraftLink
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A workflow as it is written.
+
+    Attributes:
+        where: Its file, and the way to it there.
+        inputs: By name.
+        outputs: By name.
+        steps: By name.
+        parallel: How many of its jobs are begun at a time.
+        requirements: CWL's own that it names.
+    """
+
+    where: tuple[object, ...]
+    inputs: dict[str, Port]
+    outputs: dict[str, DraftOutput]
+    steps: dict[str, DraftStep]
+    parallel: int | None
+    requirements: frozenset[str]

@@ -1,0 +1,66 @@
+"""Checks the expressions of a step when its file is read, so that nothing is left to say when it runs."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from caroni_edge.documents.documents import nearest
+from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.manager.templates.expressions import Expression, ExpressionProblem, Reference, compile_text
+from caroni_edge.values.types import NULL, STRING, Type
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What expressions of a step may look at.
+
+    Attributes:
+        inputs: The names under "in".
+        has_self: Whether `self` means something.
+    """
+
+    inputs: Collection[str]
+    has_self: bool = False
+
+
+def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
+    """Return an expression, or note what is wrong with it."""
+    try:
+        found = compile_text(text)
+    except ExpressionProblem as problem:
+        place.error(str(problem))
+        return None
+    is_good = True
+    for reference in sorted(found.references()):
+        name = reference.removeprefix("inputs.")
+        if reference == "self" and not scope.has_self:
+            place.error("`self` means something in valueFrom alone: name an input, as in $(inputs.name)")
+            is_good = False
+        elif reference != name and name not in scope.inputs:
+            place.error(f'the step has no input "{name}" under "in"{nearest(name, scope.inputs)}')
+            is_good = False
+    return found if is_good else None
+
+
+def looked_at(texts: Iterable[str | None], names: Collection[str]) -> frozenset[str]:
+    """Return which of the inputs with these names expressions look at; all, where one of them is wrong."""
+    found: set[str] = set()
+    for text in texts:
+        try:
+            found |= compile_text(text).references() if text is not None else frozenset()
+        except ExpressionProblem:  # told where it is checked; what it was to look at, nobody knows
+            return frozenset(names)
+    looked = {name.removeprefix("inputs.") for name in found if name.startswith("inputs.")}
+    return frozenset(names if "inputs" in found or not looked <= set(names) else looked)
+
+
+def type_of(expression: Expression, type_of_input: Callable[[str], Type | None]) -> Type | None:
+    """Return the type of what an expression gives, if it is known; `type_of_input` returns that of an input."""
+    if len(expression.parts) != 1:
+        return STRING
+    (part,) = expression.parts
+    if not isinstance(part, Reference):
+        return STRING
+    if part.root == "null":
+        return NULL
+    name = str(part.segments[0]) if len(part.segments) == 1 else None
+    return type_of_input(name) if name is not None and part.root == "inputs" else None

@@ -1,0 +1,203 @@
+"""Finds our own hints among hints and requirements: job types and limits; says of all others what they are here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caroni_edge.documents.documents import nearest
+from caroni_edge.manager.templates.cwl.features import (
+    CARONI_IRI,
+    DIRECTIVES,
+    JOB_TYPE_NAMES,
+    LIMIT_FIELD,
+    LIMIT_NAME,
+    REQUIREMENTS,
+    SERVED_REQUIREMENTS,
+)
+from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.protocol.messages import is_segment
+from caroni_edge.values.json import shown
+
+_OWN = (*JOB_TYPE_NAMES, LIMIT_NAME)
+_MOST_PARALLEL = 1_000_000
+
+
+@dataclass(frozen=True)
+class JobTypeHint:
+    """A job type.
+
+    Attributes:
+        place: Where it stands.
+        name: Empty where it could not be read.
+        agents: Who may take the step: names, or expressions that give names; with the place of each.
+    """
+
+    place: Place
+    name: str | None
+    agents: tuple[tuple[str, Place], ...] = ()
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What hints and requirements say.
+
+    Attributes:
+        job_type: The job type.
+        limit: How much may be begun at a time, and where that stands.
+        requirements: CWL's own that are served, and are named here.
+    """
+
+    job_type: JobTypeHint | None
+    limit: tuple[int, Place] | None
+    requirements: frozenset[str]
+
+
+def read_hints(place: Place) -> Hints:
+    """Read the hints and requirements of a step, a process or a workflow, and note what is wrong with them."""
+    found: list[JobTypeHint] = []
+    limits: list[tuple[int, Place]] = []
+    served: set[str] = set()
+    for field, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
+        for name, body in _entries(place.at(field)):
+            own = _own_kind(name, body)
+            if own == LIMIT_NAME:
+                limits += _limit(body)
+            elif own is not None:
+                found += _job_type(own, name, body)
+            elif name in SERVED_REQUIREMENTS:
+                served.add(name)
+            else:
+                tell(name, body)
+    _tell_different(found)
+    bounds = {parallel for parallel, _ in limits}
+    if len(bounds) > 1:
+        limits[-1][1].error(f"two limits are named here, {' and '.join(map(str, sorted(bounds)))}: keep one")
+    return Hints(found[0] if found else None, limits[0] if limits else None, frozenset(served))
+
+
+def _tell_different(hints: Sequence[JobTypeHint]) -> None:
+    """Say that several job types are named, or one is with different agents."""
+    names = dict.fromkeys(hint.name for hint in hints)
+    if "" in names:  # told where it is read
+        return
+    if len(names) > 1 and all(names):
+        hints[-1].place.error(f"two job types are named here, {' and '.join(map(str, names))}: keep one")
+    elif len({(hint.name, tuple(text for text, _ in hint.agents)) for hint in hints}) > 1:
+        hints[-1].place.error("a job type is named twice here, with different words: keep one")
+
+
+def refuse_job_type(hints: Hints, why: str) -> None:
+    """Say that a job type cannot stand here."""
+    if hints.job_type is not None:
+        hints.job_type.place.error(f"a job type belongs to a step, or to what it runs, {why}")
+
+
+def refuse_limit(hints: Hints) -> None:
+    """Say that a limit cannot stand in what a step runs."""
+    if hints.limit is not None:
+        hints.limit[1].error("a limit belongs to a step or a workflow, and not to what a step runs")
+
+
+def _entries(place: Place) -> Iterator[tuple[str, Place]]:
+    """Return the class and the place of each entry, in map and in list form."""
+    if isinstance(place.value, dict):
+        for name in place.value:
+            if name in DIRECTIVES:
+                place.at(name).error(f'"{name}" is not served yet: write it out')
+            else:
+                yield name, place.at(name)
+    elif isinstance(place.value, list):
+        for body in place.items():
+            name = body.value.get("class") if isinstance(body.value, dict) else None
+            if isinstance(name, str):
+                yield name, body
+            else:
+                body.error(f'in a list, each of the {place.keys[-1]} needs a "class"')
+    elif place.value is not None:
+        place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "class"')
+
+
+def _own_kind(name: str, place: Place) -> str | None:
+    """Return which of our hints a class is, or None for another's.
+
+    The prefix `caroni` is ours whatever IRI it stands for, and so is any other that stands for our IRI.
+    """
+    document = place.findings.document.value
+    namespaces = document.get("$namespaces") if isinstance(document, dict) else None
+    iris = {"caroni": CARONI_IRI, **(namespaces if isinstance(namespaces, dict) else {})}
+    for prefix, iri in iris.items():
+        if prefix == "caroni" or iri == CARONI_IRI:
+            name = name.removeprefix(f"{prefix}:").removeprefix(str(iri))
+    return name if name in _OWN else None
+
+
+def _tell_requirement(name: str, place: Place) -> None:
+    if name in REQUIREMENTS:
+        place.error(f"the requirement {name} is not served yet: {REQUIREMENTS[name]}")
+    else:
+        place.error(f"unknown requirement {shown(name)}{_nearest(name)}")
+
+
+def _tell_hint(name: str, place: Place) -> None:
+    if name in REQUIREMENTS:
+        place.warning(f"the hint {name} is left aside: {REQUIREMENTS[name]}")
+    elif name.startswith(("caroni:", CARONI_IRI)):
+        place.error(f"unknown hint {shown(name)}{_nearest(name)}")
+    else:
+        place.warning(f"the unknown hint {shown(name)} is left aside{_nearest(name)}")
+
+
+def _nearest(name: str) -> str:
+    return nearest(name, [*(f"caroni:{kind}" for kind in _OWN), *SERVED_REQUIREMENTS, *REQUIREMENTS])
+
+
+def _fields(place: Place, what: str, known: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """Return the fields of one of our hints, and note those that it does not have."""
+    if not isinstance(place.value, dict):
+        return None
+    fields = {key: value for key, value in place.value.items() if key != "class"}
+    for key in fields:
+        if key not in known:
+            place.at(key).error(f'unknown field "{key}" of {what}{nearest(key, known)}')
+    return fields
+
+
+def _job_type(kind: str, written: str, place: Place) -> Iterator[JobTypeHint]:
+    field = JOB_TYPE_NAMES[kind]
+    fields = _fields(place, "a job type", (field, "agent"))
+    if fields is None:
+        place.error(f"a job type is an object: write {written}: {{{field}: …}}")
+        return
+    agents = tuple(_agents(place.at("agent"))) if "agent" in fields else ()
+    name = fields.get(field)
+    if name is None:
+        if not agents:
+            place.error(f'a job type needs "{field}"')
+        yield JobTypeHint(place, None if agents else "", agents)
+    elif not isinstance(name, str) or not is_segment(name):
+        place.at(field).error(f"{shown(name)} is no job type: use 1 to 40 of a-z, 0-9, _ and -")
+        yield JobTypeHint(place, "", agents)
+    else:
+        yield JobTypeHint(place, name, agents)
+
+
+def _agents(place: Place) -> Iterator[tuple[str, Place]]:
+    """Return the names of agents, or expressions that give them, that are well written."""
+    if isinstance(place.value, list) and not place.value:
+        place.error('"agent" names nobody: leave it out when any agent may take the step')
+    for each in place.items() if isinstance(place.value, list) else (place,):
+        if not isinstance(each.value, str):
+            each.error('"agent" is the name of an agent, a reference as $(inputs.name), or a list of such')
+        elif "$" not in each.value and not is_segment(each.value):
+            each.error(f"{shown(each.value)} is no name of an agent: use 1 to 40 of a-z, 0-9, _ and -")
+        else:
+            yield each.value, each
+
+
+def _limit(place: Place) -> Iterator[tuple[int, Place]]:
+    fields = _fields(place, "a limit", (LIMIT_FIELD,))
+    parallel = fields.get(LIMIT_FIELD) if fields is not None else None
+    if isinstance(parallel, int) and not isinstance(parallel, bool) and 1 <= parallel <= _MOST_PARALLEL:
+        yield parallel, place
+    else:
+        place.error(f"a limit is a whole number from 1: write caroni:{LIMIT_NAME}: {{{LIMIT_FIELD}: 20}}")

@@ -1,0 +1,175 @@
+"""Goes through a CWL document by places that know their line, and checks its objects against the tables of features."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from caroni_edge.documents.documents import Findings, nearest
+from caroni_edge.manager.templates.cwl.features import DIRECTIVES, VERSION, Fields
+from caroni_edge.values.json import shown
+from caroni_edge.values.parsing import Type, TypeProblem, parse_type
+
+NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A value in a document.
+
+    Attributes:
+        findings: Where the problems of the document go.
+        keys: The way to the value.
+        value: The value; a short form (`message: string`) is written out.
+    """
+
+    findings: Findings
+    keys: tuple[str | int, ...]
+    value: Any
+
+    def at(self, key: str) -> "Place":
+        """Return the place of a field of this object; None is there when it has no such field."""
+        return Place(self.findings, (*self.keys, key), self.value.get(key))
+
+    def items(self) -> Iterator["Place"]:
+        """Return the places of the items of this list."""
+        return (Place(self.findings, (*self.keys, at), item) for at, item in enumerate(self.value))
+
+    def error(self, what: str) -> None:
+        """Note that something is wrong here."""
+        self.findings.error(what, *self.keys)
+
+    def warning(self, what: str) -> None:
+        """Note that something here is left aside."""
+        self.findings.warning(what, *self.keys)
+
+
+def root(findings: Findings) -> Place:
+    """Return the place of the whole document."""
+    return Place(findings, (), findings.document.value)
+
+
+def check_fields(place: Place, fields: Fields) -> None:
+    """Say of each field of an object that is not read why it is not."""
+    for key in place.value:
+        if key in fields.read or key in fields.notes:
+            continue
+        here = place.at(key)
+        if key in fields.unused:
+            here.warning(f'"{key}" is left aside: {fields.unused[key]}')
+        elif key in fields.not_yet:
+            here.error(f'"{key}" of {fields.of} is not served yet: {fields.not_yet[key]}')
+        elif key in DIRECTIVES:
+            here.error(f'"{key}" is not served yet: write it out, or name a file by "run"')
+        elif key.startswith("caroni:"):
+            here.error(f'"{key}" does not stand here: write it under "hints" of a step or of what it runs')
+        elif ":" in key:
+            here.warning(f'"{key}" is an extension that is left aside')
+        else:
+            here.error(f'unknown field "{key}" of {fields.of}{nearest(key, fields.known)}')
+
+
+def check_head(place: Place) -> None:
+    """Check what a file says of itself: the version of CWL, and its namespaces."""
+    version, namespaces = place.at("cwlVersion"), place.at("$namespaces").value
+    if version.value is None:
+        version.error(f'"cwlVersion" is missing: write cwlVersion: {VERSION}')
+    else:
+        check_version(place)
+    if namespaces is not None and not _is_object_of_strings(namespaces):
+        place.at("$namespaces").error('"$namespaces" is an object of prefixes and IRIs')
+
+
+def check_version(place: Place) -> None:
+    """Check that a process, if it names a version of CWL, names the one that is read here."""
+    version = place.at("cwlVersion")
+    if version.value in ("v1.0", "v1.1"):
+        version.error(f"CWL {version.value} is not served: this reads {VERSION}, to which cwl-upgrader rewrites files")
+    elif version.value not in (None, VERSION):
+        version.error(f"cwlVersion {shown(version.value)} is not served: write cwlVersion: {VERSION}")
+
+
+def _is_object_of_strings(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) -> dict[str, Place]:
+    """Read objects that have names: an object by name, or a list of objects with `id`.
+
+    Args:
+        place: Where they stand.
+        short: The field that stands for the whole object where it is no object (`message: string`); empty for none.
+        what: What they are called in messages, as in `input`.
+        pattern: What a name is.
+
+    Returns:
+        The objects by name; what is wrong has been noted and is left out.
+    """
+    found: dict[str, Place] = {}
+    for name, body in _pairs(place, what):
+        if not isinstance(name, str) or not pattern.match(name):
+            body.error(f"{shown(name)} cannot name this {what}: {_RULES[pattern]}")
+        elif name in found:
+            first = body.findings.document.where(*found[name].keys)
+            body.error(f'the {what} "{name}" is there twice, first in {first}')
+        elif isinstance(body.value, dict):
+            found[name] = body
+        elif short:
+            found[name] = Place(body.findings, body.keys, {short: body.value})
+        else:
+            body.error(f'the {what} "{name}" is no object')
+    return found
+
+
+def _pairs(place: Place, what: str) -> Iterator[tuple[Any, Place]]:
+    """Return the names, unchecked, and where the objects stand."""
+    if isinstance(place.value, dict):
+        for key in place.value:
+            body = place.at(key)
+            if key in DIRECTIVES:
+                body.error(f'"{key}" is not served yet: write it out')
+                continue
+            if isinstance(body.value, dict) and "id" in body.value:
+                body.at("id").error(f'"id" does not stand here: the name before the colon is the id of the {what}')
+            yield key, body
+    elif isinstance(place.value, list):
+        for body in place.items():
+            if isinstance(body.value, dict) and "id" in body.value:
+                yield body.value["id"], body
+            else:
+                body.error(f'in a list, each {what} needs an "id"')
+    elif place.value is None:
+        place.error(f'"{place.keys[-1]}" is missing: write {place.keys[-1]}: {{}} when there is none')
+    else:
+        place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "id"')
+
+
+_RULES = {
+    NAME: "use 1 to 80 letters, digits, _ . -",
+    IDENTIFIER: "jobs get it as a variable, so use letters, digits and _, and begin with no digit",
+}
+
+
+def read_type(place: Place, what: str) -> Type | None:
+    """Return the type of an object that has one, or note what is wrong with it."""
+    here = place.at("type")
+    if here.value is None:
+        here.error(f'{what} needs a "type"')
+        return None
+    try:
+        return parse_type(here.value)
+    except TypeProblem as problem:
+        here.error(f"{what}: {problem}")
+        return None
+
+
+def read_default(place: Place, kind: Type | None, what: str) -> Any:
+    """Return the default of an object that may have one (None for none); note it when it has another type."""
+    here = place.at("default")
+    if here.value is None or kind is None:
+        return here.value
+    said = kind.mismatch(here.value)
+    if said is not None:
+        here.error(f"the default of {what} does not fit: {said}")
+    return here.value

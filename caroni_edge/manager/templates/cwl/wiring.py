@@ -1,0 +1,221 @@
+"""Ties the parts of a workflow to each other: sources, types, the order of the steps; and makes the plan."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from caroni_edge.documents.documents import nearest
+from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftStep
+from caroni_edge.manager.templates.cwl.expressions import Scope, check_text, looked_at, type_of
+from caroni_edge.manager.templates.cwl.extent import Extent, measure
+from caroni_edge.manager.templates.cwl.flowtypes import item_of, may_be_boolean, may_name, or_null, scattered
+from caroni_edge.manager.templates.cwl.links import Links
+from caroni_edge.manager.templates.cwl.order import topological_order
+from caroni_edge.manager.templates.cwl.process import Port
+from caroni_edge.manager.templates.plan import Plan, PlanInput, PlanOutput, PlanStep, StepInput
+from caroni_edge.values.types import NULL, Array, Type
+
+
+class Made(NamedTuple):
+    """What is made of a nested workflow."""
+
+    plan: Plan
+    extent: Extent
+
+
+Nested = dict[tuple[object, ...], Made]
+"""By where they stand: a file that is run twice is checked once."""
+
+
+@dataclass
+class Wiring:
+    """Checks a draft as a whole, notes what is wrong, and makes a plan of what is right."""
+
+    draft: Draft
+    nested: Nested = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._links = Links(self.draft.inputs, self.draft.steps, self._gives)
+
+    def plan(self, template: str) -> Plan:
+        """Return the plan; it is of use only when no error was noted."""
+        return self._make(template).plan
+
+    def _make(self, template: str) -> Made:
+        steps = {name: self._step(name, step) for name, step in self.draft.steps.items()}
+        order, rings = topological_order({name: step.waits_for for name, step in steps.items()})
+        for ring in rings:
+            self.draft.steps[ring[0]].place.error(f"these steps wait for each other: {' -> '.join([*ring, ring[0]])}")
+        inputs = tuple(PlanInput(name, _spec(port.type), port.default) for name, port in self.draft.inputs.items())
+        made = tuple(steps[name] for name in order)
+        plan = Plan(template, inputs, tuple(self._outputs()), made, self.draft.parallel)
+        nested = {name: found.extent for name, step in self.draft.steps.items() if (found := self._nested(name, step))}
+        return Made(plan, measure(self.draft, nested))
+
+    def _outputs(self) -> Iterator[PlanOutput]:
+        for name, output in self.draft.outputs.items():
+            link = self._links.read(output.link)
+            if link is not None:
+                self._links.check(output.link, output.type, f'the output "{name}" is')
+                yield PlanOutput(name, _spec(output.type), link)
+
+    def _gives(self, step: DraftStep, output: str) -> Type | None:
+        """Return the type of an output of a step as others see it."""
+        port = step.process.outputs.get(output) if step.process else None
+        if port is None or port.type is None or not step.is_scatter_known:
+            return None
+        kind = port.type if step.when is None else or_null(port.type)
+        return scattered(kind, len(step.scatter), step.method)
+
+    def _step(self, name: str, step: DraftStep) -> PlanStep:
+        process = step.process
+        scope = Scope(step.inputs)
+        when = self._when(step, scope)
+        agents = self._agents(step, scope)
+        seen = _looked_at(step)
+        self._check_names(name, step, seen)
+        ports = process.inputs if process else {}
+        inputs = [self._step_input(name, step, each, port) for each, port in ports.items()]
+        inputs += [self._extra_input(step, each) for each in step.inputs if each not in ports and each in seen]
+        return PlanStep(
+            name=name,
+            job_type=step.job_type,
+            workflow=nested.plan if (nested := self._nested(name, step)) else None,
+            inputs=tuple(each for each in inputs if each.link or each.default is not None or each.value_from),
+            outputs={each: _spec(port.type) for each, port in process.outputs.items()} if process else {},
+            out=tuple(step.out),
+            scatter=tuple(step.scatter),
+            method=step.method,
+            when=when,
+            agents=agents,
+            parallel=step.parallel,
+        )
+
+    def _when(self, step: DraftStep, scope: Scope) -> str | None:
+        """Check the condition of a step."""
+        place = step.place.at("when")
+        found = check_text(step.when, place, scope) if step.when is not None else None
+        kind = type_of(found, lambda name: self._seen_type(step, name)) if found else None
+        if found and len(found.parts) > 1:
+            place.error('"when" is one reference: text beside it makes a text of it, which is not true or false')
+        elif kind is not None and not may_be_boolean(kind):
+            place.error(f'"when" gives true or false, but {step.when} is {kind}')
+        return found.text if found else None
+
+    def _agents(self, step: DraftStep, scope: Scope) -> tuple[str, ...]:
+        """Check what names the agents of a step."""
+        good = []
+        for text, place in step.agents:
+            found = check_text(text, place, scope)
+            kind = type_of(found, lambda name: self._seen_type(step, name)) if found else None
+            if kind is not None and not may_name(kind):
+                place.error(f'"agent" gives a name, or a list of names, but {text} is {kind}')
+            elif found is not None:
+                good.append(text)
+        return tuple(good)
+
+    def _seen_type(self, step: DraftStep, name: str) -> Type | None:
+        """Return the type of an input as the expressions of a step see it, as far as it is known."""
+        draft = step.inputs[name]
+        gives = self._links.type_of(draft.link)
+        if gives is None or gives == NULL or draft.value_from is not None or not step.is_scatter_known:
+            return None
+        if name in step.scatter:
+            return item_of(gives)
+        return None if gives.optional and draft.default is not None else gives
+
+    def _nested(self, name: str, step: DraftStep) -> Made | None:
+        draft = step.process.workflow if step.process else None
+        if draft is None:
+            return None
+        if draft.where not in self.nested:
+            self.nested[draft.where] = Wiring(draft, self.nested)._make(name)
+        return self.nested[draft.where]
+
+    def _check_names(self, name: str, step: DraftStep, seen: frozenset[str]) -> None:
+        """Check that what the step runs has the inputs and outputs that the step names."""
+        process = step.process
+        for each, draft in step.inputs.items():
+            if process is None or each not in process.inputs:
+                self._links.read(draft.link)
+            if process is not None and each not in process.inputs and each not in seen:
+                near = nearest(each, process.inputs)
+                draft.place.error(f'what the step "{name}" runs has no input "{each}"{near}')
+        for each, place in step.out.items():
+            if process is not None and each not in process.outputs:
+                place.error(f'what the step "{name}" runs has no output "{each}"{nearest(each, process.outputs)}')
+        for each, place in step.scatter.items():
+            if each not in step.inputs and step.is_whole:
+                place.error(f'the step "{name}" has no input "{each}" to scatter over{nearest(each, step.inputs)}')
+
+    def _step_input(self, step: str, draft_step: DraftStep, name: str, port: Port) -> StepInput:
+        """Tie an input that is declared to what the step gives for it."""
+        draft = draft_step.inputs.get(name)
+        kind = Array(port.type) if port.type and name in draft_step.scatter else port.type
+        default = _default(step, name, draft, port, kind)
+        link = self._links.read(draft.link) if draft else None
+        value_from = self._value_from(draft_step, draft) if draft else None
+        if draft is not None and link is not None:
+            self._check_flow(step, draft_step, name, draft, None if value_from else port.type, default)
+        elif default is None and value_from is None and _must_be_given(port) and _is_missing(draft_step, draft):
+            place = draft.place if draft else draft_step.place
+            place.error(f'the step "{step}" needs "{name}" ({kind}): give it a source or a default')
+        return StepInput(name, _spec(port.type), link, default, value_from)
+
+    def _check_flow(
+        self, step: str, draft_step: DraftStep, name: str, draft: DraftInput, sink: Type | None, default: Any
+    ) -> None:
+        takes = f'the step "{step}" takes "{name}" as'
+        if not draft_step.is_scatter_known:
+            return
+        if name not in draft_step.scatter:
+            self._links.check(draft.link, sink, takes, default)
+            return
+        gives = self._links.type_of(draft.link)
+        items = item_of(gives if default is None else gives.required) if gives is not None else None
+        if gives is not None and items is None:
+            said = f'the step "{step}" is scattered over "{name}", which is no list: it is {gives}'
+            draft_step.scatter[name].error(said)
+        elif sink is not None and items is not None and not items.feeds(sink):
+            draft.place.error(f"{takes} {sink}, but each item is {items}")
+
+    def _extra_input(self, step: DraftStep, name: str) -> StepInput:
+        """Tie an input that expressions alone look at."""
+        draft = step.inputs[name]
+        return StepInput(name, None, self._links.read(draft.link), draft.default, self._value_from(step, draft))
+
+    def _value_from(self, step: DraftStep, draft: DraftInput) -> str | None:
+        if draft.value_from is None:
+            return None
+        found = check_text(draft.value_from, draft.place.at("valueFrom"), Scope(step.inputs, has_self=True))
+        return found.text if found else None
+
+
+def _looked_at(step: DraftStep) -> frozenset[str]:
+    """Return the inputs of a step that its expressions look at; those of their own `valueFrom` too."""
+    texts = [*(text for text, _ in step.agents), step.when, *(each.value_from for each in step.inputs.values())]
+    own = {name for name, each in step.inputs.items() if each.value_from}
+    return looked_at(texts, step.inputs) | own
+
+
+def _must_be_given(port: Port) -> bool:
+    return port.type is not None and not port.type.optional
+
+
+def _is_missing(step: DraftStep, draft: DraftInput | None) -> bool:
+    """Tell whether the file gives an input nothing, rather than something wrong, which has been told."""
+    return step.is_whole if draft is None else draft.place.value.get("source") is None
+
+
+def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: Type | None) -> Any:
+    """Return the value where the source gives nothing: the step's default, or that of what it runs."""
+    if draft is None or draft.default is None:
+        return port.default if kind == port.type else None
+    said = kind.mismatch(draft.default) if kind and draft.value_from is None else None
+    if said is not None:
+        draft.place.at("default").error(f'the default of "{name}" in the step "{step}" does not fit: {said}')
+    return draft.default
+
+
+def _spec(kind: Type | None) -> Any:
+    return kind.spec if kind is not None else None

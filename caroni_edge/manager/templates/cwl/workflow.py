@@ -1,0 +1,260 @@
+"""Reads a CWL workflow into a draft."""
+
+from pathlib import Path
+from typing import Any
+
+from caroni_edge.documents.documents import Document, Findings, Problems, nearest
+from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
+from caroni_edge.manager.templates.cwl.features import (
+    LINK_MERGES,
+    PICK_VALUES,
+    SCATTER_METHODS,
+    STEP,
+    STEP_INPUT,
+    STEP_OUTPUT,
+    WORKFLOW,
+    WORKFLOW_INPUT,
+    WORKFLOW_OUTPUT,
+)
+from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_job_type
+from caroni_edge.manager.templates.cwl.process import Port, Process, Processes
+from caroni_edge.manager.templates.cwl.reading import (
+    IDENTIFIER,
+    Place,
+    check_fields,
+    check_head,
+    check_version,
+    named,
+    read_default,
+    read_type,
+    root,
+)
+from caroni_edge.manager.templates.plan import Merge, ScatterMethod
+from caroni_edge.values.json import shown
+
+
+def is_workflow(document: Document) -> bool:
+    """Tell whether a document is meant as a workflow, so that what is wrong with it must be told.
+
+    Files for `run` are none. What says to be CWL, by its name or a version, and has no such class, was meant as one.
+    """
+    value = document.value
+    is_cwl = document.path.suffix == ".cwl"
+    if not isinstance(value, dict):
+        return is_cwl
+    kind = value.get("class")
+    is_for_run = kind in ("Operation", "CommandLineTool", "ExpressionTool")
+    return kind == "Workflow" or "$graph" in value or ((is_cwl or "cwlVersion" in value) and not is_for_run)
+
+
+def read_workflow(findings: Findings, directory: Path) -> Draft:
+    """Read a workflow, and note all that is wrong with each of its parts.
+
+    Args:
+        findings: Of the document; the problems of files that its steps run go there too.
+        directory: Where these files are.
+
+    Raises:
+        Problems: It is no workflow at all.
+    """
+    place = root(findings)
+    _check_class(place)
+    check_head(place)
+    path = findings.document.path
+    return _read_draft(place, Processes(directory, findings.problems, _read_nested, (path,)))
+
+
+def read_file(findings: Findings, directory: Path) -> None:
+    """Read a file that steps run, and note what is wrong with it."""
+    Processes(directory, findings.problems, _read_nested, (findings.document.path,)).read_document(root(findings))
+
+
+def _read_nested(place: Place, processes: Processes) -> Process:
+    """Read a workflow that a step runs."""
+    check_version(place)
+    draft = _read_draft(place, processes)
+    outputs = {name: Port(output.place, output.type) for name, output in draft.outputs.items()}
+    levels = 1 + max((step.process.levels for step in draft.steps.values() if step.process), default=0)
+    return Process(draft.inputs, outputs, workflow=draft, levels=levels)
+
+
+def _read_draft(place: Place, processes: Processes) -> Draft:
+    check_fields(place, WORKFLOW)
+    hints = read_hints(place)
+    refuse_job_type(hints, "and not to the workflow")
+    steps = {name: _read_step(body, name, processes) for name, body in named(place.at("steps"), "", "step").items()}
+    parallel = hints.limit[0] if hints.limit else None
+    where = (place.findings.document.path, *place.keys)
+    inputs, outputs = _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs"))
+    return Draft(where, inputs, outputs, steps, parallel, hints.requirements)
+
+
+def _check_class(place: Place) -> None:
+    if not isinstance(place.value, dict):
+        place.error("a template is an object with class: Workflow")
+    elif "$graph" in place.value:
+        place.at("$graph").error('"$graph", several processes in one file, is not served yet: give each its own file')
+    elif place.value.get("class") is None:
+        place.error('"class" is missing: write class: Workflow')
+    elif place.value["class"] != "Workflow":
+        place.at("class").error(f"{shown(place.value['class'])} is no class of a template: that is Workflow")
+    else:
+        return
+    raise Problems(place.findings.problems)
+
+
+def _read_inputs(place: Place) -> dict[str, Port]:
+    inputs: dict[str, Port] = {}
+    for name, body in named(place, "type", "input").items():
+        check_fields(body, WORKFLOW_INPUT)
+        kind = read_type(body, f'the input "{name}"')
+        inputs[name] = Port(body, kind, read_default(body, kind, f'the input "{name}"'))
+    return inputs
+
+
+def _read_outputs(place: Place) -> dict[str, DraftOutput]:
+    outputs: dict[str, DraftOutput] = {}
+    for name, body in named(place, "type", "output").items():
+        check_fields(body, WORKFLOW_OUTPUT)
+        if body.value.get("outputSource") is None:
+            body.error(f'the output "{name}" needs an "outputSource": an output of a step, as in step/output')
+        link = _read_link(body, "outputSource")
+        outputs[name] = DraftOutput(body, read_type(body, f'the output "{name}"'), link)
+    return outputs
+
+
+def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
+    check_fields(place, STEP)
+    process = processes.read(place.at("run"))
+    hints = read_hints(place)
+    job_type, agents = _job_type(place, name, process, hints)
+    written = place.at("in")
+    inputs = {each: _read_step_input(body) for each, body in named(written, "source", "step input", IDENTIFIER).items()}
+    scatter = _read_scatter(place.at("scatter"))
+    method = _read_method(place, scatter)
+    return DraftStep(
+        place=place,
+        process=process,
+        job_type=job_type,
+        agents=agents,
+        parallel=hints.limit[0] if hints.limit else None,
+        inputs=inputs,
+        is_whole=isinstance(written.value, dict | list) and len(inputs) == len(written.value),
+        out=_read_out(place.at("out")),
+        scatter=scatter or {},
+        method=method or "dotproduct",
+        when=_read_when(place.at("when")),
+        is_scatter_known=scatter is not None and method is not None and scatter.keys() <= inputs.keys(),
+        requirements=hints.requirements,
+    )
+
+
+def _job_type(
+    place: Place, name: str, process: Process | None, hints: Hints
+) -> tuple[str, tuple[tuple[str, Place], ...]]:
+    """Return the job type of a step, and who may take it; what the step says wins over what it runs."""
+    if process is not None and process.workflow is not None:
+        refuse_job_type(hints, "and not to a step that runs a workflow")
+        return "", ()
+    said = [each for each in (hints.job_type, process and process.job_type) if each]
+    job_type = next((each.name for each in said if each.name is not None), None)
+    if process is not None and job_type is None:
+        place.error(f'the step "{name}" names no job type: write hints: {{caroni:JobType: {{name: …}}}}')
+    return job_type or "", next((each.agents for each in said if each.agents), ())
+
+
+def _read_step_input(place: Place) -> DraftInput:
+    check_fields(place, STEP_INPUT)
+    value_from = place.at("valueFrom")
+    if value_from.value is not None and not isinstance(value_from.value, str):
+        value_from.error('"valueFrom" is a text, in which references as $(inputs.name) and $(self) stand for values')
+    text = value_from.value if isinstance(value_from.value, str) else None
+    return DraftInput(place, _read_link(place, "source"), place.value.get("default"), text)
+
+
+def _read_link(place: Place, field: str) -> DraftLink:
+    written, here = place.value.get(field), place.at(field)
+    sources: tuple[str, ...] | None = ()
+    if isinstance(written, str):
+        sources = (written,)
+    elif isinstance(written, list) and all(isinstance(each, str) for each in written):
+        sources = tuple(written)
+    elif written is not None:
+        here.error("a source is the name of an input, or step/output, or a list of such")
+        sources = None
+    merge: Merge | None = _word(place.at("linkMerge"), LINK_MERGES)
+    if merge is None and isinstance(written, list) and len(written) != 1:
+        merge = "merge_nested"
+    return DraftLink(place, field, sources, merge, _word(place.at("pickValue"), PICK_VALUES))
+
+
+def _word(place: Place, words: tuple[str, ...]) -> Any:
+    """Return one of a few words, or None."""
+    if place.value is None or place.value in words:
+        return place.value
+    near = nearest(place.value, words) if isinstance(place.value, str) else ""
+    place.error(f'"{place.keys[-1]}" is {" or ".join(words)}, and not {shown(place.value)}{near}')
+    return None
+
+
+def _read_scatter(place: Place) -> dict[str, Place] | None:
+    """Return the inputs that are scattered over, or None where they could not all be read."""
+    if place.value is None:
+        return {}
+    if place.value == []:
+        place.error('"scatter" names nothing: name an input of the step, or leave it out')
+    found: dict[str, Place] = {}
+    written = list(place.items()) if isinstance(place.value, list) else [place]
+    for each in written:
+        if not isinstance(each.value, str):
+            each.error('"scatter" is the name of an input of the step, or a list of such')
+        elif each.value in found:
+            each.error(f'the input "{each.value}" is scattered over twice')
+        else:
+            found[each.value] = each
+    return found if found and len(found) == len(written) else None
+
+
+def _read_method(place: Place, scatter: dict[str, Place] | None) -> ScatterMethod | None:
+    """Return how several lists go together, or None where that could not be read."""
+    written = place.at("scatterMethod")
+    if written.value is None:
+        if len(scatter or ()) < 2:
+            return "dotproduct"
+        place.at("scatter").error(
+            f'several inputs are scattered over: add "scatterMethod", {" or ".join(SCATTER_METHODS)}'
+        )
+        return None
+    method: ScatterMethod | None = _word(written, SCATTER_METHODS)
+    if method is not None and place.value.get("scatter") is None:
+        written.warning('"scatterMethod" is left aside: the step has no "scatter"')
+    return method
+
+
+def _read_when(place: Place) -> str | None:
+    if place.value is None:
+        return None
+    if not isinstance(place.value, str) or "$" not in place.value:
+        place.error('"when" is a reference to an input that is true or false, as in $(inputs.name)')
+        return None
+    return place.value
+
+
+def _read_out(place: Place) -> dict[str, Place]:
+    """Return the outputs of a step that others may take."""
+    if not isinstance(place.value, list):
+        place.error('"out" is the list of the outputs that the workflow takes, as in out: [result]')
+        return {}
+    out: dict[str, Place] = {}
+    for item in place.items():
+        name = item.value
+        if isinstance(name, dict):
+            check_fields(item, STEP_OUTPUT)
+            name = name.get("id")
+        if not isinstance(name, str):
+            item.error('each of "out" is a name, or an object with "id"')
+        elif name in out:
+            item.error(f'the output "{name}" is there twice')
+        else:
+            out[name] = item
+    return out

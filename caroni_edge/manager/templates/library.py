@@ -1,0 +1,138 @@
+"""The manager's templates: CWL workflows in a directory, compiled into plans."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load
+from caroni_edge.manager.templates.cwl.requirements import check_requirements
+from caroni_edge.manager.templates.cwl.wiring import Wiring
+from caroni_edge.manager.templates.cwl.workflow import is_workflow, read_file, read_workflow
+from caroni_edge.manager.templates.plan import Plan, plan_hash
+
+SUFFIXES = (".cwl", ".yaml", ".yml")
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A workflow that can be started.
+
+    Attributes:
+        name: The file's, without its suffix.
+        path: The file.
+        plan: What its workflows run by.
+        hash: Of the plan.
+        warnings: What the file says that is left aside.
+        text: What the file says.
+    """
+
+    name: str
+    path: Path
+    plan: Plan
+    hash: str
+    warnings: tuple[Problem, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What a directory holds.
+
+    Attributes:
+        loaded: The templates by name, sorted.
+        errors: Why the templates (or files) of these names could not be taken; a name in both has its earlier version.
+    """
+
+    loaded: Mapping[str, Template]
+    errors: Mapping[str, tuple[Problem, ...]]
+
+    def get(self, name: str) -> Template | None:
+        """Return a template, or None."""
+        return self.loaded.get(name)
+
+    def names(self) -> list[str]:
+        """Return the names of what is loaded."""
+        return list(self.loaded)
+
+
+def load_template(path: Path) -> Template:
+    """Read and compile a template.
+
+    Raises:
+        Problems: All that is wrong with the file, and with those that its steps run.
+    """
+    return _compile(load(path))
+
+
+def load_templates(directory: Path, before: Templates | None = None) -> Templates:
+    """Read all templates of a directory; a broken one is left out.
+
+    Args:
+        directory: Files in it that are no workflows are there for `run`.
+        before: What was loaded until now: a broken template keeps the version that it has there.
+
+    Raises:
+        Problems: The directory itself cannot be read.
+    """
+    loaded: dict[str, Template] = {}
+    errors: dict[str, list[Problem]] = {}
+    files: dict[str, list[Document]] = {}
+    for path in _files(directory):
+        try:
+            document = load(path)
+        except Problems as problems:
+            errors.setdefault(path.stem, []).extend(problems.problems)
+        else:
+            if is_workflow(document):
+                files.setdefault(path.stem, []).append(document)
+    for name, documents in files.items():
+        try:
+            loaded[name] = _compile_only(documents)
+        except Problems as problems:
+            errors.setdefault(name, []).extend(problems.problems)
+    kept = {name: earlier for name in errors if before and (earlier := before.get(name))}
+    return Templates(dict(sorted({**kept, **loaded}.items())), {name: in_order(each) for name, each in errors.items()})
+
+
+def check_file(path: Path) -> tuple[Problem, ...]:
+    """Return all that is to be said of a template, or of a file that steps run; warnings too."""
+    try:
+        document = load(path)
+        if is_workflow(document) or not isinstance(document.value, dict):
+            return _compile(document).warnings
+    except Problems as problems:
+        return problems.problems
+    findings = Findings(document)
+    read_file(findings, path.parent)
+    return in_order(findings.problems)
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix in SUFFIXES and not path.name.startswith("."))
+    except OSError as error:
+        raise Problems([Problem(str(directory), f"cannot be read: {error.strerror or error}")]) from None
+
+
+def _compile_only(documents: list[Document]) -> Template:
+    """Compile the one file that has a name."""
+    if len(documents) == 1:
+        return _compile(documents[0])
+    names = " and ".join(document.path.name for document in documents)
+    what = f"{names} would be one template: rename all but one"
+    raise Problems(Problem(document.where(), what) for document in documents)
+
+
+def _compile(document: Document) -> Template:
+    findings = Findings(document)
+    name = document.path.stem
+    if not _NAME.match(name):
+        findings.error(f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ and -')
+    draft = read_workflow(findings, document.path.parent)
+    check_requirements(draft)
+    plan = Wiring(draft).plan(name)
+    findings.raise_errors()
+    return Template(name, document.path, plan, plan_hash(plan), in_order(findings.problems), document.text)

@@ -1,0 +1,176 @@
+"""What starts a workflow: checked, started once, or refused with a reason."""
+
+import hashlib
+import logging
+from typing import Any
+
+import msgspec
+
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.moment import Moment
+from caroni_edge.documents.documents import nearest
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.templates.plan import Plan, encode_plan
+from caroni_edge.manager.triggers.malformed import why_malformed
+from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.protocol.codec import Unreadable, decode_notice
+from caroni_edge.protocol.messages import TRIGGER_LIMIT_BYTES, Trigger, is_segment
+from caroni_edge.transport.base import Arrived
+from caroni_edge.values.json import as_text
+from caroni_edge.values.parsing import hash_of
+
+log = logging.getLogger(__name__)
+
+NOT_AN_ID = "rejected"
+
+
+class Refused(CaroniError):
+    """{reason}."""
+
+    hint = "Nothing was started."
+
+    def __init__(self, status: int, reason: str, field: str | None = None) -> None:
+        """Say why, with the HTTP status that fits and the field that is wrong."""
+        self.status, self.reason, self.field = status, reason, field
+        super().__init__("", reason=reason)
+
+
+class Triggers:
+    """Starts workflows. Whoever must be sure that it happens once gives an id."""
+
+    def __init__(self, context: Context, engine: Engine, templates: Templates) -> None:
+        """Start workflows from these templates."""
+        self._context, self._engine = context, engine
+        self._store = context.store
+        self.templates = templates
+        self.disk_problem: str | None = None
+        self._settled: set[int] = set()
+
+    def on_trigger(self, event: Arrived, at: Moment) -> None:
+        """Take a message from the manager's topic; a refusal is an event."""
+        if not event.payload or self._is_repeat(event):
+            return
+        try:
+            if event.retain:
+                raise Refused(400, "the trigger is retained, so it would come again; publish it without retain")
+            self.start(read_trigger(event.topic, event.payload), at)
+        except Refused as refusal:
+            self._refuse(event.payload, refusal, at)
+
+    def on_settled(self, packet_id: int) -> None:
+        """The broker can no longer repeat the trigger with this packet id."""
+        self._settled.add(packet_id)
+
+    def settle(self) -> None:
+        """Forget the triggers that cannot be repeated."""
+        if self._settled:
+            self._store.triggers.delete(sorted(self._settled))
+            self._settled.clear()
+
+    def start(self, trigger: Trigger, at: Moment) -> tuple[str, bool]:
+        """Start a workflow, or find the one that this trigger has started before.
+
+        Returns:
+            The workflow's id, and whether it is new.
+
+        Raises:
+            Refused: Nothing was started.
+        """
+        if trigger.reply_to is not None and (problem := self._context.topics.reply_problem(trigger.reply_to)):
+            raise Refused(422, problem, "reply_to")
+        if trigger.id == NOT_AN_ID:
+            raise Refused(422, f'id must not be "{NOT_AN_ID}": that is the topic of refused triggers', "id")
+        try:
+            content = hash_of({"template": trigger.template, "inputs": trigger.inputs})
+        except ValueError as error:
+            raise Refused(422, f"the inputs {error}", "inputs") from error
+        if trigger.id is not None and (row := self._store.workflows.by_id(trigger.id)):
+            self._start_again(row, content, trigger)
+            return row.id, False
+        if self.disk_problem:
+            raise Refused(503, self.disk_problem)
+        plan, plan_hash = self._plan(trigger.template)
+        inputs, wrong = plan.check_inputs(trigger.inputs)
+        if wrong:
+            raise Refused(422, "; ".join(f"input {name} {words}" for name, words in wrong), f"inputs.{wrong[0][0]}")
+        if not self._store.workflows.has_plan(plan_hash):
+            self._store.workflows.add_plan(plan_hash, plan.template, encode_plan(plan), at.date)
+        row = WorkflowRow(
+            seq=0,
+            id=trigger.id or self._context.chance.new_id(),
+            template=plan.template,
+            plan=plan_hash,
+            content=content,
+            status=Workflow.CREATED,
+            priority=trigger.priority,
+            inputs=as_text(inputs),
+            reply_to=trigger.reply_to,
+            steps_left=len(plan.steps),
+        )
+        self._engine.start(row, plan, inputs, at)
+        return row.id, True
+
+    def _start_again(self, row: WorkflowRow, content: str, trigger: Trigger) -> None:
+        if row.content != content:
+            raise Refused(409, f"a workflow {row.id} with another template or other inputs is there already", "id")
+        if event := self._store.workflows.last_event(row.seq):
+            self._context.events.again(row, event, trigger.reply_to)
+
+    def _plan(self, name: str) -> tuple[Plan, str]:
+        template = self.templates.get(name)
+        if template is None:
+            broken = self.templates.errors.get(name)
+            if broken:
+                raise Refused(404, f"the template {name} is broken: {broken[0]}", "template")
+            raise Refused(404, f"there is no template {name}{nearest(name, self.templates.names())}", "template")
+        return template.plan, template.hash
+
+    def _is_repeat(self, event: Arrived) -> bool:
+        """Tell whether the broker has sent this trigger again (DUP flag, same packet id, same payload)."""
+        if not event.packet_id:
+            return False
+        was_settled = event.packet_id in self._settled
+        self._settled.discard(event.packet_id)  # whatever was settled before: the id is in use again
+        payload_hash = hashlib.sha256(event.payload).hexdigest()
+        if event.dup and not was_settled and self._store.triggers.get(event.packet_id) == payload_hash:
+            log.info("a repeated trigger starts nothing", extra={"action": "trigger_repeated"})
+            return True
+        self._store.triggers.set(event.packet_id, payload_hash)
+        return False
+
+    def _refuse(self, payload: bytes, refusal: Refused, at: Moment) -> None:
+        received = payload[:1000].decode(errors="replace")
+        facts = _readable(payload)
+        workflow, reply_to = facts.get("id"), facts.get("reply_to")
+        if not isinstance(workflow, str) or not is_segment(workflow):
+            workflow = None
+        if not isinstance(reply_to, str) or self._context.topics.reply_problem(reply_to):
+            reply_to = None
+        log.warning("trigger refused: %s", refusal.reason, extra={"action": "trigger_refused", "workflow": workflow})
+        self._context.events.rejected(workflow, refusal.reason, received, reply_to, at.date)
+
+
+def read_trigger(where: str, payload: bytes) -> Trigger:
+    """Return a trigger.
+
+    Raises:
+        Refused: It is none.
+    """
+    if len(payload) > TRIGGER_LIMIT_BYTES:
+        raise Refused(413, f"the trigger has {len(payload)} bytes, and {TRIGGER_LIMIT_BYTES} are allowed")
+    try:
+        return decode_notice(Trigger, where, payload)
+    except Unreadable as error:
+        words, field = why_malformed(payload)
+        raise Refused(400, f"the trigger cannot be read: {words}", field) from error
+
+
+def _readable(payload: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(payload) if len(payload) <= TRIGGER_LIMIT_BYTES else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,1 @@
+"""Workflows as they run: steps come into being, are attempted, and give their outputs on."""

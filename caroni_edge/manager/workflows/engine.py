@@ -1,0 +1,352 @@
+"""How a workflow goes on: its steps come into being, data flows, it ends, it is tried again.
+
+The plan is shared and never changes; the state of a step is a row. No message costs work that grows with the workflow:
+a completed step touches its dependents only, and a scatter makes its instances a few at a time, as agents take them.
+Only the beginning and the end of a workflow touch all of its steps, by one statement each.
+"""
+
+import logging
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache, partial
+from math import inf
+from typing import Any
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import advance
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, Step, StepEvent, Workflow, WorkflowEvent
+from caroni_edge.manager.store.jobs import JobRow
+from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
+from caroni_edge.manager.workflows.gates import gates_of
+from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
+from caroni_edge.manager.workflows.instances import Course, Done, Instances, PartsDone, Ready, What, Wrong
+from caroni_edge.values.json import as_text
+from caroni_edge.values.parsing import parse_type
+
+log = logging.getLogger(__name__)
+
+_INDEX = re.compile(r"\[([0-9]{1,9})\]")
+
+GROWTHS_AT_ONCE = 4
+"""So many scattered steps grow in one batch."""
+
+
+class Engine:
+    """Workflows and steps, without their attempts."""
+
+    def __init__(self, context: Context, jobs: Jobs) -> None:
+        """Decide with what is in `context`."""
+        self._context, self._jobs = context, jobs
+        self._store = context.store
+        self._instances = Instances(context, jobs)
+        self.plan = lru_cache(maxsize=256)(self._load_plan)
+
+    # A workflow begins
+
+    def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
+        """Begin a workflow whose inputs have been checked: make its steps, and want what they need."""
+        row = replace(row, seq=self._store.workflows.add(row, at.date))
+        row = self.apply(row, WorkflowEvent.STEPS_MADE) or row
+        self._say_started(row, at)
+        log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
+        course = Course(row, plan, at)
+        self._follow(course, self._instances.open(course, None, dict(inputs)))
+        if not plan.steps:
+            self._complete(course)
+
+    def _say_started(self, row: WorkflowRow, at: Moment) -> None:
+        event = self._context.events.workflow("caroni.workflow.started", row, at.date, status=row.status)
+        self._store.workflows.set_last_event(row.seq, event)
+
+    # It goes on
+
+    def _follow(self, course: Course, first: Iterable[What]) -> None:
+        """Do what is to be done, and what follows from that."""
+        todo = deque(first)
+        while todo:
+            following: list[What] = []
+            match todo.popleft():
+                case Ready(step) if course.goes_on:
+                    following = self._instances.ready(course, step)
+                case Done() as done:
+                    following = self._done(course, done)
+                case PartsDone(step_id):
+                    following = self._parts_done(course, self._store.steps.by_id(step_id))
+                case Wrong(step, reason):
+                    self.fail_step(course.row, step, reason, course.at, event=StepEvent.VALUES_UNFIT)
+                    course.row = self._store.workflows.by_seq(course.row.seq)
+            todo.extendleft(reversed(following))
+
+    def complete_step(
+        self, row: WorkflowRow, step: StepRow, job: JobRow, outputs: Mapping[str, Any], at: Moment
+    ) -> None:
+        """Keep the result of a job, let it flow, and end the workflow when it was the last."""
+        course = Course(row, self.plan(row.plan), at)
+        kept = {name: outputs.get(name) for name in course.plan.step_at(step.name).outputs}
+        if step.status is Step.FULFILLING:
+            self._context.wanted.add(step.job_type)
+        self._follow(course, [Done(step, kept, job)])
+
+    def _done(self, course: Course, done: Done) -> list[What]:
+        step, job = done.step, done.job
+        event = StepEvent.JOB_COMPLETED if job else StepEvent.SKIPPED if done.reason else StepEvent.PARTS_COMPLETED
+        status = advance(STEP, step.status, event)
+        assert status is not None
+        self._store.steps.complete(step.id, status, job and job.job, as_text(done.outputs), done.reason)
+        ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt} if job else {}
+        facts = {"status": status, "reason": done.reason, "outputs": done.outputs, **ids}
+        self._context.events.step("caroni.step.completed", course.row, step.path, course.at.date, **facts)
+        if step.agents:
+            self._store.wanted.unbind([step.id])
+        follow = self._leave(course, step) if step.gates_passed else []
+        if step.nth is not None:
+            self._context.growing.add(step.parent)
+        else:
+            course.outputs[step.path] = done.outputs
+            follow += self._feed(course, step)
+        left = self._count_off(step)
+        if left == 0 and step.parent:
+            follow.append(PartsDone(step.parent))
+        elif left == 0 and course.goes_on:
+            self._complete(course)
+        return follow
+
+    def _count_off(self, step: StepRow) -> int:
+        if step.parent:
+            return self._store.steps.part_completed(step.parent)
+        return self._store.workflows.step_completed(step.workflow)
+
+    def _feed(self, course: Course, giver: StepRow) -> list[What]:
+        """Tell the steps that take outputs of one that they are there; return those that wait for nothing more."""
+        prefix, (outer, _, name) = prefix_of(giver.path), giver.name.rpartition("/")
+        follow: list[What] = []
+        for taker in course.plan.workflow_at(outer).dependents[name]:
+            step = self._step(course.row, prefix + taker)
+            step = replace(step, missing=step.missing - 1)
+            self._store.steps.set_missing(step.id, step.missing)
+            if not step.missing:
+                follow.append(Ready(step))
+        return follow
+
+    def _leave(self, course: Course, step: StepRow) -> list[What]:
+        """A step counts in its limits no longer: others may begin."""
+        gates = gates_of(course.plan, step.name)
+        self._instances.limits.leave(step, gates)
+        return self._admit(course, gates) if course.goes_on else []
+
+    def _admit(self, course: Course, gates: Iterable[tuple[str, int]]) -> list[What]:
+        admitted = self._instances.limits.admitted(course.row.seq, tuple(gates))
+        return [what for step in admitted for what in self._instances.ready(course, step)]
+
+    def _parts_done(self, course: Course, step: StepRow) -> list[What]:
+        """Put together what the parts of a step gave."""
+        plan_step = course.plan.step_at(step.name)
+        if plan_step.scatter and step.nth is None:
+            return [Done(step, self._instances.gathered(step, plan_step))]
+        try:
+            return [Done(step, self._outputs(course, course.plan.workflow_at(step.name), step.id, f"{step.path}/"))]
+        except Unfit as unfit:
+            return [Wrong(step, str(unfit))]
+
+    def settle(self, at: Moment) -> None:
+        """Make more instances where agents have taken those that there were."""
+        for step_id in sorted(self._context.growing)[:GROWTHS_AT_ONCE]:
+            step = self._store.steps.by_id(step_id)
+            row = self._store.workflows.by_seq(step.workflow)
+            if row.status in ENDED or step.status is not Step.RUNNING:
+                self._context.growing.discard(step_id)
+                continue
+            course = Course(row, self.plan(row.plan), at)
+            self._follow(course, self._instances.grow(course, step))
+
+    def find(self, row: WorkflowRow, path: str, at: Moment) -> StepRow | None:
+        """Return a step that is known elsewhere; instances on the way to it that are not made here yet are made."""
+        if row.status not in ENDED:
+            for index in _INDEX.finditer(path):
+                step, nth = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
+                while step and step.parts and step.status is Step.RUNNING and step.made <= nth < step.parts:
+                    course = Course(row, self.plan(row.plan), at)
+                    self._follow(course, self._instances.grow(course, step, is_wanted=True))
+                    step = self._store.steps.by_id(step.id)
+        return self._store.steps.by_path(row.seq, path)
+
+    def next_due(self) -> float:
+        """Return when `settle` has something to do: at once, or when something else happens."""
+        return -inf if self._context.growing else inf
+
+    def look_again(self) -> None:
+        """What is in memory may not be what is in the database."""
+        self._context.growing.clear()
+        self._context.growing |= self._store.steps.growing()
+
+    def outputs_misfit(self, row: WorkflowRow, step: StepRow, outputs: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the outputs of a job for the template, or None."""
+        return outputs_misfit(self.plan(row.plan).step_at(step.name), outputs)
+
+    # A workflow ends
+
+    def _complete(self, course: Course) -> None:
+        try:
+            outputs = self._outputs(course, course.plan, 0, "")
+        except Unfit as unfit:
+            self._fail(course.row, str(unfit), course.at)
+        else:
+            self._end(course.row, WorkflowEvent.ALL_STEPS_COMPLETED, course.at, outputs=outputs)
+
+    def _outputs(self, course: Course, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
+        """Return what a workflow, maybe nested, gives.
+
+        Raises:
+            Unfit: It is not what the template says.
+        """
+        look = partial(self._instances.look, course, parent, prefix)
+        outputs = {}
+        for each in plan.outputs:
+            try:
+                value = outputs[each.name] = value_of(each.link, look)
+            except Unfit as unfit:
+                raise Unfit(f"output {each.name}: {unfit}") from unfit
+            if words := parse_type(each.type).mismatch(value):
+                raise Unfit(f"output {each.name}: {words}")
+        return outputs
+
+    def fail_step(
+        self,
+        row: WorkflowRow,
+        step: StepRow,
+        reason: str,
+        at: Moment,
+        *,
+        event: StepEvent = StepEvent.ATTEMPTS_USED_UP,
+        tries: int = 0,
+        **facts: Any,
+    ) -> None:
+        """A step has failed for good, and with it the workflow: what has not begun is taken back, the rest may end.
+
+        Args:
+            row: Its workflow.
+            step: The step.
+            reason: Why, for people.
+            at: The time.
+            event: What has happened to it.
+            tries: How many attempts are used up; none when its inputs are wrong.
+            facts: What else the event says.
+        """
+        status = advance(STEP, step.status, event)
+        assert status is not None
+        if (job := self._jobs.present(step)) and not job.data_sent:
+            self._jobs.withdraw(step, job, status, reason)
+        self._store.steps.fail(step.id, status, tries=tries, reason=reason)
+        if step.status is not Step.CREATED and step.job_type:
+            self._context.wanted.add(step.job_type)
+        self._context.events.step("caroni.step.failed", row, step.path, at.date, status=status, reason=reason, **facts)
+        self._fail(row, f"step {step.path}: {reason}", at)
+
+    def _fail(self, row: WorkflowRow, reason: str, at: Moment) -> None:
+        if not self._end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
+            return
+        aside = _state_after(StepEvent.SET_ASIDE)
+        for step in self._store.steps.of_workflow(row.seq, as_text([Step.FULFILLED])):
+            job = self._jobs.present(step)
+            if job is not None and not job.begun:
+                self._jobs.withdraw(step, job, aside, "the workflow has failed")
+        self._context.wanted |= self._store.steps.stop(row.seq, aside, as_text([Step.FULFILLING]))
+
+    def set_aside(self, step: StepRow) -> None:
+        """A step of a failed workflow has no job any more, and waits for `retry`."""
+        status = advance(STEP, step.status, StepEvent.SET_ASIDE)
+        assert status is not None
+        self._store.steps.leave(step.id, status)
+
+    def cancel(self, row: WorkflowRow, at: Moment) -> bool:
+        """End a workflow at somebody's wish; return whether its state allowed it."""
+        if not self._end(row, WorkflowEvent.CANCEL, at):
+            return False
+        self._jobs.kill_all(row.seq, "the workflow was cancelled", at)
+        event = StepEvent.CANCEL
+        self._context.wanted |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
+        return True
+
+    def retry(self, row: WorkflowRow, at: Moment) -> bool:
+        """Give failed and held steps fresh attempts; return whether there was anything to retry."""
+        held = self._store.steps.release(row.seq)
+        self._context.wanted |= held
+        status = advance(WORKFLOW, row.status, WorkflowEvent.RETRY)
+        if status is None:
+            return bool(held)
+        self._store.workflows.set_ended(row.seq, status, None, None, None)
+        row = replace(row, status=status)
+        self._say_started(row, at)
+        log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
+        self._begin_again(Course(row, self.plan(row.plan), at))
+        return True
+
+    def _begin_again(self, course: Course) -> None:
+        """Let the steps of a workflow that failed go on from where they are."""
+        steps, seq = self._store.steps, course.row.seq
+        steps.look_at_again(seq, _state_after(StepEvent.LOOKED_AT_AGAIN))
+        self._context.wanted |= steps.want(seq, _state_after(StepEvent.WANTED), _states_before(StepEvent.WANTED))
+        self._context.growing |= steps.growing(seq)
+        follow: list[What] = [Ready(step) for step in steps.ready(seq)]
+        follow += [PartsDone(step) for step in steps.go_on(seq, _state_after(StepEvent.GOES_ON))]
+        self._follow(course, follow)
+        self._follow(course, self._admit(course, self._store.gates.of_workflow(seq)))
+        if course.goes_on and course.row.steps_left == 0:
+            self._complete(course)
+
+    # States
+
+    def apply(self, row: WorkflowRow, event: WorkflowEvent, reason: str | None = None) -> WorkflowRow | None:
+        """Apply an event that ends nothing; return the workflow as it is now, or None where its state knows no such."""
+        status = advance(WORKFLOW, row.status, event)
+        if status is None:
+            return None
+        self._store.workflows.set_status(row.seq, status, reason)
+        return replace(row, status=status)
+
+    def _end(
+        self,
+        row: WorkflowRow,
+        event: WorkflowEvent,
+        at: Moment,
+        *,
+        reason: str | None = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> bool:
+        status = advance(WORKFLOW, row.status, event)
+        if status is None:
+            return False
+        self._store.workflows.set_ended(row.seq, status, reason, None if outputs is None else as_text(outputs), at.date)
+        kind = f"caroni.workflow.{status}"
+        facts = {"status": status, "reason": reason, "outputs": outputs}
+        body = self._context.events.workflow(kind, row, at.date, **facts)  # type: ignore[arg-type]
+        self._store.workflows.set_last_event(row.seq, body)
+        level = logging.INFO if status is Workflow.COMPLETED else logging.WARNING
+        ids = {"action": f"workflow_{status}", "workflow": row.id}
+        log.log(level, "workflow %s%s", status, f": {reason}" if reason else "", extra=ids)
+        return True
+
+    def _step(self, row: WorkflowRow, path: str) -> StepRow:
+        step = self._store.steps.by_path(row.seq, path)
+        assert step is not None, f"the workflow {row.id} has no step {path}"
+        return step
+
+    def _load_plan(self, plan_hash: str) -> Plan:
+        return decode_plan(self._store.workflows.plan(plan_hash))
+
+
+def _states_before(event: StepEvent) -> str:
+    """Return, as a JSON list, the states in which `event` may happen to a step."""
+    return as_text([state for state, arrows in STEP.items() if event in arrows])
+
+
+def _state_after(event: StepEvent) -> Step:
+    """Return the state that `event` leads to, which is the same from all."""
+    (state,) = {arrows[event] for arrows in STEP.values() if event in arrows}
+    return state

@@ -1,0 +1,66 @@
+"""Limits (`caroni:Limit`): how much of a workflow is begun at a time.
+
+A limit is a gate. A step that is ready goes through all of its gates, its own first, then those of the workflows around
+it; it counts in each until it has ended, through all of its attempts. Who finds a gate full waits there.
+"""
+
+from collections.abc import Iterator
+
+from caroni_edge.manager.store import Store
+from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.templates.plan import Plan
+
+Gates = tuple[tuple[str, int], ...]
+"""Key and number of each gate of a step."""
+
+
+def gates_of(plan: Plan, name: str) -> Gates:
+    """Return the gates of a step of a plan, named by the way to it: a workflow's own count its jobs alone."""
+    step = plan.step_at(name)
+    own = ((name, step.parallel),) if step.parallel is not None else ()
+    return own if step.workflow else (*own, *_around(plan, name))
+
+
+def _around(plan: Plan, name: str) -> Iterator[tuple[str, int]]:
+    outer, _, _ = name.rpartition("/")
+    parallel = plan.workflow_at(outer).parallel
+    if parallel is not None:
+        yield f"{outer}/", parallel
+    if outer:
+        yield from _around(plan, outer)
+
+
+class Limits:
+    """Lets steps through."""
+
+    def __init__(self, store: Store) -> None:
+        """Keep what is inside in `store`."""
+        self._store = store
+
+    def enter(self, step: StepRow, gates: Gates) -> bool:
+        """Let a step through its gates; return whether it has passed them all, or else it waits."""
+        for passed, (key, parallel) in list(enumerate(gates))[step.gates_passed :]:
+            gate = self._store.gates.know(step.workflow, key, parallel)
+            if gate.inside >= gate.parallel:
+                self._store.steps.wait_at(step.id, gate.id, passed)
+                return False
+            self._store.gates.add_inside(gate.id, 1)
+        if gates:
+            self._store.steps.wait_at(step.id, None, len(gates))
+        return True
+
+    def leave(self, step: StepRow, gates: Gates) -> None:
+        """A step has ended, and counts no longer."""
+        for key, parallel in gates[: step.gates_passed]:
+            self._store.gates.add_inside(self._store.gates.know(step.workflow, key, parallel).id, -1)
+
+    def admitted(self, workflow: int, gates: Gates) -> Iterator[StepRow]:
+        """Return, one after the other, the steps for which there is room at these gates now; each must enter."""
+        for key, parallel in reversed(gates):
+            while (gate := self._store.gates.know(workflow, key, parallel)).inside < gate.parallel:
+                step = self._store.steps.first_at(gate.id)
+                if step is None:
+                    break
+                yield step
+                if step == self._store.steps.first_at(gate.id):
+                    break  # it could not begin

@@ -1,0 +1,167 @@
+"""What a step is given, whether it runs at all and where, and whether values fit what the template says of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from caroni_edge.manager.templates.expressions import ExpressionProblem, compile_text
+from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
+from caroni_edge.values.json import shown
+from caroni_edge.values.parsing import parse_type
+
+Look = Callable[[Source], Any]
+"""Returns what a source has given."""
+
+
+class Unfit(ValueError):
+    """Why values cannot be used; for people."""
+
+
+class Begin(NamedTuple):
+    """How an instance of a step begins.
+
+    Attributes:
+        inputs: What it is given.
+        is_skipped: Its condition (`when`) is false.
+        agents: Who may take it, sorted; empty for any.
+    """
+
+    inputs: dict[str, Any]
+    is_skipped: bool = False
+    agents: tuple[str, ...] = ()
+
+
+def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a step that are known when its workflow begins; those that an expression makes are not."""
+    return {
+        each.name: _value(each, lambda source: of_workflow.get(source.workflow_input or ""))
+        for each in step.inputs
+        if each.value_from is None
+        and each.type is not None
+        and not (each.link and (each.link.waits_for or each.link.pick))
+    }
+
+
+def collected(step: PlanStep, look: Look) -> dict[str, Any]:
+    """Return all that flows to a step, before it is scattered and before its expressions are worked out.
+
+    Raises:
+        Unfit: Values do not go together as the template says.
+    """
+    return {each.name: _value(each, look) for each in step.inputs}
+
+
+def value_of(link: Link, look: Look) -> Any:
+    """Return what flows along a link.
+
+    Raises:
+        Unfit: `the_only_non_null` or `first_non_null` has not found what it looks for.
+    """
+    values = [look(source) for source in link.sources]
+    value = values[0] if link.merge is None else _merged(values, is_flat=link.merge == "merge_flattened")
+    return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
+
+
+def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin:
+    """Work out the expressions of one instance of a step.
+
+    Args:
+        step: The step.
+        given: What `collected` has returned; of a scattered step, one item of each list.
+
+    Raises:
+        Unfit: A value does not fit, or an expression cannot be worked out.
+    """
+    try:
+        values = {
+            each.name: given.get(each.name)
+            if each.value_from is None
+            else compile_text(each.value_from).value(given, given.get(each.name))
+            for each in step.inputs
+        }
+        is_skipped = step.when is not None and not _condition(step.when, values)
+        inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
+        if is_skipped:
+            return Begin(inputs, is_skipped=True)
+        if words := inputs_misfit(step, inputs):
+            raise Unfit(words)
+        return Begin(inputs, agents=_agents(step.agents, values))
+    except ExpressionProblem as problem:
+        raise Unfit(str(problem)) from problem
+
+
+def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
+    """Return why inputs cannot be given to a step, as far as they are known; None when they can."""
+    for each in step.inputs:
+        if each.name in known and (words := parse_type(each.type).mismatch(known[each.name])):
+            return f"input {each.name}: {words}"
+    if step.workflow is not None:
+        return None
+    size_bytes = len(msgspec.json.encode(known))
+    if size_bytes > VALUES_LIMIT_BYTES:
+        return f"its inputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together"
+    return None
+
+
+def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the outputs of a job for the template, or None."""
+    for name, spec in step.outputs.items():
+        kind = parse_type(spec)
+        if name not in outputs and not kind.optional:
+            return f"output {name} is missing; the template wants {kind}"
+        if words := kind.mismatch(outputs.get(name)):
+            return f"output {name}: {words} (the template wants {kind})"
+    return None
+
+
+def is_constant(text: str) -> bool:
+    """Tell whether a text means itself, whatever the inputs are."""
+    return not compile_text(text).references()
+
+
+def _value(each: StepInput, look: Look) -> Any:
+    try:
+        value = value_of(each.link, look) if each.link else None
+    except Unfit as unfit:
+        raise Unfit(f"input {each.name}: {unfit}") from unfit
+    return each.default if value is None else value
+
+
+def _merged(values: list[Any], *, is_flat: bool) -> list[Any]:
+    if not is_flat:
+        return values
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def _picked(values: list[Any], pick: str) -> Any:
+    found = [value for value in values if value is not None]
+    if pick == "all_non_null":
+        return found
+    if not found:
+        raise Unfit(f"{pick} finds nothing that is not null")
+    if pick == "the_only_non_null" and len(found) > 1:
+        raise Unfit(f"the_only_non_null finds {len(found)} values that are not null")
+    return found[0]
+
+
+def _condition(when: str, values: Mapping[str, Any]) -> bool:
+    value = compile_text(when).value(values)
+    if not isinstance(value, bool):
+        raise Unfit(f'"when" is {when}, which gives {shown(value)}, and not true or false')
+    return value
+
+
+def _agents(texts: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the agents that may take an instance, sorted."""
+    names: set[str] = set()
+    for text in texts:
+        value = compile_text(text).value(values)
+        for name in value if isinstance(value, list) else [value]:
+            if not isinstance(name, str) or not is_segment(name):
+                raise Unfit(f'"agent" is {text}, which gives {shown(name)}, and that is no name of an agent')
+            names.add(name)
+        if not names:
+            raise Unfit(f'"agent" is {text}, which names nobody')
+    return tuple(sorted(names))

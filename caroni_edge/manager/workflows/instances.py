@@ -1,0 +1,284 @@
+"""Steps come into being and begin: the steps of a workflow and of those nested in it, and the instances of a scatter.
+
+A step is a row from the moment on that its workflow begins. One that nothing is to be decided about is asked for at
+once, ahead of its data; all others begin when their data is there: they are skipped, scattered, opened (a nested
+workflow), bound to agents, or wait for their turn.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import advance
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.lifecycle import ENDED, STEP, Step, StepEvent
+from caroni_edge.manager.store.jobs import JobRow
+from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
+from caroni_edge.manager.workflows import scatter
+from caroni_edge.manager.workflows.gates import Limits, gates_of
+from caroni_edge.manager.workflows.inputs import (
+    Begin,
+    Unfit,
+    begin,
+    collected,
+    inputs_misfit,
+    is_constant,
+    known_inputs,
+)
+from caroni_edge.values.json import as_text
+
+UNTAKEN = 500
+"""A scatter grows when fewer of its instances than this wait for an agent (or, where a workflow is run, are open)."""
+GROWTH = 500
+"""By so many at a time."""
+
+
+class Ready(NamedTuple):
+    """All that a step waits for is there."""
+
+    step: StepRow
+
+
+class Done(NamedTuple):
+    """A step has its result: from a job, from its parts, or (with a reason) none."""
+
+    step: StepRow
+    outputs: dict[str, Any]
+    job: JobRow | None = None
+    reason: str | None = None
+
+
+class PartsDone(NamedTuple):
+    """All parts of a step have completed."""
+
+    step: int
+
+
+class Wrong(NamedTuple):
+    """A step cannot go on, for a reason that another attempt would not mend."""
+
+    step: StepRow
+    reason: str
+
+
+What = Ready | Done | PartsDone | Wrong
+"""What is to be done next."""
+
+
+@dataclass
+class Course:
+    """A workflow, while what follows from one thing is worked out.
+
+    Attributes:
+        row: The workflow as it is now.
+        plan: What it runs by.
+        at: The time.
+        inputs: What the workflow, and workflows nested in it (by the ids of their steps), were given.
+        outputs: What steps (by their paths) have given.
+    """
+
+    row: WorkflowRow
+    plan: Plan
+    at: Moment
+    inputs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything may begin."""
+        return self.row.status not in ENDED
+
+
+class Instances:
+    """Makes steps, and begins them."""
+
+    def __init__(self, context: Context, jobs: Jobs) -> None:
+        """Decide with what is in `context`."""
+        self._context, self._jobs = context, jobs
+        self._store = context.store
+        self.limits = Limits(context.store)
+
+    def open(self, course: Course, parent: StepRow | None, inputs: dict[str, Any]) -> list[What]:
+        """Make the steps of a workflow, or (`parent`) of one that is nested in it."""
+        course.inputs[parent.id if parent else 0] = inputs
+        plan = course.plan.workflow_at(parent.name if parent else "")
+        return [what for step in plan.steps for what in self._make(course, parent, step, inputs)]
+
+    def _make(self, course: Course, parent: StepRow | None, step: PlanStep, inputs: dict[str, Any]) -> list[What]:
+        """Make a step; return what is to be done about it now."""
+        path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
+        missing, is_late = len(step.waits_for), _is_late(course.plan, name)
+        asked_ahead = bool(missing) and not is_late
+        agents = as_text(sorted(step.agents)) if step.agents and asked_ahead else None
+        known = known_inputs(step, inputs) if asked_ahead else {}
+        row = self._store.steps.add(
+            StepRow(
+                id=0,
+                workflow=course.row.seq,
+                path=path,
+                name=name,
+                job_type=step.job_type if not step.scatter else "",
+                status=_after(Step.CREATED, StepEvent.WANTED) if asked_ahead else Step.CREATED,
+                priority=course.row.priority,
+                missing=missing,
+                inputs=as_text(known),
+                parent=parent.id if parent else 0,
+                nth=None,
+                late=not asked_ahead,
+                agents=agents,
+            ),
+        )
+        if not missing:
+            return [Ready(row)]
+        if asked_ahead:
+            self._want(row)
+        words = inputs_misfit(step, known)
+        return [Wrong(row, words)] if words else []
+
+    def _want(self, step: StepRow) -> None:
+        self._context.wanted.add(step.job_type)
+        if step.agents:
+            self._store.wanted.bind(step.id, step.agents)
+
+    # A step begins
+
+    def ready(self, course: Course, step: StepRow) -> list[What]:
+        """Begin a step that waits for nothing any more."""
+        plan_step = course.plan.step_at(step.name)
+        try:
+            if plan_step.scatter and step.nth is None:
+                return self._begin_scatter(step, plan_step, self._collected(course, step, plan_step))
+            given = self._collected(course, step, plan_step) if step.nth is None else msgspec.json.decode(step.inputs)
+            return self._begin(course, step, plan_step, begin(plan_step, given))
+        except (Unfit, scatter.NotScattered) as problem:
+            return [Wrong(step, str(problem))]
+
+    def _begin(self, course: Course, step: StepRow, plan_step: PlanStep, how: Begin) -> list[What]:
+        if how.is_skipped:
+            return [Done(step, dict.fromkeys(plan_step.outputs), reason=f"skipped: {plan_step.when} is false")]
+        inputs = _inputs_of_workflow(plan_step.workflow, how.inputs) if plan_step.workflow else how.inputs
+        if step.late and not self.limits.enter(step, gates_of(course.plan, step.name)):
+            return []
+        if plan_step.workflow:
+            return self._begin_workflow(course, step, plan_step.workflow, inputs)
+        if step.status is Step.CREATED:
+            status = _after(step.status, StepEvent.WANTED)
+            step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
+            self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
+            self._want(step)
+        else:
+            self._store.steps.set_inputs(step.id, as_text(inputs))
+            self._context.wanted.add(step.job_type)
+            self._jobs.send_data(step, inputs)
+        return []
+
+    def _begin_workflow(self, course: Course, step: StepRow, workflow: Plan, inputs: dict[str, Any]) -> list[What]:
+        status, parts = _after(step.status, StepEvent.BEGUN), len(workflow.steps)
+        self._store.steps.begin_parts(step.id, status, as_text(inputs), parts, made=parts)
+        return self.open(course, step, inputs) if parts else [PartsDone(step.id)]
+
+    def _begin_scatter(self, step: StepRow, plan_step: PlanStep, given: dict[str, Any]) -> list[What]:
+        parts = scatter.count(scatter.dimensions(plan_step, given))
+        self._store.steps.begin_parts(step.id, _after(step.status, StepEvent.BEGUN), "{}", parts, made=0)
+        self._store.steps.scatter(step.id, as_text(given))
+        self._context.growing.add(step.id)
+        return [] if parts else [PartsDone(step.id)]
+
+    def grow(self, course: Course, step: StepRow, *, is_wanted: bool = False) -> list[What]:
+        """Make more instances of a scattered step, unless (and not `is_wanted`) enough of them wait for an agent."""
+        assert step.parts is not None
+        plan_step = course.plan.step_at(step.name)
+        last = min(step.parts, step.made + GROWTH)
+        if last == step.made or not (is_wanted or self._has_room(step, plan_step)):
+            self._context.growing.discard(step.id)
+            return []
+        given = msgspec.json.decode(self._store.steps.scattered(step.id))
+        self._store.steps.set_made(step.id, last)
+        return [
+            Ready(self._instance(step, plan_step, nth, scatter.inputs_of(plan_step, given, nth)))
+            for nth in range(step.made, last)
+        ]
+
+    def _has_room(self, step: StepRow, plan_step: PlanStep) -> bool:
+        if plan_step.workflow is not None:
+            assert step.parts is not None
+            return step.made - (step.parts - step.parts_left) < UNTAKEN
+        return self._store.steps.count_untaken(step.id, UNTAKEN) < UNTAKEN
+
+    def _instance(self, step: StepRow, plan_step: PlanStep, nth: int, given: dict[str, Any]) -> StepRow:
+        return self._store.steps.add(
+            StepRow(
+                id=0,
+                workflow=step.workflow,
+                path=f"{step.path}[{nth}]",
+                name=step.name,
+                job_type=plan_step.job_type,
+                status=Step.CREATED,
+                priority=step.priority,
+                missing=0,
+                inputs=as_text(given),
+                parent=step.id,
+                nth=nth,
+                late=True,
+            )
+        )
+
+    # What flows
+
+    def gathered(self, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
+        """Return what the instances of a scattered step gave."""
+        lengths = scatter.dimensions(plan_step, msgspec.json.decode(self._store.steps.scattered(step.id)))
+        found: dict[str, list[Any]] = {name: [] for name in plan_step.outputs}
+        for text in self._store.steps.outputs_of_parts(step.id):
+            outputs = msgspec.json.decode(text)
+            for name, values in found.items():
+                values.append(outputs.get(name))
+        return {name: scatter.gathered(plan_step, lengths, values) for name, values in found.items()}
+
+    def look(self, course: Course, parent: int, prefix: str, source: Source) -> Any:
+        """Return what a source has given.
+
+        Args:
+            course: The workflow.
+            parent: Step of the nested workflow that the source belongs to; 0 for the workflow itself.
+            prefix: Of the paths of its steps.
+            source: The source.
+        """
+        if source.step is None:
+            if parent not in course.inputs:
+                text = self._store.steps.by_id(parent).inputs if parent else course.row.inputs
+                course.inputs[parent] = msgspec.json.decode(text)
+            return course.inputs[parent].get(source.workflow_input or "")
+        path = prefix + source.step
+        if path not in course.outputs:
+            course.outputs[path] = msgspec.json.decode(self._store.steps.outputs(course.row.seq, path))
+        return course.outputs[path].get(source.output or "")
+
+    def _collected(self, course: Course, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
+        prefix = prefix_of(step.path)
+        return collected(plan_step, lambda source: self.look(course, step.parent, prefix, source))
+
+
+def _is_late(plan: Plan, name: str) -> bool:
+    """Tell whether something is to be decided about a step when its data is there."""
+    step = plan.step_at(name)
+    decides = step.scatter or step.workflow or step.when is not None or gates_of(plan, name)
+    return bool(decides) or not all(map(is_constant, step.agents))
+
+
+def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]:
+    inputs, wrong = workflow.check_inputs(given)
+    if wrong:
+        raise Unfit("; ".join(f"input {name} {words}" for name, words in wrong))
+    return inputs
+
+
+def _after(status: Step, event: StepEvent) -> Step:
+    following = advance(STEP, status, event)
+    assert following is not None, f"a step that is {status} takes no {event}"
+    return following

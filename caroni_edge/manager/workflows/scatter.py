@@ -1,0 +1,77 @@
+"""How a scattered step falls into instances, and how what they give goes together (CWL v1.2, "scatter").
+
+Instances are counted through by one number, whatever the method: no list of all combinations is ever made.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import Any
+
+from caroni_edge.manager.templates.plan import PlanStep
+
+MOST_INSTANCES = 1_000_000
+
+
+class NotScattered(ValueError):
+    """Why a step cannot be scattered over what it is given; for people."""
+
+
+def dimensions(step: PlanStep, inputs: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the lengths of the lists that a step is scattered over: one for each, or one for all of a `dotproduct`.
+
+    Raises:
+        NotScattered: Something is no list, or the lists of a `dotproduct` differ in length.
+    """
+    lengths = []
+    for name in step.scatter:
+        value = inputs.get(name)
+        if not isinstance(value, list):
+            raise NotScattered(f"input {name} is scattered over, and is no list")
+        lengths.append(len(value))
+    if step.method != "dotproduct":
+        return tuple(lengths)
+    if len(set(lengths)) > 1:
+        each = ", ".join(f"{name} has {length}" for name, length in zip(step.scatter, lengths, strict=True))
+        raise NotScattered(f"the lists of a dotproduct must have one length: {each}")
+    return (lengths[0],)
+
+
+def count(lengths: tuple[int, ...]) -> int:
+    """Return how many instances there are.
+
+    Raises:
+        NotScattered: There would be too many.
+    """
+    instances = prod(lengths)
+    if instances > MOST_INSTANCES:
+        raise NotScattered(f"it would have {instances} instances, and {MOST_INSTANCES} are allowed")
+    return instances
+
+
+def inputs_of(step: PlanStep, inputs: Mapping[str, Any], nth: int) -> dict[str, Any]:
+    """Return what one instance is given: an item of each list, and all else as it is.
+
+    Args:
+        step: The step.
+        inputs: With the lists.
+        nth: Which instance, from 0; the last list of a cross product turns fastest.
+    """
+    given = dict(inputs)
+    for name in reversed(step.scatter):
+        values = inputs[name]
+        if step.method == "dotproduct":
+            given[name] = values[nth]
+        else:
+            nth, at = divmod(nth, len(values))
+            given[name] = values[at]
+    return given
+
+
+def gathered(step: PlanStep, lengths: tuple[int, ...], values: Iterable[Any]) -> list[Any]:
+    """Return what the instances gave for one output, in their order; a list of lists for a `nested_crossproduct`."""
+    found = list(values)
+    if step.method == "nested_crossproduct":
+        for position, length in reversed(list(enumerate(lengths))[1:]):
+            lists = prod(lengths[:position])
+            found = [found[at * length : (at + 1) * length] for at in range(lists)]
+    return found

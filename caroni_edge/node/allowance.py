@@ -1,0 +1,39 @@
+"""How much of what is old may be deleted now: a clock may jump by years, and must not take everything with it."""
+
+from caroni_edge.base.moment import Moment
+
+LOOK_EVERY_S = 60.0
+SHARE_A_DAY = 0.05
+"""Age removes at most so much of the finished work a day."""
+DAY_S = 86400.0
+
+
+class Allowance:
+    """Grows with the time that passes on the monotonic clock; what is deleted is taken from it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._looked_at: float | None = None
+        self._left = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is time to look again."""
+        if self._looked_at is None:
+            self._looked_at = now
+        return now >= self.next_due()
+
+    def next_due(self) -> float:
+        """Return when to look again; infinity before the first question."""
+        return float("inf") if self._looked_at is None else self._looked_at + LOOK_EVERY_S
+
+    def grow(self, at: Moment, total: int) -> int:
+        """Return how many of `total` may be deleted now."""
+        since_s = at.now - (self._looked_at if self._looked_at is not None else at.now)
+        self._looked_at = at.now
+        a_day = SHARE_A_DAY * total
+        self._left = min(self._left + a_day * since_s / DAY_S, max(a_day, 1.0))
+        return int(self._left)
+
+    def use(self, count: int) -> None:
+        """So many have been deleted."""
+        self._left -= count

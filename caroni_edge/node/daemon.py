@@ -1,0 +1,97 @@
+"""A node as a process: it reads its configuration, serves until it is told to stop, and closes what it has opened."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.config import NodeConfig
+from caroni_edge.documents.documents import Problem
+from caroni_edge.node.node import Node
+from caroni_edge.node.service import Service
+
+log = logging.getLogger(__name__)
+
+Config = TypeVar("Config", bound=NodeConfig)
+
+
+class Daemon(ABC, Generic[Config]):
+    """What a manager's and an agent's process have in common.
+
+    Attributes:
+        config: What is in force.
+        service: The inbox and the loop.
+    """
+
+    def __init__(
+        self, path: Path, environ: Mapping[str, str], load: Callable[[Path, Mapping[str, str]], Config]
+    ) -> None:
+        """Read the configuration.
+
+        Args:
+            path: The configuration file.
+            environ: The process's environment, which overrides it.
+            load: Reads the two.
+
+        Raises:
+            Problems: All that is wrong with the configuration.
+        """
+        self._load: Callable[[], Config] = partial(load, path, environ)
+        self.config = self._load()
+        self.service = Service()
+
+    def run(self) -> int:
+        """Serve until a stop is asked or a thread ends; return the exit status."""
+        with ExitStack() as opened:
+            self.service.stop_on_signals()
+            return self.service.run(self.open(opened), self._reload)
+
+    @abstractmethod
+    def open(self, opened: ExitStack) -> Node:
+        """Put the node together and let it connect; `opened` closes what was opened, last first."""
+
+    @abstractmethod
+    def take_over(self, config: Config) -> None:
+        """Take over what may change while the node runs.
+
+        Raises:
+            CaroniError: Nothing has changed.
+        """
+
+    def _reload(self) -> None:
+        """SIGHUP: what is broken keeps what was there, and is said."""
+        try:
+            config = self._load()
+            self.take_over(config)
+        except CaroniError as error:
+            log.error("the configuration stays as it was: %s", error, extra={"action": "reload_failed"})
+            return
+        self.config = config
+        log.info("configuration read anew", extra={"action": "reloaded"})
+
+
+class Loaded(Protocol):
+    """What was read from a directory: templates or job types."""
+
+    @property
+    def errors(self) -> Mapping[str, tuple[Problem, ...]]:
+        """Why what has these names could not be taken."""
+
+    def get(self, name: str) -> object | None:
+        """Return what was loaded, or kept from before."""
+
+
+Found = TypeVar("Found", bound=Loaded)
+
+
+def say_errors(kind: str, loaded: Found) -> Found:
+    """Log what is wrong with templates or job types (`kind` names one), and return them."""
+    for name, problems in loaded.errors.items():
+        kept = " (the version from before stays)" if loaded.get(name) else ""
+        for problem in problems:
+            log.error("%s %s: %s%s", kind, name, problem, kept, extra={"action": "file_broken", "broken": name})
+    return loaded

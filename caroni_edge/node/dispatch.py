@@ -1,0 +1,165 @@
+"""From what arrived to the handler that it is for; what cannot be handled is said, kept, and stops nothing."""
+
+import logging
+import traceback
+from collections.abc import Iterable
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.delivery.links import Links
+from caroni_edge.node.reactor import Reactor
+from caroni_edge.protocol.codec import (
+    FRAME_LIMIT_BYTES,
+    OtherVersion,
+    Unreadable,
+    decode_envelope,
+    decode_frame,
+    decode_message,
+    decode_notice,
+    jobs_named,
+)
+from caroni_edge.protocol.messages import Frame, LinkReset, MessageRejected, Presence
+from caroni_edge.protocol.topics import Inbox, PresenceOf, Request, Topics, Triggers
+from caroni_edge.storage.database import Database, StorageFailed
+from caroni_edge.transport.base import Arrived
+
+log = logging.getLogger(__name__)
+
+DEAD_LETTERS_KEPT = 1000
+ADD_DEAD_LETTER = "INSERT INTO dead_letters (date, peer, message, body, traceback) VALUES (?, ?, ?, ?, ?)"
+TRIM_DEAD_LETTERS = "DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?"
+
+
+class Dispatch:
+    """Reads topics and payloads, and calls the handler of each in a savepoint of its own.
+
+    Attributes:
+        other_versions: Peers that speak another version of the link: their boot and what to say about it.
+    """
+
+    def __init__(self, database: Database, links: Links, reactor: Reactor, topics: Topics) -> None:
+        """Connect the parts of a node."""
+        self.other_versions: dict[str, tuple[str, str]] = {}
+        self._database, self._links, self._reactor, self._topics = database, links, reactor, topics
+
+    def take(self, event: Arrived, at: Moment) -> bool:
+        """Let one message from the broker take effect; bad input of any kind is logged, and changes nothing.
+
+        Returns:
+            Whether the reactor was told something, on which it may have to decide.
+        """
+        topic = self._topics.read(event.topic)
+        try:
+            if len(event.payload) > FRAME_LIMIT_BYTES and not isinstance(topic, Triggers):
+                raise Unreadable(
+                    event.topic, reason=f"it has {len(event.payload)} bytes, and {FRAME_LIMIT_BYTES} are allowed"
+                )
+            match topic:
+                case Inbox(sender):
+                    return self._take_frame(sender, event, at)
+                case Triggers():
+                    with self._database.savepoint():
+                        self._reactor.on_trigger(event, at)
+                case PresenceOf() | Request():
+                    with self._database.savepoint():
+                        self._take_notice(topic, event, at)
+                case None:
+                    log.warning("a message on an unknown topic", extra={"action": "ignored", "topic": event.topic})
+        except StorageFailed:
+            raise
+        except Unreadable as error:
+            log.warning("%s", error, extra={"action": "unreadable", "topic": event.topic})
+        except Exception as error:
+            log.exception("a message could not be handled", extra={"action": "failed", "topic": event.topic})
+            self._bury(event.topic, "", event.payload, error, at)
+        return True
+
+    def settled(self, packet_ids: Iterable[int]) -> None:
+        """The broker cannot repeat the messages that had these packet ids."""
+        for packet_id in packet_ids:
+            self._reactor.on_trigger_settled(packet_id)
+
+    def read_presence(self, event: Arrived) -> Presence | None:
+        """Return a presence notice, None when it is none."""
+        try:
+            return decode_notice(Presence, event.topic, event.payload) if event.payload else None
+        except Unreadable as error:
+            log.warning("%s", error, extra={"action": "unreadable", "topic": event.topic})
+            return None
+
+    def _take_notice(self, topic: PresenceOf | Request, event: Arrived, at: Moment) -> None:
+        if isinstance(topic, PresenceOf):
+            if topic.role == self._topics.role:
+                return  # some brokers send what nobody has subscribed to
+            if event.payload:
+                presence = decode_notice(Presence, event.topic, event.payload)
+                self._links.heard_presence(topic.node, presence.boot, online=presence.online)
+        self._reactor.on_notice(topic, event.payload, at)
+
+    def _take_frame(self, sender: str, event: Arrived, at: Moment) -> bool:
+        if event.retain:
+            log.warning("a retained frame is ignored", extra={"action": "ignored", "topic": event.topic})
+            return False
+        try:
+            frame = decode_frame(event.topic, event.payload)
+        except OtherVersion as error:
+            self._say_once(sender, str(error.facts["boot"]), str(error))
+            return False
+        if frame.from_ != sender or frame.to != self._topics.node:
+            raise Unreadable(event.topic, reason=f"it says that it is from {frame.from_} to {frame.to}")
+        self.other_versions.pop(sender, None)
+        messages = self._links.receive(frame)
+        for raw in messages:
+            self._take_message(frame, raw, at)
+        return bool(messages)
+
+    def _take_message(self, frame: Frame, raw: msgspec.Raw, at: Moment) -> None:
+        peer = frame.from_
+        try:
+            with self._database.savepoint():
+                message = decode_message(raw)
+                if isinstance(message, LinkReset):
+                    self._links.was_reset(peer)
+                else:
+                    self._reactor.on_message(peer, message, at)
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - kept in dead_letters, and answered
+            self._reject(peer, raw, error, at)
+
+    def _reject(self, peer: str, raw: msgspec.Raw, error: Exception, at: Moment) -> None:
+        head = decode_envelope(raw)
+        ids = {"action": "message_rejected", "peer": peer, "message_type": head.type}
+        log.error("a %s was rejected: %s", head.type or "message", error, extra=ids, exc_info=error)
+        self._bury(peer, head.type, bytes(raw), error, at)
+        if head.type == MessageRejected.__name__:
+            return
+        jobs, reason = jobs_named(raw)[:100], _unicode(str(error)[:500]) or type(error).__name__
+        answer = MessageRejected(id=head.id, message_type=head.type[:80], jobs=jobs, reason=reason)
+        self._links.put(peer, answer)
+        try:
+            with self._database.savepoint():
+                self._reactor.on_rejected_here(peer, head.type, jobs, reason, at)
+        except StorageFailed:
+            raise
+        except Exception:
+            # The messages behind it are taken, so they must be handled; reconciling finds what is missed here.
+            log.exception("a rejection could not be handled", extra={**ids, "action": "rejection_failed"})
+            self._links.was_reset(peer)
+
+    def _bury(self, peer: str, kind: str, body: bytes, error: Exception, at: Moment) -> None:
+        text = _unicode("".join(traceback.format_exception(error)))
+        conn = self._database.conn
+        conn.execute(ADD_DEAD_LETTER, (at.date, peer, kind, body[: 64 * 1024], text))
+        conn.execute(TRIM_DEAD_LETTERS, (DEAD_LETTERS_KEPT,))
+
+    def _say_once(self, peer: str, boot: str, what: str) -> None:
+        if self.other_versions.get(peer, ("", ""))[0] != boot:
+            log.error("%s", what, extra={"action": "other_version", "peer": peer})
+        self.other_versions[peer] = (boot, what)
+
+
+def _unicode(text: str) -> str:
+    """Return a text that UTF-8, and so a message and the database, can hold."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,93 @@
+"""Who this process is: its boot, when it says that it is there, and whether another node uses its id.
+
+The rules are in docs/protocol.md, "Two nodes with one id".
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from math import inf
+
+import msgspec
+
+from caroni_edge.protocol.messages import Presence
+from caroni_edge.values.json import as_text
+
+log = logging.getLogger(__name__)
+
+BOOTS_KEPT = 100
+LOOK_FOR_S = 1.0
+"""So long a node waits for the presence that is retained under its own id, before it says its own."""
+STAY_AWAY_FIRST_S, STAY_AWAY_MOST_S = 60.0, 600.0
+
+GET = "SELECT value FROM facts WHERE key = ?"
+SET = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+
+
+class Identity:
+    """The boots of this node, now and earlier, and the name of its database.
+
+    Attributes:
+        boot: Random at this start of the process.
+        database: Random name of the state database; a wiped node has another.
+        taken_by: Host of another node with our id, or None.
+        say_due: When our presence is to be said on this connection; infinity when it was.
+    """
+
+    def __init__(self, name: str, conn: sqlite3.Connection, new_id: Callable[[], str]) -> None:
+        """Read what earlier processes of the node `name` have left, and add this one."""
+        self.boot = new_id()
+        self.taken_by: str | None = None
+        self.say_due = inf
+        self._name, self._conn = name, conn
+        self._stay_away_s = STAY_AWAY_FIRST_S
+        self._was_away = False
+        earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
+        self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
+        self.database = _get(conn, "database") or new_id()
+        conn.execute(SET, ("boots", as_text(self._boots)))
+        conn.execute(SET, ("database", self.database))
+
+    def prove_writable(self) -> None:
+        """Write what is there already; an error tells that the database cannot be used."""
+        self._conn.execute(SET, ("database", self.database))
+
+    def on_connected(self, now: float, *, was_said: bool) -> None:
+        """Say our presence; once it `was_said` in this run, only when we have read the one that is there.
+
+        Until then a node finds its own former presence. Later another's means another node. Who has stayed away says
+        its presence too: what is retained may be all that is left of the other one. If it is there, it comes back.
+        """
+        self.say_due = now + LOOK_FOR_S if was_said and not self._was_away else now
+        if self._was_away:
+            self._was_away, self.taken_by = False, None
+
+    def on_disconnected(self) -> None:
+        """Nothing can be said."""
+        self.say_due = inf
+
+    def found(self, presence: Presence, now: float) -> float:
+        """Judge the presence found under our own id; return for how many seconds to stay away (0: go on).
+
+        Of two nodes with one id the one with the greater boot stays away, so they never fight.
+        """
+        if self.say_due == inf:
+            return 0.0
+        if not presence.online or presence.boot in self._boots:
+            self.taken_by = None
+            self._stay_away_s = STAY_AWAY_FIRST_S
+        else:
+            self.taken_by = presence.host or "an unknown host"
+            said = "id taken: another %s runs on %s; give each node an id of its own"
+            log.error(said, self._name, self.taken_by, extra={"action": "id_taken"})
+            if presence.boot < self.boot:
+                self.say_due, self._was_away = inf, True
+                pause_s, self._stay_away_s = self._stay_away_s, min(self._stay_away_s * 2, STAY_AWAY_MOST_S)
+                return pause_s
+        self.say_due = now
+        return 0.0
+
+
+def _get(conn: sqlite3.Connection, key: str) -> str | None:
+    row = conn.execute(GET, (key,)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,369 @@
+"""The loop that both daemons share: a batch comes in, one transaction, then acknowledge and publish.
+
+`Node.run_batch` is deterministic: events and the time are passed in, and it can be driven by a simulation. Whatever
+happens in between, a crash means that something is sent again, never that it is lost (docs/architecture.md).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+
+from caroni_edge.base.failpoints import failpoint
+from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.delivery.events import Events
+from caroni_edge.delivery.links import Links
+from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.node.connection import Session
+from caroni_edge.node.dispatch import Dispatch
+from caroni_edge.node.identity import Identity
+from caroni_edge.node.reactor import Forgotten, Notices, Reactor, UnknownPeer
+from caroni_edge.protocol.messages import Presence
+from caroni_edge.protocol.topics import OTHER, Topics
+from caroni_edge.storage.database import Database, StorageFailed
+from caroni_edge.storage.trouble import StorageTrouble
+from caroni_edge.transport.base import (
+    Arrived,
+    Connected,
+    Disconnected,
+    Event,
+    Published,
+    SubscriptionRefused,
+    Transport,
+)
+
+log = logging.getLogger(__name__)
+
+ASK_OPEN_PEERS_EVERY_S = 600.0
+DELETE_EVENTS_WITHIN_S = 1.0
+SETTLE_AGAIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command for the node's thread: `work` runs within the next batch, in a savepoint.
+
+    Attributes:
+        work: Called with the time of the batch.
+        done: Gets the result when it is committed, or the error.
+        keep: After a storage error the call is run again, until it is committed.
+    """
+
+    work: Callable[[Moment], Any]
+    done: "Future[Any]" = field(default_factory=Future)
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a node is put together from."""
+
+    topics: Topics
+    database: Database
+    transport: Transport
+    chance: Chance
+    version: str
+    host: str
+    ask_every_s: float = ASK_OPEN_PEERS_EVERY_S
+    forget_after_s: float | None = None
+
+
+class Node:
+    """A manager or an agent on the wire: link, outbox, notices, events, and the reactor that decides.
+
+    Attributes:
+        ask_every_s: How often peers with open business are asked what they have.
+        checks: Each returns why the role cannot work now, or None.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        """Open the node's rows. `attach` gives it its reactor, `start` begins."""
+        self.topics, self.database, self.transport = parts.topics, parts.database, parts.transport
+        self.chance = parts.chance
+        conn = parts.database.conn
+        with parts.database.immediate():
+            self.identity = Identity(parts.topics.name, conn, parts.chance.new_id)
+        rows = OutboxRows(conn)
+        self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset)
+        self.events = Events(conn, parts.chance)
+        self.notices = Notices()
+        self.session = Session(parts.transport, parts.topics, self.events)
+        self.ask_every_s = parts.ask_every_s
+        self._parts = parts
+        self._trouble = StorageTrouble()
+        self.checks: list[Callable[[], str | None]] = []
+        self._kept: list[Call] = []
+        self._connected_at = inf
+        self._ask_due = inf
+        self._events_due = inf
+        self._settle_failed_until = -inf
+        self._is_undecided = True
+
+    def attach(self, reactor: Reactor) -> None:
+        """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
+        self.reactor = reactor
+        self._dispatch = Dispatch(self.database, self.links, reactor, self.topics)
+
+    def start(self, at: Moment) -> None:
+        """The first batch of the process: durations begin anew, peers with open business are asked."""
+        with self.database.immediate():
+            self.links.begin(at.now)
+            self.reactor.on_start(at)
+            self.links.start(self.reactor.open_peers())
+            self.links.flush()
+        self.links.commit()
+        self.reactor.after_commit()
+        self._ask_due = at.now + self.ask_every_s
+
+    # Questions
+
+    @property
+    def will(self) -> Presence:
+        """What is said for us when we vanish."""
+        return Presence(online=False, boot=self.identity.boot)
+
+    def why_not_ready(self) -> str | None:
+        """Return why the node cannot work now, for people; None when it can."""
+        if self._trouble.failure:
+            return str(self._trouble.failure)
+        if self.identity.taken_by:
+            return f"id taken: {self.topics.name} is also running on {self.identity.taken_by}"
+        if not self.session.connected:
+            return f"not connected to the broker: {self.session.reason}"
+        if self.session.refused:
+            return f"the broker does not let us subscribe to {', '.join(sorted(self.session.refused))}; look at its ACL"
+        if not self.session.settled_in:
+            return "the broker has not acknowledged our subscriptions and presence yet"
+        return next((why for check in self.checks if (why := check())), None)
+
+    def silent_for(self, peer: str, now: float) -> float:
+        """Return for how long a question to `peer` is open while we are connected, in seconds."""
+        return max(0.0, now - max(self.links.asked_at(peer), self._connected_at))
+
+    def next_due(self) -> float:
+        """Return when a batch must run though nothing arrives, on the monotonic clock."""
+        if self._trouble.failure:
+            return self._trouble.again_due
+        reactor_due = -inf if self._is_undecided else self.reactor.next_due()
+        due = min(reactor_due, self._events_due, self._ask_due)
+        due = max(due, self._settle_failed_until)
+        if not self.session.connected:
+            return due
+        links_due = self.links.next_due() if self.session.capacity > 0 else inf
+        return min(due, links_due, self.identity.say_due)
+
+    # A batch
+
+    def run_batch(self, arrived: Sequence[Event | Call], at: Moment) -> None:
+        """Let a batch take effect in one transaction; only then acknowledge, publish and act."""
+        events = [event for event in arrived if not self._note(event, at)]
+        if self._trouble.is_waiting(at.now) and not any(isinstance(event, Connected) for event in events):
+            self._hold(events)
+            return
+        if not events and not self.links.held_back and at.now < self.next_due():
+            self.session.pump()
+            return
+        calls = [*self._kept, *(event for event in events if isinstance(event, Call))]
+        results: list[tuple[Call, Any]] = []
+        try:
+            with self.database.immediate():
+                self.links.begin(at.now)
+                if self._trouble.failure:
+                    self.identity.prove_writable()
+                for event in events:
+                    self._take(event, at)
+                results = [(call, self._run(call, at)) for call in calls]
+                self._settle(at)
+                frames = list(self.links.frames(self.session.capacity)) if self.session.connected else []
+                self.links.flush()
+                self.events.delete_acknowledged()
+                failpoint("before-commit")
+        except StorageFailed as failure:
+            self._fail(failure, calls, at)
+            return
+        failpoint("after-commit")
+        self._after_commit(events)
+        failpoint("after-acks")
+        self.session.send(frames)
+        self.session.pump()
+        failpoint("after-publish")
+        self.reactor.after_commit()
+        failpoint("before-answer")
+        for call, result in results:
+            _resolve(call, result)
+
+    def _note(self, event: Event | Call, at: Moment) -> bool:
+        """Take what needs no transaction; return whether `event` was such."""
+        if not isinstance(event, Published):
+            return False
+        if event.connection == self.session.connection:
+            self._dispatch.settled(self.session.on_published(event.token))
+            if self.events.acknowledged:
+                self._events_due = min(self._events_due, at.now + DELETE_EVENTS_WITHIN_S)
+        return True
+
+    def _take(self, event: Event | Call, at: Moment) -> None:
+        match event:
+            case Arrived():
+                if event.topic == self.topics.presence:
+                    self._found_own_presence(event, at)
+                elif self._dispatch.take(event, at):
+                    self._is_undecided = True
+            case Connected():
+                self._on_connected(event, at)
+            case Disconnected():
+                self._on_disconnected(event)
+            case SubscriptionRefused():
+                self.session.on_refused(event)
+            case _:
+                pass
+
+    def _run(self, call: Call, at: Moment) -> Any:
+        self._is_undecided = True
+        try:
+            with self.database.savepoint():
+                return call.work(at)
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - given to the caller, whoever that is
+            return error
+
+    def _settle(self, at: Moment) -> None:
+        if at.now >= self._ask_due:
+            self._ask_due = at.now + self.ask_every_s
+            self.links.ask(self.reactor.open_peers())
+            self._forget_silent(at)
+        if at.now >= self.identity.say_due:
+            self._say_presence()
+        if at.now < self._settle_failed_until or not (self._is_undecided or at.now >= self.reactor.next_due()):
+            return
+        try:
+            with self.database.savepoint():
+                self.reactor.settle(at)
+            self._is_undecided = False
+        except StorageFailed:
+            raise
+        except Exception:
+            self._settle_failed_until, self._is_undecided = at.now + SETTLE_AGAIN_S, True
+            self.reactor.rolled_back()
+            log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
+        if self.reactor.presence_changed() and self.identity.say_due == inf:
+            self._say_presence()
+
+    def _after_commit(self, events: Sequence[Event | Call]) -> None:
+        self.links.commit()
+        self.events.committed()
+        self._events_due = inf
+        self._kept.clear()
+        if self._trouble.failure:
+            log.warning("the state database works again", extra={"action": "storage_works"})
+            self._trouble.failure = None
+        for event in events:
+            if isinstance(event, Arrived) and event.qos:
+                self.session.ack(event)
+        self.session.subscribe(self._wanted())
+        self.session.say(self.notices.take())
+
+    def _fail(self, failure: StorageFailed, calls: Sequence[Call], at: Moment) -> None:
+        """Go back to before the batch; nothing was acknowledged, so all of it comes again."""
+        pause_s = self._trouble.begin(failure, at.now)
+        log.error("%s Trying again in %g s.", failure, pause_s, extra={"action": "storage_failed"})
+        self.links.roll_back()
+        self.notices.take()
+        self.reactor.rolled_back()
+        self._ask_due = at.now
+        self._is_undecided = True
+        self._kept = []
+        self._hold(calls)
+        self.transport.disconnect(pause_s)
+
+    def _hold(self, events: Sequence[Event | Call]) -> None:
+        """While the storage cannot be used: keep what nobody would say again, refuse what somebody waits for."""
+        for event in events:
+            match event:
+                case Call(keep=True):
+                    self._kept.append(event)
+                case Call():
+                    _resolve(event, self._trouble.failure)
+                case Disconnected():
+                    self._on_disconnected(event)
+                case _:
+                    pass
+
+    def forget(self, peer: str, at: Moment) -> Forgotten:
+        """Delete a peer with its rows and all that concerns it; if it returns, that is a reset."""
+        gone = self.reactor.forget_peer(peer, at)
+        gone = replace(gone, rows=gone.rows + self.links.forget(peer))
+        facts = {"action": "peer_forgotten", "peer": peer}
+        log.warning("forgotten: %d jobs, %d offers, %d rows", gone.jobs, gone.offers, gone.rows, extra=facts)
+        return gone
+
+    def forget_known(self, peer: str, at: Moment) -> Forgotten:
+        """Forget a peer at the owner's wish, and what the broker has retained of it, where it lets us.
+
+        Raises:
+            UnknownPeer: There is nothing to forget.
+        """
+        gone = self.forget(peer, at)
+        if not (gone.rows or gone.jobs or gone.offers):
+            raise UnknownPeer("", node=self.topics.name, peer=f"{OTHER[self.topics.role]}/{peer}")
+        gone = replace(gone, retained=(self.topics.presence_of(peer), *gone.retained))
+        for topic in gone.retained:
+            self.notices.say(topic, None)
+        return gone
+
+    def _forget_silent(self, at: Moment) -> None:
+        if self._parts.forget_after_s is not None and self.session.connected:
+            for peer in self.links.silent(self.ask_every_s, self._parts.forget_after_s):
+                self.forget(peer, at)
+                self._is_undecided = True
+
+    # Connection and identity
+
+    def say_goodbye(self) -> None:
+        """Say that the node leaves, as its will would."""
+        self.session.say({self.topics.presence: self.will})
+        self.session.pump()
+
+    def _on_connected(self, event: Connected, at: Moment) -> None:
+        self.session.on_connected(event)
+        self.identity.on_connected(at.now, was_said=self.session.presence_known)
+        self._connected_at = at.now
+        self._is_undecided = True
+        log.info("connected to the broker", extra={"action": "connected"})
+        self.reactor.on_connected(at)
+        self.links.connected()
+
+    def _on_disconnected(self, event: Disconnected) -> None:
+        if self.session.on_disconnected(event):
+            self._connected_at = inf
+            self.identity.on_disconnected()
+            log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
+
+    def _wanted(self) -> list[tuple[str, int]]:
+        base = [(self.topics.inboxes, 1), (self.topics.presence_of_peers, 0), *self.reactor.subscriptions()]
+        return [*base, (self.topics.presence, 0)] if self.identity.say_due < inf else base
+
+    def _found_own_presence(self, event: Arrived, at: Moment) -> None:
+        presence = self._dispatch.read_presence(event)
+        if presence and (pause_s := self.identity.found(presence, at.now)):
+            self.transport.disconnect(pause_s)
+
+    def _say_presence(self) -> None:
+        self.identity.say_due = inf
+        facts: dict[str, Any] = dict(self.reactor.presence())
+        boot, version, host = self.identity.boot, self._parts.version, self._parts.host
+        self.notices.say(self.topics.presence, Presence(online=True, boot=boot, version=version, host=host, **facts))
+
+    def _on_link_reset(self, peer: str) -> None:
+        self._is_undecided = True
+        log.warning("the link begins anew; reconciling", extra={"action": "link_reset", "peer": peer})
+
+
+def _resolve(call: Call, result: Any) -> None:
+    if isinstance(result, BaseException):
+        call.done.set_exception(result)
+    else:
+        call.done.set_result(result)

@@ -1,0 +1,182 @@
+"""A daemon's one writer: an inbox, the loop that empties it into batches, and what other threads may ask of it."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.node import Call, Node
+from caroni_edge.transport.base import Arrived, Event, TransportEnded
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+BATCH_MOST = 500
+BATCH_MOST_BYTES = 8 << 20
+LOOK_AGAIN_S = 60.0
+
+
+class Busy(CaroniError):
+    """The node has not answered within {timeout_s} s."""
+
+    hint = "It is busy, or its disk hangs; look at its log and at /readyz."
+
+
+class Stopping(CaroniError):
+    """The node is stopping."""
+
+    hint = "Ask again when it is back."
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The loop is to end with this exit status."""
+
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The configuration is to be read anew (SIGHUP)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEnded:
+    """A supervised thread has ended while it was needed, by a failure or by itself."""
+
+    name: str
+    failure: BaseException | None
+
+
+Item = Event | Call | Stop | Reload | ThreadEnded
+
+
+class Service:
+    """Runs a node until a stop is asked or a thread ends."""
+
+    def __init__(self) -> None:
+        """Begin with an empty inbox."""
+        self._inbox: SimpleQueue[Item] = SimpleQueue()
+
+    # From any thread
+
+    def deliver(self, item: Item) -> None:
+        """Put something that has happened into the inbox."""
+        self._inbox.put(item)
+
+    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
+        """Run `work` in the node's thread, within a batch, and return its result when it is committed.
+
+        Raises:
+            Busy: It was not done in time; it may still be.
+            Exception: Whatever `work` raised; it has had no effect.
+        """
+        call = Call(work)
+        self.deliver(call)
+        try:
+            result: Result = call.done.result(timeout_s)
+        except TimeoutError:
+            raise Busy("", timeout_s=timeout_s) from None
+        return result
+
+    def tell(self, work: Callable[[Moment], Any]) -> "Future[Any]":
+        """Run `work` within a batch, again after a storage error; return what tells that it is done."""
+        call = Call(work, keep=True)
+        call.done.add_done_callback(_log_failure)
+        self.deliver(call)
+        return call.done
+
+    def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """Run `work` in a named thread; its end, in any way, ends the service."""
+
+        def body() -> None:
+            failure: BaseException | None = None
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - reported by the loop, which ends
+                failure = error
+            self.deliver(ThreadEnded(name, failure))
+
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def stop_on_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP re-reads; a handler only leaves a note."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.deliver(Stop(0)))
+        signal.signal(signal.SIGHUP, lambda *_: self.deliver(Reload()))
+
+    # The loop
+
+    def run(self, node: Node, reload: Callable[[], None]) -> int:
+        """Serve until a stop is asked or a supervised thread ends; return the exit status."""
+        node.start(now())
+        while True:
+            items = self._take(node)
+            stop = _find_stop(items)
+            if stop is not None:
+                self._refuse(items)
+                return stop.exit_status
+            if any(isinstance(item, Reload) for item in items):
+                reload()
+            node.run_batch([item for item in items if not isinstance(item, Stop | Reload | ThreadEnded)], now())
+
+    def _refuse(self, items: list[Item]) -> None:
+        """Tell those who wait for an answer that none will come."""
+        while not self._inbox.empty():
+            items.append(self._inbox.get())
+        for item in items:
+            if isinstance(item, Call):
+                item.done.set_exception(Stopping(""))
+
+    def _take(self, node: Node) -> list[Item]:
+        """Return what has arrived, at the latest when the node has something to do."""
+        due = node.next_due()
+        wait_s = LOOK_AGAIN_S if due == inf else min(max(0.0, due - time.monotonic()), LOOK_AGAIN_S)
+        items: list[Item] = []
+        size = 0
+        try:
+            items.append(self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait())
+            while len(items) < BATCH_MOST and size < BATCH_MOST_BYTES:
+                last = items[-1]
+                size += len(last.payload) if isinstance(last, Arrived) else 0
+                items.append(self._inbox.get_nowait())
+        except Empty:
+            pass
+        return items
+
+
+def _find_stop(items: list[Item]) -> Stop | None:
+    """Return why the loop must end, if it must."""
+    for item in items:
+        match item:
+            case Stop():
+                return item
+            case ThreadEnded(name, failure):
+                log.critical("thread %s has ended", name, extra={"action": "thread_ended"}, exc_info=failure)
+                return Stop(1)
+            case TransportEnded(failure):
+                log.critical("the connection's thread has ended: %s", failure, extra={"action": "thread_ended"})
+                return Stop(1)
+    return None
+
+
+def now() -> Moment:
+    """Return the present time on both clocks."""
+    return Moment(time.monotonic(), time.time())
+
+
+def _log_failure(done: Any) -> None:
+    error = done.exception()
+    if error and not isinstance(error, Stopping):
+        log.error("a command failed: %s", error, extra={"action": "command_failed"}, exc_info=error)

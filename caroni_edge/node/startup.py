@@ -1,0 +1,116 @@
+"""How both daemons begin: log, lock the state directory, open the database, make the node with its connection."""
+
+import fcntl
+import logging
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+
+from caroni_edge import __version__
+from caroni_edge.base import logs
+from caroni_edge.base.chance import SystemChance
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.config import NodeConfig
+from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, Parts
+from caroni_edge.node.service import Service
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.topics import Topics
+from caroni_edge.storage.database import open_database
+from caroni_edge.transport.base import Will
+from caroni_edge.transport.mqtt import MqttTransport
+
+log = logging.getLogger(__name__)
+
+DATABASE = "state.db"
+LOOK_AT_DISK_S = 10.0
+LEAVE_WITHIN_S = 5.0
+
+
+class AlreadyRunning(CaroniError):
+    """Another process uses this state directory."""
+
+    hint = "Stop it first, or give this node a state_dir of its own."
+    exit_status = 2
+
+
+class StateDirUnusable(CaroniError):
+    """The state directory cannot be used: {reason}."""
+
+    hint = "Make it writable for the user that runs the node, or set another state_dir."
+    exit_status = 2
+
+
+def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OPEN_PEERS_EVERY_S) -> Node:
+    """Make a node that is ready to get its reactor; `opened` closes what it has opened.
+
+    Raises:
+        CaroniError: The state directory, the database or a certificate cannot be used.
+    """
+    logs.setup(config.name, config.log.format, config.log.level)
+    _lock(config.state_dir, opened)
+    database = open_database(config.state_dir / DATABASE, config.role)
+    opened.callback(database.close)
+    topics = Topics(config.topic_root, config.role, config.id)
+    broker = config.broker
+    transport = MqttTransport(
+        host=broker.host,
+        port=broker.port,
+        client_id=topics.client_id,
+        tls=broker.tls,
+        username=broker.username,
+        password=broker.password.reveal() if broker.password else None,
+        ca_file=broker.ca_file,
+    )
+    host, chance = socket.gethostname(), SystemChance()
+    node = Node(Parts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
+    transport.will = Will(topics.presence, encode(node.will))
+    facts = {"action": "starting", "version": __version__, "pid": os.getpid(), "boot": node.identity.boot}
+    log.info("starting, broker %s, state in %s", broker.url, config.state_dir, extra=facts)
+    return node
+
+
+def connect(node: Node, service: Service, opened: ExitStack) -> None:
+    """Begin to connect; at the end say that the node leaves, and wait for what is in flight."""
+
+    def leave() -> None:
+        node.say_goodbye()
+        node.transport.stop(LEAVE_WITHIN_S)
+        log.info("stopped", extra={"action": "stopped"})
+
+    node.transport.start(service.deliver)
+    opened.callback(leave)
+
+
+def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Callable[[int], None]) -> None:
+    """Tell the reactor now and then how many bytes are free where the state is."""
+    ended = threading.Event()
+
+    def look() -> "Future[None]":
+        free_bytes = shutil.disk_usage(state_dir).free
+        return service.tell(lambda _at: tell(free_bytes))
+
+    def watch() -> None:
+        told = look()
+        while not ended.wait(LOOK_AT_DISK_S):
+            if told.done():  # a database that cannot be written holds it up
+                told = look()
+
+    service.supervise("disk", watch)
+    opened.callback(ended.set)
+
+
+def _lock(state_dir: Path, opened: ExitStack) -> None:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        handle = opened.enter_context((state_dir / "lock").open("w"))
+    except OSError as error:
+        raise StateDirUnusable(str(state_dir), reason=error.strerror or error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AlreadyRunning(str(state_dir)) from None

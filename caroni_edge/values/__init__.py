@@ -1,0 +1,1 @@
+"""CWL values: their types, their canonical JSON, and texts that become values."""

@@ -1,0 +1,333 @@
+"""An agent's reactor on a bench: real SQLite in memory, simulated time, and everything around it recorded."""
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.reactor import AgentParts, AgentReactor
+from caroni_edge.agent.settings import AgentSettings
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.base.moment import Moment
+from caroni_edge.protocol.codec import decode_message, encode, encode_message
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobFulfillmentRequest,
+    JobOffer,
+    LinkMessage,
+    OfferAccept,
+    Placement,
+    Presence,
+)
+from caroni_edge.protocol.topics import PresenceOf, Request, Topics
+from caroni_edge.storage.database import Database, memory_database
+from caroni_edge.values.parsing import parse_type
+
+Kind = TypeVar("Kind", bound=LinkMessage)
+
+MARK = "INSERT INTO peers (peer, reconcile) VALUES (?, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
+DATE = 1_700_000_000.0
+
+
+def job_type(
+    name: str, inputs: Mapping[str, str] | None = None, script: str = "true", *, repeat: bool = True
+) -> JobType:
+    """Make a job type."""
+    return JobType(
+        name=name,
+        inputs={key: parse_type(spec) for key, spec in (inputs or {"message": "string"}).items()},
+        outputs={"out": parse_type("string")},
+        command=None,
+        script=script,
+        interpreter=("/bin/sh",),
+        environment={},
+        limits=Limits(),
+        repeat=repeat,
+        path=Path(f"{name}.yaml"),
+    )
+
+
+def job_types(*found: JobType) -> JobTypes:
+    """Make a directory's content."""
+    return JobTypes(loaded={each.name: each for each in found}, errors={})
+
+
+class SeededChance:
+    """Chance and ids from a seed."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self._made = 0
+
+    def random(self) -> float:
+        return self._random.random()
+
+    def new_id(self) -> str:
+        self._made += 1
+        return f"id{self._made:014d}"
+
+
+class RecordingOutbox:
+    """Keeps what was put; a test takes what it expects, and then asserts that nothing else was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, LinkMessage]] = []
+        self.count = 0
+
+    def put(self, peer: str, message: LinkMessage) -> None:
+        self.count += 1
+        body = encode_message(f"row{self.count}", message)
+        self.sent.append((peer, decode_message(body)))
+
+    def take(self, kind: type[Kind], peer: str = "m1") -> Kind:
+        """Return the next message of a kind to a peer."""
+        for index, (to, message) in enumerate(self.sent):
+            if to == peer and isinstance(message, kind):
+                del self.sent[index]
+                return message
+        raise AssertionError(f"no {kind.__name__} to {peer}; there is {self.sent}")
+
+    def take_all(self, kind: type[Kind], peer: str = "m1") -> list[Kind]:
+        """Return all messages of a kind to a peer."""
+        found = [message for to, message in self.sent if to == peer and isinstance(message, kind)]
+        self.sent = [(to, message) for to, message in self.sent if not (to == peer and isinstance(message, kind))]
+        return found
+
+    def nothing_else(self) -> None:
+        """Assert that all was taken."""
+        assert self.sent == []
+
+
+class FakeRunner:
+    """Runs nothing; a test says when a job ends."""
+
+    def __init__(self) -> None:
+        self.started: list[JobOrder] = []
+        self.killed: dict[str, str] = {}
+        self.removed: list[str] = []
+        self.there: set[str] = set()
+        self.recovered: list[str] = []
+        self.logs: dict[str, bytes] = {}
+
+    def start(self, order: JobOrder) -> None:
+        assert order.job not in {earlier.job for earlier in self.started}, "a job was started twice"
+        self.started.append(order)
+        self.there.add(order.job)
+
+    def kill(self, job: str, reason: str) -> None:
+        assert job not in self.killed, "a job was killed twice"
+        self.killed[job] = reason
+
+    def recover(self, jobs: Iterable[str]) -> None:
+        self.recovered = list(jobs)
+
+    def remove(self, job: str) -> None:
+        self.removed.append(job)
+        self.there.discard(job)
+
+    def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
+        text = self.logs.get(job, b"")
+        return text[offset : offset + limit], offset + limit >= len(text)
+
+    def take_started(self) -> list[str]:
+        """Return the jobs started since the last question."""
+        started = [order.job for order in self.started[self._seen :]]
+        self._seen = len(self.started)
+        return started
+
+    _seen = 0
+
+
+class Bench:
+    """One agent, `a1`, and the managers that a test plays."""
+
+    def __init__(
+        self,
+        *,
+        types: Iterable[JobType] | None = None,
+        seed: int = 1,
+        database: Database | None = None,
+        **settings: Any,
+    ) -> None:
+        facts: dict[str, Any] = {"agent": "a1", "slots": 2, "backlog": 2, "pending": 2, **settings}
+        self.settings = AgentSettings(**facts)
+        self.types = job_types(*(types or [job_type("upper"), job_type("lower")]))
+        self.database = database or memory_database("agents")
+        self.store = Store(self.database.conn)
+        self.outbox, self.chance, self.runner = RecordingOutbox(), SeededChance(seed), FakeRunner()
+        self.now, self.date = 1000.0, DATE
+        self.serials = 0
+        self.jobs_made = 0
+        self.presences: list[Mapping[str, object]] = []
+        self.restart()
+
+    @property
+    def at(self) -> Moment:
+        return Moment(self.now, self.date)
+
+    # Driving it
+
+    def restart(self) -> None:
+        """Begin a new process on the same database."""
+        topics = Topics("caroni", "agents", "a1")
+        parts = AgentParts(self.settings, self.types, topics, self.store, self.outbox, self.chance, self.runner)
+        self.reactor = AgentReactor(parts)
+        with self.database.immediate():
+            self.reactor.on_start(self.at)
+        self.reactor.after_commit()
+        self.settle()
+
+    def batch(self, *arrived: tuple[str, LinkMessage], commit: bool = True) -> None:
+        """Let messages of managers take effect in one transaction."""
+        try:
+            with self.database.immediate():
+                for peer, message in arrived:
+                    with self.database.savepoint():
+                        self.reactor.on_message(peer, message, self.at)  # type: ignore[arg-type]
+                self._settle()
+                if not commit:
+                    raise Undone
+        except Undone:
+            self.reactor.rolled_back()
+            return
+        self.reactor.after_commit()
+
+    def send(self, *messages: LinkMessage, manager: str = "m1") -> None:
+        """Let messages of one manager arrive in one batch."""
+        self.batch(*((manager, message) for message in messages))
+
+    def _settle(self) -> None:
+        """Do what a node does at the end of each batch."""
+        self.reactor.settle(self.at)
+        if self.reactor.presence_changed():
+            self.presences.append(self.reactor.presence())
+
+    def settle(self) -> None:
+        """Run a batch without messages."""
+        self.batch()
+
+    def call(self, work: Any) -> Any:
+        """Run a command in a batch of its own."""
+        with self.database.immediate():
+            with self.database.savepoint():
+                result = work(self.at)
+            self._settle()
+        self.reactor.after_commit()
+        return result
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; `settle` runs whenever it is due."""
+        until = self.now + seconds
+        stands = 0
+        while (due := self.reactor.next_due()) <= until:
+            stands = stands + 1 if due <= self.now else 0
+            assert stands < 100, f"settle stays due: {due} at {self.now}"
+            step = max(0.0, due - self.now)
+            self.now, self.date = self.now + step, self.date + step
+            self.settle()
+        self.date += until - self.now
+        self.now = until
+
+    # What managers do
+
+    def want(self, job_type: str = "upper", manager: str = "m1", **facts: Any) -> int:
+        """Let a manager say its demand; return the serial."""
+        if "serial" not in facts:
+            self.serials += 1
+            facts["serial"] = self.serials
+        self.notice(Request(job_type, manager), encode(JobFulfillmentRequest(**facts)))
+        return int(facts["serial"])
+
+    def want_nothing(self, job_type: str = "upper", manager: str = "m1") -> None:
+        """Let a manager clear its demand."""
+        self.notice(Request(job_type, manager), b"")
+
+    def presence(self, manager: str = "m1", *, online: bool, boot: str = "b1") -> None:
+        """Let a manager come or go."""
+        self.notice(PresenceOf("managers", manager), encode(Presence(online=online, boot=boot)))
+
+    def notice(self, topic: PresenceOf | Request, payload: bytes) -> None:
+        """Let a notice arrive."""
+        with self.database.immediate():
+            with self.database.savepoint():
+                self.reactor.on_notice(topic, payload, self.at)
+            self._settle()
+        self.reactor.after_commit()
+
+    def new_job(self, job_type: str = "upper", *, ready: bool = True, **facts: Any) -> Placement:
+        """Make a job that fits."""
+        self.jobs_made += 1
+        inputs = {"message": "x"} if ready else {}
+        made = Placement(
+            job=f"job{self.jobs_made:06d}",
+            attempt=1,
+            job_type=job_type,
+            workflow="w1",
+            step=f"s{self.jobs_made}",
+            data_ready=ready,
+            inputs=inputs,
+        )
+        return replace_struct(made, **facts)
+
+    def accept(self, offer: JobOffer, *jobs: Placement, manager: str = "m1", last: bool = True) -> None:
+        """Let a manager place jobs for an offer."""
+        self.send(OfferAccept(offer=offer.offer, jobs=jobs, last=last), manager=manager)
+
+    def place(self, *jobs: Placement, manager: str = "m1") -> list[str]:
+        """Let a manager place jobs that nobody offered for, and take them; return their names."""
+        self.accept(JobOffer(offer="nooffer1", job_type="upper", serial=0), *jobs, manager=manager)
+        accepted = self.outbox.take(JobAccepted, manager)
+        assert accepted.jobs == tuple(job.job for job in jobs)
+        return list(accepted.jobs)
+
+    def end(self, job: str, **facts: Any) -> None:
+        """Let a job's process end; with neither outputs nor a reason it completes."""
+        if "outputs" not in facts and "reason" not in facts:
+            facts["outputs"] = {"out": "X"}
+        facts.setdefault("started", self.date)
+        self.runner.there.discard(job)
+        ended = JobEnded(job=job, ended=self.date, **facts)
+        self.call(lambda at: self.reactor.on_job_ended(ended, at))
+
+    def reset(self, manager: str = "m1") -> None:
+        """Let the link to a manager begin anew."""
+        self.database.conn.execute(MARK, (manager,))
+
+    def reload(self, *types: JobType, **settings: Any) -> None:
+        """Let the owner change something."""
+        self.settings = replace(self.settings, **settings)
+        if types:
+            self.types = job_types(*types)
+        self.reactor.reload(self.settings, self.types)
+
+    # Questions
+
+    def job(self, job: str) -> JobRow:
+        """Return a job that is there."""
+        row = self.store.jobs.by_job(job)
+        assert row is not None, f"{job} is not there"
+        return row
+
+    def state(self, job: str) -> JobState:
+        """Return the state of a job."""
+        return self.job(job).state
+
+    def states(self) -> dict[str, int]:
+        """Count the jobs in each state."""
+        found = self.database.conn.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        return dict(found.fetchall())
+
+
+class Undone(Exception):
+    """The batch is rolled back, as after a storage error."""
+
+
+def replace_struct(made: Placement, **facts: Any) -> Placement:
+    """Return a placement with other facts."""
+    fields = {name: getattr(made, name) for name in made.__struct_fields__}
+    return Placement(**{**fields, **facts})

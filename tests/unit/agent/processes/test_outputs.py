@@ -1,0 +1,212 @@
+"""What a job gave: both forms of outputs, their types, and what is said of those that cannot be taken."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, read_outputs
+from caroni_edge.values.parsing import parse_type
+
+LIMIT_BYTES = 48 * 1024
+
+
+def declare(types: dict[str, Any], limit_bytes: int = LIMIT_BYTES) -> Declared:
+    return Declared({name: parse_type(spec) for name, spec in types.items()}, limit_bytes)
+
+
+ONE = declare({"jobout": "string"})
+
+
+class Directory:
+    """A job's directory with what the job wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, declared: Declared, *, file: str | bytes = "", stdout: str | bytes = "") -> Given:
+        for name, text in (("outputs", file), ("stdout", stdout)):
+            (self.path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_outputs(str(self.path), declared)
+
+    def problem(self, declared: Declared, **written: str | bytes) -> str:
+        with pytest.raises(OutputProblem) as raised:
+            self.read(declared, **written)
+        return str(raised.value)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Directory:
+    return Directory(tmp_path)
+
+
+TEXTS = [
+    "",
+    "plain",
+    "with = and << in it",
+    "quotes \" and ' and \\",
+    "$(rm -rf /) `id` $HOME",
+    "größer → 🎉",
+    " spaced ",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_line_gives_its_text_as_it_is(directory: Directory, text: str) -> None:
+    assert directory.read(ONE, file=f"jobout={text}\n").values == {"jobout": text}
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "two\nlines", "\n", "ends\n", "\n\nEND OF\nEND2", "=", "<<", "cr\r\nlf"])
+def test_lines_up_to_a_mark_give_any_text(directory: Directory, text: str) -> None:
+    declared = declare({"jobout": "string", "other": "string"})
+    given = directory.read(declared, file=f"jobout<<END\n{text}\nEND\nother=x\n")
+    assert given.values == {"jobout": text, "other": "x"}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_json_in_the_file(directory: Directory, text: str) -> None:
+    assert directory.read(ONE, file=json.dumps({"jobout": text})).values == {"jobout": text}
+    assert directory.read(ONE, stdout=json.dumps({"jobout": text}, indent=2)).values == {"jobout": text}
+
+
+def test_no_line_in_between_is_no_value(directory: Directory) -> None:
+    declared = declare({"a": "string", "b": "string"})
+    assert directory.read(declared, file="a<<X\nX\n\nb=1").values == {"a": "", "b": "1"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "value"),
+    [
+        ("int", "3", 3),
+        ("double", "2.5", 2.5),
+        ("boolean", "true", True),
+        ("string[]", '["a", "b"]', ["a", "b"]),
+        ("string?", "null", "null"),
+        ("int?", "null", None),
+        ("Any", '{"a": [1]}', {"a": [1]}),
+        ({"type": "enum", "symbols": ["red", "green"]}, "red", "red"),
+        (["null", {"type": "enum", "symbols": ["red"]}], "red", "red"),
+        (["string", "int"], '"x"', "x"),
+    ],
+)
+def test_a_value_that_is_no_string_is_read_as_json(directory: Directory, spec: Any, text: str, value: Any) -> None:
+    assert directory.read(declare({"x": spec}), file=f"x={text}\n").values == {"x": value}
+
+
+def test_an_optional_output_may_be_missing(directory: Directory) -> None:
+    declared = declare({"jobout": "string", "note": "string?"})
+    assert directory.read(declared, file="jobout=x").values == {"jobout": "x", "note": None}
+    assert directory.read(declare({"note": "string?"})).values == {"note": None}
+
+
+def test_standard_output_counts_only_without_the_file(directory: Directory) -> None:
+    given = directory.read(ONE, file="jobout=file", stdout='{"jobout": "stdout"}')
+    assert (given.values, given.from_stdout) == ({"jobout": "file"}, False)
+    given = directory.read(ONE, stdout='{"jobout": "stdout"}')
+    assert (given.values, given.from_stdout) == ({"jobout": "stdout"}, True)
+
+
+def test_without_declared_outputs_standard_output_is_log(directory: Directory) -> None:
+    assert directory.read(declare({}), stdout="done\n") == Given({})
+
+
+@pytest.mark.parametrize("written", [{"file": "jobout=x\nextra=1\n"}, {"stdout": '{"extra": 1, "jobout": "x"}'}])
+def test_what_is_not_declared_is_dropped_and_said(directory: Directory, written: dict[str, str]) -> None:
+    given = directory.read(ONE, **written)
+    assert given.values == {"jobout": "x"}
+    assert given.notes == ('output "extra" is dropped: the job type does not declare it',)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({}, "output jobout is missing: nothing was written to $CARONI_OUTPUTS or to standard output"),
+        (
+            {"file": "jobuot=x"},
+            'output jobout is missing: $CARONI_OUTPUTS does not name it (did you mean "jobuot"?)',
+        ),
+        ({"stdout": "{}"}, "output jobout is missing: the JSON object on standard output does not name it"),
+        ({"stdout": '{"jobout": 3}'}, "output jobout: expected string, got 3"),
+        ({"stdout": '{"jobout": null}'}, "output jobout: expected string, got null"),
+        (
+            {"stdout": "hello"},
+            "output jobout is missing: nothing was written to $CARONI_OUTPUTS, and standard output is no JSON object: "
+            "Expecting value: line 1 column 1 (char 0)",
+        ),
+        (
+            {"stdout": '["jobout"]'},
+            "output jobout is missing: nothing was written to $CARONI_OUTPUTS, and standard output is no JSON object, "
+            "but a list",
+        ),
+        ({"file": '{"jobout": "a", "jobout": "b"}'}, '$CARONI_OUTPUTS: the key "jobout" is given twice'),
+        ({"file": '{"jobout": {"a": 1, "a": 2}}'}, '$CARONI_OUTPUTS: the key "a" is given twice'),
+        ({"file": '{"jobout": NaN}'}, "$CARONI_OUTPUTS: NaN is no number that JSON has"),
+        ({"file": '{"jobout": ' + "[" * 100_000 + "}"}, "$CARONI_OUTPUTS: too many levels inside each other"),
+        ({"file": '{"jobout": "x"'}, "$CARONI_OUTPUTS is no JSON object: Expecting ',' delimiter: line 1 column 15"),
+        ({"file": "jobout=a\njobout=b\n"}, "line 2 of $CARONI_OUTPUTS: jobout is given twice"),
+        ({"file": "jobout<<E\na\nE\njobout=b\n"}, "line 4 of $CARONI_OUTPUTS: jobout is given twice"),
+        ({"file": "hello\n"}, 'line 1 of $CARONI_OUTPUTS: expected name=value or name<<END, got "hello"'),
+        ({"file": "\n job out=x\n"}, "line 2 of $CARONI_OUTPUTS: expected name=value or name<<END"),
+        ({"file": "=x\n"}, "line 1 of $CARONI_OUTPUTS: expected name=value or name<<END"),
+        ({"file": "jobout<<END\nx\n"}, 'line 1 of $CARONI_OUTPUTS: no line "END" ends the value'),
+        ({"file": "jobout<<\nx\n"}, "line 1 of $CARONI_OUTPUTS: expected name<<END, with a word for END"),
+        ({"file": b"ok=1\njobout=\xff\n"}, "$CARONI_OUTPUTS is not UTF-8 (line 2)"),
+        ({"stdout": b'{"jobout": "\xe4"}'}, "standard output is not UTF-8 (line 1)"),
+        ({"file": '{"jobout": "\\ud800"}'}, "output jobout: expected string, got"),
+    ],
+)
+def test_a_problem_says_which_output_and_why(directory: Directory, written: dict[str, str], said: str) -> None:
+    assert directory.problem(ONE, **written).startswith(said)
+
+
+def test_a_value_of_the_wrong_type_in_a_line(directory: Directory) -> None:
+    assert directory.problem(declare({"n": "int"}), file="n=many") == 'output n: expected int as JSON, got "many"'
+    assert directory.problem(declare({"n": "int"}), file='n="3"') == 'output n: expected int, got "3"'
+    assert directory.problem(declare({"n": "Any"}), file='n={"a":1,"a":2}') == 'output n: the key "a" is given twice'
+
+
+def test_all_outputs_that_are_missing_are_named(directory: Directory) -> None:
+    problem = directory.problem(declare({f"o{number}": "int" for number in range(7)}), file="x=1\n")
+    assert problem.count("is missing") == 5
+    assert problem.endswith("; and 2 more")
+
+
+def test_the_limit_is_on_what_is_declared_as_json(directory: Directory) -> None:
+    limit_bytes = len('{"jobout":"12345"}')
+    declared = declare({"jobout": "string"}, limit_bytes)
+    assert directory.read(declared, file="jobout=12345\nextra=not counted\n").values == {"jobout": "12345"}
+    said = "the outputs have 19 bytes as JSON, and 18 are allowed together"
+    assert directory.problem(declared, file="jobout=123456") == said
+    assert directory.problem(declared, file="jobout=1234ä") == said
+
+
+@pytest.mark.parametrize(("name", "called"), [("file", "$CARONI_OUTPUTS"), ("stdout", "standard output")])
+def test_no_more_is_read_than_outputs_can_be(directory: Directory, name: str, called: str) -> None:
+    size_bytes = LIMIT_BYTES * RAW_FACTOR + 1
+    problem = directory.problem(ONE, **{name: "x" * size_bytes})
+    assert problem == f"{called} has {size_bytes} bytes, and no more than {size_bytes - 1} are read"
+
+
+def test_what_a_job_may_have_put_in_the_place_of_its_files(directory: Directory) -> None:
+    outputs = directory.path / "outputs"
+    (directory.path / "stdout").write_text('{"jobout": "x"}')
+    assert read_outputs(str(directory.path), ONE).values == {"jobout": "x"}
+    os.mkfifo(outputs)
+    with pytest.raises(OutputProblem, match="CARONI_OUTPUTS is not a regular file any more"):
+        read_outputs(str(directory.path), ONE)
+    outputs.unlink()
+    outputs.mkdir()
+    with pytest.raises(OutputProblem, match="is not a regular file any more"):
+        read_outputs(str(directory.path), ONE)
+    outputs.rmdir()
+    outputs.symlink_to("/etc/passwd")
+    with pytest.raises(OutputProblem, match="cannot be read: Too many levels of symbolic links"):
+        read_outputs(str(directory.path), ONE)
+
+
+def test_what_is_declared_is_kept_with_the_job() -> None:
+    declared = declare({"a": "int[]?", "b": {"type": "enum", "symbols": ["x"]}}, 1000)
+    assert Declared.read(declared.facts()) == declared
+    assert Declared.read({}) == declare({})

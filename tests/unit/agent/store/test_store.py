@@ -1,0 +1,90 @@
+"""The agent's statements and tables: plans, numbers kept by triggers, lifecycles."""
+
+import re
+from types import ModuleType
+
+import pytest
+
+from caroni_edge.agent import store
+from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, Data, JobState, Offer
+from caroni_edge.agent.store import answers, demands, facts, jobs, load, managers, offers, records
+from caroni_edge.base.states import mermaid
+from caroni_edge.storage.database import memory_database
+from tests.unit.agent.bench import Bench
+
+MODULES: tuple[ModuleType, ...] = (answers, demands, facts, jobs, load, managers, offers, records)
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+FEW = ("jobs_killed",)
+"""Partial indexes that hold no more than the jobs in hand: reading one whole is no scan."""
+
+
+def statements() -> dict[str, str]:
+    found = {
+        f"{module.__name__.rpartition('.')[2]}.{name}": value
+        for module in MODULES
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str) and STATEMENT.match(value)
+    }
+    assert len(found) > 60
+    return found
+
+
+def plan(sql: str) -> list[str]:
+    conn = memory_database("agents").conn
+    parameters = {"now": 0.0} if ":now" in sql else (None,) * sql.count("?")
+    return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+
+
+def scans(step: str) -> bool:
+    """Tell whether a step of a plan reads all jobs, or all jobs of a manager."""
+    reads_all = re.match(r"SCAN (jobs|j)\b", step) and not any(index in step for index in FEW)
+    return bool(reads_all or re.search(r"USING INDEX jobs_(manager|changed) \(manager=\?\)$", step))
+
+
+@pytest.mark.parametrize("name", statements())
+def test_no_statement_reads_all_jobs(name: str) -> None:
+    steps = plan(statements()[name])
+    assert not [step for step in steps if scans(step)], steps
+
+
+def test_a_scan_of_all_jobs_is_seen() -> None:
+    assert any(map(scans, plan("SELECT job FROM jobs WHERE workflow = ?")))
+    assert any(map(scans, plan("SELECT step FROM jobs WHERE manager = ?")))
+
+
+def test_every_statement_stands_in_a_store_module() -> None:
+    held = set(vars(store.Store(memory_database("agents").conn)))
+    assert held == {module.__name__.rpartition(".")[2] for module in MODULES}
+
+
+def test_the_next_job_of_a_manager_is_found_without_sorting() -> None:
+    assert plan(jobs.NEXT_READY) == ["SEARCH jobs USING INDEX jobs_ready (manager=?)"]
+
+
+def test_the_numbers_are_kept_with_each_change() -> None:
+    bench = Bench(slots=2, backlog=4, pending=4, retention_s=0.0)
+    made = [bench.new_job() for _ in range(5)]
+    bench.place(*made, bench.new_job(ready=False))
+    bench.place(bench.new_job("lower"), manager="m2")
+    bench.end(made[0].job)
+    bench.end(made[1].job, reason="no")
+    bench.call(lambda at: bench.reactor.kill_job(made[4].job, "x", at))
+    bench.now, bench.date = bench.now + 86400.0 * 30, bench.date + 1.0
+    bench.settle()
+    conn = bench.database.conn
+    counted = conn.execute(
+        "SELECT state, manager, job_type, count(*) FROM jobs GROUP BY state, manager, job_type"
+    ).fetchall()
+    kept = conn.execute("SELECT state, manager, job_type, jobs FROM load WHERE jobs > 0").fetchall()
+    assert sorted(kept) == sorted(counted)
+    assert bench.runner.removed
+    assert bench.store.load.total(JobState.FAILED) == bench.states().get("failed", 0)
+
+
+def test_every_state_is_reached_and_the_last_ones_are_ends() -> None:
+    for table, states, first in ((JOB, JobState, "pending"), (DATA, Data, "awaiting"), (OFFER, Offer, "open")):
+        assert set(table) == set(states)
+        reached = {first, *(state for arrows in table.values() for state in arrows.values())}
+        assert reached == set(states)
+    assert [state for state in JobState if not JOB[state]] == [JobState.COMPLETED, JobState.FAILED, JobState.KILLED]
+    assert "queued --> running: SLOT_GIVEN" in mermaid(JOB)

@@ -1,0 +1,142 @@
+"""`check-config`: what each file is, and all that is wrong with it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from caroni_edge import cli
+
+CONFIG = Path(__file__).parents[3] / "config"
+EXAMPLES = [
+    ("manager", CONFIG / "manager.yaml"),
+    ("agent", CONFIG / "agent.yaml"),
+    *(("template", path) for path in sorted(CONFIG.glob("templates/*"))),
+    *(("job-type", path) for path in sorted(CONFIG.glob("jobtypes/*"))),
+]
+TOOL = "class: CommandLineTool\ncwlVersion: v1.2\ninputs: {}\noutputs: {}\nbaseCommand: true\n"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.main, ["check-config", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(("kind", "path"), EXAMPLES)
+def test_the_examples_are_right(kind: str, path: Path) -> None:
+    done = run(path)
+    assert (done.stdout, done.stderr, done.exit_code) == (f"{path}: ok ({kind})\n", "", 0)
+
+
+def test_every_error_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    path.write_text("id: m1\nbroker: {url: mqtt://b}\ntemplates: .\nattemps: 5\nlost_after: 7\n")
+    done = run(path)
+    assert done.stdout.splitlines() == [
+        f'{path}:4: unknown key "attemps" (did you mean "attempts"?)',
+        f"{path}:5: lost_after: 7 has no unit: write 7s, or another unit; it is a duration such as 10s, 5m or 90d",
+    ]
+    assert (done.stderr, done.exit_code) == ("", 2)
+
+
+def test_a_manager_is_checked_with_its_templates(tmp_path: Path) -> None:
+    path = tmp_path / "manager.yaml"
+    path.write_text("id: m1\nbroker: {url: mqtt://b}\ntemplates: templates\n")
+    assert run(path).stdout == f"{tmp_path}/templates: cannot be read: No such file or directory\n"
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "bad.cwl").write_text("class: Workflow\ncwlVersion: v1.2\n")
+    (tmp_path / "templates" / "worse.cwl").write_text("class: {\n")
+    done = run(path)
+    assert done.exit_code == 2
+    assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {
+        str(tmp_path / "templates" / "bad.cwl"),
+        str(tmp_path / "templates" / "worse.cwl"),
+    }
+
+
+def test_an_agent_is_checked_with_its_job_types(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("id: a1\nbroker: {url: mqtt://b}\njob_types: jobtypes\n")
+    (tmp_path / "jobtypes").mkdir()
+    (tmp_path / "jobtypes" / "bad.yaml").write_text("name: bad\nscrpt: exit 1\n")
+    done = run(path)
+    assert done.exit_code == 2
+    assert f'{tmp_path}/jobtypes/bad.yaml:2: unknown key "scrpt" (did you mean "script"?)' in done.stdout.splitlines()
+
+
+def test_several_files_are_answered_in_order(tmp_path: Path) -> None:
+    missing = tmp_path / "none.yaml"
+    done = run(CONFIG / "templates" / "diamond.cwl", missing, CONFIG / "templates" / "test_simple.cwl")
+    assert done.exit_code == 2
+    assert done.stdout.splitlines() == [
+        f"{CONFIG}/templates/diamond.cwl: ok (template)",
+        f"{missing}: cannot be read: No such file or directory",
+        f"{CONFIG}/templates/test_simple.cwl: ok (template)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind"),
+    [
+        ("id: x\nbroker: {url: mqtt://b}\nattempts: 3", "x.yaml", "manager"),
+        ("id: x\nbroker: {url: mqtt://b}\nslots: 3", "x.yaml", "agent"),
+        ("id: x\nbroker: {url: mqtt://b}", "my-agent.yaml", "agent"),
+        ("id: x\nbroker: {url: mqtt://b}", "manager-2.yaml", "manager"),
+        ("cwlVersion: v1.2\nsteps: {}", "x.yaml", "template"),
+        (TOOL, "x.cwl", "template"),
+        ("name: x\ncommand: [/bin/true]", "x.yaml", "job-type"),
+        ("name: x\ninputs: {}\noutputs: {}", "x.yaml", "job-type"),
+    ],
+)
+def test_what_a_file_is_meant_to_be(tmp_path: Path, text: str, name: str, kind: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert json.loads(run("--json", path).stdout)["files"][0]["kind"] == kind
+
+
+@pytest.mark.parametrize("text", ["", "[]", "id: x\nbroker: {url: mqtt://b}", "colour: red"])
+def test_a_file_that_could_be_anything(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    done = run(path)
+    assert done.exit_code == 2
+    assert "cannot tell what this file is: say --kind manager|agent" in done.stdout
+
+
+def test_a_kind_can_be_forced(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("id: x\nbroker: {url: mqtt://b}\nslots: 1\n")
+    done = run("--kind", "manager", path)
+    assert (done.exit_code, done.stdout) == (2, f'{path}:3: unknown key "slots"\n')
+
+
+def test_a_warning_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "tool.cwl"
+    path.write_text(TOOL + "hints: {caroni:JobType: {name: x}}\n")
+    done = run(path)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == f"{path}: ok (template)"
+    assert any(": warning: " in line for line in done.stdout.splitlines())
+
+
+def test_the_answer_as_json(tmp_path: Path) -> None:
+    good, bad = CONFIG / "templates" / "diamond.cwl", tmp_path / "manager.yaml"
+    bad.write_text("templates: .\nid: m1\n")
+    done = run("--json", good, bad)
+    assert done.exit_code == 2
+    problem = {
+        "where": f"{bad}:1",
+        "what": '"broker.url" is missing: write url: mqtt://127.0.0.1:1883',
+        "warning": False,
+    }
+    assert json.loads(done.stdout) == {
+        "ok": False,
+        "files": [
+            {"file": str(good), "kind": "template", "ok": True, "problems": []},
+            {"file": str(bad), "kind": "manager", "ok": False, "problems": [problem]},
+        ],
+    }
+
+
+def test_no_file_is_wrong_usage() -> None:
+    assert run().exit_code == 2

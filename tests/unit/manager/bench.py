@@ -1,0 +1,422 @@
+"""A manager's reactor on a bench: real SQLite in memory, simulated time, and everything around it recorded."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from caroni_edge.base.chance import SeededChance
+from caroni_edge.base.moment import Moment
+from caroni_edge.delivery.events import Events
+from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.store import Store
+from caroni_edge.manager.templates.library import Template, Templates
+from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
+from caroni_edge.node.reactor import Notices
+from caroni_edge.protocol.codec import decode_message, encode, encode_message
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobFulfillmentRequest,
+    JobHere,
+    JobOffer,
+    JobsHere,
+    JobStatusUpdate,
+    JobsWanted,
+    JobTypeNotice,
+    LinkMessage,
+    OfferAccept,
+    Placement,
+    Presence,
+)
+from caroni_edge.protocol.topics import PresenceOf, Topics
+from caroni_edge.storage.database import memory_database
+from caroni_edge.transport.base import Arrived
+
+Kind = TypeVar("Kind", bound=LinkMessage)
+Result = TypeVar("Result")
+
+TOPICS = Topics("caroni", "managers", "m1")
+DATE = 1_700_000_000.0
+MARK = "INSERT INTO peers (peer, reconcile) VALUES (?, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
+
+
+# Plans
+
+
+def given(name: str) -> Source:
+    """Take an input of the workflow."""
+    return Source(workflow_input=name)
+
+
+def out(step: str, output: str = "out") -> Source:
+    """Take an output of a step."""
+    return Source(step=step, output=output)
+
+
+def link(source: Source | Link) -> Link:
+    """Take one source as it is, unless it is a link already."""
+    return source if isinstance(source, Link) else Link((source,))
+
+
+def step(name: str, job_type: str | None = None, outputs: Mapping[str, Any] | None = None, **inputs: Any) -> PlanStep:
+    """Make a step; an input is a source, (type, source) or (type, source, default)."""
+    made = []
+    for key, spec in inputs.items():
+        kind, source, default = (*spec, None)[:3] if isinstance(spec, tuple) else ("string", spec, None)
+        made.append(StepInput(name=key, type=kind, link=source and link(source), default=default))
+    gives = dict(outputs if outputs is not None else {"out": "string"})
+    return PlanStep(name=name, job_type=job_type or name, inputs=tuple(made), outputs=gives, out=tuple(gives))
+
+
+def plan(
+    name: str, *steps: PlanStep, inputs: Mapping[str, Any] | None = None, outputs: Mapping[str, Any] | None = None
+) -> Plan:
+    """Make a plan; an input is a type or (type, default), an output a source or (type, source)."""
+    takes = []
+    for key, spec in (inputs if inputs is not None else {"message": "string"}).items():
+        kind, default = spec if isinstance(spec, tuple) else (spec, None)
+        takes.append(PlanInput(name=key, type=kind, default=default))
+    gives = []
+    for key, spec in (outputs or {}).items():
+        kind, source = spec if isinstance(spec, tuple) else ("string", spec)
+        gives.append(PlanOutput(name=key, type=kind, link=link(source)))
+    return Plan(template=name, inputs=tuple(takes), outputs=tuple(gives), steps=steps)
+
+
+ONE = plan("one", step("a", "upper", text=given("message")), outputs={"result": out("a")})
+CHAIN = plan(
+    "chain",
+    step("a", "upper", text=given("message")),
+    step("b", "lower", text=out("a")),
+    step("c", "upper", text=out("b")),
+    outputs={"result": out("c")},
+)
+PAIR = plan("pair", step("a", "upper", text=given("message")), step("b", "lower", text=given("message")))
+DIAMOND = plan(
+    "diamond",
+    step("top", "upper", text=given("message")),
+    step("left", "lower", text=out("top")),
+    step("right", "lower", text=out("top")),
+    step("end", "upper", one=out("left"), two=out("right")),
+    outputs={"one": out("left"), "all": out("end")},
+)
+
+
+def template(made: Plan) -> Template:
+    """Make a template that was loaded."""
+    return Template(made.template, Path(f"{made.template}.cwl"), made, plan_hash(made), (), "")
+
+
+class RecordingOutbox:
+    """Keeps what was put; a test takes what it expects, and then asserts that nothing else was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, LinkMessage]] = []
+
+    def put(self, peer: str, message: LinkMessage) -> None:
+        self.sent.append((peer, decode_message(encode_message("row", message))))
+
+    def take(self, kind: type[Kind], peer: str = "a1") -> Kind:
+        """Return the next message of a kind to a peer."""
+        for index, (to, message) in enumerate(self.sent):
+            if to == peer and isinstance(message, kind):
+                del self.sent[index]
+                return message
+        raise AssertionError(f"no {kind.__name__} to {peer}; there is {self.sent}")
+
+    def nothing_else(self) -> None:
+        """Assert that all was taken."""
+        assert self.sent == []
+
+
+class Undone(Exception):
+    """The batch is rolled back, as after a storage error."""
+
+
+class Bench:
+    """One manager, `m1`, and the agents and people that a test plays."""
+
+    def __init__(self, *plans: Plan, seed: int = 1, **settings: Any) -> None:
+        self.templates = Templates(
+            loaded={each.template: template(each) for each in (ONE, CHAIN, PAIR, DIAMOND, *plans)}, errors={}
+        )
+        self.settings = ManagerSettings(**settings)
+        self.database = memory_database("managers")
+        self.store = Store(self.database.conn)
+        self.chance = SeededChance(seed)
+        self.outbox, self.notices = RecordingOutbox(), Notices()
+        self.silent: dict[str, float] = {}
+        self.now, self.date = 1000.0, DATE
+        self._serials = count(1)
+        self._packets = count(1)
+        self.restart()
+
+    @property
+    def at(self) -> Moment:
+        return Moment(self.now, self.date)
+
+    # Driving it
+
+    def restart(self) -> None:
+        """Begin a new process on the same database."""
+        self.events = Events(self.database.conn, self.chance)
+        context = Context(
+            settings=self.settings,
+            topics=TOPICS,
+            store=self.store,
+            outbox=self.outbox,
+            notices=self.notices,
+            events=EventWriter(self.events, TOPICS),
+            chance=self.chance,
+            silent_for=lambda agent, _now: self.silent.get(agent, 0.0),
+            wanted=set(),
+        )
+        self.reactor = ManagerReactor(context, self.templates)
+        with self.database.immediate():
+            self.reactor.on_start(self.at)
+        self.reactor.after_commit()
+        self.settle()
+
+    def call(self, work: Callable[[Moment], Result], *, commit: bool = True) -> Result:
+        """Run something in a batch of its own, with all that follows."""
+        try:
+            with self.database.immediate():
+                with self.database.savepoint():
+                    result = work(self.at)
+                self.reactor.settle(self.at)
+                if not commit:
+                    raise Undone
+        except Undone:
+            self.reactor.rolled_back()
+            return result
+        self.reactor.after_commit()
+        return result
+
+    def settle(self) -> None:
+        """Run a batch without messages."""
+        self.call(lambda _at: None)
+
+    def connect(self) -> None:
+        """Let the broker take the manager in."""
+        self.call(self.reactor.on_connected)
+
+    def send(self, *messages: LinkMessage, agent: str = "a1", commit: bool = True) -> None:
+        """Let messages of one agent arrive in one batch."""
+
+        def work(at: Moment) -> None:
+            for message in messages:
+                self.reactor.on_message(agent, message, at)  # type: ignore[arg-type]
+
+        self.call(work, commit=commit)
+
+    def reject(self, kind: str, *jobs: str, agent: str = "a1") -> None:
+        """Let a message of an agent fail here."""
+        self.call(lambda at: self.reactor.on_rejected_here(agent, kind, jobs, "no good", at))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; `settle` runs whenever it is due."""
+        until = self.now + seconds
+        stands = 0
+        while (due := self.reactor.next_due()) <= until:
+            stands = stands + 1 if due <= self.now else 0
+            assert stands < 100, f"settle stays due: {due} at {self.now}"
+            self._go(max(due, self.now))
+            self.settle()
+        self._go(until)
+
+    def _go(self, now: float) -> None:
+        self.now, self.date = now, self.date + now - self.now
+
+    # What people do
+
+    def trigger(self, payload: bytes, **facts: Any) -> None:
+        """Let something arrive on the topic that starts workflows."""
+        self.call(lambda _at: self.trigger_in_batch(payload, **facts))
+
+    def trigger_in_batch(self, payload: bytes, **facts: Any) -> None:
+        """As `trigger`, within a batch."""
+        facts = {"qos": 1, "packet_id": next(self._packets), "connection": 1, **facts}
+        self.reactor.on_trigger(Arrived(TOPICS.triggers, payload, **facts), self.at)
+
+    def start(self, template: str = "one", workflow: str = "w1", **facts: Any) -> str:
+        """Start a workflow."""
+        facts.setdefault("inputs", {"message": "x"})
+        self.trigger(msgspec.json.encode({"template": template, "id": workflow, **facts}))
+        return workflow
+
+    def cancel(self, workflow: str = "w1") -> None:
+        """Let somebody cancel a workflow."""
+        self.call(lambda at: self.reactor.cancel(workflow, at))
+
+    def retry(self, workflow: str = "w1") -> None:
+        """Let somebody retry a workflow."""
+        self.call(lambda at: self.reactor.retry(workflow, at))
+
+    # What agents do
+
+    def presence(
+        self,
+        agent: str = "a1",
+        *,
+        types: Iterable[str] = ("upper", "lower"),
+        online: bool = True,
+        repeat: bool = True,
+        refuses: Mapping[str, str] | None = None,
+    ) -> None:
+        """Let an agent show itself."""
+        notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat) for name in types}
+        said = Presence(online=online, boot="b", host="h", slots=2, job_types=notices, refuses=dict(refuses or {}))
+        self.notice(PresenceOf("agents", agent), encode(said))
+
+    def notice(self, topic: PresenceOf, payload: bytes) -> None:
+        """Let a notice arrive."""
+        self.call(lambda at: self.reactor.on_notice(topic, payload, at))
+
+    def offer(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> str:
+        """Let an agent offer places; return the offer's name."""
+        made = self.make_offer(agent, job_type, **facts)
+        self.send(made, agent=agent)
+        return made.offer
+
+    def make_offer(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> JobOffer:
+        """Return an offer; without a count it is for one ready job."""
+        if "ready" not in facts and "waiting" not in facts:
+            facts["ready"] = 1
+        facts = {"serial": 1, "database": f"db-{agent}", **facts}
+        return JobOffer(offer=f"offer{next(self._serials):05d}", job_type=job_type, **facts)
+
+    def place_all(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> list[Placement]:
+        """Let an agent offer, and accept what it is given; return that."""
+        offer = self.offer(agent, job_type, **facts)
+        accept = self.outbox.take(OfferAccept, agent)
+        assert (accept.offer, accept.last) == (offer, True)
+        self.send(JobAccepted(jobs=tuple(placed.job for placed in accept.jobs)), agent=agent)
+        return list(accept.jobs)
+
+    def place(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> str:
+        """As `place_all`, for one job."""
+        (placed,) = self.place_all(agent, job_type, **facts)
+        return placed.job
+
+    def status(self, job: str, status: str, agent: str = "a1", **facts: Any) -> None:
+        """Let an agent say the state of a job."""
+        self.send(self.make_status(job, status, **facts), agent=agent)
+
+    def make_status(self, job: str, status: Any, **facts: Any) -> JobStatusUpdate:
+        """Return the next status of a job."""
+        facts.setdefault("serial", next(self._serials))
+        facts.setdefault("begun", status in {"running", "completed", "failed"})
+        return JobStatusUpdate(job=job, status=status, **facts)
+
+    def run(self, job: str, agent: str = "a1") -> None:
+        """Let a job begin."""
+        self.status(job, "running", agent, started=self.date)
+
+    def complete(self, job: str, agent: str = "a1", **outputs: Any) -> None:
+        """Let a job complete; without outputs it gives `out`."""
+        self.status(job, "completed", agent, outputs=outputs or {"out": "X"}, exit_code=0)
+
+    def fail(self, job: str, agent: str = "a1", reason: str = "exit status 1", **facts: Any) -> None:
+        """Let a job fail."""
+        self.status(job, "failed", agent, reason=reason, exit_code=1, stderr="no luck", **facts)
+
+    def reset(self, agent: str = "a1") -> JobsWanted:
+        """Let the link to an agent begin anew; return what it is asked then."""
+        self.call(lambda _at: self.database.conn.execute(MARK, (agent,)))
+        return self.outbox.take(JobsWanted, agent)
+
+    def answer(self, wanted: JobsWanted, *jobs: JobHere, agent: str = "a1", **facts: Any) -> None:
+        """Let an agent say what it holds."""
+        facts = {"database": f"db-{agent}", **facts}
+        self.send(JobsHere(wanted=wanted.wanted, jobs=jobs, **facts), agent=agent)
+
+    def here(self, job: str, status: Any, placed: Placement | None = None, **facts: Any) -> JobHere:
+        """Return what an agent says of a job that it holds."""
+        known: dict[str, Any] = {"workflow": "w1", "step": "a", "attempt": 1, "job_type": "upper"}
+        if placed is not None:
+            known = {name: getattr(placed, name) for name in known}
+        facts.setdefault("serial", next(self._serials))
+        return JobHere(job=job, status=status, **{**known, **facts})
+
+    # Questions
+
+    def is_ready(self, job_type: str) -> bool:
+        """Tell whether a step with all its data wants an agent that has this type."""
+        return self.store.wanted.count(job_type, waiting=False, limit=1) > 0
+
+    def step(self, path: str, workflow: str = "w1") -> dict[str, Any]:
+        """Return the row of a step."""
+        (row,) = self.rows(
+            "SELECT s.* FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE w.id = ? AND s.path = ?",
+            workflow,
+            path,
+        )
+        return row
+
+    def state(self, path: str, workflow: str = "w1") -> Step:
+        """Return the state of a step."""
+        return Step(self.step(path, workflow)["status"])
+
+    def workflow(self, workflow: str = "w1") -> dict[str, Any]:
+        """Return the row of a workflow."""
+        (row,) = self.rows("SELECT * FROM workflows WHERE id = ?", workflow)
+        return row
+
+    def workflow_state(self, workflow: str = "w1") -> Workflow:
+        """Return the state of a workflow."""
+        return Workflow(self.workflow(workflow)["status"])
+
+    def outputs(self, workflow: str = "w1") -> Any:
+        """Return the outputs of a workflow."""
+        found = self.workflow(workflow)["outputs"]
+        return None if found is None else msgspec.json.decode(found)
+
+    def job(self, job: str) -> dict[str, Any]:
+        """Return the row of a job."""
+        (row,) = self.rows("SELECT * FROM jobs WHERE job = ?", job)
+        return row
+
+    def jobs(self) -> list[str]:
+        """Return all jobs that there are."""
+        return [row["job"] for row in self.rows("SELECT job FROM jobs ORDER BY placed, step, attempt")]
+
+    def rows(self, sql: str, *facts: object) -> list[dict[str, Any]]:
+        """Return rows by column."""
+        found = self.database.conn.execute(sql, facts)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def dump(self) -> list[str]:
+        """Return the whole database."""
+        return list(self.database.conn.iterdump())
+
+    def take_events(self, kind: str = "") -> list[dict[str, Any]]:
+        """Take the events that wait, with the topic of each under `topic`; `kind`: only those of this type."""
+        found = []
+        for row in self.rows("SELECT seq, topic, body FROM events ORDER BY seq"):
+            event = {"topic": row["topic"], **msgspec.json.decode(row["body"])}
+            if not kind or event["type"] == kind:
+                self.database.conn.execute("DELETE FROM events WHERE seq = ?", (row["seq"],))
+                found.append(event)
+        return found
+
+    def take_event(self, kind: str) -> dict[str, Any]:
+        """Take the one event of a type."""
+        (event,) = self.take_events(kind)
+        return event
+
+    def demands(self) -> dict[str, JobFulfillmentRequest | None]:
+        """Take the demand that was said since the last question, by job type."""
+        said = self.notices.take()
+        return {topic.split("/")[2]: request for topic, request in said.items()}  # type: ignore[misc]
+
+    def set(self, **settings: Any) -> None:
+        """Let the owner change the settings."""
+        self.settings = replace(self.settings, **settings)
+        self.reactor.reload(self.settings, self.templates)

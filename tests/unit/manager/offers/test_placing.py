@@ -1,0 +1,380 @@
+"""Demand goes out, offers come in, jobs are placed."""
+
+import pytest
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import advance
+from caroni_edge.manager.lifecycle import OFFER, Offer, OfferEvent, Step
+from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode_message
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobDecline,
+    JobFulfillmentRequest,
+    JobsHere,
+    OfferAccept,
+    OfferReject,
+    Trigger,
+)
+from tests.unit.manager.bench import Bench, given, plan, step
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.presence("a1")
+    bench.connect()
+    bench.demands()
+    return bench
+
+
+def request(bench: Bench, job_type: str = "upper") -> JobFulfillmentRequest:
+    """Take the demand that must have been said."""
+    said = bench.demands()
+    assert set(said) == {job_type}
+    found = said[job_type]
+    assert found is not None
+    return found
+
+
+# Demand
+
+
+def test_demand_is_said_at_once_when_it_appears(bench: Bench) -> None:
+    bench.start("chain", priority=7)
+    said = bench.demands()
+    assert said["upper"] == JobFulfillmentRequest(serial=1, ready=1, waiting=1, priority=7)
+    assert said["lower"] == JobFulfillmentRequest(serial=1, ready=0, waiting=1, priority=7)
+
+
+def test_many_steps_are_one_demand(bench: Bench) -> None:
+    def start_many(at: Moment) -> None:
+        for number in range(500):
+            bench.reactor.start_workflow(Trigger(template="one", inputs={"message": "x"}, id=f"w{number}"), at)
+
+    bench.call(start_many)
+    assert request(bench).ready == 500
+
+
+def test_a_demand_that_changes_is_said_ten_times_a_second(bench: Bench) -> None:
+    bench.start("one", "w0")
+    first = request(bench)
+    for number in range(1, 10):
+        bench.advance(0.01)
+        bench.start("one", f"w{number}")
+    assert bench.demands() == {}
+    bench.advance(0.011)
+    second = request(bench)
+    assert (second.ready, second.serial) == (10, first.serial + 1)
+    bench.advance(59)
+    assert bench.demands() == {}
+
+
+def test_a_demand_that_stands_is_said_every_minute(bench: Bench) -> None:
+    bench.start("one")
+    first = request(bench)
+    for _ in range(3):
+        bench.advance(59)
+        assert bench.demands() == {}
+        bench.advance(1)
+        assert request(bench) == first
+
+
+def test_a_demand_that_stands_is_said_to_agents_that_have_come(bench: Bench) -> None:
+    """A broker may keep from them what is retained; many that come at once are told once."""
+    bench.start("one")
+    first = request(bench)
+    bench.advance(0.5)
+    for agent in ("a2", "a3"):
+        bench.presence(agent, types=["upper"])
+    assert bench.demands() == {}
+    bench.advance(0.5)
+    assert request(bench) == first
+    bench.presence("a2", types=["upper"])
+    bench.advance(59)
+    assert bench.demands() == {}, "it served upper before"
+
+
+def test_after_a_connect_each_agent_is_told_the_demand_once(bench: Bench) -> None:
+    """It may have connected after the demand was said."""
+    bench.start("one")
+    first = request(bench)
+    bench.connect()
+    assert request(bench) == first
+    bench.advance(5)
+    for _ in range(2):
+        bench.presence("a1")
+    assert request(bench) == first
+    bench.presence("a1")
+    bench.advance(59)
+    assert bench.demands() == {}
+
+
+def test_a_demand_that_is_gone_is_cleared(bench: Bench) -> None:
+    bench.start("one")
+    bench.demands()
+    bench.place()
+    assert bench.demands() == {}
+    bench.advance(0.1)
+    assert bench.demands() == {"upper": None}
+    bench.advance(600)
+    assert bench.demands() == {}
+
+
+def test_a_demand_that_appears_again_is_said_at_once_with_a_new_serial(bench: Bench) -> None:
+    """As many steps as before are other steps: an agent must not take them for those that it has."""
+    bench.start("one", "w1")
+    first = request(bench)
+    bench.place()
+    bench.start("one", "w2")
+    second = request(bench)
+    assert second.ready == first.ready
+    assert second.serial > first.serial
+
+
+def test_steps_that_take_the_place_of_others_get_a_new_serial(bench: Bench) -> None:
+    bench.start("one", "w1")
+    bench.start("one", "w2")
+    bench.advance(0.1)
+    first = bench.demands()["upper"]
+    bench.place()
+    bench.start("one", "w3")
+    bench.advance(0.1)
+    second = request(bench)
+    assert first is not None
+    assert (second.ready, second.serial) == (first.ready, first.serial + 1)
+
+
+def test_all_demand_is_said_again_at_a_connect_the_empty_ones_too(bench: Bench) -> None:
+    bench.start("chain")
+    job = bench.place()
+    bench.complete(job)
+    bench.complete(bench.place(job_type="lower"))
+    bench.advance(1)
+    bench.demands()
+    for _ in range(2):
+        bench.advance(10)
+        bench.connect()
+        said = bench.demands()
+        assert said["lower"] is None
+        assert said["upper"] is not None
+    bench.restart()
+    bench.connect()
+    assert set(bench.demands()) == {"upper", "lower"}
+
+
+def test_serials_go_on_after_a_restart(bench: Bench) -> None:
+    bench.start("one")
+    first = request(bench)
+    bench.restart()
+    bench.start("one", "w2")
+    bench.advance(0.1)
+    second = request(bench)
+    assert second.serial > first.serial
+
+
+def test_demand_waits_for_the_end_of_a_delay(bench: Bench) -> None:
+    bench.start("one")
+    bench.fail(bench.place())
+    bench.advance(0.5)
+    assert bench.demands() == {"upper": None}
+    bench.advance(0.5)
+    assert request(bench).ready == 1
+
+
+def test_an_agent_that_stops_serving_makes_way_for_those_where_the_step_has_failed(bench: Bench) -> None:
+    """They were told no, and ask again only when the demand has another serial."""
+    bench.presence("a2", types=["upper"])
+    bench.start("one")
+    bench.fail(bench.place("a1"))
+    bench.advance(1)
+    first = bench.demands()["upper"]
+    bench.offer("a1")
+    bench.outbox.take(OfferReject)
+    bench.advance(1)
+    bench.presence("a2", online=False)
+    second = request(bench)
+    assert first is not None
+    assert (second.ready, second.serial) == (1, first.serial + 1)
+    assert bench.place("a1")
+
+
+def test_what_was_rolled_back_is_said_again(bench: Bench) -> None:
+    bench.start("one")
+    first = bench.demands()
+    bench.send(bench.make_offer(), commit=False)
+    bench.outbox.sent.clear()
+    bench.notices.take()
+    bench.settle()
+    assert bench.demands() == first
+    assert bench.state("a") is Step.FULFILLING
+    assert bench.place()
+
+
+def test_a_crowd_of_agents_is_asked_to_spread_its_answers(bench: Bench) -> None:
+    bench.start("one")
+    assert request(bench).spread == 0.0
+    for number in range(100):
+        bench.presence(f"b{number}", types=["upper"])
+    bench.advance(60)
+    assert request(bench).spread == pytest.approx(0.101)
+
+
+# Offers
+
+
+def test_an_offer_gets_the_best_steps_and_what_is_left_is_freed(bench: Bench) -> None:
+    bench.start("one", "w1", priority=2)
+    bench.start("one", "w2", priority=8)
+    bench.start("one", "w3", priority=2)
+    offer = bench.offer(ready=2)
+    accept = bench.outbox.take(OfferAccept)
+    assert (accept.offer, accept.last) == (offer, True)
+    assert [(placed.workflow, placed.priority) for placed in accept.jobs] == [("w2", 8), ("w1", 2)]
+    offer = bench.offer(ready=5)
+    accept = bench.outbox.take(OfferAccept)
+    assert [placed.workflow for placed in accept.jobs] == ["w3"]
+    bench.outbox.nothing_else()
+
+
+def test_an_offer_that_nobody_wants_is_rejected(bench: Bench) -> None:
+    offer = bench.offer()
+    assert bench.outbox.take(OfferReject).offer == offer
+    offer = bench.offer(job_type="never-heard-of")
+    assert bench.outbox.take(OfferReject).offer == offer
+    assert bench.rows("SELECT * FROM offers") == []
+
+
+def test_each_job_has_a_name_of_its_own(bench: Bench) -> None:
+    for number in range(20):
+        bench.start("one", f"w{number}")
+    placed = bench.place_all(ready=20)
+    assert len({each.job for each in placed}) == 20
+
+
+def test_offers_of_one_batch_are_served_as_they_came(bench: Bench) -> None:
+    bench.presence("a2")
+    for number in range(3):
+        bench.start("one", f"w{number}")
+    first, second = bench.make_offer("a1", ready=2), bench.make_offer("a1", ready=2)
+    bench.send(first, second)
+    assert len(bench.outbox.take(OfferAccept).jobs) == 2
+    accept = bench.outbox.take(OfferAccept)
+    assert (accept.offer, len(accept.jobs)) == (second.offer, 1)
+    bench.outbox.nothing_else()
+
+
+def test_a_policy_may_leave_offers_out(bench: Bench) -> None:
+    bench.start("one")
+    first, second = bench.make_offer(), bench.make_offer()
+    bench.reactor._placing._policy = LastOnly()
+    bench.send(first, second)
+    assert bench.outbox.take(OfferAccept).offer == second.offer
+    assert bench.outbox.take(OfferReject).offer == first.offer
+
+
+class LastOnly:
+    """Takes the last offer."""
+
+    def order(self, offers: list) -> list:  # type: ignore[type-arg]
+        return offers[-1:]
+
+
+def test_many_jobs_come_in_as_many_messages_as_they_need() -> None:
+    bench = Bench(plan("big", step("a", "upper", text=given("message"))))
+    bench.presence()
+    for number in range(10):
+        bench.start("big", f"w{number}", inputs={"message": "x" * 20_000})
+    offer = bench.offer(ready=10)
+    accepts = [bench.outbox.take(OfferAccept) for _ in range(4)]
+    assert [accept.last for accept in accepts] == [False, False, False, True]
+    assert all(accept.offer == offer for accept in accepts)
+    assert len({placed.job for accept in accepts for placed in accept.jobs}) == 10
+    assert all(len(encode_message("i" * 16, accept)) <= MESSAGE_LIMIT_BYTES for accept in accepts)
+    bench.outbox.nothing_else()
+
+
+def test_an_offer_whose_time_is_over_gets_no_answer(bench: Bench) -> None:
+    wanted = bench.reset("a2")
+    bench.start("one")
+    bench.offer(valid_for=5)
+    bench.outbox.nothing_else()
+    bench.advance(6)
+    bench.answer(wanted, agent="a2")
+    bench.outbox.nothing_else()
+    assert bench.rows("SELECT * FROM offers") == []
+    assert bench.state("a") is Step.FULFILLING
+
+
+def test_offers_from_before_a_restart_are_forgotten(bench: Bench) -> None:
+    bench.reset("a2")
+    bench.start("one")
+    bench.offer(valid_for=10_000)
+    bench.restart()
+    assert bench.rows("SELECT * FROM offers") == []
+
+
+def test_every_event_of_an_offer_is_in_the_table() -> None:
+    assert {advance(OFFER, Offer.RECEIVED, event) for event in OfferEvent} == set(Offer) - {Offer.RECEIVED}
+
+
+# Offers wait for a reconciliation
+
+
+def test_no_offer_of_an_agent_is_accepted_before_it_has_said_what_it_holds(bench: Bench) -> None:
+    bench.start("one")
+    wanted = bench.reset("a1")
+    offer = bench.offer("a1", valid_for=600)
+    bench.advance(60)
+    bench.outbox.nothing_else()
+    bench.answer(wanted)
+    assert bench.outbox.take(OfferAccept).offer == offer
+
+
+def test_offers_of_others_wait_ten_seconds(bench: Bench) -> None:
+    bench.presence("a2")
+    bench.start("one")
+    bench.reset("a1")
+    offer = bench.offer("a2", valid_for=600)
+    bench.advance(9.9)
+    bench.outbox.nothing_else()
+    bench.advance(0.1)
+    assert bench.outbox.take(OfferAccept, "a2").offer == offer
+
+
+def test_offers_of_others_are_decided_when_all_have_answered(bench: Bench) -> None:
+    bench.presence("a3")
+    bench.start("one")
+    one, two = bench.reset("a1"), bench.reset("a2")
+    offer = bench.offer("a3", valid_for=600)
+    bench.answer(one)
+    bench.outbox.nothing_else()
+    bench.answer(two, agent="a2")
+    assert bench.outbox.take(OfferAccept, "a3").offer == offer
+
+
+def test_an_offer_in_the_batch_of_a_reset_is_void(bench: Bench) -> None:
+    bench.start("one")
+    offer = bench.make_offer()
+
+    def work(at: Moment) -> None:
+        bench.reactor.on_message("a1", offer, at)
+        bench.database.conn.execute("INSERT INTO peers (peer, reconcile) VALUES ('a1', 1)")
+
+    bench.call(work)
+    assert [type(message).__name__ for _, message in bench.outbox.sent] == ["JobsWanted"]
+    (wanted,) = (message for _, message in bench.outbox.sent)
+    bench.send(JobsHere(wanted=wanted.wanted, database="db-a1"))  # type: ignore[attr-defined]
+    assert len(bench.outbox.sent) == 1
+
+
+# A batch
+
+
+def test_what_a_batch_frees_is_placed_in_the_same_batch(bench: Bench) -> None:
+    bench.start("one")
+    job = bench.place()
+    bench.send(JobAccepted(jobs=(job,)), bench.make_offer(ready=1), JobDecline(job=job, reason="full"))
+    assert bench.outbox.take(OfferReject), "declined a moment ago: not before its delay is over"
+    bench.send(bench.make_status("unknown00", "running"))
+    bench.start("one", "w2")
+    assert bench.place()

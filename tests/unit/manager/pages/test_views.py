@@ -1,0 +1,302 @@
+"""What is shown of a manager's database."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from caroni_edge.agent.pages import views as agent_views
+from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.pages import views
+from caroni_edge.storage.database import memory_database
+from caroni_edge.storage.migrations import Role
+from caroni_edge.web import metrics
+from tests.web_bench import ManagerBench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ManagerBench]:
+    bench = ManagerBench(tmp_path)
+    yield bench
+    bench.close()
+
+
+# --- Workflows -------------------------------------------------------------------------------------------------------
+
+
+def test_workflows_come_newest_first_and_by_page(bench: ManagerBench) -> None:
+    for number in range(5):
+        bench.trigger(workflow=f"w{number}")
+    with bench.views() as look:
+        first = look.workflows(None, None, 2, None)
+        assert [each["id"] for each in first["workflows"]] == ["w4", "w3"]
+        assert first["next"] is not None
+        second = look.workflows(None, None, 3, int(first["next"]))
+        assert [each["id"] for each in second["workflows"]] == ["w2", "w1", "w0"]
+        assert second["next"] is None
+
+
+def test_workflows_are_filtered_by_status_and_template(bench: ManagerBench) -> None:
+    bench.trigger(workflow="simple")
+    bench.trigger("diamond", "cancelled", text="x")
+    bench.trigger("diamond", "going", text="x")
+    bench.service.call(lambda at: bench.reactor.cancel("cancelled", at))
+    with bench.views() as look:
+
+        def found(status: Workflow | None, template: str | None) -> list[str]:
+            return [each["id"] for each in look.workflows(status, template, 10, None)["workflows"]]
+
+        assert found(None, None) == ["going", "cancelled", "simple"]
+        assert found(Workflow.INITIALIZING, None) == ["going", "simple"]
+        assert found(None, "diamond") == ["going", "cancelled"]
+        assert found(Workflow.CANCELLED, "diamond") == ["cancelled"]
+        assert found(Workflow.CANCELLED, "test_simple") == []
+
+
+def test_a_workflow_that_has_begun_shows_its_steps_and_what_they_wait_for(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0", "foojob1")
+    bench.trigger()
+    upper = bench.place("a1", "foojob0")
+    with bench.views() as look:
+        found = look.workflow("w1")
+    assert found is not None
+    assert (found["status"], found["template"], found["inputs"]) == (
+        Workflow.INITIALIZING,
+        "test_simple",
+        {"message": "caronirocks"},
+    )
+    assert (found["outputs"], found["ended"], found["reason"], found["steps_next"]) == (None, None, None, None)
+    assert found["created"] == "2023-11-14T22:30:00.000Z"
+    assert list(found["steps"]) == ["append", "prepend", "upper"]
+    assert found["steps"]["append"]["waiting_for"] == ["prepend"]
+    assert found["steps"]["prepend"]["waiting_for"] == ["upper"]
+    assert found["steps"]["prepend"]["attempts"] == []
+    assert dict(found["steps"]["upper"]) == {
+        "status": Step.FULFILLED,
+        "job_type": "foojob0",
+        "parts": None,
+        "agents": None,
+        "agent": "a1",
+        "outputs": None,
+        "waiting_for": [],
+        "reason": None,
+        "attempts": [
+            {
+                "attempt": 1,
+                "job": upper.job,
+                "agent": "a1",
+                "status": "queued",
+                "exit_code": None,
+                "reason": None,
+                "stderr": None,
+                "lost": False,
+                "placed": "2023-11-14T22:30:00.000Z",
+                "started": None,
+                "ended": None,
+            }
+        ],
+    }
+
+
+def test_attempts_are_in_order_with_how_each_ended(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger()
+    for _ in range(2):
+        bench.fail("a1", "foojob0")
+    bench.service.now += 100
+    third = bench.place("a1", "foojob0")
+    bench.status("a1", third.job, "completed", begun=True, outputs={"jobout": "X"}, exit_code=0, started=1.0, ended=2.5)
+    with bench.views() as look:
+        found = look.workflow("w1")
+    assert found is not None
+    step = found["steps"]["upper"]
+    assert [(each["attempt"], each["status"], each["exit_code"]) for each in step["attempts"]] == [
+        (1, "failed", 3),
+        (2, "failed", 3),
+        (3, "completed", 0),
+    ]
+    assert step["attempts"][0]["stderr"] == "no such file"
+    assert step["attempts"][2]["ended"] == "1970-01-01T00:00:02.500Z"
+    assert (step["status"], step["agent"], step["outputs"]) == (Step.COMPLETED, "a1", {"jobout": "X"})
+    assert found["steps"]["prepend"]["waiting_for"] == []
+
+
+def test_a_step_between_two_attempts_has_no_agent_and_a_failed_one_has_its_last(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger()
+    for attempt in range(1, 6):
+        bench.fail("a1", "foojob0")
+        with bench.views() as look:
+            found = look.workflow("w1")
+        assert found is not None
+        assert found["steps"]["upper"]["agent"] == ("a1" if attempt == 5 else None)
+    assert found is not None
+    assert found["status"] is Workflow.FAILED
+    assert "its exit status was 3" in (found["reason"] or "")
+
+
+def test_steps_beyond_the_first_thousand_come_by_page(bench: ManagerBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "STEPS_SHOWN", 2)
+    bench.trigger("diamond", text="x")
+    with bench.views() as look:
+        row = look.workflow_row("w1")
+        found = look.workflow("w1")
+        assert row is not None
+        assert found is not None
+        assert (list(found["steps"]), found["steps_next"]) == (["count", "report"], "report")
+        rest = look.steps(row, None, 100, found["steps_next"] or "")
+        assert (list(rest["steps"]), rest["next"]) == (["tidy", "upper"], None)
+        assert list(look.steps(row, Step.FULFILLING, 1, "count")["steps"]) == ["report"]
+        assert look.steps(row, Step.COMPLETED, 100, "") == {"steps": {}, "next": None}
+
+
+def test_what_is_not_there_is_none(bench: ManagerBench) -> None:
+    bench.trigger()
+    with bench.views() as look:
+        row = look.workflow_row("w1")
+        assert row is not None
+        assert look.workflow("w2") is None
+        assert look.summary("w2") is None
+        assert look.step_row(row, "nowhere") is None
+        assert look.log("nojob") == (b"", False)
+
+
+def test_a_request_sees_one_commit_while_the_writer_goes_on(bench: ManagerBench) -> None:
+    bench.trigger(workflow="before")
+    with bench.views() as look:
+        assert len(look.workflows(None, None, 10, None)["workflows"]) == 1
+        bench.trigger(workflow="meanwhile")
+        assert len(look.workflows(None, None, 10, None)["workflows"]) == 1
+    with bench.views() as look:
+        assert len(look.workflows(None, None, 10, None)["workflows"]) == 2
+
+
+def test_a_connection_serves_again_after_an_error_in_a_request(bench: ManagerBench) -> None:
+    with pytest.raises(KeyError, match="of the request"), bench.views() as look:
+        raise KeyError(f"of the request for {look.workflow('w1')}")
+    with bench.views() as look:
+        assert look.workflow("w1") is None
+
+
+# --- Agents and numbers ----------------------------------------------------------------------------------------------
+
+
+def test_agents_say_what_they_serve_and_refuse(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0", "foojob1", refuses={"foojob1": "it fails always"}, slots=4)
+    bench.see("a2", "foojob0")
+    bench.lose("a2")
+    bench.trigger()
+    bench.place("a1", "foojob0")
+    with bench.views() as look:
+        page = look.agents(1, "")
+        (one,) = page["agents"]
+        (two,) = look.agents(10, page["next"] or "")["agents"]
+    assert (one["id"], one["online"], one["slots"], one["open_jobs"], one["host"]) == ("a1", True, 4, 1, "there")
+    assert one["refuses"] == {"foojob1": "it fails always"}
+    assert {name: each["serves"] for name, each in one["job_types"].items()} == {"foojob0": True, "foojob1": True}
+    assert one["job_types"]["foojob0"]["inputs"] == {"message": "string"}
+    assert (two["id"], two["online"], two["open_jobs"]) == ("a2", False, 0)
+    assert two["seen"] == "2023-11-14T22:30:00.000Z"
+
+
+def test_numbers(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob0")
+    bench.see("a2")
+    bench.lose("a2")
+    bench.trigger(workflow="w1")
+    bench.trigger(workflow="w2")
+    bench.place("a1", "foojob0")
+    with bench.views() as look:
+        assert look.count_workflows()[Workflow.INITIALIZING] == 2
+        assert set(look.count_workflows()) == set(Workflow)
+        assert look.count_wanted() == {"foojob0": 1, "foojob1": 2, "foojob2": 2}
+        assert look.count_open_jobs() == {"queued": 1}
+        assert look.count_agents() == {"online": 1, "offline": 1}
+
+
+def test_the_numbers_of_workflows_follow_each_change(tmp_path: Path) -> None:
+    bench = ManagerBench(tmp_path, attempts=1)
+    bench.see("a1", "foojob0")
+    for workflow in ("w1", "w2", "w3"):
+        bench.trigger(workflow=workflow)
+    bench.fail("a1", "foojob0")
+    bench.service.call(lambda at: bench.reactor.cancel("w2", at))
+    with bench.views() as look:
+        assert ended_and_begun(look) == (1, 1, 1)
+    bench.service.call(lambda at: bench.reactor.retry("w1", at))
+    with bench.views() as look:
+        assert ended_and_begun(look) == (0, 1, 2)
+    bench.database.conn.execute("DELETE FROM workflows WHERE id <> 'w1'")
+    with bench.views() as look:
+        assert ended_and_begun(look) == (0, 0, 1)
+    bench.close()
+
+
+def ended_and_begun(look: views.ManagerViews) -> tuple[float, float, float]:
+    """Return how many workflows have failed, how many were cancelled, and how many go on."""
+    counts = look.count_workflows()
+    going_on = sum(counts.values()) - counts[Workflow.FAILED] - counts[Workflow.CANCELLED]
+    return counts[Workflow.FAILED], counts[Workflow.CANCELLED], going_on
+
+
+@pytest.mark.parametrize(
+    ("role", "sql", "index"),
+    [
+        ("managers", views.WORKFLOWS_OF_BOTH, "workflows_template_status (template=? AND status=? AND seq<?)"),
+        ("agents", agent_views.JOBS_OF_BOTH, "jobs_manager_state (manager=? AND state=? AND id<?)"),
+    ],
+)
+def test_what_is_rare_is_found_among_what_is_frequent(role: Role, sql: str, index: str) -> None:
+    given = dict.fromkeys(re.findall(r":(\w+)", sql))
+    found = [detail for *_, detail in memory_database(role).conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)]
+    assert [detail.partition("USING INDEX ")[2] for detail in found] == [index]
+
+
+# --- Statements ------------------------------------------------------------------------------------------------------
+
+BOUNDED = {
+    # Partial indexes: what is wanted and what is open is little, whatever the past holds.
+    "COUNT_WANTED": "SCAN steps USING INDEX steps_waiting",
+    "COUNT_OPEN_JOBS": "SCAN jobs USING INDEX jobs_open",
+    # One row for each state.
+    "COUNT_WORKFLOWS": "SCAN workflow_counts",
+    # One row for each node that was ever seen.
+    "COUNT_AGENTS": "SCAN agents",
+    "WAITING_BY_PEER": "SCAN p",
+    # One row for each message that nobody could handle: a bug of somebody's.
+    "DEAD_LETTERS": "SCAN dead_letters",
+    # One row for each manager, job type and state.
+    "COUNT_JOBS": "SCAN load",
+    "COUNT_BY_MANAGER": "SCAN load",
+    # From an end of the table, with LIMIT 1.
+    "EVENTS": "SCAN events",
+}
+"""Scans that are meant."""
+
+
+def statements(module: ModuleType) -> Iterator[tuple[str, str]]:
+    for name, value in vars(module).items():
+        if name.isupper() and isinstance(value, str) and value.split()[:1] == ["SELECT"]:
+            yield name, value
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "sql"),
+    [
+        (role, *each)
+        for role, modules in {"managers": (views, metrics), "agents": (agent_views, metrics)}.items()
+        for module in modules
+        for each in statements(module)
+    ],
+)
+def test_every_statement_is_served_by_an_index(role: Role, name: str, sql: str) -> None:
+    conn = memory_database(role).conn
+    given = dict.fromkeys(re.findall(r":(\w+)", sql)) or (None,) * sql.count("?")
+    scans = [
+        detail
+        for *_, detail in conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)
+        if detail.startswith("SCAN") and "VIRTUAL TABLE" not in detail and not detail.startswith("SCAN CONSTANT")
+    ]
+    assert scans == [BOUNDED[name]] * len(scans) if name in BOUNDED else scans == []

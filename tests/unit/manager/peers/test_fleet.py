@@ -1,0 +1,352 @@
+"""Agents come, go, and fall silent."""
+
+import pytest
+
+from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.protocol.codec import Unreadable
+from caroni_edge.protocol.messages import JobKill
+from caroni_edge.protocol.topics import PresenceOf
+from tests.unit.manager.bench import Bench, given, plan, step
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+# Stalled
+
+
+def test_a_workflow_that_nobody_serves_stalls_and_goes_on(bench: Bench) -> None:
+    bench.start("one")
+    bench.advance(59.9)
+    assert bench.workflow_state() is Workflow.INITIALIZING
+    bench.advance(0.2)
+    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow()["reason"] == "no agent that is online takes jobs of the type upper"
+    bench.advance(600)
+    bench.presence("a1")
+    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow()["reason"] is None
+    bench.complete(bench.place())
+    assert bench.workflow_state() is Workflow.COMPLETED
+
+
+def test_a_workflow_stays_stalled_while_another_of_its_types_is_not_served(bench: Bench) -> None:
+    bench.start("pair")
+    bench.advance(61)
+    bench.presence("a1", types=["upper"])
+    assert bench.workflow_state() is Workflow.STALLED
+    bench.presence("a2", types=["lower"])
+    assert bench.workflow_state() is Workflow.RUNNING
+
+
+def test_a_workflow_stalls_when_the_last_agent_goes(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.presence("a2", types=["lower"])
+    bench.start("chain")
+    bench.advance(600)
+    bench.complete(bench.place())
+    bench.presence("a1", online=False)
+    bench.advance(600)
+    assert bench.workflow_state() is Workflow.STALLED, "the last step wants an agent for upper already"
+    bench.presence("a1")
+    assert bench.workflow_state() is Workflow.RUNNING
+
+
+@pytest.mark.parametrize("refuses", [{"*": "drained"}, {"m1": "not served"}])
+def test_who_refuses_does_not_serve(bench: Bench, refuses: dict[str, str]) -> None:
+    bench.presence("a1", refuses=refuses)
+    bench.start("one")
+    bench.advance(61)
+    assert bench.workflow_state() is Workflow.STALLED
+    bench.presence("a1", refuses={"another": "manager", "upper": "it fails always, so it gets one place a minute"})
+    assert bench.workflow_state() is Workflow.RUNNING
+
+
+def test_what_is_placed_does_not_stall(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.start("one")
+    bench.run(bench.place())
+    bench.presence("a1", online=False)
+    bench.advance(3600)
+    assert bench.workflow_state() is Workflow.RUNNING
+
+
+def test_an_offer_lets_a_stalled_workflow_go_on_whoever_it_comes_from(bench: Bench) -> None:
+    """Presence may be lost: on some brokers an agent is heard before it is seen."""
+    bench.start("one")
+    bench.advance(61)
+    bench.place("unseen")
+    assert bench.workflow_state() is Workflow.RUNNING
+
+
+def test_a_stalled_workflow_can_be_cancelled_and_others_stall_later(bench: Bench) -> None:
+    bench.start("one", "w1")
+    bench.advance(61)
+    bench.cancel("w1")
+    assert bench.workflow_state("w1") is Workflow.CANCELLED
+    bench.start("one", "w2")
+    bench.advance(59)
+    assert bench.workflow_state("w2") is Workflow.INITIALIZING
+    bench.advance(2)
+    assert bench.workflow_state("w2") is Workflow.STALLED
+
+
+def test_a_workflow_that_joins_stalled_ones_stalls_too(bench: Bench) -> None:
+    bench.start("one", "w1")
+    bench.advance(61)
+    bench.start("one", "w2")
+    bench.advance(61)
+    assert bench.workflow_state("w2") is Workflow.STALLED
+
+
+def test_durations_begin_anew_at_a_start(bench: Bench) -> None:
+    bench.start("one")
+    bench.advance(50)
+    bench.now = 5.0  # another boot of the host: another clock
+    bench.restart()
+    bench.advance(59)
+    assert bench.workflow_state() is Workflow.INITIALIZING
+    bench.advance(2)
+    assert bench.workflow_state() is Workflow.STALLED
+
+
+def test_a_delay_that_ran_before_a_start_is_over(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.start("one")
+    bench.fail(bench.place())
+    bench.now = 5.0
+    bench.restart()
+    bench.presence("a1")
+    bench.advance(0)
+    assert bench.place()
+
+
+def test_what_a_rollback_took_back_stalls_in_the_next_batch(bench: Bench) -> None:
+    bench.start("one")
+    bench.now += 61
+    bench.call(lambda _at: None, commit=False)
+    assert bench.workflow_state() is Workflow.INITIALIZING
+    bench.settle()
+    assert bench.workflow_state() is Workflow.STALLED
+
+
+def test_stalling_looks_at_what_a_reload_says(bench: Bench) -> None:
+    bench.start("one")
+    bench.advance(10)
+    bench.set(stalled_after_s=5.0)
+    bench.advance(0)
+    assert bench.workflow_state() is Workflow.STALLED
+
+
+# Presence
+
+
+def test_presence_is_kept_for_people(bench: Bench) -> None:
+    bench.presence("a1", refuses={"upper": "no"})
+    (row,) = bench.rows("SELECT * FROM agents")
+    assert (row["agent"], row["online"], row["boot"], row["host"], row["slots"]) == ("a1", 1, "b", "h", 2)
+    assert row["refuses"] == '{"upper":"no"}'
+    bench.date += 100
+    bench.presence("a1", online=False)
+    (row,) = bench.rows("SELECT * FROM agents")
+    assert (row["online"], row["host"], row["seen"]) == (0, "h", bench.date)
+    assert {row["job_type"]: row["online"] for row in bench.rows("SELECT * FROM agent_types")} == {
+        "upper": 0,
+        "lower": 0,
+    }
+
+
+def test_a_cleared_presence_is_a_goodbye(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.notice(PresenceOf("agents", "a1"), b"")
+    assert not bench.store.agents.may_serve("a1", "upper")
+
+
+def test_types_that_an_agent_has_no_more_are_forgotten(bench: Bench) -> None:
+    bench.presence("a1", types=["upper", "lower"])
+    bench.presence("a1", types=["lower"])
+    assert bench.store.agents.serving("a1") == {"lower"}
+
+
+@pytest.mark.parametrize("payload", [b"garbage", b"[]", b'{"online":true}', b"\xff", b"[" * 50_000])
+def test_garbage_is_no_presence(bench: Bench, payload: bytes) -> None:
+    before = bench.dump()
+    with pytest.raises(Unreadable):
+        bench.notice(PresenceOf("agents", "a1"), payload)
+    assert bench.dump() == before
+
+
+def test_the_presence_of_managers_is_none_of_our_business(bench: Bench) -> None:
+    before = bench.dump()
+    bench.notice(PresenceOf("managers", "m2"), b"garbage")
+    assert bench.dump() == before
+
+
+# Silent agents
+
+
+def test_a_silent_agent_loses_its_jobs_to_new_attempts(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.presence("a2")
+    bench.start("one")
+    lost = bench.place("a1")
+    bench.run(lost)
+    bench.silent["a1"] = 86399.0
+    bench.advance(60)
+    assert bench.state("a") is Step.RUNNING
+    bench.silent["a1"] = 86400.0
+    bench.advance(61)
+    assert bench.state("a") is Step.FULFILLING
+    assert (bench.job(lost)["lost"], bench.job(lost)["open"]) == (1, 1)
+    assert "silent" in bench.take_event("caroni.step.retried")["data"]["reason"]
+    second = bench.place("a2")
+    assert bench.job(second)["attempt"] == 2
+    bench.advance(600)
+    assert bench.step("a")["tries"] == 1, "a job is lost once"
+    bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize("winner", ["lost", "second"])
+def test_the_first_attempt_that_completes_is_the_result(bench: Bench, winner: str) -> None:
+    bench.presence("a1")
+    bench.presence("a2")
+    bench.start("one")
+    lost = bench.place("a1")
+    bench.run(lost)
+    bench.silent["a1"] = 1e6
+    bench.advance(61)
+    second = bench.place("a2")
+    bench.run(second, "a2")
+    order = [(lost, "a1"), (second, "a2")]
+    first, other = order if winner == "lost" else order[::-1]
+    bench.complete(*first, out="first")
+    assert bench.outbox.take(JobKill, other[1]).job == other[0]
+    bench.complete(*other, out="other")
+    assert bench.outputs() == {"result": "first"}
+    assert bench.step("a")["job"] == first[0]
+    assert bench.job(other[0])["status"] == "killed"
+    assert len(bench.take_events("caroni.step.completed")) == 1
+    bench.outbox.nothing_else()
+
+
+def test_a_lost_attempt_may_win_before_another_is_placed(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.start("one")
+    lost = bench.place()
+    bench.run(lost)
+    bench.silent["a1"] = 1e6
+    bench.advance(61)
+    bench.complete(lost)
+    assert bench.workflow_state() is Workflow.COMPLETED
+    bench.advance(1)
+    assert bench.demands()["upper"] is None
+    assert bench.step("a")["retry_due"] is None
+
+
+def test_a_lost_attempt_that_fails_changes_nothing_for_its_step(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.start("one")
+    lost = bench.place()
+    bench.silent["a1"] = 1e6
+    bench.advance(61)
+    before = bench.step("a")
+    bench.fail(lost)
+    assert bench.step("a") == before
+    assert bench.job(lost)["open"] == 0
+
+
+def test_a_job_without_data_at_a_silent_agent_is_taken_back(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.start("chain")
+    ahead = bench.place("a1", "lower", waiting=1)
+    bench.silent["a1"] = 1e6
+    bench.advance(61)
+    assert bench.outbox.take(JobKill).job == ahead
+    assert (bench.step("b")["tries"], bench.step("b")["attempt"]) == (0, 0)
+
+
+def test_what_may_not_be_repeated_is_held_when_its_agent_is_lost(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.start("one")
+    lost = bench.place(repeat=False)
+    bench.silent["a1"] = 1e6
+    bench.advance(61)
+    assert bench.step("a")["held"]
+    bench.complete(lost)
+    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.step("a")["held"] is None
+
+
+def test_a_lost_attempt_counts_as_used_up() -> None:
+    bench = Bench(attempts=1)
+    bench.presence("a1")
+    bench.start("one")
+    lost = bench.place()
+    bench.silent["a1"] = 1e6
+    bench.advance(61)
+    assert bench.workflow_state() is Workflow.FAILED
+    bench.outbox.nothing_else()
+    bench.complete(lost, out="late")
+    assert bench.state("a") is Step.COMPLETED, "its result is kept"
+    assert bench.workflow_state() is Workflow.FAILED
+    bench.retry()
+    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.outputs() == {"result": "late"}
+
+
+def test_never_is_never() -> None:
+    bench = Bench(lost_after_s=None)
+    bench.presence("a1")
+    bench.start("one")
+    bench.run(bench.place())
+    bench.silent["a1"] = 1e12
+    bench.advance(3600)
+    assert bench.state("a") is Step.RUNNING
+    bench.set(lost_after_s=60.0)
+    bench.advance(0)
+    assert bench.state("a") is Step.FULFILLING
+
+
+def test_silence_is_noticed_soon_when_it_counts_soon() -> None:
+    bench = Bench(lost_after_s=3.0)
+    bench.presence("a1")
+    bench.start("one")
+    bench.run(bench.place())
+    bench.silent["a1"] = 3.0
+    bench.advance(1)
+    assert bench.state("a") is Step.FULFILLING
+
+
+# Forget
+
+
+def test_a_forgotten_agent_leaves_nothing_open(bench: Bench) -> None:
+    bench.presence("a1")
+    bench.presence("a2")
+    bench.start("chain")
+    running, ahead = bench.place("a1"), bench.place("a1", "lower", waiting=1)
+    bench.run(running)
+    bench.call(lambda at: bench.reactor.forget_peer("a1", at))
+    assert bench.job(running)["reason"] == "agent a1 was forgotten"
+    assert (bench.step("a")["tries"], bench.step("b")["tries"]) == (1, 0)
+    assert ahead not in bench.jobs()
+    assert list(bench.reactor.open_peers()) == []
+    assert [row["agent"] for row in bench.rows("SELECT agent FROM agents")] == ["a2"]
+    bench.advance(1)
+    assert bench.place("a2")
+    bench.outbox.nothing_else()
+
+
+def test_types_of_many_workflows_are_looked_at_by_index() -> None:
+    bench = Bench(*(plan(f"t{n}", step("a", f"type{n}", text=given("message"))) for n in range(3)))
+    for number in range(3):
+        bench.start(f"t{number}", f"w{number}")
+    bench.presence("a1", types=["type0"])
+    bench.advance(61)
+    assert [bench.workflow_state(f"w{number}") for number in range(3)] == [
+        Workflow.INITIALIZING,
+        Workflow.STALLED,
+        Workflow.STALLED,
+    ]

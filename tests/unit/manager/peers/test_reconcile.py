@@ -1,0 +1,514 @@
+"""Reconciliation: after a lost or restored database on either side."""
+
+from typing import Any
+
+import pytest
+
+from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.protocol.messages import (
+    JobDataReady,
+    JobHere,
+    JobKill,
+    JobOffer,
+    JobsHere,
+    JobsWanted,
+    MessageRejected,
+    OfferAccept,
+    Placement,
+)
+from caroni_edge.values.parsing import hash_of
+from tests.unit.manager.bench import Bench
+from tests.unit.manager.workflows.test_branches import SPREAD
+
+HASH = hash_of({"text": "x"})
+"""Of the inputs of step `a`."""
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.presence("a1")
+    bench.presence("a2")
+    return bench
+
+
+def place(bench: Bench, agent: str = "a1", job_type: str = "upper", **facts: Any) -> Placement:
+    (placed,) = bench.place_all(agent, job_type, **facts)
+    return placed
+
+
+# The question
+
+
+def test_an_agent_whose_link_began_anew_is_asked_from_what_we_know(bench: Bench) -> None:
+    bench.start("one")
+    job = bench.place()
+    bench.status(job, "running", serial=77)
+    wanted = bench.reset()
+    assert (wanted.database, wanted.known) == ("db-a1", 77)
+    bench.outbox.nothing_else()
+    bench.advance(3600)
+    bench.outbox.nothing_else()
+
+
+def test_an_unknown_agent_is_asked_for_all(bench: Bench) -> None:
+    wanted = bench.reset("a9")
+    assert (wanted.database, wanted.known) == ("", 0)
+
+
+def test_a_question_that_could_not_be_put_is_put_in_the_next_batch(bench: Bench) -> None:
+    def work(_at: object) -> None:
+        bench.database.conn.execute("UPDATE peers SET reconcile = 1")
+
+    bench.reset()
+    bench.call(work, commit=False)
+    bench.outbox.sent.clear()
+    bench.settle()
+    bench.outbox.nothing_else()
+    bench.call(work)
+    assert bench.outbox.take(JobsWanted)
+
+
+def test_an_older_answer_changes_nothing(bench: Bench) -> None:
+    bench.start("one")
+    bench.place()
+    old = bench.reset()
+    new = bench.reset()
+    before = bench.dump()
+    bench.answer(old)
+    bench.answer(JobsWanted(wanted="neverasked"))
+    assert bench.dump() == before
+    bench.answer(new)
+    assert bench.state("a") is Step.FULFILLING
+    bench.answer(new)
+    bench.outbox.nothing_else()
+
+
+def test_after_a_restart_an_open_question_is_asked_again(bench: Bench) -> None:
+    """The answer may have come and been rejected, as the last thing that was said."""
+    first = bench.reset()
+    bench.restart()
+    second = bench.outbox.take(JobsWanted)
+    assert second.wanted != first.wanted
+    bench.answer(second)
+    bench.restart()
+    bench.outbox.nothing_else()
+
+
+# What the agent says
+
+
+def test_a_job_that_never_arrived_uses_up_no_attempt(bench: Bench) -> None:
+    bench.start("one")
+    bench.place()
+    bench.answer(bench.reset())
+    assert bench.jobs() == []
+    assert (bench.state("a"), bench.step("a")["tries"]) == (Step.FULFILLING, 0)
+    assert place(bench).attempt == 1
+
+
+def test_the_states_of_named_jobs_are_taken(bench: Bench) -> None:
+    for number in range(5):
+        bench.start("one", f"w{number}")
+    jobs = bench.place_all(ready=5)
+    wanted = bench.reset()
+    said = [
+        bench.here(jobs[0].job, "queued", jobs[0]),
+        bench.here(jobs[1].job, "running", jobs[1], begun=True),
+        bench.here(jobs[2].job, "completed", jobs[2], begun=True, outputs={"out": "X"}),
+        bench.here(jobs[3].job, "failed", jobs[3], begun=True, reason="exit status 7", exit_code=7, stderr="oh"),
+        bench.here(jobs[4].job, "killed", jobs[4], reason="by its owner"),
+    ]
+    bench.answer(wanted, *sorted(said, key=lambda here: here.job))
+    states = [bench.state("a", placed.workflow) for placed in jobs]
+    assert states == [Step.FULFILLED, Step.RUNNING, Step.COMPLETED, Step.FULFILLING, Step.FULFILLING]
+    row = bench.job(jobs[3].job)
+    assert (row["exit_code"], row["stderr"], row["reason"]) == (7, "oh", "exit status 7")
+    bench.outbox.nothing_else()
+
+
+def test_data_that_was_lost_with_the_link_is_sent_again(bench: Bench) -> None:
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    for _ in range(2):
+        bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead, serial=9))
+        assert bench.outbox.take(JobDataReady) == JobDataReady(job=ahead.job, inputs={"text": "X"})
+    bench.outbox.nothing_else()
+
+
+def test_a_begun_job_that_its_restored_agent_calls_pending_is_not_taken_back(bench: Bench) -> None:
+    """Even if the agent takes no new work: its host knows how the job ended, and will not start it again."""
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    bench.run(ahead.job)
+    bench.presence("a1", refuses={"*": "drained"})
+    bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead, serial=9))
+    assert bench.outbox.take(JobDataReady) == JobDataReady(job=ahead.job, inputs={"text": "X"})
+    assert bench.job(ahead.job)["open"]
+    bench.outbox.nothing_else()
+
+
+def test_a_lost_job_that_still_waits_for_its_data_is_taken_back(bench: Bench) -> None:
+    """Nobody would ever send it: another attempt has its place."""
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    bench.silent["a1"] = 1e6
+    bench.advance(62)
+    second = place(bench, "a2", "lower")
+    bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead))
+    assert bench.outbox.take(JobKill).job == ahead.job
+    assert bench.job(ahead.job)["open"] == 0
+    assert bench.step("b")["job"] == second.job
+    bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize("refuses", [{}, {"*": "drained"}])
+def test_an_agent_that_was_restored_gets_the_data_of_a_job_that_has_begun_again(
+    bench: Bench, refuses: dict[str, str]
+) -> None:
+    """It starts nothing twice, and nobody else knows how it ended."""
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.complete(first.job, out="X")
+    bench.outbox.take(JobDataReady)
+    bench.run(ahead.job)
+    bench.presence("a1", refuses=refuses)
+    bench.answer(bench.reset(), bench.here(ahead.job, "pending", ahead))
+    assert bench.outbox.take(JobDataReady) == JobDataReady(job=ahead.job, inputs={"text": "X"})
+    bench.outbox.nothing_else()
+    bench.complete(ahead.job, out="x")
+    assert bench.state("b") is Step.COMPLETED
+
+
+def test_a_pending_job_whose_data_does_not_exist_yet_goes_on_waiting(bench: Bench) -> None:
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    said = [bench.here(first.job, "running", first), bench.here(ahead.job, "pending", ahead)]
+    bench.answer(bench.reset(), *sorted(said, key=lambda here: here.job))
+    bench.outbox.nothing_else()
+    bench.complete(first.job, out="X")
+    assert bench.outbox.take(JobDataReady).job == ahead.job
+
+
+def test_with_another_database_what_was_sent_may_have_begun(bench: Bench) -> None:
+    bench.start("chain")
+    first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
+    bench.answer(bench.reset(), database="wiped")
+    assert (bench.step("a")["tries"], bench.step("b")["tries"]) == (1, 0)
+    assert "may have begun" in bench.job(first.job)["reason"]
+    assert ahead.job not in bench.jobs()
+    bench.advance(1)
+    assert place(bench, "a2").attempt == 2
+    wanted = bench.reset()
+    assert (wanted.database, wanted.known) == ("wiped", 0)
+
+
+def test_what_may_not_be_repeated_is_held_when_its_agent_was_wiped(bench: Bench) -> None:
+    bench.start("one")
+    bench.place(repeat=False)
+    bench.answer(bench.reset(), database="wiped")
+    assert bench.step("a")["held"]
+
+
+def test_a_begun_job_that_its_agent_forgot_has_failed_whatever_its_database_is_called(bench: Bench) -> None:
+    """An agent that was restored from an older copy has the same name for it."""
+    bench.start("one")
+    job = bench.place()
+    bench.run(job)
+    bench.answer(bench.reset())
+    assert bench.job(job)["status"] == "failed"
+    assert bench.step("a")["tries"] == 1
+    assert bench.state("a") is Step.FULFILLING
+
+
+def test_an_older_state_of_a_restored_agent_is_its_present_one(bench: Bench) -> None:
+    bench.start("one")
+    placed = place(bench)
+    bench.status(placed.job, "running", serial=500)
+    bench.answer(bench.reset(), bench.here(placed.job, "queued", placed, serial=20))
+    assert bench.job(placed.job)["serial"] == 20
+    bench.status(placed.job, "completed", serial=21, outputs={"out": "X"})
+    assert bench.workflow_state() is Workflow.COMPLETED
+
+
+def test_ranges_are_judged_one_by_one(bench: Bench) -> None:
+    for number in range(4):
+        bench.start("one", f"w{number}")
+    jobs = sorted(bench.place_all(ready=4), key=lambda placed: placed.job)
+    wanted = bench.reset()
+    bench.answer(wanted, bench.here(jobs[1].job, "queued", jobs[1]), upto=jobs[1].job)
+    assert set(bench.jobs()) == {jobs[1].job, jobs[2].job, jobs[3].job}
+    bench.offer(valid_for=600)
+    bench.outbox.nothing_else()
+    bench.answer(wanted, bench.here(jobs[3].job, "queued", jobs[3]), after=jobs[1].job)
+    assert set(bench.jobs()) >= {jobs[1].job, jobs[3].job}
+    assert jobs[2].job not in bench.jobs()
+    assert bench.outbox.take(OfferAccept)
+
+
+def test_a_wiped_agent_stays_wiped_until_it_has_said_all(bench: Bench) -> None:
+    """It is asked a second time in the middle: what the first part did not cover may still have begun."""
+    for number in range(4):
+        bench.start("one", f"w{number}")
+    jobs = sorted(bench.place_all(ready=4), key=lambda placed: placed.job)
+    bench.answer(bench.reset(), upto=jobs[1].job, database="wiped")
+    bench.answer(bench.reset(), database="wiped")
+    assert [bench.job(placed.job)["status"] for placed in jobs] == ["failed"] * 4
+
+
+# Nothing is skipped
+
+
+def test_known_has_no_gap_after_a_reset(bench: Bench) -> None:
+    """What the agent said between the reset and its answer does not cover what was lost before."""
+    bench.start("one", "w1")
+    bench.start("one", "w2")
+    lost, other = bench.place_all(ready=2)
+    bench.status(other.job, "running", serial=10)
+
+    def reset_and_status(at: Any) -> None:
+        bench.database.conn.execute("INSERT INTO peers (peer, reconcile) VALUES ('a1', 1)")
+        bench.reactor.on_message("a1", bench.make_status(other.job, "failed", serial=30, reason="r"), at)
+
+    bench.call(reset_and_status)
+    wanted = bench.outbox.take(JobsWanted)
+    assert wanted.known == 10
+    bench.status(lost.job, "running", serial=31)
+    again = bench.reset()
+    assert again.known == 10
+    done = bench.here(lost.job, "completed", lost, serial=20, outputs={"out": "X"})
+    bench.answer(again, done)
+    assert bench.workflow_state("w1") is Workflow.COMPLETED
+    assert bench.reset().known == 20
+
+
+def test_known_does_not_grow_by_a_part_of_an_answer(bench: Bench) -> None:
+    for number in range(2):
+        bench.start("one", f"w{number}")
+    jobs = sorted(bench.place_all(ready=2), key=lambda placed: placed.job)
+    bench.answer(bench.reset(), bench.here(jobs[0].job, "running", jobs[0], serial=90), upto=jobs[0].job)
+    again = bench.reset()
+    assert again.known == 0
+    said = [
+        bench.here(jobs[0].job, "running", jobs[0], serial=90),
+        bench.here(jobs[1].job, "completed", jobs[1], serial=80, outputs={"out": "X"}),
+    ]
+    bench.answer(again, *said)
+    assert bench.state("a", jobs[1].workflow) is Step.COMPLETED
+    assert bench.reset().known == 90
+
+
+# Jobs that the manager does not know
+
+
+def lost_workflow(bench: Bench) -> str:
+    """Start a workflow whose job the manager has forgotten, as one restored from a copy has."""
+    bench.start("one")
+    placed = place(bench)
+    bench.call(lambda _at: bench.store.jobs.delete(placed.job))
+    bench.call(lambda _at: bench.store.steps.take_back(bench.step("a")["id"], Step.FULFILLING))
+    return placed.job
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "completed"])
+def test_a_job_that_we_forgot_is_adopted(bench: Bench, status: str) -> None:
+    job = lost_workflow(bench)
+    here = bench.here(job, status, inputs_hash=HASH, attempt=3, begun=status != "queued", outputs={"out": "X"})
+    bench.answer(bench.reset(), here)
+    row = bench.job(job)
+    assert (row["agent"], row["attempt"], row["status"], row["data_sent"]) == ("a1", 3, status, 1)
+    assert bench.step("a")["attempt"] == 3
+    if status != "completed":
+        bench.complete(job)
+    assert bench.workflow_state() is Workflow.COMPLETED
+    bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"inputs_hash": hash_of({"text": "other"})},
+        {"inputs_hash": ""},
+        {"job_type": "lower"},
+        {"step": "nix"},
+        {"workflow": "nix"},
+    ],
+)
+def test_a_job_for_something_else_is_killed(bench: Bench, facts: dict[str, Any]) -> None:
+    job = lost_workflow(bench)
+    bench.answer(bench.reset(), bench.here(job, "running", **{"inputs_hash": HASH, **facts}))
+    assert bench.outbox.take(JobKill).job == job
+    assert bench.state("a") is Step.FULFILLING
+    bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "killed"])
+def test_what_is_over_and_unknown_is_left_alone(bench: Bench, status: str) -> None:
+    bench.answer(bench.reset(), bench.here("unknown000", status, inputs_hash=HASH))
+    bench.outbox.nothing_else()
+
+
+def test_a_pending_job_that_we_forgot_is_killed(bench: Bench) -> None:
+    bench.start("chain")
+    here = bench.here("forgotten0", "pending", step="b", job_type="lower")
+    bench.answer(bench.reset(), here)
+    assert bench.outbox.take(JobKill).job == "forgotten0"
+
+
+def test_nothing_is_adopted_beside_an_attempt_that_has_begun(bench: Bench) -> None:
+    bench.start("one")
+    present = bench.place("a2")
+    bench.run(present, "a2")
+    bench.answer(bench.reset("a1"), bench.here("forgotten0", "running", inputs_hash=HASH))
+    assert bench.outbox.take(JobKill, "a1").job == "forgotten0"
+    assert bench.step("a")["job"] == present
+
+
+def test_an_attempt_that_has_not_begun_makes_way_for_one_that_has(bench: Bench) -> None:
+    bench.start("one")
+    present = bench.place("a2")
+    bench.answer(bench.reset("a1"), bench.here("forgotten0", "running", begun=True, inputs_hash=HASH))
+    assert bench.outbox.take(JobKill, "a2").job == present
+    assert (bench.step("a")["job"], bench.state("a")) == ("forgotten0", Step.RUNNING)
+    bench.complete("forgotten0", "a1", out="adopted")
+    assert bench.outbox.take(JobKill, "a2").job == present
+    assert bench.outputs() == {"result": "adopted"}
+
+
+def test_an_attempt_whose_earlier_ones_have_failed_is_adopted(bench: Bench) -> None:
+    bench.start("one")
+    bench.fail(bench.place())
+    bench.advance(1)
+    bench.answer(bench.reset(), bench.here("forgotten0", "running", inputs_hash=HASH, attempt=2))
+    assert bench.step("a")["job"] == "forgotten0"
+    assert bench.job("forgotten0")["attempt"] == 2
+
+
+def test_a_number_is_not_used_twice(bench: Bench) -> None:
+    bench.start("one")
+    bench.fail(bench.place())
+    bench.advance(1)
+    bench.answer(bench.reset(), bench.here("forgotten0", "running", inputs_hash=HASH, attempt=1))
+    assert bench.job("forgotten0")["attempt"] == 2
+
+
+@pytest.mark.parametrize("repeat", [True, False])
+def test_whether_an_adopted_job_may_be_repeated_is_what_its_agent_shows(bench: Bench, repeat: bool) -> None:
+    bench.presence("a1", repeat=repeat)
+    job = lost_workflow(bench)
+    bench.answer(bench.reset(), bench.here(job, "running", begun=True, inputs_hash=HASH))
+    bench.fail(job)
+    assert bool(bench.step("a")["held"]) is not repeat
+
+
+def test_jobs_of_workflows_that_have_ended_are_killed(bench: Bench) -> None:
+    job = lost_workflow(bench)
+    bench.cancel()
+    bench.answer(bench.reset(), bench.here(job, "running", inputs_hash=HASH))
+    assert bench.outbox.take(JobKill).job == job
+
+
+def test_a_job_that_is_over_here_is_killed_there(bench: Bench) -> None:
+    """Its kill was lost with the link's rows."""
+    bench.start("one")
+    placed = place(bench)
+    bench.run(placed.job)
+    bench.cancel()
+    bench.outbox.take(JobKill)
+    bench.answer(bench.reset(), bench.here(placed.job, "running", placed))
+    assert bench.outbox.take(JobKill).job == placed.job
+    bench.answer(bench.reset(), bench.here(placed.job, "killed", placed))
+    bench.outbox.nothing_else()
+
+
+def test_a_job_of_another_agent_is_not_taken_from_it(bench: Bench) -> None:
+    bench.start("one")
+    placed = place(bench, "a2")
+    bench.run(placed.job, "a2")
+    bench.answer(bench.reset("a1"), bench.here(placed.job, "completed", placed, outputs={"out": "X"}))
+    assert bench.state("a") is Step.RUNNING
+    bench.answer(bench.reset("a1"), bench.here(placed.job, "running", placed))
+    assert bench.outbox.take(JobKill, "a1").job == placed.job
+    assert bench.job(placed.job)["open"] == 1
+
+
+# Again
+
+
+def test_reconciling_twice_is_reconciling_once(bench: Bench) -> None:
+    for number in range(3):
+        bench.start("one", f"w{number}")
+    jobs = sorted(bench.place_all(ready=3), key=lambda placed: placed.job)
+    said: list[JobHere] = [
+        bench.here(jobs[0].job, "running", jobs[0], serial=5, begun=True),
+        bench.here(jobs[1].job, "completed", jobs[1], serial=6, outputs={"out": "X"}),
+    ]
+    bench.answer(bench.reset(), *said)
+    tables = ("steps", "workflows", "jobs")
+    before = [bench.rows(f"SELECT * FROM {table}") for table in tables]
+    events = bench.take_events()
+    assert len([event for event in events if event["type"] == "caroni.step.completed"]) == 1
+    bench.answer(bench.reset(), *said)
+    assert [bench.rows(f"SELECT * FROM {table}") for table in tables] == before
+    assert bench.take_events() == []
+    bench.outbox.nothing_else()
+
+
+# Rejected
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_a_rejected_message_that_names_no_job_lets_the_agent_be_asked(bench: Bench, where: str) -> None:
+    bench.start("one")
+    bench.place()
+    if where == "here":
+        bench.reject("JobOffer")
+    else:
+        bench.send(MessageRejected(id="x", message_type="OfferAccept", reason="no good"))
+    bench.outbox.nothing_else()
+    bench.advance(5)
+    assert bench.outbox.take(JobsWanted)
+    bench.advance(3600)
+    bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize("named", [(), ("someother",)])
+def test_an_answer_that_is_rejected_is_asked_for_again_and_not_on_and_on(bench: Bench, named: tuple[str, ...]) -> None:
+    bench.reset()
+    for _ in range(3):
+        bench.reject("JobsHere", *named)
+        bench.advance(4.9)
+        bench.outbox.nothing_else()
+        bench.advance(0.1)
+        wanted = bench.outbox.take(JobsWanted)
+    offer = bench.make_offer(valid_for=600)
+    bench.start("one")
+    bench.send(offer)
+    bench.send(JobsHere(wanted=wanted.wanted, database="db-a1"))
+    assert bench.outbox.take(OfferAccept).offer == offer.offer
+
+
+def test_an_offer_tells_the_name_of_the_database(bench: Bench) -> None:
+    offer = bench.make_offer()
+    assert isinstance(offer, JobOffer)
+    bench.send(offer)
+    assert bench.store.agents.question("a1").database == "db-a1"
+
+
+def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
+    bench = Bench(SPREAD)
+    bench.presence()
+    values = [f"v{n}" for n in range(1200)]
+    bench.start("spread", inputs={"values": values})
+    wanted = bench.reset()
+    told: dict[str, Any] = {"step": "s[1100]", "inputs_hash": hash_of({"text": "v1100"})}
+    bench.answer(wanted, bench.here("adopted0001", "running", **told))
+    assert bench.state("s[1100]") is Step.RUNNING
+    bench.complete("adopted0001", out="done")
+    assert bench.state("s[1100]") is Step.COMPLETED

@@ -1,0 +1,168 @@
+"""The manager's statements: each finds its rows by an index, however many there are."""
+
+import inspect
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+from sqlite_utils import Database
+
+from caroni_edge.delivery import events, outbox
+from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows
+from caroni_edge.node import dispatch, identity
+from caroni_edge.storage.database import memory_database
+from caroni_edge.storage.migrations.delivery import delivery
+from caroni_edge.storage.migrations.manager import manager
+from tests.unit.manager.bench import DATE, Bench
+
+MODULES = (agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows, outbox, events, dispatch, identity)
+TINY = {"offers", "o", "demands", "d", "unserved", "u"}
+"""Tables (and their short names) that hold a few rows."""
+MADE = {"CONSTANT", "waiting", "busy"}
+"""What a statement makes on its way, row by row."""
+ALL_ROWS = {
+    # At the start of the process.
+    "agents.NOBODY_ONLINE",
+    "agents.NO_TYPE_ONLINE",
+    # Every ten minutes.
+    "outbox.AGE",
+    "outbox.SILENT",
+}
+"""Statements that concern every row by their nature, and are rare."""
+BY_INDEX_ALONE = {
+    # At the start of the process.
+    "wanted.JOB_TYPES",
+    "steps.GROWING",
+    # Up to its limit, where there is one.
+    "jobs.COUNT_OPEN",
+    # What is bound to agents and not taken: every ten seconds, and as soon as there is any.
+    "wanted.NOW_UNSERVED",
+    "wanted.ANY_BOUND",
+    # What is empty nearly always.
+    "agents.MARKED",
+    "agents.BEGIN_ANEW",
+}
+"""Statements that go through a whole index, which holds few rows or is asked rarely."""
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Yield every statement with its name."""
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if (
+                name.isupper()
+                and isinstance(value, str)
+                and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", value)
+            ):
+                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
+
+
+def plan_of(conn: sqlite3.Connection, sql: str) -> list[str]:
+    """Return what SQLite says it would do."""
+    names = re.findall(r":([a-z_]+)", sql)
+    numbered = re.findall(r"\?(\d)", sql)
+    given: object = dict.fromkeys(names) if names else [None] * (int(max(numbered)) if numbered else sql.count("?"))
+    return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def conn() -> sqlite3.Connection:
+    return memory_database("managers").conn
+
+
+def test_all_statements_are_found() -> None:
+    found = dict(statements())
+    assert len(found) > 80
+    assert {"wanted.AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
+    uses = [inspect.getsource(module).count("execute") for module in MODULES]
+    assert all(uses), "each of these modules holds statements"
+
+
+@pytest.mark.parametrize(("name", "sql"), list(statements()))
+def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str, sql: str) -> None:
+    for line in plan_of(conn, sql):
+        found = re.match(r"SCAN (\w+)(.*)", line)
+        if found is None or "VIRTUAL TABLE" in line or found[1] in TINY | MADE or name in ALL_ROWS:
+            continue
+        assert "USING" in found[2], f"{name}: {line}"
+        assert name in BY_INDEX_ALONE, f"{name} goes through a whole index: {line}"
+
+
+@pytest.mark.parametrize(("name", "sql"), list(statements()))
+def test_no_statement_sorts_what_an_index_could_bring_in_order(conn: sqlite3.Connection, name: str, sql: str) -> None:
+    rare = {"demands.ALL", "demands.UNSERVED", "agents.WANT_DUE", "steps.OF_WORKFLOW", "jobs.OPEN_OF_WORKFLOW"}
+    rare |= {"steps.READY", "gates.OF_WORKFLOW"}
+    few = {"wanted.BOUND_HERE", "wanted.COUNT_BOUND"}
+    distinct = {"workflows.OF_JOBS", "workflows.WAITING", "workflows.WAITING_FOR", "wanted.NOW_UNSERVED"}
+    sorts = [line for line in plan_of(conn, sql) if "TEMP B-TREE" in line]
+    assert not sorts or name in rare | few | distinct, f"{name}: {sorts}"
+
+
+def test_the_exceptions_are_needed(conn: sqlite3.Connection) -> None:
+    found = dict(statements())
+    for name in ALL_ROWS | BY_INDEX_ALONE:
+        lines = plan_of(conn, found[name])
+        assert any(line.startswith("SCAN") for line in lines), f"{name} is no exception any more: {lines}"
+
+
+def test_the_wanted_index_serves_what_is_asked_most(conn: sqlite3.Connection) -> None:
+    for name in ("NEW_HERE", "AGAIN_HERE", "COUNT", "TOP", "IS_WANTED"):
+        lines = plan_of(conn, dict(statements())[f"wanted.{name}"])
+        assert any("steps_wanted" in line for line in lines), lines
+
+
+# What statements do
+
+
+def test_lists_of_a_workflow_come_in_the_order_of_the_plan() -> None:
+    bench = Bench()
+    bench.start("diamond")
+    rows = bench.store.steps.of_workflow(1, '["fulfilling"]')
+    assert [row.path for row in rows] == ["top", "left", "right", "end"]
+
+
+def test_a_workflow_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(LookupError, match="no workflow has the number 7"):
+        Bench().store.workflows.by_seq(7)
+
+
+def test_open_jobs_are_found_by_ranges_of_their_names() -> None:
+    bench = Bench()
+    rows = [(f"job0000{letter}", 1, 1, "a1", "queued", True, True, DATE) for letter in "abcde"]
+    bench.store.jobs.add(rows)
+    found = bench.store.jobs.open_of_agent
+    assert [job.job[-1] for job in found("a1")] == list("abcde")
+    assert [job.job[-1] for job in found("a1", "job0000b", "job0000d")] == ["c", "d"]
+    assert [job.job[-1] for job in found("a1", "job0000d")] == ["e"]
+    assert found("a2") == []
+
+
+def test_the_next_unserved_type_is_the_one_after_those_that_are_due() -> None:
+    demand = Bench().store.demands
+    demand.set_unserved("old", 10.0)
+    demand.set_unserved("new", 20.0)
+    demand.set_unserved("old", 15.0)
+    assert (demand.unserved(5.0, 14.9), demand.unserved(5.0, 15.0)) == ([], ["old"])
+    assert demand.next_unserved(5.0, 15.0) == 25.0
+    assert demand.set_served("old")
+    assert not demand.set_served("old")
+    assert demand.next_unserved(5.0, 25.0) is None
+
+
+def test_the_schema_has_a_name() -> None:
+    assert manager.name == "manager"
+
+
+def test_the_workflows_of_an_older_database_are_counted() -> None:
+    conn = sqlite3.connect(":memory:")
+    delivery.apply(Database(conn))
+    manager.apply(Database(conn), stop_before="numbers")
+    facts = "'t', 'p', 'c', ?, 4, '{}', 0, 0.0"
+    columns = "id, template, plan, content, status, priority, inputs, steps_left, created"
+    for name, status in (("w1", "failed"), ("w2", "completed"), ("w3", "completed")):
+        conn.execute(f"INSERT INTO workflows ({columns}) VALUES (?, {facts})", (name, status))
+    manager.apply(Database(conn))
+    conn.execute("UPDATE workflows SET status = 'initializing' WHERE id = 'w1'")
+    counted = dict(conn.execute("SELECT status, workflows FROM workflow_counts"))
+    assert counted == {"failed": 0, "completed": 2, "initializing": 1}

@@ -1,0 +1,216 @@
+"""What a node says on its present connection, within a bound of what is in flight."""
+
+import pytest
+
+from caroni_edge.base.chance import SeededChance
+from caroni_edge.delivery.events import Events
+from caroni_edge.node.connection import MOST_IN_FLIGHT, Session
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
+from caroni_edge.storage.database import memory_database
+from caroni_edge.transport import base
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, SubscriptionRefused
+from caroni_edge.transport.recording import Cleared, RecordingTransport
+from tests.unit.node.bench import TOPICS
+
+REQUEST = TOPICS.request("upper")
+
+
+class Bench:
+    """A session with its transport and its events."""
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+        self.transport = RecordingTransport()
+        self.transport.start(self.told.append)
+        self.events = Events(memory_database("managers").conn, SeededChance(1))
+        self.session = Session(self.transport, TOPICS, self.events)
+
+    def hear(self) -> list[int]:
+        """Let the session take what the transport has told; return the packet ids that are settled."""
+        settled: list[int] = []
+        for event in self.told:
+            match event:
+                case Connected():
+                    self.session.on_connected(event)
+                case Disconnected():
+                    self.session.on_disconnected(event)
+                case SubscriptionRefused():
+                    self.session.on_refused(event)
+                case Published():
+                    settled += self.session.on_published(event.token)
+        self.told.clear()
+        return settled
+
+    def connect(self) -> None:
+        self.transport.connect()
+        self.hear()
+
+    def ack(self, packet_id: int) -> None:
+        self.session.ack(Arrived("t", b"", qos=1, packet_id=packet_id, connection=self.transport.connection))
+
+    def puback(self, count: int | None = None) -> list[int]:
+        self.transport.puback(count)
+        return self.hear()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.connect()
+    return bench
+
+
+def say(bench: Bench, serial: int) -> None:
+    bench.session.say({REQUEST: JobFulfillmentRequest(serial=serial, ready=1)})
+
+
+# Notices
+
+
+def test_the_last_notice_for_a_topic_wins(bench: Bench) -> None:
+    for serial in range(5):
+        say(bench, serial)
+    bench.session.say({TOPICS.presence: Presence(online=True, boot="b")})
+    bench.session.pump()
+    assert bench.transport.take(JobFulfillmentRequest).serial == 4
+    assert bench.transport.take(Presence)
+    bench.transport.assert_nothing_else_sent()
+
+
+def test_no_notice_is_an_empty_retained_message(bench: Bench) -> None:
+    bench.session.say({REQUEST: None})
+    bench.session.pump()
+    assert bench.transport.take(Cleared).topic == REQUEST
+
+
+def test_what_is_said_without_a_connection_is_not_said_later() -> None:
+    """The reactor says everything anew at a connect."""
+    bench = Bench()
+    say(bench, 1)
+    bench.connect()
+    bench.session.pump()
+    bench.transport.assert_nothing_else_sent()
+
+
+# The bound
+
+
+def test_no_more_is_in_flight_than_the_transport_takes() -> None:
+    assert MOST_IN_FLIGHT < base.MOST_IN_FLIGHT
+
+
+def test_events_wait_for_room_and_keep_their_order(bench: Bench) -> None:
+    for number in range(MOST_IN_FLIGHT + 30):
+        bench.events.put("t", b"%d" % number)
+    say(bench, 1)
+    bench.session.pump()
+    assert bench.session.capacity == 0
+    assert len(bench.transport.take_all(int)) == MOST_IN_FLIGHT - 1
+    bench.puback(10)
+    assert bench.session.capacity == 10
+    say(bench, 2)
+    bench.session.pump()
+    assert bench.transport.take_all(int) == list(range(MOST_IN_FLIGHT - 1, MOST_IN_FLIGHT + 8))
+
+
+def test_a_frame_without_messages_takes_no_room(bench: Bench) -> None:
+    hello = Frame(v=1, from_="m1", to="a1", boot="b", ack=(0, ""), ask="n")
+    bench.session.send([(hello, 0)])
+    assert bench.session.capacity == MOST_IN_FLIGHT
+    assert bench.transport.take(Frame) == hello
+
+
+def test_a_connection_begins_with_nothing_in_flight(bench: Bench) -> None:
+    bench.events.put("t", b"1")
+    bench.session.pump()
+    bench.transport.lose()
+    bench.hear()
+    assert (bench.session.connected, bench.session.capacity) == (False, 0)
+    assert bench.session.reason == "the broker closed the connection"
+    bench.connect()
+    assert (bench.session.connected, bench.session.capacity) == (True, MOST_IN_FLIGHT)
+
+
+def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:
+    bench.transport.connect()
+    bench.hear()
+    bench.session.on_disconnected(Disconnected(1, "late news"))
+    assert bench.session.connected
+
+
+# Acknowledgements
+
+
+def test_a_message_is_settled_by_a_puback_of_what_was_sent_after_its_own(bench: Bench) -> None:
+    say(bench, 1)
+    bench.session.pump()
+    bench.ack(7)
+    assert bench.puback() == [], "sent before our acknowledgement: it shows nothing"
+    say(bench, 2)
+    bench.session.pump()
+    bench.ack(8)
+    assert bench.puback() == [7]
+    say(bench, 3)
+    bench.session.pump()
+    assert bench.puback() == [8]
+
+
+def test_a_packet_id_that_is_used_again_is_settled_by_what_comes_after(bench: Bench) -> None:
+    bench.ack(7)
+    say(bench, 1)
+    bench.session.pump()
+    bench.ack(7)
+    assert bench.puback() == []
+    say(bench, 2)
+    bench.session.pump()
+    assert bench.puback() == [7]
+
+
+def test_nothing_is_settled_by_another_connection(bench: Bench) -> None:
+    bench.ack(7)
+    bench.transport.lose()
+    bench.hear()
+    bench.connect()
+    bench.session.ack(Arrived("t", b"", qos=1, packet_id=9, connection=1))
+    say(bench, 1)
+    bench.session.pump()
+    assert bench.puback() == []
+
+
+# Subscriptions
+
+
+def test_subscriptions_are_brought_to_what_is_wanted(bench: Bench) -> None:
+    bench.session.subscribe([("a", 1), ("b", 0)])
+    assert bench.transport.subscriptions == {"a": 1, "b": 0}
+    bench.session.subscribe([("b", 0), ("c", 0)])
+    assert bench.transport.subscriptions == {"b": 0, "c": 0}
+
+
+def test_without_a_connection_nothing_is_subscribed() -> None:
+    bench = Bench()
+    bench.session.subscribe([("a", 1)])
+    assert bench.transport.subscriptions == {}
+    bench.connect()
+    bench.session.subscribe([("a", 1)])
+    assert bench.transport.subscriptions == {"a": 1}
+
+
+def test_refusals_are_those_of_this_connection(bench: Bench) -> None:
+    bench.transport.tell(SubscriptionRefused("a", 1))
+    bench.transport.tell(SubscriptionRefused("b", 99))
+    bench.hear()
+    assert bench.session.refused == {"a"}
+    bench.transport.lose()
+    bench.connect()
+    assert bench.session.refused == set()
+
+
+def test_notices_are_retained_and_events_are_not(bench: Bench) -> None:
+    say(bench, 1)
+    bench.events.put("t", b"{}")
+    bench.session.pump()
+    said = {entry.topic: entry.retain for entry in bench.transport._said}
+    assert said == {REQUEST: True, "t": False}
+    assert encode(JobFulfillmentRequest(serial=1, ready=1)) == b'{"serial":1,"ready":1}'
