@@ -15,7 +15,7 @@ from caroni_edge.node.allowance import Allowance
 log = logging.getLogger(__name__)
 
 BATCH_JOBS = 200
-MOST_ON_THEIR_WAY = 5000
+ON_THEIR_WAY_MAX = 5000
 """Of a manager to whom more than this is still to be said no job is deleted for its size."""
 LOOK_AGAIN_S = 60.0
 
@@ -97,8 +97,8 @@ class Retention:
 
     def _unsaid(self, manager: str) -> set[str] | None:
         """Return the jobs about which something is on its way to a manager; None for too many."""
-        jobs = self._store.jobs.on_their_way(manager, MOST_ON_THEIR_WAY)
-        return set(jobs) if len(jobs) < MOST_ON_THEIR_WAY else None
+        jobs = self._store.jobs.on_their_way(manager, ON_THEIR_WAY_MAX)
+        return set(jobs) if len(jobs) < ON_THEIR_WAY_MAX else None
 
     def _forget_some(self) -> list[str]:
         leaving = self._store.managers.leaving()

@@ -14,7 +14,7 @@ from caroni_edge.transport.base import Arrived, Connected, Disconnected, Subscri
 
 log = logging.getLogger(__name__)
 
-MOST_IN_FLIGHT = 90
+IN_FLIGHT_MAX = 90
 """QoS 1 publications without PUBACK; the transport's own bound is above it."""
 
 
@@ -51,7 +51,7 @@ class Session:
     @property
     def capacity(self) -> int:
         """How many more QoS 1 messages may be published now."""
-        return MOST_IN_FLIGHT - len(self._in_flight) if self.connected else 0
+        return IN_FLIGHT_MAX - len(self._in_flight) if self.connected else 0
 
     def on_connected(self, event: Connected) -> None:
         """Begin anew on a connection."""

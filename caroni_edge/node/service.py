@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-BATCH_MOST = 500
-BATCH_MOST_BYTES = 8 << 20
+BATCH_MAX = 500
+BATCH_MAX_BYTES = 8 << 20
 LOOK_AGAIN_S = 60.0
 
 
@@ -147,7 +147,7 @@ class Service:
         size = 0
         try:
             items.append(self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait())
-            while len(items) < BATCH_MOST and size < BATCH_MOST_BYTES:
+            while len(items) < BATCH_MAX and size < BATCH_MAX_BYTES:
                 last = items[-1]
                 size += len(last.payload) if isinstance(last, Arrived) else 0
                 items.append(self._inbox.get_nowait())

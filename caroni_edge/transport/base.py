@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-MOST_IN_FLIGHT = 100
+IN_FLIGHT_MAX = 100
 """QoS 1 publications on a connection whose PUBACK has not come; beyond this `publish` returns 0."""
-MOST_TOPIC_BYTES = 65535
+TOPIC_MAX_BYTES = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Transport(Protocol):
 
         Returns:
             A positive token, greater than all before. With QoS 1, `Published` names it when the broker has the message.
-            0 when it was not taken: there is no connection, or `MOST_IN_FLIGHT` are in flight, or (QoS 0) the network
+            0 when it was not taken: there is no connection, or `IN_FLIGHT_MAX` are in flight, or (QoS 0) the network
             does not keep up. Nothing is queued then; a `Published` or `Connected` tells when to try again.
 
         Raises:
@@ -145,7 +145,7 @@ def check_topic(topic: str) -> None:
     Raises:
         ValueError: It is empty, too long, has a wildcard or a NUL, or cannot be encoded.
     """
-    if not topic or len(topic.encode()) > MOST_TOPIC_BYTES or any(c in topic for c in "+#\0"):
+    if not topic or len(topic.encode()) > TOPIC_MAX_BYTES or any(c in topic for c in "+#\0"):
         raise ValueError(f"{topic[:200]!r} is no topic to publish to")
 
 
@@ -159,7 +159,7 @@ def check_filter(topic_filter: str) -> None:
     plain = [level for level in (*levels, "" if last == "#" else last) if level != "+"]
     if (
         not topic_filter
-        or len(topic_filter.encode()) > MOST_TOPIC_BYTES
+        or len(topic_filter.encode()) > TOPIC_MAX_BYTES
         or any(c in level for level in plain for c in "+#\0")
     ):
         raise ValueError(f"{topic_filter[:200]!r} is no topic filter")

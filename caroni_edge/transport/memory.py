@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from caroni_edge.transport.base import (
-    MOST_IN_FLIGHT,
+    IN_FLIGHT_MAX,
     Arrived,
     Connected,
     Deliver,
@@ -73,7 +73,7 @@ class MemoryTransport:
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
         """Publish on the present connection; see `Transport.publish`."""
         check_topic(topic)
-        if not self.connected or self._ended or (qos and len(self._in_flight) >= MOST_IN_FLIGHT):
+        if not self.connected or self._ended or (qos and len(self._in_flight) >= IN_FLIGHT_MAX):
             return 0
         self._tokens += 1
         if qos:

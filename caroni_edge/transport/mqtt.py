@@ -22,7 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from caroni_edge.base.failpoints import failpoint
 from caroni_edge.transport import failures
 from caroni_edge.transport.base import (
-    MOST_IN_FLIGHT,
+    IN_FLIGHT_MAX,
     Arrived,
     Connected,
     Deliver,
@@ -44,7 +44,7 @@ CHECK_EVERY_S = 2.0
 """How often the keep-alive is looked after when nothing happens."""
 RETRY_FIRST_S = 1.0
 COMMANDS_AT_ONCE = 100
-MOST_WAITING = 1000
+WAITING_MAX = 1000
 """QoS 0 publications are refused while so many commands wait for the network."""
 LEAVE_WITHIN_S = 1.0
 
@@ -220,7 +220,7 @@ class MqttTransport:
         connection = self._present()
         if connection is None:
             return 0
-        if len(connection.in_flight) >= MOST_IN_FLIGHT if qos else len(self._commands) >= MOST_WAITING:
+        if len(connection.in_flight) >= IN_FLIGHT_MAX if qos else len(self._commands) >= WAITING_MAX:
             return 0
         self._tokens += 1
         if qos:

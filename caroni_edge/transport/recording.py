@@ -14,7 +14,7 @@ import msgspec
 from caroni_edge.protocol.codec import decode_frame, decode_message, decode_notice, encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
 from caroni_edge.transport.base import (
-    MOST_IN_FLIGHT,
+    IN_FLIGHT_MAX,
     Arrived,
     Connected,
     Deliver,
@@ -102,7 +102,7 @@ class RecordingTransport:
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
         """Record what is published; see `Transport.publish`."""
         check_topic(topic)
-        if not self.connected or (qos and len(self._in_flight) >= MOST_IN_FLIGHT):
+        if not self.connected or (qos and len(self._in_flight) >= IN_FLIGHT_MAX):
             return 0
         self._said += self._read(topic, payload, retain)
         self._tokens += 1

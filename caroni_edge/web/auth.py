@@ -27,9 +27,9 @@ Role = Literal["viewer", "operator"]
 Clock = Callable[[], float]
 
 CSRF_HEADER = "X-CSRF-Token"
-WRONG_MOST, WRONG_WITHIN_S = 10, 300.0
-ADDRESSES_MOST = 10_000
-SESSIONS_MOST = 1000
+WRONG_MAX, WRONG_WITHIN_S = 10, 300.0
+ADDRESSES_MAX = 10_000
+SESSIONS_MAX = 1000
 SESSION_IDLE_S, SESSION_LIFE_S = 12 * 3600.0, 7 * 86400.0
 
 OPEN: Final = "open"
@@ -116,7 +116,7 @@ class Throttle:
     def wait_s(self, address: str) -> float:
         """Return for how long an address must wait; 0 when it need not."""
         times = self._recent(address)
-        return times[0] + WRONG_WITHIN_S - self._clock() if len(times) >= WRONG_MOST else 0.0
+        return times[0] + WRONG_WITHIN_S - self._clock() if len(times) >= WRONG_MAX else 0.0
 
     def note(self, address: str) -> None:
         """A login from an address was wrong."""
@@ -124,11 +124,11 @@ class Throttle:
         times.append(self._clock())
         self._wrong.pop(address, None)
         self._wrong[address] = times  # the end: the address that was wrong most recently
-        if len(self._wrong) > ADDRESSES_MOST:
+        if len(self._wrong) > ADDRESSES_MAX:
             del self._wrong[next(iter(self._wrong))]
 
     def _recent(self, address: str) -> deque[float]:
-        times = self._wrong.get(address, deque(maxlen=WRONG_MOST))
+        times = self._wrong.get(address, deque(maxlen=WRONG_MAX))
         while times and times[0] <= self._clock() - WRONG_WITHIN_S:
             times.popleft()
         return times
@@ -147,7 +147,7 @@ class Sessions:
         cookie, now = secrets.token_urlsafe(32), self._clock()
         session = Session(user, role, secrets.token_urlsafe(32), now, now)
         self._open[_hash(cookie)] = session
-        if len(self._open) > SESSIONS_MOST:
+        if len(self._open) > SESSIONS_MAX:
             del self._open[next(iter(self._open))]
         return cookie, session
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 
 from caroni_edge.transport import mqtt
-from caroni_edge.transport.base import MOST_IN_FLIGHT, Arrived, Connected, Disconnected, Published, Will
+from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Published, Will
 from tests.brokers import BrokerProcess, Mosquitto, RunningBroker
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.support import wait_until
@@ -35,7 +35,7 @@ def test_messages_keep_their_order_and_tokens_grow(any_broker: RunningBroker, ma
     client = make_client(any_broker)
     client.connect()
     client.subscribe("t")
-    sent = [b"%d" % number for number in range(MOST_IN_FLIGHT)]
+    sent = [b"%d" % number for number in range(IN_FLIGHT_MAX)]
     tokens = [client.transport.publish("t", payload, qos=1) for payload in sent]
     assert tokens == sorted(set(tokens))
     wait_until(lambda: len(client.payloads("t")) == len(sent), what="all messages")
@@ -58,12 +58,12 @@ def test_no_more_than_the_bound_is_in_flight(mosquitto: Mosquitto, make_client: 
     client = make_client(mosquitto)
     client.connect()
     mosquitto.pause()
-    tokens = [client.transport.publish("t", b"x", qos=1) for _ in range(MOST_IN_FLIGHT)]
+    tokens = [client.transport.publish("t", b"x", qos=1) for _ in range(IN_FLIGHT_MAX)]
     assert all(tokens)
     assert client.transport.publish("t", b"x", qos=1) == 0
     assert client.transport.publish("t", b"x", qos=0) > 0, "an acknowledgement need not wait"
     mosquitto.resume()
-    wait_until(lambda: len(client.find(Published)) == MOST_IN_FLIGHT, what="all PUBACKs")
+    wait_until(lambda: len(client.find(Published)) == IN_FLIGHT_MAX, what="all PUBACKs")
     assert client.transport.publish("t", b"x", qos=1) > 0
 
 

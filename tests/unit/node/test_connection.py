@@ -4,7 +4,7 @@ import pytest
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
-from caroni_edge.node.connection import MOST_IN_FLIGHT, Session
+from caroni_edge.node.connection import IN_FLIGHT_MAX, Session
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
 from caroni_edge.storage.database import memory_database
@@ -97,27 +97,27 @@ def test_what_is_said_without_a_connection_is_not_said_later() -> None:
 
 
 def test_no_more_is_in_flight_than_the_transport_takes() -> None:
-    assert MOST_IN_FLIGHT < base.MOST_IN_FLIGHT
+    assert IN_FLIGHT_MAX < base.IN_FLIGHT_MAX
 
 
 def test_events_wait_for_room_and_keep_their_order(bench: Bench) -> None:
-    for number in range(MOST_IN_FLIGHT + 30):
+    for number in range(IN_FLIGHT_MAX + 30):
         bench.events.put("t", b"%d" % number)
     say(bench, 1)
     bench.session.pump()
     assert bench.session.capacity == 0
-    assert len(bench.transport.take_all(int)) == MOST_IN_FLIGHT - 1
+    assert len(bench.transport.take_all(int)) == IN_FLIGHT_MAX - 1
     bench.puback(10)
     assert bench.session.capacity == 10
     say(bench, 2)
     bench.session.pump()
-    assert bench.transport.take_all(int) == list(range(MOST_IN_FLIGHT - 1, MOST_IN_FLIGHT + 8))
+    assert bench.transport.take_all(int) == list(range(IN_FLIGHT_MAX - 1, IN_FLIGHT_MAX + 8))
 
 
 def test_a_frame_without_messages_takes_no_room(bench: Bench) -> None:
     hello = Frame(v=1, from_="m1", to="a1", boot="b", ack=(0, ""), ask="n")
     bench.session.send([(hello, 0)])
-    assert bench.session.capacity == MOST_IN_FLIGHT
+    assert bench.session.capacity == IN_FLIGHT_MAX
     assert bench.transport.take(Frame) == hello
 
 
@@ -129,7 +129,7 @@ def test_a_connection_begins_with_nothing_in_flight(bench: Bench) -> None:
     assert (bench.session.connected, bench.session.capacity) == (False, 0)
     assert bench.session.reason == "the broker closed the connection"
     bench.connect()
-    assert (bench.session.connected, bench.session.capacity) == (True, MOST_IN_FLIGHT)
+    assert (bench.session.connected, bench.session.capacity) == (True, IN_FLIGHT_MAX)
 
 
 def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from caroni_edge.protocol.messages import (
     LinkReset,
     Presence,
 )
-from caroni_edge.transport.base import MOST_IN_FLIGHT, Published, SubscriptionRefused
+from caroni_edge.transport.base import IN_FLIGHT_MAX, Published, SubscriptionRefused
 from tests.unit.node.bench import FORGET_AFTER_S, INBOX, TOPICS, NodeBench
 
 OFFER = JobOffer(offer="offer0001", job_type="upper", serial=1)
@@ -200,7 +200,7 @@ def test_silence_counts_while_we_are_connected_only() -> None:
 
 
 def test_frames_that_find_no_room_leave_when_there_is_some(bench: NodeBench) -> None:
-    for number in range(MOST_IN_FLIGHT):
+    for number in range(IN_FLIGHT_MAX):
         bench.node.events.put("t", b"%d" % number)
     bench.advance(0)
     bench.run()

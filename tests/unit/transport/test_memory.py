@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from caroni_edge.transport.base import MOST_IN_FLIGHT, Arrived, Connected, Disconnected, Event, Published, Will
+from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Event, Published, Will
 from caroni_edge.transport.memory import NO_FAULTS, Faults, MemoryBroker, MemoryTransport
 from caroni_edge.transport.memory_broker import LAST_PACKET_ID, _Message, _Session, matches
 
@@ -111,7 +111,7 @@ def test_no_connection_no_token_and_no_queue(bench: Bench) -> None:
 
 def test_the_bound_of_what_is_in_flight(bench: Bench) -> None:
     node = bench.client("node")
-    assert all(node.publish("t", b"", qos=1) for _ in range(MOST_IN_FLIGHT))
+    assert all(node.publish("t", b"", qos=1) for _ in range(IN_FLIGHT_MAX))
     assert node.publish("t", b"", qos=1) == 0
     assert node.publish("t", b"", qos=0) > 0
     bench.pump()
@@ -319,7 +319,7 @@ def test_nothing_on_the_way_reaches_the_next_connection() -> None:
     bench = Bench()
     node = bench.client("node", "t")
     bench.broker.faults = Faults(late_s=1000.0)
-    tokens = [node.publish("t", b"%d" % number, qos=1) for number in range(MOST_IN_FLIGHT)]
+    tokens = [node.publish("t", b"%d" % number, qos=1) for number in range(IN_FLIGHT_MAX)]
     bench.broker.publish("t", b"down", 0, False)
     assert all(tokens)
     bench.broker.cut("node")

@@ -130,7 +130,7 @@ def test_wrong_logins_over_a_long_time_block_nobody(clock: Clock) -> None:
 
 
 def test_the_brake_forgets_addresses_rather_than_fill_the_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "ADDRESSES_MOST", 3)
+    monkeypatch.setattr(auth, "ADDRESSES_MAX", 3)
     throttle = Throttle(clock)
     for _ in range(10):
         throttle.note("busy")
@@ -172,7 +172,7 @@ def test_sessions_are_ended_and_others_go_on(clock: Clock) -> None:
 
 
 def test_there_are_not_more_sessions_than_fit(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "SESSIONS_MOST", 2)
+    monkeypatch.setattr(auth, "SESSIONS_MAX", 2)
     sessions = Sessions(clock)
     cookies = [sessions.begin("admin", "operator")[0] for _ in range(3)]
     assert [sessions.find(cookie) is not None for cookie in cookies] == [False, True, True]
