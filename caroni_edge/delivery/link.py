@@ -13,6 +13,7 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.outbox import OutboxRows, Row
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
@@ -28,7 +29,7 @@ from caroni_edge.protocol.messages import (
 WINDOW_FRAMES = 32
 ACK_WITHIN_S = 0.05
 STUCK_AFTER_S = 5.0
-REPEAT_FIRST_S, REPEAT_MOST_S = 5.0, 300.0
+REPEAT = Backoff(first_s=5.0, max_s=300.0, jitter=(0.75, 1.25))
 HELLO_EVERY_S = 1.0
 
 
@@ -61,7 +62,7 @@ class Link:
         self._hello_wanted = False
         self._hello_allowed_at = -inf
         self._repeat_at = inf
-        self._repeat_after_s = REPEAT_FIRST_S
+        self._repeat_after_s = REPEAT.first_s
         self._ack_at = inf
         self._frames_unacked = 0
         self._progress_at = -inf
@@ -139,12 +140,12 @@ class Link:
             self.asked_at = now
         self.question = self._chance.new_id()
         self._hello_wanted = True
-        self._repeat_after_s = REPEAT_FIRST_S
+        self._repeat_after_s = REPEAT.first_s
         self._repeat_at = inf
 
     def _repeat_soon(self, now: float) -> None:
         if self.question is not None:
-            self._repeat_at = min(self._repeat_at, now + REPEAT_FIRST_S)
+            self._repeat_at = min(self._repeat_at, now + REPEAT.first_s)
 
     def _is_answered(self, frame: Frame) -> bool:
         return frame.answer is not None and frame.answer == self.question
@@ -272,8 +273,8 @@ class Link:
         self._ack_at, self._frames_unacked = inf, 0
         if frame.ask is not None:
             self._hello_wanted, self._hello_allowed_at = False, now + HELLO_EVERY_S
-            self._repeat_at = now + self._repeat_after_s * (0.75 + 0.5 * self._chance.random())
-            self._repeat_after_s = min(self._repeat_after_s * 2, REPEAT_MOST_S)
+            self._repeat_at = now + REPEAT.jittered(self._repeat_after_s, self._chance.random())
+            self._repeat_after_s = REPEAT.after(self._repeat_after_s)
         elif frame.answer is not None:
             self._answers.pop(frame.answer, None)
         elif frame.messages:

@@ -10,6 +10,7 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.values.json import as_text
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 BOOTS_KEPT = 100
 LOOK_FOR_S = 1.0
 """So long a node waits for the presence that is retained under its own id, before it says its own."""
-STAY_AWAY_FIRST_S, STAY_AWAY_MOST_S = 60.0, 600.0
+STAY_AWAY = Backoff(first_s=60.0, max_s=600.0)
 
 GET = "SELECT value FROM facts WHERE key = ?"
 SET = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -40,7 +41,7 @@ class Identity:
         self.taken_by: str | None = None
         self.say_due = inf
         self._name, self._conn = name, conn
-        self._stay_away_s = STAY_AWAY_FIRST_S
+        self._stay_away_s = STAY_AWAY.first_s
         self._was_away = False
         earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
         self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
@@ -75,14 +76,14 @@ class Identity:
             return 0.0
         if not presence.online or presence.boot in self._boots:
             self.taken_by = None
-            self._stay_away_s = STAY_AWAY_FIRST_S
+            self._stay_away_s = STAY_AWAY.first_s
         else:
             self.taken_by = presence.host or "an unknown host"
             said = "id taken: another %s runs on %s; give each node an id of its own"
             log.error(said, self._name, self.taken_by, extra={"action": "id_taken"})
             if presence.boot < self.boot:
                 self.say_due, self._was_away = inf, True
-                pause_s, self._stay_away_s = self._stay_away_s, min(self._stay_away_s * 2, STAY_AWAY_MOST_S)
+                pause_s, self._stay_away_s = self._stay_away_s, STAY_AWAY.after(self._stay_away_s)
                 return pause_s
         self.say_due = now
         return 0.0

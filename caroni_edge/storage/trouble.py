@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from math import inf
 
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.storage.database import StorageFailed
 
-PAUSE_FIRST_S, PAUSE_MOST_S = 5.0, 300.0
+PAUSE = Backoff(first_s=5.0, max_s=300.0)
 
 
 @dataclass(slots=True)
@@ -15,7 +16,7 @@ class StorageTrouble:
     Attributes:
         failure: Why the database cannot be used; None while it can.
         again_due: When it is tried again, on the monotonic clock.
-        pause_s: How long it was left alone the last time; it doubles while failures follow each other.
+        pause_s: How long it was left alone the last time; it grows while failures follow each other.
     """
 
     failure: StorageFailed | None = None
@@ -24,8 +25,8 @@ class StorageTrouble:
 
     def begin(self, failure: StorageFailed, now: float) -> float:
         """Note a failure; return for how long to pause."""
-        follows = now < self.again_due + PAUSE_MOST_S
-        self.pause_s = min(self.pause_s * 2, PAUSE_MOST_S) if follows else PAUSE_FIRST_S
+        follows = now < self.again_due + PAUSE.max_s
+        self.pause_s = PAUSE.after(self.pause_s) if follows else PAUSE.first_s
         self.failure, self.again_due = failure, now + self.pause_s
         return self.pause_s
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.transport.base import (
     IN_FLIGHT_MAX,
     Arrived,
@@ -18,7 +19,7 @@ from caroni_edge.transport.memory_broker import NO_FAULTS, Faults, MemoryBroker,
 
 __all__ = ["NO_FAULTS", "Faults", "MemoryBroker", "MemoryTransport", "Snapshot"]
 
-RETRY_LEAST_S, RETRY_MOST_S = 0.2, 1.0
+RETRY = Backoff(first_s=1.0, max_s=1.0, jitter=(0.2, 1.0))
 
 
 class MemoryTransport:
@@ -144,7 +145,7 @@ class MemoryTransport:
         self.connected = False
 
     def _connect_later(self) -> None:
-        retry_s = RETRY_LEAST_S + (RETRY_MOST_S - RETRY_LEAST_S) * self._broker.chance.random()
+        retry_s = RETRY.jittered(RETRY.first_s, self._broker.chance.random())
         due = max(self._broker.now + retry_s, self._not_before)
         self._broker.at(due, self._connect)
 

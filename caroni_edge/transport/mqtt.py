@@ -34,7 +34,7 @@ from caroni_edge.transport.base import (
     check_filter,
     check_topic,
 )
-from caroni_edge.transport.network import Backoff, Waker, close_gently, no_delay, tls_context
+from caroni_edge.transport.network import Reconnection, Waker, close_gently, no_delay, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ class MqttTransport:
             ca_file: Certificates to trust; None trusts those of the system.
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
-            retry_first_s: The longest wait before the first retry (see `Backoff`).
+            retry_first_s: The longest wait before the first retry (see `Reconnection`).
 
         Raises:
             UnusableCaFile: `ca_file` cannot be used.
@@ -185,7 +185,7 @@ class MqttTransport:
         self.username, self.will = username, will
         self._password, self._clean_session = password, clean_session
         self._tls = tls_context(ca_file) if tls else None
-        self._backoff = Backoff(retry_first_s)
+        self._reconnection = Reconnection(retry_first_s)
         self._connection: _Connection | None = None
         self._connections = self._tokens = 0
         self._commands: deque[tuple[_Connection, Callable[..., None], tuple[Any, ...]]] = deque()
@@ -267,7 +267,7 @@ class MqttTransport:
                 self._connections += 1
                 connection = self._live(self._connections)
                 self._deliver(Disconnected(connection.number, connection.reason))
-                self._rest(self._backoff.next_s(connection.lasted_s, reached=connection.reached))
+                self._rest(self._reconnection.next_s(connection.lasted_s, reached=connection.reached))
         except BaseException as failure:
             log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})
             self._deliver(TransportEnded(f"{type(failure).__name__}: {failure}"))

@@ -10,12 +10,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.errors import CaroniError
 
 STABLE_AFTER_S = 2.0
 """After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
 RETRY_MOST_S = 30.0
-SOONEST = 0.2
+RETRY_JITTER = (0.2, 1.0)
 
 _random = random.SystemRandom().random
 
@@ -59,11 +60,11 @@ class Waker:
         self._out.close()
 
 
-class Backoff:
-    """How long to wait before the next attempt; by chance, so that never all come at once.
+class Reconnection:
+    """How long to wait before the next attempt to connect.
 
     Where nothing listens the wait does not grow: an attempt costs the broker nothing, and work is to flow soon again.
-    It doubles where something listens and does not keep us: a broker to which thousands come back at once cuts off whom
+    It grows where something listens and does not keep us: a broker to which thousands come back at once cuts off whom
     it cannot take, and those then come spread over half a minute.
     """
 
@@ -71,11 +72,12 @@ class Backoff:
         """Begin.
 
         Args:
-            first_s: The longest first wait; it doubles to half a minute at most.
-            chance: Returns a number from 0 to 1; a wait is a fifth of the longest or more.
+            first_s: The longest first wait.
+            chance: Returns a number from 0 to 1.
         """
-        self._first_s, self._chance = first_s, chance
-        self._attempts = 0
+        self._backoff = Backoff(first_s, RETRY_MOST_S, jitter=RETRY_JITTER)
+        self._chance = chance
+        self._wait_s = first_s
 
     def next_s(self, lasted_s: float, *, reached: bool) -> float:
         """Return the wait after an attempt.
@@ -85,10 +87,11 @@ class Backoff:
             reached: Something was there and took the connection, whatever it did then.
         """
         if lasted_s >= STABLE_AFTER_S:
-            self._attempts = 0
-        most_s = min(self._first_s * 2.0 ** min(self._attempts, 20), RETRY_MOST_S) if reached else self._first_s
-        self._attempts += reached
-        return most_s * (SOONEST + (1 - SOONEST) * self._chance())
+            self._wait_s = self._backoff.first_s
+        wait_s = self._backoff.first_s
+        if reached:
+            wait_s, self._wait_s = self._wait_s, self._backoff.after(self._wait_s)
+        return self._backoff.jittered(wait_s, self._chance())
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:

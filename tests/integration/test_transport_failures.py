@@ -19,7 +19,7 @@ from caroni_edge.transport.base import (
     TransportEnded,
 )
 from caroni_edge.transport.mqtt import MqttTransport
-from caroni_edge.transport.network import Backoff
+from caroni_edge.transport.network import Reconnection
 from tests.brokers import Mosquitto, RunningBroker, find
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.support import free_port, wait_until
@@ -105,7 +105,7 @@ def test_a_dead_network_thread_is_said(
     def broken(_self: object, _lasted_s: float, *, reached: bool) -> float:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(Backoff, "next_s", broken)
+    monkeypatch.setattr(Reconnection, "next_s", broken)
     client.transport.disconnect()
     assert client.wait_for(TransportEnded).failure == "RuntimeError: out of luck"
     assert [record.levelno for record in caplog.records if getattr(record, "action", "") == "transport_ended"] == [

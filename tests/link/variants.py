@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from caroni_edge.delivery import link as link_module
-from caroni_edge.delivery.link import REPEAT_FIRST_S, Link
+from caroni_edge.delivery.link import REPEAT, Link
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows, Row
 from caroni_edge.protocol.codec import decode_envelope, decode_message, encode_message
@@ -257,7 +257,7 @@ def repeat_put_off_when_heard() -> Iterator[None]:
 
     def put_off(link: Link, now: float) -> None:
         if link.question is not None and link._repeat_at < inf:
-            link._repeat_at = now + REPEAT_FIRST_S
+            link._repeat_at = now + REPEAT.first_s
 
     with instead(Link, "_repeat_soon", put_off):
         yield

@@ -13,6 +13,7 @@ from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import ToOffer
 from caroni_edge.agent.store.offers import OfferRow
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.base.states import advance
 from caroni_edge.node.reactor import Outbox
@@ -21,7 +22,7 @@ from caroni_edge.protocol.messages import JobOffer
 log = logging.getLogger(__name__)
 
 VALID_FOR_S = 10.0
-AGAIN_FIRST_S, AGAIN_MOST_S = 10.0, 300.0
+AGAIN = Backoff(first_s=10.0, max_s=300.0)
 HOLD_S = 10.0
 """After a reset a manager takes no offer before it knows what is here; after this time it is offered to anyway."""
 
@@ -117,12 +118,12 @@ class Offers:
         if row.taken:
             # All places of a kind taken: there may be more. Some left over: there is no more.
             left = (0 if row.ready else row.left_ready, 0 if row.waiting else row.left_waiting)
-            wait_s, again_due = AGAIN_FIRST_S, at.now + AGAIN_FIRST_S
+            wait_s, again_due = AGAIN.first_s, at.now + AGAIN.first_s
         else:
             left = (0, 0)
             wait_s, again_due = row.wait_s, row.again_due
             if row.state is Offer.OPEN:
-                wait_s, again_due = min(row.wait_s * 2, AGAIN_MOST_S), at.now + row.wait_s
+                wait_s, again_due = AGAIN.after(row.wait_s), at.now + row.wait_s
         closed = row._replace(state=state, left_ready=left[0], left_waiting=left[1], wait_s=wait_s, again_due=again_due)
         self._store.offers.save(closed)
         log.debug("offer %s", state, extra={"action": f"offer_{state}", "peer": row.manager, "offer": row.offer})
@@ -228,7 +229,7 @@ class Offers:
             left_ready=candidate.ready,
             left_waiting=candidate.waiting,
             again_due=0.0,
-            wait_s=(demand.wait_s if again else None) or AGAIN_FIRST_S,
+            wait_s=(demand.wait_s if again else None) or AGAIN.first_s,
             heard=demand.heard,
         )
         self._store.offers.save(row)

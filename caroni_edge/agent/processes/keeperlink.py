@@ -15,13 +15,14 @@ from typing import Any
 from caroni_edge import __version__
 from caroni_edge.agent.keeper.server import SOCKET
 from caroni_edge.base import failpoints
+from caroni_edge.base.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 
 START_TIMEOUT_S = 30.0
-PAUSE_FIRST_S, PAUSE_MOST_S = 0.1, 30.0
+PAUSE = Backoff(first_s=0.1, max_s=30.0)
 LOG = "keeper.log"
 LOG_LIMIT_BYTES = 1 << 20
 
@@ -95,7 +96,7 @@ class KeeperLink:
 
     def run(self) -> None:
         """Keep a connection until `close`."""
-        pause_s = PAUSE_FIRST_S
+        pause_s = PAUSE.first_s
         with selectors.DefaultSelector() as woken:
             woken.register(self._wake, selectors.EVENT_READ)
             while not self._is_closing:
@@ -106,10 +107,10 @@ class KeeperLink:
                 except NoKeeper as error:
                     self._say_trouble(str(error))
                 if self._is_listed:
-                    pause_s = PAUSE_FIRST_S
+                    pause_s = PAUSE.first_s
                 elif not self._is_closing:
                     woken.select(pause_s)
-                    pause_s = min(pause_s * 2, PAUSE_MOST_S)
+                    pause_s = PAUSE.after(pause_s)
 
     def _say_trouble(self, trouble: str) -> None:
         if trouble != self.trouble:

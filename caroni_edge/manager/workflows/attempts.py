@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAY_MOST_S = 60.0
 AFTER_DECLINE_S = 1.0
-DOUBLINGS_MOST = 16
 
 
 class Attempts:
@@ -189,7 +189,7 @@ def _stale(agent: str, job: str) -> None:
 
 def _delay_s(first_s: float, tries: int) -> float:
     """Return how long to wait before the next attempt: doubling up to a minute, unless it begins with more."""
-    return min(first_s * 2.0 ** min(tries, DOUBLINGS_MOST), max(first_s, RETRY_DELAY_MOST_S))
+    return Backoff(first_s, max_s=max(first_s, RETRY_DELAY_MOST_S)).nth(tries)
 
 
 def _end(said: JobStatusUpdate, reason: str | None) -> JobEnd:

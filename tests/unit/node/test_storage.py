@@ -10,7 +10,7 @@ import pytest
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.messages import Frame, JobAccepted, JobDecline, JobKill, JobOffer, Presence
 from caroni_edge.storage.database import Database, StorageFailed, memory_database
-from caroni_edge.storage.trouble import PAUSE_MOST_S
+from caroni_edge.storage.trouble import PAUSE
 from tests.unit.node.bench import NodeBench
 
 OFFER = JobOffer(offer="offer0001", job_type="upper", serial=1)
@@ -175,7 +175,7 @@ def test_the_pause_grows_though_the_disk_works_in_between(bench: NodeBench) -> N
         set_broken(bench, False)
         reconnect(bench)
     assert bench.transport.pauses == [5.0, 10.0, 20.0]
-    bench.advance(PAUSE_MOST_S + 1)
+    bench.advance(PAUSE.max_s + 1)
     set_broken(bench, True)
     bench.send(OFFER)
     assert bench.transport.pauses[-1] == 5.0

@@ -1,6 +1,6 @@
 """What the agent offers, to whom, and what becomes of it."""
 
-from caroni_edge.agent.offers.offers import AGAIN_FIRST_S, VALID_FOR_S
+from caroni_edge.agent.offers.offers import AGAIN, VALID_FOR_S
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -102,7 +102,7 @@ def test_an_offer_that_was_not_filled_waits_for_the_demand_to_change() -> None:
     bench.outbox.take(JobAccepted)
     bench.outbox.take_all(JobStatusUpdate)
     bench.outbox.nothing_else()
-    bench.advance(AGAIN_FIRST_S)
+    bench.advance(AGAIN.first_s)
     bench.outbox.take(JobOffer)
 
 
@@ -152,7 +152,7 @@ def test_who_let_the_last_offer_run_out_gets_no_reservation_until_it_answers() -
     bench.outbox.take(JobOffer)
     bench.advance(VALID_FOR_S)
     bench.outbox.nothing_else()
-    bench.advance(AGAIN_FIRST_S)
+    bench.advance(AGAIN.first_s)
     again = bench.outbox.take(JobOffer)
     bench.want(manager="m2", ready=1)
     bench.outbox.take(JobOffer, "m2")
