@@ -7,13 +7,13 @@ from typing import Any
 
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems
 from caroni_edge.manager.templates.cwl import features
-from caroni_edge.manager.templates.cwl.extent import MOST_STEPS
+from caroni_edge.manager.templates.cwl.extent import STEPS_MAX
 from caroni_edge.manager.templates.cwl.features import Fields
-from caroni_edge.manager.templates.cwl.process import MOST_NESTED
+from caroni_edge.manager.templates.cwl.process import NESTED_MAX
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
 from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS
-from caroni_edge.manager.workflows.scatter import MOST_INSTANCES
+from caroni_edge.manager.workflows.scatter import INSTANCES_MAX
 from caroni_edge.protocol.messages import LONGEST_NAME, VALUES_LIMIT_BYTES
 from caroni_edge.values.types import SCALAR_NAMES
 
@@ -153,9 +153,9 @@ PLACES: Mapping[str, Keys] = {
 """Where expressions stand."""
 
 BOUNDS = (
-    ("steps of a template, those of a workflow counted for each step that runs it", MOST_STEPS),
-    ("workflows in each other", MOST_NESTED),
-    ("instances of a scattered step", MOST_INSTANCES),
+    ("steps of a template, those of a workflow counted for each step that runs it", STEPS_MAX),
+    ("workflows in each other", NESTED_MAX),
+    ("instances of a scattered step", INSTANCES_MAX),
     ("characters of a step's path, with its numbers", LONGEST_NAME),
     ("characters of an expression", LIMIT_CHARACTERS),
     ("bytes of JSON of a job's inputs, and of its outputs", VALUES_LIMIT_BYTES),

@@ -8,7 +8,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context, ManagerSettings
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, JobLogs
-from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.placing import Placing
 from caroni_edge.manager.offers.policy import First
@@ -49,14 +49,14 @@ class ManagerReactor:
     def __init__(self, context: Context, templates: Templates) -> None:
         """Put the parts together."""
         self._context, self._store = context, context.store
-        jobs = Jobs(context)
-        self._engine = Engine(context, jobs)
-        self._attempts = Attempts(context, self._engine, jobs)
+        orders = Orders(context)
+        self._engine = Engine(context, orders)
+        self._attempts = Attempts(context, self._engine, orders)
         self._demand = Demand(context)
         self._placing = Placing(context, First())
         self._stalls = Stalls(context, self._engine)
         self._fleet = Fleet(context, self._stalls, self._attempts)
-        self._reconciliation = Reconciliation(context, self._engine, self._attempts, jobs)
+        self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders)
         self._logs = JobLogs(context)
         self._triggers = Triggers(context, self._engine, templates)
         self._retention = Retention(context)

@@ -15,7 +15,7 @@ from caroni_edge.agent.store.offers import Offers as OfferRows
 from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
-from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
@@ -145,7 +145,7 @@ def closed_job_still_counts() -> Iterator[None]:
 @VARIANTS.add
 def second_completion_taken() -> Iterator[None]:
     """Another attempt of a completed step may complete it again, and nobody kills it."""
-    with instead(Jobs, "kill_others", _nothing):
+    with instead(Orders, "kill_others", _nothing):
         yield
 
 
@@ -153,12 +153,12 @@ def second_completion_taken() -> Iterator[None]:
 def other_attempts_not_killed() -> Iterator[None]:
     """The other attempts of a completed step are over for the manager, but their agents are not told."""
 
-    def close_only(jobs: Jobs, step: int, winner: str, at: Moment) -> None:
-        for job in jobs._store.jobs.open_of_step(step):
+    def close_only(orders: Orders, step: int, winner: str, at: Moment) -> None:
+        for job in orders._store.jobs.open_of_step(step):
             if job.job != winner:
-                jobs._store.jobs.close(job.job, JobEnd("killed", reason="another completed", ended=at.date))
+                orders._store.jobs.close(job.job, JobEnd("killed", reason="another completed", ended=at.date))
 
-    with instead(Jobs, "kill_others", close_only):
+    with instead(Orders, "kill_others", close_only):
         yield
 
 
@@ -226,7 +226,7 @@ def missing_jobs_never_were() -> Iterator[None]:
     """A job that its agent has lost is asked for anew as if it could not have begun."""
 
     def miss(reconciliation: Reconciliation, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
-        reconciliation._jobs.never_was(reconciliation._store.steps.by_id(job.step), job)
+        reconciliation._orders.never_was(reconciliation._store.steps.by_id(job.step), job)
 
     with instead(Reconciliation, "_miss", miss):
         yield

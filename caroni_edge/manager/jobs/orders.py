@@ -17,7 +17,7 @@ from caroni_edge.protocol.messages import JobDataReady, JobKill
 log = logging.getLogger(__name__)
 
 
-class Jobs:
+class Orders:
     """What is said to agents about jobs that they hold."""
 
     def __init__(self, context: Context) -> None:

@@ -17,7 +17,7 @@ NEWCOMER_S = 1.0
 """A demand that stands is said to new agents, at most so often: a broker may keep from them what is retained."""
 COUNT_LIMIT = 1000
 """A demand greater than this is said as this: nobody could take more at once."""
-SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MOST_S = 20, 0.001, 5.0
+SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MAX_S = 20, 0.001, 5.0
 
 
 class Counts(NamedTuple):
@@ -129,7 +129,7 @@ class Demand:
         )
 
     def _request(self, job_type: str, serial: int, counts: Counts) -> JobFulfillmentRequest:
-        agents = self._store.agents.count_serving(job_type, round(SPREAD_MOST_S / SPREAD_PER_AGENT_S))
+        agents = self._store.agents.count_serving(job_type, round(SPREAD_MAX_S / SPREAD_PER_AGENT_S))
         spread_s = agents * SPREAD_PER_AGENT_S if agents > SPREAD_FROM_AGENTS else 0.0
         return JobFulfillmentRequest(serial=serial, spread=spread_s, **counts._asdict())
 

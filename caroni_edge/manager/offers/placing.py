@@ -91,7 +91,7 @@ class Placing:
         # As many other steps may want an agent in a moment: agents must not take them for those that they have got.
         self._store.demands.renew(offer.job_type)
         self._context.wanted.add(offer.job_type)
-        self._context.growing.update(step.parent for step, _ in steps if step.nth is not None)
+        self._context.growing.update(step.parent for step, _ in steps if step.scatter_index is not None)
         return len(steps)
 
     def _place(self, steps: list[WantedStep], offer: OfferRow, at: Moment) -> list[Placement]:
@@ -100,7 +100,7 @@ class Placing:
         for step, workflow in steps:
             status = advance(STEP, step.status, StepEvent.PLACED)
             assert status is not None
-            job, attempt, ready = self._context.chance.new_id(), step.attempt + 1, not step.missing
+            job, attempt, ready = self._context.chance.new_id(), step.attempt + 1, not step.deps_left
             attempts.append((status, job, attempt, step.id))
             word = "queued" if ready else "pending"
             jobs.append((job, step.id, attempt, offer.agent, word, ready, bool(offer.repeat), at.date))

@@ -11,7 +11,7 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import STEP, StepEvent
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
@@ -30,9 +30,9 @@ LIVE = ("pending", "queued", "running")
 class Reconciliation:
     """Asks agents for their jobs, and brings ours to what they say. It may happen twice: all of it is repeatable."""
 
-    def __init__(self, context: Context, engine: Engine, attempts: Attempts, jobs: Jobs) -> None:
+    def __init__(self, context: Context, engine: Engine, attempts: Attempts, orders: Orders) -> None:
         """Decide with what is in `context`."""
-        self._context, self._engine, self._attempts, self._jobs = context, engine, attempts, jobs
+        self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
         self._store = context.store
 
     def on_start(self, at: Moment) -> None:
@@ -94,7 +94,7 @@ class Reconciliation:
         if job.begun or (job.data_sent and not is_same_database):
             self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
         else:
-            self._jobs.never_was(self._store.steps.by_id(job.step), job)
+            self._orders.never_was(self._store.steps.by_id(job.step), job)
 
     def _adopt(self, agent: str, here: JobHere, at: Moment) -> JobRow | None:
         """Take over a job that we have forgotten, for a step with the same inputs of which we know none begun."""
@@ -116,7 +116,7 @@ class Reconciliation:
         return self._store.jobs.by_id(here.job)
 
     def _is_for(self, here: JobHere, step: StepRow) -> bool:
-        if here.status not in (*LIVE, "completed") or step.missing or step.job_type != here.job_type:
+        if here.status not in (*LIVE, "completed") or step.deps_left or step.job_type != here.job_type:
             return False
         if any(job.begun for job in self._store.jobs.open_of_step(step.id)):
             return False
@@ -125,10 +125,10 @@ class Reconciliation:
     def _free(self, step: StepRow) -> StepRow:
         """Take the job of a step back, of which we do not know that it has begun: another one has."""
         status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
-        job = self._jobs.present(step)
+        job = self._orders.present(step)
         if status is None or job is None:
             return step
-        self._jobs.withdraw(step, job, status, "another attempt of the step was found")
+        self._orders.withdraw(step, job, status, "another attempt of the step was found")
         return self._store.steps.by_id(step.id)
 
 

@@ -1,4 +1,4 @@
-"""Gates: limits of how much of a workflow is begun at a time, and how much that is now."""
+"""Gates: how much of a workflow may be begun at a time, and how much that is now."""
 
 import sqlite3
 from typing import NamedTuple
@@ -10,7 +10,7 @@ ADD_INSIDE = "UPDATE gates SET inside = inside + ? WHERE id = ?"
 
 
 class Gate(NamedTuple):
-    """A limit of a workflow: `parallel` may be inside at most, `inside` are."""
+    """A gate of a workflow: `parallel` steps may be inside at most, `inside` are."""
 
     id: int
     parallel: int

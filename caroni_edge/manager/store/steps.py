@@ -34,7 +34,7 @@ FAIL = "UPDATE steps SET status = ?, job = NULL, tries = ?, retry_due = NULL, he
 COMPLETE = """
     UPDATE steps SET status = ?, job = ?, outputs = ?, reason = ?, late = 0, retry_due = NULL, held = NULL
     WHERE id = ?"""
-SET_MISSING = "UPDATE steps SET missing = ? WHERE id = ?"
+SET_DEPS_LEFT = "UPDATE steps SET missing = ? WHERE id = ?"
 SET_INPUTS = "UPDATE steps SET inputs = ? WHERE id = ?"
 BEGIN_JOB = "UPDATE steps SET status = ?, late = 0, gate = NULL, inputs = ?, agents = ? WHERE id = ?"
 BEGIN_PARTS = """
@@ -77,19 +77,19 @@ class StepRow:
         path: Its name for people, unique in the workflow, as in `outer[3]/inner`.
         name: The way to it in the plan, as in `outer/inner`.
         job_type: Empty where it has parts instead: instances, or the steps of a nested workflow.
-        missing: How many steps it still waits for.
+        deps_left: How many steps it still waits for (column `missing`).
         job: The present attempt.
         attempt: Number of the last attempt.
         tries: Attempts used up since the beginning or the last `retry`.
         parent: What it is a part of; 0 for the workflow itself.
-        nth: Which instance of its parent it is; None for none.
-        late: Agents are not asked for it yet: it waits for its data, or for its turn.
+        scatter_index: Which instance of its parent it is, from 0; None for none (column `nth`).
+        deferred: Agents are not asked for it yet: it waits for its data, or for its turn (column `late`).
         parts: How many it has; None before it begins, and where it is a job.
         made: How many of its instances have been made.
         parts_left: How many of its parts have not completed.
         agents: Who may take it, as a JSON list; None for anyone.
-        gates_passed: How many of its limits it counts in.
-        gate: The limit at which it waits.
+        gates_passed: How many of its gates it counts in.
+        gate: The gate at which it waits.
     """
 
     id: int
@@ -99,14 +99,14 @@ class StepRow:
     job_type: str
     status: Step
     priority: int
-    missing: int
+    deps_left: int
     inputs: str
     job: str | None = None
     attempt: int = 0
     tries: int = 0
     parent: int = 0
-    nth: int | None = None
-    late: int = 0
+    scatter_index: int | None = None
+    deferred: int = 0
     parts: int | None = None
     made: int = 0
     parts_left: int = 0
@@ -124,8 +124,8 @@ class Steps:
 
     def add(self, row: StepRow) -> StepRow:
         """Add a step, and return it with its id (that of `row` does not count)."""
-        facts = (row.workflow, row.path, row.name, row.job_type, row.status, row.priority, row.missing, row.inputs)
-        step = self._conn.execute(ADD, (*facts, row.parent, row.nth, row.late, row.agents)).lastrowid
+        facts = (row.workflow, row.path, row.name, row.job_type, row.status, row.priority, row.deps_left, row.inputs)
+        step = self._conn.execute(ADD, (*facts, row.parent, row.scatter_index, row.deferred, row.agents)).lastrowid
         assert step is not None
         return replace(row, id=step)
 
@@ -157,9 +157,9 @@ class Steps:
 
     # A step begins
 
-    def set_missing(self, step: int, missing: int) -> None:
+    def set_deps_left(self, step: int, deps_left: int) -> None:
         """Note how many steps a step still waits for."""
-        self._conn.execute(SET_MISSING, (missing, step))
+        self._conn.execute(SET_DEPS_LEFT, (deps_left, step))
 
     def set_inputs(self, step: int, inputs: str) -> None:
         """Keep what a step is given."""
@@ -174,11 +174,11 @@ class Steps:
         self._conn.execute(BEGIN_PARTS, (status, inputs, parts, parts, made, step))
 
     def wait_at(self, step: int, gate: int | None, passed: int) -> None:
-        """Note at which limit a step waits (None: at none), and how many it counts in."""
+        """Note at which gate a step waits (None: at none), and how many it counts in."""
         self._conn.execute(WAIT_AT, (gate, passed, step))
 
     def first_at(self, gate: int) -> StepRow | None:
-        """Return the step that waits at a limit longest."""
+        """Return the step that waits at a gate longest."""
         found = self._conn.execute(FIRST_AT, (gate,)).fetchone()
         return row_of(found) if found else None
 

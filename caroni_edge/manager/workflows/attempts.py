@@ -15,7 +15,7 @@ from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, Workflow, WorkflowEvent
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
@@ -26,16 +26,16 @@ from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
 
-RETRY_DELAY_MOST_S = 60.0
+RETRY_DELAY_MAX_S = 60.0
 AFTER_DECLINE_S = 1.0
 
 
 class Attempts:
     """Jobs, from their acceptance to their end."""
 
-    def __init__(self, context: Context, engine: Engine, jobs: Jobs) -> None:
+    def __init__(self, context: Context, engine: Engine, orders: Orders) -> None:
         """Decide with what is in `context`."""
-        self._context, self._engine, self._jobs = context, engine, jobs
+        self._context, self._engine, self._orders = context, engine, orders
         self._store = context.store
 
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
@@ -52,7 +52,7 @@ class Attempts:
         if message.final or job.begun:
             self.fail(job, JobEnd("failed", reason=f"declined: {message.reason}", ended=at.date), at)
         else:
-            self._jobs.never_was(self._store.steps.by_id(job.step), job, due=at.now + AFTER_DECLINE_S)
+            self._orders.never_was(self._store.steps.by_id(job.step), job, due=at.now + AFTER_DECLINE_S)
 
     def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
         """Take the state of a job; an older one than we have changes nothing."""
@@ -95,8 +95,8 @@ class Attempts:
             reason = "its step has another attempt, or wants none"
             self._context.outbox.put(job.agent, JobKill(job=job.job, reason=reason))
             self.abandon(job, reason, at)
-        elif not step.missing:
-            self._jobs.send_data(step, msgspec.json.decode(step.inputs))
+        elif not step.deps_left:
+            self._orders.send_data(step, msgspec.json.decode(step.inputs))
 
     def fail(self, job: JobRow, end: JobEnd, at: Moment) -> None:
         """An attempt has ended without a result."""
@@ -113,7 +113,7 @@ class Attempts:
         """The agent of an open job has been silent for too long: ask anew, but keep its result if it comes first."""
         step = self._store.steps.by_id(job.step)
         if not job.data_sent:
-            self._jobs.take_back(step, job, reason)
+            self._orders.take_back(step, job, reason)
             return
         self._store.jobs.lose(job.job, reason)
         if step.job == job.job:
@@ -125,7 +125,7 @@ class Attempts:
         if job.data_sent:
             self.fail(job, JobEnd("failed", begun=True, reason=reason, ended=at.date), at)
         else:
-            self._jobs.never_was(self._store.steps.by_id(job.step), job)
+            self._orders.never_was(self._store.steps.by_id(job.step), job)
 
     def reject(self, agent: str, jobs: Iterable[str], reason: str, at: Moment) -> None:
         """A message about these jobs could not be handled, here or there: these attempts end as failed."""
@@ -169,7 +169,7 @@ class Attempts:
         if advance(STEP, step.status, StepEvent.JOB_COMPLETED) is None:
             _stale(job.agent, job.job)
             return
-        self._jobs.kill_others(step.id, job.job, at)
+        self._orders.kill_others(step.id, job.job, at)
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("step completed", extra={"action": "step_completed", **ids})
         self._engine.complete_step(row, step, job, outputs, at)
@@ -189,7 +189,7 @@ def _stale(agent: str, job: str) -> None:
 
 def _delay_s(first_s: float, tries: int) -> float:
     """Return how long to wait before the next attempt: doubling up to a minute, unless it begins with more."""
-    return Backoff(first_s, max_s=max(first_s, RETRY_DELAY_MOST_S)).nth(tries)
+    return Backoff(first_s, max_s=max(first_s, RETRY_DELAY_MAX_S)).nth(tries)
 
 
 def _end(said: JobStatusUpdate, reason: str | None) -> JobEnd:

@@ -17,7 +17,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, Step, StepEvent, Workflow, WorkflowEvent
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
@@ -25,7 +25,7 @@ from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
-from caroni_edge.manager.workflows.instances import Course, Done, Instances, PartsDone, Ready, What, Wrong
+from caroni_edge.manager.workflows.instances import Done, Instances, PartsDone, Propagation, Ready, StepFailed, WorkItem
 from caroni_edge.values.json import as_text
 from caroni_edge.values.parsing import parse_type
 
@@ -40,11 +40,11 @@ GROWTHS_AT_ONCE = 4
 class Engine:
     """Workflows and steps, without their attempts."""
 
-    def __init__(self, context: Context, jobs: Jobs) -> None:
+    def __init__(self, context: Context, orders: Orders) -> None:
         """Decide with what is in `context`."""
-        self._context, self._jobs = context, jobs
+        self._context, self._orders = context, orders
         self._store = context.store
-        self._instances = Instances(context, jobs)
+        self._instances = Instances(context, orders)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
     # A workflow begins
@@ -55,10 +55,10 @@ class Engine:
         row = self.apply(row, WorkflowEvent.STEPS_MADE) or row
         self._say_started(row, at)
         log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
-        course = Course(row, plan, at)
-        self._follow(course, self._instances.open(course, None, dict(inputs)))
+        propagation = Propagation(row, plan, at)
+        self._follow(propagation, self._instances.open(propagation, None, dict(inputs)))
         if not plan.steps:
-            self._complete(course)
+            self._complete(propagation)
 
     def _say_started(self, row: WorkflowRow, at: Moment) -> None:
         event = self._context.events.workflow("caroni.workflow.started", row, at.date, status=row.status)
@@ -66,34 +66,34 @@ class Engine:
 
     # It goes on
 
-    def _follow(self, course: Course, first: Iterable[What]) -> None:
+    def _follow(self, propagation: Propagation, first: Iterable[WorkItem]) -> None:
         """Do what is to be done, and what follows from that."""
         todo = deque(first)
         while todo:
-            following: list[What] = []
+            following: list[WorkItem] = []
             match todo.popleft():
-                case Ready(step) if course.goes_on:
-                    following = self._instances.ready(course, step)
+                case Ready(step) if propagation.goes_on:
+                    following = self._instances.ready(propagation, step)
                 case Done() as done:
-                    following = self._done(course, done)
+                    following = self._done(propagation, done)
                 case PartsDone(step_id):
-                    following = self._parts_done(course, self._store.steps.by_id(step_id))
-                case Wrong(step, reason):
-                    self.fail_step(course.row, step, reason, course.at, event=StepEvent.VALUES_UNFIT)
-                    course.row = self._store.workflows.by_seq(course.row.seq)
+                    following = self._parts_done(propagation, self._store.steps.by_id(step_id))
+                case StepFailed(step, reason):
+                    self.fail_step(propagation.row, step, reason, propagation.at, event=StepEvent.VALUES_UNFIT)
+                    propagation.row = self._store.workflows.by_seq(propagation.row.seq)
             todo.extendleft(reversed(following))
 
     def complete_step(
         self, row: WorkflowRow, step: StepRow, job: JobRow, outputs: Mapping[str, Any], at: Moment
     ) -> None:
         """Keep the result of a job, let it flow, and end the workflow when it was the last."""
-        course = Course(row, self.plan(row.plan), at)
-        kept = {name: outputs.get(name) for name in course.plan.step_at(step.name).outputs}
+        propagation = Propagation(row, self.plan(row.plan), at)
+        kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
         if step.status is Step.FULFILLING:
             self._context.wanted.add(step.job_type)
-        self._follow(course, [Done(step, kept, job)])
+        self._follow(propagation, [Done(step, kept, job)])
 
-    def _done(self, course: Course, done: Done) -> list[What]:
+    def _done(self, propagation: Propagation, done: Done) -> list[WorkItem]:
         step, job = done.step, done.job
         event = StepEvent.JOB_COMPLETED if job else StepEvent.SKIPPED if done.reason else StepEvent.PARTS_COMPLETED
         status = advance(STEP, step.status, event)
@@ -101,20 +101,20 @@ class Engine:
         self._store.steps.complete(step.id, status, job and job.job, as_text(done.outputs), done.reason)
         ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt} if job else {}
         facts = {"status": status, "reason": done.reason, "outputs": done.outputs, **ids}
-        self._context.events.step("caroni.step.completed", course.row, step.path, course.at.date, **facts)
+        self._context.events.step("caroni.step.completed", propagation.row, step.path, propagation.at.date, **facts)
         if step.agents:
             self._store.wanted.unbind([step.id])
-        follow = self._leave(course, step) if step.gates_passed else []
-        if step.nth is not None:
+        follow = self._leave(propagation, step) if step.gates_passed else []
+        if step.scatter_index is not None:
             self._context.growing.add(step.parent)
         else:
-            course.outputs[step.path] = done.outputs
-            follow += self._feed(course, step)
+            propagation.outputs[step.path] = done.outputs
+            follow += self._feed(propagation, step)
         left = self._count_off(step)
         if left == 0 and step.parent:
             follow.append(PartsDone(step.parent))
-        elif left == 0 and course.goes_on:
-            self._complete(course)
+        elif left == 0 and propagation.goes_on:
+            self._complete(propagation)
         return follow
 
     def _count_off(self, step: StepRow) -> int:
@@ -122,37 +122,41 @@ class Engine:
             return self._store.steps.part_completed(step.parent)
         return self._store.workflows.step_completed(step.workflow)
 
-    def _feed(self, course: Course, giver: StepRow) -> list[What]:
+    def _feed(self, propagation: Propagation, giver: StepRow) -> list[WorkItem]:
         """Tell the steps that take outputs of one that they are there; return those that wait for nothing more."""
         prefix, (outer, _, name) = prefix_of(giver.path), giver.name.rpartition("/")
-        follow: list[What] = []
-        for taker in course.plan.workflow_at(outer).dependents[name]:
-            step = self._step(course.row, prefix + taker)
-            step = replace(step, missing=step.missing - 1)
-            self._store.steps.set_missing(step.id, step.missing)
-            if not step.missing:
+        follow: list[WorkItem] = []
+        for taker in propagation.plan.workflow_at(outer).dependents[name]:
+            step = self._step(propagation.row, prefix + taker)
+            step = replace(step, deps_left=step.deps_left - 1)
+            self._store.steps.set_deps_left(step.id, step.deps_left)
+            if not step.deps_left:
                 follow.append(Ready(step))
         return follow
 
-    def _leave(self, course: Course, step: StepRow) -> list[What]:
-        """A step counts in its limits no longer: others may begin."""
-        gates = gates_of(course.plan, step.name)
-        self._instances.limits.leave(step, gates)
-        return self._admit(course, gates) if course.goes_on else []
+    def _leave(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
+        """A step counts in its gates no longer: others may begin."""
+        gates = gates_of(propagation.plan, step.name)
+        self._instances.admission.leave(step, gates)
+        return self._admit(propagation, gates) if propagation.goes_on else []
 
-    def _admit(self, course: Course, gates: Iterable[tuple[str, int]]) -> list[What]:
-        admitted = self._instances.limits.admitted(course.row.seq, tuple(gates))
-        return [what for step in admitted for what in self._instances.ready(course, step)]
+    def _admit(self, propagation: Propagation, gates: Iterable[tuple[str, int]]) -> list[WorkItem]:
+        admitted = self._instances.admission.admitted(propagation.row.seq, tuple(gates))
+        return [item for step in admitted for item in self._instances.ready(propagation, step)]
 
-    def _parts_done(self, course: Course, step: StepRow) -> list[What]:
+    def _parts_done(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
         """Put together what the parts of a step gave."""
-        plan_step = course.plan.step_at(step.name)
-        if plan_step.scatter and step.nth is None:
+        plan_step = propagation.plan.step_at(step.name)
+        if plan_step.scatter and step.scatter_index is None:
             return [Done(step, self._instances.gathered(step, plan_step))]
         try:
-            return [Done(step, self._outputs(course, course.plan.workflow_at(step.name), step.id, f"{step.path}/"))]
+            return [
+                Done(
+                    step, self._outputs(propagation, propagation.plan.workflow_at(step.name), step.id, f"{step.path}/")
+                )
+            ]
         except Unfit as unfit:
-            return [Wrong(step, str(unfit))]
+            return [StepFailed(step, str(unfit))]
 
     def settle(self, at: Moment) -> None:
         """Make more instances where agents have taken those that there were."""
@@ -162,17 +166,17 @@ class Engine:
             if row.status in ENDED or step.status is not Step.RUNNING:
                 self._context.growing.discard(step_id)
                 continue
-            course = Course(row, self.plan(row.plan), at)
-            self._follow(course, self._instances.grow(course, step))
+            propagation = Propagation(row, self.plan(row.plan), at)
+            self._follow(propagation, self._instances.grow(propagation, step))
 
     def find(self, row: WorkflowRow, path: str, at: Moment) -> StepRow | None:
         """Return a step that is known elsewhere; instances on the way to it that are not made here yet are made."""
         if row.status not in ENDED:
             for index in _INDEX.finditer(path):
-                step, nth = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
-                while step and step.parts and step.status is Step.RUNNING and step.made <= nth < step.parts:
-                    course = Course(row, self.plan(row.plan), at)
-                    self._follow(course, self._instances.grow(course, step, is_wanted=True))
+                step, named_index = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
+                while step and step.parts and step.status is Step.RUNNING and step.made <= named_index < step.parts:
+                    propagation = Propagation(row, self.plan(row.plan), at)
+                    self._follow(propagation, self._instances.grow(propagation, step, is_wanted=True))
                     step = self._store.steps.by_id(step.id)
         return self._store.steps.by_path(row.seq, path)
 
@@ -191,21 +195,21 @@ class Engine:
 
     # A workflow ends
 
-    def _complete(self, course: Course) -> None:
+    def _complete(self, propagation: Propagation) -> None:
         try:
-            outputs = self._outputs(course, course.plan, 0, "")
+            outputs = self._outputs(propagation, propagation.plan, 0, "")
         except Unfit as unfit:
-            self._fail(course.row, str(unfit), course.at)
+            self._fail(propagation.row, str(unfit), propagation.at)
         else:
-            self._end(course.row, WorkflowEvent.ALL_STEPS_COMPLETED, course.at, outputs=outputs)
+            self._end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
 
-    def _outputs(self, course: Course, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
+    def _outputs(self, propagation: Propagation, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
         """Return what a workflow, maybe nested, gives.
 
         Raises:
             Unfit: It is not what the template says.
         """
-        look = partial(self._instances.look, course, parent, prefix)
+        look = partial(self._instances.look, propagation, parent, prefix)
         outputs = {}
         for each in plan.outputs:
             try:
@@ -240,8 +244,8 @@ class Engine:
         """
         status = advance(STEP, step.status, event)
         assert status is not None
-        if (job := self._jobs.present(step)) and not job.data_sent:
-            self._jobs.withdraw(step, job, status, reason)
+        if (job := self._orders.present(step)) and not job.data_sent:
+            self._orders.withdraw(step, job, status, reason)
         self._store.steps.fail(step.id, status, tries=tries, reason=reason)
         if step.status is not Step.CREATED and step.job_type:
             self._context.wanted.add(step.job_type)
@@ -253,9 +257,9 @@ class Engine:
             return
         aside = _state_after(StepEvent.SET_ASIDE)
         for step in self._store.steps.of_workflow(row.seq, as_text([Step.FULFILLED])):
-            job = self._jobs.present(step)
+            job = self._orders.present(step)
             if job is not None and not job.begun:
-                self._jobs.withdraw(step, job, aside, "the workflow has failed")
+                self._orders.withdraw(step, job, aside, "the workflow has failed")
         self._context.wanted |= self._store.steps.stop(row.seq, aside, as_text([Step.FULFILLING]))
 
     def set_aside(self, step: StepRow) -> None:
@@ -268,7 +272,7 @@ class Engine:
         """End a workflow at somebody's wish; return whether its state allowed it."""
         if not self._end(row, WorkflowEvent.CANCEL, at):
             return False
-        self._jobs.kill_all(row.seq, "the workflow was cancelled", at)
+        self._orders.kill_all(row.seq, "the workflow was cancelled", at)
         event = StepEvent.CANCEL
         self._context.wanted |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
         return True
@@ -284,21 +288,21 @@ class Engine:
         row = replace(row, status=status)
         self._say_started(row, at)
         log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
-        self._begin_again(Course(row, self.plan(row.plan), at))
+        self._begin_again(Propagation(row, self.plan(row.plan), at))
         return True
 
-    def _begin_again(self, course: Course) -> None:
+    def _begin_again(self, propagation: Propagation) -> None:
         """Let the steps of a workflow that failed go on from where they are."""
-        steps, seq = self._store.steps, course.row.seq
+        steps, seq = self._store.steps, propagation.row.seq
         steps.look_at_again(seq, _state_after(StepEvent.LOOKED_AT_AGAIN))
         self._context.wanted |= steps.want(seq, _state_after(StepEvent.WANTED), _states_before(StepEvent.WANTED))
         self._context.growing |= steps.growing(seq)
-        follow: list[What] = [Ready(step) for step in steps.ready(seq)]
+        follow: list[WorkItem] = [Ready(step) for step in steps.ready(seq)]
         follow += [PartsDone(step) for step in steps.go_on(seq, _state_after(StepEvent.GOES_ON))]
-        self._follow(course, follow)
-        self._follow(course, self._admit(course, self._store.gates.of_workflow(seq)))
-        if course.goes_on and course.row.steps_left == 0:
-            self._complete(course)
+        self._follow(propagation, follow)
+        self._follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
+        if propagation.goes_on and propagation.row.steps_left == 0:
+            self._complete(propagation)
 
     # States
 

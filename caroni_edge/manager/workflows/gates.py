@@ -1,7 +1,7 @@
-"""Limits (`caroni:Limit`): how much of a workflow is begun at a time.
+"""Gates: how much of a workflow is begun at a time. A template asks for one by the hint `caroni:Limit`.
 
-A limit is a gate. A step that is ready goes through all of its gates, its own first, then those of the workflows around
-it; it counts in each until it has ended, through all of its attempts. Who finds a gate full waits there.
+A step that is ready goes through all of its gates, its own first, then those of the workflows around it; it counts in
+each until it has ended, through all of its attempts. A step that finds a gate full waits there.
 """
 
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.templates.plan import Plan
 
-Gates = tuple[tuple[str, int], ...]
-"""Key and number of each gate of a step."""
+GatesOfStep = tuple[tuple[str, int], ...]
+"""Key of each gate of a step, and how many steps may be inside it at a time; in the order in which it is entered."""
 
 
-def gates_of(plan: Plan, name: str) -> Gates:
+def gates_of(plan: Plan, name: str) -> GatesOfStep:
     """Return the gates of a step of a plan, named by the way to it: a workflow's own count its jobs alone."""
     step = plan.step_at(name)
     own = ((name, step.parallel),) if step.parallel is not None else ()
@@ -30,14 +30,14 @@ def _around(plan: Plan, name: str) -> Iterator[tuple[str, int]]:
         yield from _around(plan, outer)
 
 
-class Limits:
-    """Lets steps through."""
+class Admission:
+    """Lets steps through their gates, and counts how many are inside."""
 
     def __init__(self, store: Store) -> None:
         """Keep what is inside in `store`."""
         self._store = store
 
-    def enter(self, step: StepRow, gates: Gates) -> bool:
+    def enter(self, step: StepRow, gates: GatesOfStep) -> bool:
         """Let a step through its gates; return whether it has passed them all, or else it waits."""
         for passed, (key, parallel) in list(enumerate(gates))[step.gates_passed :]:
             gate = self._store.gates.know(step.workflow, key, parallel)
@@ -49,12 +49,12 @@ class Limits:
             self._store.steps.wait_at(step.id, None, len(gates))
         return True
 
-    def leave(self, step: StepRow, gates: Gates) -> None:
+    def leave(self, step: StepRow, gates: GatesOfStep) -> None:
         """A step has ended, and counts no longer."""
         for key, parallel in gates[: step.gates_passed]:
             self._store.gates.add_inside(self._store.gates.know(step.workflow, key, parallel).id, -1)
 
-    def admitted(self, workflow: int, gates: Gates) -> Iterator[StepRow]:
+    def admitted(self, workflow: int, gates: GatesOfStep) -> Iterator[StepRow]:
         """Return, one after the other, the steps for which there is room at these gates now; each must enter."""
         for key, parallel in reversed(gates):
             while (gate := self._store.gates.know(workflow, key, parallel)).inside < gate.parallel:

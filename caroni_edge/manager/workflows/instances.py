@@ -13,14 +13,14 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.jobs.orders import Jobs
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, Step, StepEvent
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
 from caroni_edge.manager.workflows import scatter
-from caroni_edge.manager.workflows.gates import Limits, gates_of
+from caroni_edge.manager.workflows.gates import Admission, gates_of
 from caroni_edge.manager.workflows.inputs import (
     Begin,
     Unfit,
@@ -59,20 +59,20 @@ class PartsDone(NamedTuple):
     step: int
 
 
-class Wrong(NamedTuple):
+class StepFailed(NamedTuple):
     """A step cannot go on, for a reason that another attempt would not mend."""
 
     step: StepRow
     reason: str
 
 
-What = Ready | Done | PartsDone | Wrong
-"""What is to be done next."""
+WorkItem = Ready | Done | PartsDone | StepFailed
+"""One thing to be done, or done already and to be followed up: `Engine` works them off as a list."""
 
 
 @dataclass
-class Course:
-    """A workflow, while what follows from one thing is worked out.
+class Propagation:
+    """What follows in a workflow from one thing that has happened, while it is worked out.
 
     Attributes:
         row: The workflow as it is now.
@@ -97,48 +97,50 @@ class Course:
 class Instances:
     """Makes steps, and begins them."""
 
-    def __init__(self, context: Context, jobs: Jobs) -> None:
+    def __init__(self, context: Context, orders: Orders) -> None:
         """Decide with what is in `context`."""
-        self._context, self._jobs = context, jobs
+        self._context, self._orders = context, orders
         self._store = context.store
-        self.limits = Limits(context.store)
+        self.admission = Admission(context.store)
 
-    def open(self, course: Course, parent: StepRow | None, inputs: dict[str, Any]) -> list[What]:
+    def open(self, propagation: Propagation, parent: StepRow | None, inputs: dict[str, Any]) -> list[WorkItem]:
         """Make the steps of a workflow, or (`parent`) of one that is nested in it."""
-        course.inputs[parent.id if parent else 0] = inputs
-        plan = course.plan.workflow_at(parent.name if parent else "")
-        return [what for step in plan.steps for what in self._make(course, parent, step, inputs)]
+        propagation.inputs[parent.id if parent else 0] = inputs
+        plan = propagation.plan.workflow_at(parent.name if parent else "")
+        return [item for step in plan.steps for item in self._make(propagation, parent, step, inputs)]
 
-    def _make(self, course: Course, parent: StepRow | None, step: PlanStep, inputs: dict[str, Any]) -> list[What]:
+    def _make(
+        self, propagation: Propagation, parent: StepRow | None, step: PlanStep, inputs: dict[str, Any]
+    ) -> list[WorkItem]:
         """Make a step; return what is to be done about it now."""
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
-        missing, is_late = len(step.waits_for), _is_late(course.plan, name)
-        asked_ahead = bool(missing) and not is_late
+        deps_left, is_deferred = len(step.waits_for), _is_deferred(propagation.plan, name)
+        asked_ahead = bool(deps_left) and not is_deferred
         agents = as_text(sorted(step.agents)) if step.agents and asked_ahead else None
         known = known_inputs(step, inputs) if asked_ahead else {}
         row = self._store.steps.add(
             StepRow(
                 id=0,
-                workflow=course.row.seq,
+                workflow=propagation.row.seq,
                 path=path,
                 name=name,
                 job_type=step.job_type if not step.scatter else "",
                 status=_after(Step.CREATED, StepEvent.WANTED) if asked_ahead else Step.CREATED,
-                priority=course.row.priority,
-                missing=missing,
+                priority=propagation.row.priority,
+                deps_left=deps_left,
                 inputs=as_text(known),
                 parent=parent.id if parent else 0,
-                nth=None,
-                late=not asked_ahead,
+                scatter_index=None,
+                deferred=not asked_ahead,
                 agents=agents,
             ),
         )
-        if not missing:
+        if not deps_left:
             return [Ready(row)]
         if asked_ahead:
             self._want(row)
         words = inputs_misfit(step, known)
-        return [Wrong(row, words)] if words else []
+        return [StepFailed(row, words)] if words else []
 
     def _want(self, step: StepRow) -> None:
         self._context.wanted.add(step.job_type)
@@ -147,25 +149,29 @@ class Instances:
 
     # A step begins
 
-    def ready(self, course: Course, step: StepRow) -> list[What]:
+    def ready(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
         """Begin a step that waits for nothing any more."""
-        plan_step = course.plan.step_at(step.name)
+        plan_step = propagation.plan.step_at(step.name)
         try:
-            if plan_step.scatter and step.nth is None:
-                return self._begin_scatter(step, plan_step, self._collected(course, step, plan_step))
-            given = self._collected(course, step, plan_step) if step.nth is None else msgspec.json.decode(step.inputs)
-            return self._begin(course, step, plan_step, begin(plan_step, given))
+            if plan_step.scatter and step.scatter_index is None:
+                return self._begin_scatter(step, plan_step, self._collected(propagation, step, plan_step))
+            given = (
+                self._collected(propagation, step, plan_step)
+                if step.scatter_index is None
+                else msgspec.json.decode(step.inputs)
+            )
+            return self._begin(propagation, step, plan_step, begin(plan_step, given))
         except (Unfit, scatter.NotScattered) as problem:
-            return [Wrong(step, str(problem))]
+            return [StepFailed(step, str(problem))]
 
-    def _begin(self, course: Course, step: StepRow, plan_step: PlanStep, how: Begin) -> list[What]:
+    def _begin(self, propagation: Propagation, step: StepRow, plan_step: PlanStep, how: Begin) -> list[WorkItem]:
         if how.is_skipped:
             return [Done(step, dict.fromkeys(plan_step.outputs), reason=f"skipped: {plan_step.when} is false")]
         inputs = _inputs_of_workflow(plan_step.workflow, how.inputs) if plan_step.workflow else how.inputs
-        if step.late and not self.limits.enter(step, gates_of(course.plan, step.name)):
+        if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):
             return []
         if plan_step.workflow:
-            return self._begin_workflow(course, step, plan_step.workflow, inputs)
+            return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
         if step.status is Step.CREATED:
             status = _after(step.status, StepEvent.WANTED)
             step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
@@ -174,25 +180,27 @@ class Instances:
         else:
             self._store.steps.set_inputs(step.id, as_text(inputs))
             self._context.wanted.add(step.job_type)
-            self._jobs.send_data(step, inputs)
+            self._orders.send_data(step, inputs)
         return []
 
-    def _begin_workflow(self, course: Course, step: StepRow, workflow: Plan, inputs: dict[str, Any]) -> list[What]:
+    def _begin_workflow(
+        self, propagation: Propagation, step: StepRow, workflow: Plan, inputs: dict[str, Any]
+    ) -> list[WorkItem]:
         status, parts = _after(step.status, StepEvent.BEGUN), len(workflow.steps)
         self._store.steps.begin_parts(step.id, status, as_text(inputs), parts, made=parts)
-        return self.open(course, step, inputs) if parts else [PartsDone(step.id)]
+        return self.open(propagation, step, inputs) if parts else [PartsDone(step.id)]
 
-    def _begin_scatter(self, step: StepRow, plan_step: PlanStep, given: dict[str, Any]) -> list[What]:
+    def _begin_scatter(self, step: StepRow, plan_step: PlanStep, given: dict[str, Any]) -> list[WorkItem]:
         parts = scatter.count(scatter.dimensions(plan_step, given))
         self._store.steps.begin_parts(step.id, _after(step.status, StepEvent.BEGUN), "{}", parts, made=0)
         self._store.steps.scatter(step.id, as_text(given))
         self._context.growing.add(step.id)
         return [] if parts else [PartsDone(step.id)]
 
-    def grow(self, course: Course, step: StepRow, *, is_wanted: bool = False) -> list[What]:
+    def grow(self, propagation: Propagation, step: StepRow, *, is_wanted: bool = False) -> list[WorkItem]:
         """Make more instances of a scattered step, unless (and not `is_wanted`) enough of them wait for an agent."""
         assert step.parts is not None
-        plan_step = course.plan.step_at(step.name)
+        plan_step = propagation.plan.step_at(step.name)
         last = min(step.parts, step.made + GROWTH)
         if last == step.made or not (is_wanted or self._has_room(step, plan_step)):
             self._context.growing.discard(step.id)
@@ -200,8 +208,8 @@ class Instances:
         given = msgspec.json.decode(self._store.steps.scattered(step.id))
         self._store.steps.set_made(step.id, last)
         return [
-            Ready(self._instance(step, plan_step, nth, scatter.inputs_of(plan_step, given, nth)))
-            for nth in range(step.made, last)
+            Ready(self._instance(step, plan_step, index, scatter.inputs_of(plan_step, given, index)))
+            for index in range(step.made, last)
         ]
 
     def _has_room(self, step: StepRow, plan_step: PlanStep) -> bool:
@@ -210,21 +218,21 @@ class Instances:
             return step.made - (step.parts - step.parts_left) < UNTAKEN
         return self._store.steps.count_untaken(step.id, UNTAKEN) < UNTAKEN
 
-    def _instance(self, step: StepRow, plan_step: PlanStep, nth: int, given: dict[str, Any]) -> StepRow:
+    def _instance(self, step: StepRow, plan_step: PlanStep, scatter_index: int, given: dict[str, Any]) -> StepRow:
         return self._store.steps.add(
             StepRow(
                 id=0,
                 workflow=step.workflow,
-                path=f"{step.path}[{nth}]",
+                path=f"{step.path}[{scatter_index}]",
                 name=step.name,
                 job_type=plan_step.job_type,
                 status=Step.CREATED,
                 priority=step.priority,
-                missing=0,
+                deps_left=0,
                 inputs=as_text(given),
                 parent=step.id,
-                nth=nth,
-                late=True,
+                scatter_index=scatter_index,
+                deferred=True,
             )
         )
 
@@ -240,31 +248,31 @@ class Instances:
                 values.append(outputs.get(name))
         return {name: scatter.gathered(plan_step, lengths, values) for name, values in found.items()}
 
-    def look(self, course: Course, parent: int, prefix: str, source: Source) -> Any:
+    def look(self, propagation: Propagation, parent: int, prefix: str, source: Source) -> Any:
         """Return what a source has given.
 
         Args:
-            course: The workflow.
+            propagation: Of the workflow.
             parent: Step of the nested workflow that the source belongs to; 0 for the workflow itself.
             prefix: Of the paths of its steps.
             source: The source.
         """
         if source.step is None:
-            if parent not in course.inputs:
-                text = self._store.steps.by_id(parent).inputs if parent else course.row.inputs
-                course.inputs[parent] = msgspec.json.decode(text)
-            return course.inputs[parent].get(source.workflow_input or "")
+            if parent not in propagation.inputs:
+                text = self._store.steps.by_id(parent).inputs if parent else propagation.row.inputs
+                propagation.inputs[parent] = msgspec.json.decode(text)
+            return propagation.inputs[parent].get(source.workflow_input or "")
         path = prefix + source.step
-        if path not in course.outputs:
-            course.outputs[path] = msgspec.json.decode(self._store.steps.outputs(course.row.seq, path))
-        return course.outputs[path].get(source.output or "")
+        if path not in propagation.outputs:
+            propagation.outputs[path] = msgspec.json.decode(self._store.steps.outputs(propagation.row.seq, path))
+        return propagation.outputs[path].get(source.output or "")
 
-    def _collected(self, course: Course, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
+    def _collected(self, propagation: Propagation, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
         prefix = prefix_of(step.path)
-        return collected(plan_step, lambda source: self.look(course, step.parent, prefix, source))
+        return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source))
 
 
-def _is_late(plan: Plan, name: str) -> bool:
+def _is_deferred(plan: Plan, name: str) -> bool:
     """Tell whether something is to be decided about a step when its data is there."""
     step = plan.step_at(name)
     decides = step.scatter or step.workflow or step.when is not None or gates_of(plan, name)

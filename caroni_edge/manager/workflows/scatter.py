@@ -9,7 +9,7 @@ from typing import Any
 
 from caroni_edge.manager.templates.plan import PlanStep
 
-MOST_INSTANCES = 1_000_000
+INSTANCES_MAX = 1_000_000
 
 
 class NotScattered(ValueError):
@@ -43,26 +43,26 @@ def count(lengths: tuple[int, ...]) -> int:
         NotScattered: There would be too many.
     """
     instances = prod(lengths)
-    if instances > MOST_INSTANCES:
-        raise NotScattered(f"it would have {instances} instances, and {MOST_INSTANCES} are allowed")
+    if instances > INSTANCES_MAX:
+        raise NotScattered(f"it would have {instances} instances, and {INSTANCES_MAX} are allowed")
     return instances
 
 
-def inputs_of(step: PlanStep, inputs: Mapping[str, Any], nth: int) -> dict[str, Any]:
+def inputs_of(step: PlanStep, inputs: Mapping[str, Any], scatter_index: int) -> dict[str, Any]:
     """Return what one instance is given: an item of each list, and all else as it is.
 
     Args:
         step: The step.
         inputs: With the lists.
-        nth: Which instance, from 0; the last list of a cross product turns fastest.
+        scatter_index: Which instance, from 0; the last list of a cross product turns fastest.
     """
     given = dict(inputs)
     for name in reversed(step.scatter):
         values = inputs[name]
         if step.method == "dotproduct":
-            given[name] = values[nth]
+            given[name] = values[scatter_index]
         else:
-            nth, at = divmod(nth, len(values))
+            scatter_index, at = divmod(scatter_index, len(values))
             given[name] = values[at]
     return given
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from caroni_edge.manager.templates.cwl.drafts import Draft
 from caroni_edge.protocol.messages import LONGEST_NAME
 
-MOST_STEPS = 10_000
+STEPS_MAX = 10_000
 """Of a template, those of a nested workflow counted once for each step that runs it: its plan holds them so often."""
 INDEX_CHARACTERS = len("[12345678]")
 """What the number of an instance adds to a path."""
@@ -36,8 +36,8 @@ def measure(draft: Draft, nested: Mapping[str, Extent]) -> Extent:
     for name, step in draft.steps.items():
         inner = nested.get(name, Extent())
         before, steps = steps, steps + 1 + inner.steps
-        if before <= MOST_STEPS < steps:
-            words = f"here the template comes to {steps} steps, and {MOST_STEPS} are the most"
+        if before <= STEPS_MAX < steps:
+            words = f"here the template comes to {steps} steps, and {STEPS_MAX} are the most"
             step.place.at("run").error(f"{words}: those of a workflow count once for each step that runs it")
         length = len(name) + (INDEX_CHARACTERS if step.scatter else 0) + (1 + inner.longest if inner.steps else 0)
         if length > LONGEST_NAME:
@@ -45,4 +45,4 @@ def measure(draft: Draft, nested: Mapping[str, Extent]) -> Extent:
             step.place.at("run").error(f"{words}: shorten the names of the steps")
             length = 0
         longest = max(longest, length)
-    return Extent(steps if steps <= MOST_STEPS else 0, longest)
+    return Extent(steps if steps <= STEPS_MAX else 0, longest)

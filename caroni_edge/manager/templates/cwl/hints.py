@@ -19,7 +19,7 @@ from caroni_edge.protocol.messages import is_segment
 from caroni_edge.values.json import shown
 
 _OWN = (*JOB_TYPE_NAMES, LIMIT_NAME)
-_MOST_PARALLEL = 1_000_000
+_PARALLEL_MAX = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _agents(place: Place) -> Iterator[tuple[str, Place]]:
 def _limit(place: Place) -> Iterator[tuple[int, Place]]:
     fields = _fields(place, "a limit", (LIMIT_FIELD,))
     parallel = fields.get(LIMIT_FIELD) if fields is not None else None
-    if isinstance(parallel, int) and not isinstance(parallel, bool) and 1 <= parallel <= _MOST_PARALLEL:
+    if isinstance(parallel, int) and not isinstance(parallel, bool) and 1 <= parallel <= _PARALLEL_MAX:
         yield parallel, place
     else:
         place.error(f"a limit is a whole number from 1: write caroni:{LIMIT_NAME}: {{{LIMIT_FIELD}: 20}}")

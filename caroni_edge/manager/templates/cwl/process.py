@@ -24,12 +24,12 @@ from caroni_edge.manager.templates.cwl.reading import (
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import Type
 
-MOST_NESTED = 8
+NESTED_MAX = 8
 """Workflows in each other, in files or in one."""
-MOST_KEYS = 3 * MOST_NESTED
+KEYS_MAX = 3 * NESTED_MAX
 """A workflow in a workflow stands three keys further down: `steps`, the name, `run`."""
 
-_TOO_DEEP = f"workflows are nested in each other {MOST_NESTED} deep at most"
+_TOO_DEEP = f"workflows are nested in each other {NESTED_MAX} deep at most"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -94,7 +94,7 @@ class Processes:
             run.error('"run" is missing: write what the step runs there, or the name of its file')
         else:
             run.error('"run" is an object, or the name of a file')
-        if process is not None and process.levels > MOST_NESTED:
+        if process is not None and process.levels > NESTED_MAX:
             run.error(_TOO_DEEP)
             return None
         return process
@@ -109,7 +109,7 @@ class Processes:
             ring = [*self.around[self.around.index(path) :], path]
             run.error(f"these files run each other: {' -> '.join(each.name for each in ring)}")
             return None
-        if len(self.around) > MOST_NESTED:
+        if len(self.around) > NESTED_MAX:
             run.error(_TOO_DEEP)
             return None
         if not os.path.isfile(path):  # False where Path.is_file would raise
@@ -139,7 +139,7 @@ class Processes:
     def _read_process(self, place: Place) -> Process | None:
         kind = place.value.get("class")
         if kind == "Workflow":
-            if len(place.keys) > MOST_KEYS:
+            if len(place.keys) > KEYS_MAX:
                 place.error(_TOO_DEEP)
                 return None
             return self.read_workflow(place, self)
