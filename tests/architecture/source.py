@@ -1,9 +1,10 @@
 """The source files as syntax trees, for the tests that look at how the code is built."""
 
 import ast
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -39,12 +40,12 @@ class Source:
     text: str
     tree: ast.Module
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Return the file's path below the root: `caroni_edge/node/node.py`."""
         return self.path.relative_to(ROOT).as_posix()
 
-    @property
+    @cached_property
     def module(self) -> str:
         """Return the module's name below the package: `node`, `manager.reactor`; the package itself is empty."""
         parts = self.path.relative_to(ROOT / PACKAGE).with_suffix("").parts
@@ -60,13 +61,35 @@ class Source:
 def sources(*folders: str) -> tuple[Source, ...]:
     """Return all Python files below some folders of the repository, by name."""
     paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    texts = ((path, path.read_text(encoding="utf-8")) for path in paths)
-    return tuple(Source(path, text, ast.parse(text, path)) for path, text in texts)
+    # The trees are hundreds of thousands of objects that stay. The garbage collector would go through all of them each
+    # time that some more are there, which takes longer than to parse them.
+    gc.disable()
+    try:
+        return tuple(_parsed(path) for path in paths)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
-def imports(source: Source) -> Iterator[Import]:
-    """Yield every module that a file imports; `from a import b` is `a.b` where that is a module of ours, else `a`."""
-    modules = {f"{PACKAGE}.{other.module}" for other in sources(PACKAGE)}
+@cache
+def _parsed(path: Path) -> Source:
+    text = path.read_text(encoding="utf-8")
+    return Source(path, text, ast.parse(text, path))
+
+
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(f"{PACKAGE}.{source.module}" for source in sources(PACKAGE))
+
+
+@cache
+def imports(source: Source) -> tuple[Import, ...]:
+    """Return every module that a file imports; `from a import b` is `a.b` where that is a module of ours, else `a`."""
+    return tuple(_imports(source))
+
+
+def _imports(source: Source) -> Iterator[Import]:
+    modules = _modules()
     later = {id(node) for block in ast.walk(source.tree) if _is_later(block) for node in ast.walk(block)}
     for node in ast.walk(source.tree):
         at_load = id(node) not in later
