@@ -61,8 +61,9 @@ format: ## format the code, and mend what the linter can mend by itself
 	$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: ## write the documents that are made from the code (docs/reference/, docs/cwl.md)
+docs: ## write what is made from the code: the golden traces, docs/reference/, parts of docs/
 	@tools/setup.sh check
+	$(BIN)/python -m tests.golden
 	$(BIN)/python -m tools.generate_docs --write
 
 .PHONY: bench

@@ -7,6 +7,7 @@ python -m tools.generate_docs --check      (part of make check)
 import argparse
 import difflib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -26,6 +27,9 @@ from tools import asyncapi, cwl_table
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "Made from the code by `make docs`; do not edit."
 MADE_BELOW = "<!-- Below: made from the code by `make docs`; do not edit. -->\n"
+TRACE = re.compile(
+    r"^(<!-- (tests/golden/\w+\.txt), put here by `make docs` -->\n```text\n).*?^```$", re.MULTILINE | re.DOTALL
+)
 HELP_WIDTH = 100
 MOST_LINES_SHOWN = 20
 
@@ -94,12 +98,19 @@ def cwl() -> str:
     return f"{written}{MADE_BELOW}\n{cwl_table.tables()}"
 
 
+def protocol() -> str:
+    """Return the page about the protocol: what is written there, with the golden traces that it shows."""
+    written = (DOCS / "protocol.md").read_text(encoding="utf-8")
+    return TRACE.sub(lambda found: f"{found[1]}{(DOCS.parent / found[2]).read_text(encoding='utf-8')}```", written)
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "reference/messages.schema.json": schema,
     "reference/asyncapi.yaml": asyncapi_document,
     "reference/states.md": states,
     "reference/cli.md": commands,
     "cwl.md": cwl,
+    "protocol.md": protocol,
 }
 
 

@@ -50,12 +50,13 @@ class Federation:
         settings: ManagerSettings = PATIENT,
         once: frozenset[str] = frozenset(),
         trace: Trace | None = None,
+        broker: type[MemoryBroker] = MemoryBroker,
     ) -> None:
         """Make the nodes; all are down."""
         self.chance = Random(str(seed))
         self.now = 0.0
         self.is_calm = False
-        self.broker = MemoryBroker(self.chance, most_queued=most_queued)
+        self.broker = broker(self.chance, most_queued=most_queued)
         self.once, self.trace = once, trace
         self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
         self.agents = [self._agent(n, agents, fail, slots) for n in range(agents)]
