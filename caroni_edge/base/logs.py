@@ -12,6 +12,7 @@ import traceback
 from typing import Any, Final, Literal, TextIO
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.text import on_one_line
 
 IDS: Final = ("peer", "workflow", "step", "job", "attempt")
 """The ids that lines begin with, in this order; all other facts of a record follow."""
@@ -121,9 +122,9 @@ class ConsoleFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         error = self.error(record)
-        parts = [self.time(record), f"{record.levelname:<7}", self.node, _one_line(self.sentence(record))]
+        parts = [self.time(record), f"{record.levelname:<7}", self.node, on_one_line(self.sentence(record))]
         if error is not None:
-            parts[-1] += f": {_one_line(_said(error))}"
+            parts[-1] += f": {on_one_line(_said(error))}"
         parts += [f"{name}={_value(value)}" for name, value in self.facts(record).items()]
         line = " ".join(parts)
         return f"{line}\n{_traceback(error)}" if error is not None and self._tracebacks else line
@@ -153,15 +154,8 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip("\n")
 
 
-def _one_line(text: str) -> str:
-    """Return the text with everything escaped that could forge a line or command a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _value(value: object) -> str:
     if not isinstance(value, str):
-        return _one_line(json.dumps(value, default=str, ensure_ascii=False))
+        return on_one_line(json.dumps(value, default=str, ensure_ascii=False))
     plain = value and value.isprintable() and not any(c in value for c in ' "=')
     return value if plain else json.dumps(value)

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from caroni_edge import __version__
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.text import on_one_line
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -85,7 +86,8 @@ class Commands(click.Group):
 
 def show(error: CaroniError) -> None:
     """Say on standard error what is wrong, and below it what to do."""
-    click.echo(str(error), err=True)
+    for line in str(error).splitlines():
+        click.echo(on_one_line(line), err=True)
     if error.advice:
         click.echo(f"  {error.advice}", err=True)
 

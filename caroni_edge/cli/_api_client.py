@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from caroni_edge.base.errors import CaroniError, UsageError
+from caroni_edge.base.text import on_one_line
 
 Role = Literal["manager", "agent"]
 P = ParamSpec("P")
@@ -217,16 +218,9 @@ def whole_workflow(text: str) -> str:
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
     """Return lines in which columns stand below each other; None is shown as `-`."""
-    cells = [list(head), *([plain("-" if cell is None else str(cell)) for cell in row] for row in rows)]
+    cells = [list(head), *([on_one_line("-" if cell is None else str(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-
-
-def plain(text: str) -> str:
-    """Return a text of somebody else's with everything escaped that could command a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class _Configured(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import click
 
+from caroni_edge.base.text import on_one_line
 from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, Key, load_agent, load_manager
 from caroni_edge.documents.documents import Problem, Problems, in_order, load
 
@@ -156,7 +157,7 @@ def kind_of(path: Path, value: object) -> str:
 
 def _print(answer: Checked) -> None:
     for problem in answer.problems:
-        click.echo(str(problem))
+        click.echo(on_one_line(str(problem)))
     if answer.ok:
         click.echo(f"{answer.file}: ok ({answer.kind})")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from caroni_edge.base.text import on_one_line
 from caroni_edge.cli.check_config import check, node_role
 from caroni_edge.config import load_agent, load_manager
 
@@ -80,7 +81,7 @@ def _job_types(config: Any) -> Sequence[str]:
 
 
 def _print(finding: Any) -> None:
-    click.echo(f"{finding.level:<7}  {finding.name}: {finding.sentence}")
+    click.echo(f"{finding.level:<7}  {finding.name}: {on_one_line(finding.sentence)}")
     if finding.hint:
         click.echo(f"{'':<7}    {finding.hint}")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli._api_client import Api, manager_api, plain, table, whole_workflow
+from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._api_client import Api, manager_api, table, whole_workflow
 from caroni_edge.manager.lifecycle import Workflow
 
 
@@ -57,7 +58,7 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
     ended = f", ended {found['ended']}" if found["ended"] else ""
     yield f"{found['id']}: {found['status']} (template {found['template']}, created {found['created']}{ended})"
     if found["reason"]:
-        yield f"  {plain(found['reason'])}"
+        yield f"  {on_one_line(found['reason'])}"
     rows = (
         [name, step["status"], step["agent"], len(step["attempts"]), ", ".join(step["waiting_for"]), _step_reason(step)]
         for name, step in sorted(found["steps"].items(), key=lambda item: _numbers_in_order(item[0]))

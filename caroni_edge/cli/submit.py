@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from caroni_edge.base.errors import UsageError
+from caroni_edge.base.text import on_one_line
 
 TAKEN_WITHIN_S = 10.0
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -86,17 +87,17 @@ def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int
     first = next(events, None)
     if first is None:
         where = f"the broker cannot be reached: {gone[-1]}" if gone else _away(submission)
-        click.echo(f"{workflow}: not taken within {TAKEN_WITHIN_S:g} s: {where}", err=True)
+        _say(f"{workflow}: not taken within {TAKEN_WITHIN_S:g} s: {where}")
         if gone and not wait:
             return 1
     if not wait:
         click.echo(json.dumps({"id": workflow, "taken": first is not None}) if as_json else workflow)
         return 0
-    click.echo(f"{workflow}: {'taken' if first else 'waiting'}", err=True)
-    following = submission.events(None, lambda why: click.echo(f"{workflow}: disconnected: {why}", err=True))
+    _say(f"{workflow}: {'taken' if first else 'waiting'}")
+    following = submission.events(None, lambda why: _say(f"{workflow}: disconnected: {why}"))
     event = first or next(following)
     while event.type not in ENDS:
-        _say(event)
+        _say_step(event)
         event = next(following)
     return _end(workflow, event)
 
@@ -110,22 +111,27 @@ def _away(submission: Any) -> str:
     )
 
 
-def _say(event: Any) -> None:
+def _say(line: str) -> None:
+    """Say something on standard error: the words of others in it can neither forge a line nor command the terminal."""
+    click.echo(on_one_line(line), err=True)
+
+
+def _say_step(event: Any) -> None:
     data = event.data
     if step := data.get("step"):
         where = f" on {data['agent']}" if data.get("agent") else ""
         why = f": {data['reason']}" if data.get("reason") else ""
-        click.echo(f"{data['workflow']}/{step}: {event.type.rpartition('.')[2]}{where}{why}", err=True)
+        _say(f"{data['workflow']}/{step}: {event.type.rpartition('.')[2]}{where}{why}")
 
 
 def _end(workflow: str, event: Any) -> int:
     status = event.type.rpartition(".")[2]
     reason = f": {event.data['reason']}" if event.data.get("reason") else ""
-    click.echo(f"{workflow}: {status}{reason}", err=True)
+    _say(f"{workflow}: {status}{reason}")
     if status != "completed":
         return 1
     if event.data.get("outputs_left_out"):
-        click.echo(f"{workflow}: the outputs are too large for an event; `caroni-edge status` has them", err=True)
+        _say(f"{workflow}: the outputs are too large for an event; `caroni-edge status` has them")
         return 0
     click.echo(json.dumps(event.data.get("outputs", {}), ensure_ascii=False, indent=2))
     return 0

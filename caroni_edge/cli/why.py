@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli._api_client import Api, manager_api, part, plain, split_step
+from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._api_client import Api, manager_api, part, split_step
 
 
 @click.command(epilog="Example: caroni-edge why w1/upper")
@@ -23,7 +24,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     what = answer["workflow"] if answer["step"] is None else f"{answer['workflow']}/{answer['step']}"
     yield f"{what} is {answer['status']}"
     for reason in answer["why"]:
-        yield f"- {plain(reason['sentence'])}"
+        yield f"- {on_one_line(reason['sentence'])}"
         if stderr := reason["facts"].get("stderr"):
             yield "  the end of its standard error:"
-            yield from (f"    {plain(line)}" for line in stderr.splitlines())
+            yield from (f"    {on_one_line(line)}" for line in stderr.splitlines())

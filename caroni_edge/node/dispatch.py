@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from caroni_edge.base.moment import Moment
+from caroni_edge.base.text import as_unicode
 from caroni_edge.delivery.links import Links
 from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import (
@@ -135,7 +136,7 @@ class Dispatch:
         self._bury(peer, head.type, bytes(raw), error, at)
         if head.type == MessageRejected.__name__:
             return
-        jobs, reason = jobs_named(raw)[:100], _unicode(str(error)[:500]) or type(error).__name__
+        jobs, reason = jobs_named(raw)[:100], as_unicode(str(error)[:500]) or type(error).__name__
         answer = MessageRejected(id=head.id, message_type=head.type[:80], jobs=jobs, reason=reason)
         self._links.put(peer, answer)
         try:
@@ -149,7 +150,7 @@ class Dispatch:
             self._links.was_reset(peer)
 
     def _bury(self, peer: str, kind: str, body: bytes, error: Exception, at: Moment) -> None:
-        text = _unicode("".join(traceback.format_exception(error)))
+        text = as_unicode("".join(traceback.format_exception(error)))
         conn = self._database.conn
         conn.execute(ADD_DEAD_LETTER, (at.date, peer, kind, body[: 64 * 1024], text))
         conn.execute(TRIM_DEAD_LETTERS, (DEAD_LETTERS_KEPT,))
@@ -158,8 +159,3 @@ class Dispatch:
         if self.other_versions.get(peer, ("", ""))[0] != boot:
             log.error("%s", what, extra={"action": "other_version", "peer": peer})
         self.other_versions[peer] = (boot, what)
-
-
-def _unicode(text: str) -> str:
-    """Return a text that UTF-8, and so a message and the database, can hold."""
-    return text.encode(errors="replace").decode()

@@ -10,6 +10,7 @@ from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
+from caroni_edge.base.text import as_unicode
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
 from caroni_edge.values.json import as_text
@@ -36,7 +37,7 @@ def ids(row: JobRow) -> dict[str, object]:
 
 def shortened(reason: str) -> str:
     """Return a reason for people, not longer than one wants to read, and without what UTF-8 cannot hold."""
-    reason = reason.encode(errors="replace").decode()
+    reason = as_unicode(reason)
     return reason if len(reason) <= REASON_LIMIT_CHARS else f"{reason[: REASON_LIMIT_CHARS - 1]}…"
 
 

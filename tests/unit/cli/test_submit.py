@@ -1,0 +1,51 @@
+"""`submit`: what it says of a workflow that it follows."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from caroni_edge import cli
+from caroni_edge.client import submission
+from caroni_edge.client.submission import Rejected, WorkflowEvent
+
+FORGED = "it broke\x1b[2J\nw1: completed"
+SHOWN = r"it broke\x1b[2J\nw1: completed"
+
+
+def submit(monkeypatch: pytest.MonkeyPatch, *events: WorkflowEvent | Exception) -> Result:
+    """Submit a workflow to a manager that answers with these events."""
+
+    class Answered(submission.Submission):
+        def __enter__(self) -> "Answered":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def events(self, _give_up_s: float | None, _on_disconnect: Callable[[str], Any]) -> Iterator[WorkflowEvent]:
+            while left:
+                event = left.pop(0)
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+
+    left = list(events)
+    monkeypatch.setattr(submission, "Submission", Answered)
+    arguments = ["submit", "one", "--id", "w1", "--broker", "mqtt://127.0.0.1", "--manager", "m1", "--wait"]
+    return CliRunner().invoke(cli.main, arguments)
+
+
+def test_reasons_of_others_command_no_terminal_and_forge_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    retried = WorkflowEvent("caroni.step.retried", {"workflow": "w1", "step": "s", "agent": "a1", "reason": FORGED})
+    failed = WorkflowEvent("caroni.workflow.failed", {"workflow": "w1", "reason": FORGED})
+    done = submit(monkeypatch, WorkflowEvent("caroni.workflow.created", {}), retried, failed)
+    assert done.stderr.splitlines() == ["w1: taken", f"w1/s: retried on a1: {SHOWN}", f"w1: failed: {SHOWN}"]
+    assert (done.stdout, done.exit_code) == ("", 1)
+
+
+def test_a_refusal_is_cleaned_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = submit(monkeypatch, Rejected("", reason="no\x1b[2J"))
+    assert done.stderr.splitlines() == [r"The manager refused the workflow: no\x1b[2J.", "  Nothing was started."]
+    assert done.exit_code == 1
