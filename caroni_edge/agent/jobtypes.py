@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
-from caroni_edge.values.json import is_unicode, shown
+from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import Type, TypeProblem, hash_of, parse_type
 
 SUFFIXES = (".yaml", ".yml")

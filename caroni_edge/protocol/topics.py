@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from caroni_edge.base.text import encoded
 from caroni_edge.protocol.messages import is_segment
 
 Role = Literal["managers", "agents"]
@@ -125,7 +126,7 @@ class Topics:
 
     def reply_problem(self, topic: str) -> str | None:
         """Return why `topic` may not be a `reply_to`, or None: a manager must not be made to write into an inbox."""
-        if not topic or len(topic.encode(errors="replace")) > MAX_TOPIC_BYTES:
+        if not topic or len(encoded(topic)) > MAX_TOPIC_BYTES:
             return f"reply_to must be a topic of 1 to {MAX_TOPIC_BYTES} bytes"
         if any(c in topic for c in "+#\0") or topic.startswith("$") or not topic.isprintable():
             return "reply_to must be one plain topic, without wildcards, and not begin with $"

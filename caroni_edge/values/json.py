@@ -5,6 +5,8 @@ import json
 
 import msgspec
 
+from caroni_edge.base.text import is_unicode
+
 MAX_VALUE_DEPTH = 64
 """Levels of lists and objects inside each other that a value may have, so that no reader of JSON gives up on it."""
 
@@ -56,17 +58,6 @@ def why_not_json(value: object) -> str | None:
     except ValueError as error:
         return str(error)
     return None
-
-
-def is_unicode(text: str) -> bool:
-    """Tell whether UTF-8 can hold a text: it has no lone surrogates."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def shown(value: object) -> str:

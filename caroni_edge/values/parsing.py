@@ -7,8 +7,9 @@ arrays, enums and records. What a type then says of values is in `caroni_edge.va
 from collections.abc import Mapping
 from functools import lru_cache
 
+from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import nearest
-from caroni_edge.values.json import canonical, hash_of, is_unicode, shown
+from caroni_edge.values.json import canonical, hash_of, shown
 from caroni_edge.values.types import ANY, NULL, SCALAR_NAMES, AnyType, Array, Enum, Record, Scalar, Type, Union, union
 
 __all__ = [

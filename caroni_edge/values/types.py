@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import nearest
-from caroni_edge.values.json import is_unicode, shown, why_not_json
+from caroni_edge.values.json import shown, why_not_json
 
 _MAX_FLOAT = 1.7976931348623157e308
 _INT_RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}

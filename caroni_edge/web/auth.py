@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from caroni_edge.base.text import encoded
 from caroni_edge.config import Secret, WebConfig
 from caroni_edge.web import credentials
 from caroni_edge.web.problems import Problem
@@ -236,8 +237,8 @@ def _stranger(why: str) -> Problem:
 
 
 def _same(given: str, right: Secret) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), right.reveal().encode())
+    return hmac.compare_digest(encoded(given), right.reveal().encode())
 
 
 def _hash(cookie: str) -> bytes:
-    return sha256(cookie.encode(errors="replace")).digest()
+    return sha256(encoded(cookie)).digest()

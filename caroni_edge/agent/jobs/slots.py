@@ -10,17 +10,16 @@ from caroni_edge.agent.jobs.inputs import completed, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, decode_values, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.shares import Shares
-from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.port import STDERR_LIMIT_BYTES, JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow, Running
 from caroni_edge.base.moment import Moment
+from caroni_edge.base.text import encoded, tail
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.parsing import canonical
 
 log = logging.getLogger(__name__)
-
-STDERR_LIMIT_BYTES = 4096
 
 
 @dataclass
@@ -230,4 +229,4 @@ def _sendable(outputs: Values) -> tuple[str, str | None]:
 def _tail(stderr: str | None) -> str | None:
     if stderr is None:
         return None
-    return stderr.encode(errors="replace")[-STDERR_LIMIT_BYTES:].decode(errors="replace")
+    return tail(encoded(stderr), STDERR_LIMIT_BYTES)

@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 
 from caroni_edge.agent.keeper.records import STDERR, STDOUT
+from caroni_edge.agent.processes.port import STDERR_LIMIT_BYTES
 from caroni_edge.agent.processes.workspace import write
+from caroni_edge.base.text import tail
 
 TAIL = "log.tail"
-STDERR_LIMIT_BYTES = 4096
 
 _STDOUT_BEGINS = b"--- standard output:\n"
 _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -54,13 +55,9 @@ def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[
 def stderr_tail(directory: str) -> str:
     """Return the end of a job's standard error, for people."""
     path = f"{directory}/{STDERR}"
-    begin = max(0, _size(path) - STDERR_LIMIT_BYTES)
-    data = _read(path, begin, STDERR_LIMIT_BYTES)
-    if begin:
-        # The first character may be cut: leave out its bytes, which look like 10xxxxxx.
-        cut = next((at for at, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), 0)
-        data = data[cut:]
-    return data.decode(errors="replace")
+    # One byte more shows that the beginning is cut.
+    size_bytes = STDERR_LIMIT_BYTES + 1
+    return tail(_read(path, max(0, _size(path) - size_bytes), size_bytes), STDERR_LIMIT_BYTES)
 
 
 def _parts(directory: str, *, has_ended: bool) -> Iterator[str | bytes]:

@@ -7,6 +7,9 @@ from typing import Protocol
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.protocol.messages import Values
 
+STDERR_LIMIT_BYTES = 4096
+"""So much of the end of a job's standard error is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:

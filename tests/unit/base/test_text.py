@@ -1,6 +1,8 @@
-"""Text of somebody else's."""
+"""Text of somebody else, made to fit where it goes."""
 
-from caroni_edge.base.text import as_unicode, on_one_line
+import pytest
+
+from caroni_edge.base.text import as_unicode, encoded, is_unicode, on_one_line, tail
 
 
 def test_nothing_of_somebody_elses_forges_a_line_or_commands_the_terminal() -> None:
@@ -12,3 +14,34 @@ def test_nothing_of_somebody_elses_forges_a_line_or_commands_the_terminal() -> N
 def test_half_a_surrogate_pair_is_left_out() -> None:
     assert as_unicode("naïve 😀") == "naïve 😀"
     assert as_unicode("a\ud800b").encode() == b"a?b"
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("", ""), ("plain", "plain"), ("größer → 🎉", "größer → 🎉"), ("bad \ud800!", "bad ?!"), ("\udcff", "?")],
+)
+def test_what_utf8_cannot_hold_is_told_and_replaced(text: str, whole: str) -> None:
+    assert as_unicode(text) == whole
+    assert encoded(text) == whole.encode()
+    assert is_unicode(text) == (text == whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("", ""),
+        ("abc", "abc"),
+        ("abcdef", "cdef"),
+        ("äbcd", "bcd"),
+        ("xäbc", "äbc"),
+        ("x🎉", "🎉"),
+        ("🎉a", "a"),
+    ],
+)
+def test_the_end_of_a_text_has_no_cut_character(text: str, end: str) -> None:
+    assert tail(text.encode(), 4) == end
+
+
+def test_the_end_of_what_is_no_text_is_said_as_well_as_it_can_be() -> None:
+    assert tail(b"\x80\xffab", 4) == "\ufffd\ufffdab"
+    assert tail(b"x\x80\x80\x80\x80", 4) == "\ufffd" * 4
