@@ -136,10 +136,10 @@ class Client:
 
     def run(self, count: int) -> float:
         """Start workflows at once; return the seconds until the last has completed."""
-        wanted = {self._new_id() for _ in range(count)}
-        waiting = sorted(wanted)
+        unfinished = {self._new_id() for _ in range(count)}
+        waiting = sorted(unfinished)
         begun = time.perf_counter()
-        while wanted:
+        while unfinished:
             while waiting and self._start(waiting[-1]):
                 waiting.pop()
             event = self.arrived.get(timeout=120)
@@ -151,7 +151,7 @@ class Client:
                 if body["type"] == "caroni.workflow.failed":
                     sys.exit(f"a workflow failed: {body['data']}")
                 if body["type"] == "caroni.workflow.completed":
-                    wanted.discard(body["data"]["workflow"])
+                    unfinished.discard(body["data"]["workflow"])
         return time.perf_counter() - begun
 
     def ack(self, message: Arrived) -> None:

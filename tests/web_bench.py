@@ -131,7 +131,7 @@ class ManagerBench:
             events=EventWriter(Events(conn, chance), topics),
             chance=chance,
             silent_for=lambda _agent, _now: 0.0,
-            wanted=set(),
+            dirty_job_types=set(),
         )
         self.reactor = ManagerReactor(context, self.templates)
         self.service = DirectService(self.database, self.reactor.settle)

@@ -79,7 +79,7 @@ class Api:
 
     Attributes:
         role: Which kind of node it is.
-        as_json: Whether the answer is wanted as JSON.
+        as_json: Whether to print the answer as JSON.
     """
 
     def __init__(self, role: Role, options: Options, *, as_json: bool) -> None:

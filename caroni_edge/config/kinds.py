@@ -44,11 +44,11 @@ class Kind:
     as_text: bool = True
 
 
-def _text(value: object, wanted: str) -> str:
+def _text(value: object, expected: str) -> str:
     if isinstance(value, bool | int | float):
-        raise ValueError(f"expected {wanted}, got {shown(value)}: put it in quotes if it is meant so")
+        raise ValueError(f"expected {expected}, got {shown(value)}: put it in quotes if it is meant so")
     if not isinstance(value, str) or not value:
-        raise ValueError(f"expected {wanted}, got {shown(value)}")
+        raise ValueError(f"expected {expected}, got {shown(value)}")
     return value
 
 

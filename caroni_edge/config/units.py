@@ -43,13 +43,13 @@ def size(text: object) -> int:
     return size_bytes
 
 
-def _split(text: object, wanted: str, example_unit: str) -> tuple[float, str]:
+def _split(text: object, expected: str, example_unit: str) -> tuple[float, str]:
     if isinstance(text, int | float) and not isinstance(text, bool):
-        raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {wanted}")
+        raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {expected}")
     match = _NUMBER_AND_UNIT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"expected {wanted}, got {shown(text)}")
+        raise ValueError(f"expected {expected}, got {shown(text)}")
     number, unit = match.groups()
     if not unit:
-        raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {wanted}")
+        raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {expected}")
     return float(number), unit

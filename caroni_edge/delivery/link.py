@@ -59,7 +59,7 @@ class Link:
         self._sent_seq = self._last()[0]
         self._in_flight: deque[int] = deque()
         self._answers: dict[str, None] = {}
-        self._hello_wanted = False
+        self._owes_hello = False
         self._hello_allowed_at = -inf
         self._repeat_at = inf
         self._repeat_after_s = REPEAT.first_s
@@ -125,7 +125,7 @@ class Link:
     def came_online(self) -> None:
         """The peer is surely there: an open question is repeated."""
         if self.question is not None:
-            self._hello_wanted = True
+            self._owes_hello = True
 
     def connected(self, now: float) -> None:
         """Frames may have been lost: ask, and repeat a question that is open."""
@@ -139,7 +139,7 @@ class Link:
         if self.question is None:
             self.asked_at = now
         self.question = self._chance.new_id()
-        self._hello_wanted = True
+        self._owes_hello = True
         self._repeat_after_s = REPEAT.first_s
         self._repeat_at = inf
 
@@ -200,7 +200,7 @@ class Link:
             self._in_flight.popleft()
 
     def _close_question(self, now: float) -> None:
-        self.question, self.asked_at, self._repeat_at, self._hello_wanted = None, inf, inf, False
+        self.question, self.asked_at, self._repeat_at, self._owes_hello = None, inf, inf, False
         self._progress_at = now
 
     def _send_again_after(self, position: Position) -> None:
@@ -232,7 +232,7 @@ class Link:
     def next_due(self) -> float:
         """Return when `frames` should be called again because of the time alone."""
         due = min(self._ack_at, self._repeat_at)
-        if self._hello_wanted:
+        if self._owes_hello:
             due = min(due, self._hello_allowed_at)
         if self.question is None and self.rows_wait():
             due = min(due, self._progress_at + STUCK_AFTER_S)
@@ -246,10 +246,10 @@ class Link:
         if self.question is None and now >= self._progress_at + STUCK_AFTER_S and self.rows_wait():
             self.ask(now)
         if now >= self._repeat_at:
-            self._hello_wanted, self._repeat_at = True, inf
+            self._owes_hello, self._repeat_at = True, inf
 
     def _due(self, now: float) -> Iterator[tuple[Frame, int]]:
-        if self._hello_wanted and now >= self._hello_allowed_at:
+        if self._owes_hello and now >= self._hello_allowed_at:
             yield self._frame(ask=self.question, speaks=MESSAGE_VERSION), 0
         for nonce in list(self._answers):
             yield self._frame(answer=nonce, speaks=MESSAGE_VERSION), 0
@@ -272,7 +272,7 @@ class Link:
     def _sent(self, frame: Frame, now: float) -> Frame:
         self._ack_at, self._frames_unacked = inf, 0
         if frame.ask is not None:
-            self._hello_wanted, self._hello_allowed_at = False, now + HELLO_EVERY_S
+            self._owes_hello, self._hello_allowed_at = False, now + HELLO_EVERY_S
             self._repeat_at = now + REPEAT.jittered(self._repeat_after_s, self._chance.random())
             self._repeat_after_s = REPEAT.after(self._repeat_after_s)
         elif frame.answer is not None:

@@ -18,12 +18,12 @@ ACL = "Look at the broker's ACL (config/mosquitto/acl.conf is an example)."
 
 def check(probe: Probe, topics: Topics, job_types: Iterable[str], state: State) -> Iterator[Finding]:
     """Subscribe to what the node needs, as it does, and hear who is there."""
-    wanted = [(topics.inboxes, 1), (topics.presence_of_peers, 0)]
-    wanted += (
+    filters = [(topics.inboxes, 1), (topics.presence_of_peers, 0)]
+    filters += (
         [(topics.triggers, 1)] if topics.role == "managers" else [(topics.requests_for(each), 0) for each in job_types]
     )
     # As the node subscribes: where the session is the node's own, nothing changes.
-    probe.subscribe([*wanted, (topics.presence, 0)])
+    probe.subscribe([*filters, (topics.presence, 0)])
     own = [message for message in probe.hear(topics.presence, within_s=RETAINED_WITHIN_S) if message.payload]
     yield of_refused(probe.refused)
     twice = of_own(read(own[-1]) if own else None, topics.name, state)

@@ -40,7 +40,7 @@ class Context:
     """Handed to each part of the reactor; `settings` is replaced when the configuration is read anew.
 
     Attributes:
-        wanted: Job types whose demand may have changed since it was last counted.
+        dirty_job_types: Job types whose demand may have changed since it was last counted.
         growing: Scattered steps of which more instances may be to be made.
     """
 
@@ -52,7 +52,7 @@ class Context:
     events: EventWriter
     chance: Chance
     silent_for: Silence
-    wanted: set[str]
+    dirty_job_types: set[str]
     growing: set[int] = field(default_factory=set)
 
 

@@ -85,6 +85,6 @@ def make_reactor(node: Node, chosen: ManagerSettings, templates: Templates) -> M
         events=EventWriter(node.events, node.topics),
         chance=node.chance,
         silent_for=node.silent_for,
-        wanted=set(),
+        dirty_job_types=set(),
     )
     return ManagerReactor(context, templates)

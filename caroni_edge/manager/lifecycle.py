@@ -44,7 +44,7 @@ class Step(StrEnum):
 class StepEvent(StrEnum):
     """What happens to a step."""
 
-    WANTED = "WANTED"
+    DEMANDED = "DEMANDED"
     PLACED = "PLACED"
     TAKEN_BACK = "TAKEN_BACK"
     JOB_RUNNING = "JOB_RUNNING"
@@ -74,7 +74,7 @@ class OfferEvent(StrEnum):
     """What happens to an offer."""
 
     STEPS_FOUND = "STEPS_FOUND"
-    NOTHING_WANTED = "NOTHING_WANTED"
+    NOTHING_TO_PLACE = "NOTHING_TO_PLACE"
     TIME_OVER = "TIME_OVER"
 
 
@@ -101,7 +101,7 @@ WORKFLOW: Mapping[Workflow, Mapping[WorkflowEvent, Workflow]] = {
 STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
     # Waits for its data, or its turn; or set aside: the workflow has failed, and `retry` wants the step again.
     S.CREATED: {
-        SE.WANTED: S.FULFILLING,
+        SE.DEMANDED: S.FULFILLING,
         SE.BEGUN: S.RUNNING,
         SE.SKIPPED: S.COMPLETED,
         SE.JOB_COMPLETED: S.COMPLETED,
@@ -136,7 +136,7 @@ STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
         SE.CANCEL: S.CANCELLED,
     },
     S.FAILED: {
-        SE.WANTED: S.FULFILLING,
+        SE.DEMANDED: S.FULFILLING,
         SE.JOB_COMPLETED: S.COMPLETED,
         SE.LOOKED_AT_AGAIN: S.CREATED,
         SE.GOES_ON: S.RUNNING,
@@ -146,7 +146,7 @@ STEP: Mapping[Step, Mapping[StepEvent, Step]] = {
 }
 
 OFFER: Mapping[Offer, Mapping[OfferEvent, Offer]] = {
-    OF.RECEIVED: {OE.STEPS_FOUND: OF.ACCEPTED, OE.NOTHING_WANTED: OF.REJECTED, OE.TIME_OVER: OF.EXPIRED},
+    OF.RECEIVED: {OE.STEPS_FOUND: OF.ACCEPTED, OE.NOTHING_TO_PLACE: OF.REJECTED, OE.TIME_OVER: OF.EXPIRED},
     OF.ACCEPTED: {},
     OF.REJECTED: {},
     OF.EXPIRED: {},

@@ -127,7 +127,7 @@ class ManagerReactor:
             self._logs.ask_again()
         self._triggers.settle()
         if at.now >= self._retry_due():
-            self._context.wanted |= self._store.steps.due(at.now)
+            self._context.dirty_job_types |= self._store.steps.due(at.now)
         self._engine.settle(at)
         self._placing.settle(at)
         self._fleet.settle(at)

@@ -88,11 +88,11 @@ class Session:
             del self._acks[packet_id]
         return settled
 
-    def subscribe(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Bring the subscriptions of this connection to what is wanted."""
+    def subscribe(self, subscriptions: Iterable[tuple[str, int]]) -> None:
+        """Bring the subscriptions of this connection to these: topic filters, each with its QoS."""
         if not self.connected:
             return
-        now = set(wanted)
+        now = set(subscriptions)
         if gone := [topic for topic, _ in self._subscribed - now]:
             self._transport.unsubscribe(gone)
         if new := sorted(now - self._subscribed):

@@ -263,7 +263,7 @@ class Node:
         for event in events:
             if isinstance(event, Arrived) and event.qos:
                 self.session.ack(event)
-        self.session.subscribe(self._wanted())
+        self.session.subscribe(self._subscriptions())
         self.session.say(self.notices.take())
 
     def _fail(self, failure: StorageFailed, calls: Sequence[Call], at: Moment) -> None:
@@ -342,7 +342,7 @@ class Node:
             self.identity.on_disconnected()
             log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
 
-    def _wanted(self) -> list[tuple[str, int]]:
+    def _subscriptions(self) -> list[tuple[str, int]]:
         base = [(self.topics.inboxes, 1), (self.topics.presence_of_peers, 0), *self.reactor.subscriptions()]
         return [*base, (self.topics.presence, 0)] if self.identity.say_due < inf else base
 

@@ -223,7 +223,7 @@ class OfferAccept(LinkMessage, frozen=True, tag=True):
 
 
 class OfferReject(LinkMessage, frozen=True, tag=True):
-    """The offer is not wanted: its places are free."""
+    """The manager has no step for an offer: its places are free."""
 
     offer: JobId
 

@@ -58,7 +58,7 @@ def test_every_link_leads_somewhere() -> None:
     assert not problems, listed(problems)
 
 
-def wanted(*groups: str) -> list[Requirement]:
+def required(*groups: str) -> list[Requirement]:
     """Return what pyproject.toml asks for: to run, and for some groups."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     lines = project["project"]["dependencies"] + [
@@ -74,7 +74,7 @@ def test_the_lock_holds_what_the_project_asks_for(lock: str, groups: list[str]) 
     pinned = {canonicalize_name(name): version for name, version in PINNED.findall((ROOT / lock).read_text())}
     problems = [
         f"{lock}: {need} is locked as {pinned.get(canonicalize_name(need.name))}; run `make lock`"
-        for need in wanted(*groups)
+        for need in required(*groups)
         if not need.specifier.contains(pinned.get(canonicalize_name(need.name), "0"), prereleases=True)
     ]
     assert not problems, listed(problems)

@@ -98,7 +98,7 @@ def _endure(stage: Stage, users: list[User], plan: Plan, trace: Trace) -> list[s
 
     def is_enough() -> bool:
         _raise_failures(users, actors)
-        return sum(user.ended() * user.jobs / max(1, len(user.wanted)) for user in users) >= enough
+        return sum(user.ended() * user.jobs / max(1, len(user.expected)) for user in users) >= enough
 
     for actor in actors:
         actor.pace(plan.outage_s, share)
@@ -119,7 +119,7 @@ def _settle(stage: Stage, users: list[User]) -> list[str]:
 
     def have_ended() -> bool:
         _raise_failures(users, [])
-        return all(user.is_done and user.ended() >= len(user.wanted) for user in users)
+        return all(user.is_done and user.ended() >= len(user.expected) for user in users)
 
     def nothing_is_left() -> bool:
         return not any(unfinished(member) for member in stage.members)

@@ -66,7 +66,7 @@ def check(stage: Stage, users: Iterable[User], ear: Ear) -> dict[str, list[str]]
 
 def _lost(user: User) -> Iterator[str]:
     found = {row["id"]: row for row in ask(user.manager.state_dir, WORKFLOWS)}
-    for workflow, outputs in user.wanted.items():
+    for workflow, outputs in user.expected.items():
         row = found.get(workflow)
         if row is None:
             yield f"lost: {workflow} is not known"
@@ -74,7 +74,7 @@ def _lost(user: User) -> Iterator[str]:
             yield f"lost: {workflow} is {row['status']}: {row['reason']}"
         elif json.loads(row["outputs"]) != outputs:
             yield f"{workflow} has the outputs {row['outputs']}, and should have {outputs}"
-    for workflow in found.keys() - user.wanted.keys():
+    for workflow in found.keys() - user.expected.keys():
         yield f"{workflow} was started by nobody"
 
 
@@ -96,9 +96,9 @@ def _started_twice(effects: Path) -> Iterator[str]:
 
 def _no_effect(stage: Stage, member: Member) -> Iterator[str]:
     for row in ask(member.daemon.state_dir, f"{JOBS} WHERE jobs.status = 'completed'"):
-        path, wanted = stage.effects / row["job"], f"{row['workflow']}/{row['path']}/{row['attempt']} {row['job']}"
-        if not path.exists() or wanted not in path.read_text().splitlines():
-            yield f"job {row['job']} completed, but left no line {wanted}"
+        path, expected = stage.effects / row["job"], f"{row['workflow']}/{row['path']}/{row['attempt']} {row['job']}"
+        if not path.exists() or expected not in path.read_text().splitlines():
+            yield f"job {row['job']} completed, but left no line {expected}"
 
 
 def _failures_of_the_program(member: Member) -> Iterator[str]:

@@ -27,7 +27,7 @@ def report(stage: Stage, users: Sequence[User], trace: Trace, faults_ended: floa
     steps, seconds = sum(user.jobs for user in users), all_ended - trace.begun
     return "\n".join(
         [
-            f"workflows {sum(len(user.wanted) for user in users)}, jobs {steps}, attempts {len(jobs)}, "
+            f"workflows {sum(len(user.expected) for user in users)}, jobs {steps}, attempts {len(jobs)}, "
             f"of which failed {failed.total()}; triggers said again {sum(user.said_again for user in users)}",
             f"{seconds:.0f} s, of which {faults_ended - trace.begun:.0f} s with faults; {steps / seconds:.1f} jobs/s",
             "",

@@ -14,7 +14,7 @@ from tests.chaos.stage import Member, Stage
 from tests.chaos.work import Ear, User
 
 GOOD = "w1/upper/1 j1\n"
-WANTED = {"w1": {"result": "X"}}
+EXPECTED = {"w1": {"result": "X"}}
 
 INSERT_WORKFLOW = """
     INSERT INTO workflows (id, template, plan, content, status, priority, inputs, outputs, steps_left, created, ended)
@@ -42,7 +42,7 @@ class World:
         self.sql(INSERT_STEP)
         self.sql(INSERT_JOB, "j1", 1)
         self.daemon = SimpleNamespace(name="m1", role="manager", state_dir=directory, log="")
-        self.wanted: dict[str, Any] = WANTED
+        self.expected: dict[str, Any] = EXPECTED
         self.heard = {"w1": {"event 1"}}
 
     def sql(self, statement: str, *values: object) -> None:
@@ -54,7 +54,7 @@ class World:
     def problems(self) -> list[str]:
         member = Member(cast(Any, self.daemon), cast(Any, None))
         stage = cast(Stage, SimpleNamespace(effects=self.effects, managers=[member], members=[member]))
-        user = cast(User, SimpleNamespace(manager=self.daemon, wanted=self.wanted))
+        user = cast(User, SimpleNamespace(manager=self.daemon, expected=self.expected))
         found = check(stage, [user], cast(Ear, SimpleNamespace(completed=self.heard)))
         return [problem for problems in found.values() for problem in problems]
 

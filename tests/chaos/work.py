@@ -73,7 +73,7 @@ class User(threading.Thread):
     manager knows the workflow, which its id makes safe.
 
     Attributes:
-        wanted: The outputs that each workflow is to have.
+        expected: The outputs that each workflow is to have.
         jobs: How many jobs they have together.
         said_again: How many triggers had to be repeated.
         is_done: All have been started.
@@ -82,7 +82,7 @@ class User(threading.Thread):
 
     def __init__(self, manager: Daemon, ear: Ear, jobs: int, most_open: int) -> None:
         super().__init__(name=f"user of {manager.name}", daemon=True)
-        self.manager, self.wanted = manager, dict[str, dict[str, Any]]()
+        self.manager, self.expected = manager, dict[str, dict[str, Any]]()
         self.jobs = self.said_again = 0
         self.is_done = False
         self.failure: BaseException | None = None
@@ -98,7 +98,7 @@ class User(threading.Thread):
         try:
             while self.jobs < self._most_jobs or self._unknown:
                 self._look()
-                room = self._most_open - (len(self.wanted) - self.ended())
+                room = self._most_open - (len(self.expected) - self.ended())
                 while room > 0 and self.jobs < self._most_jobs:
                     self._start_next()
                     room -= 1
@@ -119,15 +119,15 @@ class User(threading.Thread):
         return count
 
     def _start_next(self) -> None:
-        number = len(self.wanted)
+        number = len(self.expected)
         workflow, text = f"{self.manager.name}-{number}", f"some words number {number}"
         template = "diamond" if number % 2 else "test_simple"
         if template == "diamond":
             inputs = {"text": text}
-            self.wanted[workflow] = {"report": f"Report: {text.upper()} (4 words)", "words": 4}
+            self.expected[workflow] = {"report": f"Report: {text.upper()} (4 words)", "words": 4}
         else:
             inputs = {"message": text}
-            self.wanted[workflow] = {"result": f"prepended {text.upper()}append"}
+            self.expected[workflow] = {"result": f"prepended {text.upper()}append"}
         self.jobs += JOBS_OF[template]
         trigger = {"id": workflow, "template": template, "inputs": inputs}
         if number % 4 < 2 and self._post(trigger):

@@ -11,7 +11,7 @@ from caroni_edge.protocol.messages import JobStatusRequest
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent, Manager, Member
 from tests.simulation.plans import PLANS, expected
-from tests.simulation.users import Wanted
+from tests.simulation.users import Asked
 
 STATUS = "SELECT status, outputs FROM workflows WHERE id = ?"
 ONCE_EACH = """
@@ -37,7 +37,7 @@ LEFT_ANYWHERE = {
 LEFT_AT_MANAGER = {
     **LEFT_ANYWHERE,
     "has offers that it has not answered": "SELECT 1 FROM offers",
-    "has a question to an agent that is not answered": "SELECT 1 FROM agents WHERE wanted NOT NULL",
+    "has a query to an agent that is not answered": "SELECT 1 FROM agents WHERE wanted NOT NULL",
     "has an agent to reconcile": "SELECT 1 FROM peers WHERE reconcile",
     "has jobs that are open": "SELECT 1 FROM jobs WHERE open",
 }
@@ -52,10 +52,10 @@ LEFT_AT_AGENT = {
 def unrest(federation: Federation) -> list[str]:
     """Return what has not come to its end yet."""
     found = []
-    for wanted in federation.users.wanted:
-        status = status_of(federation, wanted)
+    for asked in federation.users.asked:
+        status = status_of(federation, asked)
         if status not in ("completed", "cancelled"):
-            found.append(f"{wanted.workflow} ({wanted.template}) is {status or 'unknown'} at {wanted.manager}")
+            found.append(f"{asked.workflow} ({asked.template}) is {status or 'unknown'} at {asked.manager}")
     for member in federation.members:
         left = LEFT_AT_MANAGER if isinstance(member, Manager) else LEFT_AT_AGENT
         found += [f"{member.name} {what}" for what, query in left.items() if _any(member.disk.database.conn, query)]
@@ -94,25 +94,25 @@ def wedged(federation: Federation, waits_s: Iterable[float]) -> list[str]:
     return [f"{one.name} takes nothing from {other.name}" for one, other in late]
 
 
-def status_of(federation: Federation, wanted: Wanted) -> str | None:
+def status_of(federation: Federation, asked: Asked) -> str | None:
     """Return the state of a workflow, None where nobody knows it."""
-    row = _workflow(federation, wanted)
+    row = _workflow(federation, asked)
     return row[0] if row else None
 
 
 def _wrong_ends(federation: Federation) -> Iterator[str]:
-    for wanted in federation.users.wanted:
-        row = _workflow(federation, wanted)
-        if row is not None and row[0] == "cancelled" and not wanted.cancelled:
-            yield f"{wanted.workflow} was cancelled by nobody"
-        result = expected(PLANS[wanted.template], wanted.value)
+    for asked in federation.users.asked:
+        row = _workflow(federation, asked)
+        if row is not None and row[0] == "cancelled" and not asked.cancelled:
+            yield f"{asked.workflow} was cancelled by nobody"
+        result = expected(PLANS[asked.template], asked.value)
         if row is not None and row[0] == "completed" and msgspec.json.decode(row[1]) != result:
-            yield f"{wanted.workflow} gave {row[1]}"
+            yield f"{asked.workflow} gave {row[1]}"
 
 
 def _wrong_processes(federation: Federation) -> Iterator[str]:
     managers = {manager.name: manager for manager in federation.managers}
-    retries = {wanted.workflow: wanted.retries for wanted in federation.users.wanted}
+    retries = {asked.workflow: asked.retries for asked in federation.users.asked}
     started: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     hosts: Counter[str] = Counter()
     exempt = {member.name for member in federation.members if member.was_exempt}
@@ -198,7 +198,7 @@ def _any(conn: sqlite3.Connection, query: str) -> bool:
     return conn.execute(f"{query} LIMIT 1").fetchone() is not None
 
 
-def _workflow(federation: Federation, wanted: Wanted) -> tuple[str, str] | None:
-    manager = next(each for each in federation.managers if each.name == wanted.manager)
-    row: tuple[str, str] | None = manager.disk.database.conn.execute(STATUS, (wanted.workflow,)).fetchone()
+def _workflow(federation: Federation, asked: Asked) -> tuple[str, str] | None:
+    manager = next(each for each in federation.managers if each.name == asked.manager)
+    row: tuple[str, str] | None = manager.disk.database.conn.execute(STATUS, (asked.workflow,)).fetchone()
     return row

@@ -222,14 +222,14 @@ def clone(federation: Federation) -> None:
 
 def cancel(federation: Federation) -> None:
     """A user does not want a workflow any more."""
-    if federation.users.wanted:
-        federation.users.cancel(federation.chance.choice(federation.users.wanted))
+    if federation.users.asked:
+        federation.users.cancel(federation.chance.choice(federation.users.asked))
 
 
 def retry(federation: Federation) -> None:
     """A user wants a workflow tried again, failed or not."""
-    if federation.users.wanted:
-        federation.users.retry(federation.chance.choice(federation.users.wanted))
+    if federation.users.asked:
+        federation.users.retry(federation.chance.choice(federation.users.asked))
 
 
 FAULTS: Mapping[str, tuple[float, Do]] = {

@@ -89,11 +89,11 @@ class Host:
 
     def recover(self, jobs: Iterable[str]) -> None:
         """Take over what runs; say what has ended."""
-        wanted = list(jobs)
-        for job in wanted:
+        named = list(jobs)
+        for job in named:
             if job not in self._running:
                 self._say(self._ended.setdefault(job, JobEnded(job=job, reason="it was never started")))
-        for job in [job for job in self._running if job not in wanted]:
+        for job in [job for job in self._running if job not in named]:
             self.kill(job, "it belongs to no job")
 
     def start(self, order: JobOrder) -> None:

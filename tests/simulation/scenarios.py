@@ -8,7 +8,7 @@ from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent
 from tests.simulation.plans import PLAIN
-from tests.simulation.users import Wanted
+from tests.simulation.users import Asked
 
 SETTLED_IN_S = 10.0
 LONG_S = 7200.0
@@ -82,9 +82,9 @@ def triggers_said_once(seed: int) -> list[str]:
     manager = federation.managers[0]
     manager.fuse.probability = 0.05
     for number in range(10):
-        wanted = Wanted(f"w{number}", manager.name, "chain1", f"v{number}")
-        federation.users.wanted.append(wanted)
-        trigger = Trigger(template=wanted.template, inputs={"x": wanted.value}, id=wanted.workflow)
+        asked = Asked(f"w{number}", manager.name, "chain1", f"v{number}")
+        federation.users.asked.append(asked)
+        trigger = Trigger(template=asked.template, inputs={"x": asked.value}, id=asked.workflow)
         user.publish(manager.topics.triggers, encode(trigger), qos=1)
         federation.run(federation.chance.random())
         federation.start()
@@ -107,4 +107,4 @@ def _busy(seed: int) -> tuple[Federation, Agent]:
 
 
 def _unfinished(federation: Federation) -> list[str]:
-    return [each.workflow for each in federation.users.wanted if status_of(federation, each) != "completed"]
+    return [each.workflow for each in federation.users.asked if status_of(federation, each) != "completed"]

@@ -21,7 +21,7 @@ HELD = """
 
 
 @dataclass
-class Wanted:
+class Asked:
     """A workflow that somebody wants.
 
     Attributes:
@@ -41,47 +41,47 @@ class Users:
     """What was asked of managers.
 
     Attributes:
-        wanted: All workflows that were asked for.
+        asked: All workflows that were asked for.
     """
 
     def __init__(self, managers: Sequence[Manager]) -> None:
         """Ask these managers, as they are at any time."""
-        self.wanted: list[Wanted] = []
+        self.asked: list[Asked] = []
         self._managers = managers
-        self._unheard: dict[tuple[str, str], Wanted] = {}
+        self._unheard: dict[tuple[str, str], Asked] = {}
         self._due = -inf
 
     def submit(self, manager: str, template: str) -> None:
         """Want a workflow; it is asked for again by its id until the manager has it."""
-        number = len(self.wanted)
-        wanted = Wanted(f"w{number}", manager, template, f"v{number}")
-        self.wanted.append(wanted)
-        self._ask("start", wanted)
+        number = len(self.asked)
+        asked = Asked(f"w{number}", manager, template, f"v{number}")
+        self.asked.append(asked)
+        self._ask("start", asked)
 
-    def cancel(self, wanted: Wanted) -> None:
+    def cancel(self, asked: Asked) -> None:
         """Ask until it is cancelled, or has ended before."""
-        wanted.cancelled = True
-        self._ask("cancel", wanted)
+        asked.cancelled = True
+        self._ask("cancel", asked)
 
-    def retry(self, wanted: Wanted) -> None:
+    def retry(self, asked: Asked) -> None:
         """Ask once to try again what has failed or is held."""
-        wanted.retries += 1
-        manager = self._manager(wanted)
-        manager.tell(Call(lambda at: manager.reactor.retry(wanted.workflow, at)))
+        asked.retries += 1
+        manager = self._manager(asked)
+        manager.tell(Call(lambda at: manager.reactor.retry(asked.workflow, at)))
 
     def retry_failed(self) -> None:
         """Look at all workflows, and retry what has failed or is held."""
-        for wanted in self.wanted:
-            if _any(self._manager(wanted), FAILED, wanted) or _any(self._manager(wanted), HELD, wanted):
-                self.retry(wanted)
+        for asked in self.asked:
+            if _any(self._manager(asked), FAILED, asked) or _any(self._manager(asked), HELD, asked):
+                self.retry(asked)
 
     def ask_again(self, manager: str) -> None:
         """Ask a manager, which may have forgotten, for all that it was asked for."""
-        for wanted in self.wanted:
-            if wanted.manager == manager:
-                self._ask("start", wanted)
-                if wanted.cancelled:
-                    self._ask("cancel", wanted)
+        for asked in self.asked:
+            if asked.manager == manager:
+                self._ask("start", asked)
+                if asked.cancelled:
+                    self._ask("cancel", asked)
 
     def next_due(self) -> float:
         """Return when they ask again."""
@@ -92,38 +92,38 @@ class Users:
         if now < self.next_due():
             return
         self._due = now + ASK_AGAIN_S
-        for (verb, _), wanted in self._unheard.items():
-            manager = self._manager(wanted)
-            manager.tell(Call(self._start(manager, wanted) if verb == "start" else self._cancel(manager, wanted)))
+        for (verb, _), asked in self._unheard.items():
+            manager = self._manager(asked)
+            manager.tell(Call(self._start(manager, asked) if verb == "start" else self._cancel(manager, asked)))
 
-    def _ask(self, verb: str, wanted: Wanted) -> None:
-        self._unheard[verb, wanted.workflow] = wanted
+    def _ask(self, verb: str, asked: Asked) -> None:
+        self._unheard[verb, asked.workflow] = asked
         self._due = -inf
 
-    def _manager(self, wanted: Wanted) -> Manager:
-        return next(each for each in self._managers if each.name == wanted.manager)
+    def _manager(self, asked: Asked) -> Manager:
+        return next(each for each in self._managers if each.name == asked.manager)
 
-    def _start(self, manager: Manager, wanted: Wanted) -> Callable[[Moment], None]:
+    def _start(self, manager: Manager, asked: Asked) -> Callable[[Moment], None]:
         def work(at: Moment) -> None:
             trigger = Trigger(
-                template=wanted.template, inputs=inputs_of(PLANS[wanted.template], wanted.value), id=wanted.workflow
+                template=asked.template, inputs=inputs_of(PLANS[asked.template], asked.value), id=asked.workflow
             )
             _, is_new = manager.reactor.start_workflow(trigger, at)
             if not is_new:  # it was committed before: the user has heard it
-                self._unheard.pop(("start", wanted.workflow), None)
+                self._unheard.pop(("start", asked.workflow), None)
 
         return work
 
-    def _cancel(self, manager: Manager, wanted: Wanted) -> Callable[[Moment], None]:
+    def _cancel(self, manager: Manager, asked: Asked) -> Callable[[Moment], None]:
         def work(at: Moment) -> None:
             try:
-                manager.reactor.cancel(wanted.workflow, at)
+                manager.reactor.cancel(asked.workflow, at)
             except Refused as refused:
                 if refused.status != NOT_THERE:  # it had ended before this question
-                    self._unheard.pop(("cancel", wanted.workflow), None)
+                    self._unheard.pop(("cancel", asked.workflow), None)
 
         return work
 
 
-def _any(manager: Manager, query: str, wanted: Wanted) -> bool:
-    return manager.disk.database.conn.execute(query, (wanted.workflow,)).fetchone() is not None
+def _any(manager: Manager, query: str, asked: Asked) -> bool:
+    return manager.disk.database.conn.execute(query, (asked.workflow,)).fetchone() is not None

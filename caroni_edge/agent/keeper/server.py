@@ -223,9 +223,9 @@ class Server:
             self._drop(connection)
             return
         del connection.unsent[:sent]
-        wanted = EVENT_READ | (EVENT_WRITE if connection.unsent else 0)
-        if self._selector.get_key(connection.socket).events != wanted:
-            self._selector.modify(connection.socket, wanted, connection)
+        events = EVENT_READ | (EVENT_WRITE if connection.unsent else 0)
+        if self._selector.get_key(connection.socket).events != events:
+            self._selector.modify(connection.socket, events, connection)
 
     # Requests
 

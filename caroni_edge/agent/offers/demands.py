@@ -33,26 +33,26 @@ class Demands:
         if self._in_force.types.get(job_type) is None:
             return
         where = f"{self._topics.root}/requests/{job_type}/{manager}"
-        wanted = decode_notice(JobFulfillmentRequest, where, payload) if payload else None
-        if wanted is None or not wanted.ready + wanted.waiting:
+        request = decode_notice(JobFulfillmentRequest, where, payload) if payload else None
+        if request is None or not request.ready + request.waiting:
             self._store.demands.end(manager, job_type)
             return
-        others = min(_bound_to_others(wanted, self._in_force.settings.agent), wanted.ready + wanted.waiting)
-        due = self._offer_due(topic, wanted, at)
-        counts = (wanted.serial, wanted.ready, wanted.waiting, others, wanted.priority)
+        others = min(_bound_to_others(request, self._in_force.settings.agent), request.ready + request.waiting)
+        due = self._offer_due(topic, request, at)
+        counts = (request.serial, request.ready, request.waiting, others, request.priority)
         self._store.demands.say(DemandRow(manager, job_type, *counts, due))
 
-    def _offer_due(self, topic: Request, wanted: JobFulfillmentRequest, at: Moment) -> float:
+    def _offer_due(self, topic: Request, request: JobFulfillmentRequest, at: Moment) -> float:
         """Return when this agent may offer: after a random share of the spread, if it is one of a waiting crowd."""
         before = self._store.demands.get(topic.manager, topic.job_type)
-        if before and (before.serial == wanted.serial or before.offer_due > at.now):
+        if before and (before.serial == request.serial or before.offer_due > at.now):
             return before.offer_due
-        if wanted.spread <= 0 or self._store.offers.state(topic.manager, topic.job_type) in {
+        if request.spread <= 0 or self._store.offers.state(topic.manager, topic.job_type) in {
             Offer.OPEN,
             Offer.ACCEPTED,
         }:
             return at.now
-        return at.now + wanted.spread * self._chance.random()
+        return at.now + request.spread * self._chance.random()
 
     def reload(self) -> None:
         """Job types may have gone: nobody tells about them any more."""
@@ -68,5 +68,5 @@ class Demands:
                 self._store.demands.end_type(job_type)
 
 
-def _bound_to_others(wanted: JobFulfillmentRequest, agent: str) -> int:
-    return sum(max(0, count) for names, count in wanted.only.items() if agent not in names.split(","))
+def _bound_to_others(request: JobFulfillmentRequest, agent: str) -> int:
+    return sum(max(0, count) for names, count in request.only.items() if agent not in names.split(","))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from caroni_edge.agent.lifecycle import OFFER, Offer, OfferEvent
 from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
 from caroni_edge.agent.offers.room import Kind, Room, look
-from caroni_edge.agent.offers.shares import Shares, Want, distribute
+from caroni_edge.agent.offers.shares import Claim, Shares, distribute
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import ToOffer
@@ -83,7 +83,7 @@ class Offers:
             self._store.offers.save(row)
 
     def on_reject(self, manager: str, offer: str, at: Moment) -> None:
-        """An offer is not wanted."""
+        """A manager has no step for an offer."""
         self._store.managers.answered(manager)
         if row := self._store.offers.by_offer(manager, offer):
             self._close(row, OfferEvent.NOTHING_CAME, at)
@@ -171,9 +171,9 @@ class Offers:
         failing = self._refusals.failing()
         kept = [each for each in candidates if each.demand.job_type not in failing]
         for job_type, due in failing.items():
-            wanting = [each for each in candidates if each.demand.job_type == job_type]
-            if wanting and due <= at.now:
-                first = min(wanting, key=lambda each: (standings[each.demand.manager], each.demand.manager))
+            demanding = [each for each in candidates if each.demand.job_type == job_type]
+            if demanding and due <= at.now:
+                first = min(demanding, key=lambda each: (standings[each.demand.manager], each.demand.manager))
                 kept.append(first._replace(ready=min(first.ready, 1), waiting=0 if first.ready else 1))
         return kept
 
@@ -186,7 +186,7 @@ class Offers:
         ready = distribute(
             room.ready,
             (
-                Want(*each.kind, each.ready, each.demand.priority, _held(each.kind, room.running, room.queued), cost)
+                Claim(*each.kind, each.ready, each.demand.priority, _held(each.kind, room.running, room.queued), cost)
                 for each in candidates
                 for cost in [costs[each.kind]]
             ),
@@ -198,7 +198,7 @@ class Offers:
         waiting = distribute(
             room.waiting,
             (
-                Want(*each.kind, each.waiting, each.demand.priority, _held(each.kind, room.pending), costs[each.kind])
+                Claim(*each.kind, each.waiting, each.demand.priority, _held(each.kind, room.pending), costs[each.kind])
                 for each in candidates
             ),
             stand,

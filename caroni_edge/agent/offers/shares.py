@@ -141,11 +141,11 @@ class Shares:
         return max(had.values(), default=0.0)
 
 
-class Want(NamedTuple):
+class Claim(NamedTuple):
     """Places that could be offered to a manager for a job type.
 
     Attributes:
-        priority: The greatest one among what it wants.
+        priority: The greatest one among its steps.
         held: Jobs and reserved places that it has here of that type already.
         cost: By how much one more changes its standing.
     """
@@ -158,22 +158,22 @@ class Want(NamedTuple):
     cost: float
 
 
-def distribute(free: int, wants: Iterable[Want], standings: Mapping[str, float]) -> dict[tuple[str, str], int]:
+def distribute(free: int, claims: Iterable[Claim], standings: Mapping[str, float]) -> dict[tuple[str, str], int]:
     """Divide free places among managers by their standing, and within one by priority, then evenly.
 
     Args:
         free: Places to give.
-        wants: Who could use how many.
+        claims: Who could use how many.
         standings: Where each manager would stand if all that it has here were done.
 
     Returns:
         Places for each (manager, job type) that gets some.
     """
     by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
-    for want in wants:
-        if want.places > 0:
-            entry = (-want.priority, want.held, want.job_type, want.places, want.cost)
-            by_manager.setdefault(want.manager, []).append(entry)
+    for claim in claims:
+        if claim.places > 0:
+            entry = (-claim.priority, claim.held, claim.job_type, claim.places, claim.cost)
+            by_manager.setdefault(claim.manager, []).append(entry)
     heap = [(standings[manager], manager) for manager in by_manager]
     heapify(heap)
     for entries in by_manager.values():

@@ -52,16 +52,16 @@ class Reconciliation:
     def say(self) -> bool:
         """Put the next pieces of the answers into the outbox; return whether more will follow."""
         answers = self._store.answers.open()
-        for manager, wanted, after in answers:
-            self._say_to(manager, wanted, after)
+        for manager, query, after in answers:
+            self._say_to(manager, query, after)
         return bool(answers and self._store.answers.open())
 
-    def _say_to(self, manager: str, wanted: str, after: str) -> None:
+    def _say_to(self, manager: str, query: str, after: str) -> None:
         database = self._store.facts.database()
         for _ in range(MESSAGES_AT_ONCE):
             jobs, is_end = self._next(manager, after)
             upto = "" if is_end else jobs[-1].job
-            message = JobsHere(wanted=wanted, database=database, after=after, upto=upto, jobs=jobs)
+            message = JobsHere(wanted=query, database=database, after=after, upto=upto, jobs=jobs)
             self._outbox.put(manager, message)
             if is_end:
                 self._store.answers.end(manager)

@@ -43,10 +43,10 @@ def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[
         size_bytes = len(part) if isinstance(part, bytes) else _size(part)
         start = offset + len(data) - before
         if len(data) < limit and start < size_bytes:
-            wanted = min(limit - len(data), size_bytes - start)
-            more = part[start : start + wanted] if isinstance(part, bytes) else _read(part, start, wanted)
+            count = min(limit - len(data), size_bytes - start)
+            more = part[start : start + count] if isinstance(part, bytes) else _read(part, start, count)
             data += more
-            if len(more) < wanted:
+            if len(more) < count:
                 return data, False
         before += size_bytes
     return data, has_ended and offset + len(data) >= before

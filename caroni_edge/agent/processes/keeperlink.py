@@ -201,9 +201,9 @@ class KeeperLink:
         """Send what did not fit before; return whether the connection still is."""
         with self._lock:
             is_there = self._flush(connected) if self._unsent else True
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
-        if selector.get_key(connected).events != wanted:
-            selector.modify(connected, wanted)
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        if selector.get_key(connected).events != events:
+            selector.modify(connected, events)
         return is_there
 
     def _flush(self, connected: socket.socket) -> bool:

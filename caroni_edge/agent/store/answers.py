@@ -33,9 +33,9 @@ class Answers:
         """Work on `conn`."""
         self._conn = conn
 
-    def begin(self, manager: str, wanted: str, known: int) -> None:
+    def begin(self, manager: str, query: str, known: int) -> None:
         """Begin an answer: all jobs of a manager that are not finished, or have changed after `known`."""
-        self._conn.execute(BEGIN, (manager, wanted))
+        self._conn.execute(BEGIN, (manager, query))
         self._conn.execute(ADD_LIVE, (manager,))
         self._conn.execute(ADD_CHANGED, (manager, known))
 

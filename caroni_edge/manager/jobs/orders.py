@@ -62,7 +62,7 @@ class Orders:
         status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
         assert status is not None, f"the job {job.job} has begun"
         self._store.steps.take_back(step.id, status, due)
-        self._context.wanted.add(step.job_type)
+        self._context.dirty_job_types.add(step.job_type)
         ids = {"step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("the job was not taken; asking anew", extra={"action": "job_taken_back", **ids})
 

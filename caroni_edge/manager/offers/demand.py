@@ -44,7 +44,7 @@ class Demand:
 
     def on_start(self) -> None:
         """Steps may want agents already."""
-        self._context.wanted |= self._store.wanted.job_types()
+        self._context.dirty_job_types |= self._store.unplaced.job_types()
 
     def say_all(self) -> None:
         """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
@@ -59,25 +59,25 @@ class Demand:
     def settle(self, at: Moment) -> None:
         """Say what has changed, and what has not been said for a while."""
         if self._is_all_due:
-            self._context.wanted.update(self._store.demands.all())
+            self._context.dirty_job_types.update(self._store.demands.all())
             self._is_all_due = False
         if (room := live_room(self._context)) != self._room:
-            self._context.wanted |= self._cut
+            self._context.dirty_job_types |= self._cut
             self._room = room
         self._unheard &= self._standing
         again = {t for t in self._standing if at.now >= self._again_due(t)}
-        for job_type in sorted(self._context.wanted | again):
-            is_wanted = self._is_wanted(job_type, room)
-            appears = is_wanted and job_type not in self._standing
-            if not is_wanted:
+        for job_type in sorted(self._context.dirty_job_types | again):
+            is_demanded = self._is_demanded(job_type, room)
+            appears = is_demanded and job_type not in self._standing
+            if not is_demanded:
                 self._standing.discard(job_type)
             if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
-                self._context.wanted.discard(job_type)
-                self._say(job_type, at, room if is_wanted else 0)
+                self._context.dirty_job_types.discard(job_type)
+                self._say(job_type, at, room if is_demanded else 0)
 
     def next_due(self) -> float:
         """Return when something is to be said because of the time alone; asked right after `settle`."""
-        changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.wanted), default=inf)
+        changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.dirty_job_types), default=inf)
         again = min((self._again_due(t) for t in self._standing), default=inf)
         return min(changed, again)
 
@@ -85,12 +85,12 @@ class Demand:
         return self._said_at[job_type] + (NEWCOMER_S if job_type in self._unheard else AGAIN_S)
 
     def _say(self, job_type: str, at: Moment, room: int) -> None:
-        is_wanted = room > 0
+        is_demanded = room > 0
         serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
-        counts = self._count(job_type, room) if is_wanted else None
+        counts = self._count(job_type, room) if is_demanded else None
         content = b"" if counts is None else msgspec.json.encode(counts)
-        again = job_type not in self._said_at or (is_wanted and at.now >= self._again_due(job_type))
-        if is_wanted:
+        again = job_type not in self._said_at or (is_demanded and at.now >= self._again_due(job_type))
+        if is_demanded:
             self._standing.add(job_type)
         if content == said and not again:
             return
@@ -103,20 +103,20 @@ class Demand:
             self._context.topics.request(job_type), counts and self._request(job_type, serial, counts)
         )
 
-    def _is_wanted(self, job_type: str, room: int) -> bool:
-        is_wanted = self._store.wanted.is_wanted(job_type)
+    def _is_demanded(self, job_type: str, room: int) -> bool:
+        is_demanded = self._store.unplaced.is_demanded(job_type)
         if room <= 0:
-            self._note_cut(job_type, is_cut=is_wanted)
-        return is_wanted and room > 0
+            self._note_cut(job_type, is_cut=is_demanded)
+        return is_demanded and room > 0
 
     def _note_cut(self, job_type: str, *, is_cut: bool) -> None:
-        """Remember the types of which more is wanted than may be placed: that changes when there is other room."""
+        """Remember the types of which more steps are unplaced than may be placed: that changes with the room."""
         (self._cut.add if is_cut else self._cut.discard)(job_type)
 
     def _count(self, job_type: str, room: int) -> Counts:
-        wanted = self._store.wanted
-        found = wanted.count_bound(job_type, COUNT_LIMIT)
-        free = [wanted.count(job_type, waiting=waiting, limit=COUNT_LIMIT) for waiting in (False, True)]
+        unplaced = self._store.unplaced
+        found = unplaced.count_bound(job_type, COUNT_LIMIT)
+        free = [unplaced.count(job_type, waiting=waiting, limit=COUNT_LIMIT) for waiting in (False, True)]
         self._note_cut(job_type, is_cut=sum(free) + sum(ready + waiting for _, ready, waiting in found) > room)
         # Each kind is cut by itself: steps that only an agent may take which is away leave the room to the others.
         bound = {",".join(msgspec.json.decode(agents)): _cut(room, *counts) for agents, *counts in found}
@@ -125,7 +125,7 @@ class Demand:
             ready=sum(ready for ready, _ in kinds),
             waiting=sum(waiting for _, waiting in kinds),
             only={agents: ready + waiting for agents, (ready, waiting) in bound.items()},
-            priority=wanted.top_priority(job_type, COUNT_LIMIT),
+            priority=unplaced.top_priority(job_type, COUNT_LIMIT),
         )
 
     def _request(self, job_type: str, serial: int, counts: Counts) -> JobFulfillmentRequest:

@@ -12,7 +12,7 @@ from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.lifecycle import OFFER, STEP, Offer, OfferEvent, StepEvent
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.offers import OfferRow
-from caroni_edge.manager.store.wanted import WantedStep
+from caroni_edge.manager.store.unplaced import UnplacedStep
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES
 from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Placement
 
@@ -61,9 +61,9 @@ class Placing:
         room = live_room(self._context)
         for offer in taken:
             room -= self._fill(offer, room, at)
-        wanted = {offer.offer for offer in taken}
+        taken_ids = {offer.offer for offer in taken}
         for offer in open_offers:
-            if offer.offer not in wanted:
+            if offer.offer not in taken_ids:
                 self._reject(offer)
 
     def next_due(self) -> float:
@@ -71,15 +71,15 @@ class Placing:
         return self._due
 
     def _held_until(self) -> float:
-        asked_at = self._store.agents.last_wanted()
+        asked_at = self._store.agents.last_asked()
         return -inf if asked_at is None else asked_at + OTHERS_WAIT_S
 
     def _fill(self, offer: OfferRow, room: int, at: Moment) -> int:
-        """Accept as much of an offer as is wanted and may be placed; return how many jobs that is."""
-        wanted = self._store.wanted.steps
-        steps = wanted(offer.job_type, waiting=False, agent=offer.agent, limit=min(offer.ready, room))
+        """Accept as much of an offer as there are steps for and may be placed; return how many jobs that is."""
+        best = self._store.unplaced.steps
+        steps = best(offer.job_type, waiting=False, agent=offer.agent, limit=min(offer.ready, room))
         room -= len(steps)
-        steps += wanted(offer.job_type, waiting=True, agent=offer.agent, limit=min(offer.waiting, room))
+        steps += best(offer.job_type, waiting=True, agent=offer.agent, limit=min(offer.waiting, room))
         if not steps:
             self._reject(offer)
             return 0
@@ -90,11 +90,11 @@ class Placing:
         self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=last, last=True))
         # As many other steps may want an agent in a moment: agents must not take them for those that they have got.
         self._store.demands.renew(offer.job_type)
-        self._context.wanted.add(offer.job_type)
+        self._context.dirty_job_types.add(offer.job_type)
         self._context.growing.update(step.parent for step, _ in steps if step.scatter_index is not None)
         return len(steps)
 
-    def _place(self, steps: list[WantedStep], offer: OfferRow, at: Moment) -> list[Placement]:
+    def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make an attempt of each step at the agent of an offer."""
         placements, attempts, jobs = [], [], []
         for step, workflow in steps:
@@ -122,7 +122,7 @@ class Placing:
         return placements
 
     def _reject(self, offer: OfferRow) -> None:
-        self._apply(offer, OfferEvent.NOTHING_WANTED)
+        self._apply(offer, OfferEvent.NOTHING_TO_PLACE)
         self._context.outbox.put(offer.agent, OfferReject(offer=offer.offer))
 
     def _apply(self, offer: OfferRow, event: OfferEvent) -> None:

@@ -9,7 +9,7 @@ class OfferPolicy(Protocol):
     """Puts the offers of a batch into the order in which steps are given to them."""
 
     def order(self, offers: list[OfferRow]) -> list[OfferRow]:
-        """Return the offers that are wanted, best first; those left out are rejected."""
+        """Return the offers that are to be filled, best first; those left out are rejected."""
 
 
 class First:

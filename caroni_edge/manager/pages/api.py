@@ -88,7 +88,7 @@ class ManagerApi:
         with self.look() as views:
             return [
                 Metric("workflows", "Workflows by state.", by("status", views.count_workflows())),
-                Metric("steps_wanted", "Steps that no agent has taken.", by("job_type", views.count_wanted())),
+                Metric("steps_wanted", "Steps that no agent has taken.", by("job_type", views.count_unplaced())),
                 Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
                 Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
             ]
@@ -280,9 +280,9 @@ def _choose(present: str | None, attempts: list[AttemptView], number: int | None
         if not found:
             raise Problem(404, f"the step has no attempt {number}", "attempt")
         return found[-1]
-    for wanted in ("completed", present):
+    for preferred in ("completed", present):
         for each in attempts:
-            if wanted in (each["status"], each["job"]):
+            if preferred in (each["status"], each["job"]):
                 return each
     return attempts[-1] if attempts else None
 

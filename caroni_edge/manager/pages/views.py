@@ -72,12 +72,12 @@ AGENT_TYPES = """
     ORDER BY t.agent, t.job_type"""
 SEEN = "SELECT online, seen FROM agents WHERE agent = ?"
 SERVERS = """
-    SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted, t.online AS serves,
+    SELECT a.agent, a.online, a.seen, a.refuses, a.slots, a.wanted AS reconcile_query, t.online AS serves,
     (SELECT count(*) FROM jobs j WHERE j.step = ? AND j.agent = a.agent AND j.status = 'failed') AS failures
     FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = ?
     AND (? IS NULL OR a.agent IN (SELECT value FROM json_each(?))) LIMIT ?"""
 COUNT_WORKFLOWS = "SELECT status, workflows FROM workflow_counts"
-COUNT_WANTED = "SELECT job_type, count(*) FROM steps WHERE status = 'fulfilling' GROUP BY job_type"
+COUNT_UNPLACED = "SELECT job_type, count(*) FROM steps WHERE status = 'fulfilling' GROUP BY job_type"
 COUNT_OPEN_JOBS = "SELECT status, count(*) FROM jobs WHERE open GROUP BY status"
 COUNT_AGENTS = "SELECT online, count(*) FROM agents GROUP BY online"
 
@@ -230,9 +230,9 @@ class ManagerViews:
         none: dict[str, float] = dict.fromkeys(Workflow, 0)
         return none | dict(map(tuple, self.conn.execute(COUNT_WORKFLOWS)))
 
-    def count_wanted(self) -> Mapping[str, float]:
+    def count_unplaced(self) -> Mapping[str, float]:
         """Count, by job type, the steps that no agent has taken yet."""
-        return dict(map(tuple, self.conn.execute(COUNT_WANTED)))
+        return dict(map(tuple, self.conn.execute(COUNT_UNPLACED)))
 
     def count_open_jobs(self) -> Mapping[str, float]:
         """Count, by state, the attempts that may still give a result."""

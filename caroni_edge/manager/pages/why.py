@@ -114,7 +114,7 @@ class Explainer:
             case Step.CREATED:
                 yield _reason("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
             case Step.FULFILLING:
-                yield from self._of_wanted(row, step, attempts, is_ready=not for_data)
+                yield from self._of_unplaced(row, step, attempts, is_ready=not for_data)
             case Step.RUNNING if step["parts"] is not None:
                 yield _of_parts(step, goes_on=row["status"] not in ENDED)
             case Step.FULFILLED | Step.RUNNING if present is not None:
@@ -152,7 +152,7 @@ class Explainer:
             said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
             yield _reason("queued", said, **facts)
 
-    def _of_wanted(self, row: Row, step: Row, attempts: list[AttemptView], *, is_ready: bool) -> Iterator[Reason]:
+    def _of_unplaced(self, row: Row, step: Row, attempts: list[AttemptView], *, is_ready: bool) -> Iterator[Reason]:
         last = attempts[-1] if attempts else None
         if step["held"]:
             said = f"is not tried again by itself: {step['held']}; `caroni-edge retry {row['id']}` does it"
@@ -202,7 +202,7 @@ class Explainer:
             yield _reason("bound_elsewhere", f"waits for agent {agent}, which {why}", agent=agent, job_type=job_type)
 
     def _of_asked(self, asked: list[Row], job_type: str) -> Iterator[Reason]:
-        reconciling = [each["agent"] for each in asked if each["wanted"]]
+        reconciling = [each["agent"] for each in asked if each["reconcile_query"]]
         if reconciling:
             said = f"waits: {_names(reconciling)} must first say which jobs are there, and is given nothing till then"
             yield _reason("reconciling", said, agents=reconciling)
@@ -211,7 +211,7 @@ class Explainer:
         if failed:
             said = f"has failed {'more often ' if least else ''}on {_names(failed)}, so other agents come first"
             yield _reason("failed_there", said, agents=failed)
-        free = {each["agent"]: each["slots"] for each in asked if not each["wanted"]}
+        free = {each["agent"]: each["slots"] for each in asked if not each["reconcile_query"]}
         most = self._present.max_live_steps
         if free and most is not None and sum(self._views.count_open_jobs().values()) >= most:
             said = f"waits for its turn: {self._present.manager} has a limit of {most} steps at agents at a time"

@@ -86,7 +86,7 @@ class Fleet:
         for job_type in sorted(before - now):
             # What has failed on all others was to wait for this agent: now anyone may have it.
             self._store.demands.renew(job_type)
-            self._context.wanted.add(job_type)
+            self._context.dirty_job_types.add(job_type)
 
     def _look_for_silence(self, at: Moment) -> None:
         lost_after_s = self._context.settings.lost_after_s

@@ -41,7 +41,7 @@ class Reconciliation:
 
     def ask_later(self, agent: str, at: Moment) -> None:
         """Something was rejected, and nobody can say which jobs it was about."""
-        self._store.agents.want_later(agent, at.now + ASK_AGAIN_S)
+        self._store.agents.ask_later(agent, at.now + ASK_AGAIN_S)
 
     def settle(self, at: Moment) -> bool:
         """Ask each agent that was marked; until it has answered its offers wait, and others' for a while.
@@ -51,24 +51,24 @@ class Reconciliation:
         """
         agents = self._store.agents.to_ask(at.now)
         for agent in agents:
-            known = self._store.agents.question(agent)
-            wanted = self._context.chance.new_id()
-            self._store.agents.want(agent, wanted, at.now)
+            known = self._store.agents.reconciled(agent)
+            query = self._context.chance.new_id()
+            self._store.agents.ask(agent, query, at.now)
             self._store.offers.delete_of(agent)
-            question = JobsWanted(wanted=wanted, database=known.database, known=known.known)
+            question = JobsWanted(wanted=query, database=known.database, known=known.known)
             self._context.outbox.put(agent, question)
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
         return bool(agents)
 
     def next_due(self) -> float:
         """Return when an agent is to be asked because of the time alone."""
-        due = self._store.agents.next_want()
+        due = self._store.agents.next_ask()
         return inf if due is None else due
 
     def on_jobs_here(self, agent: str, message: JobsHere, at: Moment) -> None:
         """Take the states of the jobs in a range of ids; what we believed there and is not named is not there."""
-        question = self._store.agents.question(agent)
-        if question.wanted != message.wanted:
+        known = self._store.agents.reconciled(agent)
+        if known.query != message.wanted:
             log.debug("an answer to an earlier question", extra={"action": "stale_answer_ignored", "peer": agent})
             return
         for here in message.jobs:
@@ -76,7 +76,7 @@ class Reconciliation:
         named = {here.job for here in message.jobs}
         for job in self._store.jobs.open_of_agent(agent, message.after, message.upto):
             if job.job not in named:
-                self._miss(job, at, is_same_database=question.database == message.database)
+                self._miss(job, at, is_same_database=known.database == message.database)
         self._store.agents.hear(agent, max((here.serial for here in message.jobs), default=0))
         if not message.upto:
             self._store.agents.answered(agent, message.database)
@@ -110,7 +110,7 @@ class Reconciliation:
         repeat = self._store.agents.may_repeat(agent, here.job_type)
         self._store.steps.place([(status, here.job, attempt, step.id)])
         self._store.jobs.add([(here.job, step.id, attempt, agent, here.status, True, repeat, at.date)])
-        self._context.wanted.add(step.job_type)
+        self._context.dirty_job_types.add(step.job_type)
         ids = {"workflow": here.workflow, "step": here.step, "job": here.job, "attempt": attempt, "peer": agent}
         log.warning("took over a job that its agent holds", extra={"action": "job_adopted", **ids})
         return self._store.jobs.by_id(here.job)

@@ -30,27 +30,27 @@ class Stalls:
     def on_start(self, at: Moment) -> None:
         """Durations begin anew."""
         self._store.demands.begin_anew(at.now)
-        self._store.wanted.unserved_begins_anew(at.now)
-        self.look_at(self._store.wanted.job_types(), at)
+        self._store.unplaced.unserved_begins_anew(at.now)
+        self.look_at(self._store.unplaced.job_types(), at)
 
     def look_at(self, job_types: Iterable[str], at: Moment) -> None:
         """Note since when nobody serves these job types that steps want, and let go on what is served again."""
         served_again = has_any = False
         for job_type in sorted(job_types):
             has_any = True
-            if self._store.agents.is_served(job_type) or not self._store.wanted.is_waiting(job_type, free=True):
+            if self._store.agents.is_served(job_type) or not self._store.unplaced.is_unplaced(job_type, free=True):
                 served_again |= self._store.demands.set_served(job_type)
             else:
                 self._store.demands.set_unserved(job_type, at.now)
                 self._due = min(self._due, at.now + self._context.settings.stalled_after_s)
-        if has_any and self._store.wanted.any_bound():
+        if has_any and self._store.unplaced.any_bound():
             self._bound_due = min(self._bound_due, at.now + BOUND_SOON_S)
         if served_again:
             self._unstall()
 
     def settle(self, at: Moment) -> None:
         """Note what has become due."""
-        self.look_at(self._context.wanted, at)
+        self.look_at(self._context.dirty_job_types, at)
         if at.now >= self._due:
             self._stall(at)
         if at.now >= self._bound_due:
@@ -77,8 +77,8 @@ class Stalls:
     def _stall_bound(self, at: Moment) -> None:
         """The same for steps that only some agents may take."""
         after_s = self._context.settings.stalled_after_s
-        self._store.wanted.look_for_unserved(at.now)
-        for job_type, agents in self._store.wanted.unserved(after_s, at.now):
+        self._store.unplaced.look_for_unserved(at.now)
+        for job_type, agents in self._store.unplaced.unserved(after_s, at.now):
             waiting = self._store.workflows.waiting_for(job_type, agents, _may_stall())
             names = " or ".join(msgspec.json.decode(agents))
             self._stall_all(
@@ -86,7 +86,7 @@ class Stalls:
                 f"only agent {names} may take a step, and none of that name takes jobs of the type {job_type} now",
             )
         self._unstall()
-        self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.wanted.any_bound() else inf
+        self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.unplaced.any_bound() else inf
 
     def _stall_all(self, workflows: Iterable[int], reason: str) -> None:
         for seq in workflows:

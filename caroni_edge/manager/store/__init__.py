@@ -9,7 +9,7 @@ from caroni_edge.manager.store.jobs import Jobs
 from caroni_edge.manager.store.offers import Offers
 from caroni_edge.manager.store.steps import Steps
 from caroni_edge.manager.store.triggers import SeenTriggers
-from caroni_edge.manager.store.wanted import Wanted
+from caroni_edge.manager.store.unplaced import UnplacedSteps
 from caroni_edge.manager.store.workflows import Workflows
 
 
@@ -25,5 +25,5 @@ class Store:
         self.offers = Offers(conn)
         self.steps = Steps(conn)
         self.triggers = SeenTriggers(conn)
-        self.wanted = Wanted(conn)
+        self.unplaced = UnplacedSteps(conn)
         self.workflows = Workflows(conn)

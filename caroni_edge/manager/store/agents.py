@@ -23,15 +23,15 @@ HEAR = """
     UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS
         (SELECT 1 FROM peers WHERE peer = :agent AND reconcile) THEN max(known, :serial) ELSE known END
     WHERE agent = :agent"""
-QUESTION = "SELECT database, known, wanted FROM agents WHERE agent = ?"
-WANT = "UPDATE agents SET wanted = ?, wanted_since = ?, heard = 0, again_due = NULL WHERE agent = ?"
+RECONCILED = "SELECT database, known, wanted FROM agents WHERE agent = ?"
+ASK = "UPDATE agents SET wanted = ?, wanted_since = ?, heard = 0, again_due = NULL WHERE agent = ?"
 ANSWERED = """
     UPDATE agents SET known = CASE WHEN database = :database THEN max(known, heard) ELSE heard END,
         database = :database, wanted = NULL, wanted_since = NULL WHERE agent = :agent"""
-LAST_WANTED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
-WANT_LATER = "UPDATE agents SET again_due = coalesce(again_due, ?) WHERE agent = ?"
-WANT_DUE = "SELECT agent FROM agents WHERE again_due <= ?"
-NEXT_WANT = "SELECT min(again_due) FROM agents WHERE again_due IS NOT NULL"
+LAST_ASKED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
+ASK_LATER = "UPDATE agents SET again_due = coalesce(again_due, ?) WHERE agent = ?"
+ASK_DUE = "SELECT agent FROM agents WHERE again_due <= ?"
+NEXT_ASK = "SELECT min(again_due) FROM agents WHERE again_due IS NOT NULL"
 MARKED = "SELECT peer FROM peers WHERE reconcile"
 UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ? AND reconcile"
 BEGIN_ANEW = "UPDATE agents SET wanted_since = :now, again_due = :now WHERE wanted IS NOT NULL"
@@ -41,18 +41,18 @@ NO_TYPE_ONLINE = "UPDATE agent_types SET online = 0"
 FORGET = "DELETE FROM agents WHERE agent = ?"
 
 
-class Question(NamedTuple):
-    """What we know of an agent's database, and the question that is open about its jobs.
+class Reconciled(NamedTuple):
+    """How far an agent's database is known here, and the reconcile query that is open.
 
     Attributes:
         database: Its name; empty while we know none.
         known: All that happened there up to this serial has come here.
-        wanted: Name of the open question.
+        query: Id of the query that the agent has not answered yet (column `wanted`).
     """
 
     database: str
     known: int
-    wanted: str | None
+    query: str | None
 
 
 class Agents:
@@ -112,42 +112,42 @@ class Agents:
         self._conn.execute(SET_DATABASE, (database, agent))
 
     def hear(self, agent: str, serial: int) -> None:
-        """Note the serial of a status. While a question is open, or is to be asked, there may be gaps before it."""
+        """Note the serial of a status. While a query is open, or is due, there may be gaps before it."""
         self._conn.execute(HEAR, {"agent": agent, "serial": serial})
 
-    def question(self, agent: str) -> Question:
+    def reconciled(self, agent: str) -> Reconciled:
         """Return what we know of an agent's database."""
-        row = self._conn.execute(QUESTION, (agent,)).fetchone()
-        return Question(*row) if row else Question("", 0, None)
+        row = self._conn.execute(RECONCILED, (agent,)).fetchone()
+        return Reconciled(*row) if row else Reconciled("", 0, None)
 
-    def want(self, agent: str, wanted: str, now: float) -> None:
-        """Note the question about an agent's jobs."""
+    def ask(self, agent: str, query: str, now: float) -> None:
+        """Note that an agent is asked what it holds, by the query of this id."""
         self.know(agent)
-        self._conn.execute(WANT, (wanted, now, agent))
+        self._conn.execute(ASK, (query, now, agent))
         self._conn.execute(UNMARK, (agent,))
 
     def answered(self, agent: str, database: str) -> None:
-        """The question is answered: nothing that was heard since it was asked has a gap before it."""
+        """The query is answered: nothing that was heard since it was asked has a gap before it."""
         self._conn.execute(ANSWERED, {"agent": agent, "database": database})
 
-    def last_wanted(self) -> float | None:
-        """Return when the latest of the open questions was asked."""
-        found: float | None = self._conn.execute(LAST_WANTED).fetchone()[0]
+    def last_asked(self) -> float | None:
+        """Return when the latest of the open queries was asked."""
+        found: float | None = self._conn.execute(LAST_ASKED).fetchone()[0]
         return found
 
-    def want_later(self, agent: str, due: float) -> None:
+    def ask_later(self, agent: str, due: float) -> None:
         """Let an agent be asked at `due`."""
         self.know(agent)
-        self._conn.execute(WANT_LATER, (due, agent))
+        self._conn.execute(ASK_LATER, (due, agent))
 
     def to_ask(self, now: float) -> list[str]:
         """Return the agents that are to be asked: marked by the link, or due."""
-        found = [*self._conn.execute(MARKED), *self._conn.execute(WANT_DUE, (now,))]
+        found = [*self._conn.execute(MARKED), *self._conn.execute(ASK_DUE, (now,))]
         return sorted({agent for (agent,) in found})
 
-    def next_want(self) -> float | None:
+    def next_ask(self) -> float | None:
         """Return when the next agent is to be asked."""
-        found: float | None = self._conn.execute(NEXT_WANT).fetchone()[0]
+        found: float | None = self._conn.execute(NEXT_ASK).fetchone()[0]
         return found
 
     def begin_anew(self, now: float) -> None:

@@ -18,7 +18,7 @@ BEGIN_ANEW = "UPDATE demands SET unserved_since = ? WHERE unserved_since IS NOT 
 
 
 class Demands:
-    """Statements about demand. The table has a row for each job type ever wanted: a few, so it needs no index."""
+    """Statements about demand. The table has a row for each job type ever met: a few, so it needs no index."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`."""
@@ -29,7 +29,7 @@ class Demands:
         self._conn.execute(KNOW, (job_type,))
 
     def all(self) -> list[str]:
-        """Return all job types that were ever wanted."""
+        """Return all job types that any step ever had."""
         return [job_type for (job_type,) in self._conn.execute(ALL)]
 
     def get(self, job_type: str) -> tuple[int, bytes | None]:
@@ -43,7 +43,7 @@ class Demands:
         self._conn.execute(SAY, (serial, said, job_type))
 
     def renew(self, job_type: str) -> None:
-        """Let a demand that stands count as another one, even if as many steps want an agent as before."""
+        """Let a demand that stands count as another one, even if as many steps are unplaced as before."""
         self._conn.execute(RENEW, (job_type,))
 
     def set_unserved(self, job_type: str, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Steps: instances of what a plan wants done, keyed by workflow and path. Those that agents are asked for: `wanted`."""
+"""Steps: what a plan has done, keyed by workflow and path. Those that agents are asked for: `unplaced.py`."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +51,7 @@ COUNT_UNTAKEN = """
     AND status IN ('created', 'fulfilling') LIMIT ?)"""
 GROWING = "SELECT id FROM steps WHERE parts > made AND status = 'running'"
 GROWING_OF = f"{GROWING} AND workflow = ?"
-WANT = f"UPDATE steps SET status = ?, {_FRESH} WHERE {_IN_STATES} AND job_type <> '' AND NOT late RETURNING job_type"
+DEMAND = f"UPDATE steps SET status = ?, {_FRESH} WHERE {_IN_STATES} AND job_type <> '' AND NOT late RETURNING job_type"
 LOOK_AT_AGAIN = """
     UPDATE steps SET status = ?, reason = NULL WHERE workflow = ? AND status = 'failed' AND late"""
 GO_ON = """
@@ -239,7 +239,7 @@ class Steps:
         self._conn.execute(COMPLETE, (status, job, outputs, reason, step))
 
     def due(self, now: float) -> set[str]:
-        """Let the steps whose delay is over be wanted again; return their job types."""
+        """Let the steps whose delay is over be in the demand again; return their job types."""
         return _job_types(self._conn.execute(DUE, (now,)))
 
     def next_due(self) -> float | None:
@@ -253,9 +253,9 @@ class Steps:
 
     # All of a workflow at once; they return the job types whose demand changes with it
 
-    def want(self, workflow: int, status: Step, states_json: str) -> set[str]:
-        """Want agents, with fresh attempts, for the steps in these states (a JSON list) that wait for nothing else."""
-        return _job_types(self._conn.execute(WANT, (status, workflow, states_json)))
+    def demand(self, workflow: int, status: Step, states_json: str) -> set[str]:
+        """Ask agents, with fresh attempts, for the steps in these states (a JSON list) that wait for nothing else."""
+        return _job_types(self._conn.execute(DEMAND, (status, workflow, states_json)))
 
     def look_at_again(self, workflow: int, status: Step) -> None:
         """Let the steps that could not begin be as they were before."""
@@ -274,7 +274,7 @@ class Steps:
         return _job_types(self._conn.execute(RELEASE, (workflow,)))
 
     def stop(self, workflow: int, status: Step, states_json: str) -> set[str]:
-        """Let the steps in these states (a JSON list) want nothing any more."""
+        """Stop the steps in these states (a JSON list): agents are not asked for them any more."""
         return _job_types(self._conn.execute(STOP, (status, workflow, states_json)))
 
 

@@ -135,15 +135,15 @@ class Workflows:
         return [seq for (seq,) in self._conn.execute(OF_JOBS, (jobs_json, agent, status))]
 
     def waiting(self, job_type: str, states_json: str) -> list[int]:
-        """Return the workflows in one of these states with a step that wants an agent for `job_type`."""
+        """Return the workflows in one of these states with an unplaced step of a job type."""
         return [seq for (seq,) in self._conn.execute(WAITING, (job_type, states_json))]
 
     def waiting_for(self, job_type: str, agents: str, states_json: str) -> list[int]:
-        """Return those with a step that wants one of `agents` (a JSON list) for `job_type`."""
+        """Return those with an unplaced step of a job type that only these agents (a JSON list) may take."""
         return [seq for (seq,) in self._conn.execute(WAITING_FOR, (job_type, agents, states_json))]
 
     def served(self, status: Workflow) -> list[int]:
-        """Return the workflows with this status of which no step wants a job type that nobody serves."""
+        """Return the workflows with this status of which no unplaced step has a job type that nobody serves."""
         return [seq for (seq,) in self._conn.execute(SERVED, (status,))]
 
     def has_plan(self, plan_hash: str) -> bool:

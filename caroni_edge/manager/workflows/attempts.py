@@ -155,7 +155,7 @@ class Attempts:
             held = f"its job type may not be repeated by itself, and attempt {job.attempt} may have begun"
         due = at.now + _delay_s(settings.retry_delay_s, step.tries)
         self._store.steps.again(step.id, status, retry_due=None if held else due, held=held, reason=reason)
-        self._context.wanted.add(step.job_type)
+        self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.retried", row, step.path, at.date, status=status, reason=reason, **ids)
 
     def _complete(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:

@@ -90,7 +90,7 @@ class Engine:
         propagation = Propagation(row, self.plan(row.plan), at)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
         if step.status is Step.FULFILLING:
-            self._context.wanted.add(step.job_type)
+            self._context.dirty_job_types.add(step.job_type)
         self._follow(propagation, [Done(step, kept, job)])
 
     def _done(self, propagation: Propagation, done: Done) -> list[WorkItem]:
@@ -103,7 +103,7 @@ class Engine:
         facts = {"status": status, "reason": done.reason, "outputs": done.outputs, **ids}
         self._context.events.step("caroni.step.completed", propagation.row, step.path, propagation.at.date, **facts)
         if step.agents:
-            self._store.wanted.unbind([step.id])
+            self._store.unplaced.unbind([step.id])
         follow = self._leave(propagation, step) if step.gates_passed else []
         if step.scatter_index is not None:
             self._context.growing.add(step.parent)
@@ -176,7 +176,7 @@ class Engine:
                 step, named_index = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
                 while step and step.parts and step.status is Step.RUNNING and step.made <= named_index < step.parts:
                     propagation = Propagation(row, self.plan(row.plan), at)
-                    self._follow(propagation, self._instances.grow(propagation, step, is_wanted=True))
+                    self._follow(propagation, self._instances.grow(propagation, step, is_forced=True))
                     step = self._store.steps.by_id(step.id)
         return self._store.steps.by_path(row.seq, path)
 
@@ -248,7 +248,7 @@ class Engine:
             self._orders.withdraw(step, job, status, reason)
         self._store.steps.fail(step.id, status, tries=tries, reason=reason)
         if step.status is not Step.CREATED and step.job_type:
-            self._context.wanted.add(step.job_type)
+            self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.failed", row, step.path, at.date, status=status, reason=reason, **facts)
         self._fail(row, f"step {step.path}: {reason}", at)
 
@@ -260,7 +260,7 @@ class Engine:
             job = self._orders.present(step)
             if job is not None and not job.begun:
                 self._orders.withdraw(step, job, aside, "the workflow has failed")
-        self._context.wanted |= self._store.steps.stop(row.seq, aside, as_text([Step.FULFILLING]))
+        self._context.dirty_job_types |= self._store.steps.stop(row.seq, aside, as_text([Step.FULFILLING]))
 
     def set_aside(self, step: StepRow) -> None:
         """A step of a failed workflow has no job any more, and waits for `retry`."""
@@ -274,13 +274,13 @@ class Engine:
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
         event = StepEvent.CANCEL
-        self._context.wanted |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
+        self._context.dirty_job_types |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
         return True
 
     def retry(self, row: WorkflowRow, at: Moment) -> bool:
         """Give failed and held steps fresh attempts; return whether there was anything to retry."""
         held = self._store.steps.release(row.seq)
-        self._context.wanted |= held
+        self._context.dirty_job_types |= held
         status = advance(WORKFLOW, row.status, WorkflowEvent.RETRY)
         if status is None:
             return bool(held)
@@ -295,7 +295,9 @@ class Engine:
         """Let the steps of a workflow that failed go on from where they are."""
         steps, seq = self._store.steps, propagation.row.seq
         steps.look_at_again(seq, _state_after(StepEvent.LOOKED_AT_AGAIN))
-        self._context.wanted |= steps.want(seq, _state_after(StepEvent.WANTED), _states_before(StepEvent.WANTED))
+        self._context.dirty_job_types |= steps.demand(
+            seq, _state_after(StepEvent.DEMANDED), _states_before(StepEvent.DEMANDED)
+        )
         self._context.growing |= steps.growing(seq)
         follow: list[WorkItem] = [Ready(step) for step in steps.ready(seq)]
         follow += [PartsDone(step) for step in steps.go_on(seq, _state_after(StepEvent.GOES_ON))]

@@ -125,7 +125,7 @@ class Instances:
                 path=path,
                 name=name,
                 job_type=step.job_type if not step.scatter else "",
-                status=_after(Step.CREATED, StepEvent.WANTED) if asked_ahead else Step.CREATED,
+                status=_after(Step.CREATED, StepEvent.DEMANDED) if asked_ahead else Step.CREATED,
                 priority=propagation.row.priority,
                 deps_left=deps_left,
                 inputs=as_text(known),
@@ -138,14 +138,14 @@ class Instances:
         if not deps_left:
             return [Ready(row)]
         if asked_ahead:
-            self._want(row)
+            self._demand(row)
         words = inputs_misfit(step, known)
         return [StepFailed(row, words)] if words else []
 
-    def _want(self, step: StepRow) -> None:
-        self._context.wanted.add(step.job_type)
+    def _demand(self, step: StepRow) -> None:
+        self._context.dirty_job_types.add(step.job_type)
         if step.agents:
-            self._store.wanted.bind(step.id, step.agents)
+            self._store.unplaced.bind(step.id, step.agents)
 
     # A step begins
 
@@ -173,13 +173,13 @@ class Instances:
         if plan_step.workflow:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
         if step.status is Step.CREATED:
-            status = _after(step.status, StepEvent.WANTED)
+            status = _after(step.status, StepEvent.DEMANDED)
             step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
             self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
-            self._want(step)
+            self._demand(step)
         else:
             self._store.steps.set_inputs(step.id, as_text(inputs))
-            self._context.wanted.add(step.job_type)
+            self._context.dirty_job_types.add(step.job_type)
             self._orders.send_data(step, inputs)
         return []
 
@@ -197,12 +197,12 @@ class Instances:
         self._context.growing.add(step.id)
         return [] if parts else [PartsDone(step.id)]
 
-    def grow(self, propagation: Propagation, step: StepRow, *, is_wanted: bool = False) -> list[WorkItem]:
-        """Make more instances of a scattered step, unless (and not `is_wanted`) enough of them wait for an agent."""
+    def grow(self, propagation: Propagation, step: StepRow, *, is_forced: bool = False) -> list[WorkItem]:
+        """Make more instances of a scattered step, unless (and not `is_forced`) enough of them wait for an agent."""
         assert step.parts is not None
         plan_step = propagation.plan.step_at(step.name)
         last = min(step.parts, step.made + GROWTH)
-        if last == step.made or not (is_wanted or self._has_room(step, plan_step)):
+        if last == step.made or not (is_forced or self._has_room(step, plan_step)):
             self._context.growing.discard(step.id)
             return []
         given = msgspec.json.decode(self._store.steps.scattered(step.id))

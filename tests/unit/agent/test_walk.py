@@ -55,7 +55,7 @@ class Walk:
         self.refused: set[str] = set()
         self.status: dict[str, JobStatusUpdate | JobHere] = {}
         self.serials: Counter[str] = Counter()
-        self.questions: Counter[str] = Counter()
+        self.queries: Counter[str] = Counter()
 
     # What happens
 
@@ -150,11 +150,11 @@ class Walk:
         """A database was lost or restored: the manager asks, and learns all that it may have missed."""
         manager = self.random.choice(MANAGERS)
         self.bench.reset(manager)
-        self.questions[manager] += 1
+        self.queries[manager] += 1
         database = self.random.choice([self.bench.store.facts.database(), ""])
         known = self.random.choice([0, self.serials[manager]])
-        question = f"question{self.questions[manager]}"
-        self.bench.send(JobsWanted(wanted=question, database=database, known=known), manager=manager)
+        query = f"queries{self.queries[manager]}"
+        self.bench.send(JobsWanted(wanted=query, database=database, known=known), manager=manager)
         self.bench.advance(0.0)
         answers = self.bench.outbox.take_all(JobsHere, manager)
         assert (answers[0].after, answers[-1].upto) == ("", "")

@@ -175,7 +175,7 @@ class Bench:
             events=EventWriter(self.events, TOPICS),
             chance=self.chance,
             silent_for=lambda agent, _now: self.silent.get(agent, 0.0),
-            wanted=set(),
+            dirty_job_types=set(),
         )
         self.reactor = ManagerReactor(context, self.templates)
         with self.database.immediate():
@@ -331,10 +331,10 @@ class Bench:
         self.call(lambda _at: self.database.conn.execute(MARK, (agent,)))
         return self.outbox.take(JobsWanted, agent)
 
-    def answer(self, wanted: JobsWanted, *jobs: JobHere, agent: str = "a1", **facts: Any) -> None:
+    def answer(self, query: JobsWanted, *jobs: JobHere, agent: str = "a1", **facts: Any) -> None:
         """Let an agent say what it holds."""
         facts = {"database": f"db-{agent}", **facts}
-        self.send(JobsHere(wanted=wanted.wanted, jobs=jobs, **facts), agent=agent)
+        self.send(JobsHere(wanted=query.wanted, jobs=jobs, **facts), agent=agent)
 
     def here(self, job: str, status: Any, placed: Placement | None = None, **facts: Any) -> JobHere:
         """Return what an agent says of a job that it holds."""
@@ -348,7 +348,7 @@ class Bench:
 
     def is_ready(self, job_type: str) -> bool:
         """Tell whether a step with all its data wants an agent that has this type."""
-        return self.store.wanted.count(job_type, waiting=False, limit=1) > 0
+        return self.store.unplaced.count(job_type, waiting=False, limit=1) > 0
 
     def step(self, path: str, workflow: str = "w1") -> dict[str, Any]:
         """Return the row of a step."""

@@ -1,4 +1,4 @@
-"""Ended workflows go when they are old; never all at once, and never what is still wanted."""
+"""Ended workflows go when they are old; never all at once, and never what is still needed."""
 
 import pytest
 

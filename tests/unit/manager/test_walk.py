@@ -87,8 +87,8 @@ class Agent:
             case JobKill(job=name):
                 if name in self.jobs and self.jobs[name].is_live:
                     self._change(self.jobs[name], "killed", reason="told to")
-            case JobsWanted() as wanted:
-                self._answer(wanted)
+            case JobsWanted() as query:
+                self._answer(query)
 
     def _take_job(self, placed: Placement) -> None:
         assert placed.job not in self.jobs
@@ -108,17 +108,17 @@ class Agent:
             self.serial += 1
             job.inputs, job.status, job.serial = inputs, "queued", self.serial
 
-    def _answer(self, wanted: JobsWanted) -> None:
-        known = wanted.known if wanted.database == self.database else -1
+    def _answer(self, query: JobsWanted) -> None:
+        known = query.known if query.database == self.database else -1
         found = [self._here(job) for _, job in sorted(self.jobs.items()) if job.is_live or job.serial > known]
         cut = self.chance.randrange(len(found) + 1)
         after = ""
         if 0 < cut < len(found):
             after = found[cut - 1].job
-            part = JobsHere(wanted=wanted.wanted, database=self.database, upto=after, jobs=tuple(found[:cut]))
+            part = JobsHere(wanted=query.wanted, database=self.database, upto=after, jobs=tuple(found[:cut]))
             self.outbox.append(part)
             found = found[cut:]
-        self.outbox.append(JobsHere(wanted=wanted.wanted, database=self.database, after=after, jobs=tuple(found)))
+        self.outbox.append(JobsHere(wanted=query.wanted, database=self.database, after=after, jobs=tuple(found)))
 
     def _here(self, job: Job) -> JobHere:
         placed = job.placed

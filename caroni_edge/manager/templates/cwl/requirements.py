@@ -26,7 +26,7 @@ def check_requirements(draft: Draft, around: frozenset[str] = frozenset(), seen:
         return
     seen.add((draft.where, named))
     told = set(named)
-    for requirement, place in _wanted(draft):
+    for requirement, place in _needed(draft):
         if requirement not in told:
             told.add(requirement)
             words = f"{SERVED_REQUIREMENTS[requirement]}, for which other CWL programs want a requirement"
@@ -36,26 +36,26 @@ def check_requirements(draft: Draft, around: frozenset[str] = frozenset(), seen:
             check_requirements(step.process.workflow, named | step.requirements, seen)
 
 
-def _wanted(draft: Draft) -> Iterator[tuple[str, Place]]:
+def _needed(draft: Draft) -> Iterator[tuple[str, Place]]:
     for step in draft.steps.values():
-        for requirement, place in _wanted_by(step):
+        for requirement, place in _needed_by(step):
             if requirement not in step.requirements & _OF_STEPS:
                 yield requirement, place
     for output in draft.outputs.values():
-        yield from _wanted_by_link(output.link)
+        yield from _needed_by_link(output.link)
 
 
-def _wanted_by(step: DraftStep) -> Iterator[tuple[str, Place]]:
+def _needed_by(step: DraftStep) -> Iterator[tuple[str, Place]]:
     if step.scatter:
         yield "ScatterFeatureRequirement", step.place.at("scatter")
     if step.process is not None and step.process.workflow is not None:
         yield "SubworkflowFeatureRequirement", step.place.at("run")
     for each in step.inputs.values():
-        yield from _wanted_by_link(each.link)
+        yield from _needed_by_link(each.link)
         if each.value_from is not None:
             yield "StepInputExpressionRequirement", each.place.at("valueFrom")
 
 
-def _wanted_by_link(link: DraftLink) -> Iterator[tuple[str, Place]]:
+def _needed_by_link(link: DraftLink) -> Iterator[tuple[str, Place]]:
     if len(link.sources or ()) > 1:
         yield "MultipleInputFeatureRequirement", link.place.at(link.field)

@@ -18,13 +18,13 @@ from tests.unit.agent.bench import Bench
 DAY_S = 86400.0
 
 
-def ask(bench: Bench, known: int = 0, database: str | None = None, wanted: str = "question1") -> list[JobsHere]:
+def ask(bench: Bench, known: int = 0, database: str | None = None, query: str = "query0001") -> list[JobsHere]:
     """Let m1 ask, and return the whole answer."""
     name = bench.store.facts.database() if database is None else database
-    bench.send(JobsWanted(wanted=wanted, database=name, known=known))
+    bench.send(JobsWanted(wanted=query, database=name, known=known))
     bench.advance(0.0)
     answer = bench.outbox.take_all(JobsHere)
-    assert [each.wanted for each in answer] == [wanted] * len(answer)
+    assert [each.wanted for each in answer] == [query] * len(answer)
     assert answer[0].after == ""
     assert [each.after for each in answer[1:]] == [each.upto for each in answer[:-1]]
     assert answer[-1].upto == ""
@@ -105,7 +105,7 @@ def test_a_long_answer_comes_in_messages_that_frames_can_hold() -> None:
 def test_a_long_answer_is_continued_after_a_restart() -> None:
     bench = Bench(slots=1)
     finished(bench, 12, outputs={"out": "x" * 40_000})
-    bench.send(JobsWanted(wanted="question1", database="", known=0))
+    bench.send(JobsWanted(wanted="query0001", database="", known=0))
     first = bench.outbox.take_all(JobsHere)
     assert len(first) == 8
     bench.restart()
@@ -118,10 +118,10 @@ def test_a_long_answer_is_continued_after_a_restart() -> None:
 def test_a_second_question_begins_the_answer_anew() -> None:
     bench = Bench(slots=1)
     names = finished(bench, 12, outputs={"out": "x" * 40_000})
-    bench.send(JobsWanted(wanted="question1", database="", known=0))
+    bench.send(JobsWanted(wanted="query0001", database="", known=0))
     bench.outbox.take_all(JobsHere)
-    assert set(jobs(ask(bench, wanted="question2"))) == set(names)
-    assert set(jobs(ask(bench, wanted="question3"))) == set(names)
+    assert set(jobs(ask(bench, query="query0002"))) == set(names)
+    assert set(jobs(ask(bench, query="query0003"))) == set(names)
 
 
 def test_a_reset_voids_offers_and_holds_new_ones_until_the_question_is_answered() -> None:
@@ -162,12 +162,12 @@ def test_a_question_in_the_batch_of_the_reset_is_answered() -> None:
 def test_a_reset_after_the_question_voids_the_answer_and_the_next_question_is_answered() -> None:
     bench = Bench(slots=1)
     finished(bench, 12, outputs={"out": "x" * 40_000})
-    bench.send(JobsWanted(wanted="question1", database="", known=0))
+    bench.send(JobsWanted(wanted="query0001", database="", known=0))
     bench.reset()
     bench.outbox.sent.clear()
     bench.advance(1.0)
     assert bench.outbox.take_all(JobsHere) == []
-    assert len(jobs(ask(bench, wanted="question2"))) == 12
+    assert len(jobs(ask(bench, query="query0002"))) == 12
 
 
 def test_the_link_is_asked_about_with_whom_jobs_or_offers_are_open() -> None:

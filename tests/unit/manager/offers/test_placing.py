@@ -294,12 +294,12 @@ def test_many_jobs_come_in_as_many_messages_as_they_need() -> None:
 
 
 def test_an_offer_whose_time_is_over_gets_no_answer(bench: Bench) -> None:
-    wanted = bench.reset("a2")
+    query = bench.reset("a2")
     bench.start("one")
     bench.offer(valid_for=5)
     bench.outbox.nothing_else()
     bench.advance(6)
-    bench.answer(wanted, agent="a2")
+    bench.answer(query, agent="a2")
     bench.outbox.nothing_else()
     assert bench.rows("SELECT * FROM offers") == []
     assert bench.state("a") is Step.FULFILLING
@@ -322,11 +322,11 @@ def test_every_event_of_an_offer_is_in_the_table() -> None:
 
 def test_no_offer_of_an_agent_is_accepted_before_it_has_said_what_it_holds(bench: Bench) -> None:
     bench.start("one")
-    wanted = bench.reset("a1")
+    query = bench.reset("a1")
     offer = bench.offer("a1", valid_for=600)
     bench.advance(60)
     bench.outbox.nothing_else()
-    bench.answer(wanted)
+    bench.answer(query)
     assert bench.outbox.take(OfferAccept).offer == offer
 
 
@@ -362,8 +362,8 @@ def test_an_offer_in_the_batch_of_a_reset_is_void(bench: Bench) -> None:
 
     bench.call(work)
     assert [type(message).__name__ for _, message in bench.outbox.sent] == ["JobsWanted"]
-    (wanted,) = (message for _, message in bench.outbox.sent)
-    bench.send(JobsHere(wanted=wanted.wanted, database="db-a1"))  # type: ignore[attr-defined]
+    (query,) = (message for _, message in bench.outbox.sent)
+    bench.send(JobsHere(wanted=query.wanted, database="db-a1"))  # type: ignore[attr-defined]
     assert len(bench.outbox.sent) == 1
 
 

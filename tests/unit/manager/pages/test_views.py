@@ -211,7 +211,7 @@ def test_numbers(bench: ManagerBench) -> None:
     with bench.views() as look:
         assert look.count_workflows()[Workflow.INITIALIZING] == 2
         assert set(look.count_workflows()) == set(Workflow)
-        assert look.count_wanted() == {"foojob0": 1, "foojob1": 2, "foojob2": 2}
+        assert look.count_unplaced() == {"foojob0": 1, "foojob1": 2, "foojob2": 2}
         assert look.count_open_jobs() == {"queued": 1}
         assert look.count_agents() == {"online": 1, "offline": 1}
 
@@ -257,8 +257,8 @@ def test_what_is_rare_is_found_among_what_is_frequent(role: Role, sql: str, inde
 # --- Statements ------------------------------------------------------------------------------------------------------
 
 BOUNDED = {
-    # Partial indexes: what is wanted and what is open is little, whatever the past holds.
-    "COUNT_WANTED": "SCAN steps USING INDEX steps_waiting",
+    # Partial indexes: what is unplaced and what is open is little, whatever the past holds.
+    "COUNT_UNPLACED": "SCAN steps USING INDEX steps_waiting",
     "COUNT_OPEN_JOBS": "SCAN jobs USING INDEX jobs_open",
     # One row for each state.
     "COUNT_WORKFLOWS": "SCAN workflow_counts",

@@ -44,16 +44,16 @@ def test_an_agent_whose_link_began_anew_is_asked_from_what_we_know(bench: Bench)
     bench.start("one")
     job = bench.place()
     bench.status(job, "running", serial=77)
-    wanted = bench.reset()
-    assert (wanted.database, wanted.known) == ("db-a1", 77)
+    query = bench.reset()
+    assert (query.database, query.known) == ("db-a1", 77)
     bench.outbox.nothing_else()
     bench.advance(3600)
     bench.outbox.nothing_else()
 
 
 def test_an_unknown_agent_is_asked_for_all(bench: Bench) -> None:
-    wanted = bench.reset("a9")
-    assert (wanted.database, wanted.known) == ("", 0)
+    query = bench.reset("a9")
+    assert (query.database, query.known) == ("", 0)
 
 
 def test_a_question_that_could_not_be_put_is_put_in_the_next_batch(bench: Bench) -> None:
@@ -111,7 +111,7 @@ def test_the_states_of_named_jobs_are_taken(bench: Bench) -> None:
     for number in range(5):
         bench.start("one", f"w{number}")
     jobs = bench.place_all(ready=5)
-    wanted = bench.reset()
+    query = bench.reset()
     said = [
         bench.here(jobs[0].job, "queued", jobs[0]),
         bench.here(jobs[1].job, "running", jobs[1], begun=True),
@@ -119,7 +119,7 @@ def test_the_states_of_named_jobs_are_taken(bench: Bench) -> None:
         bench.here(jobs[3].job, "failed", jobs[3], begun=True, reason="exit status 7", exit_code=7, stderr="oh"),
         bench.here(jobs[4].job, "killed", jobs[4], reason="by its owner"),
     ]
-    bench.answer(wanted, *sorted(said, key=lambda here: here.job))
+    bench.answer(query, *sorted(said, key=lambda here: here.job))
     states = [bench.state("a", placed.workflow) for placed in jobs]
     assert states == [Step.FULFILLED, Step.RUNNING, Step.COMPLETED, Step.FULFILLING, Step.FULFILLING]
     row = bench.job(jobs[3].job)
@@ -205,8 +205,8 @@ def test_with_another_database_what_was_sent_may_have_begun(bench: Bench) -> Non
     assert ahead.job not in bench.jobs()
     bench.advance(1)
     assert place(bench, "a2").attempt == 2
-    wanted = bench.reset()
-    assert (wanted.database, wanted.known) == ("wiped", 0)
+    query = bench.reset()
+    assert (query.database, query.known) == ("wiped", 0)
 
 
 def test_what_may_not_be_repeated_is_held_when_its_agent_was_wiped(bench: Bench) -> None:
@@ -241,12 +241,12 @@ def test_ranges_are_judged_one_by_one(bench: Bench) -> None:
     for number in range(4):
         bench.start("one", f"w{number}")
     jobs = sorted(bench.place_all(ready=4), key=lambda placed: placed.job)
-    wanted = bench.reset()
-    bench.answer(wanted, bench.here(jobs[1].job, "queued", jobs[1]), upto=jobs[1].job)
+    query = bench.reset()
+    bench.answer(query, bench.here(jobs[1].job, "queued", jobs[1]), upto=jobs[1].job)
     assert set(bench.jobs()) == {jobs[1].job, jobs[2].job, jobs[3].job}
     bench.offer(valid_for=600)
     bench.outbox.nothing_else()
-    bench.answer(wanted, bench.here(jobs[3].job, "queued", jobs[3]), after=jobs[1].job)
+    bench.answer(query, bench.here(jobs[3].job, "queued", jobs[3]), after=jobs[1].job)
     assert set(bench.jobs()) >= {jobs[1].job, jobs[3].job}
     assert jobs[2].job not in bench.jobs()
     assert bench.outbox.take(OfferAccept)
@@ -277,8 +277,8 @@ def test_known_has_no_gap_after_a_reset(bench: Bench) -> None:
         bench.reactor.on_message("a1", bench.make_status(other.job, "failed", serial=30, reason="r"), at)
 
     bench.call(reset_and_status)
-    wanted = bench.outbox.take(JobsWanted)
-    assert wanted.known == 10
+    query = bench.outbox.take(JobsWanted)
+    assert query.known == 10
     bench.status(lost.job, "running", serial=31)
     again = bench.reset()
     assert again.known == 10
@@ -486,11 +486,11 @@ def test_an_answer_that_is_rejected_is_asked_for_again_and_not_on_and_on(bench: 
         bench.advance(4.9)
         bench.outbox.nothing_else()
         bench.advance(0.1)
-        wanted = bench.outbox.take(JobsWanted)
+        query = bench.outbox.take(JobsWanted)
     offer = bench.make_offer(valid_for=600)
     bench.start("one")
     bench.send(offer)
-    bench.send(JobsHere(wanted=wanted.wanted, database="db-a1"))
+    bench.send(JobsHere(wanted=query.wanted, database="db-a1"))
     assert bench.outbox.take(OfferAccept).offer == offer.offer
 
 
@@ -498,7 +498,7 @@ def test_an_offer_tells_the_name_of_the_database(bench: Bench) -> None:
     offer = bench.make_offer()
     assert isinstance(offer, JobOffer)
     bench.send(offer)
-    assert bench.store.agents.question("a1").database == "db-a1"
+    assert bench.store.agents.reconciled("a1").database == "db-a1"
 
 
 def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
@@ -506,9 +506,9 @@ def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
     bench.presence()
     values = [f"v{n}" for n in range(1200)]
     bench.start("spread", inputs={"values": values})
-    wanted = bench.reset()
+    query = bench.reset()
     told: dict[str, Any] = {"step": "s[1100]", "inputs_hash": hash_of({"text": "v1100"})}
-    bench.answer(wanted, bench.here("adopted0001", "running", **told))
+    bench.answer(query, bench.here("adopted0001", "running", **told))
     assert bench.state("s[1100]") is Step.RUNNING
     bench.complete("adopted0001", out="done")
     assert bench.state("s[1100]") is Step.COMPLETED

@@ -9,14 +9,28 @@ import pytest
 from sqlite_utils import Database
 
 from caroni_edge.delivery import events, outbox
-from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows
+from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, unplaced, workflows
 from caroni_edge.node import dispatch, identity
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations.delivery import delivery
 from caroni_edge.storage.migrations.manager import manager
 from tests.unit.manager.bench import DATE, Bench
 
-MODULES = (agents, demands, gates, jobs, offers, steps, triggers, wanted, workflows, outbox, events, dispatch, identity)
+MODULES = (
+    agents,
+    demands,
+    gates,
+    jobs,
+    offers,
+    steps,
+    triggers,
+    unplaced,
+    workflows,
+    outbox,
+    events,
+    dispatch,
+    identity,
+)
 TINY = {"offers", "o", "demands", "d", "unserved", "u"}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy"}
@@ -32,13 +46,13 @@ ALL_ROWS = {
 """Statements that concern every row by their nature, and are rare."""
 BY_INDEX_ALONE = {
     # At the start of the process.
-    "wanted.JOB_TYPES",
+    "unplaced.JOB_TYPES",
     "steps.GROWING",
     # Up to its limit, where there is one.
     "jobs.COUNT_OPEN",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.
-    "wanted.NOW_UNSERVED",
-    "wanted.ANY_BOUND",
+    "unplaced.NOW_UNSERVED",
+    "unplaced.ANY_BOUND",
     # What is empty nearly always.
     "agents.MARKED",
     "agents.BEGIN_ANEW",
@@ -74,7 +88,7 @@ def conn() -> sqlite3.Connection:
 def test_all_statements_are_found() -> None:
     found = dict(statements())
     assert len(found) > 80
-    assert {"wanted.AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
+    assert {"unplaced.AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
     uses = [inspect.getsource(module).count("execute") for module in MODULES]
     assert all(uses), "each of these modules holds statements"
 
@@ -91,10 +105,10 @@ def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str, sql: st
 
 @pytest.mark.parametrize(("name", "sql"), list(statements()))
 def test_no_statement_sorts_what_an_index_could_bring_in_order(conn: sqlite3.Connection, name: str, sql: str) -> None:
-    rare = {"demands.ALL", "demands.UNSERVED", "agents.WANT_DUE", "steps.OF_WORKFLOW", "jobs.OPEN_OF_WORKFLOW"}
+    rare = {"demands.ALL", "demands.UNSERVED", "agents.ASK_DUE", "steps.OF_WORKFLOW", "jobs.OPEN_OF_WORKFLOW"}
     rare |= {"steps.READY", "gates.OF_WORKFLOW"}
-    few = {"wanted.BOUND_HERE", "wanted.COUNT_BOUND"}
-    distinct = {"workflows.OF_JOBS", "workflows.WAITING", "workflows.WAITING_FOR", "wanted.NOW_UNSERVED"}
+    few = {"unplaced.BOUND_HERE", "unplaced.COUNT_BOUND"}
+    distinct = {"workflows.OF_JOBS", "workflows.WAITING", "workflows.WAITING_FOR", "unplaced.NOW_UNSERVED"}
     sorts = [line for line in plan_of(conn, sql) if "TEMP B-TREE" in line]
     assert not sorts or name in rare | few | distinct, f"{name}: {sorts}"
 
@@ -106,9 +120,9 @@ def test_the_exceptions_are_needed(conn: sqlite3.Connection) -> None:
         assert any(line.startswith("SCAN") for line in lines), f"{name} is no exception any more: {lines}"
 
 
-def test_the_wanted_index_serves_what_is_asked_most(conn: sqlite3.Connection) -> None:
-    for name in ("NEW_HERE", "AGAIN_HERE", "COUNT", "TOP", "IS_WANTED"):
-        lines = plan_of(conn, dict(statements())[f"wanted.{name}"])
+def test_the_index_of_unplaced_steps_serves_what_is_asked_most(conn: sqlite3.Connection) -> None:
+    for name in ("NEW_HERE", "AGAIN_HERE", "COUNT", "TOP", "IS_DEMANDED"):
+        lines = plan_of(conn, dict(statements())[f"unplaced.{name}"])
         assert any("steps_wanted" in line for line in lines), lines
 
 

@@ -141,7 +141,7 @@ def test_what_has_not_begun_is_taken_back_and_what_runs_may_end() -> None:
         step("bad", "upper", text=given("message")),
         step("running", "lower", text=given("message")),
         step("queued", "lower", text=given("message")),
-        step("wanted", "other", text=given("message")),
+        step("unplaced", "other", text=given("message")),
         step("ahead", "lower", text=out("running")),
         outputs={"result": out("ahead")},
     )
@@ -154,12 +154,12 @@ def test_what_has_not_begun_is_taken_back_and_what_runs_may_end() -> None:
     bench.fail(bench.place())
     assert bench.workflow_state() is Workflow.FAILED
     assert {bench.outbox.take(JobKill).job, bench.outbox.take(JobKill).job} == {queued.job, ahead.job}
-    states = {name: bench.state(name) for name in ("bad", "running", "queued", "wanted", "ahead")}
+    states = {name: bench.state(name) for name in ("bad", "running", "queued", "unplaced", "ahead")}
     assert states == {
         "bad": Step.FAILED,
         "running": Step.RUNNING,
         "queued": Step.CREATED,
-        "wanted": Step.CREATED,
+        "unplaced": Step.CREATED,
         "ahead": Step.CREATED,
     }
     bench.complete(running.job, out="kept")

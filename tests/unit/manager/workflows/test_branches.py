@@ -149,19 +149,19 @@ def test_a_scatter_goes_on_growing_after_a_restart_and_after_an_undone_batch() -
 def test_a_false_condition_skips_a_step_and_what_it_would_give_is_null() -> None:
     steps = (
         leaf(
-            "maybe", value("text", given("text")), value("wanted", given("wanted"), type=None), when="$(inputs.wanted)"
+            "maybe", value("text", given("text")), value("is_met", given("is_met"), type=None), when="$(inputs.is_met)"
         ),
         leaf("after", value("text", out("maybe"), type="string?")),
     )
-    made = flow("maybe", *steps, result=out("after"), takes={"text": "string", "wanted": "boolean"})
-    for wanted, result in ((True, "A"), (False, "")):
+    made = flow("maybe", *steps, result=out("after"), takes={"text": "string", "is_met": "boolean"})
+    for is_met, result in ((True, "A"), (False, "")):
         bench = Bench(made)
         bench.presence()
-        bench.start("maybe", inputs={"text": "a", "wanted": wanted})
+        bench.start("maybe", inputs={"text": "a", "is_met": is_met})
         placed = run_all(bench)
         assert bench.outputs() == {"result": result}
-        assert ("maybe" in [job.step for job in placed]) is wanted
-        assert all("wanted" not in job.inputs for job in placed)
+        assert ("maybe" in [job.step for job in placed]) is is_met
+        assert all("is_met" not in job.inputs for job in placed)
 
 
 def test_a_condition_that_is_no_boolean_fails_the_step() -> None:

@@ -1,4 +1,8 @@
-"""Steps that want an agent: what is wanted, by whom it may be taken, and what nobody serves."""
+"""Unplaced steps: agents are asked for them, and none has one yet; who may take which, and what nobody serves.
+
+A step is unplaced while it is `fulfilling`. It is in the demand as soon as nothing holds it back: neither the delay
+after an attempt that has failed (`retry_due`) nor that somebody must say so first (`held`).
+"""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,9 +10,9 @@ from typing import NamedTuple
 
 from caroni_edge.manager.store.steps import S_COLUMNS, StepRow, row_of
 
-_WANTED = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL AND s.job_type = ?"
-_FREE = f"{_WANTED} AND s.agents IS NULL"
-_BOUND = f"{_WANTED} AND s.agents IS NOT NULL"
+_DEMANDED = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL AND s.job_type = ?"
+_FREE = f"{_DEMANDED} AND s.agents IS NULL"
+_BOUND = f"{_DEMANDED} AND s.agents IS NOT NULL"
 _STEPS = f"SELECT {S_COLUMNS}, w.id FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow WHERE {_FREE}"
 _FAILED_HERE = "EXISTS (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = ? AND j.status = 'failed')"
 _FAILURES = "(SELECT count(*) FROM jobs j WHERE j.step = s.id AND j.agent = {agent} AND j.status = 'failed')"
@@ -30,7 +34,7 @@ BOUND_HERE = f"""
     SELECT {S_COLUMNS}, w.id FROM bound b CROSS JOIN steps s ON s.id = b.step
     CROSS JOIN workflows w ON w.seq = s.workflow WHERE b.agent = ? AND {_BOUND} AND (s.missing > 0) = ?
     AND NOT {_OTHER_BOUND} {_BEST_FIRST}"""
-IS_WANTED = f"""
+IS_DEMANDED = f"""
     SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_FREE})
     OR EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_BOUND})"""
 COUNT = f"SELECT count(*) FROM (SELECT 1 FROM steps s WHERE {_FREE} AND (s.missing > 0) = ? LIMIT ?)"
@@ -40,8 +44,8 @@ COUNT_BOUND = f"""
 TOP = f"SELECT s.priority FROM steps s WHERE {_FREE} AND (s.missing > 0) = ? ORDER BY s.priority DESC LIMIT 1"
 TOP_BOUND = f"""
     SELECT max(priority) FROM (SELECT s.priority FROM steps s INDEXED BY steps_bound WHERE {_BOUND} LIMIT ?)"""
-IS_WAITING = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' LIMIT 1"
-IS_WAITING_FREE = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' AND agents IS NULL LIMIT 1"
+IS_UNPLACED = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' LIMIT 1"
+IS_UNPLACED_FREE = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' AND agents IS NULL LIMIT 1"
 JOB_TYPES = "SELECT DISTINCT job_type FROM steps WHERE status = 'fulfilling'"
 
 BIND = "INSERT INTO bound (agent, step) SELECT value, ? FROM json_each(?)"
@@ -62,21 +66,21 @@ UNSERVED = "SELECT job_type, agents FROM unserved WHERE since + ? <= ? ORDER BY 
 UNSERVED_BEGINS_ANEW = "UPDATE unserved SET since = ?"
 
 
-class WantedStep(NamedTuple):
-    """A step that wants an agent, and the name of its workflow."""
+class UnplacedStep(NamedTuple):
+    """An unplaced step, and the name of its workflow."""
 
     step: StepRow
     workflow: str
 
 
-class Wanted:
-    """Statements about the steps that want an agent. Those that few may take are kept apart from the others."""
+class UnplacedSteps:
+    """Statements about unplaced steps. Those that few may take are kept apart from the others."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`."""
         self._conn = conn
 
-    def steps(self, job_type: str, *, waiting: bool, agent: str, limit: int) -> list[WantedStep]:
+    def steps(self, job_type: str, *, waiting: bool, agent: str, limit: int) -> list[UnplacedStep]:
         """Return the best steps that this agent may take: those that have not failed on it first.
 
         A step that has failed on it is only named when no other agent is there on which it has failed less often.
@@ -86,21 +90,23 @@ class Wanted:
         found = self._conn.execute(NEW_HERE, (job_type, waiting, agent, limit)).fetchall()
         if (left := limit - len(found)) > 0:
             found += self._conn.execute(AGAIN_HERE, (job_type, waiting, agent, agent, left)).fetchall()
-        free = [WantedStep(row_of(columns), workflow) for *columns, workflow in found]
+        free = [UnplacedStep(row_of(columns), workflow) for *columns, workflow in found]
         facts = (agent, job_type, waiting, agent, limit)
-        bound = [WantedStep(row_of(columns), workflow) for *columns, workflow in self._conn.execute(BOUND_HERE, facts)]
+        bound = [
+            UnplacedStep(row_of(columns), workflow) for *columns, workflow in self._conn.execute(BOUND_HERE, facts)
+        ]
         return sorted([*bound, *free], key=lambda each: -each.step.priority)[:limit] if bound else free
 
-    def is_wanted(self, job_type: str) -> bool:
-        """Tell whether any step wants an agent for `job_type` now."""
-        return bool(self._conn.execute(IS_WANTED, (job_type, job_type)).fetchone()[0])
+    def is_demanded(self, job_type: str) -> bool:
+        """Tell whether any step of a job type is in the demand."""
+        return bool(self._conn.execute(IS_DEMANDED, (job_type, job_type)).fetchone()[0])
 
-    def is_waiting(self, job_type: str, *, free: bool = False) -> bool:
-        """Tell whether any step (`free`: that anyone may take) wants an agent, now or when its delay is over."""
-        return self._conn.execute(IS_WAITING_FREE if free else IS_WAITING, (job_type,)).fetchone() is not None
+    def is_unplaced(self, job_type: str, *, free: bool = False) -> bool:
+        """Tell whether any step of a job type (`free`: that any agent may take) is unplaced, in the demand or not."""
+        return self._conn.execute(IS_UNPLACED_FREE if free else IS_UNPLACED, (job_type,)).fetchone() is not None
 
     def count(self, job_type: str, *, waiting: bool, limit: int) -> int:
-        """Count the steps that want any agent for `job_type`, up to `limit`."""
+        """Count the steps in the demand that any agent may take, up to `limit`."""
         count: int = self._conn.execute(COUNT, (job_type, waiting, limit)).fetchone()[0]
         return count
 
@@ -109,13 +115,13 @@ class Wanted:
         return self._conn.execute(COUNT_BOUND, (job_type, limit)).fetchall()
 
     def top_priority(self, job_type: str, limit: int) -> int:
-        """Return the greatest priority among the steps that want an agent for `job_type`."""
+        """Return the greatest priority among the steps in the demand for a job type."""
         tops = [self._conn.execute(TOP, (job_type, waiting)).fetchone() for waiting in (False, True)]
         tops.append(self._conn.execute(TOP_BOUND, (job_type, limit)).fetchone())
         return max((row[0] for row in tops if row and row[0] is not None), default=4)
 
     def job_types(self) -> set[str]:
-        """Return the job types of all steps that want an agent, now or later."""
+        """Return the job types of all unplaced steps."""
         return {job_type for (job_type,) in self._conn.execute(JOB_TYPES)}
 
     # Steps that only some agents may take
@@ -125,7 +131,7 @@ class Wanted:
         self._conn.execute(BIND, (step, agents))
 
     def unbind(self, steps: Iterable[int]) -> None:
-        """These steps want nobody any more."""
+        """These steps are over: nobody is to take them any more."""
         self._conn.executemany(UNBIND, ((step,) for step in steps))
 
     def look_for_unserved(self, now: float) -> None:
