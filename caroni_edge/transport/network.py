@@ -15,7 +15,7 @@ from caroni_edge.base.errors import CaroniError
 
 STABLE_AFTER_S = 2.0
 """After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
-RETRY_MOST_S = 30.0
+RETRY_MAX_S = 30.0
 RETRY_JITTER = (0.2, 1.0)
 
 _random = random.SystemRandom().random
@@ -75,7 +75,7 @@ class Reconnection:
             first_s: The longest first wait.
             chance: Returns a number from 0 to 1.
         """
-        self._backoff = Backoff(first_s, RETRY_MOST_S, jitter=RETRY_JITTER)
+        self._backoff = Backoff(first_s, RETRY_MAX_S, jitter=RETRY_JITTER)
         self._chance = chance
         self._wait_s = first_s
 

@@ -3,15 +3,22 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import uvicorn
 
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.config import WebConfig
+from caroni_edge.config import NodeConfig, WebConfig
+from caroni_edge.node.node import Node
+from caroni_edge.node.service import Service
+from caroni_edge.node.startup import DATABASE
 from caroni_edge.web.app import make_app
 from caroni_edge.web.auth import Accounts, Gate
-from caroni_edge.web.site import Site, Supervisor
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.site import NodeView, Site, Supervisor, forgetter
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +104,29 @@ class WebServer:
         self._thread.join(STOP_WITHIN_S)
         if self._thread.is_alive():
             log.warning("requests do not end; leaving them", extra={"action": "web_left"})
+
+
+@contextmanager
+def serve_node(
+    config: NodeConfig, node: Node, service: Service, make_site: Callable[[NodeView, Readers], Site]
+) -> Iterator[WebServer]:
+    """Serve the API of a node as long as the context is open.
+
+    Args:
+        config: The node's; it has a part `web`.
+        node: The node.
+        service: Its loop, which runs what changes something.
+        make_site: Returns the role's part of what is served.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+    assert config.web is not None
+    with closing(Readers(config.state_dir / DATABASE)) as readers:
+        site = replace(make_site(NodeView.of(node), readers), forget=forgetter(node, service))
+        with start(config.web, site, service) as server:
+            yield server
 
 
 def start(config: WebConfig, site: Site, supervisor: Supervisor) -> WebServer:

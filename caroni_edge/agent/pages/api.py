@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from litestar import Controller, MediaType, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
+from litestar.params import FromPath, FromQuery, RawBody
 
 from caroni_edge.agent.jobtypes import JobType, JobTypes
 from caroni_edge.agent.lifecycle import JobState
@@ -19,19 +19,16 @@ from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
-from caroni_edge.node.startup import DATABASE
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
+from caroni_edge.web.parameters import AfterNumber, Limit, LogOffset
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import Commands, NodeView, Site, forgetter
+from caroni_edge.web.server import WebServer, serve_node
+from caroni_edge.web.site import Commands, NodeView, Site
 
 LOG_SHOWN_BYTES = 64 * 1024
 LOG_AT_ONCE_BYTES = 1 << 20
-
-Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
-After = Annotated[int | None, QueryParameter(description="What `next` of the page before says.")]
 
 
 class Logs(Protocol):
@@ -113,7 +110,7 @@ class JobsController(Controller):
         status: FromQuery[JobState | None] = None,
         manager: FromQuery[str | None] = None,
         limit: Limit = 100,
-        after: After = None,
+        after: AfterNumber = None,
     ) -> JobPage:
         """List the jobs, newest first."""
         with agent.look() as views:
@@ -129,7 +126,7 @@ class JobsController(Controller):
         self,
         agent: NamedDependency[AgentApi],
         job: FromPath[str],
-        offset: Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
+        offset: LogOffset = 0,
     ) -> Response[str]:
         """Return a part of a job's log, 1 MiB at most; `Caroni-Log` says `complete` or `coming`."""
         with agent.look() as views:
@@ -171,7 +168,6 @@ def drain(agent: NamedDependency[AgentApi], body: RawBody) -> Drain:
     return agent.drain()
 
 
-@contextmanager
 def serve(
     config: AgentConfig,
     node: Node,
@@ -179,21 +175,19 @@ def serve(
     reactor: AgentReactor,
     logs: Logs,
     job_types: Callable[[], JobTypes],
-) -> Iterator[WebServer]:
+) -> AbstractContextManager[WebServer]:
     """Serve the API of an agent as long as the context is open.
 
     Raises:
         CannotListen: The address or the port is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
     """
-    assert config.web is not None
-    readers = Readers(config.state_dir / DATABASE)
     reply_topic = node.topics.inbox_of("{manager}")
-    api = AgentApi(NodeView.of(node), readers, service, reactor, job_types, logs, reply_topic)
-    forget = forgetter(node, service)
-    with start(config.web, replace(make_site(api, config.state_dir), forget=forget), service) as server:
-        yield server
-    readers.close()
+
+    def site(view: NodeView, readers: Readers) -> Site:
+        return make_site(AgentApi(view, readers, service, reactor, job_types, logs, reply_topic), config.state_dir)
+
+    return serve_node(config, node, service, site)
 
 
 def make_site(api: AgentApi, state_dir: Path) -> Site:

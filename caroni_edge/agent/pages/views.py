@@ -9,6 +9,7 @@ import msgspec
 from caroni_edge.agent.lifecycle import JOB, Data, JobState
 from caroni_edge.agent.pages.shapes import Drain, JobPage, JobSummary, JobView
 from caroni_edge.base.dates import rfc3339
+from caroni_edge.storage.paging import NEWEST, read_page
 
 _JOB = """id, job, manager, workflow, step, attempt, job_type, priority, state, data, received, started, ended,
     exit_code, reason, killed"""
@@ -41,11 +42,9 @@ class AgentViews:
             (False, True): JOBS_OF_MANAGER,
             (True, True): JOBS_OF_BOTH,
         }[state is not None, manager is not None]
-        upto = (1 << 62) if after is None else after
-        facts = {"state": state, "manager": manager, "after": upto, "limit": limit + 1}
-        rows = self._conn.execute(sql, facts).fetchall()
-        shown = rows[:limit]
-        return JobPage(jobs=[_summary(row) for row in shown], next=str(shown[-1]["id"]) if len(rows) > limit else None)
+        upto = NEWEST if after is None else after
+        rows, following = read_page(self._conn, sql, "id", limit, state=state, manager=manager, after=upto)
+        return JobPage(jobs=[_summary(row) for row in rows], next=following)
 
     def job(self, job: str, reply_topic: str) -> JobView | None:
         """Return a job, without its log.

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -35,16 +35,13 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
-from caroni_edge.node.startup import DATABASE
 from caroni_edge.web.logtext import log_answer
 from caroni_edge.web.metrics import Metric, by
+from caroni_edge.web.parameters import AfterName, AfterNumber, Limit, LogOffset
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import Commands, NodeView, Site, forgetter
-
-Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
-After = Annotated[str, QueryParameter(description="What `next` of the page before says.")]
+from caroni_edge.web.server import WebServer, serve_node
+from caroni_edge.web.site import Commands, NodeView, Site
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ class WorkflowsController(Controller):
         status: FromQuery[Workflow | None] = None,
         template: FromQuery[str | None] = None,
         limit: Limit = 100,
-        after: Annotated[int | None, QueryParameter(description="What `next` of the page before says.")] = None,
+        after: AfterNumber = None,
     ) -> WorkflowPage:
         """List the workflows, newest first, without their steps."""
         with manager.look() as views:
@@ -176,7 +173,7 @@ class WorkflowsController(Controller):
         workflow: FromPath[str],
         status: FromQuery[Step | None] = None,
         limit: Limit = 100,
-        after: After = "",
+        after: AfterName = "",
     ) -> StepPage:
         """List the steps of a workflow, by name."""
         with manager.look() as views:
@@ -189,7 +186,7 @@ class WorkflowsController(Controller):
         workflow: FromPath[str],
         step: Annotated[str, PathParameter(description="Path of the step, as `outer/inner[3]`, then /why or /log.")],
         attempt: Annotated[int | None, QueryParameter(description="Log of this one, not of that which counts.")] = None,
-        offset: Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")] = 0,
+        offset: LogOffset = 0,
     ) -> Response[Any]:
         """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).
 
@@ -234,29 +231,26 @@ def list_templates(manager: NamedDependency[ManagerApi]) -> TemplatePage:
 
 
 @get("/api/agents", tags=["agents"], sync_to_thread=True)
-def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after: After = "") -> AgentPage:
+def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after: AfterName = "") -> AgentPage:
     """List the agents that this manager has heard of, by id."""
     with manager.look() as views:
         return views.agents(limit, after)
 
 
-@contextmanager
 def serve(
     config: ManagerConfig, node: Node, service: Service, reactor: ManagerReactor, templates: Callable[[], Templates]
-) -> Iterator[WebServer]:
+) -> AbstractContextManager[WebServer]:
     """Serve the API of a manager as long as the context is open.
 
     Raises:
         CannotListen: The address or the port is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
     """
-    assert config.web is not None
-    readers = Readers(config.state_dir / DATABASE)
-    api = ManagerApi(NodeView.of(node), readers, service, reactor, templates, Plans())
-    forget = forgetter(node, service)
-    with start(config.web, replace(make_site(api, config.state_dir), forget=forget), service) as server:
-        yield server
-    readers.close()
+
+    def site(view: NodeView, readers: Readers) -> Site:
+        return make_site(ManagerApi(view, readers, service, reactor, templates, Plans()), config.state_dir)
+
+    return serve_node(config, node, service, site)
 
 
 def make_site(api: ManagerApi, state_dir: Path) -> Site:

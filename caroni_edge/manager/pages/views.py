@@ -21,6 +21,7 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowView,
 )
 from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
+from caroni_edge.storage.paging import NEWEST, read_page
 from caroni_edge.values.json import as_text
 
 STEPS_SHOWN = 1000
@@ -66,7 +67,8 @@ ATTEMPTS = """
 LOG = 'SELECT data, "end" FROM logs WHERE job = ? ORDER BY offset'
 AGENTS = """
     SELECT agent, online, version, host, slots, refuses, seen, (SELECT count(*) FROM jobs
-    WHERE jobs.agent = agents.agent AND open) AS open_jobs FROM agents WHERE agent > ? ORDER BY agent LIMIT ?"""
+    WHERE jobs.agent = agents.agent AND open) AS open_jobs
+    FROM agents WHERE agent > :after ORDER BY agent LIMIT :limit"""
 AGENT_TYPES = """
     SELECT t.agent, t.job_type, t.online, t.notice FROM json_each(?) a CROSS JOIN agent_types t ON t.agent = a.value
     ORDER BY t.agent, t.job_type"""
@@ -117,10 +119,9 @@ class ManagerViews:
             (False, True): WORKFLOWS_OF_TEMPLATE,
             (True, True): WORKFLOWS_OF_BOTH,
         }[status is not None, template is not None]
-        upto = (1 << 62) if after is None else after
-        facts = {"status": status, "template": template, "after": upto, "limit": limit + 1}
-        rows, more = _cut(self.conn.execute(sql, facts).fetchall(), limit)
-        return WorkflowPage(workflows=[_summary(row) for row in rows], next=str(rows[-1]["seq"]) if more else None)
+        upto = NEWEST if after is None else after
+        rows, following = read_page(self.conn, sql, "seq", limit, status=status, template=template, after=upto)
+        return WorkflowPage(workflows=[_summary(row) for row in rows], next=following)
 
     def workflow_row(self, workflow: str) -> Row | None:
         """Return the row of a workflow."""
@@ -148,12 +149,13 @@ class ManagerViews:
 
     def steps(self, workflow: Row, status: Step | None, limit: int, after: str) -> StepPage:
         """Return a page of a workflow's steps, by name."""
-        facts = {"workflow": workflow["seq"], "status": status, "after": after, "limit": limit + 1}
-        rows, more = _cut(self.conn.execute(STEPS_OF_STATUS if status else STEPS, facts).fetchall(), limit)
+        sql = STEPS_OF_STATUS if status else STEPS
+        given = {"workflow": workflow["seq"], "status": status, "after": after}
+        rows, following = read_page(self.conn, sql, "path", limit, **given)
         attempts = self.attempts(row["id"] for row in rows)
         waiting = self.waiting_for(workflow, rows)
         steps = {row["path"]: _step(row, waiting[row["path"]], attempts.get(row["id"], [])) for row in rows}
-        return StepPage(steps=steps, next=rows[-1]["path"] if more else None)
+        return StepPage(steps=steps, next=following)
 
     def steps_that_tell(self, workflow: Row, statuses: Iterable[Step], limit: int) -> list[Row]:
         """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
@@ -206,12 +208,12 @@ class ManagerViews:
 
     def agents(self, limit: int, after: str) -> AgentPage:
         """Return a page of the agents, by id."""
-        rows, more = _cut(self.conn.execute(AGENTS, (after, limit + 1)).fetchall(), limit)
+        rows, following = read_page(self.conn, AGENTS, "agent", limit, after=after)
         types: dict[str, dict[str, AgentTypeView]] = {row["agent"]: {} for row in rows}
         for row in self.conn.execute(AGENT_TYPES, (as_text(list(types)),)):
             types[row["agent"]][row["job_type"]] = _agent_type(row)
         agents = [_agent(row, types[row["agent"]]) for row in rows]
-        return AgentPage(agents=agents, next=rows[-1]["agent"] if more else None)
+        return AgentPage(agents=agents, next=following)
 
     def seen(self, agent: str) -> tuple[bool, str | None]:
         """Tell whether an agent is connected, as far as we have heard, and when it was heard of last."""
@@ -242,11 +244,6 @@ class ManagerViews:
         """Count the agents that are online and offline."""
         found = {"online": 0, "offline": 0}
         return found | {"online" if row[0] else "offline": row[1] for row in self.conn.execute(COUNT_AGENTS)}
-
-
-def _cut(rows: list[Row], limit: int) -> tuple[list[Row], bool]:
-    """Return `limit` rows at most, and whether there were more."""
-    return rows[:limit], len(rows) > limit
 
 
 def _summary(row: Row) -> WorkflowSummary:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.transport.network import RETRY_MOST_S, STABLE_AFTER_S, Reconnection
+from caroni_edge.transport.network import RETRY_MAX_S, STABLE_AFTER_S, Reconnection
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def reconnection() -> Reconnection:
 
 
 def test_a_broker_that_is_there_and_does_not_take_us_is_tried_rarely(reconnection: Reconnection) -> None:
-    assert [reconnection.next_s(0.0, reached=True) for _ in range(7)] == [1, 2, 4, 8, 16, RETRY_MOST_S, RETRY_MOST_S]
+    assert [reconnection.next_s(0.0, reached=True) for _ in range(7)] == [1, 2, 4, 8, 16, RETRY_MAX_S, RETRY_MAX_S]
 
 
 def test_the_wait_does_not_grow_while_nothing_listens(reconnection: Reconnection) -> None:
