@@ -8,6 +8,7 @@ import yaml
 from caroni_edge import __version__
 from caroni_edge.protocol.schema import LINK_MESSAGES, PAYLOADS, components
 from caroni_edge.protocol.topics import Role, Topics
+from tools.examples import exemplified
 
 SCHEMAS = "#/components/schemas/{name}"
 
@@ -111,7 +112,7 @@ def document() -> str:
         },
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},
         "operations": {name: spec for channel in CHANNELS for name, spec in _operations(channel)},
-        "components": {"messages": _messages(), "schemas": _draft_07(components(SCHEMAS))},
+        "components": {"messages": _messages(), "schemas": _draft_07(exemplified(components(SCHEMAS)))},
     }
     return yaml.dump(spec, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
 

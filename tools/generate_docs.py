@@ -23,6 +23,7 @@ from caroni_edge import cli
 from caroni_edge.base.states import mermaid
 from caroni_edge.protocol.schema import json_schema
 from tools import asyncapi, cwl_table
+from tools.examples import exemplified
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "Made from the code by `make docs`; do not edit."
@@ -35,8 +36,10 @@ MOST_LINES_SHOWN = 20
 
 
 def schema() -> str:
-    """Return the JSON Schema of the messages."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    """Return the JSON Schema of the messages, with an example of each."""
+    spec = json_schema()
+    spec["$defs"] = exemplified(spec["$defs"])
+    return json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
 
 
 def asyncapi_document() -> str:

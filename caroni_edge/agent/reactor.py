@@ -59,7 +59,11 @@ class AgentParts:
 
 
 class AgentReactor:
-    """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API."""
+    """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API.
+
+    Attributes:
+        handlers: What takes each kind of link message.
+    """
 
     def __init__(self, parts: AgentParts) -> None:
         """Put the parts together."""
@@ -79,7 +83,7 @@ class AgentReactor:
         self._retention = Retention(store, in_force)
         self._presence = PresenceSaid(in_force, self._refusals, self._chance)
         self._due = self._saved_due = -inf
-        self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
+        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
             OfferAccept: self._intake.on_accept,
             OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
             JobDataReady: self._intake.on_data,
@@ -126,7 +130,7 @@ class AgentReactor:
         Raises:
             TypeError: No manager says such a thing to an agent.
         """
-        handler = self._handlers.get(type(message))
+        handler = self.handlers.get(type(message))
         if handler is None:
             raise TypeError(f"an agent takes no {type(message).__name__}")
         handler(peer, message, at)

@@ -2,27 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.protocol.events import EventType
 from caroni_edge.protocol.topics import Topics
 
 OUTPUTS_LIMIT_BYTES = 128 * 1024
 RECEIVED_CHARACTERS = 200
-
-Kind = Literal[
-    "caroni.workflow.started",
-    "caroni.workflow.completed",
-    "caroni.workflow.failed",
-    "caroni.workflow.cancelled",
-    "caroni.workflow.rejected",
-    "caroni.step.completed",
-    "caroni.step.failed",
-    "caroni.step.retried",
-]
 
 
 class EventWriter:
@@ -32,12 +22,12 @@ class EventWriter:
         """Write as the manager of `topics`."""
         self._events, self._topics = events, topics
 
-    def workflow(self, kind: Kind, row: WorkflowRow, date: float, **facts: Any) -> bytes:
+    def workflow(self, kind: EventType, row: WorkflowRow, date: float, **facts: Any) -> bytes:
         """Say something about a workflow, to its `reply_to` too; return the event, to be said again."""
         data = {"workflow": row.id, "template": row.template, **_known(facts)}
         return self._put(kind, row.id, row, data, date)
 
-    def step(self, kind: Kind, row: WorkflowRow, path: str, date: float, **facts: Any) -> None:
+    def step(self, kind: EventType, row: WorkflowRow, path: str, date: float, **facts: Any) -> None:
         """Say something about a step."""
         data = {"workflow": row.id, "template": row.template, "step": path, **_known(facts)}
         self._put(kind, f"{row.id}/{path}", row, data, date)
@@ -52,7 +42,7 @@ class EventWriter:
         body = self._encode("caroni.workflow.rejected", workflow or "rejected", data, date)
         self._put_all((self._topics.events("rejected"), reply_to), body)
 
-    def _put(self, kind: Kind, subject: str, row: WorkflowRow, data: dict[str, Any], date: float) -> bytes:
+    def _put(self, kind: EventType, subject: str, row: WorkflowRow, data: dict[str, Any], date: float) -> bytes:
         body = self._encode(kind, subject, data, date)
         if len(body) > OUTPUTS_LIMIT_BYTES and "outputs" in data:
             rest = {key: value for key, value in data.items() if key != "outputs"}
@@ -65,7 +55,7 @@ class EventWriter:
             if topic:
                 self._events.put(topic, body)
 
-    def _encode(self, kind: Kind, subject: str, data: dict[str, Any], date: float) -> bytes:
+    def _encode(self, kind: EventType, subject: str, data: dict[str, Any], date: float) -> bytes:
         return msgspec.json.encode(
             {
                 "specversion": "1.0",

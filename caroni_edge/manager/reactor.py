@@ -44,7 +44,11 @@ __all__ = ["LOG_LIMIT_BYTES", "ManagerReactor"]
 
 
 class ManagerReactor:
-    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API."""
+    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
+
+    Attributes:
+        handlers: What takes each kind of link message.
+    """
 
     def __init__(self, context: Context, templates: Templates) -> None:
         """Put the parts together."""
@@ -61,7 +65,7 @@ class ManagerReactor:
         self._triggers = Triggers(context, self._engine, templates)
         self._retention = Retention(context)
         self._due = -inf
-        self._handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
+        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
             JobOffer: self._placing.on_offer,
             JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
             JobDecline: self._attempts.on_declined,
@@ -100,7 +104,7 @@ class ManagerReactor:
         Raises:
             TypeError: No agent says such a thing to a manager.
         """
-        handler = self._handlers.get(type(message))
+        handler = self.handlers.get(type(message))
         if handler is None:
             raise TypeError(f"a manager takes no {type(message).__name__}")
         handler(peer, message, at)

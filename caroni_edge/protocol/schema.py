@@ -3,93 +3,23 @@
 import re
 from collections.abc import Iterable
 from inspect import getdoc
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
+from caroni_edge.protocol.events import CloudEvent
 from caroni_edge.protocol.messages import (
     Frame,
     JobFulfillmentRequest,
     LinkMessage,
     Message,
-    Nonce,
     Presence,
-    Segment,
     Trigger,
-    Values,
 )
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_ID = "urn:caroni-edge:messages:1"
-
-EventType = Literal[
-    "caroni.workflow.started",
-    "caroni.workflow.completed",
-    "caroni.workflow.failed",
-    "caroni.workflow.cancelled",
-    "caroni.workflow.rejected",
-    "caroni.step.completed",
-    "caroni.step.failed",
-    "caroni.step.retried",
-]
-
-
-class EventData(Struct, frozen=True):
-    """What an event is about; only what applies is there.
-
-    Attributes:
-        workflow: The workflow's id.
-        template: Name of its template.
-        step: The step's path.
-        job: The attempt.
-        agent: Who had it.
-        attempt: Its number, from 1.
-        status: The state that the job or the workflow has now.
-        reason: Why it failed, was cancelled or was rejected.
-        outputs: Of a completed step or workflow.
-        outputs_left_out: The outputs are too large for an event; the manager's API has them.
-        id: The id that a rejected trigger asked for.
-        received: The first 200 characters of a rejected trigger.
-    """
-
-    workflow: Segment | msgspec.UnsetType = msgspec.UNSET
-    template: str | msgspec.UnsetType = msgspec.UNSET
-    step: str | msgspec.UnsetType = msgspec.UNSET
-    job: str | msgspec.UnsetType = msgspec.UNSET
-    agent: Segment | msgspec.UnsetType = msgspec.UNSET
-    attempt: int | msgspec.UnsetType = msgspec.UNSET
-    status: str | msgspec.UnsetType = msgspec.UNSET
-    reason: str | msgspec.UnsetType = msgspec.UNSET
-    outputs: Values | msgspec.UnsetType = msgspec.UNSET
-    outputs_left_out: bool | msgspec.UnsetType = msgspec.UNSET
-    id: str | msgspec.UnsetType = msgspec.UNSET
-    received: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class CloudEvent(Struct, frozen=True):
-    """Something happened to a workflow: a CloudEvents 1.0 event in JSON.
-
-    Attributes:
-        specversion: Version of CloudEvents.
-        id: Random; a repeat has the same.
-        source: The manager: `{root}/managers/{id}`.
-        type: What happened.
-        subject: The workflow, or `workflow/step`.
-        time: When, in RFC 3339 and UTC.
-        datacontenttype: Form of `data`.
-        data: The facts.
-    """
-
-    specversion: Literal["1.0"]
-    id: Nonce
-    source: str
-    type: EventType
-    subject: str
-    time: str
-    datacontenttype: Literal["application/json"]
-    data: EventData
-
 
 LINK_MESSAGES: tuple[type[LinkMessage], ...] = get_args(Message)
 PAYLOADS: tuple[type[Struct], ...] = (Trigger, CloudEvent, Frame, Presence, JobFulfillmentRequest)
