@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.lifecycle import STEP, Step, StepEvent
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
@@ -59,8 +59,7 @@ class Orders:
         self._store.jobs.delete(job.job)
         if step.job != job.job:
             return
-        status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
-        assert status is not None, f"the job {job.job} has begun"
+        status = require(STEP, step.status, StepEvent.TAKEN_BACK, step=step.path, job=job.job)
         self._store.steps.take_back(step.id, status, due)
         self._context.dirty_job_types.add(step.job_type)
         ids = {"step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}

@@ -7,7 +7,7 @@ from math import inf
 import msgspec
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.lifecycle import OFFER, STEP, Offer, OfferEvent, StepEvent
 from caroni_edge.manager.offers.policy import OfferPolicy
@@ -98,8 +98,7 @@ class Placing:
         """Make an attempt of each step at the agent of an offer."""
         placements, attempts, jobs = [], [], []
         for step, workflow in steps:
-            status = advance(STEP, step.status, StepEvent.PLACED)
-            assert status is not None
+            status = require(STEP, step.status, StepEvent.PLACED, workflow=workflow, step=step.path)
             job, attempt, ready = self._context.chance.new_id(), step.attempt + 1, not step.deps_left
             attempts.append((status, job, attempt, step.id))
             word = "queued" if ready else "pending"
@@ -126,7 +125,7 @@ class Placing:
         self._context.outbox.put(offer.agent, OfferReject(offer=offer.offer))
 
     def _apply(self, offer: OfferRow, event: OfferEvent) -> None:
-        status = advance(OFFER, Offer.RECEIVED, event)
+        status = require(OFFER, Offer.RECEIVED, event, offer=offer.offer)
         self._store.offers.delete(offer.offer)
         log.debug("offer %s", status, extra={"action": f"offer_{status}", "peer": offer.agent, "offer": offer.offer})
 

@@ -13,7 +13,7 @@ import msgspec
 
 from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, Workflow, WorkflowEvent
@@ -148,8 +148,7 @@ class Attempts:
             facts = {**ids, "exit_code": end.exit_code, "stderr": end.stderr}
             self._engine.fail_step(row, step, reason, at, tries=step.tries + 1, **facts)
             return
-        status = advance(STEP, step.status, StepEvent.ATTEMPT_FAILED)
-        assert status is not None
+        status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
         held = None
         if not job.repeat and (job.begun or end.begun):
             held = f"its job type may not be repeated by itself, and attempt {job.attempt} may have begun"

@@ -15,7 +15,7 @@ from math import inf
 from typing import Any
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, Step, StepEvent, Workflow, WorkflowEvent
@@ -96,8 +96,7 @@ class Engine:
     def _done(self, propagation: Propagation, done: Done) -> list[WorkItem]:
         step, job = done.step, done.job
         event = StepEvent.JOB_COMPLETED if job else StepEvent.SKIPPED if done.reason else StepEvent.PARTS_COMPLETED
-        status = advance(STEP, step.status, event)
-        assert status is not None
+        status = require(STEP, step.status, event, workflow=propagation.row.id, step=step.path)
         self._store.steps.complete(step.id, status, job and job.job, as_text(done.outputs), done.reason)
         ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt} if job else {}
         facts = {"status": status, "reason": done.reason, "outputs": done.outputs, **ids}
@@ -242,8 +241,7 @@ class Engine:
             tries: How many attempts are used up; none when its inputs are wrong.
             facts: What else the event says.
         """
-        status = advance(STEP, step.status, event)
-        assert status is not None
+        status = require(STEP, step.status, event, workflow=row.id, step=step.path)
         if (job := self._orders.present(step)) and not job.data_sent:
             self._orders.withdraw(step, job, status, reason)
         self._store.steps.fail(step.id, status, tries=tries, reason=reason)
@@ -264,9 +262,7 @@ class Engine:
 
     def set_aside(self, step: StepRow) -> None:
         """A step of a failed workflow has no job any more, and waits for `retry`."""
-        status = advance(STEP, step.status, StepEvent.SET_ASIDE)
-        assert status is not None
-        self._store.steps.leave(step.id, status)
+        self._store.steps.leave(step.id, require(STEP, step.status, StepEvent.SET_ASIDE, step=step.path))
 
     def cancel(self, row: WorkflowRow, at: Moment) -> bool:
         """End a workflow at somebody's wish; return whether its state allowed it."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, Step, StepEvent
@@ -125,7 +125,7 @@ class Instances:
                 path=path,
                 name=name,
                 job_type=step.job_type if not step.scatter else "",
-                status=_after(Step.CREATED, StepEvent.DEMANDED) if asked_ahead else Step.CREATED,
+                status=require(STEP, Step.CREATED, StepEvent.DEMANDED) if asked_ahead else Step.CREATED,
                 priority=propagation.row.priority,
                 deps_left=deps_left,
                 inputs=as_text(known),
@@ -173,7 +173,7 @@ class Instances:
         if plan_step.workflow:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
         if step.status is Step.CREATED:
-            status = _after(step.status, StepEvent.DEMANDED)
+            status = require(STEP, step.status, StepEvent.DEMANDED, workflow=propagation.row.id, step=step.path)
             step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
             self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
             self._demand(step)
@@ -186,13 +186,15 @@ class Instances:
     def _begin_workflow(
         self, propagation: Propagation, step: StepRow, workflow: Plan, inputs: dict[str, Any]
     ) -> list[WorkItem]:
-        status, parts = _after(step.status, StepEvent.BEGUN), len(workflow.steps)
+        status = require(STEP, step.status, StepEvent.BEGUN, workflow=propagation.row.id, step=step.path)
+        parts = len(workflow.steps)
         self._store.steps.begin_parts(step.id, status, as_text(inputs), parts, made=parts)
         return self.open(propagation, step, inputs) if parts else [PartsDone(step.id)]
 
     def _begin_scatter(self, step: StepRow, plan_step: PlanStep, given: dict[str, Any]) -> list[WorkItem]:
         parts = scatter.count(scatter.dimensions(plan_step, given))
-        self._store.steps.begin_parts(step.id, _after(step.status, StepEvent.BEGUN), "{}", parts, made=0)
+        status = require(STEP, step.status, StepEvent.BEGUN, step=step.path)
+        self._store.steps.begin_parts(step.id, status, "{}", parts, made=0)
         self._store.steps.scatter(step.id, as_text(given))
         self._context.growing.add(step.id)
         return [] if parts else [PartsDone(step.id)]
@@ -284,9 +286,3 @@ def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]
     if wrong:
         raise Unfit("; ".join(f"input {name} {words}" for name, words in wrong))
     return inputs
-
-
-def _after(status: Step, event: StepEvent) -> Step:
-    following = advance(STEP, status, event)
-    assert following is not None, f"a step that is {status} takes no {event}"
-    return following

@@ -20,8 +20,8 @@ from caroni_edge.manager.lifecycle import (
     WorkflowEvent,
 )
 from caroni_edge.manager.offers import placing
-from caroni_edge.manager.peers import fleet, reconcile
-from caroni_edge.manager.workflows import attempts, engine
+from caroni_edge.manager.peers import reconcile
+from caroni_edge.manager.workflows import attempts, engine, instances
 from caroni_edge.protocol.messages import JobDecline
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
@@ -68,8 +68,13 @@ def met(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str, bool]]:
         asked.add((f"{type(state).__name__}.{state}", str(event), found is not None))
         return found
 
-    for module in (attempts, engine, fleet, orders, placing, reconcile):
+    def require(table: Mapping[Any, Mapping[Any, Any]], state: Any, event: Any, **ids: object) -> Any:
+        advance(table, state, event)
+        return states.require(table, state, event, **ids)
+
+    for module in (attempts, engine, instances, orders, placing, reconcile):
         monkeypatch.setattr(module, "advance", advance, raising=False)
+        monkeypatch.setattr(module, "require", require, raising=False)
     return asked
 
 
