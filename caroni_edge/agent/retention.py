@@ -9,6 +9,7 @@ from math import inf
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import Key
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.allowance import Allowance
 
@@ -80,7 +81,7 @@ class Retention:
         if excess_bytes <= 0 or at.now < self._shrink_due:
             return []
         unsaid: dict[str, set[str] | None] = {}
-        found: list[tuple[int, str]] = []
+        found: list[Key] = []
         batch = self._store.jobs.ended_after(self._shrink_after, BATCH_JOBS)
         for job in batch:
             if job.manager not in unsaid:
@@ -88,7 +89,7 @@ class Retention:
             waiting = unsaid[job.manager]
             if excess_bytes > 0 and waiting is not None and job.job not in waiting:
                 excess_bytes -= job.disk_bytes
-                found.append((job.id, job.job))
+                found.append(Key(job.id, job.job))
         self._has_shrunk |= bool(found)
         self._shrink_after = batch[-1].id if batch else 0
         if not batch:  # all have been looked at
@@ -110,8 +111,8 @@ class Retention:
             self._store.managers.gone(manager)
         return self._delete(found)
 
-    def _delete(self, found: list[tuple[int, str]]) -> list[str]:
-        self._store.jobs.delete(row_id for row_id, _ in found)
+    def _delete(self, found: list[Key]) -> list[str]:
+        self._store.jobs.delete(key.id for key in found)
         if found:
             log.info("%d finished jobs deleted", len(found), extra={"action": "jobs_pruned"})
-        return [job for _, job in found]
+        return [key.job for key in found]

@@ -39,6 +39,9 @@ LAYERS: list[set[str]] = [
     {"", "node", "values"},
 ]
 
+STORES = ("manager.store", "agent.store", "delivery", "node.store")
+"""Where statements stand."""
+
 NEVER: dict[str, tuple[str, ...]] = {
     # Sans-IO: the link decides what goes out, and does not know what carries it.
     "delivery": ("transport",),

@@ -11,7 +11,7 @@ from typing import Any
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.reactor import AgentReactor
-from caroni_edge.agent.store.offers import Offers as OfferRows
+from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows

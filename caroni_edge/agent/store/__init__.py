@@ -2,14 +2,14 @@
 
 import sqlite3
 
-from caroni_edge.agent.store.answers import Answers
-from caroni_edge.agent.store.demands import Demands
-from caroni_edge.agent.store.facts import Facts
-from caroni_edge.agent.store.jobs import Jobs
-from caroni_edge.agent.store.load import Load
-from caroni_edge.agent.store.managers import Managers
-from caroni_edge.agent.store.offers import Offers
-from caroni_edge.agent.store.records import Records
+from caroni_edge.agent.store.answers import AnswerRows
+from caroni_edge.agent.store.demands import DemandRows
+from caroni_edge.agent.store.facts import FactRows
+from caroni_edge.agent.store.jobs import JobRows
+from caroni_edge.agent.store.load import LoadRows
+from caroni_edge.agent.store.managers import ManagerRows
+from caroni_edge.agent.store.offers import OfferRows
+from caroni_edge.agent.store.records import RecordRows
 
 
 class Store:
@@ -17,11 +17,11 @@ class Store:
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`, inside the batch's transaction."""
-        self.answers = Answers(conn)
-        self.demands = Demands(conn)
-        self.facts = Facts(conn)
-        self.jobs = Jobs(conn)
-        self.load = Load(conn)
-        self.managers = Managers(conn)
-        self.offers = Offers(conn)
-        self.records = Records(conn)
+        self.answers = AnswerRows(conn)
+        self.demands = DemandRows(conn)
+        self.facts = FactRows(conn)
+        self.jobs = JobRows(conn)
+        self.load = LoadRows(conn)
+        self.managers = ManagerRows(conn)
+        self.offers = OfferRows(conn)
+        self.records = RecordRows(conn)

@@ -1,62 +1,74 @@
 """Answers to `JobsWanted` that are on their way, piece by piece."""
 
-import sqlite3
+from typing import NamedTuple
 
-from caroni_edge.agent.store.jobs import COLUMNS, JobRow, read_job
-
-_JOB_COLUMNS = ", ".join(f"j.{name.strip()}" for name in COLUMNS.split(","))
-
-BEGIN = "INSERT INTO answers (manager, wanted, after) VALUES (?, ?, '')"
-ADD_LIVE = """
-    INSERT INTO answer_jobs (manager, job)
-    SELECT manager, job FROM jobs INDEXED BY jobs_state WHERE state IN ('pending', 'queued', 'running') AND manager = ?
-    ON CONFLICT DO NOTHING"""
-ADD_CHANGED = """
-    INSERT INTO answer_jobs (manager, job) SELECT manager, job FROM jobs WHERE manager = ? AND serial > ?
-    ON CONFLICT DO NOTHING"""
-OPEN = "SELECT manager, wanted, after FROM answers ORDER BY manager"
-RENEW = """
-    UPDATE jobs SET serial = ? WHERE job IN (SELECT job FROM answer_jobs WHERE manager = ?)"""
-NEXT = f"""
-    SELECT {_JOB_COLUMNS} FROM answer_jobs a CROSS JOIN jobs j ON j.job = a.job
-    WHERE a.manager = ? AND a.job > ? ORDER BY a.job LIMIT ?"""
-SAID = "UPDATE answers SET after = ? WHERE manager = ?"
-DELETE_SAID = "DELETE FROM answer_jobs WHERE manager = ? AND job <= ?"
-END = "DELETE FROM answers WHERE manager = ?"
-END_JOBS = "DELETE FROM answer_jobs WHERE manager = ?"
+from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.storage.rows import Rows, columns
 
 
-class Answers:
+class OpenAnswer(NamedTuple):
+    """An answer that is not complete.
+
+    Attributes:
+        query: Name of the question.
+        after: The last job that was named; empty before the first.
+    """
+
+    manager: str
+    query: str
+    after: str
+
+
+class AnswerRows(Rows):
     """Statements about answers; one at most for each manager."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    BEGIN = "INSERT INTO answers (manager, wanted, after) VALUES (:manager, :query, '')"
+    # Left alone, SQLite would read all jobs of the manager, finished ones too.
+    ADD_LIVE = """
+        INSERT INTO answer_jobs (manager, job) SELECT manager, job FROM jobs INDEXED BY jobs_state
+        WHERE state IN ('pending', 'queued', 'running') AND manager = :manager ON CONFLICT DO NOTHING"""
+    ADD_CHANGED = """
+        INSERT INTO answer_jobs (manager, job) SELECT manager, job FROM jobs
+        WHERE manager = :manager AND serial > :known ON CONFLICT DO NOTHING"""
 
     def begin(self, manager: str, query: str, known: int) -> None:
         """Begin an answer: all jobs of a manager that are not finished, or have changed after `known`."""
-        self._conn.execute(BEGIN, (manager, query))
-        self._conn.execute(ADD_LIVE, (manager,))
-        self._conn.execute(ADD_CHANGED, (manager, known))
+        self._run(self.BEGIN, manager=manager, query=query)
+        self._run(self.ADD_LIVE, manager=manager)
+        self._run(self.ADD_CHANGED, manager=manager, known=known)
+
+    RENEW = "UPDATE jobs SET serial = :serial WHERE job IN (SELECT job FROM answer_jobs WHERE manager = :manager)"
 
     def renew(self, manager: str, serial: int) -> None:
         """Let the jobs of an answer count as changed now."""
-        self._conn.execute(RENEW, (serial, manager))
+        self._run(self.RENEW, manager=manager, serial=serial)
 
-    def open(self) -> list[tuple[str, str, str]]:
-        """Return the answers that are not complete: manager, question, and up to which job it is answered."""
-        return list(self._conn.execute(OPEN))
+    OPEN = "SELECT manager, wanted AS query, after FROM answers ORDER BY manager"
+
+    def open(self) -> list[OpenAnswer]:
+        """Return the answers that are not complete."""
+        return self._all(OpenAnswer, self.OPEN)
+
+    NEXT = f"""
+        SELECT {columns(JobRow, "j")} FROM answer_jobs a CROSS JOIN jobs j ON j.job = a.job
+        WHERE a.manager = :manager AND a.job > :after ORDER BY a.job LIMIT :limit"""
 
     def next(self, manager: str, after: str, limit: int) -> list[JobRow]:
         """Return the next jobs to be named, by name."""
-        return [read_job(found) for found in self._conn.execute(NEXT, (manager, after, limit))]
+        return self._all(JobRow, self.NEXT, manager=manager, after=after, limit=limit)
+
+    SAID = "UPDATE answers SET after = :upto WHERE manager = :manager"
+    DELETE_SAID = "DELETE FROM answer_jobs WHERE manager = :manager AND job <= :upto"
 
     def said(self, manager: str, upto: str) -> None:
-        """The jobs up to this one are in the outbox."""
-        self._conn.execute(SAID, (upto, manager))
-        self._conn.execute(DELETE_SAID, (manager, upto))
+        """Note that the jobs up to this one are in the outbox."""
+        self._run(self.SAID, manager=manager, upto=upto)
+        self._run(self.DELETE_SAID, manager=manager, upto=upto)
+
+    END = "DELETE FROM answers WHERE manager = :manager"
+    END_JOBS = "DELETE FROM answer_jobs WHERE manager = :manager"
 
     def end(self, manager: str) -> None:
-        """The answer is complete, or void."""
-        self._conn.execute(END, (manager,))
-        self._conn.execute(END_JOBS, (manager,))
+        """Delete an answer that is complete, or void."""
+        self._run(self.END, manager=manager)
+        self._run(self.END_JOBS, manager=manager)

@@ -1,37 +1,9 @@
 """What managers have said that they want."""
 
-import sqlite3
 from typing import NamedTuple
 
-SAY = """
-    INSERT INTO demands (manager, job_type, serial, ready, waiting, others, priority, offer_due, heard)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (manager, job_type) DO UPDATE
-    SET serial = excluded.serial, ready = excluded.ready, waiting = excluded.waiting, others = excluded.others,
-        priority = excluded.priority, offer_due = excluded.offer_due, heard = heard + 1"""
-GET = """
-    SELECT manager, job_type, serial, ready, waiting, others, priority, offer_due FROM demands
-    WHERE manager = ? AND job_type = ?"""
-TYPES = "SELECT DISTINCT job_type FROM demands"
-MANAGERS = "SELECT DISTINCT manager FROM demands ORDER BY manager LIMIT ?"
-END = "DELETE FROM demands WHERE manager = ? AND job_type = ?"
-END_TYPE = "DELETE FROM demands WHERE job_type = ?"
-FORGET = "DELETE FROM demands WHERE manager = ?"
-CLEAR = "DELETE FROM demands"
-NEXT_DUE = "SELECT min(offer_due) FROM demands WHERE offer_due > ?"
-COMPETING = """
-    SELECT DISTINCT d.manager FROM demands d
-    LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
-    WHERE d.ready > 0 AND d.ready + d.waiting > d.others AND (o.state IS NULL OR o.state IN ('open', 'accepted'))
-    ORDER BY d.manager"""
-TO_OFFER = """
-    SELECT d.manager, d.job_type, d.serial, d.ready, d.waiting, d.others, d.priority,
-        o.state, o.serial, o.taken, o.left_ready, o.left_waiting, o.again_due, o.wait_s,
-        d.heard, o.heard, m.online, coalesce(m.ran_out, 0)
-    FROM demands d
-    LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
-    LEFT JOIN managers m ON m.manager = d.manager
-    WHERE d.offer_due <= :now AND (o.state IS NULL OR o.state <> 'open') AND coalesce(m.hold_until, 0) <= :now
-    ORDER BY d.manager, d.job_type"""
+from caroni_edge.agent.lifecycle import Offer
+from caroni_edge.storage.rows import Rows, columns, parameters
 
 
 class DemandRow(NamedTuple):
@@ -68,7 +40,7 @@ class ToOffer(NamedTuple):
     waiting: int
     others: int
     priority: int
-    last_state: str | None
+    last_state: Offer | None
     last_serial: int | None
     last_taken: int | None
     left_ready: int | None
@@ -77,59 +49,91 @@ class ToOffer(NamedTuple):
     wait_s: float | None
     heard: int
     last_heard: int | None
-    online: int | None
-    ran_out: int
+    online: bool | None
+    ran_out: bool
 
 
-class Demands:
+class DemandRows(Rows):
     """Statements about demand; a row for each manager and job type served here."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    SAY = f"""
+        INSERT INTO demands ({columns(DemandRow)}, heard) VALUES ({parameters(DemandRow)}, 1)
+        ON CONFLICT (manager, job_type) DO UPDATE SET serial = excluded.serial,
+            ready = excluded.ready, waiting = excluded.waiting, others = excluded.others,
+            priority = excluded.priority, offer_due = excluded.offer_due, heard = heard + 1"""
 
     def say(self, row: DemandRow) -> None:
         """Keep what a manager says."""
-        self._conn.execute(SAY, row)
+        self._run(self.SAY, **row._asdict())
+
+    GET = f"SELECT {columns(DemandRow)} FROM demands WHERE manager = :manager AND job_type = :job_type"
 
     def get(self, manager: str, job_type: str) -> DemandRow | None:
         """Return what a manager has said last."""
-        found = self._conn.execute(GET, (manager, job_type)).fetchone()
-        return DemandRow(*found) if found else None
+        return self._one(DemandRow, self.GET, manager=manager, job_type=job_type)
+
+    TYPES = "SELECT DISTINCT job_type FROM demands"
 
     def types(self) -> list[str]:
         """Return the job types that somebody wants."""
-        return [job_type for (job_type,) in self._conn.execute(TYPES)]
+        return self._all(str, self.TYPES)
+
+    MANAGERS = "SELECT DISTINCT manager FROM demands ORDER BY manager LIMIT :limit"
 
     def managers(self, limit: int) -> list[str]:
         """Return the managers that want something."""
-        return [manager for (manager,) in self._conn.execute(MANAGERS, (limit,))]
+        return self._all(str, self.MANAGERS, limit=limit)
+
+    END = "DELETE FROM demands WHERE manager = :manager AND job_type = :job_type"
 
     def end(self, manager: str, job_type: str) -> None:
-        """A manager wants nothing of a type any more."""
-        self._conn.execute(END, (manager, job_type))
+        """Note that a manager wants nothing of a type any more."""
+        self._run(self.END, manager=manager, job_type=job_type)
+
+    END_TYPE = "DELETE FROM demands WHERE job_type = :job_type"
 
     def end_type(self, job_type: str) -> None:
-        """The agent does not serve a type any more, and does not hear of it."""
-        self._conn.execute(END_TYPE, (job_type,))
+        """Forget the demand for a type that the agent does not serve any more: it hears no more of it."""
+        self._run(self.END_TYPE, job_type=job_type)
+
+    FORGET = "DELETE FROM demands WHERE manager = :manager"
 
     def forget(self, manager: str) -> int:
         """Delete what a manager wants."""
-        return self._conn.execute(FORGET, (manager,)).rowcount
+        return self._run(self.FORGET, manager=manager)
+
+    CLEAR = "DELETE FROM demands"
 
     def clear(self) -> None:
-        """A process has started: the demand will be heard again."""
-        self._conn.execute(CLEAR)
+        """Forget all demand: it will be heard again."""
+        self._run(self.CLEAR)
+
+    NEXT_DUE = "SELECT min(offer_due) FROM demands WHERE offer_due > :now"
 
     def next_due(self, now: float) -> float | None:
         """Return when the next share of a spread is over."""
-        found: float | None = self._conn.execute(NEXT_DUE, (now,)).fetchone()[0]
-        return found
+        return self._one(float, self.NEXT_DUE, now=now)
+
+    COMPETING = """
+        SELECT DISTINCT d.manager FROM demands d
+        LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
+        WHERE d.ready > 0 AND d.ready + d.waiting > d.others AND (o.state IS NULL OR o.state IN ('open', 'accepted'))
+        ORDER BY d.manager"""
 
     def competing(self) -> list[str]:
         """Return the managers that have ready steps for this agent, and have not let the last offer go."""
-        return [manager for (manager,) in self._conn.execute(COMPETING)]
+        return self._all(str, self.COMPETING)
+
+    TO_OFFER = """
+        SELECT d.manager, d.job_type, d.serial, d.ready, d.waiting, d.others, d.priority,
+            o.state AS last_state, o.serial AS last_serial, o.taken AS last_taken, o.left_ready, o.left_waiting,
+            o.again_due, o.wait_s, d.heard, o.heard AS last_heard, m.online, coalesce(m.ran_out, 0) AS ran_out
+        FROM demands d
+        LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
+        LEFT JOIN managers m ON m.manager = d.manager
+        WHERE d.offer_due <= :now AND (o.state IS NULL OR o.state <> 'open') AND coalesce(m.hold_until, 0) <= :now
+        ORDER BY d.manager, d.job_type"""
 
     def to_offer(self, now: float) -> list[ToOffer]:
         """Return the demand for which no offer is open and none must be waited for, by manager and type."""
-        return [ToOffer(*found) for found in self._conn.execute(TO_OFFER, {"now": now})]
+        return self._all(ToOffer, self.TO_OFFER, now=now)

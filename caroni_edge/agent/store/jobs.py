@@ -1,41 +1,10 @@
 """Jobs that managers have placed here, finished ones too."""
 
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.agent.lifecycle import Data, JobState
-
-COLUMNS = """id, job, manager, job_type, workflow, step, attempt, priority, state, data, serial, begun, killed,
-    inputs_hash, version, exit_code, received, started, ended, reason, stderr, inputs, outputs, disk_bytes"""
-
-ADD = """
-    INSERT INTO jobs (job, manager, job_type, workflow, step, attempt, priority, state, data, serial, inputs_hash,
-        received, inputs)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-BY_JOB = f"SELECT {COLUMNS} FROM jobs WHERE job = ?"
-OWNER = "SELECT manager, state FROM jobs WHERE job = ?"
-NEXT_READY = f"""
-    SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND manager = ? ORDER BY priority DESC, id LIMIT 1"""
-RUNNING = "SELECT job, manager, job_type FROM jobs WHERE state = 'running' ORDER BY id"
-KILLED = "SELECT job, killed FROM jobs WHERE killed IS NOT NULL ORDER BY job"
-# Left alone, SQLite would read all jobs of the manager, finished ones too.
-LIVE_OF = """
-    SELECT job FROM jobs INDEXED BY jobs_state
-    WHERE state IN ('pending', 'queued', 'running') AND manager = ? ORDER BY id"""
-SAVE = """
-    UPDATE jobs SET state = ?, data = ?, serial = ?, begun = ?, killed = ?, inputs_hash = ?, version = ?,
-        exit_code = ?, started = ?, ended = ?, reason = ?, stderr = ?, inputs = ?, outputs = ?, disk_bytes = ?
-    WHERE id = ?"""
-KILL = "UPDATE jobs SET killed = ? WHERE id = ?"
-TAKEN_BYTES = "SELECT value FROM counters WHERE name = 'disk_bytes'"
-ENDED_AFTER = "SELECT id, job, manager, disk_bytes FROM jobs WHERE id > ? AND +ended IS NOT NULL ORDER BY id LIMIT ?"
-ON_THEIR_WAY = "SELECT json_extract(body, '$.job') FROM outbox WHERE peer = ? LIMIT ?"
-OLDEST_ENDED = "SELECT id, job FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?"
-LAST_OF = "SELECT max(id) FROM jobs WHERE manager = ?"
-COUNT_OF = "SELECT count(*) FROM jobs WHERE manager = ?"
-OLDEST_OF = "SELECT id, job FROM jobs WHERE manager = ? AND id <= ? ORDER BY id LIMIT ?"
-DELETE = "DELETE FROM jobs WHERE id = ?"
+from caroni_edge.storage.rows import Rows, columns
 
 
 class JobRow(NamedTuple):
@@ -85,6 +54,20 @@ class Ended(NamedTuple):
     disk_bytes: int
 
 
+class Key(NamedTuple):
+    """A job by its id and its name."""
+
+    id: int
+    job: str
+
+
+class ToKill(NamedTuple):
+    """A running job that is to be killed, and why."""
+
+    job: str
+    reason: str
+
+
 class Owner(NamedTuple):
     """Whose a job is, and its state."""
 
@@ -100,92 +83,122 @@ class Running(NamedTuple):
     job_type: str
 
 
-def read_job(found: Iterable[object]) -> JobRow:
-    """Return a row selected by `COLUMNS`."""
-    row = JobRow(*found)  # type: ignore[arg-type]
-    return row._replace(state=JobState(row.state), data=Data(row.data), begun=bool(row.begun))
-
-
-class Jobs:
+class JobRows(Rows):
     """Statements about jobs."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    ADD = """
+        INSERT INTO jobs (job, manager, job_type, workflow, step, attempt, priority, state, data, serial, inputs_hash,
+            received, inputs)
+        VALUES (:job, :manager, :job_type, :workflow, :step, :attempt, :priority, :state, :data, :serial, :inputs_hash,
+            :received, :inputs)"""
 
     def add(self, row: JobRow) -> None:
         """Add a job that was placed here; `id` is given by the database."""
-        who = (row.job, row.manager, row.job_type, row.workflow, row.step, row.attempt, row.priority)
-        self._conn.execute(ADD, (*who, row.state, row.data, row.serial, row.inputs_hash, row.received, row.inputs))
+        self._run(self.ADD, **row._asdict())
+
+    BY_JOB = f"SELECT {columns(JobRow)} FROM jobs WHERE job = :job"
 
     def by_job(self, job: str) -> JobRow | None:
         """Return a job."""
-        found = self._conn.execute(BY_JOB, (job,)).fetchone()
-        return read_job(found) if found else None
+        return self._one(JobRow, self.BY_JOB, job=job)
+
+    OWNER = "SELECT manager, state FROM jobs WHERE job = :job"
 
     def owner(self, job: str) -> Owner | None:
         """Return whose a job is, without its values."""
-        found = self._conn.execute(OWNER, (job,)).fetchone()
-        return Owner(found[0], JobState(found[1])) if found else None
+        return self._one(Owner, self.OWNER, job=job)
+
+    NEXT_READY = f"""
+        SELECT {columns(JobRow)} FROM jobs WHERE state = 'queued' AND manager = :manager
+        ORDER BY priority DESC, id LIMIT 1"""
 
     def next_ready(self, manager: str) -> JobRow | None:
         """Return a manager's job that is to get the next slot: by priority, then the first that came."""
-        found = self._conn.execute(NEXT_READY, (manager,)).fetchone()
-        return read_job(found) if found else None
+        return self._one(JobRow, self.NEXT_READY, manager=manager)
+
+    RUNNING = "SELECT job, manager, job_type FROM jobs WHERE state = 'running' ORDER BY id"
 
     def running(self) -> list[Running]:
         """Return the jobs that hold a slot."""
-        return [Running(*found) for found in self._conn.execute(RUNNING)]
+        return self._all(Running, self.RUNNING)
 
-    def killed(self) -> list[tuple[str, str]]:
+    KILLED = "SELECT job, killed AS reason FROM jobs WHERE killed IS NOT NULL ORDER BY job"
+
+    def killed(self) -> list[ToKill]:
         """Return the running jobs that are to be killed, with the reason."""
-        return list(self._conn.execute(KILLED))
+        return self._all(ToKill, self.KILLED)
+
+    # Left alone, SQLite would read all jobs of the manager, finished ones too.
+    LIVE_OF = """
+        SELECT job FROM jobs INDEXED BY jobs_state
+        WHERE state IN ('pending', 'queued', 'running') AND manager = :manager ORDER BY id"""
 
     def live_of(self, manager: str) -> list[str]:
         """Return the jobs of a manager that are not finished, first come first."""
-        return [job for (job,) in self._conn.execute(LIVE_OF, (manager,))]
+        return self._all(str, self.LIVE_OF, manager=manager)
+
+    SAVE = """
+        UPDATE jobs SET state = :state, data = :data, serial = :serial, begun = :begun, killed = :killed,
+            inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
+            ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
+            disk_bytes = :disk_bytes
+        WHERE id = :id"""
 
     def save(self, row: JobRow) -> None:
         """Keep all that may change of a job."""
-        what = (row.state, row.data, row.serial, row.begun, row.killed, row.inputs_hash, row.version, row.exit_code)
-        end = (row.started, row.ended, row.reason, row.stderr, row.inputs, row.outputs, row.disk_bytes)
-        self._conn.execute(SAVE, (*what, *end, row.id))
+        self._run(self.SAVE, **row._asdict())
+
+    KILL = "UPDATE jobs SET killed = :reason WHERE id = :id"
 
     def kill(self, row_id: int, reason: str) -> None:
         """Note that a running job is to be killed."""
-        self._conn.execute(KILL, (reason, row_id))
+        self._run(self.KILL, id=row_id, reason=reason)
+
+    TAKEN_BYTES = "SELECT value FROM counters WHERE name = 'disk_bytes'"
 
     def taken_bytes(self) -> int:
         """Return what all jobs that have ended take on disk."""
-        taken: int = self._conn.execute(TAKEN_BYTES).fetchone()[0]
-        return taken
+        return self._only(int, self.TAKEN_BYTES)
+
+    ENDED_AFTER = """
+        SELECT id, job, manager, disk_bytes FROM jobs WHERE id > :id AND +ended IS NOT NULL ORDER BY id LIMIT :limit"""
 
     def ended_after(self, row_id: int, limit: int) -> list[Ended]:
         """Return jobs that have ended, in the order in which they came, from after an id on."""
-        return [Ended(*found) for found in self._conn.execute(ENDED_AFTER, (row_id, limit))]
+        return self._all(Ended, self.ENDED_AFTER, id=row_id, limit=limit)
+
+    ON_THEIR_WAY = "SELECT coalesce(json_extract(body, '$.job'), '') FROM outbox WHERE peer = :manager LIMIT :limit"
 
     def on_their_way(self, manager: str, limit: int) -> list[str]:
-        """Return the jobs of which a manager has not confirmed all that was said, up to `limit` messages."""
-        return [job for (job,) in self._conn.execute(ON_THEIR_WAY, (manager, limit))]
+        """Return what job each message is about that a manager has not confirmed (empty: none), up to `limit`."""
+        return self._all(str, self.ON_THEIR_WAY, manager=manager, limit=limit)
 
-    def oldest_ended(self, before: float, limit: int) -> list[tuple[int, str]]:
-        """Return id and name of the jobs that ended first, before a date."""
-        return list(self._conn.execute(OLDEST_ENDED, (before, limit)))
+    OLDEST_ENDED = "SELECT id, job FROM jobs WHERE ended < :before ORDER BY ended LIMIT :limit"
+
+    def oldest_ended(self, before: float, limit: int) -> list[Key]:
+        """Return the jobs that ended first, before a date."""
+        return self._all(Key, self.OLDEST_ENDED, before=before, limit=limit)
+
+    LAST_OF = "SELECT max(id) FROM jobs WHERE manager = :manager"
 
     def last_of(self, manager: str) -> int | None:
         """Return the greatest id of a manager's jobs."""
-        last: int | None = self._conn.execute(LAST_OF, (manager,)).fetchone()[0]
-        return last
+        return self._one(int, self.LAST_OF, manager=manager)
+
+    COUNT_OF = "SELECT count(*) FROM jobs WHERE manager = :manager"
 
     def count_of(self, manager: str) -> int:
         """Return how many jobs of a manager are here, finished ones too."""
-        count: int = self._conn.execute(COUNT_OF, (manager,)).fetchone()[0]
-        return count
+        return self._only(int, self.COUNT_OF, manager=manager)
 
-    def oldest_of(self, manager: str, upto: int, limit: int) -> list[tuple[int, str]]:
-        """Return id and name of a manager's first jobs, up to an id."""
-        return list(self._conn.execute(OLDEST_OF, (manager, upto, limit)))
+    OLDEST_OF = "SELECT id, job FROM jobs WHERE manager = :manager AND id <= :upto ORDER BY id LIMIT :limit"
+
+    def oldest_of(self, manager: str, upto: int, limit: int) -> list[Key]:
+        """Return a manager's first jobs, up to an id."""
+        return self._all(Key, self.OLDEST_OF, manager=manager, upto=upto, limit=limit)
+
+    DELETE = "DELETE FROM jobs WHERE id = :id"
 
     def delete(self, row_ids: Iterable[int]) -> None:
         """Delete jobs."""
-        self._conn.executemany(DELETE, ((row_id,) for row_id in row_ids))
+        self._run_each(self.DELETE, ({"id": row_id} for row_id in row_ids))

@@ -1,90 +1,111 @@
 """Managers as this agent sees them, and which of them are to be reconciled or forgotten."""
 
-import sqlite3
+from typing import NamedTuple
 
-SEEN = """
-    INSERT INTO managers (manager, online) VALUES (?, ?) ON CONFLICT (manager) DO UPDATE
-    SET online = excluded.online, ran_out = CASE WHEN excluded.online THEN 0 ELSE ran_out END"""
-UNKNOWN = "UPDATE managers SET online = NULL WHERE manager = ?"
-ANSWERED = "UPDATE managers SET ran_out = 0 WHERE manager = ? AND ran_out"
-RAN_OUT = """
-    INSERT INTO managers (manager, ran_out) VALUES (?, 1) ON CONFLICT (manager) DO UPDATE SET ran_out = 1"""
-HOLD = """
-    INSERT INTO managers (manager, hold_until) VALUES (?, ?)
-    ON CONFLICT (manager) DO UPDATE SET hold_until = excluded.hold_until"""
-NEXT_HOLD = "SELECT min(hold_until) FROM managers WHERE hold_until > ?"
-FORGET = "DELETE FROM managers WHERE manager = ?"
-CLEAR = "DELETE FROM managers"
-MARKED = "SELECT peer FROM peers WHERE reconcile ORDER BY peer"
-IS_MARKED = "SELECT 1 FROM peers WHERE peer = ? AND reconcile"
-UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ?"
-LEAVING = "SELECT manager, upto FROM leaving ORDER BY manager LIMIT 1"
-LEAVE = """
-    INSERT INTO leaving (manager, upto) VALUES (?, ?) ON CONFLICT (manager) DO UPDATE SET upto = excluded.upto"""
-GONE = "DELETE FROM leaving WHERE manager = ?"
+from caroni_edge.storage.rows import Rows
 
 
-class Managers:
+class Leaving(NamedTuple):
+    """A manager whose jobs are to be deleted, up to an id: those that come later are a new beginning's."""
+
+    manager: str
+    upto: int
+
+
+class ManagerRows(Rows):
     """Statements about managers."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    SEEN = """
+        INSERT INTO managers (manager, online) VALUES (:manager, :online) ON CONFLICT (manager) DO UPDATE
+        SET online = excluded.online, ran_out = CASE WHEN excluded.online THEN 0 ELSE ran_out END"""
 
     def seen(self, manager: str, *, online: bool) -> None:
         """Keep what a manager's presence says; one that is there gets another chance to answer in time."""
-        self._conn.execute(SEEN, (manager, online))
+        self._run(self.SEEN, manager=manager, online=online)
+
+    UNKNOWN = "UPDATE managers SET online = NULL WHERE manager = :manager"
 
     def unknown(self, manager: str) -> None:
-        """A manager's presence was cleared: nobody knows."""
-        self._conn.execute(UNKNOWN, (manager,))
+        """Note that a manager's presence was cleared: nobody knows whether it is there."""
+        self._run(self.UNKNOWN, manager=manager)
+
+    ANSWERED = "UPDATE managers SET ran_out = 0 WHERE manager = :manager AND ran_out"
 
     def answered(self, manager: str) -> None:
-        """A manager has answered an offer."""
-        self._conn.execute(ANSWERED, (manager,))
+        """Note that a manager has answered an offer."""
+        self._run(self.ANSWERED, manager=manager)
+
+    RAN_OUT = """
+        INSERT INTO managers (manager, ran_out) VALUES (:manager, 1) ON CONFLICT (manager) DO UPDATE SET ran_out = 1"""
 
     def ran_out(self, manager: str) -> None:
-        """A manager has let an offer run out."""
-        self._conn.execute(RAN_OUT, (manager,))
+        """Note that a manager has let an offer run out."""
+        self._run(self.RAN_OUT, manager=manager)
+
+    HOLD = """
+        INSERT INTO managers (manager, hold_until) VALUES (:manager, :until)
+        ON CONFLICT (manager) DO UPDATE SET hold_until = excluded.hold_until"""
 
     def hold(self, manager: str, until: float) -> None:
         """Make no offers to a manager until then."""
-        self._conn.execute(HOLD, (manager, until))
+        self._run(self.HOLD, manager=manager, until=until)
+
+    NEXT_HOLD = "SELECT min(hold_until) FROM managers WHERE hold_until > :now"
 
     def next_hold(self, now: float) -> float | None:
         """Return when offers to a manager may begin again."""
-        found: float | None = self._conn.execute(NEXT_HOLD, (now,)).fetchone()[0]
-        return found
+        return self._one(float, self.NEXT_HOLD, now=now)
+
+    FORGET = "DELETE FROM managers WHERE manager = :manager"
 
     def forget(self, manager: str) -> int:
         """Delete a manager."""
-        return self._conn.execute(FORGET, (manager,)).rowcount
+        return self._run(self.FORGET, manager=manager)
+
+    CLEAR = "DELETE FROM managers"
 
     def clear(self) -> None:
-        """A process has started: who is there will say so."""
-        self._conn.execute(CLEAR)
+        """Delete all managers: a process has started, and who is there will say so."""
+        self._run(self.CLEAR)
+
+    # Managers whose link began anew
+
+    MARKED = "SELECT peer FROM peers WHERE reconcile ORDER BY peer"
 
     def marked(self) -> list[str]:
         """Return the managers whose link began anew."""
-        return [peer for (peer,) in self._conn.execute(MARKED)]
+        return self._all(str, self.MARKED)
+
+    IS_MARKED = "SELECT 1 FROM peers WHERE peer = :manager AND reconcile"
 
     def is_marked(self, manager: str) -> bool:
         """Tell whether a manager's link began anew."""
-        return self._conn.execute(IS_MARKED, (manager,)).fetchone() is not None
+        return self._one(int, self.IS_MARKED, manager=manager) is not None
+
+    UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = :manager"
 
     def unmark(self, manager: str) -> None:
-        """What had to be forgotten after the link began anew is forgotten."""
-        self._conn.execute(UNMARK, (manager,))
+        """Note that what had to be forgotten after the link began anew is forgotten."""
+        self._run(self.UNMARK, manager=manager)
 
-    def leaving(self) -> tuple[str, int] | None:
-        """Return a manager whose jobs are to be deleted, and up to which id."""
-        found: tuple[str, int] | None = self._conn.execute(LEAVING).fetchone()
-        return found
+    # Managers that were forgotten
+
+    LEAVING = "SELECT manager, upto FROM leaving ORDER BY manager LIMIT 1"
+
+    def leaving(self) -> Leaving | None:
+        """Return a manager whose jobs are to be deleted."""
+        return self._one(Leaving, self.LEAVING)
+
+    LEAVE = """
+        INSERT INTO leaving (manager, upto) VALUES (:manager, :upto)
+        ON CONFLICT (manager) DO UPDATE SET upto = excluded.upto"""
 
     def leave(self, manager: str, upto: int) -> None:
         """Note that a manager's jobs up to an id are to be deleted."""
-        self._conn.execute(LEAVE, (manager, upto))
+        self._run(self.LEAVE, manager=manager, upto=upto)
+
+    GONE = "DELETE FROM leaving WHERE manager = :manager"
 
     def gone(self, manager: str) -> None:
-        """They are."""
-        self._conn.execute(GONE, (manager,))
+        """Note that none of a manager's jobs is left to be deleted."""
+        self._run(self.GONE, manager=manager)

@@ -1,16 +1,8 @@
 """How the last jobs of each type ended: a host that fails them all must not eat everybody's attempts."""
 
-import sqlite3
 from typing import NamedTuple
 
-FAILED = """
-    INSERT INTO records (job_type, version, failures, probe_due) VALUES (?, ?, 1, 0)
-    ON CONFLICT (job_type) DO UPDATE
-    SET failures = CASE WHEN version = excluded.version THEN failures + 1 ELSE 1 END, version = excluded.version"""
-COMPLETED = "DELETE FROM records WHERE job_type = ?"
-FAILING = "SELECT job_type, version, probe_due FROM records WHERE failures >= ? ORDER BY job_type"
-PROBED = "UPDATE records SET probe_due = ? WHERE job_type = ?"
-BEGIN_ANEW = "UPDATE records SET probe_due = 0"
+from caroni_edge.storage.rows import Rows
 
 
 class Failing(NamedTuple):
@@ -21,29 +13,38 @@ class Failing(NamedTuple):
     probe_due: float
 
 
-class Records:
+class RecordRows(Rows):
     """Statements about how jobs ended; one row at most for each job type."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    FAILED = """
+        INSERT INTO records (job_type, version, failures, probe_due) VALUES (:job_type, :version, 1, 0)
+        ON CONFLICT (job_type) DO UPDATE
+        SET failures = CASE WHEN version = excluded.version THEN failures + 1 ELSE 1 END, version = excluded.version"""
 
     def failed(self, job_type: str, version: str) -> None:
-        """One more job of this version has failed."""
-        self._conn.execute(FAILED, (job_type, version))
+        """Count one more job of this version that has failed."""
+        self._run(self.FAILED, job_type=job_type, version=version)
+
+    COMPLETED = "DELETE FROM records WHERE job_type = :job_type"
 
     def completed(self, job_type: str) -> None:
-        """A job has completed."""
-        self._conn.execute(COMPLETED, (job_type,))
+        """Count no failures any more: a job has completed."""
+        self._run(self.COMPLETED, job_type=job_type)
+
+    FAILING = "SELECT job_type, version, probe_due FROM records WHERE failures >= :failures ORDER BY job_type"
 
     def failing(self, failures: int) -> list[Failing]:
         """Return the versions that have failed so often, and not completed since."""
-        return [Failing(*found) for found in self._conn.execute(FAILING, (failures,))]
+        return self._all(Failing, self.FAILING, failures=failures)
+
+    PROBED = "UPDATE records SET probe_due = :due WHERE job_type = :job_type"
 
     def probed(self, job_type: str, due: float) -> None:
-        """A place was offered; the next one is at `due`."""
-        self._conn.execute(PROBED, (due, job_type))
+        """Note that a place was offered to try a failing version; the next one is at `due`."""
+        self._run(self.PROBED, job_type=job_type, due=due)
+
+    BEGIN_ANEW = "UPDATE records SET probe_due = 0"
 
     def begin_anew(self) -> None:
-        """A process has started: its clock is another."""
-        self._conn.execute(BEGIN_ANEW)
+        """Let failing versions be tried at once: a process has started, and its clock is another."""
+        self._run(self.BEGIN_ANEW)

@@ -1,38 +1,25 @@
 """The agent's statements and tables: plans, numbers kept by triggers, lifecycles."""
 
 import re
-from types import ModuleType
 
 import pytest
 
-from caroni_edge.agent import store
 from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, Data, JobState, Offer
-from caroni_edge.agent.store import answers, demands, facts, jobs, load, managers, offers, records
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.base.states import mermaid
 from caroni_edge.storage.database import memory_database
+from tests.statements import Statement, statements, store_classes
 from tests.unit.agent.bench import Bench
 
-MODULES: tuple[ModuleType, ...] = (answers, demands, facts, jobs, load, managers, offers, records)
-STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 FEW = ("jobs_killed",)
 """Partial indexes that hold no more than the jobs in hand: reading one whole is no scan."""
 
-
-def statements() -> dict[str, str]:
-    found = {
-        f"{module.__name__.rpartition('.')[2]}.{name}": value
-        for module in MODULES
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, str) and STATEMENT.match(value)
-    }
-    assert len(found) > 60
-    return found
+STATEMENTS = statements("agent.store")
 
 
 def plan(sql: str) -> list[str]:
-    conn = memory_database("agents").conn
-    parameters = {"now": 0.0} if ":now" in sql else (None,) * sql.count("?")
-    return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    return Statement("", sql).plan(memory_database("agents").conn)
 
 
 def scans(step: str) -> bool:
@@ -41,24 +28,24 @@ def scans(step: str) -> bool:
     return bool(reads_all or re.search(r"USING INDEX jobs_(manager|changed) \(manager=\?\)$", step))
 
 
-@pytest.mark.parametrize("name", statements())
+def test_the_statements_are_found() -> None:
+    assert len(STATEMENTS) > 60
+    assert {type(rows) for rows in vars(Store(memory_database("agents").conn)).values()} <= {*store_classes("agent")}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
 def test_no_statement_reads_all_jobs(name: str) -> None:
-    steps = plan(statements()[name])
+    steps = plan(STATEMENTS[name].sql)
     assert not [step for step in steps if scans(step)], steps
 
 
 def test_a_scan_of_all_jobs_is_seen() -> None:
-    assert any(map(scans, plan("SELECT job FROM jobs WHERE workflow = ?")))
-    assert any(map(scans, plan("SELECT step FROM jobs WHERE manager = ?")))
-
-
-def test_every_statement_stands_in_a_store_module() -> None:
-    held = set(vars(store.Store(memory_database("agents").conn)))
-    assert held == {module.__name__.rpartition(".")[2] for module in MODULES}
+    assert any(map(scans, plan("SELECT job FROM jobs WHERE workflow = :workflow")))
+    assert any(map(scans, plan("SELECT step FROM jobs WHERE manager = :manager")))
 
 
 def test_the_next_job_of_a_manager_is_found_without_sorting() -> None:
-    assert plan(jobs.NEXT_READY) == ["SEARCH jobs USING INDEX jobs_ready (manager=?)"]
+    assert plan(JobRows.NEXT_READY) == ["SEARCH jobs USING INDEX jobs_ready (manager=?)"]
 
 
 def test_the_numbers_are_kept_with_each_change() -> None:

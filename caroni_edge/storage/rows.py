@@ -1,0 +1,111 @@
+"""How stores run their statements: parameters by name, and rows as named tuples."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeVar, get_args, get_type_hints
+
+T = TypeVar("T")
+
+
+class Rows:
+    """The base of every class of a store: statements about rows of one kind.
+
+    A statement is a constant of the class, right above the one method that runs it. The method names the statement's
+    parameters (`job=…` for `:job`) and the type of what comes back: a named tuple, whose fields have the names and the
+    order of the columns, or the type of the only column. SQLite knows neither enums nor booleans: fields (and single
+    values) of such a type are made from what it gives.
+
+    All of it runs in the transaction that is open on the connection.
+    """
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        """Work on `conn`."""
+        self._conn = conn
+
+    def _run(self, sql: str, /, **given: object) -> int:
+        """Change rows, and return how many."""
+        return self._conn.execute(sql, given).rowcount
+
+    def _run_each(self, sql: str, given: Iterable[Mapping[str, object]], /) -> None:
+        """Run a statement once for each set of parameters."""
+        self._conn.executemany(sql, given)
+
+    def _insert(self, sql: str, /, **given: object) -> int:
+        """Add a row, and return the number that it was given as its key."""
+        key = self._conn.execute(sql, given).lastrowid
+        assert key is not None
+        return key
+
+    def _one(self, kind: type[T], sql: str, /, **given: object) -> T | None:
+        """Return the first row; None when there is none, or when its single value is NULL."""
+        found = self._conn.execute(sql, given).fetchone()
+        return None if found is None else _reader(kind)(found)
+
+    def _only(self, kind: type[T], sql: str, /, **given: object) -> T:
+        """Return the first row of those statements that always have one.
+
+        Raises:
+            LookupError: There is none after all.
+        """
+        found = self._one(kind, sql, **given)
+        if found is None:
+            raise LookupError(f"there is no row for {given}: {sql.strip()}")
+        return found
+
+    def _all(self, kind: type[T], sql: str, /, **given: object) -> list[T]:
+        """Return all rows."""
+        return list(self._each(kind, sql, **given))
+
+    def _each(self, kind: type[T], sql: str, /, **given: object) -> Iterator[T]:
+        """Return the rows one by one: who stops early has not read the others."""
+        return map(_reader(kind), self._conn.execute(sql, given))
+
+
+def columns(kind: type, table: str = "") -> str:
+    """Return the columns of a named tuple, to be selected (from a table that has another name in the statement)."""
+    return ", ".join(f"{table}.{field}" if table else field for field in get_type_hints(kind))
+
+
+def parameters(kind: type) -> str:
+    """Return the parameters for all fields of a named tuple."""
+    return ", ".join(f":{field}" for field in get_type_hints(kind))
+
+
+_readers: dict[type, Callable[[Sequence[Any]], Any]] = {}
+
+
+def _reader(kind: type[T]) -> Callable[[Sequence[Any]], T]:
+    """Return what makes a `kind` of a row as SQLite gives it."""
+    found = _readers.get(kind)
+    if found is None:
+        found = _readers[kind] = _row_reader(kind) if hasattr(kind, "_fields") else _value_reader(kind)
+    return found
+
+
+def _row_reader(kind: Any) -> Callable[[Sequence[Any]], Any]:
+    converters = [(nth, made) for nth, hint in enumerate(get_type_hints(kind).values()) if (made := _converter(hint))]
+    if not converters:
+        make: Callable[[Sequence[Any]], Any] = kind._make
+        return make
+
+    def read(found: Sequence[Any]) -> Any:
+        values = list(found)
+        for nth, convert in converters:
+            values[nth] = convert(values[nth])
+        return kind._make(values)
+
+    return read
+
+
+def _value_reader(kind: type) -> Callable[[Sequence[Any]], Any]:
+    convert = _converter(kind)
+    return (lambda found: convert(found[0])) if convert else (lambda found: found[0])
+
+
+def _converter(hint: Any) -> Callable[[Any], Any] | None:
+    """Return what makes a value of this type (or None) from one of SQLite's; None where they are the same."""
+    for kind in get_args(hint) or (hint,):
+        if isinstance(kind, type) and issubclass(kind, Enum | bool):
+            return lambda value: None if value is None else kind(value)
+    return None
