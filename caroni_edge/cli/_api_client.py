@@ -12,6 +12,7 @@ import click
 
 from caroni_edge.base.errors import CaroniError, UsageError
 from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._files import FILE
 
 Role = Literal["manager", "agent"]
 P = ParamSpec("P")
@@ -19,8 +20,6 @@ P = ParamSpec("P")
 URLS: Mapping[Role, str] = {"manager": "http://127.0.0.1:8000", "agent": "http://127.0.0.1:8001"}
 TOKEN = "CARONI_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S = 30.0
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to ask, not to listen on
 
 
 class Unreachable(CaroniError):
@@ -232,22 +231,22 @@ def _configured(role: Role, options: Options) -> _Configured:
     """Return what a node's configuration says of its API."""
     if options.config is None:
         return _Configured()
-    from caroni_edge.cli.check_config import node_role  # noqa: PLC0415
-    from caroni_edge.config import load_agent, load_manager  # noqa: PLC0415
+    from caroni_edge.cli.check_config import load_node, node_role  # noqa: PLC0415
+    from caroni_edge.web.credentials import TOKEN_FILE  # noqa: PLC0415
 
     if (other := node_role(options.config)) != role:
         said = (
             f"this is the configuration of a{'n' if other == 'agent' else ''} {other}, and this command asks the {role}"
         )
         raise UsageError(str(options.config), said, f"Give that of the {role}.")
-    config = load_manager(options.config, os.environ) if role == "manager" else load_agent(options.config, os.environ)
+    config = load_node(options.config)
     if config.web is None:
         raise UsageError(str(options.config), "web is false, so this node has no API", "Set web.port to serve it.")
-    host = ANYWHERE.get(config.web.host, config.web.host)
+    host = config.web.near_host
     url = f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
     if config.web.token is not None or _token(options) is not None:
         return _Configured(url, config.web.token.reveal() if config.web.token else None)
-    return _Configured(url, _read(config.state_dir / "web-token"))
+    return _Configured(url, _read(config.state_dir / TOKEN_FILE))
 
 
 def _token(options: Options) -> str | None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+from caroni_edge.cli._files import FILE
 
 
 @click.command(epilog="Example: caroni-edge agent --config /etc/caroni-edge/agent.yaml")
-@click.option("--config", required=True, type=CONFIG, help="The agent's configuration.")
+@click.option("--config", required=True, type=FILE, help="The agent's configuration.")
 def agent(config: Path) -> None:
     """Run an agent, in the foreground.
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import click
 
 from caroni_edge.base.text import on_one_line
-from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, Key, load_agent, load_manager
+from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, AgentConfig, Key, ManagerConfig, load_agent, load_manager
 from caroni_edge.documents.documents import Problem, Problems, in_order, load
 
 
@@ -134,6 +134,15 @@ def node_role(path: Path) -> Literal["manager", "agent"]:
             return "agent"
         case other:
             raise Problems([Problem(str(path), f"this is a {other}, not the configuration of a manager or an agent")])
+
+
+def load_node(path: Path) -> ManagerConfig | AgentConfig:
+    """Load the configuration of a node, whichever it is.
+
+    Raises:
+        Problems: All that is wrong with it.
+    """
+    return load_manager(path, os.environ) if node_role(path) == "manager" else load_agent(path, os.environ)
 
 
 def kind_of(path: Path, value: object) -> str:

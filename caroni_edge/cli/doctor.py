@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +12,8 @@ from typing import Any
 import click
 
 from caroni_edge.base.text import on_one_line
-from caroni_edge.cli.check_config import check, node_role
-from caroni_edge.config import load_agent, load_manager
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from caroni_edge.cli._files import FILE
+from caroni_edge.cli.check_config import check, load_node, node_role
 
 
 @click.command(epilog="Example: caroni-edge doctor --config /etc/caroni-edge/agent.yaml")
@@ -61,7 +58,7 @@ def _examine(path: Path) -> Iterator[Any]:
     from caroni_edge.doctor.findings import Finding, Level, ok  # noqa: PLC0415
 
     role = node_role(path)
-    config = load_manager(path, os.environ) if role == "manager" else load_agent(path, os.environ)
+    config = load_node(path)
     checked = check(path, role)
     hint = "The node runs without what is broken; `caroni-edge check-config` checks it again."
     for each in checked.problems:

@@ -1,7 +1,6 @@
 """`caroni-edge forget`: a node drops a peer that will not come back."""
 
 import json
-import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,9 @@ import click
 
 from caroni_edge.base.errors import CaroniError, UsageError
 from caroni_edge.cli._api_client import Api, Options, Role
-from caroni_edge.cli.check_config import node_role
-from caroni_edge.config import AgentConfig, ManagerConfig, load_agent, load_manager
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from caroni_edge.cli._files import FILE
+from caroni_edge.cli.check_config import load_node
+from caroni_edge.config import AgentConfig, ManagerConfig
 
 
 class NoWay(CaroniError):
@@ -37,7 +35,7 @@ def forget(peer: str, config: Path, as_json: bool) -> None:
     from caroni_edge.node.startup import AlreadyRunning  # noqa: PLC0415
     from caroni_edge.protocol.topics import OTHER, peer_id  # noqa: PLC0415
 
-    loaded = load_manager(config, os.environ) if node_role(config) == "manager" else load_agent(config, os.environ)
+    loaded = load_node(config)
     others = OTHER[loaded.role]
     found = peer_id(peer, others)
     if found is None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+from caroni_edge.cli._files import FILE
 
 
 @click.command(epilog="Example: caroni-edge manager --config /etc/caroni-edge/manager.yaml")
-@click.option("--config", required=True, type=CONFIG, help="The manager's configuration.")
+@click.option("--config", required=True, type=FILE, help="The manager's configuration.")
 def manager(config: Path) -> None:
     """Run a workflow manager, in the foreground.
 

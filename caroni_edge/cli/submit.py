@@ -9,9 +9,9 @@ import click
 
 from caroni_edge.base.errors import UsageError
 from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._files import FILE
 
 TAKEN_WITHIN_S = 10.0
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(

@@ -137,20 +137,17 @@ def _duration(value: object, _place: Place) -> float:
     return seconds
 
 
-def _duration_or_never(value: object, place: Place) -> float | None:
-    return None if value == NEVER else _duration(value, place)
-
-
 def _size(value: object, _place: Place) -> int:
     return size(value)
 
 
-def _size_or_never(value: object, place: Place) -> int | None:
-    return None if value == NEVER else _size(value, place)
-
-
 def _broker_url(value: object, _place: Place) -> object:
     return broker_url(_text(value, "a URL"))
+
+
+def _or_never(kind: Kind) -> Kind:
+    """Return the kind of values that are of `kind`, or None, written `never`."""
+    return Kind(f"{kind.name} or {NEVER}", lambda value, place: None if value == NEVER else kind.read(value, place))
 
 
 TEXT = Kind("text", _plain_text)
@@ -162,9 +159,9 @@ READABLE_FILE = Kind("path", _readable)
 SECRET = Kind("secret", _secret)
 SECRET_FILE = Kind("path", _secret_file)
 DURATION = Kind("duration", _duration)
-DURATION_OR_NEVER = Kind("duration or never", _duration_or_never)
+DURATION_OR_NEVER = _or_never(DURATION)
 SIZE = Kind("size", _size)
-SIZE_OR_NEVER = Kind("size or never", _size_or_never)
+SIZE_OR_NEVER = _or_never(SIZE)
 BROKER_URL = Kind("mqtt:// or mqtts:// URL", _broker_url)
 
 

@@ -9,6 +9,9 @@ EVERYBODY = "*"
 """The key of `managers` for those that are not named."""
 
 
+_NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is configured, to be told apart
+
+
 class Secret:
     """A text that must not come into a log: `str` and `repr` hide it, `reveal` does not."""
 
@@ -81,6 +84,11 @@ class WebConfig:
     password: Secret | None = None
     token: Secret | None = None
     users: Mapping[str, WebUser] = field(default_factory=dict)
+
+    @property
+    def near_host(self) -> str:
+        """The address under which a program on the same host finds it, also where it listens on all of them."""
+        return _NEAR.get(self.host, self.host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

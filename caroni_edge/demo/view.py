@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 
 from caroni_edge.demo.stage import Stage
+from caroni_edge.manager.lifecycle import ENDED
 
-ENDED = ("completed", "failed", "cancelled")
 LOOK_EVERY_S = 0.05
 STYLES = {"completed": "green", "running": "yellow", "failed": "red", "fulfilled": "cyan"}
 

@@ -7,16 +7,13 @@ from caroni_edge.config import NodeConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 
 ANSWER_WITHIN_S = 5.0
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to ask, not to listen on
 
 
 def check(config: NodeConfig) -> Finding:
     """Ask /readyz of the node that runs here."""
     if config.web is None or not config.web.port:
         return warning("ready", "the node runs, and cannot be asked: its configuration has no page", "Look at its log.")
-    connection = HTTPConnection(
-        ANYWHERE.get(config.web.host, config.web.host), config.web.port, timeout=ANSWER_WITHIN_S
-    )
+    connection = HTTPConnection(config.web.near_host, config.web.port, timeout=ANSWER_WITHIN_S)
     try:
         connection.request("GET", "/readyz")
         reason = json.loads(connection.getresponse().read())["reason"]

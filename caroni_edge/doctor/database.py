@@ -13,7 +13,7 @@ import msgspec
 
 from caroni_edge.config import NodeConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
-from caroni_edge.node.startup import DATABASE
+from caroni_edge.node.startup import DATABASE, LOCK
 from caroni_edge.storage.database import DatabaseCorrupt
 from caroni_edge.storage.migrations import DatabaseNewer, refuse_newer
 
@@ -63,7 +63,7 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
     if not config.state_dir.exists():
         yield _missing(config.state_dir)
         return
-    state.pid = holder(config.state_dir / "lock")
+    state.pid = holder(config.state_dir / LOCK)
     yield ok("daemon", f"it runs here (pid {state.pid})" if state.pid is not None else "it does not run here")
     yield from _directory(config.state_dir)
     path = config.state_dir / DATABASE

@@ -27,6 +27,7 @@ from caroni_edge.transport.mqtt import MqttTransport
 log = logging.getLogger(__name__)
 
 DATABASE = "state.db"
+LOCK = "lock"
 LOOK_AT_DISK_S = 10.0
 LEAVE_WITHIN_S = 5.0
 
@@ -107,7 +108,7 @@ def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Calla
 def _lock(state_dir: Path, opened: ExitStack) -> None:
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        handle = opened.enter_context((state_dir / "lock").open("w"))
+        handle = opened.enter_context((state_dir / LOCK).open("w"))
     except OSError as error:
         raise StateDirUnusable(str(state_dir), reason=error.strerror or error) from error
     try:
