@@ -11,7 +11,7 @@ from caroni_edge.agent.jobs.ledger import Ledger, status_of
 from caroni_edge.agent.jobs.slots import Deeds, Slots
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JOB, JobState
-from caroni_edge.agent.offers.demands import Demands
+from caroni_edge.agent.offers.heard import Heard
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.shares import Shares
@@ -75,7 +75,7 @@ class AgentReactor:
         self._ledger = Ledger(store, outbox)
         self._shares = Shares(in_force.weight_of)
         self._refusals = Refusals(store, in_force)
-        self._demands = Demands(store, in_force, parts.topics, parts.chance)
+        self._heard = Heard(store, in_force, parts.topics, parts.chance)
         self._offers = Offers(store, outbox, parts.chance, in_force, self._refusals, self._shares)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, self._ledger)
         self._slots = Slots(store, in_force, self._ledger, self._shares, self._deeds)
@@ -118,9 +118,9 @@ class AgentReactor:
             Unreadable: It is none.
         """
         if isinstance(topic, Request):
-            self._demands.on_request(topic, payload, at)
+            self._heard.on_request(topic, payload, at)
         elif topic.role == "managers":
-            presence = self._demands.on_presence(topic.node, payload)
+            presence = self._heard.on_presence(topic.node, payload)
             if presence and presence.online:
                 self._presence.heard_manager(topic.node, presence.boot, at)
 
@@ -158,7 +158,7 @@ class AgentReactor:
 
     def settle(self, at: Moment) -> None:
         """Free what has become free, give slots, offer what is left, answer questions, forget what is old."""
-        self._demands.settle()
+        self._heard.settle()
         self._reconciliation.settle(at)
         self._offers.run_out(at)
         self._slots.settle(at)
@@ -198,7 +198,7 @@ class AgentReactor:
         self._presence.restore()
         self._due = self._saved_due
         self._slots.lose_step()
-        self._demands.reload()
+        self._heard.reload()
 
     # What the node asks
 
@@ -223,7 +223,7 @@ class AgentReactor:
     def reload(self, settings: AgentSettings, types: JobTypes) -> None:
         """Take over what may change while the agent runs; `settle` does the rest."""
         self._in_force.settings, self._in_force.types = settings, types
-        self._demands.reload()
+        self._heard.reload()
         self._presence.hurry()
         self._due = -inf
 

@@ -23,7 +23,7 @@ from caroni_edge.agent.keeper.records import (
     exit_of,
     read,
 )
-from caroni_edge.agent.processes import joblog
+from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.outputs import Declared, Given, OutputProblem, read_outputs
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, JobRunner
@@ -182,7 +182,7 @@ class Runner:
         """Return a piece of a job's log (see `JobRunner`); of an unknown job it is empty, and complete."""
         with self._lock:
             has_ended = job not in self._open
-        return joblog.chunk(directory_of(self._state_dir, job), offset, limit, has_ended=has_ended)
+        return logfiles.chunk(directory_of(self._state_dir, job), offset, limit, has_ended=has_ended)
 
     def remove(self, job: str) -> None:
         """Delete all that is on disk of a job that has ended (see `JobRunner`)."""
@@ -330,13 +330,13 @@ class Runner:
             except OutputProblem as problem:
                 reason = str(problem)
         notes = [*about.notes, *(() if given is None else given.notes)]
-        joblog.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
+        logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
         return JobEnded(
             job=end.job,
             outputs=None if given is None else given.values,
             reason=None if given is not None else reason,
             exit_code=end.status,
-            stderr=None if given is not None else joblog.stderr_tail(directory),
+            stderr=None if given is not None else logfiles.stderr_tail(directory),
             started=end.started,
             ended=end.date,
             disk_bytes=taken_bytes(directory),

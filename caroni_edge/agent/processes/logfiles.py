@@ -1,4 +1,4 @@
-"""A job's log: standard error, and what belongs behind it once the job has ended.
+"""The log of a job as files in its directory: standard error, and what belongs behind it once the job has ended.
 
 Then standard output follows where it is not the outputs, and lines of our own. Nothing is ever put before what was
 there, so that who reads the log piece by piece, by offsets, sees one text.

@@ -1,4 +1,4 @@
-"""Notices: which managers are there, and what they want."""
+"""What this agent has heard of managers by their notices: which are there, and what each demands."""
 
 from caroni_edge.agent.lifecycle import Offer
 from caroni_edge.agent.settings import InForce
@@ -10,8 +10,8 @@ from caroni_edge.protocol.messages import JobFulfillmentRequest, Presence
 from caroni_edge.protocol.topics import Request, Topics
 
 
-class Demands:
-    """What is known of managers and of what they want; all of it may be late or lost."""
+class Heard:
+    """Keeps what managers say of themselves and of their demand; any of it may be late or lost."""
 
     def __init__(self, store: Store, in_force: InForce, topics: Topics, chance: Chance) -> None:
         """Keep what is heard in `store`."""
