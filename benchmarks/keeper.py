@@ -16,7 +16,9 @@ from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType, load_job_type
 from caroni_edge.agent.processes.keeperlink import KeeperLink
-from caroni_edge.agent.processes.runner import JobEnded, JobOrder, Runner
+from caroni_edge.agent.processes.outcome import Completed
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.runner import Runner
 
 JOB_TYPES = {
     "bash -e script": """\
@@ -47,7 +49,7 @@ def measure(state_dir: Path, job_type: JobType, jobs: int, slots: int) -> dict[s
     own_s, keeper_s, begin = time.process_time(), cpu_of(keeper), time.perf_counter()
     for number in range(1, jobs + slots + 1):
         if number > slots:
-            failures += ended.get().outputs is None
+            failures += not isinstance(ended.get().outcome, Completed)
         if number <= jobs:
             before = time.thread_time()
             runner.start(orders[number])

@@ -26,12 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.agent.pages import api as agent_api
+from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.manager.store import Store as ManagerStore
 from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import open_database
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import start
+from tests.unit.agent.bench import COMPLETED
 from tests.web_bench import TEMPLATES, WEB, AgentBench, Client, ManagerBench, serve_manager
 
 BATCHES_DELETED = 8
@@ -276,9 +278,9 @@ def open_agent(path: Path) -> AgentBench:
 def fill_agent(path: Path, count: int) -> None:
     """Make an agent's database: of a hundred jobs one has failed; they ended one after the other in the last year."""
     bench = open_agent(path).bench
-    for facts in ({"reason": "exit status 1"}, {}):
+    for outcome in (Failed("exit status 1"), COMPLETED):
         (job,) = bench.place(bench.new_job())
-        bench.end(job, **facts)
+        bench.end(job, outcome)
     bench.database.close()
     with filling(path) as conn:
         conn.execute("""

@@ -29,7 +29,8 @@ import yaml
 
 from caroni_edge.agent.daemon import make_reactor
 from caroni_edge.agent.jobtypes import load_job_types
-from caroni_edge.agent.processes.runner import JobEnded, JobOrder
+from caroni_edge.agent.processes.outcome import Completed
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.config import load_agent
 from caroni_edge.node.service import Service, Stop
@@ -209,7 +210,7 @@ class NotingRunner:
     def start(self, order: JobOrder) -> None:
         """Note the start."""
         self._started()
-        self._service.tell(partial(self.ended, JobEnded(job=order.job, outputs={}, started=0.0, ended=0.0)))
+        self._service.tell(partial(self.ended, JobEnded(order.job, Completed("{}"), time.time())))
 
     def kill(self, job: str, reason: str) -> None:
         """Nothing runs."""

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from caroni_edge.agent.jobtypes import JobTypes, load_job_types
-from caroni_edge.agent.processes.runner import JobEnded, Runner
+from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store

@@ -17,6 +17,7 @@ from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
+from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobRunner
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import AgentSettings, InForce
@@ -146,7 +147,7 @@ class AgentReactor:
 
     def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
         """The runner says that a job's process has ended; a repeat changes nothing."""
-        if ended.no_space:
+        if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_space:
             self._refusals.on_no_space()
         self._slots.on_ended(ended, at)
 

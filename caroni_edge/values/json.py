@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -35,9 +37,30 @@ def canonical(value: object) -> str:
     return text
 
 
+def canonical_within(values: Mapping[str, object], limit_bytes: int) -> str:
+    """Return the inputs or the outputs of a job as compact text with sorted keys.
+
+    Raises:
+        ValueError: They cannot be sent, or are too large; the message goes on behind "the outputs".
+    """
+    try:
+        text = canonical(values)
+    except ValueError as error:
+        raise ValueError(f"cannot be used: one {error}") from None
+    size_bytes = len(text.encode())
+    if size_bytes > limit_bytes:
+        raise ValueError(f"have {size_bytes} bytes as JSON, and {limit_bytes} are allowed together")
+    return text
+
+
 def as_text(value: object) -> str:
     """Return what was made or checked here as JSON text, to be kept: fast, and with keys as they come."""
     return msgspec.json.encode(value).decode()
+
+
+def from_text(text: str) -> Any:
+    """Return what `as_text` or `canonical` has written."""
+    return msgspec.json.decode(text)
 
 
 def hash_of(value: object) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.documents.documents import Problem
-from tests.unit.agent.bench import job_type
+from tests.unit.agent.bench import completed, job_type
 from tests.web_bench import AgentBench, Client, serve_agent
 
 
@@ -51,7 +52,7 @@ def test_a_job_shows_all_that_there_is_of_it(agent: AgentBench, client: Client) 
     assert (found["inputs"], found["outputs"], found["data"]) == ({"message": "x"}, None, "delivered")
     assert found["reply_topic"] == "caroni/managers/m1/inbox/agents/a1"
     assert (found["log"], found["log_next"]) == ("begün", 6)
-    agent.bench.end(job, outputs={"out": "Y"}, exit_code=0)
+    agent.bench.end(job, completed({"out": "Y"}))
     found = client.get(f"/api/jobs/{job}").json()
     assert (found["status"], found["outputs"], found["exit_code"]) == ("completed", {"out": "Y"}, 0)
     assert (found["log"], found["log_next"]) == ("begün", None)
@@ -84,7 +85,7 @@ def test_a_running_job_is_killed_when_its_processes_are_gone_and_a_waiting_one_a
     assert (answer.status_code, answer.json()["status"]) == (200, "running")
     assert "owner of agent a1" in answer.json()["killing"]
     assert list(agent.bench.runner.killed) == [running]
-    agent.bench.end(running, reason="killed")
+    agent.bench.end(running, Failed("killed"))
     assert client.get(f"/api/jobs/{running}").json()["killing"] is None
     again = client.post(f"/api/jobs/{running}/kill")
     assert again.status_code == 409

@@ -17,7 +17,9 @@ from caroni_edge.agent.jobtypes import load_job_type
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read
 from caroni_edge.agent.processes.keeperlink import keeper_environment
-from caroni_edge.agent.processes.runner import JobEnded, JobOrder, Runner
+from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.runner import Runner
 from tests.keepers import Keeper, end_all, is_alive, keepers_of
 from tests.support import wait_until
 
@@ -128,6 +130,25 @@ def again(make_agent: MakeAgent, agent: Agent, *running: str) -> Agent:
     return make_agent(*running)
 
 
+def outputs_of(ended: JobEnded) -> dict[str, Any]:
+    """Return what a job gave that has completed."""
+    assert isinstance(ended.outcome, Completed), ended
+    outputs: dict[str, Any] = json.loads(ended.outcome.outputs)
+    return outputs
+
+
+def failure_of(ended: JobEnded) -> Failed:
+    """Return how a job failed whose process began."""
+    assert isinstance(ended.outcome, Failed), ended
+    return ended.outcome
+
+
+def reason_of(ended: JobEnded) -> str:
+    """Return why a job gave nothing."""
+    assert not isinstance(ended.outcome, Completed), ended
+    return ended.outcome.reason
+
+
 UPPER = """
 inputs: {message: string}
 outputs: {jobout: string}
@@ -163,10 +184,10 @@ script: |
 )
 def test_a_value_goes_through_a_script_as_it_is(agent: Agent, text: str) -> None:
     ended = agent.run("job12345", UPPER, {"message": text})
-    assert (ended.outputs, ended.reason, ended.exit_code) == ({"jobout": text}, None, 0)
-    assert ended.started is not None
-    assert ended.ended is not None
-    assert ended.started <= ended.ended
+    assert outputs_of(ended) == {"jobout": text}
+    assert isinstance(ended.outcome, Completed)
+    assert ended.outcome.started is not None
+    assert ended.outcome.started <= ended.date
 
 
 SEE = """\
@@ -187,8 +208,8 @@ script: |
 def see(agent: Agent, inputs: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the environment of a job, and all else that it saw."""
     ended = agent.run("job12345", SEE.replace("PYTHON", sys.executable), inputs)
-    assert ended.outputs is not None, ended
-    return dict(entry.split("=", 1) for entry in ended.outputs["environment"]), ended.outputs
+    seen = outputs_of(ended)
+    return dict(entry.split("=", 1) for entry in seen["environment"]), seen
 
 
 def test_a_job_sees_what_it_is_promised(agent: Agent) -> None:
@@ -221,19 +242,19 @@ def test_a_job_sees_what_it_is_promised(agent: Agent) -> None:
 
 def test_each_version_of_a_script_is_run_as_it_is_written(make_agent: MakeAgent, agent: Agent) -> None:
     text = "outputs: {n: int}\nscript: echo n=1 >> $CARONI_OUTPUTS\n"
-    assert agent.run("first123", text).outputs == {"n": 1}
-    assert agent.run("second12", text.replace("n=1", "n=2")).outputs == {"n": 2}
+    assert outputs_of(agent.run("first123", text)) == {"n": 1}
+    assert outputs_of(agent.run("second12", text.replace("n=1", "n=2"))) == {"n": 2}
     agent = again(make_agent, agent)
     for script in (agent.state_dir / "scripts").iterdir():
         script.write_text("")  # as a power cut may leave it
-    assert agent.run("third123", text).outputs == {"n": 1}
+    assert outputs_of(agent.run("third123", text)) == {"n": 1}
 
 
 def test_what_no_variable_can_hold_is_unset_and_in_the_file(agent: Agent) -> None:
     name_bytes = len("CARONI_ENV_fits=\0")
     inputs = {"nul": "a\0b", "fits": "x" * (128 * 1024 - name_bytes), "large": "x" * (128 * 1024)}
     ended = agent.run("job12345", "command: [/bin/sh, -c, 'env -0 > ../environment']\n", inputs)
-    assert ended.outputs == {}
+    assert outputs_of(ended) == {}
     environment = (agent.directory("job12345") / "environment").read_text().split("\0")
     assert {entry.partition("=")[0] for entry in environment if entry.startswith("CARONI_ENV_")} == {"CARONI_ENV_fits"}
     assert json.loads((agent.directory("job12345") / "inputs.json").read_text()) == inputs
@@ -248,7 +269,7 @@ def test_the_log_says_what_is_unset_also_after_a_restart_of_the_agent(make_agent
     agent.started("job12345", WAIT + "  exit 3\n", {"text": "\0"})
     agent = again(make_agent, agent, "job12345")
     agent.go("job12345")
-    assert agent.end("job12345").exit_code == 3
+    assert failure_of(agent.end("job12345")).exit_code == 3
     assert agent.log("job12345").startswith("caroni-edge: CARONI_ENV_text is unset")
 
 
@@ -262,7 +283,7 @@ def test_a_command_is_found_in_the_path_of_its_job_type(agent: Agent, tmp_path: 
     tool.write_text('#!/bin/sh\necho "{\\"jobout\\": \\"$1\\"}"\n')
     tool.chmod(0o755)
     text = f"outputs: {{jobout: string}}\nenvironment: {{PATH: {tmp_path}}}\ncommand: [tool, given]\n"
-    assert agent.run("job12345", text).outputs == {"jobout": "given"}
+    assert outputs_of(agent.run("job12345", text)) == {"jobout": "given"}
 
 
 # Ends
@@ -289,24 +310,24 @@ def test_a_command_is_found_in_the_path_of_its_job_type(agent: Agent, tmp_path: 
             "ended because its standard output had become larger than 64K",
             "",
         ),
-        (
-            "command: [no-such-tool]\n",
-            None,
-            "could not be started: there is no no-such-tool, or no interpreter that it names",
-            "",
-        ),
     ],
 )
-def test_a_failure_says_why(agent: Agent, text: str, exit_code: int | None, reason: str, stderr: str) -> None:
+def test_a_failure_says_why(agent: Agent, text: str, exit_code: int, reason: str, stderr: str) -> None:
     ended = agent.run("job12345", text)
-    assert (ended.outputs, ended.exit_code, ended.reason, ended.stderr) == (None, exit_code, reason, stderr)
-    assert ended.ended is not None
-    assert (ended.started is None) == (exit_code is None)
+    failed = failure_of(ended)
+    assert (failed.exit_code, failed.reason, failed.stderr) == (exit_code, reason, stderr)
+    assert failed.started is not None
+    assert failed.started <= ended.date
+
+
+def test_a_program_that_is_not_there_never_began(agent: Agent) -> None:
+    reason = "could not be started: there is no no-such-tool, or no interpreter that it names"
+    assert agent.run("job12345", "command: [no-such-tool]\n").outcome == NeverBegan(reason)
 
 
 def test_the_end_of_a_long_standard_error_is_kept(agent: Agent) -> None:
     text = "script: |\n  for i in {1..3000}; do printf 'ä' >&2; done\n  printf '\\xff end' >&2; exit 1\n"
-    stderr = agent.run("job12345", text).stderr
+    stderr = failure_of(agent.run("job12345", text)).stderr
     assert stderr is not None
     assert stderr.rstrip("� end") == "ä" * ((4096 - len("x end")) // 2)
     assert stderr.endswith("ä� end")
@@ -316,25 +337,25 @@ def test_a_job_that_is_killed(agent: Agent) -> None:
     pid = agent.started("job12345", WAIT)
     agent.runner.kill("job12345", "cancelled by its manager")
     ended = agent.end("job12345")
-    assert (ended.outputs, ended.reason, ended.exit_code) == (None, "cancelled by its manager", -15)
+    failed = failure_of(ended)
+    assert (failed.reason, failed.exit_code) == ("cancelled by its manager", -15)
     assert not is_alive(pid)
     agent.runner.kill("job12345", "once more")
     agent.runner.kill("unknown1", "who?")
-    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
 
 
 def test_a_kill_right_behind_the_start(agent: Agent) -> None:
     agent.start("job12345", WAIT)
     agent.runner.kill("job12345", "not any more")
-    assert agent.end("job12345").reason == "not any more"
+    assert reason_of(agent.end("job12345")) == "not any more"
 
 
 def test_a_directory_that_cannot_be_made(agent: Agent) -> None:
     agent.directory("job12345").write_text("in the way")
     ended = agent.run("job12345", WAIT)
-    assert ended.reason == "could not be started: its directory cannot be made: Not a directory"
-    assert ended.started is None
-    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert ended.outcome == NeverBegan("could not be started: its directory cannot be made: Not a directory")
+    assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
 
 
 def test_a_directory_for_which_there_is_no_space(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,8 +364,8 @@ def test_a_directory_for_which_there_is_no_space(agent: Agent, monkeypatch: pyte
 
     monkeypatch.setattr("caroni_edge.agent.processes.workspace.write", full)
     ended = agent.run("job12345", WAIT)
-    assert (ended.no_space, ended.started) == (True, None)
-    assert ended.reason == "could not be started: its directory cannot be made: No space left on device"
+    reason = "could not be started: its directory cannot be made: No space left on device"
+    assert ended.outcome == NeverBegan(reason, no_space=True)
 
 
 def test_a_start_that_the_keeper_cannot_record(agent: Agent) -> None:
@@ -352,16 +373,16 @@ def test_a_start_that_the_keeper_cannot_record(agent: Agent) -> None:
     (agent.state_dir / RUNNING).rmdir()
     (agent.state_dir / RUNNING).write_text("in the way")
     ended = agent.run("another1", WAIT)
-    assert (ended.reason, ended.started) == ("could not be started: Not a directory", None)
+    assert ended.outcome == NeverBegan("could not be started: Not a directory")
     (agent.state_dir / RUNNING).unlink()
     (agent.state_dir / RUNNING).mkdir()
-    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
 
 
 def test_what_a_dead_agent_left_without_a_start_is_made_anew(agent: Agent) -> None:
     (agent.directory("job12345") / "work" / "rest").mkdir(parents=True)
     text = 'outputs: {n: int}\nscript: echo "n=$(ls | wc -l)" >> $CARONI_OUTPUTS\n'
-    assert agent.run("job12345", text).outputs == {"n": 0}
+    assert outputs_of(agent.run("job12345", text)) == {"n": 0}
 
 
 # Log
@@ -384,7 +405,7 @@ def test_a_log_is_read_while_it_grows(agent: Agent) -> None:
     assert agent.runner.log_chunk("job12345", 0, 100) == (b"one\n", False)
     assert agent.runner.log_chunk("job12345", 4, 100) == (b"", False)
     agent.go("job12345")
-    assert agent.end("job12345").outputs == {"jobout": "x"}
+    assert outputs_of(agent.end("job12345")) == {"jobout": "x"}
     note = b'caroni-edge: output "extra" is dropped: the job type does not declare it\n'
     whole = b"one\ntwo\n--- standard output:\nsaid\n" + note
     assert agent.runner.log_chunk("job12345", 0, 1000) == (whole, True)
@@ -424,7 +445,7 @@ def test_a_job_is_removed(agent: Agent) -> None:
     agent.started("running1", WAIT)
     agent.runner.remove("running1")
     agent.go("running1")
-    assert agent.end("running1").outputs == {"jobout": "done"}
+    assert outputs_of(agent.end("running1")) == {"jobout": "done"}
 
 
 # Restarts
@@ -436,7 +457,7 @@ def test_a_job_outlives_the_agent(make_agent: MakeAgent, agent: Agent) -> None:
     assert is_alive(pid)
     agent.go("job12345")
     ended = agent.end("job12345")
-    assert (ended.outputs, ended.exit_code) == ({"jobout": "done"}, 0)
+    assert outputs_of(ended) == {"jobout": "done"}
 
 
 def test_an_end_that_the_agent_missed_is_delivered(make_agent: MakeAgent, agent: Agent) -> None:
@@ -446,7 +467,7 @@ def test_an_end_that_the_agent_missed_is_delivered(make_agent: MakeAgent, agent:
     wait_until(lambda: not is_alive(pid), TIMEOUT_S, "the job's end")
     agent = make_agent("job12345")
     ended = agent.end("job12345")
-    assert (ended.outputs, ended.exit_code) == ({"jobout": "done"}, 0)
+    assert outputs_of(ended) == {"jobout": "done"}
     assert agent.log("job12345") == 'caroni-edge: output "extra" is dropped: the job type does not declare it\n'
 
 
@@ -456,16 +477,15 @@ def test_a_job_that_failed_while_the_agent_was_away(make_agent: MakeAgent, agent
     agent.go("job12345")
     wait_until(lambda: not is_alive(pid), TIMEOUT_S, "the job's end")
     ended = make_agent("job12345").end("job12345")
-    assert (ended.outputs, ended.reason) == (None, "exit status 5")
+    assert failure_of(ended).reason == "exit status 5"
 
 
 def test_a_job_that_was_never_started_will_never_be(make_agent: MakeAgent, agent: Agent) -> None:
     agent = again(make_agent, agent, "job12345")
     ended = agent.end("job12345")
-    never = "it was never started: the agent stopped before it could be"
-    assert (ended.outputs, ended.reason, ended.started) == (None, never, None)
-    ended = agent.run("job12345", WAIT)
-    assert (ended.outputs, ended.reason) == (None, never)
+    never = NeverBegan("it was never started: the agent stopped before it could be")
+    assert ended.outcome == never
+    assert agent.run("job12345", WAIT).outcome == never
 
 
 def test_a_job_is_not_started_twice_whoever_asks(make_agent: MakeAgent, agent: Agent) -> None:
@@ -474,12 +494,12 @@ def test_a_job_is_not_started_twice_whoever_asks(make_agent: MakeAgent, agent: A
     agent = again(make_agent, agent, "job12345")
     agent.start("job12345", WAIT)
     agent.go("job12345")
-    assert agent.end("job12345").outputs == {"jobout": "done"}
+    assert outputs_of(agent.end("job12345")) == {"jobout": "done"}
     agent.start("job12345", WAIT)
-    assert agent.end("job12345").outputs == {"jobout": "done"}
+    assert outputs_of(agent.end("job12345")) == {"jobout": "done"}
     agent = again(make_agent, agent)
     agent.start("job12345", WAIT)
-    assert agent.end("job12345").outputs == {"jobout": "done"}
+    assert outputs_of(agent.end("job12345")) == {"jobout": "done"}
     assert (agent.directory("job12345") / "runs").read_text() == "run\n"
 
 
@@ -487,15 +507,15 @@ def test_what_belongs_to_no_job_is_killed(make_agent: MakeAgent, agent: Agent) -
     pid = agent.started("job12345", WAIT)
     agent = again(make_agent, agent)
     ended = agent.end("job12345")
-    assert ended.reason == "the agent's database does not know this job"
+    assert failure_of(ended).reason == "the agent's database does not know this job"
     assert not is_alive(pid)
 
 
 def test_a_job_that_somebody_else_starts_is_killed(agent: Agent) -> None:
-    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
     other = Keeper(agent.state_dir)
     other.start("job12345", "/bin/sleep", "600")
-    assert agent.end("job12345").reason == "the agent's database does not know this job"
+    assert failure_of(agent.end("job12345")).reason == "the agent's database does not know this job"
     other.close()
 
 
@@ -505,11 +525,11 @@ def test_a_keeper_that_is_killed_is_replaced_and_its_jobs_are_adopted(agent: Age
     agent.keeper()
     assert is_alive(pid)
     agent.start("another1", UPPER, {"message": "x"})
-    assert agent.end("another1").outputs == {"jobout": "x"}
+    assert outputs_of(agent.end("another1")) == {"jobout": "x"}
     agent.go("job12345")
     ended = agent.end("job12345")
-    said = "its keeper died, so its exit status is not known"
-    assert (ended.outputs, ended.reason, ended.exit_code) == (None, said, None)
+    failed = failure_of(ended)
+    assert (failed.reason, failed.exit_code) == ("its keeper died, so its exit status is not known", None)
     assert (agent.directory("job12345") / "runs").read_text() == "run\n"
 
 
@@ -517,7 +537,7 @@ def test_a_job_of_a_killed_keeper_can_be_killed(agent: Agent) -> None:
     pid = agent.started("job12345", WAIT)
     agent.kill_keeper()
     agent.runner.kill("job12345", "enough")
-    assert agent.end("job12345").reason == "enough"
+    assert failure_of(agent.end("job12345")).reason == "enough"
     assert not is_alive(pid)
 
 
@@ -528,7 +548,7 @@ def test_agent_and_keeper_are_killed_and_the_job_ends(make_agent: MakeAgent, age
     agent.go("job12345")
     wait_until(lambda: not is_alive(pid), TIMEOUT_S, "the job's end")
     ended = make_agent("job12345").end("job12345")
-    assert (ended.outputs, ended.reason) == (None, "it ended unseen: the keeper that watched it had died")
+    assert failure_of(ended).reason == "it ended unseen: the keeper that watched it had died"
 
 
 def test_after_a_boot_a_job_ended_unseen(make_agent: MakeAgent, agent: Agent) -> None:
@@ -538,8 +558,14 @@ def test_after_a_boot_a_job_ended_unseen(make_agent: MakeAgent, agent: Agent) ->
     path.write_text(path.read_text().replace(boot_id(), "another"))
     agent = make_agent("finished")
     ended = agent.end("finished")
-    assert (ended.outputs, ended.reason) == (None, "it ended unseen: the host was restarted while it ran")
-    assert ended.ended is not None
+    assert failure_of(ended).reason == "it ended unseen: the host was restarted while it ran"
+
+
+def test_a_job_whose_record_cannot_be_read_may_have_begun(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.stop()
+    (agent.directory("job12345") / "record").mkdir(parents=True)
+    ended = make_agent("job12345").end("job12345")
+    assert failure_of(ended).reason.startswith("what became of it cannot be read: ")
 
 
 def test_many_jobs_under_kills_of_the_keeper_are_each_delivered_and_run_once(agent: Agent) -> None:
@@ -557,12 +583,13 @@ def test_many_jobs_under_kills_of_the_keeper_are_each_delivered_and_run_once(age
     for job in jobs:
         path, ended = agent.directory(job) / "runs", ends[job]
         runs = path.read_text() if path.exists() else ""
-        if ended.outputs == {}:
+        if isinstance(ended.outcome, Completed):
+            assert outputs_of(ended) == {}
             assert runs == "run\n"
         else:
             assert runs in {"run\n", ""}
-            assert (ended.reason or "").endswith(("had died", "is not known"))
-    assert ends[jobs[-1]].outputs == {}
+            assert failure_of(ended).reason.endswith(("had died", "is not known"))
+    assert outputs_of(ends[jobs[-1]]) == {}
     assert os.listdir(agent.state_dir / RUNNING) == []
 
 
@@ -576,7 +603,7 @@ def test_a_keeper_that_cannot_be_started_is_said_and_tried_again(make_agent: Mak
     assert trouble.startswith("the keeper could not be started: ")
     assert trouble.endswith("Is a directory")
     obstacle.rmdir()
-    assert agent.end("job12345").outputs == {"jobout": "x"}
+    assert outputs_of(agent.end("job12345")) == {"jobout": "x"}
     assert agent.runner.trouble is None
 
 
@@ -590,7 +617,7 @@ def test_a_keeper_ends_with_an_agent_that_has_no_jobs(make_agent: MakeAgent, age
     agent.stop()
     agent = make_agent("another1")
     agent.go("another1")
-    assert agent.end("another1").outputs == {"jobout": "done"}
+    assert outputs_of(agent.end("another1")) == {"jobout": "done"}
     assert agent.keeper() == before
 
 
@@ -598,9 +625,9 @@ def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: Mak
     older = Keeper(tmp_path / "state")
     older.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
     agent = make_agent("job12345")
-    assert agent.run("another1", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
     agent.go("job12345")
-    assert agent.end("job12345").outputs == {}
+    assert outputs_of(agent.end("job12345")) == {}
     assert agent.keeper() == older.pid
     agent.stop()
     wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
@@ -609,4 +636,4 @@ def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: Mak
     agent = make_agent()
     wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
     older.close()
-    assert agent.run("another2", UPPER, {"message": "x"}).outputs == {"jobout": "x"}
+    assert outputs_of(agent.run("another2", UPPER, {"message": "x"})) == {"jobout": "x"}

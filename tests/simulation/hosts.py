@@ -7,11 +7,15 @@ from copy import copy
 from functools import cache
 from random import Random
 
-from caroni_edge.agent.processes.runner import JobEnded, JobOrder
+from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
+from caroni_edge.values.json import canonical
 
-UNSEEN = "nobody saw how it ended"
+UNSEEN = Failed("nobody saw how it ended")
+DATE = 1_700_000_000.0
+"""When the simulation begins."""
 
 
 class Host:
@@ -45,7 +49,7 @@ class Host:
         self.deliver: Callable[[JobEnded], None] | None = None
         self._running: dict[str, float] = {}
         self._ends: list[tuple[float, str]] = []
-        self._ended: dict[str, JobEnded] = {}
+        self._ended: dict[str, ProcessOutcome] = {}
 
     def next_due(self) -> float:
         """Return when the next job ends."""
@@ -63,7 +67,7 @@ class Host:
         """All processes are gone, and nobody saw their end."""
         for job in list(self._running):
             del self._running[job]
-            self._ended[job] = JobEnded(job=job, reason=UNSEEN, started=0.0)
+            self._ended[job] = UNSEEN
 
     def wipe(self) -> None:
         """All processes are gone, and all directories: nobody can know here what was started before."""
@@ -92,14 +96,14 @@ class Host:
         named = list(jobs)
         for job in named:
             if job not in self._running:
-                self._say(self._ended.setdefault(job, JobEnded(job=job, reason="it was never started")))
+                self._say(job, self._ended.setdefault(job, NeverBegan("it was never started")))
         for job in [job for job in self._running if job not in named]:
             self.kill(job, "it belongs to no job")
 
     def start(self, order: JobOrder) -> None:
         """Start a job; one that was started before is not started again."""
         if order.job in self._ended:
-            self._say(self._ended[order.job])
+            self._say(order.job, self._ended[order.job])
             return
         if order.job in self.started:
             self.twice.append(order.job)
@@ -112,12 +116,12 @@ class Host:
     def kill(self, job: str, reason: str) -> None:
         """End a job."""
         if job in self._running:
-            self._end(job, JobEnded(job=job, reason=reason, exit_code=-15, started=self.now))
+            self._end(job, Failed(reason, exit_code=-15))
         elif job in self._ended:
-            self._say(self._ended[job])
+            self._say(job, self._ended[job])
         else:
-            self._ended[job] = JobEnded(job=job, reason=reason)
-            self._say(self._ended[job])
+            self._ended[job] = NeverBegan(reason)
+            self._say(job, self._ended[job])
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """There are no logs here."""
@@ -126,19 +130,19 @@ class Host:
     def remove(self, job: str) -> None:
         """Nothing is on disk."""
 
-    def _outcome(self, job: str) -> JobEnded:
+    def _outcome(self, job: str) -> ProcessOutcome:
         if self._chance.random() < self.fail or self.started[job].job_type.name in self.fails_always:
-            return JobEnded(job=job, reason="exit status 1", exit_code=1, stderr="no luck", started=self.now)
-        return JobEnded(job=job, outputs=self._result(self.started[job]), exit_code=0, started=self.now)
+            return Failed("exit status 1", exit_code=1, stderr="no luck")
+        return Completed(canonical(self._result(self.started[job])))
 
-    def _end(self, job: str, ended: JobEnded) -> None:
+    def _end(self, job: str, outcome: ProcessOutcome) -> None:
         del self._running[job]
-        self._ended[job] = ended
-        self._say(ended)
+        self._ended[job] = outcome
+        self._say(job, outcome)
 
-    def _say(self, ended: JobEnded) -> None:
+    def _say(self, job: str, outcome: ProcessOutcome) -> None:
         if self.deliver is not None:
-            self.deliver(ended)
+            self.deliver(JobEnded(job, outcome, DATE + self.now))
 
 
 class Disk:

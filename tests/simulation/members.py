@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.processes.runner import JobEnded
+from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store as AgentStore
@@ -26,10 +26,9 @@ from caroni_edge.protocol.topics import Role, Topics
 from caroni_edge.storage.database import Database
 from caroni_edge.transport.base import Arrived, Event, Will
 from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
-from tests.simulation.hosts import Disk, Host
+from tests.simulation.hosts import DATE, Disk, Host
 
 RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND state = 'running'"
-DATE = 1_700_000_000.0
 ROUNDING_S = 1e-6
 """What is due on one clock is due on the other, in spite of rounding."""
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
-from caroni_edge.agent.processes.runner import JobOrder
+from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.values.parsing import parse_type

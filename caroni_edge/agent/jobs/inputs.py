@@ -1,9 +1,9 @@
 """Whether inputs fit a job type."""
 
-from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.jobtypes import JobType, JobTypes
 from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
-from caroni_edge.values.parsing import canonical
+from caroni_edge.values.json import canonical_within
 
 
 def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
@@ -25,12 +25,28 @@ def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
             if name not in inputs and not kind.optional:
                 return f'job type {job_type.name} needs the input "{name}" ({kind}), which is missing'
     try:
-        size_bytes = len(canonical(inputs).encode())
+        canonical_within(inputs, VALUES_LIMIT_BYTES)
     except ValueError as error:
-        return f"the inputs cannot be used: one {error}"
-    if size_bytes > VALUES_LIMIT_BYTES:
-        return f"the inputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together"
+        return f"the inputs {error}"
     return None
+
+
+class CannotRun(ValueError):
+    """A job cannot be run here; the message says why, for people."""
+
+
+def job_type_of(types: JobTypes, name: str, inputs: Values) -> JobType:
+    """Return the job type that runs a job, all of whose inputs are there.
+
+    Raises:
+        CannotRun: There is none any more, or they do not fit.
+    """
+    job_type = types.get(name)
+    if job_type is None:
+        raise CannotRun(f"the agent has no job type {name} any more")
+    if why := misfit(job_type, inputs, all_there=True):
+        raise CannotRun(why)
+    return job_type
 
 
 def completed(job_type: JobType, inputs: Values) -> Values:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from caroni_edge.agent.jobs.inputs import misfit
+from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
 from caroni_edge.agent.lifecycle import JobEvent, JobState, Offer
 from caroni_edge.agent.offers.offers import Offers
@@ -109,16 +109,13 @@ class Intake:
         if row.state is not JobState.PENDING:
             self._ledger.stale(row, JobEvent.DATA_READY)
             return
-        job_type = self._in_force.types.get(row.job_type)
-        if job_type is None:
-            why: str | None = f"the agent has no job type {row.job_type} any more"
+        try:
+            job_type_of(self._in_force.types, row.job_type, message.inputs)
+        except CannotRun as error:
+            self._ledger.refuse(row, JobEvent.DATA_REFUSED, str(error), at, tell=False)
+            self._ledger.decline(manager, row.job, str(error), final=True)
         else:
-            why = misfit(job_type, message.inputs, all_there=True)
-        if why is None:
             self._ledger.bring_data(row, message.inputs)
-            return
-        self._ledger.end(row, JobEvent.DATA_REFUSED, at, tell=False, reason=why)
-        self._ledger.decline(manager, row.job, why, final=True)
 
     def _take(self, manager: str, placed: Placement, room: _Room, at: Moment) -> bool:
         """Add a job, or decline it; return whether it was added."""

@@ -1,19 +1,27 @@
 """The one place where a job's state changes: by the table, counted, and told to its manager."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from caroni_edge.agent.lifecycle import DATA, JOB, Data, DataEvent, JobEvent, JobState
+from caroni_edge.agent.processes.outcome import (
+    STDERR_LIMIT_BYTES,
+    Completed,
+    Failed,
+    JobOutcome,
+    Killed,
+    NeverBegan,
+)
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
-from caroni_edge.base.text import as_unicode
+from caroni_edge.base.text import as_unicode, encoded, tail
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
-from caroni_edge.values.json import as_text
+from caroni_edge.values.json import as_text, from_text
 from caroni_edge.values.parsing import hash_of
 
 log = logging.getLogger(__name__)
@@ -22,6 +30,13 @@ REASON_LIMIT_CHARS = 1000
 
 _UNTOLD = {JobState.PENDING, JobState.QUEUED}
 """`JobAccepted` says as much, and `JobStatusRequest` asks."""
+
+_EVENTS: Mapping[type[JobOutcome], JobEvent] = {
+    Completed: JobEvent.JOB_COMPLETED,
+    Failed: JobEvent.JOB_FAILED,
+    NeverBegan: JobEvent.JOB_FAILED,
+    Killed: JobEvent.JOB_KILLED,
+}
 
 
 def ids(row: JobRow) -> dict[str, object]:
@@ -39,17 +54,6 @@ def shortened(reason: str) -> str:
     """Return a reason for people, not longer than one wants to read, and without what UTF-8 cannot hold."""
     reason = as_unicode(reason)
     return reason if len(reason) <= REASON_LIMIT_CHARS else f"{reason[: REASON_LIMIT_CHARS - 1]}…"
-
-
-def encode_values(values: Values) -> str:
-    """Return values as they are kept."""
-    return as_text(values)
-
-
-def decode_values(text: str) -> Values:
-    """Return values that were kept."""
-    values: Values = msgspec.json.decode(text)
-    return values
 
 
 class Ledger:
@@ -83,29 +87,61 @@ class Ledger:
             ended=None,
             reason=None,
             stderr=None,
-            inputs=encode_values(placed.inputs),
+            inputs=as_text(placed.inputs),
             outputs=None,
             disk_bytes=0,
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.state, extra={"action": "job_accepted", **ids(row)})
 
-    def bring_data(self, row: JobRow, inputs: Values) -> None:
+    def bring_data(self, row: JobRow, inputs: Values) -> JobRow | None:
         """All inputs of a pending job have come, and fit."""
         data = advance(DATA, row.data, DataEvent.INPUTS_COME)
         if data is None:
             self.stale(row, JobEvent.DATA_READY)
-            return
-        self.change(row, JobEvent.DATA_READY, data=data, inputs=encode_values(inputs), inputs_hash=hash_of(inputs))
+            return None
+        ready = row._replace(data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs))
+        return self._change(row, JobEvent.DATA_READY, ready)
 
-    def change(self, row: JobRow, event: JobEvent, *, tell: bool = True, **facts: Any) -> JobRow | None:
+    def begin(self, row: JobRow, version: str, at: Moment, *, tell: bool) -> JobRow | None:
+        """Give a job a slot: its process may be started from now on, by this version of its job type."""
+        begun = row._replace(begun=True, started=at.date, version=version)
+        return self._change(row, JobEvent.SLOT_GIVEN, begun, tell=tell)
+
+    def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool = True) -> JobRow | None:
+        """Let a job fail that will not be started here."""
+        return self._change(row, event, _ended(row, NeverBegan(reason), at.date), tell=tell)
+
+    def end(
+        self, row: JobRow, outcome: JobOutcome, date: float, *, disk_bytes: int = 0, tell: bool = True
+    ) -> JobRow | None:
+        """Let a job end.
+
+        Args:
+            row: The job as it is.
+            outcome: How it ended.
+            date: When, Unix seconds.
+            disk_bytes: What its directory takes on disk.
+            tell: Send a status update.
+
+        Returns:
+            The job as it is now, or None where its state does not allow that: nothing has changed then.
+        """
+        ended = _ended(row, outcome, date)._replace(disk_bytes=disk_bytes)
+        return self._change(row, _EVENTS[type(outcome)], ended, tell=tell)
+
+    def tell(self, row: JobRow) -> None:
+        """Send a job's state to its manager."""
+        self._outbox.put(row.manager, status_of(row))
+
+    def _change(self, row: JobRow, event: JobEvent, changed: JobRow, *, tell: bool = True) -> JobRow | None:
         """Let something happen to a job.
 
         Args:
             row: The job as it is.
             event: What happens.
+            changed: The job with all that changes, but for its state and serial.
             tell: Send a status update, if the new state is one that managers want to hear of.
-            facts: Columns that change with it.
 
         Returns:
             The job as it is now, or None where its state knows no such event: nothing has changed then.
@@ -114,23 +150,13 @@ class Ledger:
         if state is None:
             self.stale(row, event)
             return None
-        row = row._replace(**facts, state=state, serial=self._store.facts.next_serial())
-        self._store.jobs.save(row)
+        now = changed._replace(state=state, serial=self._store.facts.next_serial())
+        self._store.jobs.save(now)
         if tell and state not in _UNTOLD:
-            self.tell(row)
-        said = f": {row.reason}" if row.reason else ""
-        log.info("job %s%s", state, said, extra={"action": f"job_{state}", **ids(row)})
-        return row
-
-    def tell(self, row: JobRow) -> None:
-        """Send a job's state to its manager."""
-        self._outbox.put(row.manager, status_of(row))
-
-    def end(self, row: JobRow, event: JobEvent, at: Moment, *, tell: bool = True, **facts: Any) -> JobRow | None:
-        """Let a job end; as `change`, with the date and a reason of bearable length."""
-        if facts.get("reason") is not None:
-            facts["reason"] = shortened(facts["reason"])
-        return self.change(row, event, tell=tell, **{"ended": at.date, "killed": None, **facts})
+            self.tell(now)
+        said = f": {now.reason}" if now.reason else ""
+        log.info("job %s%s", state, said, extra={"action": f"job_{state}", **ids(now)})
+        return now
 
     def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
         """Do not take a job, or give it back unbegun; `final`: asking again with the same inputs is useless."""
@@ -161,12 +187,30 @@ def here_of(row: JobRow) -> JobHere:
     )
 
 
+def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
+    """Return a job's row with what is kept of its outcome; the state is still to follow."""
+    row = row._replace(ended=date, killed=None)
+    match outcome:
+        case Completed(outputs, started):
+            return row._replace(begun=True, exit_code=0, outputs=outputs, started=started or row.started)
+        case Failed(reason, exit_code, stderr, started):
+            if stderr is not None:
+                # What cannot be decoded takes more bytes in a message than it took on disk.
+                stderr = tail(encoded(stderr), STDERR_LIMIT_BYTES)
+            row = row._replace(begun=True, exit_code=exit_code, stderr=stderr, started=started or row.started)
+            return row._replace(reason=shortened(reason))
+        case NeverBegan(reason):
+            return row._replace(begun=False, started=None, reason=shortened(reason))
+        case Killed(reason, process):
+            return _ended(row, NeverBegan(reason) if process is None else replace(process, reason=reason), date)
+
+
 def _state(row: JobRow) -> dict[str, Any]:
     return {
         "serial": row.serial,
         "status": row.state.value,
         "begun": row.begun,
-        "outputs": decode_values(row.outputs) if row.outputs is not None else None,
+        "outputs": from_text(row.outputs) if row.outputs is not None else None,
         "reason": row.reason,
         "exit_code": row.exit_code,
         "stderr": row.stderr,

@@ -4,20 +4,18 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
 
-from caroni_edge.agent.jobs.inputs import completed, misfit
-from caroni_edge.agent.jobs.ledger import Ledger, decode_values, ids
+from caroni_edge.agent.jobs.inputs import CannotRun, completed, job_type_of
+from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.shares import Shares
-from caroni_edge.agent.processes.port import STDERR_LIMIT_BYTES, JobEnded, JobOrder
+from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow, Running
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.text import encoded, tail
-from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
-from caroni_edge.values.parsing import canonical
+from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
 
@@ -120,18 +118,14 @@ class Slots:
 
     def _start(self, row: JobRow, at: Moment) -> bool:
         """Start a job by the version of its type that is in force; return whether it holds a slot now."""
-        job_type = self._in_force.types.get(row.job_type)
-        inputs = decode_values(row.inputs)
-        if job_type is None:
-            why: str | None = f"the agent has no job type {row.job_type} any more"
-        else:
-            why = misfit(job_type, inputs, all_there=True)
-        if job_type is None or why is not None:
-            self._ledger.end(row, JobEvent.START_REFUSED, at, reason=why)
+        inputs = from_text(row.inputs)
+        try:
+            job_type = job_type_of(self._in_force.types, row.job_type, inputs)
+        except CannotRun as error:
+            self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at)
             return False
-        facts: dict[str, Any] = {"begun": True, "started": at.date, "version": job_type.version}
         wait_s = self._in_force.settings.say_running_after_s
-        if self._ledger.change(row, JobEvent.SLOT_GIVEN, tell=not wait_s, **facts) is None:
+        if self._ledger.begin(row, job_type.version, at, tell=not wait_s) is None:
             return False
         if wait_s:
             self._unsaid[row.job] = at.now + wait_s
@@ -168,44 +162,27 @@ class Slots:
             self._deeds.removals.append(ended.job)
             self._killed -= {ended.job}
             return
-        event, facts = self._outcome(row, ended)
-        gives_back = ended.no_space and event is JobEvent.JOB_FAILED
-        row_now = self._ledger.end(row, event, at, tell=not gives_back, **facts)
-        if row_now is None:
+        outcome = _as_wanted(row, ended.outcome)
+        unplaced = outcome if isinstance(outcome, NeverBegan) and outcome.no_space else None
+        if self._ledger.end(row, outcome, ended.date, disk_bytes=ended.disk_bytes, tell=unplaced is None) is None:
             return
-        if gives_back:
-            self._ledger.decline(row.manager, row.job, facts["reason"])
+        if unplaced is not None:
+            self._ledger.decline(row.manager, row.job, unplaced.reason)
             self._deeds.removals.append(row.job)
         self._ended.append(row.job)
         self._killed -= {row.job}
-        if event is JobEvent.JOB_COMPLETED:
-            self._store.records.completed(row.job_type)
-        elif event is JobEvent.JOB_FAILED:
-            self._store.records.failed(row.job_type, row.version or "")
-
-    def _outcome(self, row: JobRow, ended: JobEnded) -> tuple[JobEvent, dict[str, Any]]:
-        """Return what the end of a process means, and what is kept of it."""
-        facts: dict[str, Any] = {"exit_code": ended.exit_code, "started": ended.started}
-        facts["disk_bytes"] = ended.disk_bytes
-        facts["begun"] = ended.started is not None or ended.outputs is not None
-        if ended.ended is not None:
-            facts["ended"] = ended.ended
-        if ended.outputs is not None:
-            outputs, wrong = _sendable(ended.outputs)
-            if wrong is None:
-                # A job that completes while it is being killed has completed: its result is a result.
-                return JobEvent.JOB_COMPLETED, {**facts, "outputs": outputs}
-            facts["reason"] = wrong
-        facts.setdefault("reason", row.killed or ended.reason)
-        facts["stderr"] = _tail(ended.stderr)
-        return (JobEvent.JOB_KILLED if row.killed else JobEvent.JOB_FAILED), facts
+        match outcome:
+            case Completed():
+                self._store.records.completed(row.job_type)
+            case Failed() | NeverBegan():
+                self._store.records.failed(row.job_type, row.version or "")
 
     # Kill
 
     def kill(self, row: JobRow, reason: str, at: Moment) -> None:
         """End a job: at once when it does not run, otherwise when its process is gone."""
         if row.state is not JobState.RUNNING:
-            self._ledger.end(row, JobEvent.JOB_KILLED, at, reason=reason)
+            self._ledger.end(row, Killed(reason), at.date)
         elif row.killed is None:
             self._store.jobs.kill(row.id, reason)
             log.info("killing the job: %s", reason, extra={"action": "job_kill", **ids(row)})
@@ -214,19 +191,11 @@ class Slots:
         self._deeds.kills.update((job, why) for job, why in self._store.jobs.killed() if job not in self._killed)
 
 
-def _sendable(outputs: Values) -> tuple[str, str | None]:
-    """Return outputs as they are kept, and why they cannot be sent, if they cannot."""
-    try:
-        text = canonical(outputs)
-    except ValueError as error:
-        return "", f"the outputs cannot be sent: one {error}"
-    size_bytes = len(text.encode())
-    if size_bytes > VALUES_LIMIT_BYTES:
-        return "", f"the outputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together"
-    return text, None
+def _as_wanted(row: JobRow, outcome: ProcessOutcome) -> JobOutcome:
+    """Return how a job ended, of which the database knows whether it was to be killed.
 
-
-def _tail(stderr: str | None) -> str | None:
-    if stderr is None:
-        return None
-    return tail(encoded(stderr), STDERR_LIMIT_BYTES)
+    One that completes while it is being killed has completed: its result is a result.
+    """
+    if row.killed is None or isinstance(outcome, Completed):
+        return outcome
+    return Killed(row.killed, outcome if isinstance(outcome, Failed) else None)

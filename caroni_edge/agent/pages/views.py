@@ -4,12 +4,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from caroni_edge.agent.lifecycle import JOB, Data, JobState
 from caroni_edge.agent.pages.shapes import Drain, JobPage, JobSummary, JobView
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.storage.paging import NEWEST, read_page
+from caroni_edge.values.json import from_text
 
 _JOB = """id, job, manager, workflow, step, attempt, job_type, priority, state, data, received, started, ended,
     exit_code, reason, killed"""
@@ -110,5 +109,5 @@ def _summary(row: sqlite3.Row) -> JobSummary:
 
 
 def _values(text: str | None) -> dict[str, Any] | None:
-    values: dict[str, Any] | None = None if text is None else msgspec.json.decode(text)
+    values: dict[str, Any] | None = None if text is None else from_text(text)
     return values

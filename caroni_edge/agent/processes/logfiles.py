@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from caroni_edge.agent.keeper.records import STDERR, STDOUT
-from caroni_edge.agent.processes.port import STDERR_LIMIT_BYTES
+from caroni_edge.agent.processes.outcome import STDERR_LIMIT_BYTES
 from caroni_edge.agent.processes.workspace import write
 from caroni_edge.base.text import tail
 

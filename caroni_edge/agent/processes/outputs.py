@@ -12,8 +12,8 @@ from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
 from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
-from caroni_edge.values.json import shown
-from caroni_edge.values.parsing import canonical, parse_type
+from caroni_edge.values.json import canonical_within, shown
+from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import STRING, Enum, Type
 
 RAW_FACTOR = 16
@@ -50,7 +50,7 @@ class Declared:
     def read(cls, facts: Mapping[str, Any]) -> "Declared":
         """Read what `facts` has written."""
         types = {name: parse_type(spec) for name, spec in facts.get("outputs", {}).items()}
-        return cls(types, facts.get("output_bytes", VALUES_LIMIT_BYTES))
+        return cls(types, min(facts.get("output_bytes", VALUES_LIMIT_BYTES), VALUES_LIMIT_BYTES))
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON, to be kept with the job."""
@@ -62,12 +62,12 @@ class Given:
     """What a job gave.
 
     Attributes:
-        values: A value for each declared output; null for an optional one that is missing.
+        outputs: A value for each declared output, as canonical JSON; null for an optional one that is missing.
         notes: What the log should say.
         from_stdout: Standard output held them, so it is no part of the log.
     """
 
-    values: Values
+    outputs: str
     notes: tuple[str, ...] = ()
     from_stdout: bool = False
 
@@ -85,7 +85,7 @@ def read_outputs(directory: str, declared: Declared) -> Given:
         values = _object(text, _IN_FILE) if is_object else _lines(text, declared)
         return _checked(values, declared, f"{_IN_FILE} does not name it")
     if not declared.types:
-        return Given({})
+        return Given("{}")
     text = _text(f"{directory}/{STDOUT}", limit_bytes, _IN_STDOUT)
     if not text.strip():
         return _checked({}, declared, f"nothing was written to {_IN_FILE} or to {_IN_STDOUT}")
@@ -95,7 +95,7 @@ def read_outputs(directory: str, declared: Declared) -> Given:
         first = next((f"output {name} is missing: " for name, kind in declared.types.items() if not kind.optional), "")
         raise OutputProblem(f"{first}nothing was written to {_IN_FILE}, and {problem}") from None
     given = _checked(values, declared, f"the JSON object on {_IN_STDOUT} does not name it")
-    return Given(given.values, given.notes, from_stdout=True)
+    return Given(given.outputs, given.notes, from_stdout=True)
 
 
 def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
@@ -109,16 +109,12 @@ def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
     if problems:
         more = f"; and {len(problems) - _PROBLEMS_TOLD} more" if len(problems) > _PROBLEMS_TOLD else ""
         raise OutputProblem("; ".join(problems[:_PROBLEMS_TOLD]) + more)
-    taken = {name: values.get(name) for name in declared.types}
     try:
-        size_bytes = len(canonical(taken).encode())
+        outputs = canonical_within({name: values.get(name) for name in declared.types}, declared.limit_bytes)
     except ValueError as error:
-        raise OutputProblem(f"the outputs cannot be used: one {error}") from None
-    if size_bytes > declared.limit_bytes:
-        limit_bytes = declared.limit_bytes
-        raise OutputProblem(f"the outputs have {size_bytes} bytes as JSON, and {limit_bytes} are allowed together")
-    dropped = [name for name in values if name not in declared.types]
-    return Given(taken, tuple(f"output {shown(name)} is dropped: the job type does not declare it" for name in dropped))
+        raise OutputProblem(f"the outputs {error}") from None
+    dropped = [shown(name) for name in values if name not in declared.types]
+    return Given(outputs, tuple(f"output {name} is dropped: the job type does not declare it" for name in dropped))
 
 
 def _text(path: str, limit_bytes: int, called: str) -> str:

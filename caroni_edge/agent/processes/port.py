@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.processes.outcome import ProcessOutcome
 from caroni_edge.protocol.messages import Values
-
-STDERR_LIMIT_BYTES = 4096
-"""So much of the end of a job's standard error is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +32,21 @@ class JobOrder:
     manager: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class JobEnded:
-    """How a job ended: with outputs, or with the reason why there are none.
+    """The end of a job's process, or of the attempt to start one.
 
     Attributes:
         job: Its name.
-        outputs: All that its type declares; None when it has failed or was killed.
-        reason: Why there are no outputs, for people.
-        exit_code: Of its process; negative for a signal; None where it is not known.
-        stderr: The end of its standard error, when there are no outputs.
-        started: When it was started, Unix seconds; None: its process surely never began.
-        ended: When it ended or that was noticed, Unix seconds.
+        outcome: How it ended.
+        date: When it ended or that was noticed, Unix seconds.
         disk_bytes: What its directory takes on disk.
-        no_space: The disk had no room for its directory, so it has not begun.
     """
 
     job: str
-    outputs: Values | None = None
-    reason: str | None = None
-    exit_code: int | None = None
-    stderr: str | None = None
-    started: float | None = None
-    ended: float | None = None
+    outcome: ProcessOutcome
+    date: float
     disk_bytes: int = 0
-    no_space: bool = False
 
 
 class JobRunner(Protocol):

@@ -5,15 +5,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from caroni_edge import __version__
 from caroni_edge.agent.keeper import words
 from caroni_edge.agent.keeper.records import (
-    EXITED,
     UNSEEN,
     Exit,
     Start,
@@ -24,40 +23,19 @@ from caroni_edge.agent.keeper.records import (
     read,
 )
 from caroni_edge.agent.processes import logfiles
+from caroni_edge.agent.processes.ends import About, conclude, unreadable
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
-from caroni_edge.agent.processes.outputs import Declared, Given, OutputProblem, read_outputs
-from caroni_edge.agent.processes.port import JobEnded, JobOrder, JobRunner
-from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, taken_bytes, unset_variables
+from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.outputs import Declared
+from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, unset_variables
 from caroni_edge.base.failpoints import failpoint
-
-__all__ = ["JobEnded", "JobOrder", "JobRunner", "Runner"]
 
 log = logging.getLogger(__name__)
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NEVER = "it was never started: the agent stopped before it could be"
 _STRAY = "the agent's database does not know this job"
-
-
-class _About(NamedTuple):
-    """What must be known of a job when it ends.
-
-    Attributes:
-        declared: What its outputs are checked against.
-        notes: What its log is to say.
-    """
-
-    declared: Declared
-    notes: Sequence[str]
-
-    @classmethod
-    def read(cls, facts: Mapping[str, Any]) -> "_About":
-        """Read what `facts` has written."""
-        return cls(Declared.read(facts), facts.get("notes", ()))
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as JSON, to be kept with the job."""
-        return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
 
 
 @dataclass(slots=True)
@@ -70,7 +48,7 @@ class _Open:
         kill: Why it is to end, if so.
     """
 
-    about: _About | None = None
+    about: About | None = None
     request: dict[str, Any] | None = None
     kill: str | None = None
 
@@ -136,7 +114,7 @@ class Runner:
 
     def start(self, order: JobOrder) -> None:
         """Start a job that was never started (see `JobRunner`)."""
-        about = _About(Declared.of(order.job_type), unset_variables(order.inputs))
+        about = About(Declared.of(order.job_type), unset_variables(order.inputs))
         with self._lock:
             if order.job in self._open:
                 return
@@ -149,8 +127,8 @@ class Runner:
             return
         except OSError as error:
             reason = f"could not be started: its directory cannot be made: {error.strerror}"
-            no_space = error.errno in _NO_SPACE
-            self._deliver(JobEnded(job=order.job, reason=reason, ended=time.time(), no_space=no_space))
+            outcome = NeverBegan(reason, no_space=error.errno in _NO_SPACE)
+            self._deliver(JobEnded(order.job, outcome, time.time()))
             return
         limits = order.job_type.limits
         request = {
@@ -220,7 +198,7 @@ class Runner:
                 if not self._answered(job):
                     self._kill_stray(job)
             case {"event": "unstarted", "job": job, "reason": reason}:
-                self._deliver_end(JobEnded(job=job, reason=reason, ended=time.time()))
+                self._end_now(job, NeverBegan(reason))
             case {"event": "refused", "job": job, "running": is_running}:
                 self._answered(job)
                 if not is_running:
@@ -275,12 +253,12 @@ class Runner:
             if start is None and not self._forbid(job):
                 return
         except OSError as error:
-            self._deliver_end(JobEnded(job=job, reason=f"what became of it cannot be read: {error}", ended=time.time()))
+            self._end_now(job, Failed(f"what became of it cannot be read: {error}"))
             return
         if end is not None:
             self._conclude(end)
         elif start is None or start.never:
-            self._deliver_end(JobEnded(job=job, reason=_NEVER, ended=time.time()))
+            self._end_now(job, NeverBegan(_NEVER))
         else:
             why = words.UNSEEN_SAME_BOOT if start.boot == boot_id() else words.UNSEEN_REBOOT
             self._conclude(Exit(job, start.boot, time.time(), UNSEEN, None, why, start.date))
@@ -303,11 +281,14 @@ class Runner:
             opened = self._open.get(end.job)
         about = opened.about if opened else None
         try:
-            ended = self._outcome(end, about or self._about(end.job))
+            ended = conclude(self._state_dir, end, about or self._about(end.job))
         except (OSError, ValueError) as error:
-            reason = f"what it gave cannot be read: {error}"
-            ended = JobEnded(job=end.job, reason=reason, started=end.started, ended=end.date)
+            ended = unreadable(end, error)
         self._deliver_end(ended)
+
+    def _end_now(self, job: str, outcome: ProcessOutcome) -> None:
+        """Deliver an end of which no more is on disk than that it has come."""
+        self._deliver_end(JobEnded(job, outcome, time.time()))
 
     def _deliver_end(self, ended: JobEnded) -> None:
         failpoint("before-end-delivered")
@@ -315,29 +296,6 @@ class Runner:
             self._open.pop(ended.job, None)
         self._deliver(ended)
 
-    def _about(self, job: str) -> _About:
+    def _about(self, job: str) -> About:
         start = read(self._state_dir, job).start
-        return _About.read(start.about if start else {})
-
-    def _outcome(self, end: Exit, about: _About) -> JobEnded:
-        """Read what a job gave, or why it gave nothing, and finish its log."""
-        directory = directory_of(self._state_dir, end.job)
-        reason = end.reason or words.exited(end.status)
-        given: Given | None = None
-        if end.kind == EXITED and end.status == 0:
-            try:
-                given = read_outputs(directory, about.declared)
-            except OutputProblem as problem:
-                reason = str(problem)
-        notes = [*about.notes, *(() if given is None else given.notes)]
-        logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
-        return JobEnded(
-            job=end.job,
-            outputs=None if given is None else given.values,
-            reason=None if given is not None else reason,
-            exit_code=end.status,
-            stderr=None if given is not None else logfiles.stderr_tail(directory),
-            started=end.started,
-            ended=end.date,
-            disk_bytes=taken_bytes(directory),
-        )
+        return About.read(start.about if start else {})

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.settings import AgentSettings
@@ -26,6 +27,7 @@ from caroni_edge.protocol.messages import (
 )
 from caroni_edge.protocol.topics import PresenceOf, Request, Topics
 from caroni_edge.storage.database import Database, memory_database
+from caroni_edge.values.json import canonical
 from caroni_edge.values.parsing import parse_type
 
 Kind = TypeVar("Kind", bound=LinkMessage)
@@ -55,6 +57,14 @@ def job_type(
 def job_types(*found: JobType) -> JobTypes:
     """Make a directory's content."""
     return JobTypes(loaded={each.name: each for each in found}, errors={})
+
+
+def completed(outputs: Mapping[str, object]) -> Completed:
+    """Make the end of a job that gives these outputs."""
+    return Completed(canonical(outputs))
+
+
+COMPLETED = completed({"out": "X"})
 
 
 class SeededChance:
@@ -285,13 +295,10 @@ class Bench:
         assert accepted.jobs == tuple(job.job for job in jobs)
         return list(accepted.jobs)
 
-    def end(self, job: str, **facts: Any) -> None:
-        """Let a job's process end; with neither outputs nor a reason it completes."""
-        if "outputs" not in facts and "reason" not in facts:
-            facts["outputs"] = {"out": "X"}
-        facts.setdefault("started", self.date)
+    def end(self, job: str, outcome: ProcessOutcome = COMPLETED, *, disk_bytes: int = 0) -> None:
+        """Let a job's process end; unless something else is said, it completes."""
         self.runner.there.discard(job)
-        ended = JobEnded(job=job, ended=self.date, **facts)
+        ended = JobEnded(job, outcome, self.date, disk_bytes)
         self.call(lambda at: self.reactor.on_job_ended(ended, at))
 
     def reset(self, manager: str = "m1") -> None:

@@ -9,6 +9,7 @@ import pytest
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers.offers import VALID_FOR_S
 from caroni_edge.agent.offers.room import look
+from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -25,7 +26,7 @@ from caroni_edge.protocol.messages import (
     OfferReject,
     Placement,
 )
-from tests.unit.agent.bench import Bench, job_type
+from tests.unit.agent.bench import COMPLETED, Bench, job_type
 
 MANAGERS = ("m1", "m2", "m3")
 TYPES = ("upper", "lower")
@@ -126,13 +127,13 @@ class Walk:
             self.end_one(self.random.choice(there))
 
     def end_one(self, job: str) -> None:
-        ends: list[dict[str, object]] = [
-            {"outputs": {"out": "X"}},
-            {"reason": "exit status 1", "exit_code": 1},
-            {"reason": "could not be started", "started": None},
+        ends: list[ProcessOutcome] = [
+            COMPLETED,
+            Failed("exit status 1", exit_code=1),
+            NeverBegan("could not be started"),
         ]
-        for facts in self.random.sample(ends, self.random.choice([1, 1, 2])):
-            self.bench.end(job, **facts)
+        for outcome in self.random.sample(ends, self.random.choice([1, 1, 2])):
+            self.bench.end(job, outcome)
 
     def pass_time(self) -> None:
         self.bench.advance(self.random.choice([0.1, 1.0, 5.0, 30.0, 400.0]))

@@ -3,6 +3,7 @@
 import pytest
 
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -16,7 +17,7 @@ from caroni_edge.protocol.messages import (
     LinkReset,
     MessageRejected,
 )
-from tests.unit.agent.bench import Bench, job_type
+from tests.unit.agent.bench import Bench, completed, job_type
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_ready_job_runs_at_once_and_completes(bench: Bench) -> None:
     assert (order.workflow, order.step, order.attempt) == ("w1", placed.step, 1)
     assert said.version == order.job_type.version
 
-    bench.end(placed.job, outputs={"out": "HELLO"}, exit_code=0)
+    bench.end(placed.job, completed({"out": "HELLO"}))
     done = bench.outbox.take(JobStatusUpdate)
     assert (done.status, done.outputs, done.exit_code, done.begun) == ("completed", {"out": "HELLO"}, 0, True)
     assert done.serial > said.serial
@@ -55,7 +56,7 @@ def test_a_ready_job_runs_at_once_and_completes(bench: Bench) -> None:
 
 def test_a_failed_job_says_why(bench: Bench) -> None:
     job = running(bench)
-    bench.end(job, reason="exit status 3", exit_code=3, stderr="é" * 3000 + "last words")
+    bench.end(job, Failed("exit status 3", exit_code=3, stderr="é" * 3000 + "last words"))
     said = bench.outbox.take(JobStatusUpdate)
     assert (said.status, said.reason, said.exit_code, said.begun) == ("failed", "exit status 3", 3, True)
     assert said.stderr is not None
@@ -66,39 +67,39 @@ def test_a_failed_job_says_why(bench: Bench) -> None:
 
 def test_a_process_that_never_began_is_said_not_to_have_begun(bench: Bench) -> None:
     job = running(bench)
-    bench.end(job, reason="could not be started: no such file", started=None)
+    bench.end(job, NeverBegan("could not be started: no such file"))
     said = bench.outbox.take(JobStatusUpdate)
     assert (said.status, said.begun, said.started) == ("failed", False, None)
 
 
 def test_the_end_of_a_job_takes_effect_once(bench: Bench) -> None:
     job = running(bench)
-    bench.end(job, reason="exit status 1")
+    bench.end(job, Failed("exit status 1"))
     said = bench.outbox.take(JobStatusUpdate)
-    bench.end(job, outputs={"out": "X"})
+    bench.end(job, completed({"out": "X"}))
     assert bench.state(job) is JobState.FAILED
     assert bench.job(job).serial == said.serial
     bench.outbox.nothing_else()
 
 
 def test_the_end_of_an_unknown_job_removes_what_is_left_of_it(bench: Bench) -> None:
-    bench.end("unknown1", reason="belongs to no job")
+    bench.end("unknown1", Failed("belongs to no job"))
     assert bench.runner.removed == ["unknown1"]
     bench.outbox.nothing_else()
 
 
-def test_outputs_that_no_frame_can_hold_fail_the_job(bench: Bench) -> None:
+def test_a_job_of_whose_start_nothing_is_known_any_more_may_have_begun(bench: Bench) -> None:
     job = running(bench)
-    bench.end(job, outputs={"out": "x" * 50_000})
+    given = bench.job(job).started
+    bench.advance(5.0)
+    bench.end(job, Failed("what became of it cannot be read"))
     said = bench.outbox.take(JobStatusUpdate)
-    assert said.status == "failed"
-    assert said.reason is not None
-    assert "50010 bytes" in said.reason
+    assert (said.status, said.begun, said.started, said.ended) == ("failed", True, given, bench.date)
 
 
 def test_text_that_json_cannot_hold_is_mended(bench: Bench) -> None:
     job = running(bench)
-    bench.end(job, reason="bad \ud800" + "\0" * 5000, stderr="\udcff" + "\0" * 5000)
+    bench.end(job, Failed("bad \ud800" + "\0" * 5000, stderr="\udcff" + "\0" * 5000))
     said = bench.outbox.take(JobStatusUpdate)
     assert said.status == "failed"
     assert said.reason is not None
@@ -292,17 +293,25 @@ def test_a_running_job_is_killed_when_its_process_is_gone(bench: Bench) -> None:
     bench.outbox.nothing_else()
     bench.send(JobKill(job=job, reason="again"))
     bench.settle()
-    bench.end(job, reason="killed", exit_code=-9)
+    bench.end(job, Failed("killed", exit_code=-9))
     said = bench.outbox.take(JobStatusUpdate)
     assert (said.status, said.reason, said.exit_code, said.begun) == ("killed", "not wanted", -9, True)
     bench.send(JobKill(job=job, reason="again"))
     bench.outbox.nothing_else()
 
 
+def test_a_job_whose_process_never_began_while_it_was_being_killed_was_killed_unbegun(bench: Bench) -> None:
+    job = running(bench)
+    bench.send(JobKill(job=job, reason=""))
+    bench.end(job, NeverBegan("there is no program of that name"))
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.status, said.reason, said.begun, said.started, said.exit_code) == ("killed", "", False, None, None)
+
+
 def test_a_job_that_completes_while_it_is_being_killed_has_completed(bench: Bench) -> None:
     job = running(bench)
     bench.send(JobKill(job=job, reason="not wanted"))
-    bench.end(job, outputs={"out": "X"})
+    bench.end(job, completed({"out": "X"}))
     assert bench.outbox.take(JobStatusUpdate).status == "completed"
 
 
@@ -345,7 +354,7 @@ def test_running_jobs_are_looked_for_after_a_restart_and_their_ends_count(bench:
     assert bench.runner.killed == {killed: "not wanted"}
     assert bench.runner.take_started() == []
     bench.outbox.nothing_else()
-    bench.end(job, outputs={"out": "X"})
+    bench.end(job, completed({"out": "X"}))
     assert bench.outbox.take(JobStatusUpdate).status == "completed"
     assert bench.runner.take_started() == [queued.job]
 
@@ -425,7 +434,7 @@ def test_a_short_job_says_its_end_only() -> None:
     bench.want(ready=2)
     bench.outbox.take(JobOffer)
     short, longer = bench.place(bench.new_job(), bench.new_job())
-    bench.end(short, outputs={"out": "x"})
+    bench.end(short, completed({"out": "x"}))
     assert bench.outbox.take(JobStatusUpdate).status == "completed"
     bench.outbox.nothing_else()
     bench.advance(0.05)

@@ -6,6 +6,7 @@ from pathlib import Path
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.offers.refusals import DRAINED, FAILING
 from caroni_edge.agent.peers.presence import NEWCOMER_WITHIN_S
+from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.documents.documents import Problem
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
@@ -39,7 +40,7 @@ def fail(bench: Bench, count: int, job_type: str = "upper") -> None:
     for _ in range(count):
         job = bench.new_job(job_type)
         bench.place(job)
-        bench.end(job.job, reason="exit status 1")
+        bench.end(job.job, Failed("exit status 1"))
     bench.outbox.sent.clear()
 
 
@@ -112,7 +113,7 @@ def test_a_job_that_finds_no_space_is_given_back_and_nothing_is_offered_until_th
     bench = Bench()
     [job] = bench.place(bench.new_job())
     bench.outbox.take(JobStatusUpdate)
-    bench.end(job, reason="its directory cannot be made", started=None, no_space=True)
+    bench.end(job, NeverBegan("its directory cannot be made", no_space=True))
     declined = bench.outbox.take(JobDecline)
     assert (declined.job, declined.final) == (job, False)
     assert bench.runner.removed == [job]
@@ -128,7 +129,7 @@ def test_a_job_that_finds_no_space_while_it_is_killed_was_killed() -> None:
     [job] = bench.place(bench.new_job())
     bench.outbox.take(JobStatusUpdate)
     bench.send(JobKill(job=job, reason="cancelled"))
-    bench.end(job, reason="its directory cannot be made", started=None, no_space=True)
+    bench.end(job, NeverBegan("its directory cannot be made", no_space=True))
     assert bench.outbox.take(JobStatusUpdate).status == "killed"
     bench.outbox.nothing_else()
 
@@ -265,7 +266,7 @@ def test_a_mended_type_is_offered_as_ever_and_killed_jobs_do_not_count() -> None
     job = bench.new_job()
     bench.place(job)
     bench.call(lambda at: bench.reactor.kill_job(job.job, "x", at))
-    bench.end(job.job, reason="killed")
+    bench.end(job.job, Failed("killed"))
     fail(bench, 9)
     assert refuses(bench) == {}
 

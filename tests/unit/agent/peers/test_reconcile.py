@@ -1,6 +1,7 @@
 """After a lost or restored database the manager is told what is here; and old jobs go."""
 
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.processes.outcome import Failed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import (
@@ -13,7 +14,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
 )
 from caroni_edge.values.parsing import hash_of
-from tests.unit.agent.bench import Bench
+from tests.unit.agent.bench import COMPLETED, Bench, completed
 
 DAY_S = 86400.0
 
@@ -39,13 +40,13 @@ def jobs(answer: list[JobsHere]) -> dict[str, JobHere]:
     return {here.job: here for each in answer for here in each.jobs}
 
 
-def finished(bench: Bench, count: int, manager: str = "m1", **ends: object) -> list[str]:
+def finished(bench: Bench, count: int, outcome: ProcessOutcome = COMPLETED, *, manager: str = "m1") -> list[str]:
     """Let jobs run and end; return their names."""
     names = []
     for _ in range(count):
         job = bench.new_job()
         bench.place(job, manager=manager)
-        bench.end(job.job, **ends)
+        bench.end(job.job, outcome)
         names.append(job.job)
     return names
 
@@ -95,8 +96,8 @@ def test_an_agent_restored_from_an_older_copy_tells_all_as_newer_than_what_is_kn
 
 def test_a_long_answer_comes_in_messages_that_frames_can_hold() -> None:
     bench = Bench(slots=1)
-    finished(bench, 12, outputs={"out": "x" * 40_000})
-    finished(bench, 12, reason="no", stderr="\0" * 4096)
+    finished(bench, 12, completed({"out": "x" * 40_000}))
+    finished(bench, 12, Failed("no", stderr="\0" * 4096))
     answer = ask(bench)
     assert len(jobs(answer)) == 24
     assert len(answer) > 12
@@ -104,7 +105,7 @@ def test_a_long_answer_comes_in_messages_that_frames_can_hold() -> None:
 
 def test_a_long_answer_is_continued_after_a_restart() -> None:
     bench = Bench(slots=1)
-    finished(bench, 12, outputs={"out": "x" * 40_000})
+    finished(bench, 12, completed({"out": "x" * 40_000}))
     bench.send(JobsWanted(wanted="query0001", database="", known=0))
     first = bench.outbox.take_all(JobsHere)
     assert len(first) == 8
@@ -117,7 +118,7 @@ def test_a_long_answer_is_continued_after_a_restart() -> None:
 
 def test_a_second_question_begins_the_answer_anew() -> None:
     bench = Bench(slots=1)
-    names = finished(bench, 12, outputs={"out": "x" * 40_000})
+    names = finished(bench, 12, completed({"out": "x" * 40_000}))
     bench.send(JobsWanted(wanted="query0001", database="", known=0))
     bench.outbox.take_all(JobsHere)
     assert set(jobs(ask(bench, query="query0002"))) == set(names)
@@ -161,7 +162,7 @@ def test_a_question_in_the_batch_of_the_reset_is_answered() -> None:
 
 def test_a_reset_after_the_question_voids_the_answer_and_the_next_question_is_answered() -> None:
     bench = Bench(slots=1)
-    finished(bench, 12, outputs={"out": "x" * 40_000})
+    finished(bench, 12, completed({"out": "x" * 40_000}))
     bench.send(JobsWanted(wanted="query0001", database="", known=0))
     bench.reset()
     bench.outbox.sent.clear()
@@ -286,8 +287,7 @@ def test_a_large_excess_goes_in_batches_one_after_the_other() -> None:
 
     def end_all(at: Moment) -> None:
         for job in jobs:
-            ended = JobEnded(job=job.job, ended=bench.date, outputs={"out": "X"}, started=bench.date, disk_bytes=1)
-            bench.reactor.on_job_ended(ended, at)
+            bench.reactor.on_job_ended(JobEnded(job.job, COMPLETED, bench.date, disk_bytes=1), at)
 
     bench.call(end_all)
     assert bench.states() == {"completed": 250}
@@ -311,7 +311,7 @@ def test_a_forgotten_manager_leaves_nothing_behind() -> None:
     assert bench.runner.killed == {running.job: "manager m1 was forgotten"}
     assert bench.states() == {"running": 1}
     assert bench.state(other.job) is JobState.RUNNING
-    bench.end(running.job, reason="killed")
+    bench.end(running.job, Failed("killed"))
     assert running.job in bench.runner.removed
     assert list(bench.reactor.open_peers()) == ["m2"]
     assert [to for to, _ in bench.outbox.sent] == ["m2"]

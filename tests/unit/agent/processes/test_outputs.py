@@ -17,6 +17,10 @@ def declare(types: dict[str, Any], limit_bytes: int = LIMIT_BYTES) -> Declared:
     return Declared({name: parse_type(spec) for name, spec in types.items()}, limit_bytes)
 
 
+def values(given: Given) -> Any:
+    return json.loads(given.outputs)
+
+
 ONE = declare({"jobout": "string"})
 
 
@@ -55,25 +59,25 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_line_gives_its_text_as_it_is(directory: Directory, text: str) -> None:
-    assert directory.read(ONE, file=f"jobout={text}\n").values == {"jobout": text}
+    assert values(directory.read(ONE, file=f"jobout={text}\n")) == {"jobout": text}
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "two\nlines", "\n", "ends\n", "\n\nEND OF\nEND2", "=", "<<", "cr\r\nlf"])
 def test_lines_up_to_a_mark_give_any_text(directory: Directory, text: str) -> None:
     declared = declare({"jobout": "string", "other": "string"})
     given = directory.read(declared, file=f"jobout<<END\n{text}\nEND\nother=x\n")
-    assert given.values == {"jobout": text, "other": "x"}
+    assert values(given) == {"jobout": text, "other": "x"}
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_json_in_the_file(directory: Directory, text: str) -> None:
-    assert directory.read(ONE, file=json.dumps({"jobout": text})).values == {"jobout": text}
-    assert directory.read(ONE, stdout=json.dumps({"jobout": text}, indent=2)).values == {"jobout": text}
+    assert values(directory.read(ONE, file=json.dumps({"jobout": text}))) == {"jobout": text}
+    assert values(directory.read(ONE, stdout=json.dumps({"jobout": text}, indent=2))) == {"jobout": text}
 
 
 def test_no_line_in_between_is_no_value(directory: Directory) -> None:
     declared = declare({"a": "string", "b": "string"})
-    assert directory.read(declared, file="a<<X\nX\n\nb=1").values == {"a": "", "b": "1"}
+    assert values(directory.read(declared, file="a<<X\nX\n\nb=1")) == {"a": "", "b": "1"}
 
 
 @pytest.mark.parametrize(
@@ -92,30 +96,30 @@ def test_no_line_in_between_is_no_value(directory: Directory) -> None:
     ],
 )
 def test_a_value_that_is_no_string_is_read_as_json(directory: Directory, spec: Any, text: str, value: Any) -> None:
-    assert directory.read(declare({"x": spec}), file=f"x={text}\n").values == {"x": value}
+    assert values(directory.read(declare({"x": spec}), file=f"x={text}\n")) == {"x": value}
 
 
 def test_an_optional_output_may_be_missing(directory: Directory) -> None:
     declared = declare({"jobout": "string", "note": "string?"})
-    assert directory.read(declared, file="jobout=x").values == {"jobout": "x", "note": None}
-    assert directory.read(declare({"note": "string?"})).values == {"note": None}
+    assert values(directory.read(declared, file="jobout=x")) == {"jobout": "x", "note": None}
+    assert values(directory.read(declare({"note": "string?"}))) == {"note": None}
 
 
 def test_standard_output_counts_only_without_the_file(directory: Directory) -> None:
     given = directory.read(ONE, file="jobout=file", stdout='{"jobout": "stdout"}')
-    assert (given.values, given.from_stdout) == ({"jobout": "file"}, False)
+    assert (values(given), given.from_stdout) == ({"jobout": "file"}, False)
     given = directory.read(ONE, stdout='{"jobout": "stdout"}')
-    assert (given.values, given.from_stdout) == ({"jobout": "stdout"}, True)
+    assert (values(given), given.from_stdout) == ({"jobout": "stdout"}, True)
 
 
 def test_without_declared_outputs_standard_output_is_log(directory: Directory) -> None:
-    assert directory.read(declare({}), stdout="done\n") == Given({})
+    assert directory.read(declare({}), stdout="done\n") == Given("{}")
 
 
 @pytest.mark.parametrize("written", [{"file": "jobout=x\nextra=1\n"}, {"stdout": '{"extra": 1, "jobout": "x"}'}])
 def test_what_is_not_declared_is_dropped_and_said(directory: Directory, written: dict[str, str]) -> None:
     given = directory.read(ONE, **written)
-    assert given.values == {"jobout": "x"}
+    assert values(given) == {"jobout": "x"}
     assert given.notes == ('output "extra" is dropped: the job type does not declare it',)
 
 
@@ -176,7 +180,7 @@ def test_all_outputs_that_are_missing_are_named(directory: Directory) -> None:
 def test_the_limit_is_on_what_is_declared_as_json(directory: Directory) -> None:
     limit_bytes = len('{"jobout":"12345"}')
     declared = declare({"jobout": "string"}, limit_bytes)
-    assert directory.read(declared, file="jobout=12345\nextra=not counted\n").values == {"jobout": "12345"}
+    assert values(directory.read(declared, file="jobout=12345\nextra=not counted\n")) == {"jobout": "12345"}
     said = "the outputs have 19 bytes as JSON, and 18 are allowed together"
     assert directory.problem(declared, file="jobout=123456") == said
     assert directory.problem(declared, file="jobout=1234ä") == said
@@ -192,7 +196,7 @@ def test_no_more_is_read_than_outputs_can_be(directory: Directory, name: str, ca
 def test_what_a_job_may_have_put_in_the_place_of_its_files(directory: Directory) -> None:
     outputs = directory.path / "outputs"
     (directory.path / "stdout").write_text('{"jobout": "x"}')
-    assert read_outputs(str(directory.path), ONE).values == {"jobout": "x"}
+    assert values(read_outputs(str(directory.path), ONE)) == {"jobout": "x"}
     os.mkfifo(outputs)
     with pytest.raises(OutputProblem, match="CARONI_OUTPUTS is not a regular file any more"):
         read_outputs(str(directory.path), ONE)
@@ -210,3 +214,8 @@ def test_what_is_declared_is_kept_with_the_job() -> None:
     declared = declare({"a": "int[]?", "b": {"type": "enum", "symbols": ["x"]}}, 1000)
     assert Declared.read(declared.facts()) == declared
     assert Declared.read({}) == declare({})
+
+
+def test_outputs_that_no_frame_can_hold_are_too_large_whatever_the_record_allows(directory: Directory) -> None:
+    declared = Declared.read({"outputs": {"out": "string"}, "output_bytes": 10 * LIMIT_BYTES})
+    assert "50010 bytes" in directory.problem(declared, file=f"out={'x' * 50_000}")

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, Data, JobState, Offer
+from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.base.states import mermaid
@@ -54,7 +55,7 @@ def test_the_numbers_are_kept_with_each_change() -> None:
     bench.place(*made, bench.new_job(ready=False))
     bench.place(bench.new_job("lower"), manager="m2")
     bench.end(made[0].job)
-    bench.end(made[1].job, reason="no")
+    bench.end(made[1].job, Failed("no"))
     bench.call(lambda at: bench.reactor.kill_job(made[4].job, "x", at))
     bench.now, bench.date = bench.now + 86400.0 * 30, bench.date + 1.0
     bench.settle()

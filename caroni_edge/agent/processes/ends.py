@@ -1,0 +1,73 @@
+"""From the recorded end of a job's process to its outcome: what it gave, or why it gave nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from caroni_edge.agent.keeper import words
+from caroni_edge.agent.keeper.records import EXITED, Exit, directory_of
+from caroni_edge.agent.processes import logfiles
+from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.outputs import Declared, Given, OutputProblem, read_outputs
+from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.processes.workspace import taken_bytes
+
+
+class About(NamedTuple):
+    """What must be known of a job when it ends; it is kept in the job's start record until then.
+
+    Attributes:
+        declared: What its outputs are checked against.
+        notes: What its log is to say.
+    """
+
+    declared: Declared
+    notes: Sequence[str]
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> "About":
+        """Read what `facts` has written."""
+        return cls(Declared.read(facts), facts.get("notes", ()))
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
+
+
+def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
+    """Read what a job gave, or why it gave nothing, and finish its log.
+
+    Raises:
+        OSError: The log cannot be finished.
+    """
+    directory = directory_of(state_dir, end.job)
+    reason = end.reason or words.exited(end.status)
+    given: Given | None = None
+    if end.kind == EXITED and end.status == 0:
+        try:
+            given = read_outputs(directory, about.declared)
+        except OutputProblem as problem:
+            reason = str(problem)
+    notes = [*about.notes, *(() if given is None else given.notes)]
+    logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
+    outcome: ProcessOutcome
+    if given is not None:
+        outcome = Completed(given.outputs, _started(end))
+    else:
+        outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory))
+    return JobEnded(end.job, outcome, end.date, taken_bytes(directory))
+
+
+def unreadable(end: Exit, error: Exception) -> JobEnded:
+    """Return the end of a job of which nothing more than this can be read."""
+    return JobEnded(end.job, _without_outputs(end, f"what it gave cannot be read: {error}"), end.date)
+
+
+def _without_outputs(end: Exit, reason: str, stderr: str | None = None) -> Failed | NeverBegan:
+    if end.started is None:
+        return NeverBegan(reason)
+    return Failed(reason, end.status, stderr, _started(end))
+
+
+def _started(end: Exit) -> float | None:
+    """Return when a process was started; a record that a power cut has cut does not say it."""
+    return end.started or None
