@@ -5,12 +5,15 @@ python -m tools.generate_docs --check      (part of make check)
 """
 
 import argparse
+import ast
 import difflib
+import inspect
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,9 +62,24 @@ def states() -> str:
     for role, module in roles.items():
         lines += ["", f"## {role}"]
         for name, table in tables(module):
-            text = type(next(iter(table))).__doc__ or ""
-            lines += ["", f"### {role}: {name.lower()}", "", text, "", "```mermaid", mermaid(table), "```"]
+            states, events = type(next(iter(table))), type(next(event for row in table.values() for event in row))
+            lines += ["", f"### {role}: {name.lower()}", "", "```mermaid", mermaid(table), "```"]
+            lines += ["", *members(states, "state"), "", *members(events, "event")]
     return "\n".join(lines) + "\n"
+
+
+def members(kind: type[Enum], word: str) -> Iterator[str]:
+    """Yield a table of the members of an enumeration, with what is written below each of them in the code."""
+    yield f"| {word} | {inspect.getdoc(kind)} |"
+    yield "|---|---|"
+    (written,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(written, ast.ClassDef)
+    for member, text in pairwise((*written.body, ast.Pass())):
+        match member, text:
+            case ast.Assign(targets=[ast.Name(name)]), ast.Expr(ast.Constant(str(said))):
+                yield f"| `{kind[name].value}` | {' '.join(said.split())} |"
+            case ast.Assign(), _:
+                raise SystemExit(f"{kind.__name__}: say below line {member.lineno} of the class what it means")
 
 
 def tables(module: ModuleType) -> Iterator[tuple[str, Mapping[Any, Mapping[Any, Any]]]]:

@@ -1,4 +1,17 @@
-"""The states of a job, its data and an offer, as tables. Code only applies them (`base/states.py`)."""
+"""The states of a job, its data and an offer, as tables. Code applies them by `base/states.py`, and nothing else.
+
+What the tables cover: which state follows from which event. `Ledger` alone changes the columns `state` and `data` of a
+job, `Offers` alone the column `state` of an offer; what an event means that has no arrow is said there: nothing.
+
+What they do not cover, since no state changes with it:
+
+- A job that is being killed: it stays `running` with the reason in `killed`, until its process is gone. Should it have
+  completed by then, it has completed.
+- A process. Whether there is one, and how it has ended, the keeper knows (`keeper/records.py`); a job is `running` from
+  the commit before its process starts (`begun`) until the runner has read its end.
+- A job that is declined when it comes, given back or forgotten: it has no row, or none any more.
+- What an offer keeps free: `reserves`, `ready` and `waiting` count its places.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,53 +21,76 @@ class JobState(StrEnum):
     """States of a job."""
 
     PENDING = "pending"
+    """Accepted, and not all of its inputs are there; it holds no slot."""
     QUEUED = "queued"
+    """All of its inputs are there: it begins when a slot is free and it is its manager's turn."""
     RUNNING = "running"
+    """It holds a slot: its process is about to start, runs, or has ended and its outputs are being read."""
     COMPLETED = "completed"
+    """Its process has ended well, and its outputs are kept."""
     FAILED = "failed"
+    """It has ended without outputs, for a reason of its own."""
     KILLED = "killed"
+    """It has ended without outputs, since somebody wanted it to."""
 
 
 class JobEvent(StrEnum):
     """What happens to a job."""
 
     DATA_READY = "DATA_READY"
+    """Its manager has sent all inputs (`JobDataReady`), and they fit the job type."""
     DATA_REFUSED = "DATA_REFUSED"
+    """Its manager has sent all inputs, and they do not fit, or the job type is gone: it is declined for good."""
     SLOT_GIVEN = "SLOT_GIVEN"
+    """The agent gives it a slot, and will start its process after the commit."""
     START_REFUSED = "START_REFUSED"
+    """It would get a slot, but its job type is gone, or has changed so that the inputs do not fit any more."""
     JOB_COMPLETED = "JOB_COMPLETED"
+    """The runner says that its process has ended well, with outputs that fit."""
     JOB_FAILED = "JOB_FAILED"
+    """The runner says that it could not start, ended otherwise, took too long, or has no outputs that fit."""
     JOB_KILLED = "JOB_KILLED"
+    """Its manager (`JobKill`) or the owner (API) has ended it: said at once before it runs, or else by the runner."""
 
 
-class Data(StrEnum):
+class DataState(StrEnum):
     """States of a job's inputs."""
 
     AWAITING = "awaiting"
+    """The inputs that are known are there, others do not exist yet."""
     DELIVERED = "delivered"
+    """All are there."""
 
 
 class DataEvent(StrEnum):
     """What happens to a job's inputs."""
 
     INPUTS_COME = "INPUTS_COME"
+    """Its manager has sent all of them (`JobDataReady`), and they fit."""
 
 
-class Offer(StrEnum):
-    """States of an offer."""
+class OfferState(StrEnum):
+    """States of an offer, as the agent that made it sees it."""
 
     OPEN = "open"
+    """It is on its way, or waits for its answer; no other is made to this manager for this job type."""
     ACCEPTED = "accepted"
+    """Jobs have come for it."""
     REJECTED = "rejected"
+    """The manager has nothing for it."""
     EXPIRED = "expired"
+    """No answer has come in time, and its places are free."""
 
 
 class OfferEvent(StrEnum):
     """What happens to an offer; an answer may come after its time."""
 
     JOBS_CAME = "JOBS_CAME"
+    """The manager has sent the last jobs for it (`OfferAccept`), one at least."""
     NOTHING_CAME = "NOTHING_CAME"
+    """The manager has nothing for it (`OfferReject`), or could not handle it."""
     TIME_OVER = "TIME_OVER"
+    """The agent notes that `valid_for` is over."""
 
 
 S, E = JobState, JobEvent
@@ -68,18 +104,18 @@ JOB: Mapping[JobState, Mapping[JobEvent, JobState]] = {
     S.KILLED: {},
 }
 
-DATA: Mapping[Data, Mapping[DataEvent, Data]] = {
-    Data.AWAITING: {DataEvent.INPUTS_COME: Data.DELIVERED},
-    Data.DELIVERED: {},
+DATA: Mapping[DataState, Mapping[DataEvent, DataState]] = {
+    DataState.AWAITING: {DataEvent.INPUTS_COME: DataState.DELIVERED},
+    DataState.DELIVERED: {},
 }
 
-OFFER: Mapping[Offer, Mapping[OfferEvent, Offer]] = {
-    Offer.OPEN: {
-        OfferEvent.JOBS_CAME: Offer.ACCEPTED,
-        OfferEvent.NOTHING_CAME: Offer.REJECTED,
-        OfferEvent.TIME_OVER: Offer.EXPIRED,
+OFFER: Mapping[OfferState, Mapping[OfferEvent, OfferState]] = {
+    OfferState.OPEN: {
+        OfferEvent.JOBS_CAME: OfferState.ACCEPTED,
+        OfferEvent.NOTHING_CAME: OfferState.REJECTED,
+        OfferEvent.TIME_OVER: OfferState.EXPIRED,
     },
-    Offer.EXPIRED: {OfferEvent.JOBS_CAME: Offer.ACCEPTED, OfferEvent.NOTHING_CAME: Offer.REJECTED},
-    Offer.ACCEPTED: {},
-    Offer.REJECTED: {},
+    OfferState.EXPIRED: {OfferEvent.JOBS_CAME: OfferState.ACCEPTED, OfferEvent.NOTHING_CAME: OfferState.REJECTED},
+    OfferState.ACCEPTED: {},
+    OfferState.REJECTED: {},
 }

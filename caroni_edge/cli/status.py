@@ -9,13 +9,16 @@ import click
 
 from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._api_client import Api, manager_api, table, whole_workflow
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 
 
 @click.command(epilog="Example: caroni-edge status w1")
 @click.argument("workflow", required=False)
 @click.option(
-    "--status", "state", type=click.Choice([status.value for status in Workflow]), help="Only workflows in this state."
+    "--status",
+    "state",
+    type=click.Choice([status.value for status in WorkflowState]),
+    help="Only workflows in this state.",
 )
 @click.option("--template", help="Only workflows of this template.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")

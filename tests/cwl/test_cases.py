@@ -17,7 +17,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.factory import Callable, Factory, WorkflowStatus
 
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.templates.library import load_template
 from caroni_edge.manager.templates.plan import Plan
 from tests.cwl.work import JobFailed, do
@@ -77,7 +77,7 @@ def by_engine(plan: Plan, inputs: dict[str, Any]) -> Any:
     bench.presence(types=plan.job_types)
     bench.start(plan.template, inputs=inputs)
     for _ in range(ROUNDS):
-        if bench.workflow_state() in {Workflow.COMPLETED, Workflow.FAILED}:
+        if bench.workflow_state() in {WorkflowState.COMPLETED, WorkflowState.FAILED}:
             break
         for job_type in sorted(plan.job_types):
             for job in bench.place_all("a1", job_type, ready=10) if bench.is_ready(job_type) else []:
@@ -88,7 +88,7 @@ def by_engine(plan: Plan, inputs: dict[str, Any]) -> Any:
         bench.advance(0.1)
     else:
         raise AssertionError(f"the workflow is {bench.workflow_state()}, and nothing goes on")
-    return bench.outputs() if bench.workflow_state() is Workflow.COMPLETED else FAILED
+    return bench.outputs() if bench.workflow_state() is WorkflowState.COMPLETED else FAILED
 
 
 @pytest.mark.parametrize(("name", "inputs", "completes"), RUNS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
-from caroni_edge.agent.lifecycle import JobEvent, JobState, Offer
+from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.room import look
@@ -44,7 +44,7 @@ class _Room:
     """Places for the jobs of one message: first those that its offer has reserved, then what else is free."""
 
     def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
-        is_open = row is not None and row.state is Offer.OPEN
+        is_open = row is not None and row.state is OfferState.OPEN
         self._row = row if is_open else None
         self._offered = _Places(row.ready, row.waiting) if row is not None and is_open else _Places()
         self._look_for_free = look_for_free

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from caroni_edge.agent.lifecycle import DATA, JOB, Data, DataEvent, JobEvent, JobState
+from caroni_edge.agent.lifecycle import DATA, JOB, DataEvent, DataState, JobEvent, JobState
 from caroni_edge.agent.processes.outcome import (
     STDERR_LIMIT_BYTES,
     Completed,
@@ -75,7 +75,7 @@ class Ledger:
             attempt=placed.attempt,
             priority=placed.priority,
             state=JobState.QUEUED if placed.data_ready else JobState.PENDING,
-            data=Data.DELIVERED if placed.data_ready else Data.AWAITING,
+            data=DataState.DELIVERED if placed.data_ready else DataState.AWAITING,
             serial=self._store.facts.next_serial(),
             begun=False,
             killed=None,

@@ -1,6 +1,6 @@
 """What this agent has heard of managers by their notices: which are there, and what each demands."""
 
-from caroni_edge.agent.lifecycle import Offer
+from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import DemandRow
@@ -48,8 +48,8 @@ class Heard:
         if before and (before.serial == request.serial or before.offer_due > at.now):
             return before.offer_due
         if request.spread <= 0 or self._store.offers.state(topic.manager, topic.job_type) in {
-            Offer.OPEN,
-            Offer.ACCEPTED,
+            OfferState.OPEN,
+            OfferState.ACCEPTED,
         }:
             return at.now
         return at.now + request.spread * self._chance.random()

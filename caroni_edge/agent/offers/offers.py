@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-from caroni_edge.agent.lifecycle import OFFER, Offer, OfferEvent
+from caroni_edge.agent.lifecycle import OFFER, OfferEvent, OfferState
 from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
 from caroni_edge.agent.offers.room import Kind, Room, look
 from caroni_edge.agent.offers.shares import Claim, Shares, distribute
@@ -122,7 +122,7 @@ class Offers:
         else:
             left = (0, 0)
             wait_s, again_due = row.wait_s, row.again_due
-            if row.state is Offer.OPEN:
+            if row.state is OfferState.OPEN:
                 wait_s, again_due = AGAIN.after(row.wait_s), at.now + row.wait_s
         closed = row._replace(state=state, left_ready=left[0], left_waiting=left[1], wait_s=wait_s, again_due=again_due)
         self._store.offers.save(closed)
@@ -219,7 +219,7 @@ class Offers:
         row = OfferRow(
             *candidate.kind,
             offer=self._chance.new_id(),
-            state=Offer.OPEN,
+            state=OfferState.OPEN,
             serial=demand.serial,
             ready=ready,
             waiting=waiting,
@@ -263,7 +263,7 @@ def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     ready, waiting = min(demand.ready, here), min(demand.waiting, here)
     if demand.last_serial != demand.serial or demand.again_due is None:
         return ready, waiting
-    if demand.last_state == Offer.EXPIRED and demand.online == 0 and demand.heard == demand.last_heard:
+    if demand.last_state == OfferState.EXPIRED and demand.online == 0 and demand.heard == demand.last_heard:
         # It is away, and the last offer waits for it in the outbox: a week of such offers would help nobody.
         return 0, 0
     if now >= demand.again_due:

@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-from caroni_edge.agent.lifecycle import Data, JobState
+from caroni_edge.agent.lifecycle import DataState, JobState
 
 
 class JobSummary(TypedDict):
@@ -16,7 +16,7 @@ class JobSummary(TypedDict):
     job_type: str
     priority: int
     status: JobState
-    data: Data
+    data: DataState
     received: str
     started: str | None
     ended: str | None

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from caroni_edge.agent.lifecycle import JOB, Data, JobState
+from caroni_edge.agent.lifecycle import JOB, DataState, JobState
 from caroni_edge.agent.pages.shapes import Drain, JobPage, JobSummary, JobView
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.storage.paging import NEWEST, read_page
@@ -98,7 +98,7 @@ def _summary(row: sqlite3.Row) -> JobSummary:
         job_type=row["job_type"],
         priority=row["priority"],
         status=status,
-        data=Data(row["data"]),
+        data=DataState(row["data"]),
         received=rfc3339(row["received"]),
         started=rfc3339(row["started"]),
         ended=rfc3339(row["ended"]),

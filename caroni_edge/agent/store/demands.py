@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from caroni_edge.agent.lifecycle import Offer
+from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.storage.rows import Rows, columns, parameters
 
 
@@ -40,7 +40,7 @@ class ToOffer(NamedTuple):
     waiting: int
     others: int
     priority: int
-    last_state: Offer | None
+    last_state: OfferState | None
     last_serial: int | None
     last_taken: int | None
     left_ready: int | None

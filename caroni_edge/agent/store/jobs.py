@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from caroni_edge.agent.lifecycle import Data, JobState
+from caroni_edge.agent.lifecycle import DataState, JobState
 from caroni_edge.storage.rows import Rows, columns
 
 
@@ -28,7 +28,7 @@ class JobRow(NamedTuple):
     attempt: int
     priority: int
     state: JobState
-    data: Data
+    data: DataState
     serial: int
     begun: bool
     killed: str | None

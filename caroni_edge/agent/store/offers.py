@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from caroni_edge.agent.lifecycle import Offer
+from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.storage.rows import Rows, columns, parameters
 
 
@@ -26,7 +26,7 @@ class OfferRow(NamedTuple):
     manager: str
     job_type: str
     offer: str
-    state: Offer
+    state: OfferState
     serial: int
     ready: int
     waiting: int
@@ -66,9 +66,9 @@ class OfferRows(Rows):
 
     STATE = "SELECT state FROM offers WHERE manager = :manager AND job_type = :job_type"
 
-    def state(self, manager: str, job_type: str) -> Offer | None:
+    def state(self, manager: str, job_type: str) -> OfferState | None:
         """Return the state of the last offer to a manager for a job type."""
-        return self._one(Offer, self.STATE, manager=manager, job_type=job_type)
+        return self._one(OfferState, self.STATE, manager=manager, job_type=job_type)
 
     RUN_OUT = f"""
         SELECT {columns(OfferRow)} FROM offers WHERE state = 'open' AND valid_until <= :now

@@ -9,7 +9,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.lifecycle import STEP, Step, StepEvent
+from caroni_edge.manager.lifecycle import STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.protocol.messages import JobDataReady, JobKill
@@ -65,7 +65,7 @@ class Orders:
         ids = {"step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("the job was not taken; asking anew", extra={"action": "job_taken_back", **ids})
 
-    def withdraw(self, step: StepRow, job: JobRow, status: Step, reason: str) -> None:
+    def withdraw(self, step: StepRow, job: JobRow, status: StepState, reason: str) -> None:
         """Take the present job of a step back, which goes to `status`.
 
         Nobody here knows whether it has begun meanwhile, once its data was sent: then its number stays its own, and

@@ -9,7 +9,7 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
-from caroni_edge.manager.lifecycle import OFFER, STEP, Offer, OfferEvent, StepEvent
+from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.offers import OfferRow
 from caroni_edge.manager.store.unplaced import UnplacedStep
@@ -125,7 +125,7 @@ class Placing:
         self._context.outbox.put(offer.agent, OfferReject(offer=offer.offer))
 
     def _apply(self, offer: OfferRow, event: OfferEvent) -> None:
-        status = require(OFFER, Offer.RECEIVED, event, offer=offer.offer)
+        status = require(OFFER, OfferState.RECEIVED, event, offer=offer.offer)
         self._store.offers.delete(offer.offer)
         log.debug("offer %s", status, extra={"action": f"offer_{status}", "peer": offer.agent, "offer": offer.offer})
 

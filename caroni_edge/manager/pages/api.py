@@ -13,7 +13,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Refe
 from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AttemptView,
@@ -124,7 +124,7 @@ class WorkflowsController(Controller):
     def list_workflows(
         self,
         manager: NamedDependency[ManagerApi],
-        status: FromQuery[Workflow | None] = None,
+        status: FromQuery[WorkflowState | None] = None,
         template: FromQuery[str | None] = None,
         limit: Limit = 100,
         after: AfterNumber = None,
@@ -171,7 +171,7 @@ class WorkflowsController(Controller):
         self,
         manager: NamedDependency[ManagerApi],
         workflow: FromPath[str],
-        status: FromQuery[Step | None] = None,
+        status: FromQuery[StepState | None] = None,
         limit: Limit = 100,
         after: AfterName = "",
     ) -> StepPage:
@@ -212,7 +212,7 @@ def _log(
 ) -> Response[Any]:
     """Return what has arrived of the log of an attempt, and ask its agent for more."""
     if attempt is None:
-        over = step["status"] in (Step.COMPLETED, Step.FAILED, Step.CANCELLED)
+        over = step["status"] in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
         return log_answer(b"", 0, "complete" if over else "coming")
     data, is_end = views.log(attempt["job"])
     if is_end or len(data) >= LOG_LIMIT_BYTES:

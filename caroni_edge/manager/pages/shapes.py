@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 
 
 class AttemptView(TypedDict):
@@ -39,7 +39,7 @@ class StepView(TypedDict):
         waiting_for: The steps whose outputs it has not got yet.
     """
 
-    status: Step
+    status: StepState
     job_type: str | None
     parts: PartsView | None
     agents: list[str] | None
@@ -55,7 +55,7 @@ class WorkflowSummary(TypedDict):
 
     id: str
     template: str
-    status: Workflow
+    status: WorkflowState
     priority: int
     created: str
     ended: str | None

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.dates import rfc3339
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AgentTypeView,
@@ -111,7 +111,9 @@ class ManagerViews:
 
     # Workflows
 
-    def workflows(self, status: Workflow | None, template: str | None, limit: int, after: int | None) -> WorkflowPage:
+    def workflows(
+        self, status: WorkflowState | None, template: str | None, limit: int, after: int | None
+    ) -> WorkflowPage:
         """Return a page of workflows, newest first."""
         sql = {
             (False, False): WORKFLOWS,
@@ -147,7 +149,7 @@ class ManagerViews:
 
     # Steps
 
-    def steps(self, workflow: Row, status: Step | None, limit: int, after: str) -> StepPage:
+    def steps(self, workflow: Row, status: StepState | None, limit: int, after: str) -> StepPage:
         """Return a page of a workflow's steps, by name."""
         sql = STEPS_OF_STATUS if status else STEPS
         given = {"workflow": workflow["seq"], "status": status, "after": after}
@@ -157,7 +159,7 @@ class ManagerViews:
         steps = {row["path"]: _step(row, waiting[row["path"]], attempts.get(row["id"], [])) for row in rows}
         return StepPage(steps=steps, next=following)
 
-    def steps_that_tell(self, workflow: Row, statuses: Iterable[Step], limit: int) -> list[Row]:
+    def steps_that_tell(self, workflow: Row, statuses: Iterable[StepState], limit: int) -> list[Row]:
         """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
         facts = (workflow["seq"], as_text(sorted(statuses)), limit)
         return self.conn.execute(STEPS_THAT_TELL, facts).fetchall()
@@ -187,7 +189,7 @@ class ManagerViews:
         }
         there = self.statuses(workflow, {name for names in sources.values() for name in names})
         for path, names in sources.items():
-            found[path] = [name for name in names if there.get(name) != Step.COMPLETED]
+            found[path] = [name for name in names if there.get(name) != StepState.COMPLETED]
         return found
 
     def statuses(self, workflow: Row, paths: Iterable[str]) -> dict[str, str]:
@@ -229,7 +231,7 @@ class ManagerViews:
 
     def count_workflows(self) -> Mapping[str, float]:
         """Count the workflows in each state."""
-        none: dict[str, float] = dict.fromkeys(Workflow, 0)
+        none: dict[str, float] = dict.fromkeys(WorkflowState, 0)
         return none | dict(map(tuple, self.conn.execute(COUNT_WORKFLOWS)))
 
     def count_unplaced(self) -> Mapping[str, float]:
@@ -250,7 +252,7 @@ def _summary(row: Row) -> WorkflowSummary:
     return WorkflowSummary(
         id=row["id"],
         template=row["template"],
-        status=Workflow(row["status"]),
+        status=WorkflowState(row["status"]),
         priority=row["priority"],
         created=rfc3339(row["created"]),
         ended=rfc3339(row["ended"]),
@@ -262,7 +264,7 @@ def _summary(row: Row) -> WorkflowSummary:
 
 def _step(row: Row, waiting_for: list[str], attempts: list[AttemptView]) -> StepView:
     return StepView(
-        status=Step(row["status"]),
+        status=StepState(row["status"]),
         job_type=row["job_type"] or None,
         parts=None if row["parts"] is None else _parts(row),
         agents=msgspec.json.decode(row["agents"]) if row["agents"] else None,
@@ -284,7 +286,7 @@ def _agent_of(step: Row, attempts: list[AttemptView]) -> str | None:
     for each in attempts:
         if each["status"] == "completed" or each["job"] == step["job"]:
             return each["agent"]
-    return attempts[-1]["agent"] if attempts and step["status"] == Step.FAILED else None
+    return attempts[-1]["agent"] if attempts and step["status"] == StepState.FAILED else None
 
 
 def _attempt(row: Row) -> AttemptView:

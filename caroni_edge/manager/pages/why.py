@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.dates import rfc3339
-from caroni_edge.manager.lifecycle import ENDED, STEP, Step, Workflow
+from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews, Row
 
@@ -60,26 +60,26 @@ class Explainer:
     # Workflows
 
     def _of_workflow(self, row: Row) -> Iterator[Reason]:
-        status, ended = Workflow(row["status"]), rfc3339(row["ended"])
+        status, ended = WorkflowState(row["status"]), rfc3339(row["ended"])
         match status:
-            case Workflow.COMPLETED:
+            case WorkflowState.COMPLETED:
                 yield _reason("completed", f"all its steps were completed at {ended}", ended=ended)
                 return
-            case Workflow.CANCELLED:
+            case WorkflowState.CANCELLED:
                 yield _reason("cancelled", f"somebody cancelled it at {ended}", ended=ended)
                 return
-            case Workflow.FAILED:
+            case WorkflowState.FAILED:
                 yield _reason("failed", f"it failed at {ended}: {row['reason']}", ended=ended, reason=row["reason"])
             case _:
                 yield from self._of_us()
-        if status is Workflow.STALLED:
+        if status is WorkflowState.STALLED:
             yield _reason("stalled", f"it is stalled: {row['reason']}", reason=row["reason"])
-        asked = (Step.FAILED,) if status is Workflow.FAILED else _UNFINISHED
+        asked = (StepState.FAILED,) if status is WorkflowState.FAILED else _UNFINISHED
         steps = self._views.steps_that_tell(row, asked, STEPS_EXPLAINED + 1)
         yield from self._of_steps(row, steps[:STEPS_EXPLAINED])
         if len(steps) > STEPS_EXPLAINED:
             yield _reason("more", f"more steps than these {STEPS_EXPLAINED} have not ended", shown=STEPS_EXPLAINED)
-        if status is Workflow.FAILED:
+        if status is WorkflowState.FAILED:
             yield _reason("retry", f"`caroni-edge retry {row['id']}` gives what failed fresh attempts")
 
     def _of_us(self) -> Iterator[Reason]:
@@ -94,7 +94,7 @@ class Explainer:
         statuses = self._views.statuses(row, {name for names in waiting.values() for name in names})
         attempts = self._views.attempts(step["id"] for step in steps)
         for step in steps:
-            for_data = {name: statuses.get(name, Step.CREATED.value) for name in waiting[step["path"]]}
+            for_data = {name: statuses.get(name, StepState.CREATED.value) for name in waiting[step["path"]]}
             for reason in self._of_step(row, step, for_data, attempts.get(step["id"], [])):
                 yield Reason(
                     condition=reason["condition"],
@@ -103,30 +103,30 @@ class Explainer:
                 )
 
     def _of_step(self, row: Row, step: Row, for_data: dict[str, str], attempts: list[AttemptView]) -> Iterator[Reason]:
-        if for_data and step["status"] not in (Step.COMPLETED, Step.CANCELLED):
+        if for_data and step["status"] not in (StepState.COMPLETED, StepState.CANCELLED):
             named = _names(f"{name} ({status})" for name, status in for_data.items())
             yield _reason("waits_for_data", f"waits for the outputs of {named}", steps=for_data)
         present = next((each for each in attempts if each["job"] == step["job"]), None)
-        match Step(step["status"]):
-            case Step.CREATED if step["late"] and row["status"] not in ENDED:
+        match StepState(step["status"]):
+            case StepState.CREATED if step["late"] and row["status"] not in ENDED:
                 if step["gate"] is not None:
                     yield self._of_gate(step["gate"])
-            case Step.CREATED:
+            case StepState.CREATED:
                 yield _reason("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
-            case Step.FULFILLING:
+            case StepState.FULFILLING:
                 yield from self._of_unplaced(row, step, attempts, is_ready=not for_data)
-            case Step.RUNNING if step["parts"] is not None:
+            case StepState.RUNNING if step["parts"] is not None:
                 yield _of_parts(step, goes_on=row["status"] not in ENDED)
-            case Step.FULFILLED | Step.RUNNING if present is not None:
+            case StepState.FULFILLED | StepState.RUNNING if present is not None:
                 yield from self._of_placed(step, present)
-            case Step.FAILED:
+            case StepState.FAILED:
                 yield _failed(step, attempts)
-            case Step.COMPLETED if step["reason"]:
+            case StepState.COMPLETED if step["reason"]:
                 yield _reason("skipped", f"was {step['reason']}", reason=step["reason"])
-            case Step.COMPLETED:
+            case StepState.COMPLETED:
                 done = next((each for each in attempts if each["status"] == "completed"), None)
                 yield _reason("completed", f"was completed{_by(done)}", **_facts(done))
-            case Step.CANCELLED:
+            case StepState.CANCELLED:
                 yield _reason("cancelled", "was cancelled with its workflow")
 
     def _of_gate(self, gate: int) -> Reason:
@@ -137,7 +137,7 @@ class Explainer:
 
     def _of_placed(self, step: Row, attempt: AttemptView) -> Iterator[Reason]:
         agent, number, facts = attempt["agent"], attempt["attempt"], _facts(attempt)
-        is_running = step["status"] == Step.RUNNING
+        is_running = step["status"] == StepState.RUNNING
         is_online, seen = self._views.seen(agent)
         if not is_online:
             since = f" since {seen}" if seen else ""

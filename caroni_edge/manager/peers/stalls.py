@@ -8,7 +8,7 @@ import msgspec
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.lifecycle import WORKFLOW, Workflow, WorkflowEvent
+from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.values.json import as_text
 
@@ -96,7 +96,7 @@ class Stalls:
                 log.warning("workflow stalled: %s", reason, extra=ids)
 
     def _unstall(self) -> None:
-        for seq in self._store.workflows.served(Workflow.STALLED):
+        for seq in self._store.workflows.served(WorkflowState.STALLED):
             row = self._store.workflows.by_seq(seq)
             if self._engine.apply(row, WorkflowEvent.SERVED_AGAIN):
                 log.info("workflow goes on", extra={"action": "workflow_unstalled", "workflow": row.id})

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from caroni_edge.manager.lifecycle import Step
+from caroni_edge.manager.lifecycle import StepState
 
 _FIELDS = (
     "id", "workflow", "path", "name", "job_type", "status", "priority", "missing", "inputs", "job", "attempt", "tries",
@@ -97,7 +97,7 @@ class StepRow:
     path: str
     name: str
     job_type: str
-    status: Step
+    status: StepState
     priority: int
     deps_left: int
     inputs: str
@@ -151,7 +151,7 @@ class Steps:
         """Return the steps of a workflow in one of these states (a JSON list), in the plan's order."""
         return [row_of(found) for found in self._conn.execute(OF_WORKFLOW, (workflow, states_json))]
 
-    def set_status(self, step: int, status: Step) -> None:
+    def set_status(self, step: int, status: StepState) -> None:
         """Note a state."""
         self._conn.execute(SET_STATUS, (status, step))
 
@@ -165,11 +165,11 @@ class Steps:
         """Keep what a step is given."""
         self._conn.execute(SET_INPUTS, (inputs, step))
 
-    def begin_job(self, step: int, status: Step, inputs: str, agents: str | None) -> None:
+    def begin_job(self, step: int, status: StepState, inputs: str, agents: str | None) -> None:
         """A step waits no longer: agents are asked for it."""
         self._conn.execute(BEGIN_JOB, (status, inputs, agents, step))
 
-    def begin_parts(self, step: int, status: Step, inputs: str, parts: int, made: int) -> None:
+    def begin_parts(self, step: int, status: StepState, inputs: str, parts: int, made: int) -> None:
         """A step waits no longer: it has so many parts, of which so many have been made."""
         self._conn.execute(BEGIN_PARTS, (status, inputs, parts, parts, made, step))
 
@@ -214,27 +214,27 @@ class Steps:
 
     # Attempts
 
-    def place(self, placed: Iterable[tuple[Step, str, int, int]]) -> None:
+    def place(self, placed: Iterable[tuple[StepState, str, int, int]]) -> None:
         """Note new attempts: status, job, attempt, step."""
         self._conn.executemany(PLACE, placed)
 
-    def leave(self, step: int, status: Step) -> None:
+    def leave(self, step: int, status: StepState) -> None:
         """The present attempt is not the present one any more; its number stays its own."""
         self._conn.execute(LEAVE, (status, step))
 
-    def take_back(self, step: int, status: Step, retry_due: float | None = None) -> None:
+    def take_back(self, step: int, status: StepState, retry_due: float | None = None) -> None:
         """The present attempt never was: its number is free again."""
         self._conn.execute(TAKE_BACK, (status, retry_due, step))
 
-    def again(self, step: int, status: Step, *, retry_due: float | None, held: str | None, reason: str) -> None:
+    def again(self, step: int, status: StepState, *, retry_due: float | None, held: str | None, reason: str) -> None:
         """An attempt is used up; ask anew at `retry_due`, or (held) when somebody says so."""
         self._conn.execute(AGAIN, (status, retry_due, held, reason, step))
 
-    def fail(self, step: int, status: Step, *, tries: int, reason: str) -> None:
+    def fail(self, step: int, status: StepState, *, tries: int, reason: str) -> None:
         """The step has failed, after so many attempts used up."""
         self._conn.execute(FAIL, (status, tries, reason, step))
 
-    def complete(self, step: int, status: Step, job: str | None, outputs: str, reason: str | None = None) -> None:
+    def complete(self, step: int, status: StepState, job: str | None, outputs: str, reason: str | None = None) -> None:
         """Keep the result of a step, the attempt that it came from, and why there is none."""
         self._conn.execute(COMPLETE, (status, job, outputs, reason, step))
 
@@ -253,15 +253,15 @@ class Steps:
 
     # All of a workflow at once; they return the job types whose demand changes with it
 
-    def demand(self, workflow: int, status: Step, states_json: str) -> set[str]:
+    def demand(self, workflow: int, status: StepState, states_json: str) -> set[str]:
         """Ask agents, with fresh attempts, for the steps in these states (a JSON list) that wait for nothing else."""
         return _job_types(self._conn.execute(DEMAND, (status, workflow, states_json)))
 
-    def look_at_again(self, workflow: int, status: Step) -> None:
+    def look_at_again(self, workflow: int, status: StepState) -> None:
         """Let the steps that could not begin be as they were before."""
         self._conn.execute(LOOK_AT_AGAIN, (status, workflow))
 
-    def go_on(self, workflow: int, status: Step) -> list[int]:
+    def go_on(self, workflow: int, status: StepState) -> list[int]:
         """Let the steps go on whose parts completed to no good result; return them."""
         return [step for (step,) in self._conn.execute(GO_ON, (status, workflow))]
 
@@ -273,7 +273,7 @@ class Steps:
         """Give the steps that are held fresh attempts."""
         return _job_types(self._conn.execute(RELEASE, (workflow,)))
 
-    def stop(self, workflow: int, status: Step, states_json: str) -> set[str]:
+    def stop(self, workflow: int, status: StepState, states_json: str) -> set[str]:
         """Stop the steps in these states (a JSON list): agents are not asked for them any more."""
         return _job_types(self._conn.execute(STOP, (status, workflow, states_json)))
 
@@ -281,7 +281,7 @@ class Steps:
 def row_of(found: Sequence[object]) -> StepRow:
     """Return a step from `COLUMNS`."""
     facts = list(found)
-    facts[_STATUS] = Step(str(facts[_STATUS]))
+    facts[_STATUS] = StepState(str(facts[_STATUS]))
     return StepRow(*facts)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 
 COLUMNS = "seq, id, template, plan, content, status, priority, inputs, reply_to, steps_left"
 
@@ -70,7 +70,7 @@ class WorkflowRow:
     template: str
     plan: str
     content: str
-    status: Workflow
+    status: WorkflowState
     priority: int
     inputs: str
     reply_to: str | None
@@ -106,12 +106,12 @@ class Workflows:
             raise LookupError(f"no workflow has the number {seq}")
         return row
 
-    def set_status(self, seq: int, status: Workflow, reason: str | None = None) -> None:
+    def set_status(self, seq: int, status: WorkflowState, reason: str | None = None) -> None:
         """Note a state that is not the end, and why."""
         self._conn.execute(SET_STATUS, (status, reason, seq))
 
     def set_ended(
-        self, seq: int, status: Workflow, reason: str | None, outputs: str | None, date: float | None
+        self, seq: int, status: WorkflowState, reason: str | None, outputs: str | None, date: float | None
     ) -> None:
         """Note the end, or (`date` None) that it goes on."""
         self._conn.execute(SET_ENDED, (status, reason, outputs, date, seq))
@@ -130,7 +130,7 @@ class Workflows:
         body: bytes | None = self._conn.execute(LAST_EVENT, (seq,)).fetchone()[0]
         return body
 
-    def of_jobs(self, agent: str, jobs_json: str, status: Workflow) -> list[int]:
+    def of_jobs(self, agent: str, jobs_json: str, status: WorkflowState) -> list[int]:
         """Return the workflows with this status that have one of these jobs (a JSON list) at an agent."""
         return [seq for (seq,) in self._conn.execute(OF_JOBS, (jobs_json, agent, status))]
 
@@ -142,7 +142,7 @@ class Workflows:
         """Return those with an unplaced step of a job type that only these agents (a JSON list) may take."""
         return [seq for (seq,) in self._conn.execute(WAITING_FOR, (job_type, agents, states_json))]
 
-    def served(self, status: Workflow) -> list[int]:
+    def served(self, status: WorkflowState) -> list[int]:
         """Return the workflows with this status of which no unplaced step has a job type that nobody serves."""
         return [seq for (seq,) in self._conn.execute(SERVED, (status,))]
 
@@ -194,5 +194,5 @@ def _row(found: Sequence[object] | None) -> WorkflowRow | None:
     if found is None:
         return None
     facts = list(found)
-    facts[5] = Workflow(str(facts[5]))
+    facts[5] = WorkflowState(str(facts[5]))
     return WorkflowRow(*facts)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.moment import Moment
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
@@ -104,7 +104,7 @@ class Triggers:
             template=plan.template,
             plan=plan_hash,
             content=content,
-            status=Workflow.CREATED,
+            status=WorkflowState.CREATED,
             priority=trigger.priority,
             inputs=as_text(inputs),
             reply_to=trigger.reply_to,

@@ -16,7 +16,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, Workflow, WorkflowEvent
+from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
@@ -41,7 +41,7 @@ class Attempts:
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
         """An agent has jobs of ours: their workflows run."""
         jobs = as_text(message.jobs)
-        for seq in self._store.workflows.of_jobs(agent, jobs, Workflow.INITIALIZING):
+        for seq in self._store.workflows.of_jobs(agent, jobs, WorkflowState.INITIALIZING):
             self._engine.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:

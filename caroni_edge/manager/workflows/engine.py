@@ -18,7 +18,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, Step, StepEvent, Workflow, WorkflowEvent
+from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepEvent, StepState, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
@@ -89,7 +89,7 @@ class Engine:
         """Keep the result of a job, let it flow, and end the workflow when it was the last."""
         propagation = Propagation(row, self.plan(row.plan), at)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
-        if step.status is Step.FULFILLING:
+        if step.status is StepState.FULFILLING:
             self._context.dirty_job_types.add(step.job_type)
         self._follow(propagation, [Done(step, kept, job)])
 
@@ -162,7 +162,7 @@ class Engine:
         for step_id in sorted(self._context.growing)[:GROWTHS_AT_ONCE]:
             step = self._store.steps.by_id(step_id)
             row = self._store.workflows.by_seq(step.workflow)
-            if row.status in ENDED or step.status is not Step.RUNNING:
+            if row.status in ENDED or step.status is not StepState.RUNNING:
                 self._context.growing.discard(step_id)
                 continue
             propagation = Propagation(row, self.plan(row.plan), at)
@@ -173,7 +173,9 @@ class Engine:
         if row.status not in ENDED:
             for index in _INDEX.finditer(path):
                 step, named_index = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
-                while step and step.parts and step.status is Step.RUNNING and step.made <= named_index < step.parts:
+                while (
+                    step and step.parts and step.status is StepState.RUNNING and step.made <= named_index < step.parts
+                ):
                     propagation = Propagation(row, self.plan(row.plan), at)
                     self._follow(propagation, self._instances.grow(propagation, step, is_forced=True))
                     step = self._store.steps.by_id(step.id)
@@ -245,7 +247,7 @@ class Engine:
         if (job := self._orders.present(step)) and not job.data_sent:
             self._orders.withdraw(step, job, status, reason)
         self._store.steps.fail(step.id, status, tries=tries, reason=reason)
-        if step.status is not Step.CREATED and step.job_type:
+        if step.status is not StepState.CREATED and step.job_type:
             self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.failed", row, step.path, at.date, status=status, reason=reason, **facts)
         self._fail(row, f"step {step.path}: {reason}", at)
@@ -254,11 +256,11 @@ class Engine:
         if not self._end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
         aside = _state_after(StepEvent.SET_ASIDE)
-        for step in self._store.steps.of_workflow(row.seq, as_text([Step.FULFILLED])):
+        for step in self._store.steps.of_workflow(row.seq, as_text([StepState.FULFILLED])):
             job = self._orders.present(step)
             if job is not None and not job.begun:
                 self._orders.withdraw(step, job, aside, "the workflow has failed")
-        self._context.dirty_job_types |= self._store.steps.stop(row.seq, aside, as_text([Step.FULFILLING]))
+        self._context.dirty_job_types |= self._store.steps.stop(row.seq, aside, as_text([StepState.FULFILLING]))
 
     def set_aside(self, step: StepRow) -> None:
         """A step of a failed workflow has no job any more, and waits for `retry`."""
@@ -329,7 +331,7 @@ class Engine:
         facts = {"status": status, "reason": reason, "outputs": outputs}
         body = self._context.events.workflow(kind, row, at.date, **facts)  # type: ignore[arg-type]
         self._store.workflows.set_last_event(row.seq, body)
-        level = logging.INFO if status is Workflow.COMPLETED else logging.WARNING
+        level = logging.INFO if status is WorkflowState.COMPLETED else logging.WARNING
         ids = {"action": f"workflow_{status}", "workflow": row.id}
         log.log(level, "workflow %s%s", status, f": {reason}" if reason else "", extra=ids)
         return True
@@ -348,7 +350,7 @@ def _states_before(event: StepEvent) -> str:
     return as_text([state for state, arrows in STEP.items() if event in arrows])
 
 
-def _state_after(event: StepEvent) -> Step:
+def _state_after(event: StepEvent) -> StepState:
     """Return the state that `event` leads to, which is the same from all."""
     (state,) = {arrows[event] for arrows in STEP.values() if event in arrows}
     return state

@@ -14,7 +14,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, Step, StepEvent
+from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
@@ -125,7 +125,7 @@ class Instances:
                 path=path,
                 name=name,
                 job_type=step.job_type if not step.scatter else "",
-                status=require(STEP, Step.CREATED, StepEvent.DEMANDED) if asked_ahead else Step.CREATED,
+                status=require(STEP, StepState.CREATED, StepEvent.DEMANDED) if asked_ahead else StepState.CREATED,
                 priority=propagation.row.priority,
                 deps_left=deps_left,
                 inputs=as_text(known),
@@ -172,7 +172,7 @@ class Instances:
             return []
         if plan_step.workflow:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
-        if step.status is Step.CREATED:
+        if step.status is StepState.CREATED:
             status = require(STEP, step.status, StepEvent.DEMANDED, workflow=propagation.row.id, step=step.path)
             step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
             self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
@@ -228,7 +228,7 @@ class Instances:
                 path=f"{step.path}[{scatter_index}]",
                 name=step.name,
                 job_type=plan_step.job_type,
-                status=Step.CREATED,
+                status=StepState.CREATED,
                 priority=step.priority,
                 deps_left=0,
                 inputs=as_text(given),

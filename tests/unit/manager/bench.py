@@ -13,7 +13,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.context import Context, ManagerSettings
 from caroni_edge.manager.events import EventWriter
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Template, Templates
@@ -359,18 +359,18 @@ class Bench:
         )
         return row
 
-    def state(self, path: str, workflow: str = "w1") -> Step:
+    def state(self, path: str, workflow: str = "w1") -> StepState:
         """Return the state of a step."""
-        return Step(self.step(path, workflow)["status"])
+        return StepState(self.step(path, workflow)["status"])
 
     def workflow(self, workflow: str = "w1") -> dict[str, Any]:
         """Return the row of a workflow."""
         (row,) = self.rows("SELECT * FROM workflows WHERE id = ?", workflow)
         return row
 
-    def workflow_state(self, workflow: str = "w1") -> Workflow:
+    def workflow_state(self, workflow: str = "w1") -> WorkflowState:
         """Return the state of a workflow."""
-        return Workflow(self.workflow(workflow)["status"])
+        return WorkflowState(self.workflow(workflow)["status"])
 
     def outputs(self, workflow: str = "w1") -> Any:
         """Return the outputs of a workflow."""

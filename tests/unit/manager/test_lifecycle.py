@@ -12,12 +12,12 @@ from caroni_edge.manager.lifecycle import (
     OFFER,
     STEP,
     WORKFLOW,
-    Offer,
     OfferEvent,
-    Step,
+    OfferState,
     StepEvent,
-    Workflow,
+    StepState,
     WorkflowEvent,
+    WorkflowState,
 )
 from caroni_edge.manager.offers import placing
 from caroni_edge.manager.peers import reconcile
@@ -26,9 +26,9 @@ from caroni_edge.protocol.messages import JobDecline
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 TABLES: list[tuple[Any, Any, Any]] = [
-    (WORKFLOW, Workflow, WorkflowEvent),
-    (STEP, Step, StepEvent),
-    (OFFER, Offer, OfferEvent),
+    (WORKFLOW, WorkflowState, WorkflowEvent),
+    (STEP, StepState, StepEvent),
+    (OFFER, OfferState, OfferEvent),
 ]
 
 
@@ -51,8 +51,8 @@ def test_each_state_can_be_reached(table: Any, all_states: Any, events: Any) -> 
 
 
 def test_only_a_failed_workflow_that_has_ended_goes_on() -> None:
-    assert {state for state in ENDED if WORKFLOW[state]} == {Workflow.FAILED}
-    assert {state for state, row in STEP.items() if not row} == {Step.COMPLETED, Step.CANCELLED}
+    assert {state for state in ENDED if WORKFLOW[state]} == {WorkflowState.FAILED}
+    assert {state for state, row in STEP.items() if not row} == {StepState.COMPLETED, StepState.CANCELLED}
 
 
 # What the code meets

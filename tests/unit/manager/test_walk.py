@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.manager.lifecycle import ENDED, Workflow
+from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -302,7 +302,7 @@ class Walk:
     def open(self) -> list[str]:
         """Return what has not ended: workflows (a held step waits for somebody), and jobs."""
         rows = self.bench.rows("SELECT id, status FROM workflows")
-        going = [row["id"] for row in rows if Workflow(row["status"]) not in ENDED]
+        going = [row["id"] for row in rows if WorkflowState(row["status"]) not in ENDED]
         return going + [row["job"] for row in self.bench.rows("SELECT job FROM jobs WHERE open")]
 
     def problems(self) -> list[str]:

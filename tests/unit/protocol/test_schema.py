@@ -10,7 +10,7 @@ import pytest
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.events import EventWriter
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.messages import Frame, LinkMessage
@@ -77,7 +77,7 @@ def test_what_is_no_message_is_refused(name: str, broken: dict[str, Any]) -> Non
 def test_the_events_of_a_manager_are_as_published() -> None:
     database = memory_database("managers")
     writer = EventWriter(events := Events(database.conn, SeededChance(1)), Topics("caroni", "managers", "m1"))
-    row = WorkflowRow(1, "w1", "t", "hash", "hash", Workflow.RUNNING, 4, "{}", "elsewhere", 0)
+    row = WorkflowRow(1, "w1", "t", "hash", "hash", WorkflowState.RUNNING, 4, "{}", "elsewhere", 0)
     writer.workflow("caroni.workflow.completed", row, 1e9, status="completed", outputs={"out": [1]})
     writer.workflow("caroni.workflow.completed", row, 1e9, status="completed", outputs={"out": "x" * 200_000})
     writer.step("caroni.step.failed", row, "a/b", 1e9, job=JOB, agent="a1", attempt=5, status="failed", reason="no")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, Data, JobState, Offer
+from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, DataState, JobState, OfferState
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRows
@@ -70,7 +70,11 @@ def test_the_numbers_are_kept_with_each_change() -> None:
 
 
 def test_every_state_is_reached_and_the_last_ones_are_ends() -> None:
-    for table, states, first in ((JOB, JobState, "pending"), (DATA, Data, "awaiting"), (OFFER, Offer, "open")):
+    for table, states, first in (
+        (JOB, JobState, "pending"),
+        (DATA, DataState, "awaiting"),
+        (OFFER, OfferState, "open"),
+    ):
         assert set(table) == set(states)
         reached = {first, *(state for arrows in table.values() for state in arrows.values())}
         assert reached == set(states)

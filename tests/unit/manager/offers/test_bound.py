@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Plan
 from caroni_edge.protocol.messages import OfferReject
 from tests.unit.manager.bench import Bench, given, out
@@ -50,7 +50,7 @@ def test_a_bound_step_goes_to_its_agent_alone_and_the_demand_says_so() -> None:
 def test_what_names_no_agent_fails_the_step(ship: Any) -> None:
     bench = Bench(SHIP)
     bench.start("ship", inputs={"text": "a", "ship": ship} if ship is not None else {"text": "a", "ship": [None]})
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert "$(inputs.ship)" in bench.workflow()["reason"]
 
 
@@ -101,11 +101,11 @@ def test_a_workflow_is_stalled_while_its_agent_is_not_there() -> None:
     bench.presence("a1")
     bench.start("ship", inputs={"text": "a", "ship": ["a7", "a9"]})
     bench.advance(75)
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
     assert "a7 or a9" in bench.workflow()["reason"]
     bench.presence("a9")
     bench.advance(11)
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 def test_others_are_served_while_a_bound_step_waits() -> None:
@@ -165,8 +165,8 @@ def test_limits_hold_after_retry() -> None:
     one, two = bench.place_all(ready=10)
     bench.fail(one.job)
     bench.complete(two.job, out="B")
-    assert bench.workflow_state() is Workflow.FAILED
-    assert bench.state("s[2]") is Step.CREATED
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert bench.state("s[2]") is StepState.CREATED
     bench.retry()
     jobs = bench.place_all(ready=10)
     assert {job.step for job in jobs} == {"s[0]", "s[2]"}

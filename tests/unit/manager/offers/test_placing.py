@@ -4,7 +4,7 @@ import pytest
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
-from caroni_edge.manager.lifecycle import OFFER, Offer, OfferEvent, Step
+from caroni_edge.manager.lifecycle import OFFER, OfferEvent, OfferState, StepState
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode_message
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -206,7 +206,7 @@ def test_what_was_rolled_back_is_said_again(bench: Bench) -> None:
     bench.notices.take()
     bench.settle()
     assert bench.demands() == first
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
     assert bench.place()
 
 
@@ -302,7 +302,7 @@ def test_an_offer_whose_time_is_over_gets_no_answer(bench: Bench) -> None:
     bench.answer(query, agent="a2")
     bench.outbox.nothing_else()
     assert bench.rows("SELECT * FROM offers") == []
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
 
 
 def test_offers_from_before_a_restart_are_forgotten(bench: Bench) -> None:
@@ -314,7 +314,9 @@ def test_offers_from_before_a_restart_are_forgotten(bench: Bench) -> None:
 
 
 def test_every_event_of_an_offer_is_in_the_table() -> None:
-    assert {advance(OFFER, Offer.RECEIVED, event) for event in OfferEvent} == set(Offer) - {Offer.RECEIVED}
+    assert {advance(OFFER, OfferState.RECEIVED, event) for event in OfferEvent} == set(OfferState) - {
+        OfferState.RECEIVED
+    }
 
 
 # Offers wait for a reconciliation

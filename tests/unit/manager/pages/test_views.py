@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from caroni_edge.agent.pages import views as agent_views
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages import views
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations import Role
@@ -45,14 +45,14 @@ def test_workflows_are_filtered_by_status_and_template(bench: ManagerBench) -> N
     bench.service.call(lambda at: bench.reactor.cancel("cancelled", at))
     with bench.views() as look:
 
-        def found(status: Workflow | None, template: str | None) -> list[str]:
+        def found(status: WorkflowState | None, template: str | None) -> list[str]:
             return [each["id"] for each in look.workflows(status, template, 10, None)["workflows"]]
 
         assert found(None, None) == ["going", "cancelled", "simple"]
-        assert found(Workflow.INITIALIZING, None) == ["going", "simple"]
+        assert found(WorkflowState.INITIALIZING, None) == ["going", "simple"]
         assert found(None, "diamond") == ["going", "cancelled"]
-        assert found(Workflow.CANCELLED, "diamond") == ["cancelled"]
-        assert found(Workflow.CANCELLED, "test_simple") == []
+        assert found(WorkflowState.CANCELLED, "diamond") == ["cancelled"]
+        assert found(WorkflowState.CANCELLED, "test_simple") == []
 
 
 def test_a_workflow_that_has_begun_shows_its_steps_and_what_they_wait_for(bench: ManagerBench) -> None:
@@ -63,7 +63,7 @@ def test_a_workflow_that_has_begun_shows_its_steps_and_what_they_wait_for(bench:
         found = look.workflow("w1")
     assert found is not None
     assert (found["status"], found["template"], found["inputs"]) == (
-        Workflow.INITIALIZING,
+        WorkflowState.INITIALIZING,
         "test_simple",
         {"message": "caronirocks"},
     )
@@ -74,7 +74,7 @@ def test_a_workflow_that_has_begun_shows_its_steps_and_what_they_wait_for(bench:
     assert found["steps"]["prepend"]["waiting_for"] == ["upper"]
     assert found["steps"]["prepend"]["attempts"] == []
     assert dict(found["steps"]["upper"]) == {
-        "status": Step.FULFILLED,
+        "status": StepState.FULFILLED,
         "job_type": "foojob0",
         "parts": None,
         "agents": None,
@@ -119,7 +119,7 @@ def test_attempts_are_in_order_with_how_each_ended(bench: ManagerBench) -> None:
     ]
     assert step["attempts"][0]["stderr"] == "no such file"
     assert step["attempts"][2]["ended"] == "1970-01-01T00:00:02.500Z"
-    assert (step["status"], step["agent"], step["outputs"]) == (Step.COMPLETED, "a1", {"jobout": "X"})
+    assert (step["status"], step["agent"], step["outputs"]) == (StepState.COMPLETED, "a1", {"jobout": "X"})
     assert found["steps"]["prepend"]["waiting_for"] == []
 
 
@@ -133,7 +133,7 @@ def test_a_step_between_two_attempts_has_no_agent_and_a_failed_one_has_its_last(
         assert found is not None
         assert found["steps"]["upper"]["agent"] == ("a1" if attempt == 5 else None)
     assert found is not None
-    assert found["status"] is Workflow.FAILED
+    assert found["status"] is WorkflowState.FAILED
     assert "its exit status was 3" in (found["reason"] or "")
 
 
@@ -148,8 +148,8 @@ def test_steps_beyond_the_first_thousand_come_by_page(bench: ManagerBench, monke
         assert (list(found["steps"]), found["steps_next"]) == (["count", "report"], "report")
         rest = look.steps(row, None, 100, found["steps_next"] or "")
         assert (list(rest["steps"]), rest["next"]) == (["tidy", "upper"], None)
-        assert list(look.steps(row, Step.FULFILLING, 1, "count")["steps"]) == ["report"]
-        assert look.steps(row, Step.COMPLETED, 100, "") == {"steps": {}, "next": None}
+        assert list(look.steps(row, StepState.FULFILLING, 1, "count")["steps"]) == ["report"]
+        assert look.steps(row, StepState.COMPLETED, 100, "") == {"steps": {}, "next": None}
 
 
 def test_what_is_not_there_is_none(bench: ManagerBench) -> None:
@@ -209,8 +209,8 @@ def test_numbers(bench: ManagerBench) -> None:
     bench.trigger(workflow="w2")
     bench.place("a1", "foojob0")
     with bench.views() as look:
-        assert look.count_workflows()[Workflow.INITIALIZING] == 2
-        assert set(look.count_workflows()) == set(Workflow)
+        assert look.count_workflows()[WorkflowState.INITIALIZING] == 2
+        assert set(look.count_workflows()) == set(WorkflowState)
         assert look.count_unplaced() == {"foojob0": 1, "foojob1": 2, "foojob2": 2}
         assert look.count_open_jobs() == {"queued": 1}
         assert look.count_agents() == {"online": 1, "offline": 1}
@@ -237,8 +237,8 @@ def test_the_numbers_of_workflows_follow_each_change(tmp_path: Path) -> None:
 def ended_and_begun(look: views.ManagerViews) -> tuple[float, float, float]:
     """Return how many workflows have failed, how many were cancelled, and how many go on."""
     counts = look.count_workflows()
-    going_on = sum(counts.values()) - counts[Workflow.FAILED] - counts[Workflow.CANCELLED]
-    return counts[Workflow.FAILED], counts[Workflow.CANCELLED], going_on
+    going_on = sum(counts.values()) - counts[WorkflowState.FAILED] - counts[WorkflowState.CANCELLED]
+    return counts[WorkflowState.FAILED], counts[WorkflowState.CANCELLED], going_on
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.messages import JobKill
 from caroni_edge.protocol.topics import PresenceOf
@@ -20,25 +20,25 @@ def bench() -> Bench:
 def test_a_workflow_that_nobody_serves_stalls_and_goes_on(bench: Bench) -> None:
     bench.start("one")
     bench.advance(59.9)
-    assert bench.workflow_state() is Workflow.INITIALIZING
+    assert bench.workflow_state() is WorkflowState.INITIALIZING
     bench.advance(0.2)
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
     assert bench.workflow()["reason"] == "no agent that is online takes jobs of the type upper"
     bench.advance(600)
     bench.presence("a1")
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
     assert bench.workflow()["reason"] is None
     bench.complete(bench.place())
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 def test_a_workflow_stays_stalled_while_another_of_its_types_is_not_served(bench: Bench) -> None:
     bench.start("pair")
     bench.advance(61)
     bench.presence("a1", types=["upper"])
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
     bench.presence("a2", types=["lower"])
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 def test_a_workflow_stalls_when_the_last_agent_goes(bench: Bench) -> None:
@@ -49,9 +49,9 @@ def test_a_workflow_stalls_when_the_last_agent_goes(bench: Bench) -> None:
     bench.complete(bench.place())
     bench.presence("a1", online=False)
     bench.advance(600)
-    assert bench.workflow_state() is Workflow.STALLED, "the last step wants an agent for upper already"
+    assert bench.workflow_state() is WorkflowState.STALLED, "the last step wants an agent for upper already"
     bench.presence("a1")
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 @pytest.mark.parametrize("refuses", [{"*": "drained"}, {"m1": "not served"}])
@@ -59,9 +59,9 @@ def test_who_refuses_does_not_serve(bench: Bench, refuses: dict[str, str]) -> No
     bench.presence("a1", refuses=refuses)
     bench.start("one")
     bench.advance(61)
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
     bench.presence("a1", refuses={"another": "manager", "upper": "it fails always, so it gets one place a minute"})
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 def test_what_is_placed_does_not_stall(bench: Bench) -> None:
@@ -70,7 +70,7 @@ def test_what_is_placed_does_not_stall(bench: Bench) -> None:
     bench.run(bench.place())
     bench.presence("a1", online=False)
     bench.advance(3600)
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 def test_an_offer_lets_a_stalled_workflow_go_on_whoever_it_comes_from(bench: Bench) -> None:
@@ -78,19 +78,19 @@ def test_an_offer_lets_a_stalled_workflow_go_on_whoever_it_comes_from(bench: Ben
     bench.start("one")
     bench.advance(61)
     bench.place("unseen")
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 def test_a_stalled_workflow_can_be_cancelled_and_others_stall_later(bench: Bench) -> None:
     bench.start("one", "w1")
     bench.advance(61)
     bench.cancel("w1")
-    assert bench.workflow_state("w1") is Workflow.CANCELLED
+    assert bench.workflow_state("w1") is WorkflowState.CANCELLED
     bench.start("one", "w2")
     bench.advance(59)
-    assert bench.workflow_state("w2") is Workflow.INITIALIZING
+    assert bench.workflow_state("w2") is WorkflowState.INITIALIZING
     bench.advance(2)
-    assert bench.workflow_state("w2") is Workflow.STALLED
+    assert bench.workflow_state("w2") is WorkflowState.STALLED
 
 
 def test_a_workflow_that_joins_stalled_ones_stalls_too(bench: Bench) -> None:
@@ -98,7 +98,7 @@ def test_a_workflow_that_joins_stalled_ones_stalls_too(bench: Bench) -> None:
     bench.advance(61)
     bench.start("one", "w2")
     bench.advance(61)
-    assert bench.workflow_state("w2") is Workflow.STALLED
+    assert bench.workflow_state("w2") is WorkflowState.STALLED
 
 
 def test_durations_begin_anew_at_a_start(bench: Bench) -> None:
@@ -107,9 +107,9 @@ def test_durations_begin_anew_at_a_start(bench: Bench) -> None:
     bench.now = 5.0  # another boot of the host: another clock
     bench.restart()
     bench.advance(59)
-    assert bench.workflow_state() is Workflow.INITIALIZING
+    assert bench.workflow_state() is WorkflowState.INITIALIZING
     bench.advance(2)
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
 
 
 def test_a_delay_that_ran_before_a_start_is_over(bench: Bench) -> None:
@@ -127,9 +127,9 @@ def test_what_a_rollback_took_back_stalls_in_the_next_batch(bench: Bench) -> Non
     bench.start("one")
     bench.now += 61
     bench.call(lambda _at: None, commit=False)
-    assert bench.workflow_state() is Workflow.INITIALIZING
+    assert bench.workflow_state() is WorkflowState.INITIALIZING
     bench.settle()
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
 
 
 def test_stalling_looks_at_what_a_reload_says(bench: Bench) -> None:
@@ -137,7 +137,7 @@ def test_stalling_looks_at_what_a_reload_says(bench: Bench) -> None:
     bench.advance(10)
     bench.set(stalled_after_s=5.0)
     bench.advance(0)
-    assert bench.workflow_state() is Workflow.STALLED
+    assert bench.workflow_state() is WorkflowState.STALLED
 
 
 # Presence
@@ -195,10 +195,10 @@ def test_a_silent_agent_loses_its_jobs_to_new_attempts(bench: Bench) -> None:
     bench.run(lost)
     bench.silent["a1"] = 86399.0
     bench.advance(60)
-    assert bench.state("a") is Step.RUNNING
+    assert bench.state("a") is StepState.RUNNING
     bench.silent["a1"] = 86400.0
     bench.advance(61)
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
     assert (bench.job(lost)["lost"], bench.job(lost)["open"]) == (1, 1)
     assert "silent" in bench.take_event("caroni.step.retried")["data"]["reason"]
     second = bench.place("a2")
@@ -239,7 +239,7 @@ def test_a_lost_attempt_may_win_before_another_is_placed(bench: Bench) -> None:
     bench.silent["a1"] = 1e6
     bench.advance(61)
     bench.complete(lost)
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     bench.advance(1)
     assert bench.demands()["upper"] is None
     assert bench.step("a")["retry_due"] is None
@@ -275,7 +275,7 @@ def test_what_may_not_be_repeated_is_held_when_its_agent_is_lost(bench: Bench) -
     bench.advance(61)
     assert bench.step("a")["held"]
     bench.complete(lost)
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     assert bench.step("a")["held"] is None
 
 
@@ -286,13 +286,13 @@ def test_a_lost_attempt_counts_as_used_up() -> None:
     lost = bench.place()
     bench.silent["a1"] = 1e6
     bench.advance(61)
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     bench.outbox.nothing_else()
     bench.complete(lost, out="late")
-    assert bench.state("a") is Step.COMPLETED, "its result is kept"
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.state("a") is StepState.COMPLETED, "its result is kept"
+    assert bench.workflow_state() is WorkflowState.FAILED
     bench.retry()
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     assert bench.outputs() == {"result": "late"}
 
 
@@ -303,10 +303,10 @@ def test_never_is_never() -> None:
     bench.run(bench.place())
     bench.silent["a1"] = 1e12
     bench.advance(3600)
-    assert bench.state("a") is Step.RUNNING
+    assert bench.state("a") is StepState.RUNNING
     bench.set(lost_after_s=60.0)
     bench.advance(0)
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
 
 
 def test_silence_is_noticed_soon_when_it_counts_soon() -> None:
@@ -316,7 +316,7 @@ def test_silence_is_noticed_soon_when_it_counts_soon() -> None:
     bench.run(bench.place())
     bench.silent["a1"] = 3.0
     bench.advance(1)
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
 
 
 # Forget
@@ -346,7 +346,7 @@ def test_types_of_many_workflows_are_looked_at_by_index() -> None:
     bench.presence("a1", types=["type0"])
     bench.advance(61)
     assert [bench.workflow_state(f"w{number}") for number in range(3)] == [
-        Workflow.INITIALIZING,
-        Workflow.STALLED,
-        Workflow.STALLED,
+        WorkflowState.INITIALIZING,
+        WorkflowState.STALLED,
+        WorkflowState.STALLED,
     ]

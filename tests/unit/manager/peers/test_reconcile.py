@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobHere,
@@ -79,7 +79,7 @@ def test_an_older_answer_changes_nothing(bench: Bench) -> None:
     bench.answer(JobsWanted(wanted="neverasked"))
     assert bench.dump() == before
     bench.answer(new)
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
     bench.answer(new)
     bench.outbox.nothing_else()
 
@@ -103,7 +103,7 @@ def test_a_job_that_never_arrived_uses_up_no_attempt(bench: Bench) -> None:
     bench.place()
     bench.answer(bench.reset())
     assert bench.jobs() == []
-    assert (bench.state("a"), bench.step("a")["tries"]) == (Step.FULFILLING, 0)
+    assert (bench.state("a"), bench.step("a")["tries"]) == (StepState.FULFILLING, 0)
     assert place(bench).attempt == 1
 
 
@@ -121,7 +121,13 @@ def test_the_states_of_named_jobs_are_taken(bench: Bench) -> None:
     ]
     bench.answer(query, *sorted(said, key=lambda here: here.job))
     states = [bench.state("a", placed.workflow) for placed in jobs]
-    assert states == [Step.FULFILLED, Step.RUNNING, Step.COMPLETED, Step.FULFILLING, Step.FULFILLING]
+    assert states == [
+        StepState.FULFILLED,
+        StepState.RUNNING,
+        StepState.COMPLETED,
+        StepState.FULFILLING,
+        StepState.FULFILLING,
+    ]
     row = bench.job(jobs[3].job)
     assert (row["exit_code"], row["stderr"], row["reason"]) == (7, "oh", "exit status 7")
     bench.outbox.nothing_else()
@@ -183,7 +189,7 @@ def test_an_agent_that_was_restored_gets_the_data_of_a_job_that_has_begun_again(
     assert bench.outbox.take(JobDataReady) == JobDataReady(job=ahead.job, inputs={"text": "X"})
     bench.outbox.nothing_else()
     bench.complete(ahead.job, out="x")
-    assert bench.state("b") is Step.COMPLETED
+    assert bench.state("b") is StepState.COMPLETED
 
 
 def test_a_pending_job_whose_data_does_not_exist_yet_goes_on_waiting(bench: Bench) -> None:
@@ -224,7 +230,7 @@ def test_a_begun_job_that_its_agent_forgot_has_failed_whatever_its_database_is_c
     bench.answer(bench.reset())
     assert bench.job(job)["status"] == "failed"
     assert bench.step("a")["tries"] == 1
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
 
 
 def test_an_older_state_of_a_restored_agent_is_its_present_one(bench: Bench) -> None:
@@ -234,7 +240,7 @@ def test_an_older_state_of_a_restored_agent_is_its_present_one(bench: Bench) -> 
     bench.answer(bench.reset(), bench.here(placed.job, "queued", placed, serial=20))
     assert bench.job(placed.job)["serial"] == 20
     bench.status(placed.job, "completed", serial=21, outputs={"out": "X"})
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 def test_ranges_are_judged_one_by_one(bench: Bench) -> None:
@@ -284,7 +290,7 @@ def test_known_has_no_gap_after_a_reset(bench: Bench) -> None:
     assert again.known == 10
     done = bench.here(lost.job, "completed", lost, serial=20, outputs={"out": "X"})
     bench.answer(again, done)
-    assert bench.workflow_state("w1") is Workflow.COMPLETED
+    assert bench.workflow_state("w1") is WorkflowState.COMPLETED
     assert bench.reset().known == 20
 
 
@@ -300,7 +306,7 @@ def test_known_does_not_grow_by_a_part_of_an_answer(bench: Bench) -> None:
         bench.here(jobs[1].job, "completed", jobs[1], serial=80, outputs={"out": "X"}),
     ]
     bench.answer(again, *said)
-    assert bench.state("a", jobs[1].workflow) is Step.COMPLETED
+    assert bench.state("a", jobs[1].workflow) is StepState.COMPLETED
     assert bench.reset().known == 90
 
 
@@ -312,7 +318,7 @@ def lost_workflow(bench: Bench) -> str:
     bench.start("one")
     placed = place(bench)
     bench.call(lambda _at: bench.store.jobs.delete(placed.job))
-    bench.call(lambda _at: bench.store.steps.take_back(bench.step("a")["id"], Step.FULFILLING))
+    bench.call(lambda _at: bench.store.steps.take_back(bench.step("a")["id"], StepState.FULFILLING))
     return placed.job
 
 
@@ -326,7 +332,7 @@ def test_a_job_that_we_forgot_is_adopted(bench: Bench, status: str) -> None:
     assert bench.step("a")["attempt"] == 3
     if status != "completed":
         bench.complete(job)
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     bench.outbox.nothing_else()
 
 
@@ -344,7 +350,7 @@ def test_a_job_for_something_else_is_killed(bench: Bench, facts: dict[str, Any])
     job = lost_workflow(bench)
     bench.answer(bench.reset(), bench.here(job, "running", **{"inputs_hash": HASH, **facts}))
     assert bench.outbox.take(JobKill).job == job
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
     bench.outbox.nothing_else()
 
 
@@ -375,7 +381,7 @@ def test_an_attempt_that_has_not_begun_makes_way_for_one_that_has(bench: Bench) 
     present = bench.place("a2")
     bench.answer(bench.reset("a1"), bench.here("forgotten0", "running", begun=True, inputs_hash=HASH))
     assert bench.outbox.take(JobKill, "a2").job == present
-    assert (bench.step("a")["job"], bench.state("a")) == ("forgotten0", Step.RUNNING)
+    assert (bench.step("a")["job"], bench.state("a")) == ("forgotten0", StepState.RUNNING)
     bench.complete("forgotten0", "a1", out="adopted")
     assert bench.outbox.take(JobKill, "a2").job == present
     assert bench.outputs() == {"result": "adopted"}
@@ -432,7 +438,7 @@ def test_a_job_of_another_agent_is_not_taken_from_it(bench: Bench) -> None:
     placed = place(bench, "a2")
     bench.run(placed.job, "a2")
     bench.answer(bench.reset("a1"), bench.here(placed.job, "completed", placed, outputs={"out": "X"}))
-    assert bench.state("a") is Step.RUNNING
+    assert bench.state("a") is StepState.RUNNING
     bench.answer(bench.reset("a1"), bench.here(placed.job, "running", placed))
     assert bench.outbox.take(JobKill, "a1").job == placed.job
     assert bench.job(placed.job)["open"] == 1
@@ -509,6 +515,6 @@ def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
     query = bench.reset()
     told: dict[str, Any] = {"step": "s[1100]", "inputs_hash": hash_of({"text": "v1100"})}
     bench.answer(query, bench.here("adopted0001", "running", **told))
-    assert bench.state("s[1100]") is Step.RUNNING
+    assert bench.state("s[1100]") is StepState.RUNNING
     bench.complete("adopted0001", out="done")
-    assert bench.state("s[1100]") is Step.COMPLETED
+    assert bench.state("s[1100]") is StepState.COMPLETED

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.documents.documents import Problem
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.malformed import RIGHT
 from caroni_edge.manager.triggers.triggers import Refused
@@ -367,4 +367,4 @@ def test_a_command_tells_whether_the_workflow_is_new(bench: Bench) -> None:
     asked = Trigger(template="one", inputs={"message": "x"}, id="w1")
     assert bench.call(lambda at: bench.reactor.start_workflow(asked, at)) == ("w1", True)
     assert bench.call(lambda at: bench.reactor.start_workflow(asked, at)) == ("w1", False)
-    assert bench.workflow_state() is Workflow.INITIALIZING
+    assert bench.workflow_state() is WorkflowState.INITIALIZING

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -120,12 +120,12 @@ def test_five_attempts_and_then_the_workflow_has_failed(bench: Bench) -> None:
     bench.start("one")
     for _ in range(4):
         bench.fail(bench.place())
-        assert bench.workflow_state() is Workflow.RUNNING
+        assert bench.workflow_state() is WorkflowState.RUNNING
         bench.advance(60)
     job = bench.place()
     bench.fail(job)
-    assert bench.workflow_state() is Workflow.FAILED
-    assert bench.state("a") is Step.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert bench.state("a") is StepState.FAILED
     assert bench.workflow()["reason"] == "step a: exit status 1"
     assert (bench.step("a")["tries"], bench.step("a")["attempt"]) == (5, 5)
     assert [event["type"] for event in bench.take_events()][-2:] == ["caroni.step.failed", "caroni.workflow.failed"]
@@ -152,18 +152,18 @@ def test_what_has_not_begun_is_taken_back_and_what_runs_may_end() -> None:
     assert [running.step, queued.step, ahead.step] == ["running", "queued", "ahead"]
     bench.run(running.job)
     bench.fail(bench.place())
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert {bench.outbox.take(JobKill).job, bench.outbox.take(JobKill).job} == {queued.job, ahead.job}
     states = {name: bench.state(name) for name in ("bad", "running", "queued", "unplaced", "ahead")}
     assert states == {
-        "bad": Step.FAILED,
-        "running": Step.RUNNING,
-        "queued": Step.CREATED,
-        "unplaced": Step.CREATED,
-        "ahead": Step.CREATED,
+        "bad": StepState.FAILED,
+        "running": StepState.RUNNING,
+        "queued": StepState.CREATED,
+        "unplaced": StepState.CREATED,
+        "ahead": StepState.CREATED,
     }
     bench.complete(running.job, out="kept")
-    assert bench.state("running") is Step.COMPLETED
+    assert bench.state("running") is StepState.COMPLETED
     assert bench.step("ahead")["missing"] == 0
     bench.outbox.nothing_else()
     bench.take_events()
@@ -181,16 +181,16 @@ def test_a_job_taken_back_too_late_keeps_its_number_and_its_result_counts() -> N
     queued = bench.place(job_type="lower")
     bench.fail(bench.place())
     assert bench.outbox.take(JobKill).job == queued
-    assert bench.state("b") is Step.CREATED
+    assert bench.state("b") is StepState.CREATED
     bench.retry()
     (second,) = bench.place_all(job_type="lower")
     assert second.attempt == 2
     bench.complete(queued, out="first")
     assert bench.outbox.take(JobKill).job == second.job
-    assert bench.state("b") is Step.COMPLETED
+    assert bench.state("b") is StepState.COMPLETED
     assert bench.step("b")["job"] == queued
     bench.complete(bench.place(), out="X")
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 def test_a_job_that_was_killed_after_all_closes_quietly() -> None:
@@ -203,7 +203,7 @@ def test_a_job_that_was_killed_after_all_closes_quietly() -> None:
     bench.take_events()
     bench.status(queued, "killed")
     assert bench.job(queued)["open"] == 0
-    assert bench.state("b") is Step.CREATED
+    assert bench.state("b") is StepState.CREATED
     assert bench.take_events() == []
     assert list(bench.reactor.open_peers()) == []
 
@@ -217,11 +217,11 @@ def test_a_failure_in_a_workflow_that_has_failed_is_final_until_retry() -> None:
     bench.fail(bench.place())
     bench.take_events()
     bench.fail(running)
-    assert bench.state("b") is Step.CREATED
+    assert bench.state("b") is StepState.CREATED
     assert bench.step("b")["job"] is None
     assert bench.take_events() == []
     bench.retry()
-    assert {bench.state("a"), bench.state("b")} == {Step.FULFILLING}
+    assert {bench.state("a"), bench.state("b")} == {StepState.FULFILLING}
 
 
 # Retry
@@ -233,16 +233,16 @@ def test_retry_gives_failed_steps_fresh_attempts_under_the_same_plan(bench: Benc
     for _ in range(2):
         bench.fail(bench.place())
         bench.advance(1)
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     bench.retry()
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
     assert bench.workflow()["ended"] is None
     assert (bench.step("a")["tries"], bench.step("a")["attempt"]) == (0, 2)
     bench.fail(bench.place())
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
     bench.advance(1)
     bench.complete(bench.place())
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     assert bench.outputs() == {"result": "X"}
 
 
@@ -271,7 +271,7 @@ def test_retry_lets_what_runs_go_on(bench: Bench) -> None:
     bench.outbox.nothing_else()
     bench.complete(running)
     bench.complete(bench.place())
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 # Declined
@@ -283,7 +283,7 @@ def test_no_room_uses_up_no_attempt(bench: Bench) -> None:
         (placed,) = bench.place_all()
         assert placed.attempt == 1
         bench.send(JobDecline(job=placed.job, reason="no room"))
-        assert bench.state("a") is Step.FULFILLING
+        assert bench.state("a") is StepState.FULFILLING
         assert bench.jobs() == []
         bench.advance(1)
     assert bench.step("a")["tries"] == 0
@@ -309,7 +309,7 @@ def test_data_that_its_agent_declines_uses_up_an_attempt(bench: Bench) -> None:
     bench.complete(first)
     bench.outbox.take(JobDataReady)
     bench.send(JobDecline(job=ahead, reason="does not fit", final=True))
-    assert (bench.step("b")["tries"], bench.state("b")) == (1, Step.FULFILLING)
+    assert (bench.step("b")["tries"], bench.state("b")) == (1, StepState.FULFILLING)
 
 
 def test_an_agent_that_does_not_know_a_begun_job_has_failed_it(bench: Bench) -> None:
@@ -331,13 +331,13 @@ def test_what_may_not_be_repeated_waits_for_somebody_to_say_so(bench: Bench) -> 
     bench.fail(job)
     bench.advance(600)
     assert "may not be repeated" in bench.step("a")["held"]
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
     bench.offer()
     bench.outbox.take(OfferReject)
     bench.retry()
     assert bench.step("a")["held"] is None
     bench.complete(bench.place())
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 def test_what_has_not_begun_may_be_asked_anew_whatever_its_type(bench: Bench) -> None:
@@ -394,9 +394,9 @@ def test_an_acceptance_lets_the_workflow_of_that_agent_run(bench: Bench) -> None
     (_, accept) = bench.outbox.sent.pop()
     jobs = tuple(placed.job for placed in accept.jobs)  # type: ignore[attr-defined]
     bench.send(JobAccepted(jobs=jobs), agent="a2")
-    assert bench.workflow_state() is Workflow.INITIALIZING
+    assert bench.workflow_state() is WorkflowState.INITIALIZING
     bench.send(JobAccepted(jobs=jobs), agent="a1")
-    assert bench.workflow_state() is Workflow.RUNNING
+    assert bench.workflow_state() is WorkflowState.RUNNING
 
 
 def test_killed_by_its_owner_is_a_failed_attempt(bench: Bench) -> None:

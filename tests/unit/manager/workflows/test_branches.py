@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
 from caroni_edge.manager.workflows.instances import GROWTH, UNTAKEN
 from caroni_edge.protocol.messages import JobKill, Placement
@@ -62,8 +62,8 @@ def test_a_scatter_has_an_instance_for_each_item_and_gathers_in_order() -> None:
     for job in reversed(jobs):
         bench.complete(job.job, out=str(job.inputs["text"]).upper())
     assert bench.outputs() == {"result": ["X", "Y", "Z"]}
-    assert bench.workflow_state() is Workflow.COMPLETED
-    assert bench.state("s") is Step.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+    assert bench.state("s") is StepState.COMPLETED
 
 
 def test_a_scatter_over_nothing_gives_an_empty_list() -> None:
@@ -84,7 +84,7 @@ def test_an_instance_that_fails_is_tried_again_alone() -> None:
     (again,) = bench.place_all(ready=10)
     assert (again.step, again.attempt) == ("s[0]", 2)
     bench.complete(again.job)
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_lists_of_a_dotproduct_that_differ_fail_the_step_and_say_so() -> None:
     step = leaf("s", value("a", given("left")), value("b", given("right")), scatter=("a", "b"))
     bench = Bench(flow("pairs", step, result=out("s"), takes={"left": "string[]", "right": "string[]"}))
     bench.start("pairs", inputs={"left": ["a"], "right": ["x", "y"]})
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert "a has 1, b has 2" in bench.workflow()["reason"]
     bench.retry()
-    assert bench.workflow_state() is Workflow.FAILED
-    assert bench.state("s") is Step.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert bench.state("s") is StepState.FAILED
 
 
 def test_a_large_scatter_grows_as_its_instances_are_taken() -> None:
@@ -143,7 +143,7 @@ def test_a_scatter_goes_on_growing_after_a_restart_and_after_an_undone_batch() -
     for row in bench.rows("SELECT job FROM jobs WHERE open"):
         bench.complete(row["job"])
     run_all(bench)
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
 
 
 def test_a_false_condition_skips_a_step_and_what_it_would_give_is_null() -> None:
@@ -168,7 +168,7 @@ def test_a_condition_that_is_no_boolean_fails_the_step() -> None:
     step = leaf("s", value("text", given("text")), when="$(inputs.text)")
     bench = Bench(flow("odd", step, result=out("s"), takes={"text": "string"}))
     bench.start("odd", inputs={"text": "a"})
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert '"a"' in bench.workflow()["reason"]
 
 
@@ -231,7 +231,7 @@ def test_a_failure_deep_inside_fails_the_workflow_and_retry_goes_on_from_there()
     one, two = bench.place_all(ready=10)
     bench.complete(one.job, out="X")
     bench.fail(two.job)
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert bench.workflow()["reason"].startswith("step in[1]/first: ")
     bench.retry()
     placed = run_all(bench)
@@ -260,7 +260,7 @@ def test_the_only_one_of_several_fails_the_workflow() -> None:
     link = Link((given("one"), given("two")), "merge_nested", "the_only_non_null")
     bench = Bench(flow("merge", result=link, takes={"one": "string", "two": "string"}))
     bench.start("merge", inputs={"one": "a", "two": "b"})
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert bench.workflow()["reason"] == "output result: the_only_non_null finds 2 values that are not null"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Step, Workflow
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.protocol.messages import JobDataReady, JobKill, JobStatusUpdate, OfferAccept
 from tests.unit.manager.bench import Bench, given, out, plan, step
@@ -20,21 +20,21 @@ def bench() -> Bench:
 
 def test_a_chain_runs_to_its_end(bench: Bench) -> None:
     bench.start("chain", inputs={"message": "x"})
-    assert bench.workflow_state() is Workflow.INITIALIZING
+    assert bench.workflow_state() is WorkflowState.INITIALIZING
     (placed,) = bench.place_all()
     assert (placed.workflow, placed.step, placed.attempt, placed.data_ready) == ("w1", "a", 1, True)
     assert placed.inputs == {"text": "x"}
-    assert bench.workflow_state() is Workflow.RUNNING
-    assert bench.state("a") is Step.FULFILLED
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    assert bench.state("a") is StepState.FULFILLED
     bench.run(placed.job)
-    assert bench.state("a") is Step.RUNNING
+    assert bench.state("a") is StepState.RUNNING
     bench.complete(placed.job, out="X")
-    assert bench.state("a") is Step.COMPLETED
+    assert bench.state("a") is StepState.COMPLETED
     (second,) = bench.place_all(job_type="lower")
     assert (second.step, second.inputs) == ("b", {"text": "X"})
     bench.complete(second.job, out="x!")
     bench.complete(bench.place("a2"), "a2", out="X!")
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     assert bench.outputs() == {"result": "X!"}
     bench.outbox.nothing_else()
 
@@ -103,7 +103,7 @@ def test_a_job_whose_data_comes_while_its_agent_is_away_is_taken_back_at_once(be
     bench.presence("a2", online=False)
     bench.complete(first, out="X")
     assert bench.outbox.take(JobKill, "a2").job == ahead
-    assert bench.state("b") is Step.FULFILLING
+    assert bench.state("b") is StepState.FULFILLING
     assert bench.step("b")["attempt"] == bench.step("b")["tries"] == 0
     (again,) = bench.place_all("a1", "lower")
     assert (again.attempt, again.inputs) == (1, {"text": "X"})
@@ -205,7 +205,7 @@ def test_outputs_of_a_wrong_type_fail_the_attempt(bench: Bench, outputs: dict[st
     bench.start("one")
     job = bench.place()
     bench.complete(job, **outputs)
-    assert bench.state("a") is Step.FULFILLING
+    assert bench.state("a") is StepState.FULFILLING
     assert bench.job(job)["status"] == "failed"
     assert words in bench.job(job)["reason"]
     assert words in bench.take_event("caroni.step.retried")["data"]["reason"]
@@ -223,10 +223,10 @@ def test_inputs_that_turn_out_wrong_fail_the_workflow_at_once_and_free_the_agent
     bench.start("loose")
     (b, c) = bench.place_all(job_type="lower", waiting=2)
     bench.complete(bench.place(), out="no number")
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert bench.workflow()["reason"].startswith("step b: input number: ")
     assert {bench.outbox.take(JobKill).job, bench.outbox.take(JobKill).job} == {b.job, c.job}
-    assert (bench.state("b"), bench.state("c")) == (Step.FAILED, Step.CREATED)
+    assert (bench.state("b"), bench.state("c")) == (StepState.FAILED, StepState.CREATED)
     assert len(bench.take_events("caroni.workflow.failed")) == 1
     assert [event["data"]["step"] for event in bench.take_events("caroni.step.failed")] == ["b"]
     bench.outbox.nothing_else()
@@ -243,7 +243,7 @@ def test_inputs_that_are_too_large_together_fail_the_workflow() -> None:
     bench.presence()
     bench.start("big", inputs={"one": "x" * 30_000})
     bench.complete(bench.place(), out="y" * 30_000)
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert "its inputs have 600" in bench.workflow()["reason"]
 
 
@@ -256,7 +256,7 @@ def test_inputs_known_from_the_start_are_checked_at_the_start() -> None:
     )
     bench = Bench(wrong)
     bench.start("wrong", inputs={"value": "text"})
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert [event["type"] for event in bench.take_events()] == [
         "caroni.workflow.started",
         "caroni.step.failed",
@@ -272,7 +272,7 @@ def test_inputs_known_from_the_start_are_checked_at_the_start() -> None:
 def test_a_workflow_without_steps_completes_at_once() -> None:
     bench = Bench(plan("empty", outputs={"same": given("message")}))
     bench.start("empty", inputs={"message": "x"})
-    assert bench.workflow_state() is Workflow.COMPLETED
+    assert bench.workflow_state() is WorkflowState.COMPLETED
     assert bench.outputs() == {"same": "x"}
     assert [event["type"] for event in bench.take_events()] == ["caroni.workflow.started", "caroni.workflow.completed"]
 
@@ -284,10 +284,10 @@ def test_a_wrong_output_of_the_workflow_fails_it() -> None:
     bench.presence()
     bench.start("odd")
     bench.complete(bench.place(), out="x")
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
     assert bench.workflow()["reason"].startswith("output n: ")
     bench.retry()
-    assert bench.workflow_state() is Workflow.FAILED
+    assert bench.workflow_state() is WorkflowState.FAILED
 
 
 def test_a_step_that_takes_two_outputs_of_one_step_waits_for_it_once() -> None:
@@ -316,12 +316,12 @@ def test_cancel_kills_what_runs_and_starts_nothing_more(bench: Bench) -> None:
     bench.take_events()
     bench.cancel()
     assert {bench.outbox.take(JobKill).job, bench.outbox.take(JobKill).job} == {left.job, right.job}
-    assert bench.workflow_state() is Workflow.CANCELLED
+    assert bench.workflow_state() is WorkflowState.CANCELLED
     assert [bench.state(name) for name in ("top", "left", "right", "end")] == [
-        Step.COMPLETED,
-        Step.CANCELLED,
-        Step.CANCELLED,
-        Step.CANCELLED,
+        StepState.COMPLETED,
+        StepState.CANCELLED,
+        StepState.CANCELLED,
+        StepState.CANCELLED,
     ]
     assert [event["type"] for event in bench.take_events()] == ["caroni.workflow.cancelled"]
     before = bench.dump()

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 
-from caroni_edge.manager.lifecycle import Workflow
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.protocol.messages import OfferAccept, Placement
 from tests.reference import TYPES, evaluate, expected, join, random_inputs, random_plan
 from tests.unit.manager.bench import Bench
@@ -34,7 +34,10 @@ def test_a_random_workflow_gives_what_recursion_says(seed: int) -> None:
     bench.start("random", inputs=inputs)
     open_jobs = []
     for _ in range(ROUNDS):
-        if bench.workflow_state() is not Workflow.INITIALIZING and bench.workflow_state() is not Workflow.RUNNING:
+        if (
+            bench.workflow_state() is not WorkflowState.INITIALIZING
+            and bench.workflow_state() is not WorkflowState.RUNNING
+        ):
             break
         for job_type in TYPES:
             agent = chance.choice(("a1", "a2"))
@@ -77,7 +80,7 @@ def test_a_workflow_fails_where_a_job_fails_whoever_does_it(seed: int) -> None:
         bench.presence(agent, types=TYPES)
     bench.start("random", inputs=inputs)
     for _ in range(ROUNDS):
-        if bench.workflow_state() in {Workflow.COMPLETED, Workflow.FAILED}:
+        if bench.workflow_state() in {WorkflowState.COMPLETED, WorkflowState.FAILED}:
             break
         for job_type in TYPES:
             for agent, placed in take(bench, chance.choice(("a1", "a2")), job_type, 3):
@@ -89,6 +92,6 @@ def test_a_workflow_fails_where_a_job_fails_whoever_does_it(seed: int) -> None:
     try:
         outputs = evaluate(plan, inputs, job)
     except Broken:
-        assert bench.workflow_state() is Workflow.FAILED
+        assert bench.workflow_state() is WorkflowState.FAILED
     else:
         assert bench.outputs() == outputs
