@@ -24,6 +24,7 @@ from typing import Any
 import yaml
 
 from caroni_edge.base.chance import SystemChance
+from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.transport.base import Arrived, Connected, Event
 from caroni_edge.transport.mqtt import MqttTransport
 
@@ -120,9 +121,8 @@ class Client:
         self.arrived: SimpleQueue[Event] = SimpleQueue()
         chance = SystemChance()
         self._new_id = chance.new_id
-        self._transport = MqttTransport(
-            host="127.0.0.1", port=port, client_id=f"bench-{chance.new_id()}", username="bench", clean_session=True
-        )
+        broker = BrokerConfig.at(BrokerUrl("127.0.0.1", port, tls=False), username="bench")
+        self._transport = MqttTransport(broker, f"bench-{chance.new_id()}", clean_session=True)
         self._transport.start(self.arrived.put)
         opened.callback(self._transport.stop, 2.0)
         while not isinstance(self.arrived.get(timeout=10), Connected):

@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import pytest
 
-from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Transport
+from caroni_edge.config import BrokerConfig, BrokerUrl, Secret
+from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Transport, Will
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.support import free_port, wait_until
 
@@ -51,6 +52,19 @@ def find(program: str, package: str, *, first: str = "") -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{program} is not installed: apt-get install {package}")
     pytest.skip(f"{program} is not installed: apt-get install {package}")
+
+
+def config_of(
+    broker: RunningBroker,
+    *,
+    username: str | None = "u",
+    password: str = "x",
+    tls: bool = False,
+    ca_file: Path | None = None,
+) -> BrokerConfig:
+    """Return how a node reaches a broker."""
+    url = BrokerUrl(broker.host, broker.port, tls)
+    return BrokerConfig.at(url, username=username, password=Secret(password), ca_file=ca_file)
 
 
 class BrokerProcess(ABC):
@@ -162,9 +176,21 @@ class Client:
         self.transport, self.client_id = transport, client_id
 
     @classmethod
-    def of(cls, broker: RunningBroker, client_id: str = "node", **options: Any) -> "Client":
-        facts: Mapping[str, Any] = {"username": "u", "password": "x", "retry_first_s": 0.05, **options}
-        return cls(MqttTransport(host=broker.host, port=broker.port, client_id=client_id, **facts), client_id)
+    def of(
+        cls,
+        broker: RunningBroker,
+        client_id: str = "node",
+        *,
+        will: Will | None = None,
+        clean_session: bool = False,
+        retry_first_s: float = 0.05,
+        **login: Any,
+    ) -> "Client":
+        reached = config_of(broker, **login)
+        transport = MqttTransport(
+            reached, client_id, will=will, clean_session=clean_session, retry_first_s=retry_first_s
+        )
+        return cls(transport, client_id)
 
     def start(self) -> "Client":
         self.transport.start(self.events.append)

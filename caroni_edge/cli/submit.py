@@ -59,23 +59,19 @@ def broker_config(
     """Return how a broker is reached, from what a command line says.
 
     Raises:
-        UsageError: The URL is none.
+        UsageError: The URL is none, or the file holds no password.
     """
-    from caroni_edge.config import BrokerConfig, Secret, broker_url  # noqa: PLC0415
+    from caroni_edge.config import BrokerConfig, broker_url, read_secret  # noqa: PLC0415
 
     try:
         parts = broker_url(url)
     except ValueError as error:
         raise UsageError("--broker", str(error)) from None
-    return BrokerConfig(
-        url=str(parts),
-        host=parts.host,
-        port=parts.port,
-        tls=parts.tls,
-        username=username,
-        password=Secret(password_file.read_text().rstrip("\r\n")) if password_file else None,
-        ca_file=ca_file,
-    )
+    try:
+        password = read_secret(password_file) if password_file else None
+    except ValueError as error:
+        raise UsageError("--password-file", f"{password_file} {error}") from None
+    return BrokerConfig.at(parts, username=username, password=password, ca_file=ca_file)
 
 
 def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int:

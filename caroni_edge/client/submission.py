@@ -53,16 +53,7 @@ class Submission:
         """Prepare; `open` connects. The trigger must have an id."""
         self._topics, self._trigger = topics, trigger
         self._arrived: SimpleQueue[Event] = SimpleQueue()
-        self._transport = MqttTransport(
-            host=broker.host,
-            port=broker.port,
-            client_id=f"{topics.root}-submit-{SystemChance().new_id()}",
-            tls=broker.tls,
-            username=broker.username,
-            password=broker.password.reveal() if broker.password else None,
-            ca_file=broker.ca_file,
-            clean_session=True,
-        )
+        self._transport = MqttTransport(broker, f"{topics.root}-submit-{SystemChance().new_id()}", clean_session=True)
         self._seen: set[str] = set()
         self.is_manager_known = False
 

@@ -13,10 +13,10 @@ from caroni_edge.config.model import (
     LogConfig,
     ManagerConfig,
     NodeConfig,
-    Secret,
     WebConfig,
     WebUser,
 )
+from caroni_edge.config.secret import Secret, read_secret
 from caroni_edge.config.units import duration, size
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "duration",
     "load_agent",
     "load_manager",
+    "read_secret",
     "size",
 ]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.config.broker_url import broker_url
-from caroni_edge.config.model import EVERYBODY, Secret
+from caroni_edge.config.model import EVERYBODY
+from caroni_edge.config.secret import Secret, read_secret
 from caroni_edge.config.units import duration, size
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.values.json import shown
@@ -15,7 +16,6 @@ from caroni_edge.values.json import shown
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd tells a service its credentials (systemd.exec(5), LoadCredential=)."""
 
-MAX_SECRET_BYTES = 4096
 NEVER = "never"
 
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
@@ -105,20 +105,12 @@ def _secret(value: object, _place: Place) -> Secret:
 def _secret_file(value: object, place: Place) -> Secret:
     path = _find_secret(_path(value, place), str(value), place)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SECRET_BYTES + 1)
-        text = data.decode()
+        return read_secret(path)
     except OSError as error:
         beside = f" (nor is it in ${CREDENTIALS})" if place.environ.get(CREDENTIALS) else ""
         raise ValueError(f"cannot read {path}: {error.strerror or error}{beside}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8") from None
-    if len(data) > MAX_SECRET_BYTES:
-        raise ValueError(f"{path} is too large for a secret: at most {MAX_SECRET_BYTES} bytes")
-    line = text.rstrip("\r\n")
-    if not line or "\n" in line:
-        raise ValueError(f"{path} {'has several lines' if line else 'is empty'}: it must hold the secret on one line")
-    return Secret(line)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
 
 
 def _find_secret(path: Path, name: str, place: Place) -> Path:

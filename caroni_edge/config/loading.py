@@ -123,7 +123,7 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
 
 def _broker(values: Values) -> BrokerConfig:
     url = values.pop("url")
-    return BrokerConfig(url=str(url), host=url.host, port=url.port, tls=url.tls, **values)
+    return BrokerConfig.at(url, **values)
 
 
 def _web(values: Values) -> WebConfig:

@@ -5,33 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from caroni_edge.config.broker_url import BrokerUrl
+from caroni_edge.config.secret import Secret
+
 EVERYBODY = "*"
 """The key of `managers` for those that are not named."""
 
 
 _NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is configured, to be told apart
-
-
-class Secret:
-    """A text that must not come into a log: `str` and `repr` hide it, `reveal` does not."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text, to be sent or compared and never to be shown."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(hidden)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +36,26 @@ class BrokerConfig:
     username: str | None = None
     password: Secret | None = None
     ca_file: Path | None = None
+
+    @classmethod
+    def at(
+        cls,
+        url: BrokerUrl,
+        *,
+        username: str | None = None,
+        password: Secret | None = None,
+        ca_file: Path | None = None,
+    ) -> "BrokerConfig":
+        """Return how the broker at this address is reached."""
+        return cls(
+            url=str(url),
+            host=url.host,
+            port=url.port,
+            tls=url.tls,
+            username=username,
+            password=password,
+            ca_file=ca_file,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,16 +44,7 @@ class Probe:
         self.refused: set[str] = set()
         self._published: set[int] = set()
         self._heard: SimpleQueue[Event] = SimpleQueue()
-        self._transport = MqttTransport(
-            host=broker.host,
-            port=broker.port,
-            client_id=client_id,
-            tls=broker.tls,
-            username=broker.username,
-            password=broker.password.reveal() if broker.password else None,
-            ca_file=broker.ca_file,
-            clean_session=clean,
-        )
+        self._transport = MqttTransport(broker, client_id, clean_session=clean)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -57,21 +57,12 @@ def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OP
     database = open_database(config.state_dir / DATABASE, config.role)
     opened.callback(database.close)
     topics = Topics(config.topic_root, config.role, config.id)
-    broker = config.broker
-    transport = MqttTransport(
-        host=broker.host,
-        port=broker.port,
-        client_id=topics.client_id,
-        tls=broker.tls,
-        username=broker.username,
-        password=broker.password.reveal() if broker.password else None,
-        ca_file=broker.ca_file,
-    )
+    transport = MqttTransport(config.broker, topics.client_id)
     host, chance = socket.gethostname(), SystemChance()
     node = Node(Parts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
     transport.will = Will(topics.presence, encode(node.will))
     facts = {"action": "starting", "version": __version__, "pid": os.getpid(), "boot": node.identity.boot}
-    log.info("starting, broker %s, state in %s", broker.url, config.state_dir, extra=facts)
+    log.info("starting, broker %s, state in %s", config.broker.url, config.state_dir, extra=facts)
     return node
 
 

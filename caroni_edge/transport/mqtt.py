@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -20,6 +19,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from caroni_edge.base.failpoints import failpoint
+from caroni_edge.config import BrokerConfig
 from caroni_edge.transport import failures
 from caroni_edge.transport.base import (
     IN_FLIGHT_MAX,
@@ -106,13 +106,13 @@ class _Connection:
 
     def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:
-            self.reason = failures.refusal(code.getName(), self._who.username, self._who.client_id)
+            self.reason = failures.refusal(code.getName(), self._who.broker.username, self._who.client_id)
             return
         self.taken, self._taken_at = True, monotonic()
         self._deliver(Connected(self.number, flags.session_present))
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
-        host, port = self._who.host, self._who.port
+        host, port = self._who.broker.host, self._who.broker.port
         self.reason = self.reason or failures.lost(code.getName(), taken=self.taken, host=host, port=port)
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
@@ -143,23 +143,16 @@ class MqttTransport:
     """A persistent session at a broker, over TCP or TLS.
 
     Attributes:
-        host: The broker's name or address.
-        port: Its port.
-        client_id: MQTT client id; who connects with the same one cuts us off.
-        username: None connects without one.
+        broker: How the broker is reached.
+        client_id: MQTT client id; who connects with the same one cuts us off [MQTT-3.1.4-2].
         will: What the broker says when we vanish; may be set until `start`.
     """
 
     def __init__(
         self,
-        *,
-        host: str,
-        port: int,
+        broker: BrokerConfig,
         client_id: str,
-        tls: bool = False,
-        username: str | None = None,
-        password: str | None = None,
-        ca_file: Path | None = None,
+        *,
         will: Will | None = None,
         clean_session: bool = False,
         retry_first_s: float = RETRY_FIRST_S,
@@ -167,24 +160,18 @@ class MqttTransport:
         """Prepare a connection; `start` begins it.
 
         Args:
-            host: The broker's name or address.
-            port: Its port.
+            broker: How the broker is reached.
             client_id: MQTT client id.
-            tls: Encrypt, and check the broker's certificate and its name.
-            username: The user to log in as.
-            password: The user's password.
-            ca_file: Certificates to trust; None trusts those of the system.
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
             retry_first_s: The longest wait before the first retry (see `Reconnection`).
 
         Raises:
-            UnusableCaFile: `ca_file` cannot be used.
+            UnusableCaFile: The file of certificates to trust cannot be used.
         """
-        self.host, self.port, self.client_id = host, port, client_id
-        self.username, self.will = username, will
-        self._password, self._clean_session = password, clean_session
-        self._tls = tls_context(ca_file) if tls else None
+        self.broker, self.client_id, self.will = broker, client_id, will
+        self._clean_session = clean_session
+        self._tls = tls_context(broker.ca_file) if broker.tls else None
         self._reconnection = Reconnection(retry_first_s)
         self._connection: _Connection | None = None
         self._connections = self._tokens = 0
@@ -279,12 +266,12 @@ class MqttTransport:
         # A `disconnect` that has not seen this connection has set the time before.
         connection.closing = monotonic() < self._not_before
         try:
-            connection.client.connect(self.host, self.port, KEEPALIVE_S)
+            connection.client.connect(self.broker.host, self.broker.port, KEEPALIVE_S)
             connection.reached = True
             self._serve(connection)
         except (OSError, UnicodeError) as error:
             connection.reached |= isinstance(error, ssl.SSLError)
-            connection.reason = connection.reason or failures.unreachable(error, self.host, self.port)
+            connection.reason = connection.reason or failures.unreachable(error, self.broker.host, self.broker.port)
         except Exception as error:
             log.exception("the connection failed", extra={"action": "connection_failed"})
             connection.reason = f"a fault of the program: {error}"
@@ -311,8 +298,9 @@ class MqttTransport:
         client.max_inflight_messages_set(0)
         if self._tls:
             client.tls_set_context(self._tls)
-        if self.username is not None:
-            client.username_pw_set(self.username, self._password)
+        if self.broker.username is not None:
+            password = self.broker.password
+            client.username_pw_set(self.broker.username, password.reveal() if password else None)
         if self.will:
             client.will_set(self.will.topic, self.will.payload, qos=1, retain=True)
         return client

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.config import Secret
+from caroni_edge.config import Secret, read_secret
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +45,14 @@ def read(path: Path) -> Secret:
     """Return what a file holds, without the end of its line.
 
     Raises:
-        CredentialUnusable: It cannot be read, or holds nothing.
+        CredentialUnusable: It cannot be read, or holds none.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CredentialUnusable(str(path), reason=getattr(error, "strerror", None) or error) from error
-    if not text:
-        raise CredentialUnusable(str(path), reason="the file is empty")
-    return Secret(text)
+        return read_secret(path)
+    except OSError as error:
+        raise CredentialUnusable(str(path), reason=error.strerror or error) from error
+    except ValueError as error:
+        raise CredentialUnusable(str(path), reason=f"the file {error}") from error
 
 
 def _kept(path: Path, what: str, make: Callable[[], str]) -> Secret:

@@ -14,7 +14,7 @@ from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import open_reader
 from caroni_edge.transport.base import Arrived, Connected, Event
 from caroni_edge.transport.mqtt import MqttTransport
-from tests.brokers import RunningBroker
+from tests.brokers import RunningBroker, config_of
 from tests.e2e.daemons import TOKEN, Daemon
 
 JOBS_OF = {"test_simple": 3, "diamond": 4}
@@ -41,9 +41,7 @@ class Ear:
 
     def __init__(self, broker: RunningBroker) -> None:
         self.completed: dict[str, set[str]] = {}
-        self._transport = MqttTransport(
-            host=broker.host, port=broker.port, client_id="ear", username="ear", retry_first_s=0.2
-        )
+        self._transport = MqttTransport(config_of(broker, username="ear"), "ear", retry_first_s=0.2)
         self._transport.start(self._take)
 
     def stop(self) -> None:

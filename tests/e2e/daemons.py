@@ -16,7 +16,7 @@ import yaml
 
 from caroni_edge.transport.base import Arrived, Connected, Event, Published
 from caroni_edge.transport.mqtt import MqttTransport
-from tests.brokers import RunningBroker
+from tests.brokers import RunningBroker, config_of
 from tests.support import free_port, wait_until
 
 TOKEN = "a-token-for-tests"
@@ -131,14 +131,7 @@ class Watcher:
     def __init__(self, broker: RunningBroker) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._subscribed = threading.Event()
-        self._transport = MqttTransport(
-            host=broker.host,
-            port=broker.port,
-            client_id="watcher",
-            username="watcher",
-            password="x",
-            retry_first_s=0.05,
-        )
+        self._transport = MqttTransport(config_of(broker, username="watcher"), "watcher", retry_first_s=0.05)
         self._published: set[int] = set()
         self._transport.start(self._take)
         assert self._subscribed.wait(20), "the watcher does not connect"

@@ -16,7 +16,7 @@ from caroni_edge.protocol.topics import Role, Topics
 from caroni_edge.storage.database import open_database
 from caroni_edge.transport.base import Will
 from caroni_edge.transport.mqtt import MqttTransport
-from tests.brokers import BrokerProcess, RunningBroker
+from tests.brokers import BrokerProcess, RunningBroker, config_of
 from tests.support import wait_until
 from tests.unit.node.bench import NOTES, ScriptedReactor
 
@@ -31,14 +31,7 @@ class RunningNode:
         topics = Topics("caroni", role, name)
         self._database = open_database(directory / f"{name}.db", role)
         self._database.conn.execute(NOTES)
-        self._transport = MqttTransport(
-            host=broker.host,
-            port=broker.port,
-            client_id=topics.client_id,
-            username=name,
-            password="x",
-            retry_first_s=0.05,
-        )
+        self._transport = MqttTransport(config_of(broker, username=name), topics.client_id, retry_first_s=0.05)
         self.node = Node(Parts(topics, self._database, self._transport, SystemChance(), "1.0", "here"))
         self._transport.will = Will(topics.presence, encode(self.node.will))
         reactor = ScriptedReactor(self.node)

@@ -20,7 +20,7 @@ from caroni_edge.transport.base import (
 )
 from caroni_edge.transport.mqtt import MqttTransport
 from caroni_edge.transport.network import Reconnection
-from tests.brokers import Mosquitto, RunningBroker, find
+from tests.brokers import Mosquitto, RunningBroker, config_of, find
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.support import free_port, wait_until
 
@@ -115,7 +115,7 @@ def test_a_dead_network_thread_is_said(
 
 def test_a_receiver_that_fails_loses_nothing(mosquitto: Mosquitto, make_client: MakeClient) -> None:
     events: list[Event] = []
-    transport = MqttTransport(host=mosquitto.host, port=mosquitto.port, client_id="n", retry_first_s=0.05)
+    transport = MqttTransport(config_of(mosquitto), "n", retry_first_s=0.05)
 
     def deliver(event: Event) -> None:
         if isinstance(event, Arrived) and event.connection == 1:

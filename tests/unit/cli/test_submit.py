@@ -1,6 +1,7 @@
 """`submit`: what it says of a workflow that it follows."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +50,14 @@ def test_a_refusal_is_cleaned_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     done = submit(monkeypatch, Rejected("", reason="no\x1b[2J"))
     assert done.stderr.splitlines() == [r"The manager refused the workflow: no\x1b[2J.", "  Nothing was started."]
     assert done.exit_code == 1
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"\xff", "is not UTF-8"), (b"\n", "is empty"), (b"a\nb", "lines")])
+def test_a_file_without_a_password_is_an_error_in_words(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(content)
+    arguments = ["submit", "one", "--broker", "mqtt://127.0.0.1", "--manager", "m1", "--password-file", str(path)]
+    done = CliRunner().invoke(cli.main, arguments)
+    assert done.stderr.startswith(f"--password-file: {path} ")
+    assert said in done.stderr
+    assert done.exit_code == 2
