@@ -121,17 +121,18 @@ class ManagerBench:
         self.offers = 0
         self.outbox = SentMessages()
         self.templates = load_templates(TEMPLATES) if templates is None else templates
-        topics, chance, conn = Topics("caroni", "managers", "m1"), SeededChance(seed), self.database.conn
+        topics, chance = Topics("caroni", "managers", "m1"), SeededChance(seed)
+        conn, journal = self.database.conn, self.database.journal
         context = Context(
             settings=ManagerSettings(**settings),
             topics=topics,
             store=Store(conn),
             outbox=self.outbox,
-            notices=Notices(),
-            events=EventWriter(Events(conn, chance), topics),
+            notices=Notices(journal),
+            events=EventWriter(Events(conn, journal, chance), topics),
             chance=chance,
             silent_for=lambda _agent, _now: 0.0,
-            dirty_job_types=set(),
+            journal=journal,
         )
         self.reactor = ManagerReactor(context, self.templates)
         self.service = DirectService(self.database, self.reactor.settle)

@@ -69,5 +69,6 @@ def make_reactor(node: Node, chosen: AgentSettings, types: JobTypes, runner: Run
         outbox=node.links,
         chance=node.chance,
         runner=runner,
+        journal=node.database.journal,
     )
     return AgentReactor(parts)

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
+from types import MappingProxyType
 from typing import Any
 
+from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobs.ledger import Ledger, status_of
-from caroni_edge.agent.jobs.slots import Deeds, Slots
+from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers.heard import Heard
@@ -22,7 +23,9 @@ from caroni_edge.agent.processes.port import JobEnded, JobRunner
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import AgentSettings, InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten, Outbox
 from caroni_edge.protocol.messages import (
     JobDataReady,
@@ -57,9 +60,10 @@ class AgentParts:
     outbox: Outbox
     chance: Chance
     runner: JobRunner
+    journal: Journal
 
 
-class AgentReactor:
+class AgentReactor(Assembly):
     """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API.
 
     Attributes:
@@ -68,49 +72,52 @@ class AgentReactor:
 
     def __init__(self, parts: AgentParts) -> None:
         """Put the parts together."""
+        journal = parts.journal
+        super().__init__(journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
         self._chance = parts.chance
         self._in_force = in_force = InForce(parts.settings, parts.types)
-        self._deeds = Deeds()
-        store, outbox = self._store, self._outbox
-        self._ledger = Ledger(store, outbox)
-        self._shares = Shares(in_force.weight_of)
-        self._refusals = Refusals(store, in_force)
-        self._heard = Heard(store, in_force, parts.topics, parts.chance)
-        self._offers = Offers(store, outbox, parts.chance, in_force, self._refusals, self._shares)
-        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, self._ledger)
-        self._slots = Slots(store, in_force, self._ledger, self._shares, self._deeds)
-        self._reconciliation = Reconciliation(store, outbox, self._offers)
-        self._retention = Retention(store, in_force)
-        self._presence = PresenceSaid(in_force, self._refusals, self._chance)
-        self._due = self._saved_due = -inf
-        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
-            OfferAccept: self._intake.on_accept,
-            OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
-            JobDataReady: self._intake.on_data,
-            JobKill: self._on_kill,
-            JobStatusRequest: self._on_status_request,
-            JobLogRequest: self._on_log_request,
-            JobsWanted: self._reconciliation.on_jobs_wanted,
-            MessageRejected: self._on_rejected_there,
-        }
+        store, outbox, chance = parts.store, parts.outbox, parts.chance
+        self._deeds = Deeds(parts.runner, journal)
+        ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
+        self._refusals = Refusals(store, in_force, journal)
+        self._heard = Heard(store, in_force, parts.topics, chance, journal)
+        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, journal)
+        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
+        self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal)
+        self._reconciliation = Reconciliation(store, outbox, self._offers, journal)
+        self._retention = Retention(store, in_force, self._deeds, journal)
+        self._presence = PresenceSaid(in_force, self._refusals, chance, journal)
+        # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
+        self._parts = (
+            self._heard,
+            self._slots,
+            self._reconciliation,
+            self._offers,
+            self._retention,
+            self._presence,
+            self._deeds,
+        )
+        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = MappingProxyType(
+            {
+                OfferAccept: self._intake.on_accept,
+                OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
+                JobDataReady: self._intake.on_data,
+                JobKill: self._on_kill,
+                JobStatusRequest: self._on_status_request,
+                JobLogRequest: self._on_log_request,
+                JobsWanted: self._reconciliation.on_jobs_wanted,
+                MessageRejected: self._on_rejected_there,
+            }
+        )
 
     # What arrives
 
     def on_start(self, at: Moment) -> None:
-        """The process has started: durations begin anew, offers of before are void, running jobs are looked up."""
+        """The process has started: it takes work again, if it was drained, and its parts begin."""
         self._store.facts.make_database(self._chance.new_id())
         self._store.facts.undrain()
-        self._store.demands.clear()
-        self._store.offers.clear()
-        self._store.managers.clear()
-        self._store.records.begin_anew()
-        self._slots.on_start()
-        self._presence.on_start(at)
-
-    def on_connected(self, at: Moment) -> None:
-        """Forget the demand that was heard before: while the connection was gone, nobody could take it back."""
-        self._store.demands.clear()
+        super().on_start(at)
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take the presence or the demand of a manager.
@@ -155,52 +162,6 @@ class AgentReactor:
         """Note how much of the disk is free."""
         self._refusals.on_disk(free_bytes)
 
-    # The end of a batch
-
-    def settle(self, at: Moment) -> None:
-        """Free what has become free, give slots, offer what is left, answer questions, forget what is old."""
-        self._heard.settle()
-        self._reconciliation.settle(at)
-        self._offers.run_out(at)
-        self._slots.settle(at)
-        more_to_say = self._reconciliation.say()
-        self._offers.make(at)
-        self._deeds.removals += self._retention.settle(at)
-        self._presence.settle(at)
-        now_due = -inf if more_to_say else inf
-        parts = (self._offers.next_due(at.now), self._slots.next_due(), self._retention.next_due())
-        self._due = min(now_due, *parts, self._presence.next_due())
-
-    def next_due(self) -> float:
-        """Return when `settle` must run again."""
-        return self._due
-
-    def after_commit(self) -> None:
-        """Let the runner do what was decided: first look for what runs, and start before killing."""
-        deeds = self._deeds
-        if deeds.recover is not None:
-            self._runner.recover(deeds.recover)
-        for order in deeds.starts:
-            self._runner.start(order)
-        for job, reason in deeds.kills.items():
-            self._runner.kill(job, reason)
-        for job in deeds.removals:
-            self._runner.remove(job)
-        self._slots.kills_done(frozenset(deeds.kills))
-        deeds.clear()
-        self._shares.save()
-        self._presence.save()
-        self._saved_due = self._due
-
-    def rolled_back(self) -> None:
-        """Forget what was decided since the last commit; the next `settle` looks at the database again."""
-        self._deeds.clear()
-        self._shares.restore()
-        self._presence.restore()
-        self._due = self._saved_due
-        self._slots.lose_step()
-        self._heard.reload()
-
     # What the node asks
 
     def open_peers(self) -> Iterable[str]:
@@ -226,7 +187,7 @@ class AgentReactor:
         self._in_force.settings, self._in_force.types = settings, types
         self._heard.reload()
         self._presence.hurry()
-        self._due = -inf
+        self.hurry()
 
     def drain(self, *, on: bool) -> None:
         """Take no new work and finish what is here, or take work again."""
@@ -253,13 +214,13 @@ class AgentReactor:
             row = self._store.jobs.by_job(job)
             assert row is not None
             if row.state is JobState.RUNNING:
-                self._deeds.kills[job] = f"manager {peer} was forgotten"
+                self._deeds.kill(job, f"manager {peer} was forgotten")
             self._store.jobs.delete([row.id])
         self._retention.forget(peer)
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
         self._store.answers.end(peer)
-        self._slots.lose_step()
+        self._slots.look_again()
         requests = tuple(f"{self._topics.root}/requests/{name}/{peer}" for name in sorted(self._in_force.types.names()))
         return Forgotten(rows=rows, jobs=jobs, offers=offers, retained=requests)
 

@@ -6,12 +6,15 @@ In small batches. Age is bounded by an allowance, since a clock may jump; size n
 import logging
 from math import inf
 
+from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import Key
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.allowance import Allowance
+from caroni_edge.node.parts import Part
 
 log = logging.getLogger(__name__)
 
@@ -23,31 +26,33 @@ LOOK_AGAIN_S = 60.0
 _FINISHED = tuple(state for state in JobState if not JOB[state])
 
 
-class Retention:
-    """Decides which jobs go. Returns their names: what is outside the database must go too."""
+class Retention(Part):
+    """Decides which jobs go, and has removed what is outside of the database of them."""
 
-    def __init__(self, store: Store, in_force: InForce) -> None:
+    def __init__(self, store: Store, in_force: InForce, deeds: Deeds, journal: Journal) -> None:
         """Look at what is in force."""
+        super().__init__(journal)
+        self._deeds = deeds
         self._store, self._in_force = store, in_force
-        self._allowance = Allowance()
+        self._allowance = Allowance(journal)
         self._shrink_due, self._shrink_after, self._has_shrunk = -inf, 0, False
 
-    def settle(self, at: Moment) -> list[str]:
-        """Delete what has become due, and return the names of the jobs."""
-        gone = self._forget_some()
+    def settle(self, at: Moment) -> None:
+        """Delete what has become due."""
+        self._forget_some()
         if self._allowance.is_due(at.now):
-            gone += self.prune(at)
-        return gone + self._shrink(at)
+            self.prune(at)
+        self._shrink(at)
 
-    def prune(self, at: Moment) -> list[str]:
-        """Delete a batch of the jobs that are older than `retention`, and return their names."""
+    def prune(self, at: Moment) -> None:
+        """Delete a batch of the jobs that are older than `retention`."""
         allowed = self._allowance.grow(at, sum(self._store.load.total(state) for state in _FINISHED))
         retention_s = self._in_force.settings.retention_s
         if retention_s is None:
-            return []
+            return
         found = self._store.jobs.oldest_ended(at.date - retention_s, min(allowed, BATCH_JOBS))
         self._allowance.use(len(found))
-        return self._delete(found)
+        self._delete(found)
 
     def forget(self, manager: str) -> None:
         """Delete all jobs of a manager, none of which is live, from the next `settle` on."""
@@ -70,7 +75,7 @@ class Retention:
         limit_bytes = self._in_force.settings.retention_bytes
         return 0 if limit_bytes is None else self._store.jobs.taken_bytes() - limit_bytes
 
-    def _shrink(self, at: Moment) -> list[str]:
+    def _shrink(self, at: Moment) -> None:
         """Delete jobs of a batch, the oldest first, when all of them take more than they may.
 
         Not a job whose manager has not confirmed its end: should the link to it begin anew, it is asked for.
@@ -79,7 +84,7 @@ class Retention:
         if excess_bytes <= 0:
             self._shrink_after = 0
         if excess_bytes <= 0 or at.now < self._shrink_due:
-            return []
+            return
         unsaid: dict[str, set[str] | None] = {}
         found: list[Key] = []
         batch = self._store.jobs.ended_after(self._shrink_after, BATCH_JOBS)
@@ -94,25 +99,25 @@ class Retention:
         self._shrink_after = batch[-1].id if batch else 0
         if not batch:  # all have been looked at
             self._shrink_due, self._has_shrunk = -inf if self._has_shrunk else at.now + LOOK_AGAIN_S, False
-        return self._delete(found)
+        self._delete(found)
 
     def _unsaid(self, manager: str) -> set[str] | None:
         """Return the jobs about which something is on its way to a manager; None for too many."""
         jobs = self._store.jobs.on_their_way(manager, ON_THEIR_WAY_MAX)
         return set(jobs) if len(jobs) < ON_THEIR_WAY_MAX else None
 
-    def _forget_some(self) -> list[str]:
+    def _forget_some(self) -> None:
         leaving = self._store.managers.leaving()
         if leaving is None:
-            return []
+            return
         manager, upto = leaving
         found = self._store.jobs.oldest_of(manager, upto, BATCH_JOBS)
         if len(found) < BATCH_JOBS:
             self._store.managers.gone(manager)
-        return self._delete(found)
+        self._delete(found)
 
-    def _delete(self, found: list[Key]) -> list[str]:
+    def _delete(self, found: list[Key]) -> None:
         self._store.jobs.delete(key.id for key in found)
         if found:
             log.info("%d finished jobs deleted", len(found), extra={"action": "jobs_pruned"})
-        return [key.job for key in found]
+        self._deeds.remove(key.job for key in found)

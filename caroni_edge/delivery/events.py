@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from caroni_edge.base.memory import Journal, Memory, MemoryDict, MemorySet
 from caroni_edge.base.moment import Chance
 
 ADD = "INSERT INTO events (topic, body) VALUES (?, ?)"
@@ -9,16 +10,17 @@ AFTER = "SELECT seq, topic, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 DELETE = "DELETE FROM events WHERE seq = ?"
 
 
-class Events:
+class Events(Memory):
     """The events that wait for their PUBACK. A repeat has the same body, so the same CloudEvents `id`."""
 
-    def __init__(self, conn: sqlite3.Connection, chance: Chance) -> None:
+    def __init__(self, conn: sqlite3.Connection, journal: Journal, chance: Chance) -> None:
         """Work on the writing connection of the node."""
+        super().__init__(journal)
         self._conn, self._chance = conn, chance
         self._sent_upto = 0
         self._may_wait = True
-        self._in_flight: dict[int, int] = {}
-        self._acknowledged: list[int] = []
+        self._in_flight: MemoryDict[int, int] = MemoryDict(journal)
+        self._acknowledged: MemorySet[int] = MemorySet(journal)
 
     def new_id(self) -> str:
         """Return an id for a new event."""
@@ -46,7 +48,7 @@ class Events:
         """The broker has acknowledged `token`; return whether that was an event."""
         seq = self._in_flight.pop(token, None)
         if seq is not None:
-            self._acknowledged.append(seq)
+            self._acknowledged.add(seq)
         return seq is not None
 
     def disconnected(self) -> None:
@@ -56,10 +58,7 @@ class Events:
 
     def delete_acknowledged(self) -> None:
         """Delete what the broker has acknowledged; part of the batch's transaction."""
-        self._conn.executemany(DELETE, ((seq,) for seq in self._acknowledged))
-
-    def committed(self) -> None:
-        """The transaction that deleted them holds."""
+        self._conn.executemany(DELETE, ((seq,) for seq in sorted(self._acknowledged)))
         self._acknowledged.clear()
 
     @property

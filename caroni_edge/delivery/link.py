@@ -6,14 +6,13 @@ id of the row before its first, and an acknowledgement names the id of the last 
 numbers is what tells a peer with another history (a restored or lost database) from a late frame.
 """
 
-from collections import deque
 from collections.abc import Iterator
-from copy import copy
 from math import inf
 
 import msgspec
 
 from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.outbox import OutboxRows, Row
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
@@ -33,7 +32,7 @@ REPEAT = Backoff(first_s=5.0, max_s=300.0, jitter=(0.75, 1.25))
 HELLO_EVERY_S = 1.0
 
 
-class Link:
+class Link(Memory):
     """One peer's link. What it changes in the rows is part of the batch's transaction.
 
     Attributes:
@@ -46,8 +45,9 @@ class Link:
         speaks: Newest message version of the peer, 1 until it is known.
     """
 
-    def __init__(self, peer: str, me: str, boot: str, rows: OutboxRows, chance: Chance) -> None:
+    def __init__(self, peer: str, me: str, boot: str, rows: OutboxRows, chance: Chance, journal: Journal) -> None:
         """Begin as a process does: no boot heard, older rows wait for an answer."""
+        super().__init__(journal)
         self.peer = peer
         self.boot: str | None = None
         self.question: str | None = None
@@ -57,8 +57,8 @@ class Link:
         self._me, self._own_boot = me, boot
         self._rows, self._chance = rows, chance
         self._sent_seq = self._last()[0]
-        self._in_flight: deque[int] = deque()
-        self._answers: dict[str, None] = {}
+        self._in_flight: tuple[int, ...] = ()
+        self._answers: tuple[str, ...] = ()
         self._owes_hello = False
         self._hello_allowed_at = -inf
         self._repeat_at = inf
@@ -66,13 +66,6 @@ class Link:
         self._ack_at = inf
         self._frames_unacked = 0
         self._progress_at = -inf
-
-    def snapshot(self) -> "Link":
-        """Return a copy to go back to when the batch is rolled back."""
-        same = copy(self)
-        same._in_flight = self._in_flight.copy()
-        same._answers = self._answers.copy()
-        return same
 
     def rows_wait(self) -> bool:
         """Tell whether there are messages that the peer has not acknowledged."""
@@ -110,7 +103,7 @@ class Link:
         messages = self._take(frame, now) if frame.messages else ()
         was_reset = self._acknowledge(frame, answered, now)
         if frame.ask is not None:
-            self._answers[frame.ask] = None
+            self._answers = (*(nonce for nonce in self._answers if nonce != frame.ask), frame.ask)
             self.came_online()
         if (self.acked, self.taken) != positions:
             self._rows.save_positions(self.peer, self.acked, self.taken)
@@ -196,8 +189,7 @@ class Link:
         self.acked = ack
         self._progress_at = now
         self._sent_seq = max(self._sent_seq, ack[0])
-        while self._in_flight and self._in_flight[0] <= ack[0]:
-            self._in_flight.popleft()
+        self._in_flight = tuple(seq for seq in self._in_flight if seq > ack[0])
 
     def _close_question(self, now: float) -> None:
         self.question, self.asked_at, self._repeat_at, self._owes_hello = None, inf, inf, False
@@ -205,7 +197,7 @@ class Link:
 
     def _send_again_after(self, position: Position) -> None:
         self._sent_seq = position[0]
-        self._in_flight.clear()
+        self._in_flight = ()
 
     def _reset(self, position: Position, now: float) -> None:
         self._rows.delete_rows(self.peer)
@@ -251,7 +243,7 @@ class Link:
     def _due(self, now: float) -> Iterator[tuple[Frame, int]]:
         if self._owes_hello and now >= self._hello_allowed_at:
             yield self._frame(ask=self.question, speaks=MESSAGE_VERSION), 0
-        for nonce in list(self._answers):
+        for nonce in self._answers:
             yield self._frame(answer=nonce, speaks=MESSAGE_VERSION), 0
         while len(self._in_flight) < WINDOW_FRAMES and (
             rows := self._rows.above(self.peer, self._sent_seq, MESSAGE_LIMIT_BYTES)
@@ -276,10 +268,10 @@ class Link:
             self._repeat_at = now + REPEAT.jittered(self._repeat_after_s, self._chance.random())
             self._repeat_after_s = REPEAT.after(self._repeat_after_s)
         elif frame.answer is not None:
-            self._answers.pop(frame.answer, None)
+            self._answers = tuple(nonce for nonce in self._answers if nonce != frame.answer)
         elif frame.messages:
             self._sent_seq = _first(frame) + len(frame.messages) - 1
-            self._in_flight.append(self._sent_seq)
+            self._in_flight = (*self._in_flight, self._sent_seq)
         return frame
 
 

@@ -1,30 +1,38 @@
 """All links of a node: which peers have something to say, and the batch that they share."""
 
 from collections.abc import Callable, Iterable, Iterator
-from heapq import heappop, heappush
 from math import inf
 
 import msgspec
 
+from caroni_edge.base.memory import Journal, Memory, MemoryDict, MemorySet
 from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.link import Link
 from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.delivery.timers import Timers
 from caroni_edge.protocol.messages import Frame, LinkMessage
 
 
-class Links:
+class Links(Memory):
     """The links of a node, made when a peer is first met.
 
-    From `begin` to `flush` all happens in one transaction. Then comes `commit` if it holds, else `roll_back`: the
-    memory of each link is again what it was before, as the rows are. Handlers may run in savepoints: what they put is
-    in the rows alone, and goes with them.
+    From `begin` to `flush` all happens in one transaction, and goes back with it. Handlers may run in savepoints: what
+    they put goes back with those.
 
     Attributes:
         now: The time of the present batch.
         held_back: Peers for whom frames are due that the last batch had no room for.
     """
 
-    def __init__(self, me: str, boot: str, rows: OutboxRows, chance: Chance, on_reset: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        me: str,
+        boot: str,
+        rows: OutboxRows,
+        chance: Chance,
+        on_reset: Callable[[str], None],
+        journal: Journal,
+    ) -> None:
         """Begin without peers.
 
         Args:
@@ -33,16 +41,15 @@ class Links:
             rows: The link's rows.
             chance: Source of ids and jitter.
             on_reset: Called inside the transaction with each peer whose link was begun anew, by either side.
+            journal: Of the database that the rows are in.
         """
+        super().__init__(journal)
         self._me, self._boot, self._rows, self._chance, self._on_reset = me, boot, rows, chance, on_reset
-        self._links: dict[str, Link] = {}
-        self._before: dict[str, Link | None] = {}
-        self._due: dict[str, float] = {}
-        self._timers: list[tuple[float, str]] = []
-        self._timer_of: dict[str, float] = {}
-        self._heard: set[str] = set()
-        self._counted: set[str] = set()
-        self.held_back: set[str] = set()
+        self._links: MemoryDict[str, Link] = MemoryDict(journal)
+        self._touched: MemorySet[str] = MemorySet(journal)
+        self._timers = Timers(journal)
+        self._heard: MemorySet[str] = MemorySet(journal)
+        self.held_back: frozenset[str] = frozenset()
         self.now = 0.0
 
     # A batch
@@ -50,30 +57,13 @@ class Links:
     def begin(self, now: float) -> None:
         """Begin a batch at `now`."""
         self.now = now
-        self._before.clear()
+        self._touched.clear()
 
     def flush(self) -> None:
         """Look in the rows when each link that was touched is due again; the last thing before the commit."""
-        self._due = {peer: link.next_due() for peer in self._before if (link := self._known(peer))}
-
-    def commit(self) -> None:
-        """Keep what the batch has changed in memory."""
-        for peer, due in self._due.items():
-            self._set_timer(peer, due)
-        self._before.clear()
-        self._counted.clear()
-
-    def roll_back(self) -> None:
-        """Go back to what was in memory before the batch, and look at those links again in the next one."""
-        for peer, link in self._before.items():
-            if link is None:
-                self._links.pop(peer, None)
-            else:
-                self._links[peer] = link
-            self._set_timer(peer, self.now)
-        self._before.clear()
-        self._heard |= self._counted
-        self._counted.clear()
+        for peer in sorted(self._touched):
+            link = self._known(peer)
+            self._timers.set_due(peer, link.next_due() if link else inf)
 
     # Inside a batch
 
@@ -131,7 +121,7 @@ class Links:
             longer_than_s: Who is silent for longer is named.
         """
         self._rows.age(self._heard, since_s)
-        self._counted, self._heard = self._heard, set()
+        self._heard.clear()
         self.ask(self._rows.silent(longer_than_s / 2))
         return self._rows.silent(longer_than_s)
 
@@ -143,22 +133,20 @@ class Links:
 
     def frames(self, limit: int) -> Iterator[tuple[Frame, int]]:
         """Yield at most `limit` frames that are due, with their QoS, to be published after the commit."""
-        first, self.held_back = self.held_back, set()
-        peers = [*sorted(first), *sorted((self._take_due() | self._before.keys()) - first)]
+        first, self.held_back = self.held_back, frozenset()
+        peers = [*sorted(first), *sorted({*self._timers.take_due(self.now), *self._touched} - first)]
         for link in [link for peer in peers if (link := self._known(peer))]:
             for frame in link.frames(self.now, limit):
                 limit -= 1
                 yield frame
             if limit <= 0 and link.has_more():
-                self.held_back.add(link.peer)
+                self.held_back |= {link.peer}
 
     # Questions
 
     def next_due(self) -> float:
         """Return when a batch must run because of the links alone, on the monotonic clock."""
-        while self._timers and self._timer_of.get(self._timers[0][1]) != self._timers[0][0]:
-            heappop(self._timers)
-        return self._timers[0][0] if self._timers else inf
+        return self._timers.next_due()
 
     def asked_at(self, peer: str) -> float:
         """Return since when a question to `peer` is open; infinity when none is."""
@@ -166,27 +154,11 @@ class Links:
         return link.asked_at if link else inf
 
     def _link(self, peer: str) -> Link:
+        self._touched.add(peer)
         link = self._links.get(peer)
-        if peer not in self._before:
-            self._before[peer] = link.snapshot() if link else None
         if link is None:
-            link = self._links[peer] = Link(peer, self._me, self._boot, self._rows, self._chance)
+            link = self._links[peer] = Link(peer, self._me, self._boot, self._rows, self._chance, self._journal)
         return link
 
     def _known(self, peer: str) -> Link | None:
         return self._link(peer) if peer in self._links or self._rows.has(peer) else None
-
-    def _set_timer(self, peer: str, due: float) -> None:
-        if due == inf:
-            self._timer_of.pop(peer, None)
-        elif self._timer_of.get(peer) != due:
-            self._timer_of[peer] = due
-            heappush(self._timers, (due, peer))
-
-    def _take_due(self) -> set[str]:
-        due = set()
-        while self.next_due() <= self.now:
-            _, peer = heappop(self._timers)
-            del self._timer_of[peer]
-            due.add(peer)
-        return due

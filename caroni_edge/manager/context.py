@@ -1,8 +1,9 @@
 """What the manager's decisions share: settings, store, and where messages, notices and events go."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from caroni_edge.base.memory import Journal, MemorySet
 from caroni_edge.base.moment import Chance
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.store import Store
@@ -40,6 +41,7 @@ class Context:
     """Handed to each part of the reactor; `settings` is replaced when the configuration is read anew.
 
     Attributes:
+        journal: Of the database that the store is in.
         dirty_job_types: Job types whose demand may have changed since it was last counted.
         growing: Scattered steps of which more instances may be to be made.
     """
@@ -52,8 +54,12 @@ class Context:
     events: EventWriter
     chance: Chance
     silent_for: Silence
-    dirty_job_types: set[str]
-    growing: set[int] = field(default_factory=set)
+    journal: Journal
+
+    def __post_init__(self) -> None:
+        """Begin with nothing that has changed."""
+        self.dirty_job_types: MemorySet[str] = MemorySet(self.journal)
+        self.growing: MemorySet[int] = MemorySet(self.journal)
 
 
 NO_LIMIT = 1 << 31

@@ -85,6 +85,6 @@ def make_reactor(node: Node, chosen: ManagerSettings, templates: Templates) -> M
         events=EventWriter(node.events, node.topics),
         chance=node.chance,
         silent_for=node.silent_for,
-        dirty_job_types=set(),
+        journal=node.database.journal,
     )
     return ManagerReactor(context, templates)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
+from types import MappingProxyType
 from typing import Any
 
 from caroni_edge.base.moment import Moment
@@ -21,6 +21,8 @@ from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused, Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.retries import Retries
+from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import decode_notice
 from caroni_edge.protocol.messages import (
@@ -43,7 +45,7 @@ log = logging.getLogger(__name__)
 __all__ = ["LOG_LIMIT_BYTES", "ManagerReactor"]
 
 
-class ManagerReactor:
+class ManagerReactor(Assembly):
     """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
 
     Attributes:
@@ -52,6 +54,7 @@ class ManagerReactor:
 
     def __init__(self, context: Context, templates: Templates) -> None:
         """Put the parts together."""
+        super().__init__(context.journal)
         self._context, self._store = context, context.store
         orders = Orders(context)
         self._engine = Engine(context, orders)
@@ -60,37 +63,35 @@ class ManagerReactor:
         self._placing = Placing(context, First())
         self._stalls = Stalls(context, self._engine)
         self._fleet = Fleet(context, self._stalls, self._attempts)
-        self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders)
         self._logs = JobLogs(context)
+        self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs)
         self._triggers = Triggers(context, self._engine, templates)
-        self._retention = Retention(context)
-        self._due = -inf
-        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = {
-            JobOffer: self._placing.on_offer,
-            JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
-            JobDecline: self._attempts.on_declined,
-            JobStatusUpdate: self._attempts.on_status,
-            JobsHere: self._reconciliation.on_jobs_here,
-            JobLog: self._logs.on_log,
-            MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
-        }
+        # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
+        self._parts = (
+            self._reconciliation,
+            self._logs,
+            self._triggers,
+            Retries(context),
+            self._engine,
+            self._placing,
+            self._fleet,
+            self._stalls,
+            self._demand,
+            Retention(context),
+        )
+        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = MappingProxyType(
+            {
+                JobOffer: self._placing.on_offer,
+                JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
+                JobDecline: self._attempts.on_declined,
+                JobStatusUpdate: self._attempts.on_status,
+                JobsHere: self._reconciliation.on_jobs_here,
+                JobLog: self._logs.on_log,
+                MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
+            }
+        )
 
     # What arrives
-
-    def on_start(self, at: Moment) -> None:
-        """The process has started: durations begin anew."""
-        self._store.steps.begin_anew(at.now)
-        self._reconciliation.on_start(at)
-        self._placing.on_start()
-        self._fleet.on_start()
-        self._stalls.on_start(at)
-        self._engine.look_again()
-        self._demand.on_start()
-
-    def on_connected(self, at: Moment) -> None:
-        """Say the demand again."""
-        self._demand.say_all()
-        self._fleet.on_connected()
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take the presence of an agent."""
@@ -122,48 +123,6 @@ class ManagerReactor:
     def on_trigger_settled(self, packet_id: int) -> None:
         """The broker cannot repeat a trigger any more."""
         self._triggers.on_settled(packet_id)
-
-    # The end of a batch
-
-    def settle(self, at: Moment) -> None:
-        """Reconcile first, then see what is due, place jobs, look after the fleet, and say the demand that is left."""
-        if self._reconciliation.settle(at):
-            self._logs.ask_again()
-        self._triggers.settle()
-        if at.now >= self._retry_due():
-            self._context.dirty_job_types |= self._store.steps.due(at.now)
-        self._engine.settle(at)
-        self._placing.settle(at)
-        self._fleet.settle(at)
-        self._stalls.settle(at)
-        self._demand.settle(at)
-        self._retention.settle(at)
-        parts = (
-            self._reconciliation,
-            self._engine,
-            self._placing,
-            self._fleet,
-            self._stalls,
-            self._demand,
-            self._retention,
-        )
-        self._due = min(self._retry_due(), *(part.next_due() for part in parts))
-
-    def next_due(self) -> float:
-        """Return when `settle` must run again."""
-        return self._due
-
-    def after_commit(self) -> None:
-        """A manager acts by messages only."""
-
-    def rolled_back(self) -> None:
-        """What was to be said may be another thing now: look at everything again."""
-        self._engine.look_again()
-        self._demand.say_all()
-        self._fleet.look_again()
-        self._stalls.look_again()
-        self._logs.ask_again()
-        self._due = -inf
 
     # What the node asks
 
@@ -230,17 +189,13 @@ class ManagerReactor:
         """Take over what may change while the manager runs."""
         self._context.settings = settings
         self._triggers.templates = templates
-        self._fleet.look_again()
-        self._stalls.look_again()
-        self._due = -inf
+        self._fleet.reload()
+        self._stalls.reload()
+        self.hurry()
 
     def set_disk_problem(self, problem: str | None) -> None:
         """Refuse triggers with this reason; None when there is room again."""
         self._triggers.disk_problem = problem
-
-    def _retry_due(self) -> float:
-        due = self._store.steps.next_due()
-        return inf if due is None else due
 
     def _workflow(self, workflow: str) -> WorkflowRow:
         row = self._store.workflows.by_id(workflow)

@@ -6,6 +6,7 @@ from math import inf
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.node.allowance import Allowance
+from caroni_edge.node.parts import Part
 
 log = logging.getLogger(__name__)
 
@@ -13,13 +14,14 @@ BATCH_WORKFLOWS = 50
 BATCH_STEPS = 1000
 
 
-class Retention:
+class Retention(Part):
     """Decides which workflows go, with all that belongs to them."""
 
     def __init__(self, context: Context) -> None:
         """Look at the settings of `context`."""
+        super().__init__(context.journal)
         self._context, self._store = context, context.store
-        self._allowance = Allowance()
+        self._allowance = Allowance(context.journal)
 
     def settle(self, at: Moment) -> None:
         """Look now and then whether something has become old, and sweep up behind what has gone."""

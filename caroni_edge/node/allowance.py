@@ -1,5 +1,6 @@
 """How much of what is old may be deleted now: a clock may jump by years, and must not take everything with it."""
 
+from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.base.moment import Moment
 
 LOOK_EVERY_S = 60.0
@@ -8,11 +9,12 @@ SHARE_A_DAY = 0.05
 DAY_S = 86400.0
 
 
-class Allowance:
+class Allowance(Memory):
     """Grows with the time that passes on the monotonic clock; what is deleted is taken from it."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
         """Begin with nothing."""
+        super().__init__(journal)
         self._looked_at: float | None = None
         self._left = 0.0
 

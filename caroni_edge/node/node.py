@@ -57,7 +57,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Parts:
+class NodeParts:
     """What a node is put together from."""
 
     topics: Topics
@@ -78,17 +78,17 @@ class Node:
         checks: Each returns why the role cannot work now, or None.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: NodeParts) -> None:
         """Open the node's rows. `attach` gives it its reactor, `start` begins."""
         self.topics, self.database, self.transport = parts.topics, parts.database, parts.transport
         self.chance = parts.chance
-        conn = parts.database.conn
+        conn, journal = parts.database.conn, parts.database.journal
         with parts.database.immediate():
             self.identity = Identity(parts.topics.name, conn, parts.chance.new_id)
         rows = OutboxRows(conn)
-        self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset)
-        self.events = Events(conn, parts.chance)
-        self.notices = Notices()
+        self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset, journal)
+        self.events = Events(conn, journal, parts.chance)
+        self.notices = Notices(journal)
         self.session = Session(parts.transport, parts.topics, self.events)
         self.ask_every_s = parts.ask_every_s
         self._parts = parts
@@ -100,6 +100,7 @@ class Node:
         self._events_due = inf
         self._settle_failed_until = -inf
         self._is_undecided = True
+        self._is_session_new = False  # the broker had none at a connect, and no batch that knows it is committed yet
 
     def attach(self, reactor: Reactor) -> None:
         """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
@@ -113,8 +114,7 @@ class Node:
             self.reactor.on_start(at)
             self.links.start(self.reactor.open_peers())
             self.links.flush()
-        self.links.commit()
-        self.reactor.after_commit()
+        self.reactor.committed()
         self._ask_due = at.now + self.ask_every_s
 
     # Questions
@@ -189,7 +189,7 @@ class Node:
         self.session.send(frames)
         self.session.pump()
         failpoint("after-publish")
-        self.reactor.after_commit()
+        self.reactor.committed()
         failpoint("before-answer")
         for call, result in results:
             _resolve(call, result)
@@ -247,15 +247,13 @@ class Node:
             raise
         except Exception:
             self._settle_failed_until, self._is_undecided = at.now + SETTLE_AGAIN_S, True
-            self.reactor.rolled_back()
             log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
         if self.reactor.presence_changed() and self.identity.say_due == inf:
             self._say_presence()
 
     def _after_commit(self, events: Sequence[Event | Call]) -> None:
-        self.links.commit()
-        self.events.committed()
         self._events_due = inf
+        self._is_session_new = False
         self._kept.clear()
         if self._trouble.failure:
             log.warning("the state database works again", extra={"action": "storage_works"})
@@ -270,9 +268,6 @@ class Node:
         """Go back to before the batch; nothing was acknowledged, so all of it comes again."""
         pause_s = self._trouble.begin(failure, at.now)
         log.error("%s Trying again in %g s.", failure, pause_s, extra={"action": "storage_failed"})
-        self.links.roll_back()
-        self.notices.take()
-        self.reactor.rolled_back()
         self._ask_due = at.now
         self._is_undecided = True
         self._kept = []
@@ -333,7 +328,8 @@ class Node:
         self._connected_at = at.now
         self._is_undecided = True
         log.info("connected to the broker", extra={"action": "connected"})
-        self.reactor.on_connected(at)
+        self._is_session_new |= not event.session_present
+        self.reactor.on_connected(at, session_present=not self._is_session_new)
         self.links.connected()
 
     def _on_disconnected(self, event: Disconnected) -> None:

@@ -1,7 +1,8 @@
 """What a reactor is given, and what it promises to the node's loop.
 
 A reactor decides and never acts: no network, no clock, no randomness of its own. Time comes in as a `Moment`, messages
-go to the outbox, notices to `Notices`; what must happen outside the database happens in `after_commit`.
+go to the outbox, notices to `Notices`; what must happen outside the database happens in `committed`. What it keeps in
+memory goes back with the transaction (`base/memory.py`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import LinkMessage, Message
 from caroni_edge.protocol.topics import PresenceOf, Request
@@ -54,9 +56,9 @@ class Outbox(Protocol):
 class Notices:
     """Notices to publish after the commit: the last one said for each topic; None clears what is retained."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
         """Begin with nothing to say."""
-        self._said: dict[str, msgspec.Struct | None] = {}
+        self._said: MemoryDict[str, msgspec.Struct | None] = MemoryDict(journal)
 
     def say(self, topic: str, notice: msgspec.Struct | None) -> None:
         """Publish `notice`, retained, when the batch has been committed."""
@@ -64,18 +66,24 @@ class Notices:
 
     def take(self) -> Mapping[str, msgspec.Struct | None]:
         """Return what is to be published, and forget it."""
-        said, self._said = self._said, {}
+        said = dict(self._said)
+        self._said.clear()
         return said
 
 
 class Reactor(Protocol):
-    """The decisions of a role. All methods but `after_commit` and `rolled_back` run inside the batch's transaction."""
+    """The decisions of a role. All methods but `committed` run inside the batch's transaction."""
 
     def on_start(self, at: Moment) -> None:
         """The process has started: durations begin anew."""
 
-    def on_connected(self, at: Moment) -> None:
-        """The broker took us in: say the notices of the role again."""
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
+        """The broker took us in: say the notices of the role again.
+
+        Args:
+            at: The time.
+            session_present: The broker still has our session; otherwise it will repeat nothing that it has sent before.
+        """
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take a notice; an empty payload means that there is none any more.
@@ -117,8 +125,5 @@ class Reactor(Protocol):
     def presence_changed(self) -> bool:
         """Tell, once for each change, that the presence notice must be said anew."""
 
-    def after_commit(self) -> None:
-        """Do outside the database what the committed batch has decided."""
-
-    def rolled_back(self) -> None:
-        """Forget what was held in memory since the last commit."""
+    def committed(self) -> None:
+        """The batch is committed: do outside the database what it has decided."""

@@ -16,7 +16,7 @@ from caroni_edge.base import logs
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import NodeConfig
-from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, Parts
+from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, NodeParts
 from caroni_edge.node.service import Service
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
@@ -59,7 +59,7 @@ def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OP
     topics = Topics(config.topic_root, config.role, config.id)
     transport = MqttTransport(config.broker, topics.client_id)
     host, chance = socket.gethostname(), SystemChance()
-    node = Node(Parts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
+    node = Node(NodeParts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
     transport.will = Will(topics.presence, encode(node.will))
     facts = {"action": "starting", "version": __version__, "pid": os.getpid(), "boot": node.identity.boot}
     log.info("starting, broker %s, state in %s", config.broker.url, config.state_dir, extra=facts)

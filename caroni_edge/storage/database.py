@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.memory import Journal
 from caroni_edge.storage.migrations import Role, migrate
 
 # Errors that are no statement's fault: on these SQLite may have rolled the whole transaction back by itself.
@@ -49,12 +50,14 @@ class Database:
     Attributes:
         conn: In autocommit mode; transactions are begun and ended here only.
         path: The file, or None in memory.
+        journal: Undoes in memory what a transaction or a savepoint undoes in the rows.
     """
 
     def __init__(self, conn: sqlite3.Connection, path: Path | None = None) -> None:
         """Wrap an open connection; see `open_database` and `memory_database`."""
         self.conn = conn
         self.path = path
+        self.journal = Journal()
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
@@ -65,11 +68,15 @@ class Database:
         """
         try:
             self.conn.execute("BEGIN IMMEDIATE")
+            self.journal.begin()
             yield
             if not self.conn.in_transaction:
                 raise StorageFailed(self.where, reason="SQLite has rolled the transaction back")
             self.conn.execute("COMMIT")
+            self.journal.end()
         except BaseException as error:
+            self.journal.go_back()
+            self.journal.end()
             failure = self.failure(error) if isinstance(error, sqlite3.Error) else None
             if self.conn.in_transaction:
                 self.conn.execute("ROLLBACK")
@@ -85,6 +92,7 @@ class Database:
             StorageFailed: The failure is the storage's, so the whole transaction must end.
         """
         self.conn.execute("SAVEPOINT part")
+        mark = self.journal.mark()
         try:
             yield
         except BaseException as error:
@@ -92,6 +100,7 @@ class Database:
                 raise failure from error
             self.conn.execute("ROLLBACK TO part")
             self.conn.execute("RELEASE part")
+            self.journal.go_back(mark)
             raise
         self.conn.execute("RELEASE part")
 

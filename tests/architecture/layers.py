@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"manager", "agent"},
     {"manager.store", "agent.store", "node.identity", "node.allowance"},
     {"delivery"},
-    {"node.reactor"},
+    {"node.parts", "node.reactor"},
     {"transport", "storage"},
     {"manager.lifecycle", "agent.lifecycle"},
     {"config"},

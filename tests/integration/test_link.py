@@ -8,7 +8,7 @@ import pytest
 
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.node import Node, Parts
+from caroni_edge.node.node import Node, NodeParts
 from caroni_edge.node.service import Service, Stop
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode
 from caroni_edge.protocol.messages import JobKill
@@ -32,7 +32,7 @@ class RunningNode:
         self._database = open_database(directory / f"{name}.db", role)
         self._database.conn.execute(NOTES)
         self._transport = MqttTransport(config_of(broker, username=name), topics.client_id, retry_first_s=0.05)
-        self.node = Node(Parts(topics, self._database, self._transport, SystemChance(), "1.0", "here"))
+        self.node = Node(NodeParts(topics, self._database, self._transport, SystemChance(), "1.0", "here"))
         self._transport.will = Will(topics.presence, encode(self.node.will))
         reactor = ScriptedReactor(self.node)
         reactor.on[JobKill] = lambda message: self.heard.append(message.job)

@@ -103,7 +103,7 @@ class Process:
     def __init__(self, name: str, database: Database, world: Surroundings) -> None:
         self.name, self.database, self.world = name, database, world
         self.boot = world.chance.new_id()
-        self.links = Links(name, self.boot, OutboxRows(database.conn), world.chance, self._on_reset)
+        self.links = Links(name, self.boot, OutboxRows(database.conn), world.chance, self._on_reset, database.journal)
         self._takes_reset = False
         self._may_send = False
 
@@ -111,7 +111,11 @@ class Process:
         """Return this process as it is now on another database: a virtual machine's snapshot."""
         twin = Process(self.name, database, self.world)
         twin.boot = self.boot
-        known = {id(self.links._rows): OutboxRows(database.conn), id(self.world.chance): self.world.chance}
+        known = {
+            id(self.links._rows): OutboxRows(database.conn),
+            id(self.world.chance): self.world.chance,
+            id(self.database.journal): database.journal,
+        }
         twin.links = deepcopy(self.links, {id(self): twin, **known})
         return twin
 
@@ -135,12 +139,10 @@ class Process:
             with self.database.immediate():
                 frames = self._inside(arrived, work, fault, limit)
         except StorageFailed:
-            self.links.roll_back()
             self._may_send = True
             self._cut("storage error")
             return
         self._may_send = bool(self.links.held_back) or not self.online
-        self.links.commit()
         if by_itself and any(frame.messages for frame, _ in frames):
             raise Violation(f"{self.name} sent messages again because of the time alone")
         for done, action in enumerate(self.after_commit(arrived, frames)):

@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 from unittest.mock import patch
 
+from caroni_edge.base.memory import Journal
 from caroni_edge.delivery import link as link_module
 from caroni_edge.delivery.link import REPEAT, Link
 from caroni_edge.delivery.links import Links
@@ -136,17 +137,25 @@ def taken_committed_after_the_handlers_changes() -> Iterator[None]:
 @VARIANTS.add
 def taken_committed_before_the_handlers_changes() -> Iterator[None]:
     """The positions hold even if the handlers' changes are rolled back."""
-    run_batch = Process.run_batch
+    run_batch, inside = Process.run_batch, Process._inside
+    positions: list[tuple[str, Position, Position]] = []
 
-    def early(process: Process, arrived: Sequence[Envelope] = (), *others: Any, **named: Any) -> None:
+    def noting(process: Process, *facts: Any) -> list[Due]:
         try:
-            run_batch(process, arrived, *others, **named)
+            return inside(process, *facts)
         except BaseException:
-            for link in process.links._links.values():
-                OutboxRows(process.database.conn).save_positions(link.peer, link.acked, link.taken)
+            positions[:] = [(link.peer, link.acked, link.taken) for link in process.links._links.values()]
             raise
 
-    with instead(Process, "run_batch", early):
+    def early(process: Process, *facts: Any, **named: Any) -> None:
+        positions.clear()
+        try:
+            run_batch(process, *facts, **named)
+        finally:
+            for each in positions:
+                OutboxRows(process.database.conn).save_positions(*each)
+
+    with instead(Process, "_inside", noting), instead(Process, "run_batch", early):
         yield
 
 
@@ -243,11 +252,7 @@ def prev_taken_from_sent() -> Iterator[None]:
 def memory_kept_over_a_rollback() -> Iterator[None]:
     """The rows go back, and what is in memory does not."""
 
-    def roll_back(links: Links) -> None:
-        for peer in links._before:
-            links._set_timer(peer, links.now)
-
-    with instead(Links, "roll_back", roll_back):
+    with instead(Journal, "go_back", lambda _journal, _mark=0: None):
         yield
 
 

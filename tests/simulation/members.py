@@ -19,7 +19,7 @@ from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.manager.daemon import make_reactor
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
-from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, Parts
+from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, NodeParts
 from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics
@@ -186,7 +186,9 @@ class Member(ABC):
     def _begin(self, database: Database, now: float) -> None:
         chance = SeededChance(f"{self._chance.random()}")
         self.up = True
-        self.node = WatchedNode(Parts(self.topics, database, self.transport, chance, "0", self.name, self.ask_every_s))
+        self.node = WatchedNode(
+            NodeParts(self.topics, database, self.transport, chance, "0", self.name, self.ask_every_s)
+        )
         self.node.resets = self.resets
         self.transport.will = Will(self.topics.presence, encode(self.node.will))
         self.node.attach(self.make_reactor(self.node))
@@ -316,7 +318,8 @@ class Agent(Member):
 
         self.host.deliver = deliver
         store = AgentStore(node.database.conn)
-        parts = AgentParts(self._settings, self._types, node.topics, store, node.links, node.chance, self.host)
+        journal = node.database.journal
+        parts = AgentParts(self._settings, self._types, node.topics, store, node.links, node.chance, self.host, journal)
         self.reactor = AgentReactor(parts)
         return self.reactor
 

@@ -195,14 +195,14 @@ def data_sent_only_once() -> Iterator[None]:
 @VARIANTS.add
 def demand_said_only_once() -> Iterator[None]:
     """Demand that has not changed is not said again: not after a reconnect, not to newcomers, not every minute."""
-    say = Demand.say_all
+    say = Demand.on_connected
 
-    def at_first_only(demand: Any) -> None:
+    def at_first_only(demand: Any, at: Moment, *, session_present: bool) -> None:
         if not demand.__dict__.setdefault("was_said", False):
             demand.was_said = True
-            say(demand)
+            say(demand, at, session_present=session_present)
 
-    with instead(Demand, "say_all", at_first_only), instead(Demand, "_again_due", lambda _demand, _type: inf):
+    with instead(Demand, "on_connected", at_first_only), instead(Demand, "_again_due", lambda _demand, _type: inf):
         yield
 
 
@@ -213,9 +213,8 @@ def demand_said_only_once() -> Iterator[None]:
 def no_reconciliation() -> Iterator[None]:
     """After a reset the manager goes on as if nothing had happened."""
 
-    def settle(reconciliation: Reconciliation, at: Moment) -> bool:
+    def settle(reconciliation: Reconciliation, at: Moment) -> None:
         reconciliation._store.agents._conn.execute("UPDATE peers SET reconcile = 0")
-        return False
 
     with instead(Reconciliation, "settle", settle):
         yield
@@ -242,9 +241,9 @@ def running_committed_after_the_start() -> Iterator[None]:
 
     def eager(reactor: AgentReactor, at: Moment) -> None:
         settle(reactor, at)
-        for order in reactor._deeds.starts:
+        for order in reactor._deeds._starts:
             reactor._runner.start(order)
-        reactor._deeds.starts.clear()
+        reactor._deeds._starts = ()
 
     with instead(AgentReactor, "settle", eager):
         yield
@@ -254,7 +253,7 @@ def running_committed_after_the_start() -> Iterator[None]:
 def started_again_after_a_crash() -> Iterator[None]:
     """An agent that starts begins its running jobs again, and does not look for their records."""
 
-    def start_again(slots: Slots) -> None:
+    def start_again(slots: Slots, at: Moment) -> None:
         slots._store.jobs._conn.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
 
     with instead(Slots, "on_start", start_again):
@@ -271,7 +270,7 @@ def what_runs_not_looked_for() -> Iterator[None]:
 @VARIANTS.add
 def reservation_never_runs_out() -> Iterator[None]:
     """An offer that nobody answers keeps its places."""
-    with instead(Offers, "run_out", _nothing), instead(OfferRows, "next_end", _nothing):
+    with instead(Offers, "_run_out", _nothing), instead(OfferRows, "next_end", _nothing):
         yield
 
 

@@ -2,9 +2,9 @@
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
 from math import inf
 
+from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.inputs import CannotRun, completed, job_type_of
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
@@ -14,47 +14,27 @@ from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow, Running
+from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Moment
+from caroni_edge.node.parts import Part
 from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Deeds:
-    """What is to be done outside the database when the batch is committed.
-
-    Attributes:
-        recover: At a start of the process: the jobs that are running, in the database.
-        starts: Jobs that are running now, in the database.
-        kills: Jobs to kill, with the reason.
-        removals: Jobs of which nothing is to be kept.
-    """
-
-    recover: list[str] | None = None
-    starts: list[JobOrder] = field(default_factory=list)
-    kills: dict[str, str] = field(default_factory=dict)
-    removals: list[str] = field(default_factory=list)
-
-    def clear(self) -> None:
-        """They are done, or not to be done."""
-        self.recover = None
-        self.starts.clear()
-        self.kills.clear()
-        self.removals.clear()
-
-
-class Slots:
+class Slots(Part):
     """Gives slots to ready jobs, and takes them back."""
 
-    def __init__(self, store: Store, in_force: InForce, ledger: Ledger, shares: Shares, deeds: Deeds) -> None:
+    def __init__(
+        self, store: Store, in_force: InForce, ledger: Ledger, shares: Shares, deeds: Deeds, journal: Journal
+    ) -> None:
         """Note in `deeds` what is to be done after the commit."""
+        super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
         self._deeds = deeds
-        self._killed: frozenset[str] = frozenset()
-        self._unsaid: dict[str, float] = {}
+        self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
         self._in_step = False
-        self._ended: list[str] = []
+        self._ended: tuple[str, ...] = ()
 
     def settle(self, at: Moment) -> None:
         """Give free slots to ready jobs, and have those killed that are to be."""
@@ -63,30 +43,27 @@ class Slots:
         else:
             self._shares.sync(self._store.jobs.running(), at.now)
             self._in_step = True
-        self._ended.clear()
+        self._ended = ()
         self._give(at)
         self._kill()
         self._say_running(at)
 
     def next_due(self) -> float:
         """Return when a manager is to hear that a job of its own runs."""
-        return next(iter(self._unsaid.values()), inf)
+        return min(self._unsaid.values(), default=inf)
 
-    def lose_step(self) -> None:
-        """What is in memory may not be what is in the database: look again."""
+    def look_again(self) -> None:
+        """Jobs have gone without an end: look in the rows who holds a slot."""
         self._in_step = False
-
-    def kills_done(self, jobs: frozenset[str]) -> None:
-        """These were handed to the runner: once is enough."""
-        self._killed |= jobs
 
     # Start
 
-    def on_start(self) -> None:
+    def on_start(self, at: Moment) -> None:
         """The process has started: what ran goes on, or has ended, and the runner finds out."""
-        self._deeds.recover = [job.job for job in self._store.jobs.running()]
+        running = [job.job for job in self._store.jobs.running()]
+        self._deeds.recover(running)
         if self._in_force.settings.say_running_after_s:
-            self._unsaid = dict.fromkeys(self._deeds.recover, -inf)
+            self._unsaid.update(dict.fromkeys(running, -inf))
 
     def _give(self, at: Moment) -> None:
         queued: Counter[str] = Counter()
@@ -139,13 +116,12 @@ class Slots:
             attempt=row.attempt,
             manager=row.manager,
         )
-        self._deeds.starts.append(order)
+        self._deeds.start(order)
         return True
 
     def _say_running(self, at: Moment) -> None:
-        """Tell managers of jobs that run for a while; they were noted in the order in which they are due."""
-        while self._unsaid and self.next_due() <= at.now:
-            job = next(iter(self._unsaid))
+        """Tell managers of jobs that run for a while."""
+        for job in sorted((job for job, due in self._unsaid.items() if due <= at.now), key=self._unsaid.__getitem__):
             del self._unsaid[job]
             row = self._store.jobs.by_job(job)
             if row is not None and row.state is JobState.RUNNING:
@@ -159,8 +135,8 @@ class Slots:
         row = self._store.jobs.by_job(ended.job)
         if row is None:
             log.warning("a job ended that nobody knows", extra={"action": "stale_job_ended", "job": ended.job})
-            self._deeds.removals.append(ended.job)
-            self._killed -= {ended.job}
+            self._deeds.remove([ended.job])
+            self._deeds.has_ended(ended.job)
             return
         outcome = _as_wanted(row, ended.outcome)
         unplaced = outcome if isinstance(outcome, NeverBegan) and outcome.no_space else None
@@ -168,9 +144,9 @@ class Slots:
             return
         if unplaced is not None:
             self._ledger.decline(row.manager, row.job, unplaced.reason)
-            self._deeds.removals.append(row.job)
-        self._ended.append(row.job)
-        self._killed -= {row.job}
+            self._deeds.remove([row.job])
+        self._ended = (*self._ended, row.job)
+        self._deeds.has_ended(row.job)
         match outcome:
             case Completed():
                 self._store.records.completed(row.job_type)
@@ -188,7 +164,8 @@ class Slots:
             log.info("killing the job: %s", reason, extra={"action": "job_kill", **ids(row)})
 
     def _kill(self) -> None:
-        self._deeds.kills.update((job, why) for job, why in self._store.jobs.killed() if job not in self._killed)
+        for job, reason in self._store.jobs.killed():
+            self._deeds.kill(job, reason)
 
 
 def _as_wanted(row: JobRow, outcome: ProcessOutcome) -> JobOutcome:

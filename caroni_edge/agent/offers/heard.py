@@ -4,19 +4,31 @@ from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import DemandRow
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import decode_notice
 from caroni_edge.protocol.messages import JobFulfillmentRequest, Presence
 from caroni_edge.protocol.topics import Request, Topics
 
 
-class Heard:
+class Heard(Part):
     """Keeps what managers say of themselves and of their demand; any of it may be late or lost."""
 
-    def __init__(self, store: Store, in_force: InForce, topics: Topics, chance: Chance) -> None:
+    def __init__(self, store: Store, in_force: InForce, topics: Topics, chance: Chance, journal: Journal) -> None:
         """Keep what is heard in `store`."""
+        super().__init__(journal)
         self._store, self._in_force, self._topics, self._chance = store, in_force, topics, chance
         self._types_changed = False
+
+    def on_start(self, at: Moment) -> None:
+        """Managers that are there will say so, and what they want."""
+        self._store.demands.clear()
+        self._store.managers.clear()
+
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
+        """Forget the demand that was heard before: while the connection was gone, nobody could take it back."""
+        self._store.demands.clear()
 
     def on_presence(self, manager: str, payload: bytes) -> Presence | None:
         """A manager says whether it is there; return what it says, None when that has been cleared."""
@@ -58,7 +70,7 @@ class Heard:
         """Job types may have gone: nobody tells about them any more."""
         self._types_changed = True
 
-    def settle(self) -> None:
+    def settle(self, at: Moment) -> None:
         """Forget the demand for job types that have gone."""
         if not self._types_changed:
             return

@@ -14,8 +14,10 @@ from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import ToOffer
 from caroni_edge.agent.store.offers import OfferRow
 from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.base.states import advance
+from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobOffer
 
@@ -45,15 +47,39 @@ class Candidate(NamedTuple):
         return not self.demand.ran_out and self.demand.online != 0
 
 
-class Offers:
+class Offers(Part):
     """One offer at most is open for each manager and job type."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, chance: Chance, in_force: InForce, refusals: Refusals, shares: Shares
+        self,
+        store: Store,
+        outbox: Outbox,
+        chance: Chance,
+        in_force: InForce,
+        refusals: Refusals,
+        shares: Shares,
+        journal: Journal,
     ) -> None:
         """Decide by the demand in `store`, the owner's settings and the managers' shares."""
+        super().__init__(journal)
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
+        self._due = -inf
+
+    def on_start(self, at: Moment) -> None:
+        """Nobody knows how old the offers of before are: they are void."""
+        self._store.offers.clear()
+        self._store.records.begin_anew()
+
+    def settle(self, at: Moment) -> None:
+        """Free the places of offers that have run out, and offer all that is free."""
+        self._run_out(at)
+        self._make(at)
+        self._due = self._look_ahead(at.now)
+
+    def next_due(self) -> float:
+        """Return when an offer runs out, or another may be made."""
+        return self._due
 
     # What becomes of them
 
@@ -93,7 +119,7 @@ class Offers:
         for row in self._store.offers.open_of(manager):
             self._close(row, OfferEvent.NOTHING_CAME, at)
 
-    def run_out(self, at: Moment) -> None:
+    def _run_out(self, at: Moment) -> None:
         """Free the places of offers whose time is over."""
         for row in self._store.offers.run_out(at.now):
             if not row.taken:
@@ -130,7 +156,7 @@ class Offers:
 
     # What to offer
 
-    def make(self, at: Moment) -> None:
+    def _make(self, at: Moment) -> None:
         """Offer all free places to those who want them."""
         room = look(self._store, self._in_force.settings)
         if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():
@@ -146,8 +172,7 @@ class Offers:
             # What reserves nothing takes nothing from the rest, and is what its share would be.
             self._offer_all(others, *self._divide(candidates, room, standings), room, at)
 
-    def next_due(self, now: float) -> float:
-        """Return when an offer runs out, or another may be made, because of the time alone."""
+    def _look_ahead(self, now: float) -> float:
         times = (
             self._store.offers.next_end(),
             self._store.offers.next_again(now),

@@ -2,6 +2,7 @@
 
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.base.memory import Journal, Memory
 
 FAILURES_IN_A_ROW = 10
 """A version of a job type whose last jobs all failed, so many of them, is offered one place at a time."""
@@ -17,11 +18,12 @@ NOT_SERVED = "the agent's configuration does not name it under managers"
 _MIB = 1 << 20
 
 
-class Refusals:
+class Refusals(Memory):
     """Decides what is not offered and not taken, and says why."""
 
-    def __init__(self, store: Store, in_force: InForce) -> None:
+    def __init__(self, store: Store, in_force: InForce, journal: Journal) -> None:
         """Look at what is in force, and at what is in the database."""
+        super().__init__(journal)
         self._store, self._in_force = store, in_force
         self._free_bytes: int | None = None
         self._no_space = False

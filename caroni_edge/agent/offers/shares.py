@@ -10,11 +10,11 @@ All of it is memory, and begins anew at a start of the process.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from caroni_edge.agent.store.jobs import Running
+from caroni_edge.base.memory import Journal, Memory, MemoryDict
 
 FIRST_ESTIMATE_S = 1.0
 NEWEST_COUNTS = 0.2
@@ -28,43 +28,26 @@ class _Slot(NamedTuple):
     estimate_s: float
 
 
-@dataclass
-class _Memory:
-    """What is gone back to when a batch is rolled back; `ready` names who had ready jobs at the last look."""
-
-    service: dict[str, float] = field(default_factory=dict)
-    ready: frozenset[str] = frozenset()
-    slots: dict[str, _Slot] = field(default_factory=dict)
-    estimates: dict[str, float] = field(default_factory=dict)
-
-    def copied(self) -> "_Memory":
-        return _Memory(self.service.copy(), self.ready, self.slots.copy(), self.estimates.copy())
-
-
-class Shares:
+class Shares(Memory):
     """Who has had how much, and who is next."""
 
-    def __init__(self, weight_of: Callable[[str], float]) -> None:
+    def __init__(self, weight_of: Callable[[str], float], journal: Journal) -> None:
         """Begin with nobody.
 
         Args:
             weight_of: Returns the weight of a manager's share.
+            journal: Of the agent's database.
         """
+        super().__init__(journal)
         self._weight_of = weight_of
-        self._memory = _Memory()
-        self._saved = _Memory()
-
-    def save(self) -> None:
-        """The batch is committed."""
-        self._saved = self._memory.copied()
-
-    def restore(self) -> None:
-        """The batch is rolled back."""
-        self._memory = self._saved.copied()
+        self._service: MemoryDict[str, float] = MemoryDict(journal)
+        self._slots: MemoryDict[str, _Slot] = MemoryDict(journal)
+        self._estimates: MemoryDict[str, float] = MemoryDict(journal)
+        self._ready: frozenset[str] = frozenset()  # who had ready jobs at the last look
 
     def estimate_s(self, job_type: str) -> float:
         """Return how long a job of a type is thought to run."""
-        return self._memory.estimates.get(job_type, FIRST_ESTIMATE_S)
+        return self._estimates.get(job_type, FIRST_ESTIMATE_S)
 
     def cost(self, manager: str, job_type: str) -> float:
         """Return by how much one job is thought to change a manager's standing."""
@@ -72,7 +55,7 @@ class Shares:
 
     def sync(self, running: Iterable[Running], now: float) -> None:
         """Bring the slots in line with the jobs that are running; what a finished one has had is charged exactly."""
-        slots = self._memory.slots
+        slots = self._slots
         there = {job.job: job for job in running}
         self.end([name for name in slots if name not in there], now)
         for name, job in there.items():
@@ -81,14 +64,13 @@ class Shares:
 
     def enter(self, ready: Collection[str], now: float) -> None:
         """Look who has ready jobs; who had none the last time gains no credit for it."""
-        memory = self._memory
-        if newcomers := sorted(set(ready) - memory.ready):
+        if newcomers := sorted(set(ready) - self._ready):
             had, _ = self._charged(now)
             least = self._least(had)
             for manager in newcomers:
                 behind = max(0.0, least - had.get(manager, 0.0))
-                memory.service[manager] = memory.service.get(manager, 0.0) + behind
-        memory.ready = frozenset(ready)
+                self._service[manager] = self._service.get(manager, 0.0) + behind
+        self._ready = frozenset(ready)
 
     def standings(self, managers: Iterable[str], now: float) -> dict[str, float]:
         """Return where managers stand; one that has nothing here stands where it would come in."""
@@ -100,37 +82,37 @@ class Shares:
 
     def start(self, job: Running, now: float) -> None:
         """Give a job a slot."""
-        self._memory.slots[job.job] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
+        self._slots[job.job] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
 
     def end(self, jobs: Iterable[str], now: float) -> None:
         """Jobs that held slots have ended: charge exactly what they have had."""
         for name in jobs:
-            slot = self._memory.slots.pop(name, None)
+            slot = self._slots.pop(name, None)
             if slot is not None:
                 self._end(slot, now)
 
     def _end(self, slot: _Slot, now: float) -> None:
-        memory, had_s = self._memory, now - slot.since
-        memory.service[slot.manager] = memory.service.get(slot.manager, 0.0) + had_s / self._weight_of(slot.manager)
-        mean_s = memory.estimates.get(slot.job_type, had_s)
-        memory.estimates[slot.job_type] = mean_s + NEWEST_COUNTS * (had_s - mean_s)
+        had_s = now - slot.since
+        self._service[slot.manager] = self._service.get(slot.manager, 0.0) + had_s / self._weight_of(slot.manager)
+        mean_s = self._estimates.get(slot.job_type, had_s)
+        self._estimates[slot.job_type] = mean_s + NEWEST_COUNTS * (had_s - mean_s)
 
     def _charged(self, now: float) -> tuple[dict[str, float], dict[str, float]]:
         """Return what managers have had until now, and that with the estimates for what runs."""
         had_s: defaultdict[str, float] = defaultdict(float)
         estimated_s: defaultdict[str, float] = defaultdict(float)
-        for slot in self._memory.slots.values():
+        for slot in self._slots.values():
             had_s[slot.manager] += now - slot.since
             estimated_s[slot.manager] += max(now - slot.since, slot.estimate_s)
-        had, charged = dict(self._memory.service), dict(self._memory.service)
+        had, charged = dict(self._service), dict(self._service)
         for manager in had_s:
-            before, weight = self._memory.service.get(manager, 0.0), self._weight_of(manager)
+            before, weight = self._service.get(manager, 0.0), self._weight_of(manager)
             had[manager] = before + had_s[manager] / weight
             charged[manager] = before + estimated_s[manager] / weight
         return had, charged
 
     def _busy(self) -> frozenset[str]:
-        return self._memory.ready | {slot.manager for slot in self._memory.slots.values()}
+        return self._ready | {slot.manager for slot in self._slots.values()}
 
     def _least(self, had: Mapping[str, float]) -> float:
         """Return where a newcomer begins: beside the one of those here who had least, or with none here, the most."""

@@ -5,11 +5,14 @@ in each batch, and survives a restart; all of it is repeatable.
 """
 
 import logging
+from math import inf
 
 from caroni_edge.agent.jobs.ledger import here_of
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.store import Store
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
+from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode
 from caroni_edge.protocol.messages import JobHere, JobsHere, JobsWanted
@@ -21,17 +24,27 @@ MESSAGES_AT_ONCE = 8
 JOBS_AT_ONCE = 500
 
 
-class Reconciliation:
+class Reconciliation(Part):
     """Forgets what a reset made void, and answers `JobsWanted`."""
 
-    def __init__(self, store: Store, outbox: Outbox, offers: Offers) -> None:
+    def __init__(self, store: Store, outbox: Outbox, offers: Offers, journal: Journal) -> None:
         """Answer through `outbox`."""
+        super().__init__(journal)
         self._store, self._outbox, self._offers = store, outbox, offers
+        self._is_saying = False
 
     def settle(self, at: Moment) -> None:
-        """Forget what a reset has made void."""
+        """Forget what a reset has made void, and put the next pieces of the answers into the outbox."""
         for manager in self._store.managers.marked():
             self._forget(manager, at)
+        answers = self._store.answers.open()
+        for manager, wanted, after in answers:
+            self._say_to(manager, wanted, after)
+        self._is_saying = bool(answers and self._store.answers.open())
+
+    def next_due(self) -> float:
+        """Return when to go on: at once while an answer has more pieces."""
+        return -inf if self._is_saying else inf
 
     def on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
         """A manager asks for the jobs that are not finished, or have finished after what it knows."""
@@ -48,13 +61,6 @@ class Reconciliation:
             self._store.facts.raise_serial(message.known)
             self._store.answers.renew(manager, self._store.facts.next_serial())
         log.warning("a manager asks what is here", extra={"action": "jobs_wanted", "peer": manager})
-
-    def say(self) -> bool:
-        """Put the next pieces of the answers into the outbox; return whether more will follow."""
-        answers = self._store.answers.open()
-        for manager, query, after in answers:
-            self._say_to(manager, query, after)
-        return bool(answers and self._store.answers.open())
 
     def _say_to(self, manager: str, query: str, after: str) -> None:
         database = self._store.facts.database()

@@ -1,20 +1,23 @@
 """Logs of jobs: they stay at their agents, and come piece by piece when somebody wants to read one."""
 
+from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.node.parts import Part
 from caroni_edge.protocol.messages import JobLog, JobLogRequest
 
 LOG_LIMIT_BYTES = 1 << 20
 """So much of a job's log is fetched; the agent keeps all of it."""
 
 
-class JobLogs:
+class JobLogs(Part):
     """Asks for logs. However often people ask, one question for each job is on its way."""
 
     def __init__(self, context: Context) -> None:
         """Keep what comes in the store of `context`."""
+        super().__init__(context.journal)
         self._context, self._store = context, context.store
-        self._asked: set[str] = set()
+        self._asked: MemorySet[str] = MemorySet(context.journal)
 
     def request(self, job: str) -> None:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from caroni_edge.base.memory import MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context, live_room
+from caroni_edge.node.parts import Part
 from caroni_edge.protocol.messages import JobFulfillmentRequest
 
 EVERY_S = 0.1
@@ -29,24 +31,25 @@ class Counts(NamedTuple):
     priority: int
 
 
-class Demand:
+class Demand(Part):
     """Says the demand. What is in memory concerns the present connection, and is forgotten with it."""
 
     def __init__(self, context: Context) -> None:
         """Count the steps in the store of `context`, and say it by its notices."""
+        super().__init__(context.journal)
         self._context, self._store = context, context.store
-        self._said_at: dict[str, float] = {}
-        self._standing: set[str] = set()
-        self._unheard: set[str] = set()
+        self._said_at: MemoryDict[str, float] = MemoryDict(context.journal)
+        self._standing: MemorySet[str] = MemorySet(context.journal)
+        self._unheard: MemorySet[str] = MemorySet(context.journal)
         self._is_all_due = False
         self._room = 0
-        self._cut: set[str] = set()
+        self._cut: MemorySet[str] = MemorySet(context.journal)
 
-    def on_start(self) -> None:
+    def on_start(self, at: Moment) -> None:
         """Steps may want agents already."""
         self._context.dirty_job_types |= self._store.unplaced.job_types()
 
-    def say_all(self) -> None:
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
         """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
         self._said_at.clear()
         self._standing.clear()

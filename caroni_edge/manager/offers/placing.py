@@ -13,6 +13,7 @@ from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, S
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.offers import OfferRow
 from caroni_edge.manager.store.unplaced import UnplacedStep
+from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES
 from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Placement
 
@@ -23,16 +24,17 @@ OTHERS_WAIT_S = 10.0
 ACCEPT_OVERHEAD_BYTES = 512
 
 
-class Placing:
+class Placing(Part):
     """The offers of agents."""
 
     def __init__(self, context: Context, policy: OfferPolicy) -> None:
         """Decide with what is in `context`."""
+        super().__init__(context.journal)
         self._context, self._policy = context, policy
         self._store = context.store
         self._due = inf
 
-    def on_start(self) -> None:
+    def on_start(self, at: Moment) -> None:
         """Nobody knows how old the offers are."""
         self._store.offers.delete_all()
 

@@ -3,10 +3,12 @@
 import logging
 from math import inf
 
+from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.values.json import as_text
@@ -16,21 +18,22 @@ log = logging.getLogger(__name__)
 LOOK_FOR_SILENCE_S = 60.0
 
 
-class Fleet:
+class Fleet(Part):
     """Presence of agents. It makes things sooner and fills `why`; no correctness depends on it."""
 
     def __init__(self, context: Context, stalls: Stalls, attempts: Attempts) -> None:
         """Decide with what is in `context`."""
+        super().__init__(context.journal)
         self._context, self._stalls, self._attempts = context, stalls, attempts
         self._store = context.store
         self._silence_due = -inf
-        self._heard: set[str] = set()
+        self._heard: MemorySet[str] = MemorySet(context.journal)
 
-    def on_start(self) -> None:
+    def on_start(self, at: Moment) -> None:
         """Who is there will say so."""
         self._store.agents.nobody_online()
 
-    def on_connected(self) -> None:
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
         """Agents may come later than we do, and have missed what was said: each is a newcomer once on a connection."""
         self._heard.clear()
 
@@ -75,10 +78,9 @@ class Fleet:
         """Return when `settle` has something to do."""
         return self._silence_due
 
-    def look_again(self) -> None:
-        """What is in memory may not be what is in the database."""
+    def reload(self) -> None:
+        """The settings are others: what is due now may be due at another time."""
         self._silence_due = -inf
-        self._heard.clear()
 
     def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
         """An agent serves other job types than before."""

@@ -11,12 +11,14 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import STEP, StepEvent
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.node.parts import Part
 from caroni_edge.protocol.messages import JobHere, JobKill, JobsHere, JobStatusUpdate, JobsWanted
 from caroni_edge.values.parsing import hash_of
 
@@ -27,13 +29,14 @@ ASK_AGAIN_S = 5.0
 LIVE = ("pending", "queued", "running")
 
 
-class Reconciliation:
+class Reconciliation(Part):
     """Asks agents for their jobs, and brings ours to what they say. It may happen twice: all of it is repeatable."""
 
-    def __init__(self, context: Context, engine: Engine, attempts: Attempts, orders: Orders) -> None:
+    def __init__(self, context: Context, engine: Engine, attempts: Attempts, orders: Orders, logs: JobLogs) -> None:
         """Decide with what is in `context`."""
+        super().__init__(context.journal)
         self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
-        self._store = context.store
+        self._store, self._logs = context.store, logs
 
     def on_start(self, at: Moment) -> None:
         """Questions are asked again: an answer that could not be handled may have been the last."""
@@ -43,12 +46,8 @@ class Reconciliation:
         """Something was rejected, and nobody can say which jobs it was about."""
         self._store.agents.ask_later(agent, at.now + ASK_AGAIN_S)
 
-    def settle(self, at: Moment) -> bool:
-        """Ask each agent that was marked; until it has answered its offers wait, and others' for a while.
-
-        Returns:
-            Whether any was asked: what was said to it before may be lost.
-        """
+    def settle(self, at: Moment) -> None:
+        """Ask each agent that was marked; until it has answered its offers wait, and others' for a while."""
         agents = self._store.agents.to_ask(at.now)
         for agent in agents:
             known = self._store.agents.reconciled(agent)
@@ -58,7 +57,8 @@ class Reconciliation:
             question = JobsWanted(wanted=query, database=known.database, known=known.known)
             self._context.outbox.put(agent, question)
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
-        return bool(agents)
+        if agents:
+            self._logs.ask_again()  # what was asked before may be lost
 
     def next_due(self) -> float:
         """Return when an agent is to be asked because of the time alone."""

@@ -10,6 +10,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
@@ -18,11 +19,12 @@ BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
 """Steps that only some agents may take are looked at so long after something has changed, and so often."""
 
 
-class Stalls:
+class Stalls(Part):
     """Looks for what nobody serves."""
 
     def __init__(self, context: Context, engine: Engine) -> None:
         """Decide with what is in `context`."""
+        super().__init__(context.journal)
         self._context, self._engine = context, engine
         self._store = context.store
         self._due = self._bound_due = -inf
@@ -60,8 +62,8 @@ class Stalls:
         """Return when `settle` has something to do."""
         return min(self._due, self._bound_due)
 
-    def look_again(self) -> None:
-        """What is in memory may not be what is in the database."""
+    def reload(self) -> None:
+        """The settings are others: what is due now may be due at another time."""
         self._due = self._bound_due = -inf
 
     def _stall(self, at: Moment) -> None:

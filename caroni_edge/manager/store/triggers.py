@@ -6,6 +6,7 @@ GET = "SELECT hash FROM triggers WHERE packet_id = ?"
 SET = """
     INSERT INTO triggers (packet_id, hash) VALUES (?, ?) ON CONFLICT (packet_id) DO UPDATE SET hash = excluded.hash"""
 DELETE = "DELETE FROM triggers WHERE packet_id = ?"
+DELETE_ALL = "DELETE FROM triggers"
 
 
 class SeenTriggers:
@@ -27,3 +28,7 @@ class SeenTriggers:
     def delete(self, packet_ids: list[int]) -> None:
         """The broker can no longer repeat these."""
         self._conn.executemany(DELETE, ((packet_id,) for packet_id in packet_ids))
+
+    def delete_all(self) -> None:
+        """The broker can no longer repeat any."""
+        self._conn.execute(DELETE_ALL)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.context import Context
@@ -16,6 +17,7 @@ from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
 from caroni_edge.manager.triggers.malformed import why_malformed
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import Unreadable, decode_notice
 from caroni_edge.protocol.messages import TRIGGER_LIMIT_BYTES, Trigger, is_segment
 from caroni_edge.transport.base import Arrived
@@ -38,16 +40,17 @@ class Refused(CaroniError):
         super().__init__("", reason=reason)
 
 
-class Triggers:
+class Triggers(Part):
     """Starts workflows. Whoever must be sure that it happens once gives an id."""
 
     def __init__(self, context: Context, engine: Engine, templates: Templates) -> None:
         """Start workflows from these templates."""
+        super().__init__(context.journal)
         self._context, self._engine = context, engine
         self._store = context.store
         self.templates = templates
         self.disk_problem: str | None = None
-        self._settled: set[int] = set()
+        self._settled: MemorySet[int] = MemorySet(context.journal)
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Take a message from the manager's topic; a refusal is an event."""
@@ -64,7 +67,13 @@ class Triggers:
         """The broker can no longer repeat the trigger with this packet id."""
         self._settled.add(packet_id)
 
-    def settle(self) -> None:
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
+        """Packet ids belong to a session (MQTT 3.1.1, section 4.1): in a new one none of those before is repeated."""
+        if not session_present:
+            self._store.triggers.delete_all()
+            self._settled.clear()
+
+    def settle(self, at: Moment) -> None:
         """Forget the triggers that cannot be repeated."""
         if self._settled:
             self._store.triggers.delete(sorted(self._settled))

@@ -26,6 +26,7 @@ from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
 from caroni_edge.manager.workflows.instances import Done, Instances, PartsDone, Propagation, Ready, StepFailed, WorkItem
+from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
 from caroni_edge.values.parsing import parse_type
 
@@ -37,15 +38,20 @@ GROWTHS_AT_ONCE = 4
 """So many scattered steps grow in one batch."""
 
 
-class Engine:
+class Engine(Part):
     """Workflows and steps, without their attempts."""
 
     def __init__(self, context: Context, orders: Orders) -> None:
         """Decide with what is in `context`."""
+        super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
         self._instances = Instances(context, orders)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
+
+    def on_start(self, at: Moment) -> None:
+        """Scattered steps may have more instances to make."""
+        self._context.growing.update(self._store.steps.growing())
 
     # A workflow begins
 
@@ -184,11 +190,6 @@ class Engine:
     def next_due(self) -> float:
         """Return when `settle` has something to do: at once, or when something else happens."""
         return -inf if self._context.growing else inf
-
-    def look_again(self) -> None:
-        """What is in memory may not be what is in the database."""
-        self._context.growing.clear()
-        self._context.growing |= self._store.steps.growing()
 
     def outputs_misfit(self, row: WorkflowRow, step: StepRow, outputs: Mapping[str, Any]) -> str | None:
         """Return what is wrong with the outputs of a job for the template, or None."""

@@ -185,11 +185,20 @@ class Bench:
     def restart(self) -> None:
         """Begin a new process on the same database."""
         topics = Topics("caroni", "agents", "a1")
-        parts = AgentParts(self.settings, self.types, topics, self.store, self.outbox, self.chance, self.runner)
+        parts = AgentParts(
+            self.settings,
+            self.types,
+            topics,
+            self.store,
+            self.outbox,
+            self.chance,
+            self.runner,
+            self.database.journal,
+        )
         self.reactor = AgentReactor(parts)
         with self.database.immediate():
             self.reactor.on_start(self.at)
-        self.reactor.after_commit()
+        self.reactor.committed()
         self.settle()
 
     def batch(self, *arrived: tuple[str, LinkMessage], commit: bool = True) -> None:
@@ -203,9 +212,8 @@ class Bench:
                 if not commit:
                     raise Undone
         except Undone:
-            self.reactor.rolled_back()
             return
-        self.reactor.after_commit()
+        self.reactor.committed()
 
     def send(self, *messages: LinkMessage, manager: str = "m1") -> None:
         """Let messages of one manager arrive in one batch."""
@@ -227,7 +235,7 @@ class Bench:
             with self.database.savepoint():
                 result = work(self.at)
             self._settle()
-        self.reactor.after_commit()
+        self.reactor.committed()
         return result
 
     def advance(self, seconds: float) -> None:
@@ -267,7 +275,7 @@ class Bench:
             with self.database.savepoint():
                 self.reactor.on_notice(topic, payload, self.at)
             self._settle()
-        self.reactor.after_commit()
+        self.reactor.committed()
 
     def new_job(self, job_type: str = "upper", *, ready: bool = True, **facts: Any) -> Placement:
         """Make a job that fits."""

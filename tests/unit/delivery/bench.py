@@ -42,7 +42,7 @@ class LinkBench:
 
     def restart(self) -> None:
         """A new process: what was in memory is gone."""
-        self.link = Link("peer", "me", "boot of me", self.rows, self.chance)
+        self.link = Link("peer", "me", "boot of me", self.rows, self.chance, self.database.journal)
 
     def put(self, number: int = 1, message: Any = SMALL) -> list[str]:
         """Put messages, and return their ids."""

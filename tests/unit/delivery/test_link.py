@@ -550,14 +550,3 @@ def test_question_is_open_since_it_was_first_asked(met: LinkBench) -> None:
     assert met.link.asked_at == asked_at
     met.answer((0, ""))
     assert met.link.asked_at == inf
-
-
-def test_snapshot_is_not_changed_with_the_link(met: LinkBench) -> None:
-    before = met.link.snapshot()
-    met.put(2)
-    met.sent()
-    met.link.ask(met.now)
-    met.receive(ask="q")
-    assert before.question is None
-    assert not before._in_flight
-    assert not before._answers

@@ -150,7 +150,7 @@ class Bench:
         self.database = memory_database("managers")
         self.store = Store(self.database.conn)
         self.chance = SeededChance(seed)
-        self.outbox, self.notices = RecordingOutbox(), Notices()
+        self.outbox, self.notices = RecordingOutbox(), Notices(self.database.journal)
         self.silent: dict[str, float] = {}
         self.now, self.date = 1000.0, DATE
         self._serials = count(1)
@@ -165,7 +165,7 @@ class Bench:
 
     def restart(self) -> None:
         """Begin a new process on the same database."""
-        self.events = Events(self.database.conn, self.chance)
+        self.events = Events(self.database.conn, self.database.journal, self.chance)
         context = Context(
             settings=self.settings,
             topics=TOPICS,
@@ -175,12 +175,12 @@ class Bench:
             events=EventWriter(self.events, TOPICS),
             chance=self.chance,
             silent_for=lambda agent, _now: self.silent.get(agent, 0.0),
-            dirty_job_types=set(),
+            journal=self.database.journal,
         )
         self.reactor = ManagerReactor(context, self.templates)
         with self.database.immediate():
             self.reactor.on_start(self.at)
-        self.reactor.after_commit()
+        self.reactor.committed()
         self.settle()
 
     def call(self, work: Callable[[Moment], Result], *, commit: bool = True) -> Result:
@@ -193,18 +193,17 @@ class Bench:
                 if not commit:
                     raise Undone
         except Undone:
-            self.reactor.rolled_back()
             return result
-        self.reactor.after_commit()
+        self.reactor.committed()
         return result
 
     def settle(self) -> None:
         """Run a batch without messages."""
         self.call(lambda _at: None)
 
-    def connect(self) -> None:
+    def connect(self, *, session_present: bool = True) -> None:
         """Let the broker take the manager in."""
-        self.call(self.reactor.on_connected)
+        self.call(lambda at: self.reactor.on_connected(at, session_present=session_present))
 
     def send(self, *messages: LinkMessage, agent: str = "a1", commit: bool = True) -> None:
         """Let messages of one agent arrive in one batch."""

@@ -8,7 +8,7 @@ import msgspec
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.node import Call, Node, Parts
+from caroni_edge.node.node import Call, Node, NodeParts
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.messages import Frame, LinkMessage, Message, Presence
@@ -59,8 +59,8 @@ class ScriptedReactor:
     def on_start(self, at: Moment) -> None:
         self.note("start")
 
-    def on_connected(self, at: Moment) -> None:
-        self.note("connected")
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
+        self.note("connected" if session_present else "connected anew")
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         self.note(f"notice {topic} {len(payload)}")
@@ -102,11 +102,8 @@ class ScriptedReactor:
         changed, self.is_presence_changed = self.is_presence_changed, False
         return changed
 
-    def after_commit(self) -> None:
-        self.said.append("after commit")
-
-    def rolled_back(self) -> None:
-        self.said.append("rolled back")
+    def committed(self) -> None:
+        self.said.append("committed")
 
 
 class WatchedTransport(RecordingTransport):
@@ -162,7 +159,7 @@ class NodeBench:
         self.transport.database = self.database
         self.transport.start(self.inbox.append)
         self.node = Node(
-            Parts(TOPICS, self.database, self.transport, self.chance, "1.0", "here", forget_after_s=FORGET_AFTER_S)
+            NodeParts(TOPICS, self.database, self.transport, self.chance, "1.0", "here", forget_after_s=FORGET_AFTER_S)
         )
         self.reactor = ScriptedReactor(self.node)
         self.node.attach(self.reactor)

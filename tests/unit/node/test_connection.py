@@ -23,7 +23,8 @@ class Bench:
         self.told: list[Event] = []
         self.transport = RecordingTransport()
         self.transport.start(self.told.append)
-        self.events = Events(memory_database("managers").conn, SeededChance(1))
+        database = memory_database("managers")
+        self.events = Events(database.conn, database.journal, SeededChance(1))
         self.session = Session(self.transport, TOPICS, self.events)
 
     def hear(self) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import BOOTS_KEPT, Identity
-from caroni_edge.node.node import Call, Node, Parts
+from caroni_edge.node.node import Call, Node, NodeParts
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.storage.database import memory_database
@@ -206,7 +206,7 @@ class Two:
         database = memory_database("managers")
         database.conn.execute(NOTES)
         transport, inbox = MemoryTransport(self.broker, TOPICS.client_id), list[Event | Call]()
-        node = Node(Parts(TOPICS, database, transport, chance, "1.0", host))
+        node = Node(NodeParts(TOPICS, database, transport, chance, "1.0", host))
         transport.will = Will(TOPICS.presence, encode(node.will))
         node.attach(ScriptedReactor(node))
         node.start(Moment(0.0, 0.0))

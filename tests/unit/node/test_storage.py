@@ -133,7 +133,7 @@ def test_memory_goes_back_with_the_rows(bench: NodeBench) -> None:
     bench.send(OFFER)
     assert bench.node.links.asked_at("a1") == inf
     assert list(bench.database.conn.iterdump()) == before
-    assert bench.reactor.said[-1] == "rolled back"
+    assert bench.reactor.said[-1] == "a1 JobOffer", "and not that it is committed"
     set_broken(bench, False)
     reconnect(bench)
     bench.transport.assert_nothing_else_sent(Frame)
@@ -261,3 +261,21 @@ def test_a_command_that_is_kept_runs_when_the_disk_works_again(bench: NodeBench)
     assert during.done.done()
     bench.send(OFFER)
     assert ran == ["during", "after"], "once is enough"
+
+
+# The broker's session
+
+
+def test_that_the_session_is_new_is_told_until_a_batch_knows_it(bench: NodeBench) -> None:
+    """The broker says so once; at the next connect it has the session of this one."""
+    set_broken(bench, True)
+    bench.transport.connect(session_present=False)
+    bench.run()
+    set_broken(bench, False)
+    bench.now += bench.transport.pauses[-1]
+    bench.transport.connect(session_present=True)
+    bench.run()
+    assert bench.notes() == ["connected anew"]
+    bench.transport.connect(session_present=True)
+    bench.run()
+    assert bench.notes() == ["connected"]

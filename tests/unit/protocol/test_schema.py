@@ -76,7 +76,9 @@ def test_what_is_no_message_is_refused(name: str, broken: dict[str, Any]) -> Non
 
 def test_the_events_of_a_manager_are_as_published() -> None:
     database = memory_database("managers")
-    writer = EventWriter(events := Events(database.conn, SeededChance(1)), Topics("caroni", "managers", "m1"))
+    writer = EventWriter(
+        events := Events(database.conn, database.journal, SeededChance(1)), Topics("caroni", "managers", "m1")
+    )
     row = WorkflowRow(1, "w1", "t", "hash", "hash", WorkflowState.RUNNING, 4, "{}", "elsewhere", 0)
     writer.workflow("caroni.workflow.completed", row, 1e9, status="completed", outputs={"out": [1]})
     writer.workflow("caroni.workflow.completed", row, 1e9, status="completed", outputs={"out": "x" * 200_000})

@@ -1,5 +1,7 @@
 """Jobs from their placement to their end."""
 
+from contextlib import suppress
+
 import pytest
 
 from caroni_edge.agent.lifecycle import JobState
@@ -331,13 +333,45 @@ def test_the_owner_may_kill_any_job(bench: Bench) -> None:
     assert bench.runner.killed == {job: "by the owner"}
 
 
-def test_a_kill_lost_in_a_rollback_is_told_with_the_next_commit(bench: Bench) -> None:
+def test_a_kill_is_told_though_deciding_fails_in_its_batch(bench: Bench) -> None:
     job = running(bench)
     with bench.database.immediate():
         bench.reactor.on_message("m1", JobKill(job=job, reason="not wanted"), bench.at)
-    bench.reactor.rolled_back()  # as after a `settle` that failed: what handlers did is committed all the same
+        settle_and_fail(bench)
+    bench.reactor.committed()
     bench.settle()
     assert bench.runner.killed == {job: "not wanted"}
+
+
+def test_a_forgotten_managers_job_is_killed_though_deciding_fails_in_its_batch(bench: Bench) -> None:
+    """What the command did is committed; nobody would know of the process any more."""
+    job = running(bench)
+    with bench.database.immediate():
+        with bench.database.savepoint():
+            bench.reactor.forget_peer("m1", bench.at)
+        settle_and_fail(bench)
+    bench.reactor.committed()
+    assert bench.runner.killed == {job: "manager m1 was forgotten"}
+
+
+def settle_and_fail(bench: Bench) -> None:
+    """Let the reactor decide and then fail, as the node does: only its deciding goes back."""
+    with suppress(ZeroDivisionError), bench.database.savepoint():
+        bench.reactor.settle(bench.at)
+        _ = 1 / 0
+
+
+def test_running_is_said_though_the_batch_that_was_to_say_it_failed() -> None:
+    bench = Bench(say_running_after_s=0.05)
+    placed = bench.new_job()
+    bench.place(placed)
+    bench.outbox.nothing_else()
+    bench.now += 0.05
+    bench.batch(commit=False)
+    bench.outbox.sent.clear()
+    bench.advance(0.05)
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.job, said.status) == (placed.job, "running")
 
 
 # Restart

@@ -356,7 +356,7 @@ def test_demand_from_before_a_reconnect_counts_no_more() -> None:
     bench = Bench(slots=1, backlog=0)
     bench.want(ready=5)
     bench.outbox.take(JobOffer)
-    bench.call(bench.reactor.on_connected)
+    bench.call(lambda at: bench.reactor.on_connected(at, session_present=True))
     bench.advance(60)
     bench.outbox.nothing_else()
     bench.want(ready=1)

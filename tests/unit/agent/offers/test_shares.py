@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable
 
 from caroni_edge.agent.offers.shares import Claim, Shares, distribute
 from caroni_edge.agent.store.jobs import Running
+from caroni_edge.base.memory import Journal
 
 
 class Host:
     """Slots on simulated time, and managers that always have a ready job while they want to."""
 
     def __init__(self, slots: int, weights: dict[str, float], lasts_s: Callable[[str], float]) -> None:
-        self.shares = Shares(lambda manager: weights.get(manager, 1.0))
+        self.shares = Shares(lambda manager: weights.get(manager, 1.0), Journal())
         self.slots, self.lasts_s = slots, lasts_s
         self.now = 0.0
         self.ends: dict[Running, float] = {}
@@ -85,14 +86,15 @@ def test_nobody_is_behind_because_an_estimate_was_too_long() -> None:
 
 
 def test_a_batch_rolled_back_charges_nobody() -> None:
-    shares = Shares(lambda _: 1.0)
+    journal = Journal()
+    shares = Shares(lambda _: 1.0, journal)
     shares.enter(["m1", "m2"], 0.0)
-    shares.save()
+    journal.begin()
     before = shares.standings(["m1", "m2"], 5.0)
     shares.start(Running("a", "m1", "t"), 0.0)
     shares.sync([], 5.0)
     assert shares.standings(["m1", "m2"], 5.0) != before
-    shares.restore()
+    journal.go_back()
     assert shares.standings(["m1", "m2"], 5.0) == before
 
 

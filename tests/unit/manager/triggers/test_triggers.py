@@ -183,6 +183,31 @@ def test_a_trigger_is_no_repeat_of_one_that_cannot_be_repeated(bench: Bench) -> 
     assert len(workflows(bench)) == 2
 
 
+def test_what_is_known_of_packet_ids_goes_back_with_the_rows(bench: Bench) -> None:
+    """The batch that takes the next trigger with a settled packet id fails, so the broker sends that one again."""
+    bench.trigger(trigger(), packet_id=7)
+    bench.reactor.on_trigger_settled(7)
+    bench.call(lambda _at: bench.trigger_in_batch(trigger(), packet_id=7), commit=False)
+    assert len(workflows(bench)) == 1
+    bench.trigger(trigger(), packet_id=7, dup=True)
+    assert len(workflows(bench)) == 2
+
+
+def test_packet_ids_are_forgotten_with_the_session(bench: Bench) -> None:
+    """A broker that has lost its memory repeats nothing, and what it sends with that id is another message."""
+    bench.trigger(trigger(), packet_id=7)
+    bench.connect(session_present=False)
+    bench.trigger(trigger(), packet_id=7, dup=True)
+    assert len(workflows(bench)) == 2
+
+
+def test_packet_ids_are_kept_with_the_session(bench: Bench) -> None:
+    bench.trigger(trigger(), packet_id=7)
+    bench.connect(session_present=True)
+    bench.trigger(trigger(), packet_id=7, dup=True)
+    assert len(workflows(bench)) == 1
+
+
 def test_a_record_of_a_packet_id_that_is_in_use_again_stays(bench: Bench) -> None:
     """The broker's word about the earlier message comes in the batch of the next one with that id."""
     bench.trigger(trigger(), packet_id=7)

@@ -1,0 +1,56 @@
+"""What is to be done about processes when the batch is committed that has decided it."""
+
+from collections.abc import Iterable
+
+from caroni_edge.agent.processes.port import JobOrder, JobRunner
+from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
+from caroni_edge.node.parts import Part
+
+
+class Deeds(Part):
+    """Orders for the runner. They go back with the rows that say why, and are given once."""
+
+    def __init__(self, runner: JobRunner, journal: Journal) -> None:
+        """Begin with nothing to do."""
+        super().__init__(journal)
+        self._runner = runner
+        self._recover: tuple[str, ...] | None = None
+        self._starts: tuple[JobOrder, ...] = ()
+        self._kills: MemoryDict[str, str] = MemoryDict(journal)
+        self._killed: MemorySet[str] = MemorySet(journal)
+        self._removals: tuple[str, ...] = ()
+
+    def recover(self, jobs: Iterable[str]) -> None:
+        """The process has started: take over the jobs that are `running` in the database."""
+        self._recover = tuple(jobs)
+
+    def start(self, order: JobOrder) -> None:
+        """Start a job, which is `running` in the database."""
+        self._starts = (*self._starts, order)
+
+    def kill(self, job: str, reason: str) -> None:
+        """End a job that runs, unless the runner was told before."""
+        if job not in self._killed:
+            self._kills[job] = reason
+
+    def has_ended(self, job: str) -> None:
+        """Nothing of a job runs any more."""
+        self._killed.discard(job)
+
+    def remove(self, jobs: Iterable[str]) -> None:
+        """Delete what is on disk of jobs that have ended."""
+        self._removals = (*self._removals, *jobs)
+
+    def committed(self) -> None:
+        """Give the orders: first look for what runs, and start before killing."""
+        if self._recover is not None:
+            self._runner.recover(self._recover)
+        for order in self._starts:
+            self._runner.start(order)
+        for job, reason in self._kills.items():
+            self._runner.kill(job, reason)
+        for job in self._removals:
+            self._runner.remove(job)
+        self._killed.update(self._kills)
+        self._recover, self._starts, self._removals = None, (), ()
+        self._kills.clear()

@@ -1,0 +1,66 @@
+"""The parts that a reactor is put together from, each with one thing to decide.
+
+All methods but `committed` run inside the transaction of a batch. What a part keeps in memory goes back by itself when
+the batch, its deciding, or one message is undone (`base/memory.py`); no part has a roll-back of its own.
+"""
+
+from math import inf
+
+from caroni_edge.base.memory import Memory
+from caroni_edge.base.moment import Moment
+
+
+class Part(Memory):
+    """One concern of a reactor. Each of these does nothing until a part has something to do then."""
+
+    def on_start(self, at: Moment) -> None:
+        """The process has started: durations begin anew, and memory is read from the rows."""
+
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
+        """The broker took us in; without our session it has forgotten what it was to send again."""
+
+    def settle(self, at: Moment) -> None:
+        """Decide once for the whole batch, and for all that has become due."""
+
+    def next_due(self) -> float:
+        """Return when `settle` must run again because of the time alone; asked right after it."""
+        return inf
+
+    def committed(self) -> None:
+        """The batch is committed: do outside the database what it has decided."""
+
+
+class Assembly(Part):
+    """Parts that decide one after the other; what the earlier ones have settled the later ones see."""
+
+    _parts: tuple[Part, ...] = ()
+    _due = -inf
+
+    def on_start(self, at: Moment) -> None:
+        """The process has started."""
+        for part in self._parts:
+            part.on_start(at)
+
+    def on_connected(self, at: Moment, *, session_present: bool) -> None:
+        """The broker took us in."""
+        for part in self._parts:
+            part.on_connected(at, session_present=session_present)
+
+    def settle(self, at: Moment) -> None:
+        """Let each part decide."""
+        for part in self._parts:
+            part.settle(at)
+        self._due = min((part.next_due() for part in self._parts), default=inf)
+
+    def next_due(self) -> float:
+        """Return when `settle` must run again at the latest."""
+        return self._due
+
+    def hurry(self) -> None:
+        """Something has changed that the parts do not know of yet: `settle` is due."""
+        self._due = -inf
+
+    def committed(self) -> None:
+        """The batch is committed."""
+        for part in self._parts:
+            part.committed()
