@@ -71,6 +71,11 @@ bench: ## measure workflows per second and their latency on a real mosquitto
 	@tools/setup.sh test
 	$(BIN)/python benchmarks/chains.py $(ARGS)
 
+.PHONY: mutants
+mutants: ## make mistakes in the modules that decide: tests must notice; ARGS='--count 20 --seed 7 --minutes 15'
+	@tools/setup.sh check
+	$(BIN)/python -m tools.mutants $(ARGS)
+
 .PHONY: lock
 lock: ## lock the dependencies anew; UPGRADE=1 takes the newest that pyproject.toml allows
 	tools/lock.sh $(if $(UPGRADE),--upgrade)
