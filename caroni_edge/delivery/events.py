@@ -1,13 +1,50 @@
 """Events for people and other programs: rows until the broker has acknowledged them, in order."""
 
 import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from caroni_edge.base.memory import Journal, Memory, MemoryDict, MemorySet
 from caroni_edge.base.moment import Chance
+from caroni_edge.storage.rows import Rows
 
-ADD = "INSERT INTO events (topic, body) VALUES (?, ?)"
-AFTER = "SELECT seq, topic, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-DELETE = "DELETE FROM events WHERE seq = ?"
+
+class EventRow(NamedTuple):
+    """An event that the broker has not acknowledged."""
+
+    seq: int
+    topic: str
+    body: bytes
+
+
+class EventRows(Rows):
+    """Statements about events."""
+
+    ADD = "INSERT INTO events (topic, body) VALUES (:topic, :body)"
+
+    def add(self, topic: str, body: bytes) -> None:
+        """Add an event behind the others."""
+        self._run(self.ADD, topic=topic, body=body)
+
+    AFTER = "SELECT seq, topic, body FROM events WHERE seq > :seq ORDER BY seq LIMIT :limit"
+
+    def after(self, seq: int, limit: int) -> list[EventRow]:
+        """Return the first events behind one."""
+        return self._all(EventRow, self.AFTER, seq=seq, limit=limit)
+
+    DELETE = "DELETE FROM events WHERE seq = :seq"
+
+    def delete(self, seqs: Iterable[int]) -> None:
+        """Delete events."""
+        self._run_each(self.DELETE, ({"seq": seq} for seq in seqs))
+
+    COUNT = """
+        SELECT coalesce((SELECT seq FROM events ORDER BY seq DESC LIMIT 1)
+        - (SELECT seq FROM events ORDER BY seq LIMIT 1) + 1, 0)"""
+
+    def count(self) -> int:
+        """Return about how many there are, without reading them: they leave nearly in their order."""
+        return self._only(int, self.COUNT)
 
 
 class Events(Memory):
@@ -16,7 +53,7 @@ class Events(Memory):
     def __init__(self, conn: sqlite3.Connection, journal: Journal, chance: Chance) -> None:
         """Work on the writing connection of the node."""
         super().__init__(journal)
-        self._conn, self._chance = conn, chance
+        self._rows, self._chance = EventRows(conn), chance
         self._sent_upto = 0
         self._may_wait = True
         self._in_flight: MemoryDict[int, int] = MemoryDict(journal)
@@ -28,14 +65,14 @@ class Events(Memory):
 
     def put(self, topic: str, body: bytes) -> None:
         """Keep an event until it has been published; part of the batch's transaction."""
-        self._conn.execute(ADD, (topic, body))
+        self._rows.add(topic, body)
         self._may_wait = True
 
-    def unsent(self, limit: int) -> list[tuple[int, str, bytes]]:
-        """Return at most `limit` events (seq, topic, body) that were not sent on this connection."""
+    def unsent(self, limit: int) -> list[EventRow]:
+        """Return at most `limit` events that were not sent on this connection."""
         if limit <= 0 or not self._may_wait:
             return []
-        found = self._conn.execute(AFTER, (self._sent_upto, limit)).fetchall()
+        found = self._rows.after(self._sent_upto, limit)
         self._may_wait = bool(found)
         return found
 
@@ -58,7 +95,7 @@ class Events(Memory):
 
     def delete_acknowledged(self) -> None:
         """Delete what the broker has acknowledged; part of the batch's transaction."""
-        self._conn.executemany(DELETE, ((seq,) for seq in sorted(self._acknowledged)))
+        self._rows.delete(sorted(self._acknowledged))
         self._acknowledged.clear()
 
     @property

@@ -1,40 +1,20 @@
 """The rows of the link: positions of each peer, and the outbox."""
 
-import json
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.protocol.messages import Position
+from caroni_edge.storage.rows import Rows, columns, parameters
+from caroni_edge.values.json import as_text
 
 START: Position = (0, "")
 
-POSITIONS = "SELECT acked_seq, acked_id, taken_seq, taken_id FROM peers WHERE peer = ?"
-SAVE_POSITIONS = """
-    INSERT INTO peers (peer, acked_seq, acked_id, taken_seq, taken_id) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (peer) DO UPDATE SET acked_seq = excluded.acked_seq, acked_id = excluded.acked_id,
-        taken_seq = excluded.taken_seq, taken_id = excluded.taken_id"""
 # From peer to peer by the index: bodies may be many and large.
-WAITING = """
+_WAITING = """
     WITH RECURSIVE waiting (peer) AS (
         SELECT '' UNION ALL
         SELECT (SELECT min(peer) FROM outbox WHERE peer > waiting.peer) FROM waiting WHERE peer NOT NULL
     ) SELECT peer FROM waiting WHERE peer > ''"""
-HAS_PEER = "SELECT 1 FROM peers WHERE peer = ?1 UNION ALL SELECT 1 FROM outbox WHERE peer = ?1 LIMIT 1"
-LAST = "SELECT seq, id FROM outbox WHERE peer = ? ORDER BY seq DESC LIMIT 1"
-ID_AT = "SELECT id FROM outbox WHERE peer = ? AND seq = ?"
-BEFORE = "SELECT id FROM outbox WHERE peer = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
-ABOVE = "SELECT seq, id, body FROM outbox WHERE peer = ? AND seq > ? ORDER BY seq"
-ADD = "INSERT INTO outbox (peer, seq, id, body) VALUES (?, ?, ?, ?)"
-DELETE_UPTO = "DELETE FROM outbox WHERE peer = ? AND seq <= ?"
-DELETE_ROWS = "DELETE FROM outbox WHERE peer = ?"
-DELETE_PEER = "DELETE FROM peers WHERE peer = ?"
-MARK = "INSERT INTO peers (peer, reconcile) VALUES (?, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
-
-ADD_WAITING = f"INSERT OR IGNORE INTO peers (peer) {WAITING}"
-AGE = """
-    UPDATE peers SET silent_s = CASE WHEN peer IN (SELECT value FROM json_each(?)) THEN 0 ELSE silent_s + ? END"""
-SILENT = "SELECT peer FROM peers WHERE silent_s > ?"
 
 
 class Row(NamedTuple):
@@ -45,85 +25,142 @@ class Row(NamedTuple):
     body: bytes
 
 
-class OutboxRows:
+class _Key(NamedTuple):
+    seq: int
+    id: str
+
+
+class _PeerRow(NamedTuple):
+    acked_seq: int
+    acked_id: str
+    taken_seq: int
+    taken_id: str
+
+
+class OutboxRows(Rows):
     """Every SQL statement of the link; all run inside the batch's transaction.
 
     The rows are asked each time, never remembered: a savepoint may take back what a handler has put.
     """
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on the writing connection of the node."""
-        self._conn = conn
+    WAITING = _WAITING
 
     def waiting(self) -> list[str]:
         """Return the peers for whom rows wait."""
-        return [peer for (peer,) in self._conn.execute(WAITING)]
+        return self._all(str, self.WAITING)
+
+    HAS_PEER = """
+        SELECT 1 FROM peers WHERE peer = :peer UNION ALL SELECT 1 FROM outbox WHERE peer = :peer LIMIT 1"""
 
     def has(self, peer: str) -> bool:
         """Tell whether there is anything of a peer."""
-        return self._conn.execute(HAS_PEER, (peer,)).fetchone() is not None
+        return self._one(int, self.HAS_PEER, peer=peer) is not None
+
+    POSITIONS = "SELECT acked_seq, acked_id, taken_seq, taken_id FROM peers WHERE peer = :peer"
 
     def positions(self, peer: str) -> tuple[Position, Position]:
         """Return `acked` and `taken` of a peer."""
-        row = self._conn.execute(POSITIONS, (peer,)).fetchone()
-        return ((row[0], row[1]), (row[2], row[3])) if row else (START, START)
+        row = self._one(_PeerRow, self.POSITIONS, peer=peer)
+        return ((row.acked_seq, row.acked_id), (row.taken_seq, row.taken_id)) if row else (START, START)
+
+    SAVE_POSITIONS = f"""
+        INSERT INTO peers (peer, {columns(_PeerRow)}) VALUES (:peer, {parameters(_PeerRow)})
+        ON CONFLICT (peer) DO UPDATE SET acked_seq = excluded.acked_seq, acked_id = excluded.acked_id,
+            taken_seq = excluded.taken_seq, taken_id = excluded.taken_id"""
 
     def save_positions(self, peer: str, acked: Position, taken: Position) -> None:
         """Keep `acked` and `taken` of a peer."""
-        self._conn.execute(SAVE_POSITIONS, (peer, *acked, *taken))
+        (acked_seq, acked_id), (taken_seq, taken_id) = acked, taken
+        self._run(
+            self.SAVE_POSITIONS,
+            peer=peer,
+            acked_seq=acked_seq,
+            acked_id=acked_id,
+            taken_seq=taken_seq,
+            taken_id=taken_id,
+        )
+
+    LAST = "SELECT seq, id FROM outbox WHERE peer = :peer ORDER BY seq DESC LIMIT 1"
 
     def last(self, peer: str) -> Position | None:
         """Return the position of the last row."""
-        row: Position | None = self._conn.execute(LAST, (peer,)).fetchone()
-        return row
+        return self._one(_Key, self.LAST, peer=peer)
+
+    ID_AT = "SELECT id FROM outbox WHERE peer = :peer AND seq = :seq"
 
     def id_at(self, peer: str, seq: int) -> str | None:
         """Return the id of the row at `seq`."""
-        row = self._conn.execute(ID_AT, (peer, seq)).fetchone()
-        return row[0] if row else None
+        return self._one(str, self.ID_AT, peer=peer, seq=seq)
+
+    ID_BEFORE = "SELECT id FROM outbox WHERE peer = :peer AND seq < :seq ORDER BY seq DESC LIMIT 1"
 
     def id_before(self, peer: str, seq: int) -> str | None:
         """Return the id of the row before `seq`."""
-        row = self._conn.execute(BEFORE, (peer, seq)).fetchone()
-        return row[0] if row else None
+        return self._one(str, self.ID_BEFORE, peer=peer, seq=seq)
+
+    ABOVE = "SELECT seq, id, body FROM outbox WHERE peer = :peer AND seq > :seq ORDER BY seq"
 
     def above(self, peer: str, seq: int, limit_bytes: int) -> list[Row]:
         """Return the first rows above `seq` that fit in `limit_bytes` with a comma each, and at least one."""
         rows: list[Row] = []
         left = limit_bytes
-        for found in self._conn.execute(ABOVE, (peer, seq)):
-            row = Row(*found)
+        for row in self._each(Row, self.ABOVE, peer=peer, seq=seq):
             left -= len(row.body) + 1
             if rows and left < 0:
                 break
             rows.append(row)
         return rows
 
+    ADD = "INSERT INTO outbox (peer, seq, id, body) VALUES (:peer, :seq, :id, :body)"
+
     def add(self, peer: str, row: Row) -> None:
         """Add a row."""
-        self._conn.execute(ADD, (peer, *row))
+        self._run(self.ADD, peer=peer, seq=row.seq, id=row.id, body=row.body)
+
+    DELETE_UPTO = "DELETE FROM outbox WHERE peer = :peer AND seq <= :seq"
 
     def delete_upto(self, peer: str, seq: int) -> None:
         """Delete the rows that the peer has taken."""
-        self._conn.execute(DELETE_UPTO, (peer, seq))
+        self._run(self.DELETE_UPTO, peer=peer, seq=seq)
 
-    def delete_rows(self, peer: str) -> None:
-        """Delete all rows of a peer."""
-        self._conn.execute(DELETE_ROWS, (peer,))
+    DELETE_ROWS = "DELETE FROM outbox WHERE peer = :peer"
 
-    def mark_reconcile(self, peer: str) -> None:
-        """Mark a peer as to be reconciled."""
-        self._conn.execute(MARK, (peer,))
+    def delete_rows(self, peer: str) -> int:
+        """Delete all rows of a peer, and return how many there were."""
+        return self._run(self.DELETE_ROWS, peer=peer)
 
-    def age(self, heard: Iterable[str], seconds: float) -> None:
-        """Count on for how long each peer is silent, those too that never spoke, but not those that were heard."""
-        self._conn.execute(ADD_WAITING)
-        self._conn.execute(AGE, (json.dumps(sorted(heard)), seconds))
-
-    def silent(self, longer_than_s: float) -> list[str]:
-        """Return the peers that have been silent for longer."""
-        return [peer for (peer,) in self._conn.execute(SILENT, (longer_than_s,))]
+    DELETE_PEER = "DELETE FROM peers WHERE peer = :peer"
 
     def forget(self, peer: str) -> int:
         """Delete all that the link knows of a peer; return how many rows that were."""
-        return sum(self._conn.execute(delete, (peer,)).rowcount for delete in (DELETE_ROWS, DELETE_PEER))
+        return self.delete_rows(peer) + self._run(self.DELETE_PEER, peer=peer)
+
+    MARK = "INSERT INTO peers (peer, reconcile) VALUES (:peer, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
+
+    def mark_reconcile(self, peer: str) -> None:
+        """Mark a peer as to be reconciled."""
+        self._run(self.MARK, peer=peer)
+
+    ADD_WAITING = f"INSERT OR IGNORE INTO peers (peer) {_WAITING}"
+    AGE = """
+        UPDATE peers
+        SET silent_s = CASE WHEN peer IN (SELECT value FROM json_each(:heard)) THEN 0 ELSE silent_s + :seconds END"""
+
+    def age(self, heard: Iterable[str], seconds: float) -> None:
+        """Count on for how long each peer is silent, those too that never spoke, but not those that were heard."""
+        self._run(self.ADD_WAITING)
+        self._run(self.AGE, heard=as_text(sorted(heard)), seconds=seconds)
+
+    SILENT = "SELECT peer FROM peers WHERE silent_s > :longer_than_s"
+
+    def silent(self, longer_than_s: float) -> list[str]:
+        """Return the peers that have been silent for longer."""
+        return self._all(str, self.SILENT, longer_than_s=longer_than_s)
+
+    COUNT_WAITING = """
+        SELECT coalesce((SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq DESC LIMIT 1)
+        - (SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq LIMIT 1) + 1, 0) FROM peers p"""
+
+    def count_waiting(self) -> list[int]:
+        """Return how many rows wait for each peer, without reading them: their numbers are without gaps."""
+        return self._all(int, self.COUNT_WAITING)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-import msgspec
-
 from caroni_edge.config import NodeConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.node.startup import DATABASE, LOCK
+from caroni_edge.node.store import FactRows
 from caroni_edge.storage.database import DatabaseCorrupt
 from caroni_edge.storage.migrations import DatabaseNewer, refuse_newer
 
@@ -21,7 +20,6 @@ CHECK_WITHIN_S = 10.0
 LOCKS = Path("/proc/locks")
 STEPS_BETWEEN_LOOKS = 10_000
 
-BOOTS = "SELECT value FROM facts WHERE key = 'boots'"
 LATEST = {
     "managers": "SELECT max(created) FROM (SELECT created FROM workflows ORDER BY seq DESC LIMIT 100)",
     "agents": "SELECT max(received) FROM (SELECT received FROM jobs ORDER BY id DESC LIMIT 100)",
@@ -74,7 +72,7 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
         with closing(_open(path)) as conn:
             refuse_newer(conn, config.role, str(path))
             yield _whole(conn)
-            state.boots = tuple(msgspec.json.decode((conn.execute(BOOTS).fetchone() or ("[]",))[0]))
+            state.boots = tuple(FactRows(conn).boots())
             latest = conn.execute(LATEST[config.role]).fetchone()[0] or 0.0
             early = dict(conn.execute(EARLY)) if config.role == "managers" else {}
             state.dates = Dates(latest, early)

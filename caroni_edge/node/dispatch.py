@@ -10,6 +10,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.text import as_unicode
 from caroni_edge.delivery.links import Links
 from caroni_edge.node.reactor import Reactor
+from caroni_edge.node.store import DeadLetterRows
 from caroni_edge.protocol.codec import (
     FRAME_LIMIT_BYTES,
     OtherVersion,
@@ -28,8 +29,8 @@ from caroni_edge.transport.base import Arrived
 log = logging.getLogger(__name__)
 
 DEAD_LETTERS_KEPT = 1000
-ADD_DEAD_LETTER = "INSERT INTO dead_letters (date, peer, message, body, traceback) VALUES (?, ?, ?, ?, ?)"
-TRIM_DEAD_LETTERS = "DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?"
+DEAD_LETTER_MAX_BYTES = 64 * 1024
+"""So much is kept of what it said."""
 
 
 class Dispatch:
@@ -43,6 +44,7 @@ class Dispatch:
         """Connect the parts of a node."""
         self.other_versions: dict[str, tuple[str, str]] = {}
         self._database, self._links, self._reactor, self._topics = database, links, reactor, topics
+        self._dead_letters = DeadLetterRows(database.conn)
 
     def take(self, event: Arrived, at: Moment) -> bool:
         """Let one message from the broker take effect; bad input of any kind is logged, and changes nothing.
@@ -151,9 +153,8 @@ class Dispatch:
 
     def _bury(self, peer: str, kind: str, body: bytes, error: Exception, at: Moment) -> None:
         text = as_unicode("".join(traceback.format_exception(error)))
-        conn = self._database.conn
-        conn.execute(ADD_DEAD_LETTER, (at.date, peer, kind, body[: 64 * 1024], text))
-        conn.execute(TRIM_DEAD_LETTERS, (DEAD_LETTERS_KEPT,))
+        self._dead_letters.add(at.date, peer, kind, body[:DEAD_LETTER_MAX_BYTES], text)
+        self._dead_letters.trim(DEAD_LETTERS_KEPT)
 
     def _say_once(self, peer: str, boot: str, what: str) -> None:
         if self.other_versions.get(peer, ("", ""))[0] != boot:

@@ -4,15 +4,12 @@ The rules are in docs/protocol.md, "Two nodes with one id".
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from math import inf
 
-import msgspec
-
 from caroni_edge.base.backoff import Backoff
+from caroni_edge.node.store import FactRows
 from caroni_edge.protocol.messages import Presence
-from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +17,6 @@ BOOTS_KEPT = 100
 LOOK_FOR_S = 1.0
 """So long a node waits for the presence that is retained under its own id, before it says its own."""
 STAY_AWAY = Backoff(first_s=60.0, max_s=600.0)
-
-GET = "SELECT value FROM facts WHERE key = ?"
-SET = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 class Identity:
@@ -35,23 +29,22 @@ class Identity:
         say_due: When our presence is to be said on this connection; infinity when it was.
     """
 
-    def __init__(self, name: str, conn: sqlite3.Connection, new_id: Callable[[], str]) -> None:
+    def __init__(self, name: str, facts: FactRows, new_id: Callable[[], str]) -> None:
         """Read what earlier processes of the node `name` have left, and add this one."""
         self.boot = new_id()
         self.taken_by: str | None = None
         self.say_due = inf
-        self._name, self._conn = name, conn
+        self._name, self._facts = name, facts
         self._stay_away_s = STAY_AWAY.first_s
         self._was_away = False
-        earlier: list[str] = msgspec.json.decode(_get(conn, "boots") or "[]")
-        self._boots = [*earlier, self.boot][-BOOTS_KEPT:]
-        self.database = _get(conn, "database") or new_id()
-        conn.execute(SET, ("boots", as_text(self._boots)))
-        conn.execute(SET, ("database", self.database))
+        self._boots = [*facts.boots(), self.boot][-BOOTS_KEPT:]
+        self.database = facts.database() or new_id()
+        facts.keep_boots(self._boots)
+        facts.name_database(self.database)
 
     def prove_writable(self) -> None:
         """Write what is there already; an error tells that the database cannot be used."""
-        self._conn.execute(SET, ("database", self.database))
+        self._facts.name_database(self.database)
 
     def on_connected(self, now: float, *, was_said: bool) -> None:
         """Say our presence; once it `was_said` in this run, only when we have read the one that is there.
@@ -87,8 +80,3 @@ class Identity:
                 return pause_s
         self.say_due = now
         return 0.0
-
-
-def _get(conn: sqlite3.Connection, key: str) -> str | None:
-    row = conn.execute(GET, (key,)).fetchone()
-    return row[0] if row else None

@@ -20,6 +20,7 @@ from caroni_edge.node.connection import Session
 from caroni_edge.node.dispatch import Dispatch
 from caroni_edge.node.identity import Identity
 from caroni_edge.node.reactor import Forgotten, Notices, Reactor, UnknownPeer
+from caroni_edge.node.store import FactRows
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.protocol.topics import OTHER, Topics
 from caroni_edge.storage.database import Database, StorageFailed
@@ -84,7 +85,7 @@ class Node:
         self.chance = parts.chance
         conn, journal = parts.database.conn, parts.database.journal
         with parts.database.immediate():
-            self.identity = Identity(parts.topics.name, conn, parts.chance.new_id)
+            self.identity = Identity(parts.topics.name, FactRows(conn), parts.chance.new_id)
         rows = OutboxRows(conn)
         self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset, journal)
         self.events = Events(conn, journal, parts.chance)

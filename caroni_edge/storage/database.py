@@ -159,3 +159,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA query_only = ON")
     return conn
+
+
+def size_bytes(conn: sqlite3.Connection) -> int:
+    """Return how large a state database is."""
+    pages, page_bytes = (conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(pages * page_bytes)

@@ -5,15 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-WAITING_BY_PEER = """
-    SELECT (SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq DESC LIMIT 1)
-    - (SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq LIMIT 1) + 1 AS messages FROM peers p"""
-"""Rows of the outbox by peer; their numbers are without gaps, so that no row must be counted."""
-EVENTS = """
-    SELECT coalesce((SELECT seq FROM events ORDER BY seq DESC LIMIT 1)
-    - (SELECT seq FROM events ORDER BY seq LIMIT 1) + 1, 0)"""
-"""About: they leave nearly in their order."""
-DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
+from caroni_edge.delivery.events import EventRows
+from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.node.store import DeadLetterRows
+from caroni_edge.storage.database import size_bytes
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
@@ -47,18 +42,15 @@ def by(label: str, counts: Mapping[str, float]) -> list[tuple[Mapping[str, str],
 
 def common(conn: sqlite3.Connection, *, ready: bool, connected: bool) -> list[Metric]:
     """Return the metrics that both roles have."""
-    waiting = [messages for (messages,) in conn.execute(WAITING_BY_PEER) if messages]
-    pages, page_bytes = (conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    waiting = [messages for messages in OutboxRows(conn).count_waiting() if messages]
     return [
         single("ready", "1 when the node can work.", ready),
         single("connected", "1 while the node is connected to the broker.", connected),
         single("outbox_messages", "Link messages that no peer has acknowledged yet.", sum(waiting)),
         single("outbox_peers", "Peers for whom link messages wait.", len(waiting)),
-        single(
-            "events_waiting", "Events that the broker has not acknowledged yet.", conn.execute(EVENTS).fetchone()[0]
-        ),
-        single("dead_letters", "Messages that could not be handled.", conn.execute(DEAD_LETTERS).fetchone()[0]),
-        single("database_bytes", "Size of the state database.", pages * page_bytes),
+        single("events_waiting", "Events that the broker has not acknowledged yet.", EventRows(conn).count()),
+        single("dead_letters", "Messages that could not be handled.", DeadLetterRows(conn).count()),
+        single("database_bytes", "Size of the state database.", size_bytes(conn)),
     ]
 
 

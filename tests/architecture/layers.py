@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"node.dispatch", "node.connection"},
     {"manager", "agent"},
     {"manager.store", "agent.store", "node.identity", "node.allowance"},
-    {"delivery"},
+    {"delivery", "node.store"},
     {"node.parts", "node.reactor"},
     {"transport", "storage"},
     {"manager.lifecycle", "agent.lifecycle"},
@@ -57,7 +57,6 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlite3": (
         "storage",
         "delivery",
-        "node.identity",
         "manager.store",
         "agent.store",
         "web",

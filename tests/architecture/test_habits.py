@@ -9,15 +9,10 @@ from tests.architecture.source import PACKAGE, ROOT, Source, calls, functions, l
 
 SQL_PLACES = (
     "storage",
-    "delivery",
-    "node.identity",
-    "node.dispatch",
     "manager.store",
-    "agent.store",
     # Pages only read, on connections of their own.
     "manager.pages.views",
     "agent.pages.views",
-    "web.metrics",
     "doctor.database",
 )
 SQL_METHODS = ("execute", "executemany", "executescript")

@@ -55,8 +55,11 @@ def name_of(call: ast.Call) -> str:
 
 def constants(tree: ast.AST) -> list[str]:
     """Return the constants of the class that are named in an expression or a method."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.isupper()]
-    return [node.attr for node in found if ast.unparse(node.value) == "self"]
+    return [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_constant(node)]
+
+
+def is_constant(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr.isupper() and ast.unparse(node.value) == "self"
 
 
 def methods(kind: type[Rows]) -> Iterator[Method]:
@@ -103,7 +106,7 @@ def test_every_statement_is_a_constant() -> None:
         for method in METHODS
         for node in ast.walk(method.tree)
         if (isinstance(node, ast.Constant) and isinstance(node.value, str) and VERB.match(node.value))
-        or (isinstance(node, ast.BinOp | ast.JoinedStr) and constants(node))
+        or (isinstance(node, ast.BinOp | ast.FormattedValue) and any(map(is_constant, ast.iter_child_nodes(node))))
     ]
     problems += [
         f"{method}: {ast.unparse(call)} runs no constant of its class"

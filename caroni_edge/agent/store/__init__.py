@@ -4,7 +4,7 @@ import sqlite3
 
 from caroni_edge.agent.store.answers import AnswerRows
 from caroni_edge.agent.store.demands import DemandRows
-from caroni_edge.agent.store.facts import FactRows
+from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.managers import ManagerRows
@@ -19,7 +19,7 @@ class Store:
         """Work on `conn`, inside the batch's transaction."""
         self.answers = AnswerRows(conn)
         self.demands = DemandRows(conn)
-        self.facts = FactRows(conn)
+        self.facts = AgentFactRows(conn)
         self.jobs = JobRows(conn)
         self.load = LoadRows(conn)
         self.managers = ManagerRows(conn)

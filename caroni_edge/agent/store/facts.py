@@ -1,22 +1,15 @@
 """What the agent knows of itself: the name of its database, its count of changes, whether it is drained."""
 
-from caroni_edge.storage.rows import Rows
+from caroni_edge.node.store import FactRows
 
 
-class FactRows(Rows):
+class AgentFactRows(FactRows):
     """Statements about the agent itself."""
-
-    MAKE_DATABASE = "INSERT INTO facts (key, value) VALUES ('database', :name) ON CONFLICT (key) DO NOTHING"
 
     def make_database(self, name: str) -> None:
         """Give the database its name, if it has none."""
-        self._run(self.MAKE_DATABASE, name=name)
-
-    DATABASE = "SELECT value FROM facts WHERE key = 'database'"
-
-    def database(self) -> str:
-        """Return the name of the database."""
-        return self._only(str, self.DATABASE)
+        if not self.database():
+            self.name_database(name)
 
     NEXT_SERIAL = "UPDATE counters SET value = value + 1 WHERE name = 'serial' RETURNING value"
 
@@ -36,20 +29,14 @@ class FactRows(Rows):
         """Let the count of changes be `least` or more."""
         self._run(self.RAISE_SERIAL, least=least)
 
-    DRAIN = "INSERT INTO facts (key, value) VALUES ('drained', '1') ON CONFLICT (key) DO NOTHING"
-
     def drain(self) -> None:
         """Note that the agent takes no new work."""
-        self._run(self.DRAIN)
-
-    UNDRAIN = "DELETE FROM facts WHERE key = 'drained'"
+        self.set("drained", "1")
 
     def undrain(self) -> None:
         """Note that the agent takes new work again."""
-        self._run(self.UNDRAIN)
-
-    DRAINED = "SELECT 1 FROM facts WHERE key = 'drained'"
+        self.delete("drained")
 
     def drained(self) -> bool:
         """Tell whether the agent takes no new work."""
-        return self._one(int, self.DRAINED) is not None
+        return self.get("drained") is not None

@@ -8,6 +8,7 @@ from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import BOOTS_KEPT, Identity
 from caroni_edge.node.node import Call, Node, NodeParts
+from caroni_edge.node.store import FactRows
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.storage.database import memory_database
@@ -48,10 +49,10 @@ def test_each_process_has_a_boot_and_the_database_keeps_its_name() -> None:
 
 
 def test_earlier_boots_are_known_and_bounded() -> None:
-    conn = memory_database("managers").conn
+    facts = FactRows(memory_database("managers").conn)
     names = [f"boot{number:03}" for number in range(BOOTS_KEPT + 5)]
     for name in names:
-        found = Identity("managers/m1", conn, lambda name=name: name)  # type: ignore[misc]
+        found = Identity("managers/m1", facts, lambda name=name: name)  # type: ignore[misc]
     found.on_connected(1.0, was_said=True)
     assert found.found(Presence(online=True, boot=names[-2]), 1.0) == 0.0
     assert found.taken_by is None

@@ -12,7 +12,6 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages import views
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations import Role
-from caroni_edge.web import metrics
 from tests.web_bench import ManagerBench
 
 
@@ -264,14 +263,9 @@ BOUNDED = {
     "COUNT_WORKFLOWS": "SCAN workflow_counts",
     # One row for each node that was ever seen.
     "COUNT_AGENTS": "SCAN agents",
-    "WAITING_BY_PEER": "SCAN p",
-    # One row for each message that nobody could handle: a bug of somebody's.
-    "DEAD_LETTERS": "SCAN dead_letters",
     # One row for each manager, job type and state.
     "COUNT_JOBS": "SCAN load",
     "COUNT_BY_MANAGER": "SCAN load",
-    # From an end of the table, with LIMIT 1.
-    "EVENTS": "SCAN events",
 }
 """Scans that are meant."""
 
@@ -286,8 +280,7 @@ def statements(module: ModuleType) -> Iterator[tuple[str, str]]:
     ("role", "name", "sql"),
     [
         (role, *each)
-        for role, modules in {"managers": (views, metrics), "agents": (agent_views, metrics)}.items()
-        for module in modules
+        for role, module in {"managers": views, "agents": agent_views}.items()
         for each in statements(module)
     ],
 )

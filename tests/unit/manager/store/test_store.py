@@ -8,29 +8,13 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
-from caroni_edge.delivery import events, outbox
 from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, unplaced, workflows
-from caroni_edge.node import dispatch, identity
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations.delivery import delivery
 from caroni_edge.storage.migrations.manager import manager
 from tests.unit.manager.bench import DATE, Bench
 
-MODULES = (
-    agents,
-    demands,
-    gates,
-    jobs,
-    offers,
-    steps,
-    triggers,
-    unplaced,
-    workflows,
-    outbox,
-    events,
-    dispatch,
-    identity,
-)
+MODULES = (agents, demands, gates, jobs, offers, steps, triggers, unplaced, workflows)
 TINY = {"offers", "o", "demands", "d", "unserved", "u"}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy"}
@@ -39,9 +23,6 @@ ALL_ROWS = {
     # At the start of the process.
     "agents.NOBODY_ONLINE",
     "agents.NO_TYPE_ONLINE",
-    # Every ten minutes.
-    "outbox.AGE",
-    "outbox.SILENT",
 }
 """Statements that concern every row by their nature, and are rare."""
 BY_INDEX_ALONE = {
@@ -87,8 +68,8 @@ def conn() -> sqlite3.Connection:
 
 def test_all_statements_are_found() -> None:
     found = dict(statements())
-    assert len(found) > 80
-    assert {"unplaced.AGAIN_HERE", "outbox.LAST", "agents.HEAR", "events.AFTER"} <= found.keys()
+    assert len(found) > 70
+    assert {"unplaced.AGAIN_HERE", "agents.HEAR"} <= found.keys()
     uses = [inspect.getsource(module).count("execute") for module in MODULES]
     assert all(uses), "each of these modules holds statements"
 
