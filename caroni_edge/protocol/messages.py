@@ -372,6 +372,10 @@ Message = (
 )
 
 
+MUST_BE = "must be"
+"""In the `Meta.extra` of a trigger's fields: what each must be, for those who write one by hand."""
+
+
 class Trigger(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What starts a workflow: published by anybody allowed, or posted to the manager's API.
 
@@ -383,8 +387,8 @@ class Trigger(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
         reply_to: A topic that gets this workflow's events as well.
     """
 
-    template: str
-    inputs: Values = {}
-    id: Segment | None = None
-    priority: Priority = 4
-    reply_to: str | None = None
+    template: Annotated[str, Meta(extra={MUST_BE: "the name of a template, a string"})]
+    inputs: Annotated[Values, Meta(extra={MUST_BE: "an object with a value for each input"})] = {}
+    id: Annotated[Segment | None, Meta(extra={MUST_BE: "1 to 40 characters of a-z 0-9 _ -"})] = None
+    priority: Annotated[Priority, Meta(extra={MUST_BE: "an integer from 0 to 9"})] = 4
+    reply_to: Annotated[str | None, Meta(extra={MUST_BE: "a topic, a string"})] = None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.config import Secret, WebConfig
+from caroni_edge.protocol.messages import Trigger
 from caroni_edge.web.server import CannotListen, WebServer
 from tests.web_bench import PASSWORD, TOKEN, Client, ManagerBench, serve_manager
 
@@ -177,6 +178,8 @@ def test_the_api_describes_itself_without_a_cdn(client: Client) -> None:
     } <= set(paths)
     body = paths["/api/workflows"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["template"]
+    assert set(body["properties"]) == set(Trigger.__struct_fields__)
+    assert body["properties"]["priority"]["maximum"] == 9
     assert "attempts" in json.dumps(answer.json()["components"]["schemas"])
     page = client.get("/schema").text
     assert "GET /api/workflows/{workflow}" in page

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Reference, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
@@ -35,6 +35,8 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.schema import components
 from caroni_edge.web.logtext import log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.parameters import AfterName, AfterNumber, Limit, LogOffset
@@ -91,22 +93,20 @@ class ManagerApi:
             ]
 
 
+class _TriggerSchema(Schema):
+    """The schema of a trigger, as it is published for MQTT."""
+
+    def to_schema(self) -> dict[str, Any]:
+        return components("{name}")[Trigger.__name__]
+
+
 @dataclass
 class _StartOperation(Operation):
     """Says what the body of a `POST /api/workflows` is: the handler reads it as triggers over MQTT are read."""
 
     def __post_init__(self) -> None:
-        text, any_object = Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.OBJECT)
-        priority = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=9)
-        properties: dict[str, Reference | Schema] = {
-            "template": text,
-            "inputs": any_object,
-            "id": text,
-            "priority": priority,
-            "reply_to": text,
-        }
-        schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=["template"])
-        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+        body = OpenAPIMediaType(schema=_TriggerSchema())
+        self.request_body = RequestBody(content={"application/json": body}, required=True)
 
 
 def _on_refused(_request: Request[Any, Any, Any], refused: Refused) -> Response[Any]:

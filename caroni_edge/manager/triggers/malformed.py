@@ -3,24 +3,19 @@
 import json
 from collections.abc import Mapping
 from math import isinf
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, NoReturn, get_args
 
 import msgspec
 
 from caroni_edge.documents.documents import nearest
-from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.messages import MUST_BE, Trigger
 from caroni_edge.values.json import MAX_VALUE_DEPTH, shown, why_not_json
 
-RIGHT: Mapping[str, str] = {
-    "template": "the name of a template, a string",
-    "inputs": "an object with a value for each input",
-    "id": "1 to 40 characters of a-z 0-9 _ -",
-    "priority": "an integer from 0 to 9",
-    "reply_to": "a topic, a string",
+_TYPES: Mapping[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(Trigger)}
+_MUST_BE: Mapping[str, str] = {
+    name: next(meta.extra[MUST_BE] for meta in get_args(kind) if isinstance(meta, msgspec.Meta) and meta.extra)
+    for name, kind in _TYPES.items()
 }
-"""What each field of a trigger must be."""
-
-_TYPES = get_type_hints(Trigger, include_extras=True)
 
 
 class _Wrong(ValueError):
@@ -61,12 +56,14 @@ def _look_at(found: object) -> None:
     if wrong := why_not_json(found):
         raise _Wrong(f"it {wrong}")
     for name, value in found.items():
-        if name not in RIGHT:
-            raise _Wrong(f"it has a field {shown(name)}, and may have {_listed(RIGHT)}{nearest(name, RIGHT)}", name)
+        if name not in _MUST_BE:
+            raise _Wrong(
+                f"it has a field {shown(name)}, and may have {_listed(_MUST_BE)}{nearest(name, _MUST_BE)}", name
+            )
         if not _fits(value, _TYPES[name]):
-            raise _Wrong(f"{name} is {shown(value)}, and must be {RIGHT[name]}", name)
+            raise _Wrong(f"{name} is {shown(value)}, and must be {_MUST_BE[name]}", name)
     if "template" not in found:
-        raise _Wrong(f"it has no template, which must be {RIGHT['template']}", "template")
+        raise _Wrong(f"it has no template, which must be {_MUST_BE['template']}", "template")
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -8,7 +8,6 @@ import pytest
 from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.templates.library import Templates
-from caroni_edge.manager.triggers.malformed import RIGHT
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.protocol.messages import Trigger
 from tests.unit.manager.bench import Bench, given, plan, step
@@ -269,8 +268,10 @@ def test_inputs_that_are_too_large_for_a_step_fail_it_in_words() -> None:
     )
 
 
-def test_what_each_field_must_be_can_be_said() -> None:
-    assert tuple(RIGHT) == Trigger.__struct_fields__
+@pytest.mark.parametrize("field", Trigger.__struct_fields__)
+def test_of_each_field_it_is_said_what_it_must_be(bench: Bench, field: str) -> None:
+    bench.trigger(trigger(**{field: []}))
+    assert rejection(bench)["reason"].startswith(f"the trigger cannot be read: {field} is a list, and must be ")
 
 
 def test_deep_nesting_is_refused(bench: Bench) -> None:
