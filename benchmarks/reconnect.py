@@ -31,7 +31,6 @@ from caroni_edge.agent.daemon import make_reactor
 from caroni_edge.agent.jobtypes import load_job_types
 from caroni_edge.agent.processes.outcome import Completed
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
-from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.config import load_agent
 from caroni_edge.node.service import Service, Stop
 from caroni_edge.node.startup import connect, open_node
@@ -184,7 +183,7 @@ def serve(directory: Path, names: Sequence[str], tell: Callable[[tuple[str, floa
             config = load_agent(directory / f"{name}.yaml", {})
             node, service = open_node(config, opened), Service()
             runner: Any = NotingRunner(service, partial(tell_start, name, tell))
-            reactor = make_reactor(node, AgentSettings.of(config), load_job_types(config.job_types), runner)
+            reactor = make_reactor(node, config, load_job_types(config.job_types), runner)
             runner.ended = reactor.on_job_ended
             node.attach(reactor)
             connect(node, service, opened)

@@ -18,7 +18,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.delivery.events import Events
 from caroni_edge.documents.documents import Problem
-from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.pages import api as manager_api
 from caroni_edge.manager.pages.api import ManagerApi
@@ -43,6 +43,7 @@ from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeView
+from tests.configs import manager_config
 from tests.unit.agent.bench import Bench
 
 Result = TypeVar("Result")
@@ -124,7 +125,7 @@ class ManagerBench:
         topics, chance = Topics("caroni", "managers", "m1"), SeededChance(seed)
         conn, journal = self.database.conn, self.database.journal
         context = Context(
-            settings=ManagerSettings(**settings),
+            settings=manager_config(**settings),
             topics=topics,
             store=Store(conn),
             outbox=self.outbox,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from caroni_edge.agent.jobs.slots import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobTypes, load_job_types
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store
 from caroni_edge.config import AgentConfig, load_agent
 from caroni_edge.node.daemon import Daemon, say_errors
@@ -29,7 +29,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         node = open_node(config, opened)
         self._types = say_errors("job type", load_job_types(config.job_types))
         runner = Runner(config.state_dir, config.id, self._on_ended)
-        self._reactor = make_reactor(node, AgentSettings.of(config), self._types, runner)
+        self._reactor = make_reactor(node, config, self._types, runner)
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble)
         if config.web is not None:
@@ -45,7 +45,7 @@ class AgentDaemon(Daemon[AgentConfig]):
     def take_over(self, config: AgentConfig) -> None:
         """Take over job types and settings."""
         self._types = types = say_errors("job type", load_job_types(config.job_types, self._types))
-        self.service.tell(lambda _at: self._reactor.reload(AgentSettings.of(config), types))
+        self.service.tell(lambda _at: self._reactor.reload(config, types))
 
     def _on_ended(self, ended: JobEnded) -> None:
         self.service.tell(lambda at: self._reactor.on_job_ended(ended, at))
@@ -55,14 +55,14 @@ def idle_node(config: AgentConfig, opened: ExitStack) -> Node:
     """Return an agent's node that neither serves nor connects, for a command on its database. It starts no job."""
     node = open_node(config, opened)
     runner = Runner(config.state_dir, config.id, lambda _ended: None)
-    node.attach(make_reactor(node, AgentSettings.of(config), load_job_types(config.job_types), runner))
+    node.attach(make_reactor(node, config, load_job_types(config.job_types), runner))
     return node
 
 
-def make_reactor(node: Node, chosen: AgentSettings, types: JobTypes, runner: Runner) -> AgentReactor:
+def make_reactor(node: Node, config: AgentConfig, types: JobTypes, runner: Runner) -> AgentReactor:
     """Put an agent's reactor together on a node."""
     parts = AgentParts(
-        settings=chosen,
+        settings=config,
         types=types,
         topics=node.topics,
         store=Store(node.database.conn),
@@ -70,5 +70,6 @@ def make_reactor(node: Node, chosen: AgentSettings, types: JobTypes, runner: Run
         chance=node.chance,
         runner=runner,
         journal=node.database.journal,
+        say_running_after_s=SAY_RUNNING_AFTER_S,
     )
     return AgentReactor(parts)

@@ -21,10 +21,11 @@ from caroni_edge.agent.peers.reconcile import Reconciliation
 from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobRunner
 from caroni_edge.agent.retention import Retention
-from caroni_edge.agent.settings import AgentSettings, InForce
+from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.config.model import AgentConfig
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten, Outbox
 from caroni_edge.protocol.messages import (
@@ -51,9 +52,13 @@ LOG_CHUNK_BYTES = 32 * 1024
 
 @dataclass(frozen=True)
 class AgentParts:
-    """What an agent's reactor is put together from."""
+    """What an agent's reactor is put together from.
 
-    settings: AgentSettings
+    Attributes:
+        say_running_after_s: Managers hear that a job runs when it has run for so long; of a shorter one only its end.
+    """
+
+    settings: AgentConfig
     types: JobTypes
     topics: Topics
     store: Store
@@ -61,6 +66,7 @@ class AgentParts:
     chance: Chance
     runner: JobRunner
     journal: Journal
+    say_running_after_s: float = 0.0
 
 
 class AgentReactor(Assembly):
@@ -84,7 +90,7 @@ class AgentReactor(Assembly):
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
-        self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal)
+        self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
         self._reconciliation = Reconciliation(store, outbox, self._offers, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(in_force, self._refusals, chance, journal)
@@ -182,7 +188,7 @@ class AgentReactor(Assembly):
 
     # Commands of the owner
 
-    def reload(self, settings: AgentSettings, types: JobTypes) -> None:
+    def reload(self, settings: AgentConfig, types: JobTypes) -> None:
         """Take over what may change while the agent runs; `settle` does the rest."""
         self._in_force.settings, self._in_force.types = settings, types
         self._heard.reload()

@@ -183,6 +183,10 @@ class AgentConfig(NodeConfig):
     retention_bytes: int | None
     managers: Mapping[str, float]
 
+    def serves(self, manager: str) -> bool:
+        """Tell whether a manager may send work here."""
+        return self.weight_of(manager) is not None
+
     def weight_of(self, manager: str) -> float | None:
         """Return the weight of a manager's share, or None when it is not served."""
         return self.managers.get(manager, self.managers.get(EVERYBODY))

@@ -5,32 +5,11 @@ from dataclasses import dataclass
 
 from caroni_edge.base.memory import Journal, MemorySet
 from caroni_edge.base.moment import Chance
+from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.store import Store
 from caroni_edge.node.reactor import Notices, Outbox
 from caroni_edge.protocol.topics import Topics
-
-
-@dataclass(frozen=True)
-class ManagerSettings:
-    """What the owner has configured.
-
-    Attributes:
-        attempts: How often a step is tried.
-        retry_delay_s: Before the second attempt; it doubles, up to a minute.
-        lost_after_s: An agent silent for so long loses its jobs to new attempts; None for never.
-        stalled_after_s: A workflow is stalled when nobody serves one of its steps for so long.
-        max_live_steps: So many jobs are at agents at most; None for no limit.
-        retention_s: How long ended workflows are kept; None for ever.
-    """
-
-    attempts: int = 5
-    retry_delay_s: float = 1.0
-    lost_after_s: float | None = 86400.0
-    stalled_after_s: float = 60.0
-    max_live_steps: int | None = None
-    retention_s: float | None = 90 * 86400.0
-
 
 Silence = Callable[[str, float], float]
 """Tells for how many seconds an agent has not answered at a time `now`, on our connection."""
@@ -46,7 +25,7 @@ class Context:
         growing: Scattered steps of which more instances may be to be made.
     """
 
-    settings: ManagerSettings
+    settings: ManagerConfig
     topics: Topics
     store: Store
     outbox: Outbox

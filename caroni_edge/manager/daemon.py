@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig, load_manager
-from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
@@ -28,7 +28,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         config = self.config
         node = self._node = open_node(config, opened, ask_every_s(config))
         self._templates = say_errors("template", load_templates(config.templates))
-        self._reactor = make_reactor(node, settings(config), self._templates)
+        self._reactor = make_reactor(node, config, self._templates)
         node.attach(self._reactor)
         if config.web is not None:
             from caroni_edge.manager.pages.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
@@ -42,7 +42,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         """Take over templates and settings."""
         self._templates = say_errors("template", load_templates(config.templates, self._templates))
         self._node.ask_every_s = ask_every_s(config)
-        self._reactor.reload(settings(config), self._templates)
+        self._reactor.reload(config, self._templates)
 
     def _on_disk(self, free_bytes: int) -> None:
         floor = self.config.disk_floor_bytes
@@ -53,7 +53,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
 def idle_node(config: ManagerConfig, opened: ExitStack) -> Node:
     """Return a manager's node that neither serves nor connects, for a command on its database."""
     node = open_node(config, opened)
-    node.attach(make_reactor(node, settings(config), load_templates(config.templates)))
+    node.attach(make_reactor(node, config, load_templates(config.templates)))
     return node
 
 
@@ -62,22 +62,10 @@ def ask_every_s(config: ManagerConfig) -> float:
     return min(ASK_OPEN_PEERS_EVERY_S, inf if config.lost_after_s is None else config.lost_after_s / 3)
 
 
-def settings(config: ManagerConfig) -> ManagerSettings:
-    """Return what the reactor needs of a configuration."""
-    return ManagerSettings(
-        attempts=config.attempts,
-        retry_delay_s=config.retry_delay_s,
-        lost_after_s=config.lost_after_s,
-        stalled_after_s=config.stalled_after_s,
-        max_live_steps=config.max_live_steps,
-        retention_s=config.retention_s,
-    )
-
-
-def make_reactor(node: Node, chosen: ManagerSettings, templates: Templates) -> ManagerReactor:
+def make_reactor(node: Node, config: ManagerConfig, templates: Templates) -> ManagerReactor:
     """Put a manager's reactor together on a node."""
     context = Context(
-        settings=chosen,
+        settings=config,
         topics=node.topics,
         store=Store(node.database.conn),
         outbox=node.links,

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.config.model import ManagerConfig
+from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
@@ -185,7 +186,7 @@ class ManagerReactor(Assembly):
         """So many steps may be at agents at a time now; any thread may ask."""
         return self._context.settings.max_live_steps
 
-    def reload(self, settings: ManagerSettings, templates: Templates) -> None:
+    def reload(self, settings: ManagerConfig, templates: Templates) -> None:
         """Take over what may change while the manager runs."""
         self._context.settings = settings
         self._triggers.templates = templates

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Trigger
 from caroni_edge.transport.memory import Faults, MemoryTransport
+from tests.configs import manager_config
 from tests.golden.wire import Wire
 from tests.simulation.federation import Federation
 
@@ -28,7 +28,7 @@ class Stage:
 
     def __init__(self, jobs: float = AT_ONCE) -> None:
         """Start all of it; jobs take no time, or years."""
-        settings = ManagerSettings(lost_after_s=None, attempts=2, retry_delay_s=10.0)
+        settings = manager_config(lost_after_s=None, attempts=2, retry_delay_s=10.0)
         self.federation = Federation("golden", agents=1, settings=settings, broker=Wire)
         assert isinstance(self.federation.broker, Wire)
         self.wire = self.federation.broker

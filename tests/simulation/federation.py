@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
-from caroni_edge.manager.context import ManagerSettings
+from caroni_edge.config.model import ManagerConfig
 from caroni_edge.transport.memory import Faults, MemoryBroker
+from tests.configs import manager_config
 from tests.simulation.hosts import Host
 from tests.simulation.members import Agent, Manager, Member
 from tests.simulation.plans import TEMPLATES, TYPES, job_types, result
@@ -16,7 +17,7 @@ from tests.simulation.trace import Trace
 from tests.simulation.users import Users
 
 MOST_ROUNDS_AT_ONCE = 1000
-PATIENT = ManagerSettings(lost_after_s=None, attempts=50, retry_delay_s=0.1)
+PATIENT = manager_config(lost_after_s=None, attempts=50, retry_delay_s=0.1)
 
 POSITIONS = "SELECT acked_seq, taken_seq FROM peers WHERE peer = ?"
 LAST_PUT = "SELECT max(seq) FROM outbox WHERE peer = ?"
@@ -47,7 +48,7 @@ class Federation:
         slots: int = 2,
         fail: float = 0.0,
         most_queued: int = 1000,
-        settings: ManagerSettings = PATIENT,
+        settings: ManagerConfig = PATIENT,
         once: frozenset[str] = frozenset(),
         trace: Trace | None = None,
         broker: type[MemoryBroker] = MemoryBroker,

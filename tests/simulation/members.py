@@ -11,11 +11,10 @@ from typing import Any
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store as AgentStore
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
-from caroni_edge.manager.context import ManagerSettings
+from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.daemon import make_reactor
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
@@ -26,6 +25,7 @@ from caroni_edge.protocol.topics import Role, Topics
 from caroni_edge.storage.database import Database
 from caroni_edge.transport.base import Arrived, Event, Will
 from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
+from tests.configs import agent_config
 from tests.simulation.hosts import DATE, Disk, Host
 
 RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND state = 'running'"
@@ -279,7 +279,7 @@ class Manager(Member):
     """A workflow manager."""
 
     def __init__(
-        self, name: str, broker: MemoryBroker, chance: Random, templates: Templates, settings: ManagerSettings
+        self, name: str, broker: MemoryBroker, chance: Random, templates: Templates, settings: ManagerConfig
     ) -> None:
         """Prepare a manager with these templates."""
         super().__init__("managers", name, broker, chance)
@@ -303,7 +303,7 @@ class Agent(Member):
         """Prepare an agent with these job types."""
         super().__init__("agents", name, broker, chance)
         self.host, self._types = host, types
-        self._settings = AgentSettings(agent=name, **settings)
+        self._settings = agent_config(id=name, **settings)
 
     def serves(self, job_type: str) -> bool:
         """Tell whether it has a job type."""

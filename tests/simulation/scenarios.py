@@ -1,9 +1,9 @@
 """Schedules with one purpose each: what random ones leave out, as their faults end, or their users ask twice."""
 
-from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Trigger
 from caroni_edge.transport.memory import MemoryTransport
+from tests.configs import manager_config
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent
@@ -95,7 +95,7 @@ def triggers_said_once(seed: int) -> list[str]:
 
 def _busy(seed: int) -> tuple[Federation, Agent]:
     """Return a federation, and an agent of it whose jobs run for years; others can do them too."""
-    settings = ManagerSettings(lost_after_s=30.0, attempts=50, retry_delay_s=0.1)
+    settings = manager_config(lost_after_s=30.0, attempts=50, retry_delay_s=0.1)
     federation = Federation(seed, agents=4, settings=settings)
     *_, agent = federation.agents
     agent.host.slowness = 1e8

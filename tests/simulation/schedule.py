@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 
-from caroni_edge.manager.context import ManagerSettings
 from caroni_edge.transport.memory import Faults
+from tests.configs import manager_config
 from tests.simulation.checker import problems, unrest, wedged
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
@@ -50,7 +50,7 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     """Return the federation of a seed, all of it started: small in most cases."""
     chance = Random(f"{kind} {seed}")
     large = chance.random() < 0.05
-    settings = ManagerSettings(
+    settings = manager_config(
         lost_after_s=chance.choice((None, 15.0, 15.0, 300.0)),
         attempts=chance.choice((3, 50)),
         retry_delay_s=0.1,

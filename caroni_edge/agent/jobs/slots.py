@@ -21,17 +21,27 @@ from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
 
+SAY_RUNNING_AFTER_S = 0.05
+"""Most jobs of a busy agent end sooner: one message and one commit of the manager less for each of them."""
+
 
 class Slots(Part):
     """Gives slots to ready jobs, and takes them back."""
 
     def __init__(
-        self, store: Store, in_force: InForce, ledger: Ledger, shares: Shares, deeds: Deeds, journal: Journal
+        self,
+        store: Store,
+        in_force: InForce,
+        ledger: Ledger,
+        shares: Shares,
+        deeds: Deeds,
+        journal: Journal,
+        say_running_after_s: float,
     ) -> None:
-        """Note in `deeds` what is to be done after the commit."""
+        """Note in `deeds` what is to be done after the commit, and say that a job runs when it has for so long."""
         super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
-        self._deeds = deeds
+        self._deeds, self._say_running_after_s = deeds, say_running_after_s
         self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
         self._in_step = False
         self._ended: tuple[str, ...] = ()
@@ -62,7 +72,7 @@ class Slots(Part):
         """The process has started: what ran goes on, or has ended, and the runner finds out."""
         running = [job.job for job in self._store.jobs.running()]
         self._deeds.recover(running)
-        if self._in_force.settings.say_running_after_s:
+        if self._say_running_after_s:
             self._unsaid.update(dict.fromkeys(running, -inf))
 
     def _give(self, at: Moment) -> None:
@@ -101,7 +111,7 @@ class Slots(Part):
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at)
             return False
-        wait_s = self._in_force.settings.say_running_after_s
+        wait_s = self._say_running_after_s
         if self._ledger.begin(row, job_type.version, at, tell=not wait_s) is None:
             return False
         if wait_s:

@@ -49,7 +49,7 @@ class Heard(Part):
         if request is None or not request.ready + request.waiting:
             self._store.demands.end(manager, job_type)
             return
-        others = min(_bound_to_others(request, self._in_force.settings.agent), request.ready + request.waiting)
+        others = min(_bound_to_others(request, self._topics.node), request.ready + request.waiting)
         due = self._offer_due(topic, request, at)
         counts = (request.serial, request.ready, request.waiting, others, request.priority)
         self._store.demands.say(DemandRow(manager, job_type, *counts, due))

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from caroni_edge.agent.lifecycle import JobState
-from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store
+from caroni_edge.config.model import AgentConfig
 
 Kind = tuple[str, str]
 """Manager and job type."""
@@ -32,7 +32,7 @@ class Room:
     pending: Counter[Kind] = field(default_factory=Counter)
 
 
-def look(store: Store, settings: AgentSettings) -> Room:
+def look(store: Store, settings: AgentConfig) -> Room:
     """Return how much room there is, reservations counted as taken."""
     room = Room()
     by_state = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}

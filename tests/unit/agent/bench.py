@@ -11,7 +11,6 @@ from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.settings import AgentSettings
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.moment import Moment
@@ -29,6 +28,7 @@ from caroni_edge.protocol.topics import PresenceOf, Request, Topics
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.values.json import canonical
 from caroni_edge.values.parsing import parse_type
+from tests.configs import agent_config
 
 Kind = TypeVar("Kind", bound=LinkMessage)
 
@@ -162,10 +162,11 @@ class Bench:
         types: Iterable[JobType] | None = None,
         seed: int = 1,
         database: Database | None = None,
+        say_running_after_s: float = 0.0,
         **settings: Any,
     ) -> None:
-        facts: dict[str, Any] = {"agent": "a1", "slots": 2, "backlog": 2, "pending": 2, **settings}
-        self.settings = AgentSettings(**facts)
+        self.settings = agent_config(**settings)
+        self.say_running_after_s = say_running_after_s
         self.types = job_types(*(types or [job_type("upper"), job_type("lower")]))
         self.database = database or memory_database("agents")
         self.store = Store(self.database.conn)
@@ -194,6 +195,7 @@ class Bench:
             self.chance,
             self.runner,
             self.database.journal,
+            self.say_running_after_s,
         )
         self.reactor = AgentReactor(parts)
         with self.database.immediate():

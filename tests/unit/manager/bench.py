@@ -11,7 +11,7 @@ import msgspec
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.events import Events
-from caroni_edge.manager.context import Context, ManagerSettings
+from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.reactor import ManagerReactor
@@ -37,6 +37,7 @@ from caroni_edge.protocol.messages import (
 from caroni_edge.protocol.topics import PresenceOf, Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived
+from tests.configs import manager_config
 
 Kind = TypeVar("Kind", bound=LinkMessage)
 Result = TypeVar("Result")
@@ -146,7 +147,7 @@ class Bench:
         self.templates = Templates(
             loaded={each.template: template(each) for each in (ONE, CHAIN, PAIR, DIAMOND, *plans)}, errors={}
         )
-        self.settings = ManagerSettings(**settings)
+        self.settings = manager_config(**settings)
         self.database = memory_database("managers")
         self.store = Store(self.database.conn)
         self.chance = SeededChance(seed)
