@@ -1,5 +1,6 @@
 """The state tables are whole: each state has a row and can be reached, each event an arrow, and the wire knows them."""
 
+import ast
 import inspect
 from collections.abc import Mapping
 from enum import Enum
@@ -11,8 +12,10 @@ import pytest
 import caroni_edge.agent.lifecycle
 import caroni_edge.manager.lifecycle
 from caroni_edge.agent.lifecycle import JOB, JobState
+from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.peers.reconcile import LIVE
 from caroni_edge.protocol.messages import Status
+from tests.architecture.source import PACKAGE, sources
 from tools.generate_docs import tables
 
 Table = Mapping[Any, Mapping[Any, Any]]
@@ -61,3 +64,10 @@ def test_each_kind_of_state_and_event_has_a_table(module: ModuleType) -> None:
 def test_the_wire_and_the_manager_know_the_states_of_a_job() -> None:
     assert set(get_args(Status)) == {state.value for state in JobState}
     assert set(LIVE) == {state.value for state, row in JOB.items() if row}
+
+
+def test_why_has_a_word_about_each_state_of_a_step() -> None:
+    (why,) = (source for source in sources(PACKAGE) if source.module == "manager.pages.why")
+    cases = {ast.unparse(pattern.value) for pattern in ast.walk(why.tree) if isinstance(pattern, ast.MatchValue)}
+    lost = {f"StepState.{state.name}" for state in StepState} - cases
+    assert not lost, f"{why.name} says nothing of a step that is {', '.join(sorted(lost))}"
