@@ -126,6 +126,16 @@ def test_a_login_without_its_fields_is_400(server: WebServer, content: bytes, ki
         assert stranger.post("/login", content=content, headers={"Content-Type": kind}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"agents/a1", 400), (b"[]", 400), (b"{}", 400), (b'{"peer": "managers/m2"}', 422), (b'{"peer": 1}', 422)],
+)
+def test_who_is_to_be_forgotten_must_be_named(client: Client, content: bytes, status: int) -> None:
+    answer = client.post("/api/forget", content=content)
+    assert (answer.status_code, answer.json()["field"]) == (status, "peer")
+    assert "agents/" in answer.json()["error"]
+
+
 def test_a_login_in_json_and_none_from_another_site(server: WebServer) -> None:
     with Client(server, token=None) as person:
         fields = {"username": "admin", "password": PASSWORD}
