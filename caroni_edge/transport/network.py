@@ -75,7 +75,7 @@ class Reconnection:
             first_s: The longest first wait.
             chance: Returns a number from 0 to 1.
         """
-        self._backoff = Backoff(first_s, RETRY_MAX_S, jitter=RETRY_JITTER)
+        self._backoff = Backoff(first_s, max(first_s, RETRY_MAX_S), jitter=RETRY_JITTER)
         self._chance = chance
         self._wait_s = first_s
 
