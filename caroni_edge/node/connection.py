@@ -18,11 +18,11 @@ IN_FLIGHT_MAX = 90
 """QoS 1 publications without PUBACK; the transport's own bound is above it."""
 
 
-class Session:
+class Connection:
     """The connection as the node sees it. What a reconnect makes anew is forgotten with the connection.
 
     Attributes:
-        connection: Number of the present connection, None while there is none.
+        number: The transport's number of the present connection, None while there is none.
         reason: Why there is none, for people.
         refused: The topic filters that the broker does not let us subscribe to.
         presence_known: The broker has acknowledged our presence, on this connection or an earlier one.
@@ -31,7 +31,7 @@ class Session:
 
     def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
         """Begin without a connection."""
-        self.connection: int | None = None
+        self.number: int | None = None
         self.reason = "not connected yet"
         self.refused: set[str] = set()
         self.presence_known = self.settled_in = False
@@ -46,7 +46,7 @@ class Session:
     @property
     def connected(self) -> bool:
         """Whether the broker has taken us in."""
-        return self.connection is not None
+        return self.number is not None
 
     @property
     def capacity(self) -> int:
@@ -56,20 +56,20 @@ class Session:
     def on_connected(self, event: Connected) -> None:
         """Begin anew on a connection."""
         self._forget()
-        self.connection, self.reason = event.connection, ""
+        self.number, self.reason = event.connection, ""
 
     def on_disconnected(self, event: Disconnected) -> bool:
         """Note that the connection is gone; return whether it was the present one."""
         self.reason = event.reason
-        if event.connection != self.connection:
+        if event.connection != self.number:
             return False
-        self.connection = None
+        self.number = None
         self._forget()
         return True
 
     def on_refused(self, event: SubscriptionRefused) -> None:
         """Note that the broker refuses a subscription."""
-        if event.connection == self.connection:
+        if event.connection == self.number:
             self.refused.add(event.topic_filter)
             facts = {"action": "subscription_refused", "topic": event.topic_filter}
             log.error("the broker refuses the subscription to %s", event.topic_filter, extra=facts)
@@ -102,7 +102,7 @@ class Session:
     def ack(self, message: Arrived) -> None:
         """Acknowledge a message; what it was is settled when the broker acknowledges something later."""
         self._transport.ack(message)
-        if message.connection == self.connection and message.packet_id:
+        if message.connection == self.number and message.packet_id:
             self._acks.pop(message.packet_id, None)  # the newest goes last, and only it counts
             self._acks[message.packet_id] = self._last_token
 

@@ -16,7 +16,7 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.delivery.events import Events
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
-from caroni_edge.node.connection import Session
+from caroni_edge.node.connection import Connection
 from caroni_edge.node.dispatch import Dispatch
 from caroni_edge.node.identity import Identity
 from caroni_edge.node.reactor import Forgotten, Notices, Reactor, UnknownPeer
@@ -90,7 +90,7 @@ class Node:
         self.links = Links(parts.topics.node, self.identity.boot, rows, parts.chance, self._on_link_reset, journal)
         self.events = Events(conn, journal, parts.chance)
         self.notices = Notices(journal)
-        self.session = Session(parts.transport, parts.topics, self.events)
+        self.connection = Connection(parts.transport, parts.topics, self.events)
         self.ask_every_s = parts.ask_every_s
         self._parts = parts
         self._trouble = StorageTrouble()
@@ -131,11 +131,13 @@ class Node:
             return str(self._trouble.failure)
         if self.identity.taken_by:
             return f"id taken: {self.topics.name} is also running on {self.identity.taken_by}"
-        if not self.session.connected:
-            return f"not connected to the broker: {self.session.reason}"
-        if self.session.refused:
-            return f"the broker does not let us subscribe to {', '.join(sorted(self.session.refused))}; look at its ACL"
-        if not self.session.settled_in:
+        if not self.connection.connected:
+            return f"not connected to the broker: {self.connection.reason}"
+        if self.connection.refused:
+            return (
+                f"the broker does not let us subscribe to {', '.join(sorted(self.connection.refused))}; look at its ACL"
+            )
+        if not self.connection.settled_in:
             return "the broker has not acknowledged our subscriptions and presence yet"
         return next((why for check in self.checks if (why := check())), None)
 
@@ -150,9 +152,9 @@ class Node:
         reactor_due = -inf if self._is_undecided else self.reactor.next_due()
         due = min(reactor_due, self._events_due, self._ask_due)
         due = max(due, self._settle_failed_until)
-        if not self.session.connected:
+        if not self.connection.connected:
             return due
-        links_due = self.links.next_due() if self.session.capacity > 0 else inf
+        links_due = self.links.next_due() if self.connection.capacity > 0 else inf
         return min(due, links_due, self.identity.say_due)
 
     # A batch
@@ -164,7 +166,7 @@ class Node:
             self._hold(events)
             return
         if not events and not self.links.held_back and at.now < self.next_due():
-            self.session.pump()
+            self.connection.pump()
             return
         calls = [*self._kept, *(event for event in events if isinstance(event, Call))]
         results: list[tuple[Call, Any]] = []
@@ -177,7 +179,7 @@ class Node:
                     self._take(event, at)
                 results = [(call, self._run(call, at)) for call in calls]
                 self._settle(at)
-                frames = list(self.links.frames(self.session.capacity)) if self.session.connected else []
+                frames = list(self.links.frames(self.connection.capacity)) if self.connection.connected else []
                 self.links.flush()
                 self.events.delete_acknowledged()
                 failpoint("before-commit")
@@ -187,8 +189,8 @@ class Node:
         failpoint("after-commit")
         self._after_commit(events)
         failpoint("after-acks")
-        self.session.send(frames)
-        self.session.pump()
+        self.connection.send(frames)
+        self.connection.pump()
         failpoint("after-publish")
         self.reactor.committed()
         failpoint("before-answer")
@@ -199,8 +201,8 @@ class Node:
         """Take what needs no transaction; return whether `event` was such."""
         if not isinstance(event, Published):
             return False
-        if event.connection == self.session.connection:
-            self._dispatch.settled(self.session.on_published(event.token))
+        if event.connection == self.connection.number:
+            self._dispatch.settled(self.connection.on_published(event.token))
             if self.events.acknowledged:
                 self._events_due = min(self._events_due, at.now + DELETE_EVENTS_WITHIN_S)
         return True
@@ -217,7 +219,7 @@ class Node:
             case Disconnected():
                 self._on_disconnected(event)
             case SubscriptionRefused():
-                self.session.on_refused(event)
+                self.connection.on_refused(event)
             case _:
                 pass
 
@@ -261,9 +263,9 @@ class Node:
             self._trouble.failure = None
         for event in events:
             if isinstance(event, Arrived) and event.qos:
-                self.session.ack(event)
-        self.session.subscribe(self._subscriptions())
-        self.session.say(self.notices.take())
+                self.connection.ack(event)
+        self.connection.subscribe(self._subscriptions())
+        self.connection.say(self.notices.take())
 
     def _fail(self, failure: StorageFailed, calls: Sequence[Call], at: Moment) -> None:
         """Go back to before the batch; nothing was acknowledged, so all of it comes again."""
@@ -311,7 +313,7 @@ class Node:
         return gone
 
     def _forget_silent(self, at: Moment) -> None:
-        if self._parts.forget_after_s is not None and self.session.connected:
+        if self._parts.forget_after_s is not None and self.connection.connected:
             for peer in self.links.silent(self.ask_every_s, self._parts.forget_after_s):
                 self.forget(peer, at)
                 self._is_undecided = True
@@ -320,12 +322,12 @@ class Node:
 
     def say_goodbye(self) -> None:
         """Say that the node leaves, as its will would."""
-        self.session.say({self.topics.presence: self.will})
-        self.session.pump()
+        self.connection.say({self.topics.presence: self.will})
+        self.connection.pump()
 
     def _on_connected(self, event: Connected, at: Moment) -> None:
-        self.session.on_connected(event)
-        self.identity.on_connected(at.now, was_said=self.session.presence_known)
+        self.connection.on_connected(event)
+        self.identity.on_connected(at.now, was_said=self.connection.presence_known)
         self._connected_at = at.now
         self._is_undecided = True
         log.info("connected to the broker", extra={"action": "connected"})
@@ -334,7 +336,7 @@ class Node:
         self.links.connected()
 
     def _on_disconnected(self, event: Disconnected) -> None:
-        if self.session.on_disconnected(event):
+        if self.connection.on_disconnected(event):
             self._connected_at = inf
             self.identity.on_disconnected()
             log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})

@@ -59,7 +59,7 @@ class NodeView:
             version=__version__,
             host=gethostname(),
             why_not_ready=node.why_not_ready,
-            connected=lambda: node.session.connected,
+            connected=lambda: node.connection.connected,
         )
 
 

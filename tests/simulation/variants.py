@@ -21,7 +21,7 @@ from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.workflows.attempts import Attempts
-from caroni_edge.node.connection import Session
+from caroni_edge.node.connection import Connection
 from caroni_edge.node.node import Call, Node
 from caroni_edge.protocol.codec import decode_envelope, encode
 from caroni_edge.protocol.messages import Frame
@@ -49,15 +49,15 @@ def published_before_the_commit() -> Iterator[None]:
     """Frames leave while the transaction is open."""
     init, frames = Node.__init__, Links.frames
 
-    def with_session(node: Node, *facts: Any) -> None:
+    def with_connection(node: Node, *facts: Any) -> None:
         init(node, *facts)
-        node.links.session = node.session  # type: ignore[attr-defined]
+        node.links.connection = node.connection  # type: ignore[attr-defined]
 
     def eager(links: Any, limit: int) -> Iterator[tuple[Frame, int]]:
-        links.session.send(frames(links, limit))
+        links.connection.send(frames(links, limit))
         yield from ()
 
-    with instead(Node, "__init__", with_session), instead(Links, "frames", eager):
+    with instead(Node, "__init__", with_connection), instead(Links, "frames", eager):
         yield
 
 
@@ -69,7 +69,7 @@ def puback_before_the_commit() -> Iterator[None]:
     def eager(node: Node, arrived: Sequence[Event | Call], at: Moment) -> None:
         for event in arrived:
             if isinstance(event, Arrived) and event.qos:
-                node.session.ack(event)
+                node.connection.ack(event)
         run_batch(node, arrived, at)
 
     with instead(Node, "run_batch", eager):
@@ -81,13 +81,13 @@ def rows_deleted_at_puback() -> Iterator[None]:
     """The broker's word is enough."""
     note = Node._note
 
-    def remembering(session: Any, frames: Sequence[tuple[Frame, int]]) -> None:
+    def remembering(connection: Any, frames: Sequence[tuple[Frame, int]]) -> None:
         for frame, qos in frames:
-            token = session._publish(session._topics.inbox_of(frame.to), encode(frame), qos=qos)
-            session.__dict__.setdefault("frames_of", {})[token] = frame
+            token = connection._publish(connection._topics.inbox_of(frame.to), encode(frame), qos=qos)
+            connection.__dict__.setdefault("frames_of", {})[token] = frame
 
     def deleting(node: Node, event: Event | Call, at: Moment) -> bool:
-        frame = node.session.__dict__.get("frames_of", {}).get(event.token) if isinstance(event, Published) else None
+        frame = node.connection.__dict__.get("frames_of", {}).get(event.token) if isinstance(event, Published) else None
         if frame is not None and frame.messages and frame.to in node.links._links:
             last = (frame.first + len(frame.messages) - 1, decode_envelope(frame.messages[-1]).id)
             rows, link = OutboxRows(node.database.conn), node.links._links[frame.to]
@@ -96,7 +96,7 @@ def rows_deleted_at_puback() -> Iterator[None]:
             rows.save_positions(frame.to, link.acked, link.taken)
         return note(node, event, at)
 
-    with instead(Session, "send", remembering), instead(Node, "_note", deleting):
+    with instead(Connection, "send", remembering), instead(Node, "_note", deleting):
         yield
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
-from caroni_edge.node.connection import IN_FLIGHT_MAX, Session
+from caroni_edge.node.connection import IN_FLIGHT_MAX, Connection
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
 from caroni_edge.storage.database import memory_database
@@ -17,7 +17,7 @@ REQUEST = TOPICS.request("upper")
 
 
 class Bench:
-    """A session with its transport and its events."""
+    """A connection with its transport and its events."""
 
     def __init__(self) -> None:
         self.told: list[Event] = []
@@ -25,21 +25,21 @@ class Bench:
         self.transport.start(self.told.append)
         database = memory_database("managers")
         self.events = Events(database.conn, database.journal, SeededChance(1))
-        self.session = Session(self.transport, TOPICS, self.events)
+        self.connection = Connection(self.transport, TOPICS, self.events)
 
     def hear(self) -> list[int]:
-        """Let the session take what the transport has told; return the packet ids that are settled."""
+        """Let the connection take what the transport has told; return the packet ids that are settled."""
         settled: list[int] = []
         for event in self.told:
             match event:
                 case Connected():
-                    self.session.on_connected(event)
+                    self.connection.on_connected(event)
                 case Disconnected():
-                    self.session.on_disconnected(event)
+                    self.connection.on_disconnected(event)
                 case SubscriptionRefused():
-                    self.session.on_refused(event)
+                    self.connection.on_refused(event)
                 case Published():
-                    settled += self.session.on_published(event.token)
+                    settled += self.connection.on_published(event.token)
         self.told.clear()
         return settled
 
@@ -48,7 +48,7 @@ class Bench:
         self.hear()
 
     def ack(self, packet_id: int) -> None:
-        self.session.ack(Arrived("t", b"", qos=1, packet_id=packet_id, connection=self.transport.connection))
+        self.connection.ack(Arrived("t", b"", qos=1, packet_id=packet_id, connection=self.transport.connection))
 
     def puback(self, count: int | None = None) -> list[int]:
         self.transport.puback(count)
@@ -63,7 +63,7 @@ def bench() -> Bench:
 
 
 def say(bench: Bench, serial: int) -> None:
-    bench.session.say({REQUEST: JobFulfillmentRequest(serial=serial, ready=1)})
+    bench.connection.say({REQUEST: JobFulfillmentRequest(serial=serial, ready=1)})
 
 
 # Notices
@@ -72,16 +72,16 @@ def say(bench: Bench, serial: int) -> None:
 def test_the_last_notice_for_a_topic_wins(bench: Bench) -> None:
     for serial in range(5):
         say(bench, serial)
-    bench.session.say({TOPICS.presence: Presence(online=True, boot="b")})
-    bench.session.pump()
+    bench.connection.say({TOPICS.presence: Presence(online=True, boot="b")})
+    bench.connection.pump()
     assert bench.transport.take(JobFulfillmentRequest).serial == 4
     assert bench.transport.take(Presence)
     bench.transport.assert_nothing_else_sent()
 
 
 def test_no_notice_is_an_empty_retained_message(bench: Bench) -> None:
-    bench.session.say({REQUEST: None})
-    bench.session.pump()
+    bench.connection.say({REQUEST: None})
+    bench.connection.pump()
     assert bench.transport.take(Cleared).topic == REQUEST
 
 
@@ -90,7 +90,7 @@ def test_what_is_said_without_a_connection_is_not_said_later() -> None:
     bench = Bench()
     say(bench, 1)
     bench.connect()
-    bench.session.pump()
+    bench.connection.pump()
     bench.transport.assert_nothing_else_sent()
 
 
@@ -105,39 +105,39 @@ def test_events_wait_for_room_and_keep_their_order(bench: Bench) -> None:
     for number in range(IN_FLIGHT_MAX + 30):
         bench.events.put("t", b"%d" % number)
     say(bench, 1)
-    bench.session.pump()
-    assert bench.session.capacity == 0
+    bench.connection.pump()
+    assert bench.connection.capacity == 0
     assert len(bench.transport.take_all(int)) == IN_FLIGHT_MAX - 1
     bench.puback(10)
-    assert bench.session.capacity == 10
+    assert bench.connection.capacity == 10
     say(bench, 2)
-    bench.session.pump()
+    bench.connection.pump()
     assert bench.transport.take_all(int) == list(range(IN_FLIGHT_MAX - 1, IN_FLIGHT_MAX + 8))
 
 
 def test_a_frame_without_messages_takes_no_room(bench: Bench) -> None:
     hello = Frame(v=1, from_="m1", to="a1", boot="b", ack=(0, ""), ask="n")
-    bench.session.send([(hello, 0)])
-    assert bench.session.capacity == IN_FLIGHT_MAX
+    bench.connection.send([(hello, 0)])
+    assert bench.connection.capacity == IN_FLIGHT_MAX
     assert bench.transport.take(Frame) == hello
 
 
 def test_a_connection_begins_with_nothing_in_flight(bench: Bench) -> None:
     bench.events.put("t", b"1")
-    bench.session.pump()
+    bench.connection.pump()
     bench.transport.lose()
     bench.hear()
-    assert (bench.session.connected, bench.session.capacity) == (False, 0)
-    assert bench.session.reason == "the broker closed the connection"
+    assert (bench.connection.connected, bench.connection.capacity) == (False, 0)
+    assert bench.connection.reason == "the broker closed the connection"
     bench.connect()
-    assert (bench.session.connected, bench.session.capacity) == (True, IN_FLIGHT_MAX)
+    assert (bench.connection.connected, bench.connection.capacity) == (True, IN_FLIGHT_MAX)
 
 
 def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:
     bench.transport.connect()
     bench.hear()
-    bench.session.on_disconnected(Disconnected(1, "late news"))
-    assert bench.session.connected
+    bench.connection.on_disconnected(Disconnected(1, "late news"))
+    assert bench.connection.connected
 
 
 # Acknowledgements
@@ -145,26 +145,26 @@ def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:
 
 def test_a_message_is_settled_by_a_puback_of_what_was_sent_after_its_own(bench: Bench) -> None:
     say(bench, 1)
-    bench.session.pump()
+    bench.connection.pump()
     bench.ack(7)
     assert bench.puback() == [], "sent before our acknowledgement: it shows nothing"
     say(bench, 2)
-    bench.session.pump()
+    bench.connection.pump()
     bench.ack(8)
     assert bench.puback() == [7]
     say(bench, 3)
-    bench.session.pump()
+    bench.connection.pump()
     assert bench.puback() == [8]
 
 
 def test_a_packet_id_that_is_used_again_is_settled_by_what_comes_after(bench: Bench) -> None:
     bench.ack(7)
     say(bench, 1)
-    bench.session.pump()
+    bench.connection.pump()
     bench.ack(7)
     assert bench.puback() == []
     say(bench, 2)
-    bench.session.pump()
+    bench.connection.pump()
     assert bench.puback() == [7]
 
 
@@ -173,9 +173,9 @@ def test_nothing_is_settled_by_another_connection(bench: Bench) -> None:
     bench.transport.lose()
     bench.hear()
     bench.connect()
-    bench.session.ack(Arrived("t", b"", qos=1, packet_id=9, connection=1))
+    bench.connection.ack(Arrived("t", b"", qos=1, packet_id=9, connection=1))
     say(bench, 1)
-    bench.session.pump()
+    bench.connection.pump()
     assert bench.puback() == []
 
 
@@ -183,18 +183,18 @@ def test_nothing_is_settled_by_another_connection(bench: Bench) -> None:
 
 
 def test_subscriptions_are_brought_to_what_is_wanted(bench: Bench) -> None:
-    bench.session.subscribe([("a", 1), ("b", 0)])
+    bench.connection.subscribe([("a", 1), ("b", 0)])
     assert bench.transport.subscriptions == {"a": 1, "b": 0}
-    bench.session.subscribe([("b", 0), ("c", 0)])
+    bench.connection.subscribe([("b", 0), ("c", 0)])
     assert bench.transport.subscriptions == {"b": 0, "c": 0}
 
 
 def test_without_a_connection_nothing_is_subscribed() -> None:
     bench = Bench()
-    bench.session.subscribe([("a", 1)])
+    bench.connection.subscribe([("a", 1)])
     assert bench.transport.subscriptions == {}
     bench.connect()
-    bench.session.subscribe([("a", 1)])
+    bench.connection.subscribe([("a", 1)])
     assert bench.transport.subscriptions == {"a": 1}
 
 
@@ -202,16 +202,16 @@ def test_refusals_are_those_of_this_connection(bench: Bench) -> None:
     bench.transport.tell(SubscriptionRefused("a", 1))
     bench.transport.tell(SubscriptionRefused("b", 99))
     bench.hear()
-    assert bench.session.refused == {"a"}
+    assert bench.connection.refused == {"a"}
     bench.transport.lose()
     bench.connect()
-    assert bench.session.refused == set()
+    assert bench.connection.refused == set()
 
 
 def test_notices_are_retained_and_events_are_not(bench: Bench) -> None:
     say(bench, 1)
     bench.events.put("t", b"{}")
-    bench.session.pump()
+    bench.connection.pump()
     said = {entry.topic: entry.retain for entry in bench.transport._said}
     assert said == {REQUEST: True, "t": False}
     assert encode(JobFulfillmentRequest(serial=1, ready=1)) == b'{"serial":1,"ready":1}'
