@@ -81,7 +81,6 @@ class AgentReactor(Assembly):
         journal = parts.journal
         super().__init__(journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
-        self._chance = parts.chance
         self._in_force = in_force = InForce(parts.settings, parts.types)
         store, outbox, chance = parts.store, parts.outbox, parts.chance
         self._deeds = Deeds(parts.runner, journal)
@@ -121,7 +120,6 @@ class AgentReactor(Assembly):
 
     def on_start(self, at: Moment) -> None:
         """The process has started: it takes work again, if it was drained, and its parts begin."""
-        self._store.facts.make_database(self._chance.new_id())
         self._store.facts.undrain()
         super().on_start(at)
 

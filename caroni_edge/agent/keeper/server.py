@@ -13,8 +13,6 @@ from typing import Any
 from caroni_edge.agent.keeper.jobs import Event, Job, Jobs, note
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 
-VERSION = 1
-"""Of the requests and events; it grows when a request is added, and an old keeper answers `unknown` to new ones."""
 SOCKET = "keeper.sock"
 LOCK = "keeper.lock"
 IDLE_S = 300.0
@@ -168,7 +166,7 @@ class Server:
         connection = Connection(connected)
         self._connections.add(connection)
         self._selector.register(connected, EVENT_READ, connection)
-        self._send(connection, {"event": "hello", "version": VERSION, "program": self._program, "pid": os.getpid()})
+        self._send(connection, {"event": "hello", "program": self._program, "pid": os.getpid()})
 
     def _on_ready(self, connection: Connection, events: int) -> None:
         if events & EVENT_WRITE:

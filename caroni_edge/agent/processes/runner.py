@@ -140,7 +140,7 @@ class Runner:
             "memory_bytes": limits.memory_bytes,
             "nice": limits.nice,
             "log_bytes": limits.log_bytes,
-            "about": {"version": order.job_type.version, **about.facts()},
+            "about": about.facts(),
         }
         self._add(order.job, _Open(about, request))
         failpoint("before-start-request")

@@ -6,11 +6,6 @@ from caroni_edge.node.store import FactRows
 class AgentFactRows(FactRows):
     """Statements about the agent itself."""
 
-    def make_database(self, name: str) -> None:
-        """Give the database its name, if it has none."""
-        if not self.database():
-            self.name_database(name)
-
     NEXT_SERIAL = "UPDATE counters SET value = value + 1 WHERE name = 'serial' RETURNING value"
 
     def next_serial(self) -> int:

@@ -14,6 +14,7 @@ from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.moment import Moment
+from caroni_edge.node.identity import Identity
 from caroni_edge.protocol.codec import decode_message, encode, encode_message
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -184,7 +185,8 @@ class Bench:
     # Driving it
 
     def restart(self) -> None:
-        """Begin a new process on the same database."""
+        """Begin a new process on the same database, as a node does."""
+        Identity("agents/a1", self.store.facts, self.chance.new_id)
         topics = Topics("caroni", "agents", "a1")
         parts = AgentParts(
             self.settings,
