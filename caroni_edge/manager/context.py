@@ -12,17 +12,17 @@ from caroni_edge.node.reactor import Notices, Outbox
 from caroni_edge.protocol.topics import Topics
 
 Silence = Callable[[str, float], float]
-"""Tells for how many seconds an agent has not answered at a time `now`, on our connection."""
+"""Returns for how many seconds an agent has not answered us at the time `now`, while we were connected."""
 
 
 @dataclass
 class Context:
-    """Handed to each part of the reactor; `settings` is replaced when the configuration is read anew.
+    """What each part of the reactor is given; `settings` is replaced when the configuration is read again.
 
     Attributes:
         journal: Of the database that the store is in.
         dirty_job_types: Job types whose demand may have changed since it was last counted.
-        growing: Scattered steps of which more instances may be to be made.
+        growing: Scattered steps (their ids) that may have more instances to be made.
     """
 
     settings: ManagerConfig
@@ -36,7 +36,7 @@ class Context:
     journal: Journal
 
     def __post_init__(self) -> None:
-        """Begin with nothing that has changed."""
+        """Begin with nothing to be looked at."""
         self.dirty_job_types: MemorySet[str] = MemorySet(self.journal)
         self.growing: MemorySet[int] = MemorySet(self.journal)
 
@@ -45,6 +45,6 @@ NO_LIMIT = 1 << 31
 
 
 def live_room(context: Context) -> int:
-    """Return how many jobs more may be at agents (`max_live_steps`)."""
+    """Return how many more jobs may be at agents at present (`max_live_steps`)."""
     most = context.settings.max_live_steps
     return NO_LIMIT if most is None else most - context.store.jobs.count_open(most)

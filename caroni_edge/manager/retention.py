@@ -1,4 +1,4 @@
-"""Ended workflows are deleted when they are old, in small batches (`retention.workflows`)."""
+"""Deletes workflows that ended longer ago than the setting `retention.workflows`, in small batches."""
 
 import logging
 from math import inf

@@ -1,1 +1,1 @@
-"""Jobs as their agents hear of them, and the logs that come back."""
+"""What agents are told of the jobs that they have been given, and the logs that come back."""

@@ -1,4 +1,4 @@
-"""Logs of jobs: they stay at their agents, and come piece by piece when somebody wants to read one."""
+"""Fetches logs of jobs. A log stays at the agent of its job; pieces of it come here when somebody reads it."""
 
 from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
@@ -7,14 +7,14 @@ from caroni_edge.node.parts import Part
 from caroni_edge.protocol.messages import JobLog, JobLogRequest
 
 LOG_LIMIT_BYTES = 1 << 20
-"""So much of a job's log is fetched; the agent keeps all of it."""
+"""So much of a log is fetched, from its beginning; its agent keeps all of it."""
 
 
 class JobLogs(Part):
-    """Asks for logs. However often people ask, one question for each job is on its way."""
+    """Asks agents for pieces of logs (`JobLogRequest`) and keeps them; for each job one request is on its way."""
 
     def __init__(self, context: Context) -> None:
-        """Keep what comes in the store of `context`."""
+        """Keep pieces in the store of `context`."""
         super().__init__(context.journal)
         self._context, self._store = context, context.store
         self._asked: MemorySet[str] = MemorySet(context.journal)
@@ -29,7 +29,7 @@ class JobLogs(Part):
         self._context.outbox.put(row.agent, JobLogRequest(job=job, offset=size))
 
     def on_log(self, agent: str, message: JobLog, at: Moment) -> None:
-        """A piece has come: keep it, and ask for the next one."""
+        """Keep a piece of a log, if it is the one that follows, and ask for the next one."""
         job = self._store.jobs.by_id(message.job)
         if job is None or job.agent != agent:
             return
@@ -41,5 +41,5 @@ class JobLogs(Part):
         self.request(message.job)
 
     def ask_again(self) -> None:
-        """Questions may have been lost: from now on they may be asked again."""
+        """Requests may have been lost with a reset of the link, or rejected: from now on the next reader asks again."""
         self._asked.clear()

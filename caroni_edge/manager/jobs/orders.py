@@ -1,6 +1,6 @@
-"""Jobs as an agent hears of them after they were placed: their data comes, they are taken back, they are killed.
+"""What an agent is told of a job after it was placed: here is its data, or its end is wanted.
 
-What the end of one means for its step is decided in `attempts.py`.
+What the end of a job means for its step is decided in `workflows/attempts.py`.
 """
 
 import logging
@@ -18,21 +18,22 @@ log = logging.getLogger(__name__)
 
 
 class Orders:
-    """What is said to agents about jobs that they hold."""
+    """Tells agents about jobs that they have, and keeps rows of jobs and steps in line with it."""
 
     def __init__(self, context: Context) -> None:
-        """Say it through the outbox of `context`."""
+        """Tell agents through the outbox of `context`."""
         self._context, self._store, self._outbox = context, context.store, context.outbox
 
     def present(self, step: StepRow) -> JobRow | None:
-        """Return the job of a step that is not over and not lost."""
+        """Return the present job of a step; None when it has none, or that has ended."""
         job = self._store.jobs.by_id(step.job) if step.job else None
         return job if job is not None and job.open else None
 
     def send_data(self, step: StepRow, inputs: dict[str, Any]) -> None:
-        """All inputs of a step are there: send them where it was placed; who is known away, or refuses, loses it.
+        """Send all inputs of a step to the agent that has its job; take the job back from one that would not run it.
 
-        To where they were sent before they go again: the job may have begun, and only its agent can say how it ended.
+        Such an agent is known to be away, or refuses the job type. Where inputs were sent before they are sent again:
+        the job may have begun, and only its agent can say how it ended.
         """
         job = self.present(step)
         if job is None:
@@ -44,17 +45,17 @@ class Orders:
             self.take_back(step, job, "its data is there, and the agent is not, or takes no such jobs now")
 
     def take_back(self, step: StepRow, job: JobRow, reason: str) -> None:
-        """Ask anew at once for a step whose job cannot have begun; this uses up no attempt."""
+        """Kill the present job of a step, which cannot have begun, and ask again at once; no attempt is used up."""
         self._outbox.put(job.agent, JobKill(job=job.job, reason=reason))
         self.never_was(step, job)
 
     def never_was(self, step: StepRow, job: JobRow, *, due: float | None = None) -> None:
-        """A job has not come to its agent, or cannot have begun there: ask anew; this uses up no attempt.
+        """Delete a job that has not come to its agent or cannot have begun there, and ask again; no attempt is used up.
 
         Args:
             step: Its step.
             job: The job.
-            due: When to ask, on the monotonic clock; None for at once.
+            due: When agents are asked again, on the monotonic clock; None for at once.
         """
         self._store.jobs.delete(job.job)
         if step.job != job.job:
@@ -66,10 +67,10 @@ class Orders:
         log.info("the job was not taken; asking anew", extra={"action": "job_taken_back", **ids})
 
     def withdraw(self, step: StepRow, job: JobRow, status: StepState, reason: str) -> None:
-        """Take the present job of a step back, which goes to `status`.
+        """Take the present job away from a step that is to be in the state `status`.
 
-        Nobody here knows whether it has begun meanwhile, once its data was sent: then its number stays its own, and
-        should it have completed before it is killed, its result counts.
+        Once its data was sent, the job may have begun without the manager knowing. Then it is `lost`: it keeps its
+        number among the attempts, and its result counts, should it complete before it is killed.
         """
         self._outbox.put(job.agent, JobKill(job=job.job, reason=reason))
         if job.data_sent:
@@ -80,13 +81,13 @@ class Orders:
             self._store.steps.take_back(step.id, status)
 
     def kill_others(self, step: int, winner: str, at: Moment) -> None:
-        """An attempt of a step has completed: end the others."""
+        """Kill all open jobs of a step but `winner`, which has completed."""
         for job in self._store.jobs.open_of_step(step):
             if job.job != winner:
                 self._kill(job.agent, job.job, "another attempt has completed", at)
 
     def kill_all(self, workflow: int, reason: str, at: Moment) -> None:
-        """End all jobs of a workflow."""
+        """Kill all open jobs of a workflow."""
         for job, agent in self._store.jobs.open_of_workflow(workflow):
             self._kill(agent, job, reason, at)
 

@@ -1,1 +1,1 @@
-"""What this manager needs, and what agents offer for it."""
+"""Between steps and agents: says what this manager needs, and gives steps to the agents that offer places."""

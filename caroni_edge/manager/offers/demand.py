@@ -1,4 +1,7 @@
-"""The demand of this manager: for each job type, how many steps want an agent. It is said as a notice, and retained."""
+"""Says the demand of this manager: of each job type, how many steps wait for an agent to take them.
+
+It is a retained notice (`JobFulfillmentRequest`), so it says a whole state, and may be said again at any time.
+"""
 
 from math import inf
 from typing import NamedTuple
@@ -12,18 +15,18 @@ from caroni_edge.node.parts import Part
 from caroni_edge.protocol.messages import JobFulfillmentRequest
 
 EVERY_S = 0.1
-"""A demand that changes is said at most so often; one that appears is said at once."""
+"""Shortest time between two notices about a demand that changes; one that appears is said at once."""
 AGAIN_S = 60.0
-"""A demand that stands is said so often."""
+"""Time after which a demand that has not changed is said again."""
 NEWCOMER_S = 1.0
-"""A demand that stands is said to new agents, at most so often: a broker may keep from them what is retained."""
+"""The same, when an agent has come: some brokers do not give what is retained to a subscription with wildcards."""
 COUNT_LIMIT = 1000
-"""A demand greater than this is said as this: nobody could take more at once."""
+"""A greater demand is said as this one: nobody could take more at once, and counting further takes time."""
 SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MAX_S = 20, 0.001, 5.0
 
 
 class Counts(NamedTuple):
-    """What a demand says; fields as in `JobFulfillmentRequest`."""
+    """What a demand says beside its serial; fields as in `JobFulfillmentRequest`."""
 
     ready: int
     waiting: int
@@ -32,10 +35,10 @@ class Counts(NamedTuple):
 
 
 class Demand(Part):
-    """Says the demand. What is in memory concerns the present connection, and is forgotten with it."""
+    """Counts and says the demand. What it remembers is what was said on the present connection."""
 
     def __init__(self, context: Context) -> None:
-        """Count the steps in the store of `context`, and say it by its notices."""
+        """Count steps in the store of `context`, and say the counts by its notices."""
         super().__init__(context.journal)
         self._context, self._store = context, context.store
         self._said_at: MemoryDict[str, float] = MemoryDict(context.journal)
@@ -46,21 +49,21 @@ class Demand(Part):
         self._cut: MemorySet[str] = MemorySet(context.journal)
 
     def on_start(self, at: Moment) -> None:
-        """Steps may want agents already."""
+        """Count the demand for all job types of unplaced steps."""
         self._context.dirty_job_types |= self._store.unplaced.job_types()
 
     def on_connected(self, at: Moment, *, session_present: bool) -> None:
-        """Say the demand for every job type we know, the empty ones too: the broker may have kept an old one."""
+        """Say the demand for every job type that was ever met: the broker may have kept an old notice."""
         self._said_at.clear()
         self._standing.clear()
         self._is_all_due = True
 
     def say_to_newcomer(self, job_types: set[str]) -> None:
-        """An agent serves these job types that did not before: it may not have heard of the demand."""
+        """Say the demand for these job types again soon: an agent has come that may not have heard of it."""
         self._unheard |= job_types
 
     def settle(self, at: Moment) -> None:
-        """Say what has changed, and what has not been said for a while."""
+        """Say each demand that may have changed, or was last said a while ago."""
         if self._is_all_due:
             self._context.dirty_job_types.update(self._store.demands.all())
             self._is_all_due = False
@@ -79,7 +82,7 @@ class Demand(Part):
                 self._say(job_type, at, room if is_demanded else 0)
 
     def next_due(self) -> float:
-        """Return when something is to be said because of the time alone; asked right after `settle`."""
+        """Return when a demand is to be said because of the time alone; asked right after `settle`."""
         changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.dirty_job_types), default=inf)
         again = min((self._again_due(t) for t in self._standing), default=inf)
         return min(changed, again)
@@ -138,6 +141,6 @@ class Demand(Part):
 
 
 def _cut(room: int, ready: int, waiting: int) -> tuple[int, int]:
-    """Return how many of the steps that are ready, and of those that wait, fit into the room."""
+    """Return how many of the ready steps, and how many of those whose data is not there, fit into the room."""
     ready = min(ready, room)
     return ready, min(waiting, room - ready)

@@ -1,4 +1,4 @@
-"""Offers come in, and jobs are placed: decided once at the end of each batch."""
+"""Gives unplaced steps to the agents that have offered places: jobs are made, once at the end of each batch."""
 
 import logging
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Pl
 log = logging.getLogger(__name__)
 
 OTHERS_WAIT_S = 10.0
-"""While an agent says what it holds, nobody's offer is accepted, for so long at most."""
+"""For so long at most no offer of anybody is accepted while an agent has not said yet which jobs it has."""
 ACCEPT_OVERHEAD_BYTES = 512
 
 
 class Placing(Part):
-    """The offers of agents."""
+    """Collects the offers of a batch, and accepts, rejects or drops them at its end."""
 
     def __init__(self, context: Context, policy: OfferPolicy) -> None:
-        """Decide with what is in `context`."""
+        """Take steps from the store of `context`, for the offers that `policy` chooses."""
         super().__init__(context.journal)
         self._context, self._policy = context, policy
         self._store = context.store
         self._due = inf
 
     def on_start(self, at: Moment) -> None:
-        """Nobody knows how old the offers are."""
+        """Drop the offers that were left: the clock that they were valid by is gone."""
         self._store.offers.delete_all()
 
     def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:
@@ -45,7 +45,7 @@ class Placing(Part):
         self._store.offers.add((offer.offer, agent, offer.job_type, offer.ready, offer.waiting, offer.repeat, until))
 
     def settle(self, at: Moment) -> None:
-        """Decide on the offers, unless somebody must say first what it holds."""
+        """Decide on all offers, but for those that wait until an agent has said which jobs it has."""
         self._due = inf
         received = self._store.offers.received()
         if not received:
@@ -69,7 +69,7 @@ class Placing(Part):
                 self._reject(offer)
 
     def next_due(self) -> float:
-        """Return when an offer that is held can be decided."""
+        """Return when the offers that wait for such an agent are decided without it."""
         return self._due
 
     def _held_until(self) -> float:
@@ -77,7 +77,7 @@ class Placing(Part):
         return -inf if asked_at is None else asked_at + OTHERS_WAIT_S
 
     def _fill(self, offer: OfferRow, room: int, at: Moment) -> int:
-        """Accept as much of an offer as there are steps for and may be placed; return how many jobs that is."""
+        """Accept an offer as far as there are steps for it and room (`max_live_steps`); return for how many jobs."""
         best = self._store.unplaced.steps
         steps = best(offer.job_type, waiting=False, agent=offer.agent, limit=min(offer.ready, room))
         room -= len(steps)
@@ -97,7 +97,7 @@ class Placing(Part):
         return len(steps)
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
-        """Make an attempt of each step at the agent of an offer."""
+        """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""
         placements, attempts, jobs = [], [], []
         for step, workflow in steps:
             status = require(STEP, step.status, StepEvent.PLACED, workflow=workflow, step=step.path)
@@ -133,7 +133,7 @@ class Placing(Part):
 
 
 def _parts(placements: list[Placement]) -> Iterator[tuple[Placement, ...]]:
-    """Yield them in as many parts as messages can hold, at least one."""
+    """Yield placements in parts that fit into a message each; at least one part."""
     part: list[Placement] = []
     size = ACCEPT_OVERHEAD_BYTES
     for placement in placements:

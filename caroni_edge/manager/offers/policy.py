@@ -1,4 +1,4 @@
-"""Which offer a manager takes: an interface with one plain default."""
+"""Which offers a manager fills, and in which order: an interface, with first come, first served as the default."""
 
 from typing import Protocol
 

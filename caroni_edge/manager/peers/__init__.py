@@ -1,1 +1,1 @@
-"""The agents: who is there, what they hold, and what nobody serves."""
+"""The agents: which are there, which jobs they have, and which job types none of them serves."""

@@ -1,4 +1,4 @@
-"""The agents as they show themselves: who serves what, and who is silent."""
+"""Keeps what agents say of themselves (presence), and gives up the jobs of those that are silent for too long."""
 
 import logging
 from math import inf
@@ -19,10 +19,10 @@ LOOK_FOR_SILENCE_S = 60.0
 
 
 class Fleet(Part):
-    """Presence of agents. It makes things sooner and fills `why`; no correctness depends on it."""
+    """Looks after the agents. Presence makes things sooner and fills `why`; no correctness depends on it."""
 
     def __init__(self, context: Context, stalls: Stalls, attempts: Attempts) -> None:
-        """Decide with what is in `context`."""
+        """Keep agents in the store of `context`; tell `stalls` of job types, and `attempts` of jobs that are lost."""
         super().__init__(context.journal)
         self._context, self._stalls, self._attempts = context, stalls, attempts
         self._store = context.store
@@ -30,15 +30,24 @@ class Fleet(Part):
         self._heard: MemorySet[str] = MemorySet(context.journal)
 
     def on_start(self, at: Moment) -> None:
-        """Who is there will say so."""
+        """Take all agents for away: those that are there will say so."""
         self._store.agents.nobody_online()
 
     def on_connected(self, at: Moment, *, session_present: bool) -> None:
-        """Agents may come later than we do, and have missed what was said: each is a newcomer once on a connection."""
+        """From now on each agent is a newcomer once: it may have missed what was said before."""
         self._heard.clear()
 
     def on_presence(self, agent: str, presence: Presence | None, at: Moment) -> set[str]:
-        """An agent says what it is (None: it has been cleared); return the job types that it serves as a newcomer."""
+        """Keep what an agent says of itself.
+
+        Args:
+            agent: Its id.
+            presence: What it says; None when its presence was cleared.
+            at: The time.
+
+        Returns:
+            The job types that it serves and did not serve before, or all that it serves if it is a newcomer.
+        """
         before = self._store.agents.serving(agent)
         if presence is None or not presence.online:
             self._store.agents.gone(agent, at.date)
@@ -59,7 +68,7 @@ class Fleet(Part):
         return now - knows
 
     def forget(self, agent: str, at: Moment) -> Forgotten:
-        """An agent will not come back: what it had may have begun, and is asked for anew."""
+        """Delete an agent that will not come back. Its jobs count as attempts as far as they may have begun."""
         reason = f"agent {agent} was forgotten"
         jobs = self._store.jobs.open_of_agent(agent)
         for job in jobs:
@@ -70,7 +79,7 @@ class Fleet(Part):
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 
     def settle(self, at: Moment) -> None:
-        """Note what has become due: lost jobs."""
+        """Give up the jobs of silent agents, when it is time to look."""
         if at.now >= self._silence_due:
             self._look_for_silence(at)
 
@@ -79,11 +88,11 @@ class Fleet(Part):
         return self._silence_due
 
     def reload(self) -> None:
-        """The settings are others: what is due now may be due at another time."""
+        """Look at once: `lost_after` may be another."""
         self._silence_due = -inf
 
     def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
-        """An agent serves other job types than before."""
+        """Note what an agent served before and serves now."""
         self._stalls.look_at(before ^ now, at)
         for job_type in sorted(before - now):
             # What has failed on all others was to wait for this agent: now anyone may have it.

@@ -1,4 +1,4 @@
-"""Reconciliation: after a lost or restored database on either side, the agent says what it holds.
+"""Reconciliation: after a lost or restored database on either side the agent is asked which jobs it has.
 
 The rules are in docs/protocol.md, "From a step to its result".
 """
@@ -25,29 +25,29 @@ from caroni_edge.values.parsing import hash_of
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 5.0
-"""Whose words cannot be handled is asked so much later, and not on and on."""
+"""So long after a message could not be handled its agent is asked: not at once, or it would go on and on."""
 LIVE = ("pending", "queued", "running")
 
 
 class Reconciliation(Part):
-    """Asks agents for their jobs, and brings ours to what they say. It may happen twice: all of it is repeatable."""
+    """Asks agents which jobs they have (`JobsWanted`), and takes over their answers; twice the same changes nothing."""
 
     def __init__(self, context: Context, engine: Engine, attempts: Attempts, orders: Orders, logs: JobLogs) -> None:
-        """Decide with what is in `context`."""
+        """Keep queries in the store of `context`, and let what agents say take effect by the other parts."""
         super().__init__(context.journal)
         self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
         self._store, self._logs = context.store, logs
 
     def on_start(self, at: Moment) -> None:
-        """Questions are asked again: an answer that could not be handled may have been the last."""
+        """Repeat open queries: the answer may have come, and been rejected."""
         self._store.agents.begin_anew(at.now)
 
     def ask_later(self, agent: str, at: Moment) -> None:
-        """Something was rejected, and nobody can say which jobs it was about."""
+        """Ask an agent in a while, since a message was rejected and nobody can say which jobs it was about."""
         self._store.agents.ask_later(agent, at.now + ASK_AGAIN_S)
 
     def settle(self, at: Moment) -> None:
-        """Ask each agent that was marked; until it has answered its offers wait, and others' for a while."""
+        """Ask each agent that was marked; until it has answered its offers wait, and those of others for a while."""
         agents = self._store.agents.to_ask(at.now)
         for agent in agents:
             known = self._store.agents.reconciled(agent)
@@ -66,7 +66,7 @@ class Reconciliation(Part):
         return inf if due is None else due
 
     def on_jobs_here(self, agent: str, message: JobsHere, at: Moment) -> None:
-        """Take the states of the jobs in a range of ids; what we believed there and is not named is not there."""
+        """Take the states of the jobs in a range of ids; what we know there and it does not name is not there."""
         known = self._store.agents.reconciled(agent)
         if known.query != message.wanted:
             log.debug("an answer to an earlier question", extra={"action": "stale_answer_ignored", "peer": agent})
@@ -83,7 +83,7 @@ class Reconciliation(Part):
             log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
 
     def _take(self, agent: str, here: JobHere, at: Moment) -> None:
-        """Take what an agent says of a job of ours, whatever came before: it is its newest word."""
+        """Take the status of a job, whatever was heard of it before; let the agent kill a job that no step needs."""
         job = self._store.jobs.by_id(here.job) or self._adopt(agent, here, at)
         if job is not None and job.open and job.agent == agent:
             self._attempts.take_state(job, _status(here), at)
@@ -97,7 +97,10 @@ class Reconciliation(Part):
             self._orders.never_was(self._store.steps.by_id(job.step), job)
 
     def _adopt(self, agent: str, here: JobHere, at: Moment) -> JobRow | None:
-        """Take over a job that we have forgotten, for a step with the same inputs of which we know none begun."""
+        """Make a job that is not known here the present one of its step.
+
+        Only if the step has the same inputs, and no job of it is known to have begun. Returns None otherwise.
+        """
         row = self._store.workflows.by_id(here.workflow)
         step = self._engine.find(row, here.step, at) if row else None
         if step is None or not self._is_for(here, step):
@@ -123,7 +126,7 @@ class Reconciliation(Part):
         return hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
 
     def _free(self, step: StepRow) -> StepRow:
-        """Take the job of a step back, of which we do not know that it has begun: another one has."""
+        """Withdraw the present job of a step, which is not known to have begun, in favour of one that has."""
         status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
         job = self._orders.present(step)
         if status is None or job is None:
@@ -133,5 +136,5 @@ class Reconciliation(Part):
 
 
 def _status(here: JobHere) -> JobStatusUpdate:
-    """Return what a status update would have said: a `JobHere` has all of its fields."""
+    """Return the same as a status update, all fields of which a `JobHere` has."""
     return JobStatusUpdate(**{name: getattr(here, name) for name in JobStatusUpdate.__struct_fields__})

@@ -1,4 +1,4 @@
-"""Stalled workflows: one of their steps wants an agent, and nobody who may take it serves it for `stalled_after`."""
+"""Stalled workflows: they have an unplaced step that no agent which may take it has served for `stalled_after`."""
 
 import logging
 from collections.abc import Iterable
@@ -16,27 +16,27 @@ from caroni_edge.values.json import as_text
 log = logging.getLogger(__name__)
 
 BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
-"""Steps that only some agents may take are looked at so long after something has changed, and so often."""
+"""Steps that are bound to agents are looked at so long after a change, and so often while there are any."""
 
 
 class Stalls(Part):
-    """Looks for what nobody serves."""
+    """Notes since when nobody serves a job type, and marks the workflows that wait for it."""
 
     def __init__(self, context: Context, engine: Engine) -> None:
-        """Decide with what is in `context`."""
+        """Keep in the store of `context` since when nobody serves what, and change workflows by `engine`."""
         super().__init__(context.journal)
         self._context, self._engine = context, engine
         self._store = context.store
         self._due = self._bound_due = -inf
 
     def on_start(self, at: Moment) -> None:
-        """Durations begin anew."""
+        """Count how long nobody serves a job type from now on: the clock is another."""
         self._store.demands.begin_anew(at.now)
         self._store.unplaced.unserved_begins_anew(at.now)
         self.look_at(self._store.unplaced.job_types(), at)
 
     def look_at(self, job_types: Iterable[str], at: Moment) -> None:
-        """Note since when nobody serves these job types that steps want, and let go on what is served again."""
+        """Note which of these job types nobody serves; let workflows go on that waited for one that is served again."""
         served_again = has_any = False
         for job_type in sorted(job_types):
             has_any = True
@@ -51,7 +51,7 @@ class Stalls(Part):
             self._unstall()
 
     def settle(self, at: Moment) -> None:
-        """Note what has become due."""
+        """Mark workflows as stalled, when it is time to look."""
         self.look_at(self._context.dirty_job_types, at)
         if at.now >= self._due:
             self._stall(at)
@@ -63,7 +63,7 @@ class Stalls(Part):
         return min(self._due, self._bound_due)
 
     def reload(self) -> None:
-        """The settings are others: what is due now may be due at another time."""
+        """Look at once: `stalled_after` may be another."""
         self._due = self._bound_due = -inf
 
     def _stall(self, at: Moment) -> None:
@@ -77,7 +77,7 @@ class Stalls(Part):
         self._due = min(inf if following is None else following, at.now + after_s if job_types else inf)
 
     def _stall_bound(self, at: Moment) -> None:
-        """The same for steps that only some agents may take."""
+        """Mark workflows as stalled whose steps are bound to agents that do not serve them."""
         after_s = self._context.settings.stalled_after_s
         self._store.unplaced.look_for_unserved(at.now)
         for job_type, agents in self._store.unplaced.unserved(after_s, at.now):

@@ -1,1 +1,1 @@
-"""What starts a workflow: read, checked, taken once or refused with a reason."""
+"""Triggers: messages that start workflows. They are read, checked, and taken once or refused with a reason."""

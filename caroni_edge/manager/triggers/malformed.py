@@ -1,4 +1,4 @@
-"""Why something that was to be a trigger is none, for people. It is only asked of what could not be read."""
+"""Says, for people, why a payload is no trigger. It is only asked of payloads that the codec could not read."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _MUST_BE: Mapping[str, str] = {
 
 
 class _Wrong(ValueError):
-    """What is wrong, and in which field."""
+    """Stops the search: what is wrong, and in which field (None for the whole)."""
 
     def __init__(self, words: str, field: str | None = None) -> None:
         self.words, self.field = words, field
@@ -27,7 +27,7 @@ class _Wrong(ValueError):
 
 
 def why_malformed(payload: bytes) -> tuple[str, str | None]:
-    """Return what is wrong with a trigger that cannot be read, and the field that it is wrong in."""
+    """Return what is wrong with a payload that is no trigger, and in which field (None for the whole)."""
     try:
         _look_at(_read(payload))
     except _Wrong as wrong:

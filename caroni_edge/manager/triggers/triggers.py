@@ -1,4 +1,4 @@
-"""What starts a workflow: checked, started once, or refused with a reason."""
+"""Takes triggers: each is checked, and starts a workflow once or is refused with a reason."""
 
 import hashlib
 import logging
@@ -41,10 +41,15 @@ class Refused(CaroniError):
 
 
 class Triggers(Part):
-    """Starts workflows. Whoever must be sure that it happens once gives an id."""
+    """Starts workflows. A trigger with an `id` starts one workflow, however often and by whichever way it comes.
+
+    Without an `id` MQTT 3.1.1 tells what the broker repeats: DUP is set [MQTT-3.3.1-1], and it has the
+    packet id of before [MQTT-4.4.0-1]. When the broker has our PUBACK, the packet id may name another message
+    [MQTT-2.3.1-4]; so what was taken is remembered, by packet id and payload, until the broker shows that it has it.
+    """
 
     def __init__(self, context: Context, engine: Engine, templates: Templates) -> None:
-        """Start workflows from these templates."""
+        """Start workflows of these templates, by `engine`."""
         super().__init__(context.journal)
         self._context, self._engine = context, engine
         self._store = context.store
@@ -53,7 +58,7 @@ class Triggers(Part):
         self._settled: MemorySet[int] = MemorySet(context.journal)
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
-        """Take a message from the manager's topic; a refusal is an event."""
+        """Take a message from the topic for triggers; a refusal is told by an event."""
         if not event.payload or self._is_repeat(event):
             return
         try:
@@ -64,7 +69,7 @@ class Triggers(Part):
             self._refuse(event.payload, refusal, at)
 
     def on_settled(self, packet_id: int) -> None:
-        """The broker can no longer repeat the trigger with this packet id."""
+        """Note that the broker can no longer repeat the trigger with this packet id."""
         self._settled.add(packet_id)
 
     def on_connected(self, at: Moment, *, session_present: bool) -> None:
@@ -74,7 +79,7 @@ class Triggers(Part):
             self._settled.clear()
 
     def settle(self, at: Moment) -> None:
-        """Forget the triggers that cannot be repeated."""
+        """Forget the triggers that the broker cannot repeat any more."""
         if self._settled:
             self._store.triggers.delete(sorted(self._settled))
             self._settled.clear()
@@ -163,7 +168,11 @@ class Triggers(Part):
 
 
 def read_trigger(where: str, payload: bytes) -> Trigger:
-    """Return a trigger.
+    """Return the trigger that a payload is.
+
+    Args:
+        where: Topic or request that it came by, for messages.
+        payload: What came.
 
     Raises:
         Refused: It is none.

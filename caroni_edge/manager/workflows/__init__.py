@@ -1,1 +1,1 @@
-"""Workflows as they run: steps come into being, are attempted, and give their outputs on."""
+"""Workflows as they run: their steps are made, tried at agents, and hand their outputs on to other steps."""

@@ -1,8 +1,8 @@
-"""What becomes of a job: one attempt of a step at an agent.
+"""What the end of a job means for its step; a job is one attempt of a step, at one agent.
 
-A step has one present job. A message about another changes nothing, but for one case: an attempt that is `lost` (its
-agent was silent for too long, or it was taken back too late) may still give the result, if it is the first that
-completes.
+A step has at most one present job (`steps.job`). Messages about other jobs of it change nothing, with one exception: a
+job that is `lost` (its agent was silent for too long, or the manager took it back after it may have begun) may still
+give the step its result, if it is the first that completes.
 """
 
 import logging
@@ -31,21 +31,21 @@ AFTER_DECLINE_S = 1.0
 
 
 class Attempts:
-    """Jobs, from their acceptance to their end."""
+    """Handles what agents say of jobs, from the acceptance to the end."""
 
     def __init__(self, context: Context, engine: Engine, orders: Orders) -> None:
-        """Decide with what is in `context`."""
+        """Change jobs in the store of `context`, steps and workflows by `engine`, and tell agents by `orders`."""
         self._context, self._engine, self._orders = context, engine, orders
         self._store = context.store
 
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
-        """An agent has jobs of ours: their workflows run."""
+        """An agent has accepted jobs of ours: workflows that were `initializing` are `running` now."""
         jobs = as_text(message.jobs)
         for seq in self._store.workflows.of_jobs(agent, jobs, WorkflowState.INITIALIZING):
             self._engine.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:
-        """An agent does not take a job, or does not know it."""
+        """An agent does not take a job; that uses up an attempt only if it is final, or the job may have begun."""
         job = self._open(agent, message.job)
         if job is None:
             return
@@ -55,7 +55,7 @@ class Attempts:
             self._orders.never_was(self._store.steps.by_id(job.step), job, due=at.now + AFTER_DECLINE_S)
 
     def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
-        """Take the state of a job; an older one than we have changes nothing."""
+        """Take the status of a job, unless one with a greater serial was taken before."""
         job = self._open(agent, message.job)
         if job is None:
             return
@@ -66,7 +66,7 @@ class Attempts:
         self.take_state(job, message, at)
 
     def take_state(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
-        """Let the state of an open job take effect."""
+        """Let what an agent says of an open job take effect, whatever its serial."""
         match said.status:
             case "completed":
                 self._complete(job, said, at)
@@ -90,7 +90,10 @@ class Attempts:
             self._store.steps.set_status(step.id, status)
 
     def _bring_lost_data(self, step: StepRow, job: JobRow, at: Moment) -> None:
-        """The agent waits for data that may have been lost with the link's rows, or with what it knew."""
+        """Send the data of a job once more whose agent waits for it; end the job when its step does not need it.
+
+        A reset of the link, or a lost database of the agent, may have taken the data that was sent before.
+        """
         if step.job != job.job:
             reason = "its step has another attempt, or wants none"
             self._context.outbox.put(job.agent, JobKill(job=job.job, reason=reason))
@@ -99,7 +102,7 @@ class Attempts:
             self._orders.send_data(step, msgspec.json.decode(step.inputs))
 
     def fail(self, job: JobRow, end: JobEnd, at: Moment) -> None:
-        """An attempt has ended without a result."""
+        """Close a job that has ended without a result; if it is the present one, try its step again or let it fail."""
         self._store.jobs.close(job.job, end)
         step = self._store.steps.by_id(job.step)
         if step.job != job.job:
@@ -110,7 +113,7 @@ class Attempts:
         self._again(row, step, job, end, at)
 
     def lose(self, job: JobRow, reason: str, at: Moment) -> None:
-        """The agent of an open job has been silent for too long: ask anew, but keep its result if it comes first."""
+        """Give the step of an open job another attempt, since its agent is silent; the first result counts."""
         step = self._store.steps.by_id(job.step)
         if not job.data_sent:
             self._orders.take_back(step, job, reason)
@@ -121,14 +124,14 @@ class Attempts:
             self._again(row, step, job, JobEnd("failed", reason=reason, begun=True), at)
 
     def abandon(self, job: JobRow, reason: str, at: Moment) -> None:
-        """Nothing more is to be expected of a job: it has failed if it may have begun, otherwise it never was."""
+        """Give up a job that nothing more will be heard of: it counts as an attempt only if it may have begun."""
         if job.data_sent:
             self.fail(job, JobEnd("failed", begun=True, reason=reason, ended=at.date), at)
         else:
             self._orders.never_was(self._store.steps.by_id(job.step), job)
 
     def reject(self, agent: str, jobs: Iterable[str], reason: str, at: Moment) -> None:
-        """A message about these jobs could not be handled, here or there: these attempts end as failed."""
+        """Let jobs fail about which a message could not be handled, by this manager or by the agent."""
         for name in jobs:
             if job := self._open(agent, name):
                 self._context.outbox.put(agent, JobKill(job=name, reason=f"a message about it was rejected: {reason}"))
@@ -137,7 +140,7 @@ class Attempts:
                 self.fail(job, end, at)
 
     def _again(self, row: WorkflowRow, step: StepRow, job: JobRow, end: JobEnd, at: Moment) -> None:
-        """Ask anew for a step whose attempt is used up, or give up."""
+        """Let a step wait for its next attempt, after one that counts; let it fail if that was the last."""
         reason = end.reason or "failed"
         if row.status in ENDED:
             self._engine.set_aside(step)
@@ -187,7 +190,7 @@ def _stale(agent: str, job: str) -> None:
 
 
 def _delay_s(first_s: float, tries: int) -> float:
-    """Return how long to wait before the next attempt: doubling up to a minute, unless it begins with more."""
+    """Return how long a step waits before its next attempt, when so many have failed: it doubles up to a minute."""
     return Backoff(first_s, max_s=max(first_s, RETRY_DELAY_MAX_S)).nth(tries)
 
 

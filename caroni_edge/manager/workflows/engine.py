@@ -1,4 +1,4 @@
-"""How a workflow goes on: its steps come into being, data flows, it ends, it is tried again.
+"""How a workflow goes on: its steps are made, data flows from one to the next, it ends, and `retry` lets it go on.
 
 The plan is shared and never changes; the state of a step is a row. No message costs work that grows with the workflow:
 a completed step touches its dependents only, and a scatter makes its instances a few at a time, as agents take them.
@@ -35,14 +35,14 @@ log = logging.getLogger(__name__)
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 
 GROWTHS_AT_ONCE = 4
-"""So many scattered steps grow in one batch."""
+"""For so many scattered steps more instances are made in one batch; the others follow in the next ones."""
 
 
 class Engine(Part):
-    """Workflows and steps, without their attempts."""
+    """Changes workflows and steps; their attempts are the matter of `Attempts` and `Orders`."""
 
     def __init__(self, context: Context, orders: Orders) -> None:
-        """Decide with what is in `context`."""
+        """Change rows in the store of `context`, and tell agents by `orders`."""
         super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
@@ -50,13 +50,13 @@ class Engine(Part):
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
     def on_start(self, at: Moment) -> None:
-        """Scattered steps may have more instances to make."""
+        """Find the scattered steps that have instances to be made yet."""
         self._context.growing.update(self._store.steps.growing())
 
     # A workflow begins
 
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
-        """Begin a workflow whose inputs have been checked: make its steps, and want what they need."""
+        """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
         row = replace(row, seq=self._store.workflows.add(row, at.date))
         row = self.apply(row, WorkflowEvent.STEPS_MADE) or row
         self._say_started(row, at)
@@ -73,7 +73,7 @@ class Engine(Part):
     # It goes on
 
     def _follow(self, propagation: Propagation, first: Iterable[WorkItem]) -> None:
-        """Do what is to be done, and what follows from that."""
+        """Work off items, and those that follow from them, depth first; a list, so that no chain is too long for it."""
         todo = deque(first)
         while todo:
             following: list[WorkItem] = []
@@ -92,7 +92,7 @@ class Engine(Part):
     def complete_step(
         self, row: WorkflowRow, step: StepRow, job: JobRow, outputs: Mapping[str, Any], at: Moment
     ) -> None:
-        """Keep the result of a job, let it flow, and end the workflow when it was the last."""
+        """Keep the outputs of a job as those of its step, hand them on, and end the workflow after its last step."""
         propagation = Propagation(row, self.plan(row.plan), at)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
         if step.status is StepState.FULFILLING:
@@ -128,7 +128,7 @@ class Engine(Part):
         return self._store.workflows.step_completed(step.workflow)
 
     def _feed(self, propagation: Propagation, giver: StepRow) -> list[WorkItem]:
-        """Tell the steps that take outputs of one that they are there; return those that wait for nothing more."""
+        """Count `giver` off at the steps that take its outputs; return as ready those that wait for nothing more."""
         prefix, (outer, _, name) = prefix_of(giver.path), giver.name.rpartition("/")
         follow: list[WorkItem] = []
         for taker in propagation.plan.workflow_at(outer).dependents[name]:
@@ -140,7 +140,7 @@ class Engine(Part):
         return follow
 
     def _leave(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
-        """A step counts in its gates no longer: others may begin."""
+        """Let a step that has ended out of its gates; return what follows for those that waited there."""
         gates = gates_of(propagation.plan, step.name)
         self._instances.admission.leave(step, gates)
         return self._admit(propagation, gates) if propagation.goes_on else []
@@ -150,7 +150,7 @@ class Engine(Part):
         return [item for step in admitted for item in self._instances.ready(propagation, step)]
 
     def _parts_done(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
-        """Put together what the parts of a step gave."""
+        """Return the outputs of a step whose parts have completed, put together from theirs."""
         plan_step = propagation.plan.step_at(step.name)
         if plan_step.scatter and step.scatter_index is None:
             return [Done(step, self._instances.gathered(step, plan_step))]
@@ -164,7 +164,7 @@ class Engine(Part):
             return [StepFailed(step, str(unfit))]
 
     def settle(self, at: Moment) -> None:
-        """Make more instances where agents have taken those that there were."""
+        """Make more instances of scattered steps of which agents have taken those that there were."""
         for step_id in sorted(self._context.growing)[:GROWTHS_AT_ONCE]:
             step = self._store.steps.by_id(step_id)
             row = self._store.workflows.by_seq(step.workflow)
@@ -175,7 +175,7 @@ class Engine(Part):
             self._follow(propagation, self._instances.grow(propagation, step))
 
     def find(self, row: WorkflowRow, path: str, at: Moment) -> StepRow | None:
-        """Return a step that is known elsewhere; instances on the way to it that are not made here yet are made."""
+        """Return the step with this path; instances on the way to it that are not made yet are made for it."""
         if row.status not in ENDED:
             for index in _INDEX.finditer(path):
                 step, named_index = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
@@ -188,11 +188,11 @@ class Engine(Part):
         return self._store.steps.by_path(row.seq, path)
 
     def next_due(self) -> float:
-        """Return when `settle` has something to do: at once, or when something else happens."""
+        """Return that `settle` has something to do at once, while instances are to be made; otherwise never."""
         return -inf if self._context.growing else inf
 
     def outputs_misfit(self, row: WorkflowRow, step: StepRow, outputs: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the outputs of a job for the template, or None."""
+        """Return why the outputs of a job are not what the template says, for people; None when they are."""
         return outputs_misfit(self.plan(row.plan).step_at(step.name), outputs)
 
     # A workflow ends
@@ -206,10 +206,16 @@ class Engine(Part):
             self._end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
 
     def _outputs(self, propagation: Propagation, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
-        """Return what a workflow, maybe nested, gives.
+        """Return the outputs of a workflow, or of one that is nested in it.
+
+        Args:
+            propagation: Of the workflow.
+            plan: What the workflow in question runs by.
+            parent: Step that runs it, when it is nested; 0 otherwise.
+            prefix: Of the paths of its steps.
 
         Raises:
-            Unfit: It is not what the template says.
+            Unfit: They are not what the template says.
         """
         look = partial(self._instances.look, propagation, parent, prefix)
         outputs = {}
@@ -233,16 +239,16 @@ class Engine(Part):
         tries: int = 0,
         **facts: Any,
     ) -> None:
-        """A step has failed for good, and with it the workflow: what has not begun is taken back, the rest may end.
+        """Let a step fail for good, and its workflow with it: jobs not begun are taken back, the others may end.
 
         Args:
             row: Its workflow.
             step: The step.
             reason: Why, for people.
             at: The time.
-            event: What has happened to it.
-            tries: How many attempts are used up; none when its inputs are wrong.
-            facts: What else the event says.
+            event: What has happened to the step.
+            tries: How many attempts are used up; 0 when its values are wrong.
+            facts: What the event for people says beside the reason.
         """
         status = require(STEP, step.status, event, workflow=row.id, step=step.path)
         if (job := self._orders.present(step)) and not job.data_sent:
@@ -264,11 +270,11 @@ class Engine(Part):
         self._context.dirty_job_types |= self._store.steps.stop(row.seq, aside, as_text([StepState.FULFILLING]))
 
     def set_aside(self, step: StepRow) -> None:
-        """A step of a failed workflow has no job any more, and waits for `retry`."""
+        """Let a step of a failed workflow, whose job has ended, wait for `retry`."""
         self._store.steps.leave(step.id, require(STEP, step.status, StepEvent.SET_ASIDE, step=step.path))
 
     def cancel(self, row: WorkflowRow, at: Moment) -> bool:
-        """End a workflow at somebody's wish; return whether its state allowed it."""
+        """End a workflow as `cancelled`, and kill its jobs; return whether its state allowed it."""
         if not self._end(row, WorkflowEvent.CANCEL, at):
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
@@ -308,7 +314,7 @@ class Engine(Part):
     # States
 
     def apply(self, row: WorkflowRow, event: WorkflowEvent, reason: str | None = None) -> WorkflowRow | None:
-        """Apply an event that ends nothing; return the workflow as it is now, or None where its state knows no such."""
+        """Apply an event that is not the end; return the workflow as changed, None if its state has no such arrow."""
         status = advance(WORKFLOW, row.status, event)
         if status is None:
             return None
@@ -352,6 +358,6 @@ def _states_before(event: StepEvent) -> str:
 
 
 def _state_after(event: StepEvent) -> StepState:
-    """Return the state that `event` leads to, which is the same from all."""
+    """Return the state that `event` leads to; it must be the same from all states in which it may happen."""
     (state,) = {arrows[event] for arrows in STEP.values() if event in arrows}
     return state

@@ -15,7 +15,14 @@ GatesOfStep = tuple[tuple[str, int], ...]
 
 
 def gates_of(plan: Plan, name: str) -> GatesOfStep:
-    """Return the gates of a step of a plan, named by the way to it: a workflow's own count its jobs alone."""
+    """Return the gates of a step of a plan.
+
+    Those of the workflows around it count jobs only, so a step that runs a workflow has none but its own.
+
+    Args:
+        plan: The plan.
+        name: The names on the way to the step, as in `outer/inner`.
+    """
     step = plan.step_at(name)
     own = ((name, step.parallel),) if step.parallel is not None else ()
     return own if step.workflow else (*own, *_around(plan, name))
@@ -38,7 +45,10 @@ class Admission:
         self._store = store
 
     def enter(self, step: StepRow, gates: GatesOfStep) -> bool:
-        """Let a step through its gates; return whether it has passed them all, or else it waits."""
+        """Let a step through its gates as far as there is room; return whether it has passed them all.
+
+        Otherwise it waits at the first that is full, and goes on from there when `admitted` names it.
+        """
         for passed, (key, parallel) in list(enumerate(gates))[step.gates_passed :]:
             gate = self._store.gates.know(step.workflow, key, parallel)
             if gate.inside >= gate.parallel:
@@ -50,12 +60,12 @@ class Admission:
         return True
 
     def leave(self, step: StepRow, gates: GatesOfStep) -> None:
-        """A step has ended, and counts no longer."""
+        """Let a step that has ended out of all gates that it had passed."""
         for key, parallel in gates[: step.gates_passed]:
             self._store.gates.add_inside(self._store.gates.know(step.workflow, key, parallel).id, -1)
 
     def admitted(self, workflow: int, gates: GatesOfStep) -> Iterator[StepRow]:
-        """Return, one after the other, the steps for which there is room at these gates now; each must enter."""
+        """Yield the steps that waited at these gates and find room now; each must `enter` before the next is taken."""
         for key, parallel in reversed(gates):
             while (gate := self._store.gates.know(workflow, key, parallel)).inside < gate.parallel:
                 step = self._store.steps.first_at(gate.id)

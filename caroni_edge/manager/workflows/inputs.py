@@ -12,20 +12,20 @@ from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import parse_type
 
 Look = Callable[[Source], Any]
-"""Returns what a source has given."""
+"""Returns the value of a source: of an input of the workflow, or of an output of a step that has completed."""
 
 
 class Unfit(ValueError):
-    """Why values cannot be used; for people."""
+    """Values are not what the template says, or expressions cannot be worked out; the text is for people."""
 
 
 class Begin(NamedTuple):
-    """How an instance of a step begins.
+    """What has been decided about one instance of a step (or a step that is not scattered) when its data was there.
 
     Attributes:
-        inputs: What it is given.
-        is_skipped: Its condition (`when`) is false.
-        agents: Who may take it, sorted; empty for any.
+        inputs: What its job, or the workflow that it runs, is given.
+        is_skipped: Its condition (`when`) is false, so that nothing runs.
+        agents: The agents that may take it, sorted; empty for any agent.
     """
 
     inputs: dict[str, Any]
@@ -34,7 +34,7 @@ class Begin(NamedTuple):
 
 
 def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of a step that are known when its workflow begins; those that an expression makes are not."""
+    """Return the inputs that are known when the workflow begins: those that depend on no step and on no expression."""
     return {
         each.name: _value(each, lambda source: of_workflow.get(source.workflow_input or ""))
         for each in step.inputs
@@ -47,6 +47,8 @@ def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, An
 def collected(step: PlanStep, look: Look) -> dict[str, Any]:
     """Return all that flows to a step, before it is scattered and before its expressions are worked out.
 
+    In the order of CWL v1.2, WorkflowStepInput: `linkMerge`, `pickValue`, `default`; then scatter, then `valueFrom`.
+
     Raises:
         Unfit: Values do not go together as the template says.
     """
@@ -54,7 +56,9 @@ def collected(step: PlanStep, look: Look) -> dict[str, Any]:
 
 
 def value_of(link: Link, look: Look) -> Any:
-    """Return what flows along a link.
+    """Return the value that flows along a link: of its sources, merged and picked as it says.
+
+    CWL v1.2, "Merging multiple inbound data links" and "Picking non-null values among inbound data links".
 
     Raises:
         Unfit: `the_only_non_null` or `first_non_null` has not found what it looks for.
@@ -65,7 +69,10 @@ def value_of(link: Link, look: Look) -> Any:
 
 
 def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin:
-    """Work out the expressions of one instance of a step.
+    """Work out the expressions of one instance of a step: `valueFrom`, `when`, and the names of its agents.
+
+    An expression sees the inputs as they were before any `valueFrom` (CWL v1.2, WorkflowStepInput, "valueFrom"); `when`
+    and the agents see them after it ("Conditional execution").
 
     Args:
         step: The step.
@@ -93,7 +100,7 @@ def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin:
 
 
 def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
-    """Return why inputs cannot be given to a step, as far as they are known; None when they can."""
+    """Return why these inputs, which may not be all, cannot be given to a step; None when they can."""
     for each in step.inputs:
         if each.name in known and (words := parse_type(each.type).mismatch(known[each.name])):
             return f"input {each.name}: {words}"
@@ -106,7 +113,7 @@ def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
 
 
 def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the outputs of a job for the template, or None."""
+    """Return why the outputs of a job are not what the template says, for people; None when they are."""
     for name, spec in step.outputs.items():
         kind = parse_type(spec)
         if name not in outputs and not kind.optional:
@@ -117,7 +124,7 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
 
 
 def is_constant(text: str) -> bool:
-    """Tell whether a text means itself, whatever the inputs are."""
+    """Tell whether a text holds no expression."""
     return not compile_text(text).references()
 
 
@@ -154,7 +161,7 @@ def _condition(when: str, values: Mapping[str, Any]) -> bool:
 
 
 def _agents(texts: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the agents that may take an instance, sorted."""
+    """Return the names that these texts and expressions give, sorted."""
     names: set[str] = set()
     for text in texts:
         value = compile_text(text).value(values)

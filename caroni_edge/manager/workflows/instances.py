@@ -1,8 +1,8 @@
-"""Steps come into being and begin: the steps of a workflow and of those nested in it, and the instances of a scatter.
+"""Makes the rows of steps, and begins steps: those of a workflow and of workflows nested in it, and instances.
 
-A step is a row from the moment on that its workflow begins. One that nothing is to be decided about is asked for at
-once, ahead of its data; all others begin when their data is there: they are skipped, scattered, opened (a nested
-workflow), bound to agents, or wait for their turn.
+A step is a row as soon as its workflow has begun. If its values decide nothing about it, agents are asked for it at
+once, ahead of its data. Otherwise it is *deferred*: what it does is decided when its data is there. It may be skipped
+(`when`), scattered into instances, run a nested workflow, be bound to agents by an expression, or wait at a gate.
 """
 
 from dataclasses import dataclass, field, replace
@@ -33,19 +33,19 @@ from caroni_edge.manager.workflows.inputs import (
 from caroni_edge.values.json import as_text
 
 UNTAKEN = 500
-"""A scatter grows when fewer of its instances than this wait for an agent (or, where a workflow is run, are open)."""
+"""More instances of a scattered step are made when fewer than so many are unplaced (or, of a workflow, not ended)."""
 GROWTH = 500
-"""By so many at a time."""
+"""So many instances of a scattered step are made at a time."""
 
 
 class Ready(NamedTuple):
-    """All that a step waits for is there."""
+    """To be done: begin a step, all data of which is there."""
 
     step: StepRow
 
 
 class Done(NamedTuple):
-    """A step has its result: from a job, from its parts, or (with a reason) none."""
+    """To be done: complete a step with these outputs, of its `job` or its parts, or since it is skipped (`reason`)."""
 
     step: StepRow
     outputs: dict[str, Any]
@@ -54,32 +54,32 @@ class Done(NamedTuple):
 
 
 class PartsDone(NamedTuple):
-    """All parts of a step have completed."""
+    """To be done: put the outputs of a step together, all parts of which have completed."""
 
     step: int
 
 
 class StepFailed(NamedTuple):
-    """A step cannot go on, for a reason that another attempt would not mend."""
+    """To be done: let a step fail, for a reason that another attempt would not mend."""
 
     step: StepRow
     reason: str
 
 
 WorkItem = Ready | Done | PartsDone | StepFailed
-"""One thing to be done, or done already and to be followed up: `Engine` works them off as a list."""
+"""What is to be done next; `Engine` works such items off until none follows."""
 
 
 @dataclass
 class Propagation:
-    """What follows in a workflow from one thing that has happened, while it is worked out.
+    """One event in a workflow, while all that follows from it is worked out; keeps what is read on the way.
 
     Attributes:
         row: The workflow as it is now.
         plan: What it runs by.
         at: The time.
-        inputs: What the workflow, and workflows nested in it (by the ids of their steps), were given.
-        outputs: What steps (by their paths) have given.
+        inputs: Inputs of the workflow (0), and of nested workflows by the id of the step that runs them.
+        outputs: Outputs of steps by their paths.
     """
 
     row: WorkflowRow
@@ -90,21 +90,21 @@ class Propagation:
 
     @property
     def goes_on(self) -> bool:
-        """Whether anything may begin."""
+        """Whether steps of the workflow may begin: it has not ended."""
         return self.row.status not in ENDED
 
 
 class Instances:
-    """Makes steps, and begins them."""
+    """Makes the rows of steps, and begins steps."""
 
     def __init__(self, context: Context, orders: Orders) -> None:
-        """Decide with what is in `context`."""
+        """Make steps in the store of `context`, and send data by `orders`."""
         self._context, self._orders = context, orders
         self._store = context.store
         self.admission = Admission(context.store)
 
     def open(self, propagation: Propagation, parent: StepRow | None, inputs: dict[str, Any]) -> list[WorkItem]:
-        """Make the steps of a workflow, or (`parent`) of one that is nested in it."""
+        """Make the steps of a workflow, or of the one that the step `parent` runs; return what is to be done next."""
         propagation.inputs[parent.id if parent else 0] = inputs
         plan = propagation.plan.workflow_at(parent.name if parent else "")
         return [item for step in plan.steps for item in self._make(propagation, parent, step, inputs)]
@@ -112,7 +112,7 @@ class Instances:
     def _make(
         self, propagation: Propagation, parent: StepRow | None, step: PlanStep, inputs: dict[str, Any]
     ) -> list[WorkItem]:
-        """Make a step; return what is to be done about it now."""
+        """Make a step; return what is to be done next."""
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
         deps_left, is_deferred = len(step.waits_for), _is_deferred(propagation.plan, name)
         asked_ahead = bool(deps_left) and not is_deferred
@@ -150,7 +150,7 @@ class Instances:
     # A step begins
 
     def ready(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
-        """Begin a step that waits for nothing any more."""
+        """Begin a step all data of which is there; return what is to be done next."""
         plan_step = propagation.plan.step_at(step.name)
         try:
             if plan_step.scatter and step.scatter_index is None:
@@ -200,7 +200,13 @@ class Instances:
         return [] if parts else [PartsDone(step.id)]
 
     def grow(self, propagation: Propagation, step: StepRow, *, is_forced: bool = False) -> list[WorkItem]:
-        """Make more instances of a scattered step, unless (and not `is_forced`) enough of them wait for an agent."""
+        """Make more instances of a scattered step, unless enough of them are unplaced; return them as ready.
+
+        Args:
+            propagation: Of the workflow.
+            step: The step.
+            is_forced: Make them, however many are unplaced.
+        """
         assert step.parts is not None
         plan_step = propagation.plan.step_at(step.name)
         last = min(step.parts, step.made + GROWTH)
@@ -241,7 +247,7 @@ class Instances:
     # What flows
 
     def gathered(self, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
-        """Return what the instances of a scattered step gave."""
+        """Return the outputs of a scattered step: of each output a list of what its instances gave."""
         lengths = scatter.dimensions(plan_step, msgspec.json.decode(self._store.steps.scattered(step.id)))
         found: dict[str, list[Any]] = {name: [] for name in plan_step.outputs}
         for text in self._store.steps.outputs_of_parts(step.id):
@@ -251,7 +257,7 @@ class Instances:
         return {name: scatter.gathered(plan_step, lengths, values) for name, values in found.items()}
 
     def look(self, propagation: Propagation, parent: int, prefix: str, source: Source) -> Any:
-        """Return what a source has given.
+        """Return the value of a source.
 
         Args:
             propagation: Of the workflow.
@@ -275,7 +281,7 @@ class Instances:
 
 
 def _is_deferred(plan: Plan, name: str) -> bool:
-    """Tell whether something is to be decided about a step when its data is there."""
+    """Tell whether the values of a step decide something about it, so that it waits for them."""
     step = plan.step_at(name)
     decides = step.scatter or step.workflow or step.when is not None or gates_of(plan, name)
     return bool(decides) or not all(map(is_constant, step.agents))

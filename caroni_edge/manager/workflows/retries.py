@@ -1,4 +1,4 @@
-"""Steps whose delay before the next attempt is over want an agent again."""
+"""Steps whose delay before the next attempt (`steps.retry_due`) is over are in the demand again."""
 
 from math import inf
 
@@ -8,7 +8,7 @@ from caroni_edge.node.parts import Part
 
 
 class Retries(Part):
-    """Looks at the clock for the steps that an attempt of has failed, or that were declined."""
+    """Puts steps back into the demand when their delay is over."""
 
     def __init__(self, context: Context) -> None:
         """Look at the steps in the store of `context`."""

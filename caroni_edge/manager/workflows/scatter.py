@@ -1,6 +1,7 @@
-"""How a scattered step falls into instances, and how what they give goes together (CWL v1.2, "scatter").
+"""How a scattered step falls into instances, and how their outputs go together (CWL v1.2, "Scatter/gather").
 
-Instances are counted through by one number, whatever the method: no list of all combinations is ever made.
+Whatever the method, each instance has a number (`scatter_index`, from 0), from which its inputs follow: no list of all
+combinations is ever made.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ INSTANCES_MAX = 1_000_000
 
 
 class NotScattered(ValueError):
-    """Why a step cannot be scattered over what it is given; for people."""
+    """A step cannot be scattered over these inputs; the text is for people."""
 
 
 def dimensions(step: PlanStep, inputs: Mapping[str, Any]) -> tuple[int, ...]:
@@ -49,12 +50,12 @@ def count(lengths: tuple[int, ...]) -> int:
 
 
 def inputs_of(step: PlanStep, inputs: Mapping[str, Any], scatter_index: int) -> dict[str, Any]:
-    """Return what one instance is given: an item of each list, and all else as it is.
+    """Return the inputs of one instance: an item of each list that is scattered over, and all else as it is.
 
     Args:
         step: The step.
-        inputs: With the lists.
-        scatter_index: Which instance, from 0; the last list of a cross product turns fastest.
+        inputs: Of the step, with the lists.
+        scatter_index: Number of the instance; in a cross product the last list named in `scatter` turns fastest.
     """
     given = dict(inputs)
     for name in reversed(step.scatter):
@@ -68,7 +69,13 @@ def inputs_of(step: PlanStep, inputs: Mapping[str, Any], scatter_index: int) -> 
 
 
 def gathered(step: PlanStep, lengths: tuple[int, ...], values: Iterable[Any]) -> list[Any]:
-    """Return what the instances gave for one output, in their order; a list of lists for a `nested_crossproduct`."""
+    """Return one output of a scattered step: what its instances gave for it, in their order.
+
+    Args:
+        step: The step.
+        lengths: As from `dimensions`; a `nested_crossproduct` has a list within a list for each of them.
+        values: What the instances gave, by their numbers.
+    """
     found = list(values)
     if step.method == "nested_crossproduct":
         for position, length in reversed(list(enumerate(lengths))[1:]):
