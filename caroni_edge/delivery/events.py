@@ -77,7 +77,7 @@ class Events(Memory):
         return found
 
     def sent(self, seq: int, token: int) -> None:
-        """An event was handed to the transport."""
+        """Note that an event was published, and by which token its PUBACK will be known."""
         self._sent_upto = seq
         self._in_flight[token] = seq
 
@@ -89,7 +89,7 @@ class Events(Memory):
         return seq is not None
 
     def disconnected(self) -> None:
-        """Nothing is in flight any more: what was not acknowledged is sent again."""
+        """The connection is gone, and with it every PUBACK on its way: what was not acknowledged is sent again."""
         self._in_flight.clear()
         self._sent_upto, self._may_wait = 0, True
 
@@ -100,5 +100,5 @@ class Events(Memory):
 
     @property
     def acknowledged(self) -> int:
-        """How many rows are only waiting to be deleted."""
+        """How many events the broker has acknowledged that are not deleted yet."""
         return len(self._acknowledged)

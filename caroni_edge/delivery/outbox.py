@@ -8,6 +8,7 @@ from caroni_edge.storage.rows import Rows, columns, parameters
 from caroni_edge.values.json import as_text
 
 START: Position = (0, "")
+"""Of a peer from whom, or to whom, nothing has come yet."""
 
 # From peer to peer by the index: bodies may be many and large.
 _WAITING = """
@@ -18,7 +19,7 @@ _WAITING = """
 
 
 class Row(NamedTuple):
-    """A message in the outbox."""
+    """A message in the outbox: its number among those for the peer, its random id, and its encoded body."""
 
     seq: int
     id: str
@@ -53,13 +54,13 @@ class OutboxRows(Rows):
         SELECT 1 FROM peers WHERE peer = :peer UNION ALL SELECT 1 FROM outbox WHERE peer = :peer LIMIT 1"""
 
     def has(self, peer: str) -> bool:
-        """Tell whether there is anything of a peer."""
+        """Tell whether the link has a row of a peer: a message for it, or how far the two have come."""
         return self._one(int, self.HAS_PEER, peer=peer) is not None
 
     POSITIONS = "SELECT acked_seq, acked_id, taken_seq, taken_id FROM peers WHERE peer = :peer"
 
     def positions(self, peer: str) -> tuple[Position, Position]:
-        """Return `acked` and `taken` of a peer."""
+        """Return what a peer has said to have taken from us, and what we have taken from it."""
         row = self._one(_PeerRow, self.POSITIONS, peer=peer)
         return ((row.acked_seq, row.acked_id), (row.taken_seq, row.taken_id)) if row else (START, START)
 
@@ -69,7 +70,7 @@ class OutboxRows(Rows):
             taken_seq = excluded.taken_seq, taken_id = excluded.taken_id"""
 
     def save_positions(self, peer: str, acked: Position, taken: Position) -> None:
-        """Keep `acked` and `taken` of a peer."""
+        """Keep what a peer has said to have taken from us, and what we have taken from it."""
         (acked_seq, acked_id), (taken_seq, taken_id) = acked, taken
         self._run(
             self.SAVE_POSITIONS,
@@ -83,19 +84,19 @@ class OutboxRows(Rows):
     LAST = "SELECT seq, id FROM outbox WHERE peer = :peer ORDER BY seq DESC LIMIT 1"
 
     def last(self, peer: str) -> Position | None:
-        """Return the position of the last row."""
+        """Return number and id of the last message for a peer; None when no message waits."""
         return self._one(_Key, self.LAST, peer=peer)
 
     ID_AT = "SELECT id FROM outbox WHERE peer = :peer AND seq = :seq"
 
     def id_at(self, peer: str, seq: int) -> str | None:
-        """Return the id of the row at `seq`."""
+        """Return the id of the message that has this number; None when there is none."""
         return self._one(str, self.ID_AT, peer=peer, seq=seq)
 
     ID_BEFORE = "SELECT id FROM outbox WHERE peer = :peer AND seq < :seq ORDER BY seq DESC LIMIT 1"
 
     def id_before(self, peer: str, seq: int) -> str | None:
-        """Return the id of the row before `seq`."""
+        """Return the id of the message before this number; None when there is none."""
         return self._one(str, self.ID_BEFORE, peer=peer, seq=seq)
 
     ABOVE = "SELECT seq, id, body FROM outbox WHERE peer = :peer AND seq > :seq ORDER BY seq"
@@ -114,19 +115,19 @@ class OutboxRows(Rows):
     ADD = "INSERT INTO outbox (peer, seq, id, body) VALUES (:peer, :seq, :id, :body)"
 
     def add(self, peer: str, row: Row) -> None:
-        """Add a row."""
+        """Let a message wait for a peer."""
         self._run(self.ADD, peer=peer, seq=row.seq, id=row.id, body=row.body)
 
     DELETE_UPTO = "DELETE FROM outbox WHERE peer = :peer AND seq <= :seq"
 
     def delete_upto(self, peer: str, seq: int) -> None:
-        """Delete the rows that the peer has taken."""
+        """Delete the messages up to this number: the peer has taken them."""
         self._run(self.DELETE_UPTO, peer=peer, seq=seq)
 
     DELETE_ROWS = "DELETE FROM outbox WHERE peer = :peer"
 
     def delete_rows(self, peer: str) -> int:
-        """Delete all rows of a peer, and return how many there were."""
+        """Delete all messages for a peer, and return how many there were."""
         return self._run(self.DELETE_ROWS, peer=peer)
 
     DELETE_PEER = "DELETE FROM peers WHERE peer = :peer"
@@ -138,7 +139,7 @@ class OutboxRows(Rows):
     MARK = "INSERT INTO peers (peer, reconcile) VALUES (:peer, 1) ON CONFLICT (peer) DO UPDATE SET reconcile = 1"
 
     def mark_reconcile(self, peer: str) -> None:
-        """Mark a peer as to be reconciled."""
+        """Mark a peer: the two must tell each other what jobs they hold."""
         self._run(self.MARK, peer=peer)
 
     ADD_WAITING = f"INSERT OR IGNORE INTO peers (peer) {_WAITING}"

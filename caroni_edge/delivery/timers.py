@@ -7,7 +7,7 @@ from caroni_edge.base.memory import Journal
 
 
 class Timers:
-    """The earliest comes first; what a transaction has changed of them is undone with it."""
+    """For each peer the time at which its link is due; what a transaction has changed of them is undone with it."""
 
     def __init__(self, journal: Journal) -> None:
         """Begin with none."""

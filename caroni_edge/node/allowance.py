@@ -10,26 +10,26 @@ DAY_S = 86400.0
 
 
 class Allowance(Memory):
-    """Grows with the time that passes on the monotonic clock; what is deleted is taken from it."""
+    """How much may be deleted: it grows with the monotonic clock, and what is deleted is taken from it."""
 
     def __init__(self, journal: Journal) -> None:
-        """Begin with nothing."""
+        """Begin with none, so that nothing is deleted just after a start."""
         super().__init__(journal)
         self._looked_at: float | None = None
         self._left = 0.0
 
     def is_due(self, now: float) -> bool:
-        """Tell whether it is time to look again."""
+        """Tell whether it is time to look for what is old."""
         if self._looked_at is None:
             self._looked_at = now
         return now >= self.next_due()
 
     def next_due(self) -> float:
-        """Return when to look again; infinity before the first question."""
+        """Return when to look for what is old; infinity before the first question."""
         return float("inf") if self._looked_at is None else self._looked_at + LOOK_EVERY_S
 
     def grow(self, at: Moment, total: int) -> int:
-        """Return how many of `total` may be deleted now."""
+        """Add what the time since the last look allows; return how many of `total` may be deleted now."""
         since_s = at.now - (self._looked_at if self._looked_at is not None else at.now)
         self._looked_at = at.now
         a_day = SHARE_A_DAY * total
@@ -37,5 +37,5 @@ class Allowance(Memory):
         return int(self._left)
 
     def use(self, count: int) -> None:
-        """So many have been deleted."""
+        """Take what has been deleted from the allowance."""
         self._left -= count

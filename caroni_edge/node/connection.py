@@ -15,18 +15,21 @@ from caroni_edge.transport.base import Arrived, Connected, Disconnected, Subscri
 log = logging.getLogger(__name__)
 
 IN_FLIGHT_MAX = 90
-"""QoS 1 publications without PUBACK; the transport's own bound is above it."""
+"""So many QoS 1 publications may be without their PUBACK; the transport's own bound is above it."""
 
 
 class Connection:
     """The connection as the node sees it. What a reconnect makes anew is forgotten with the connection.
+
+    The broker takes what we send in its order: the bytes come in order [MQTT-4.2.0-1], and a PUBACK for the last of it
+    tells that it has had all before. So nobody waits for a SUBACK, and nobody asks whether our own PUBACK came.
 
     Attributes:
         number: The transport's number of the present connection, None while there is none.
         reason: Why there is none, for people.
         refused: The topic filters that the broker does not let us subscribe to.
         presence_known: The broker has acknowledged our presence, on this connection or an earlier one.
-        settled_in: It has on this connection; so it has our subscriptions too, which went before.
+        settled_in: It has acknowledged it on this one; so it has our subscriptions too, which went before.
     """
 
     def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
@@ -54,7 +57,7 @@ class Connection:
         return IN_FLIGHT_MAX - len(self._in_flight) if self.connected else 0
 
     def on_connected(self, event: Connected) -> None:
-        """Begin anew on a connection."""
+        """Note a new connection, on which nothing is subscribed to, said or in flight yet."""
         self._forget()
         self.number, self.reason = event.connection, ""
 
@@ -75,9 +78,10 @@ class Connection:
             log.error("the broker refuses the subscription to %s", event.topic_filter, extra=facts)
 
     def on_published(self, token: int) -> list[int]:
-        """Take a PUBACK; return the packet ids that the broker can no longer send again.
+        """Take a PUBACK; return the packet ids of messages that the broker can no longer send again.
 
-        A PUBACK for something that was sent after our own PUBACK shows that the broker has seen that one.
+        The broker has had our own PUBACKs for them, since it has had what we sent after those. From then on it may
+        give their packet ids to other messages [MQTT-2.3.1-4].
         """
         self._in_flight.discard(token)
         self._events.published(token)
@@ -100,14 +104,14 @@ class Connection:
         self._subscribed = now
 
     def ack(self, message: Arrived) -> None:
-        """Acknowledge a message; what it was is settled when the broker acknowledges something later."""
+        """Acknowledge a message; `on_published` tells when the broker has had that."""
         self._transport.ack(message)
         if message.connection == self.number and message.packet_id:
             self._acks.pop(message.packet_id, None)  # the newest goes last, and only it counts
             self._acks[message.packet_id] = self._last_token
 
     def say(self, notices: Mapping[str, msgspec.Struct | None]) -> None:
-        """Publish notices, retained; the last one said for a topic wins."""
+        """Let notices be published, retained (None clears what is retained); the last one said for a topic wins."""
         if self.connected:
             self._notices.update((topic, b"" if said is None else encode(said)) for topic, said in notices.items())
 
@@ -117,7 +121,7 @@ class Connection:
             self._publish(self._topics.inbox_of(frame.to), encode(frame), qos=qos)
 
     def pump(self) -> None:
-        """Publish notices and events as far as there is room."""
+        """Publish notices, then events, until nothing waits or as much is in flight as may be."""
         while self._notices and self.capacity > 0:
             topic = next(iter(self._notices))
             token = self._publish(topic, self._notices[topic], retain=True)

@@ -63,7 +63,7 @@ class Daemon(ABC, Generic[Config]):
         """
 
     def _reload(self) -> None:
-        """SIGHUP: what is broken keeps what was there, and is said."""
+        """Read the configuration anew (SIGHUP); when it is broken, all stays as it was, and the log says why."""
         try:
             config = self._load()
             self.take_over(config)
@@ -79,10 +79,10 @@ class Loaded(Protocol):
 
     @property
     def errors(self) -> Mapping[str, tuple[Problem, ...]]:
-        """Why what has these names could not be taken."""
+        """What is wrong with the files that could not be taken, by the names of what they describe."""
 
     def get(self, name: str) -> object | None:
-        """Return what was loaded, or kept from before."""
+        """Return what has this name: as its file is now, or as it was before the file broke."""
 
 
 Found = TypeVar("Found", bound=Loaded)

@@ -41,7 +41,7 @@ class Dispatch:
     """
 
     def __init__(self, database: Database, links: Links, reactor: Reactor, topics: Topics) -> None:
-        """Connect the parts of a node."""
+        """Hand frames to `links`, and all else to `reactor`."""
         self.other_versions: dict[str, tuple[str, str]] = {}
         self._database, self._links, self._reactor, self._topics = database, links, reactor, topics
         self._dead_letters = DeadLetterRows(database.conn)
@@ -84,7 +84,7 @@ class Dispatch:
             self._reactor.on_trigger_settled(packet_id)
 
     def read_presence(self, event: Arrived) -> Presence | None:
-        """Return a presence notice, None when it is none."""
+        """Return the presence that a message says; None when it is empty, or cannot be read."""
         try:
             return decode_notice(Presence, event.topic, event.payload) if event.payload else None
         except Unreadable as error:

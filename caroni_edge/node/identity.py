@@ -47,17 +47,23 @@ class Identity:
         self._facts.name_database(self.database)
 
     def on_connected(self, now: float, *, was_said: bool) -> None:
-        """Say our presence; once it `was_said` in this run, only when we have read the one that is there.
+        """Note a new connection, and when our presence is to be said on it.
 
-        Until then a node finds its own former presence. Later another's means another node. Who has stayed away says
-        its presence too: what is retained may be all that is left of the other one. If it is there, it comes back.
+        The first one of a process is said at once: what is retained under our id may be our own of an earlier process.
+        Later ones are said when the retained one was read (`found`): then an unknown boot means another node. Who has
+        stayed away says its presence at once too, since what is retained may be all that is left of the other node; if
+        that is there, it comes back.
+
+        Args:
+            now: Seconds on the monotonic clock.
+            was_said: This process has said its presence before.
         """
         self.say_due = now + LOOK_FOR_S if was_said and not self._was_away else now
         if self._was_away:
             self._was_away, self.taken_by = False, None
 
     def on_disconnected(self) -> None:
-        """Nothing can be said."""
+        """Note that the connection is gone: the presence is said on the next one."""
         self.say_due = inf
 
     def found(self, presence: Presence, now: float) -> float:

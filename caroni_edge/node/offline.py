@@ -29,7 +29,11 @@ def forget(node: Node, peer: str) -> tuple[Forgotten, str | None]:
 
 
 def _clear(node: Node, topics: tuple[str, ...]) -> str | None:
-    """Clear what is retained. What else the broker sends is not acknowledged, so the daemon gets it later."""
+    """Clear what is retained on these topics. Other messages of our session are not acknowledged: the daemon gets them.
+
+    Returns:
+        Why the broker could not be asked to; None when it has.
+    """
     heard: SimpleQueue[Event] = SimpleQueue()
     transport = node.transport
     transport.will = None

@@ -39,14 +39,14 @@ class Stopping(CaroniError):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The loop is to end with this exit status."""
+    """Asks the loop to end; the process exits with this status."""
 
     exit_status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """The configuration is to be read anew (SIGHUP)."""
+    """Asks for the configuration to be read anew (SIGHUP)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A node's state database: one writer, one transaction for each batch, safe over a power cut.
 
-WAL with ``synchronous=FULL``: what was committed survives a power cut (https://www.sqlite.org/wal.html). The node's
-thread owns the writing connection; pages read on their own read-only ones.
+WAL with ``synchronous=FULL``: what was committed survives a power cut
+(https://www.sqlite.org/pragma.html#pragma_synchronous). The node's thread owns the writing connection; pages read on
+their own read-only ones, which it never holds up, nor they it (https://www.sqlite.org/wal.html#concurrency).
 """
 
 import sqlite3
@@ -13,7 +14,8 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.memory import Journal
 from caroni_edge.storage.migrations import Role, migrate
 
-# Errors that are no statement's fault: on these SQLite may have rolled the whole transaction back by itself.
+# Errors that are no statement's fault: on some of these SQLite may have rolled the whole transaction back by itself
+# (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
 _STORAGE_CODES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -63,6 +65,9 @@ class Database:
     def immediate(self) -> Iterator[None]:
         """A transaction that has the writer's lock from its beginning, and is rolled back on any exception.
 
+        A transaction that begins by reading may find at its first write that another connection has written since, and
+        can then only be given up (https://www.sqlite.org/rescode.html#busy_snapshot); this one cannot.
+
         Raises:
             StorageFailed: SQLite could not do it, or had rolled back by itself.
         """
@@ -86,7 +91,7 @@ class Database:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of the open transaction that can fail alone.
+        """A part of the open transaction that can fail alone (https://www.sqlite.org/lang_savepoint.html).
 
         Raises:
             StorageFailed: The failure is the storage's, so the whole transaction must end.
@@ -108,7 +113,8 @@ class Database:
         """Return what `error` means when it is the storage's fault, None when it is not."""
         if isinstance(error, StorageFailed):
             return error
-        # Errors of the module itself (a wrong number of bindings, say) have no code.
+        # The low byte is the primary result code (https://www.sqlite.org/rescode.html). Errors of the module itself (a
+        # wrong number of bindings, say) have none.
         if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _STORAGE_CODES:
             return StorageFailed(self.where, reason=f"{error} ({error.sqlite_errorname})")
         if not self.conn.in_transaction:
@@ -117,7 +123,7 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The file's name, for errors."""
+        """The name of the file, or what stands for it in memory: the `where` of errors."""
         return str(self.path or ":memory:")
 
     def close(self) -> None:
@@ -154,7 +160,7 @@ def memory_database(role: Role) -> Database:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a read-only connection with rows by name; it sees the last commit and never holds up the writer."""
+    """Open a read-only connection whose rows go by name; a transaction on it sees the last commit before it began."""
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA query_only = ON")

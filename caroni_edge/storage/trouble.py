@@ -11,7 +11,7 @@ PAUSE = Backoff(first_s=5.0, max_s=300.0)
 
 @dataclass(slots=True)
 class StorageTrouble:
-    """How long a node leaves its state database alone after a storage error.
+    """How long a node leaves its state database alone after a storage error; longer, the more follow each other.
 
     Attributes:
         failure: Why the database cannot be used; None while it can.
@@ -24,7 +24,7 @@ class StorageTrouble:
     pause_s: float = 0.0
 
     def begin(self, failure: StorageFailed, now: float) -> float:
-        """Note a failure; return for how long to pause."""
+        """Note a failure at `now`, on the monotonic clock; return for how long to leave the database alone."""
         follows = now < self.again_due + PAUSE.max_s
         self.pause_s = PAUSE.after(self.pause_s) if follows else PAUSE.first_s
         self.failure, self.again_due = failure, now + self.pause_s

@@ -3,6 +3,8 @@
 A transport owns a connection with a persistent session and keeps it open: it reconnects by itself, with jitter. All it
 learns goes into one callable as small immutable objects, from whichever thread; it never decides anything. It queues
 nothing either: what cannot be published now stays where it is kept, in the outbox.
+
+`[MQTT-x.y.z-n]` names a rule of MQTT 3.1.1 (https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,9 +24,10 @@ class Arrived:
         topic: As the broker gave it; not checked.
         payload: Raw bytes.
         qos: 0 or 1.
-        retain: It was a retained message, sent because of a subscription.
-        dup: The broker says that it sends this again.
-        packet_id: The MQTT packet id (0 for QoS 0).
+        retain: It was kept by the broker, and is sent because of a new subscription [MQTT-3.3.1-8]; what is published
+            while we are subscribed comes without this flag [MQTT-3.3.1-9].
+        dup: The broker says that it sends this again [MQTT-3.3.1-1].
+        packet_id: The MQTT packet id (0 for QoS 0). Another message may bear it after our PUBACK [MQTT-2.3.1-4].
         connection: Number of the connection that it came by; an acknowledgement is for that one only.
     """
 
@@ -39,7 +42,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The broker took us in; `session_present` tells whether it still has our session."""
+    """The broker took us in; `session_present` tells whether it still has our session [MQTT-3.2.2-2]."""
 
     connection: int
     session_present: bool = False
@@ -55,7 +58,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The broker acknowledged the publication that returned `token` (PUBACK)."""
+    """The broker has taken over the publication that returned `token` (PUBACK, [MQTT-4.3.2-2])."""
 
     token: int
     connection: int
@@ -63,7 +66,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRefused:
-    """The broker does not let us subscribe to `topic_filter` (its ACL, most likely); the others hold."""
+    """The broker does not let us subscribe to `topic_filter` (its ACL, most likely); the others hold.
+
+    MQTT 3.1.1 says so by the return code 0x80 of that topic filter in the SUBACK (section 3.9.3).
+    """
 
     topic_filter: str
     connection: int
@@ -78,7 +84,7 @@ class TransportEnded:
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the broker says for us when we vanish (QoS 1, retained)."""
+    """What the broker publishes for us when we vanish without a DISCONNECT [MQTT-3.1.2-8] (QoS 1, retained)."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -100,19 +106,21 @@ class Transport(Protocol):
     def start(self, deliver: Deliver) -> None:
         """Begin to connect, and go on for ever; everything that happens is delivered.
 
-        `Connected` comes before all else of a connection. A broker that still has our session may send its messages
-        right after it, before anything is subscribed.
+        `Connected` comes before all else of a connection [MQTT-3.2.0-1]. A broker that still has our session sends its
+        messages right after it [MQTT-4.4.0-1], before anything is subscribed.
         """
 
     def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
         """Subscribe to (topic filter, QoS) pairs on the present connection; `SubscriptionRefused` names those refused.
+
+        What is retained for them comes again, also for a filter that was subscribed to before [MQTT-3.8.4-3].
 
         Raises:
             ValueError: One is no topic filter.
         """
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
-        """End subscriptions."""
+        """End the subscriptions to these topic filters, on the present connection."""
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:
         """Publish on the present connection.
@@ -130,7 +138,9 @@ class Transport(Protocol):
         """Acknowledge a QoS 1 message (PUBACK); nothing happens when its connection is gone."""
 
     def disconnect(self, pause_s: float = 0.0) -> None:
-        """End the present connection (no will is said), and connect again after `pause_s` seconds at the earliest.
+        """End the present connection, and connect again after `pause_s` seconds at the earliest.
+
+        It ends by a DISCONNECT, so the broker discards our will [MQTT-3.14.4-3].
 
         Nothing that comes by it is delivered after this call, except its `Disconnected`.
         """
@@ -143,7 +153,8 @@ def check_topic(topic: str) -> None:
     """Refuse what is no topic to publish to.
 
     Raises:
-        ValueError: It is empty, too long, has a wildcard or a NUL, or cannot be encoded.
+        ValueError: It is empty [MQTT-4.7.3-1], too long [MQTT-4.7.3-3], has a wildcard [MQTT-4.7.1-1] or a NUL
+            [MQTT-4.7.3-2], or cannot be encoded [MQTT-1.5.3-1].
     """
     if not topic or len(topic.encode()) > TOPIC_MAX_BYTES or any(c in topic for c in "+#\0"):
         raise ValueError(f"{topic[:200]!r} is no topic to publish to")
@@ -153,7 +164,8 @@ def check_filter(topic_filter: str) -> None:
     """Refuse what is no topic filter to subscribe to.
 
     Raises:
-        ValueError: As for a topic, except that `+` may be a whole level, and `#` the last one.
+        ValueError: As for a topic, except that `+` may be a whole level [MQTT-4.7.1-3], and `#` the last one
+            [MQTT-4.7.1-2].
     """
     *levels, last = topic_filter.split("/")
     plain = [level for level in (*levels, "" if last == "#" else last) if level != "+"]

@@ -3,6 +3,7 @@
 import socket
 import ssl
 
+# By paho's names for the return codes of a CONNACK (MQTT 3.1.1, table 3.1).
 LOGIN = {"Bad user name or password", "Not authorized"}
 REFUSALS = {
     "Unsupported protocol version": "the broker does not speak MQTT 3.1.1: use one that does",
@@ -11,7 +12,7 @@ REFUSALS = {
 }
 OTHER_REFUSAL = "the broker refused the connection ({code}): see its log"
 
-# The first that fits is used.
+# By what the network's error is; the first that fits is used.
 UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
     (ssl.SSLError, "{at} does not speak TLS with us ({why}): is the port the one for TLS (mqtts)?"),
     (socket.gaierror, "the name {host} is not known ({why}): check the broker's URL and the name service"),
@@ -34,7 +35,7 @@ def refusal(code: str, username: str | None, client_id: str) -> str:
 
     Args:
         code: Name of the CONNACK code.
-        username: The user that we are; None for nobody.
+        username: The user that we have logged in as; None when we have not.
         client_id: Our client id.
     """
     if code in LOGIN and username is None:

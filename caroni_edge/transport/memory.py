@@ -23,7 +23,7 @@ RETRY = Backoff(first_s=1.0, max_s=1.0, jitter=(0.2, 1.0))
 
 
 class MemoryTransport:
-    """A client of a `MemoryBroker`. It comes back by itself after 0.2 to 1 s, like the real one.
+    """A client of a `MemoryBroker`. It comes back by itself after a while (`RETRY`), like the real one.
 
     Attributes:
         client_id: Name of its session.
@@ -68,7 +68,7 @@ class MemoryTransport:
         self._up(self._broker.subscribe, self.client_id, tuple(filters))
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
-        """End subscriptions."""
+        """End the subscriptions to these topic filters."""
         self._up(self._broker.unsubscribe, self.client_id, tuple(filters))
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> int:

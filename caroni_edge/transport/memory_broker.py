@@ -47,7 +47,7 @@ NO_FAULTS = Faults()
 
 
 class Client(Protocol):
-    """What the broker needs of a client.
+    """A client as its broker sees it.
 
     Attributes:
         client_id: Name of its session.
@@ -62,7 +62,7 @@ class Client(Protocol):
     reliable: bool
 
     def down(self, event: Arrived, late_s: float, *, overtaken: bool) -> None:
-        """Take a message, later; others may overtake it if it is to be `overtaken`."""
+        """Take a message after `late_s` seconds; those sent after it may come before it if it is `overtaken`."""
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""
@@ -89,6 +89,7 @@ class _Session:
     reliable: bool = False
 
     def next_packet_id(self) -> int:
+        """Return a packet id that no message in flight bears [MQTT-2.3.1-4]."""
         while True:
             self.last_packet_id = self.last_packet_id % LAST_PACKET_ID + 1
             if self.last_packet_id not in self.unacknowledged:
@@ -108,7 +109,7 @@ class Snapshot:
 
 
 class MemoryBroker:
-    """The broker.
+    """An MQTT broker in memory: sessions, retained messages, and the faults that it was told to have.
 
     Attributes:
         now: The simulated time, in seconds.
@@ -123,7 +124,7 @@ class MemoryBroker:
     def __init__(
         self, chance: Random, faults: Faults = NO_FAULTS, *, most_queued: int = 1000, most_unacknowledged: int = 20
     ) -> None:
-        """Start a broker.
+        """Make a broker that is up, and that nobody has connected to.
 
         Args:
             chance: Decides all that is left to chance.
@@ -206,13 +207,16 @@ class MemoryBroker:
             self.cut(client_id, will=False)
 
     def start(self) -> None:
-        """Be there again; the clients come back by themselves."""
+        """Come up again after `stop`; the clients come back by themselves."""
         self.running = True
 
     # From clients; called by `MemoryTransport`, when it is due
 
     def connect(self, client: Client) -> bool:
-        """Take a client in; who was there with its id is cut off without a word (as mosquitto does)."""
+        """Take a client in, and tell whether it has a session; who was there with its id is cut off [MQTT-3.1.4-2].
+
+        Its will is not said, as mosquitto has it.
+        """
         present = client.client_id in self._sessions
         session = self._sessions.setdefault(client.client_id, _Session(client.client_id))
         self.cut(client.client_id, will=False)
@@ -220,7 +224,7 @@ class MemoryBroker:
         return present
 
     def resume(self, client_id: str) -> None:
-        """Send again what was not acknowledged, then what waits."""
+        """Send again what was not acknowledged, with DUP and its packet id [MQTT-4.4.0-1], then what waits."""
         session = self._sessions[client_id]
         self.seen["again"] += len(session.unacknowledged)
         for packet_id, message in session.unacknowledged.items():
@@ -228,11 +232,11 @@ class MemoryBroker:
         self._fill(session)
 
     def leave(self, client_id: str, *, will: bool) -> None:
-        """A client has gone; its session stays."""
+        """A client has gone; its session stays, and what it is subscribed to waits for it [MQTT-3.1.2-5]."""
         self._drop(self._sessions[client_id], will=will)
 
     def subscribe(self, client_id: str, filters: Sequence[tuple[str, int]]) -> None:
-        """Subscribe a client, and send it what is retained."""
+        """Subscribe a client, and send it what is retained, also if it was subscribed before [MQTT-3.8.4-3]."""
         session = self._sessions[client_id]
         self._routes.clear()
         session.filters.update(filters)
@@ -242,13 +246,16 @@ class MemoryBroker:
                     self._offer(session, _Message(topic, payload, qos, retain=True))
 
     def unsubscribe(self, client_id: str, filters: Sequence[str]) -> None:
-        """End subscriptions of a client."""
+        """End a client's subscriptions to these topic filters; what waits for it already still comes."""
         self._routes.clear()
         for topic_filter in filters:
             self._sessions[client_id].filters.pop(topic_filter, None)
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
-        """Give a message to everybody who subscribed to it, or lose it on the way."""
+        """Give a message to all who are subscribed to its topic, each at the lower QoS of the two [MQTT-3.8.4-6].
+
+        A retained one is kept for those who subscribe later [MQTT-3.3.1-5]; an empty one clears it [MQTT-3.3.1-10].
+        """
         self.seen["published"] += 1
         if retain and payload:
             self.retained[topic] = payload
@@ -268,7 +275,7 @@ class MemoryBroker:
             self._fill(session)
 
     def lateness_s(self) -> float:
-        """Return how late something is."""
+        """Return by how much something is late now: a matter of chance, up to what `faults` says."""
         return self.faults.late_s * self.chance.random() if self.faults.late_s else 0.0
 
     # Inside
@@ -277,6 +284,7 @@ class MemoryBroker:
         return probability > 0 and self.chance.random() < probability
 
     def _route(self, topic: str) -> list[tuple[_Session, int]]:
+        """Return who is subscribed to a topic, each with the best QoS of its matching filters [MQTT-3.3.5-1]."""
         found = []
         for session in self._sessions.values():
             granted = [qos for topic_filter, qos in session.filters.items() if matches(topic_filter, topic)]
@@ -332,7 +340,10 @@ class MemoryBroker:
 
 @lru_cache(maxsize=65536)
 def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a topic filter with `+` and `#` covers `topic`; no wildcard covers a topic that begins with `$`."""
+    """Tell whether a topic filter with `+` and `#` covers `topic`.
+
+    None that begins with a wildcard covers a topic that begins with `$` [MQTT-4.7.2-1].
+    """
     levels, parts = topic_filter.split("/"), topic.split("/")
     if topic.startswith("$") and levels[0] in {"+", "#"}:
         return False

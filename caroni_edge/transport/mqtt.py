@@ -39,6 +39,7 @@ from caroni_edge.transport.network import Reconnection, Waker, close_gently, no_
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 20
+"""A broker that hears nothing from us for one and a half times as long takes us for gone [MQTT-3.1.2-24]."""
 CONNECT_TIMEOUT_S = 5.0
 CHECK_EVERY_S = 2.0
 """How often the keep-alive is looked after when nothing happens."""
@@ -71,7 +72,7 @@ class _Connection:
 
     @property
     def taking(self) -> bool:
-        """Whether commands for it are taken."""
+        """Whether the broker has taken us in, and we do not leave: commands for this connection make sense."""
         return self.taken and not self.closing
 
     @property
@@ -134,6 +135,7 @@ class _Connection:
             self._deliver(Published(token, self.number))
 
     def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
+        # The return codes have the order of the topic filters [MQTT-3.9.3-1].
         for topic_filter, code in zip(self._filters.pop(packet_id, ()), codes, strict=False):
             if code.is_failure:
                 self._deliver(SubscriptionRefused(topic_filter, self.number))
@@ -295,7 +297,7 @@ class MqttTransport:
             manual_ack=True,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_inflight_messages_set(0)
+        client.max_inflight_messages_set(0)  # no bound of its own: ours is in `publish`
         if self._tls:
             client.tls_set_context(self._tls)
         if self.broker.username is not None:
@@ -346,7 +348,7 @@ class MqttTransport:
         return quiet or not connection.taken or monotonic() >= self._stop_at
 
     def _leave(self, connection: _Connection) -> None:
-        """Disconnect in good order, so that the broker does not say our will."""
+        """End the connection by a DISCONNECT, so that the broker discards our will [MQTT-3.14.4-3]."""
         connection.closing = True
         connection.reason = "this node ended the connection"
         if not connection.taken:
@@ -361,7 +363,7 @@ class MqttTransport:
             connection.client.loop_write()
 
     def _rest(self, pause_s: float) -> None:
-        """Wait before the next attempt."""
+        """Wait before the next attempt to connect; `stop` ends the wait."""
         retry_at = monotonic() + pause_s
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)

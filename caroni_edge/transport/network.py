@@ -15,6 +15,7 @@ from caroni_edge.base.errors import CaroniError
 
 STABLE_AFTER_S = 2.0
 """After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
+
 RETRY_MAX_S = 30.0
 RETRY_JITTER = (0.2, 1.0)
 
@@ -31,7 +32,7 @@ class Waker:
     """Wakes a thread that waits in `poll` for its network."""
 
     def __init__(self) -> None:
-        """Open the two ends."""
+        """Open the pair of sockets: the thread polls the one, `wake` writes to the other."""
         self._in, self._out = socket.socketpair()
         self._in.setblocking(False)
         self._out.setblocking(False)
@@ -39,7 +40,7 @@ class Waker:
         self._closed = False
 
     def fileno(self) -> int:
-        """Return what is readable when the thread was woken."""
+        """Return the file descriptor to poll: it is readable when the thread was woken."""
         return self._in.fileno()
 
     def wake(self) -> None:
@@ -49,12 +50,12 @@ class Waker:
             self._out.send(b"\0")
 
     def hear(self) -> None:
-        """Note that we were woken. What to do is looked at only after this, so nothing is overlooked."""
+        """Note that we were woken, before looking at what there is to do: what comes after that wakes us anew."""
         self._in.recv(64)
         self._woken = False
 
     def close(self) -> None:
-        """Wake nobody any more; the thread must have ended."""
+        """Close the sockets, after the thread has ended; from now on `wake` does nothing."""
         self._closed = True
         self._in.close()
         self._out.close()
@@ -69,10 +70,10 @@ class Reconnection:
     """
 
     def __init__(self, first_s: float, chance: Callable[[], float] = _random) -> None:
-        """Begin.
+        """Begin with the shortest wait.
 
         Args:
-            first_s: The longest first wait.
+            first_s: The most that the first wait may be.
             chance: Returns a number from 0 to 1.
         """
         self._backoff = Backoff(first_s, max(first_s, RETRY_MAX_S), jitter=RETRY_JITTER)
@@ -80,7 +81,7 @@ class Reconnection:
         self._wait_s = first_s
 
     def next_s(self, lasted_s: float, *, reached: bool) -> float:
-        """Return the wait after an attempt.
+        """Return for how long to wait after an attempt to connect, or after a connection.
 
         Args:
             lasted_s: How long the connection lasted; 0 when the broker did not take us.

@@ -89,7 +89,7 @@ class RecordingTransport:
         self._deliver = deliver
 
     def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
-        """Note subscriptions."""
+        """Note what the node has subscribed to."""
         for topic_filter, qos in filters:
             check_filter(topic_filter)
             self.subscriptions[topic_filter] = qos
@@ -128,7 +128,7 @@ class RecordingTransport:
     # The other end
 
     def connect(self, *, session_present: bool = False) -> None:
-        """Take the node in."""
+        """Take the node in, as a broker does by its CONNACK."""
         self.connection += 1
         self.connected = True
         self._in_flight.clear()
@@ -167,7 +167,7 @@ class RecordingTransport:
             self._deliver(Published(token, self.connection))
 
     def tell(self, event: Event) -> None:
-        """Deliver any other event."""
+        """Deliver an event that none of the other methods makes."""
         self._deliver(event)
 
     # What the node said

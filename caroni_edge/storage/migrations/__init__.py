@@ -40,7 +40,7 @@ def migrate(conn: sqlite3.Connection, role: Role, where: str) -> None:
 
 
 def refuse_newer(conn: sqlite3.Connection, role: Role, where: str) -> None:
-    """Refuse a database that this program does not know in full; only reads it.
+    """Refuse a database that a newer program has written to. It is read, and nothing is written.
 
     Raises:
         DatabaseNewer: It has migrations that this program does not know.

@@ -1,4 +1,4 @@
-"""Several statements within the migration's transaction."""
+"""How a migration runs several statements."""
 
 from sqlite3 import complete_statement
 
@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 
 def script(db: Database, statements: str) -> None:
-    """Execute statements that end with `;`; unlike `executescript` this commits nothing."""
+    """Execute statements that end with `;`, within the migration's transaction (`executescript` would commit it)."""
     statement = ""
     for part in statements.split(";"):
         statement += f"{part};"
