@@ -11,7 +11,7 @@ import pytest
 
 from caroni_edge.protocol import events, messages
 from caroni_edge.protocol.events import EventType
-from caroni_edge.protocol.messages import LinkMessage, LinkReset
+from caroni_edge.protocol.messages import JobId, LinkMessage, LinkReset
 from caroni_edge.protocol.schema import LINK_MESSAGES, PAYLOADS, components
 from tests.architecture.source import PACKAGE, ROOT, calls, listed, sources, within
 from tests.unit.agent.bench import Bench as AgentBench
@@ -22,6 +22,8 @@ from tools.generate_docs import TRACE
 
 NAMES = {kind.__name__ for kind in LINK_MESSAGES}
 EVENTS: tuple[str, ...] = get_args(EventType)
+OTHER_IDS = ("offer", "wanted")
+"""Names of the form of a job's, and of something else."""
 BY_THE_LINK = {LinkReset.__name__}
 """Taken before a reactor sees it (`node/dispatch.py`)."""
 MADE_FOR_ITSELF = {("manager", "JobStatusUpdate"): "what a JobsHere says of a job is taken as an update of it"}
@@ -60,6 +62,17 @@ def test_every_struct_of_the_protocol_is_published() -> None:
 def test_every_link_message_is_one_of_message() -> None:
     lost = {kind.__name__ for kind in LinkMessage.__subclasses__()} - NAMES
     assert not lost, f"not in the union `Message`, so no codec reads it: {', '.join(sorted(lost))}"
+
+
+def test_a_rejection_can_tell_which_jobs_a_message_is_about() -> None:
+    """`jobs_named` in the codec reads these fields of what cannot be read as a whole."""
+    problems = [
+        f"{kind.__name__}.{field.name}: a field that names a job is called `job` or `jobs`"
+        for kind in LINK_MESSAGES
+        for field in msgspec.structs.fields(kind)
+        if field.type in (JobId, tuple[JobId, ...]) and field.name not in ("job", "jobs", *OTHER_IDS)
+    ]
+    assert not problems, listed(problems)
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [("manager", "agent"), ("agent", "manager")])

@@ -1,5 +1,6 @@
 """The command line as a whole, and `init` with the starter files."""
 
+import ast
 import pkgutil
 import re
 import subprocess
@@ -16,6 +17,7 @@ from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, Key, load_agent, load_m
 from caroni_edge.config.keys import NAMES
 from caroni_edge.documents.documents import parse
 from caroni_edge.protocol.topics import Topics
+from tests.architecture.source import sources
 
 ROOT = Path(__file__).parents[3]
 WRITTEN = sorted(name.replace("_", "-") for _, name, _ in pkgutil.iter_modules(cli.__path__) if name[0] != "_")
@@ -38,6 +40,19 @@ def test_every_command_has_an_example_and_its_sentence_in_the_help(name: str) ->
 
 def test_every_command_that_is_named_is_there() -> None:
     assert sorted(cli.COMMANDS) == WRITTEN
+
+
+def test_every_command_is_run_in_a_test() -> None:
+    words = {
+        word.value
+        for source in sources("tests")
+        for node in ast.walk(source.tree)
+        for word in (node.args if isinstance(node, ast.Call) else getattr(node, "elts", []))
+        if isinstance(word, ast.Constant)
+    }
+    in_readme = re.findall(r"^caroni-edge ([a-z-]+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    lost = set(WRITTEN) - words - set(in_readme)
+    assert not lost, f"no test runs {', '.join(sorted(lost))}, and the README does not"
 
 
 def test_help_and_version_import_no_command() -> None:
