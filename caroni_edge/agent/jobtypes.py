@@ -10,8 +10,9 @@ from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
-from caroni_edge.values.json import shown
-from caroni_edge.values.parsing import Type, TypeProblem, hash_of, parse_type
+from caroni_edge.values.json import hash_of, shown
+from caroni_edge.values.parsing import TypeProblem, parse_type
+from caroni_edge.values.types import Type
 
 SUFFIXES = (".yaml", ".yml")
 INTERPRETER = ("/bin/bash", "-e")

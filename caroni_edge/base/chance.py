@@ -20,10 +20,10 @@ class SystemChance:
 
 
 class SeededChance:
-    """The same numbers and ids for the same seed."""
+    """Numbers and ids that follow from a seed: a run with the same seed meets the same chance."""
 
     def __init__(self, seed: object) -> None:
-        """Begin with `seed`, of which the text counts."""
+        """Begin with a seed; seeds are the same if their texts (`str`) are."""
         self._random = random.Random(str(seed))  # noqa: S311 - meant to be foreseen
 
     def random(self) -> float:

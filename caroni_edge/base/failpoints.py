@@ -57,7 +57,7 @@ _CHANCES = read(os.environ, Path(__file__).parents[2])
 
 
 def failpoint(place: str) -> None:
-    """Die here, if a test wants that."""
+    """Die here by SIGKILL, as often as a test has asked for; without a test, do nothing."""
     if _CHANCES and random.random() < _CHANCES.get(place, 0.0):  # noqa: S311 - no secret depends on it
         os.write(2, f"failpoint {place}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)

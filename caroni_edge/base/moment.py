@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The time of a batch.
+    """The time at which a batch runs, on both clocks.
 
     Attributes:
         now: Seconds on the node's monotonic clock; durations are measured by it, and begin anew at a start.

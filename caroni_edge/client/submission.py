@@ -12,14 +12,18 @@ from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import BrokerConfig
 from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.events import EventType
 from caroni_edge.protocol.messages import Trigger
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, TransportEnded
 from caroni_edge.transport.mqtt import MqttTransport
 
 LEAVE_WITHIN_S = 2.0
-ENDS = {"caroni.workflow.completed", "caroni.workflow.failed", "caroni.workflow.cancelled"}
-REJECTED = "caroni.workflow.rejected"
+ENDS: frozenset[EventType] = frozenset(
+    {"caroni.workflow.completed", "caroni.workflow.failed", "caroni.workflow.cancelled"}
+)
+"""What ends a workflow."""
+REJECTED: EventType = "caroni.workflow.rejected"
 
 
 class Rejected(CaroniError):
@@ -36,7 +40,7 @@ class NotConnected(CaroniError):
 
 @dataclass(frozen=True)
 class WorkflowEvent:
-    """An event of the workflow: its CloudEvents type, and its data."""
+    """An event of the workflow: its CloudEvents `type`, and its `data` (docs/protocol.md)."""
 
     type: str
     data: dict[str, Any]
@@ -50,7 +54,7 @@ class Submission:
     """
 
     def __init__(self, broker: BrokerConfig, topics: Topics, trigger: Trigger) -> None:
-        """Prepare; `open` connects. The trigger must have an id."""
+        """Prepare; the context (`with`) connects. The trigger must have an id, by which its events are known."""
         self._topics, self._trigger = topics, trigger
         self._arrived: SimpleQueue[Event] = SimpleQueue()
         self._transport = MqttTransport(broker, f"{topics.root}-submit-{SystemChance().new_id()}", clean_session=True)

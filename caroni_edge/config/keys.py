@@ -10,7 +10,7 @@ from caroni_edge.config.kinds import Kind
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key.
+    """One key of a configuration file.
 
     Attributes:
         name: Dotted; a part in capitals stands for any name (see `NAMES`).
@@ -99,11 +99,11 @@ AGENT_KEYS: Final = (
 
 
 class Section(dict[str, "Key | Section"]):
-    """Keys and sections by their name."""
+    """The keys and the sections inside a section, by their names."""
 
 
 def tree(keys: tuple[Key, ...]) -> Section:
-    """Return the keys as sections in sections."""
+    """Return the keys as the file nests them: the dots of their names are levels."""
     root = Section()
     for key in keys:
         *sections, last = key.name.split(".")

@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value.
+    """What values a key takes.
 
     Attributes:
         name: For people, as in "expected NAME".
@@ -138,7 +138,7 @@ def _broker_url(value: object, _place: Place) -> object:
 
 
 def _or_never(kind: Kind) -> Kind:
-    """Return the kind of values that are of `kind`, or None, written `never`."""
+    """Return the kind of a key that takes what `kind` takes, or `never`, which is None."""
     return Kind(f"{kind.name} or {NEVER}", lambda value, place: None if value == NEVER else kind.read(value, place))
 
 
@@ -158,7 +158,7 @@ BROKER_URL = Kind("mqtt:// or mqtts:// URL", _broker_url)
 
 
 def whole(least: int, most: int) -> Kind:
-    """Return the kind of whole numbers from `least` to `most`."""
+    """Return the kind of a key that takes whole numbers from `least` to `most`."""
     name = f"whole number from {least} to {most}"
 
     def read(value: object, _place: Place) -> int:
@@ -170,7 +170,7 @@ def whole(least: int, most: int) -> Kind:
 
 
 def weight(most: int) -> Kind:
-    """Return the kind of numbers above 0, to `most`."""
+    """Return the kind of a key that takes numbers above 0, to `most`."""
     name = f"number above 0, to {most}"
 
     def read(value: object, _place: Place) -> float:
@@ -182,7 +182,7 @@ def weight(most: int) -> Kind:
 
 
 def choice(*words: str) -> Kind:
-    """Return the kind of values that are one of `words`."""
+    """Return the kind of a key that takes one of `words`."""
     name = " or ".join(words)
 
     def read(value: object, _place: Place) -> str:

@@ -87,7 +87,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
 
 
 def _check_broker(reader: Reader, broker: Values) -> None:
-    """Note what is right by itself and wrong together."""
+    """Note values that are right one by one, and make no sense together."""
     given = reader.sources.given
     url = broker.get("url")
     if url is not None and not url.tls and given("broker", "ca_file"):
@@ -98,6 +98,7 @@ def _check_broker(reader: Reader, broker: Values) -> None:
 
 
 def _check_users(reader: Reader, web: Values) -> None:
+    """Note users without a password, and those that there are twice."""
     given = reader.sources.given
     for name in web.get("users") or {}:
         keys = ("web", "users", name)

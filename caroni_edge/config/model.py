@@ -9,7 +9,7 @@ from caroni_edge.config.broker_url import BrokerUrl
 from caroni_edge.config.secret import Secret
 
 EVERYBODY = "*"
-"""The key of `managers` for those that are not named."""
+"""The key of `managers` that stands for all that are not named there."""
 
 
 _NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is configured, to be told apart
@@ -60,7 +60,7 @@ class BrokerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebUser:
-    """One more person who may log in to the page."""
+    """A person beside `username` who may log in to the page: a viewer sees all, an operator also changes things."""
 
     role: Literal["viewer", "operator"]
     password: Secret

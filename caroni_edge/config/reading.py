@@ -15,6 +15,7 @@ class Reader:
     """Goes through the values once; a value that is wrong becomes a problem and None."""
 
     def __init__(self, sources: Sources, place: Place, problems: list[Problem]) -> None:
+        """Read from `sources`, and add what is wrong to `problems`."""
         self.sources = sources
         self.problems = problems
         self._place = place
@@ -49,7 +50,7 @@ class Reader:
         return values
 
     def _open_section(self, section: Section, given: Values, *keys: str) -> Values:
-        """Read a section whose keys are names."""
+        """Read a section whose keys are names that people choose, as those of managers or users."""
         (placeholder, inner), *_ = section.items()
         assert isinstance(inner, dict)
         values: Values = {}
@@ -76,7 +77,7 @@ class Reader:
             return None
 
     def _take_secrets(self, section: Section, given: Values, values: Values, *keys: str) -> None:
-        """Put what was read from secret files where the secrets belong."""
+        """Give what was read from a secret's file to the key of that secret (`password_file` to `password`)."""
         for name, node in section.items():
             if not isinstance(node, Key) or not node.gives:
                 continue

@@ -122,7 +122,7 @@ def _put(values: dict[str, Any], keys: Keys, value: object) -> None:
 
 
 def _drop_other_form(section: Section, values: dict[str, Any], keys: Keys, variables: Mapping[Keys, str]) -> None:
-    """A secret from the environment replaces the file's, in whichever form that one is given."""
+    """Drop a secret's other form (`password` or `password_file`) from the file: the environment has given this one."""
     *parents, last = keys
     siblings = _find(section, keys[:-1])
     if not isinstance(siblings, dict):

@@ -127,7 +127,7 @@ def load(path: Path, *, limit_bytes: int = 1 << 20) -> Document:
 
 
 def parse(text: str, path: Path) -> Document:
-    """Read YAML text that came from `path`.
+    """Read YAML text as if it stood in the file at `path`.
 
     Raises:
         Problems: The text is no YAML that we take; it names the first place that is wrong.

@@ -29,7 +29,7 @@ _MAX_DIGITS = 400
 
 
 class YamlRefused(ValueError):
-    """The text is no YAML that we take."""
+    """The text is no YAML, or one that is refused: it has what JSON has not, or what hurts the reader."""
 
     def __init__(self, what: str, line: int | None) -> None:
         """Say what is wrong, and in which line (from 1) if that is known."""
@@ -40,7 +40,7 @@ class YamlRefused(ValueError):
 
 @dataclass(frozen=True)
 class Tree:
-    """What a text says.
+    """What a YAML text says, as plain values, and where it says it.
 
     Attributes:
         value: None, bool, int, float, str, list or dict with string keys; aliases share their objects.
@@ -78,7 +78,7 @@ def read_tree(text: str) -> Tree:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> YamlRefused:
-    """Return what libyaml says."""
+    """Return the parser's complaint, in our words where those help more."""
     said = ", ".join(part for part in (error.context, error.problem) if part)
     begun, mark = error.context_mark, error.problem_mark or error.context_mark
     if begun and mark and begun.line != mark.line:
@@ -156,7 +156,7 @@ class _Builder:
         self._place(done.value, done.size, event)
 
     def _put(self, value: Any, size: int, event: yaml.Event) -> None:
-        """Put a scalar or an alias where it belongs: a key, or a value."""
+        """Take a scalar or an alias for a key or for a value, whichever its parent waits for."""
         parent = self._open[-1] if self._open else None
         if parent is not None and isinstance(parent.value, dict) and parent.key is None:
             parent.key = self._key(parent, value, event)
@@ -166,7 +166,7 @@ class _Builder:
         self._place(value, size, event)
 
     def _place(self, value: Any, size: int, event: yaml.Event) -> None:
-        """Hang a finished value into its parent."""
+        """Add a finished value to the list or the object that it stands in."""
         if not self._open:
             self.value = value
             return

@@ -8,7 +8,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, JobLogs
+from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.placing import Placing
@@ -42,8 +42,6 @@ from caroni_edge.protocol.topics import PresenceOf, Request
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
-
-__all__ = ["LOG_LIMIT_BYTES", "ManagerReactor"]
 
 
 class ManagerReactor(Assembly):

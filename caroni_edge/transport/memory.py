@@ -15,9 +15,7 @@ from caroni_edge.transport.base import (
     check_filter,
     check_topic,
 )
-from caroni_edge.transport.memory_broker import NO_FAULTS, Faults, MemoryBroker, Snapshot
-
-__all__ = ["NO_FAULTS", "Faults", "MemoryBroker", "MemoryTransport", "Snapshot"]
+from caroni_edge.transport.memory_broker import MemoryBroker
 
 RETRY = Backoff(first_s=1.0, max_s=1.0, jitter=(0.2, 1.0))
 

@@ -1,7 +1,7 @@
-"""Values and their types, as people write them.
+"""Types as people write them, which is as CWL does: `string`, `int[]?`, a list of types, or an object.
 
-A value is what JSON can hold. A type is written as CWL writes it: `string`, `int[]?`, a list of types, or an object for
-arrays, enums and records. What a type then says of values is in `caroni_edge.values.types`.
+The names are those of CWL v1.2 (https://www.commonwl.org/v1.2/Workflow.html#CWLType), `[]` and `?` those of its Schema
+Salad (https://www.commonwl.org/v1.2/SchemaSalad.html). What a type says of values is in `caroni_edge.values.types`.
 """
 
 from collections.abc import Mapping
@@ -9,25 +9,8 @@ from functools import lru_cache
 
 from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import nearest
-from caroni_edge.values.json import canonical, hash_of, shown
-from caroni_edge.values.types import ANY, NULL, SCALAR_NAMES, AnyType, Array, Enum, Record, Scalar, Type, Union, union
-
-__all__ = [
-    "ANY",
-    "NULL",
-    "AnyType",
-    "Array",
-    "Enum",
-    "Record",
-    "Scalar",
-    "Type",
-    "TypeProblem",
-    "Union",
-    "canonical",
-    "hash_of",
-    "parse_type",
-    "union",
-]
+from caroni_edge.values.json import shown
+from caroni_edge.values.types import ANY, NULL, SCALAR_NAMES, Array, Enum, Record, Scalar, Type, union
 
 _MAX_DEPTH = 16
 _NAMES = (*SCALAR_NAMES, "Any")

@@ -55,7 +55,7 @@ class Type(ABC):
 
     @property
     def optional(self) -> bool:
-        """Null has this type, so a value need not be given."""
+        """Whether null has this type, so that a value need not be given."""
         return NULL in self.parts
 
     @property
@@ -98,11 +98,11 @@ class Scalar(Type):
     name: str
 
     def fits_all(self, values: list[Any]) -> bool:
-        """Look at all values at once, without a loop in Python."""
+        """Tell whether all values have this type, without a loop in Python."""
         return _SCALARS[self.name](values, set(map(type, values)))
 
     def blame(self, value: object) -> tuple[str, str]:
-        """Say what was expected, and which limit was passed."""
+        """Return what was expected, and which limit the value passes."""
         why = ""
         if self.name in _INT_RANGES and type(value) is int:
             why = f" ({self.name} has {32 if self.name == 'int' else 64} bits)"
@@ -111,7 +111,7 @@ class Scalar(Type):
         return "", _expected(self, value) + why
 
     def takes(self, source: Type) -> bool:
-        """An int is a float too, and a symbol is a string."""
+        """Tell whether every value of `source` has this type: an int is a float too, and a symbol is a string."""
         if isinstance(source, Enum):
             return self == STRING
         return isinstance(source, Scalar) and (self == source or self.name in _WIDER.get(source.name, ()))
@@ -127,18 +127,18 @@ class Scalar(Type):
 
 @dataclass(frozen=True, slots=True)
 class AnyType(Type):
-    """Every value but null."""
+    """CWL's `Any`: every value but null."""
 
     def fits_all(self, values: list[Any]) -> bool:
-        """Take all that JSON can hold, but null."""
+        """Tell whether JSON can hold all values, and none is null."""
         return None not in values and all(why_not_json(value) is None for value in values)
 
     def blame(self, value: object) -> tuple[str, str]:
-        """Say that something must be there, or why it is no JSON."""
+        """Return why the value is no JSON, or that something must be there."""
         return "", why_not_json(value) or _expected(self, value)
 
     def takes(self, source: Type) -> bool:
-        """Take all but null."""
+        """Tell whether `source` is not null's type."""
         return source != NULL
 
     @property
@@ -157,11 +157,11 @@ class Array(Type):
     items: Type
 
     def fits_all(self, values: list[Any]) -> bool:
-        """Take lists whose items all fit."""
+        """Tell whether all values are lists whose items all fit."""
         return set(map(type, values)) <= {list} and self.items.fits_all(list(chain.from_iterable(values)))
 
     def blame(self, value: object) -> tuple[str, str]:
-        """Name the first item that does not fit, counted from 0."""
+        """Return the index, from 0, of the first item that does not fit, and what is wrong with it."""
         if not isinstance(value, list):
             return "", _expected(self, value)
         index, item = next((at, item) for at, item in enumerate(value) if not self.items.fits(item))
@@ -169,7 +169,7 @@ class Array(Type):
         return f"[{index}]{path}", what
 
     def takes(self, source: Type) -> bool:
-        """Take lists whose items may stand here."""
+        """Tell whether `source` is a list whose items may stand here."""
         return isinstance(source, Array) and source.items.feeds(self.items)
 
     @property
@@ -190,15 +190,15 @@ class Enum(Type):
     symbols: tuple[str, ...]
 
     def fits_all(self, values: list[Any]) -> bool:
-        """Take the symbols."""
+        """Tell whether all values are symbols of this enum."""
         return set(map(type, values)) <= {str} and set(values) <= set(self.symbols)
 
     def blame(self, value: object) -> tuple[str, str]:
-        """Name the symbols, and the nearest one."""
+        """Return which symbols there are, and which one is most like the value."""
         return "", _expected(self, value) + (nearest(value, self.symbols) if isinstance(value, str) else "")
 
     def takes(self, source: Type) -> bool:
-        """Take enums that have no other symbols."""
+        """Tell whether `source` is an enum without other symbols than these."""
         return isinstance(source, Enum) and set(source.symbols) <= set(self.symbols)
 
     @property
@@ -217,7 +217,7 @@ class Record(Type):
     fields: tuple[tuple[str, Type], ...]
 
     def fits_all(self, values: list[Any]) -> bool:
-        """Take objects whose fields are all known and fit, field by field; a missing one counts as null."""
+        """Tell whether all values are objects whose fields are known and fit; a missing field counts as null."""
         if not set(map(type, values)) <= {dict}:
             return False
         names = {name for name, _ in self.fields}
@@ -226,7 +226,7 @@ class Record(Type):
         )
 
     def blame(self, value: object) -> tuple[str, str]:
-        """Name the first field that does not fit, is missing, or is not declared."""
+        """Return the first field that does not fit, is missing, or is not declared, and what is wrong with it."""
         if not isinstance(value, dict):
             return "", _expected(self, value)
         for name, kind in self.fields:
@@ -240,7 +240,7 @@ class Record(Type):
         return "", f'unknown field "{other}"{nearest(str(other), names)}'
 
     def takes(self, source: Type) -> bool:
-        """Take records that have all that is required here, and nothing that is not known here."""
+        """Tell whether `source` is a record with all fields that are required here, and none that is not known here."""
         if not isinstance(source, Record):
             return False
         given, asked = dict(source.fields), dict(self.fields)
@@ -263,11 +263,12 @@ class Union(Type):
 
     @property
     def parts(self) -> tuple[Type, ...]:
-        """The members."""
+        """The types of which a value has one."""
         return self.members
 
     def fits_all(self, values: list[Any]) -> bool:
-        """Take what one of the members takes; values of one Python type mostly belong to one member."""
+        """Tell whether each value fits one of the members."""
+        # Values of one Python type mostly belong to one member, which looks at all of them at once.
         alike: dict[type, list[Any]] = {}
         for value in values:
             alike.setdefault(type(value), []).append(value)
@@ -279,7 +280,7 @@ class Union(Type):
         return len(values) > 1 and all(any(member.fits(value) for member in self.members) for value in values)
 
     def blame(self, value: object) -> tuple[str, str]:
-        """Let the one member speak that the value can be meant for, or say what was expected."""
+        """Return what the member says that the value must be meant for; where there are several, what was expected."""
         others = [member for member in self.members if member != NULL]
         if isinstance(value, list | dict):
             shape = Array if isinstance(value, list) else Record
@@ -287,7 +288,7 @@ class Union(Type):
         return others[0].blame(value) if len(others) == 1 else ("", _expected(self, value))
 
     def takes(self, source: Type) -> bool:
-        """Take what one of the members takes."""
+        """Tell whether one of the members takes `source`."""
         return any(member.takes(source) for member in self.members)
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 
 from caroni_edge.protocol.codec import decode_frame
 from caroni_edge.protocol.messages import Frame
-from caroni_edge.transport.memory import MemoryBroker
+from caroni_edge.transport.memory_broker import MemoryBroker
 
 ROOT = "caroni/"
 PAUSE_S = 1.0

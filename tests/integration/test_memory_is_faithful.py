@@ -5,7 +5,8 @@ from random import Random
 from typing import TypeVar
 
 from caroni_edge.transport.base import Arrived, Connected, Will
-from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
+from caroni_edge.transport.memory import MemoryTransport
+from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.brokers import Client, Mosquitto
 from tests.support import wait_until
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from random import Random
 
 from caroni_edge.config.model import ManagerConfig
-from caroni_edge.transport.memory import Faults, MemoryBroker
+from caroni_edge.transport.memory_broker import Faults, MemoryBroker
 from tests.configs import manager_config
 from tests.simulation.hosts import Host
 from tests.simulation.members import Agent, Manager, Member

@@ -24,7 +24,8 @@ from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics
 from caroni_edge.storage.database import Database
 from caroni_edge.transport.base import Arrived, Event, Will
-from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
+from caroni_edge.transport.memory import MemoryTransport
+from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.configs import agent_config
 from tests.simulation.hosts import DATE, Disk, Host
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 
-from caroni_edge.transport.memory import Faults
+from caroni_edge.transport.memory_broker import Faults
 from tests.configs import manager_config
 from tests.simulation.checker import problems, unrest, wedged
 from tests.simulation.faults import FAULTS

@@ -21,8 +21,7 @@ from caroni_edge.base.states import advance
 from caroni_edge.base.text import as_unicode, encoded, tail
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
-from caroni_edge.values.json import as_text, from_text
-from caroni_edge.values.parsing import hash_of
+from caroni_edge.values.json import as_text, from_text, hash_of
 
 log = logging.getLogger(__name__)
 

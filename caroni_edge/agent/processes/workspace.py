@@ -12,7 +12,7 @@ from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.processes import MARK
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.protocol.messages import Values
-from caroni_edge.values.parsing import canonical
+from caroni_edge.values.json import canonical
 
 INPUTS = "inputs.json"
 SCRIPTS = "scripts"

@@ -13,6 +13,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
+from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
@@ -30,7 +31,7 @@ from caroni_edge.manager.pages.shapes import (
 )
 from caroni_edge.manager.pages.views import ManagerViews, Plans, Row
 from caroni_edge.manager.pages.why import Explainer, Present
-from caroni_edge.manager.reactor import LOG_LIMIT_BYTES, ManagerReactor
+from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.node.node import Node

@@ -20,7 +20,7 @@ from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.messages import JobHere, JobKill, JobsHere, JobStatusUpdate, JobsWanted
-from caroni_edge.values.parsing import hash_of
+from caroni_edge.values.json import hash_of
 
 log = logging.getLogger(__name__)
 

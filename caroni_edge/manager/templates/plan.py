@@ -13,7 +13,9 @@ from typing import Any, Literal
 import msgspec
 
 from caroni_edge.documents.documents import nearest
-from caroni_edge.values.parsing import Type, canonical, hash_of, parse_type
+from caroni_edge.values.json import canonical, hash_of
+from caroni_edge.values.parsing import parse_type
+from caroni_edge.values.types import Type
 
 Merge = Literal["merge_nested", "merge_flattened"]
 Pick = Literal["first_non_null", "the_only_non_null", "all_non_null"]

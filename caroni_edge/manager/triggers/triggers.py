@@ -21,8 +21,7 @@ from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import Unreadable, decode_notice
 from caroni_edge.protocol.messages import TRIGGER_LIMIT_BYTES, Trigger, is_segment
 from caroni_edge.transport.base import Arrived
-from caroni_edge.values.json import as_text
-from caroni_edge.values.parsing import hash_of
+from caroni_edge.values.json import as_text, hash_of
 
 log = logging.getLogger(__name__)
 

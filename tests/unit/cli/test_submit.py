@@ -41,7 +41,7 @@ def submit(monkeypatch: pytest.MonkeyPatch, *events: WorkflowEvent | Exception) 
 def test_reasons_of_others_command_no_terminal_and_forge_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
     retried = WorkflowEvent("caroni.step.retried", {"workflow": "w1", "step": "s", "agent": "a1", "reason": FORGED})
     failed = WorkflowEvent("caroni.workflow.failed", {"workflow": "w1", "reason": FORGED})
-    done = submit(monkeypatch, WorkflowEvent("caroni.workflow.created", {}), retried, failed)
+    done = submit(monkeypatch, WorkflowEvent("caroni.workflow.started", {}), retried, failed)
     assert done.stderr.splitlines() == ["w1: taken", f"w1/s: retried on a1: {SHOWN}", f"w1: failed: {SHOWN}"]
     assert (done.stdout, done.exit_code) == ("", 1)
 

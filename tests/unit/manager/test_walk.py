@@ -24,7 +24,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Placement,
 )
-from caroni_edge.values.parsing import hash_of
+from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import MARK, Bench
 
 STEPS = 250

@@ -13,7 +13,8 @@ from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Event, Will
-from caroni_edge.transport.memory import MemoryBroker, MemoryTransport
+from caroni_edge.transport.memory import MemoryTransport
+from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.unit.node.bench import NOTES, TOPICS, NodeBench, ScriptedReactor
 
 

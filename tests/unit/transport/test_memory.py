@@ -6,8 +6,16 @@ from random import Random
 import pytest
 
 from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Event, Published, Will
-from caroni_edge.transport.memory import NO_FAULTS, Faults, MemoryBroker, MemoryTransport
-from caroni_edge.transport.memory_broker import LAST_PACKET_ID, _Message, _Session, matches
+from caroni_edge.transport.memory import MemoryTransport
+from caroni_edge.transport.memory_broker import (
+    LAST_PACKET_ID,
+    NO_FAULTS,
+    Faults,
+    MemoryBroker,
+    _Message,
+    _Session,
+    matches,
+)
 
 
 class Bench:

@@ -8,19 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from caroni_edge.values.parsing import (
-    ANY,
-    NULL,
-    Array,
-    Enum,
-    Record,
-    Scalar,
-    Type,
-    TypeProblem,
-    canonical,
-    parse_type,
-    union,
-)
+from caroni_edge.values.json import canonical
+from caroni_edge.values.parsing import TypeProblem, parse_type
+from caroni_edge.values.types import ANY, NULL, Array, Enum, Record, Scalar, Type, union
 
 RECORD = {"type": "record", "fields": {"name": "string", "sizes": {"type": "int[]"}, "note": "string?"}}
 COLOUR = {"type": "enum", "symbols": ["red", "green"]}

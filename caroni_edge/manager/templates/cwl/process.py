@@ -22,7 +22,7 @@ from caroni_edge.manager.templates.cwl.reading import (
     root,
 )
 from caroni_edge.values.json import shown
-from caroni_edge.values.parsing import Type
+from caroni_edge.values.types import Type
 
 NESTED_MAX = 8
 """Workflows in each other, in files or in one."""

@@ -8,7 +8,8 @@ from typing import Any
 from caroni_edge.documents.documents import Findings, nearest
 from caroni_edge.manager.templates.cwl.features import DIRECTIVES, VERSION, Fields
 from caroni_edge.values.json import shown
-from caroni_edge.values.parsing import Type, TypeProblem, parse_type
+from caroni_edge.values.parsing import TypeProblem, parse_type
+from caroni_edge.values.types import Type
 
 NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

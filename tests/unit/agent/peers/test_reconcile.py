@@ -13,7 +13,7 @@ from caroni_edge.protocol.messages import (
     JobsWanted,
     OfferAccept,
 )
-from caroni_edge.values.parsing import hash_of
+from caroni_edge.values.json import hash_of
 from tests.unit.agent.bench import COMPLETED, Bench, completed
 
 DAY_S = 86400.0
