@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.brokers import BrokerProcess, find
-from tests.support import free_port, wait_until
+from tests.support import HTTP, free_port, wait_until
 
 PASSWORD = "x"
 USERS = ("u", "m1", "m2", "a1", "a2", "watcher", "me")
@@ -106,7 +106,7 @@ class RabbitMq(BrokerProcess):
 
     def _api(self, method: str, path: str, body: Any = None) -> httpx.Response:
         url = f"http://127.0.0.1:{self._api_port}/api/{path}"
-        answer = httpx.request(method, url, auth=("guest", "guest"), json=body, timeout=20)
+        answer = HTTP.request(method, url, auth=("guest", "guest"), json=body)
         assert answer.is_success or method == "GET", f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
 

@@ -1,4 +1,4 @@
-"""What tests of all layers share: waiting for a condition, and ports to listen on."""
+"""What tests of all layers share: waiting for a condition, ports to listen on, and a client of HTTP."""
 
 import contextlib
 import socket
@@ -7,9 +7,15 @@ from collections.abc import Callable
 from random import SystemRandom
 from typing import TypeVar
 
+import httpx
+
 Seen = TypeVar("Seen")
 
 POLL_S = 0.005
+
+HTTP = httpx.Client(verify=False, trust_env=False, timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all: each new client would read all CA certificates, which takes longer than to ask. It keeps no connection,
+since daemons come and go."""
 
 
 def wait_until(

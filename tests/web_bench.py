@@ -240,7 +240,7 @@ class Client(httpx.Client):
 
     def __init__(self, server: WebServer, token: str | None = TOKEN) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        super().__init__(base_url=server.url, headers=headers, trust_env=False)
+        super().__init__(base_url=server.url, headers=headers, trust_env=False, verify=False)
 
 
 def serve_manager(bench: ManagerBench, path: Path, web: WebConfig = WEB) -> WebServer:

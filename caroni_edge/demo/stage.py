@@ -83,8 +83,9 @@ class Stage:
                 for job_type in job_types:
                     self._copy("jobtypes", f"{job_type}.yaml", self.directory / agent)
                 self._start("agent", agent, 8000 + number, {"job_types": agent, "slots": 2})
-            for player in self.players:
-                self._await(player)
+            with httpx.Client(timeout=1.0) as client:
+                for player in self.players:
+                    self._await(player, client)
         except BaseException:
             self._opened.close()
             raise
@@ -126,12 +127,12 @@ class Stage:
         self._opened.callback(_end, process)
         self.players.append(Player(role, name, port, log, process))
 
-    def _await(self, player: Player) -> None:
+    def _await(self, player: Player, client: httpx.Client) -> None:
         """Wait until a daemon is ready, and fail early when it has ended."""
         until = time.monotonic() + READY_WITHIN_S
         while True:
             try:
-                if httpx.get(f"{player.url}/readyz", timeout=1.0).status_code == httpx.codes.OK:
+                if client.get(f"{player.url}/readyz").status_code == httpx.codes.OK:
                     return
             except httpx.HTTPError:
                 pass  # it does not listen yet; the loop ends by the deadline or by the process

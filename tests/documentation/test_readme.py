@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.brokers import Mosquitto, find
-from tests.support import free_port, wait_until
+from tests.support import HTTP, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 SECTION = "Your own workflow in five minutes"
@@ -122,7 +122,7 @@ def test_the_first_workflow_of_ones_own(shell: Shell, mosquitto: Mosquitto) -> N
 def is_ready(port: int) -> bool:
     """Tell whether a daemon is connected and can work."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == httpx.codes.OK
+        return HTTP.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

@@ -17,7 +17,7 @@ import yaml
 from caroni_edge.transport.base import Arrived, Connected, Event, Published
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import RunningBroker, config_of
-from tests.support import free_port, wait_until
+from tests.support import HTTP, free_port, wait_until
 
 TOKEN = "a-token-for-tests"
 CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
@@ -83,7 +83,7 @@ class Daemon:
         assert self._process is not None
         assert self._process.poll() is None, self.log
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code
+            return HTTP.get(f"{self.url}/readyz", timeout=5).status_code
         return 0
 
     def is_running(self) -> bool:
@@ -115,14 +115,14 @@ class Daemon:
 
     def get(self, path: str) -> Any:
         """Ask its API."""
-        answer = httpx.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        answer = HTTP.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
         answer.raise_for_status()
         return answer.json()
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         """Change something by its API."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.post(f"{self.url}{path}", headers=headers, json=body, timeout=10)
+        return HTTP.post(f"{self.url}{path}", headers=headers, json=body, timeout=10)
 
 
 class Watcher:
