@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture.source import ROOT, listed
+from tests.architecture.source import PACKAGE, ROOT, listed, sources
 
 SKIPPED = {".git", ".venv", "build", "dist", "node_modules", ".pytest_cache"}
 FENCE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1", re.MULTILINE | re.DOTALL)
@@ -56,6 +56,13 @@ def test_every_link_leads_somewhere() -> None:
         if not target.startswith(OUTSIDE) and broken(page, target)
     ]
     assert not problems, listed(problems)
+
+
+def test_the_map_shows_every_room() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = (source.path.parent for source in sources(PACKAGE) if source.path.name == "__init__.py" and source.module)
+    lost = [room.relative_to(ROOT).as_posix() for room in rooms if f"{room.name}/" not in page]
+    assert not lost, f"docs/architecture.md says nothing of {', '.join(lost)}"
 
 
 def required(*groups: str) -> list[Requirement]:
