@@ -1,4 +1,4 @@
-"""What values may stand in a place: CWL's types, as objects.
+"""The types of CWL, as objects: `CWLType`, `Any`, arrays, enums and records (CWL v1.2, "Data concepts", "CWLType").
 
 A type says whether a value fits, in words where it does not, and whether all values of one type may flow to a place of
 another. An int is a float too, 3.0 is no int, true is no int; int has 32 bits and long 64. Any is every value but null,

@@ -1,6 +1,7 @@
-"""Parameter references of CWL v1.2, as in `$(inputs.ship.name)`: a small evaluator that ends on every input.
+"""Expressions, as in `$(inputs.ship.name)`: a small evaluator that ends on every input.
 
-JavaScript is not run. See the CWL v1.2 specification, "Parameter references".
+They are what CWL v1.2 calls "Parameter references", alone or inside a text ("String interpolation", with its escapes).
+JavaScript ("Expressions (Optional)") is not run.
 """
 
 import json
@@ -14,7 +15,7 @@ from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.json import shown
 
 LIMIT_CHARACTERS = 10_000
-"""So long may an expression be. What it gives as text has no more characters than the inputs of a job have bytes."""
+"""Longest expression. A text that one gives may have as many characters as the inputs of a job may have bytes."""
 
 _SYMBOL = r"\w+"
 _SEGMENT = re.compile(
@@ -31,19 +32,19 @@ Segment = str | int
 
 
 class ExpressionProblem(ValueError):
-    """Why an expression cannot be read, or has no value; for people."""
+    """An expression cannot be read, or has no value for these inputs; the text is for people."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The way to a value: `inputs` or `self`, and what is taken of it."""
+    """A reference to a value: `inputs` or `self`, and the fields and indices that lead into it."""
 
     text: str
     root: str
     segments: tuple[Segment, ...]
 
     def value(self, inputs: Mapping[str, Any], self_value: Any) -> Any:
-        """Return what the reference leads to.
+        """Return the value that the reference leads to, by the algorithm in CWL v1.2, "Parameter references".
 
         Raises:
             ExpressionProblem: It leads nowhere.
@@ -72,11 +73,11 @@ class Expression:
     parts: tuple[str | Reference, ...]
 
     def references(self) -> frozenset[str]:
-        """Return what it looks at: `self`, `inputs.NAME`, or `inputs` where it takes all of them."""
+        """Return what the expression reads: `self`, `inputs.NAME`, or `inputs` where it takes all of them."""
         return frozenset(_looks_at(part) for part in self.parts if isinstance(part, Reference) and part.root != "null")
 
     def value(self, inputs: Mapping[str, Any], self_value: Any = None) -> Any:
-        """Return its value: that of a reference that stands alone, else a text.
+        """Return the value of the expression: of a reference that stands alone its value as it is, else a text.
 
         Args:
             inputs: Of the step, by name.

@@ -18,15 +18,15 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 
 @dataclass(frozen=True)
 class Template:
-    """A workflow that can be started.
+    """A template that workflows can be started from.
 
     Attributes:
-        name: The file's, without its suffix.
+        name: Name of the file, without its suffix.
         path: The file.
-        plan: What its workflows run by.
-        hash: Of the plan.
-        warnings: What the file says that is left aside.
-        text: What the file says.
+        plan: The file, compiled.
+        hash: Of the plan; the same for equal plans.
+        warnings: Parts of the file that have no effect here.
+        text: The file as it is.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Templates:
-    """What a directory holds.
+    """The templates of a directory, as they were when it was read.
 
     Attributes:
         loaded: The templates by name, sorted.

@@ -1,7 +1,7 @@
 """Plans: what a template is compiled into, and what a workflow runs by.
 
 A plan is plain data, kept by the hash of its content and shared by all workflows that were started with it. What the
-engine looks up often is worked out once for each object.
+engine looks up often is worked out once for each plan.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Link(_Data, frozen=True):
 
     Attributes:
         sources: In the order of the file.
-        merge: How the values become a list; None for the value of the one source as it is.
-        pick: Which of a list are taken, by whether they are null (CWL v1.2, "pickValue").
+        merge: How the values become one list (CWL v1.2, "Merging multiple inbound data links"); None for the value of
+            the one source as it is.
+        pick: Which items of a list are taken ("Picking non-null values among inbound data links").
     """
 
     sources: tuple[Source, ...] = ()
@@ -52,7 +53,7 @@ class Link(_Data, frozen=True):
 
     @property
     def waits_for(self) -> frozenset[str]:
-        """The steps whose outputs flow."""
+        """The steps whose outputs are among the sources."""
         return frozenset(each.step for each in self.sources if each.step is not None)
 
 
@@ -60,11 +61,11 @@ class StepInput(_Data, frozen=True):
     """An input of a step.
 
     Attributes:
-        name: As what the step runs declares it.
-        type: CWL type in JSON, of what one instance is given; None where only expressions look at the input.
-        link: What flows to it; None when only the default or the expression speaks.
-        default: The value where nothing or null comes; None is no default.
-        value_from: An expression that makes the value, for each instance (CWL v1.2, "valueFrom").
+        name: Its name in the process that the step runs.
+        type: CWL type in JSON of what one instance is given; None for an input that only expressions read.
+        link: What flows to it; None when it has a default or an expression only.
+        default: The value where nothing or null flows; None for no default.
+        value_from: An expression that makes the value for each instance (CWL v1.2, WorkflowStepInput, "valueFrom").
     """
 
     name: str
@@ -81,14 +82,14 @@ class PlanStep(_Data, frozen=True):
         name: Unique among the steps of its workflow.
         job_type: What agents are asked for; empty where a workflow is run.
         workflow: The nested workflow that is run.
-        inputs: All that an instance gets; an optional input that nothing flows to is left out.
-        outputs: CWL type in JSON of each output that what it runs must give, for one instance.
-        out: The outputs that others may take.
-        scatter: The inputs that are lists, for each of whose items there is an instance.
+        inputs: The inputs of an instance; an optional one that nothing flows to is left out.
+        outputs: By name, the CWL type in JSON of each output that one instance must give.
+        out: The outputs that other steps may take.
+        scatter: The inputs that are lists, with an instance for each item (CWL v1.2, "Scatter/gather").
         method: How several such lists go together.
-        when: An expression: an instance is skipped where it is false (CWL v1.2, "when").
+        when: An expression: an instance for which it is false is skipped ("Conditional execution").
         agents: Names of the agents that may take it, or expressions that give names; empty for any.
-        parallel: So many instances in a workflow are begun at most and not ended.
+        parallel: So many instances of it in a workflow have begun and not ended, at most (its own gate).
     """
 
     name: str
@@ -110,7 +111,7 @@ class PlanStep(_Data, frozen=True):
 
 
 class PlanInput(_Data, frozen=True):
-    """An input of the workflow; a `default` of None is none."""
+    """An input of the workflow; `default` is None where it has none."""
 
     name: str
     type: Any
@@ -133,7 +134,7 @@ class Plan(_Data, frozen=True, dict=True):
         inputs: What a trigger may give.
         outputs: What the workflow gives at its end.
         steps: Each after all that it waits for; otherwise in the order of the file.
-        parallel: So many jobs of it are begun at most and not ended.
+        parallel: So many jobs of it have begun and not ended, at most (its gate).
     """
 
     template: str
@@ -184,7 +185,7 @@ class Plan(_Data, frozen=True, dict=True):
 
     @cached_property
     def job_types(self) -> frozenset[str]:
-        """All job types that the steps want, nested ones too."""
+        """The job types of all steps, those of nested workflows too."""
         own = {step.job_type for step in self.steps if step.job_type}
         return frozenset(own.union(*(step.workflow.job_types for step in self.steps if step.workflow)))
 

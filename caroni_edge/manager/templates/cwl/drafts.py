@@ -1,4 +1,4 @@
-"""A workflow as it is written, whose names are not yet tied to each other."""
+"""Drafts: a workflow as its file says it, before names are looked up and types compared (`wiring.py`)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,11 @@ class DraftLink:
     """What flows to one place, with its sources as they are written.
 
     Attributes:
-        place: Of the input or output.
-        field: Its field that holds the sources.
+        place: Where the input or output stands in the file.
+        field: Name of its field that holds the sources.
         sources: None where they could not be read.
         merge: How several values become a list; None for one value as it is.
-        pick: Which values are taken.
+        pick: Which items of a list are taken.
     """
 
     place: Place

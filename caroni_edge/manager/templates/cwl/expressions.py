@@ -1,4 +1,4 @@
-"""Checks the expressions of a step when its file is read, so that nothing is left to say when it runs."""
+"""Checks the expressions of a step when its file is read, so that mistakes are found before it runs."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from caroni_edge.values.types import NULL, STRING, Type
 
 @dataclass(frozen=True)
 class Scope:
-    """What expressions of a step may look at.
+    """What an expression of a step may read.
 
     Attributes:
         inputs: The names under "in".
@@ -42,7 +42,7 @@ def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
 
 
 def looked_at(texts: Iterable[str | None], names: Collection[str]) -> frozenset[str]:
-    """Return which of the inputs with these names expressions look at; all, where one of them is wrong."""
+    """Return which inputs these expressions read; all, where one of them cannot be read itself."""
     found: set[str] = set()
     for text in texts:
         try:

@@ -1,4 +1,4 @@
-"""How large a template is with all the workflows that are nested in it, and whether it is too large."""
+"""How large a template is with all workflows that are nested in it, and whether that is too large."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from caroni_edge.manager.templates.cwl.drafts import Draft
 from caroni_edge.protocol.messages import LONGEST_NAME
 
 STEPS_MAX = 10_000
-"""Of a template, those of a nested workflow counted once for each step that runs it: its plan holds them so often."""
+"""Most steps of a template. Those of a nested workflow count once for each step that runs it, as in the plan."""
 INDEX_CHARACTERS = len("[12345678]")
-"""What the number of an instance adds to a path."""
+"""What `scatter_index` adds to the path of an instance at most."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Extent:
     """How large a workflow is.
 
     Attributes:
-        steps: How many it has, with those of nested workflows.
-        longest: So many characters may the path of one of them have.
+        steps: How many steps it has, those of nested workflows included.
+        longest: Length of the longest path that one of them may have, in characters.
     """
 
     steps: int = 0
@@ -26,11 +26,13 @@ class Extent:
 
 
 def measure(draft: Draft, nested: Mapping[str, Extent]) -> Extent:
-    """Return how large a workflow is, and note where it becomes too large; that is told once, and not counted on.
+    """Return how large a workflow is, and note where it becomes too large.
+
+    What is too large counts as nothing from there on, so that it is told once.
 
     Args:
         draft: The workflow.
-        nested: What its steps run, by their names, where these are workflows.
+        nested: How large the workflows are that its steps run, by the names of the steps.
     """
     steps, longest = 0, 0
     for name, step in draft.steps.items():

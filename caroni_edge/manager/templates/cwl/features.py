@@ -1,4 +1,7 @@
-"""What of CWL v1.2 is read, what is documentation, what is left aside, and what is not served yet: as tables."""
+"""Tables of CWL v1.2: which fields and classes have a meaning here, and why the others have none.
+
+The field names are those of the specification's sections "Workflow", "WorkflowStep", "WorkflowStepInput" and so on.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +17,11 @@ class Fields:
     """The fields of one kind of object.
 
     Attributes:
-        of: What the object is called in messages.
-        read: Fields that mean something here.
-        notes: Documentation, which changes nothing.
-        unused: Fields that are left aside with a warning, and why.
-        not_yet: Fields that are refused, and what to do.
+        of: What such an object is called in messages.
+        read: Fields that have a meaning here.
+        notes: Fields that document something, and have no effect in CWL itself.
+        unused: Fields that have no effect here, which is a warning; each with the reason.
+        not_yet: Fields with which a file is refused; each with the reason, or with what to write instead.
     """
 
     of: str
@@ -74,10 +77,10 @@ PROCESSES: Mapping[str, tuple[Fields, Fields, Fields]] = {
     "Operation": (OPERATION, OPERATION_INPUT, OPERATION_OUTPUT),
     "CommandLineTool": (TOOL, TOOL_INPUT, TOOL_OUTPUT),
 }
-"""What a step can run beside a workflow: the fields of the process, of its inputs, and of its outputs."""
+"""The classes that a step can run beside a workflow: fields of the process, of its inputs, and of its outputs."""
 
 RUNNABLE = (*PROCESSES, "Workflow")
-"""What a step can run."""
+"""The classes that a step can run."""
 
 PROCESSES_NOT_YET = {
     "ExpressionTool": "the class ExpressionTool is not served yet: let a job make the value",
@@ -89,7 +92,7 @@ SERVED_REQUIREMENTS: Mapping[str, str] = {
     "MultipleInputFeatureRequirement": "several sources flow to one place",
     "StepInputExpressionRequirement": "valueFrom is used",
 }
-"""CWL's own requirements that are served, each with what needs it; without it the file is read all the same."""
+"""Requirements of CWL that are served, each with what needs it. A file that does not name them is read as well."""
 
 REQUIREMENTS: Mapping[str, str] = {
     "InlineJavascriptRequirement": "JavaScript is not run here; parameter references as $(inputs.name) are",
@@ -106,16 +109,17 @@ REQUIREMENTS: Mapping[str, str] = {
     "NetworkAccess": _TOOL,
     "WorkReuse": "each step runs once",
 }
-"""CWL's own requirements that are not served, and what to do."""
+"""Requirements of CWL that are not served. In `requirements` they are an error, in `hints` a warning
+(CWL v1.2, "Requirements and hints"); each with what to do instead."""
 
 DIRECTIVES = ("$import", "$include", "$mixin", "$graph")
-"""How CWL puts files together; none is served yet."""
+"""Directives by which CWL documents are put together ("Document preprocessing"); none is served yet."""
 
 CARONI_IRI = "urn:caroni:cwl#"
 JOB_TYPE_NAMES: Mapping[str, str] = {"JobType": "name", "CaroniRequirement": "CaroniJobName"}
-"""The hints that name a job type, and their field that holds the name; the second is the original system's."""
+"""The hints of ours that name a job type, and their field with the name; the second is the original system's."""
 LIMIT_NAME, LIMIT_FIELD = "Limit", "parallel"
-"""The hint that bounds how much is begun at a time."""
+"""The hint of ours that asks for a gate, and its field with the number of jobs or instances that may be inside."""
 
 SCATTER_METHODS = ("dotproduct", "flat_crossproduct", "nested_crossproduct")
 LINK_MERGES = ("merge_nested", "merge_flattened")

@@ -1,4 +1,4 @@
-"""The types of what flows: several values together, one item of a list, what all instances of a scatter give."""
+"""Types of what flows along a link: of several values together, of one item of a list, of all that instances give."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from caroni_edge.values.types import ANY, BOOLEAN, NULL, STRING, Array, Enum, Ty
 
 
 def merged(kinds: Sequence[Type], merge: Merge | None) -> Type:
-    """Return the type of what comes from sources of these types (CWL v1.2, "linkMerge")."""
+    """Return the type of the values of these types together (CWL v1.2, "Merging multiple inbound data links")."""
     if merge is None:
         return kinds[0]
     if merge == "merge_nested":
@@ -16,7 +16,7 @@ def merged(kinds: Sequence[Type], merge: Merge | None) -> Type:
 
 
 def picked(kind: Type, pick: Pick | None) -> Type:
-    """Return the type of what is taken of a list by whether it is null (CWL v1.2, "pickValue")."""
+    """Return the type of what is picked of a list ("Picking non-null values among inbound data links")."""
     if pick is None:
         return kind
     items = union(item.required for item in _items(kind))
@@ -24,7 +24,7 @@ def picked(kind: Type, pick: Pick | None) -> Type:
 
 
 def item_of(kind: Type) -> Type | None:
-    """Return the type of the items of what is scattered over; None where it is no list."""
+    """Return the type of one item of a list that is scattered over; None where the type is no list."""
     parts = kind.parts
     if all(part == ANY or isinstance(part, Array) for part in parts):
         return union(item for part in parts for item in _items(part))
@@ -32,14 +32,14 @@ def item_of(kind: Type) -> Type | None:
 
 
 def scattered(kind: Type, inputs: int, method: ScatterMethod) -> Type:
-    """Return the type of what all instances together give for an output of this type."""
+    """Return the type of an output of all instances together ("Scatter/gather"), by that of one instance."""
     for _ in range(inputs if method == "nested_crossproduct" else min(inputs, 1)):
         kind = Array(kind)
     return kind
 
 
 def or_null(kind: Type) -> Type:
-    """Return the type of what may also be null."""
+    """Return the type of a value that may be null as well."""
     return union([NULL, kind])
 
 
@@ -55,5 +55,5 @@ def may_name(kind: Type) -> bool:
 
 
 def _items(kind: Type) -> list[Type]:
-    """Return the types of the items of a list; of what is no list, its own."""
+    """Return the types of the items of a list; where it is no list, the type itself."""
     return [part.items if isinstance(part, Array) else part for part in kind.parts]

@@ -1,4 +1,8 @@
-"""Finds our own hints among hints and requirements: job types and limits; says of all others what they are here."""
+"""Reads hints and requirements: finds ours (job type, limit), and says of the others whether they have an effect.
+
+Ours are extensions as CWL v1.2 has them in "Extensions and metadata" and "Requirements and hints": other programs may
+leave them aside, so they stand in `hints`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +28,12 @@ _PARALLEL_MAX = 1_000_000
 
 @dataclass(frozen=True)
 class JobTypeHint:
-    """A job type.
+    """The hint that names a job type.
 
     Attributes:
-        place: Where it stands.
-        name: Empty where it could not be read.
-        agents: Who may take the step: names, or expressions that give names; with the place of each.
+        place: Where it stands in the file.
+        name: The job type; empty where it could not be read.
+        agents: The agents that may take the step: names, or expressions that give names; with the place of each.
     """
 
     place: Place
@@ -39,12 +43,12 @@ class JobTypeHint:
 
 @dataclass(frozen=True)
 class Hints:
-    """What hints and requirements say.
+    """What the hints and requirements of one object say.
 
     Attributes:
         job_type: The job type.
-        limit: How much may be begun at a time, and where that stands.
-        requirements: CWL's own that are served, and are named here.
+        limit: How many jobs or instances may have begun at a time, and where that stands.
+        requirements: Those of CWL that are named here and served.
     """
 
     job_type: JobTypeHint | None
@@ -76,7 +80,7 @@ def read_hints(place: Place) -> Hints:
 
 
 def _tell_different(hints: Sequence[JobTypeHint]) -> None:
-    """Say that several job types are named, or one is with different agents."""
+    """Note that several job types are named, or one with different agents."""
     names = dict.fromkeys(hint.name for hint in hints)
     if "" in names:  # told where it is read
         return
@@ -87,19 +91,19 @@ def _tell_different(hints: Sequence[JobTypeHint]) -> None:
 
 
 def refuse_job_type(hints: Hints, why: str) -> None:
-    """Say that a job type cannot stand here."""
+    """Note that a job type cannot stand here."""
     if hints.job_type is not None:
         hints.job_type.place.error(f"a job type belongs to a step, or to what it runs, {why}")
 
 
 def refuse_limit(hints: Hints) -> None:
-    """Say that a limit cannot stand in what a step runs."""
+    """Note that a limit cannot stand in the process that a step runs."""
     if hints.limit is not None:
         hints.limit[1].error("a limit belongs to a step or a workflow, and not to what a step runs")
 
 
 def _entries(place: Place) -> Iterator[tuple[str, Place]]:
-    """Return the class and the place of each entry, in map and in list form."""
+    """Return the class and the place of each entry, whether they stand in a map or in a list."""
     if isinstance(place.value, dict):
         for name in place.value:
             if name in DIRECTIVES:
@@ -118,9 +122,9 @@ def _entries(place: Place) -> Iterator[tuple[str, Place]]:
 
 
 def _own_kind(name: str, place: Place) -> str | None:
-    """Return which of our hints a class is, or None for another's.
+    """Return which of our hints a class is; None when it is none of ours.
 
-    The prefix `caroni` is ours whatever IRI it stands for, and so is any other that stands for our IRI.
+    Ours are those with the prefix `caroni`, whatever IRI it stands for, and those whose prefix stands for our IRI.
     """
     document = place.findings.document.value
     namespaces = document.get("$namespaces") if isinstance(document, dict) else None

@@ -1,4 +1,4 @@
-"""Ties what flows to a place to its sources, and checks that it may flow there."""
+"""Finds the sources of each link, and checks that their types may flow where the link leads."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _MANY = 200
 
 
 class Links:
-    """What flows in one workflow."""
+    """The links of one workflow."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The order of things that wait for each other, and the rings in which there is none."""
+"""Sorts things that wait for each other, and finds the rings of those that could never begin."""
 
 import heapq
 from collections.abc import Mapping

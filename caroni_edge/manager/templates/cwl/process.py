@@ -1,4 +1,7 @@
-"""Reads what a step runs, written into the step or in a file of its own: a job, or a workflow (by `workflow.py`)."""
+"""Reads the process that a step runs: written into the step or in a file, with a job type or a workflow of its own.
+
+A workflow must not run itself, directly or not (CWL v1.2, "Subworkflows").
+"""
 
 import os.path
 import re
@@ -25,7 +28,7 @@ from caroni_edge.values.json import shown
 from caroni_edge.values.types import Type
 
 NESTED_MAX = 8
-"""Workflows in each other, in files or in one."""
+"""So many workflows may be nested in each other, in one file or in several."""
 KEYS_MAX = 3 * NESTED_MAX
 """A workflow in a workflow stands three keys further down: `steps`, the name, `run`."""
 
@@ -44,14 +47,14 @@ class Port:
 
 @dataclass(frozen=True)
 class Process:
-    """What a step runs.
+    """A process: what a step runs.
 
     Attributes:
         inputs: By name.
         outputs: By name.
-        job_type: What it says of the job type.
-        workflow: The nested workflow, as it is written (a `Draft`); None for a job.
-        levels: How many workflows are in each other there; 0 for a job.
+        job_type: Its hint that names a job type.
+        workflow: The nested workflow as a `Draft`; None for a process that runs as a job.
+        levels: How many workflows are nested in each other there; 0 for a job.
     """
 
     inputs: dict[str, Port]

@@ -1,4 +1,7 @@
-"""Goes through a CWL document by places that know their line, and checks its objects against the tables of features."""
+"""Walks through a CWL document: places know their line, and objects are checked against the tables of `features.py`.
+
+Short forms (`message: string`, maps for lists of objects) are those of CWL v1.2, "Syntax" and "map".
+"""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +45,7 @@ class Place:
         self.findings.error(what, *self.keys)
 
     def warning(self, what: str) -> None:
-        """Note that something here is left aside."""
+        """Note that something here has no effect."""
         self.findings.warning(what, *self.keys)
 
 

@@ -1,4 +1,4 @@
-"""Tells which of CWL's requirements a file should name: it is read without them here, but not by other programs."""
+"""Warns where a file uses something without naming the requirement of CWL for it: other programs would refuse it."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from caroni_edge.manager.templates.cwl.reading import Place
 Seen = set[tuple[tuple[object, ...], frozenset[str]]]
 
 _OF_STEPS = frozenset({"ScatterFeatureRequirement", "SubworkflowFeatureRequirement"})
-"""What a step may name for itself; cwltool looks for the others in the workflow alone."""
+"""Requirements that a step may name for itself; cwltool looks for the others in the workflow only."""
 
 
 def check_requirements(draft: Draft, around: frozenset[str] = frozenset(), seen: Seen | None = None) -> None:

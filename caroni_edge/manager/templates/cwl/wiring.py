@@ -1,4 +1,4 @@
-"""Ties the parts of a workflow to each other: sources, types, the order of the steps; and makes the plan."""
+"""Makes the plan of a draft: looks up what its names mean, compares types, and sorts the steps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from caroni_edge.values.types import NULL, Array, Type
 
 
 class Made(NamedTuple):
-    """What is made of a nested workflow."""
+    """A nested workflow, compiled."""
 
     plan: Plan
     extent: Extent
 
 
 Nested = dict[tuple[object, ...], Made]
-"""By where they stand: a file that is run twice is checked once."""
+"""Nested workflows by where they stand: a file that is run twice is compiled once."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Wiring:
         self._links = Links(self.draft.inputs, self.draft.steps, self._gives)
 
     def plan(self, template: str) -> Plan:
-        """Return the plan; it is of use only when no error was noted."""
+        """Return the plan. Only without errors among the findings may it be used."""
         return self._make(template).plan
 
     def _make(self, template: str) -> Made:
@@ -60,7 +60,7 @@ class Wiring:
                 yield PlanOutput(name, _spec(output.type), link)
 
     def _gives(self, step: DraftStep, output: str) -> Type | None:
-        """Return the type of an output of a step as others see it."""
+        """Return the type of an output of a step as other steps get it: of all instances together, null if skipped."""
         port = step.process.outputs.get(output) if step.process else None
         if port is None or port.type is None or not step.is_scatter_known:
             return None

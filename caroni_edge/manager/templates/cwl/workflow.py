@@ -1,4 +1,4 @@
-"""Reads a CWL workflow into a draft."""
+"""Reads a CWL workflow (CWL v1.2, "Workflow", "WorkflowStep") into a draft."""
 
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,10 @@ from caroni_edge.values.json import shown
 
 
 def is_workflow(document: Document) -> bool:
-    """Tell whether a document is meant as a workflow, so that what is wrong with it must be told.
+    """Tell whether a document is meant as a workflow, so that its mistakes are to be told.
 
-    Files for `run` are none. What says to be CWL, by its name or a version, and has no such class, was meant as one.
+    A file with another class, which steps may `run`, is not. Without such a class it is one if its name ends in
+    `.cwl`, or if it has a `cwlVersion`.
     """
     value = document.value
     is_cwl = document.path.suffix == ".cwl"
@@ -189,7 +190,7 @@ def _read_link(place: Place, field: str) -> DraftLink:
 
 
 def _word(place: Place, words: tuple[str, ...]) -> Any:
-    """Return one of a few words, or None."""
+    """Return the value of a field that is one of a few words, or None."""
     if place.value is None or place.value in words:
         return place.value
     near = nearest(place.value, words) if isinstance(place.value, str) else ""
