@@ -1,4 +1,4 @@
-"""The job types that the host's owner allows: one YAML file each, read with all its problems at once."""
+"""The job types that the host's owner allows: a YAML file each, whose problems are all told at once."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -50,17 +50,17 @@ class JobType:
     """What a host's owner lets managers ask for.
 
     Attributes:
-        name: A topic segment.
-        inputs: Names and types.
-        outputs: Names and types.
+        name: A topic segment (`protocol.messages.is_segment`).
+        inputs: Types of the inputs, by name.
+        outputs: Types of the outputs, by name.
         command: What to run as an argument list; None where there is a script.
         script: Text that the interpreter gets as a file; None where there is a command.
         interpreter: Argument list in front of the script's file.
         environment: Variables of the job beside those that every job has.
         limits: What it may use.
         repeat: Whether it may be run again by itself once it may have begun.
-        path: The file.
-        version: Names the content; whatever changes what runs, changes it.
+        path: The file that it was read from.
+        version: Hash of the content: it differs between any two job types that run something different.
     """
 
     name: str
@@ -76,7 +76,7 @@ class JobType:
     version: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        """Name the content."""
+        """Hash the content: all but the path."""
         content = {
             "name": self.name,
             "inputs": {name: kind.spec for name, kind in self.inputs.items()},
@@ -93,7 +93,7 @@ class JobType:
 
 @dataclass(frozen=True)
 class JobTypes:
-    """What a directory holds.
+    """The job types of a directory.
 
     Attributes:
         loaded: The job types by name, sorted.
@@ -166,7 +166,7 @@ def _twice(name: str, same: list[JobType]) -> list[Problem]:
 
 
 class _Reader:
-    """Reads one file; what is wrong becomes a problem and a value that does no harm."""
+    """Reads one file; what is wrong is noted, and a harmless value takes its place, so that all problems are found."""
 
     def __init__(self, document: Document) -> None:
         self._findings = Findings(document)
@@ -324,12 +324,12 @@ def _nice(value: object) -> int:
 
 
 def _can_be_passed(text: str) -> bool:
-    """Tell whether a program can be given a text."""
+    """Tell whether a text can be an argument, a variable or a script: it has no NUL, and UTF-8 can hold it."""
     return "\0" not in text and is_unicode(text)
 
 
 def _plain(value: object) -> str:
-    """Return a value as it may have been meant as text."""
+    """Return a value as the text that it may have been meant to be."""
     return shown(value).strip('"')
 
 

@@ -27,7 +27,7 @@ _FINISHED = tuple(state for state in JobState if not JOB[state])
 
 
 class Retention(Part):
-    """Decides which jobs go, and has removed what is outside of the database of them."""
+    """Deletes the rows of jobs, and orders to delete their directories."""
 
     def __init__(self, store: Store, in_force: InForce, deeds: Deeds, journal: Journal) -> None:
         """Look at what is in force."""
@@ -61,7 +61,7 @@ class Retention(Part):
             self._store.managers.leave(manager, last)
 
     def next_due(self) -> float:
-        """Return when to look again."""
+        """Return when `settle` has something to delete."""
         if self._store.managers.leaving():
             return -inf
         if self._excess_bytes() > 0:

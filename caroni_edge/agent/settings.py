@@ -1,4 +1,4 @@
-"""What the agent's owner has decided."""
+"""What the agent's owner has decided: configuration and job types, as they are now."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from caroni_edge.config.model import AgentConfig
 
 @dataclass(slots=True)
 class InForce:
-    """What is in force now; each part of the reactor looks here, and SIGHUP puts something else in place.
+    """Holds what is in force: the parts of the reactor look here each time, and SIGHUP puts something else in place.
 
     Attributes:
         settings: The configuration.
@@ -19,6 +19,6 @@ class InForce:
     types: JobTypes
 
     def weight_of(self, manager: str) -> float:
-        """Return the weight of a manager's share; what is left of one that is not served any more counts as 1."""
+        """Return the weight of a manager's share; jobs that are left of a manager that is no longer served weigh 1."""
         weight = self.settings.weight_of(manager)
         return 1.0 if weight is None else weight

@@ -1,4 +1,4 @@
-"""What is to be done about processes when the batch is committed that has decided it."""
+"""What a batch has decided about processes, and what is done only when the batch is committed."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from caroni_edge.node.parts import Part
 
 
 class Deeds(Part):
-    """Orders for the runner. They go back with the rows that say why, and are given once."""
+    """Orders for the runner: each is given once, when the rows that say why are committed, or goes back with them."""
 
     def __init__(self, runner: JobRunner, journal: Journal) -> None:
-        """Begin with nothing to do."""
+        """Begin with no orders."""
         super().__init__(journal)
         self._runner = runner
         self._recover: tuple[str, ...] | None = None
@@ -21,28 +21,28 @@ class Deeds(Part):
         self._removals: tuple[str, ...] = ()
 
     def recover(self, jobs: Iterable[str]) -> None:
-        """The process has started: take over the jobs that are `running` in the database."""
+        """Order to take over the jobs that are `running` in the database, at a start of the process."""
         self._recover = tuple(jobs)
 
     def start(self, order: JobOrder) -> None:
-        """Start a job, which is `running` in the database."""
+        """Order to start a job, which is `running` in the database."""
         self._starts = (*self._starts, order)
 
     def kill(self, job: str, reason: str) -> None:
-        """End a job that runs, unless the runner was told before."""
+        """Order to end a job that runs, unless the runner was told before."""
         if job not in self._killed:
             self._kills[job] = reason
 
     def has_ended(self, job: str) -> None:
-        """Nothing of a job runs any more."""
+        """Note that nothing of a job runs any more."""
         self._killed.discard(job)
 
     def remove(self, jobs: Iterable[str]) -> None:
-        """Delete what is on disk of jobs that have ended."""
+        """Order to delete what is on disk of jobs that have ended."""
         self._removals = (*self._removals, *jobs)
 
     def committed(self) -> None:
-        """Give the orders: first look for what runs, and start before killing."""
+        """Give the orders: take over first, and start before killing, since a job may be both started and killed."""
         if self._recover is not None:
             self._runner.recover(self._recover)
         for order in self._starts:

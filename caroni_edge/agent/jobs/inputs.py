@@ -12,7 +12,7 @@ def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
     Args:
         job_type: Declares names and types.
         inputs: Those that are known.
-        all_there: No other will come: one that is missing must be optional.
+        all_there: Whether these are all that there will be, so that only an optional one may be missing.
     """
     for name, value in inputs.items():
         kind = job_type.inputs.get(name)
@@ -50,5 +50,5 @@ def job_type_of(types: JobTypes, name: str, inputs: Values) -> JobType:
 
 
 def completed(job_type: JobType, inputs: Values) -> Values:
-    """Return inputs that fit, with null for the optional ones that are missing."""
+    """Return inputs that fit as the job gets them: with null for each optional one that is missing."""
     return {name: inputs.get(name) for name in job_type.inputs}

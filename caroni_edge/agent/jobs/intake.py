@@ -1,4 +1,4 @@
-"""Jobs that come: what is taken, what is declined and why, and the data that comes later."""
+"""Takes the jobs that managers place here, or declines them and says why; takes the data of those that came without."""
 
 import logging
 from collections.abc import Callable
@@ -29,11 +29,11 @@ class _Places:
     waiting: int = 0
 
     def have(self, *, data_ready: bool) -> bool:
-        """Tell whether there is a place of the right kind."""
+        """Tell whether there is a place for a job whose inputs are there, or for one whose inputs are not."""
         return (self.ready if data_ready else self.waiting) > 0
 
     def use(self, *, data_ready: bool) -> None:
-        """Fill a place."""
+        """Fill a place of that kind."""
         if data_ready:
             self.ready -= 1
         else:
@@ -41,7 +41,7 @@ class _Places:
 
 
 class _Room:
-    """Places for the jobs of one message: first those that its offer has reserved, then what else is free."""
+    """The places for the jobs of one message: first those that its offer keeps free, then what else is free."""
 
     def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
         is_open = row is not None and row.state is OfferState.OPEN
@@ -51,7 +51,7 @@ class _Room:
         self._free: _Places | None = None
 
     def find(self, placed: Placement) -> bool:
-        """Fill a place with a job, if there is one for it."""
+        """Fill a place with a job; return False when there is none for it."""
         kind = placed.data_ready
         is_offered = (
             self._row is not None and placed.job_type == self._row.job_type and self._offered.have(data_ready=kind)
@@ -82,7 +82,7 @@ class _Room:
 
 
 class Intake:
-    """Takes jobs, and their data."""
+    """Decides which jobs are taken."""
 
     def __init__(
         self, store: Store, outbox: Outbox, in_force: InForce, refusals: Refusals, offers: Offers, ledger: Ledger
@@ -92,7 +92,7 @@ class Intake:
         self._refusals, self._offers, self._ledger = refusals, offers, ledger
 
     def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
-        """A manager has jobs for an offer."""
+        """Take the jobs that a manager places for an offer, or decline them one by one."""
         row = self._store.offers.by_offer(manager, message.offer)
         room = _Room(row, self._free)
         taken = [placed.job for placed in message.jobs if self._take(manager, placed, room, at)]
@@ -101,7 +101,7 @@ class Intake:
         self._offers.on_jobs(row, room.used(), len(message.jobs), last=message.last, at=at)
 
     def on_data(self, manager: str, message: JobDataReady, at: Moment) -> None:
-        """The inputs of a job that was placed before they existed."""
+        """Take the inputs of a job that was placed before they existed; if it cannot run with them, it has failed."""
         row = self._store.jobs.by_job(message.job)
         if row is None or row.manager != manager:
             self._ledger.decline(manager, message.job, UNKNOWN_JOB)
@@ -147,7 +147,7 @@ class Intake:
         return True
 
     def _free(self) -> _Places:
-        """Return what is free for jobs that come too late, or are more than was offered."""
+        """Return the places for jobs that come after their offer has run out, or beyond what was offered."""
         if self._refusals.of_all():
             return _Places()
         found = look(self._store, self._in_force.settings)

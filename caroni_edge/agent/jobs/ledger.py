@@ -1,4 +1,4 @@
-"""The one place where a job's state changes: by the table, counted, and told to its manager."""
+"""The one place where a job's state changes: as the table allows, with a new serial, and told to its manager."""
 
 import logging
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ _EVENTS: Mapping[type[JobOutcome], JobEvent] = {
 
 
 def ids(row: JobRow) -> dict[str, object]:
-    """Return what names a job in a log record."""
+    """Return the ids of a job's log records."""
     return {
         "peer": row.manager,
         "workflow": row.workflow,
@@ -50,13 +50,13 @@ def ids(row: JobRow) -> dict[str, object]:
 
 
 def shortened(reason: str) -> str:
-    """Return a reason for people, not longer than one wants to read, and without what UTF-8 cannot hold."""
+    """Return a reason for people: cut to what one wants to read, and without what UTF-8 cannot hold."""
     reason = as_unicode(reason)
     return reason if len(reason) <= REASON_LIMIT_CHARS else f"{reason[: REASON_LIMIT_CHARS - 1]}…"
 
 
 class Ledger:
-    """Jobs and their states."""
+    """Changes jobs, and tells their managers."""
 
     def __init__(self, store: Store, outbox: Outbox) -> None:
         """Keep states in `store` and tell them through `outbox`."""
@@ -94,7 +94,7 @@ class Ledger:
         log.info("job accepted, %s", row.state, extra={"action": "job_accepted", **ids(row)})
 
     def bring_data(self, row: JobRow, inputs: Values) -> JobRow | None:
-        """All inputs of a pending job have come, and fit."""
+        """Queue a pending job, all of whose inputs have come and fit."""
         data = advance(DATA, row.data, DataEvent.INPUTS_COME)
         if data is None:
             self.stale(row, JobEvent.DATA_READY)
@@ -108,7 +108,7 @@ class Ledger:
         return self._change(row, JobEvent.SLOT_GIVEN, begun, tell=tell)
 
     def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool = True) -> JobRow | None:
-        """Let a job fail that will not be started here."""
+        """Let a job fail that cannot run here; `event` says whether its inputs or its start was refused."""
         return self._change(row, event, _ended(row, NeverBegan(reason), at.date), tell=tell)
 
     def end(
@@ -158,23 +158,23 @@ class Ledger:
         return now
 
     def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
-        """Do not take a job, or give it back unbegun; `final`: asking again with the same inputs is useless."""
+        """Tell a manager that its job will not run here; `final`: nor would it if it were placed here again."""
         self._outbox.put(manager, JobDecline(job=job, reason=shortened(reason), final=final))
         log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job})
 
     def stale(self, row: JobRow, event: str) -> None:
-        """Log what does not fit a job's state."""
+        """Log an event that changes nothing, since the job's state knows none of its kind."""
         record = {"action": f"stale_{event.lower()}", **ids(row)}
         log.warning("ignored: %s of a job that is %s", event, row.state, extra=record)
 
 
 def status_of(row: JobRow) -> JobStatusUpdate:
-    """Return the whole state of a job, as its manager hears it."""
+    """Return the message that tells a manager the whole state of its job."""
     return JobStatusUpdate(job=row.job, **_state(row))
 
 
 def here_of(row: JobRow) -> JobHere:
-    """Return the whole state of a job, for reconciliation."""
+    """Return the whole state of a job as a reconciliation names it."""
     return JobHere(
         job=row.job,
         workflow=row.workflow,
@@ -187,7 +187,7 @@ def here_of(row: JobRow) -> JobHere:
 
 
 def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
-    """Return a job's row with what is kept of its outcome; the state is still to follow."""
+    """Return a job's row with all that is kept of its outcome, but for the state that follows from it."""
     row = row._replace(ended=date, killed=None)
     match outcome:
         case Completed(outputs, started):

@@ -1,4 +1,4 @@
-"""Slots: which ready job runs next, what became of those that ran, and killing (docs/protocol.md, "Attempts")."""
+"""Slots: which queued job runs next, what became of those that ran, and the killing (docs/protocol.md, "Attempts")."""
 
 import logging
 from collections import Counter
@@ -26,7 +26,7 @@ SAY_RUNNING_AFTER_S = 0.05
 
 
 class Slots(Part):
-    """Gives slots to ready jobs, and takes them back."""
+    """Gives each free slot to a queued job, and takes it back when the job has ended."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Slots(Part):
         self._ended: tuple[str, ...] = ()
 
     def settle(self, at: Moment) -> None:
-        """Give free slots to ready jobs, and have those killed that are to be."""
+        """Give free slots to queued jobs, and order the kills that are due."""
         if self._in_step:
             self._shares.end(self._ended, at.now)
         else:
@@ -59,7 +59,7 @@ class Slots(Part):
         self._say_running(at)
 
     def next_due(self) -> float:
-        """Return when a manager is to hear that a job of its own runs."""
+        """Return when the next manager is to hear that a job of its runs."""
         return min(self._unsaid.values(), default=inf)
 
     def look_again(self) -> None:
@@ -69,7 +69,7 @@ class Slots(Part):
     # Start
 
     def on_start(self, at: Moment) -> None:
-        """The process has started: what ran goes on, or has ended, and the runner finds out."""
+        """Have the runner find out what became of the jobs that ran when the last process of this agent ended."""
         running = [job.job for job in self._store.jobs.running()]
         self._deeds.recover(running)
         if self._say_running_after_s:
@@ -104,7 +104,7 @@ class Slots(Part):
         return [manager for manager in self._store.demands.competing() if serves(manager)]
 
     def _start(self, row: JobRow, at: Moment) -> bool:
-        """Start a job by the version of its type that is in force; return whether it holds a slot now."""
+        """Start a job by the version of its job type that is in force; return whether it holds a slot now."""
         inputs = from_text(row.inputs)
         try:
             job_type = job_type_of(self._in_force.types, row.job_type, inputs)
@@ -130,7 +130,7 @@ class Slots(Part):
         return True
 
     def _say_running(self, at: Moment) -> None:
-        """Tell managers of jobs that run for a while."""
+        """Tell managers of the jobs that have run for `say_running_after_s`."""
         for job in sorted((job for job, due in self._unsaid.items() if due <= at.now), key=self._unsaid.__getitem__):
             del self._unsaid[job]
             row = self._store.jobs.by_job(job)
@@ -140,7 +140,7 @@ class Slots(Part):
     # End
 
     def on_ended(self, ended: JobEnded, at: Moment) -> None:
-        """A job's process has ended, or could not be started; a repeat changes nothing."""
+        """End the job whose process has ended, or could not be started; a repeat changes nothing."""
         self._unsaid.pop(ended.job, None)
         row = self._store.jobs.by_job(ended.job)
         if row is None:
@@ -166,7 +166,7 @@ class Slots(Part):
     # Kill
 
     def kill(self, row: JobRow, reason: str, at: Moment) -> None:
-        """End a job: at once when it does not run, otherwise when its process is gone."""
+        """End a job that is not wanted: at once when it does not run, otherwise when its process is gone."""
         if row.state is not JobState.RUNNING:
             self._ledger.end(row, Killed(reason), at.date)
         elif row.killed is None:

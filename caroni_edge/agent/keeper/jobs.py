@@ -1,4 +1,4 @@
-"""The jobs that run: started once, watched, kept to their limits, and recorded when they have ended."""
+"""The keeper's work: each job is started once, watched, kept to its limits, and recorded when it has ended."""
 
 import os
 import select
@@ -50,17 +50,17 @@ class Job:
     """A job that runs.
 
     Attributes:
-        start: What is recorded of its start.
-        pidfd: Readable once its process has ended.
-        is_child: It is a child of this keeper, and not of one that has died.
-        cause: What ends it and why, once somebody does.
-        kill_due: When SIGTERM has had its time.
+        start: The record of its start.
+        pidfd: Readable once its process has ended (pidfd_open(2)).
+        is_child: Whether it is a child of this keeper; the child of one that has died has no exit status for us.
+        cause: Kind and reason of its end (see `Exit`), once it was asked to end.
+        kill_due: When SIGKILL follows the SIGTERM, on the monotonic clock.
     """
 
     __slots__ = ("cause", "is_child", "kill_due", "pidfd", "start")
 
     def __init__(self, start: Start, pidfd: int, *, is_child: bool) -> None:
-        """Begin with nothing that ends it."""
+        """Begin to watch a job that nobody has asked to end."""
         self.start = start
         self.pidfd = pidfd
         self.is_child = is_child
@@ -69,7 +69,7 @@ class Job:
 
     @property
     def due(self) -> float:
-        """When something must be done about it, on the monotonic clock."""
+        """When its deadline is over, or SIGKILL is due, on the monotonic clock."""
         if self.cause is not None:
             return self.kill_due
         return inf if self.start.deadline is None else self.start.deadline
@@ -82,7 +82,7 @@ class Job:
 
 
 class Jobs:
-    """Starts, watches and ends jobs; what happens is told as events."""
+    """Starts, watches and ends jobs, and tells what happens as events."""
 
     def __init__(
         self, state_dir: str, selector: BaseSelector, say: Callable[[Event], None], is_heard: Callable[[], bool]
@@ -90,10 +90,10 @@ class Jobs:
         """Watch processes with `selector`.
 
         Args:
-            state_dir: The agent's.
+            state_dir: The agent's state directory.
             selector: Gets the pidfd of each job, with the job as its data.
             say: Tells an event to the agents that are connected.
-            is_heard: Whether one is.
+            is_heard: Tells whether an agent is connected.
         """
         self._state_dir, self._selector, self._say, self._is_heard = state_dir, selector, say, is_heard
         self._boot = boot_id()
@@ -115,7 +115,7 @@ class Jobs:
     # Start
 
     def start(self, order: Event) -> None:
-        """Start a job, unless that was done before."""
+        """Start a job, unless it was started before: then say `refused`."""
         job, timeout_s, argv = str(order["job"]), order.get("timeout_s"), [str(word) for word in order["argv"]]
         if not argv or "/" in job or job.startswith("."):
             raise ValueError(f"{job} cannot be started: {argv}")
@@ -144,7 +144,7 @@ class Jobs:
             os.close(record)
 
     def refuse(self, job: str) -> None:
-        """Say that a job was started before, or does not run: what became of it is on disk."""
+        """Say `refused` of a job that was started before, or does not run: its record says what became of it."""
         self._say({"event": "refused", "job": job, "running": job in self.names()})
 
     def _spawn(self, start: Start, argv: list[str], order: Event, record: int) -> None:
@@ -185,7 +185,7 @@ class Jobs:
     # End
 
     def kill(self, name: str, reason: str) -> None:
-        """End a job because somebody does not want it any more."""
+        """End a job that is not wanted any more; of one that does not run, say `refused`."""
         job = self._running.get(name)
         if job is None:
             self.refuse(name)
@@ -193,7 +193,7 @@ class Jobs:
             self._end(job, KILLED, reason)
 
     def _end(self, job: Job, kind: str, reason: str) -> None:
-        """Ask all processes of a job to end; SIGKILL follows."""
+        """Send SIGTERM to the processes of a job, and SIGKILL after `GRACE_S`; of two causes the first counts."""
         if job.cause is not None or job.has_ended():
             return
         job.cause = (kind, reason)
@@ -201,7 +201,7 @@ class Jobs:
         signal_group(job.start.pid, signal.SIGTERM)
 
     def on_exit(self, job: Job) -> None:
-        """The leader of a job's processes has ended: end the others, and record it."""
+        """End all other processes of a job whose first one has ended, and record how."""
         self._selector.unregister(job.pidfd)
         status = None
         if job.is_child:
@@ -224,7 +224,7 @@ class Jobs:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
 
     def _record(self, end: Exit) -> None:
-        """Write down how a job ended, then tell it; on a full disk, later."""
+        """Record how a job ended, then tell it; where the disk has no space, try again later."""
         end = end._replace(is_synced=not self._is_heard())
         failpoint("before-end-record")
         try:
@@ -244,7 +244,7 @@ class Jobs:
     # Time
 
     def settle(self) -> None:
-        """Do what has become due."""
+        """Do what is due: enforce deadlines, send SIGKILL, look at the size of logs, record ends that could not be."""
         now = time.monotonic()
         for job in [job for job in self._running.values() if job.due <= now]:
             if job.cause is None:
@@ -263,7 +263,7 @@ class Jobs:
                 self._record(end)
 
     def _log_problem(self, start: Start, *, trim: bool = False) -> tuple[str, str] | None:
-        """Return what ends a job that has written too much; `trim` cuts that off."""
+        """Return kind and reason of the end of a job that has written too much, or None; `trim` cuts off the excess."""
         if start.log_bytes is None:
             return None
         directory, problem = directory_of(self._state_dir, start.job), None
@@ -304,7 +304,7 @@ class Jobs:
             self._watch(Job(start, pidfd, is_child=False))
 
     def _kill_marked(self, job: str) -> None:
-        """End what is left of a job whose process group may be somebody else's by now."""
+        """Kill what is left of a job by its mark: its process group may be another's by now."""
         for pid in marked(self._outputs_of(job)):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -316,7 +316,7 @@ class Jobs:
 
 
 def note(text: str) -> None:
-    """Write a line into the keeper's log; without room there, it is lost."""
+    """Write a line into the keeper's log (standard error); if that fails, the line is lost."""
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     try:
         sys.stderr.write(f"{date} keeper: {text}\n")

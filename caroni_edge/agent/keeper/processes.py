@@ -15,13 +15,13 @@ import signal
 from typing import NamedTuple
 
 MARK = "CARONI_OUTPUTS"
-"""Variable in the environment of a job's processes that is like no other job's, of no agent on this host."""
+"""Variable whose value differs for every job of every agent on this host: it marks the processes of a job."""
 
 _DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
 
 
 class Limits(NamedTuple):
-    """What the kernel is to keep a job to."""
+    """Limits that the kernel enforces; None: no limit, or the keeper's own nice value."""
 
     memory_bytes: int | None = None
     nice: int | None = None
@@ -71,7 +71,7 @@ def limit(pid: int, limits: Limits) -> None:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Send a signal to all of the process group of a job; it is nobody else's while `pid` is not waited for."""
+    """Send a signal to the process group of a job; no other gets its number before `pid` has been waited for."""
     try:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
@@ -105,12 +105,12 @@ def marked(outputs: str) -> list[int]:
 
 
 def leader(outputs: str) -> int:
-    """Return the one of these processes that leads a session; 0 when there is none."""
+    """Return the first process of the job that writes to `outputs`, the leader of its session; 0 when there is none."""
     return next((pid for pid in marked(outputs) if _session(pid) == pid), 0)
 
 
 def _set_nice(pid: int, nice: int) -> None:
-    """Make a session polite. Where the kernel shares time between sessions, only a nice value of the session counts."""
+    """Make a session polite; with autogroups (sched(7)), the kernel looks at the nice value of the session only."""
     try:
         os.setpriority(os.PRIO_PGRP, pid, nice)
         with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as file:

@@ -40,7 +40,7 @@ LOG = "log"
 
 
 class Start(NamedTuple):
-    """A job was started, or is about to be.
+    """The record of a start: it is about to be made, was made, or (`never`) must not be.
 
     Attributes:
         job: Its name.
@@ -68,7 +68,7 @@ class Start(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """How a job ended.
+    """The record of an end; a field is only added, since an older keeper may have written it.
 
     Attributes:
         job: Its name.
@@ -92,7 +92,7 @@ class Exit(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What is recorded of a job.
+    """The record of a job.
 
     Attributes:
         start: None where it was never started.
@@ -116,7 +116,7 @@ def directory_of(state_dir: str, job: str) -> str:
 
 
 def claim(state_dir: str, start: Start) -> int:
-    """Take the one right to start a job; return its record, open to be told the process.
+    """Take the right to start a job, which is given once; return its open record, for `note_process`.
 
     Raises:
         FileExistsError: It has been taken: the job was started before, or shall never be.
@@ -137,7 +137,7 @@ def claim(state_dir: str, start: Start) -> int:
 
 
 def note_process(record: int, pid: int, ticks: int) -> None:
-    """Add to a record which process it is.
+    """Add to a record which process was started.
 
     Raises:
         OSError: It cannot be written.
@@ -177,7 +177,7 @@ def forget_running(state_dir: str, job: str) -> None:
 
 
 def read(state_dir: str, job: str) -> Records:
-    """Read what is recorded of a job.
+    """Read the record of a job.
 
     A record of which a power cut has left nothing still says that the job was started.
 
@@ -201,7 +201,7 @@ def read(state_dir: str, job: str) -> Records:
 
 
 def exit_of(facts: dict[str, Any]) -> Exit:
-    """Return an end from its JSON, in which there may be more."""
+    """Return an end from its JSON; fields of a later release are ignored."""
     return Exit(**{name: facts[name] for name in Exit._fields if name in facts})
 
 
@@ -219,7 +219,7 @@ def _remember_running(record: str, running: str) -> None:
 
 
 def _append(record: int, facts: dict[str, Any], before: bytes = b"") -> None:
-    """Add a whole line, or nothing; `before` ends a line that a power cut may have cut."""
+    """Add a whole line or nothing; `before` comes first, and ends a line that a power cut may have left unfinished."""
     line = before + json.dumps(facts).encode() + b"\n"
     size_bytes = os.fstat(record).st_size
     if os.write(record, line) < len(line):
@@ -236,7 +236,7 @@ def _facts(line: bytes) -> dict[str, dict[str, Any]]:
 
 
 def _sync(path: str) -> None:
-    """Bring a file or a directory to the disk, if it is there. A job may have put a pipe in its place."""
+    """Sync a file or a directory, as far as possible: it may be missing, and a job may have put a pipe in its place."""
     try:
         record = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

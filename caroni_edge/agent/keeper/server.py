@@ -1,4 +1,4 @@
-"""The keeper's socket and loop: one thread, one selector, and no waking without a reason."""
+"""The keeper's socket and loop: one thread and one selector, which sleeps until something happens or is due."""
 
 import fcntl
 import json
@@ -41,7 +41,7 @@ def lock() -> None:
 
 
 def _outlast_another(file: int) -> None:
-    """Wait for a keeper to end that does not serve: an agent that found no socket may have met one that is ending."""
+    """Wait for a keeper that holds the lock without serving: it is about to end, and has taken its socket away."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         if probe.connect_ex(SOCKET) == 0:
             raise Served
@@ -73,7 +73,7 @@ def listen() -> socket.socket:
 
 
 class Connection:
-    """An agent that is connected."""
+    """The connection of an agent: what it has sent in part, and what it has not read yet."""
 
     __slots__ = ("received", "socket", "unsent")
 
@@ -93,7 +93,7 @@ class Server:
         Args:
             state_dir: The agent's; absolute.
             listener: As `listen` returns it.
-            program: Version of the program, for the agent.
+            program: Version of the program, which the agent compares with its own.
             idle_s: How long to stay without a job and without an agent.
         """
         self._listener, self._program, self._idle_s = listener, program, idle_s
@@ -108,7 +108,7 @@ class Server:
         self._wake = wake
 
     def serve(self) -> None:
-        """Serve until there is nothing left to do."""
+        """Serve until no job runs and nobody needs a keeper (see `caroni_edge.agent.keeper`)."""
         self._take_signals()
         self._selector.register(self._listener, EVENT_READ, self._listener)
         self._selector.register(self._woken, EVENT_READ, self._woken)
@@ -131,7 +131,7 @@ class Server:
         note("ends: no jobs are left")
 
     def _take_signals(self) -> None:
-        """End at SIGTERM as soon as no job runs; the end of a terminal is none of ours."""
+        """Let SIGTERM end the keeper once no job runs; ignore what the end of a terminal sends."""
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         for ignored in (signal.SIGHUP, signal.SIGINT):
@@ -228,7 +228,7 @@ class Server:
     # Requests
 
     def _handle(self, connection: Connection, line: bytes) -> None:
-        """Do what an agent asks; a request that cannot be read must not end the keeper."""
+        """Do what an agent asks; a request that fails is answered with `unknown`, and does not end the keeper."""
         try:
             request: dict[str, Any] = json.loads(line)
             match request["do"]:

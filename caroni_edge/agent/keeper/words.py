@@ -1,4 +1,4 @@
-"""What the keeper says to people about how a job ended."""
+"""Sentences for people about how a job ended."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ _SIZES = (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
 
 
 def exited(status: int | None) -> str:
-    """Say how a process has ended by itself."""
+    """Say how a process ended by itself: its exit status or the signal, as `os.waitstatus_to_exitcode` gives them."""
     if status is None:
         return "its exit status is not known"
     if status >= 0:
@@ -26,12 +26,12 @@ def exited(status: int | None) -> str:
 
 
 def after_timeout(timeout_s: float) -> str:
-    """Say that a job ran for too long."""
+    """Say that a job was ended for running longer than it may."""
     return f"ended after its timeout of {duration(timeout_s)}"
 
 
 def too_much_log(name: str, log_bytes: int) -> str:
-    """Say that a job wrote too much."""
+    """Say that a job was ended for writing more than it may; `name` says where."""
     return f"ended because its {name} had become larger than {size(log_bytes)}"
 
 
@@ -52,7 +52,7 @@ def not_started(program: str, error: Exception) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people write it."""
+    """Return a duration as people write it, in the largest unit that divides it: 5m, 90s, 0.5s."""
     for unit, length_s in _UNITS:
         if seconds >= length_s and seconds % length_s == 0:
             return f"{int(seconds) // length_s}{unit}"
@@ -60,7 +60,7 @@ def duration(seconds: float) -> str:
 
 
 def size(size_bytes: int) -> str:
-    """Return a size as people write it."""
+    """Return a size as people write it, in the largest unit that divides it: 64M, 1500 bytes."""
     for unit, unit_bytes in _SIZES:
         if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
             return f"{size_bytes // unit_bytes}{unit}"

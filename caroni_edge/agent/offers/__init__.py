@@ -1,1 +1,1 @@
-"""What managers want, what this agent may take, and what it offers."""
+"""Demand and offers: what managers need, what this agent may take, and what it offers to whom."""

@@ -22,7 +22,7 @@ class Heard(Part):
         self._types_changed = False
 
     def on_start(self, at: Moment) -> None:
-        """Managers that are there will say so, and what they want."""
+        """Forget all: the broker tells at the connection which managers are there, and what they demand."""
         self._store.demands.clear()
         self._store.managers.clear()
 
@@ -31,7 +31,7 @@ class Heard(Part):
         self._store.demands.clear()
 
     def on_presence(self, manager: str, payload: bytes) -> Presence | None:
-        """A manager says whether it is there; return what it says, None when that has been cleared."""
+        """Keep whether a manager is there; return its notice, or None when the broker's copy of it was cleared."""
         if not payload:
             self._store.managers.unknown(manager)
             return None
@@ -40,7 +40,7 @@ class Heard(Part):
         return presence
 
     def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
-        """A manager says its whole demand for a job type."""
+        """Keep what a manager demands of a job type, in the place of what it demanded before."""
         manager, job_type = topic.manager, topic.job_type
         if self._in_force.types.get(job_type) is None:
             return
@@ -55,7 +55,7 @@ class Heard(Part):
         self._store.demands.say(DemandRow(manager, job_type, *counts, due))
 
     def _offer_due(self, topic: Request, request: JobFulfillmentRequest, at: Moment) -> float:
-        """Return when this agent may offer: after a random share of the spread, if it is one of a waiting crowd."""
+        """Return when to offer; for new demand, which all agents hear at once, after a random part of its `spread`."""
         before = self._store.demands.get(topic.manager, topic.job_type)
         if before and (before.serial == request.serial or before.offer_due > at.now):
             return before.offer_due
@@ -67,7 +67,7 @@ class Heard(Part):
         return at.now + request.spread * self._chance.random()
 
     def reload(self) -> None:
-        """Job types may have gone: nobody tells about them any more."""
+        """Note that job types may have gone: this agent no longer subscribes to the demand for those."""
         self._types_changed = True
 
     def settle(self, at: Moment) -> None:

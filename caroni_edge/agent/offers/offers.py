@@ -1,4 +1,4 @@
-"""What to offer, to whom, and what becomes of offers (docs/protocol.md, "From a step to its result")."""
+"""Decides what to offer to whom, and follows what becomes of it (docs/protocol.md, "From a step to its result")."""
 
 import logging
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ HOLD_S = 10.0
 
 
 class Candidate(NamedTuple):
-    """A demand that an offer could be made for now, with how many places it has use for."""
+    """A demand that could be offered for now, and how many places it has use for."""
 
     demand: ToOffer
     ready: int
@@ -43,12 +43,12 @@ class Candidate(NamedTuple):
 
     @property
     def reserves(self) -> bool:
-        """Whether the places would be kept free: not for who is away, or did not answer the last time."""
+        """Whether an offer keeps its places free: not for a manager that is away, or has let its last offer run out."""
         return not self.demand.ran_out and self.demand.online != 0
 
 
 class Offers(Part):
-    """One offer at most is open for each manager and job type."""
+    """Makes offers, one open at a time at most for each manager and job type."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Offers(Part):
         self._due = -inf
 
     def on_start(self, at: Moment) -> None:
-        """Nobody knows how old the offers of before are: they are void."""
+        """Void the offers of earlier processes: the clock of before is gone, so nobody knows how old they are."""
         self._store.offers.clear()
         self._store.records.begin_anew()
 
@@ -84,7 +84,7 @@ class Offers(Part):
     # What becomes of them
 
     def on_jobs(self, row: OfferRow | None, used: tuple[int, int], came: int, *, last: bool, at: Moment) -> None:
-        """Jobs have come for an offer.
+        """Take note of jobs that have come for an offer.
 
         Args:
             row: The offer; None when it is not the last one of its kind any more.
@@ -109,30 +109,30 @@ class Offers(Part):
             self._store.offers.save(row)
 
     def on_reject(self, manager: str, offer: str, at: Moment) -> None:
-        """A manager has no step for an offer."""
+        """Free the places of an offer for which its manager has no step."""
         self._store.managers.answered(manager)
         if row := self._store.offers.by_offer(manager, offer):
             self._close(row, OfferEvent.NOTHING_CAME, at)
 
     def on_unreadable(self, manager: str, at: Moment) -> None:
-        """A manager could not handle an offer, and did not say which."""
+        """Free the places of all open offers to a manager that could not read one, since it cannot say which."""
         for row in self._store.offers.open_of(manager):
             self._close(row, OfferEvent.NOTHING_CAME, at)
 
     def _run_out(self, at: Moment) -> None:
-        """Free the places of offers whose time is over."""
+        """Free the places of offers that were not answered in time."""
         for row in self._store.offers.run_out(at.now):
             if not row.taken:
                 self._store.managers.ran_out(row.manager)
             self._close(row, OfferEvent.TIME_OVER, at)
 
     def void(self, manager: str, at: Moment) -> None:
-        """The link began anew: the manager's offers are void, and it takes none before it has heard what is here."""
+        """Void the offers to a manager whose link began anew; it gets no other before it has heard what is here."""
         self._store.offers.forget(manager)
         self._store.managers.hold(manager, at.now + HOLD_S)
 
     def go_on(self, manager: str) -> None:
-        """The manager has been told what is here."""
+        """Offer again to a manager that has been told what is here."""
         self._store.managers.hold(manager, 0.0)
 
     def _close(self, row: OfferRow, event: OfferEvent, at: Moment) -> None:
@@ -157,7 +157,7 @@ class Offers(Part):
     # What to offer
 
     def _make(self, at: Moment) -> None:
-        """Offer all free places to those who want them."""
+        """Offer all free places to managers that have use for them."""
         room = look(self._store, self._in_force.settings)
         if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():
             return
@@ -192,7 +192,7 @@ class Offers(Part):
         return [each for each in found if each.ready or each.waiting]
 
     def _probe(self, candidates: list[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
-        """Leave one place for a job type whose jobs all fail here, and that when its minute is over."""
+        """Leave a job type whose jobs all fail here one place every minute (`PROBE_EVERY_S`), until one completes."""
         failing = self._refusals.failing()
         kept = [each for each in candidates if each.demand.job_type not in failing]
         for job_type, due in failing.items():
@@ -205,7 +205,7 @@ class Offers(Part):
     def _divide(
         self, candidates: Sequence[Candidate], room: Room, standings: dict[str, float]
     ) -> tuple[dict[Kind, int], dict[Kind, int]]:
-        """Return how many places for ready and for waiting jobs each kind gets."""
+        """Divide the free places, those for ready and those for waiting jobs, by manager and job type."""
         costs = {each.kind: self._shares.cost(*each.kind) for each in candidates}
         stand = _with_held(standings, room.queued, self._shares)
         ready = distribute(
@@ -301,7 +301,7 @@ def _held(kind: Kind, *counts: dict[Kind, int]) -> int:
 
 
 def _with_held(standings: dict[str, float], held: dict[Kind, int], shares: Shares) -> dict[str, float]:
-    """Return where managers would stand if what they hold here were done."""
+    """Return the standings that managers will have when all that they hold here has run."""
     stand = dict(standings)
     for (manager, job_type), places in held.items():
         if manager in stand:

@@ -1,4 +1,4 @@
-"""Why the agent does not offer: said in its presence, for people and for `why`."""
+"""What the agent does not offer or take, and why: its presence says so, and managers show it in `why`."""
 
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -19,7 +19,7 @@ _MIB = 1 << 20
 
 
 class Refusals(Memory):
-    """Decides what is not offered and not taken, and says why."""
+    """Decides what is refused, by what is in force and what has happened here."""
 
     def __init__(self, store: Store, in_force: InForce, journal: Journal) -> None:
         """Look at what is in force, and at what is in the database."""
@@ -33,11 +33,11 @@ class Refusals(Memory):
         self._free_bytes, self._no_space = free_bytes, False
 
     def on_no_space(self) -> None:
-        """A job found no room: whatever was free before, nothing is offered until the disk is looked at again."""
+        """Refuse all, since a job has found no space on the disk, until the disk is looked at again."""
         self._no_space = True
 
     def of_all(self) -> str | None:
-        """Return why nothing is offered to anybody, or None."""
+        """Return why nothing is offered to anybody, for people; None when something may be."""
         if self._store.facts.drained():
             return DRAINED
         if self._no_space:
@@ -48,7 +48,7 @@ class Refusals(Memory):
         return None
 
     def of_placement(self, manager: str, job_type: str) -> str | None:
-        """Return why a manager's job of a type can never run here, or None."""
+        """Return why no job of this manager and type can run here, for people; None when one can."""
         if not self._in_force.settings.serves(manager):
             return f"manager {manager}: {NOT_SERVED}"
         if self._in_force.types.get(job_type) is None:
@@ -61,7 +61,7 @@ class Refusals(Memory):
         return {each.job_type: each.probe_due for each in found if self._is_in_force(each.job_type, each.version)}
 
     def said(self) -> dict[str, str]:
-        """Return all reasons, by job type or manager, `*` for all."""
+        """Return the reasons for the presence, by job type or manager; `*` stands for all."""
         settings, types = self._in_force.settings, self._in_force.types
         said = {name: NOT_SERVED for name in self._store.demands.managers(MANAGERS_SAID) if not settings.serves(name)}
         said.update((name, FAILING) for name in self.failing())

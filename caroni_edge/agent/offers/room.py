@@ -1,4 +1,4 @@
-"""How much room there is: free places, and who holds the others."""
+"""How many places for jobs are free, and who holds the others."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Room:
 
 
 def look(store: Store, settings: AgentConfig) -> Room:
-    """Return how much room there is, reservations counted as taken."""
+    """Count the places; those that open offers keep free count as taken."""
     room = Room()
     by_state = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
     for count in store.load.live():

@@ -29,10 +29,10 @@ class _Slot(NamedTuple):
 
 
 class Shares(Memory):
-    """Who has had how much, and who is next."""
+    """Keeps how much slot-time each manager has had, so that the one with the least is next."""
 
     def __init__(self, weight_of: Callable[[str], float], journal: Journal) -> None:
-        """Begin with nobody.
+        """Begin without managers.
 
         Args:
             weight_of: Returns the weight of a manager's share.
@@ -63,7 +63,7 @@ class Shares(Memory):
                 slots[name] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
 
     def enter(self, ready: Collection[str], now: float) -> None:
-        """Look who has ready jobs; who had none the last time gains no credit for it."""
+        """Take in the managers with ready jobs; one that had none until now gains no credit for that time."""
         if newcomers := sorted(set(ready) - self._ready):
             had, _ = self._charged(now)
             least = self._least(had)
@@ -73,7 +73,7 @@ class Shares(Memory):
         self._ready = frozenset(ready)
 
     def standings(self, managers: Iterable[str], now: float) -> dict[str, float]:
-        """Return where managers stand; one that has nothing here stands where it would come in."""
+        """Return the standings of managers; one without jobs here stands where it would come in."""
         here = self._busy()
         had, charged = self._charged(now)
         least = self._least(had)
@@ -85,7 +85,7 @@ class Shares(Memory):
         self._slots[job.job] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
 
     def end(self, jobs: Iterable[str], now: float) -> None:
-        """Jobs that held slots have ended: charge exactly what they have had."""
+        """Charge jobs that have ended exactly for the slot-time that they have had."""
         for name in jobs:
             slot = self._slots.pop(name, None)
             if slot is not None:
@@ -98,7 +98,7 @@ class Shares(Memory):
         self._estimates[slot.job_type] = mean_s + NEWEST_COUNTS * (had_s - mean_s)
 
     def _charged(self, now: float) -> tuple[dict[str, float], dict[str, float]]:
-        """Return what managers have had until now, and that with the estimates for what runs."""
+        """Return what managers have had until now, first without and then with the estimates for what runs."""
         had_s: defaultdict[str, float] = defaultdict(float)
         estimated_s: defaultdict[str, float] = defaultdict(float)
         for slot in self._slots.values():
@@ -115,7 +115,7 @@ class Shares(Memory):
         return self._ready | {slot.manager for slot in self._slots.values()}
 
     def _least(self, had: Mapping[str, float]) -> float:
-        """Return where a newcomer begins: beside the one of those here who had least, or with none here, the most."""
+        """Return where a newcomer begins: at the least standing of those here; with none here, at the greatest."""
         # Without estimates: one that is far too long must not put every newcomer behind for as long.
         busy = self._busy()
         if busy:

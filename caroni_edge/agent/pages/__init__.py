@@ -1,1 +1,1 @@
-"""What people see of an agent: API and read-only views."""
+"""What people see of an agent: its JSON API, and the read-only views behind it."""

@@ -40,7 +40,7 @@ class Logs(Protocol):
 
 @dataclass(frozen=True)
 class AgentApi:
-    """What the handlers work with.
+    """What the handlers of requests work with.
 
     Attributes:
         node: The node itself.
@@ -62,7 +62,7 @@ class AgentApi:
 
     @contextmanager
     def look(self) -> Iterator[AgentViews]:
-        """Look at the database, at one commit."""
+        """Open the views on one commit of the database."""
         with self.readers.open() as conn:
             yield AgentViews(conn)
 
@@ -76,7 +76,7 @@ class AgentApi:
         return found
 
     def read_log(self, job: JobView, offset: int, limit: int) -> tuple[bytes, bool]:
-        """Return a part of a job's log, and whether that is its end: a job that has not ended has none yet."""
+        """Return a part of a job's log, and whether it ends there, which it does not before the job has ended."""
         data, is_end = self.logs.log_chunk(job["id"], offset, limit)
         return data, is_end and job["status"] not in UNFINISHED
 
@@ -86,7 +86,7 @@ class AgentApi:
             return views.drain()
 
     def metrics(self) -> list[Metric]:
-        """Return what the numbers of an agent are."""
+        """Return the agent's numbers for `/metrics`."""
         with self.look() as views:
             return [
                 Metric(
@@ -98,7 +98,7 @@ class AgentApi:
 
 
 class JobsController(Controller):
-    """Jobs: what there are, how they stand, and how their owner ends one."""
+    """Jobs: their list, each with its log, and the kill by the agent's owner."""
 
     path = "/api/jobs"
     tags = ("jobs",)
@@ -191,7 +191,7 @@ def serve(
 
 
 def make_site(api: AgentApi, state_dir: Path) -> Site:
-    """Return the agent's part of what is served; made passwords and tokens are kept in `state_dir`."""
+    """Return the agent's routes and views; passwords and tokens that are made are kept in `state_dir`."""
     routes = (JobsController, list_job_types, show_drain, drain)
     return Site(api.node, api.readers, state_dir, routes, {"agent": api}, api.metrics)
 

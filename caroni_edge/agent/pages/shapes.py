@@ -1,4 +1,4 @@
-"""What the answers of the agent's API look like; times are RFC 3339, UTC."""
+"""The shapes of the answers of the agent's API; times are RFC 3339, UTC."""
 
 from typing import Any, TypedDict
 

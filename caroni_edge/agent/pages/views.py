@@ -27,7 +27,7 @@ UNFINISHED = tuple(state for state, arrows in JOB.items() if arrows)
 
 
 class AgentViews:
-    """Looks at an agent's database, on a connection whose rows go by name."""
+    """Reads an agent's database on a connection whose rows go by name."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Read on `conn`."""

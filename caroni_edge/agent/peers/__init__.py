@@ -1,1 +1,1 @@
-"""What managers hear of this agent: its presence, and all that it holds."""
+"""What managers hear of this agent: its presence and, after a lost database, all jobs that it holds."""

@@ -25,7 +25,7 @@ class _Facts:
 
 
 class PresenceSaid(Part):
-    """Job types, slots and refusals; a change is said once a minute at most, but for the owner's own commands."""
+    """Decides when presence is said: a change once a minute at most, the effect of an owner's command at once."""
 
     def __init__(self, in_force: InForce, refusals: Refusals, chance: Chance, journal: Journal) -> None:
         """Look at what is in force, and at what is refused."""
@@ -41,17 +41,17 @@ class PresenceSaid(Part):
         self._noticed: object = None
 
     def on_start(self, at: Moment) -> None:
-        """The node will say all at its first connect."""
+        """Look what there is to say: the node says it when it connects."""
         self._true = self._look()
 
     def heard_manager(self, manager: str, boot: str, at: Moment) -> None:
-        """A manager says that it is there: all is said again soon if it has started."""
+        """Say all again soon for a manager that has started: a broker may keep what is retained from it."""
         if self._boots.get(manager) != boot:
             self._boots[manager] = boot
             self._newcomer_due = min(self._newcomer_due, at.now + NEWCOMER_WITHIN_S * self._chance.random())
 
     def settle(self, at: Moment) -> None:
-        """Look whether something has changed that may be said now."""
+        """Look whether there is something new to say, and whether it may be said now."""
         self._true = self._look()
         if at.now >= self._newcomer_due:
             self._is_changed, self._newcomer_due = True, inf
@@ -59,11 +59,11 @@ class PresenceSaid(Part):
             self._is_changed, self._said, self._due = True, self._true, at.now + CHANGE_EVERY_S
 
     def hurry(self) -> None:
-        """The owner has changed something: it is said at once."""
+        """Let the next change be said at once: the owner has made it."""
         self._due = -inf
 
     def next_due(self) -> float:
-        """Return when something may be said."""
+        """Return when something is to be said."""
         return min(self._newcomer_due, self._due if self._true != self._said else inf)
 
     def take_changed(self) -> bool:
@@ -72,7 +72,7 @@ class PresenceSaid(Part):
         return changed
 
     def facts(self) -> Mapping[str, object]:
-        """Return all that is said."""
+        """Return what the presence says of job types, refusals and slots; it counts as said now."""
         self._said = said = self._true
         return {"job_types": dict(said.job_types), "refuses": dict(said.refuses), "slots": said.slots}
 

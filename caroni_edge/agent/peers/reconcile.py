@@ -25,16 +25,16 @@ JOBS_AT_ONCE = 500
 
 
 class Reconciliation(Part):
-    """Forgets what a reset made void, and answers `JobsWanted`."""
+    """Voids offers and answers when a link began anew, and answers the `JobsWanted` that follows."""
 
     def __init__(self, store: Store, outbox: Outbox, offers: Offers, journal: Journal) -> None:
-        """Answer through `outbox`."""
+        """Begin with the answers that are on their way, as `store` has them."""
         super().__init__(journal)
         self._store, self._outbox, self._offers = store, outbox, offers
         self._is_saying = False
 
     def settle(self, at: Moment) -> None:
-        """Forget what a reset has made void, and put the next pieces of the answers into the outbox."""
+        """Void what belongs to links that began anew, and put the next pieces of the answers into the outbox."""
         for manager in self._store.managers.marked():
             self._forget(manager, at)
         answers = self._store.answers.open()
@@ -47,7 +47,7 @@ class Reconciliation(Part):
         return -inf if self._is_saying else inf
 
     def on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
-        """A manager asks for the jobs that are not finished, or have finished after what it knows."""
+        """Begin an answer: the jobs of a manager that have not ended, or have changed after what it knows."""
         if self._store.managers.is_marked(manager):
             # This question came after the reset: forgetting later would void the answer to it.
             self._forget(manager, at)

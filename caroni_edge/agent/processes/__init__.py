@@ -1,1 +1,1 @@
-"""Jobs as processes: their directories, the keeper that runs them, their outputs and logs."""
+"""Jobs as processes: their directories, the link to the keeper that runs them, their outputs and logs."""

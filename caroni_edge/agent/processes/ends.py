@@ -25,11 +25,11 @@ class About(NamedTuple):
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> "About":
-        """Read what `facts` has written."""
+        """Read what `facts` wrote."""
         return cls(Declared.read(facts), facts.get("notes", ()))
 
     def facts(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return what is to be kept, as JSON."""
         return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
 
 
@@ -58,7 +58,7 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
 
 
 def unreadable(end: Exit, error: Exception) -> JobEnded:
-    """Return the end of a job of which nothing more than this can be read."""
+    """Return the end of a job whose outputs or log cannot be read: its record is all that is known."""
     return JobEnded(end.job, _without_outputs(end, f"what it gave cannot be read: {error}"), end.date)
 
 
@@ -69,5 +69,5 @@ def _without_outputs(end: Exit, reason: str, stderr: str | None = None) -> Faile
 
 
 def _started(end: Exit) -> float | None:
-    """Return when a process was started; a record that a power cut has cut does not say it."""
+    """Return when a process was started; None where a power cut has taken that from the record."""
     return end.started or None

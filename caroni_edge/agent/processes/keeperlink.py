@@ -1,4 +1,4 @@
-"""The agent's end of the socket to its keeper, which is started where there is none."""
+"""The agent's end of the socket to its keeper; it starts a keeper where there is none."""
 
 import json
 import logging
@@ -32,11 +32,11 @@ _NO_KEEPER = (FileNotFoundError, ConnectionRefusedError)
 
 
 class NoKeeper(Exception):
-    """There is no keeper, and none can be started; the message says why, for people."""
+    """No keeper can be reached or started; the message says why, for people."""
 
 
 def keeper_command() -> list[str]:
-    """Return how a keeper is started, without its arguments: from Python, or from one binary that holds all."""
+    """Return the program that is a keeper, without its arguments: Python, or the one binary that holds everything."""
     if getattr(sys, "frozen", False):
         return [sys.executable, "keeper"]
     return [sys.executable, "-P", "-m", "caroni_edge.agent.keeper"]
@@ -51,10 +51,10 @@ def keeper_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class KeeperLink:
-    """One connection at a time, kept by one thread (`run`); any thread may send.
+    """Keeps one connection to the keeper in one thread (`run`); any thread may send.
 
-    What is sent while there is no connection is lost. At each new one the keeper is asked for its list, so who gets a
-    `running` event knows that it must look at what it waits for.
+    A request that is sent while there is no connection is lost. At each new connection the keeper is asked for its
+    list; its answer, the event `running`, tells the runner to compare, and to ask again for what was lost.
 
     Attributes:
         trouble: Why there is no keeper, for people; None while all is well.
@@ -77,7 +77,7 @@ class KeeperLink:
         self._is_listed = False
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Send a request; returns at once."""
+        """Send a request without waiting; without a connection it is lost."""
         line = json.dumps(request).encode() + b"\n"
         with self._lock:
             if self._socket is None:
@@ -90,12 +90,12 @@ class KeeperLink:
                 os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
-        """Have `run` return; what was sent has reached the keeper, or is lost."""
+        """Have `run` return; what the socket has not taken yet is lost."""
         self._is_closing = True
         os.eventfd_write(self._wake, 1)
 
     def run(self) -> None:
-        """Keep a connection until `close`."""
+        """Keep a connection, again and again, until `close`."""
         pause_s = PAUSE.first_s
         with selectors.DefaultSelector() as woken:
             woken.register(self._wake, selectors.EVENT_READ)
@@ -174,7 +174,7 @@ class KeeperLink:
         log.info("keeper started", extra={"action": "keeper_started"})
 
     def _serve(self, connected: socket.socket) -> None:
-        """Read events until the connection ends."""
+        """Pass on events until the connection ends."""
         with self._lock:
             self._socket, self._unsent = connected, bytearray()
         self.send({"do": "list"})
@@ -198,7 +198,7 @@ class KeeperLink:
             log.warning("the keeper has ended", extra={"action": "keeper_lost"})
 
     def _send_rest(self, connected: socket.socket, selector: selectors.BaseSelector) -> bool:
-        """Send what did not fit before; return whether the connection still is."""
+        """Send what the socket did not take before; return False when the connection has ended."""
         with self._lock:
             is_there = self._flush(connected) if self._unsent else True
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
@@ -218,7 +218,7 @@ class KeeperLink:
         return True
 
     def _receive(self, connected: socket.socket, received: bytearray) -> bool:
-        """Take what has come; return whether more can."""
+        """Pass on the events that have come; return False when the connection has ended."""
         try:
             data = connected.recv(_READ_BYTES)
         except BlockingIOError:

@@ -20,7 +20,7 @@ _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
-    """Say what follows standard error in the log of a job that has ended.
+    """Write down what follows standard error in the log of a job that has ended.
 
     Args:
         directory: The job's.
@@ -37,7 +37,7 @@ def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
 
 
 def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[bytes, bool]:
-    """Return at most `limit` bytes of a log from `offset`, and whether nothing follows them for ever."""
+    """Return at most `limit` bytes of a log from `offset`, and whether these are its last for ever."""
     data, before = b"", 0
     for part in _parts(directory, has_ended=has_ended):
         size_bytes = len(part) if isinstance(part, bytes) else _size(part)
@@ -61,7 +61,7 @@ def stderr_tail(directory: str) -> str:
 
 
 def _parts(directory: str, *, has_ended: bool) -> Iterator[str | bytes]:
-    """Yield what the log consists of: files, and bytes of our own."""
+    """Yield the parts of a log in their order: paths of files, and bytes of our own."""
     yield f"{directory}/{STDERR}"
     if not has_ended:
         return

@@ -1,4 +1,4 @@
-"""What a job gave: read from `$CARONI_OUTPUTS` or standard output, and checked against what its type declares."""
+"""Reads what a job gave, from `$CARONI_OUTPUTS` or standard output, and checks it against what its type declares."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _PROBLEMS_TOLD = 5
 
 
 class OutputProblem(ValueError):
-    """What a job gave is not what its type declares; the message is for people."""
+    """A job's outputs are not those that its type declares; the message says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +43,23 @@ class Declared:
 
     @classmethod
     def of(cls, job_type: JobType) -> "Declared":
-        """Take what a job type says."""
+        """Take the outputs and their limit from a job type."""
         return cls(job_type.outputs, job_type.limits.output_bytes)
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> "Declared":
-        """Read what `facts` has written."""
+        """Read what `facts` wrote; a larger limit than messages can hold, from another release, is cut to theirs."""
         types = {name: parse_type(spec) for name, spec in facts.get("outputs", {}).items()}
         return cls(types, min(facts.get("output_bytes", VALUES_LIMIT_BYTES), VALUES_LIMIT_BYTES))
 
     def facts(self) -> dict[str, Any]:
-        """Return it as JSON, to be kept with the job."""
+        """Return what is to be kept with the job, as JSON."""
         return {"outputs": {name: kind.spec for name, kind in self.types.items()}, "output_bytes": self.limit_bytes}
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a job gave.
+    """The outputs of a job that has completed.
 
     Attributes:
         outputs: A value for each declared output, as canonical JSON; null for an optional one that is missing.
@@ -99,7 +99,7 @@ def read_outputs(directory: str, declared: Declared) -> Given:
 
 
 def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
-    """Take the declared outputs, with the right types and not too much."""
+    """Return the declared outputs, or raise all that is wrong with their types and their size."""
     problems = []
     for name, kind in declared.types.items():
         if name not in values and not kind.optional:
@@ -118,7 +118,7 @@ def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
 
 
 def _text(path: str, limit_bytes: int, called: str) -> str:
-    """Return what a file says, nothing where there is none; a job may have put anything in its place."""
+    """Return the text of a regular file, empty where there is none; a job may have put anything else in its place."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -157,7 +157,7 @@ def _object(text: str, called: str) -> Values:
 
 
 def _json(text: str) -> Any:
-    """Read JSON as it is defined: no key twice, no NaN."""
+    """Read JSON strictly: no key twice, no NaN or infinity."""
     try:
         return json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
     except RecursionError:
@@ -178,7 +178,7 @@ def _constant(word: str) -> None:
 
 
 def _lines(text: str, declared: Declared) -> Values:
-    """Read lines `name=value`, and `name<<END`, lines, `END`."""
+    """Read values of one line, `name=value`, and of several: `name<<END`, the lines, `END`."""
     values: Values = {}
     lines = enumerate(text.removesuffix("\n").split("\n"), 1)
     for number, line in lines:
@@ -197,13 +197,13 @@ def _lines(text: str, declared: Declared) -> Values:
 
 
 def _split(line: str) -> tuple[str, str, str]:
-    """Split a line at the first of the two signs."""
+    """Split a line at the first `=` or `<<`; without either, all three parts are empty."""
     by_equal, by_mark = line.partition("="), line.partition("<<")
     return by_mark if by_mark[1] and len(by_mark[0]) < len(by_equal[0]) else by_equal if by_equal[1] else ("", "", "")
 
 
 def _until(end: str, lines: "enumerate[str]", begun: int) -> str:
-    """Return the lines up to the one that is `end`."""
+    """Return the lines up to the line `end`, which is taken too."""
     if not end:
         raise OutputProblem(f"line {begun} of {_IN_FILE}: expected name<<END, with a word for END")
     value: list[str] = []
@@ -215,7 +215,7 @@ def _until(end: str, lines: "enumerate[str]", begun: int) -> str:
 
 
 def _value(name: str, text: str, declared: Declared) -> Any:
-    """Return a text as it is where a string is declared, or nothing, which is dropped; anything else is JSON."""
+    """Return the value of a text: itself where a string, an enum or nothing is declared, else what it is as JSON."""
     kind = declared.types.get(name)
     if kind is None or kind.required == STRING or isinstance(kind.required, Enum):
         return text

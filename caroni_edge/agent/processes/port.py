@@ -1,4 +1,4 @@
-"""What an agent asks of the one who runs its jobs, and what it hears of them."""
+"""What the agent's reactor asks of the runner of its jobs, and what the runner tells it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -64,13 +64,13 @@ class JobRunner(Protocol):
         """
 
     def start(self, order: JobOrder) -> None:
-        """Start a job, after `running` has been committed. One that was started before is not started again."""
+        """Start a job whose state `running` is committed. One that was started before is not started again."""
 
     def kill(self, job: str, reason: str) -> None:
-        """End a job and all its processes; its end is delivered with this reason, if it did not come first."""
+        """End a job and all its processes; its end is delivered with this reason, unless it has ended before."""
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
-        """Return at most `limit` bytes of a job's log from `offset`, and whether nothing follows them for ever."""
+        """Return at most `limit` bytes of a job's log from `offset`, and whether these are its last for ever."""
 
     def remove(self, job: str) -> None:
         """Delete all that is on disk of a job that has ended."""

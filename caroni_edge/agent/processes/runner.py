@@ -1,4 +1,4 @@
-"""The agent's hands: starts jobs through the keeper, and says how each of them has ended."""
+"""Runs the agent's jobs as processes: starts and kills them through the keeper, and delivers how each has ended."""
 
 import errno
 import logging
@@ -43,9 +43,9 @@ class _Open:
     """A job whose end has not been delivered.
 
     Attributes:
-        about: What was asked with its start; None: as its start record says.
-        request: What the keeper was asked; None when it has answered.
-        kill: Why it is to end, if so.
+        about: What its end is read by; None: what its start record says.
+        request: The start that the keeper was asked for; None once it has answered.
+        kill: Why it is to end; None while it is not.
     """
 
     about: About | None = None
@@ -54,7 +54,7 @@ class _Open:
 
 
 class Runner:
-    """Runs jobs as processes, through the keeper. `run` is the work of one thread; all else is for any thread.
+    """A `JobRunner` whose jobs are children of the keeper. `run` is the work of one thread; all else is for any thread.
 
     Attributes:
         trouble: Why no job can be started, for people; None while all is well.
@@ -93,7 +93,7 @@ class Runner:
         return self._link.trouble
 
     def run(self) -> None:
-        """Deliver ends, and see to it that there is a keeper, until `close`."""
+        """Deliver the ends of jobs, and start a keeper where there is none, until `close`."""
         self._recovered.wait()
         self._link.run()
 
@@ -157,7 +157,7 @@ class Runner:
         self._link.send({"do": "kill", "job": job, "reason": reason})
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
-        """Return a piece of a job's log (see `JobRunner`); of an unknown job it is empty, and complete."""
+        """Return a piece of a job's log (see `JobRunner`); that of an unknown job is empty, and complete."""
         with self._lock:
             has_ended = job not in self._open
         return logfiles.chunk(directory_of(self._state_dir, job), offset, limit, has_ended=has_ended)
@@ -211,7 +211,7 @@ class Runner:
                 log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
 
     def _answered(self, job: str) -> bool:
-        """Note that the keeper has a job; return whether it is one of ours."""
+        """Note that the keeper has taken a job over; return whether the database knows it."""
         with self._lock:
             opened = self._open.get(job)
             if opened is not None:
@@ -223,7 +223,7 @@ class Runner:
         self._link.send({"do": "kill", "job": job, "reason": _STRAY})
 
     def _compare(self, running: set[str]) -> None:
-        """A keeper says what runs: it is another one perhaps, and may have missed requests, as we may have events."""
+        """Compare what a keeper runs with what is open here: between two connections requests and events are lost."""
         if self._is_other_program and not running:
             self._link.send({"do": "stop"})
             return
@@ -244,7 +244,7 @@ class Runner:
     # The end of a job
 
     def _conclude_from_disk(self, job: str) -> None:
-        """Deliver the end of a job that does not run, as the disk has it."""
+        """Deliver the end of a job that does not run, from its record on disk."""
         with self._lock:
             if job not in self._open:
                 return
@@ -276,7 +276,7 @@ class Runner:
         return True
 
     def _conclude(self, end: Exit) -> None:
-        """Deliver the end of a job that is on disk."""
+        """Deliver the end of a job from its recorded end."""
         with self._lock:
             opened = self._open.get(end.job)
         about = opened.about if opened else None
@@ -287,7 +287,7 @@ class Runner:
         self._deliver_end(ended)
 
     def _end_now(self, job: str, outcome: ProcessOutcome) -> None:
-        """Deliver an end of which no more is on disk than that it has come."""
+        """Deliver an end of which there is no record."""
         self._deliver_end(JobEnded(job, outcome, time.time()))
 
     def _deliver_end(self, ended: JobEnded) -> None:

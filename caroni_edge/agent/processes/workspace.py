@@ -1,4 +1,4 @@
-"""The directory of a job: made before its start with its inputs, and deleted in the end."""
+"""The directories of jobs: made with the inputs before the start, and deleted with all that is in them."""
 
 import os
 import shutil
@@ -31,14 +31,14 @@ PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
 
 
 class StartedBefore(Exception):
-    """The job has a start record: its directory is not to be touched."""
+    """The job has a start record, so its directory must stay as it is."""
 
 
 class Workspaces:
     """Makes and deletes the directories of jobs."""
 
     def __init__(self, state_dir: Path, environ: Mapping[bytes, bytes]) -> None:
-        """Use `jobs/` of a state directory.
+        """Use a state directory, and empty its trash.
 
         Args:
             state_dir: The agent's; absolute.
@@ -94,7 +94,7 @@ class Workspaces:
         return [_found(program, environment.get("PATH")), *arguments], environment
 
     def _what_runs(self, job_type: JobType) -> tuple[str, ...]:
-        """Return the program and its arguments; a script is one file for all jobs of a version."""
+        """Return the program and its arguments; all jobs of one version of a job type share the file of its script."""
         if job_type.script is None:
             return job_type.command or ()
         path = f"{self._scripts}/{job_type.version}"
@@ -106,7 +106,7 @@ class Workspaces:
         return (*job_type.interpreter, path)
 
     def remove(self, job: str) -> None:
-        """Delete all that there is of a job; a crash in between leaves no half of a directory in its place.
+        """Delete a job's directory; it is moved to the trash first, so that a crash leaves no half of it in its place.
 
         Raises:
             OSError: It cannot be deleted.
@@ -119,7 +119,7 @@ class Workspaces:
 
 
 def write(path: str, data: bytes) -> None:
-    """Write a small file, whole.
+    """Write a small file as a whole, in the place of what it held.
 
     Raises:
         OSError: It cannot be written.
@@ -161,12 +161,12 @@ def _why_unset(variable: str, text: str) -> str | None:
 
 
 def _found(program: str, path: str | None) -> str:
-    """Return where a program is that was named without a directory; if it is nowhere, its start will say so."""
+    """Return the path of a program that was named without one; where there is none, its start fails and says so."""
     return program if "/" in program else shutil.which(program, path=path) or program
 
 
 def taken_bytes(directory: str) -> int:
-    """Return what a directory and all in it take on disk, as far as that is soon counted (`COUNTED_FILES`)."""
+    """Return the space on disk that a directory and all in it take; no more than `COUNTED_FILES` files are counted."""
     taken, left, to_look_at = 0, COUNTED_FILES, [directory]
     while to_look_at and left > 0:
         try:
@@ -186,7 +186,7 @@ def _delete(directory: str) -> None:
 
 
 def _permit(function: Callable[..., Any], path: str, _error: Any) -> None:
-    """Delete once more what lies in a directory that a job has made unwritable for itself."""
+    """Repeat a deletion that failed since a job has taken the right to write from a directory of its own."""
     if function is os.scandir or function is os.open:
         os.chmod(path, stat.S_IRWXU)
         shutil.rmtree(path)
