@@ -178,5 +178,5 @@ class _Plain(yaml.SafeDumper):
     """YAML without anchors, which readers of AsyncAPI need not know."""
 
     def ignore_aliases(self, _data: Any) -> bool:
-        """Write everything out."""
+        """Write what stands in several places out each time."""
         return True

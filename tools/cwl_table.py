@@ -163,7 +163,7 @@ BOUNDS = (
 
 
 def tables() -> str:
-    """Return the tables of the page."""
+    """Return the tables of docs/cwl.md: each feature of CWL, and what is done with it."""
     lines: list[str] = []
     for title, fields, keys in OBJECTS:
         lines += [f"## {title}", "", *_table(("field", "here", ""), _fields(fields, keys)), ""]
@@ -239,7 +239,7 @@ def _file(case: tuple[str, Keys, object]) -> tuple[str, ...]:
 
 
 def _verdict(problems: list[Problem]) -> tuple[str, str]:
-    """Return what is done with a feature, and the words."""
+    """Return what is done with a feature (served, warning, refused), and what is said of it."""
     words = "; ".join(_escaped(each.what) for each in problems)
     if not problems:
         return "served", ""
@@ -266,7 +266,7 @@ def _code(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return words in which Markdown finds nothing."""
+    """Return a text with the characters escaped that Markdown would take for markup."""
     for letter in "\\|<>*_[]":
         text = text.replace(letter, f"\\{letter}")
     return text

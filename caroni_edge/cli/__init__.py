@@ -49,7 +49,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import the module of a command, and return the command; None when there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
@@ -62,7 +62,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands and options that begin so."""
+        """Return the commands and options that begin with what has been typed."""
         names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
@@ -85,7 +85,7 @@ class Commands(click.Group):
 
 
 def show(error: CaroniError) -> None:
-    """Say on standard error what is wrong, and below it what to do."""
+    """Print an error on standard error: its sentence, and below it the hint."""
     for line in str(error).splitlines():
         click.echo(on_one_line(line), err=True)
     if error.advice:

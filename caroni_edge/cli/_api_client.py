@@ -65,7 +65,7 @@ class NotAnApi(CaroniError):
 
 
 class Options(NamedTuple):
-    """How to reach the node, as it was asked for."""
+    """What the command line says of the node: its address, its token, or the file that has them; None where nothing."""
 
     url: str | None
     token: str | None
@@ -74,7 +74,7 @@ class Options(NamedTuple):
 
 
 class Api:
-    """The API of one node.
+    """A client of the API of one node.
 
     Attributes:
         role: Which kind of node it is.
@@ -106,11 +106,11 @@ class Api:
         return self._json(self.fetch("GET", path, **asked))
 
     def post(self, path: str, body: object = None) -> Any:
-        """Return the JSON of the answer to a change."""
+        """POST a change, and return the JSON of the answer."""
         return self._json(self.fetch("POST", path, body=body))
 
     def fetch(self, method: str, path: str, *, body: object = None, **asked: Any) -> Any:
-        """Return an answer, as httpx has it.
+        """Send a request, and return the response of httpx, which is a success.
 
         Raises:
             Unreachable: There is none.
@@ -188,7 +188,7 @@ agent_api = _api_options("agent")
 
 
 def part(text: str) -> str:
-    """Return a name as a part of a path."""
+    """Return a name quoted, as one part of the path of a URL."""
     return quote(text, safe="")
 
 
@@ -204,10 +204,10 @@ def split_step(text: str) -> tuple[str, str | None]:
 
 
 def whole_workflow(text: str) -> str:
-    """Return the name of a workflow as a part of a path, where no step can be named.
+    """Return the name of a workflow as a part of a path, for commands that take no step.
 
     Raises:
-        UsageError: It is none.
+        UsageError: `text` names a step, or nothing.
     """
     workflow, step = split_step(text.removesuffix("/"))
     if step is not None or text != workflow:
@@ -250,7 +250,7 @@ def _configured(role: Role, options: Options) -> _Configured:
 
 
 def _token(options: Options) -> str | None:
-    """Return the token that was given, in one way or the other."""
+    """Return the token that an option, a file or the environment gives, in this order; None when none does."""
     if options.token is not None:
         return options.token
     if options.token_file is not None:

@@ -17,7 +17,7 @@ from caroni_edge.documents.documents import Problem, Problems, in_order, load
 
 @dataclass(frozen=True)
 class Checked:
-    """What is to be said of one file.
+    """One file that was checked, and what is wrong with it.
 
     Attributes:
         file: As it was named.
@@ -31,7 +31,7 @@ class Checked:
 
     @property
     def ok(self) -> bool:
-        """The file can be used."""
+        """Whether the file can be used: nothing is wrong with it but warnings."""
         return all(problem.warning for problem in self.problems)
 
 
@@ -113,7 +113,7 @@ def check_config(files: tuple[Path, ...], kind: str | None, as_json: bool) -> No
 
 
 def check(path: Path, kind: str | None = None) -> Checked:
-    """Check a file, as `kind` or as what it looks like."""
+    """Check a file as `kind`, or as the kind of file that its keys tell."""
     try:
         kind = kind or kind_of(path, load(path).value)
         return Checked(path, kind, in_order(CHECKS[kind](path)))
@@ -146,7 +146,7 @@ def load_node(path: Path) -> ManagerConfig | AgentConfig:
 
 
 def kind_of(path: Path, value: object) -> str:
-    """Tell what a file is meant to be.
+    """Return which kind of file this is meant to be, by the keys that it has.
 
     Raises:
         Problems: It could be anything.

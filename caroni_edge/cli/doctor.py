@@ -84,7 +84,7 @@ def _print(finding: Any) -> None:
 
 
 def summary(found: Sequence[Any]) -> str:
-    """Return what all comes to."""
+    """Return the last line: whether the node is healthy, and how many problems and warnings there are."""
     problems, warnings = (sum(each.level == level for each in found) for level in ("problem", "warning"))
     if not problems:
         return f"healthy, {warnings} warnings" if warnings else "healthy"

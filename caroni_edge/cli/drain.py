@@ -35,6 +35,6 @@ def finish(api: Api, answer: Any, pause: Callable[[float], Any] = time.sleep) ->
 
 
 def text(answer: Any) -> str:
-    """Return the answer as a sentence."""
+    """Return as a sentence whether the agent takes new work, and what jobs it has left."""
     left = ", ".join(f"{count} {state}" for state, count in answer["jobs"].items() if count) or "none"
     return f"the agent {'takes no new work' if answer['drained'] else 'takes work'}; jobs left: {left}"

@@ -38,7 +38,7 @@ class EmbeddedBroker:
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Prepare a broker.
+        """Prepare a broker; the context (`with`) starts it.
 
         Args:
             host: An address of the loopback interface: it lets everybody in.
@@ -58,7 +58,7 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The URL that reaches it."""
         return f"mqtt://{self.host}:{self.port}"
 
     def __enter__(self) -> Self:

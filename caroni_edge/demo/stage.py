@@ -51,7 +51,7 @@ class Player:
 
     @property
     def url(self) -> str:
-        """Its page and API."""
+        """The URL of its page and API."""
         return f"http://127.0.0.1:{self.port}"
 
 

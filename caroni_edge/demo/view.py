@@ -21,18 +21,18 @@ class View(Protocol):
     """Shows a workflow as it is now."""
 
     def show(self, workflow: dict[str, Any]) -> None:
-        """Show it."""
+        """Show the workflow, as the API has answered."""
 
 
 class Lines:
     """A plain line for each change."""
 
     def __init__(self) -> None:
-        """Nothing has been seen."""
+        """Begin with nothing said, so that each step is said once."""
         self._seen: dict[str, tuple[object, ...]] = {}
 
     def show(self, workflow: dict[str, Any]) -> None:
-        """Say what has changed."""
+        """Print a line for each step, and for the workflow, that has changed since the last time."""
         for name, step in _in_order(workflow):
             where = f"on {step['agent']}" if step["agent"] else ""
             self._say(f"step {name}", (step["status"], where, _attempt(step), _outputs(step)))
@@ -48,7 +48,7 @@ class LiveTable:
     """A table that follows the workflow."""
 
     def __init__(self, live: Live) -> None:
-        """Show it in `live`."""
+        """Draw the table into `live`."""
         self._live = live
 
     def show(self, workflow: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def check(probe: Probe, topics: Topics, job_types: Iterable[str], state: State) 
 
 
 def read(message: Arrived) -> Presence | None:
-    """Return a presence, None when it is none that we can read."""
+    """Return the presence that a message says; None when it cannot be read."""
     try:
         return decode_notice(Presence, message.topic, message.payload)
     except (Unreadable, msgspec.MsgspecError):
@@ -68,7 +68,7 @@ def of_own(own: Presence | None, name: str, state: State) -> Finding:
 
 
 def of_peers(peers: dict[str, Presence | None], topics: Topics) -> Iterator[Finding]:
-    """Judge the versions of the peers that the broker tells of."""
+    """Judge whether the peers of which a presence is retained speak our version, and count those online."""
     for peer, said in sorted(peers.items()):
         name = f"{OTHER[topics.role]}/{peer}"
         if said is None:

@@ -22,7 +22,7 @@ EXPIRES_SOON_S = 14 * 86400.0
 
 
 def check(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterator[Finding]:
-    """Look at the broker from the network up, as far as it goes."""
+    """Look at the broker from the network up, until something keeps us from looking further."""
     reached = list(_reach(config.broker))
     yield from reached
     if any(finding.level == "problem" for finding in reached):

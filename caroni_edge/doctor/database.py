@@ -30,7 +30,7 @@ EARLY = """
 
 @dataclass(frozen=True)
 class Dates:
-    """Dates in the database.
+    """Dates in the database that tell whether clocks are right.
 
     Attributes:
         latest: The latest that this node has written down by its own clock.
@@ -119,13 +119,16 @@ def _directory(path: Path) -> Iterator[Finding]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open a database to read it. One that nobody has open is taken as it is, so that nothing is left beside it."""
+    """Open a database to read it; one that nobody has open as `immutable`, so that no files are made beside it.
+
+    See https://www.sqlite.org/uri.html#uriimmutable.
+    """
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=5.0)
 
 
 def _whole(conn: sqlite3.Connection) -> Finding:
-    """Check the database, for a bounded time."""
+    """Check the database as SQLite does (https://www.sqlite.org/pragma.html#pragma_quick_check), for a bounded time."""
     give_up_at = monotonic() + CHECK_WITHIN_S
     conn.set_progress_handler(lambda: monotonic() > give_up_at, STEPS_BETWEEN_LOOKS)
     try:

@@ -27,7 +27,7 @@ class Gone(Exception):
 
 
 class Probe:
-    """A session of its own name. Use it in a `with`.
+    """A connection of the doctor's to the broker, with a session of its own name. Use it in a `with`.
 
     Attributes:
         own_topic: What comes on it is ours, and acknowledged.

@@ -75,7 +75,7 @@ def _described(site: Site) -> OpenAPIConfig:
 
 
 def _giver(thing: Any) -> Any:
-    """Return what hands `thing` out, as Litestar wants it."""
+    """Return a provider of `thing`: Litestar wants a function for each dependency."""
 
     def give() -> Any:
         return thing

@@ -62,7 +62,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whoever makes a request.
+    """Who makes a request: a person with a session, or a program with the token.
 
     Attributes:
         name: User name, or `token`.
@@ -110,7 +110,7 @@ class Throttle:
     """Counts wrong logins by address: so many within some minutes, and nothing is tried for that address any more."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        """Forget by this clock."""
+        """Count by this clock: wrong logins of long ago are forgotten."""
         self._clock = clock
         self._wrong: dict[str, deque[float]] = {}
 
@@ -120,7 +120,7 @@ class Throttle:
         return times[0] + WRONG_WITHIN_S - self._clock() if len(times) >= WRONG_MAX else 0.0
 
     def note(self, address: str) -> None:
-        """A login from an address was wrong."""
+        """Count a wrong login from an address."""
         times = self._recent(address)
         times.append(self._clock())
         self._wrong.pop(address, None)
@@ -139,12 +139,12 @@ class Sessions:
     """Who is logged in; kept in memory only, by the hash of the cookie."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        """Let sessions end by this clock."""
+        """Begin with no session; sessions end by this clock."""
         self._clock = clock
         self._open: dict[bytes, Session] = {}
 
     def begin(self, user: str, role: Role) -> tuple[str, Session]:
-        """Begin a session; return its cookie too."""
+        """Begin a session of somebody who has logged in; return its cookie, and the session."""
         cookie, now = secrets.token_urlsafe(32), self._clock()
         session = Session(user, role, secrets.token_urlsafe(32), now, now)
         self._open[_hash(cookie)] = session
@@ -164,7 +164,7 @@ class Sessions:
         return session
 
     def end(self, cookie: str) -> None:
-        """End a session."""
+        """End the session of a cookie, if there is one."""
         self._open.pop(_hash(cookie), None)
 
 
@@ -172,7 +172,7 @@ class Gate:
     """Looks at each request before its handler does."""
 
     def __init__(self, accounts: Accounts, cookie: str, clock: Clock = time.monotonic) -> None:
-        """Guard a node.
+        """Guard the pages and the API of a node.
 
         Args:
             accounts: Who is let in.
@@ -203,7 +203,7 @@ class Gate:
             raise Problem(403, f"a change made in a session needs its CSRF token in the header {CSRF_HEADER}")
 
     def log_in(self, address: str, name: str, password: str) -> tuple[str, Session]:
-        """Begin a session; return its cookie too.
+        """Check a name and a password; return the cookie of a new session, and the session.
 
         Raises:
             Problem: 401 for a wrong name or password, 429 after too many of them.

@@ -33,7 +33,7 @@ class SessionBody(TypedDict):
 
 
 class Health(TypedDict):
-    """The process works."""
+    """The answer of `/healthz`: there is one, so the process works."""
 
     healthy: bool
 
@@ -68,7 +68,7 @@ class ForgetBody(TypedDict):
 
 @get("/", include_in_schema=False, sync_to_thread=False)
 def index() -> Redirect:
-    """Show what there is to see."""
+    """Redirect to the list of what the API can do: there is no other page yet."""
     return Redirect("/schema", status_code=303)
 
 

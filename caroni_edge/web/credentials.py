@@ -33,7 +33,7 @@ def password(configured: Secret | None, state_dir: Path) -> Secret:
 
 
 def token(configured: Secret | None, state_dir: Path) -> Secret:
-    """Return the bearer token of the API, likewise.
+    """Return the bearer token of the API: the configured one, else the one that is kept, made if there is none.
 
     Raises:
         CredentialUnusable: The file is there and is of no use, or cannot be made.

@@ -15,7 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric.
+    """One metric, as Prometheus knows it: a name, what it means, and a value for each set of labels.
 
     Attributes:
         name: Without the prefix `caroni_`.
@@ -55,7 +55,7 @@ def common(conn: sqlite3.Connection, *, ready: bool, connected: bool) -> list[Me
 
 
 def render(metrics: Iterable[Metric]) -> str:
-    """Return metrics as text."""
+    """Return metrics in the text format of Prometheus, version 0.0.4."""
     lines: list[str] = []
     for metric in metrics:
         name = f"caroni_{metric.name}"

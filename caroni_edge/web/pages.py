@@ -42,11 +42,11 @@ class OperationsPage(OpenAPIRenderPlugin):
     """A list of the operations in `/schema/openapi.json`, without anything from a CDN."""
 
     def __init__(self) -> None:
-        """Serve it at `/schema`."""
+        """Serve the page at the root of the schema's path, which is `/schema`."""
         super().__init__(path="/")
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Return the page."""
+        """Return the page, made from the OpenAPI document."""
         entries = [
             f"<dt><code>{method.upper()} {html.escape(path)}</code></dt><dd>{_described(operation)}</dd>"
             for path, item in openapi_schema["paths"].items()

@@ -31,7 +31,7 @@ class ErrorBody(TypedDict):
 
 
 class Problem(Exception):
-    """An answer that is an error."""
+    """Raised by a handler: the answer is an error, and this is what it says."""
 
     def __init__(
         self, status: int, error: str, field: str | None = None, headers: Mapping[str, str] | None = None
@@ -75,14 +75,14 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
 
 
 def on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Answer that the node cannot do it now."""
+    """Answer that the node cannot do it now (503): it is busy, stopping, or its database cannot be used."""
     log.warning("%s %s: %s", request.method, request.url.path, error, extra={"action": "request_unavailable"})
     said = error if isinstance(error, CaroniError) else f"the state database cannot be read: {error}"
     return answer(503, str(said), headers={"Retry-After": "5"})
 
 
 def on_unknown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Answer that it is our fault; the log knows more."""
+    """Answer that the program has a fault (500), without its traceback: that is in the log."""
     facts = {"action": "request_failed"}
     log.error("%s %s failed", request.method, request.url.path, extra=facts, exc_info=error)
     return answer(500, INTERNAL)

@@ -40,7 +40,7 @@ class Readers:
         self._idle.put(conn)
 
     def close(self) -> None:
-        """Close what is not lent."""
+        """Close the connections that no request has now."""
         while (conn := self._idle_one()) is not None:
             conn.close()
 

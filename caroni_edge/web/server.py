@@ -59,11 +59,11 @@ class _Uvicorn(uvicorn.Server):
 
 
 class WebServer:
-    """A running server.
+    """The HTTP server of a node, running in a thread.
 
     Attributes:
         host: Where it listens.
-        port: Likewise: the real one, when any free one was asked for.
+        port: The port where it listens, also when any free one was asked for.
     """
 
     def __init__(self, app: Any, listener: socket.socket, supervisor: Supervisor) -> None:

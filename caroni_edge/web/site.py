@@ -32,7 +32,7 @@ class Supervisor(Protocol):
 
 @dataclass(frozen=True)
 class NodeView:
-    """What pages say of the node itself.
+    """What pages and API say of the node itself.
 
     Attributes:
         role: `manager` or `agent`.
@@ -52,7 +52,7 @@ class NodeView:
 
     @classmethod
     def of(cls, node: Node) -> "NodeView":
-        """Look at a node."""
+        """Return what there is to say of a node, now and later."""
         return cls(
             role="manager" if node.topics.role == "managers" else "agent",
             id=node.topics.node,
@@ -65,7 +65,7 @@ class NodeView:
 
 @dataclass(frozen=True)
 class Site:
-    """A role's part of the API.
+    """What a role gives to the server: its routes, what their handlers work with, and its metrics.
 
     Attributes:
         node: The node that is served.

@@ -40,7 +40,7 @@ class Logs(Protocol):
 
 @dataclass(frozen=True)
 class AgentApi:
-    """What the handlers of requests work with.
+    """What the handlers of an agent's routes work with.
 
     Attributes:
         node: The node itself.
@@ -86,7 +86,7 @@ class AgentApi:
             return views.drain()
 
     def metrics(self) -> list[Metric]:
-        """Return the agent's numbers for `/metrics`."""
+        """Return the metrics of an agent: how many jobs it has, and whether it is drained."""
         with self.look() as views:
             return [
                 Metric(

@@ -27,10 +27,10 @@ UNFINISHED = tuple(state for state, arrows in JOB.items() if arrows)
 
 
 class AgentViews:
-    """Reads an agent's database on a connection whose rows go by name."""
+    """Reads what is shown of an agent from its database."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
-        """Read on `conn`."""
+        """Read on `conn`, a connection whose rows go by name."""
         self._conn = conn
 
     def jobs(self, state: JobState | None, manager: str | None, limit: int, after: int | None) -> JobPage:

@@ -49,7 +49,7 @@ from caroni_edge.web.site import Commands, NodeView, Site
 
 @dataclass(frozen=True)
 class ManagerApi:
-    """What the handlers work with.
+    """What the handlers of a manager's routes work with.
 
     Attributes:
         node: The node itself.
@@ -74,7 +74,7 @@ class ManagerApi:
             yield ManagerViews(conn, self.plans)
 
     def explain(self, views: ManagerViews) -> Explainer:
-        """Return who explains what `views` shows."""
+        """Return an explainer of what `views` shows, which also knows what is in no row."""
         problem, most = self.node.why_not_ready(), self.reactor.max_live_steps
         return Explainer(views, Present(self.node.id, problem, time.monotonic(), most))
 
@@ -84,7 +84,7 @@ class ManagerApi:
             return views.workflow(workflow) or _no_workflow(workflow)
 
     def metrics(self) -> list[Metric]:
-        """Return what the numbers of a manager are."""
+        """Return the metrics of a manager: how many workflows, steps, attempts and agents there are."""
         with self.look() as views:
             return [
                 Metric("workflows", "Workflows by state.", by("status", views.count_workflows())),

@@ -22,7 +22,13 @@ class AttemptView(TypedDict):
 
 
 class PartsView(TypedDict):
-    """The parts of a step: instances of a scatter, or steps of a nested workflow."""
+    """How far the parts of a step are: instances of a scatter, or steps of a nested workflow.
+
+    Attributes:
+        count: How many there are in all.
+        made: How many have begun to exist; the others follow as agents take these.
+        completed: How many have completed.
+    """
 
     count: int
     made: int
@@ -30,13 +36,15 @@ class PartsView(TypedDict):
 
 
 class StepView(TypedDict):
-    """A step.
+    """A step of a workflow.
 
     Attributes:
-        job_type: None where the step has parts instead.
-        parts: Once it has begun.
-        agents: The only ones that may take it.
+        job_type: What an agent runs for it; None where the step has parts instead.
+        parts: How far its parts are, once it has begun; None where it has none.
+        agents: The only agents that may take it; None where any may.
+        agent: The agent that has it, or whose attempt has decided its state.
         waiting_for: The steps whose outputs it has not got yet.
+        reason: Why it has failed, is held, or was skipped.
     """
 
     status: StepState
@@ -124,7 +132,7 @@ class TemplateInput(TypedDict):
 
 
 class TemplateOutput(TypedDict):
-    """An output of a template."""
+    """An output of a template; `type` is that of CWL."""
 
     name: str
     type: Any

@@ -103,10 +103,10 @@ class Plans:
 
 
 class ManagerViews:
-    """Looks at a manager's database, on a connection whose rows go by name."""
+    """Reads what is shown of a manager from its database."""
 
     def __init__(self, conn: sqlite3.Connection, plans: Plans) -> None:
-        """Read on `conn`."""
+        """Read on `conn`, a connection whose rows go by name."""
         self.conn, self._plans = conn, plans
 
     # Workflows
@@ -144,7 +144,7 @@ class ManagerViews:
         return _summary(row) if row else None
 
     def plan(self, workflow: Row) -> Plan:
-        """Return what a workflow runs by."""
+        """Return the plan that a workflow runs by: its template as it was at the start, compiled."""
         return self._plans.get(self.conn, workflow["plan"])
 
     # Steps
@@ -197,7 +197,7 @@ class ManagerViews:
         return dict(map(tuple, self.conn.execute(STEP_STATUSES, (as_text(sorted(paths)), workflow["seq"]))))
 
     def gate(self, gate: int) -> tuple[str, int]:
-        """Return the key of a limit, and its number."""
+        """Return what a limit is of (`/`: the workflow), and how many it lets through at a time."""
         key, parallel = self.conn.execute(GATE, (gate,)).fetchone()
         return key, parallel
 

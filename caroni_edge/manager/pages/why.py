@@ -24,7 +24,7 @@ _UNFINISHED = tuple(state for state, arrows in STEP.items() if arrows)
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What is true now and in no row.
+    """What an explainer must know beside the rows.
 
     Attributes:
         manager: Our id.
@@ -40,7 +40,7 @@ class Present:
 
 
 class Explainer:
-    """Looks for the conditions."""
+    """Finds the conditions that make a workflow or a step be where it is, and says each in a sentence."""
 
     def __init__(self, views: ManagerViews, present: Present) -> None:
         """Explain what `views` shows."""
@@ -252,7 +252,7 @@ def _by(attempt: AttemptView | None) -> str:
 
 
 def _facts(attempt: AttemptView | None) -> dict[str, Any]:
-    """Return what there is to know of an attempt."""
+    """Return the fields of an attempt that have a value, for the facts of a reason; none for no attempt."""
     return {name: value for name, value in (attempt or {}).items() if value is not None and name != "lost"}
 
 
@@ -264,7 +264,7 @@ def _of_parts(step: Row, *, goes_on: bool) -> Reason:
 
 
 def _names(names: Iterable[str], last: str = "and") -> str:
-    """Return names as in a sentence, not too many of them."""
+    """Return names as a sentence lists them: `a, b and c`, or the first few `and 7 more`."""
     first = list(names)
     shown, rest = first[:NAMES_SAID], len(first) - NAMES_SAID
     if rest > 0:
