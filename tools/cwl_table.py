@@ -14,7 +14,7 @@ from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
 from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS
 from caroni_edge.manager.workflows.scatter import INSTANCES_MAX
-from caroni_edge.protocol.messages import LONGEST_NAME, VALUES_LIMIT_BYTES
+from caroni_edge.protocol.messages import NAME_MAX_CHARS, VALUES_LIMIT_BYTES
 from caroni_edge.values.types import SCALAR_NAMES
 
 Keys = tuple[str | int, ...]
@@ -156,7 +156,7 @@ BOUNDS = (
     ("steps of a template, those of a workflow counted for each step that runs it", STEPS_MAX),
     ("workflows in each other", NESTED_MAX),
     ("instances of a scattered step", INSTANCES_MAX),
-    ("characters of a step's path, with its numbers", LONGEST_NAME),
+    ("characters of a step's path, with its numbers", NAME_MAX_CHARS),
     ("characters of an expression", LIMIT_CHARACTERS),
     ("bytes of JSON of a job's inputs, and of its outputs", VALUES_LIMIT_BYTES),
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_MAX_POWER = 64
+_POWER_MAX = 64
 """More steps of the factor make no difference to any wait, and too many would be more than a float holds."""
 
 
@@ -31,7 +31,7 @@ class Backoff:
 
     def nth(self, tries: int) -> float:
         """Return the wait after so many tries before the present one; 0 gives the first wait."""
-        return min(self.first_s * self.factor ** min(tries, _MAX_POWER), self.max_s)
+        return min(self.first_s * self.factor ** min(tries, _POWER_MAX), self.max_s)
 
     def jittered(self, wait_s: float, chance: float) -> float:
         """Return a wait moved by chance, so that those who failed together do not come back together.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-MAX_SECRET_BYTES = 4096
+SECRET_MAX_BYTES = 4096
 
 
 class Secret:
@@ -35,9 +35,9 @@ def read_secret(path: Path) -> Secret:
         ValueError: It holds no secret; the message says why, with the file as its subject.
     """
     with path.open("rb") as file:
-        data = file.read(MAX_SECRET_BYTES + 1)
-    if len(data) > MAX_SECRET_BYTES:
-        raise ValueError(f"is too large for a secret: at most {MAX_SECRET_BYTES} bytes")
+        data = file.read(SECRET_MAX_BYTES + 1)
+    if len(data) > SECRET_MAX_BYTES:
+        raise ValueError(f"is too large for a secret: at most {SECRET_MAX_BYTES} bytes")
     try:
         line = data.decode().rstrip("\r\n")
     except UnicodeDecodeError:

@@ -7,8 +7,8 @@ from caroni_edge.values.json import shown
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES_PER_UNIT = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
-MAX_DURATION_S = 36500 * 86400.0
-MAX_SIZE_BYTES = 1 << 60
+DURATION_MAX_S = 36500 * 86400.0
+SIZE_MAX_BYTES = 1 << 60
 
 _NUMBER_AND_UNIT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([A-Za-z]*)")
 
@@ -23,7 +23,7 @@ def duration(text: object) -> float:
     if unit not in SECONDS_PER_UNIT:
         raise ValueError(f'"{text}" has no known unit: write one of ms, s, m, h, d, such as 10s')
     seconds = number * SECONDS_PER_UNIT[unit]
-    if seconds > MAX_DURATION_S:
+    if seconds > DURATION_MAX_S:
         raise ValueError(f'"{text}" is too long: at most 36500d')
     return seconds
 
@@ -38,8 +38,8 @@ def size(text: object) -> int:
     if unit not in BYTES_PER_UNIT:
         raise ValueError(f'"{text}" has no known unit: write one of B, K, M, G, T, such as 64K')
     size_bytes = int(number * BYTES_PER_UNIT[unit])
-    if size_bytes > MAX_SIZE_BYTES:
-        raise ValueError(f'"{text}" is too large: at most {MAX_SIZE_BYTES >> 40}T')
+    if size_bytes > SIZE_MAX_BYTES:
+        raise ValueError(f'"{text}" is too large: at most {SIZE_MAX_BYTES >> 40}T')
     return size_bytes
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-MAX_DEPTH = 64
+DEPTH_MAX = 64
 """Levels of lists and objects inside each other; nobody writes that many by hand."""
 
-MAX_EXPANDED = 4 << 20
+EXPANDED_MAX = 4 << 20
 """Values plus characters of a document once its aliases are written out; stops alias bombs."""
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -25,7 +25,7 @@ _INT = re.compile(r"[-+]?[0-9]+\Z")
 _BASED_INT = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _NOT_A_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
-_MAX_DIGITS = 400
+_DIGITS_MAX = 400
 
 
 class YamlRefused(ValueError):
@@ -141,8 +141,8 @@ class _Builder:
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         if event.tag not in {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
             raise _wrong(event, f"the tag {event.tag} is not taken; write plain values")
-        if len(self._open) >= MAX_DEPTH:
-            raise _wrong(event, f"more than {MAX_DEPTH} levels inside each other")
+        if len(self._open) >= DEPTH_MAX:
+            raise _wrong(event, f"more than {DEPTH_MAX} levels inside each other")
         self._expect_value(event)
         self._remember(event.anchor, None)
         value: list[Any] | dict[str, Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -172,7 +172,7 @@ class _Builder:
             return
         parent = self._open[-1]
         parent.size += size
-        if parent.size > MAX_EXPANDED:
+        if parent.size > EXPANDED_MAX:
             raise _wrong(event, "becomes too large once its aliases are written out")
         if isinstance(parent.value, list):
             parent.value.append(value)
@@ -241,7 +241,7 @@ def _number(text: str) -> int | float | str:
     is_int = _INT.match(text) or _BASED_INT.match(text)
     if not (is_float or is_int):
         return text
-    if len(text) > _MAX_DIGITS:
+    if len(text) > _DIGITS_MAX:
         raise ValueError("this number has too many digits; write it in quotes if it is meant as text")
     if is_int:
         return int(text, 0 if text[:2] in {"0x", "0o"} else 10)

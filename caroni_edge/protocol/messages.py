@@ -21,7 +21,7 @@ VALUES_LIMIT_BYTES = 48 * 1024
 """A job's inputs together, and its outputs together, as JSON: so that any message about them fits into a frame."""
 TRIGGER_LIMIT_BYTES = 64 * 1024
 """A trigger as JSON."""
-LONGEST_NAME = 400
+NAME_MAX_CHARS = 400
 """So many characters may a template's name have, and a step's path."""
 
 # `$` alone would let a trailing newline through, and these names become topics, paths and URLs.
@@ -44,7 +44,7 @@ def is_job(text: str) -> bool:
 
 Segment = Annotated[str, Meta(pattern=SEGMENT_PATTERN, description="A topic segment: id of a node, job type, workflow")]
 JobId = Annotated[str, Meta(pattern=JOB_PATTERN, description="Random name of one attempt of one step")]
-Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX_CHARS)]
 Nonce = Annotated[str, Meta(min_length=1, max_length=40)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Serial = Annotated[int, Meta(ge=0, le=(1 << 62))]

@@ -8,7 +8,7 @@ from caroni_edge.protocol.messages import is_segment
 
 Role = Literal["managers", "agents"]
 OTHER: dict[Role, Role] = {"managers": "agents", "agents": "managers"}
-MAX_TOPIC_BYTES = 200
+REPLY_TOPIC_MAX_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,8 @@ class Topics:
 
     def reply_problem(self, topic: str) -> str | None:
         """Return why `topic` may not be a `reply_to`, or None: a manager must not be made to write into an inbox."""
-        if not topic or len(encoded(topic)) > MAX_TOPIC_BYTES:
-            return f"reply_to must be a topic of 1 to {MAX_TOPIC_BYTES} bytes"
+        if not topic or len(encoded(topic)) > REPLY_TOPIC_MAX_BYTES:
+            return f"reply_to must be a topic of 1 to {REPLY_TOPIC_MAX_BYTES} bytes"
         if any(c in topic for c in "+#\0") or topic.startswith("$") or not topic.isprintable():
             return "reply_to must be one plain topic, without wildcards, and not begin with $"
         inside = topic == self.root or topic.startswith(f"{self.root}/")

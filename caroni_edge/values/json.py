@@ -9,13 +9,13 @@ import msgspec
 
 from caroni_edge.base.text import is_unicode
 
-MAX_VALUE_DEPTH = 64
+VALUE_DEPTH_MAX = 64
 """Levels of lists and objects inside each other that a value may have, so that no reader of JSON gives up on it."""
 
-MAX_DEPTH = 100
+DEPTH_MAX = 100
 """The same for a whole document: values, and what is around them."""
 
-_MAX_SHOWN = 60
+_SHOWN_MAX_CHARS = 60
 _NESTED = frozenset({list, dict})
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
@@ -26,8 +26,8 @@ def canonical(value: object) -> str:
     Raises:
         ValueError: NaN, infinity, half a surrogate pair, too many levels, or no JSON at all; the message says which.
     """
-    if _is_too_deep(value, MAX_DEPTH):
-        raise ValueError(f"has more than {MAX_DEPTH} levels inside each other")
+    if _is_too_deep(value, DEPTH_MAX):
+        raise ValueError(f"has more than {DEPTH_MAX} levels inside each other")
     try:
         text = _encoder.encode(value)
     except (TypeError, ValueError) as error:
@@ -74,8 +74,8 @@ def hash_of(value: object) -> str:
 
 def why_not_json(value: object) -> str | None:
     """Return why a value cannot be sent as JSON, or None."""
-    if _is_too_deep(value, MAX_VALUE_DEPTH):
-        return f"has more than {MAX_VALUE_DEPTH} levels inside each other"
+    if _is_too_deep(value, VALUE_DEPTH_MAX):
+        return f"has more than {VALUE_DEPTH_MAX} levels inside each other"
     try:
         canonical(value)
     except ValueError as error:
@@ -95,7 +95,7 @@ def shown(value: object) -> str:
         )
     except (TypeError, ValueError):
         return f"a {type(value).__name__} that JSON does not have"
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    return text if len(text) <= _SHOWN_MAX_CHARS else f"{text[:_SHOWN_MAX_CHARS]}…"
 
 
 def _is_too_deep(value: object, levels: int) -> bool:

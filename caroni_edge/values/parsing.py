@@ -12,7 +12,7 @@ from caroni_edge.documents.documents import nearest
 from caroni_edge.values.json import shown
 from caroni_edge.values.types import ANY, NULL, SCALAR_NAMES, Array, Enum, Record, Scalar, Type, union
 
-_MAX_DEPTH = 16
+_DEPTH_MAX = 16
 _NAMES = (*SCALAR_NAMES, "Any")
 _FILES = "is not served yet; pass a URL or a path that both hosts know, as a string"
 _NOT_SERVED = {
@@ -50,8 +50,8 @@ def parse_type(spec: object) -> Type:
 
 
 def _parse(spec: object, depth: int) -> Type:
-    if depth > _MAX_DEPTH:
-        raise TypeProblem(f"a type has at most {_MAX_DEPTH} levels inside each other")
+    if depth > _DEPTH_MAX:
+        raise TypeProblem(f"a type has at most {_DEPTH_MAX} levels inside each other")
     if isinstance(spec, str):
         return _parse_word(spec, depth)
     if isinstance(spec, list | tuple) and spec:
@@ -91,8 +91,8 @@ def _only(spec: Mapping[str, object], key: str) -> object:
 
 @lru_cache(maxsize=1024)
 def _parse_word(word: str, depth: int) -> Type:
-    if depth > _MAX_DEPTH:
-        raise TypeProblem(f"a type has at most {_MAX_DEPTH} levels inside each other")
+    if depth > _DEPTH_MAX:
+        raise TypeProblem(f"a type has at most {_DEPTH_MAX} levels inside each other")
     if word.endswith("?"):
         return union([NULL, _parse_word(word[:-1], depth + 1)])
     if word.endswith("[]"):

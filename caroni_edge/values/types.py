@@ -16,7 +16,7 @@ from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import nearest
 from caroni_edge.values.json import shown, why_not_json
 
-_MAX_FLOAT = 1.7976931348623157e308
+_FLOAT_MAX = 1.7976931348623157e308
 _INT_RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 _WIDER = {
     "int": frozenset({"long", "float", "double"}),
@@ -334,7 +334,7 @@ def _all_ints(name: str) -> _Check:
 def _all_floats(values: list[Any], kinds: set[type]) -> bool:
     if not kinds <= {int, float} or any(map(operator.ne, values, values)):  # NaN differs from itself
         return False
-    return not values or (min(values) >= -_MAX_FLOAT and max(values) <= _MAX_FLOAT)
+    return not values or (min(values) >= -_FLOAT_MAX and max(values) <= _FLOAT_MAX)
 
 
 _SCALARS: Mapping[str, _Check] = {

@@ -9,7 +9,7 @@ import msgspec
 
 from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import MUST_BE, Trigger
-from caroni_edge.values.json import MAX_VALUE_DEPTH, shown, why_not_json
+from caroni_edge.values.json import VALUE_DEPTH_MAX, shown, why_not_json
 
 _TYPES: Mapping[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(Trigger)}
 _MUST_BE: Mapping[str, str] = {
@@ -41,7 +41,7 @@ def _read(payload: bytes) -> object:
     except UnicodeDecodeError as error:
         raise _Wrong(f"it must be UTF-8, and its byte {error.start + 1} is not") from None
     except RecursionError:
-        raise _Wrong(f"it has more than {MAX_VALUE_DEPTH} levels inside each other") from None
+        raise _Wrong(f"it has more than {VALUE_DEPTH_MAX} levels inside each other") from None
     except json.JSONDecodeError as error:
         raise _Wrong(f"it must be JSON, and is wrong at line {error.lineno}, column {error.colno}") from None
     except _Wrong:

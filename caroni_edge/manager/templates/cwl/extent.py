@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caroni_edge.manager.templates.cwl.drafts import Draft
-from caroni_edge.protocol.messages import LONGEST_NAME
+from caroni_edge.protocol.messages import NAME_MAX_CHARS
 
 STEPS_MAX = 10_000
 """Most steps of a template. Those of a nested workflow count once for each step that runs it, as in the plan."""
@@ -42,8 +42,8 @@ def measure(draft: Draft, nested: Mapping[str, Extent]) -> Extent:
             words = f"here the template comes to {steps} steps, and {STEPS_MAX} are the most"
             step.place.at("run").error(f"{words}: those of a workflow count once for each step that runs it")
         length = len(name) + (INDEX_CHARACTERS if step.scatter else 0) + (1 + inner.longest if inner.steps else 0)
-        if length > LONGEST_NAME:
-            words = f"the paths of the steps inside may have {length} characters, and {LONGEST_NAME} are the most"
+        if length > NAME_MAX_CHARS:
+            words = f"the paths of the steps inside may have {length} characters, and {NAME_MAX_CHARS} are the most"
             step.place.at("run").error(f"{words}: shorten the names of the steps")
             length = 0
         longest = max(longest, length)
