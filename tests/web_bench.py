@@ -44,6 +44,7 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeView
 from tests.configs import manager_config
+from tests.outbox import RecordingOutbox
 from tests.unit.agent.bench import Bench
 
 Result = TypeVar("Result")
@@ -97,16 +98,6 @@ class DirectService:
         return in_thread(name, work)
 
 
-class SentMessages:
-    """An outbox that only remembers."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, LinkMessage]] = []
-
-    def put(self, peer: str, message: LinkMessage) -> None:
-        self.sent.append((peer, message))
-
-
 class ManagerBench:
     """A manager's reactor, its views, and agents that are played by the test.
 
@@ -120,7 +111,7 @@ class ManagerBench:
         self.database.conn.execute("PRAGMA synchronous = OFF")
         self.problem: str | None = None
         self.offers = 0
-        self.outbox = SentMessages()
+        self.outbox = RecordingOutbox("a1")
         self.templates = load_templates(TEMPLATES) if templates is None else templates
         topics, chance = Topics("caroni", "managers", "m1"), SeededChance(seed)
         conn, journal = self.database.conn, self.database.journal

@@ -1,6 +1,5 @@
 """An agent's reactor on a bench: real SQLite in memory, simulated time, and everything around it recorded."""
 
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,10 @@ from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
-from caroni_edge.protocol.codec import decode_message, encode, encode_message
+from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobFulfillmentRequest,
@@ -30,6 +30,7 @@ from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.values.json import canonical
 from caroni_edge.values.parsing import parse_type
 from tests.configs import agent_config
+from tests.outbox import RecordingOutbox
 
 Kind = TypeVar("Kind", bound=LinkMessage)
 
@@ -66,52 +67,6 @@ def completed(outputs: Mapping[str, object]) -> Completed:
 
 
 COMPLETED = completed({"out": "X"})
-
-
-class SeededChance:
-    """Chance and ids from a seed."""
-
-    def __init__(self, seed: int = 1) -> None:
-        self._random = random.Random(seed)
-        self._made = 0
-
-    def random(self) -> float:
-        return self._random.random()
-
-    def new_id(self) -> str:
-        self._made += 1
-        return f"id{self._made:014d}"
-
-
-class RecordingOutbox:
-    """Keeps what was put; a test takes what it expects, and then asserts that nothing else was sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, LinkMessage]] = []
-        self.count = 0
-
-    def put(self, peer: str, message: LinkMessage) -> None:
-        self.count += 1
-        body = encode_message(f"row{self.count}", message)
-        self.sent.append((peer, decode_message(body)))
-
-    def take(self, kind: type[Kind], peer: str = "m1") -> Kind:
-        """Return the next message of a kind to a peer."""
-        for index, (to, message) in enumerate(self.sent):
-            if to == peer and isinstance(message, kind):
-                del self.sent[index]
-                return message
-        raise AssertionError(f"no {kind.__name__} to {peer}; there is {self.sent}")
-
-    def take_all(self, kind: type[Kind], peer: str = "m1") -> list[Kind]:
-        """Return all messages of a kind to a peer."""
-        found = [message for to, message in self.sent if to == peer and isinstance(message, kind)]
-        self.sent = [(to, message) for to, message in self.sent if not (to == peer and isinstance(message, kind))]
-        return found
-
-    def nothing_else(self) -> None:
-        """Assert that all was taken."""
-        assert self.sent == []
 
 
 class FakeRunner:
@@ -171,7 +126,7 @@ class Bench:
         self.types = job_types(*(types or [job_type("upper"), job_type("lower")]))
         self.database = database or memory_database("agents")
         self.store = Store(self.database.conn)
-        self.outbox, self.chance, self.runner = RecordingOutbox(), SeededChance(seed), FakeRunner()
+        self.outbox, self.chance, self.runner = RecordingOutbox("m1"), SeededChance(seed), FakeRunner()
         self.now, self.date = 1000.0, DATE
         self.serials = 0
         self.jobs_made = 0

@@ -19,7 +19,7 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.node.reactor import Notices
-from caroni_edge.protocol.codec import decode_message, encode, encode_message
+from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobFulfillmentRequest,
@@ -38,6 +38,7 @@ from caroni_edge.protocol.topics import PresenceOf, Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived
 from tests.configs import manager_config
+from tests.outbox import RecordingOutbox
 
 Kind = TypeVar("Kind", bound=LinkMessage)
 Result = TypeVar("Result")
@@ -114,28 +115,6 @@ def template(made: Plan) -> Template:
     return Template(made.template, Path(f"{made.template}.cwl"), made, plan_hash(made), (), "")
 
 
-class RecordingOutbox:
-    """Keeps what was put; a test takes what it expects, and then asserts that nothing else was sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, LinkMessage]] = []
-
-    def put(self, peer: str, message: LinkMessage) -> None:
-        self.sent.append((peer, decode_message(encode_message("row", message))))
-
-    def take(self, kind: type[Kind], peer: str = "a1") -> Kind:
-        """Return the next message of a kind to a peer."""
-        for index, (to, message) in enumerate(self.sent):
-            if to == peer and isinstance(message, kind):
-                del self.sent[index]
-                return message
-        raise AssertionError(f"no {kind.__name__} to {peer}; there is {self.sent}")
-
-    def nothing_else(self) -> None:
-        """Assert that all was taken."""
-        assert self.sent == []
-
-
 class Undone(Exception):
     """The batch is rolled back, as after a storage error."""
 
@@ -151,7 +130,7 @@ class Bench:
         self.database = memory_database("managers")
         self.store = Store(self.database.conn)
         self.chance = SeededChance(seed)
-        self.outbox, self.notices = RecordingOutbox(), Notices(self.database.journal)
+        self.outbox, self.notices = RecordingOutbox("a1"), Notices(self.database.journal)
         self.silent: dict[str, float] = {}
         self.now, self.date = 1000.0, DATE
         self._serials = count(1)
