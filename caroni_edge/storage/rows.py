@@ -14,7 +14,8 @@ class Rows:
     A statement is a constant of the class, right above the one method that runs it. The method names the statement's
     parameters (`job=…` for `:job`) and the type of what comes back: a named tuple, whose fields have the names and the
     order of the columns, or the type of the only column. SQLite knows neither enums nor booleans: fields (and single
-    values) of such a type are made from what it gives.
+    values) of such a type are made from what it gives. A field that is a named tuple itself takes as many columns as
+    it has fields.
 
     All of it runs in the transaction that is open on the connection.
     """
@@ -62,9 +63,17 @@ class Rows:
         return map(_reader(kind), self._conn.execute(sql, given))
 
 
-def columns(kind: type, table: str = "") -> str:
-    """Return the columns of a named tuple, to be selected (from a table that has another name in the statement)."""
-    return ", ".join(f"{table}.{field}" if table else field for field in get_type_hints(kind))
+def columns(kind: type, table: str = "", **named: str) -> str:
+    """Return the columns of a named tuple, to be selected.
+
+    Args:
+        kind: The named tuple.
+        table: The name that the table has in the statement, where there are several.
+        named: Those columns that have other names than their fields, by field.
+    """
+    before = f"{table}." if table else ""
+    fields = get_type_hints(kind)
+    return ", ".join(f"{before}{named[field]} AS {field}" if field in named else before + field for field in fields)
 
 
 def parameters(kind: type) -> str:
@@ -72,7 +81,7 @@ def parameters(kind: type) -> str:
     return ", ".join(f":{field}" for field in get_type_hints(kind))
 
 
-_readers: dict[type, Callable[[Sequence[Any]], Any]] = {}
+_readers: dict[Any, Callable[[Sequence[Any]], Any]] = {}
 
 
 def _reader(kind: type[T]) -> Callable[[Sequence[Any]], T]:
@@ -84,7 +93,10 @@ def _reader(kind: type[T]) -> Callable[[Sequence[Any]], T]:
 
 
 def _row_reader(kind: Any) -> Callable[[Sequence[Any]], Any]:
-    converters = [(nth, made) for nth, hint in enumerate(get_type_hints(kind).values()) if (made := _converter(hint))]
+    hints = list(get_type_hints(kind).values())
+    if any(hasattr(hint, "_fields") for hint in hints):
+        return _nested_reader(kind, hints)
+    converters = [(nth, made) for nth, hint in enumerate(hints) if (made := _converter(hint))]
     if not converters:
         make: Callable[[Sequence[Any]], Any] = kind._make
         return make
@@ -98,7 +110,18 @@ def _row_reader(kind: Any) -> Callable[[Sequence[Any]], Any]:
     return read
 
 
-def _value_reader(kind: type) -> Callable[[Sequence[Any]], Any]:
+def _nested_reader(kind: Any, hints: list[Any]) -> Callable[[Sequence[Any]], Any]:
+    """Return what reads a row with rows in it: each takes as many columns as it has fields."""
+    parts = []
+    first = 0
+    for hint in hints:
+        after = first + len(getattr(hint, "_fields", ("the value",)))
+        parts.append((slice(first, after), _reader(hint)))
+        first = after
+    return lambda found: kind._make([read(found[part]) for part, read in parts])
+
+
+def _value_reader(kind: Any) -> Callable[[Sequence[Any]], Any]:
     convert = _converter(kind)
     return (lambda found: convert(found[0])) if convert else (lambda found: found[0])
 

@@ -11,7 +11,9 @@ from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
 from caroni_edge.manager.offers.policy import OfferPolicy
+from caroni_edge.manager.store.jobs import NewJob
 from caroni_edge.manager.store.offers import OfferRow
+from caroni_edge.manager.store.steps import PlacedStep
 from caroni_edge.manager.store.unplaced import UnplacedStep
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES
@@ -41,8 +43,15 @@ class Placing(Part):
     def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:
         """Keep an offer until the end of the batch."""
         self._store.agents.set_database(agent, offer.database)
-        until = at.now + offer.valid_for
-        self._store.offers.add((offer.offer, agent, offer.job_type, offer.ready, offer.waiting, offer.repeat, until))
+        self._store.offers.add(
+            offer.offer,
+            agent=agent,
+            job_type=offer.job_type,
+            ready=offer.ready,
+            waiting=offer.waiting,
+            repeat=offer.repeat,
+            valid_until=at.now + offer.valid_for,
+        )
 
     def settle(self, at: Moment) -> None:
         """Decide on all offers, but for those that wait until an agent has said which jobs it has."""
@@ -98,13 +107,24 @@ class Placing(Part):
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""
-        placements, attempts, jobs = [], [], []
+        placements: list[Placement] = []
+        placed: list[PlacedStep] = []
+        jobs: list[NewJob] = []
         for step, workflow in steps:
             status = require(STEP, step.status, StepEvent.PLACED, workflow=workflow, step=step.path)
             job, attempt, ready = self._context.chance.new_id(), step.attempt + 1, not step.deps_left
-            attempts.append((status, job, attempt, step.id))
-            word = "queued" if ready else "pending"
-            jobs.append((job, step.id, attempt, offer.agent, word, ready, bool(offer.repeat), at.date))
+            placed.append(PlacedStep(step.id, status, job, attempt))
+            new = NewJob(
+                job=job,
+                step=step.id,
+                attempt=attempt,
+                agent=offer.agent,
+                status="queued" if ready else "pending",
+                data_sent=ready,
+                repeat=offer.repeat,
+                placed=at.date,
+            )
+            jobs.append(new)
             placement = Placement(
                 job=job,
                 attempt=attempt,
@@ -118,7 +138,7 @@ class Placing(Part):
             placements.append(placement)
             ids = {"workflow": workflow, "step": step.path, "job": job, "attempt": attempt, "peer": offer.agent}
             log.info("job placed", extra={"action": "job_placed", **ids})
-        self._store.steps.place(attempts)
+        self._store.steps.place(placed)
         self._store.jobs.add(jobs)
         return placements
 

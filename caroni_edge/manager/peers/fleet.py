@@ -7,6 +7,7 @@ from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.peers.stalls import Stalls
+from caroni_edge.manager.store.agents import AgentType
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Forgotten
@@ -54,11 +55,18 @@ class Fleet(Part):
             self._heard.discard(agent)
         else:
             refuses = presence.refuses
-            facts = (True, presence.boot, presence.version, presence.host, presence.slots, as_text(refuses), at.date)
-            self._store.agents.see(agent, facts)
+            self._store.agents.see(
+                agent,
+                boot=presence.boot,
+                version=presence.version,
+                host=presence.host,
+                slots=presence.slots,
+                refuses=as_text(refuses),
+                date=at.date,
+            )
             serves = "*" not in refuses and self._context.topics.node not in refuses
             # A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
-            types = [(name, serves, as_text(notice)) for name, notice in presence.job_types.items()]
+            types = [AgentType(name, serves, as_text(notice)) for name, notice in presence.job_types.items()]
             self._store.agents.set_types(agent, types)
         now = self._store.agents.serving(agent)
         self._serves(before, now, at)

@@ -14,8 +14,8 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import STEP, StepEvent
-from caroni_edge.manager.store.jobs import JobRow
-from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.store.jobs import JobRow, NewJob
+from caroni_edge.manager.store.steps import PlacedStep, StepRow
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
@@ -111,8 +111,21 @@ class Reconciliation(Part):
             return None
         attempt = max(here.attempt, step.attempt + 1)
         repeat = self._store.agents.may_repeat(agent, here.job_type)
-        self._store.steps.place([(status, here.job, attempt, step.id)])
-        self._store.jobs.add([(here.job, step.id, attempt, agent, here.status, True, repeat, at.date)])
+        self._store.steps.place([PlacedStep(step.id, status, here.job, attempt)])
+        self._store.jobs.add(
+            [
+                NewJob(
+                    job=here.job,
+                    step=step.id,
+                    attempt=attempt,
+                    agent=agent,
+                    status=here.status,
+                    data_sent=True,
+                    repeat=repeat,
+                    placed=at.date,
+                )
+            ]
+        )
         self._context.dirty_job_types.add(step.job_type)
         ids = {"workflow": here.workflow, "step": here.step, "job": here.job, "attempt": attempt, "peer": agent}
         log.warning("took over a job that its agent holds", extra={"action": "job_adopted", **ids})

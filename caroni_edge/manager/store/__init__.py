@@ -2,15 +2,15 @@
 
 import sqlite3
 
-from caroni_edge.manager.store.agents import Agents
-from caroni_edge.manager.store.demands import Demands
-from caroni_edge.manager.store.gates import Gates
-from caroni_edge.manager.store.jobs import Jobs
-from caroni_edge.manager.store.offers import Offers
-from caroni_edge.manager.store.steps import Steps
-from caroni_edge.manager.store.triggers import SeenTriggers
-from caroni_edge.manager.store.unplaced import UnplacedSteps
-from caroni_edge.manager.store.workflows import Workflows
+from caroni_edge.manager.store.agents import AgentRows
+from caroni_edge.manager.store.demands import DemandRows
+from caroni_edge.manager.store.gates import GateRows
+from caroni_edge.manager.store.jobs import JobRows
+from caroni_edge.manager.store.offers import OfferRows
+from caroni_edge.manager.store.steps import StepRows
+from caroni_edge.manager.store.triggers import TriggerRows
+from caroni_edge.manager.store.unplaced import UnplacedRows
+from caroni_edge.manager.store.workflows import WorkflowRows
 
 
 class Store:
@@ -18,12 +18,12 @@ class Store:
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`, inside the batch's transaction."""
-        self.agents = Agents(conn)
-        self.demands = Demands(conn)
-        self.gates = Gates(conn)
-        self.jobs = Jobs(conn)
-        self.offers = Offers(conn)
-        self.steps = Steps(conn)
-        self.triggers = SeenTriggers(conn)
-        self.unplaced = UnplacedSteps(conn)
-        self.workflows = Workflows(conn)
+        self.agents = AgentRows(conn)
+        self.demands = DemandRows(conn)
+        self.gates = GateRows(conn)
+        self.jobs = JobRows(conn)
+        self.offers = OfferRows(conn)
+        self.steps = StepRows(conn)
+        self.triggers = TriggerRows(conn)
+        self.unplaced = UnplacedRows(conn)
+        self.workflows = WorkflowRows(conn)

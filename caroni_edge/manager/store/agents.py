@@ -1,44 +1,22 @@
 """Agents as this manager sees them, and the job types that they serve."""
 
-import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
-KNOW = "INSERT INTO agents (agent) VALUES (?) ON CONFLICT DO NOTHING"
-SEE = """
-    UPDATE agents SET online = ?, boot = ?, version = ?, host = ?, slots = ?, refuses = ?, seen = ?, unheard = 0
-    WHERE agent = ?"""
-GONE = "UPDATE agents SET online = 0, seen = ?, unheard = 0 WHERE agent = ?"
-SERVING = "SELECT job_type FROM agent_types WHERE agent = ? AND online"
-DELETE_TYPES = "DELETE FROM agent_types WHERE agent = ?"
-ADD_TYPE = "INSERT INTO agent_types (job_type, agent, online, notice) VALUES (?, ?, ?, ?)"
-TYPES_OFFLINE = "UPDATE agent_types SET online = 0 WHERE agent = ?"
-MAY_SERVE = """
-    SELECT unheard OR EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = ? AND t.agent = agents.agent AND t.online)
-    FROM agents WHERE agent = ?"""
-IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = ? AND online LIMIT 1"
-COUNT_SERVING = "SELECT count(*) FROM (SELECT 1 FROM agent_types WHERE job_type = ? AND online LIMIT ?)"
-MAY_REPEAT = "SELECT json_extract(notice, '$.repeat') FROM agent_types WHERE job_type = ? AND agent = ?"
-SET_DATABASE = "UPDATE agents SET database = ? WHERE agent = ? AND database = ''"
-HEAR = """
-    UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS
-        (SELECT 1 FROM peers WHERE peer = :agent AND reconcile) THEN max(known, :serial) ELSE known END
-    WHERE agent = :agent"""
-RECONCILED = "SELECT database, known, wanted FROM agents WHERE agent = ?"
-ASK = "UPDATE agents SET wanted = ?, wanted_since = ?, heard = 0, again_due = NULL WHERE agent = ?"
-ANSWERED = """
-    UPDATE agents SET known = CASE WHEN database = :database THEN max(known, heard) ELSE heard END,
-        database = :database, wanted = NULL, wanted_since = NULL WHERE agent = :agent"""
-LAST_ASKED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
-ASK_LATER = "UPDATE agents SET again_due = coalesce(again_due, ?) WHERE agent = ?"
-ASK_DUE = "SELECT agent FROM agents WHERE again_due <= ?"
-NEXT_ASK = "SELECT min(again_due) FROM agents WHERE again_due IS NOT NULL"
-MARKED = "SELECT peer FROM peers WHERE reconcile"
-UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = ? AND reconcile"
-BEGIN_ANEW = "UPDATE agents SET wanted_since = :now, again_due = :now WHERE wanted IS NOT NULL"
-DUE_BEGINS_ANEW = "UPDATE agents SET again_due = :now WHERE again_due IS NOT NULL"
-NOBODY_ONLINE = "UPDATE agents SET online = 0, unheard = 1"
-NO_TYPE_ONLINE = "UPDATE agent_types SET online = 0"
-FORGET = "DELETE FROM agents WHERE agent = ?"
+from caroni_edge.storage.rows import Rows
+
+
+class AgentType(NamedTuple):
+    """A job type of an agent.
+
+    Attributes:
+        serves: Whether the agent serves it to us now.
+        notice: What the agent says of it, as JSON.
+    """
+
+    job_type: str
+    serves: bool
+    notice: str
 
 
 class Reconciled(NamedTuple):
@@ -55,111 +33,168 @@ class Reconciled(NamedTuple):
     query: str | None
 
 
-class Agents:
+class AgentRows(Rows):
     """Statements about agents."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    KNOW = "INSERT INTO agents (agent) VALUES (:agent) ON CONFLICT DO NOTHING"
 
     def know(self, agent: str) -> None:
         """Make sure that an agent has a row."""
-        self._conn.execute(KNOW, (agent,))
+        self._run(self.KNOW, agent=agent)
 
-    def see(self, agent: str, facts: tuple[bool, str, str, str, int, str, float]) -> None:
-        """Keep an agent's presence: online, boot, version, host, slots, refuses (JSON), date."""
+    SEE = """
+        UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
+            refuses = :refuses, seen = :date, unheard = 0
+        WHERE agent = :agent"""
+
+    def see(self, agent: str, *, boot: str, version: str, host: str, slots: int, refuses: str, date: float) -> None:
+        """Keep the presence of an agent that is connected; `refuses` is JSON."""
         self.know(agent)
-        self._conn.execute(SEE, (*facts, agent))
+        self._run(self.SEE, agent=agent, boot=boot, version=version, host=host, slots=slots, refuses=refuses, date=date)
+
+    GONE = "UPDATE agents SET online = 0, seen = :date, unheard = 0 WHERE agent = :agent"
+    TYPES_OFFLINE = "UPDATE agent_types SET online = 0 WHERE agent = :agent"
 
     def gone(self, agent: str, date: float) -> None:
-        """The agent is not connected."""
-        self._conn.execute(GONE, (date, agent))
-        self._conn.execute(TYPES_OFFLINE, (agent,))
+        """Note that the agent is not connected."""
+        self._run(self.GONE, agent=agent, date=date)
+        self._run(self.TYPES_OFFLINE, agent=agent)
+
+    SERVING = "SELECT job_type FROM agent_types WHERE agent = :agent AND online"
 
     def serving(self, agent: str) -> set[str]:
         """Return the job types that an agent serves to us now."""
-        return {job_type for (job_type,) in self._conn.execute(SERVING, (agent,))}
+        return set(self._each(str, self.SERVING, agent=agent))
 
-    def set_types(self, agent: str, types: list[tuple[str, bool, str]]) -> None:
-        """Keep an agent's job types: name, whether it serves it to us now, notice (JSON)."""
-        self._conn.execute(DELETE_TYPES, (agent,))
-        self._conn.executemany(ADD_TYPE, ((name, agent, serves, notice) for name, serves, notice in types))
+    ADD_TYPE = "INSERT INTO agent_types (job_type, agent, online, notice) VALUES (:job_type, :agent, :serves, :notice)"
+
+    def set_types(self, agent: str, types: Iterable[AgentType]) -> None:
+        """Keep an agent's job types, in the place of those that were known."""
+        self._delete_types(agent)
+        self._run_each(self.ADD_TYPE, ({"agent": agent, **each._asdict()} for each in types))
+
+    DELETE_TYPES = "DELETE FROM agent_types WHERE agent = :agent"
+
+    def _delete_types(self, agent: str) -> int:
+        return self._run(self.DELETE_TYPES, agent=agent)
+
+    MAY_SERVE = """
+        SELECT unheard OR EXISTS
+            (SELECT 1 FROM agent_types t WHERE t.job_type = :job_type AND t.agent = agents.agent AND t.online)
+        FROM agents WHERE agent = :agent"""
 
     def may_serve(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent serves a job type to us, or has not shown itself since we started."""
-        row = self._conn.execute(MAY_SERVE, (job_type, agent)).fetchone()
-        return row is None or bool(row[0])
+        return self._one(bool, self.MAY_SERVE, agent=agent, job_type=job_type) is not False
+
+    IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = :job_type AND online LIMIT 1"
 
     def is_served(self, job_type: str) -> bool:
         """Tell whether any agent serves a job type to us."""
-        return self._conn.execute(IS_SERVED, (job_type,)).fetchone() is not None
+        return self._one(int, self.IS_SERVED, job_type=job_type) is not None
+
+    COUNT_SERVING = (
+        "SELECT count(*) FROM (SELECT 1 FROM agent_types WHERE job_type = :job_type AND online LIMIT :limit)"
+    )
 
     def count_serving(self, job_type: str, limit: int) -> int:
         """Count the agents that serve a job type to us, up to `limit`."""
-        count: int = self._conn.execute(COUNT_SERVING, (job_type, limit)).fetchone()[0]
-        return count
+        return self._only(int, self.COUNT_SERVING, job_type=job_type, limit=limit)
+
+    MAY_REPEAT = """
+        SELECT coalesce(json_extract(notice, '$.repeat'), 1) <> 0 FROM agent_types
+        WHERE job_type = :job_type AND agent = :agent"""
 
     def may_repeat(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent's job type may be run again by itself; not, while nobody has said so."""
-        row = self._conn.execute(MAY_REPEAT, (job_type, agent)).fetchone()
-        return row is not None and row[0] != 0
+        return self._one(bool, self.MAY_REPEAT, agent=agent, job_type=job_type) is True
+
+    NOBODY_ONLINE = "UPDATE agents SET online = 0, unheard = 1"
+    NO_TYPE_ONLINE = "UPDATE agent_types SET online = 0"
+
+    def nobody_online(self) -> None:
+        """Take all agents for not connected: a process has started, and who is there will say so."""
+        self._run(self.NOBODY_ONLINE)
+        self._run(self.NO_TYPE_ONLINE)
+
+    FORGET = "DELETE FROM agents WHERE agent = :agent"
+
+    def forget(self, agent: str) -> int:
+        """Delete an agent; return how many rows that were."""
+        return self._delete_types(agent) + self._run(self.FORGET, agent=agent)
 
     # Reconciliation
+
+    SET_DATABASE = "UPDATE agents SET database = :database WHERE agent = :agent AND database = ''"
 
     def set_database(self, agent: str, database: str) -> None:
         """Learn the name of an agent's database from its first offer."""
         self.know(agent)
-        self._conn.execute(SET_DATABASE, (database, agent))
+        self._run(self.SET_DATABASE, agent=agent, database=database)
+
+    HEAR = """
+        UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS
+            (SELECT 1 FROM peers WHERE peer = :agent AND reconcile) THEN max(known, :serial) ELSE known END
+        WHERE agent = :agent"""
 
     def hear(self, agent: str, serial: int) -> None:
         """Note the serial of a status. While a query is open, or is due, there may be gaps before it."""
-        self._conn.execute(HEAR, {"agent": agent, "serial": serial})
+        self._run(self.HEAR, agent=agent, serial=serial)
+
+    RECONCILED = "SELECT database, known, wanted AS query FROM agents WHERE agent = :agent"
 
     def reconciled(self, agent: str) -> Reconciled:
         """Return what we know of an agent's database."""
-        row = self._conn.execute(RECONCILED, (agent,)).fetchone()
-        return Reconciled(*row) if row else Reconciled("", 0, None)
+        return self._one(Reconciled, self.RECONCILED, agent=agent) or Reconciled("", 0, None)
+
+    ASK = "UPDATE agents SET wanted = :query, wanted_since = :now, heard = 0, again_due = NULL WHERE agent = :agent"
+    UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = :agent AND reconcile"
 
     def ask(self, agent: str, query: str, now: float) -> None:
         """Note that an agent is asked what it holds, by the query of this id."""
         self.know(agent)
-        self._conn.execute(ASK, (query, now, agent))
-        self._conn.execute(UNMARK, (agent,))
+        self._run(self.ASK, agent=agent, query=query, now=now)
+        self._run(self.UNMARK, agent=agent)
+
+    ANSWERED = """
+        UPDATE agents SET known = CASE WHEN database = :database THEN max(known, heard) ELSE heard END,
+            database = :database, wanted = NULL, wanted_since = NULL
+        WHERE agent = :agent"""
 
     def answered(self, agent: str, database: str) -> None:
-        """The query is answered: nothing that was heard since it was asked has a gap before it."""
-        self._conn.execute(ANSWERED, {"agent": agent, "database": database})
+        """Note that the query is answered: nothing that was heard since it was asked has a gap before it."""
+        self._run(self.ANSWERED, agent=agent, database=database)
+
+    LAST_ASKED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
 
     def last_asked(self) -> float | None:
         """Return when the latest of the open queries was asked."""
-        found: float | None = self._conn.execute(LAST_ASKED).fetchone()[0]
-        return found
+        return self._one(float, self.LAST_ASKED)
+
+    ASK_LATER = "UPDATE agents SET again_due = coalesce(again_due, :due) WHERE agent = :agent"
 
     def ask_later(self, agent: str, due: float) -> None:
         """Let an agent be asked at `due`."""
         self.know(agent)
-        self._conn.execute(ASK_LATER, (due, agent))
+        self._run(self.ASK_LATER, agent=agent, due=due)
+
+    MARKED = "SELECT peer FROM peers WHERE reconcile"
+    ASK_DUE = "SELECT agent FROM agents WHERE again_due <= :now"
 
     def to_ask(self, now: float) -> list[str]:
         """Return the agents that are to be asked: marked by the link, or due."""
-        found = [*self._conn.execute(MARKED), *self._conn.execute(ASK_DUE, (now,))]
-        return sorted({agent for (agent,) in found})
+        return sorted({*self._each(str, self.MARKED), *self._each(str, self.ASK_DUE, now=now)})
+
+    NEXT_ASK = "SELECT min(again_due) FROM agents WHERE again_due IS NOT NULL"
 
     def next_ask(self) -> float | None:
         """Return when the next agent is to be asked."""
-        found: float | None = self._conn.execute(NEXT_ASK).fetchone()[0]
-        return found
+        return self._one(float, self.NEXT_ASK)
+
+    DUE_BEGINS_ANEW = "UPDATE agents SET again_due = :now WHERE again_due IS NOT NULL"
+    BEGIN_ANEW = "UPDATE agents SET wanted_since = :now, again_due = :now WHERE wanted IS NOT NULL"
 
     def begin_anew(self, now: float) -> None:
-        """A process has started: its clock is another, and what was asked is asked again."""
-        self._conn.execute(DUE_BEGINS_ANEW, {"now": now})
-        self._conn.execute(BEGIN_ANEW, {"now": now})
-
-    def nobody_online(self) -> None:
-        """A process has started: who is there will say so."""
-        self._conn.execute(NOBODY_ONLINE)
-        self._conn.execute(NO_TYPE_ONLINE)
-
-    def forget(self, agent: str) -> int:
-        """Delete an agent; return how many rows that were."""
-        return sum(self._conn.execute(delete, (agent,)).rowcount for delete in (DELETE_TYPES, FORGET))
+        """Ask again what was asked: a process has started, and its clock is another."""
+        self._run(self.DUE_BEGINS_ANEW, now=now)
+        self._run(self.BEGIN_ANEW, now=now)

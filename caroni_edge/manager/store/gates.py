@@ -1,12 +1,8 @@
 """Gates: how much of a workflow may be begun at a time, and how much that is now."""
 
-import sqlite3
 from typing import NamedTuple
 
-KNOW = "INSERT INTO gates (workflow, key, parallel) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-GET = "SELECT id, parallel, inside FROM gates WHERE workflow = ? AND key = ?"
-OF_WORKFLOW = "SELECT key, parallel FROM gates WHERE workflow = ? ORDER BY id"
-ADD_INSIDE = "UPDATE gates SET inside = inside + ? WHERE id = ?"
+from caroni_edge.storage.rows import Rows
 
 
 class Gate(NamedTuple):
@@ -17,22 +13,33 @@ class Gate(NamedTuple):
     inside: int
 
 
-class Gates:
+class GateKey(NamedTuple):
+    """A gate of a workflow by its name in the plan, and how many steps may be inside."""
+
+    key: str
+    parallel: int
+
+
+class GateRows(Rows):
     """Statements about gates."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    KNOW = """
+        INSERT INTO gates (workflow, key, parallel) VALUES (:workflow, :key, :parallel) ON CONFLICT DO NOTHING"""
+    GET = "SELECT id, parallel, inside FROM gates WHERE workflow = :workflow AND key = :key"
 
     def know(self, workflow: int, key: str, parallel: int) -> Gate:
         """Return the gate of a workflow with this key, made when it is not there."""
-        self._conn.execute(KNOW, (workflow, key, parallel))
-        return Gate(*self._conn.execute(GET, (workflow, key)).fetchone())
+        self._run(self.KNOW, workflow=workflow, key=key, parallel=parallel)
+        return self._only(Gate, self.GET, workflow=workflow, key=key)
 
-    def of_workflow(self, workflow: int) -> list[tuple[str, int]]:
-        """Return key and number of the gates of a workflow."""
-        return self._conn.execute(OF_WORKFLOW, (workflow,)).fetchall()
+    OF_WORKFLOW = "SELECT key, parallel FROM gates WHERE workflow = :workflow ORDER BY id"
+
+    def of_workflow(self, workflow: int) -> list[GateKey]:
+        """Return the gates of a workflow."""
+        return self._all(GateKey, self.OF_WORKFLOW, workflow=workflow)
+
+    ADD_INSIDE = "UPDATE gates SET inside = inside + :more WHERE id = :gate"
 
     def add_inside(self, gate: int, more: int) -> None:
         """Count steps in (or, less than 0, out)."""
-        self._conn.execute(ADD_INSIDE, (more, gate))
+        self._run(self.ADD_INSIDE, gate=gate, more=more)

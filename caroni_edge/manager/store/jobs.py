@@ -1,37 +1,9 @@
 """Jobs: attempts of steps at agents, and the logs that have come from them."""
 
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-COLUMNS = "job, step, attempt, agent, status, open, lost, data_sent, begun, repeat, serial"
-
-ADD = """
-    INSERT INTO jobs (job, step, attempt, agent, status, data_sent, repeat, placed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job = ?"
-UPDATE = """
-    UPDATE jobs SET status = ?1, data_sent = data_sent OR ?1 <> 'pending', serial = ?2, begun = begun OR ?3,
-        started = coalesce(?4, started), version = coalesce(?5, version) WHERE job = ?6"""
-CLOSE = """
-    UPDATE jobs SET open = 0, status = ?, serial = max(serial, ?), begun = begun OR ?, reason = ?, exit_code = ?,
-        stderr = ?, version = coalesce(?, version), started = coalesce(?, started), ended = ? WHERE job = ?"""
-LOSE = "UPDATE jobs SET lost = 1, reason = ? WHERE job = ?"
-DATA_SENT = "UPDATE jobs SET data_sent = 1, status = 'queued' WHERE job = ?"
-DELETE = "DELETE FROM jobs WHERE job = ?"
-COUNT_OPEN = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE open LIMIT ?)"
-OPEN_OF_STEP = f"SELECT {COLUMNS} FROM jobs WHERE step = ? AND open ORDER BY attempt"
-OPEN_OF_WORKFLOW = """
-    SELECT j.job, j.agent FROM steps s CROSS JOIN jobs j ON j.step = s.id AND j.open WHERE s.workflow = ?
-    ORDER BY s.id, j.attempt"""
-OPEN_OF_AGENT = f"SELECT {COLUMNS} FROM jobs WHERE agent = ? AND open AND job > ? AND (job <= ? OR ? = '') ORDER BY job"
-# From agent to agent by the index, not from job to job.
-AGENTS_WITH_OPEN = """
-    WITH RECURSIVE busy (agent) AS (
-        SELECT '' UNION ALL
-        SELECT (SELECT min(agent) FROM jobs WHERE open AND agent > busy.agent) FROM busy WHERE agent NOT NULL
-    ) SELECT agent FROM busy WHERE agent > ''"""
-ADD_LOG = 'INSERT INTO logs (job, offset, data, "end") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
-LOG_END = 'SELECT offset + length(data), "end" FROM logs WHERE job = ? ORDER BY offset DESC LIMIT 1'
+from caroni_edge.storage.rows import Rows, columns, parameters
 
 
 class JobRow(NamedTuple):
@@ -51,12 +23,25 @@ class JobRow(NamedTuple):
     attempt: int
     agent: str
     status: str
-    open: int
-    lost: int
-    data_sent: int
-    begun: int
-    repeat: int
+    open: bool
+    lost: bool
+    data_sent: bool
+    begun: bool
+    repeat: bool
     serial: int
+
+
+class NewJob(NamedTuple):
+    """An attempt that begins; `placed` is its date."""
+
+    job: str
+    step: int
+    attempt: int
+    agent: str
+    status: str
+    data_sent: bool
+    repeat: bool
+    placed: float
 
 
 class JobEnd(NamedTuple):
@@ -73,72 +58,128 @@ class JobEnd(NamedTuple):
     ended: float | None = None
 
 
-class Jobs:
+class JobAt(NamedTuple):
+    """An attempt, and the agent that has it."""
+
+    job: str
+    agent: str
+
+
+class LogEnd(NamedTuple):
+    """How much of a log has come, and whether that is all."""
+
+    size_bytes: int
+    is_all: bool
+
+
+class JobRows(Rows):
     """Statements about jobs and their logs."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    ADD = f"INSERT INTO jobs ({columns(NewJob)}) VALUES ({parameters(NewJob)})"
 
-    def add(self, rows: Iterable[tuple[str, int, int, str, str, bool, bool, float]]) -> None:
-        """Add attempts: job, step, attempt, agent, status, data_sent, repeat, date."""
-        self._conn.executemany(ADD, rows)
+    def add(self, rows: Iterable[NewJob]) -> None:
+        """Add attempts."""
+        self._run_each(self.ADD, (row._asdict() for row in rows))
+
+    BY_ID = f"SELECT {columns(JobRow)} FROM jobs WHERE job = :job"
 
     def by_id(self, job: str) -> JobRow | None:
         """Return an attempt."""
-        found = self._conn.execute(BY_ID, (job,)).fetchone()
-        return JobRow(*found) if found else None
+        return self._one(JobRow, self.BY_ID, job=job)
+
+    UPDATE = """
+        UPDATE jobs SET status = :status, data_sent = data_sent OR :status <> 'pending', serial = :serial,
+            begun = begun OR :begun, started = coalesce(:started, started), version = coalesce(:version, version)
+        WHERE job = :job"""
 
     def update(
         self, job: str, status: str, serial: int, *, begun: bool, started: float | None, version: str | None
     ) -> None:
         """Note a state that is not the end."""
-        self._conn.execute(UPDATE, (status, serial, begun, started, version, job))
+        self._run(self.UPDATE, job=job, status=status, serial=serial, begun=begun, started=started, version=version)
+
+    CLOSE = """
+        UPDATE jobs SET open = 0, status = :status, serial = max(serial, :serial), begun = begun OR :begun,
+            reason = :reason, exit_code = :exit_code, stderr = :stderr, version = coalesce(:version, version),
+            started = coalesce(:started, started), ended = :ended
+        WHERE job = :job"""
 
     def close(self, job: str, end: JobEnd) -> None:
         """Note the end of an attempt: nothing more is taken from it."""
-        e = end
-        facts = (e.status, e.serial, e.begun, e.reason, e.exit_code, e.stderr, e.version, e.started, e.ended)
-        self._conn.execute(CLOSE, (*facts, job))
+        self._run(self.CLOSE, job=job, **end._asdict())
+
+    LOSE = "UPDATE jobs SET lost = 1, reason = :reason WHERE job = :job"
 
     def lose(self, job: str, reason: str) -> None:
-        """The agent is silent: the attempt may still give the result, but another one is made."""
-        self._conn.execute(LOSE, (reason, job))
+        """Note that the agent is silent: the attempt may still give the result, but another one is made."""
+        self._run(self.LOSE, job=job, reason=reason)
+
+    DATA_SENT = "UPDATE jobs SET data_sent = 1, status = 'queued' WHERE job = :job"
 
     def data_sent(self, job: str) -> None:
-        """All inputs of the attempt are on their way."""
-        self._conn.execute(DATA_SENT, (job,))
+        """Note that all inputs of the attempt are on their way."""
+        self._run(self.DATA_SENT, job=job)
+
+    DELETE = "DELETE FROM jobs WHERE job = :job"
 
     def delete(self, job: str) -> None:
-        """The attempt never was."""
-        self._conn.execute(DELETE, (job,))
+        """Delete an attempt that never was."""
+        self._run(self.DELETE, job=job)
+
+    # Attempts that may still give a result
+
+    COUNT_OPEN = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE open LIMIT :limit)"
 
     def count_open(self, limit: int) -> int:
         """Count the attempts that may still give a result, up to `limit`."""
-        count: int = self._conn.execute(COUNT_OPEN, (limit,)).fetchone()[0]
-        return count
+        return self._only(int, self.COUNT_OPEN, limit=limit)
+
+    OPEN_OF_STEP = f"SELECT {columns(JobRow)} FROM jobs WHERE step = :step AND open ORDER BY attempt"
 
     def open_of_step(self, step: int) -> list[JobRow]:
         """Return the attempts of a step that may still give a result."""
-        return [JobRow(*found) for found in self._conn.execute(OPEN_OF_STEP, (step,))]
+        return self._all(JobRow, self.OPEN_OF_STEP, step=step)
 
-    def open_of_workflow(self, workflow: int) -> list[tuple[str, str]]:
-        """Return job and agent of the attempts of a workflow that may still give a result."""
-        return self._conn.execute(OPEN_OF_WORKFLOW, (workflow,)).fetchall()
+    OPEN_OF_WORKFLOW = """
+        SELECT j.job, j.agent FROM steps s CROSS JOIN jobs j ON j.step = s.id AND j.open
+        WHERE s.workflow = :workflow ORDER BY s.id, j.attempt"""
+
+    def open_of_workflow(self, workflow: int) -> list[JobAt]:
+        """Return the attempts of a workflow that may still give a result."""
+        return self._all(JobAt, self.OPEN_OF_WORKFLOW, workflow=workflow)
+
+    OPEN_OF_AGENT = f"""
+        SELECT {columns(JobRow)} FROM jobs
+        WHERE agent = :agent AND open AND job > :after AND (job <= :upto OR :upto = '') ORDER BY job"""
 
     def open_of_agent(self, agent: str, after: str = "", upto: str = "") -> list[JobRow]:
         """Return what may still give a result at an agent, of the ids in (after, upto]."""
-        return [JobRow(*found) for found in self._conn.execute(OPEN_OF_AGENT, (agent, after, upto, upto))]
+        return self._all(JobRow, self.OPEN_OF_AGENT, agent=agent, after=after, upto=upto)
+
+    # From agent to agent by the index, not from job to job.
+    AGENTS_WITH_OPEN = """
+        WITH RECURSIVE busy (agent) AS (
+            SELECT '' UNION ALL
+            SELECT (SELECT min(agent) FROM jobs WHERE open AND agent > busy.agent) FROM busy WHERE agent NOT NULL
+        ) SELECT agent FROM busy WHERE agent > ''"""
 
     def agents_with_open(self) -> list[str]:
         """Return the agents that have open jobs."""
-        return [agent for (agent,) in self._conn.execute(AGENTS_WITH_OPEN)]
+        return self._all(str, self.AGENTS_WITH_OPEN)
+
+    # Logs
+
+    ADD_LOG = """
+        INSERT INTO logs (job, offset, data, "end") VALUES (:job, :offset, :data, :end) ON CONFLICT DO NOTHING"""
 
     def add_log(self, job: str, offset: int, data: bytes, *, end: bool) -> None:
         """Keep a piece of a log."""
-        self._conn.execute(ADD_LOG, (job, offset, data, end))
+        self._run(self.ADD_LOG, job=job, offset=offset, data=data, end=end)
 
-    def log_end(self, job: str) -> tuple[int, bool]:
-        """Return how many bytes of a log have come, and whether that is all."""
-        row = self._conn.execute(LOG_END, (job,)).fetchone()
-        return (row[0], bool(row[1])) if row else (0, False)
+    LOG_END = """
+        SELECT offset + length(data) AS size_bytes, "end" AS is_all FROM logs WHERE job = :job
+        ORDER BY offset DESC LIMIT 1"""
+
+    def log_end(self, job: str) -> LogEnd:
+        """Return how much of a log has come."""
+        return self._one(LogEnd, self.LOG_END, job=job) or LogEnd(0, is_all=False)

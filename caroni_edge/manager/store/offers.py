@@ -1,17 +1,8 @@
 """Offers that wait for the end of a batch, or of a reconciliation."""
 
-import sqlite3
 from typing import NamedTuple
 
-ADD = """
-    INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO NOTHING"""
-RECEIVED = """
-    SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, a.wanted IS NOT NULL
-    FROM offers o LEFT JOIN agents a ON a.agent = o.agent ORDER BY number"""
-DELETE = "DELETE FROM offers WHERE offer = ?"
-DELETE_ALL = "DELETE FROM offers"
-DELETE_OF = "DELETE FROM offers WHERE agent = ?"
+from caroni_edge.storage.rows import Rows
 
 
 class OfferRow(NamedTuple):
@@ -22,34 +13,55 @@ class OfferRow(NamedTuple):
     job_type: str
     ready: int
     waiting: int
-    repeat: int
+    repeat: bool
     valid_until: float
-    agent_reconciles: int
+    agent_reconciles: bool
 
 
-class Offers:
+class OfferRows(Rows):
     """Statements about offers. The table is empty but for a few rows: it needs no index."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    ADD = """
+        INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until)
+        VALUES (:offer, :agent, :job_type, :ready, :waiting, :repeat, :valid_until) ON CONFLICT DO NOTHING"""
 
-    def add(self, facts: tuple[str, str, str, int, int, bool, float]) -> None:
-        """Keep an offer: offer, agent, job type, ready, waiting, repeat, valid until."""
-        self._conn.execute(ADD, facts)
+    def add(
+        self, offer: str, *, agent: str, job_type: str, ready: int, waiting: int, repeat: bool, valid_until: float
+    ) -> None:
+        """Keep an offer."""
+        self._run(
+            self.ADD,
+            offer=offer,
+            agent=agent,
+            job_type=job_type,
+            ready=ready,
+            waiting=waiting,
+            repeat=repeat,
+            valid_until=valid_until,
+        )
+
+    RECEIVED = """
+        SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, a.wanted IS NOT NULL AS agent_reconciles
+        FROM offers o LEFT JOIN agents a ON a.agent = o.agent ORDER BY number"""
 
     def received(self) -> list[OfferRow]:
         """Return the offers that are not decided, first come first."""
-        return [OfferRow(*found) for found in self._conn.execute(RECEIVED)]
+        return self._all(OfferRow, self.RECEIVED)
+
+    DELETE = "DELETE FROM offers WHERE offer = :offer"
 
     def delete(self, offer: str) -> None:
-        """An offer is decided."""
-        self._conn.execute(DELETE, (offer,))
+        """Delete an offer, which is decided."""
+        self._run(self.DELETE, offer=offer)
+
+    DELETE_ALL = "DELETE FROM offers"
 
     def delete_all(self) -> None:
-        """A process has started: nobody knows how old the offers are."""
-        self._conn.execute(DELETE_ALL)
+        """Delete all offers: a process has started, and nobody knows how old they are."""
+        self._run(self.DELETE_ALL)
+
+    DELETE_OF = "DELETE FROM offers WHERE agent = :agent"
 
     def delete_of(self, agent: str) -> int:
-        """An agent has lost or restored its database: its offers are void."""
-        return self._conn.execute(DELETE_OF, (agent,)).rowcount
+        """Delete an agent's offers, which are void, and return how many there were."""
+        return self._run(self.DELETE_OF, agent=agent)

@@ -4,66 +4,31 @@ A step is unplaced while it is `fulfilling`. It is in the demand as soon as noth
 after an attempt that has failed (`retry_due`) nor that somebody must say so first (`held`).
 """
 
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from caroni_edge.manager.store.steps import S_COLUMNS, StepRow, row_of
+from caroni_edge.manager.store.steps import STEP, StepRow
+from caroni_edge.storage.rows import Rows
 
-_DEMANDED = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL AND s.job_type = ?"
+_NOT_HELD_BACK = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL"
+_DEMANDED = f"{_NOT_HELD_BACK} AND s.job_type = :job_type"
 _FREE = f"{_DEMANDED} AND s.agents IS NULL"
 _BOUND = f"{_DEMANDED} AND s.agents IS NOT NULL"
-_STEPS = f"SELECT {S_COLUMNS}, w.id FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow WHERE {_FREE}"
-_FAILED_HERE = "EXISTS (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = ? AND j.status = 'failed')"
+_FREE_STEPS = f"""
+    SELECT {STEP}, w.id AS workflow FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
+    WHERE {_FREE} AND (s.missing > 0) = :waiting"""
+_FAILED_HERE = "EXISTS (SELECT 1 FROM jobs j WHERE j.step = s.id AND j.agent = :agent AND j.status = 'failed')"
 _FAILURES = "(SELECT count(*) FROM jobs j WHERE j.step = s.id AND j.agent = {agent} AND j.status = 'failed')"
-_FAILED_LESS_THERE = f"{_FAILURES.format(agent='t.agent')} < {_FAILURES.format(agent='?')}"
+_FAILED_LESS_THERE = f"{_FAILURES.format(agent='t.agent')} < {_FAILURES.format(agent=':agent')}"
 _OTHER_AGENT = f"""
     EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online AND {_FAILED_LESS_THERE})"""
 _OTHER_BOUND = f"""
     EXISTS (SELECT 1 FROM bound o CROSS JOIN agent_types t ON t.job_type = s.job_type AND t.agent = o.agent
     WHERE o.step = s.id AND t.online AND {_FAILED_LESS_THERE})"""
-_BEST_FIRST = "ORDER BY s.priority DESC, s.id LIMIT ?"
+_BEST_FIRST = "ORDER BY s.priority DESC, s.id LIMIT :limit"
 _SERVED = """
     EXISTS (SELECT 1 FROM json_each({row}.agents) o CROSS JOIN agent_types t
     ON t.job_type = {row}.job_type AND t.agent = o.value WHERE t.online)"""
-
-NEW_HERE = f"{_STEPS} AND (s.missing > 0) = ? AND NOT {_FAILED_HERE} {_BEST_FIRST}"
-AGAIN_HERE = f"""
-    {_STEPS} AND (s.missing > 0) = ? AND s.attempt > 0 AND {_FAILED_HERE} AND NOT {_OTHER_AGENT} {_BEST_FIRST}"""
-BOUND_HERE = f"""
-    SELECT {S_COLUMNS}, w.id FROM bound b CROSS JOIN steps s ON s.id = b.step
-    CROSS JOIN workflows w ON w.seq = s.workflow WHERE b.agent = ? AND {_BOUND} AND (s.missing > 0) = ?
-    AND NOT {_OTHER_BOUND} {_BEST_FIRST}"""
-IS_DEMANDED = f"""
-    SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_FREE})
-    OR EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_BOUND})"""
-COUNT = f"SELECT count(*) FROM (SELECT 1 FROM steps s WHERE {_FREE} AND (s.missing > 0) = ? LIMIT ?)"
-COUNT_BOUND = f"""
-    SELECT agents, sum(NOT waits), sum(waits) FROM (SELECT s.agents, s.missing > 0 AS waits
-    FROM steps s INDEXED BY steps_bound WHERE {_BOUND} LIMIT ?) GROUP BY agents"""
-TOP = f"SELECT s.priority FROM steps s WHERE {_FREE} AND (s.missing > 0) = ? ORDER BY s.priority DESC LIMIT 1"
-TOP_BOUND = f"""
-    SELECT max(priority) FROM (SELECT s.priority FROM steps s INDEXED BY steps_bound WHERE {_BOUND} LIMIT ?)"""
-IS_UNPLACED = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' LIMIT 1"
-IS_UNPLACED_FREE = "SELECT 1 FROM steps WHERE job_type = ? AND status = 'fulfilling' AND agents IS NULL LIMIT 1"
-JOB_TYPES = "SELECT DISTINCT job_type FROM steps WHERE status = 'fulfilling'"
-
-BIND = "INSERT INTO bound (agent, step) SELECT value, ? FROM json_each(?)"
-UNBIND = "DELETE FROM bound WHERE step = ?"
-NOW_UNSERVED = f"""
-    INSERT INTO unserved (job_type, agents, since) SELECT DISTINCT s.job_type, s.agents, ?
-    FROM steps s INDEXED BY steps_bound WHERE s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL
-    AND s.agents IS NOT NULL AND NOT {_SERVED.format(row="s")} ON CONFLICT DO NOTHING"""
-NOW_SERVED = f"""
-    DELETE FROM unserved WHERE {_SERVED.format(row="unserved")} OR NOT EXISTS
-    (SELECT 1 FROM steps s WHERE s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL
-    AND s.agents = unserved.agents AND s.job_type = unserved.job_type)"""
-ANY_BOUND = """
-    SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound
-    WHERE s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL AND s.agents IS NOT NULL)
-    OR EXISTS (SELECT 1 FROM unserved)"""
-UNSERVED = "SELECT job_type, agents FROM unserved WHERE since + ? <= ? ORDER BY job_type, agents"
-UNSERVED_BEGINS_ANEW = "UPDATE unserved SET since = ?"
 
 
 class UnplacedStep(NamedTuple):
@@ -73,12 +38,30 @@ class UnplacedStep(NamedTuple):
     workflow: str
 
 
-class UnplacedSteps:
+class BoundCount(NamedTuple):
+    """How many steps only these agents (a JSON list) may take: how many are ready, how many wait for data."""
+
+    agents: str
+    ready: int
+    waiting: int
+
+
+class Unserved(NamedTuple):
+    """A job type that none of the agents (a JSON list) serves which may take its steps."""
+
+    job_type: str
+    agents: str
+
+
+class UnplacedRows(Rows):
     """Statements about unplaced steps. Those that few may take are kept apart from the others."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    NEW_HERE = f"{_FREE_STEPS} AND NOT {_FAILED_HERE} {_BEST_FIRST}"
+    AGAIN_HERE = f"{_FREE_STEPS} AND s.attempt > 0 AND {_FAILED_HERE} AND NOT {_OTHER_AGENT} {_BEST_FIRST}"
+    BOUND_HERE = f"""
+        SELECT {STEP}, w.id AS workflow FROM bound b CROSS JOIN steps s ON s.id = b.step
+        CROSS JOIN workflows w ON w.seq = s.workflow
+        WHERE b.agent = :agent AND {_BOUND} AND (s.missing > 0) = :waiting AND NOT {_OTHER_BOUND} {_BEST_FIRST}"""
 
     def steps(self, job_type: str, *, waiting: bool, agent: str, limit: int) -> list[UnplacedStep]:
         """Return the best steps that this agent may take: those that have not failed on it first.
@@ -87,66 +70,106 @@ class UnplacedSteps:
         """
         if limit <= 0:
             return []
-        found = self._conn.execute(NEW_HERE, (job_type, waiting, agent, limit)).fetchall()
-        if (left := limit - len(found)) > 0:
-            found += self._conn.execute(AGAIN_HERE, (job_type, waiting, agent, agent, left)).fetchall()
-        free = [UnplacedStep(row_of(columns), workflow) for *columns, workflow in found]
-        facts = (agent, job_type, waiting, agent, limit)
-        bound = [
-            UnplacedStep(row_of(columns), workflow) for *columns, workflow in self._conn.execute(BOUND_HERE, facts)
-        ]
+        free = self._all(UnplacedStep, self.NEW_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=limit)
+        if (left := limit - len(free)) > 0:
+            free += self._all(
+                UnplacedStep, self.AGAIN_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=left
+            )
+        bound = self._all(UnplacedStep, self.BOUND_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=limit)
         return sorted([*bound, *free], key=lambda each: -each.step.priority)[:limit] if bound else free
+
+    IS_DEMANDED = f"""
+        SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_FREE})
+        OR EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_BOUND})"""
 
     def is_demanded(self, job_type: str) -> bool:
         """Tell whether any step of a job type is in the demand."""
-        return bool(self._conn.execute(IS_DEMANDED, (job_type, job_type)).fetchone()[0])
+        return self._only(bool, self.IS_DEMANDED, job_type=job_type)
+
+    IS_UNPLACED = "SELECT 1 FROM steps WHERE job_type = :job_type AND status = 'fulfilling' LIMIT 1"
+    IS_UNPLACED_FREE = """
+        SELECT 1 FROM steps WHERE job_type = :job_type AND status = 'fulfilling' AND agents IS NULL LIMIT 1"""
 
     def is_unplaced(self, job_type: str, *, free: bool = False) -> bool:
         """Tell whether any step of a job type (`free`: that any agent may take) is unplaced, in the demand or not."""
-        return self._conn.execute(IS_UNPLACED_FREE if free else IS_UNPLACED, (job_type,)).fetchone() is not None
+        return self._one(int, self.IS_UNPLACED_FREE if free else self.IS_UNPLACED, job_type=job_type) is not None
+
+    COUNT = f"""
+        SELECT count(*) FROM (SELECT 1 FROM steps s WHERE {_FREE} AND (s.missing > 0) = :waiting LIMIT :limit)"""
 
     def count(self, job_type: str, *, waiting: bool, limit: int) -> int:
         """Count the steps in the demand that any agent may take, up to `limit`."""
-        count: int = self._conn.execute(COUNT, (job_type, waiting, limit)).fetchone()[0]
-        return count
+        return self._only(int, self.COUNT, job_type=job_type, waiting=waiting, limit=limit)
 
-    def count_bound(self, job_type: str, limit: int) -> list[tuple[str, int, int]]:
-        """Count those that few may take, up to `limit`: agents (a JSON list), how many are ready, how many wait."""
-        return self._conn.execute(COUNT_BOUND, (job_type, limit)).fetchall()
+    COUNT_BOUND = f"""
+        SELECT agents, sum(NOT waits) AS ready, sum(waits) AS waiting FROM (SELECT s.agents, s.missing > 0 AS waits
+        FROM steps s INDEXED BY steps_bound WHERE {_BOUND} LIMIT :limit) GROUP BY agents"""
+
+    def count_bound(self, job_type: str, limit: int) -> list[BoundCount]:
+        """Count those that few may take, up to `limit`."""
+        return self._all(BoundCount, self.COUNT_BOUND, job_type=job_type, limit=limit)
+
+    TOP = f"""
+        SELECT s.priority FROM steps s WHERE {_FREE} AND (s.missing > 0) = :waiting ORDER BY s.priority DESC LIMIT 1"""
+    TOP_BOUND = f"""
+        SELECT max(priority) FROM
+        (SELECT s.priority FROM steps s INDEXED BY steps_bound WHERE {_BOUND} LIMIT :limit)"""
 
     def top_priority(self, job_type: str, limit: int) -> int:
         """Return the greatest priority among the steps in the demand for a job type."""
-        tops = [self._conn.execute(TOP, (job_type, waiting)).fetchone() for waiting in (False, True)]
-        tops.append(self._conn.execute(TOP_BOUND, (job_type, limit)).fetchone())
-        return max((row[0] for row in tops if row and row[0] is not None), default=4)
+        tops = [self._one(int, self.TOP, job_type=job_type, waiting=waiting) for waiting in (False, True)]
+        tops.append(self._one(int, self.TOP_BOUND, job_type=job_type, limit=limit))
+        return max((top for top in tops if top is not None), default=4)
+
+    JOB_TYPES = "SELECT DISTINCT job_type FROM steps WHERE status = 'fulfilling'"
 
     def job_types(self) -> set[str]:
         """Return the job types of all unplaced steps."""
-        return {job_type for (job_type,) in self._conn.execute(JOB_TYPES)}
+        return set(self._each(str, self.JOB_TYPES))
 
     # Steps that only some agents may take
 
+    BIND = "INSERT INTO bound (agent, step) SELECT value, :step FROM json_each(:agents)"
+
     def bind(self, step: int, agents: str) -> None:
         """Let a step be taken by these agents (a JSON list) alone."""
-        self._conn.execute(BIND, (step, agents))
+        self._run(self.BIND, step=step, agents=agents)
+
+    UNBIND = "DELETE FROM bound WHERE step = :step"
 
     def unbind(self, steps: Iterable[int]) -> None:
-        """These steps are over: nobody is to take them any more."""
-        self._conn.executemany(UNBIND, ((step,) for step in steps))
+        """Let nobody take these steps any more: they are over."""
+        self._run_each(self.UNBIND, ({"step": step} for step in steps))
+
+    NOW_SERVED = f"""
+        DELETE FROM unserved WHERE {_SERVED.format(row="unserved")} OR NOT EXISTS (SELECT 1 FROM steps s
+        WHERE {_NOT_HELD_BACK} AND s.agents = unserved.agents AND s.job_type = unserved.job_type)"""
+    NOW_UNSERVED = f"""
+        INSERT INTO unserved (job_type, agents, since) SELECT DISTINCT s.job_type, s.agents, :now
+        FROM steps s INDEXED BY steps_bound WHERE {_NOT_HELD_BACK} AND s.agents IS NOT NULL
+        AND NOT {_SERVED.format(row="s")} ON CONFLICT DO NOTHING"""
 
     def look_for_unserved(self, now: float) -> None:
         """Note since when none of the agents that may take a step serves it."""
-        self._conn.execute(NOW_SERVED)
-        self._conn.execute(NOW_UNSERVED, (now,))
+        self._run(self.NOW_SERVED)
+        self._run(self.NOW_UNSERVED, now=now)
+
+    ANY_BOUND = f"""
+        SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_NOT_HELD_BACK} AND s.agents IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM unserved)"""
 
     def any_bound(self) -> bool:
         """Tell whether there is anything to look for."""
-        return bool(self._conn.execute(ANY_BOUND).fetchone()[0])
+        return self._only(bool, self.ANY_BOUND)
 
-    def unserved(self, for_s: float, now: float) -> list[tuple[str, str]]:
-        """Return the job types, each with its agents (a JSON list), that nobody has served for so long or longer."""
-        return self._conn.execute(UNSERVED, (for_s, now)).fetchall()
+    UNSERVED = "SELECT job_type, agents FROM unserved WHERE since + :for_s <= :now ORDER BY job_type, agents"
+
+    def unserved(self, for_s: float, now: float) -> list[Unserved]:
+        """Return the job types, each with its agents, that nobody has served for so long or longer."""
+        return self._all(Unserved, self.UNSERVED, for_s=for_s, now=now)
+
+    UNSERVED_BEGINS_ANEW = "UPDATE unserved SET since = :now"
 
     def unserved_begins_anew(self, now: float) -> None:
-        """A process has started: its clock is another."""
-        self._conn.execute(UNSERVED_BEGINS_ANEW, (now,))
+        """Count from now on for how long nobody serves them: a process has started, and its clock is another."""
+        self._run(self.UNSERVED_BEGINS_ANEW, now=now)

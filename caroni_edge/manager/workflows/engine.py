@@ -9,7 +9,6 @@ import logging
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from math import inf
 from typing import Any
@@ -57,7 +56,7 @@ class Engine(Part):
 
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
-        row = replace(row, seq=self._store.workflows.add(row, at.date))
+        row = row._replace(seq=self._store.workflows.add(row, at.date))
         row = self.apply(row, WorkflowEvent.STEPS_MADE) or row
         self._say_started(row, at)
         log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
@@ -133,7 +132,7 @@ class Engine(Part):
         follow: list[WorkItem] = []
         for taker in propagation.plan.workflow_at(outer).dependents[name]:
             step = self._step(propagation.row, prefix + taker)
-            step = replace(step, deps_left=step.deps_left - 1)
+            step = step._replace(deps_left=step.deps_left - 1)
             self._store.steps.set_deps_left(step.id, step.deps_left)
             if not step.deps_left:
                 follow.append(Ready(step))
@@ -290,7 +289,7 @@ class Engine(Part):
         if status is None:
             return bool(held)
         self._store.workflows.set_ended(row.seq, status, None, None, None)
-        row = replace(row, status=status)
+        row = row._replace(status=status)
         self._say_started(row, at)
         log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
         self._begin_again(Propagation(row, self.plan(row.plan), at))
@@ -319,7 +318,7 @@ class Engine(Part):
         if status is None:
             return None
         self._store.workflows.set_status(row.seq, status, reason)
-        return replace(row, status=status)
+        return row._replace(status=status)
 
     def _end(
         self,

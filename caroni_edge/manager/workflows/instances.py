@@ -5,7 +5,7 @@ once, ahead of its data. Otherwise it is *deferred*: what it does is decided whe
 (`when`), scattered into instances, run a nested workflow, be bound to agents by an expression, or wait at a gate.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -174,7 +174,7 @@ class Instances:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
         if step.status is StepState.CREATED:
             status = require(STEP, step.status, StepEvent.DEMANDED, workflow=propagation.row.id, step=step.path)
-            step = replace(step, status=status, agents=as_text(how.agents) if how.agents else None)
+            step = step._replace(status=status, agents=as_text(how.agents) if how.agents else None)
             self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
             self._demand(step)
         else:

@@ -22,6 +22,12 @@ class Boat(NamedTuple):
     afloat: bool
 
 
+class Trip(NamedTuple):
+    day: str
+    boat: Boat
+    is_over: bool
+
+
 class BoatRows(Rows):
     ADD = "INSERT INTO boats (name, colour, afloat) VALUES (:name, :colour, :afloat)"
 
@@ -37,6 +43,11 @@ class BoatRows(Rows):
 
     def at(self, key: int) -> Boat:
         return self._only(Boat, self.AT, id=key)
+
+    TRIPS = f"SELECT 'Monday' AS day, {columns(Boat, 'b')}, b.id > 1 AS is_over FROM boats b ORDER BY id"
+
+    def trips(self) -> list[Trip]:
+        return self._all(Trip, self.TRIPS)
 
     COLOURS = "SELECT colour FROM boats ORDER BY id"
 
@@ -87,6 +98,12 @@ def test_a_row_is_a_named_tuple_with_enums_and_booleans(boats: BoatRows) -> None
     assert boats.at(boats.add("Pinta", None)).colour is None
 
 
+def test_a_row_may_hold_another(boats: BoatRows) -> None:
+    one, two = boats.at(boats.add("Nina")), boats.at(boats.add("Pinta", Colour.BLUE))
+    assert boats.trips() == [Trip("Monday", one, is_over=False), Trip("Monday", two, is_over=True)]
+    assert isinstance(boats.trips()[1].boat.colour, Colour)
+
+
 def test_what_is_not_there_is_none_or_an_error(boats: BoatRows) -> None:
     assert boats.by_name("Nina") is None
     with pytest.raises(LookupError, match=r"no row for {'id': 7}: SELECT id, name, colour, afloat FROM boats"):
@@ -122,4 +139,5 @@ def test_changed_rows_are_counted(boats: BoatRows) -> None:
 def test_columns_and_parameters_are_the_fields_of_a_row() -> None:
     assert columns(Boat) == "id, name, colour, afloat"
     assert columns(Boat, "b") == "b.id, b.name, b.colour, b.afloat"
+    assert columns(Boat, "b", colour="paint") == "b.id, b.name, b.paint AS colour, b.afloat"
     assert parameters(Boat) == ":id, :name, :colour, :afloat"

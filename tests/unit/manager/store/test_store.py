@@ -1,64 +1,43 @@
 """The manager's statements: each finds its rows by an index, however many there are."""
 
-import inspect
 import re
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
 
-from caroni_edge.manager.store import agents, demands, gates, jobs, offers, steps, triggers, unplaced, workflows
+from caroni_edge.manager.store.jobs import NewJob
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations.delivery import delivery
 from caroni_edge.storage.migrations.manager import manager
+from tests.statements import statements, store_classes
 from tests.unit.manager.bench import DATE, Bench
 
-MODULES = (agents, demands, gates, jobs, offers, steps, triggers, unplaced, workflows)
+STATEMENTS = statements("manager.store")
 TINY = {"offers", "o", "demands", "d", "unserved", "u"}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy"}
 """What a statement makes on its way, row by row."""
 ALL_ROWS = {
     # At the start of the process.
-    "agents.NOBODY_ONLINE",
-    "agents.NO_TYPE_ONLINE",
+    "AgentRows.NOBODY_ONLINE",
+    "AgentRows.NO_TYPE_ONLINE",
 }
 """Statements that concern every row by their nature, and are rare."""
 BY_INDEX_ALONE = {
     # At the start of the process.
-    "unplaced.JOB_TYPES",
-    "steps.GROWING",
+    "UnplacedRows.JOB_TYPES",
+    "StepRows.GROWING",
     # Up to its limit, where there is one.
-    "jobs.COUNT_OPEN",
+    "JobRows.COUNT_OPEN",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.
-    "unplaced.NOW_UNSERVED",
-    "unplaced.ANY_BOUND",
+    "UnplacedRows.NOW_UNSERVED",
+    "UnplacedRows.ANY_BOUND",
     # What is empty nearly always.
-    "agents.MARKED",
-    "agents.BEGIN_ANEW",
+    "AgentRows.MARKED",
+    "AgentRows.BEGIN_ANEW",
 }
 """Statements that go through a whole index, which holds few rows or is asked rarely."""
-
-
-def statements() -> Iterator[tuple[str, str]]:
-    """Yield every statement with its name."""
-    for module in MODULES:
-        for name, value in vars(module).items():
-            if (
-                name.isupper()
-                and isinstance(value, str)
-                and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", value)
-            ):
-                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
-
-
-def plan_of(conn: sqlite3.Connection, sql: str) -> list[str]:
-    """Return what SQLite says it would do."""
-    names = re.findall(r":([a-z_]+)", sql)
-    numbered = re.findall(r"\?(\d)", sql)
-    given: object = dict.fromkeys(names) if names else [None] * (int(max(numbered)) if numbered else sql.count("?"))
-    return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)]  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +45,14 @@ def conn() -> sqlite3.Connection:
     return memory_database("managers").conn
 
 
-def test_all_statements_are_found() -> None:
-    found = dict(statements())
-    assert len(found) > 70
-    assert {"unplaced.AGAIN_HERE", "agents.HEAR"} <= found.keys()
-    uses = [inspect.getsource(module).count("execute") for module in MODULES]
-    assert all(uses), "each of these modules holds statements"
+def test_the_statements_are_found() -> None:
+    assert len(STATEMENTS) > 120
+    assert {type(rows) for rows in vars(Bench().store).values()} == {*store_classes("manager.store")}
 
 
-@pytest.mark.parametrize(("name", "sql"), list(statements()))
-def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str, sql: str) -> None:
-    for line in plan_of(conn, sql):
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str) -> None:
+    for line in STATEMENTS[name].plan(conn):
         found = re.match(r"SCAN (\w+)(.*)", line)
         if found is None or "VIRTUAL TABLE" in line or found[1] in TINY | MADE or name in ALL_ROWS:
             continue
@@ -84,26 +60,25 @@ def test_no_statement_scans_a_table(conn: sqlite3.Connection, name: str, sql: st
         assert name in BY_INDEX_ALONE, f"{name} goes through a whole index: {line}"
 
 
-@pytest.mark.parametrize(("name", "sql"), list(statements()))
-def test_no_statement_sorts_what_an_index_could_bring_in_order(conn: sqlite3.Connection, name: str, sql: str) -> None:
-    rare = {"demands.ALL", "demands.UNSERVED", "agents.ASK_DUE", "steps.OF_WORKFLOW", "jobs.OPEN_OF_WORKFLOW"}
-    rare |= {"steps.READY", "gates.OF_WORKFLOW"}
-    few = {"unplaced.BOUND_HERE", "unplaced.COUNT_BOUND"}
-    distinct = {"workflows.OF_JOBS", "workflows.WAITING", "workflows.WAITING_FOR", "unplaced.NOW_UNSERVED"}
-    sorts = [line for line in plan_of(conn, sql) if "TEMP B-TREE" in line]
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_sorts_what_an_index_could_bring_in_order(conn: sqlite3.Connection, name: str) -> None:
+    rare = {"DemandRows.ALL", "DemandRows.UNSERVED", "AgentRows.ASK_DUE", "StepRows.OF_WORKFLOW"}
+    rare |= {"JobRows.OPEN_OF_WORKFLOW", "StepRows.READY", "GateRows.OF_WORKFLOW"}
+    few = {"UnplacedRows.BOUND_HERE", "UnplacedRows.COUNT_BOUND"}
+    distinct = {"WorkflowRows.OF_JOBS", "WorkflowRows.WAITING", "WorkflowRows.WAITING_FOR", "UnplacedRows.NOW_UNSERVED"}
+    sorts = [line for line in STATEMENTS[name].plan(conn) if "TEMP B-TREE" in line]
     assert not sorts or name in rare | few | distinct, f"{name}: {sorts}"
 
 
 def test_the_exceptions_are_needed(conn: sqlite3.Connection) -> None:
-    found = dict(statements())
     for name in ALL_ROWS | BY_INDEX_ALONE:
-        lines = plan_of(conn, found[name])
+        lines = STATEMENTS[name].plan(conn)
         assert any(line.startswith("SCAN") for line in lines), f"{name} is no exception any more: {lines}"
 
 
 def test_the_index_of_unplaced_steps_serves_what_is_asked_most(conn: sqlite3.Connection) -> None:
     for name in ("NEW_HERE", "AGAIN_HERE", "COUNT", "TOP", "IS_DEMANDED"):
-        lines = plan_of(conn, dict(statements())[f"unplaced.{name}"])
+        lines = STATEMENTS[f"UnplacedRows.{name}"].plan(conn)
         assert any("steps_wanted" in line for line in lines), lines
 
 
@@ -124,7 +99,7 @@ def test_a_workflow_that_does_not_exist_is_an_error() -> None:
 
 def test_open_jobs_are_found_by_ranges_of_their_names() -> None:
     bench = Bench()
-    rows = [(f"job0000{letter}", 1, 1, "a1", "queued", True, True, DATE) for letter in "abcde"]
+    rows = [NewJob(f"job0000{letter}", 1, 1, "a1", "queued", True, True, DATE) for letter in "abcde"]
     bench.store.jobs.add(rows)
     found = bench.store.jobs.open_of_agent
     assert [job.job[-1] for job in found("a1")] == list("abcde")
