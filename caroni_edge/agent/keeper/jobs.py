@@ -10,7 +10,7 @@ from math import inf
 from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
-from caroni_edge.agent.keeper import words
+from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.processes import Limits, began, leader, limit, marked, signal_group, spawn
 from caroni_edge.agent.keeper.records import (
     EXITED,
@@ -153,7 +153,7 @@ class Jobs:
             output = (f"{directory}/{STDOUT}", f"{directory}/{STDERR}")
             pid = spawn(argv, order.get("env") or {}, f"{directory}/{WORK}", *output)
         except (OSError, ValueError, TypeError) as error:
-            self._record(self._exit(start, SPAWN, reason=words.not_started(argv[0], error))._replace(started=None))
+            self._record(self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))._replace(started=None))
             return
         finally:
             os.chdir(self._state_dir)
@@ -215,7 +215,7 @@ class Jobs:
         if problem := self._log_problem(job.start, trim=True):
             kind, reason = job.cause or problem
         if kind == EXITED and not job.is_child:
-            kind, reason = UNSEEN, words.ITS_KEEPER_DIED
+            kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
         end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
         self._record(end)
@@ -248,7 +248,7 @@ class Jobs:
         now = time.monotonic()
         for job in [job for job in self._running.values() if job.due <= now]:
             if job.cause is None:
-                self._end(job, TIMEOUT, words.after_timeout(job.start.timeout_s or 0))
+                self._end(job, TIMEOUT, reasons.after_timeout(job.start.timeout_s or 0))
             else:
                 job.kill_due = inf
                 signal_group(job.start.pid, signal.SIGKILL)
@@ -270,7 +270,7 @@ class Jobs:
         for name, called in _LOGS:
             try:
                 if os.stat(f"{directory}/{name}").st_size > start.log_bytes:
-                    problem = LOG, words.too_much_log(called, start.log_bytes)
+                    problem = LOG, reasons.too_much_log(called, start.log_bytes)
                     if trim:
                         os.truncate(f"{directory}/{name}", start.log_bytes)
             except OSError:
@@ -290,7 +290,7 @@ class Jobs:
 
     def _adopt(self, start: Start) -> None:
         if start.boot != self._boot:
-            self._record(self._exit(start, UNSEEN, reason=words.UNSEEN_REBOOT))
+            self._record(self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
             return
         if not start.pid:
             pid = leader(self._outputs_of(start.job))
@@ -298,7 +298,7 @@ class Jobs:
         pidfd = _open_process(start)
         if pidfd is None:
             self._kill_marked(start.job)
-            self._record(self._exit(start, UNSEEN, reason=words.UNSEEN_SAME_BOOT))
+            self._record(self._exit(start, UNSEEN, reason=reasons.UNSEEN_SAME_BOOT))
         else:
             note(f"{start.job}: runs on as process {start.pid}")
             self._watch(Job(start, pidfd, is_child=False))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from caroni_edge.agent.keeper import words
+from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.records import EXITED, Exit, directory_of
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
@@ -40,7 +40,7 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
         OSError: The log cannot be finished.
     """
     directory = directory_of(state_dir, end.job)
-    reason = end.reason or words.exited(end.status)
+    reason = end.reason or reasons.exited(end.status)
     given: Given | None = None
     if end.kind == EXITED and end.status == 0:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge import __version__
-from caroni_edge.agent.keeper import words
+from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.records import (
     UNSEEN,
     Exit,
@@ -260,7 +260,7 @@ class Runner:
         elif start is None or start.never:
             self._end_now(job, NeverBegan(_NEVER))
         else:
-            why = words.UNSEEN_SAME_BOOT if start.boot == boot_id() else words.UNSEEN_REBOOT
+            why = reasons.UNSEEN_SAME_BOOT if start.boot == boot_id() else reasons.UNSEEN_REBOOT
             self._conclude(Exit(job, start.boot, time.time(), UNSEEN, None, why, start.date))
 
     def _forbid(self, job: str) -> bool:
