@@ -207,11 +207,13 @@ class Offers(Part):
     ) -> tuple[dict[Kind, int], dict[Kind, int]]:
         """Divide the free places, those for ready and those for waiting jobs, by manager and job type."""
         costs = {each.kind: self._shares.cost(*each.kind) for each in candidates}
-        stand = _with_held(standings, room.queued, self._shares)
+        stand = _with_occupied(standings, room.queued, self._shares)
         ready = distribute(
             room.ready,
             (
-                Claim(*each.kind, each.ready, each.demand.priority, _held(each.kind, room.running, room.queued), cost)
+                Claim(
+                    *each.kind, each.ready, each.demand.priority, _occupied(each.kind, room.running, room.queued), cost
+                )
                 for each in candidates
                 for cost in [costs[each.kind]]
             ),
@@ -219,11 +221,13 @@ class Offers(Part):
         )
         for kind, places in ready.items():
             stand[kind[0]] += places * costs[kind]
-        stand = _with_held(stand, room.pending, self._shares)
+        stand = _with_occupied(stand, room.pending, self._shares)
         waiting = distribute(
             room.waiting,
             (
-                Claim(*each.kind, each.waiting, each.demand.priority, _held(each.kind, room.pending), costs[each.kind])
+                Claim(
+                    *each.kind, each.waiting, each.demand.priority, _occupied(each.kind, room.pending), costs[each.kind]
+                )
                 for each in candidates
             ),
             stand,
@@ -296,14 +300,14 @@ def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     return min(ready, demand.left_ready or 0), min(waiting, demand.left_waiting or 0)
 
 
-def _held(kind: Kind, *counts: dict[Kind, int]) -> int:
+def _occupied(kind: Kind, *counts: dict[Kind, int]) -> int:
     return sum(count.get(kind, 0) for count in counts)
 
 
-def _with_held(standings: dict[str, float], held: dict[Kind, int], shares: Shares) -> dict[str, float]:
+def _with_occupied(standings: dict[str, float], occupied: dict[Kind, int], shares: Shares) -> dict[str, float]:
     """Return the standings that managers will have when all that they hold here has run."""
     stand = dict(standings)
-    for (manager, job_type), places in held.items():
+    for (manager, job_type), places in occupied.items():
         if manager in stand:
             stand[manager] += places * shares.cost(manager, job_type)
     return stand

@@ -128,7 +128,7 @@ class Claim(NamedTuple):
 
     Attributes:
         priority: The greatest one among its steps.
-        held: Jobs and reserved places that it has here of that type already.
+        occupied: Jobs and reserved places that it has here of that type already.
         cost: By how much one more changes its standing.
     """
 
@@ -136,7 +136,7 @@ class Claim(NamedTuple):
     job_type: str
     places: int
     priority: int
-    held: int
+    occupied: int
     cost: float
 
 
@@ -154,7 +154,7 @@ def distribute(free: int, claims: Iterable[Claim], standings: Mapping[str, float
     by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
     for claim in claims:
         if claim.places > 0:
-            entry = (-claim.priority, claim.held, claim.job_type, claim.places, claim.cost)
+            entry = (-claim.priority, claim.occupied, claim.job_type, claim.places, claim.cost)
             by_manager.setdefault(claim.manager, []).append(entry)
     heap = [(standings[manager], manager) for manager in by_manager]
     heapify(heap)
@@ -164,11 +164,11 @@ def distribute(free: int, claims: Iterable[Claim], standings: Mapping[str, float
     while free > 0 and heap:
         standing, manager = heap[0]
         entries = by_manager[manager]
-        priority, held, job_type, places, cost = entries[0]
+        priority, occupied, job_type, places, cost = entries[0]
         given[manager, job_type] = given.get((manager, job_type), 0) + 1
         free -= 1
         if places > 1:
-            heapreplace(entries, (priority, held + 1, job_type, places - 1, cost))
+            heapreplace(entries, (priority, occupied + 1, job_type, places - 1, cost))
         else:
             heappop(entries)
         if entries:

@@ -42,7 +42,7 @@ class Demand(Part):
         super().__init__(context.journal)
         self._context, self._store = context, context.store
         self._said_at: MemoryDict[str, float] = MemoryDict(context.journal)
-        self._standing: MemorySet[str] = MemorySet(context.journal)
+        self._nonempty: MemorySet[str] = MemorySet(context.journal)
         self._unheard: MemorySet[str] = MemorySet(context.journal)
         self._is_all_due = False
         self._room = 0
@@ -55,7 +55,7 @@ class Demand(Part):
     def on_connected(self, at: Moment, *, session_present: bool) -> None:
         """Say the demand for every job type that was ever met: the broker may have kept an old notice."""
         self._said_at.clear()
-        self._standing.clear()
+        self._nonempty.clear()
         self._is_all_due = True
 
     def say_to_newcomer(self, job_types: set[str]) -> None:
@@ -70,13 +70,13 @@ class Demand(Part):
         if (room := live_room(self._context)) != self._room:
             self._context.dirty_job_types |= self._cut
             self._room = room
-        self._unheard &= self._standing
-        again = {t for t in self._standing if at.now >= self._again_due(t)}
+        self._unheard &= self._nonempty
+        again = {t for t in self._nonempty if at.now >= self._again_due(t)}
         for job_type in sorted(self._context.dirty_job_types | again):
             is_demanded = self._is_demanded(job_type, room)
-            appears = is_demanded and job_type not in self._standing
+            appears = is_demanded and job_type not in self._nonempty
             if not is_demanded:
-                self._standing.discard(job_type)
+                self._nonempty.discard(job_type)
             if appears or at.now >= self._said_at.get(job_type, -inf) + EVERY_S:
                 self._context.dirty_job_types.discard(job_type)
                 self._say(job_type, at, room if is_demanded else 0)
@@ -84,7 +84,7 @@ class Demand(Part):
     def next_due(self) -> float:
         """Return when a demand is to be said because of the time alone; asked right after `settle`."""
         changed = min((self._said_at.get(t, -inf) + EVERY_S for t in self._context.dirty_job_types), default=inf)
-        again = min((self._again_due(t) for t in self._standing), default=inf)
+        again = min((self._again_due(t) for t in self._nonempty), default=inf)
         return min(changed, again)
 
     def _again_due(self, job_type: str) -> float:
@@ -97,7 +97,7 @@ class Demand(Part):
         content = b"" if counts is None else msgspec.json.encode(counts)
         again = job_type not in self._said_at or (is_demanded and at.now >= self._again_due(job_type))
         if is_demanded:
-            self._standing.add(job_type)
+            self._nonempty.add(job_type)
         if content == said and not again:
             return
         if content != said:

@@ -59,13 +59,13 @@ class Placing(Part):
         received = self._store.offers.received()
         if not received:
             return
-        held_until = self._held_until()
+        undecided_until = self._undecided_until()
         open_offers = []
         for offer in received:
             if at.now > offer.valid_until:
                 self._apply(offer, OfferEvent.TIME_OVER)
-            elif at.now < held_until:
-                self._due = held_until
+            elif at.now < undecided_until:
+                self._due = undecided_until
             elif not offer.agent_reconciles:
                 open_offers.append(offer)
         taken = self._policy.order(open_offers)
@@ -81,7 +81,7 @@ class Placing(Part):
         """Return when the offers that wait for such an agent are decided without it."""
         return self._due
 
-    def _held_until(self) -> float:
+    def _undecided_until(self) -> float:
         asked_at = self._store.agents.last_asked()
         return -inf if asked_at is None else asked_at + OTHERS_WAIT_S
 

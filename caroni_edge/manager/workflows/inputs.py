@@ -20,16 +20,14 @@ class Unfit(ValueError):
 
 
 class Begin(NamedTuple):
-    """What has been decided about one instance of a step (or a step that is not scattered) when its data was there.
+    """How one instance of a step (or a step that is not scattered) begins.
 
     Attributes:
         inputs: What its job, or the workflow that it runs, is given.
-        is_skipped: Its condition (`when`) is false, so that nothing runs.
         agents: The agents that may take it, sorted; empty for any agent.
     """
 
     inputs: dict[str, Any]
-    is_skipped: bool = False
     agents: tuple[str, ...] = ()
 
 
@@ -68,7 +66,7 @@ def value_of(link: Link, look: Look) -> Any:
     return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
 
 
-def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin:
+def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin | None:
     """Work out the expressions of one instance of a step: `valueFrom`, `when`, and the names of its agents.
 
     An expression sees the inputs as they were before any `valueFrom` (CWL v1.2, WorkflowStepInput, "valueFrom"); `when`
@@ -77,6 +75,9 @@ def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin:
     Args:
         step: The step.
         given: What `collected` has returned; of a scattered step, one item of each list.
+
+    Returns:
+        How it begins; None when it is skipped, since its condition is false.
 
     Raises:
         Unfit: A value does not fit, or an expression cannot be worked out.
@@ -88,13 +89,12 @@ def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin:
             else compile_text(each.value_from).value(given, given.get(each.name))
             for each in step.inputs
         }
-        is_skipped = step.when is not None and not _condition(step.when, values)
+        if step.when is not None and not _condition(step.when, values):
+            return None
         inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
-        if is_skipped:
-            return Begin(inputs, is_skipped=True)
         if words := inputs_misfit(step, inputs):
             raise Unfit(words)
-        return Begin(inputs, agents=_agents(step.agents, values))
+        return Begin(inputs, _agents(step.agents, values))
     except ExpressionProblem as problem:
         raise Unfit(str(problem)) from problem
 

@@ -164,8 +164,8 @@ class Instances:
         except (Unfit, scatter.NotScattered) as problem:
             return [StepFailed(step, str(problem))]
 
-    def _begin(self, propagation: Propagation, step: StepRow, plan_step: PlanStep, how: Begin) -> list[WorkItem]:
-        if how.is_skipped:
+    def _begin(self, propagation: Propagation, step: StepRow, plan_step: PlanStep, how: Begin | None) -> list[WorkItem]:
+        if how is None:
             return [Done(step, dict.fromkeys(plan_step.outputs), reason=f"skipped: {plan_step.when} is false")]
         inputs = _inputs_of_workflow(plan_step.workflow, how.inputs) if plan_step.workflow else how.inputs
         if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):

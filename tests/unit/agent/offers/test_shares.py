@@ -98,21 +98,21 @@ def test_a_batch_rolled_back_charges_nobody() -> None:
     assert shares.standings(["m1", "m2"], 5.0) == before
 
 
-def _claim(manager: str, job_type: str, places: int, priority: int = 4, held: int = 0) -> Claim:
-    return Claim(manager, job_type, places, priority, held, cost=1.0)
+def _claim(manager: str, job_type: str, places: int, priority: int = 4, occupied: int = 0) -> Claim:
+    return Claim(manager, job_type, places, priority, occupied, cost=1.0)
 
 
 def test_places_are_divided_by_standing_and_never_beyond_what_is_claimed() -> None:
-    wants = [_claim("m1", "t", 10), _claim("m2", "t", 2)]
-    assert distribute(6, wants, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 4, ("m2", "t"): 2}
-    assert distribute(3, wants, {"m1": 5.0, "m2": 0.0}) == {("m2", "t"): 2, ("m1", "t"): 1}
-    assert distribute(100, wants, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 10, ("m2", "t"): 2}
-    assert distribute(0, wants, {"m1": 0.0, "m2": 0.0}) == {}
-    assert distribute(-1, wants, {"m1": 0.0, "m2": 0.0}) == {}
+    claims = [_claim("m1", "t", 10), _claim("m2", "t", 2)]
+    assert distribute(6, claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 4, ("m2", "t"): 2}
+    assert distribute(3, claims, {"m1": 5.0, "m2": 0.0}) == {("m2", "t"): 2, ("m1", "t"): 1}
+    assert distribute(100, claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 10, ("m2", "t"): 2}
+    assert distribute(0, claims, {"m1": 0.0, "m2": 0.0}) == {}
+    assert distribute(-1, claims, {"m1": 0.0, "m2": 0.0}) == {}
 
 
 def test_within_a_manager_priority_decides_then_who_holds_least() -> None:
-    wants = [_claim("m1", "low", 9, priority=1), _claim("m1", "high", 2, priority=9)]
-    assert distribute(3, wants, {"m1": 0.0}) == {("m1", "high"): 2, ("m1", "low"): 1}
-    wants = [_claim("m1", "a", 9, held=2), _claim("m1", "b", 9)]
-    assert distribute(4, wants, {"m1": 0.0}) == {("m1", "a"): 1, ("m1", "b"): 3}
+    claims = [_claim("m1", "low", 9, priority=1), _claim("m1", "high", 2, priority=9)]
+    assert distribute(3, claims, {"m1": 0.0}) == {("m1", "high"): 2, ("m1", "low"): 1}
+    claims = [_claim("m1", "a", 9, occupied=2), _claim("m1", "b", 9)]
+    assert distribute(4, claims, {"m1": 0.0}) == {("m1", "a"): 1, ("m1", "b"): 3}
