@@ -49,6 +49,6 @@ def job_type_of(types: JobTypes, name: str, inputs: Values) -> JobType:
     return job_type
 
 
-def completed(job_type: JobType, inputs: Values) -> Values:
+def with_nulls(job_type: JobType, inputs: Values) -> Values:
     """Return inputs that fit as the job gets them: with null for each optional one that is missing."""
     return {name: inputs.get(name) for name in job_type.inputs}

@@ -5,7 +5,7 @@ from collections import Counter
 from math import inf
 
 from caroni_edge.agent.jobs.deeds import Deeds
-from caroni_edge.agent.jobs.inputs import CannotRun, completed, job_type_of
+from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.shares import Shares
@@ -120,7 +120,7 @@ class Slots(Part):
         order = JobOrder(
             job=row.job,
             job_type=job_type,
-            inputs=completed(job_type, inputs),
+            inputs=with_nulls(job_type, inputs),
             workflow=row.workflow,
             step=row.step,
             attempt=row.attempt,
