@@ -45,6 +45,26 @@ class Limits:
     nice: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program that a job runs, and its arguments."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A text that a job runs.
+
+    Attributes:
+        text: What the interpreter gets as a file.
+        interpreter: Argument list; the path of that file follows it.
+    """
+
+    text: str
+    interpreter: tuple[str, ...] = INTERPRETER
+
+
 @dataclass(frozen=True)
 class JobType:
     """What a host's owner lets managers ask for.
@@ -53,9 +73,7 @@ class JobType:
         name: A topic segment (`protocol.messages.is_segment`).
         inputs: Types of the inputs, by name.
         outputs: Types of the outputs, by name.
-        command: What to run as an argument list; None where there is a script.
-        script: Text that the interpreter gets as a file; None where there is a command.
-        interpreter: Argument list in front of the script's file.
+        runs: What its jobs run.
         environment: Variables of the job beside those that every job has.
         limits: What it may use.
         repeat: Whether it may be run again by itself once it may have begun.
@@ -66,9 +84,7 @@ class JobType:
     name: str
     inputs: Mapping[str, Type]
     outputs: Mapping[str, Type]
-    command: tuple[str, ...] | None
-    script: str | None
-    interpreter: tuple[str, ...]
+    runs: Command | Script
     environment: Mapping[str, str]
     limits: Limits
     repeat: bool
@@ -81,9 +97,9 @@ class JobType:
             "name": self.name,
             "inputs": {name: kind.spec for name, kind in self.inputs.items()},
             "outputs": {name: kind.spec for name, kind in self.outputs.items()},
-            "command": self.command,
-            "script": self.script,
-            "interpreter": self.interpreter,
+            "command": self.runs.argv if isinstance(self.runs, Command) else None,
+            "script": self.runs.text if isinstance(self.runs, Script) else None,
+            "interpreter": self.runs.interpreter if isinstance(self.runs, Script) else INTERPRETER,
             "environment": dict(self.environment),
             "limits": asdict(self.limits),
             "repeat": self.repeat,
@@ -179,14 +195,11 @@ class _Reader:
             self._findings.error("a job type has the keys name, inputs, outputs, and script or command")
             self._findings.raise_errors()
         self._findings.unknown_keys(self._value, _KEYS)
-        command, script, interpreter = self._what_runs()
         found: dict[str, Any] = {
             "name": self._name(),
             "inputs": self._types("inputs"),
             "outputs": self._types("outputs"),
-            "command": command,
-            "script": script,
-            "interpreter": interpreter,
+            "runs": self._runs(),
             "environment": self._environment(),
             "limits": self._limits(),
             "repeat": self._repeat(),
@@ -227,7 +240,7 @@ class _Reader:
                 self._findings.error(f"{name}: {problem}", key, name)
         return types
 
-    def _what_runs(self) -> tuple[tuple[str, ...] | None, str | None, tuple[str, ...]]:
+    def _runs(self) -> Command | Script:
         command, script = self._value.get("command"), self._value.get("script")
         interpreter = self._value.get("interpreter")
         if command is not None and script is not None:
@@ -240,11 +253,8 @@ class _Reader:
             self._findings.error(f"expected the text of a script, got {shown(script)}", "script")
         elif script is not None and not _can_be_passed(script):
             self._findings.error("a script cannot hold a NUL character", "script")
-        return (
-            None if command is None else self._argv("command", command),
-            script,
-            INTERPRETER if interpreter is None else self._argv("interpreter", interpreter),
-        )
+        argv = INTERPRETER if interpreter is None else self._argv("interpreter", interpreter)
+        return Script(str(script), argv) if command is None else Command(self._argv("command", command))
 
     def _argv(self, key: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not value:

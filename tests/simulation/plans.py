@@ -4,7 +4,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
+from caroni_edge.agent.jobtypes import Command, JobType, JobTypes, Limits
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
@@ -87,9 +87,7 @@ def _job_type(name: str, *, repeat: bool) -> JobType:
         name=name,
         inputs={**inputs, "b": parse_type("string?")} if name == "red" else inputs,
         outputs={"out": parse_type("string")},
-        command=("true",),
-        script=None,
-        interpreter=(),
+        runs=Command(("true",)),
         environment={},
         limits=Limits(),
         repeat=repeat,

@@ -11,7 +11,7 @@ from litestar import Controller, MediaType, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, RawBody
 
-from caroni_edge.agent.jobtypes import JobType, JobTypes
+from caroni_edge.agent.jobtypes import INTERPRETER, Command, JobType, JobTypes, Script
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.pages.shapes import Drain, JobPage, JobTypePage, JobTypeView, JobView, LimitsView
 from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
@@ -212,16 +212,16 @@ def _is_on(body: RawBody) -> bool:
 
 
 def _job_type(job_type: JobType) -> JobTypeView:
-    limits = job_type.limits
+    limits, runs = job_type.limits, job_type.runs
     return JobTypeView(
         name=job_type.name,
         file=str(job_type.path),
         version=job_type.version,
         inputs={name: kind.spec for name, kind in job_type.inputs.items()},
         outputs={name: kind.spec for name, kind in job_type.outputs.items()},
-        command=None if job_type.command is None else list(job_type.command),
-        script=job_type.script,
-        interpreter=list(job_type.interpreter),
+        command=list(runs.argv) if isinstance(runs, Command) else None,
+        script=runs.text if isinstance(runs, Script) else None,
+        interpreter=list(runs.interpreter if isinstance(runs, Script) else INTERPRETER),
         environment=sorted(job_type.environment),
         limits=LimitsView(
             timeout_s=limits.timeout_s,

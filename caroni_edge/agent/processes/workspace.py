@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.jobtypes import Command, JobType
 from caroni_edge.agent.keeper.processes import MARK
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.protocol.messages import Values
@@ -95,15 +95,15 @@ class Workspaces:
 
     def _what_runs(self, job_type: JobType) -> tuple[str, ...]:
         """Return the program and its arguments; all jobs of one version of a job type share the file of its script."""
-        if job_type.script is None:
-            return job_type.command or ()
+        if isinstance(job_type.runs, Command):
+            return job_type.runs.argv
         path = f"{self._scripts}/{job_type.version}"
         if job_type.version not in self._written:
             # What is there may have been cut by a power cut, and a job may be reading it.
-            write(f"{path}.new", job_type.script.encode())
+            write(f"{path}.new", job_type.runs.text.encode())
             os.rename(f"{path}.new", path)
             self._written.add(job_type.version)
-        return (*job_type.interpreter, path)
+        return (*job_type.runs.interpreter, path)
 
     def remove(self, job: str) -> None:
         """Delete a job's directory; it is moved to the trash first, so that a crash leaves no half of it in its place.

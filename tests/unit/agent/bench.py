@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits
+from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits, Script
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
@@ -46,9 +46,7 @@ def job_type(
         name=name,
         inputs={key: parse_type(spec) for key, spec in (inputs or {"message": "string"}).items()},
         outputs={"out": parse_type("string")},
-        command=None,
-        script=script,
-        interpreter=("/bin/sh",),
+        runs=Script(script, ("/bin/sh",)),
         environment={},
         limits=Limits(),
         repeat=repeat,

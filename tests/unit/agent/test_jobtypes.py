@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.jobtypes import INTERPRETER, JobType, load_job_type, load_job_types
+from caroni_edge.agent.jobtypes import INTERPRETER, Command, JobType, Script, load_job_type, load_job_types
 from caroni_edge.documents.documents import Problems
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.parsing import parse_type
@@ -43,8 +43,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
     assert job_type.name == "foojob0"
     assert job_type.inputs == {"message": STRING, "times": parse_type("int?")}
     assert job_type.outputs == {"jobout": STRING}
-    assert (job_type.script, job_type.command) == ("echo hello\n", None)
-    assert job_type.interpreter == ("/usr/bin/env", "python3")
+    assert job_type.runs == Script("echo hello\n", ("/usr/bin/env", "python3"))
     assert job_type.environment == {"LC_ALL": "C.UTF-8"}
     limits = job_type.limits
     assert (limits.timeout_s, limits.memory_bytes, limits.output_bytes) == (600.0, 512 << 20, 16 << 10)
@@ -53,7 +52,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
 
 def test_little_is_enough(tmp_path: Path) -> None:
     job_type = load_job_type(write(tmp_path, "name: a\ncommand: [touch, here]\n"))
-    assert (job_type.command, job_type.script, job_type.interpreter) == (("touch", "here"), None, INTERPRETER)
+    assert job_type.runs == Command(("touch", "here"))
     assert (job_type.inputs, job_type.outputs, job_type.environment, job_type.repeat) == ({}, {}, {}, True)
     limits = job_type.limits
     assert (limits.timeout_s, limits.memory_bytes, limits.output_bytes) == (None, None, VALUES_LIMIT_BYTES)
@@ -61,9 +60,21 @@ def test_little_is_enough(tmp_path: Path) -> None:
 
 def test_a_program_beside_the_file_is_found_there(tmp_path: Path) -> None:
     job_type = load_job_type(write(tmp_path, "name: a\ncommand: [./tool.sh, ./data]\n"))
-    assert job_type.command == (str(tmp_path / "tool.sh"), "./data")
+    assert job_type.runs == Command((str(tmp_path / "tool.sh"), "./data"))
     script = load_job_type(write(tmp_path, "name: a\nscript: x\ninterpreter: [bin/run]\n"))
-    assert script.interpreter == (str(tmp_path / "bin/run"),)
+    assert script.runs == Script("x", (str(tmp_path / "bin/run"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("name: x\ninputs: {a: string}\noutputs: {b: int}\nscript: echo\nlimits: {timeout: 1m}\n", "da90555657a2bc9c"),
+        ("name: x\ninputs: {a: string}\ncommand: [touch, here]\nrepeat: false\n", "77183b3f1c7baa1c"),
+        ("name: x\nscript: echo\ninterpreter: [/usr/bin/env, python3]\n", "5b56f46bdd0be31d"),
+    ],
+)
+def test_a_new_release_of_the_program_is_no_other_version(tmp_path: Path, text: str, version: str) -> None:
+    assert load_job_type(write(tmp_path, text)).version == version
 
 
 @pytest.mark.parametrize(
@@ -198,7 +209,7 @@ def test_a_file_that_breaks_keeps_the_version_that_was_there(tmp_path: Path) -> 
     assert list(after.errors) == ["a"]
     path.write_text("name: a\nscript: y\n")
     mended = load_job_types(tmp_path, after)
-    assert (mended.get("a") or before.loaded["a"]).script == "y"
+    assert (mended.get("a") or before.loaded["a"]).runs == Script("y", INTERPRETER)
     assert mended.errors == {}
 
 
