@@ -35,7 +35,7 @@ TRACE = re.compile(
     r"^(<!-- (tests/golden/\w+\.txt), put here by `make docs` -->\n```text\n).*?^```$", re.MULTILINE | re.DOTALL
 )
 HELP_WIDTH = 100
-MOST_LINES_SHOWN = 20
+LINES_SHOWN_MAX = 20
 
 
 def schema() -> str:
@@ -161,7 +161,7 @@ def differs(path: Path, text: str, *, write: bool) -> bool:
         print(f"written: {path.relative_to(DOCS.parent)}")
     else:
         lines = difflib.unified_diff(before.splitlines(), text.splitlines(), path.name, "the code", lineterm="", n=1)
-        for line, _ in zip(lines, range(MOST_LINES_SHOWN), strict=False):
+        for line, _ in zip(lines, range(LINES_SHOWN_MAX), strict=False):
             print(line, file=sys.stderr)
     return True
 

@@ -5,7 +5,6 @@ that hangs. It asks for a user name, any one, because it queues nothing for anon
 """
 
 import asyncio
-import ipaddress
 import logging
 import threading
 from concurrent.futures import Future
@@ -28,7 +27,7 @@ class BrokerNotStarted(CaroniError):
 
 
 class EmbeddedBroker:
-    """A broker in a thread of its own, on the loopback interface. Use it in a `with`.
+    """A broker in a thread of its own. It lets everybody in, so it listens on 127.0.0.1 only. Use it in a `with`.
 
     Attributes:
         host: Where it listens.
@@ -37,19 +36,13 @@ class EmbeddedBroker:
         ended: Set when it has ended, whyever.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, port: int = 0) -> None:
         """Prepare a broker; the context (`with`) starts it.
 
         Args:
-            host: An address of the loopback interface: it lets everybody in.
             port: 0 takes any free one.
-
-        Raises:
-            ValueError: `host` is none.
         """
-        if not ipaddress.ip_address(host).is_loopback:
-            raise ValueError(f"the embedded broker lets everybody in, so it listens on 127.0.0.1 only, not on {host}")
-        self.host, self.port = host, port
+        self.host, self.port = "127.0.0.1", port
         self.failure: BaseException | None = None
         self.ended = threading.Event()
         self._started: Future[int] = Future()

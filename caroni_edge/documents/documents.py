@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.documents.yamltree import YamlRefused, read_tree
 
+LIMIT_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -103,21 +105,21 @@ class Findings:
             raise Problems(self.problems)
 
 
-def load(path: Path, *, limit_bytes: int = 1 << 20) -> Document:
+def load(path: Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        Problems: It cannot be read, is larger than `limit_bytes`, or is no YAML that we take.
+        Problems: It cannot be read, is larger than `LIMIT_BYTES`, or is no YAML that we take.
     """
     try:
         if path.exists() and not path.is_file():
             raise _refused(path, "this is not a regular file")
         with path.open("rb") as file:
-            data = file.read(limit_bytes + 1)
+            data = file.read(LIMIT_BYTES + 1)
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror or error}") from None
-    if len(data) > limit_bytes:
-        raise _refused(path, f"is larger than {limit_bytes} bytes")
+    if len(data) > LIMIT_BYTES:
+        raise _refused(path, f"is larger than {LIMIT_BYTES} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

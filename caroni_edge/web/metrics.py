@@ -2,8 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from caroni_edge.delivery.events import EventRows
 from caroni_edge.delivery.outbox import OutboxRows
@@ -15,24 +14,22 @@ CONTENT_TYPE = "text/plain; version=0.0.4"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric, as Prometheus knows it: a name, what it means, and a value for each set of labels.
+    """A gauge, as Prometheus calls what goes up and down: its name, what it means, a value for each set of labels.
 
     Attributes:
         name: Without the prefix `caroni_`.
         help: What it says.
         samples: Its values, by labels.
-        kind: A gauge goes up and down, a counter only up.
     """
 
     name: str
     help: str
     samples: Iterable[tuple[Mapping[str, str], float]]
-    kind: Literal["gauge", "counter"] = field(default="gauge")
 
 
-def single(name: str, text: str, value: float, kind: Literal["gauge", "counter"] = "gauge") -> Metric:
+def single(name: str, text: str, value: float) -> Metric:
     """Return a metric that has one value and no labels."""
-    return Metric(name, text, [({}, value)], kind)
+    return Metric(name, text, [({}, value)])
 
 
 def by(label: str, counts: Mapping[str, float]) -> list[tuple[Mapping[str, str], float]]:
@@ -59,7 +56,7 @@ def render(metrics: Iterable[Metric]) -> str:
     lines: list[str] = []
     for metric in metrics:
         name = f"caroni_{metric.name}"
-        lines += [f"# HELP {name} {_escaped(metric.help)}", f"# TYPE {name} {metric.kind}"]
+        lines += [f"# HELP {name} {_escaped(metric.help)}", f"# TYPE {name} gauge"]
         lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in metric.samples]
     return "".join(f"{line}\n" for line in lines)
 

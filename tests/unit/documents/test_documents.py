@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caroni_edge.documents.documents import Findings, Problem, Problems, in_order, load, nearest, parse
+from caroni_edge.documents.documents import LIMIT_BYTES, Findings, Problem, Problems, in_order, load, nearest, parse
 
 FILE = Path("templates/a.cwl")
 
@@ -150,18 +150,18 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"a: 1\nb: caf\xe9\n")
     large = tmp_path / "large.yaml"
-    large.write_bytes(b"a" * 101)
+    large.write_bytes(b"a" * (LIMIT_BYTES + 1))
     fifo = tmp_path / "fifo.yaml"
     os.mkfifo(fifo)
     for path, said in {
         latin: f"{latin}:2: is not UTF-8",
-        large: f"{large}: is larger than 100 bytes",
+        large: f"{large}: is larger than {LIMIT_BYTES} bytes",
         fifo: f"{fifo}: this is not a regular file",
         tmp_path: f"{tmp_path}: this is not a regular file",
         tmp_path / "gone.yaml": "gone.yaml: cannot be read: No such file",
     }.items():
         with pytest.raises(Problems) as caught:
-            load(path, limit_bytes=100)
+            load(path)
         assert said in str(caught.value)
 
 
