@@ -204,12 +204,12 @@ class AgentReactor(Assembly):
         log.warning("drained" if on else "not drained any more", extra={"action": "drained" if on else "undrained"})
 
     def kill_job(self, job: str, reason: str, at: Moment) -> JobState | None:
-        """End a job at the owner's wish; return its state (running: its end will follow), None for an unknown one."""
+        """End a job at the owner's wish; return its status (running: its end will follow), None for an unknown one."""
         row = self._store.jobs.by_job(job)
         if row is not None:
             self._slots.kill(row, reason, at)
             row = self._store.jobs.by_job(job)
-        return row.state if row else None
+        return row.status if row else None
 
     def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget a manager: its running jobs are killed, and nothing more is said to it."""
@@ -217,7 +217,7 @@ class AgentReactor(Assembly):
         for job in self._store.jobs.live_of(peer):
             row = self._store.jobs.by_job(job)
             assert row is not None
-            if row.state is JobState.RUNNING:
+            if row.status is JobState.RUNNING:
                 self._deeds.kill(job, f"manager {peer} was forgotten")
             self._store.jobs.delete([row.id])
         self._retention.forget(peer)
@@ -250,7 +250,7 @@ class AgentReactor(Assembly):
         data, is_end = b"", True
         if found is not None and found.manager == manager:
             data, is_end = self._runner.log_chunk(message.job, message.offset, LOG_CHUNK_BYTES)
-            is_end = is_end and not JOB[found.state]
+            is_end = is_end and not JOB[found.status]
         self._outbox.put(manager, JobLog(job=message.job, offset=message.offset, data=data, end=is_end))
 
     def _on_rejected_there(self, manager: str, message: MessageRejected, at: Moment) -> None:

@@ -23,7 +23,7 @@ ON_THEIR_WAY_MAX = 5000
 """Of a manager to whom more than this is still to be said no job is deleted for its size."""
 LOOK_AGAIN_S = 60.0
 
-_FINISHED = tuple(state for state in JobState if not JOB[state])
+_FINISHED = tuple(status for status in JobState if not JOB[status])
 
 
 class Retention(Part):
@@ -46,7 +46,7 @@ class Retention(Part):
 
     def prune(self, at: Moment) -> None:
         """Delete a batch of the jobs that are older than `retention`."""
-        allowed = self._allowance.grow(at, sum(self._store.load.total(state) for state in _FINISHED))
+        allowed = self._allowance.grow(at, sum(self._store.load.total(status) for status in _FINISHED))
         retention_s = self._in_force.settings.retention_s
         if retention_s is None:
             return

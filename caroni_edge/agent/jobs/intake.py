@@ -44,7 +44,7 @@ class _Room:
     """The places for the jobs of one message: first those that its offer keeps free, then what else is free."""
 
     def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
-        is_open = row is not None and row.state is OfferState.OPEN
+        is_open = row is not None and row.status is OfferState.OPEN
         self._row = row if is_open else None
         self._offered = _Places(row.ready, row.waiting) if row is not None and is_open else _Places()
         self._look_for_free = look_for_free
@@ -106,7 +106,7 @@ class Intake:
         if row is None or row.manager != manager:
             self._ledger.decline(manager, message.job, UNKNOWN_JOB)
             return
-        if row.state is not JobState.PENDING:
+        if row.status is not JobState.PENDING:
             self._ledger.stale(row, JobEvent.DATA_READY)
             return
         try:
@@ -139,7 +139,7 @@ class Intake:
         if row is None:
             return False
         record = {"action": "stale_placement", **ids(row)}
-        log.warning("ignored: a job that is here already, %s, was placed again", row.state, extra=record)
+        log.warning("ignored: a job that is here already, %s, was placed again", row.status, extra=record)
         if row.manager == manager:
             self._outbox.put(manager, status_of(row))
         else:

@@ -1,4 +1,4 @@
-"""The one place where a job's state changes: as the table allows, with a new serial, and told to its manager."""
+"""The one place where a job's status changes: as the table allows, with a new serial, and told to its manager."""
 
 import logging
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ class Ledger:
             step=placed.step,
             attempt=placed.attempt,
             priority=placed.priority,
-            state=JobState.QUEUED if placed.data_ready else JobState.PENDING,
+            status=JobState.QUEUED if placed.data_ready else JobState.PENDING,
             data=DataState.DELIVERED if placed.data_ready else DataState.AWAITING,
             serial=self._store.facts.next_serial(),
             begun=False,
@@ -91,7 +91,7 @@ class Ledger:
             disk_bytes=0,
         )
         self._store.jobs.add(row)
-        log.info("job accepted, %s", row.state, extra={"action": "job_accepted", **ids(row)})
+        log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
 
     def bring_data(self, row: JobRow, inputs: Values) -> JobRow | None:
         """Queue a pending job, all of whose inputs have come and fit."""
@@ -139,22 +139,22 @@ class Ledger:
         Args:
             row: The job as it is.
             event: What happens.
-            changed: The job with all that changes, but for its state and serial.
-            tell: Send a status update, if the new state is one that managers want to hear of.
+            changed: The job with all that changes, but for its status and serial.
+            tell: Send a status update, if the new status is one that managers want to hear of.
 
         Returns:
             The job as it is now, or None where its state knows no such event: nothing has changed then.
         """
-        state = advance(JOB, row.state, event)
-        if state is None:
+        status = advance(JOB, row.status, event)
+        if status is None:
             self.stale(row, event)
             return None
-        now = changed._replace(state=state, serial=self._store.facts.next_serial())
+        now = changed._replace(status=status, serial=self._store.facts.next_serial())
         self._store.jobs.save(now)
-        if tell and state not in _UNTOLD:
+        if tell and status not in _UNTOLD:
             self.tell(now)
         said = f": {now.reason}" if now.reason else ""
-        log.info("job %s%s", state, said, extra={"action": f"job_{state}", **ids(now)})
+        log.info("job %s%s", status, said, extra={"action": f"job_{status}", **ids(now)})
         return now
 
     def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
@@ -165,7 +165,7 @@ class Ledger:
     def stale(self, row: JobRow, event: str) -> None:
         """Log an event that changes nothing, since the job's state knows none of its kind."""
         record = {"action": f"stale_{event.lower()}", **ids(row)}
-        log.warning("ignored: %s of a job that is %s", event, row.state, extra=record)
+        log.warning("ignored: %s of a job that is %s", event, row.status, extra=record)
 
 
 def status_of(row: JobRow) -> JobStatusUpdate:
@@ -207,7 +207,7 @@ def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
 def _state(row: JobRow) -> dict[str, Any]:
     return {
         "serial": row.serial,
-        "status": row.state.value,
+        "status": row.status.value,
         "begun": row.begun,
         "outputs": from_text(row.outputs) if row.outputs is not None else None,
         "reason": row.reason,

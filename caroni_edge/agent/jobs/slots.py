@@ -79,9 +79,9 @@ class Slots(Part):
         queued: Counter[str] = Counter()
         running = 0
         for count in self._store.load.live():
-            if count.state == JobState.QUEUED:
+            if count.status == JobState.QUEUED:
                 queued[count.manager] += count.jobs
-            elif count.state == JobState.RUNNING:
+            elif count.status == JobState.RUNNING:
                 running += count.jobs
         self._shares.enter({*queued, *self._competing()}, at.now)
         free = self._in_force.settings.slots - running
@@ -134,7 +134,7 @@ class Slots(Part):
         for job in sorted((job for job, due in self._unsaid.items() if due <= at.now), key=self._unsaid.__getitem__):
             del self._unsaid[job]
             row = self._store.jobs.by_job(job)
-            if row is not None and row.state is JobState.RUNNING:
+            if row is not None and row.status is JobState.RUNNING:
                 self._ledger.tell(row)
 
     # End
@@ -167,7 +167,7 @@ class Slots(Part):
 
     def kill(self, row: JobRow, reason: str, at: Moment) -> None:
         """End a job that is not wanted: at once when it does not run, otherwise when its process is gone."""
-        if row.state is not JobState.RUNNING:
+        if row.status is not JobState.RUNNING:
             self._ledger.end(row, Killed(reason), at.date)
         elif row.killed is None:
             self._store.jobs.kill(row.id, reason)

@@ -59,7 +59,7 @@ class Heard(Part):
         before = self._store.demands.get(topic.manager, topic.job_type)
         if before and (before.serial == request.serial or before.offer_due > at.now):
             return before.offer_due
-        if request.spread <= 0 or self._store.offers.state(topic.manager, topic.job_type) in {
+        if request.spread <= 0 or self._store.offers.status(topic.manager, topic.job_type) in {
             OfferState.OPEN,
             OfferState.ACCEPTED,
         }:

@@ -136,10 +136,10 @@ class Offers(Part):
         self._store.managers.hold(manager, 0.0)
 
     def _close(self, row: OfferRow, event: OfferEvent, at: Moment) -> None:
-        state = advance(OFFER, row.state, event)
-        if state is None:
+        status = advance(OFFER, row.status, event)
+        if status is None:
             record = {"action": "stale_offer_answer", "peer": row.manager, "offer": row.offer}
-            log.warning("ignored: %s of an offer that is %s", event, row.state, extra=record)
+            log.warning("ignored: %s of an offer that is %s", event, row.status, extra=record)
             return
         if row.taken:
             # All places of a kind taken: there may be more. Some left over: there is no more.
@@ -148,11 +148,13 @@ class Offers(Part):
         else:
             left = (0, 0)
             wait_s, again_due = row.wait_s, row.again_due
-            if row.state is OfferState.OPEN:
+            if row.status is OfferState.OPEN:
                 wait_s, again_due = AGAIN.after(row.wait_s), at.now + row.wait_s
-        closed = row._replace(state=state, left_ready=left[0], left_waiting=left[1], wait_s=wait_s, again_due=again_due)
+        closed = row._replace(
+            status=status, left_ready=left[0], left_waiting=left[1], wait_s=wait_s, again_due=again_due
+        )
         self._store.offers.save(closed)
-        log.debug("offer %s", state, extra={"action": f"offer_{state}", "peer": row.manager, "offer": row.offer})
+        log.debug("offer %s", status, extra={"action": f"offer_{status}", "peer": row.manager, "offer": row.offer})
 
     # What to offer
 
@@ -248,7 +250,7 @@ class Offers(Part):
         row = OfferRow(
             *candidate.kind,
             offer=self._chance.new_id(),
-            state=OfferState.OPEN,
+            status=OfferState.OPEN,
             serial=demand.serial,
             ready=ready,
             waiting=waiting,
@@ -292,7 +294,7 @@ def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     ready, waiting = min(demand.ready, here), min(demand.waiting, here)
     if demand.last_serial != demand.serial or demand.again_due is None:
         return ready, waiting
-    if demand.last_state == OfferState.EXPIRED and demand.online == 0 and demand.heard == demand.last_heard:
+    if demand.last_status == OfferState.EXPIRED and demand.online == 0 and demand.heard == demand.last_heard:
         # It is away, and the last offer waits for it in the outbox: a week of such offers would help nobody.
         return 0, 0
     if now >= demand.again_due:

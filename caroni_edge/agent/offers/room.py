@@ -35,9 +35,9 @@ class Room:
 def look(store: Store, settings: AgentConfig) -> Room:
     """Count the places; those that open offers keep free count as taken."""
     room = Room()
-    by_state = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
+    by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
     for count in store.load.live():
-        by_state[JobState(count.state)][count.manager, count.job_type] += count.jobs
+        by_status[JobState(count.status)][count.manager, count.job_type] += count.jobs
     for kept in store.offers.reserved():
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from caroni_edge.agent.store.jobs import JobRow
-from caroni_edge.storage.rows import Rows, columns
+from caroni_edge.agent.store.jobs import JOB, JobRow
+from caroni_edge.storage.rows import Rows
 
 
 class OpenAnswer(NamedTuple):
@@ -50,7 +50,7 @@ class AnswerRows(Rows):
         return self._all(OpenAnswer, self.OPEN)
 
     NEXT = f"""
-        SELECT {columns(JobRow, "j")} FROM answer_jobs a CROSS JOIN jobs j ON j.job = a.job
+        SELECT {JOB} FROM answer_jobs a CROSS JOIN jobs j ON j.job = a.job
         WHERE a.manager = :manager AND a.job > :after ORDER BY a.job LIMIT :limit"""
 
     def next(self, manager: str, after: str, limit: int) -> list[JobRow]:

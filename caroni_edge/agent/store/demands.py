@@ -40,7 +40,7 @@ class ToOffer(NamedTuple):
     waiting: int
     others: int
     priority: int
-    last_state: OfferState | None
+    last_status: OfferState | None
     last_serial: int | None
     last_taken: int | None
     left_ready: int | None
@@ -126,7 +126,7 @@ class DemandRows(Rows):
 
     TO_OFFER = """
         SELECT d.manager, d.job_type, d.serial, d.ready, d.waiting, d.others, d.priority,
-            o.state AS last_state, o.serial AS last_serial, o.taken AS last_taken, o.left_ready, o.left_waiting,
+            o.state AS last_status, o.serial AS last_serial, o.taken AS last_taken, o.left_ready, o.left_waiting,
             o.again_due, o.wait_s, d.heard, o.heard AS last_heard, m.online, coalesce(m.ran_out, 0) AS ran_out
         FROM demands d
         LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type

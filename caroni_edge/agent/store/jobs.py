@@ -27,7 +27,7 @@ class JobRow(NamedTuple):
     step: str
     attempt: int
     priority: int
-    state: JobState
+    status: JobState
     data: DataState
     serial: int
     begun: bool
@@ -69,10 +69,10 @@ class ToKill(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Whose a job is, and its state."""
+    """Whose a job is, and its status."""
 
     manager: str
-    state: JobState
+    status: JobState
 
 
 class Running(NamedTuple):
@@ -83,33 +83,37 @@ class Running(NamedTuple):
     job_type: str
 
 
+JOB = columns(JobRow, "j", status="state")
+"""What is selected of `jobs j`; the column is older than the word for it."""
+
+
 class JobRows(Rows):
     """Statements about jobs."""
 
     ADD = """
         INSERT INTO jobs (job, manager, job_type, workflow, step, attempt, priority, state, data, serial, inputs_hash,
             received, inputs)
-        VALUES (:job, :manager, :job_type, :workflow, :step, :attempt, :priority, :state, :data, :serial, :inputs_hash,
+        VALUES (:job, :manager, :job_type, :workflow, :step, :attempt, :priority, :status, :data, :serial, :inputs_hash,
             :received, :inputs)"""
 
     def add(self, row: JobRow) -> None:
         """Add a job that was placed here; `id` is given by the database."""
         self._run(self.ADD, **row._asdict())
 
-    BY_JOB = f"SELECT {columns(JobRow)} FROM jobs WHERE job = :job"
+    BY_JOB = f"SELECT {JOB} FROM jobs j WHERE job = :job"
 
     def by_job(self, job: str) -> JobRow | None:
         """Return a job."""
         return self._one(JobRow, self.BY_JOB, job=job)
 
-    OWNER = "SELECT manager, state FROM jobs WHERE job = :job"
+    OWNER = "SELECT manager, state AS status FROM jobs WHERE job = :job"
 
     def owner(self, job: str) -> Owner | None:
         """Return whose a job is, without its values."""
         return self._one(Owner, self.OWNER, job=job)
 
     NEXT_READY = f"""
-        SELECT {columns(JobRow)} FROM jobs WHERE state = 'queued' AND manager = :manager
+        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager
         ORDER BY priority DESC, id LIMIT 1"""
 
     def next_ready(self, manager: str) -> JobRow | None:
@@ -138,7 +142,7 @@ class JobRows(Rows):
         return self._all(str, self.LIVE_OF, manager=manager)
 
     SAVE = """
-        UPDATE jobs SET state = :state, data = :data, serial = :serial, begun = :begun, killed = :killed,
+        UPDATE jobs SET state = :status, data = :data, serial = :serial, begun = :begun, killed = :killed,
             inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
             ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
             disk_bytes = :disk_bytes

@@ -7,9 +7,9 @@ from caroni_edge.storage.rows import Rows
 
 
 class Count(NamedTuple):
-    """How many jobs of a manager and a type are in a state."""
+    """How many jobs of a manager and a type have a status."""
 
-    state: JobState
+    status: JobState
     manager: str
     job_type: str
     jobs: int
@@ -19,7 +19,7 @@ class LoadRows(Rows):
     """Statements about the numbers of jobs."""
 
     LIVE = """
-        SELECT state, manager, job_type, jobs FROM load
+        SELECT state AS status, manager, job_type, jobs FROM load
         WHERE state IN ('pending', 'queued', 'running') AND jobs > 0 ORDER BY state, manager, job_type"""
 
     def live(self) -> list[Count]:
@@ -34,8 +34,8 @@ class LoadRows(Rows):
         """Return the managers that have jobs here that are not finished."""
         return self._all(str, self.LIVE_MANAGERS)
 
-    TOTAL = "SELECT coalesce(sum(jobs), 0) FROM load WHERE state = :state"
+    TOTAL = "SELECT coalesce(sum(jobs), 0) FROM load WHERE state = :status"
 
-    def total(self, state: JobState) -> int:
-        """Return how many jobs are in a state."""
-        return self._only(int, self.TOTAL, state=state)
+    def total(self, status: JobState) -> int:
+        """Return how many jobs have a status."""
+        return self._only(int, self.TOTAL, status=status)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from caroni_edge.agent.lifecycle import OfferState
-from caroni_edge.storage.rows import Rows, columns, parameters
+from caroni_edge.storage.rows import Rows, columns
 
 
 class OfferRow(NamedTuple):
@@ -26,7 +26,7 @@ class OfferRow(NamedTuple):
     manager: str
     job_type: str
     offer: str
-    state: OfferState
+    status: OfferState
     serial: int
     ready: int
     waiting: int
@@ -49,29 +49,36 @@ class Reserved(NamedTuple):
     waiting: int
 
 
+_OFFER = columns(OfferRow, status="state")
+
+
 class OfferRows(Rows):
     """Statements about offers; a row for each manager and job type, at most."""
 
-    SAVE = f"INSERT OR REPLACE INTO offers ({columns(OfferRow)}) VALUES ({parameters(OfferRow)})"
+    SAVE = """
+        INSERT OR REPLACE INTO offers (manager, job_type, offer, state, serial, ready, waiting, taken, reserves,
+            valid_until, left_ready, left_waiting, again_due, wait_s, heard)
+        VALUES (:manager, :job_type, :offer, :status, :serial, :ready, :waiting, :taken, :reserves,
+            :valid_until, :left_ready, :left_waiting, :again_due, :wait_s, :heard)"""
 
     def save(self, row: OfferRow) -> None:
         """Keep an offer, in the place of the one before."""
         self._run(self.SAVE, **row._asdict())
 
-    BY_OFFER = f"SELECT {columns(OfferRow)} FROM offers WHERE manager = :manager AND offer = :offer"
+    BY_OFFER = f"SELECT {_OFFER} FROM offers WHERE manager = :manager AND offer = :offer"
 
     def by_offer(self, manager: str, offer: str) -> OfferRow | None:
         """Return an offer, if it is the last one of its kind."""
         return self._one(OfferRow, self.BY_OFFER, manager=manager, offer=offer)
 
-    STATE = "SELECT state FROM offers WHERE manager = :manager AND job_type = :job_type"
+    STATUS = "SELECT state FROM offers WHERE manager = :manager AND job_type = :job_type"
 
-    def state(self, manager: str, job_type: str) -> OfferState | None:
-        """Return the state of the last offer to a manager for a job type."""
-        return self._one(OfferState, self.STATE, manager=manager, job_type=job_type)
+    def status(self, manager: str, job_type: str) -> OfferState | None:
+        """Return the status of the last offer to a manager for a job type."""
+        return self._one(OfferState, self.STATUS, manager=manager, job_type=job_type)
 
     RUN_OUT = f"""
-        SELECT {columns(OfferRow)} FROM offers WHERE state = 'open' AND valid_until <= :now
+        SELECT {_OFFER} FROM offers WHERE state = 'open' AND valid_until <= :now
         ORDER BY manager, job_type"""
 
     def run_out(self, now: float) -> list[OfferRow]:
@@ -79,7 +86,7 @@ class OfferRows(Rows):
         return self._all(OfferRow, self.RUN_OUT, now=now)
 
     OPEN_OF = f"""
-        SELECT {columns(OfferRow)} FROM offers WHERE manager = :manager AND state = 'open' ORDER BY job_type"""
+        SELECT {_OFFER} FROM offers WHERE manager = :manager AND state = 'open' ORDER BY job_type"""
 
     def open_of(self, manager: str) -> list[OfferRow]:
         """Return a manager's open offers."""

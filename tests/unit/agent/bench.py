@@ -287,7 +287,7 @@ class Bench:
 
     def state(self, job: str) -> JobState:
         """Return the state of a job."""
-        return self.job(job).state
+        return self.job(job).status
 
     def states(self) -> dict[str, int]:
         """Count the jobs in each state."""

@@ -46,7 +46,7 @@ def test_a_scan_of_all_jobs_is_seen() -> None:
 
 
 def test_the_next_job_of_a_manager_is_found_without_sorting() -> None:
-    assert plan(JobRows.NEXT_READY) == ["SEARCH jobs USING INDEX jobs_ready (manager=?)"]
+    assert plan(JobRows.NEXT_READY) == ["SEARCH j USING INDEX jobs_ready (manager=?)"]
 
 
 def test_the_numbers_are_kept_with_each_change() -> None:
