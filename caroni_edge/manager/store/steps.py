@@ -227,13 +227,20 @@ class StepRows(Rows):
         self._run(self.TAKE_BACK, step=step, status=status, retry_due=retry_due)
 
     AGAIN = """
-        UPDATE steps SET status = :status, job = NULL, tries = tries + 1, retry_due = :retry_due, held = :held,
-            reason = :reason
+        UPDATE steps SET status = :status, job = NULL, tries = tries + 1, retry_due = :retry_due, reason = :reason
         WHERE id = :step"""
 
-    def again(self, step: int, status: StepState, *, retry_due: float | None, held: str | None, reason: str) -> None:
-        """Note that an attempt is used up; ask anew at `retry_due`, or (held) when somebody says so."""
-        self._run(self.AGAIN, step=step, status=status, retry_due=retry_due, held=held, reason=reason)
+    def again(self, step: int, status: StepState, reason: str, retry_due: float) -> None:
+        """Note that an attempt is used up, for this reason, and when agents are asked for the next one."""
+        self._run(self.AGAIN, step=step, status=status, reason=reason, retry_due=retry_due)
+
+    HOLD = """
+        UPDATE steps SET status = :status, job = NULL, tries = tries + 1, held = :held, reason = :reason
+        WHERE id = :step"""
+
+    def hold(self, step: int, status: StepState, reason: str, held: str) -> None:
+        """Note that an attempt is used up, for this reason, and why the next one waits for somebody's word."""
+        self._run(self.HOLD, step=step, status=status, reason=reason, held=held)
 
     FAIL = """
         UPDATE steps SET status = :status, job = NULL, tries = :tries, retry_due = NULL, held = NULL, reason = :reason

@@ -152,11 +152,11 @@ class Attempts:
             self._engine.fail_step(row, step, reason, at, tries=step.tries + 1, **facts)
             return
         status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
-        held = None
-        if not job.repeat and (job.begun or end.begun):
+        if job.repeat or not (job.begun or end.begun):
+            self._store.steps.again(step.id, status, reason, at.now + _delay_s(settings.retry_delay_s, step.tries))
+        else:
             held = f"its job type may not be repeated by itself, and attempt {job.attempt} may have begun"
-        due = at.now + _delay_s(settings.retry_delay_s, step.tries)
-        self._store.steps.again(step.id, status, retry_due=None if held else due, held=held, reason=reason)
+            self._store.steps.hold(step.id, status, reason, held)
         self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.retried", row, step.path, at.date, status=status, reason=reason, **ids)
 
