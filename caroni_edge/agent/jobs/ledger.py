@@ -17,7 +17,7 @@ from caroni_edge.agent.processes.outcome import (
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import advance, require
 from caroni_edge.base.text import as_unicode, encoded, tail
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
@@ -93,28 +93,26 @@ class Ledger:
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
 
-    def bring_data(self, row: JobRow, inputs: Values) -> JobRow | None:
+    def bring_data(self, row: JobRow, inputs: Values) -> None:
         """Queue a pending job, all of whose inputs have come and fit."""
-        data = advance(DATA, row.data, DataEvent.INPUTS_COME)
-        if data is None:
-            self.stale(row, JobEvent.DATA_READY)
-            return None
-        ready = row._replace(data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs))
-        return self._change(row, JobEvent.DATA_READY, ready)
+        status = require(JOB, row.status, JobEvent.DATA_READY, **ids(row))
+        data = require(DATA, row.data, DataEvent.INPUTS_COME, **ids(row))
+        self._change(row._replace(status=status, data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs)))
 
-    def begin(self, row: JobRow, version: str, at: Moment, *, tell: bool) -> JobRow | None:
-        """Give a job a slot: its process may be started from now on, by this version of its job type."""
-        begun = row._replace(begun=True, started=at.date, version=version)
-        return self._change(row, JobEvent.SLOT_GIVEN, begun, tell=tell)
+    def begin(self, row: JobRow, version: str, at: Moment, *, tell: bool) -> None:
+        """Give a queued job a slot: its process may be started from now on, by this version of its job type."""
+        status = require(JOB, row.status, JobEvent.SLOT_GIVEN, **ids(row))
+        self._change(row._replace(status=status, begun=True, started=at.date, version=version), tell=tell)
 
-    def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool = True) -> JobRow | None:
+    def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool = True) -> None:
         """Let a job fail that cannot run here; `event` says whether its inputs or its start was refused."""
-        return self._change(row, event, _ended(row, NeverBegan(reason), at.date), tell=tell)
+        status = require(JOB, row.status, event, **ids(row))
+        self._change(_ended(row, NeverBegan(reason), at.date)._replace(status=status), tell=tell)
 
     def end(
         self, row: JobRow, outcome: JobOutcome, date: float, *, disk_bytes: int = 0, tell: bool = True
     ) -> JobRow | None:
-        """Let a job end.
+        """Let a job end, if it has not ended before.
 
         Args:
             row: The job as it is.
@@ -126,36 +124,32 @@ class Ledger:
         Returns:
             The job as it is now, or None where its state does not allow that: nothing has changed then.
         """
-        ended = _ended(row, outcome, date)._replace(disk_bytes=disk_bytes)
-        return self._change(row, _EVENTS[type(outcome)], ended, tell=tell)
+        event = _EVENTS[type(outcome)]
+        status = advance(JOB, row.status, event)
+        if status is None:
+            self.stale(row, event)
+            return None
+        ended = _ended(row, outcome, date)._replace(status=status, disk_bytes=disk_bytes)
+        return self._change(ended, tell=tell)
 
     def tell(self, row: JobRow) -> None:
         """Send a job's state to its manager."""
         self._outbox.put(row.manager, status_of(row))
 
-    def _change(self, row: JobRow, event: JobEvent, changed: JobRow, *, tell: bool = True) -> JobRow | None:
-        """Let something happen to a job.
+    def _change(self, changed: JobRow, *, tell: bool = True) -> JobRow:
+        """Keep a job whose status has changed, and return it.
 
         Args:
-            row: The job as it is.
-            event: What happens.
-            changed: The job with all that changes, but for its status and serial.
-            tell: Send a status update, if the new status is one that managers want to hear of.
-
-        Returns:
-            The job as it is now, or None where its state knows no such event: nothing has changed then.
+            changed: The job with all that changes, but for its serial.
+            tell: Send a status update, if the status is one that managers want to hear of.
         """
-        status = advance(JOB, row.status, event)
-        if status is None:
-            self.stale(row, event)
-            return None
-        now = changed._replace(status=status, serial=self._store.facts.next_serial())
-        self._store.jobs.save(now)
-        if tell and status not in _UNTOLD:
-            self.tell(now)
-        said = f": {now.reason}" if now.reason else ""
-        log.info("job %s%s", status, said, extra={"action": f"job_{status}", **ids(now)})
-        return now
+        row = changed._replace(serial=self._store.facts.next_serial())
+        self._store.jobs.save(row)
+        if tell and row.status not in _UNTOLD:
+            self.tell(row)
+        said = f": {row.reason}" if row.reason else ""
+        log.info("job %s%s", row.status, said, extra={"action": f"job_{row.status}", **ids(row)})
+        return row
 
     def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
         """Tell a manager that its job will not run here; `final`: nor would it if it were placed here again."""

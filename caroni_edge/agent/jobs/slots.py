@@ -112,8 +112,7 @@ class Slots(Part):
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at)
             return False
         wait_s = self._say_running_after_s
-        if self._ledger.begin(row, job_type.version, at, tell=not wait_s) is None:
-            return False
+        self._ledger.begin(row, job_type.version, at, tell=not wait_s)
         if wait_s:
             self._unsaid[row.job] = at.now + wait_s
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)

@@ -16,7 +16,7 @@ from caroni_edge.agent.store.offers import OfferRow
 from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import advance, require
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobOffer
@@ -104,7 +104,7 @@ class Offers(Part):
             left_waiting=max(0, row.left_waiting - used[1]),
         )
         if last:
-            self._close(row, OfferEvent.JOBS_CAME if row.taken else OfferEvent.NOTHING_CAME, at)
+            self._answered(row, OfferEvent.JOBS_CAME if row.taken else OfferEvent.NOTHING_CAME, at)
         else:
             self._store.offers.save(row)
 
@@ -112,19 +112,20 @@ class Offers(Part):
         """Free the places of an offer for which its manager has no step."""
         self._store.managers.answered(manager)
         if row := self._store.offers.by_offer(manager, offer):
-            self._close(row, OfferEvent.NOTHING_CAME, at)
+            self._answered(row, OfferEvent.NOTHING_CAME, at)
 
     def on_unreadable(self, manager: str, at: Moment) -> None:
         """Free the places of all open offers to a manager that could not read one, since it cannot say which."""
         for row in self._store.offers.open_of(manager):
-            self._close(row, OfferEvent.NOTHING_CAME, at)
+            self._answered(row, OfferEvent.NOTHING_CAME, at)
 
     def _run_out(self, at: Moment) -> None:
         """Free the places of offers that were not answered in time."""
         for row in self._store.offers.run_out(at.now):
             if not row.taken:
                 self._store.managers.ran_out(row.manager)
-            self._close(row, OfferEvent.TIME_OVER, at)
+            status = require(OFFER, row.status, OfferEvent.TIME_OVER, peer=row.manager, offer=row.offer)
+            self._close(row, status, at)
 
     def void(self, manager: str, at: Moment) -> None:
         """Void the offers to a manager whose link began anew; it gets no other before it has heard what is here."""
@@ -135,12 +136,15 @@ class Offers(Part):
         """Offer again to a manager that has been told what is here."""
         self._store.managers.hold(manager, 0.0)
 
-    def _close(self, row: OfferRow, event: OfferEvent, at: Moment) -> None:
+    def _answered(self, row: OfferRow, event: OfferEvent, at: Moment) -> None:
         status = advance(OFFER, row.status, event)
         if status is None:
             record = {"action": "stale_offer_answer", "peer": row.manager, "offer": row.offer}
             log.warning("ignored: %s of an offer that is %s", event, row.status, extra=record)
-            return
+        else:
+            self._close(row, status, at)
+
+    def _close(self, row: OfferRow, status: OfferState, at: Moment) -> None:
         if row.taken:
             # All places of a kind taken: there may be more. Some left over: there is no more.
             left = (0 if row.ready else row.left_ready, 0 if row.waiting else row.left_waiting)

@@ -1,11 +1,14 @@
 """Jobs from their placement to their end."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
-from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.jobs.ledger import Ledger
+from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
+from caroni_edge.base.states import IllegalTransition
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -450,6 +453,22 @@ def test_a_rejected_offer_message_frees_its_places() -> None:
     bench.send(MessageRejected(id="row1", message_type="JobOffer", reason="a bug"))
     bench.outbox.take(JobOffer, "m2")
     bench.outbox.nothing_else()
+
+
+def test_what_the_agent_decides_itself_must_fit_the_state_of_the_job(bench: Bench) -> None:
+    row = bench.job(running(bench))
+    ledger = Ledger(bench.store, bench.outbox)
+    decisions: list[Callable[[], object]] = [
+        lambda: ledger.begin(row, "v2", bench.at, tell=True),
+        lambda: ledger.bring_data(row, {}),
+        lambda: ledger.refuse(row, JobEvent.START_REFUSED, "gone", bench.at),
+    ]
+    for decide in decisions:
+        with pytest.raises(
+            IllegalTransition, match=rf"job {row.job}, attempt 1: A job that is running takes no [A-Z_]+\."
+        ):
+            decide()
+    assert bench.job(row.job) == row
 
 
 def test_serials_count_all_changes(bench: Bench) -> None:
