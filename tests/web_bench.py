@@ -222,7 +222,6 @@ class Snapshots(Readers):
     def open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(":memory:")) as copy:
             self._conn.backup(copy)
-            copy.row_factory = sqlite3.Row
             yield copy
 
 

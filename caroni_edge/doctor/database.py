@@ -9,23 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.config import NodeConfig
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
+from caroni_edge.manager.store.shown import ShownAgentRows, ShownWorkflowRows
 from caroni_edge.node.startup import DATABASE, LOCK
 from caroni_edge.node.store import FactRows
 from caroni_edge.storage.database import DatabaseCorrupt
-from caroni_edge.storage.migrations import DatabaseNewer, refuse_newer
+from caroni_edge.storage.migrations import DatabaseNewer, Role, refuse_newer
 
 CHECK_WITHIN_S = 10.0
 LOCKS = Path("/proc/locks")
 STEPS_BETWEEN_LOOKS = 10_000
-
-LATEST = {
-    "managers": "SELECT max(created) FROM (SELECT created FROM workflows ORDER BY seq DESC LIMIT 100)",
-    "agents": "SELECT max(received) FROM (SELECT received FROM jobs ORDER BY id DESC LIMIT 100)",
-}
-EARLY = """
-    SELECT agent, max(placed - started) FROM (SELECT * FROM jobs WHERE started IS NOT NULL LIMIT 1000) GROUP BY agent"""
 
 
 @dataclass(frozen=True)
@@ -73,13 +68,17 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
             refuse_newer(conn, config.role, str(path))
             yield _whole(conn)
             state.boots = tuple(FactRows(conn).boots())
-            latest = conn.execute(LATEST[config.role]).fetchone()[0] or 0.0
-            early = dict(conn.execute(EARLY)) if config.role == "managers" else {}
-            state.dates = Dates(latest, early)
+            state.dates = _dates(conn, config.role)
     except DatabaseNewer as newer:
         yield problem("database", str(newer), newer.advice)
     except sqlite3.Error as error:
         yield _unusable(path, error)
+
+
+def _dates(conn: sqlite3.Connection, role: Role) -> Dates:
+    if role == "agents":
+        return Dates(ShownJobRows(conn).latest())
+    return Dates(ShownWorkflowRows(conn).latest(), dict(ShownAgentRows(conn).early_starts()))
 
 
 def holder(lock: Path) -> int | None:

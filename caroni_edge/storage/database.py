@@ -160,9 +160,8 @@ def memory_database(role: Role) -> Database:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a read-only connection whose rows go by name; a transaction on it sees the last commit before it began."""
+    """Open a read-only connection; a transaction on it sees the last commit before it began."""
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=5.0)
-    conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA query_only = ON")
     return conn
 

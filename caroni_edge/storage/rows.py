@@ -3,9 +3,19 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 T = TypeVar("T")
+
+NEWEST = 1 << 62
+"""Where a list by falling keys begins: no row has a key as great."""
+
+
+class Page(NamedTuple, Generic[T]):
+    """Some rows of a list, and the `after` of those that follow; None when there are no more."""
+
+    rows: list[T]
+    next: str | None
 
 
 class Rows:
@@ -61,6 +71,20 @@ class Rows:
     def _each(self, kind: type[T], sql: str, /, **given: object) -> Iterator[T]:
         """Return the rows one by one: who stops early has not read the others."""
         return map(_reader(kind), self._conn.execute(sql, given))
+
+    def _page(self, kind: type[T], sql: str, key: str, limit: int, /, **given: object) -> Page[T]:
+        """Return one page of a list.
+
+        Args:
+            kind: The type of the rows.
+            sql: The statement. Its `:limit` is given here: one row more than a page has, to see whether there are more.
+            key: The field by which the rows are ordered, and which `:after` means.
+            limit: How many rows a page has at most.
+            given: The other parameters.
+        """
+        found = self._all(kind, sql, **given, limit=limit + 1)
+        rows = found[:limit]
+        return Page(rows, str(getattr(rows[-1], key)) if len(found) > limit else None)
 
 
 def columns(kind: type, table: str = "", **named: str) -> str:

@@ -61,7 +61,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "agent.store",
         "web",
         "doctor.database",
-        *PAGES,
+        *VIEWS,
     ),
     "sqlite_utils": ("storage",),
     "yaml": ("documents.yamltree", "demo"),

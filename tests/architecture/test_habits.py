@@ -7,14 +7,7 @@ import pytest
 
 from tests.architecture.source import PACKAGE, ROOT, Source, calls, functions, listed, sources, within
 
-SQL_PLACES = (
-    "storage",
-    "manager.store",
-    # Pages only read, on connections of their own.
-    "manager.pages.views",
-    "agent.pages.views",
-    "doctor.database",
-)
+SQL_PLACES = ("storage", "doctor.database")
 SQL_METHODS = ("execute", "executemany", "executescript")
 TRANSACTIONS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 

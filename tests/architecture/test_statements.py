@@ -19,8 +19,8 @@ from tests.architecture.source import PACKAGE, listed, sources, within
 from tests.statements import PARAMETER, store_classes
 
 VERB = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|PRAGMA)\b")
-RUNS = ("_run", "_run_each", "_insert", "_one", "_only", "_all", "_each")
-READS = ("_one", "_only", "_all", "_each")
+RUNS = ("_run", "_run_each", "_insert", "_one", "_only", "_all", "_each", "_page")
+READS = ("_one", "_only", "_all", "_each", "_page")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +135,8 @@ def test_the_parameters_are_those_of_the_statement() -> None:
 def given(method: Method, call: ast.Call) -> tuple[set[str], set[str]]:
     """Return the parameters that a call names, and those that are fields of a row that it gives as a whole."""
     named = {keyword.arg for keyword in call.keywords if keyword.arg}
+    if name_of(call) == "_page":
+        named.add("limit")
     of_row: set[str] = set()
     for whole in [keyword.value for keyword in call.keywords if keyword.arg is None]:
         row = ast.unparse(whole).removesuffix("._asdict()")

@@ -15,6 +15,21 @@ class Count(NamedTuple):
     jobs: int
 
 
+class StatusCount(NamedTuple):
+    """How many jobs have a status."""
+
+    status: JobState
+    jobs: int
+
+
+class ManagerCount(NamedTuple):
+    """How many jobs of a manager have a status."""
+
+    manager: str
+    status: JobState
+    jobs: int
+
+
 class LoadRows(Rows):
     """Statements about the numbers of jobs."""
 
@@ -33,6 +48,20 @@ class LoadRows(Rows):
     def live_managers(self) -> list[str]:
         """Return the managers that have jobs here that are not finished."""
         return self._all(str, self.LIVE_MANAGERS)
+
+    BY_STATUS = "SELECT state AS status, sum(jobs) AS jobs FROM load GROUP BY state"
+
+    def by_status(self) -> list[StatusCount]:
+        """Return how many jobs have each status that any ever had."""
+        return self._all(StatusCount, self.BY_STATUS)
+
+    LIVE_BY_MANAGER = """
+        SELECT manager, state AS status, sum(jobs) AS jobs FROM load
+        WHERE state IN ('pending', 'queued', 'running') GROUP BY manager, state"""
+
+    def live_by_manager(self) -> list[ManagerCount]:
+        """Return how many jobs of each manager are not finished, by status."""
+        return self._all(ManagerCount, self.LIVE_BY_MANAGER)
 
     TOTAL = "SELECT coalesce(sum(jobs), 0) FROM load WHERE state = :status"
 

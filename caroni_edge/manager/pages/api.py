@@ -29,9 +29,10 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowSummary,
     WorkflowView,
 )
-from caroni_edge.manager.pages.views import ManagerViews, Plans, Row
+from caroni_edge.manager.pages.views import ManagerViews, Plans
 from caroni_edge.manager.pages.why import Explainer, Present
 from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.store.shown import ShownStep
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.node.node import Node
@@ -202,18 +203,18 @@ class WorkflowsController(Controller):
             step_row = views.step_row(row, path) or _no_step(workflow, path)
             if what == "why":
                 return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
-            if not step_row["job_type"]:
+            if not step_row.job_type:
                 raise Problem(404, f"the step {path} runs no job of its own, so it has no log: its parts have")
-            attempts = views.attempts([step_row["id"]]).get(step_row["id"], [])
-            return _log(manager, views, step_row, _choose(step_row["job"], attempts, attempt), offset)
+            attempts = views.attempts([step_row.id]).get(step_row.id, [])
+            return _log(manager, views, step_row, _choose(step_row.job, attempts, attempt), offset)
 
 
 def _log(
-    manager: ManagerApi, views: ManagerViews, step: Row, attempt: AttemptView | None, offset: int
+    manager: ManagerApi, views: ManagerViews, step: ShownStep, attempt: AttemptView | None, offset: int
 ) -> Response[Any]:
     """Return what has arrived of the log of an attempt, and ask its agent for more."""
     if attempt is None:
-        over = step["status"] in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
+        over = step.status in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
         return log_answer(b"", 0, "complete" if over else "coming")
     data, is_end = views.log(attempt["job"])
     if is_end or len(data) >= LOG_LIMIT_BYTES:

@@ -4,7 +4,7 @@ Nothing is decided here, and nothing is remembered: the conditions are read from
 made of.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import msgspec
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
-from caroni_edge.manager.pages.views import ManagerViews, Row
+from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.store.shown import Server, ShownStep, ShownWorkflow
 
 STEPS_EXPLAINED = 20
 AGENTS_EXPLAINED = 100
@@ -46,21 +47,21 @@ class Explainer:
         """Explain what `views` shows."""
         self._views, self._present = views, present
 
-    def workflow(self, row: Row) -> Why:
+    def workflow(self, row: ShownWorkflow) -> Why:
         """Return why a workflow is where it is."""
-        return Why(workflow=row["id"], step=None, status=row["status"], why=list(self._of_workflow(row)))
+        return Why(workflow=row.id, step=None, status=row.status, why=list(self._of_workflow(row)))
 
-    def step(self, row: Row, step: Row) -> Why:
+    def step(self, row: ShownWorkflow, step: ShownStep) -> Why:
         """Return why a step of a workflow is where it is."""
         found = list(self._of_steps(row, [step]))
-        if row["status"] not in ENDED:
+        if row.status not in ENDED:
             found = [*self._of_us(), *found]
-        return Why(workflow=row["id"], step=step["path"], status=step["status"], why=found)
+        return Why(workflow=row.id, step=step.path, status=step.status, why=found)
 
     # Workflows
 
-    def _of_workflow(self, row: Row) -> Iterator[Reason]:
-        status, ended = WorkflowState(row["status"]), rfc3339(row["ended"])
+    def _of_workflow(self, row: ShownWorkflow) -> Iterator[Reason]:
+        status, ended = row.status, rfc3339(row.ended)
         match status:
             case WorkflowState.COMPLETED:
                 yield _reason("completed", f"all its steps were completed at {ended}", ended=ended)
@@ -69,18 +70,18 @@ class Explainer:
                 yield _reason("cancelled", f"somebody cancelled it at {ended}", ended=ended)
                 return
             case WorkflowState.FAILED:
-                yield _reason("failed", f"it failed at {ended}: {row['reason']}", ended=ended, reason=row["reason"])
+                yield _reason("failed", f"it failed at {ended}: {row.reason}", ended=ended, reason=row.reason)
             case _:
                 yield from self._of_us()
         if status is WorkflowState.STALLED:
-            yield _reason("stalled", f"it is stalled: {row['reason']}", reason=row["reason"])
+            yield _reason("stalled", f"it is stalled: {row.reason}", reason=row.reason)
         asked = (StepState.FAILED,) if status is WorkflowState.FAILED else _UNFINISHED
         steps = self._views.steps_that_tell(row, asked, STEPS_EXPLAINED + 1)
         yield from self._of_steps(row, steps[:STEPS_EXPLAINED])
         if len(steps) > STEPS_EXPLAINED:
             yield _reason("more", f"more steps than these {STEPS_EXPLAINED} have not ended", shown=STEPS_EXPLAINED)
         if status is WorkflowState.FAILED:
-            yield _reason("retry", f"`caroni-edge retry {row['id']}` gives what failed fresh attempts")
+            yield _reason("retry", f"`caroni-edge retry {row.id}` gives what failed fresh attempts")
 
     def _of_us(self) -> Iterator[Reason]:
         if self._present.problem is not None:
@@ -89,40 +90,42 @@ class Explainer:
 
     # Steps
 
-    def _of_steps(self, row: Row, steps: list[Row]) -> Iterator[Reason]:
+    def _of_steps(self, row: ShownWorkflow, steps: list[ShownStep]) -> Iterator[Reason]:
         waiting = self._views.waiting_for(row, steps)
         statuses = self._views.statuses(row, {name for names in waiting.values() for name in names})
-        attempts = self._views.attempts(step["id"] for step in steps)
+        attempts = self._views.attempts(step.id for step in steps)
         for step in steps:
-            for_data = {name: statuses.get(name, StepState.CREATED.value) for name in waiting[step["path"]]}
-            for reason in self._of_step(row, step, for_data, attempts.get(step["id"], [])):
+            for_data = {name: statuses.get(name, StepState.CREATED) for name in waiting[step.path]}
+            for reason in self._of_step(row, step, for_data, attempts.get(step.id, [])):
                 yield Reason(
                     condition=reason["condition"],
-                    sentence=f"step {step['path']} {reason['sentence']}",
-                    facts={"step": step["path"], **reason["facts"]},
+                    sentence=f"step {step.path} {reason['sentence']}",
+                    facts={"step": step.path, **reason["facts"]},
                 )
 
-    def _of_step(self, row: Row, step: Row, for_data: dict[str, str], attempts: list[AttemptView]) -> Iterator[Reason]:
-        if for_data and step["status"] not in (StepState.COMPLETED, StepState.CANCELLED):
+    def _of_step(
+        self, row: ShownWorkflow, step: ShownStep, for_data: Mapping[str, StepState], attempts: list[AttemptView]
+    ) -> Iterator[Reason]:
+        if for_data and step.status not in (StepState.COMPLETED, StepState.CANCELLED):
             named = _names(f"{name} ({status})" for name, status in for_data.items())
             yield _reason("waits_for_data", f"waits for the outputs of {named}", steps=for_data)
-        present = next((each for each in attempts if each["job"] == step["job"]), None)
-        match StepState(step["status"]):
-            case StepState.CREATED if step["late"] and row["status"] not in ENDED:
-                if step["gate"] is not None:
-                    yield self._of_gate(step["gate"])
+        present = next((each for each in attempts if each["job"] == step.job), None)
+        match step.status:
+            case StepState.CREATED if step.deferred and row.status not in ENDED:
+                if step.gate is not None:
+                    yield self._of_gate(step.gate)
             case StepState.CREATED:
                 yield _reason("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
             case StepState.FULFILLING:
                 yield from self._of_unplaced(row, step, attempts, is_ready=not for_data)
-            case StepState.RUNNING if step["parts"] is not None:
-                yield _of_parts(step, goes_on=row["status"] not in ENDED)
+            case StepState.RUNNING if step.parts is not None:
+                yield _of_parts(step, step.parts, goes_on=row.status not in ENDED)
             case StepState.FULFILLED | StepState.RUNNING if present is not None:
                 yield from self._of_placed(step, present)
             case StepState.FAILED:
                 yield _failed(step, attempts)
-            case StepState.COMPLETED if step["reason"]:
-                yield _reason("skipped", f"was {step['reason']}", reason=step["reason"])
+            case StepState.COMPLETED if step.reason:
+                yield _reason("skipped", f"was {step.reason}", reason=step.reason)
             case StepState.COMPLETED:
                 done = next((each for each in attempts if each["status"] == "completed"), None)
                 yield _reason("completed", f"was completed{_by(done)}", **_facts(done))
@@ -135,9 +138,9 @@ class Explainer:
         said = f"waits for its turn: {of} has a limit of {parallel} {what} at a time"
         return _reason("limit", said, limit=parallel, of=key)
 
-    def _of_placed(self, step: Row, attempt: AttemptView) -> Iterator[Reason]:
+    def _of_placed(self, step: ShownStep, attempt: AttemptView) -> Iterator[Reason]:
         agent, number, facts = attempt["agent"], attempt["attempt"], _facts(attempt)
-        is_running = step["status"] == StepState.RUNNING
+        is_running = step.status == StepState.RUNNING
         is_online, seen = self._views.seen(agent)
         if not is_online:
             since = f" since {seen}" if seen else ""
@@ -152,14 +155,16 @@ class Explainer:
             said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
             yield _reason("queued", said, **facts)
 
-    def _of_unplaced(self, row: Row, step: Row, attempts: list[AttemptView], *, is_ready: bool) -> Iterator[Reason]:
+    def _of_unplaced(
+        self, row: ShownWorkflow, step: ShownStep, attempts: list[AttemptView], *, is_ready: bool
+    ) -> Iterator[Reason]:
         last = attempts[-1] if attempts else None
-        if step["held"]:
-            said = f"is not tried again by itself: {step['held']}; `caroni-edge retry {row['id']}` does it"
-            yield _reason("held", said, held=step["held"], **_facts(last))
+        if step.held:
+            said = f"is not tried again by itself: {step.held}; `caroni-edge retry {row.id}` does it"
+            yield _reason("held", said, held=step.held, **_facts(last))
             return
-        if step["retry_due"] is not None:
-            left_s = max(0.0, step["retry_due"] - self._present.now)
+        if step.retry_due is not None:
+            left_s = max(0.0, step.retry_due - self._present.now)
             why = _ended(last) if last else "its last agent gave it back"
             said = f"is asked for again in {left_s:.1f} s: {why}"
             yield _reason("retry_delay", said, seconds=left_s, **_facts(last))
@@ -169,25 +174,25 @@ class Explainer:
         if is_ready:
             yield from self._of_servers(step)
 
-    def _of_servers(self, step: Row) -> Iterator[Reason]:
+    def _of_servers(self, step: ShownStep) -> Iterator[Reason]:
         """Say of each kind of agent that has the job type why none has the step."""
-        job_type = step["job_type"]
-        bound: list[str] | None = msgspec.json.decode(step["agents"]) if step["agents"] else None
-        rows = self._views.servers(step["id"], job_type, AGENTS_EXPLAINED, bound)
+        job_type = step.job_type
+        bound: list[str] | None = msgspec.json.decode(step.agents) if step.agents else None
+        rows = self._views.servers(step.id, job_type, AGENTS_EXPLAINED, bound)
         if bound is not None:
-            yield from self._of_bound(bound, {each["agent"] for each in rows}, job_type)
+            yield from self._of_bound(bound, {each.agent for each in rows}, job_type)
         elif not rows:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
             yield _reason("nobody_has_type", said, job_type=job_type)
-        away = [each["agent"] for each in rows if not each["online"]]
+        away = [each.agent for each in rows if not each.online]
         asked = []
-        for each in [row for row in rows if row["online"]]:
+        for each in [row for row in rows if row.online]:
             why = self._refusal(each, job_type)
             if why is None:
                 asked.append(each)
                 continue
-            said = f"is not taken by agent {each['agent']}, which offers nothing for {job_type}: {why}"
-            yield _reason("refused", said, agent=each["agent"], job_type=job_type, reason=why)
+            said = f"is not taken by agent {each.agent}, which offers nothing for {job_type}: {why}"
+            yield _reason("refused", said, agent=each.agent, job_type=job_type, reason=why)
         if away:
             said = f"is not taken by {_names(away)}: offline, with the job type {job_type}"
             yield _reason("agents_away", said, agents=away, job_type=job_type)
@@ -201,17 +206,17 @@ class Explainer:
             why = f"does not have the job type {job_type}" if seen else "has never been seen by this manager"
             yield _reason("bound_elsewhere", f"waits for agent {agent}, which {why}", agent=agent, job_type=job_type)
 
-    def _of_asked(self, asked: list[Row], job_type: str) -> Iterator[Reason]:
-        reconciling = [each["agent"] for each in asked if each["reconcile_query"]]
+    def _of_asked(self, asked: list[Server], job_type: str) -> Iterator[Reason]:
+        reconciling = [each.agent for each in asked if each.reconcile_query]
         if reconciling:
             said = f"waits: {_names(reconciling)} must first say which jobs are there, and is given nothing till then"
             yield _reason("reconciling", said, agents=reconciling)
-        least = min((each["failures"] for each in asked), default=0)
-        failed = [each["agent"] for each in asked if each["failures"] > least]
+        least = min((each.failures for each in asked), default=0)
+        failed = [each.agent for each in asked if each.failures > least]
         if failed:
             said = f"has failed {'more often ' if least else ''}on {_names(failed)}, so other agents come first"
             yield _reason("failed_there", said, agents=failed)
-        free = {each["agent"]: each["slots"] for each in asked if not each["reconcile_query"]}
+        free = {each.agent: each.slots for each in asked if not each.reconcile_query}
         most = self._present.max_live_steps
         if free and most is not None and sum(self._views.count_open_jobs().values()) >= most:
             said = f"waits for its turn: {self._present.manager} has a limit of {most} steps at agents at a time"
@@ -223,17 +228,17 @@ class Explainer:
                 "waits_for_place", f"{said}, and no place has been offered yet", slots=free, job_type=job_type
             )
 
-    def _refusal(self, agent: Row, job_type: str) -> str | None:
-        refuses: dict[str, str] = msgspec.json.decode(agent["refuses"])
+    def _refusal(self, agent: Server, job_type: str) -> str | None:
+        refuses: dict[str, str] = msgspec.json.decode(agent.refuses)
         keys = ("*", self._present.manager, job_type)
         return next((refuses[key] for key in keys if key in refuses), None)
 
 
-def _failed(step: Row, attempts: list[AttemptView]) -> Reason:
+def _failed(step: ShownStep, attempts: list[AttemptView]) -> Reason:
     last = attempts[-1] if attempts else None
     if last is None or last["status"] != "failed":
-        return _reason("failed", f"failed: {step['reason']}", **{**_facts(last), "reason": step["reason"]})
-    number = step["tries"]
+        return _reason("failed", f"failed: {step.reason}", **{**_facts(last), "reason": step.reason})
+    number = step.tries
     said = f"failed: its {number} attempts are used up; {_ended(last)}" if number > 1 else f"failed: {_ended(last)}"
     return _reason("attempts_used_up", said, attempts=number, **_facts(last))
 
@@ -256,11 +261,11 @@ def _facts(attempt: AttemptView | None) -> dict[str, Any]:
     return {name: value for name, value in (attempt or {}).items() if value is not None and name != "lost"}
 
 
-def _of_parts(step: Row, *, goes_on: bool) -> Reason:
-    count, completed = step["parts"], step["parts"] - step["parts_left"]
+def _of_parts(step: ShownStep, count: int, *, goes_on: bool) -> Reason:
+    completed = count - step.parts_left
     begins = "goes on" if goes_on else "stands where it was when the workflow ended"
     said = f"{begins}: {completed} of its {count} parts have completed"
-    return _reason("parts", said, count=count, made=step["made"], completed=completed)
+    return _reason("parts", said, count=count, made=step.made, completed=completed)
 
 
 def _names(names: Iterable[str], last: str = "and") -> str:

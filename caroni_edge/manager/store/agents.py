@@ -19,6 +19,13 @@ class AgentType(NamedTuple):
     notice: str
 
 
+class AgentCount(NamedTuple):
+    """How many agents are connected, or not."""
+
+    online: bool
+    agents: int
+
+
 class Reconciled(NamedTuple):
     """How far an agent's database is known here, and the reconcile query that is open.
 
@@ -108,6 +115,12 @@ class AgentRows(Rows):
     def may_repeat(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent's job type may be run again by itself; not, while nobody has said so."""
         return self._one(bool, self.MAY_REPEAT, agent=agent, job_type=job_type) is True
+
+    COUNTS = "SELECT online, count(*) AS agents FROM agents GROUP BY online"
+
+    def counts(self) -> list[AgentCount]:
+        """Return how many agents are connected, and how many are not."""
+        return self._all(AgentCount, self.COUNTS)
 
     NOBODY_ONLINE = "UPDATE agents SET online = 0, unheard = 1"
     NO_TYPE_ONLINE = "UPDATE agent_types SET online = 0"

@@ -38,6 +38,12 @@ class GateRows(Rows):
         """Return the gates of a workflow."""
         return self._all(GateKey, self.OF_WORKFLOW, workflow=workflow)
 
+    BY_ID = "SELECT key, parallel FROM gates WHERE id = :gate"
+
+    def by_id(self, gate: int) -> GateKey:
+        """Return a gate that exists."""
+        return self._only(GateKey, self.BY_ID, gate=gate)
+
     ADD_INSIDE = "UPDATE gates SET inside = inside + :more WHERE id = :gate"
 
     def add_inside(self, gate: int, more: int) -> None:

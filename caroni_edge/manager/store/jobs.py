@@ -65,6 +65,20 @@ class JobAt(NamedTuple):
     agent: str
 
 
+class JobCount(NamedTuple):
+    """How many attempts are in a state."""
+
+    status: str
+    jobs: int
+
+
+class LogPiece(NamedTuple):
+    """A piece of a log, and whether it is the last one."""
+
+    data: bytes
+    is_last: bool
+
+
 class LogEnd(NamedTuple):
     """How much of a log has come, and whether that is all."""
 
@@ -134,6 +148,12 @@ class JobRows(Rows):
         """Count the attempts that may still give a result, up to `limit`."""
         return self._only(int, self.COUNT_OPEN, limit=limit)
 
+    OPEN_COUNTS = "SELECT status, count(*) AS jobs FROM jobs WHERE open GROUP BY status"
+
+    def open_counts(self) -> list[JobCount]:
+        """Return how many attempts may still give a result, by state."""
+        return self._all(JobCount, self.OPEN_COUNTS)
+
     OPEN_OF_STEP = f"SELECT {columns(JobRow)} FROM jobs WHERE step = :step AND open ORDER BY attempt"
 
     def open_of_step(self, step: int) -> list[JobRow]:
@@ -175,6 +195,12 @@ class JobRows(Rows):
     def add_log(self, job: str, offset: int, data: bytes, *, end: bool) -> None:
         """Keep a piece of a log."""
         self._run(self.ADD_LOG, job=job, offset=offset, data=data, end=end)
+
+    LOG = 'SELECT data, "end" AS is_last FROM logs WHERE job = :job ORDER BY offset'
+
+    def log(self, job: str) -> list[LogPiece]:
+        """Return what has come of a log, in its order."""
+        return self._all(LogPiece, self.LOG, job=job)
 
     LOG_END = """
         SELECT offset + length(data) AS size_bytes, "end" AS is_all FROM logs WHERE job = :job

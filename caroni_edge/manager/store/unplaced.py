@@ -38,6 +38,13 @@ class UnplacedStep(NamedTuple):
     workflow: str
 
 
+class UnplacedCount(NamedTuple):
+    """How many steps of a job type are unplaced."""
+
+    job_type: str
+    steps: int
+
+
 class BoundCount(NamedTuple):
     """How many steps only these agents (a JSON list) may take: how many are ready, how many wait for data."""
 
@@ -126,6 +133,12 @@ class UnplacedRows(Rows):
     def job_types(self) -> set[str]:
         """Return the job types of all unplaced steps."""
         return set(self._each(str, self.JOB_TYPES))
+
+    COUNTS = "SELECT job_type, count(*) AS steps FROM steps WHERE status = 'fulfilling' GROUP BY job_type"
+
+    def counts(self) -> list[UnplacedCount]:
+        """Return how many steps of each job type are unplaced."""
+        return self._all(UnplacedCount, self.COUNTS)
 
     # Steps that only some agents may take
 

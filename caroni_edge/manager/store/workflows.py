@@ -22,6 +22,13 @@ class WorkflowRow(NamedTuple):
     steps_left: int
 
 
+class WorkflowCount(NamedTuple):
+    """How many workflows are in a state."""
+
+    status: WorkflowState
+    workflows: int
+
+
 class WorkflowRows(Rows):
     """Statements about workflows and plans."""
 
@@ -125,6 +132,12 @@ class WorkflowRows(Rows):
     def served(self, status: WorkflowState) -> list[int]:
         """Return the workflows with this status of which no unplaced step has a job type that nobody serves."""
         return self._all(int, self.SERVED, status=status)
+
+    COUNTS = "SELECT status, workflows FROM workflow_counts"
+
+    def counts(self) -> list[WorkflowCount]:
+        """Return how many workflows are in each state that ever had one."""
+        return self._all(WorkflowCount, self.COUNTS)
 
     # Plans
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from caroni_edge.storage.rows import Rows, columns, parameters
+from caroni_edge.storage.rows import NEWEST, Page, Rows, columns, parameters
 
 
 class Colour(StrEnum):
@@ -68,6 +68,11 @@ class BoatRows(Rows):
 
     def is_afloat(self, name: str) -> bool | None:
         return self._one(bool, self.IS_AFLOAT, name=name)
+
+    FALLING = f"SELECT {columns(Boat)} FROM boats WHERE id < :after AND colour = :colour ORDER BY id DESC LIMIT :limit"
+
+    def falling(self, colour: Colour, limit: int, after: int = NEWEST) -> Page[Boat]:
+        return self._page(Boat, self.FALLING, "id", limit, colour=colour, after=after)
 
     SINK = "UPDATE boats SET afloat = 0 WHERE afloat"
 
@@ -134,6 +139,30 @@ def test_changed_rows_are_counted(boats: BoatRows) -> None:
     assert boats.sink() == 1
     boats.rename({1: "Nina II", 2: "Pinta II"})
     assert [boats.at(key).name for key in (1, 2)] == ["Nina II", "Pinta II"]
+
+
+def make_six(boats: BoatRows) -> None:
+    for number in range(1, 7):
+        boats.add(f"boat {number}", Colour.BLUE if number == 3 else Colour.RED)
+
+
+def test_pages_follow_each_other_and_the_last_one_says_so(boats: BoatRows) -> None:
+    make_six(boats)
+    seen, after = [], NEWEST
+    while True:
+        page = boats.falling(Colour.RED, 2, after)
+        seen.append([boat.id for boat in page.rows])
+        if page.next is None:
+            break
+        after = int(page.next)
+    assert seen == [[6, 5], [4, 2], [1]]
+
+
+def test_a_full_page_with_nothing_behind_it_is_the_last(boats: BoatRows) -> None:
+    assert boats.falling(Colour.RED, 5) == ([], None)
+    make_six(boats)
+    page = boats.falling(Colour.RED, 5)
+    assert ([boat.id for boat in page.rows], page.next) == ([6, 5, 4, 2, 1], None)
 
 
 def test_columns_and_parameters_are_the_fields_of_a_row() -> None:

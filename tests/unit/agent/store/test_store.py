@@ -8,6 +8,7 @@ from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, DataState, JobState, O
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRows
+from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.base.states import mermaid
 from caroni_edge.storage.database import memory_database
 from tests.statements import Statement, statements, store_classes
@@ -47,6 +48,11 @@ def test_a_scan_of_all_jobs_is_seen() -> None:
 
 def test_the_next_job_of_a_manager_is_found_without_sorting() -> None:
     assert plan(JobRows.NEXT_READY) == ["SEARCH j USING INDEX jobs_ready (manager=?)"]
+
+
+def test_jobs_in_a_rare_state_are_found_among_the_many_of_a_manager() -> None:
+    (step,) = plan(ShownJobRows.OF_BOTH)
+    assert step.endswith("USING INDEX jobs_manager_state (manager=? AND state=? AND id<?)")
 
 
 def test_the_numbers_are_kept_with_each_change() -> None:

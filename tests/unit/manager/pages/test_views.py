@@ -1,17 +1,12 @@
 """What is shown of a manager's database."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from caroni_edge.agent.pages import views as agent_views
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages import views
-from caroni_edge.storage.database import memory_database
-from caroni_edge.storage.migrations import Role
 from tests.web_bench import ManagerBench
 
 
@@ -238,58 +233,3 @@ def ended_and_begun(look: views.ManagerViews) -> tuple[float, float, float]:
     counts = look.count_workflows()
     going_on = sum(counts.values()) - counts[WorkflowState.FAILED] - counts[WorkflowState.CANCELLED]
     return counts[WorkflowState.FAILED], counts[WorkflowState.CANCELLED], going_on
-
-
-@pytest.mark.parametrize(
-    ("role", "sql", "index"),
-    [
-        ("managers", views.WORKFLOWS_OF_BOTH, "workflows_template_status (template=? AND status=? AND seq<?)"),
-        ("agents", agent_views.JOBS_OF_BOTH, "jobs_manager_state (manager=? AND state=? AND id<?)"),
-    ],
-)
-def test_what_is_rare_is_found_among_what_is_frequent(role: Role, sql: str, index: str) -> None:
-    given = dict.fromkeys(re.findall(r":(\w+)", sql))
-    found = [detail for *_, detail in memory_database(role).conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)]
-    assert [detail.partition("USING INDEX ")[2] for detail in found] == [index]
-
-
-# --- Statements ------------------------------------------------------------------------------------------------------
-
-BOUNDED = {
-    # Partial indexes: what is unplaced and what is open is little, whatever the past holds.
-    "COUNT_UNPLACED": "SCAN steps USING INDEX steps_waiting",
-    "COUNT_OPEN_JOBS": "SCAN jobs USING INDEX jobs_open",
-    # One row for each state.
-    "COUNT_WORKFLOWS": "SCAN workflow_counts",
-    # One row for each node that was ever seen.
-    "COUNT_AGENTS": "SCAN agents",
-    # One row for each manager, job type and state.
-    "COUNT_JOBS": "SCAN load",
-    "COUNT_BY_MANAGER": "SCAN load",
-}
-"""Scans that are meant."""
-
-
-def statements(module: ModuleType) -> Iterator[tuple[str, str]]:
-    for name, value in vars(module).items():
-        if name.isupper() and isinstance(value, str) and value.split()[:1] == ["SELECT"]:
-            yield name, value
-
-
-@pytest.mark.parametrize(
-    ("role", "name", "sql"),
-    [
-        (role, *each)
-        for role, module in {"managers": views, "agents": agent_views}.items()
-        for each in statements(module)
-    ],
-)
-def test_every_statement_is_served_by_an_index(role: Role, name: str, sql: str) -> None:
-    conn = memory_database(role).conn
-    given = dict.fromkeys(re.findall(r":(\w+)", sql)) or (None,) * sql.count("?")
-    scans = [
-        detail
-        for *_, detail in conn.execute(f"EXPLAIN QUERY PLAN {sql}", given)
-        if detail.startswith("SCAN") and "VIRTUAL TABLE" not in detail and not detail.startswith("SCAN CONSTANT")
-    ]
-    assert scans == [BOUNDED[name]] * len(scans) if name in BOUNDED else scans == []

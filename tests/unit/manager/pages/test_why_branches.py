@@ -1,9 +1,5 @@
 """`why` where workflows branch out: agents that alone may take a step, limits, parts, what was skipped."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from caroni_edge.manager.pages.shapes import Reason
 from caroni_edge.manager.pages.views import ManagerViews, Plans
 from caroni_edge.manager.pages.why import Explainer, Present
@@ -13,23 +9,14 @@ from tests.unit.manager.offers.test_bound import FIXED, SHIP, limited
 from tests.unit.manager.workflows.test_branches import SPREAD, flow, leaf, value
 
 
-@contextmanager
-def rows_by_name(bench: Bench) -> Iterator[sqlite3.Connection]:
-    conn = bench.database.conn
-    conn.row_factory = sqlite3.Row
-    yield conn
-    conn.row_factory = None
-
-
 def explain(bench: Bench, step: str, workflow: str = "w1") -> list[Reason]:
-    with rows_by_name(bench) as conn:
-        views = ManagerViews(conn, Plans())
-        row = views.workflow_row(workflow)
-        assert row is not None
-        step_row = views.step_row(row, step)
-        assert step_row is not None
-        present = Present("m1", None, bench.now, bench.settings.max_live_steps)
-        return Explainer(views, present).step(row, step_row)["why"]
+    views = ManagerViews(bench.database.conn, Plans())
+    row = views.workflow_row(workflow)
+    assert row is not None
+    step_row = views.step_row(row, step)
+    assert step_row is not None
+    present = Present("m1", None, bench.now, bench.settings.max_live_steps)
+    return Explainer(views, present).step(row, step_row)["why"]
 
 
 def sentences(found: list[Reason]) -> str:
@@ -91,11 +78,10 @@ def test_of_a_large_scatter_it_is_said_first_how_far_it_is() -> None:
     bench = Bench(SPREAD)
     bench.presence()
     bench.start("spread", inputs={"values": ["v"] * 100})
-    with rows_by_name(bench) as conn:
-        views = ManagerViews(conn, Plans())
-        row = views.workflow_row("w1")
-        assert row is not None
-        found = Explainer(views, Present("m1", None, bench.now)).workflow(row)["why"]
+    views = ManagerViews(bench.database.conn, Plans())
+    row = views.workflow_row("w1")
+    assert row is not None
+    found = Explainer(views, Present("m1", None, bench.now)).workflow(row)["why"]
     assert found[0]["sentence"] == "step s goes on: 0 of its 100 parts have completed"
 
 

@@ -1,0 +1,73 @@
+"""What pages show of jobs: read on connections of their own, which never hold up the writer."""
+
+from typing import NamedTuple
+
+from caroni_edge.agent.lifecycle import DataState, JobState
+from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
+
+
+class ShownJob(NamedTuple):
+    """A job as lists show it; `killed`: why it is to end, while it still runs."""
+
+    id: int
+    job: str
+    manager: str
+    workflow: str
+    step: str
+    attempt: int
+    job_type: str
+    priority: int
+    status: JobState
+    data: DataState
+    received: float
+    started: float | None
+    ended: float | None
+    exit_code: int | None
+    reason: str | None
+    killed: str | None
+
+
+class JobDetail(NamedTuple):
+    """A job with all that is shown of it; `inputs` (those known) and `outputs` are JSON."""
+
+    shown: ShownJob
+    inputs: str
+    outputs: str | None
+    version: str | None
+    stderr: str | None
+
+
+_SHOWN = columns(ShownJob, status="state")
+_NEXT = "id < :after ORDER BY id DESC LIMIT :limit"
+
+
+class ShownJobRows(Rows):
+    """Statements that read jobs for people."""
+
+    ALL = f"SELECT {_SHOWN} FROM jobs WHERE {_NEXT}"
+    OF_STATUS = f"SELECT {_SHOWN} FROM jobs WHERE state = :status AND {_NEXT}"
+    OF_MANAGER = f"SELECT {_SHOWN} FROM jobs WHERE manager = :manager AND {_NEXT}"
+    OF_BOTH = f"SELECT {_SHOWN} FROM jobs WHERE manager = :manager AND state = :status AND {_NEXT}"
+
+    def page(self, status: JobState | None, manager: str | None, limit: int, after: int | None) -> Page[ShownJob]:
+        """Return a page of the jobs, or of those with a status, of a manager, or both; newest first."""
+        sql = {
+            (False, False): self.ALL,
+            (True, False): self.OF_STATUS,
+            (False, True): self.OF_MANAGER,
+            (True, True): self.OF_BOTH,
+        }[status is not None, manager is not None]
+        upto = NEWEST if after is None else after
+        return self._page(ShownJob, sql, "id", limit, status=status, manager=manager, after=upto)
+
+    DETAIL = f"SELECT {_SHOWN}, inputs, outputs, version, stderr FROM jobs WHERE job = :job"
+
+    def detail(self, job: str) -> JobDetail | None:
+        """Return a job."""
+        return self._one(JobDetail, self.DETAIL, job=job)
+
+    LATEST = "SELECT coalesce(max(received), 0.0) FROM jobs WHERE id > (SELECT max(id) FROM jobs) - 100"
+
+    def latest(self) -> float:
+        """Return the latest date of the last jobs; 0 for none."""
+        return self._only(float, self.LATEST)

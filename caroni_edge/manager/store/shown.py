@@ -1,0 +1,261 @@
+"""What pages show of workflows, steps and agents: read on connections of their own, which never hold up the writer."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
+from caroni_edge.values.json import as_text
+
+
+class ShownWorkflow(NamedTuple):
+    """A workflow; `inputs` and `outputs` are JSON."""
+
+    seq: int
+    id: str
+    template: str
+    plan: str
+    status: WorkflowState
+    priority: int
+    inputs: str
+    outputs: str | None
+    reason: str | None
+    created: float
+    ended: float | None
+
+
+class ShownStep(NamedTuple):
+    """A step, see `StepRow`; `retry_due` and `held`: until when, or why, agents are not asked for it."""
+
+    id: int
+    path: str
+    name: str
+    job_type: str
+    status: StepState
+    deps_left: int
+    outputs: str | None
+    job: str | None
+    tries: int
+    retry_due: float | None
+    held: str | None
+    reason: str | None
+    deferred: bool
+    parts: int | None
+    made: int
+    parts_left: int
+    agents: str | None
+    gate: int | None
+
+
+class StepStatus(NamedTuple):
+    """A step by its path, and its state."""
+
+    path: str
+    status: StepState
+
+
+class ShownAttempt(NamedTuple):
+    """An attempt of a step."""
+
+    step: int
+    job: str
+    attempt: int
+    agent: str
+    status: str
+    lost: bool
+    exit_code: int | None
+    reason: str | None
+    stderr: str | None
+    placed: float
+    started: float | None
+    ended: float | None
+
+
+class ShownAgent(NamedTuple):
+    """An agent; `refuses` is JSON, `seen` is 0 when it has not been seen."""
+
+    agent: str
+    online: bool
+    version: str
+    host: str
+    slots: int
+    refuses: str
+    seen: float
+    open_jobs: int
+
+
+class ShownAgentType(NamedTuple):
+    """A job type of an agent, what the agent says of it (JSON), and whether it serves it to us now."""
+
+    agent: str
+    job_type: str
+    serves: bool
+    notice: str
+
+
+class Presence(NamedTuple):
+    """Whether an agent is connected, as far as we have heard, and when it was heard of last (0: never)."""
+
+    online: bool
+    seen: float
+
+
+class Server(NamedTuple):
+    """An agent that has the job type of a step.
+
+    Attributes:
+        refuses: Why it offers nothing, as JSON.
+        reconcile_query: Id of the query that it has not answered yet.
+        failures: How often the step has failed on it.
+    """
+
+    agent: str
+    online: bool
+    refuses: str
+    slots: int
+    reconcile_query: str | None
+    failures: int
+
+
+_STEP = columns(ShownStep, deps_left="missing", deferred="late")
+_NEXT = "seq < :after ORDER BY seq DESC LIMIT :limit"
+
+
+class EarlyStart(NamedTuple):
+    """How long before its placing a job began, by the clock of an agent; less than 0 where the clocks agree."""
+
+    agent: str
+    early_s: float
+
+
+class ShownWorkflowRows(Rows):
+    """Statements that read workflows for people."""
+
+    ALL = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE {_NEXT}"
+    OF_STATUS = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE status = :status AND {_NEXT}"
+    OF_TEMPLATE = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE template = :template AND {_NEXT}"
+    OF_BOTH = f"""
+        SELECT {columns(ShownWorkflow)} FROM workflows WHERE template = :template AND status = :status AND {_NEXT}"""
+
+    def page(
+        self, status: WorkflowState | None, template: str | None, limit: int, after: int | None
+    ) -> Page[ShownWorkflow]:
+        """Return a page of the workflows, or of those in a state, of a template, or both; newest first."""
+        sql = {
+            (False, False): self.ALL,
+            (True, False): self.OF_STATUS,
+            (False, True): self.OF_TEMPLATE,
+            (True, True): self.OF_BOTH,
+        }[status is not None, template is not None]
+        upto = NEWEST if after is None else after
+        return self._page(ShownWorkflow, sql, "seq", limit, status=status, template=template, after=upto)
+
+    BY_ID = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE id = :workflow"
+
+    def by_id(self, workflow: str) -> ShownWorkflow | None:
+        """Return a workflow."""
+        return self._one(ShownWorkflow, self.BY_ID, workflow=workflow)
+
+    LATEST = """
+        SELECT coalesce(max(created), 0.0) FROM workflows WHERE seq > (SELECT max(seq) FROM workflows) - 100"""
+
+    def latest(self) -> float:
+        """Return the latest date of the last workflows; 0 for none."""
+        return self._only(float, self.LATEST)
+
+
+class ShownStepRows(Rows):
+    """Statements that read steps and their attempts for people."""
+
+    ALL = f"SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path > :after ORDER BY path LIMIT :limit"
+    OF_STATUS = f"""
+        SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path > :after AND status = :status
+        ORDER BY path LIMIT :limit"""
+
+    def page(self, workflow: int, status: StepState | None, limit: int, after: str) -> Page[ShownStep]:
+        """Return a page of the steps of a workflow, or of those in a state, by path."""
+        sql = self.ALL if status is None else self.OF_STATUS
+        return self._page(ShownStep, sql, "path", limit, workflow=workflow, status=status, after=after)
+
+    BY_PATH = f"SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path = :path"
+
+    def by_path(self, workflow: int, path: str) -> ShownStep | None:
+        """Return a step of a workflow."""
+        return self._one(ShownStep, self.BY_PATH, workflow=workflow, path=path)
+
+    STATUSES = """
+        SELECT s.path, s.status FROM json_each(:paths) p
+        CROSS JOIN steps s ON s.workflow = :workflow AND s.path = p.value"""
+
+    def statuses(self, workflow: int, paths: Iterable[str]) -> list[StepStatus]:
+        """Return the states of those steps of a workflow that are there."""
+        return self._all(StepStatus, self.STATUSES, workflow=workflow, paths=as_text(sorted(paths)))
+
+    # Failed, held, how far the parts of a step are, ready and not taken, taken and not begun, running, at a gate,
+    # waiting for data; last how far parts of parts are.
+    THAT_TELL = f"""
+        SELECT {_STEP} FROM steps
+        WHERE workflow = :workflow AND status IN (SELECT value FROM json_each(:statuses))
+        ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1
+        WHEN parts IS NOT NULL THEN CASE parent WHEN 0 THEN 2 ELSE 8 END
+        WHEN status = 'running' THEN 5 WHEN missing > 0 THEN 7 WHEN gate IS NOT NULL THEN 6
+        WHEN status = 'fulfilling' THEN 3 ELSE 4 END, id LIMIT :limit"""
+
+    def that_tell(self, workflow: int, statuses: Iterable[StepState], limit: int) -> list[ShownStep]:
+        """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
+        named = as_text(sorted(statuses))
+        return self._all(ShownStep, self.THAT_TELL, workflow=workflow, statuses=named, limit=limit)
+
+    ATTEMPTS = f"""
+        SELECT {columns(ShownAttempt, "j")} FROM json_each(:steps) i CROSS JOIN jobs j ON j.step = i.value
+        ORDER BY j.step, j.attempt"""
+
+    def attempts(self, steps: Iterable[int]) -> list[ShownAttempt]:
+        """Return the attempts of steps, step by step, in their order."""
+        return self._all(ShownAttempt, self.ATTEMPTS, steps=as_text(list(steps)))
+
+
+class ShownAgentRows(Rows):
+    """Statements that read agents for people."""
+
+    ALL = """
+        SELECT agent, online, version, host, slots, refuses, seen,
+            (SELECT count(*) FROM jobs WHERE jobs.agent = agents.agent AND open) AS open_jobs
+        FROM agents WHERE agent > :after ORDER BY agent LIMIT :limit"""
+
+    def page(self, limit: int, after: str) -> Page[ShownAgent]:
+        """Return a page of the agents, by id."""
+        return self._page(ShownAgent, self.ALL, "agent", limit, after=after)
+
+    TYPES = """
+        SELECT t.agent, t.job_type, t.online AS serves, t.notice
+        FROM json_each(:agents) a CROSS JOIN agent_types t ON t.agent = a.value ORDER BY t.agent, t.job_type"""
+
+    def types(self, agents: Iterable[str]) -> list[ShownAgentType]:
+        """Return the job types of these agents."""
+        return self._all(ShownAgentType, self.TYPES, agents=as_text(list(agents)))
+
+    PRESENCE = "SELECT online, seen FROM agents WHERE agent = :agent"
+
+    def presence(self, agent: str) -> Presence:
+        """Return what has been heard of an agent."""
+        return self._one(Presence, self.PRESENCE, agent=agent) or Presence(online=False, seen=0.0)
+
+    SERVERS = """
+        SELECT a.agent, a.online, a.refuses, a.slots, a.wanted AS reconcile_query,
+            (SELECT count(*) FROM jobs j WHERE j.step = :step AND j.agent = a.agent AND j.status = 'failed') AS failures
+        FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = :job_type
+        AND (:among IS NULL OR a.agent IN (SELECT value FROM json_each(:among))) LIMIT :limit"""
+
+    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[Server]:
+        """Return the agents (`among`: of these) that have a job type, and how often the step has failed on them."""
+        named = None if among is None else as_text(among)
+        return self._all(Server, self.SERVERS, step=step, job_type=job_type, among=named, limit=limit)
+
+    EARLY_STARTS = """
+        SELECT agent, max(placed - started) AS early_s
+        FROM (SELECT agent, placed, started FROM jobs WHERE started IS NOT NULL LIMIT 1000) GROUP BY agent"""
+
+    def early_starts(self) -> list[EarlyStart]:
+        """Return, by agent, the earliest start of a job of those that are looked at."""
+        return self._all(EarlyStart, self.EARLY_STARTS)
