@@ -155,6 +155,22 @@ def black_hole(federation: Federation) -> None:
 # Databases
 
 
+def disk_trouble(federation: Federation) -> None:
+    """The disk of a node's database fails now and then, or always, for a while."""
+    member, lasts_s = _one(federation), a_while_s(federation.chance)
+    member.fuse.disk_fails = federation.chance.choice((0.05, 0.3, 1.0))
+    federation.note(f"the disk of {member.name} fails, {member.fuse.disk_fails:.0%}, for {lasts_s:.0f} s")
+    federation.later(lasts_s, lambda: setattr(member.fuse, "disk_fails", 0.0))
+
+
+def bad_decisions(federation: Federation) -> None:
+    """Deciding fails on a node now and then for a while, each time alone: what its handlers did is committed."""
+    member, lasts_s = _one(federation), a_while_s(federation.chance)
+    member.fuse.stumbles = federation.chance.choice((0.1, 0.5))
+    federation.note(f"deciding fails at {member.name}, {member.fuse.stumbles:.0%}, for {lasts_s:.0f} s")
+    federation.later(lasts_s, lambda: setattr(member.fuse, "stumbles", 0.0))
+
+
 def lose_agent(federation: Federation) -> None:
     """An agent is installed anew with its id; its job directories are still there, or not."""
     agent = federation.chance.choice(federation.agents)
@@ -246,6 +262,8 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "vanish": (3, vanish),
     "reboot": (2, reboot),
     "black hole": (1, black_hole),
+    "disk trouble": (2, disk_trouble),
+    "bad decisions": (1, bad_decisions),
     "lose agent": (2, lose_agent),
     "restore agent": (3, restore_agent),
     "lose manager": (1, lose_manager),

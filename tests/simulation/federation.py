@@ -50,6 +50,7 @@ class Federation:
         most_queued: int = 1000,
         settings: ManagerConfig = PATIENT,
         once: frozenset[str] = frozenset(),
+        say_running_after_s: float = 0.0,
         trace: Trace | None = None,
         broker: type[MemoryBroker] = MemoryBroker,
     ) -> None:
@@ -61,6 +62,8 @@ class Federation:
         self.once, self.trace = once, trace
         self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
         self.agents = [self._agent(n, agents, fail, slots) for n in range(agents)]
+        for agent in self.agents:
+            agent.say_running_after_s = say_running_after_s
         self.twins: list[Member] = []
         self.users = Users(self.managers)
         self.owed: dict[tuple[str, str], None] = {}
@@ -71,7 +74,8 @@ class Federation:
         names += [name for name in TYPES if name not in names and self.chance.random() < 0.4]
         host = Host(self.chance, result, fail)
         types = job_types(names, self.once)
-        return Agent(f"a{number}", self.broker, self.chance, types, host, slots=slots, backlog=slots, pending=slots)
+        room = {"slots": slots, "backlog": slots, "pending": slots}
+        return Agent(f"a{number}", self.broker, self.chance, types, host, **room)
 
     @property
     def members(self) -> list[Member]:
@@ -144,7 +148,7 @@ class Federation:
         for twin in [*self.twins]:
             self.end_twin(twin, instead=False)
         for member in self.members:
-            member.fuse.probability = 0.0
+            member.fuse.calm()
             member.heal()
         for agent in self.agents:
             agent.host.fail, agent.host.slowness = 0.0, 1.0

@@ -1,5 +1,6 @@
 """Nodes of the simulated federation: processes that crash at any point and start again on what they have left."""
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, NodeParts
 from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics
-from caroni_edge.storage.database import Database
+from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.transport.base import Arrived, Event, Will
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import MemoryBroker
@@ -38,22 +39,49 @@ class Crash(BaseException):
     """The process is gone at this point; a BaseException, so that no handler takes it for its own."""
 
 
+class Stumble(Exception):
+    """Deciding has a bug that shows now and then."""
+
+
 class Fuse:
-    """Decides at each point of a batch whether the process crashes there."""
+    """Decides at each point of a batch what goes wrong there.
+
+    Attributes:
+        probability: How likely the process crashes at a point.
+        disk_fails: How likely a transaction or a savepoint ends by a storage error.
+        stumbles: How likely deciding fails, alone, when it is done.
+    """
 
     def __init__(self, chance: Random) -> None:
-        """Begin without crashes."""
+        """Begin without trouble."""
         self._chance = chance
-        self.probability = 0.0
+        self.probability = self.disk_fails = self.stumbles = 0.0
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong."""
+        self.probability = self.disk_fails = self.stumbles = 0.0
 
     def burn(self) -> None:
         """Crash, if it is time."""
         if self.probability and self._chance.random() < self.probability:
             raise Crash
 
+    def spoil(self, database: Database) -> None:
+        """Fail as a full disk does, if it is time: at once, or when SQLite has rolled all back by itself."""
+        if self.disk_fails and self._chance.random() < self.disk_fails:
+            if self._chance.random() < 0.5:
+                database.conn.execute("ROLLBACK")
+                raise sqlite3.OperationalError("database or disk is full")
+            raise StorageFailed(database.where, reason="disk full")
+
+    def stumble(self) -> None:
+        """Fail, if it is time."""
+        if self.stumbles and self._chance.random() < self.stumbles:
+            raise Stumble
+
 
 class FragileDatabase(Database):
-    """Crashes before or after a commit."""
+    """Crashes before or after a commit, and fails at each commit and at each end of a savepoint."""
 
     def __init__(self, database: Database, fuse: Fuse) -> None:
         """Use the rows of `database`."""
@@ -66,7 +94,15 @@ class FragileDatabase(Database):
         with super().immediate():
             yield
             self._fuse.burn()
+            self._fuse.spoil(self)
         self._fuse.burn()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of a transaction; the disk may fail at its end."""
+        with super().savepoint():
+            yield
+            self._fuse.spoil(self)
 
 
 class FragileTransport(MemoryTransport):
@@ -181,7 +217,7 @@ class Member(ABC):
         self._idle_until = -inf
         try:
             self._begin(database, now)
-        except Crash:
+        except (Crash, StorageFailed):
             self._gone()
 
     def _begin(self, database: Database, now: float) -> None:
@@ -192,10 +228,20 @@ class Member(ABC):
         )
         self.node.resets = self.resets
         self.transport.will = Will(self.topics.presence, encode(self.node.will))
-        self.node.attach(self.make_reactor(self.node))
+        self.node.attach(self._stumbling(self.make_reactor(self.node)))
         self.node.start(self.moment(now))
         self.transport.start(self._inbox.append)
         self._look_ahead()
+
+    def _stumbling(self, reactor: Reactor) -> Reactor:
+        settle = reactor.settle
+
+        def settle_or_stumble(at: Moment) -> None:
+            settle(at)
+            self.fuse.stumble()
+
+        reactor.settle = settle_or_stumble  # type: ignore[method-assign]
+        return reactor
 
     def moment(self, now: float) -> Moment:
         """Return the time as this process sees it."""
@@ -296,7 +342,13 @@ class Manager(Member):
 
 
 class Agent(Member):
-    """An agent on its host."""
+    """An agent on its host.
+
+    Attributes:
+        say_running_after_s: Of a job that runs for less its manager hears only the end.
+    """
+
+    say_running_after_s = 0.0
 
     def __init__(
         self, name: str, broker: MemoryBroker, chance: Random, types: JobTypes, host: Host, **settings: Any
@@ -318,9 +370,17 @@ class Agent(Member):
             inbox.append(Call(lambda at: self.reactor.on_job_ended(ended, at), keep=True))
 
         self.host.deliver = deliver
-        store = AgentStore(node.database.conn)
-        journal = node.database.journal
-        parts = AgentParts(self._settings, self._types, node.topics, store, node.links, node.chance, self.host, journal)
+        parts = AgentParts(
+            settings=self._settings,
+            types=self._types,
+            topics=node.topics,
+            store=AgentStore(node.database.conn),
+            outbox=node.links,
+            chance=node.chance,
+            runner=self.host,
+            journal=node.database.journal,
+            say_running_after_s=self.say_running_after_s,
+        )
         self.reactor = AgentReactor(parts)
         return self.reactor
 

@@ -1,8 +1,14 @@
 """Schedules with one purpose each: what random ones leave out, as their faults end, or their users ask twice."""
 
+from random import Random
+from unittest.mock import patch
+
+from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Trigger
+from caroni_edge.transport import memory_broker
 from caroni_edge.transport.memory import MemoryTransport
+from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.configs import manager_config
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import Federation
@@ -12,6 +18,9 @@ from tests.simulation.users import Asked
 
 SETTLED_IN_S = 10.0
 LONG_S = 7200.0
+CALM_S = 600.0
+SAME_TRIGGERS = 10
+SAY_AFTER_S = 0.05
 PENDING = "SELECT 1 FROM jobs WHERE state = 'pending'"
 
 
@@ -71,6 +80,77 @@ def crashes_all_the_time(seed: int) -> list[str]:
     return [*unrest(federation), *problems(federation)]
 
 
+def disks_fail_all_the_time(seed: int) -> list[str]:
+    """Every twentieth commit and savepoint fails, and deciding too, while processes go on with what is in memory."""
+    federation = Federation(seed, say_running_after_s=SAY_AFTER_S)
+    federation.start()
+    for member in federation.members:
+        member.fuse.disk_fails = member.fuse.stumbles = 0.05
+    for template in PLAIN:
+        federation.users.submit("m0", template)
+    federation.run(LONG_S, lambda: not unrest(federation))
+    federation.calm()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def same_trigger_again(seed: int) -> list[str]:
+    """A user wants the same again and again, by triggers without ids, while the manager's disk fails.
+
+    The broker sends one message at a time, all with the same packet id, and loses its memory once.
+    """
+    with patch.object(memory_broker, "LAST_PACKET_ID", 1):
+        federation = Federation(seed, broker=OneAtATime)
+        federation.start()
+        (manager,) = federation.managers
+        user = MemoryTransport(federation.broker, "user", reliable=True)
+        user.start(lambda _event: None)
+        trigger = encode(Trigger(template="chain1", inputs={"x": "v"}))
+        for _ in range(2):
+            federation.run(SETTLED_IN_S)
+            manager.fuse.disk_fails = 0.1
+            for _ in range(SAME_TRIGGERS):
+                user.publish(manager.topics.triggers, trigger, qos=1)
+                federation.run(5.0 * federation.chance.random())
+            manager.fuse.calm()
+            federation.run(CALM_S)
+            federation.broker.wipe()
+    count = manager.disk.database.conn.execute("SELECT count(*) FROM workflows").fetchone()[0]
+    return [] if count == 2 * SAME_TRIGGERS else [f"{2 * SAME_TRIGGERS} triggers have started {count} workflows"]
+
+
+class OneAtATime(MemoryBroker):
+    """A broker that waits for each acknowledgement."""
+
+    def __init__(self, chance: Random, *, most_queued: int) -> None:
+        super().__init__(chance, most_queued=most_queued, most_unacknowledged=1)
+
+
+def running_is_heard(seed: int) -> list[str]:
+    """The disk of an agent fails just when its manager is to hear that a job runs, which then goes on for years."""
+    federation, agent = _busy(seed, say_running_after_s=SAY_AFTER_S)
+    federation.run(0.9 * SAY_AFTER_S)
+    agent.fuse.disk_fails = 1.0
+    federation.run(2 * SAY_AFTER_S)
+    agent.fuse.calm()
+    federation.run(CALM_S)
+    (manager,) = federation.managers
+    known = {job for (job,) in manager.disk.database.conn.execute("SELECT job FROM jobs WHERE status = 'running'")}
+    return [f"nobody has told the manager that {job} runs" for job in agent.host.running() if job not in known]
+
+
+def manager_forgotten(seed: int) -> list[str]:
+    """An agent forgets a manager whose job runs, and deciding fails in the same batch: the process ends."""
+    federation, agent = _busy(seed)
+    before = {*agent.host.running()}
+    agent.fuse.stumbles = 1.0
+    agent.tell(Call(lambda at: agent.node.forget("m0", at)))
+    federation.run(1.0)
+    agent.fuse.calm()
+    federation.run(SETTLED_IN_S)
+    return [f"{job} runs on, and its agent knows nothing of it" for job in before & {*agent.host.running()}]
+
+
 def triggers_said_once(seed: int) -> list[str]:
     """A user publishes triggers and never asks again, while the manager crashes: what the broker took is not lost."""
     federation = Federation(seed)
@@ -93,10 +173,10 @@ def triggers_said_once(seed: int) -> list[str]:
     return [*unrest(federation), *problems(federation)]
 
 
-def _busy(seed: int) -> tuple[Federation, Agent]:
+def _busy(seed: int, *, say_running_after_s: float = 0.0) -> tuple[Federation, Agent]:
     """Return a federation, and an agent of it whose jobs run for years; others can do them too."""
     settings = manager_config(lost_after_s=30.0, attempts=50, retry_delay_s=0.1)
-    federation = Federation(seed, agents=4, settings=settings)
+    federation = Federation(seed, agents=4, settings=settings, say_running_after_s=say_running_after_s)
     *_, agent = federation.agents
     agent.host.slowness = 1e8
     federation.start()

@@ -18,11 +18,13 @@ CLOCKS = ("jump clock", "freeze", "slow jobs", "lag")
 PROCESSES = ("crash", "vanish", "reboot", "black hole")
 AGENTS = ("lose agent", "restore agent", "reboot", "crash")
 MANAGERS = ("lose manager", "restore manager", "crash")
+STORAGE = ("disk trouble", "bad decisions")
 USERS = ("cancel", "retry")
 
 KINDS: Mapping[str, Sequence[str]] = {
     "all": tuple(FAULTS),
     "crashes": ("crash", *USERS),
+    "storage": (*STORAGE, "crash", *USERS),
     "network": (*NETWORK, "crash"),
     "time": (*CLOCKS, "crash"),
     "hosts": (*PROCESSES, *USERS),
@@ -64,6 +66,7 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
         most_queued=chance.choice((3, 1000, 1000)),
         settings=settings,
         once=frozenset(name for name in TYPES if chance.random() < 0.15),
+        say_running_after_s=0.05 * (seed % 2),
         trace=trace,
     )
     if chance.random() < 0.8:

@@ -12,6 +12,7 @@ from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.agent.store.offers import OfferRows
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
@@ -20,6 +21,7 @@ from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
+from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.node import Call, Node
@@ -35,6 +37,7 @@ VARIANTS = Variants(
         for name in (
             "id_not_compared_on_taking",
             "id_not_compared_on_acknowledging",
+            "memory_kept_over_a_rollback",
             "no_link_reset",
         )
     }
@@ -113,6 +116,57 @@ def taken_committed_apart() -> Iterator[None]:
 
     with instead(Links, "receive", committing):
         yield
+
+
+# Memory
+
+
+@VARIANTS.add
+def savepoints_keep_memory() -> Iterator[None]:
+    """Only a whole batch takes memory back; what a message or deciding has changed stays."""
+    go_back = Journal.go_back
+    with instead(Journal, "go_back", lambda journal, mark=None: None if mark else go_back(journal)):
+        yield
+
+
+@VARIANTS.add
+def settled_packet_ids_kept() -> Iterator[None]:
+    """That a packet id was in use again is forgotten with the batch, and that it was settled is not."""
+    with _plain(Triggers, "_settled", set):
+        yield
+
+
+@VARIANTS.add
+def running_said_is_kept() -> Iterator[None]:
+    """That a manager was told that a job runs stays in memory, though the batch was undone."""
+    with _plain(Slots, "_unsaid", dict):
+        yield
+
+
+@VARIANTS.add
+def kills_dropped_when_deciding_fails() -> Iterator[None]:
+    """Deciding that fails takes back what the handlers of the batch wanted killed."""
+    settle = AgentReactor.settle
+
+    def forgetful(reactor: AgentReactor, at: Moment) -> None:
+        kept = dict(reactor._deeds._kills)
+        settle(reactor, at)
+        for job in kept:
+            reactor._deeds._kills._items.pop(job, None)  # in no journal
+
+    with instead(AgentReactor, "settle", forgetful):
+        yield
+
+
+def _plain(part: type, name: str, container: type) -> Any:
+    """Let a part keep something in a container that does not go back."""
+    init = part.__init__  # type: ignore[misc]
+
+    def forgetful(self: Any, *facts: Any) -> None:
+        init(self, *facts)
+        object.__setattr__(self, name, container())
+
+    return instead(part, "__init__", forgetful)
 
 
 # Attempts
