@@ -6,6 +6,7 @@ import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Plan
+from caroni_edge.manager.workflows.gates import Admission
 from caroni_edge.protocol.messages import OfferReject
 from tests.unit.manager.bench import Bench, given, out
 from tests.unit.manager.workflows.test_branches import INNER, flow, leaf, nest, run_all, value
@@ -156,6 +157,15 @@ def test_a_limit_of_a_workflow_counts_its_jobs_nested_ones_too() -> None:
     for job in jobs:
         bench.complete(job.job, out=str(job.inputs["text"]).upper())
     assert len(bench.place_all(ready=10)) == 3
+
+
+def test_no_step_is_looked_at_while_its_gate_is_full() -> None:
+    bench = Bench(limited(parallel=2))
+    bench.start("limited", inputs={"values": list("abcd")})
+    admission, (workflow, gates) = Admission(bench.store), (bench.workflow()["seq"], (("s", 2),))
+    assert list(admission.admitted(workflow, gates)) == []
+    admission.leave(bench.store.steps.by_path(workflow, "s[0]"), gates)  # type: ignore[arg-type]
+    assert [step.path for step in admission.admitted(workflow, gates)] == ["s[2]"]
 
 
 def test_limits_hold_after_retry() -> None:

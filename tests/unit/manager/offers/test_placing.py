@@ -144,6 +144,19 @@ def test_steps_that_take_the_place_of_others_get_a_new_serial(bench: Bench) -> N
     assert (second.ready, second.serial) == (first.ready, first.serial + 1)
 
 
+def test_a_demand_that_is_as_great_as_before_is_not_said_again(bench: Bench) -> None:
+    bench.start("one", "w1")
+    bench.demands()
+    bench.advance(1)
+
+    def exchange(at: Moment) -> None:
+        bench.reactor.cancel("w1", at)
+        bench.reactor.start_workflow(Trigger(template="one", inputs={"message": "x"}, id="w2"), at)
+
+    bench.call(exchange)
+    assert bench.demands() == {}
+
+
 def test_all_demand_is_said_again_at_a_connect_the_empty_ones_too(bench: Bench) -> None:
     bench.start("chain")
     job = bench.place()
