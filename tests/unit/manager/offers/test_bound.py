@@ -7,7 +7,7 @@ import pytest
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Plan
 from caroni_edge.manager.workflows.gates import Admission
-from caroni_edge.protocol.messages import OfferReject
+from caroni_edge.protocol.messages import OfferAccept, OfferReject
 from tests.unit.manager.bench import Bench, given, out
 from tests.unit.manager.workflows.test_branches import INNER, flow, leaf, nest, run_all, value
 
@@ -206,6 +206,42 @@ def test_a_limit_of_the_manager_counts_all_that_is_at_agents() -> None:
     assert demand is not None
     assert demand.ready == 1
     assert len(bench.place_all(ready=10)) == 1
+
+
+def test_the_demand_of_a_limited_manager_is_cut_to_its_room_which_steps_with_their_data_get_first() -> None:
+    bench = Bench(max_live_steps=3)
+    bench.presence()
+    for number in range(2):
+        bench.start("chain", f"w{number}")
+    bench.advance(1)
+    demand = bench.demands()["upper"]
+    assert demand is not None
+    assert (demand.ready, demand.waiting) == (2, 1)
+
+
+def test_a_demand_that_was_cut_is_said_anew_when_a_job_of_another_type_ends() -> None:
+    bench = Bench(max_live_steps=2)
+    bench.presence()
+    bench.start("pair", "w0")
+    other = bench.place(job_type="lower")
+    bench.start("one", "w1")
+    bench.advance(1)
+    cut = bench.demands()["upper"]
+    bench.complete(other)
+    whole = bench.demands()["upper"]
+    assert cut is not None
+    assert whole is not None
+    assert (cut.ready, whole.ready) == (1, 2)
+
+
+def test_an_offer_that_is_rejected_takes_no_room() -> None:
+    bench = Bench(max_live_steps=1)
+    bench.presence()
+    bench.start("one")
+    first, second = bench.make_offer(job_type="lower"), bench.make_offer()
+    bench.send(first, second)
+    assert bench.outbox.take(OfferReject).offer == first.offer
+    assert bench.outbox.take(OfferAccept).offer == second.offer
 
 
 def test_the_room_of_a_limited_manager_is_not_kept_for_an_agent_that_is_away() -> None:

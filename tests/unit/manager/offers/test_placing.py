@@ -1,10 +1,13 @@
 """Demand goes out, offers come in, jobs are placed."""
 
+import msgspec
 import pytest
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.lifecycle import OFFER, OfferEvent, OfferState, StepState
+from caroni_edge.manager.offers.placing import ACCEPT_OVERHEAD_BYTES
+from caroni_edge.manager.offers.placing import _parts as parts
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode_message
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -13,6 +16,7 @@ from caroni_edge.protocol.messages import (
     JobsHere,
     OfferAccept,
     OfferReject,
+    Placement,
     Trigger,
 )
 from tests.unit.manager.bench import Bench, given, plan, step
@@ -53,6 +57,15 @@ def test_many_steps_are_one_demand(bench: Bench) -> None:
 
     bench.call(start_many)
     assert request(bench).ready == 500
+
+
+def test_a_great_demand_is_said_as_a_thousand(bench: Bench) -> None:
+    def start_many(at: Moment) -> None:
+        for number in range(1001):
+            bench.reactor.start_workflow(Trigger(template="one", inputs={"message": "x"}, id=f"w{number}"), at)
+
+    bench.call(start_many)
+    assert request(bench).ready == 1000
 
 
 def test_a_demand_that_changes_is_said_ten_times_a_second(bench: Bench) -> None:
@@ -185,6 +198,14 @@ def test_serials_go_on_after_a_restart(bench: Bench) -> None:
     assert second.serial > first.serial
 
 
+def test_a_demand_that_could_not_be_said_before_a_crash_is_said_after_it(bench: Bench) -> None:
+    bench.start("one")
+    bench.database.conn.execute("DELETE FROM demands")
+    bench.restart()
+    bench.connect()
+    assert request(bench).ready == 1
+
+
 def test_demand_waits_for_the_end_of_a_delay(bench: Bench) -> None:
     bench.start("one")
     bench.fail(bench.place())
@@ -303,6 +324,18 @@ def test_many_jobs_come_in_as_many_messages_as_they_need() -> None:
     assert len({placed.job for accept in accepts for placed in accept.jobs}) == 10
     assert all(len(encode_message("i" * 16, accept)) <= MESSAGE_LIMIT_BYTES for accept in accepts)
     bench.outbox.nothing_else()
+
+
+def test_a_message_is_filled_up_to_its_limit() -> None:
+    def sized(size_bytes: int) -> Placement:
+        made = Placement("j", 1, "upper", "w", "a", 4, True, {"m": ""})
+        room = size_bytes - 1 - len(msgspec.json.encode(made))  # one byte is the comma's
+        return msgspec.structs.replace(made, inputs={"m": "x" * room})
+
+    half = (MESSAGE_LIMIT_BYTES - ACCEPT_OVERHEAD_BYTES) // 2
+    rest = MESSAGE_LIMIT_BYTES - ACCEPT_OVERHEAD_BYTES - half
+    assert [len(part) for part in parts([sized(half), sized(rest), sized(half)])] == [2, 1]
+    assert [len(part) for part in parts([sized(half), sized(rest + 1)])] == [1, 1]
 
 
 def test_an_offer_whose_time_is_over_gets_no_answer(bench: Bench) -> None:
