@@ -111,6 +111,13 @@ def test_text_that_json_cannot_hold_is_mended(bench: Bench) -> None:
     assert said.reason.startswith("bad ?")
 
 
+def test_a_long_reason_is_cut(bench: Bench) -> None:
+    bench.end(running(bench), Failed("x" * 1000))
+    assert bench.outbox.take(JobStatusUpdate).reason == "x" * 1000
+    bench.end(running(bench), Failed("x" * 1001))
+    assert bench.outbox.take(JobStatusUpdate).reason == "x" * 999 + "…"
+
+
 def test_a_job_placed_twice_changes_nothing_and_its_state_is_said(bench: Bench) -> None:
     job = running(bench)
     again = bench.new_job(job=job, inputs={"message": "other"})

@@ -1,15 +1,18 @@
 """What the agent offers, to whom, and what becomes of it."""
 
 from caroni_edge.agent.offers.offers import AGAIN, VALID_FOR_S
+from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
     JobDecline,
+    JobKill,
     JobOffer,
     JobStatusUpdate,
     OfferReject,
 )
-from tests.unit.agent.bench import Bench, job_type
+from tests.unit.agent.bench import COMPLETED, Bench, job_type
 
 
 def places(offer: JobOffer) -> tuple[int, int]:
@@ -93,6 +96,24 @@ def test_an_offer_that_was_filled_is_followed_by_one_for_the_rest() -> None:
     bench.end(jobs[1])
     bench.outbox.take_all(JobStatusUpdate)
     bench.outbox.nothing_else()
+
+
+def test_no_more_is_offered_than_is_left_of_the_demand() -> None:
+    bench = Bench(slots=2, backlog=2, pending=2)
+    bench.want(ready=5, waiting=3)
+    waiting = [bench.new_job(ready=False), bench.new_job(ready=False)]
+    bench.accept(bench.outbox.take(JobOffer), *(bench.new_job() for _ in range(4)), *waiting)
+    jobs = bench.outbox.take(JobAccepted).jobs
+    bench.outbox.take_all(JobStatusUpdate)
+
+    def free_some(at: Moment) -> None:
+        for job in jobs[:2]:
+            bench.reactor.on_job_ended(JobEnded(job, COMPLETED, at.date), at)
+        for each in waiting:
+            bench.reactor.on_message("m1", JobKill(job=each.job, reason=""), at)
+
+    bench.call(free_some)
+    assert places(bench.outbox.take(JobOffer)) == (1, 1)
 
 
 def test_an_offer_that_was_not_filled_waits_for_the_demand_to_change() -> None:
@@ -200,6 +221,16 @@ def test_more_jobs_than_offered_are_taken_as_far_as_there_is_room() -> None:
     bench.accept(bench.outbox.take(JobOffer), *jobs)
     assert bench.outbox.take(JobAccepted).jobs == tuple(job.job for job in jobs[:3])
     assert bench.outbox.take(JobDecline).job == jobs[3].job
+
+
+def test_an_offered_place_is_filled_once() -> None:
+    bench = Bench(slots=1, backlog=0, pending=1)
+    bench.want(ready=1, waiting=1)
+    offer = bench.outbox.take(JobOffer)
+    jobs = [bench.new_job(), bench.new_job(), bench.new_job(ready=False), bench.new_job(ready=False)]
+    bench.accept(offer, *jobs)
+    assert bench.outbox.take(JobAccepted).jobs == (jobs[0].job, jobs[2].job)
+    assert [declined.job for declined in bench.outbox.take_all(JobDecline)] == [jobs[1].job, jobs[3].job]
 
 
 def test_waiting_jobs_and_ready_ones_do_not_keep_each_other_out() -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from caroni_edge.agent.offers.shares import Claim, Shares, distribute
+from caroni_edge.agent.offers.shares import NEWEST_COUNTS, Claim, Shares, distribute
 from caroni_edge.agent.store.jobs import Running
 from caroni_edge.base.memory import Journal
 
@@ -96,6 +96,14 @@ def test_a_batch_rolled_back_charges_nobody() -> None:
     assert shares.standings(["m1", "m2"], 5.0) != before
     journal.go_back()
     assert shares.standings(["m1", "m2"], 5.0) == before
+
+
+def test_the_estimate_follows_what_jobs_take() -> None:
+    shares = Shares(lambda _: 1.0, Journal())
+    for lasts_s, estimate_s in ((10.0, 10.0), (5.0, 10.0 - 5.0 * NEWEST_COUNTS)):
+        shares.start(Running("a", "m1", "t"), 0.0)
+        shares.end(["a"], lasts_s)
+        assert shares.estimate_s("t") == estimate_s
 
 
 def _claim(manager: str, job_type: str, places: int, priority: int = 4, occupied: int = 0) -> Claim:

@@ -8,7 +8,7 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Plan
 from caroni_edge.manager.workflows.gates import Admission
 from caroni_edge.protocol.messages import OfferAccept, OfferReject
-from tests.unit.manager.bench import Bench, given, out
+from tests.unit.manager.bench import Bench, given, out, plan, step
 from tests.unit.manager.workflows.test_branches import INNER, flow, leaf, nest, run_all, value
 
 SHIP = flow(
@@ -17,6 +17,7 @@ SHIP = flow(
     result=out("s"),
     takes={"text": "string", "ship": "Any"},
 )
+FIRST = plan("first", step("a", "lower", text=given("message")))
 FIXED = flow(
     "fixed",
     leaf("first", value("text", given("text")), job_type="lower"),
@@ -107,6 +108,18 @@ def test_a_workflow_is_stalled_while_its_agent_is_not_there() -> None:
     bench.presence("a9")
     bench.advance(11)
     assert bench.workflow_state() is WorkflowState.RUNNING
+
+
+def test_after_a_restart_it_counts_anew_how_long_an_agent_is_not_there() -> None:
+    bench = Bench(SHIP, stalled_after_s=60.0)
+    bench.presence("a1")
+    bench.start("ship", inputs={"text": "a", "ship": "a7"})
+    bench.advance(50)
+    bench.restart()
+    bench.advance(40)
+    assert bench.workflow_state() is not WorkflowState.STALLED
+    bench.advance(40)
+    assert bench.workflow_state() is WorkflowState.STALLED
 
 
 def test_others_are_served_while_a_bound_step_waits() -> None:
@@ -219,12 +232,18 @@ def test_the_demand_of_a_limited_manager_is_cut_to_its_room_which_steps_with_the
     assert (demand.ready, demand.waiting) == (2, 1)
 
 
-def test_a_demand_that_was_cut_is_said_anew_when_a_job_of_another_type_ends() -> None:
-    bench = Bench(max_live_steps=2)
+@pytest.mark.parametrize(
+    ("template", "facts"), [("one", {}), ("ship", {"inputs": {"text": "a", "ship": "a1"}})], ids=["free", "bound"]
+)
+def test_a_demand_that_was_cut_is_said_anew_when_a_job_of_another_type_ends(
+    template: str, facts: dict[str, Any]
+) -> None:
+    bench = Bench(SHIP, FIRST, max_live_steps=2)
     bench.presence()
-    bench.start("pair", "w0")
+    bench.start("first", "w0")
     other = bench.place(job_type="lower")
-    bench.start("one", "w1")
+    for number in range(2):
+        bench.start(template, f"w{number + 1}", **facts)
     bench.advance(1)
     cut = bench.demands()["upper"]
     bench.complete(other)

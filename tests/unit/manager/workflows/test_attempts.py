@@ -358,6 +358,13 @@ def test_a_rejected_message_may_have_let_a_job_begin(bench: Bench) -> None:
 # Stale messages
 
 
+def test_a_job_that_runs_has_begun_whatever_else_is_said(bench: Bench) -> None:
+    bench.start("one")
+    job = bench.place()
+    bench.status(job, "running", begun=False)
+    assert bench.job(job)["begun"]
+
+
 def test_an_older_status_than_we_have_changes_nothing(bench: Bench) -> None:
     bench.start("one")
     job = bench.place()
