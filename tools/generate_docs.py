@@ -57,7 +57,8 @@ def states() -> str:
         f"<!-- {MADE} -->",
         "# States",
         "",
-        "The arrows are events; one that has no arrow changes nothing, and is logged.",
+        "The arrows are events. One that comes from outside and has no arrow changes nothing and is logged; one that a",
+        "node decides on itself always has an arrow, or it is an error (`caroni_edge/base/states.py`).",
     ]
     for role, module in roles.items():
         lines += ["", f"## {role}"]

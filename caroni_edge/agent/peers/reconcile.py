@@ -38,8 +38,8 @@ class Reconciliation(Part):
         for manager in self._store.managers.marked():
             self._forget(manager, at)
         answers = self._store.answers.open()
-        for manager, wanted, after in answers:
-            self._say_to(manager, wanted, after)
+        for manager, query, after in answers:
+            self._say_to(manager, query, after)
         self._is_saying = bool(answers and self._store.answers.open())
 
     def next_due(self) -> float:
@@ -49,7 +49,7 @@ class Reconciliation(Part):
     def on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
         """Begin an answer: the jobs of a manager that have not ended, or have changed after what it knows."""
         if self._store.managers.is_marked(manager):
-            # This question came after the reset: forgetting later would void the answer to it.
+            # This query came after the reset: forgetting later would void the answer to it.
             self._forget(manager, at)
         self._store.answers.end(manager)
         is_ours = message.database == self._store.facts.database()

@@ -10,7 +10,7 @@ class OpenAnswer(NamedTuple):
     """An answer that is not complete.
 
     Attributes:
-        query: Name of the question.
+        query: Id of the query that is answered (column `wanted`).
         after: The last job that was named; empty before the first.
     """
 

@@ -1,4 +1,4 @@
-"""What managers have said that they want."""
+"""The demand of managers, as they have said it last."""
 
 from typing import NamedTuple
 
@@ -75,19 +75,19 @@ class DemandRows(Rows):
     TYPES = "SELECT DISTINCT job_type FROM demands"
 
     def types(self) -> list[str]:
-        """Return the job types that somebody wants."""
+        """Return the job types that somebody has a demand for."""
         return self._all(str, self.TYPES)
 
     MANAGERS = "SELECT DISTINCT manager FROM demands ORDER BY manager LIMIT :limit"
 
     def managers(self, limit: int) -> list[str]:
-        """Return the managers that want something."""
+        """Return the managers that have a demand."""
         return self._all(str, self.MANAGERS, limit=limit)
 
     END = "DELETE FROM demands WHERE manager = :manager AND job_type = :job_type"
 
     def end(self, manager: str, job_type: str) -> None:
-        """Note that a manager wants nothing of a type any more."""
+        """Note that a manager has no demand for a type any more."""
         self._run(self.END, manager=manager, job_type=job_type)
 
     END_TYPE = "DELETE FROM demands WHERE job_type = :job_type"
@@ -99,7 +99,7 @@ class DemandRows(Rows):
     FORGET = "DELETE FROM demands WHERE manager = :manager"
 
     def forget(self, manager: str) -> int:
-        """Delete what a manager wants."""
+        """Delete the demand of a manager."""
         return self._run(self.FORGET, manager=manager)
 
     CLEAR = "DELETE FROM demands"

@@ -1,4 +1,4 @@
-"""What an agent is told of a job after it was placed: here is its data, or its end is wanted.
+"""What an agent is told of a job after it was placed: here is its data, or it is to end.
 
 What the end of a job means for its step is decided in `workflows/attempts.py`.
 """

@@ -99,7 +99,7 @@ class Placing(Part):
         for jobs in others:
             self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=jobs, last=False))
         self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=last, last=True))
-        # As many other steps may want an agent in a moment: agents must not take them for those that they have got.
+        # As many other steps may be unplaced in a moment: agents must not take them for those that they have got.
         self._store.demands.renew(offer.job_type)
         self._context.dirty_job_types.add(offer.job_type)
         self._context.growing.update(step.parent for step, _ in steps if step.scatter_index is not None)

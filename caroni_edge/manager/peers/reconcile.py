@@ -54,8 +54,7 @@ class Reconciliation(Part):
             query = self._context.chance.new_id()
             self._store.agents.ask(agent, query, at.now)
             self._store.offers.delete_of(agent)
-            question = JobsWanted(wanted=query, database=known.database, known=known.known)
-            self._context.outbox.put(agent, question)
+            self._context.outbox.put(agent, JobsWanted(wanted=query, database=known.database, known=known.known))
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
         if agents:
             self._logs.ask_again()  # what was asked before may be lost
@@ -69,7 +68,7 @@ class Reconciliation(Part):
         """Take the states of the jobs in a range of ids; what we know there and it does not name is not there."""
         known = self._store.agents.reconciled(agent)
         if known.query != message.wanted:
-            log.debug("an answer to an earlier question", extra={"action": "stale_answer_ignored", "peer": agent})
+            log.debug("an answer to an earlier query", extra={"action": "stale_answer_ignored", "peer": agent})
             return
         for here in message.jobs:
             self._take(agent, here, at)

@@ -73,7 +73,7 @@ class Stalls(Part):
             waiting = self._store.workflows.waiting(job_type, _may_stall())
             self._stall_all(waiting, f"no agent that is online takes jobs of the type {job_type}")
         following = self._store.demands.next_unserved(after_s, at.now)
-        # A type that stays unserved is looked at again: more workflows may want it.
+        # A type that stays unserved is looked at again: more workflows may have unplaced steps of it.
         self._due = min(inf if following is None else following, at.now + after_s if job_types else inf)
 
     def _stall_bound(self, at: Moment) -> None:

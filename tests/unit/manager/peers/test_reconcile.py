@@ -37,7 +37,7 @@ def place(bench: Bench, agent: str = "a1", job_type: str = "upper", **facts: Any
     return placed
 
 
-# The question
+# The query
 
 
 def test_an_agent_whose_link_began_anew_is_asked_from_what_we_know(bench: Bench) -> None:
