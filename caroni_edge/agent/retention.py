@@ -10,7 +10,7 @@ from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
-from caroni_edge.agent.store.jobs import Key
+from caroni_edge.agent.store.jobs import JobKey
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.allowance import Allowance
@@ -86,7 +86,7 @@ class Retention(Part):
         if excess_bytes <= 0 or at.now < self._shrink_due:
             return
         unsaid: dict[str, set[str] | None] = {}
-        found: list[Key] = []
+        found: list[JobKey] = []
         batch = self._store.jobs.ended_after(self._shrink_after, BATCH_JOBS)
         for job in batch:
             if job.manager not in unsaid:
@@ -94,7 +94,7 @@ class Retention(Part):
             waiting = unsaid[job.manager]
             if excess_bytes > 0 and waiting is not None and job.job not in waiting:
                 excess_bytes -= job.disk_bytes
-                found.append(Key(job.id, job.job))
+                found.append(JobKey(job.id, job.job))
         self._has_shrunk |= bool(found)
         self._shrink_after = batch[-1].id if batch else 0
         if not batch:  # all have been looked at
@@ -116,7 +116,7 @@ class Retention(Part):
             self._store.managers.gone(manager)
         self._delete(found)
 
-    def _delete(self, found: list[Key]) -> None:
+    def _delete(self, found: list[JobKey]) -> None:
         self._store.jobs.delete(key.id for key in found)
         if found:
             log.info("%d finished jobs deleted", len(found), extra={"action": "jobs_pruned"})

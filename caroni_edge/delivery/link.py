@@ -14,7 +14,7 @@ import msgspec
 from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.base.moment import Chance
-from caroni_edge.delivery.outbox import OutboxRows, Row
+from caroni_edge.delivery.outbox import OutboxRow, OutboxRows
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
 from caroni_edge.protocol.messages import (
     LINK_VERSION,
@@ -80,7 +80,7 @@ class Link(Memory):
         row_id = self._chance.new_id()
         body = encode_message(row_id, message)
         seq, _ = self._last()
-        self._rows.add(self.peer, Row(seq + 1, row_id, body))
+        self._rows.add(self.peer, OutboxRow(seq + 1, row_id, body))
         if seq == self.acked[0]:
             self._progress_at = now
 

@@ -18,7 +18,7 @@ _WAITING = """
     ) SELECT peer FROM waiting WHERE peer > ''"""
 
 
-class Row(NamedTuple):
+class OutboxRow(NamedTuple):
     """A message in the outbox: its number among those for the peer, its random id, and its encoded body."""
 
     seq: int
@@ -101,11 +101,11 @@ class OutboxRows(Rows):
 
     ABOVE = "SELECT seq, id, body FROM outbox WHERE peer = :peer AND seq > :seq ORDER BY seq"
 
-    def above(self, peer: str, seq: int, limit_bytes: int) -> list[Row]:
+    def above(self, peer: str, seq: int, limit_bytes: int) -> list[OutboxRow]:
         """Return the first rows above `seq` that fit in `limit_bytes` with a comma each, and at least one."""
-        rows: list[Row] = []
+        rows: list[OutboxRow] = []
         left = limit_bytes
-        for row in self._each(Row, self.ABOVE, peer=peer, seq=seq):
+        for row in self._each(OutboxRow, self.ABOVE, peer=peer, seq=seq):
             left -= len(row.body) + 1
             if rows and left < 0:
                 break
@@ -114,7 +114,7 @@ class OutboxRows(Rows):
 
     ADD = "INSERT INTO outbox (peer, seq, id, body) VALUES (:peer, :seq, :id, :body)"
 
-    def add(self, peer: str, row: Row) -> None:
+    def add(self, peer: str, row: OutboxRow) -> None:
         """Let a message wait for a peer."""
         self._run(self.ADD, peer=peer, seq=row.seq, id=row.id, body=row.body)
 

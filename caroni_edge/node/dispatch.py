@@ -153,7 +153,7 @@ class Dispatch:
 
     def _bury(self, peer: str, kind: str, body: bytes, error: Exception, at: Moment) -> None:
         text = as_unicode("".join(traceback.format_exception(error)))
-        self._dead_letters.add(at.date, peer, kind, body[:DEAD_LETTER_MAX_BYTES], text)
+        self._dead_letters.add(date=at.date, peer=peer, kind=kind, body=body[:DEAD_LETTER_MAX_BYTES], traceback=text)
         self._dead_letters.trim(DEAD_LETTERS_KEPT)
 
     def _say_once(self, peer: str, boot: str, what: str) -> None:

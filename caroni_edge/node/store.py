@@ -54,7 +54,7 @@ class DeadLetterRows(Rows):
         INSERT INTO dead_letters (date, peer, message, body, traceback)
         VALUES (:date, :peer, :kind, :body, :traceback)"""
 
-    def add(self, date: float, peer: str, kind: str, body: bytes, traceback: str) -> None:
+    def add(self, *, date: float, peer: str, kind: str, body: bytes, traceback: str) -> None:
         """Keep a message.
 
         Args:

@@ -146,13 +146,14 @@ def _nested_reader(kind: Any, hints: list[Any]) -> Callable[[Sequence[Any]], Any
 
 
 def _value_reader(kind: Any) -> Callable[[Sequence[Any]], Any]:
-    convert = _converter(kind)
+    convert = _converter(kind | None)
     return (lambda found: convert(found[0])) if convert else (lambda found: found[0])
 
 
 def _converter(hint: Any) -> Callable[[Any], Any] | None:
     """Return what makes a value of this type (or None) from one of SQLite's; None where they are the same."""
-    for kind in get_args(hint) or (hint,):
-        if isinstance(kind, type) and issubclass(kind, Enum | bool):
-            return lambda value: None if value is None else kind(value)
-    return None
+    kinds = [kind for kind in get_args(hint) or (hint,) if isinstance(kind, type) and issubclass(kind, Enum | bool)]
+    if not kinds:
+        return None
+    (kind,) = kinds
+    return kind if kind is hint else lambda value: None if value is None else kind(value)

@@ -13,7 +13,7 @@ from caroni_edge.base.memory import Journal
 from caroni_edge.delivery import link as link_module
 from caroni_edge.delivery.link import REPEAT, Link
 from caroni_edge.delivery.links import Links
-from caroni_edge.delivery.outbox import OutboxRows, Row
+from caroni_edge.delivery.outbox import OutboxRow, OutboxRows
 from caroni_edge.protocol.codec import decode_envelope, decode_message, encode_message
 from caroni_edge.protocol.messages import Frame, LinkReset, Position
 from tests.link.broker import Envelope
@@ -275,7 +275,7 @@ def seq_remembered_over_a_savepoint() -> Iterator[None]:
     def put(link: Any, message: Any, now: float) -> None:
         row_id = link._chance.new_id()
         seq = max(link.__dict__.get("last_seq", 0), link._last()[0]) + 1
-        link._rows.add(link.peer, Row(seq, row_id, encode_message(row_id, message)))
+        link._rows.add(link.peer, OutboxRow(seq, row_id, encode_message(row_id, message)))
         link.last_seq = seq
 
     with instead(Link, "put", put):

@@ -54,7 +54,7 @@ class Ended(NamedTuple):
     disk_bytes: int
 
 
-class Key(NamedTuple):
+class JobKey(NamedTuple):
     """A job by its id and its name."""
 
     id: int
@@ -179,9 +179,9 @@ class JobRows(Rows):
 
     OLDEST_ENDED = "SELECT id, job FROM jobs WHERE ended < :before ORDER BY ended LIMIT :limit"
 
-    def oldest_ended(self, before: float, limit: int) -> list[Key]:
+    def oldest_ended(self, before: float, limit: int) -> list[JobKey]:
         """Return the jobs that ended first, before a date."""
-        return self._all(Key, self.OLDEST_ENDED, before=before, limit=limit)
+        return self._all(JobKey, self.OLDEST_ENDED, before=before, limit=limit)
 
     LAST_OF = "SELECT max(id) FROM jobs WHERE manager = :manager"
 
@@ -197,9 +197,9 @@ class JobRows(Rows):
 
     OLDEST_OF = "SELECT id, job FROM jobs WHERE manager = :manager AND id <= :upto ORDER BY id LIMIT :limit"
 
-    def oldest_of(self, manager: str, upto: int, limit: int) -> list[Key]:
+    def oldest_of(self, manager: str, upto: int, limit: int) -> list[JobKey]:
         """Return a manager's first jobs, up to an id."""
-        return self._all(Key, self.OLDEST_OF, manager=manager, upto=upto, limit=limit)
+        return self._all(JobKey, self.OLDEST_OF, manager=manager, upto=upto, limit=limit)
 
     DELETE = "DELETE FROM jobs WHERE id = :id"
 

@@ -23,11 +23,11 @@ from caroni_edge.manager.pages.shapes import (
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.shown import (
-    Server,
     ShownAgent,
     ShownAgentRows,
     ShownAgentType,
     ShownAttempt,
+    ShownServer,
     ShownStep,
     ShownStepRows,
     ShownWorkflow,
@@ -166,7 +166,7 @@ class ManagerViews:
         found = self._agents.presence(agent)
         return found.online, rfc3339(found.seen or None)
 
-    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[Server]:
+    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[ShownServer]:
         """Return the agents (`among`: of these) that have a job type, and whether the step has failed on them."""
         return self._agents.servers(step, job_type, limit, among)
 

@@ -14,7 +14,7 @@ from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
-from caroni_edge.manager.store.shown import Server, ShownStep, ShownWorkflow
+from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
 
 STEPS_EXPLAINED = 20
 AGENTS_EXPLAINED = 100
@@ -206,7 +206,7 @@ class Explainer:
             why = f"does not have the job type {job_type}" if seen else "has never been seen by this manager"
             yield _reason("bound_elsewhere", f"waits for agent {agent}, which {why}", agent=agent, job_type=job_type)
 
-    def _of_asked(self, asked: list[Server], job_type: str) -> Iterator[Reason]:
+    def _of_asked(self, asked: list[ShownServer], job_type: str) -> Iterator[Reason]:
         reconciling = [each.agent for each in asked if each.reconcile_query]
         if reconciling:
             said = f"waits: {_names(reconciling)} must first say which jobs are there, and is given nothing till then"
@@ -228,7 +228,7 @@ class Explainer:
                 "waits_for_place", f"{said}, and no place has been offered yet", slots=free, job_type=job_type
             )
 
-    def _refusal(self, agent: Server, job_type: str) -> str | None:
+    def _refusal(self, agent: ShownServer, job_type: str) -> str | None:
         refuses: dict[str, str] = msgspec.json.decode(agent.refuses)
         keys = ("*", self._present.manager, job_type)
         return next((refuses[key] for key in keys if key in refuses), None)

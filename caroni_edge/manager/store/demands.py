@@ -5,7 +5,7 @@ from typing import NamedTuple
 from caroni_edge.storage.rows import Rows
 
 
-class Said(NamedTuple):
+class LastSaid(NamedTuple):
     """What was said last of a job type.
 
     Attributes:
@@ -34,9 +34,9 @@ class DemandRows(Rows):
 
     GET = "SELECT serial, said FROM demands WHERE job_type = :job_type"
 
-    def get(self, job_type: str) -> Said:
+    def get(self, job_type: str) -> LastSaid:
         """Return what was said last."""
-        return self._one(Said, self.GET, job_type=job_type) or Said(0, b"")
+        return self._one(LastSaid, self.GET, job_type=job_type) or LastSaid(0, b"")
 
     SAY = "UPDATE demands SET serial = :serial, said = :said WHERE job_type = :job_type"
 

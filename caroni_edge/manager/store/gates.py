@@ -5,7 +5,7 @@ from typing import NamedTuple
 from caroni_edge.storage.rows import Rows
 
 
-class Gate(NamedTuple):
+class GateRow(NamedTuple):
     """A gate of a workflow: `parallel` steps may be inside at most, `inside` are."""
 
     id: int
@@ -27,10 +27,10 @@ class GateRows(Rows):
         INSERT INTO gates (workflow, key, parallel) VALUES (:workflow, :key, :parallel) ON CONFLICT DO NOTHING"""
     GET = "SELECT id, parallel, inside FROM gates WHERE workflow = :workflow AND key = :key"
 
-    def know(self, workflow: int, key: str, parallel: int) -> Gate:
+    def know(self, workflow: int, key: str, parallel: int) -> GateRow:
         """Return the gate of a workflow with this key, made when it is not there."""
         self._run(self.KNOW, workflow=workflow, key=key, parallel=parallel)
-        return self._only(Gate, self.GET, workflow=workflow, key=key)
+        return self._only(GateRow, self.GET, workflow=workflow, key=key)
 
     OF_WORKFLOW = "SELECT key, parallel FROM gates WHERE workflow = :workflow ORDER BY id"
 

@@ -93,14 +93,14 @@ class ShownAgentType(NamedTuple):
     notice: str
 
 
-class Presence(NamedTuple):
+class ShownPresence(NamedTuple):
     """Whether an agent is connected, as far as we have heard, and when it was heard of last (0: never)."""
 
     online: bool
     seen: float
 
 
-class Server(NamedTuple):
+class ShownServer(NamedTuple):
     """An agent that has the job type of a step.
 
     Attributes:
@@ -237,9 +237,9 @@ class ShownAgentRows(Rows):
 
     PRESENCE = "SELECT online, seen FROM agents WHERE agent = :agent"
 
-    def presence(self, agent: str) -> Presence:
+    def presence(self, agent: str) -> ShownPresence:
         """Return what has been heard of an agent."""
-        return self._one(Presence, self.PRESENCE, agent=agent) or Presence(online=False, seen=0.0)
+        return self._one(ShownPresence, self.PRESENCE, agent=agent) or ShownPresence(online=False, seen=0.0)
 
     SERVERS = """
         SELECT a.agent, a.online, a.refuses, a.slots, a.wanted AS reconcile_query,
@@ -247,10 +247,10 @@ class ShownAgentRows(Rows):
         FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = :job_type
         AND (:among IS NULL OR a.agent IN (SELECT value FROM json_each(:among))) LIMIT :limit"""
 
-    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[Server]:
+    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[ShownServer]:
         """Return the agents (`among`: of these) that have a job type, and how often the step has failed on them."""
         named = None if among is None else as_text(among)
-        return self._all(Server, self.SERVERS, step=step, job_type=job_type, among=named, limit=limit)
+        return self._all(ShownServer, self.SERVERS, step=step, job_type=job_type, among=named, limit=limit)
 
     EARLY_STARTS = """
         SELECT agent, max(placed - started) AS early_s

@@ -69,9 +69,15 @@ class WorkflowRows(Rows):
         UPDATE workflows SET status = :status, reason = :reason, outputs = :outputs, ended = :ended WHERE seq = :seq"""
 
     def set_ended(
-        self, seq: int, status: WorkflowState, reason: str | None, outputs: str | None, date: float | None
+        self,
+        seq: int,
+        status: WorkflowState,
+        *,
+        reason: str | None = None,
+        outputs: str | None = None,
+        date: float | None = None,
     ) -> None:
-        """Note the end, or (`date` None) that it goes on."""
+        """Note the end, or (without `date`) that it goes on."""
         self._run(self.SET_ENDED, seq=seq, status=status, reason=reason, outputs=outputs, ended=date)
 
     STEP_COMPLETED = "UPDATE workflows SET steps_left = steps_left - 1 WHERE seq = :seq RETURNING steps_left"

@@ -288,7 +288,7 @@ class Engine(Part):
         status = advance(WORKFLOW, row.status, WorkflowEvent.RETRY)
         if status is None:
             return bool(held)
-        self._store.workflows.set_ended(row.seq, status, None, None, None)
+        self._store.workflows.set_ended(row.seq, status)
         row = row._replace(status=status)
         self._say_started(row, at)
         log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
@@ -332,7 +332,8 @@ class Engine(Part):
         status = advance(WORKFLOW, row.status, event)
         if status is None:
             return False
-        self._store.workflows.set_ended(row.seq, status, reason, None if outputs is None else as_text(outputs), at.date)
+        kept = None if outputs is None else as_text(outputs)
+        self._store.workflows.set_ended(row.seq, status, reason=reason, outputs=kept, date=at.date)
         kind = f"caroni.workflow.{status}"
         facts = {"status": status, "reason": reason, "outputs": outputs}
         body = self._context.events.workflow(kind, row, at.date, **facts)  # type: ignore[arg-type]

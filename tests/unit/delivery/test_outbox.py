@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from caroni_edge.delivery.outbox import OutboxRows, Row
+from caroni_edge.delivery.outbox import OutboxRow, OutboxRows
 from caroni_edge.storage.database import memory_database
 from tests.statements import statements
 
@@ -35,14 +35,14 @@ def test_each_peer_for_whom_rows_wait_is_found_once() -> None:
     assert rows.waiting() == []
     for peer in ("b", "a", "c", "b", "a"):
         last = rows.last(peer)
-        rows.add(peer, Row(last[0] + 1 if last else 1, "id", b""))
+        rows.add(peer, OutboxRow(last[0] + 1 if last else 1, "id", b""))
     assert rows.waiting() == ["a", "b", "c"]
 
 
 def test_first_row_comes_however_large_it_is_and_others_while_they_fit() -> None:
     rows = OutboxRows(memory_database("agents").conn)
     for seq in (1, 2, 3, 4):
-        rows.add("p", Row(seq, f"id{seq}", b"....."))
+        rows.add("p", OutboxRow(seq, f"id{seq}", b"....."))
     assert [row.seq for row in rows.above("p", 1, 12)] == [2, 3]
     assert [row.seq for row in rows.above("p", 1, 11)] == [2]
     assert [row.seq for row in rows.above("p", 1, 1)] == [2]
@@ -53,6 +53,6 @@ def test_what_waits_is_counted_without_reading_it() -> None:
     rows = OutboxRows(memory_database("agents").conn)
     rows.mark_reconcile("nothing waits")
     for seq in (4, 5, 6):
-        rows.add("p", Row(seq, f"id{seq}", b""))
+        rows.add("p", OutboxRow(seq, f"id{seq}", b""))
     rows.save_positions("p", (3, "id3"), (0, ""))
     assert sorted(rows.count_waiting()) == [0, 3]

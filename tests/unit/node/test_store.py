@@ -35,7 +35,7 @@ def test_the_latest_dead_letters_stay() -> None:
     rows = DeadLetterRows(memory_database("agents").conn)
     rows.trim(2)
     for number in range(5):
-        rows.add(float(number), "m1", "JobKill", b"{}", "Traceback")
+        rows.add(date=float(number), peer="m1", kind="JobKill", body=b"{}", traceback="Traceback")
         rows.trim(2)
     assert rows.count() == 2
     assert [date for (date,) in rows._conn.execute("SELECT date FROM dead_letters ORDER BY id")] == [3.0, 4.0]
