@@ -44,9 +44,8 @@ class _Room:
     """The places for the jobs of one message: first those that its offer keeps free, then what else is free."""
 
     def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
-        is_open = row is not None and row.status is OfferState.OPEN
-        self._row = row if is_open else None
-        self._offered = _Places(row.ready, row.waiting) if row is not None and is_open else _Places()
+        self._row = row if row is not None and row.status is OfferState.OPEN else None
+        self._offered = _Places(self._row.ready, self._row.waiting) if self._row is not None else _Places()
         self._look_for_free = look_for_free
         self._free: _Places | None = None
 

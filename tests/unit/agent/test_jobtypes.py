@@ -150,6 +150,8 @@ repeat: maybe
         ("name: a\ncommand:\n- ''\n", '3: "" cannot be part of a command'),
         ("name: a\nscript: x\ninputs: [message]\n", "3: expected names and types below inputs"),
         ("name: a\nscript: x\nlimits: {timeout: 0s}\n", "3: timeout: 0 would end every job at once"),
+        ("name: a\nscript: x\nlimits: {nice: 20}\n", "3: nice: expected a number from 0 to 19"),
+        ("name: a\nscript: x\nlimits: {nice: true}\n", "3: nice: expected a number from 0 to 19"),
         ("name: a\nscript: x\nenvironment: {A B: x}\n", '3: "A B" cannot name a variable'),
         ("name: a\nscript: x\nname: b\n", '3: the key "name" is there twice, first in line 1'),
     ],
@@ -157,6 +159,12 @@ repeat: maybe
 def test_a_problem_says_what_would_be_right(tmp_path: Path, text: str, said: str) -> None:
     [problem] = problems_of(tmp_path, text)
     assert problem.startswith(said)
+
+
+@pytest.mark.parametrize("nice", [0, 19])
+def test_a_job_may_be_as_polite_as_the_kernel_knows(tmp_path: Path, nice: int) -> None:
+    job_type = load_job_type(write(tmp_path, f"name: a\nscript: x\nlimits: {{nice: {nice}}}\n"))
+    assert job_type.limits.nice == nice
 
 
 def test_an_unquoted_question_mark_in_flow_style(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ class LinksBench:
         with suppress(StorageFailed), self.batch() as links:
             yield links
             list(links.frames(1000))
+            links.flush()
             raise StorageFailed("", reason="disk full")
 
     def tick(self, *, limit: int = 1000) -> list[Frame]:
@@ -271,6 +272,18 @@ def test_timer_that_is_no_longer_needed_is_forgotten(bench: LinksBench) -> None:
     with bench.batch() as links:
         links.receive(frame("p", ack=row))
     assert bench.links.next_due() == inf
+
+
+def test_timers_go_back_with_their_batch(bench: LinksBench) -> None:
+    bench.meet("p")
+    with bench.batch() as links:
+        links.put("p", SMALL)
+    due, (row,) = bench.links.next_due(), bench.rows("p")
+    with bench.failing_batch() as links:
+        links.receive(frame("p", ack=row))
+    assert bench.links.next_due() == due
+    bench.now = due
+    assert [bool(each.ask) for each in bench.tick()] == [True]
 
 
 # Limits

@@ -136,8 +136,9 @@ def test_a_connection_begins_with_nothing_in_flight(bench: Bench) -> None:
 def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:
     bench.transport.connect()
     bench.hear()
-    bench.connection.on_disconnected(Disconnected(1, "late news"))
+    assert not bench.connection.on_disconnected(Disconnected(1, "late news"))
     assert bench.connection.connected
+    assert bench.connection.on_disconnected(Disconnected(2, "news"))
 
 
 # Acknowledgements

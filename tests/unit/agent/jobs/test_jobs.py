@@ -269,6 +269,19 @@ def test_inputs_that_no_longer_fit_fail_the_job_and_the_next_gets_the_slot() -> 
     assert bench.runner.take_started() == [first.job, third.job]
 
 
+def test_an_input_that_is_needed_now_fails_a_job_that_came_without_it() -> None:
+    bench = Bench(slots=1)
+    first, second = bench.new_job(), bench.new_job()
+    bench.place(first, second)
+    bench.outbox.sent.clear()
+    bench.reload(job_type("upper", {"message": "string", "more": "string"}))
+    bench.end(first.job)
+    bench.outbox.take(JobStatusUpdate)
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.job, said.status) == (second.job, "failed")
+    assert said.reason == 'job type upper needs the input "more" (string), which is missing'
+
+
 def test_a_batch_rolled_back_starts_nothing_and_is_repeated_whole(bench: Bench) -> None:
     waiting = bench.new_job(ready=False)
     bench.place(waiting)

@@ -77,6 +77,15 @@ def test_who_had_no_ready_jobs_gains_no_credit() -> None:
     assert abs(host.order.count("m1") - host.order.count("m2")) <= 2
 
 
+def test_who_comes_when_nobody_is_there_begins_where_the_greatest_was() -> None:
+    shares = Shares(lambda _: 1.0, Journal())
+    for manager, lasts_s in (("m1", 5.0), ("m2", 20.0)):
+        shares.start(Running(manager, manager, "t"), 0.0)
+        shares.end([manager], lasts_s)
+    shares.enter(["m3"], 20.0)
+    assert shares.standings(["m3"], 20.0) == {"m3": 20.0}
+
+
 def test_nobody_is_behind_because_an_estimate_was_too_long() -> None:
     host = Host(2, {}, lambda _: 0.01)
     host.run(0.02, ["m1"])
