@@ -52,4 +52,6 @@ def statements(*rooms: str) -> dict[str, Statement]:
         for name, sql in vars(kind).items()
         if name.isupper() and isinstance(sql, str)
     ]
-    return {statement.name: statement for statement in found}
+    named = {statement.name: statement for statement in found}
+    assert len(named) == len(found), "two classes have the same name"
+    return named

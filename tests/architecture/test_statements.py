@@ -4,12 +4,14 @@ import ast
 import inspect
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from textwrap import dedent
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
+
+import pytest
 
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations import Role
@@ -49,6 +51,9 @@ class Method:
         return {name: getattr(self.kind, name) for name in constants(given)}
 
 
+Check = Callable[[Method], Iterator[str]]
+
+
 def name_of(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
 
@@ -76,7 +81,6 @@ def methods(kind: type[Rows]) -> Iterator[Method]:
 
 
 CLASSES = list(store_classes(*STORES))
-METHODS = [method for kind in CLASSES for method in methods(kind)]
 
 
 def test_classes_with_statements_stand_in_the_stores() -> None:
@@ -91,45 +95,88 @@ def test_classes_with_statements_stand_in_the_stores() -> None:
     assert len(CLASSES) > 20
 
 
-def test_a_statement_stands_right_above_the_one_method_that_runs_it() -> None:
-    problems = [
-        f"{method} runs {sorted(used)}, and above it stand {sorted(method.above)}"
-        for method in METHODS
-        if (used := set(constants(method.tree))) != set(method.above)
-    ]
-    assert not problems, listed(problems)
+def where_it_stands(method: Method) -> Iterator[str]:
+    """A statement stands right above the one method that runs it."""
+    runs = set(constants(method.tree))
+    if runs != set(method.above):
+        yield f"runs {sorted(runs)}, and above it stand {sorted(method.above)}"
 
 
-def test_every_statement_is_a_constant() -> None:
-    problems = [
-        f"{method}: make the SQL of {ast.unparse(node)} a constant above the method"
-        for method in METHODS
-        for node in ast.walk(method.tree)
-        if (isinstance(node, ast.Constant) and isinstance(node.value, str) and VERB.match(node.value))
-        or (isinstance(node, ast.BinOp | ast.FormattedValue) and any(map(is_constant, ast.iter_child_nodes(node))))
-    ]
-    problems += [
-        f"{method}: {ast.unparse(call)} runs no constant of its class"
-        for method in METHODS
-        for call in method.calls()
-        if not method.statements(call)
-    ]
-    assert not problems, listed(problems)
+def what_it_is(method: Method) -> Iterator[str]:
+    """A statement is a constant of its class; methods put none together."""
+    for node in ast.walk(method.tree):
+        is_sql = isinstance(node, ast.Constant) and isinstance(node.value, str) and VERB.match(node.value)
+        is_made = isinstance(node, ast.BinOp | ast.FormattedValue) and any(map(is_constant, ast.iter_child_nodes(node)))
+        if is_sql or is_made:
+            yield f"make the SQL of {ast.unparse(node)} a constant above the method"
+    for call in method.calls():
+        if not method.statements(call):
+            yield f"{ast.unparse(call)} runs no constant of its class"
 
 
-def test_the_parameters_are_those_of_the_statement() -> None:
-    problems = []
-    for method in METHODS:
-        for call in method.calls():
-            if name_of(call) == "_run_each":
-                continue
+def parameters(method: Method) -> Iterator[str]:
+    """What a method gives are the parameters of the statement."""
+    for call in method.calls():
+        if name_of(call) != "_run_each":
             named, of_row = given(method, call)
             asked = {name: set(PARAMETER.findall(sql)) for name, sql in method.statements(call).items()}
-            problems += [
-                f"{method}: {name} is not given {each}" for name in asked for each in asked[name] - named - of_row
-            ]
-            problems += [f"{method}: no statement asks for {each}" for each in named.difference(*asked.values())]
+            yield from (f"{name} is not given {each}" for name in asked for each in asked[name] - named - of_row)
+            yield from (f"no statement asks for {each}" for each in named.difference(*asked.values()))
+
+
+def columns(method: Method) -> Iterator[str]:
+    """The columns that a statement gives are the fields of the row that is made of them."""
+    for call in method.calls():
+        if name_of(call) in READS:
+            kind = getattr(import_module(method.kind.__module__), ast.unparse(call.args[0]), None)
+            for name, sql in method.statements(call).items():
+                found = columns_of(method.kind, sql)
+                if found != (fields_of(kind) if hasattr(kind, "_fields") else found[:1]):
+                    yield f"{name} has the columns {found}"
+
+
+CHECKS = (where_it_stands, what_it_is, parameters, columns)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_statements_and_methods_fit(check: Check) -> None:
+    problems = [f"{method}: {said}" for kind in CLASSES for method in methods(kind) for said in check(method)]
     assert not problems, listed(problems)
+
+
+class Boat(NamedTuple):
+    topic: str
+    seq: int
+
+
+class BoatRows(Rows):
+    RIGHT = "SELECT topic, seq FROM events WHERE seq > :seq"
+
+    def right(self, seq: int) -> list[Boat]:
+        return self._all(Boat, self.RIGHT, seq=seq)
+
+    def where_it_stands(self, seq: int) -> list[Boat]:
+        return self._all(Boat, self.RIGHT, seq=seq)
+
+    def what_it_is(self) -> int | None:
+        return self._one(int, "SELECT seq FROM events")
+
+    def parameters(self, seq: int) -> list[Boat]:
+        return self._all(Boat, self.PARAMETERS, sequence=seq)
+
+    PARAMETERS = "SELECT topic, seq FROM events WHERE seq > :seq"
+
+    COLUMNS = "SELECT seq, topic FROM events"
+
+    def columns(self) -> list[Boat]:
+        return self._all(Boat, self.COLUMNS)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_what_does_not_fit_is_found(check: Check) -> None:
+    found = {method.tree.name for method in methods(BoatRows) if list(check(method))}
+    assert check.__name__ in found
+    assert "right" not in found
 
 
 def given(method: Method, call: ast.Call) -> tuple[set[str], set[str]]:
@@ -144,32 +191,13 @@ def given(method: Method, call: ast.Call) -> tuple[set[str], set[str]]:
     return named, of_row
 
 
-def test_the_columns_are_the_fields_of_the_row() -> None:
-    problems = [
-        f"{method}: {name} has the columns {found}, and {kind.__name__} the fields {fields(kind)}"
-        for method in METHODS
-        for call in method.calls()
-        if name_of(call) in READS
-        for kind in [type_named(method, ast.unparse(call.args[0]))]
-        for name, sql in method.statements(call).items()
-        for found in [columns(method.kind, sql)]
-        if found != (fields(kind) if hasattr(kind, "_fields") else found[:1])
-    ]
-    assert not problems, listed(problems)
-
-
-def fields(kind: Any) -> tuple[str, ...]:
+def fields_of(kind: Any) -> tuple[str, ...]:
     """Return the fields of a row; in place of a row that is one of them, those of that."""
     hints = get_type_hints(kind)
     return tuple(each for name in hints for each in (getattr(hints[name], "_fields", None) or (name,)))
 
 
-def type_named(method: Method, name: str) -> Any:
-    """Return what a name in a method means."""
-    return getattr(import_module(method.kind.__module__), name, None)
-
-
-def columns(kind: type[Rows], sql: str) -> tuple[str, ...]:
+def columns_of(kind: type[Rows], sql: str) -> tuple[str, ...]:
     """Return the names of what a statement gives."""
     conn = database("agents" if ".agent." in kind.__module__ else "managers")
     return tuple(column[0] for column in conn.execute(sql, dict.fromkeys(PARAMETER.findall(sql), 0)).description)
