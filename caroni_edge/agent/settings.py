@@ -1,13 +1,11 @@
 """What the agent's owner has decided: configuration and job types, as they are now."""
 
-from dataclasses import dataclass
-
 from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.config.model import AgentConfig
 
 
-@dataclass(slots=True)
-class InForce:
+class InForce(Memory):
     """Holds what is in force: the parts of the reactor look here each time, and SIGHUP puts something else in place.
 
     Attributes:
@@ -15,8 +13,10 @@ class InForce:
         types: The job types.
     """
 
-    settings: AgentConfig
-    types: JobTypes
+    def __init__(self, settings: AgentConfig, types: JobTypes, journal: Journal) -> None:
+        """Begin with what was configured at the start."""
+        super().__init__(journal)
+        self.settings, self.types = settings, types
 
     def weight_of(self, manager: str) -> float:
         """Return the weight of a manager's share; jobs that are left of a manager that is no longer served weigh 1."""
