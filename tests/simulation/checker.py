@@ -186,7 +186,8 @@ def _pairs(federation: Federation) -> list[tuple[Member, Member]]:
 
 
 def _ask(manager: Manager, agent: Agent) -> None:
-    manager.tell(Call(lambda _at: manager.node.links.put(agent.name, JobStatusRequest(job=NO_JOB))))
+    # Kept, since the manager may be in the pause after a storage error.
+    manager.tell(Call(lambda _at: manager.node.links.put(agent.name, JobStatusRequest(job=NO_JOB)), keep=True))
 
 
 def _taken(member: Member, peer: Member) -> int:
