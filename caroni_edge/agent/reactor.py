@@ -90,7 +90,7 @@ class AgentReactor(Assembly):
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
         self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
-        self._reconciliation = Reconciliation(store, outbox, self._offers, journal)
+        self._reconciliation = Reconciliation(store, outbox, self._offers, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(in_force, self._refusals, chance, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
@@ -224,6 +224,7 @@ class AgentReactor(Assembly):
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
         self._store.answers.end(peer)
+        self._store.facts.forget_manager(peer)
         self._slots.look_again()
         requests = tuple(f"{self._topics.root}/requests/{name}/{peer}" for name in sorted(self._in_force.types.names()))
         return Forgotten(rows=rows, jobs=jobs, offers=offers, retained=requests)

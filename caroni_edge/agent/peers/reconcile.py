@@ -11,7 +11,7 @@ from caroni_edge.agent.jobs.ledger import here_of
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.store import Store
 from caroni_edge.base.memory import Journal
-from caroni_edge.base.moment import Moment
+from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode
@@ -27,10 +27,10 @@ JOBS_AT_ONCE = 500
 class Reconciliation(Part):
     """Voids offers and answers when a link began anew, and answers the `JobsWanted` that follows."""
 
-    def __init__(self, store: Store, outbox: Outbox, offers: Offers, journal: Journal) -> None:
+    def __init__(self, store: Store, outbox: Outbox, offers: Offers, chance: Chance, journal: Journal) -> None:
         """Begin with the answers that are on their way, as `store` has them."""
         super().__init__(journal)
-        self._store, self._outbox, self._offers = store, outbox, offers
+        self._store, self._outbox, self._offers, self._chance = store, outbox, offers, chance
         self._is_saying = False
 
     def settle(self, at: Moment) -> None:
@@ -52,18 +52,16 @@ class Reconciliation(Part):
             # This query came after the reset: forgetting later would void the answer to it.
             self._forget(manager, at)
         self._store.answers.end(manager)
-        is_ours = message.database == self._store.facts.database()
-        is_ahead = is_ours and message.known > self._store.facts.serial()
-        known = message.known if is_ours and not is_ahead else -1
-        self._store.answers.begin(manager, message.wanted, known)
-        if is_ahead:
-            # We were restored from an older copy: what counts from here on must count as newer than what it has.
-            self._store.facts.raise_serial(message.known)
-            self._store.answers.renew(manager, self._store.facts.next_serial())
+        is_ours = message.database == self._store.facts.database_for(manager)
+        if is_ours and message.known > self._store.facts.serial():
+            # We were restored from an older copy, or it is not so: for this manager this is another database.
+            self._store.facts.rename_database_for(manager, self._chance.new_id())
+            is_ours = False
+        self._store.answers.begin(manager, message.wanted, message.known if is_ours else -1)
         log.warning("a manager asks what is here", extra={"action": "jobs_wanted", "peer": manager})
 
     def _say_to(self, manager: str, query: str, after: str) -> None:
-        database = self._store.facts.database()
+        database = self._store.facts.database_for(manager)
         for _ in range(MESSAGES_AT_ONCE):
             jobs, is_end = self._next(manager, after)
             upto = "" if is_end else jobs[-1].job

@@ -37,12 +37,6 @@ class AnswerRows(Rows):
         self._run(self.ADD_LIVE, manager=manager)
         self._run(self.ADD_CHANGED, manager=manager, known=known)
 
-    RENEW = "UPDATE jobs SET serial = :serial WHERE job IN (SELECT job FROM answer_jobs WHERE manager = :manager)"
-
-    def renew(self, manager: str, serial: int) -> None:
-        """Let the jobs of an answer count as changed now."""
-        self._run(self.RENEW, manager=manager, serial=serial)
-
     OPEN = "SELECT manager, wanted AS query, after FROM answers ORDER BY manager"
 
     def open(self) -> list[OpenAnswer]:

@@ -18,11 +18,18 @@ class AgentFactRows(FactRows):
         """Return the count of changes."""
         return self._only(int, self.SERIAL)
 
-    RAISE_SERIAL = "UPDATE counters SET value = max(value, :least) WHERE name = 'serial'"
+    def database_for(self, manager: str) -> str:
+        """Return the name of the database as this manager is to know it."""
+        suffix = self.get(_database_key(manager))
+        return f"{self.database()}.{suffix}" if suffix else self.database()
 
-    def raise_serial(self, least: int) -> None:
-        """Let the count of changes be `least` or more."""
-        self._run(self.RAISE_SERIAL, least=least)
+    def rename_database_for(self, manager: str, suffix: str) -> None:
+        """Let the database have another name for this manager alone: what it knows of it counts no more."""
+        self.set(_database_key(manager), suffix)
+
+    def forget_manager(self, manager: str) -> None:
+        """Let the database have no other name for a manager than for all."""
+        self.delete(_database_key(manager))
 
     def drain(self) -> None:
         """Note that the agent takes no new work."""
@@ -35,3 +42,7 @@ class AgentFactRows(FactRows):
     def drained(self) -> bool:
         """Tell whether the agent takes no new work."""
         return self.get("drained") is not None
+
+
+def _database_key(manager: str) -> str:
+    return f"database for {manager}"

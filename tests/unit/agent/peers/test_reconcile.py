@@ -81,17 +81,44 @@ def test_another_database_is_told_all() -> None:
     assert set(jobs(ask(bench, known=bench.store.facts.serial()))) == set()
 
 
-def test_an_agent_restored_from_an_older_copy_tells_all_as_newer_than_what_is_known() -> None:
+def test_an_agent_restored_from_an_older_copy_is_another_database_for_who_knows_more() -> None:
     bench = Bench()
     names = finished(bench, 3)
     running = bench.new_job()
     bench.place(running)
-    found = jobs(ask(bench, known=1000))
-    assert set(found) == {*names, running.job}
-    assert min(here.serial for here in found.values()) > 1000
+    before, serial = bench.store.facts.database(), bench.store.facts.serial()
+    answer = ask(bench, known=1000)
+    assert set(jobs(answer)) == {*names, running.job}
+    (renamed,) = {each.database for each in answer}
+    assert renamed != before
+    assert bench.store.facts.serial() == serial
+    assert jobs(ask(bench, known=serial, database=renamed)).keys() == {running.job}
+
+
+def test_what_a_manager_says_that_it_knows_changes_nothing_for_others() -> None:
+    """One login must not make the agent's word worthless to everybody."""
+    bench = Bench()
+    before = bench.store.facts.database()
+    for query in ("query0001", "query0002"):
+        ask(bench, known=(1 << 53) - 1, query=query)
+    bench.want(ready=1, manager="m2")
+    assert bench.outbox.take(JobOffer, "m2").database == before
+    job = bench.new_job()
+    bench.place(job, manager="m2")
     bench.outbox.sent.clear()
-    bench.end(running.job)
-    assert bench.outbox.take(JobStatusUpdate).serial > max(here.serial for here in found.values())
+    bench.end(job.job)
+    assert bench.outbox.take(JobStatusUpdate, "m2").serial < 100
+
+
+def test_each_time_that_an_agent_is_restored_it_has_another_name() -> None:
+    bench = Bench()
+    (first,) = {each.database for each in ask(bench, known=1000)}
+    (second,) = {each.database for each in ask(bench, known=1000, database=first)}
+    bench.want(ready=1)
+    assert bench.outbox.take(JobOffer).database == second
+    assert len({first, second, bench.store.facts.database()}) == 3
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert bench.store.facts.database_for("m1") == bench.store.facts.database()
 
 
 def test_a_long_answer_comes_in_messages_that_frames_can_hold() -> None:
