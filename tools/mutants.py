@@ -24,6 +24,7 @@ from pathlib import Path, PurePath
 from random import Random
 
 from tools.mutations import Mutation, mutations
+from tools.unnoticeable import UNNOTICEABLE
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "caroni_edge"
@@ -69,8 +70,21 @@ class Mutant:
     @property
     def diff(self) -> str:
         """Return the mistake as a diff."""
+        return "\n".join(self._diff(2))
+
+    @property
+    def lines(self) -> tuple[str, str]:
+        """Return what stands in the lines with the mistake without it, and with it."""
+        changed = self._diff(0)[2:]
+        return _joined("-", changed), _joined("+", changed)
+
+    def _diff(self, lines_around: int) -> list[str]:
         old, new = self.original.splitlines(), self.mutation.text.splitlines()
-        return "\n".join(difflib.unified_diff(old, new, str(self.path), str(self.path), n=2, lineterm=""))
+        return [*difflib.unified_diff(old, new, str(self.path), str(self.path), n=lines_around, lineterm="")]
+
+
+def _joined(sign: str, changed: Sequence[str]) -> str:
+    return " ".join(line[1:].strip() for line in changed if line.startswith(sign))
 
 
 def deciding() -> list[PurePath]:
@@ -80,10 +94,11 @@ def deciding() -> list[PurePath]:
 
 
 def mutants_of(paths: Sequence[PurePath]) -> Iterator[Mutant]:
-    """Yield every mutant of some files."""
+    """Yield the mutants of some files, but for those of which it is said why no test can notice them."""
     for path in paths:
         text = (ROOT / path).read_text(encoding="utf-8")
-        yield from (Mutant(path, text, mutation) for mutation in mutations(text))
+        made = (Mutant(path, text, mutation) for mutation in mutations(text))
+        yield from (mutant for mutant in made if mutant.lines not in UNNOTICEABLE)
 
 
 def stages(path: PurePath) -> Iterator[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """The mistakes that `make mutants` makes, and the tests that it runs against them."""
 
 import ast
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from textwrap import dedent
 
 import pytest
@@ -100,6 +100,21 @@ def test_a_mutant_is_shown_as_a_diff() -> None:
     mutant = mutants.Mutant(PurePath("a/b.py"), "x = 1\n", Mutation("another number", 1, "x = 2\n"))
     assert mutant.title == "a/b.py:1: another number"
     assert mutant.diff.splitlines() == ["--- a/b.py", "+++ a/b.py", "@@ -1 +1 @@", "-x = 1", "+x = 2"]
+
+
+def test_its_lines_are_compared_without_their_indent() -> None:
+    text = "if a:\n    f(\n        1,\n    )\n"
+    (mutant,) = [
+        mutants.Mutant(PurePath("b.py"), text, each) for each in mutations(text) if each.kind == "call left out"
+    ]
+    assert mutant.lines == ("f( 1, )", "pass")
+
+
+def test_mistakes_that_nobody_can_notice_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\ny = 2\n")
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    monkeypatch.setattr(mutants, "UNNOTICEABLE", {("x = 1", "x = 2"): "so it is"})
+    assert [mutant.lines for mutant in mutants.mutants_of([PurePath("a.py")])] == [("y = 2", "y = 3")]
 
 
 def test_mistakes_are_made_where_it_is_decided() -> None:

@@ -1,0 +1,23 @@
+"""Mistakes that no test can notice, and why: most of them only undo what saves time."""
+
+from collections.abc import Mapping
+
+UNNOTICEABLE: Mapping[tuple[str, str], str] = {
+    (
+        "if limit <= 0 or not self._may_wait:",
+        "if limit <= 0 and (not self._may_wait):",
+    ): "that events may wait saves a look into the rows, which are asked for no more than the limit",
+    (
+        "if free <= 0 or not queued:",
+        "if free < 0 or not queued:",
+    ): "the loop below does nothing without a free slot; standings need not be counted for it",
+    (
+        "self._is_saying = bool(answers and self._store.answers.open())",
+        "self._is_saying = bool(answers or self._store.answers.open())",
+    ): "one more look, at which nothing is left to say",
+    (
+        "self._noticed = types",
+        "pass",
+    ): "the notices of the same job types are made again, and are the same",
+}
+"""The lines without the mistake, and with it."""
