@@ -25,7 +25,7 @@ allow_anonymous {anonymous}
 persistence true
 persistence_location {directory}/
 autosave_interval 30
-max_queued_messages 1000000
+max_queued_messages 100000
 max_inflight_messages 100
 set_tcp_nodelay true
 log_dest stderr
@@ -136,6 +136,12 @@ class BrokerProcess(ABC):
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def _send(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -2,6 +2,9 @@
 
 Every record of ours has an `action` and the ids that it is about, given as `extra`; one search for an id follows a job
 through all nodes. A traceback is shown on the console at level `debug` only; in JSON it has a field of its own.
+
+What strangers send must not fill the disk, so what one line of the program says very often is throttled
+(`base/throttle.py`).
 """
 
 import json
@@ -13,6 +16,7 @@ from typing import Any, Final, Literal, TextIO
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.text import on_one_line
+from caroni_edge.base.throttle import Throttle
 
 IDS: Final = ("peer", "workflow", "step", "job", "attempt")
 """The ids that lines begin with, in this order; all other facts of a record follow."""
@@ -66,6 +70,15 @@ def setup(
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that `setup` finds it again."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._throttle = Throttle()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a record, unless many like it were said just now; the caller holds the handler's lock."""
+        for said in self._throttle.pass_on(record, time.monotonic()):
+            super().emit(said)
 
 
 class _Formatter(logging.Formatter):

@@ -1,12 +1,16 @@
 """What brokers differ in, as docs/brokers.md says it. A test that fails here tells that a broker has changed."""
 
+from pathlib import Path
+
 import pytest
 
 from caroni_edge.transport.base import Arrived, Connected, Disconnected
 from tests.brokers import BrokerProcess, Mosquitto
-from tests.conftest import MakeClient
+from tests.conftest import MakeClient, MakeMosquitto
 from tests.other_brokers import Nats, RabbitMq
 from tests.support import wait_until
+
+SHIPPED = Path(__file__).parents[2] / "config" / "mosquitto"
 
 
 def retained_heard(broker: BrokerProcess, make_client: MakeClient, topic_filter: str) -> list[bytes]:
@@ -82,3 +86,31 @@ def test_a_frame_and_a_large_event_pass(broker: BrokerProcess, make_client: Make
     client.subscribe("t")
     client.publish("t", b"x" * size_bytes)
     assert len(client.wait_for(Arrived, lambda event: event.topic == "t").payload) == size_bytes
+
+
+BOUNDS = ("message_size_limit", "max_queued_messages", "max_queued_bytes")
+
+
+@pytest.mark.parametrize("name", ["caroni.conf", "local.conf"])
+def test_the_shipped_mosquitto_keeps_no_junk(make_mosquitto: MakeMosquitto, make_client: MakeClient, name: str) -> None:
+    """Retained messages of 20 MB made it 348 MB large."""
+    lines = (SHIPPED / name).read_text().splitlines()
+    bounds = [line for line in lines if line.split(" ")[0] in BOUNDS]
+    assert len(bounds) == len(BOUNDS)
+    broker = make_mosquitto(settings="\n".join(bounds) + "\n").start()
+    before = resident_bytes(broker)
+    client = make_client(broker)
+    client.connect()
+    for number in range(5):
+        client.publish(f"caroni/managers/none{number}/workflows", b"x" * 20_000_000, retain=True)
+    client.publish("caroni/managers/none9/workflows", b"x" * 132 * 1024, retain=True)
+    client.subscribe("caroni/managers/+/workflows")
+    heard = client.wait_for(Arrived, lambda event: event.topic.startswith("caroni/"))
+    assert (heard.topic, len(heard.payload)) == ("caroni/managers/none9/workflows", 132 * 1024)
+    assert len(client.find(Arrived, lambda event: event.topic.startswith("caroni/"))) == 1
+    assert resident_bytes(broker) - before < 40_000_000
+
+
+def resident_bytes(broker: Mosquitto) -> int:
+    status = Path(f"/proc/{broker.pid}/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))

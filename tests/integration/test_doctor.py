@@ -138,7 +138,7 @@ def test_a_low_limit_of_size_is_found(limit: str, make_mosquitto: MakeMosquitto,
 def test_a_short_queue_costs_time_only(make_mosquitto: MakeMosquitto, examine: Examine, tmp_path: Path) -> None:
     broker = make_mosquitto()
     path = broker.directory / "mosquitto.conf"
-    path.write_text(path.read_text().replace("max_queued_messages 1000000", "max_queued_messages 5"))
+    path.write_text(path.read_text().replace("max_queued_messages 100000", "max_queued_messages 5"))
     level, said = examine(broker.start().url, 0)["queue"]
     assert (level, said.startswith("the broker keeps only")) == ("warning", True), said
 
