@@ -26,6 +26,8 @@ _BASED_INT = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _NOT_A_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 _DIGITS_MAX = 400
+_TAG_DIRECTIVE = re.compile(r"\ufeff?(?:(?:[ \t]*#|%(?!TAG))[^\r\n]*[\r\n]|[ \t]*[\r\n])*%TAG")
+"""Before a document come comments, empty lines and directives."""
 
 
 class YamlRefused(ValueError):
@@ -59,6 +61,7 @@ def read_tree(text: str) -> Tree:
     Raises:
         YamlRefused: With the first place that is wrong.
     """
+    _refuse_tag_directives(text)
     builder = _Builder()
     try:
         parser = _Parser(text)
@@ -75,6 +78,17 @@ def read_tree(text: str) -> Tree:
     except UnicodeEncodeError as error:
         raise YamlRefused("holds half a surrogate pair", text.count("\n", 0, error.start) + 1) from None
     return Tree(builder.value, builder.line, builder.lines)
+
+
+def _refuse_tag_directives(text: str) -> None:
+    """Refuse `%TAG`, which no document without tags needs: the parser compares each with all before it.
+
+    Raises:
+        YamlRefused: There is one before the document begins.
+    """
+    if found := _TAG_DIRECTIVE.match(text):
+        line = text.count("\n", 0, found.end()) + 1
+        raise YamlRefused("the directive %TAG is not taken; write plain values", line)
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> YamlRefused:

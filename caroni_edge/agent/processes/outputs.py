@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ _IN_FILE = "$CARONI_OUTPUTS"
 _IN_STDOUT = "standard output"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PROBLEMS_TOLD = 5
+_NOTES_TOLD = 20
 
 
 class OutputProblem(ValueError):
@@ -100,21 +102,29 @@ def read_outputs(directory: str, declared: Declared) -> Given:
 
 def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
     """Return the declared outputs, or raise all that is wrong with their types and their size."""
-    problems = []
-    for name, kind in declared.types.items():
-        if name not in values and not kind.optional:
-            problems.append(f"output {name} is missing: {why_missing}{nearest(name, values)}")
-        elif wrong := kind.mismatch(values.get(name)):
-            problems.append(f"output {name}: {wrong}")
-    if problems:
-        more = f"; and {len(problems) - _PROBLEMS_TOLD} more" if len(problems) > _PROBLEMS_TOLD else ""
-        raise OutputProblem("; ".join(problems[:_PROBLEMS_TOLD]) + more)
+    wrong = [name for name, kind in declared.types.items() if not kind.fits(values.get(name))]
+    if wrong:
+        told = [_what_is_wrong(name, declared.types[name], values, why_missing) for name in wrong[:_PROBLEMS_TOLD]]
+        more = f"; and {len(wrong) - _PROBLEMS_TOLD} more" if len(wrong) > _PROBLEMS_TOLD else ""
+        raise OutputProblem("; ".join(told) + more)
     try:
         outputs = canonical_within({name: values.get(name) for name in declared.types}, declared.limit_bytes)
     except ValueError as error:
         raise OutputProblem(f"the outputs {error}") from None
-    dropped = [shown(name) for name in values if name not in declared.types]
-    return Given(outputs, tuple(f"output {name} is dropped: the job type does not declare it" for name in dropped))
+    return Given(outputs, _notes([name for name in values if name not in declared.types]))
+
+
+def _what_is_wrong(name: str, kind: Type, values: Values, why_missing: str) -> str:
+    if name not in values:
+        return f"output {name} is missing: {why_missing}{nearest(name, values)}"
+    return f"output {name}: {kind.mismatch(values[name])}"
+
+
+def _notes(dropped: list[str]) -> tuple[str, ...]:
+    """Return what the log says of outputs that are not declared."""
+    told = [f"output {shown(name)} is dropped: the job type does not declare it" for name in dropped[:_NOTES_TOLD]]
+    more = len(dropped) - len(told)
+    return (*told, f"{more} more outputs are dropped") if more else tuple(told)
 
 
 def _text(path: str, limit_bytes: int, called: str) -> str:
@@ -167,8 +177,7 @@ def _json(text: str) -> Any:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise OutputProblem(f"the key {shown(twice)} is given twice")
     return found
 

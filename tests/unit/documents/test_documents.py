@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -84,6 +85,8 @@ def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
         ("a: 1\nb: '\ud800'", 2, "surrogate"),
         ("a: !!python/object:os.system x", 1, "the tag"),
         ("a: !!set {x}", 1, "the tag"),
+        ("%TAG !x! y\n---\na: 1", 1, "the directive %TAG is not taken"),
+        ("# c\n\n%YAML 1.2\n%TAG !x! y\n---\na: 1", 4, "the directive %TAG is not taken"),
         ("[" * 65 + "]" * 65, 1, "more than 64 levels"),
         ("[" * 200_000, 1, "nesting"),
     ],
@@ -100,6 +103,16 @@ def test_an_alias_bomb_is_refused_before_it_grows() -> None:
     assert "aliases" in refusal("\n".join(lines))
     long_text = "a: &a " + "x" * 100_000 + "\nb: [" + ", ".join(["*a"] * 100) + "]"
     assert "aliases" in refusal(long_text)
+
+
+def test_what_looks_like_a_directive_within_a_document_is_text() -> None:
+    assert read('%YAML 1.2\n---\na: |\n  %TAG !x! y\nb: "\n  %TAG"') == {"a": "%TAG !x! y\n", "b": " %TAG"}
+
+
+def test_directives_cost_no_more_than_their_length() -> None:
+    begun_s = time.process_time()
+    assert "%TAG" in refusal("".join(f"%TAG !a{number}! b\n" for number in range(60_000)))
+    assert time.process_time() - begun_s < 1.0
 
 
 def test_aliases_within_reason_are_read() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,34 @@ def test_what_is_not_declared_is_dropped_and_said(directory: Directory, written:
     given = directory.read(ONE, **written)
     assert values(given) == {"jobout": "x"}
     assert given.notes == ('output "extra" is dropped: the job type does not declare it',)
+
+
+def test_of_many_that_are_dropped_some_are_named(directory: Directory) -> None:
+    given = directory.read(ONE, file="jobout=x\n" + "".join(f"n{number}=\n" for number in range(25)))
+    assert len(given.notes) == 21
+    assert given.notes[19:] == (
+        'output "n19" is dropped: the job type does not declare it',
+        "5 more outputs are dropped",
+    )
+
+
+KEYS = [f"k{number}" for number in range(50_000)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + ",".join(f'"{key}":1' for key in [*KEYS, KEYS[-1]]) + "}",
+        "".join(f"{key}=1\n" for key in [*KEYS, KEYS[-1]]),
+        "".join(f"output_namber_{key}=1\n" for key in KEYS[:20_000]),
+    ],
+    ids=["json", "lines", "names"],
+)
+def test_outputs_cost_no_more_than_their_length(directory: Directory, text: str) -> None:
+    declared = declare({f"output_number_{number}": "string" for number in range(200)})
+    begun_s = time.process_time()
+    assert directory.problem(declared, file=text)
+    assert time.process_time() - begun_s < 2.0
 
 
 @pytest.mark.parametrize(
