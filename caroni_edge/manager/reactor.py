@@ -11,6 +11,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
+from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.placing import Placing
 from caroni_edge.manager.offers.policy import First
 from caroni_edge.manager.peers.fleet import Fleet
@@ -59,11 +60,12 @@ class ManagerReactor(Assembly):
         self._engine = Engine(context, orders)
         self._attempts = Attempts(context, self._engine, orders)
         self._demand = Demand(context)
-        self._placing = Placing(context, First())
+        holds = Holds(context.journal)
+        self._placing = Placing(context, First(), holds)
         self._stalls = Stalls(context, self._engine)
-        self._fleet = Fleet(context, self._stalls, self._attempts)
+        self._fleet = Fleet(context, self._stalls, self._attempts, holds)
         self._logs = JobLogs(context)
-        self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs)
+        self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
         self._triggers = Triggers(context, self._engine, templates)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (

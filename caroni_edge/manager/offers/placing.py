@@ -1,7 +1,7 @@
 """Gives unplaced steps to the agents that have offered places: jobs are made, once at the end of each batch."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
 import msgspec
@@ -10,6 +10,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
+from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.jobs import NewJob
 from caroni_edge.manager.store.offers import OfferRow
@@ -21,18 +22,16 @@ from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Pl
 
 log = logging.getLogger(__name__)
 
-OTHERS_WAIT_S = 10.0
-"""For so long at most no offer of anybody is accepted while an agent has not said yet which jobs it has."""
 ACCEPT_OVERHEAD_BYTES = 512
 
 
 class Placing(Part):
     """Collects the offers of a batch, and accepts, rejects or drops them at its end."""
 
-    def __init__(self, context: Context, policy: OfferPolicy) -> None:
-        """Take steps from the store of `context`, for the offers that `policy` chooses."""
+    def __init__(self, context: Context, policy: OfferPolicy, holds: Holds) -> None:
+        """Take steps from the store of `context` that `holds` leaves free, for the offers that `policy` chooses."""
         super().__init__(context.journal)
-        self._context, self._policy = context, policy
+        self._context, self._policy, self._holds = context, policy, holds
         self._store = context.store
         self._due = inf
 
@@ -54,43 +53,38 @@ class Placing(Part):
         )
 
     def settle(self, at: Moment) -> None:
-        """Decide on all offers, but for those that wait until an agent has said which jobs it has."""
+        """Decide on all offers, but for those of agents that have not said yet which jobs they have."""
         self._due = inf
         received = self._store.offers.received()
         if not received:
             return
-        undecided_until = self._undecided_until()
         open_offers = []
         for offer in received:
             if at.now > offer.valid_until:
                 self._apply(offer, OfferEvent.TIME_OVER)
-            elif at.now < undecided_until:
-                self._due = undecided_until
             elif not offer.agent_reconciles:
                 open_offers.append(offer)
+        holding = self._holds.holding(at.now)
         taken = self._policy.order(open_offers)
         room = live_room(self._context)
         for offer in taken:
-            room -= self._fill(offer, room, at)
+            room -= self._fill(offer, room, holding, at)
         taken_ids = {offer.offer for offer in taken}
         for offer in open_offers:
             if offer.offer not in taken_ids:
                 self._reject(offer)
 
     def next_due(self) -> float:
-        """Return when the offers that wait for such an agent are decided without it."""
+        """Return when the steps that offers wait for are given away without the agent that may hold them."""
         return self._due
 
-    def _undecided_until(self) -> float:
-        asked_at = self._store.agents.last_asked()
-        return -inf if asked_at is None else asked_at + OTHERS_WAIT_S
-
-    def _fill(self, offer: OfferRow, room: int, at: Moment) -> int:
+    def _fill(self, offer: OfferRow, room: int, holding: Mapping[str, float], at: Moment) -> int:
         """Accept an offer as far as there are steps for it and room (`max_live_steps`); return for how many jobs."""
-        best = self._store.unplaced.steps
-        steps = best(offer.job_type, waiting=False, agent=offer.agent, limit=min(offer.ready, room))
-        room -= len(steps)
-        steps += best(offer.job_type, waiting=True, agent=offer.agent, limit=min(offer.waiting, room))
+        holders = [agent for agent in holding if self._store.agents.may_hold(agent, offer.job_type)]
+        steps = self._best(offer, room, holders)
+        if holders and not steps and self._best(offer, min(room, 1), ()):
+            self._due = min(self._due, *(holding[agent] for agent in holders))
+            return 0
         if not steps:
             self._reject(offer)
             return 0
@@ -104,6 +98,14 @@ class Placing(Part):
         self._context.dirty_job_types.add(offer.job_type)
         self._context.growing.update(step.parent for step, _ in steps if step.scatter_index is not None)
         return len(steps)
+
+    def _best(self, offer: OfferRow, room: int, holders: Sequence[str]) -> list[UnplacedStep]:
+        """Return the best steps for an offer that none of these agents may hold: those with their data first."""
+        find = self._store.unplaced.steps
+        job_type, agent = offer.job_type, offer.agent
+        ready = find(job_type, waiting=False, agent=agent, limit=min(offer.ready, room), holders=holders)
+        left = min(offer.waiting, room - len(ready))
+        return ready + find(job_type, waiting=True, agent=agent, limit=left, holders=holders)
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""

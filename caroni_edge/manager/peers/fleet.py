@@ -6,6 +6,7 @@ from math import inf
 from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.store.agents import AgentType
 from caroni_edge.manager.workflows.attempts import Attempts
@@ -22,10 +23,10 @@ LOOK_FOR_SILENCE_S = 60.0
 class Fleet(Part):
     """Looks after the agents. Presence makes things sooner and fills `why`; no correctness depends on it."""
 
-    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts) -> None:
+    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts, holds: Holds) -> None:
         """Keep agents in the store of `context`; tell `stalls` of job types, and `attempts` of jobs that are lost."""
         super().__init__(context.journal)
-        self._context, self._stalls, self._attempts = context, stalls, attempts
+        self._context, self._stalls, self._attempts, self._holds = context, stalls, attempts, holds
         self._store = context.store
         self._silence_due = -inf
         self._heard: MemorySet[str] = MemorySet(context.journal)
@@ -81,6 +82,7 @@ class Fleet(Part):
         jobs = self._store.jobs.open_of_agent(agent)
         for job in jobs:
             self._attempts.abandon(job, reason, at)
+        self._holds.forget(agent)
         before = self._store.agents.serving(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         self._serves(before, set(), at)

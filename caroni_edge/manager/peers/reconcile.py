@@ -14,6 +14,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import STEP, StepEvent
+from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.store.jobs import JobRow, NewJob
 from caroni_edge.manager.store.steps import PlacedStep, StepRow
 from caroni_edge.manager.workflows.attempts import Attempts
@@ -32,11 +33,13 @@ LIVE = ("pending", "queued", "running")
 class Reconciliation(Part):
     """Asks agents which jobs they have (`JobsWanted`), and takes over their answers; twice the same changes nothing."""
 
-    def __init__(self, context: Context, engine: Engine, attempts: Attempts, orders: Orders, logs: JobLogs) -> None:
+    def __init__(
+        self, context: Context, engine: Engine, attempts: Attempts, orders: Orders, logs: JobLogs, holds: Holds
+    ) -> None:
         """Keep queries in the store of `context`, and let what agents say take effect by the other parts."""
         super().__init__(context.journal)
         self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
-        self._store, self._logs = context.store, logs
+        self._store, self._logs, self._holds = context.store, logs, holds
 
     def on_start(self, at: Moment) -> None:
         """Repeat open queries: the answer may have come, and been rejected."""
@@ -47,12 +50,13 @@ class Reconciliation(Part):
         self._store.agents.ask_later(agent, at.now + ASK_AGAIN_S)
 
     def settle(self, at: Moment) -> None:
-        """Ask each agent that was marked; until it has answered its offers wait, and those of others for a while."""
+        """Ask each agent that was marked; until it has answered its offers wait, and for a while what it may hold."""
         agents = self._store.agents.to_ask(at.now)
         for agent in agents:
             known = self._store.agents.reconciled(agent)
             query = self._context.chance.new_id()
             self._store.agents.ask(agent, query, at.now)
+            self._holds.asked(agent, at.now)
             self._store.offers.delete_of(agent)
             self._context.outbox.put(agent, JobsWanted(wanted=query, database=known.database, known=known.known))
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
@@ -79,6 +83,7 @@ class Reconciliation(Part):
         self._store.agents.hear(agent, max((here.serial for here in message.jobs), default=0))
         if not message.upto:
             self._store.agents.answered(agent, message.database)
+            self._holds.answered(agent, at.now)
             log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
 
     def _take(self, agent: str, here: JobHere, at: Moment) -> None:
@@ -98,17 +103,18 @@ class Reconciliation(Part):
     def _adopt(self, agent: str, here: JobHere, at: Moment) -> JobRow | None:
         """Make a job that is not known here the present one of its step.
 
-        Only if the step has the same inputs, and no job of it is known to have begun. Returns None otherwise.
+        Only if the agent may take the step, which has the same inputs, and no job of it is known to have begun. Returns
+        None otherwise. Its number is the next one here: what the agent says of that proves nothing.
         """
         row = self._store.workflows.by_id(here.workflow)
         step = self._engine.find(row, here.step, at) if row else None
-        if step is None or not self._is_for(here, step):
+        if step is None or not self._is_for(agent, here, step):
             return None
         step = self._free(step)
         status = advance(STEP, step.status, StepEvent.PLACED)
         if status is None:
             return None
-        attempt = max(here.attempt, step.attempt + 1)
+        attempt = step.attempt + 1
         repeat = self._store.agents.may_repeat(agent, here.job_type)
         self._store.steps.place([PlacedStep(step.id, status, here.job, attempt)])
         self._store.jobs.add(
@@ -130,7 +136,9 @@ class Reconciliation(Part):
         log.warning("took over a job that its agent holds", extra={"action": "job_adopted", **ids})
         return self._store.jobs.by_id(here.job)
 
-    def _is_for(self, here: JobHere, step: StepRow) -> bool:
+    def _is_for(self, agent: str, here: JobHere, step: StepRow) -> bool:
+        if step.agents is not None and agent not in msgspec.json.decode(step.agents):
+            return False
         if here.status not in (*LIVE, "completed") or step.deps_left or step.job_type != here.job_type:
             return False
         if any(job.begun for job in self._store.jobs.open_of_step(step.id)):

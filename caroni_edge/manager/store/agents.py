@@ -94,6 +94,14 @@ class AgentRows(Rows):
         """Tell whether an agent serves a job type to us, or has not shown itself since we started."""
         return self._one(bool, self.MAY_SERVE, agent=agent, job_type=job_type) is not False
 
+    MAY_HOLD = """
+        SELECT 1 WHERE EXISTS (SELECT 1 FROM agent_types WHERE job_type = :job_type AND agent = :agent)
+        OR NOT EXISTS (SELECT 1 FROM agents WHERE agent = :agent AND seen > 0)"""
+
+    def may_hold(self, agent: str, job_type: str) -> bool:
+        """Tell whether an agent may have jobs of a type: it has named it, or has never shown itself."""
+        return self._one(int, self.MAY_HOLD, agent=agent, job_type=job_type) is not None
+
     IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = :job_type AND online LIMIT 1"
 
     def is_served(self, job_type: str) -> bool:
@@ -177,12 +185,6 @@ class AgentRows(Rows):
     def answered(self, agent: str, database: str) -> None:
         """Note that the query is answered: nothing that was heard since it was asked has a gap before it."""
         self._run(self.ANSWERED, agent=agent, database=database)
-
-    LAST_ASKED = "SELECT max(wanted_since) FROM agents WHERE wanted IS NOT NULL"
-
-    def last_asked(self) -> float | None:
-        """Return when the latest of the open queries was asked."""
-        return self._one(float, self.LAST_ASKED)
 
     ASK_LATER = "UPDATE agents SET again_due = coalesce(again_due, :due) WHERE agent = :agent"
 

@@ -4,11 +4,12 @@ A step is unplaced while it is `fulfilling`. It is in the demand as soon as noth
 after an attempt that has failed (`retry_due`) nor that somebody must say so first (`held`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from caroni_edge.manager.store.steps import STEP, StepRow
 from caroni_edge.storage.rows import Rows
+from caroni_edge.values.json import as_text
 
 _NOT_HELD_BACK = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL"
 _DEMANDED = f"{_NOT_HELD_BACK} AND s.job_type = :job_type"
@@ -68,21 +69,36 @@ class UnplacedRows(Rows):
     BOUND_HERE = f"""
         SELECT {STEP}, w.id AS workflow FROM bound b CROSS JOIN steps s ON s.id = b.step
         CROSS JOIN workflows w ON w.seq = s.workflow
-        WHERE b.agent = :agent AND {_BOUND} AND (s.missing > 0) = :waiting AND NOT {_OTHER_BOUND} {_BEST_FIRST}"""
+        WHERE b.agent = :agent AND {_BOUND} AND (s.missing > 0) = :waiting AND NOT {_OTHER_BOUND}
+        AND NOT EXISTS (SELECT 1 FROM json_each(:holders) h CROSS JOIN bound o ON o.agent = h.value AND o.step = s.id)
+        {_BEST_FIRST}"""
 
-    def steps(self, job_type: str, *, waiting: bool, agent: str, limit: int) -> list[UnplacedStep]:
+    def steps(
+        self, job_type: str, *, waiting: bool, agent: str, limit: int, holders: Sequence[str] = ()
+    ) -> list[UnplacedStep]:
         """Return the best steps that this agent may take: those that have not failed on it first.
 
-        A step that has failed on it is only named when no other agent is there on which it has failed less often.
+        A step that has failed on it is only named when no other agent is there on which it has failed less often; one
+        that any of the `holders` may take is not named.
         """
         if limit <= 0:
             return []
+        bound = self._all(
+            UnplacedStep,
+            self.BOUND_HERE,
+            job_type=job_type,
+            waiting=waiting,
+            agent=agent,
+            limit=limit,
+            holders=as_text([*holders]),
+        )
+        if holders:
+            return bound
         free = self._all(UnplacedStep, self.NEW_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=limit)
         if (left := limit - len(free)) > 0:
             free += self._all(
                 UnplacedStep, self.AGAIN_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=left
             )
-        bound = self._all(UnplacedStep, self.BOUND_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=limit)
         return sorted([*bound, *free], key=lambda each: -each.step.priority)[:limit] if bound else free
 
     IS_DEMANDED = f"""

@@ -7,7 +7,8 @@ import pytest
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Plan
 from caroni_edge.manager.workflows.gates import Admission
-from caroni_edge.protocol.messages import OfferAccept, OfferReject
+from caroni_edge.protocol.messages import JobKill, OfferAccept, OfferReject
+from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import Bench, given, out, plan, step
 from tests.unit.manager.workflows.test_branches import INNER, flow, leaf, nest, run_all, value
 
@@ -275,3 +276,29 @@ def test_the_room_of_a_limited_manager_is_not_kept_for_an_agent_that_is_away() -
     assert (demand.ready, demand.only) == (2, {"a7": 1})
     (job,) = bench.place_all("a1", ready=1)
     assert job.workflow == "free"
+
+
+def test_a_bound_step_waits_only_for_an_agent_that_may_take_it() -> None:
+    bench = Bench(SHIP)
+    for agent in ("a1", "a7"):
+        bench.presence(agent)
+    bench.start("ship", inputs={"text": "a", "ship": "a7"})
+    bench.start("ship", "w2", inputs={"text": "b", "ship": ["a1", "a7"]})
+    bench.reset("a1")
+    (placed,) = bench.place_all("a7", ready=2)
+    assert placed.workflow == "w1"
+    bench.offer("a7", ready=2)
+    bench.outbox.nothing_else()
+
+
+def test_a_job_for_a_step_that_is_bound_to_another_agent_is_not_adopted() -> None:
+    bench = Bench(SHIP)
+    bench.presence("a1")
+    bench.start("ship", inputs={"text": "a", "ship": "a7"})
+    facts: dict[str, Any] = {"step": "s", "inputs_hash": hash_of({"text": "a"}), "begun": True}
+    bench.answer(bench.reset("a1"), bench.here("stolen0001", "running", **facts))
+    assert bench.outbox.take(JobKill, "a1").job == "stolen0001"
+    bench.answer(bench.reset("a1"), bench.here("stolen0001", "completed", outputs={"out": "lie"}, **facts))
+    assert bench.state("s") is StepState.FULFILLING
+    bench.answer(bench.reset("a7"), bench.here("itsown0001", "running", **facts), agent="a7")
+    assert bench.step("s")["job"] == "itsown0001"

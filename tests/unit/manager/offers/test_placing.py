@@ -399,6 +399,61 @@ def test_offers_of_others_are_decided_when_all_have_answered(bench: Bench) -> No
     assert bench.outbox.take(OfferAccept, "a3").offer == offer
 
 
+def test_offers_for_what_an_asked_agent_cannot_hold_do_not_wait(bench: Bench) -> None:
+    bench.presence("a2", types=["lower"])
+    bench.start("one")
+    bench.reset("a2")
+    offer = bench.offer("a1")
+    assert bench.outbox.take(OfferAccept).offer == offer
+
+
+def test_an_agent_that_has_never_shown_itself_may_hold_anything(bench: Bench) -> None:
+    bench.start("one")
+    bench.reset("a9")
+    bench.offer("a1", valid_for=600)
+    bench.outbox.nothing_else()
+    bench.presence("a9", types=["lower"])
+    assert bench.outbox.take(OfferAccept)
+
+
+def test_an_offer_without_steps_is_rejected_whoever_is_asked(bench: Bench) -> None:
+    bench.presence("a2")
+    bench.reset("a2")
+    offer = bench.offer("a1")
+    assert bench.outbox.take(OfferReject).offer == offer
+
+
+def test_who_resets_its_link_on_and_on_and_never_answers_is_waited_for_once(bench: Bench) -> None:
+    bench.presence("a2")
+    bench.start("one")
+    offer = bench.offer("a1", valid_for=600) if bench.reset("a2") else ""
+    for _ in range(2):
+        bench.advance(4.9)
+        bench.reset("a2")
+        bench.outbox.nothing_else()
+    bench.advance(0.2)
+    assert bench.outbox.take(OfferAccept).offer == offer
+    bench.start("one", "w2")
+    bench.reset("a2")
+    assert bench.place("a1")
+
+
+def test_who_resets_its_link_on_and_on_and_answers_late_is_waited_for_half_of_the_time(bench: Bench) -> None:
+    bench.presence("a2")
+    query = bench.reset("a2")
+    bench.advance(9.0)
+    bench.answer(query, agent="a2")
+    query = bench.reset("a2")
+    bench.start("one")
+    assert bench.place("a1")
+    bench.advance(9.0)
+    bench.answer(query, agent="a2")
+    bench.reset("a2")
+    bench.start("one", "w2")
+    bench.offer("a1")
+    bench.outbox.nothing_else()
+
+
 def test_an_offer_in_the_batch_of_a_reset_is_void(bench: Bench) -> None:
     bench.start("one")
     offer = bench.make_offer()
