@@ -53,6 +53,7 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
             ),
         ),
         last=False,
+        database=DATABASE,
     ),
     OfferReject(offer=OFFER),
     JobAccepted(jobs=(JOB,)),

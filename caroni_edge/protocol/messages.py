@@ -215,11 +215,12 @@ class Placement(Struct, frozen=True, omit_defaults=True):
 
 
 class OfferAccept(LinkMessage, frozen=True, tag=True):
-    """Jobs for an offer, in as many messages as the frames need; `last` frees what is left of it."""
+    """Jobs for an offer, in messages that fit; `last` frees what is left of it, `database` is the one that offered."""
 
     offer: JobId
     jobs: tuple[Placement, ...] = ()
     last: bool = True
+    database: str = ""
 
 
 class OfferReject(LinkMessage, frozen=True, tag=True):
@@ -235,11 +236,12 @@ class JobAccepted(LinkMessage, frozen=True, tag=True):
 
 
 class JobDecline(LinkMessage, frozen=True, tag=True):
-    """The agent does not take a job; `final` says that asking it again with the same inputs is useless."""
+    """The agent does not take a job: `final` with these inputs; `begun`: it may have begun here, and that is lost."""
 
     job: JobId
     reason: str
     final: bool = False
+    begun: bool = False
 
 
 class JobDataReady(LinkMessage, frozen=True, tag=True):

@@ -22,7 +22,8 @@ class Host:
     """The processes of an agent's host; they outlive the agent, as the keeper does.
 
     Attributes:
-        started: Every job that was ever started here, with its order.
+        started: Every job that was started here, with its order, as the job directories say.
+        history: The orders of all starts there ever were, whatever has become of the directories.
         twice: Jobs that were started a second time, which must never be.
         unrecorded: Jobs that ran when their agent crashed, and that its database did not call running.
         fail: How likely a job fails.
@@ -44,6 +45,7 @@ class Host:
         self.fails_always: frozenset[str] = frozenset()
         self.now = 0.0
         self.started: dict[str, JobOrder] = {}
+        self.history: list[JobOrder] = []
         self.twice: list[str] = []
         self.unrecorded: list[str] = []
         self.deliver: Callable[[JobEnded], None] | None = None
@@ -78,7 +80,7 @@ class Host:
     def twin(self, *, fresh: bool) -> "Host":
         """Return a host with a copy of this one's directories, or a `fresh` one; no processes run there."""
         other = copy(self)
-        other.started, other.twice, other.deliver = dict(self.started), [], None
+        other.started, other.twice, other.deliver, other.history = dict(self.started), [], None, []
         other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
         other.reboot()
         if fresh:
@@ -108,6 +110,7 @@ class Host:
         if order.job in self.started:
             self.twice.append(order.job)
         self.started[order.job] = order
+        self.history.append(order)
         usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0, 30.0)) * (0.5 + self._chance.random())
         end = self.now + usual_s * self.slowness
         self._running[order.job] = end

@@ -19,6 +19,7 @@ def plain(kind: str, seed: int) -> list[str]:
 
 
 CAUGHT: Mapping[str, tuple[Schedule, range]] = {
+    "acceptance_for_another_database_taken": (scenarios.agent_wiped_before_its_first_word, range(1)),
     "closed_job_still_counts": (partial(plain, "crashes"), range(2, 3)),
     "data_sent_only_once": (scenarios.agent_that_forgot_the_data, range(1)),
     "demand_said_only_once": (partial(plain, "network"), range(9, 10)),

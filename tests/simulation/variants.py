@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
+from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.reactor import AgentReactor
@@ -282,6 +283,14 @@ def missing_jobs_never_were() -> Iterator[None]:
         reconciliation._orders.never_was(reconciliation._store.steps.by_id(job.step), job)
 
     with instead(Reconciliation, "_miss", miss):
+        yield
+
+
+@VARIANTS.add
+def acceptance_for_another_database_taken() -> Iterator[None]:
+    """An agent that was installed anew takes jobs that its predecessor has offered for."""
+    take = Intake._take
+    with instead(Intake, "_take", lambda *facts, **_named: take(*facts, is_ours=True)):
         yield
 
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 NO_ROOM = "the agent has no room for it now"
 UNKNOWN_JOB = "unknown job"
+OTHER_DATABASE = "the agent has lost the database that offered for it: what became of the job is not known"
 
 
 @dataclass(slots=True)
@@ -94,7 +95,9 @@ class Intake:
         """Take the jobs that a manager places for an offer, or decline them one by one."""
         row = self._store.offers.by_offer(manager, message.offer)
         room = _Room(row, self._free)
-        taken = [placed.job for placed in message.jobs if self._take(manager, placed, room, at)]
+        # An acceptance that was never acknowledged comes again to an agent that has lost its database, or a part of it.
+        is_ours = message.database in ("", self._store.facts.database())
+        taken = [placed.job for placed in message.jobs if self._take(manager, placed, room, at, is_ours=is_ours)]
         if taken:
             self._outbox.put(manager, JobAccepted(jobs=tuple(taken)))
         self._offers.on_jobs(row, room.used(), len(message.jobs), last=message.last, at=at)
@@ -116,9 +119,12 @@ class Intake:
         else:
             self._ledger.bring_data(row, message.inputs)
 
-    def _take(self, manager: str, placed: Placement, room: _Room, at: Moment) -> bool:
-        """Add a job, or decline it; return whether it was added."""
+    def _take(self, manager: str, placed: Placement, room: _Room, at: Moment, *, is_ours: bool) -> bool:
+        """Add a job, or decline it; return whether it was added. `is_ours`: our database has offered for it."""
         if self._is_known(manager, placed.job):
+            return False
+        if not is_ours:
+            self._ledger.decline(manager, placed.job, OTHER_DATABASE, begun=True)
             return False
         job_type = self._in_force.types.get(placed.job_type)
         why = self._refusals.of_placement(manager, placed.job_type)

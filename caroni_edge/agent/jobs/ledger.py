@@ -151,9 +151,17 @@ class Ledger:
         log.info("job %s%s", row.status, said, extra={"action": f"job_{row.status}", **ids(row)})
         return row
 
-    def decline(self, manager: str, job: str, reason: str, *, final: bool = False) -> None:
-        """Tell a manager that its job will not run here; `final`: nor would it if it were placed here again."""
-        self._outbox.put(manager, JobDecline(job=job, reason=shortened(reason), final=final))
+    def decline(self, manager: str, job: str, reason: str, *, final: bool = False, begun: bool = False) -> None:
+        """Tell a manager that its job will not run here.
+
+        Args:
+            manager: Whose job it is.
+            job: Its name.
+            reason: Why, for people.
+            final: Nor would it if it were placed here again.
+            begun: It may have run here before, and nobody knows.
+        """
+        self._outbox.put(manager, JobDecline(job=job, reason=shortened(reason), final=final, begun=begun))
         log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job})
 
     def stale(self, row: JobRow, event: str) -> None:

@@ -50,6 +50,7 @@ class Placing(Part):
             waiting=offer.waiting,
             repeat=offer.repeat,
             valid_until=at.now + offer.valid_for,
+            database=offer.database,
         )
 
     def settle(self, at: Moment) -> None:
@@ -90,9 +91,9 @@ class Placing(Part):
             return 0
         self._apply(offer, OfferEvent.STEPS_FOUND)
         *others, last = _parts(self._place(steps, offer, at))
-        for jobs in others:
-            self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=jobs, last=False))
-        self._context.outbox.put(offer.agent, OfferAccept(offer=offer.offer, jobs=last, last=True))
+        for jobs, is_last in [*((each, False) for each in others), (last, True)]:
+            accepted = OfferAccept(offer=offer.offer, jobs=jobs, last=is_last, database=offer.database)
+            self._context.outbox.put(offer.agent, accepted)
         # As many other steps may be unplaced in a moment: agents must not take them for those that they have got.
         self._store.demands.renew(offer.job_type)
         self._context.dirty_job_types.add(offer.job_type)

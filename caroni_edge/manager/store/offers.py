@@ -15,6 +15,7 @@ class OfferRow(NamedTuple):
     waiting: int
     repeat: bool
     valid_until: float
+    database: str
     agent_reconciles: bool
 
 
@@ -22,13 +23,22 @@ class OfferRows(Rows):
     """Statements about offers. The table is empty but for a few rows: it needs no index."""
 
     ADD = """
-        INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until)
-        VALUES (:offer, :agent, :job_type, :ready, :waiting, :repeat, :valid_until) ON CONFLICT DO NOTHING"""
+        INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until, database)
+        VALUES (:offer, :agent, :job_type, :ready, :waiting, :repeat, :valid_until, :database) ON CONFLICT DO NOTHING"""
 
     def add(
-        self, offer: str, *, agent: str, job_type: str, ready: int, waiting: int, repeat: bool, valid_until: float
+        self,
+        offer: str,
+        *,
+        agent: str,
+        job_type: str,
+        ready: int,
+        waiting: int,
+        repeat: bool,
+        valid_until: float,
+        database: str,
     ) -> None:
-        """Keep an offer."""
+        """Keep an offer; `database` is the agent's."""
         self._run(
             self.ADD,
             offer=offer,
@@ -38,10 +48,12 @@ class OfferRows(Rows):
             waiting=waiting,
             repeat=repeat,
             valid_until=valid_until,
+            database=database,
         )
 
     RECEIVED = """
-        SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, a.wanted IS NOT NULL AS agent_reconciles
+        SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, o.database,
+            a.wanted IS NOT NULL AS agent_reconciles
         FROM offers o LEFT JOIN agents a ON a.agent = o.agent ORDER BY number"""
 
     def received(self) -> list[OfferRow]:

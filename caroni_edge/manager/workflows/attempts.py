@@ -49,8 +49,9 @@ class Attempts:
         job = self._open(agent, message.job)
         if job is None:
             return
-        if message.final or job.begun:
-            self.fail(job, JobEnd("failed", reason=f"declined: {message.reason}", ended=at.date), at)
+        if message.final or message.begun or job.begun:
+            end = JobEnd("failed", begun=message.begun, reason=f"declined: {message.reason}", ended=at.date)
+            self.fail(job, end, at)
         else:
             self._orders.never_was(self._store.steps.by_id(job.step), job, due=at.now + AFTER_DECLINE_S)
 

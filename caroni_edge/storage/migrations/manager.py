@@ -179,3 +179,9 @@ def numbers(db: Database) -> None:
         CREATE INDEX workflows_template_status ON workflows (template, status, seq);
         """,
     )
+
+
+@manager()
+def offering_database(db: Database) -> None:
+    """Which database of its agent has made an offer: the acceptance names it."""
+    script(db, "ALTER TABLE offers ADD COLUMN database TEXT NOT NULL DEFAULT '';")

@@ -45,11 +45,11 @@ MESSAGES: dict[str, tuple[Fields, Fields]] = {
     ),
     "OfferAccept": (
         {"offer": OFFER},
-        {"jobs": [{**PLACED, "priority": 5, "data_ready": True, "inputs": {"x": 1}}], "last": False},
+        {"jobs": [{**PLACED, "priority": 5, "data_ready": True, "inputs": {"x": 1}}], "last": False, "database": "d"},
     ),
     "OfferReject": ({"offer": OFFER}, {}),
     "JobAccepted": ({"jobs": [JOB]}, {}),
-    "JobDecline": ({"job": JOB, "reason": "r"}, {"final": True}),
+    "JobDecline": ({"job": JOB, "reason": "r"}, {"final": True, "begun": True}),
     "JobDataReady": ({"job": JOB}, {"inputs": {"x": 1}}),
     "JobStatusUpdate": ({"job": JOB, "serial": 7, "status": "failed"}, ENDED),
     "JobKill": ({"job": JOB, "reason": "r"}, {}),

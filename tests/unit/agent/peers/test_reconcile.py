@@ -6,6 +6,7 @@ from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import (
     JobAccepted,
+    JobDecline,
     JobHere,
     JobOffer,
     JobsHere,
@@ -209,6 +210,21 @@ def test_the_link_is_asked_about_with_whom_jobs_or_offers_are_open() -> None:
     assert list(bench.reactor.open_peers()) == ["m1"]
     bench.advance(10.0)
     assert list(bench.reactor.open_peers()) == []
+
+
+def test_an_acceptance_for_another_database_is_declined_as_one_that_may_have_begun() -> None:
+    """An agent that was wiped before its first acknowledgement gets the acceptance once more."""
+    bench = Bench()
+    known, lost = bench.new_job(), bench.new_job()
+    bench.place(known)
+    bench.outbox.sent.clear()
+    bench.send(OfferAccept(offer="offer0001", jobs=(known, lost), database="another"))
+    assert bench.outbox.take(JobStatusUpdate).job == known.job
+    declined = bench.outbox.take(JobDecline)
+    assert (declined.job, declined.begun, declined.final) == (lost.job, True, False)
+    bench.outbox.nothing_else()
+    bench.send(OfferAccept(offer="offer0001", jobs=(lost,), database=bench.store.facts.database()))
+    assert bench.state(lost.job) is JobState.RUNNING
 
 
 # Retention

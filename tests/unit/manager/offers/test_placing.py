@@ -480,3 +480,10 @@ def test_what_a_batch_frees_is_placed_in_the_same_batch(bench: Bench) -> None:
     bench.send(bench.make_status("unknown00", "running"))
     bench.start("one", "w2")
     assert bench.place()
+
+
+def test_an_acceptance_names_the_database_that_has_offered() -> None:
+    bench = Bench()
+    bench.start("one")
+    bench.offer(database="db-then")
+    assert bench.outbox.take(OfferAccept).database == "db-then"

@@ -302,6 +302,15 @@ def test_inputs_that_do_not_fit_use_up_an_attempt_and_another_agent_comes_next(b
     assert bench.place("a2")
 
 
+@pytest.mark.parametrize("repeat", [True, False])
+def test_a_job_that_may_have_begun_when_it_is_declined_uses_up_an_attempt(bench: Bench, repeat: bool) -> None:
+    bench.start("one")
+    job = bench.place(repeat=repeat)
+    bench.send(JobDecline(job=job, reason="the database is lost", begun=True))
+    assert (bench.step("a")["tries"], bench.job(job)["begun"]) == (1, 1)
+    assert bool(bench.step("a")["held"]) is not repeat
+
+
 def test_data_that_its_agent_declines_uses_up_an_attempt(bench: Bench) -> None:
     bench.start("chain")
     first = bench.place()
