@@ -96,7 +96,7 @@ class Intake:
         row = self._store.offers.by_offer(manager, message.offer)
         room = _Room(row, self._free)
         # An acceptance that was never acknowledged comes again to an agent that has lost its database, or a part of it.
-        is_ours = message.database in ("", self._store.facts.database())
+        is_ours = message.database in ("", self._store.facts.database_for(manager))
         taken = [placed.job for placed in message.jobs if self._take(manager, placed, room, at, is_ours=is_ours)]
         if taken:
             self._outbox.put(manager, JobAccepted(jobs=tuple(taken)))

@@ -223,7 +223,8 @@ def test_an_acceptance_for_another_database_is_declined_as_one_that_may_have_beg
     declined = bench.outbox.take(JobDecline)
     assert (declined.job, declined.begun, declined.final) == (lost.job, True, False)
     bench.outbox.nothing_else()
-    bench.send(OfferAccept(offer="offer0001", jobs=(lost,), database=bench.store.facts.database()))
+    bench.call(lambda _at: bench.store.facts.rename_database_for("m1", "new"))
+    bench.send(OfferAccept(offer="offer0001", jobs=(lost,), database=bench.store.facts.database_for("m1")))
     assert bench.state(lost.job) is JobState.RUNNING
 
 
