@@ -96,7 +96,7 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
 )
 
 PAYLOADS: tuple[msgspec.Struct, ...] = (
-    Trigger(template="hello", inputs={"who": "world"}, id="w1", priority=9, reply_to="elsewhere/greetings"),
+    Trigger(template="hello", inputs={"who": "world"}, id="w1", priority=9, reply_to="caroni/replies/alice/greetings"),
     CloudEvent(
         specversion="1.0",
         id=MESSAGE_ID,

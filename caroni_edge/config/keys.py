@@ -83,6 +83,13 @@ MANAGER_KEYS: Final = (
     Key("lost_after", kinds.DURATION_OR_NEVER, "The jobs of an agent silent for so long go to others.", default="1d"),
     Key("stalled_after", kinds.DURATION, "A workflow nobody serves for so long is stalled.", default="1m"),
     Key("max_live_steps", kinds.whole(1, 1_000_000), "Steps that agents have at a time.", otherwise="no limit"),
+    Key(
+        "reply_to",
+        kinds.TOPIC_FILTERS,
+        "Where a trigger's reply_to may lie beside replies/ below the topic_root.",
+        otherwise="nowhere else",
+        example="[answers/#]",
+    ),
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 

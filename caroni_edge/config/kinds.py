@@ -11,6 +11,7 @@ from caroni_edge.config.model import EVERYBODY
 from caroni_edge.config.secret import Secret, read_secret
 from caroni_edge.config.units import duration, size
 from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.topics import REPLY_TOPIC_MAX_BYTES
 from caroni_edge.values.json import shown
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -137,6 +138,24 @@ def _broker_url(value: object, _place: Place) -> object:
     return broker_url(_text(value, "a URL"))
 
 
+def _topic_filters(value: object, _place: Place) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"expected a list of topic filters, such as [answers/#], got {shown(value)}")
+    for each in value:
+        first, *below = _text(each, "a topic filter, such as answers/#").split("/")
+        if not is_segment(first):
+            raise ValueError(f"{shown(each)} must begin with a plain name: 1 to 40 of a-z 0-9 _ -, no wildcard")
+        *inner, last = below or ["-"]
+        plain = [level for level in (*inner, "" if last == "#" else last) if level != "+"]
+        if (
+            len(each.encode()) > REPLY_TOPIC_MAX_BYTES
+            or not each.isprintable()
+            or any(c in "".join(plain) for c in "+#")
+        ):
+            raise ValueError(f"{shown(each)} is no topic filter: + is a whole level, # the last one")
+    return tuple(value)
+
+
 def _or_never(kind: Kind) -> Kind:
     """Return the kind of a key that takes what `kind` takes, or `never`, which is None."""
     return Kind(f"{kind.name} or {NEVER}", lambda value, place: None if value == NEVER else kind.read(value, place))
@@ -154,6 +173,7 @@ DURATION = Kind("duration", _duration)
 DURATION_OR_NEVER = _or_never(DURATION)
 SIZE = Kind("size", _size)
 SIZE_OR_NEVER = _or_never(SIZE)
+TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt:// or mqtts:// URL", _broker_url)
 
 

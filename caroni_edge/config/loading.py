@@ -43,6 +43,7 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         lost_after_s=values["lost_after"],
         stalled_after_s=values["stalled_after"],
         max_live_steps=values["max_live_steps"],
+        reply_to=values["reply_to"] or (),
         retention_s=values["retention"]["workflows"],
     )
 
@@ -81,6 +82,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
     values = reader.section(section, sources.values)
     _check_broker(reader, values.get("broker") or {})
     _check_users(reader, values.get("web") or {})
+    _check_replies(reader, values)
     if problems:
         raise Problems(problems)
     return values
@@ -106,6 +108,14 @@ def _check_users(reader: Reader, web: Values) -> None:
             reader.error(f"web.users.{name} has no password: write password_file: FILE", *keys)
         if name == web["username"]:
             reader.error(f"{name} is web.username already", *keys)
+
+
+def _check_replies(reader: Reader, values: Values) -> None:
+    """Note filters that would let replies go to where nodes talk."""
+    root = values.get("topic_root")
+    for each in values.get("reply_to") or ():
+        if each.split("/")[0] == root:
+            reader.error(f"{each} lies below {root}: there replies go below {root}/replies/ alone", "reply_to")
 
 
 def _common(path: Path, values: Values) -> dict[str, Any]:

@@ -145,6 +145,7 @@ class ManagerConfig(NodeConfig):
         lost_after_s: Silence after which an agent's jobs are given to others; None: never.
         stalled_after_s: A workflow is stalled when nobody serves a step of it for so long.
         max_live_steps: Steps that agents have at a time; None: no limit.
+        reply_to: Filters of the topics that a `reply_to` may be beside those below `{root}/replies/`.
         retention_s: How long finished workflows are kept; None: for ever.
     """
 
@@ -156,6 +157,7 @@ class ManagerConfig(NodeConfig):
     lost_after_s: float | None
     stalled_after_s: float
     max_live_steps: int | None
+    reply_to: tuple[str, ...]
     retention_s: float | None
 
 

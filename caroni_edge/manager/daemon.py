@@ -70,7 +70,7 @@ def make_reactor(node: Node, config: ManagerConfig, templates: Templates) -> Man
         store=Store(node.database.conn),
         outbox=node.links,
         notices=node.notices,
-        events=EventWriter(node.events, node.topics),
+        events=EventWriter(node.events, node.topics, config.reply_to),
         chance=node.chance,
         silent_for=node.silent_for,
         journal=node.database.journal,

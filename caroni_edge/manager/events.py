@@ -1,5 +1,6 @@
 """Events for people and other programs: CloudEvents 1.0 in JSON, one an event (docs/protocol.md, "Topics")."""
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,16 +12,26 @@ from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.protocol.events import EventType
 from caroni_edge.protocol.topics import Topics
 
+log = logging.getLogger(__name__)
+
 OUTPUTS_LIMIT_BYTES = 128 * 1024
 RECEIVED_CHARACTERS = 200
 
 
 class EventWriter:
-    """Makes events, and puts them where they wait for their PUBACK."""
+    """Makes events, and puts them where they wait for their PUBACK.
 
-    def __init__(self, events: Events, topics: Topics) -> None:
+    Attributes:
+        replies: The configuration's filters of topics that may be a `reply_to` beside those below `{root}/replies/`.
+    """
+
+    def __init__(self, events: Events, topics: Topics, replies: tuple[str, ...] = ()) -> None:
         """Write as the manager of `topics`."""
-        self._events, self._topics = events, topics
+        self._events, self._topics, self.replies = events, topics, replies
+
+    def reply_problem(self, topic: str) -> str | None:
+        """Return why `topic` may not be a `reply_to`, or None."""
+        return self._topics.reply_problem(topic, self.replies)
 
     def workflow(self, kind: EventType, row: WorkflowRow, date: float, **facts: Any) -> bytes:
         """Say something about a workflow, to its `reply_to` too; return the event, to be said again."""
@@ -34,25 +45,31 @@ class EventWriter:
 
     def again(self, row: WorkflowRow, body: bytes, reply_to: str | None) -> None:
         """Publish an event once more, to this `reply_to` too."""
-        self._put_all((self._topics.events(row.id), row.reply_to, reply_to), body)
+        self._put_all(row.id, (row.reply_to, reply_to), body)
 
     def rejected(self, workflow: str | None, reason: str, received: str, reply_to: str | None, date: float) -> None:
         """Say that a trigger is refused."""
         data = _known({"id": workflow, "reason": reason, "received": received[:RECEIVED_CHARACTERS]})
         body = self._encode("caroni.workflow.rejected", workflow or "rejected", data, date)
-        self._put_all((self._topics.events("rejected"), reply_to), body)
+        self._put_all("rejected", (reply_to,), body)
 
     def _put(self, kind: EventType, subject: str, row: WorkflowRow, data: dict[str, Any], date: float) -> bytes:
         body = self._encode(kind, subject, data, date)
         if len(body) > OUTPUTS_LIMIT_BYTES and "outputs" in data:
             rest = {key: value for key, value in data.items() if key != "outputs"}
             body = self._encode(kind, subject, {**rest, "outputs_left_out": True}, date)
-        self._put_all((self._topics.events(row.id), row.reply_to), body)
+        self._put_all(row.id, (row.reply_to,), body)
         return body
 
-    def _put_all(self, topics: Iterable[str | None], body: bytes) -> None:
-        for topic in dict.fromkeys(topics):
-            if topic:
+    def _put_all(self, workflow: str, replies: Iterable[str | None], body: bytes) -> None:
+        self._events.put(self._topics.events(workflow), body)
+        for topic in dict.fromkeys(replies):
+            if not topic:
+                continue
+            if problem := self.reply_problem(topic):  # it was allowed when the trigger came
+                ids = {"action": "reply_dropped", "workflow": workflow, "topic": topic}
+                log.warning("an event is not sent to the workflow's reply_to: %s", problem, extra=ids)
+            else:
                 self._events.put(topic, body)
 
     def _encode(self, kind: EventType, subject: str, data: dict[str, Any], date: float) -> bytes:

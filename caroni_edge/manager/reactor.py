@@ -189,6 +189,7 @@ class ManagerReactor(Assembly):
     def reload(self, settings: ManagerConfig, templates: Templates) -> None:
         """Take over what may change while the manager runs."""
         self._context.settings = settings
+        self._context.events.replies = settings.reply_to
         self._triggers.templates = templates
         self._fleet.reload()
         self._stalls.reload()

@@ -1,6 +1,8 @@
 """The topics: made and read in one place, so that nothing unchecked becomes one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from caroni_edge.base.text import encoded
@@ -124,16 +126,46 @@ class Topics:
                 return Request(job_type, manager) if is_segment(job_type) and is_segment(manager) else None
         return None
 
-    def reply_problem(self, topic: str) -> str | None:
-        """Return why `topic` may not be a `reply_to`, or None: a manager must not be made to write into an inbox."""
+    def reply_problem(self, topic: str, elsewhere: Iterable[str] = ()) -> str | None:
+        """Return why `topic` may not be a `reply_to`, or None.
+
+        A manager must not be made to write into an inbox, nor to publish what its broker cuts it off for: RabbitMQ
+        takes dots for slashes, and ends the connection of who publishes where he may not.
+
+        Args:
+            topic: What a trigger says.
+            elsewhere: The filters of the configuration, for topics that are not below `{root}/replies/`.
+        """
         if not topic or len(encoded(topic)) > REPLY_TOPIC_MAX_BYTES:
             return f"reply_to must be a topic of 1 to {REPLY_TOPIC_MAX_BYTES} bytes"
         if any(c in topic for c in "+#\0") or topic.startswith("$") or not topic.isprintable():
             return "reply_to must be one plain topic, without wildcards, and not begin with $"
-        inside = topic == self.root or topic.startswith(f"{self.root}/")
-        if inside and not topic.startswith(f"{self.root}/replies/"):
-            return f"reply_to must lie below {self.root}/replies/ or outside {self.root}"
-        return None
+        first, *below = topic.split("/")
+        if first == self.root:
+            if below[:1] == ["replies"] and len(below) > 1 and all(is_segment(level) for level in below):
+                return None
+        elif any(covers(each, topic) for each in elsewhere):
+            return None
+        return (
+            f"reply_to must lie below {self.root}/replies/, in levels of 1 to 40 of a-z 0-9 _ -, "
+            "or where the manager's configuration lets replies go (reply_to in manager.yaml)"
+        )
+
+
+@lru_cache(maxsize=65536)
+def covers(topic_filter: str, topic: str) -> bool:
+    """Tell whether a topic filter with `+` and `#` covers `topic`.
+
+    None that begins with a wildcard covers a topic that begins with `$` [MQTT-4.7.2-1].
+    """
+    levels, parts = topic_filter.split("/"), topic.split("/")
+    if topic.startswith("$") and levels[0] in {"+", "#"}:
+        return False
+    if levels[-1] == "#":
+        levels = levels[:-1]
+        # `a/#` covers `a` too.
+        parts = parts[: len(levels)]
+    return len(levels) == len(parts) and all(level in {"+", part} for level, part in zip(levels, parts, strict=True))
 
 
 def peer_id(text: object, role: Role) -> str | None:

@@ -12,11 +12,11 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import inf
 from random import Random
 from typing import Any, Protocol
 
+from caroni_edge.protocol.topics import covers
 from caroni_edge.transport.base import Arrived, Will
 
 LAST_PACKET_ID = 65535
@@ -242,7 +242,7 @@ class MemoryBroker:
         session.filters.update(filters)
         for topic_filter, qos in filters:
             for topic, payload in self.retained.items():
-                if matches(topic_filter, topic):
+                if covers(topic_filter, topic):
                     self._offer(session, _Message(topic, payload, qos, retain=True))
 
     def unsubscribe(self, client_id: str, filters: Sequence[str]) -> None:
@@ -287,7 +287,7 @@ class MemoryBroker:
         """Return who is subscribed to a topic, each with the best QoS of its matching filters [MQTT-3.3.5-1]."""
         found = []
         for session in self._sessions.values():
-            granted = [qos for topic_filter, qos in session.filters.items() if matches(topic_filter, topic)]
+            granted = [qos for topic_filter, qos in session.filters.items() if covers(topic_filter, topic)]
             if granted:
                 found.append((session, max(granted)))
         return found
@@ -336,19 +336,3 @@ class MemoryBroker:
         if client and client.will and will:
             said = client.will
             self.at(self.now, self.publish, said.topic, said.payload, 1, True)
-
-
-@lru_cache(maxsize=65536)
-def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a topic filter with `+` and `#` covers `topic`.
-
-    None that begins with a wildcard covers a topic that begins with `$` [MQTT-4.7.2-1].
-    """
-    levels, parts = topic_filter.split("/"), topic.split("/")
-    if topic.startswith("$") and levels[0] in {"+", "#"}:
-        return False
-    if levels[-1] == "#":
-        levels = levels[:-1]
-        # `a/#` covers `a` too.
-        parts = parts[: len(levels)]
-    return len(levels) == len(parts) and all(level in {"+", part} for level, part in zip(levels, parts, strict=True))

@@ -92,7 +92,7 @@ class Triggers(Part):
         Raises:
             Refused: Nothing was started.
         """
-        if trigger.reply_to is not None and (problem := self._context.topics.reply_problem(trigger.reply_to)):
+        if trigger.reply_to is not None and (problem := self._context.events.reply_problem(trigger.reply_to)):
             raise Refused(422, problem, "reply_to")
         if trigger.id == NOT_AN_ID:
             raise Refused(422, f'id must not be "{NOT_AN_ID}": that is the topic of refused triggers', "id")
@@ -160,7 +160,7 @@ class Triggers(Part):
         workflow, reply_to = facts.get("id"), facts.get("reply_to")
         if not isinstance(workflow, str) or not is_segment(workflow):
             workflow = None
-        if not isinstance(reply_to, str) or self._context.topics.reply_problem(reply_to):
+        if not isinstance(reply_to, str) or self._context.events.reply_problem(reply_to):
             reply_to = None
         log.warning("trigger refused: %s", refusal.reason, extra={"action": "trigger_refused", "workflow": workflow})
         self._context.events.rejected(workflow, refusal.reason, received, reply_to, at.date)

@@ -177,10 +177,10 @@ def test_the_examples_show_every_key_with_its_default(role: str, keys: tuple[Key
     for key in keys:
         if key.name in secrets:
             continue
-        values = {value for names, value in found.items() if named(key, names)}
+        values = [value for names, value in found.items() if named(key, names)]
         assert values, f"{path} does not show {key.name}"
         if key.default is not None and key.name not in own:
-            assert values == {key.default}, key.name
+            assert set(values) == {key.default}, key.name
     known = sum(len([keys for names in found if named(key, names)]) for key in keys)
     assert known == len(found), "the example shows a key that there is not"
 

@@ -331,3 +331,28 @@ class TestEnvironment:
             "CARONI_EDGE_MANAGER_PORT_8000_TCP_ADDR": "10.0.0.1",
         }
         assert load_manager(write(LEAST), environ) == load_manager(write(LEAST), {})
+
+
+def test_replies_may_be_let_go_elsewhere(write: Write) -> None:
+    assert load_manager(write(LEAST), {}).reply_to == ()
+    path = write(f"{LEAST}reply_to: [answers/#, a/+/b, plain]\n")
+    assert load_manager(path, {}).reply_to == ("answers/#", "a/+/b", "plain")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("answers/#", "expected a list of topic filters"),
+        ("[]", "expected a list of topic filters"),
+        ("['#']", "must begin with a plain name"),
+        ("[+/x]", "must begin with a plain name"),
+        ("[caroni.agents/x]", "must begin with a plain name"),
+        ("['a/#/b']", "is no topic filter"),
+        ("[a/b+]", "is no topic filter"),
+        ("[caroni/agents/+]", "caroni/agents/+ lies below caroni"),
+        ("[7]", "expected a topic filter"),
+    ],
+)
+def test_replies_go_nowhere_where_nodes_talk(write: Write, value: str, words: str) -> None:
+    (problem,) = said(write(f"{LEAST}reply_to: {value}\n"))
+    assert words in problem

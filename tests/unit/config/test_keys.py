@@ -21,10 +21,11 @@ OTHER = {
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
     **dict.fromkeys((kinds.SIZE, kinds.SIZE_OR_NEVER), "7M"),
     kinds.BROKER_URL: "mqtt://elsewhere.example",
+    kinds.TOPIC_FILTERS: ["elsewhere/#"],
 }
 
 
-def other(key: Key) -> str | int:
+def other(key: Key) -> object:
     """Return a value that a key does not have by itself."""
     words = key.kind.name.split(" or ")
     return OTHER.get(key.kind) or next((word for word in words[1:] if word != key.default), 7)

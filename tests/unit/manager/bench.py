@@ -152,7 +152,7 @@ class Bench:
             store=self.store,
             outbox=self.outbox,
             notices=self.notices,
-            events=EventWriter(self.events, TOPICS),
+            events=EventWriter(self.events, TOPICS, self.settings.reply_to),
             chance=self.chance,
             silent_for=lambda agent, _now: self.silent.get(agent, 0.0),
             journal=self.database.journal,

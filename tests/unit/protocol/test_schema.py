@@ -79,7 +79,7 @@ def test_the_events_of_a_manager_are_as_published() -> None:
     writer = EventWriter(
         events := Events(database.conn, database.journal, SeededChance(1)), Topics("caroni", "managers", "m1")
     )
-    row = WorkflowRow(1, "w1", "t", "hash", "hash", WorkflowState.RUNNING, 4, "{}", "elsewhere", 0)
+    row = WorkflowRow(1, "w1", "t", "hash", "hash", WorkflowState.RUNNING, 4, "{}", "caroni/replies/x", 0)
     writer.workflow("caroni.workflow.completed", row, 1e9, status="completed", outputs={"out": [1]})
     writer.workflow("caroni.workflow.completed", row, 1e9, status="completed", outputs={"out": "x" * 200_000})
     writer.step("caroni.step.failed", row, "a/b", 1e9, job=JOB, agent="a1", attempt=5, status="failed", reason="no")

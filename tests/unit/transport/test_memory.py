@@ -14,7 +14,6 @@ from caroni_edge.transport.memory_broker import (
     MemoryBroker,
     _Message,
     _Session,
-    matches,
 )
 
 
@@ -50,31 +49,6 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
-
-
-@pytest.mark.parametrize(
-    ("topic_filter", "topic", "fits"),
-    [
-        ("a/b", "a/b", True),
-        ("a/b", "a/c", False),
-        ("a/+", "a/b", True),
-        ("a/+", "a/b/c", False),
-        ("a/+", "a", False),
-        ("+/b", "a/b", True),
-        ("#", "a/b/c", True),
-        ("a/#", "a/b/c", True),
-        ("a/#", "a", True),
-        ("a/+/#", "a", False),
-        ("a/#", "ab/c", False),
-        ("+", "/a", False),
-        ("/+", "/a", True),
-        ("#", "$SYS/a", False),
-        ("+/a", "$SYS/a", False),
-        ("$SYS/#", "$SYS/a", True),
-    ],
-)
-def test_wildcards(topic_filter: str, topic: str, fits: bool) -> None:
-    assert matches(topic_filter, topic) is fits
 
 
 def test_a_message_goes_to_who_subscribed_and_is_acknowledged(bench: Bench) -> None:

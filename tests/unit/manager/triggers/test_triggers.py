@@ -46,11 +46,11 @@ def rejection(bench: Bench, topic: str = "caroni/managers/m1/events/rejected") -
 
 
 def test_a_trigger_starts_a_workflow(bench: Bench) -> None:
-    bench.trigger(trigger(priority=7, reply_to="my/replies"))
+    bench.trigger(trigger(priority=7, reply_to="caroni/replies/mine"))
     (name,) = workflows(bench)
     assert len(name) == 16
     row = bench.workflow(name)
-    assert (row["template"], row["priority"], row["reply_to"]) == ("one", 7, "my/replies")
+    assert (row["template"], row["priority"], row["reply_to"]) == ("one", 7, "caroni/replies/mine")
     assert row["inputs"] == '{"message":"x"}'
     assert row["created"] == bench.date
 
@@ -68,10 +68,10 @@ def test_inputs_that_are_left_out_get_their_defaults(bench: Bench) -> None:
 def test_the_same_id_with_the_same_content_starts_nothing_and_says_the_last_event_again(bench: Bench) -> None:
     bench.trigger(trigger(id="w1"))
     (started,) = bench.take_events()
-    bench.trigger(trigger(id="w1", priority=9, reply_to="my/replies"))
+    bench.trigger(trigger(id="w1", priority=9, reply_to="caroni/replies/mine"))
     assert workflows(bench) == ["w1"]
     again = bench.take_events()
-    assert [event.pop("topic") for event in again] == ["caroni/managers/m1/events/w1", "my/replies"]
+    assert [event.pop("topic") for event in again] == ["caroni/managers/m1/events/w1", "caroni/replies/mine"]
     started.pop("topic")
     assert again == [started, started], "the same CloudEvents id: it is a repeat"
 
@@ -318,8 +318,11 @@ def test_no_workflow_is_started_when_the_disk_is_nearly_full(bench: Bench) -> No
 # reply_to
 
 
-@pytest.mark.parametrize("topic", ["caroni/replies/mine", "elsewhere/x", "x", "caronix/a", "ünï/code"])
-def test_all_events_of_a_workflow_go_to_reply_to_as_well(bench: Bench, topic: str) -> None:
+@pytest.mark.parametrize(
+    "topic", ["caroni/replies/mine", "caroni/replies/a/b", "elsewhere/x", "x", "caronix/a", "x/ünï"]
+)
+def test_all_events_of_a_workflow_go_to_reply_to_as_well(topic: str) -> None:
+    bench = Bench(reply_to=("elsewhere/+", "x/#", "caronix/a"))
     bench.presence()
     bench.trigger(trigger(id="w1", reply_to=topic))
     bench.complete(bench.place())
@@ -339,6 +342,12 @@ def test_all_events_of_a_workflow_go_to_reply_to_as_well(bench: Bench, topic: st
         "caroni/managers/m2/workflows",
         "caroni/agents/a1/inbox/managers/m1",
         "caroni/replies",
+        "caroni/replies/",
+        "caroni/replies//x",
+        "caroni/replies/a.b",
+        "caroni.agents.a1.inbox.managers.m1",
+        "elsewhere/x",
+        "caronix/a",
         "a/+/b",
         "a/#",
         "$SYS/x",
@@ -353,10 +362,25 @@ def test_reply_to_is_no_tool_for_writing_elsewhere(bench: Bench, topic: str) -> 
     assert workflows(bench) == []
 
 
+def test_an_event_that_may_not_go_to_the_reply_to_of_before_is_dropped_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench(reply_to=("elsewhere/#",))
+    bench.presence()
+    bench.trigger(trigger(id="w1", reply_to="elsewhere/x"))
+    assert {event["topic"] for event in bench.take_events()} == {"caroni/managers/m1/events/w1", "elsewhere/x"}
+    bench.set(reply_to=())
+    bench.complete(bench.place())
+    assert {event["topic"] for event in bench.take_events()} == {"caroni/managers/m1/events/w1"}
+    [said, *_] = [record for record in caplog.records if vars(record).get("action") == "reply_dropped"]
+    assert "reply_to in manager.yaml" in said.getMessage()
+    assert [row["reply_to"] for row in bench.rows("SELECT reply_to FROM workflows")] == ["elsewhere/x"]
+
+
 def test_a_rejection_goes_to_reply_to_too_and_names_the_id(bench: Bench) -> None:
-    bench.trigger(trigger(template="nix", id="w1", reply_to="my/replies"))
+    bench.trigger(trigger(template="nix", id="w1", reply_to="caroni/replies/mine"))
     events = bench.take_events("caroni.workflow.rejected")
-    assert [event["topic"] for event in events] == ["caroni/managers/m1/events/rejected", "my/replies"]
+    assert [event["topic"] for event in events] == ["caroni/managers/m1/events/rejected", "caroni/replies/mine"]
     assert {event["id"] for event in events} == {events[0]["id"]}
     assert all((event["data"]["id"], event["subject"]) == ("w1", "w1") for event in events)
 
