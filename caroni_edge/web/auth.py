@@ -29,7 +29,7 @@ Clock = Callable[[], float]
 
 CSRF_HEADER = "X-CSRF-Token"
 WRONG_MAX, WRONG_WITHIN_S = 10, 300.0
-ADDRESSES_MAX = 10_000
+COUNTED_MAX = 10_000
 SESSIONS_MAX = 1000
 SESSION_IDLE_S, SESSION_LIFE_S = 12 * 3600.0, 7 * 86400.0
 
@@ -100,6 +100,10 @@ class Accounts:
         """Tell whether `text` is the token."""
         return _same(text, self._token)
 
+    def knows(self, name: str) -> bool:
+        """Tell whether somebody has this name."""
+        return name in self._people
+
     def role_of(self, name: str, password: str) -> Role | None:
         """Return what somebody may do; None when name or password is wrong."""
         role, right = self._people.get(name, self._nobody)
@@ -107,29 +111,33 @@ class Accounts:
 
 
 class Throttle:
-    """Counts wrong logins by address: so many within some minutes, and nothing is tried for that address any more."""
+    """Counts wrong logins by address and name: so many within some minutes, and that name may not be tried from there.
+
+    Others who log in from the same address (a proxy, a shared host) are not held up.
+    """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         """Count by this clock: wrong logins of long ago are forgotten."""
         self._clock = clock
-        self._wrong: dict[str, deque[float]] = {}
+        self._wrong: dict[bytes, deque[float]] = {}
 
-    def wait_s(self, address: str) -> float:
-        """Return for how long an address must wait; 0 when it need not."""
-        times = self._recent(address)
+    def wait_s(self, address: str, name: str) -> float:
+        """Return for how long a name must wait at an address; 0 when it need not."""
+        times = self._recent(_pair(address, name))
         return times[0] + WRONG_WITHIN_S - self._clock() if len(times) >= WRONG_MAX else 0.0
 
-    def note(self, address: str) -> None:
-        """Count a wrong login from an address."""
-        times = self._recent(address)
+    def note(self, address: str, name: str) -> None:
+        """Count a wrong login."""
+        pair = _pair(address, name)
+        times = self._recent(pair)
         times.append(self._clock())
-        self._wrong.pop(address, None)
-        self._wrong[address] = times  # the end: the address that was wrong most recently
-        if len(self._wrong) > ADDRESSES_MAX:
+        self._wrong.pop(pair, None)
+        self._wrong[pair] = times  # the end: the pair that was wrong most recently
+        if len(self._wrong) > COUNTED_MAX:
             del self._wrong[next(iter(self._wrong))]
 
-    def _recent(self, address: str) -> deque[float]:
-        times = self._wrong.get(address, deque(maxlen=WRONG_MAX))
+    def _recent(self, pair: bytes) -> deque[float]:
+        times = self._wrong.get(pair, deque(maxlen=WRONG_MAX))
         while times and times[0] <= self._clock() - WRONG_WITHIN_S:
             times.popleft()
         return times
@@ -181,7 +189,9 @@ class Gate:
         """
         self.cookie = cookie
         self.sessions = Sessions(clock)
-        self._accounts, self._throttle = accounts, Throttle(clock)
+        self._accounts = accounts
+        # Two, so that any number of invented names makes no room in the memory for guesses at a real one.
+        self._people, self._strangers = Throttle(clock), Throttle(clock)
 
     def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Let a request through, and note whose it is: a guard, as Litestar calls it.
@@ -208,13 +218,16 @@ class Gate:
         Raises:
             Problem: 401 for a wrong name or password, 429 after too many of them.
         """
-        wait_s = self._throttle.wait_s(address)
+        throttle = self._people if self._accounts.knows(name) else self._strangers
+        wait_s = throttle.wait_s(address, name)
         if wait_s > 0:
             retry = {"Retry-After": str(int(wait_s) + 1)}
-            raise Problem(429, "too many wrong logins from this address; wait some minutes", headers=retry)
+            raise Problem(
+                429, "too many wrong logins with this name from this address; wait some minutes", headers=retry
+            )
         role = self._accounts.role_of(name, password)
         if role is None:
-            self._throttle.note(address)
+            throttle.note(address, name)
             log.warning("a login from %s was wrong", address, extra={"action": "login_wrong", "address": address})
             raise Problem(401, "user name or password is wrong")
         log.info("%s has logged in", name, extra={"action": "login", "user": name, "address": address})
@@ -240,5 +253,9 @@ def _same(given: str, right: Secret) -> bool:
     return hmac.compare_digest(encoded(given), right.reveal().encode())
 
 
-def _hash(cookie: str) -> bytes:
-    return sha256(encoded(cookie)).digest()
+def _pair(address: str, name: str) -> bytes:
+    return _hash(f"{address}\n{name}")
+
+
+def _hash(text: str) -> bytes:
+    return sha256(encoded(text)).digest()

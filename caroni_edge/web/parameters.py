@@ -4,12 +4,22 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
+from caroni_edge.storage.rows import NEWEST
+
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
 
-_AFTER = QueryParameter(description="What `next` of the page before says.")
-AfterName = Annotated[str, _AFTER]
+NUMBER_MAX = NEWEST
+"""No row, no attempt and no byte of a log has a greater number; SQLite could not hold 2^63."""
+
+_AFTER = "What `next` of the page before says."
+AfterName = Annotated[str, QueryParameter(description=_AFTER)]
 """Where a page by rising names begins; the empty text: with the first one."""
-AfterNumber = Annotated[int | None, _AFTER]
+AfterNumber = Annotated[int | None, QueryParameter(ge=0, le=NUMBER_MAX, description=_AFTER)]
 """Where a page by falling numbers begins; None: with the newest one."""
 
-LogOffset = Annotated[int, QueryParameter(ge=0, description="Leave out so many bytes (`Caroni-Log-Next`).")]
+LogOffset = Annotated[
+    int, QueryParameter(ge=0, le=NUMBER_MAX, description="Leave out so many bytes (`Caroni-Log-Next`).")
+]
+AttemptNumber = Annotated[
+    int | None, QueryParameter(ge=1, le=NUMBER_MAX, description="Log of this one, not of that which counts.")
+]

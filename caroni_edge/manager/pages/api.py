@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter, RawBody
+from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES
@@ -41,7 +41,7 @@ from caroni_edge.protocol.messages import Trigger
 from caroni_edge.protocol.schema import components
 from caroni_edge.web.logtext import log_answer
 from caroni_edge.web.metrics import Metric, by
-from caroni_edge.web.parameters import AfterName, AfterNumber, Limit, LogOffset
+from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
@@ -187,7 +187,7 @@ class WorkflowsController(Controller):
         manager: NamedDependency[ManagerApi],
         workflow: FromPath[str],
         step: Annotated[str, PathParameter(description="Path of the step, as `outer/inner[3]`, then /why or /log.")],
-        attempt: Annotated[int | None, QueryParameter(description="Log of this one, not of that which counts.")] = None,
+        attempt: AttemptNumber = None,
         offset: LogOffset = 0,
     ) -> Response[Any]:
         """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).

@@ -7,7 +7,7 @@ import pytest
 
 from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.web import auth, credentials
-from caroni_edge.web.auth import Accounts, Gate, Sessions, Throttle
+from caroni_edge.web.auth import Accounts, Gate, Role, Sessions, Throttle
 from caroni_edge.web.credentials import CredentialUnusable
 from caroni_edge.web.problems import Problem
 
@@ -121,25 +121,53 @@ def test_after_ten_wrong_logins_the_right_one_is_refused_too_until_five_minutes_
     assert door.log_in("1.2.3.4", "admin", "right")[1].role == "operator"
 
 
+def test_the_others_at_an_address_are_let_in_while_one_name_is_guessed_at(clock: Clock) -> None:
+    people: dict[str, tuple[Role, Secret]] = {"admin": ("operator", Secret("right")), "olga": ("operator", Secret("o"))}
+    door = Gate(Accounts(Secret("token"), people), "cookie", clock)
+    for _ in range(11):
+        with pytest.raises(Problem) as refused:
+            door.log_in("1.2.3.4", "admin", "wrong")
+    assert refused.value.status == 429
+    assert door.log_in("1.2.3.4", "olga", "o")[1].user == "olga"
+
+
+def test_invented_names_are_held_up_as_real_ones_and_give_no_more_guesses_at_those(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "COUNTED_MAX", 3)
+    door = gate(clock)
+
+    def guess(name: str) -> int:
+        with pytest.raises(Problem) as refused:
+            door.log_in("1.2.3.4", name, "wrong")
+        return refused.value.status
+
+    assert [guess("nobody") for _ in range(11)] == [401] * 10 + [429]
+    for _ in range(10):
+        assert guess("admin") == 401
+    assert {guess(f"invented{number}") for number in range(10)} == {401}
+    assert guess("admin") == 429
+
+
 def test_wrong_logins_over_a_long_time_block_nobody(clock: Clock) -> None:
     throttle = Throttle(clock)
     for _ in range(30):
-        throttle.note("1.2.3.4")
-        assert throttle.wait_s("1.2.3.4") == 0
+        throttle.note("1.2.3.4", "admin")
+        assert throttle.wait_s("1.2.3.4", "admin") == 0
         clock.now += 34
 
 
-def test_the_brake_forgets_addresses_rather_than_fill_the_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "ADDRESSES_MAX", 3)
+def test_the_brake_forgets_pairs_rather_than_fill_the_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "COUNTED_MAX", 3)
     throttle = Throttle(clock)
     for _ in range(10):
-        throttle.note("busy")
+        throttle.note("busy", "admin")
     for number in range(3):
-        throttle.note(f"other{number}")
-    assert throttle.wait_s("busy") == 0
+        throttle.note(f"other{number}", "admin")
+    assert throttle.wait_s("busy", "admin") == 0
     for _ in range(10):
-        throttle.note("busy")
-    assert throttle.wait_s("busy") == 300
+        throttle.note("busy", "admin")
+    assert throttle.wait_s("busy", "admin") == 300
 
 
 # --- Sessions --------------------------------------------------------------------------------------------------------
