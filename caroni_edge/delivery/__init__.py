@@ -1,1 +1,4 @@
-"""The exactly-once link between two nodes: its decisions and its rows, without any I/O but the database."""
+"""The exactly-once link between two nodes: its decisions and its rows, and events until their PUBACK.
+
+Nothing here does any I/O but the database's.
+"""

@@ -90,7 +90,10 @@ class Link(Memory):
     # What arrives
 
     def receive(self, frame: Frame, now: float) -> tuple[tuple[msgspec.Raw, ...], bool]:
-        """Take a frame; return the messages that are to be handled now, and whether the link was reset."""
+        """Take a frame; return the messages that are to be handled now, and whether the link was reset.
+
+        The steps and their order are those of docs/protocol.md, "On a frame".
+        """
         positions = self.acked, self.taken
         self._repeat_soon(now)
         answered = self._is_answered(frame)
@@ -110,7 +113,7 @@ class Link(Memory):
         return messages, was_reset
 
     def heard_boot(self, boot: str, now: float) -> None:
-        """Note the peer's process; a new one is asked what it has."""
+        """Note the peer's process; a new one is asked for its position."""
         if boot != self.boot:
             self.boot, self.speaks = boot, 1
             self.ask(now, anew=True)
@@ -144,6 +147,7 @@ class Link(Memory):
         return frame.answer is not None and frame.answer == self.question
 
     def _take(self, frame: Frame, now: float) -> tuple[msgspec.Raw, ...]:
+        """Return the messages that follow those taken before; at a gap there are none, and the peer is asked."""
         last = _first(frame) + len(frame.messages) - 1
         fresh: tuple[msgspec.Raw, ...] = ()
         if last >= self.taken[0]:
@@ -165,6 +169,11 @@ class Link(Memory):
         return known_id == (frame.prev if index == -1 else decode_envelope(frame.messages[index]).id)
 
     def _acknowledge(self, frame: Frame, answered: bool, now: float) -> bool:
+        """Go by what the peer says to have taken; return whether the link was reset, since that fits nothing of ours.
+
+        Only the answer to the open question resets: any other frame may be a late one. After a Hello that fits, what
+        follows is sent again, as after an answer: its sender may have missed it. One that does not fit makes us ask.
+        """
         if self.question is not None and not answered:
             return False
         matches = self._matches(frame.ack)
@@ -241,6 +250,10 @@ class Link(Memory):
             self._owes_hello, self._repeat_at = True, inf
 
     def _due(self, now: float) -> Iterator[tuple[Frame, int]]:
+        """Yield the frames that are due, with their QoS; `_sent` notes each before the next is asked for.
+
+        So the window fills, and a frame that only acknowledges comes last and only if no other has carried that.
+        """
         if self._owes_hello and now >= self._hello_allowed_at:
             yield self._frame(ask=self.question, speaks=MESSAGE_VERSION), 0
         for nonce in self._answers:

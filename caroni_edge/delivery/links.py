@@ -60,7 +60,7 @@ class Links(Memory):
         self._touched.clear()
 
     def flush(self) -> None:
-        """Look in the rows when each link that was touched is due again; the last thing before the commit."""
+        """Set the timers of the links that were touched, by their rows: after all else that a batch does with links."""
         for peer in sorted(self._touched):
             link = self._known(peer)
             self._timers.set_due(peer, link.next_due() if link else inf)
@@ -90,7 +90,7 @@ class Links(Memory):
         return messages
 
     def was_reset(self, peer: str) -> None:
-        """One direction of a link was begun anew: mark the peer, which cannot fail."""
+        """One direction of a link was begun anew: mark the peer. What follows is left to the reactor's `settle`."""
         self._rows.mark_reconcile(peer)
         self._on_reset(peer)
 
@@ -101,13 +101,13 @@ class Links(Memory):
             link.came_online()
 
     def connected(self) -> None:
-        """We are connected anew: frames may have been lost, so ask whom rows or a question wait for."""
+        """We are connected anew: frames may have been lost, so each peer that rows or a question wait for is asked."""
         for peer, link in self._links.items():
             if link.question is not None or link.rows_wait():
                 self._link(peer).connected(self.now)
 
     def ask(self, peers: Iterable[str]) -> None:
-        """Ask peers with whom jobs or offers are open what they have; it also tells whether they are silent."""
+        """Ask peers with whom jobs or offers are open for their position; who does not answer is silent."""
         for peer in peers:
             self._link(peer).ask(self.now)
 
@@ -127,7 +127,7 @@ class Links(Memory):
 
     def forget(self, peer: str) -> int:
         """Delete all that is known of a peer, and return how many rows; if it returns, that is a reset."""
-        self._link(peer)
+        self._link(peer)  # touched, so that `flush` takes its timer away
         del self._links[peer]
         return self._rows.forget(peer)
 
@@ -154,6 +154,7 @@ class Links(Memory):
         return link.asked_at if link else inf
 
     def _link(self, peer: str) -> Link:
+        """Return the link to a peer, made if it is not there; it counts as touched by this batch."""
         self._touched.add(peer)
         link = self._links.get(peer)
         if link is None:
@@ -161,4 +162,5 @@ class Links(Memory):
         return link
 
     def _known(self, peer: str) -> Link | None:
+        """Return the link to a peer, as `_link` does; None where there is nothing of it, in memory or in rows."""
         return self._link(peer) if peer in self._links or self._rows.has(peer) else None

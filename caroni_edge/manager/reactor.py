@@ -112,7 +112,7 @@ class ManagerReactor(Assembly):
         handler(peer, message, at)
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
-        """A message could not be handled here: its jobs' attempts end, or the agent is reconciled."""
+        """A message could not be handled here: its jobs' attempts end, or the agent is asked which jobs it has."""
         self._reject(peer, jobs, f"{message_type}: {reason}", at)
         if message_type == JobsHere.__name__:
             self._reconciliation.ask_later(peer, at)  # its answer is not complete
@@ -206,7 +206,7 @@ class ManagerReactor(Assembly):
         return row
 
     def _reject(self, agent: str, jobs: Sequence[str], reason: str, at: Moment) -> None:
-        """A message was rejected, there or here: its jobs' attempts end; if it names none, the agent is asked."""
+        """A message was rejected, there or here: its jobs' attempts end; if it names none, we reconcile."""
         self._attempts.reject(agent, jobs, reason, at)
         self._logs.ask_again()
         if not jobs:

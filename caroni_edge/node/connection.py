@@ -44,7 +44,7 @@ class Connection:
         self._notices: dict[str, bytes] = {}
         self._in_flight: set[int] = set()
         self._last_token = 0
-        self._acks: dict[int, int] = {}
+        self._acks: dict[int, int] = {}  # by packet id: the last token that we had published before our PUBACK
 
     @property
     def connected(self) -> bool:

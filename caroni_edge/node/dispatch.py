@@ -50,7 +50,7 @@ class Dispatch:
         """Let one message from the broker take effect; bad input of any kind is logged, and changes nothing.
 
         Returns:
-            Whether the reactor was told something, on which it may have to decide.
+            False where the reactor was surely told nothing, so that there is nothing new to decide on.
         """
         topic = self._topics.read(event.topic)
         try:
@@ -137,7 +137,7 @@ class Dispatch:
         log.error("a %s was rejected: %s", head.type or "message", error, extra=ids, exc_info=error)
         self._bury(peer, head.type, bytes(raw), error, at)
         if head.type == MessageRejected.__name__:
-            return
+            return  # or two nodes could reject each other's rejections for ever
         jobs, reason = jobs_named(raw)[:100], as_unicode(str(error)[:500]) or type(error).__name__
         answer = MessageRejected(id=head.id, message_type=head.type[:80], jobs=jobs, reason=reason)
         self._links.put(peer, answer)

@@ -26,7 +26,7 @@ class Identity:
         boot: Random at this start of the process.
         database: Random name of the state database; a wiped node has another.
         taken_by: Host of another node with our id, or None.
-        say_due: When our presence is to be said on this connection; infinity when it was.
+        say_due: When our presence is to be said on this connection; infinity when it was, or there is no connection.
     """
 
     def __init__(self, name: str, facts: FactRows, new_id: Callable[[], str]) -> None:

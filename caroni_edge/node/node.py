@@ -75,7 +75,7 @@ class Node:
     """A manager or an agent on the wire: link, outbox, notices, events, and the reactor that decides.
 
     Attributes:
-        ask_every_s: How often peers with open business are asked what they have.
+        ask_every_s: How often peers with open business are asked for their position (by a Hello).
         checks: Each returns why the role cannot work now, or None.
     """
 
@@ -109,7 +109,7 @@ class Node:
         self._dispatch = Dispatch(self.database, self.links, reactor, self.topics)
 
     def start(self, at: Moment) -> None:
-        """The first batch of the process: durations begin anew, peers with open business are asked."""
+        """The first batch of the process: durations begin anew, and links with open business ask for positions."""
         with self.database.immediate():
             self.links.begin(at.now)
             self.reactor.on_start(at)
@@ -162,6 +162,7 @@ class Node:
     def run_batch(self, arrived: Sequence[Event | Call], at: Moment) -> None:
         """Let a batch take effect in one transaction; only then acknowledge, publish and act."""
         events = [event for event in arrived if not self._note(event, at)]
+        # A `Connected` comes only once, so it is never held: if the database still fails, we disconnect again.
         if self._trouble.is_waiting(at.now) and not any(isinstance(event, Connected) for event in events):
             self._hold(events)
             return
@@ -289,6 +290,8 @@ class Node:
                     self._on_disconnected(event)
                 case _:
                     pass
+
+    # Peers that will not come back
 
     def forget(self, peer: str, at: Moment) -> Forgotten:
         """Delete a peer with its rows and all that concerns it; if it returns, that is a reset."""

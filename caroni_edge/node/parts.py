@@ -11,7 +11,7 @@ from caroni_edge.base.moment import Moment
 
 
 class Part(Memory):
-    """One concern of a reactor. Each of these does nothing until a part has something to do then."""
+    """One concern of a reactor. None of these methods does anything here: a part overrides those that it needs."""
 
     def on_start(self, at: Moment) -> None:
         """The process has started: durations begin anew, and memory is read from the rows."""

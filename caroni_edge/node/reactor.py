@@ -72,7 +72,11 @@ class Notices:
 
 
 class Reactor(Protocol):
-    """The decisions of a role. All methods but `committed` run inside the batch's transaction."""
+    """The decisions of a role.
+
+    What changes something runs inside the batch's transaction, but for `committed` and `on_trigger_settled`. Questions
+    (`next_due`, `subscriptions`) may be asked outside of it too.
+    """
 
     def on_start(self, at: Moment) -> None:
         """The process has started: durations begin anew."""
@@ -102,7 +106,7 @@ class Reactor(Protocol):
         """Somebody starts a workflow (managers only); refusing it is an event, not an error."""
 
     def on_trigger_settled(self, packet_id: int) -> None:
-        """The broker cannot repeat the trigger that had this packet id; outside of a transaction."""
+        """The broker cannot repeat the trigger that had this packet id. Told before the transaction of a batch."""
 
     def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """A peer will not come back: delete what concerns it."""

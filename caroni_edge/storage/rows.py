@@ -146,7 +146,7 @@ def _nested_reader(kind: Any, hints: list[Any]) -> Callable[[Sequence[Any]], Any
 
 
 def _value_reader(kind: Any) -> Callable[[Sequence[Any]], Any]:
-    convert = _converter(kind | None)
+    convert = _converter(kind | None)  # a single value may be NULL, whatever its type (`_one`)
     return (lambda found: convert(found[0])) if convert else (lambda found: found[0])
 
 

@@ -23,6 +23,7 @@ NEWCOMER_S = 1.0
 COUNT_LIMIT = 1000
 """A greater demand is said as this one: nobody could take more at once, and counting further takes time."""
 SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MAX_S = 20, 0.001, 5.0
+"""With more agents than so many, a demand has them spread their offers over so long for each, and so long at most."""
 
 
 class Counts(NamedTuple):
@@ -92,7 +93,7 @@ class Demand(Part):
 
     def _say(self, job_type: str, at: Moment, room: int) -> None:
         is_demanded = room > 0
-        serial, said = self._store.demands.get(job_type)  # None: agents have counted down what they took of it
+        serial, said = self._store.demands.get(job_type)  # None: it counts as changed (`renew`)
         counts = self._count(job_type, room) if is_demanded else None
         content = b"" if counts is None else msgspec.json.encode(counts)
         again = job_type not in self._said_at or (is_demanded and at.now >= self._again_due(job_type))
@@ -110,6 +111,7 @@ class Demand(Part):
         )
 
     def _is_demanded(self, job_type: str, room: int) -> bool:
+        """Tell whether a demand is to be said; note (`_cut`) where nothing but the lack of room forbids it."""
         is_demanded = self._store.unplaced.is_demanded(job_type)
         if room <= 0:
             self._note_cut(job_type, is_cut=is_demanded)

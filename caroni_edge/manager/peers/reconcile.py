@@ -95,6 +95,7 @@ class Reconciliation(Part):
             self._context.outbox.put(agent, JobKill(job=here.job, reason="its manager does not want it any more"))
 
     def _miss(self, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
+        """Give up a job that its agent does not have; that uses up an attempt if the job may have begun there."""
         if job.begun or (job.data_sent and not is_same_database):
             self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
         else:
@@ -110,7 +111,7 @@ class Reconciliation(Part):
         step = self._engine.find(row, here.step, at) if row else None
         if step is None or not self._is_for(agent, here, step):
             return None
-        step = self._free(step)
+        step = self._make_way(step)
         status = advance(STEP, step.status, StepEvent.PLACED)
         if status is None:
             return None
@@ -145,7 +146,7 @@ class Reconciliation(Part):
             return False
         return hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
 
-    def _free(self, step: StepRow) -> StepRow:
+    def _make_way(self, step: StepRow) -> StepRow:
         """Withdraw the present job of a step, which is not known to have begun, in favour of one that has."""
         status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
         job = self._orders.present(step)

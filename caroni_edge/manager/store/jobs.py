@@ -11,9 +11,9 @@ class JobRow(NamedTuple):
 
     Attributes:
         open: It may still give a result.
-        lost: Its agent is silent; another attempt was made.
-        data_sent: All its inputs were sent, so it may begin.
-        begun: Its process may have been started.
+        lost: Its step has gone on without it, but its result counts if it is the first.
+        data_sent: All its inputs were sent: it may have begun, whatever the agent has said so far.
+        begun: Its process may have been started: its agent says so, or we must suppose it.
         repeat: Its type may be run again by itself.
         serial: Of the last update taken.
     """

@@ -1,8 +1,8 @@
 """What the end of a job means for its step; a job is one attempt of a step, at one agent.
 
 A step has at most one present job (`steps.job`). Messages about other jobs of it change nothing, with one exception: a
-job that is `lost` (its agent was silent for too long, or the manager took it back after it may have begun) may still
-give the step its result, if it is the first that completes.
+job that is `lost` (its agent was silent for too long, or it was withdrawn when it may have begun) may still give the
+step its result, if it is the first that completes.
 """
 
 import logging
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAY_MAX_S = 60.0
 AFTER_DECLINE_S = 1.0
+"""So long a declined step stays out of the demand: at once, it might go to and fro between us and the same agent."""
 
 
 class Attempts:

@@ -94,7 +94,7 @@ class Engine(Part):
         """Keep the outputs of a job as those of its step, hand them on, and end the workflow after its last step."""
         propagation = Propagation(row, self.plan(row.plan), at)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
-        if step.status is StepState.FULFILLING:
+        if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another
             self._context.dirty_job_types.add(step.job_type)
         self._follow(propagation, [Done(step, kept, job)])
 
@@ -163,7 +163,7 @@ class Engine(Part):
             return [StepFailed(step, str(unfit))]
 
     def settle(self, at: Moment) -> None:
-        """Make more instances of scattered steps of which agents have taken those that there were."""
+        """Make more instances of the scattered steps of which few are left that no agent has taken."""
         for step_id in sorted(self._context.growing)[:GROWTHS_AT_ONCE]:
             step = self._store.steps.by_id(step_id)
             row = self._store.workflows.by_seq(step.workflow)
@@ -259,6 +259,7 @@ class Engine(Part):
         self._fail(row, f"step {step.path}: {reason}", at)
 
     def _fail(self, row: WorkflowRow, reason: str, at: Moment) -> None:
+        """End a workflow as failed, if it has not ended; set aside its steps of which no job has begun."""
         if not self._end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
         aside = _state_after(StepEvent.SET_ASIDE)

@@ -33,7 +33,7 @@ from caroni_edge.manager.workflows.inputs import (
 from caroni_edge.values.json import as_text
 
 UNTAKEN = 500
-"""More instances of a scattered step are made when fewer than so many are unplaced (or, of a workflow, not ended)."""
+"""More instances of a scattered step are made while fewer are untaken (where each runs a workflow: not completed)."""
 GROWTH = 500
 """So many instances of a scattered step are made at a time."""
 
@@ -200,12 +200,12 @@ class Instances:
         return [] if parts else [PartsDone(step.id)]
 
     def grow(self, propagation: Propagation, step: StepRow, *, is_forced: bool = False) -> list[WorkItem]:
-        """Make more instances of a scattered step, unless enough of them are unplaced; return them as ready.
+        """Make more instances of a scattered step, unless enough of them are untaken; return them as ready.
 
         Args:
             propagation: Of the workflow.
             step: The step.
-            is_forced: Make them, however many are unplaced.
+            is_forced: Make them, however many are untaken.
         """
         assert step.parts is not None
         plan_step = propagation.plan.step_at(step.name)

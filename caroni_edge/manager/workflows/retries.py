@@ -1,4 +1,7 @@
-"""Steps whose delay before the next attempt (`steps.retry_due`) is over are in the demand again."""
+"""Steps whose delay before the next attempt (`steps.retry_due`) is over are in the demand again.
+
+Whether a step gets another attempt is decided in `attempts.py`; what the command `retry` does, in `engine.py`.
+"""
 
 from math import inf
 
