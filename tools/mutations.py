@@ -1,6 +1,6 @@
 """Small mistakes that could be made in a source file, each of which a test should notice.
 
-What cannot change a decision is left as it is: types, decorators, log records and the texts of errors.
+What cannot change a decision is left as it is: types, decorators, log records, failpoints and the texts of errors.
 """
 
 import ast
@@ -72,7 +72,7 @@ def _deciding(node: ast.AST) -> Iterator[ast.AST]:
         # Python 3.11 does not know where the parts of an f-string stand.
         case ast.JoinedStr() | ast.Raise() | ast.Assert():
             return
-        case ast.Call() if _is_log(node):
+        case ast.Call() if _decides_nothing(node):
             return
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return
@@ -87,10 +87,12 @@ def _deciding(node: ast.AST) -> Iterator[ast.AST]:
             yield from ast.iter_child_nodes(node)
 
 
-def _is_log(call: ast.Call) -> bool:
+def _decides_nothing(call: ast.Call) -> bool:
     match call.func:
         case ast.Attribute(value=ast.Name(id="log") | ast.Attribute(attr="log"), attr=method):
             return method in LOG_METHODS
+        case ast.Name(id="failpoint"):
+            return True
     return False
 
 
@@ -148,7 +150,7 @@ def _is_text(*operands: ast.expr) -> bool:
 
 def _in_statement(node: ast.AST) -> Iterator[Found]:
     match node:
-        case ast.Expr(value=ast.Call() as call) if not _is_log(call):
+        case ast.Expr(value=ast.Call() as call) if not _decides_nothing(call):
             yield "call left out", node, "pass"
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript(), *_]):
             yield "assignment left out", node, "pass"

@@ -61,6 +61,7 @@ def test_a_result_can_be_dropped_and_a_loop_end_or_go_on() -> None:
     [
         "log.info('a', extra={'action': 'b', 'count': 1})",
         "self.log.warning('a %d', 1)",
+        "failpoint('a')",
         "raise Wrong(1)",
         "x: Literal[1]",
         "def f(a: Literal[1]) -> Literal[2]: ...",
