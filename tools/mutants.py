@@ -37,8 +37,8 @@ OTHERS = {
 }
 """What is left out of these, by the name of the room or of the module."""
 
-USERS = {"delivery": "node"}
-"""Rooms whose tests use others a great deal, by the name of those."""
+USERS = {"delivery": ("tests/unit/node", "tests/link")}
+"""Tests that are about a room though they are kept elsewhere."""
 
 PROCESSES = 2
 TEST_LIMIT_S = 60
@@ -102,16 +102,18 @@ def mutants_of(paths: Sequence[PurePath]) -> Iterator[Mutant]:
 
 
 def stages(path: PurePath) -> Iterator[tuple[str, ...]]:
-    """Yield the tests to run for a module, as arguments of pytest: from those of its room to whole federations."""
-    narrower: list[str] = []
+    """Yield the tests to run for a module, as arguments of pytest: from those of its room to all that are quick."""
     folders = [str(folder) for folder in path.relative_to(PACKAGE).parents][:-1]
-    for folder in (*folders, *(USERS[name] for name in folders if name in USERS)):
-        tests = f"tests/unit/{folder}"
-        if (ROOT / tests).is_dir():
-            yield (tests, *(f"--ignore={other}" for other in narrower))
-            narrower.append(tests)
-    yield ("tests/unit", "tests/link", *(f"--ignore={other}" for other in narrower))
+    rooms = [f"tests/unit/{folder}" for folder in folders]
+    nearest = [tests for tests in (*rooms, *USERS.get(folders[-1], ())) if (ROOT / tests).is_dir()]
+    for number, tests in enumerate(nearest):
+        yield (tests, *_without(nearest[:number]))
     yield ("tests/simulation",)
+    yield (*(tests for tests in ("tests/unit", "tests/link") if tests not in nearest), *_without(nearest))
+
+
+def _without(folders: Sequence[str]) -> Iterator[str]:
+    return (f"--ignore={folder}" for folder in folders)
 
 
 class Copy:

@@ -133,10 +133,14 @@ def test_the_nearest_tests_are_run_first_and_none_twice() -> None:
     assert list(mutants.stages(PurePath("caroni_edge/manager/workflows/gates.py"))) == [
         (room,),
         (role, f"--ignore={room}"),
-        ("tests/unit", "tests/link", f"--ignore={room}", f"--ignore={role}"),
         ("tests/simulation",),
+        ("tests/unit", "tests/link", f"--ignore={room}", f"--ignore={role}"),
     ]
-    assert [tests[0] for tests in mutants.stages(PurePath("caroni_edge/delivery/events.py"))][:2] == [
+    of_the_link = list(mutants.stages(PurePath("caroni_edge/delivery/events.py")))
+    assert [tests[0] for tests in of_the_link[:-1]] == [
         "tests/unit/delivery",
         "tests/unit/node",
+        "tests/link",
+        "tests/simulation",
     ]
+    assert [tests for tests in of_the_link[-1] if not tests.startswith("--")] == ["tests/unit"]
