@@ -17,7 +17,7 @@ class Deeds(Part):
         self._recover: tuple[str, ...] | None = None
         self._starts: tuple[JobOrder, ...] = ()
         self._kills: MemoryDict[str, str] = MemoryDict(journal)
-        self._killed: MemorySet[str] = MemorySet(journal)
+        self._killed: MemorySet[str] = MemorySet(journal)  # those whose kill the runner was told
         self._removals: tuple[str, ...] = ()
 
     def recover(self, jobs: Iterable[str]) -> None:

@@ -52,16 +52,14 @@ class _Room:
 
     def find(self, placed: Placement) -> bool:
         """Fill a place with a job; return False when there is none for it."""
-        kind = placed.data_ready
-        is_offered = (
-            self._row is not None and placed.job_type == self._row.job_type and self._offered.have(data_ready=kind)
-        )
-        if not (is_offered and self._row is not None and self._row.reserves):
-            if not self._look().have(data_ready=kind):
+        row, data_ready = self._row, placed.data_ready
+        is_offered = row is not None and placed.job_type == row.job_type and self._offered.have(data_ready=data_ready)
+        if not (is_offered and row is not None and row.reserves):
+            if not self._look().have(data_ready=data_ready):
                 return False
-            self._look().use(data_ready=kind)
+            self._look().use(data_ready=data_ready)
         if is_offered:
-            self._offered.use(data_ready=kind)
+            self._offered.use(data_ready=data_ready)
         return True
 
     def used(self) -> tuple[int, int]:
@@ -74,7 +72,7 @@ class _Room:
         if self._free is None:
             self._free = self._look_for_free()
             if self._row is not None and self._row.reserves:
-                # The jobs that fill the offer are in the database, and what it reserves still is too.
+                # Counted twice until the message is over: these jobs have rows, and the offer reserves their places.
                 ready, waiting = self.used()
                 self._free.ready += ready
                 self._free.waiting += waiting

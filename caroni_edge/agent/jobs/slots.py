@@ -22,7 +22,7 @@ from caroni_edge.values.json import from_text
 log = logging.getLogger(__name__)
 
 SAY_RUNNING_AFTER_S = 0.05
-"""Most jobs of a busy agent end sooner: one message and one commit of the manager less for each of them."""
+"""So long a job runs before its manager is told: most end sooner, and cost it one message and one commit less."""
 
 
 class Slots(Part):
@@ -43,16 +43,16 @@ class Slots(Part):
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
         self._deeds, self._say_running_after_s = deeds, say_running_after_s
         self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
-        self._in_step = False
+        self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self._ended: tuple[str, ...] = ()
 
     def settle(self, at: Moment) -> None:
         """Give free slots to queued jobs, and order the kills that are due."""
-        if self._in_step:
+        if self._is_synced:
             self._shares.end(self._ended, at.now)
         else:
             self._shares.sync(self._store.jobs.running(), at.now)
-            self._in_step = True
+            self._is_synced = True
         self._ended = ()
         self._give(at)
         self._kill()
@@ -64,7 +64,7 @@ class Slots(Part):
 
     def look_again(self) -> None:
         """Jobs have gone without an end: look in the rows who holds a slot."""
-        self._in_step = False
+        self._is_synced = False
 
     # Start
 
@@ -148,11 +148,11 @@ class Slots(Part):
             self._deeds.has_ended(ended.job)
             return
         outcome = _as_wanted(row, ended.outcome)
-        unplaced = outcome if isinstance(outcome, NeverBegan) and outcome.no_space else None
-        if self._ledger.end(row, outcome, ended.date, disk_bytes=ended.disk_bytes, tell=unplaced is None) is None:
+        given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_space else None
+        if self._ledger.end(row, outcome, ended.date, disk_bytes=ended.disk_bytes, tell=given_back is None) is None:
             return
-        if unplaced is not None:
-            self._ledger.decline(row.manager, row.job, unplaced.reason)
+        if given_back is not None:
+            self._ledger.decline(row.manager, row.job, given_back.reason)
             self._deeds.remove([row.job])
         self._ended = (*self._ended, row.job)
         self._deeds.has_ended(row.job)

@@ -55,7 +55,10 @@ class Heard(Part):
         self._store.demands.say(DemandRow(manager, job_type, *counts, due))
 
     def _offer_due(self, topic: Request, request: JobFulfillmentRequest, at: Moment) -> float:
-        """Return when to offer; for new demand, which all agents hear at once, after a random part of its `spread`."""
+        """Return when to offer: for new demand, which all agents hear at once, after a random part of its `spread`.
+
+        Not after a last offer that is open or brought jobs: who is at work on the demand is not held up.
+        """
         before = self._store.demands.get(topic.manager, topic.job_type)
         if before and (before.serial == request.serial or before.offer_due > at.now):
             return before.offer_due

@@ -44,7 +44,7 @@ class Candidate(NamedTuple):
     @property
     def reserves(self) -> bool:
         """Whether an offer keeps its places free: not for a manager that is away, or has let its last offer run out."""
-        return not self.demand.ran_out and self.demand.online != 0
+        return not self.demand.ran_out and self.demand.online is not False
 
 
 class Offers(Part):
@@ -293,12 +293,12 @@ class Offers(Part):
 
 def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     """Return how many places, ready and waiting, a demand has use for here and now."""
-    # Nobody says whether what is bound to others is ready, so each number alone is cut: too much costs an answer.
+    # Nobody says whether what is bound to others is ready, so each number alone is cut: at worst it is offered in vain.
     here = demand.ready + demand.waiting - demand.others
     ready, waiting = min(demand.ready, here), min(demand.waiting, here)
     if demand.last_serial != demand.serial or demand.again_due is None:
         return ready, waiting
-    if demand.last_status == OfferState.EXPIRED and demand.online == 0 and demand.heard == demand.last_heard:
+    if demand.last_status == OfferState.EXPIRED and demand.online is False and demand.heard == demand.last_heard:
         # It is away, and the last offer waits for it in the outbox: a week of such offers would help nobody.
         return 0, 0
     if now >= demand.again_due:

@@ -14,7 +14,8 @@ from caroni_edge.protocol.messages import JobTypeNotice
 
 CHANGE_EVERY_S = 60.0
 NEWCOMER_WITHIN_S = 2.0
-"""A manager that has started is told within that: a broker may keep what is retained from it. Not by all at once."""
+"""A manager that has started is told within that time: some brokers withhold what is retained (docs/brokers.md). At a
+random moment of it, so that not all agents speak at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,14 @@ class PresenceSaid(Part):
         self._newcomer_due = inf  # when all is said to a manager that has started
         self._boots: MemoryDict[str, str] = MemoryDict(journal)  # the process last heard of each manager
         self._notices: Mapping[str, JobTypeNotice] = MappingProxyType({})
-        self._noticed: object = None
+        self._noticed: object = None  # the job types that `_notices` was made of
 
     def on_start(self, at: Moment) -> None:
         """Look what there is to say: the node says it when it connects."""
         self._true = self._look()
 
     def heard_manager(self, manager: str, boot: str, at: Moment) -> None:
-        """Say all again soon for a manager that has started: a broker may keep what is retained from it."""
+        """Say all again soon for a manager that has started, since some brokers withhold what is retained."""
         if self._boots.get(manager) != boot:
             self._boots[manager] = boot
             self._newcomer_due = min(self._newcomer_due, at.now + NEWCOMER_WITHIN_S * self._chance.random())

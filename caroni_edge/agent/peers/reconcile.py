@@ -54,7 +54,7 @@ class Reconciliation(Part):
         self._store.answers.end(manager)
         is_ours = message.database == self._store.facts.database_for(manager)
         if is_ours and message.known > self._store.facts.serial():
-            # We were restored from an older copy, or it is not so: for this manager this is another database.
+            # We were restored from an older copy, or it claims what never was: for it this is another database.
             self._store.facts.rename_database_for(manager, self._chance.new_id())
             is_ours = False
         self._store.answers.begin(manager, message.wanted, message.known if is_ours else -1)

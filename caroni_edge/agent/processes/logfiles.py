@@ -32,8 +32,8 @@ def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
     """
     with_stdout = with_stdout and _size(f"{directory}/{STDOUT}") > 0
     if with_stdout or notes:
-        tail = {"stdout": with_stdout, "notes": list(notes)}
-        write(f"{directory}/{TAIL}", json.dumps(tail).encode())
+        rest = {"stdout": with_stdout, "notes": list(notes)}
+        write(f"{directory}/{TAIL}", json.dumps(rest).encode())
 
 
 def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[bytes, bool]:
@@ -67,13 +67,13 @@ def _parts(directory: str, *, has_ended: bool) -> Iterator[str | bytes]:
         return
     try:
         with open(f"{directory}/{TAIL}", "rb") as file:
-            tail = json.load(file)
+            rest = json.load(file)
     except (OSError, ValueError):
         return
-    if tail["stdout"]:
+    if rest["stdout"]:
         yield _STDOUT_BEGINS
         yield f"{directory}/{STDOUT}"
-    yield "".join(f"caroni-edge: {note}\n" for note in tail["notes"]).encode()
+    yield "".join(f"caroni-edge: {note}\n" for note in rest["notes"]).encode()
 
 
 def _size(path: str) -> int:

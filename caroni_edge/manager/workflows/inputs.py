@@ -19,8 +19,8 @@ class Unfit(ValueError):
     """Values are not what the template says, or expressions cannot be worked out; the text is for people."""
 
 
-class Begin(NamedTuple):
-    """How one instance of a step (or a step that is not scattered) begins.
+class Evaluated(NamedTuple):
+    """What the expressions of one instance of a step (or of a step that is not scattered) have given.
 
     Attributes:
         inputs: What its job, or the workflow that it runs, is given.
@@ -66,7 +66,7 @@ def value_of(link: Link, look: Look) -> Any:
     return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
 
 
-def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin | None:
+def evaluate(step: PlanStep, given: Mapping[str, Any]) -> Evaluated | None:
     """Work out the expressions of one instance of a step: `valueFrom`, `when`, and the names of its agents.
 
     An expression sees the inputs as they were before any `valueFrom` (CWL v1.2, WorkflowStepInput, "valueFrom"); `when`
@@ -77,7 +77,7 @@ def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin | None:
         given: What `collected` has returned; of a scattered step, one item of each list.
 
     Returns:
-        How it begins; None when it is skipped, since its condition is false.
+        What it begins with; None when it is skipped, since its condition is false.
 
     Raises:
         Unfit: A value does not fit, or an expression cannot be worked out.
@@ -94,7 +94,7 @@ def begin(step: PlanStep, given: Mapping[str, Any]) -> Begin | None:
         inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
         if words := inputs_misfit(step, inputs):
             raise Unfit(words)
-        return Begin(inputs, _agents(step.agents, values))
+        return Evaluated(inputs, _agents(step.agents, values))
     except ExpressionProblem as problem:
         raise Unfit(str(problem)) from problem
 

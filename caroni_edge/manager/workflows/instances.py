@@ -22,10 +22,10 @@ from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.gates import Admission, gates_of
 from caroni_edge.manager.workflows.inputs import (
-    Begin,
+    Evaluated,
     Unfit,
-    begin,
     collected,
+    evaluate,
     inputs_misfit,
     is_constant,
     known_inputs,
@@ -114,8 +114,8 @@ class Instances:
     ) -> list[WorkItem]:
         """Make a step; return what is to be done next."""
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
-        deps_left, is_deferred = len(step.waits_for), _is_deferred(propagation.plan, name)
-        asked_ahead = bool(deps_left) and not is_deferred
+        deps_left = len(step.waits_for)
+        asked_ahead = bool(deps_left) and not _values_decide(propagation.plan, name)
         agents = as_text(sorted(step.agents)) if step.agents and asked_ahead else None
         known = known_inputs(step, inputs) if asked_ahead else {}
         row = self._store.steps.add(
@@ -160,21 +160,25 @@ class Instances:
                 if step.scatter_index is None
                 else msgspec.json.decode(step.inputs)
             )
-            return self._begin(propagation, step, plan_step, begin(plan_step, given))
+            return self._begin(propagation, step, plan_step, evaluate(plan_step, given))
         except (Unfit, scatter.NotScattered) as problem:
             return [StepFailed(step, str(problem))]
 
-    def _begin(self, propagation: Propagation, step: StepRow, plan_step: PlanStep, how: Begin | None) -> list[WorkItem]:
-        if how is None:
+    def _begin(
+        self, propagation: Propagation, step: StepRow, plan_step: PlanStep, evaluated: Evaluated | None
+    ) -> list[WorkItem]:
+        if evaluated is None:
             return [Done(step, dict.fromkeys(plan_step.outputs), reason=f"skipped: {plan_step.when} is false")]
-        inputs = _inputs_of_workflow(plan_step.workflow, how.inputs) if plan_step.workflow else how.inputs
+        inputs = evaluated.inputs
+        if plan_step.workflow:
+            inputs = _inputs_of_workflow(plan_step.workflow, inputs)
         if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):
             return []
         if plan_step.workflow:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
         if step.status is StepState.CREATED:
             status = require(STEP, step.status, StepEvent.DEMANDED, workflow=propagation.row.id, step=step.path)
-            step = step._replace(status=status, agents=as_text(how.agents) if how.agents else None)
+            step = step._replace(status=status, agents=as_text(evaluated.agents) if evaluated.agents else None)
             self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
             self._demand(step)
         else:
@@ -280,8 +284,8 @@ class Instances:
         return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source))
 
 
-def _is_deferred(plan: Plan, name: str) -> bool:
-    """Tell whether the values of a step decide something about it, so that it waits for them."""
+def _values_decide(plan: Plan, name: str) -> bool:
+    """Tell whether the values of a step decide something about it, so that agents are not asked for it before them."""
     step = plan.step_at(name)
     decides = step.scatter or step.workflow or step.when is not None or gates_of(plan, name)
     return bool(decides) or not all(map(is_constant, step.agents))
