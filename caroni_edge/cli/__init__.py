@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "why": "Say why a workflow or a step waits, runs or has failed.",
         "logs": "Show the log of a step: what its job has written to standard error.",
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
-        "retry": "Give the failed and the held steps of WORKFLOW fresh attempts; what has completed stays.",
+        "retry": "Give the steps of WORKFLOW that failed or are in doubt fresh attempts; what has completed stays.",
         "doctor": "Look for what keeps a node from working: broker, limits, identity, disk, clock, state.",
         "forget": "Let a node drop PEER, which will not come back: its rows, its jobs, and what it retained.",
         "drain": "Let an agent take no new work and finish what it has; its next start, or --off, ends that.",

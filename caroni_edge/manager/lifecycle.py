@@ -7,7 +7,7 @@ and after from the table.
 What they do not cover, since no state changes with it:
 
 - What a step waits for. One that is `created` waits for its data (`deps_left`), its turn (`gate`), or for `retry`. One
-  that is `fulfilling` is in the demand, or waits for its next attempt (`retry_due`) or for somebody's word (`held`).
+  that is `fulfilling` is in the demand, or waits for its next attempt (`retry_due`) or for `retry` (`in_doubt`).
 - Attempts. A job has its states at its agent (`agent/lifecycle.py`), and its row here has what the agent has said last.
   What the manager knows of itself is whether the job may still give a result (`open`), and whether another attempt was
   made meanwhile (`lost`).
@@ -29,7 +29,8 @@ class WorkflowState(StrEnum):
     RUNNING = "running"
     """An agent has accepted a job of it."""
     STALLED = "stalled"
-    """One of its steps is unplaced, and for `stalled_after` no agent that may take it has served its job type."""
+    """One of its steps is unplaced, and for `stalled_after` no agent that may take it has served its job type; or one
+    is in doubt, and waits for `retry`."""
     COMPLETED = "completed"
     """All of its steps have completed, and it has its outputs."""
     FAILED = "failed"
@@ -48,7 +49,10 @@ class WorkflowEvent(StrEnum):
     NOBODY_SERVES = "NOBODY_SERVES"
     """The manager notes that nobody has served one of its unplaced steps for `stalled_after`."""
     SERVED_AGAIN = "SERVED_AGAIN"
-    """The manager notes that some agent serves each of its unplaced steps again, or that none is left."""
+    """The manager notes that some agent serves each of its unplaced steps again, or that none is left; and none is in
+    doubt any more, since the result has come after all."""
+    IN_DOUBT = "IN_DOUBT"
+    """Nobody saw how a job of it ended that may have begun and may not be repeated (`repeat: false`)."""
     ALL_STEPS_COMPLETED = "ALL_STEPS_COMPLETED"
     """Its last step has completed, and its outputs fit the template."""
     STEP_FAILED = "STEP_FAILED"
@@ -56,7 +60,7 @@ class WorkflowEvent(StrEnum):
     CANCEL = "CANCEL"
     """Somebody ends it, by the API."""
     RETRY = "RETRY"
-    """Somebody lets it go on, by the API: what failed or was set aside gets fresh attempts."""
+    """Somebody lets it go on, by the API: what failed, is in doubt or was set aside gets fresh attempts."""
 
 
 class StepState(StrEnum):
@@ -94,10 +98,10 @@ class StepEvent(StrEnum):
     JOB_COMPLETED = "JOB_COMPLETED"
     """An agent says that a job of it has completed, the present one or one that was lost, and the outputs fit."""
     ATTEMPT_FAILED = "ATTEMPT_FAILED"
-    """Its present attempt is used up, and it may have another: the agent says so, has been silent for `lost_after`, or
-    has lost what it knew; or the outputs do not fit."""
+    """Its present attempt is used up, and it may have another, by itself or by `retry`: the agent says so, has been
+    silent for `lost_after`, or has lost what it knew; or the outputs do not fit."""
     ATTEMPTS_USED_UP = "ATTEMPTS_USED_UP"
-    """The same, and it was the last one."""
+    """The same, and it was the last one; or its end was seen, it had begun, and it may not be repeated."""
     SET_ASIDE = "SET_ASIDE"
     """Its workflow has failed: agents are asked for it no longer, and `retry` goes on with it."""
     CANCEL = "CANCEL"
@@ -145,6 +149,7 @@ S, SE = StepState, StepEvent
 OF, OE = OfferState, OfferEvent
 
 _GOING_ON: Mapping[WorkflowEvent, WorkflowState] = {
+    WE.IN_DOUBT: W.STALLED,
     WE.ALL_STEPS_COMPLETED: W.COMPLETED,
     WE.STEP_FAILED: W.FAILED,
     WE.CANCEL: W.CANCELLED,
@@ -154,7 +159,7 @@ WORKFLOW: Mapping[WorkflowState, Mapping[WorkflowEvent, WorkflowState]] = {
     W.CREATED: {WE.STEPS_MADE: W.INITIALIZING},
     W.INITIALIZING: {WE.STEP_FULFILLED: W.RUNNING, WE.NOBODY_SERVES: W.STALLED, **_GOING_ON},
     W.RUNNING: {WE.NOBODY_SERVES: W.STALLED, **_GOING_ON},
-    W.STALLED: {WE.SERVED_AGAIN: W.RUNNING, **_GOING_ON},
+    W.STALLED: {WE.SERVED_AGAIN: W.RUNNING, WE.RETRY: W.RUNNING, **_GOING_ON},
     W.FAILED: {WE.RETRY: W.RUNNING},
     W.COMPLETED: {},
     W.CANCELLED: {},

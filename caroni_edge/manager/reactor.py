@@ -62,7 +62,7 @@ class ManagerReactor(Assembly):
         self._demand = Demand(context)
         holds = Holds(context.journal)
         self._placing = Placing(context, First(), holds)
-        self._stalls = Stalls(context, self._engine)
+        self._stalls = Stalls(context, self._engine.statuses)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds)
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
@@ -72,7 +72,7 @@ class ManagerReactor(Assembly):
             self._reconciliation,
             self._logs,
             self._triggers,
-            Retries(context),
+            Retries(context, self._engine),
             self._engine,
             self._placing,
             self._fleet,
@@ -164,7 +164,7 @@ class ManagerReactor(Assembly):
             raise Refused(409, f"the workflow {workflow} is {row.status}, so it cannot be cancelled")
 
     def retry(self, workflow: str, at: Moment) -> None:
-        """Give the failed and held steps of a workflow fresh attempts.
+        """Give the steps of a workflow that failed or are in doubt fresh attempts.
 
         Raises:
             Refused: It is not there, or there is nothing to retry.

@@ -15,9 +15,9 @@ ASK_AGAIN_S = 2.0
 NOT_THERE = 404
 
 FAILED = "SELECT 1 FROM workflows WHERE id = ? AND status = 'failed'"
-HELD = """
+IN_DOUBT = """
     SELECT 1 FROM steps s JOIN workflows w ON w.seq = s.workflow
-    WHERE w.id = ? AND w.status IN ('initializing', 'running', 'stalled') AND s.held IS NOT NULL"""
+    WHERE w.id = ? AND w.status IN ('initializing', 'running', 'stalled') AND s.in_doubt IS NOT NULL"""
 
 
 @dataclass
@@ -64,15 +64,15 @@ class Users:
         self._ask("cancel", asked)
 
     def retry(self, asked: Asked) -> None:
-        """Ask once to try again what has failed or is held."""
+        """Ask once to try again what has failed or is in doubt."""
         asked.retries += 1
         manager = self._manager(asked)
         manager.tell(Call(lambda at: manager.reactor.retry(asked.workflow, at)))
 
     def retry_failed(self) -> None:
-        """Look at all workflows, and retry what has failed or is held."""
+        """Look at all workflows, and retry what has failed or is in doubt."""
         for asked in self.asked:
-            if _any(self._manager(asked), FAILED, asked) or _any(self._manager(asked), HELD, asked):
+            if _any(self._manager(asked), FAILED, asked) or _any(self._manager(asked), IN_DOUBT, asked):
                 self.retry(asked)
 
     def ask_again(self, manager: str) -> None:

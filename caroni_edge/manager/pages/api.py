@@ -158,7 +158,7 @@ class WorkflowsController(Controller):
 
     @post("/{workflow:str}/retry", status_code=200, sync_to_thread=True)
     def retry(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
-        """Give the failed and the held steps of a workflow fresh attempts."""
+        """Give the failed steps, and those in doubt, of a workflow fresh attempts."""
         manager.commands.call(lambda at: manager.reactor.retry(workflow, at))
         return manager.workflow(workflow)
 

@@ -44,7 +44,7 @@ class StepView(TypedDict):
         agents: The only agents that may take it; None where any may.
         agent: The agent that has it, or whose attempt has decided its state.
         waiting_for: The steps whose outputs it has not got yet.
-        reason: Why it has failed, is held, or was skipped.
+        reason: Why it has failed, is in doubt, or was skipped.
     """
 
     status: StepState

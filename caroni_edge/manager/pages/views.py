@@ -214,7 +214,7 @@ def _step(row: ShownStep, waiting_for: list[str], attempts: list[AttemptView]) -
         agent=_agent_of(row, attempts),
         outputs=_values(row.outputs),
         waiting_for=waiting_for,
-        reason=row.held or row.reason,
+        reason=row.in_doubt or row.reason,
         attempts=attempts,
     )
 

@@ -159,9 +159,9 @@ class Explainer:
         self, row: ShownWorkflow, step: ShownStep, attempts: list[AttemptView], *, is_ready: bool
     ) -> Iterator[Reason]:
         last = attempts[-1] if attempts else None
-        if step.held:
-            said = f"is not tried again by itself: {step.held}; `caroni-edge retry {row.id}` does it"
-            yield _reason("held", said, held=step.held, **_facts(last))
+        if step.in_doubt:
+            said = f"is not run again by itself: {step.in_doubt}; `caroni-edge retry {row.id}` does it"
+            yield _reason("in_doubt", said, in_doubt=step.in_doubt, **_facts(last))
             return
         if step.retry_due is not None:
             left_s = max(0.0, step.retry_due - self._present.now)

@@ -1,6 +1,5 @@
 """Stalled workflows: they have an unplaced step that no agent which may take it has served for `stalled_after`."""
 
-import logging
 from collections.abc import Iterable
 from math import inf
 
@@ -9,11 +8,9 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
-from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
-
-log = logging.getLogger(__name__)
 
 BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
 """Steps that are bound to agents are looked at so long after a change, and so often while there are any."""
@@ -22,10 +19,10 @@ BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
 class Stalls(Part):
     """Notes since when nobody serves a job type, and marks the workflows that wait for it."""
 
-    def __init__(self, context: Context, engine: Engine) -> None:
-        """Keep in the store of `context` since when nobody serves what, and change workflows by `engine`."""
+    def __init__(self, context: Context, statuses: Statuses) -> None:
+        """Keep in the store of `context` since when nobody serves what, and change workflows by `statuses`."""
         super().__init__(context.journal)
-        self._context, self._engine = context, engine
+        self._context, self._statuses = context, statuses
         self._store = context.store
         self._due = self._bound_due = -inf
 
@@ -48,7 +45,7 @@ class Stalls(Part):
         if has_any and self._store.unplaced.any_bound():
             self._bound_due = min(self._bound_due, at.now + BOUND_SOON_S)
         if served_again:
-            self._unstall()
+            self._unstall(at)
 
     def settle(self, at: Moment) -> None:
         """Mark workflows as stalled, when it is time to look."""
@@ -71,7 +68,7 @@ class Stalls(Part):
         job_types = self._store.demands.unserved(after_s, at.now)
         for job_type in job_types:
             waiting = self._store.workflows.waiting(job_type, _may_stall())
-            self._stall_all(waiting, f"no agent that is online takes jobs of the type {job_type}")
+            self._stall_all(waiting, f"no agent that is online takes jobs of the type {job_type}", at)
         following = self._store.demands.next_unserved(after_s, at.now)
         # A type that stays unserved is looked at again: more workflows may have unplaced steps of it.
         self._due = min(inf if following is None else following, at.now + after_s if job_types else inf)
@@ -86,22 +83,18 @@ class Stalls(Part):
             self._stall_all(
                 waiting,
                 f"only agent {names} may take a step, and none of that name takes jobs of the type {job_type} now",
+                at,
             )
-        self._unstall()
+        self._unstall(at)
         self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.unplaced.any_bound() else inf
 
-    def _stall_all(self, workflows: Iterable[int], reason: str) -> None:
+    def _stall_all(self, workflows: Iterable[int], reason: str, at: Moment) -> None:
         for seq in workflows:
-            row = self._store.workflows.by_seq(seq)
-            if self._engine.apply(row, WorkflowEvent.NOBODY_SERVES, reason):
-                ids = {"action": "workflow_stalled", "workflow": row.id}
-                log.warning("workflow stalled: %s", reason, extra=ids)
+            self._statuses.stall(self._store.workflows.by_seq(seq), WorkflowEvent.NOBODY_SERVES, reason, at)
 
-    def _unstall(self) -> None:
+    def _unstall(self, at: Moment) -> None:
         for seq in self._store.workflows.served(WorkflowState.STALLED):
-            row = self._store.workflows.by_seq(seq)
-            if self._engine.apply(row, WorkflowEvent.SERVED_AGAIN):
-                log.info("workflow goes on", extra={"action": "workflow_unstalled", "workflow": row.id})
+            self._statuses.resume(self._store.workflows.by_seq(seq), WorkflowEvent.SERVED_AGAIN, at)
 
 
 def _may_stall() -> str:

@@ -25,7 +25,7 @@ class ShownWorkflow(NamedTuple):
 
 
 class ShownStep(NamedTuple):
-    """A step, see `StepRow`; `retry_due` and `held`: until when, or why, agents are not asked for it."""
+    """A step, see `StepRow`; `retry_due` and `in_doubt`: until when, or why, agents are not asked for it."""
 
     id: int
     path: str
@@ -37,7 +37,7 @@ class ShownStep(NamedTuple):
     job: str | None
     tries: int
     retry_due: float | None
-    held: str | None
+    in_doubt: str | None
     reason: str | None
     deferred: bool
     parts: int | None
@@ -191,12 +191,12 @@ class ShownStepRows(Rows):
         """Return the states of those steps of a workflow that are there."""
         return self._all(StepStatus, self.STATUSES, workflow=workflow, paths=as_text(sorted(paths)))
 
-    # Failed, held, how far the parts of a step are, ready and not taken, taken and not begun, running, at a gate,
+    # Failed, in doubt, how far the parts of a step are, ready and not taken, taken and not begun, running, at a gate,
     # waiting for data; last how far parts of parts are.
     THAT_TELL = f"""
         SELECT {_STEP} FROM steps
         WHERE workflow = :workflow AND status IN (SELECT value FROM json_each(:statuses))
-        ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN held IS NOT NULL THEN 1
+        ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN in_doubt IS NOT NULL THEN 1
         WHEN parts IS NOT NULL THEN CASE parent WHEN 0 THEN 2 ELSE 8 END
         WHEN status = 'running' THEN 5 WHEN missing > 0 THEN 7 WHEN gate IS NOT NULL THEN 6
         WHEN status = 'fulfilling' THEN 3 ELSE 4 END, id LIMIT :limit"""

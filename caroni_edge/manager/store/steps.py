@@ -28,6 +28,7 @@ class StepRow(NamedTuple):
         agents: Who may take it, as a JSON list; None for anyone.
         gates_passed: How many of its gates it counts in.
         gate: The gate at which it waits.
+        in_doubt: Why nobody knows what its last attempt did, which may not be repeated by itself; None otherwise.
     """
 
     id: int
@@ -51,6 +52,7 @@ class StepRow(NamedTuple):
     agents: str | None = None
     gates_passed: int = 0
     gate: int | None = None
+    in_doubt: str | None = None
 
 
 class PlacedStep(NamedTuple):
@@ -62,11 +64,21 @@ class PlacedStep(NamedTuple):
     attempt: int
 
 
+class FailedStep(NamedTuple):
+    """A step, and how its last job ended."""
+
+    step: int
+    job: str
+    agent: str
+    exit_code: int
+    reason: str
+
+
 STEP = columns(StepRow, "s", deps_left="missing", scatter_index="nth", deferred="late")
 """What is selected of `steps s`; the columns are older than the words for them."""
 
 _IN_STATES = "workflow = :workflow AND status IN (SELECT value FROM json_each(:states))"
-_FRESH = "job = NULL, tries = 0, retry_due = NULL, held = NULL, reason = NULL"
+_FRESH = "job = NULL, tries = 0, retry_due = NULL, in_doubt = NULL, reason = NULL"
 _GROWING = "SELECT id FROM steps WHERE parts > made AND status = 'running'"
 
 
@@ -206,7 +218,8 @@ class StepRows(Rows):
     # Attempts
 
     PLACE = """
-        UPDATE steps SET status = :status, job = :job, attempt = :attempt, retry_due = NULL, held = NULL, reason = NULL
+        UPDATE steps SET status = :status, job = :job, attempt = :attempt, retry_due = NULL, in_doubt = NULL,
+            reason = NULL
         WHERE id = :step"""
 
     def place(self, placed: Iterable[PlacedStep]) -> None:
@@ -234,16 +247,17 @@ class StepRows(Rows):
         """Note that an attempt is used up, for this reason, and when agents are asked for the next one."""
         self._run(self.AGAIN, step=step, status=status, reason=reason, retry_due=retry_due)
 
-    HOLD = """
-        UPDATE steps SET status = :status, job = NULL, tries = tries + 1, held = :held, reason = :reason
+    DOUBT = """
+        UPDATE steps SET status = :status, job = NULL, tries = tries + 1, in_doubt = :in_doubt, reason = :reason
         WHERE id = :step"""
 
-    def hold(self, step: int, status: StepState, reason: str, held: str) -> None:
-        """Note that an attempt is used up, for this reason, and why the next one waits for somebody's word."""
-        self._run(self.HOLD, step=step, status=status, reason=reason, held=held)
+    def doubt(self, step: int, status: StepState, reason: str, in_doubt: str) -> None:
+        """Note that an attempt is used up, for this reason, and why the next one waits for `retry`."""
+        self._run(self.DOUBT, step=step, status=status, reason=reason, in_doubt=in_doubt)
 
     FAIL = """
-        UPDATE steps SET status = :status, job = NULL, tries = :tries, retry_due = NULL, held = NULL, reason = :reason
+        UPDATE steps SET status = :status, job = NULL, tries = :tries, retry_due = NULL, in_doubt = NULL,
+            reason = :reason
         WHERE id = :step"""
 
     def fail(self, step: int, status: StepState, *, tries: int, reason: str) -> None:
@@ -252,7 +266,7 @@ class StepRows(Rows):
 
     COMPLETE = """
         UPDATE steps SET status = :status, job = :job, outputs = :outputs, reason = :reason, late = 0,
-            retry_due = NULL, held = NULL
+            retry_due = NULL, in_doubt = NULL
         WHERE id = :step"""
 
     def complete(self, step: int, status: StepState, job: str | None, outputs: str, reason: str | None = None) -> None:
@@ -310,15 +324,31 @@ class StepRows(Rows):
         """Return the steps that have all their data, and no job: each may still have to begin."""
         return self._all(StepRow, self.READY, workflow=workflow)
 
+    ANY_IN_DOUBT = "SELECT 1 FROM steps WHERE workflow = :workflow AND in_doubt IS NOT NULL LIMIT 1"
+
+    def any_in_doubt(self, workflow: int) -> bool:
+        """Tell whether a step of a workflow waits for `retry`."""
+        return self._one(int, self.ANY_IN_DOUBT, workflow=workflow) is not None
+
+    SEEN_TO_FAIL = """
+        SELECT s.id AS step, j.job, j.agent, j.exit_code, j.reason FROM steps s INDEXED BY steps_in_doubt
+        CROSS JOIN jobs j ON j.step = s.id AND j.attempt = s.attempt
+        WHERE s.in_doubt IS NOT NULL AND j.exit_code IS NOT NULL"""
+
+    def seen_to_fail(self) -> list[FailedStep]:
+        """Return the steps that are in doubt though it is known how their last job ended."""
+        return self._all(FailedStep, self.SEEN_TO_FAIL)
+
     RELEASE = f"""
-        UPDATE steps SET {_FRESH} WHERE workflow = :workflow AND status = 'fulfilling' AND held IS NOT NULL
+        UPDATE steps SET {_FRESH} WHERE workflow = :workflow AND status = 'fulfilling' AND in_doubt IS NOT NULL
         RETURNING job_type"""
 
     def release(self, workflow: int) -> set[str]:
-        """Give the steps that are held fresh attempts."""
+        """Give the steps that are in doubt fresh attempts."""
         return _job_types(self._each(str, self.RELEASE, workflow=workflow))
 
-    STOP = f"UPDATE steps SET status = :status, retry_due = NULL, held = NULL WHERE {_IN_STATES} RETURNING job_type"
+    STOP = f"""
+        UPDATE steps SET status = :status, retry_due = NULL, in_doubt = NULL WHERE {_IN_STATES} RETURNING job_type"""
 
     def stop(self, workflow: int, status: StepState, states_json: str) -> set[str]:
         """Stop the steps in these states (a JSON list): agents are not asked for them any more."""

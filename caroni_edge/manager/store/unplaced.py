@@ -1,7 +1,7 @@
 """Unplaced steps: agents are asked for them, and none has one yet; who may take which, and what nobody serves.
 
 A step is unplaced while it is `fulfilling`. It is in the demand as soon as nothing holds it back: neither the delay
-after an attempt that has failed (`retry_due`) nor that somebody must say so first (`held`).
+after an attempt that has failed (`retry_due`) nor that somebody must say so first (`in_doubt`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from caroni_edge.manager.store.steps import STEP, StepRow
 from caroni_edge.storage.rows import Rows
 from caroni_edge.values.json import as_text
 
-_NOT_HELD_BACK = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL"
+_NOT_HELD_BACK = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL"
 _DEMANDED = f"{_NOT_HELD_BACK} AND s.job_type = :job_type"
 _FREE = f"{_DEMANDED} AND s.agents IS NULL"
 _BOUND = f"{_DEMANDED} AND s.agents IS NOT NULL"

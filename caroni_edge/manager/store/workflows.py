@@ -120,7 +120,7 @@ class WorkflowRows(Rows):
     WAITING_FOR = """
         SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
         WHERE s.job_type = :job_type AND s.agents = :agents
-        AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL
+        AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL
         AND w.status IN (SELECT value FROM json_each(:states))"""
 
     def waiting_for(self, job_type: str, agents: str, states_json: str) -> list[int]:
@@ -132,11 +132,12 @@ class WorkflowRows(Rows):
             ON s.job_type = d.job_type AND s.workflow = w.seq AND s.status = 'fulfilling' AND s.agents IS NULL
             WHERE d.unserved_since IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM unserved u CROSS JOIN steps s ON s.job_type = u.job_type AND s.agents = u.agents
-            AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.held IS NULL WHERE s.workflow = w.seq)
+            AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL WHERE s.workflow = w.seq)
+        AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.workflow = w.seq AND s.in_doubt IS NOT NULL)
         ORDER BY seq"""
 
     def served(self, status: WorkflowState) -> list[int]:
-        """Return the workflows with this status of which no unplaced step has a job type that nobody serves."""
+        """Return the workflows with this status in which no step waits for an agent that serves it, or for `retry`."""
         return self._all(int, self.SERVED, status=status)
 
     COUNTS = "SELECT status, workflows FROM workflow_counts"

@@ -21,6 +21,7 @@ from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.retries import NOT_REPEATED
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobKill, JobStatusUpdate
 from caroni_edge.values.json import as_text
 
@@ -43,7 +44,7 @@ class Attempts:
         """An agent has accepted jobs of ours: workflows that were `initializing` are `running` now."""
         jobs = as_text(message.jobs)
         for seq in self._store.workflows.of_jobs(agent, jobs, WorkflowState.INITIALIZING):
-            self._engine.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
+            self._engine.statuses.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:
         """An agent does not take a job; that uses up an attempt only if it is final, or the job may have begun."""
@@ -73,9 +74,10 @@ class Attempts:
             case "completed":
                 self._complete(job, said, at)
             case "failed":
-                self.fail(job, _end(said, said.reason or "failed"), at)
+                self.fail(job, _end(said, said.reason or "failed"), at, was_seen=said.exit_code is not None)
             case "killed":
-                self.fail(job, _end(said, f"killed at the agent: {said.reason or 'no reason was given'}"), at)
+                reason = f"killed at the agent: {said.reason or 'no reason was given'}"
+                self.fail(job, _end(said, reason), at, was_seen=said.exit_code is not None)
             case _:
                 self._go_on(job, said, at)
 
@@ -103,16 +105,23 @@ class Attempts:
         elif not step.deps_left:
             self._orders.send_data(step, msgspec.json.decode(step.inputs))
 
-    def fail(self, job: JobRow, end: JobEnd, at: Moment) -> None:
-        """Close a job that has ended without a result; if it is the present one, try its step again or let it fail."""
+    def fail(self, job: JobRow, end: JobEnd, at: Moment, *, was_seen: bool = False) -> None:
+        """Close a job that has ended without a result; if it is the present one, try its step again or let it fail.
+
+        Args:
+            job: The job.
+            end: How it ended.
+            at: The time.
+            was_seen: It is known how its process ended. Nobody knows what else it has done.
+        """
         self._store.jobs.close(job.job, end)
         step = self._store.steps.by_id(job.step)
-        if step.job != job.job:
+        if step.job != job.job and not (step.in_doubt and was_seen and job.attempt == step.attempt):
             return
         row = self._store.workflows.by_seq(step.workflow)
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.warning("attempt failed: %s", end.reason, extra={"action": "attempt_failed", **ids})
-        self._again(row, step, job, end, at)
+        self._again(row, step, job, end, at, was_seen=was_seen)
 
     def lose(self, job: JobRow, reason: str, at: Moment) -> None:
         """Give the step of an open job another attempt, since its agent is silent; the first result counts."""
@@ -141,33 +150,53 @@ class Attempts:
                 end = JobEnd("failed", begun=begun, reason=f"a message was rejected: {reason}", ended=at.date)
                 self.fail(job, end, at)
 
-    def _again(self, row: WorkflowRow, step: StepRow, job: JobRow, end: JobEnd, at: Moment) -> None:
-        """Let a step wait for its next attempt, after one that counts; let it fail if that was the last."""
+    def _again(
+        self, row: WorkflowRow, step: StepRow, job: JobRow, end: JobEnd, at: Moment, *, was_seen: bool = False
+    ) -> None:
+        """Let a step wait for its next attempt, after one that counts; let it fail if that was the last.
+
+        What may have begun and may not be repeated fails at once where it is known how it ended; otherwise the workflow
+        is stalled until somebody says what is to become of it.
+        """
         reason = end.reason or "failed"
+        is_once = not job.repeat and (job.begun or end.begun)
         if row.status in ENDED:
             self._engine.set_aside(step)
             return
         ids: dict[str, Any] = {"job": job.job, "agent": job.agent, "attempt": job.attempt}
         settings = self._context.settings
-        if step.tries + 1 >= settings.attempts:
+        if is_once and not was_seen:
+            self._doubt(row, step, job, reason, at)
+            return
+        if is_once or step.tries + 1 >= settings.attempts:
+            reason = f"{reason}{NOT_REPEATED}" if is_once else reason
             facts = {**ids, "exit_code": end.exit_code, "stderr": end.stderr}
             self._engine.fail_step(row, step, reason, at, tries=step.tries + 1, **facts)
             return
         status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
-        if job.repeat or not (job.begun or end.begun):
-            self._store.steps.again(step.id, status, reason, at.now + _delay_s(settings.retry_delay_s, step.tries))
-        else:
-            held = f"its job type may not be repeated by itself, and attempt {job.attempt} may have begun"
-            self._store.steps.hold(step.id, status, reason, held)
+        self._store.steps.again(step.id, status, reason, at.now + _delay_s(settings.retry_delay_s, step.tries))
         self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.retried", row, step.path, at.date, status=status, reason=reason, **ids)
+
+    def _doubt(self, row: WorkflowRow, step: StepRow, job: JobRow, reason: str, at: Moment) -> None:
+        """Let a step wait for `retry`, of whose last job nobody knows what it has done."""
+        status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
+        in_doubt = (
+            f"attempt {job.attempt} on agent {job.agent} may have begun, nobody saw how it ended, and its job type is "
+            f"never run again by itself (repeat: false)"
+        )
+        self._store.steps.doubt(step.id, status, reason, in_doubt)
+        self._context.dirty_job_types.add(step.job_type)
+        self._engine.statuses.stall(
+            row, WorkflowEvent.IN_DOUBT, f"step {step.path} waits for retry: {in_doubt} ({reason})", at
+        )
 
     def _complete(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         step = self._store.steps.by_id(job.step)
         row = self._store.workflows.by_seq(step.workflow)
         outputs = said.outputs or {}
         if problem := self._engine.outputs_misfit(row, step, outputs):
-            self.fail(job, _end(said, problem), at)
+            self.fail(job, _end(said, problem), at, was_seen=True)
             return
         self._store.jobs.close(job.job, _end(said, None))
         if advance(STEP, step.status, StepEvent.JOB_COMPLETED) is None:

@@ -25,6 +25,7 @@ from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
 from caroni_edge.manager.workflows.instances import Done, Instances, PartsDone, Propagation, Ready, StepFailed, WorkItem
+from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
 from caroni_edge.values.parsing import parse_type
@@ -38,7 +39,11 @@ GROWTHS_AT_ONCE = 4
 
 
 class Engine(Part):
-    """Changes workflows and steps; their attempts are the matter of `Attempts` and `Orders`."""
+    """Changes workflows and steps; their attempts are the matter of `Attempts` and `Orders`.
+
+    Attributes:
+        statuses: Where a workflow changes its state.
+    """
 
     def __init__(self, context: Context, orders: Orders) -> None:
         """Change rows in the store of `context`, and tell agents by `orders`."""
@@ -46,6 +51,7 @@ class Engine(Part):
         self._context, self._orders = context, orders
         self._store = context.store
         self._instances = Instances(context, orders)
+        self.statuses = Statuses(context)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
     def on_start(self, at: Moment) -> None:
@@ -57,17 +63,13 @@ class Engine(Part):
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
         row = row._replace(seq=self._store.workflows.add(row, at.date))
-        row = self.apply(row, WorkflowEvent.STEPS_MADE) or row
-        self._say_started(row, at)
+        row = self.statuses.apply(row, WorkflowEvent.STEPS_MADE) or row
+        self.statuses.say("caroni.workflow.started", row, at)
         log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
         propagation = Propagation(row, plan, at)
         self._follow(propagation, self._instances.open(propagation, None, dict(inputs)))
         if not plan.steps:
             self._complete(propagation)
-
-    def _say_started(self, row: WorkflowRow, at: Moment) -> None:
-        event = self._context.events.workflow("caroni.workflow.started", row, at.date, status=row.status)
-        self._store.workflows.set_last_event(row.seq, event)
 
     # It goes on
 
@@ -97,6 +99,8 @@ class Engine(Part):
         if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another
             self._context.dirty_job_types.add(step.job_type)
         self._follow(propagation, [Done(step, kept, job)])
+        if step.in_doubt and not self._store.steps.any_in_doubt(row.seq):
+            self.statuses.resume(self._store.workflows.by_seq(row.seq), WorkflowEvent.SERVED_AGAIN, at)
 
     def _done(self, propagation: Propagation, done: Done) -> list[WorkItem]:
         step, job = done.step, done.job
@@ -202,7 +206,7 @@ class Engine(Part):
         except Unfit as unfit:
             self._fail(propagation.row, str(unfit), propagation.at)
         else:
-            self._end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
+            self.statuses.end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
 
     def _outputs(self, propagation: Propagation, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
         """Return the outputs of a workflow, or of one that is nested in it.
@@ -260,7 +264,7 @@ class Engine(Part):
 
     def _fail(self, row: WorkflowRow, reason: str, at: Moment) -> None:
         """End a workflow as failed, if it has not ended; set aside its steps of which no job has begun."""
-        if not self._end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
+        if not self.statuses.end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
         aside = _state_after(StepEvent.SET_ASIDE)
         for step in self._store.steps.of_workflow(row.seq, as_text([StepState.FULFILLED])):
@@ -275,7 +279,7 @@ class Engine(Part):
 
     def cancel(self, row: WorkflowRow, at: Moment) -> bool:
         """End a workflow as `cancelled`, and kill its jobs; return whether its state allowed it."""
-        if not self._end(row, WorkflowEvent.CANCEL, at):
+        if not self.statuses.end(row, WorkflowEvent.CANCEL, at):
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
         event = StepEvent.CANCEL
@@ -283,15 +287,17 @@ class Engine(Part):
         return True
 
     def retry(self, row: WorkflowRow, at: Moment) -> bool:
-        """Give failed and held steps fresh attempts; return whether there was anything to retry."""
-        held = self._store.steps.release(row.seq)
-        self._context.dirty_job_types |= held
+        """Give steps that failed or are in doubt fresh attempts; return whether there was anything to retry."""
+        released = self._store.steps.release(row.seq)
+        self._context.dirty_job_types |= released
+        if row.status is WorkflowState.STALLED:
+            return bool(released) and self.statuses.resume(row, WorkflowEvent.RETRY, at)
         status = advance(WORKFLOW, row.status, WorkflowEvent.RETRY)
         if status is None:
-            return bool(held)
+            return False
         self._store.workflows.set_ended(row.seq, status)
         row = row._replace(status=status)
-        self._say_started(row, at)
+        self.statuses.say("caroni.workflow.started", row, at)
         log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
         self._begin_again(Propagation(row, self.plan(row.plan), at))
         return True
@@ -310,39 +316,6 @@ class Engine(Part):
         self._follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
         if propagation.goes_on and propagation.row.steps_left == 0:
             self._complete(propagation)
-
-    # States
-
-    def apply(self, row: WorkflowRow, event: WorkflowEvent, reason: str | None = None) -> WorkflowRow | None:
-        """Apply an event that is not the end; return the workflow as changed, None if its state has no such arrow."""
-        status = advance(WORKFLOW, row.status, event)
-        if status is None:
-            return None
-        self._store.workflows.set_status(row.seq, status, reason)
-        return row._replace(status=status)
-
-    def _end(
-        self,
-        row: WorkflowRow,
-        event: WorkflowEvent,
-        at: Moment,
-        *,
-        reason: str | None = None,
-        outputs: dict[str, Any] | None = None,
-    ) -> bool:
-        status = advance(WORKFLOW, row.status, event)
-        if status is None:
-            return False
-        kept = None if outputs is None else as_text(outputs)
-        self._store.workflows.set_ended(row.seq, status, reason=reason, outputs=kept, date=at.date)
-        kind = f"caroni.workflow.{status}"
-        facts = {"status": status, "reason": reason, "outputs": outputs}
-        body = self._context.events.workflow(kind, row, at.date, **facts)  # type: ignore[arg-type]
-        self._store.workflows.set_last_event(row.seq, body)
-        level = logging.INFO if status is WorkflowState.COMPLETED else logging.WARNING
-        ids = {"action": f"workflow_{status}", "workflow": row.id}
-        log.log(level, "workflow %s%s", status, f": {reason}" if reason else "", extra=ids)
-        return True
 
     def _step(self, row: WorkflowRow, path: str) -> StepRow:
         step = self._store.steps.by_path(row.seq, path)

@@ -185,3 +185,23 @@ def numbers(db: Database) -> None:
 def offering_database(db: Database) -> None:
     """Which database of its agent has made an offer: the acceptance names it."""
     script(db, "ALTER TABLE offers ADD COLUMN database TEXT NOT NULL DEFAULT '';")
+
+
+@manager()
+def doubt(db: Database) -> None:
+    """Workflows with a step in doubt are stalled: until now they were `running` for ever, and nothing said why.
+
+    A paused template's workflows are the ones that are called held.
+    """
+    script(
+        db,
+        """
+        ALTER TABLE steps RENAME COLUMN held TO in_doubt;
+        CREATE INDEX steps_in_doubt ON steps (workflow) WHERE in_doubt IS NOT NULL;
+        UPDATE workflows SET status = 'stalled', reason = (
+            SELECT 'step ' || s.path || ' waits for retry: ' || s.in_doubt FROM steps s
+            WHERE s.workflow = workflows.seq AND s.in_doubt IS NOT NULL ORDER BY s.id LIMIT 1)
+        WHERE status IN ('initializing', 'running', 'stalled')
+        AND seq IN (SELECT workflow FROM steps WHERE in_doubt IS NOT NULL);
+        """,
+    )

@@ -24,6 +24,10 @@ def everything() -> Bench:
     bench.start("one", "ended")
     bench.cancel("ended")
     bench.start("nix", "refused")
+    bench.presence(online=False)
+    bench.start("one", "late")
+    bench.advance(61)
+    bench.presence()
     return bench
 
 
@@ -38,7 +42,7 @@ def test_each_event_is_a_cloud_event() -> None:
         assert event["specversion"] == "1.0"
         assert event["source"] == "caroni/managers/m1"
         assert event["datacontenttype"] == "application/json"
-        assert re.fullmatch(r"2023-11-14T22:13:\d\d\.\d{3}Z", event["time"])
+        assert re.fullmatch(r"2023-11-14T22:1[34]:\d\d\.\d{3}Z", event["time"])
         assert all(value is not None for value in event["data"].values())
 
 
@@ -51,7 +55,7 @@ def test_the_subject_is_the_workflow_or_its_step() -> None:
 
 def test_each_event_goes_to_the_topic_of_its_workflow() -> None:
     topics = {event["topic"].removeprefix("caroni/managers/m1/events/") for event in everything().take_events()}
-    assert topics == {"done", "bad", "ended", "rejected"}
+    assert topics == {"done", "bad", "ended", "rejected", "late"}
 
 
 def test_a_failed_step_says_where_and_how_it_failed() -> None:

@@ -10,7 +10,7 @@ from caroni_edge.manager.jobs import orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepState, WorkflowState
 from caroni_edge.manager.offers import placing
 from caroni_edge.manager.peers import reconcile
-from caroni_edge.manager.workflows import attempts, engine, instances
+from caroni_edge.manager.workflows import attempts, engine, instances, statuses
 from caroni_edge.protocol.messages import JobDecline
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
@@ -37,7 +37,7 @@ def met(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str, bool]]:
         advance(table, state, event)
         return states.require(table, state, event, **ids)
 
-    for module in (attempts, engine, instances, orders, placing, reconcile):
+    for module in (attempts, engine, instances, orders, placing, reconcile, statuses):
         monkeypatch.setattr(module, "advance", advance, raising=False)
         monkeypatch.setattr(module, "require", require, raising=False)
     return asked

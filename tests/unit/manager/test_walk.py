@@ -300,7 +300,7 @@ class Walk:
         return not self.open() and quiet
 
     def open(self) -> list[str]:
-        """Return what has not ended: workflows (a held step waits for somebody), and jobs."""
+        """Return what has not ended: workflows (a step in doubt waits for somebody), and jobs."""
         rows = self.bench.rows("SELECT id, status FROM workflows")
         going = [row["id"] for row in rows if WorkflowState(row["status"]) not in ENDED]
         return going + [row["job"] for row in self.bench.rows("SELECT job FROM jobs WHERE open")]

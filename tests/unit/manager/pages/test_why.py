@@ -220,7 +220,7 @@ def test_what_may_not_be_repeated_waits_for_somebody(bench: ManagerBench) -> Non
     job = bench.place("a1", "foojob0", repeat=False)
     bench.status("a1", job.job, "failed", begun=True, reason="it was cut off")
     reason = only(explain(bench, "upper"))
-    assert reason["condition"] == "held"
+    assert reason["condition"] == "in_doubt"
     assert "`caroni-edge retry w1`" in reason["sentence"]
 
 

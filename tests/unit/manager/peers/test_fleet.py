@@ -267,16 +267,16 @@ def test_a_job_without_data_at_a_silent_agent_is_taken_back(bench: Bench) -> Non
     assert (bench.step("b")["tries"], bench.step("b")["attempt"]) == (0, 0)
 
 
-def test_what_may_not_be_repeated_is_held_when_its_agent_is_lost(bench: Bench) -> None:
+def test_what_may_not_be_repeated_is_in_doubt_when_its_agent_is_lost(bench: Bench) -> None:
     bench.presence("a1")
     bench.start("one")
     lost = bench.place(repeat=False)
     bench.silent["a1"] = 1e6
     bench.advance(61)
-    assert bench.step("a")["held"]
+    assert bench.step("a")["in_doubt"]
     bench.complete(lost)
     assert bench.workflow_state() is WorkflowState.COMPLETED
-    assert bench.step("a")["held"] is None
+    assert bench.step("a")["in_doubt"] is None
 
 
 def test_a_lost_attempt_counts_as_used_up() -> None:

@@ -215,11 +215,11 @@ def test_with_another_database_what_was_sent_may_have_begun(bench: Bench) -> Non
     assert (query.database, query.known) == ("wiped", 0)
 
 
-def test_what_may_not_be_repeated_is_held_when_its_agent_was_wiped(bench: Bench) -> None:
+def test_what_may_not_be_repeated_is_in_doubt_when_its_agent_was_wiped(bench: Bench) -> None:
     bench.start("one")
     bench.place(repeat=False)
     bench.answer(bench.reset(), database="wiped")
-    assert bench.step("a")["held"]
+    assert bench.step("a")["in_doubt"]
 
 
 def test_a_begun_job_that_its_agent_forgot_has_failed_whatever_its_database_is_called(bench: Bench) -> None:
@@ -410,7 +410,7 @@ def test_whether_an_adopted_job_may_be_repeated_is_what_its_agent_shows(bench: B
     job = lost_workflow(bench)
     bench.answer(bench.reset(), bench.here(job, "running", begun=True, inputs_hash=HASH))
     bench.fail(job)
-    assert bool(bench.step("a")["held"]) is not repeat
+    assert bench.state("a") is (StepState.FULFILLING if repeat else StepState.FAILED)
 
 
 def test_jobs_of_workflows_that_have_ended_are_killed(bench: Bench) -> None:

@@ -33,6 +33,7 @@ BY_INDEX_ALONE = {
     # At the start of the process.
     "UnplacedRows.JOB_TYPES",
     "StepRows.GROWING",
+    "StepRows.SEEN_TO_FAIL",
     # Up to its limit, where there is one.
     "JobRows.COUNT_OPEN",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.

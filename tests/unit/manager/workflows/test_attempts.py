@@ -1,6 +1,9 @@
 """Attempts: tried again elsewhere, after a while, and not for ever."""
 
+from typing import Any
+
 import pytest
+from sqlite_utils import Database
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.triggers.triggers import Refused
@@ -12,6 +15,7 @@ from caroni_edge.protocol.messages import (
     MessageRejected,
     OfferReject,
 )
+from caroni_edge.storage.migrations.manager import manager
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 
@@ -308,7 +312,7 @@ def test_a_job_that_may_have_begun_when_it_is_declined_uses_up_an_attempt(bench:
     job = bench.place(repeat=repeat)
     bench.send(JobDecline(job=job, reason="the database is lost", begun=True))
     assert (bench.step("a")["tries"], bench.job(job)["begun"]) == (1, 1)
-    assert bool(bench.step("a")["held"]) is not repeat
+    assert bool(bench.step("a")["in_doubt"]) is not repeat
 
 
 def test_data_that_its_agent_declines_uses_up_an_attempt(bench: Bench) -> None:
@@ -333,20 +337,146 @@ def test_an_agent_that_does_not_know_a_begun_job_has_failed_it(bench: Bench) -> 
 # repeat: false
 
 
-def test_what_may_not_be_repeated_waits_for_somebody_to_say_so(bench: Bench) -> None:
+UNSEEN: dict[str, Any] = {"reason": "it ended unseen: the host was restarted while it ran", "begun": True}
+
+
+def test_what_may_not_be_repeated_fails_at_its_first_failure_that_was_seen(bench: Bench) -> None:
     bench.start("one")
     job = bench.place(repeat=False)
     bench.run(job)
     bench.fail(job)
+    assert (bench.state("a"), bench.workflow_state()) == (StepState.FAILED, WorkflowState.FAILED)
+    assert bench.workflow()["reason"] == (
+        "step a: exit status 1; its job type is never run again by itself (repeat: false)"
+    )
+    assert not bench.take_events("caroni.step.retried")
+    assert bench.take_event("caroni.step.failed")["data"]["exit_code"] == 1
+    bench.retry()
+    bench.complete(bench.place(repeat=False))
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+
+
+def test_outputs_that_do_not_fit_were_seen(bench: Bench) -> None:
+    bench.start("one")
+    bench.complete(bench.place(repeat=False), other="X")
+    assert bench.workflow_state() is WorkflowState.FAILED
+
+
+def test_what_may_not_be_repeated_stalls_its_workflow_when_nobody_saw_the_end(bench: Bench) -> None:
+    bench.set(attempts=1)
+    bench.start("one")
+    bench.status(bench.place(repeat=False), "failed", **UNSEEN)
+    reason = bench.workflow()["reason"]
+    assert bench.workflow_state() is WorkflowState.STALLED
+    assert reason.startswith("step a waits for retry: attempt 1 on agent a1 may have begun, nobody saw how it ended")
+    assert reason.endswith(f"({UNSEEN['reason']})")
+    assert not bench.take_events("caroni.step.retried")
+    stalled = bench.take_event("caroni.workflow.stalled")
+    assert (stalled["data"]["status"], stalled["data"]["reason"]) == ("stalled", reason)
+    bench.presence("a2")
+    bench.presence("a1", online=False)
     bench.advance(600)
-    assert "may not be repeated" in bench.step("a")["held"]
-    assert bench.workflow_state() is WorkflowState.RUNNING
+    bench.presence("a1")
+    assert bench.workflow_state() is WorkflowState.STALLED, "only somebody's word ends that"
     bench.offer()
     bench.outbox.take(OfferReject)
+    bench.start("one")
+    assert bench.take_event("caroni.workflow.stalled")["id"] == stalled["id"], "who asks again hears where it is"
     bench.retry()
-    assert bench.step("a")["held"] is None
-    bench.complete(bench.place())
+    assert bench.step("a")["in_doubt"] is None
+    assert bench.take_event("caroni.workflow.resumed")["data"]["status"] == "running"
+    bench.complete(bench.place("a2"), "a2")
     assert bench.workflow_state() is WorkflowState.COMPLETED
+
+
+def test_only_what_is_in_doubt_can_be_retried_in_a_stalled_workflow(bench: Bench) -> None:
+    bench.presence("a1", types=[])
+    bench.start("one")
+    bench.advance(61)
+    assert bench.workflow_state() is WorkflowState.STALLED
+    with pytest.raises(Refused, match="nothing to retry"):
+        bench.retry()
+
+
+def test_a_workflow_that_nobody_serves_may_be_in_doubt_as_well(bench: Bench) -> None:
+    bench.start("pair")
+    job = bench.place(repeat=False)
+    bench.presence("a1", types=["upper"])
+    bench.advance(61)
+    assert "lower" in bench.workflow()["reason"]
+    bench.status(job, "failed", **UNSEEN)
+    assert "waits for retry" in bench.workflow()["reason"]
+    bench.presence("a1")
+    assert bench.workflow_state() is WorkflowState.STALLED
+    bench.retry()
+    assert bench.workflow_state() is WorkflowState.RUNNING
+
+
+def test_a_workflow_in_doubt_can_be_cancelled(bench: Bench) -> None:
+    bench.start("one")
+    bench.status(bench.place(repeat=False), "failed", **UNSEEN)
+    bench.cancel()
+    assert bench.workflow_state() is WorkflowState.CANCELLED
+    assert bench.step("a")["in_doubt"] is None
+
+
+def test_a_result_that_comes_after_all_ends_the_doubt(bench: Bench) -> None:
+    bench.start("pair")
+    lost = bench.place(repeat=False)
+    bench.silent["a1"] = 1e6
+    bench.advance(bench.settings.lost_after_s or 0)
+    assert bench.workflow_state() is WorkflowState.STALLED
+    bench.silent["a1"] = 0.0
+    bench.complete(lost)
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    assert bench.take_event("caroni.workflow.resumed")
+    bench.complete(bench.place(job_type="lower"))
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+
+
+def test_two_steps_in_doubt_are_two_doubts(bench: Bench) -> None:
+    bench.start("pair")
+    jobs = bench.place(repeat=False), bench.place(job_type="lower", repeat=False)
+    bench.silent["a1"] = 1e6
+    bench.advance(bench.settings.lost_after_s or 0)
+    bench.complete(jobs[0])
+    assert bench.workflow_state() is WorkflowState.STALLED
+    bench.fail(jobs[1])
+    assert bench.workflow_state() is WorkflowState.FAILED, "now it is known how it ended"
+    assert bench.state("b") is StepState.FAILED
+
+
+def test_steps_that_slept_in_an_older_database_have_failed_or_are_in_doubt() -> None:
+    bench = Bench()
+    bench.presence("a1")
+    for workflow in ("seen", "unseen"):
+        bench.start("one", workflow)
+        bench.run(bench.place(repeat=False))
+    conn = bench.database.conn
+    seen, unseen = (row["job"] for row in bench.rows("SELECT job FROM steps ORDER BY id"))
+    conn.execute(
+        "UPDATE jobs SET open = 0, status = 'failed', reason = 'exit status 7', exit_code = 7 WHERE job = ?", (seen,)
+    )
+    conn.execute("UPDATE jobs SET open = 0, status = 'failed', reason = 'unseen' WHERE job = ?", (unseen,))
+    conn.execute("UPDATE steps SET status = 'fulfilling', job = NULL, in_doubt = 'it may have begun'")
+    conn.execute("DROP INDEX steps_in_doubt")
+    conn.execute("ALTER TABLE steps RENAME COLUMN in_doubt TO held")
+    conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'doubt'")
+    conn.commit()
+    manager.apply(Database(conn))
+    assert bench.workflow("unseen")["reason"] == "step a waits for retry: it may have begun"
+    bench.take_events()
+    bench.restart()
+    assert (bench.workflow_state("seen"), bench.workflow_state("unseen")) == (
+        WorkflowState.FAILED,
+        WorkflowState.STALLED,
+    )
+    assert bench.take_event("caroni.step.failed")["data"]["exit_code"] == 7
+    bench.retry("unseen")
+    bench.retry("seen")
+    for placed in bench.place_all(ready=2):
+        bench.complete(placed.job)
+    assert (bench.workflow_state("seen"), bench.workflow_state("unseen")) == (WorkflowState.COMPLETED,) * 2
 
 
 def test_what_has_not_begun_may_be_asked_anew_whatever_its_type(bench: Bench) -> None:
@@ -361,7 +491,7 @@ def test_a_rejected_message_may_have_let_a_job_begin(bench: Bench) -> None:
     job = bench.place(repeat=False)
     bench.reject("JobStatusUpdate", job)
     assert bench.outbox.take(JobKill).job == job
-    assert bench.step("a")["held"]
+    assert bench.step("a")["in_doubt"]
 
 
 # Stale messages

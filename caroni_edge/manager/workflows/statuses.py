@@ -1,0 +1,71 @@
+"""The one place where a workflow changes its state: by the table, noted, and said to people."""
+
+import logging
+from typing import Any
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import advance
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.protocol.events import EventType
+from caroni_edge.values.json import as_text
+
+log = logging.getLogger(__name__)
+
+
+class Statuses:
+    """Changes the states of workflows."""
+
+    def __init__(self, context: Context) -> None:
+        """Change rows in the store of `context`, and say it by its events."""
+        self._context, self._store = context, context.store
+
+    def say(self, kind: EventType, row: WorkflowRow, at: Moment, **facts: Any) -> None:
+        """Say where a workflow is now: what is said again to who asks for it once more."""
+        event = self._context.events.workflow(kind, row, at.date, status=row.status, **facts)
+        self._store.workflows.set_last_event(row.seq, event)
+
+    def apply(self, row: WorkflowRow, event: WorkflowEvent, reason: str | None = None) -> WorkflowRow | None:
+        """Apply an event that is not the end; return the workflow as changed, None if its state has no such arrow."""
+        status = advance(WORKFLOW, row.status, event)
+        if status is None:
+            return None
+        self._store.workflows.set_status(row.seq, status, reason)
+        return row._replace(status=status)
+
+    def stall(self, row: WorkflowRow, event: WorkflowEvent, reason: str, at: Moment) -> None:
+        """Note and say that a workflow cannot go on by itself, and why."""
+        if changed := self.apply(row, event, reason):
+            self.say("caroni.workflow.stalled", changed, at, reason=reason)
+            log.warning("workflow stalled: %s", reason, extra={"action": "workflow_stalled", "workflow": row.id})
+
+    def resume(self, row: WorkflowRow, event: WorkflowEvent, at: Moment) -> bool:
+        """Note and say that a stalled workflow goes on; return whether it was stalled."""
+        changed = self.apply(row, event)
+        if changed is not None:
+            self.say("caroni.workflow.resumed", changed, at)
+            log.info("workflow goes on", extra={"action": "workflow_resumed", "workflow": row.id})
+        return changed is not None
+
+    def end(
+        self,
+        row: WorkflowRow,
+        event: WorkflowEvent,
+        at: Moment,
+        *,
+        reason: str | None = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> bool:
+        """Note and say that a workflow has ended; return whether its state allowed it."""
+        status = advance(WORKFLOW, row.status, event)
+        if status is None:
+            return False
+        kept = None if outputs is None else as_text(outputs)
+        self._store.workflows.set_ended(row.seq, status, reason=reason, outputs=kept, date=at.date)
+        kind = f"caroni.workflow.{status}"
+        self.say(kind, row._replace(status=status), at, reason=reason, outputs=outputs)  # type: ignore[arg-type]
+        level = logging.INFO if status is WorkflowState.COMPLETED else logging.WARNING
+        ids = {"action": f"workflow_{status}", "workflow": row.id}
+        log.log(level, "workflow %s%s", status, f": {reason}" if reason else "", extra=ids)
+        return True
