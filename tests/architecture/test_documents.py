@@ -1,5 +1,6 @@
 """The documents: what they link to exists, and what is locked is what pyproject.toml asks for."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture.source import PACKAGE, ROOT, listed, sources
+from tests.architecture.source import PACKAGE, ROOT, functions, listed, sources
 
 SKIPPED = {".git", ".venv", "build", "dist", "node_modules", ".pytest_cache"}
 FENCE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1", re.MULTILINE | re.DOTALL)
@@ -63,6 +64,27 @@ def test_the_map_shows_every_room() -> None:
     rooms = (source.path.parent for source in sources(PACKAGE) if source.path.name == "__init__.py" and source.module)
     lost = [room.relative_to(ROOT).as_posix() for room in rooms if f"{room.name}/" not in page]
     assert not lost, f"docs/architecture.md says nothing of {', '.join(lost)}"
+
+
+def methods() -> set[str]:
+    """Return every method of the package as `Class.method`."""
+    return {
+        f"{node.name}.{function.name}"
+        for source in sources(PACKAGE)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ClassDef)
+        for function in functions(node)
+    }
+
+
+def test_the_map_names_what_is_there() -> None:
+    page = FENCE.sub("", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    files, named = re.findall(r"`(\w+/[\w/]+\.py)`", page), re.findall(r"`([A-Z]\w+\.\w+)`", page)
+    assert len(files) > 20
+    assert len(named) > 5
+    gone = [name for name in files if not (ROOT / PACKAGE / name).is_file() and not (ROOT / name).is_file()]
+    gone += [name for name in named if name not in methods()]
+    assert not gone, f"docs/architecture.md names what is not there: {', '.join(gone)}"
 
 
 def required(*groups: str) -> list[Requirement]:
