@@ -8,7 +8,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import pytest
 
@@ -172,6 +172,53 @@ class Mosquitto(BrokerProcess):
 
     def command(self) -> Sequence[str | Path]:
         return [self._program, "-c", self.directory / "mosquitto.conf"]
+
+
+SHIPPED = Path(__file__).parents[1] / "config" / "mosquitto"
+
+
+class ShippedMosquitto(Mosquitto):
+    """A mosquitto with config/mosquitto/caroni.conf and its ACL, but without TLS; `port` is the nodes' listener.
+
+    Attributes:
+        people: The other listener.
+    """
+
+    def __init__(self, directory: Path, *logins: str) -> None:
+        super().__init__(directory)
+        self.people = OtherListener(self.host, free_port())
+        passwords, acl, config = directory / "passwords", directory / "acl", directory / "mosquitto.conf"
+        passwords.touch()
+        for login in logins:
+            subprocess.run([find("mosquitto_passwd", "mosquitto"), "-b", passwords, login, "x"], check=True)
+        acl.write_text((SHIPPED / "acl.conf").read_text())
+        ports = {"8883": self.port, "8884": self.people.port}
+        lines = ["user root"] if os.geteuid() == 0 else []
+        lines += ["log_dest stderr", f"persistence_location {directory}/"]
+        for line in (SHIPPED / "caroni.conf").read_text().splitlines():
+            match line.split():
+                case ["listener", port]:
+                    lines.append(f"listener {ports[port]} 127.0.0.1")
+                case ["certfile" | "keyfile", _]:
+                    continue
+                case ["password_file", _]:
+                    lines.append(f"password_file {passwords}")
+                case ["acl_file", _]:
+                    lines.append(f"acl_file {acl}")
+                case _:
+                    lines.append(line)
+        config.write_text("\n".join(lines) + "\n")
+
+
+class OtherListener(NamedTuple):
+    """Where else a broker listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://{self.host}:{self.port}"
 
 
 class Client:
