@@ -19,7 +19,7 @@ from caroni_edge.protocol.messages import (
     Placement,
     Trigger,
 )
-from tests.unit.manager.bench import Bench, given, plan, step
+from tests.unit.manager.bench import Bench, given, out, plan, step
 
 
 @pytest.fixture
@@ -131,6 +131,19 @@ def test_a_demand_that_is_gone_is_cleared(bench: Bench) -> None:
     assert bench.demands() == {"upper": None}
     bench.advance(600)
     assert bench.demands() == {}
+
+
+def test_the_demand_for_a_step_that_has_failed_is_cleared() -> None:
+    made = plan("misfit", step("a", "upper", text=given("message")), step("b", "lower", number=("int", out("a"))))
+    bench = Bench(made)
+    bench.presence()
+    bench.start("misfit")
+    job = bench.place()
+    bench.advance(1)
+    assert bench.demands()["lower"] is not None
+    bench.complete(job, out="no number")
+    assert bench.state("b") is StepState.FAILED
+    assert bench.demands()["lower"] is None
 
 
 def test_a_demand_that_appears_again_is_said_at_once_with_a_new_serial(bench: Bench) -> None:
