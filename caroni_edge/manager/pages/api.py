@@ -30,7 +30,7 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowView,
 )
 from caroni_edge.manager.pages.views import ManagerViews, Plans
-from caroni_edge.manager.pages.why import Explainer, Present
+from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store.shown import ShownStep
 from caroni_edge.manager.templates.library import Template, Templates
@@ -77,7 +77,7 @@ class ManagerApi:
     def explain(self, views: ManagerViews) -> Explainer:
         """Return an explainer of what `views` shows, which also knows what is in no row."""
         problem, most = self.node.why_not_ready(), self.reactor.max_live_steps
-        return Explainer(views, Present(self.node.id, problem, time.monotonic(), most))
+        return Explainer(views, ManagerNow(self.node.id, problem, time.monotonic(), most))
 
     def workflow(self, workflow: str) -> WorkflowView:
         """Return a workflow, or 404."""

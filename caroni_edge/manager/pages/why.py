@@ -24,8 +24,8 @@ _UNFINISHED = tuple(state for state, arrows in STEP.items() if arrows)
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """What an explainer must know beside the rows.
+class ManagerNow:
+    """What an explainer must know of the manager beside its rows.
 
     Attributes:
         manager: Our id.
@@ -43,9 +43,9 @@ class Present:
 class Explainer:
     """Finds the conditions that make a workflow or a step be where it is, and says each in a sentence."""
 
-    def __init__(self, views: ManagerViews, present: Present) -> None:
+    def __init__(self, views: ManagerViews, us: ManagerNow) -> None:
         """Explain what `views` shows."""
-        self._views, self._present = views, present
+        self._views, self._us = views, us
 
     def workflow(self, row: ShownWorkflow) -> Why:
         """Return why a workflow is where it is."""
@@ -84,9 +84,9 @@ class Explainer:
             yield _reason("retry", f"`caroni-edge retry {row.id}` gives what failed fresh attempts")
 
     def _of_us(self) -> Iterator[Reason]:
-        if self._present.problem is not None:
-            said = f"manager {self._present.manager} cannot work now: {self._present.problem}"
-            yield _reason("manager_not_ready", said, manager=self._present.manager, problem=self._present.problem)
+        if self._us.problem is not None:
+            said = f"manager {self._us.manager} cannot work now: {self._us.problem}"
+            yield _reason("manager_not_ready", said, manager=self._us.manager, problem=self._us.problem)
 
     # Steps
 
@@ -164,7 +164,7 @@ class Explainer:
             yield _reason("in_doubt", said, in_doubt=step.in_doubt, **_facts(last))
             return
         if step.retry_due is not None:
-            left_s = max(0.0, step.retry_due - self._present.now)
+            left_s = max(0.0, step.retry_due - self._us.now)
             why = _ended(last) if last else "its last agent gave it back"
             said = f"is asked for again in {left_s:.1f} s: {why}"
             yield _reason("retry_delay", said, seconds=left_s, **_facts(last))
@@ -217,9 +217,9 @@ class Explainer:
             said = f"has failed {'more often ' if least else ''}on {_names(failed)}, so other agents come first"
             yield _reason("failed_there", said, agents=failed)
         free = {each.agent: each.slots for each in asked if not each.reconcile_query}
-        most = self._present.max_live_steps
+        most = self._us.max_live_steps
         if free and most is not None and sum(self._views.count_open_jobs().values()) >= most:
-            said = f"waits for its turn: {self._present.manager} has a limit of {most} steps at agents at a time"
+            said = f"waits for its turn: {self._us.manager} has a limit of {most} steps at agents at a time"
             yield _reason("manager_limit", f"{said} (max_live_steps)", limit=most)
         elif free:
             named = _names(f"{agent} ({slots} slots)" for agent, slots in free.items())
@@ -230,7 +230,7 @@ class Explainer:
 
     def _refusal(self, agent: ShownServer, job_type: str) -> str | None:
         refuses: dict[str, str] = msgspec.json.decode(agent.refuses)
-        keys = ("*", self._present.manager, job_type)
+        keys = ("*", self._us.manager, job_type)
         return next((refuses[key] for key in keys if key in refuses), None)
 
 

@@ -1,4 +1,7 @@
-"""The one place where a workflow changes its state: by the table, noted, and said to people."""
+"""Where a workflow changes its state: by the table, noted, and said to people.
+
+Only from the end there is another way back: `Engine.retry` lets a failed one go on.
+"""
 
 import logging
 from typing import Any
@@ -22,7 +25,7 @@ class Statuses:
         self._context, self._store = context, context.store
 
     def say(self, kind: EventType, row: WorkflowRow, at: Moment, **facts: Any) -> None:
-        """Say where a workflow is now: what is said again to who asks for it once more."""
+        """Say where a workflow is now, and keep the event: who sends the same trigger again gets it once more."""
         event = self._context.events.workflow(kind, row, at.date, status=row.status, **facts)
         self._store.workflows.set_last_event(row.seq, event)
 

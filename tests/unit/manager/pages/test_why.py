@@ -23,7 +23,7 @@ def explain(bench: ManagerBench, step: str | None = None) -> Why:
     with bench.views() as look:
         row = look.workflow_row("w1")
         assert row is not None
-        explainer = why.Explainer(look, why.Present("m1", bench.problem, bench.service.now))
+        explainer = why.Explainer(look, why.ManagerNow("m1", bench.problem, bench.service.now))
         if step is None:
             return explainer.workflow(row)
         step_row = look.step_row(row, step)
@@ -289,4 +289,4 @@ def test_workflows_that_have_ended(bench: ManagerBench) -> None:
     with bench.views() as look:
         row = look.workflow_row("w2")
         assert row is not None
-        assert conditions(why.Explainer(look, why.Present("m1", None, 0.0)).workflow(row)) == ["cancelled"]
+        assert conditions(why.Explainer(look, why.ManagerNow("m1", None, 0.0)).workflow(row)) == ["cancelled"]

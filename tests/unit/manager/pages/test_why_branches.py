@@ -2,7 +2,7 @@
 
 from caroni_edge.manager.pages.shapes import Reason
 from caroni_edge.manager.pages.views import ManagerViews, Plans
-from caroni_edge.manager.pages.why import Explainer, Present
+from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.templates.plan import Source
 from tests.unit.manager.bench import Bench, given
 from tests.unit.manager.offers.test_bound import FIXED, SHIP, limited
@@ -15,8 +15,8 @@ def explain(bench: Bench, step: str, workflow: str = "w1") -> list[Reason]:
     assert row is not None
     step_row = views.step_row(row, step)
     assert step_row is not None
-    present = Present("m1", None, bench.now, bench.settings.max_live_steps)
-    return Explainer(views, present).step(row, step_row)["why"]
+    now = ManagerNow("m1", None, bench.now, bench.settings.max_live_steps)
+    return Explainer(views, now).step(row, step_row)["why"]
 
 
 def sentences(found: list[Reason]) -> str:
@@ -81,7 +81,7 @@ def test_of_a_large_scatter_it_is_said_first_how_far_it_is() -> None:
     views = ManagerViews(bench.database.conn, Plans())
     row = views.workflow_row("w1")
     assert row is not None
-    found = Explainer(views, Present("m1", None, bench.now)).workflow(row)["why"]
+    found = Explainer(views, ManagerNow("m1", None, bench.now)).workflow(row)["why"]
     assert found[0]["sentence"] == "step s goes on: 0 of its 100 parts have completed"
 
 
