@@ -149,6 +149,8 @@ is_current() {
 
 install_packages() { # install_packages LOCK
     is_current "$1" && return
+    [ ! -L "$VENV" ] || die "$VENV is a link, and what it leads to was made for another checkout" \
+        "Remove the link; then an environment is made here."
     python=$(choose_python)
     say "installing the Python packages of $1 into $VENV; this takes about a minute"
     rm -f "$VENV"/made-from-*
