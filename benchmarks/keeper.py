@@ -36,10 +36,10 @@ limits: {timeout: 1m}
 def measure(state_dir: Path, job_type: JobType, jobs: int, slots: int) -> dict[str, Any]:
     """Run `jobs` jobs, `slots` at a time."""
     ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
-    runner = Runner(state_dir, "a1", ended.put)
+    runner = Runner(state_dir, "a1", ended.put, lambda _found: None)
     thread = threading.Thread(target=runner.run, name="runner")
     thread.start()
-    runner.recover([])
+    runner.recover([], [])
     inputs = {"message": "caronirocks"} if job_type.inputs else {}
     orders = [JobOrder(f"job{number:08}", job_type, inputs, "w1", "upper", 1, "m1") for number in range(jobs + 1)]
     runner.start(orders[0])  # starts the keeper too

@@ -1,12 +1,13 @@
 """The agent's daemon: starts, serves until it is told to stop, and closes what it has opened. Its jobs go on."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
 from caroni_edge.agent.jobs.slots import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobTypes, load_job_types
-from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.processes.port import JobEnded, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
@@ -14,6 +15,8 @@ from caroni_edge.config import AgentConfig, load_agent
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import Node
 from caroni_edge.node.startup import connect, open_node, watch_disk
+
+NOT_TAKEN_OVER = "the keeper has not said yet which jobs run"
 
 
 class AgentDaemon(Daemon[AgentConfig]):
@@ -28,10 +31,13 @@ class AgentDaemon(Daemon[AgentConfig]):
         config = self.config
         node = open_node(config, opened)
         self._types = say_errors("job type", load_job_types(config.job_types))
-        runner = Runner(config.state_dir, config.id, self._on_ended)
+        taken_over: Future[None] = Future()
+        runner = Runner(
+            config.state_dir, config.id, self._on_ended, lambda found: self._on_taken_over(found, taken_over)
+        )
         self._reactor = make_reactor(node, config, self._types, runner)
         node.attach(self._reactor)
-        node.checks.append(lambda: runner.trouble)
+        node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
         if config.web is not None:
             from caroni_edge.agent.pages.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
 
@@ -39,13 +45,18 @@ class AgentDaemon(Daemon[AgentConfig]):
         self.service.supervise("runner", runner.run)
         opened.callback(runner.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
-        connect(node, self.service, opened)
+        connect(node, self.service, opened, when=taken_over)
         return node
 
     def take_over(self, config: AgentConfig) -> None:
         """Take over job types and settings."""
         self._types = types = say_errors("job type", load_job_types(config.job_types, self._types))
         self.service.tell(lambda _at: self._reactor.reload(config, types))
+
+    def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
+        """Let the agent connect when it has committed what its keeper knows: it says nothing before."""
+        done = self.service.tell(lambda at: self._reactor.on_taken_over(found, at))
+        done.add_done_callback(lambda done: None if done.exception() else taken_over.set_result(None))
 
     def _on_ended(self, ended: JobEnded) -> None:
         self.service.tell(lambda at: self._reactor.on_job_ended(ended, at))
@@ -54,7 +65,7 @@ class AgentDaemon(Daemon[AgentConfig]):
 def idle_node(config: AgentConfig, opened: ExitStack) -> Node:
     """Return an agent's node that neither serves nor connects, for a command on its database. It starts no job."""
     node = open_node(config, opened)
-    runner = Runner(config.state_dir, config.id, lambda _ended: None)
+    runner = Runner(config.state_dir, config.id, lambda _ended: None, lambda _found: None)
     node.attach(make_reactor(node, config, load_job_types(config.job_types), runner))
     return node
 

@@ -43,6 +43,8 @@ class JobEvent(StrEnum):
     """Its manager has sent all inputs, and they do not fit, or the job type is gone: it is declined for good."""
     SLOT_GIVEN = "SLOT_GIVEN"
     """The agent gives it a slot, and will start its process after the commit."""
+    FOUND_BEGUN = "FOUND_BEGUN"
+    """The agent has started on an older copy of its database, and the keeper knows that the job was started since."""
     START_REFUSED = "START_REFUSED"
     """It would get a slot, but its job type is gone, or has changed so that the inputs do not fit any more."""
     JOB_COMPLETED = "JOB_COMPLETED"
@@ -96,8 +98,18 @@ class OfferEvent(StrEnum):
 S, E = JobState, JobEvent
 
 JOB: Mapping[JobState, Mapping[JobEvent, JobState]] = {
-    S.PENDING: {E.DATA_READY: S.QUEUED, E.DATA_REFUSED: S.FAILED, E.JOB_KILLED: S.KILLED},
-    S.QUEUED: {E.SLOT_GIVEN: S.RUNNING, E.START_REFUSED: S.FAILED, E.JOB_KILLED: S.KILLED},
+    S.PENDING: {
+        E.DATA_READY: S.QUEUED,
+        E.FOUND_BEGUN: S.RUNNING,
+        E.DATA_REFUSED: S.FAILED,
+        E.JOB_KILLED: S.KILLED,
+    },
+    S.QUEUED: {
+        E.SLOT_GIVEN: S.RUNNING,
+        E.FOUND_BEGUN: S.RUNNING,
+        E.START_REFUSED: S.FAILED,
+        E.JOB_KILLED: S.KILLED,
+    },
     S.RUNNING: {E.JOB_COMPLETED: S.COMPLETED, E.JOB_FAILED: S.FAILED, E.JOB_KILLED: S.KILLED},
     S.COMPLETED: {},
     S.FAILED: {},

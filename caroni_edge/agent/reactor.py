@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +11,7 @@ from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobs.ledger import Ledger, status_of
 from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers.heard import Heard
@@ -19,7 +21,7 @@ from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobRunner
+from caroni_edge.agent.processes.port import JobEnded, JobRunner, TakenOver
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -90,11 +92,13 @@ class AgentReactor(Assembly):
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
         self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
+        self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(in_force, self._refusals, chance, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
+            self._takeover,
             self._heard,
             self._slots,
             self._reconciliation,
@@ -122,6 +126,25 @@ class AgentReactor(Assembly):
         """The process has started: it takes work again, if it was drained, and its parts begin."""
         self._store.facts.undrain()
         super().on_start(at)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether all is taken over that was known beside the database at the start; any thread may ask."""
+        return self._takeover.is_done
+
+    def on_taken_over(self, found: TakenOver, at: Moment) -> None:
+        """The runner says what is known beside the database: the agent may go on from here."""
+        self._takeover.on_taken_over(found, at)
+        self.hurry()
+
+    def settle(self, at: Moment) -> None:
+        """Let each part decide, but nothing before all is taken over."""
+        if self.is_taken_over:
+            super().settle(at)
+
+    def next_due(self) -> float:
+        """Return when `settle` must run again at the latest."""
+        return super().next_due() if self.is_taken_over else inf
 
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Take the presence or the demand of a manager.

@@ -51,6 +51,14 @@ class Connection:
         """Whether the broker has taken us in."""
         return self.number is not None
 
+    def why_not_ready(self) -> str | None:
+        """Return why nothing can be said or heard on it, for people; None when all can."""
+        if not self.connected:
+            return f"not connected to the broker: {self.reason}"
+        if self.refused:
+            return f"the broker does not let us subscribe to {', '.join(sorted(self.refused))}; look at its ACL"
+        return None if self.settled_in else "the broker has not acknowledged our subscriptions and presence yet"
+
     @property
     def capacity(self) -> int:
         """How many more QoS 1 messages may be published now."""

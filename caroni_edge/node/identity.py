@@ -24,7 +24,6 @@ class Identity:
 
     Attributes:
         boot: Random at this start of the process.
-        database: Random name of the state database; a wiped node has another.
         taken_by: Host of another node with our id, or None.
         say_due: When our presence is to be said on this connection; infinity when it was, or there is no connection.
     """
@@ -38,13 +37,12 @@ class Identity:
         self._stay_away_s = STAY_AWAY.first_s
         self._was_away = False
         self._boots = [*facts.boots(), self.boot][-BOOTS_KEPT:]
-        self.database = facts.database() or new_id()
         facts.keep_boots(self._boots)
-        facts.name_database(self.database)
+        facts.name_database(facts.database() or new_id())
 
     def prove_writable(self) -> None:
         """Write what is there already; an error tells that the database cannot be used."""
-        self._facts.name_database(self.database)
+        self._facts.name_database(self._facts.database())
 
     def on_connected(self, now: float, *, was_said: bool) -> None:
         """Note a new connection, and when our presence is to be said on it.

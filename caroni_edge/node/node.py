@@ -131,15 +131,8 @@ class Node:
             return str(self._trouble.failure)
         if self.identity.taken_by:
             return f"id taken: {self.topics.name} is also running on {self.identity.taken_by}"
-        if not self.connection.connected:
-            return f"not connected to the broker: {self.connection.reason}"
-        if self.connection.refused:
-            return (
-                f"the broker does not let us subscribe to {', '.join(sorted(self.connection.refused))}; look at its ACL"
-            )
-        if not self.connection.settled_in:
-            return "the broker has not acknowledged our subscriptions and presence yet"
-        return next((why for check in self.checks if (why := check())), None)
+        # A role that cannot work may not even connect.
+        return next((why for check in self.checks if (why := check())), None) or self.connection.why_not_ready()
 
     def silent_for(self, peer: str, now: float) -> float:
         """Return for how long a question to `peer` is open while we are connected, in seconds."""

@@ -66,16 +66,19 @@ def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OP
     return node
 
 
-def connect(node: Node, service: Service, opened: ExitStack) -> None:
-    """Begin to connect; at the end say that the node leaves, and wait for what is in flight."""
+def connect(node: Node, service: Service, opened: ExitStack, when: "Future[None] | None" = None) -> None:
+    """Begin to connect, at once or when `when` is done; at the end say that the node leaves, and wait for the rest."""
 
     def leave() -> None:
         node.say_goodbye()
         node.transport.stop(LEAVE_WITHIN_S)
         log.info("stopped", extra={"action": "stopped"})
 
-    node.transport.start(service.deliver)
     opened.callback(leave)
+    if when is None:
+        node.transport.start(service.deliver)
+    else:
+        when.add_done_callback(lambda _: node.transport.start(service.deliver))
 
 
 def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Callable[[int], None]) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read
 from caroni_edge.agent.processes.keeperlink import keeper_environment
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from tests.keepers import Keeper, end_all, is_alive, keepers_of
 from tests.support import wait_until
@@ -30,13 +31,23 @@ ENVIRON = {b"PATH": os.environb[b"PATH"], b"HOME": b"/nowhere", b"TZ": b"Europe/
 class Agent:
     """As much of an agent as a runner needs: a thread for it, and somebody who takes the ends."""
 
-    def __init__(self, state_dir: Path, running: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, state_dir: Path, running: tuple[str, ...] = (), waiting: tuple[str, ...] = (), *, takes_over: bool = True
+    ) -> None:
         self.state_dir = state_dir
         self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
-        self.runner = Runner(state_dir, "a1", self.ended.put, ENVIRON)
+        self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
+        self.runner = Runner(state_dir, "a1", self.ended.put, self._on_taken_over, ENVIRON)
         self.thread = threading.Thread(target=self.runner.run, name="runner")
         self.thread.start()
-        self.runner.recover(running)
+        self.runner.recover(running, waiting)
+        if takes_over:
+            self.known = self.taken_over.get(timeout=TIMEOUT_S)
+
+    def _on_taken_over(self, found: TakenOver) -> None:
+        self.taken_over.put(found)
+        for ended in found.ended:
+            self.ended.put(ended)
 
     def stop(self) -> None:
         """Go away, with nothing said to the jobs or the keeper."""
@@ -86,7 +97,11 @@ class Agent:
         (self.work(job) / "go").touch()
 
     def keeper(self) -> int:
-        [pid] = wait_until(lambda: keepers_of(self.state_dir), TIMEOUT_S, "a keeper")
+        def look() -> list[int]:
+            found = keepers_of(self.state_dir)
+            return found if len(found) == 1 else []  # one that is being started has a parent for a moment
+
+        [pid] = wait_until(look, TIMEOUT_S, "a keeper")
         return pid
 
     def kill_keeper(self) -> None:
@@ -109,8 +124,8 @@ def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
     state_dir.mkdir()
     made: list[Agent] = []
 
-    def make(*running: str) -> Agent:
-        made.append(Agent(state_dir, running))
+    def make(*running: str, **options: Any) -> Agent:
+        made.append(Agent(state_dir, running, **options))
         return made[-1]
 
     yield make
@@ -503,6 +518,33 @@ def test_a_job_is_not_started_twice_whoever_asks(make_agent: MakeAgent, agent: A
     assert (agent.directory("job12345") / "runs").read_text() == "run\n"
 
 
+def test_what_was_started_has_begun_whatever_the_database_says(make_agent: MakeAgent, agent: Agent) -> None:
+    """The database is a copy from before the jobs got a slot."""
+    agent.start("job12345", WAIT)
+    agent.run("another1", UPPER, {"message": "x"})
+    agent.stop()
+    agent = make_agent(waiting=("another1", "job12345", "neverrun"), takes_over=False)
+    known = agent.taken_over.get(timeout=TIMEOUT_S)
+    assert [each.job for each in known.begun] == ["another1", "job12345"]
+    assert [each.job for each in known.ended] == ["another1"]
+    assert outputs_of(agent.end("another1")) == {"jobout": "x"}
+    agent.go("job12345")
+    assert outputs_of(agent.end("job12345")) == {"jobout": "done"}
+
+
+def test_how_far_the_database_had_come_at_the_last_start_is_known_over_keepers(
+    make_agent: MakeAgent, agent: Agent
+) -> None:
+    assert (agent.known.database, agent.known.serial) == ("", 0)
+    for job, database, serial in (("job00001", "d1", 7), ("job00002", "d2", 5), ("job00003", "d2", 4)):
+        order = replace(agent.order(job, UPPER, {"message": "x"}), database=database, serial=serial)
+        agent.runner.start(order)
+        agent.end(job)
+    agent.kill_keeper()
+    agent = again(make_agent, agent)
+    assert (agent.known.database, agent.known.serial) == ("d2", 5)
+
+
 def test_what_belongs_to_no_job_is_killed(make_agent: MakeAgent, agent: Agent) -> None:
     pid = agent.started("job12345", WAIT)
     agent = again(make_agent, agent)
@@ -596,7 +638,7 @@ def test_many_jobs_under_kills_of_the_keeper_are_each_delivered_and_run_once(age
 def test_a_keeper_that_cannot_be_started_is_said_and_tried_again(make_agent: MakeAgent, tmp_path: Path) -> None:
     obstacle = tmp_path / "state" / "keeper.lock"
     obstacle.mkdir()
-    agent = make_agent()
+    agent = make_agent(takes_over=False)
     agent.start("job12345", UPPER, {"message": "x"})
     trouble = wait_until(lambda: agent.runner.trouble, TIMEOUT_S, "trouble")
     assert trouble is not None
@@ -605,6 +647,7 @@ def test_a_keeper_that_cannot_be_started_is_said_and_tried_again(make_agent: Mak
     obstacle.rmdir()
     assert outputs_of(agent.end("job12345")) == {"jobout": "x"}
     assert agent.runner.trouble is None
+    assert agent.taken_over.get(timeout=TIMEOUT_S) == TakenOver()
 
 
 def test_a_keeper_ends_with_an_agent_that_has_no_jobs(make_agent: MakeAgent, agent: Agent) -> None:

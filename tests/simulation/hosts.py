@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
-from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
@@ -30,6 +30,7 @@ class Host:
         fails_always: Job types whose jobs all fail here.
         slowness: How many times longer than usual jobs take.
         deliver: Takes the end of a job, while an agent is there.
+        say_known: Takes all that is known when an agent has started.
     """
 
     def __init__(self, chance: Random, result: Callable[[JobOrder], dict[str, object]], fail: float) -> None:
@@ -49,6 +50,8 @@ class Host:
         self.twice: list[str] = []
         self.unrecorded: list[str] = []
         self.deliver: Callable[[JobEnded], None] | None = None
+        self.say_known: Callable[[TakenOver], None] | None = None
+        self._orders = ("", 0)
         self._running: dict[str, float] = {}
         self._ends: list[tuple[float, str]] = []
         self._ended: dict[str, ProcessOutcome] = {}
@@ -76,11 +79,13 @@ class Host:
         self.started.clear()
         self._running.clear()
         self._ended.clear()
+        self._orders = ("", 0)
 
     def twin(self, *, fresh: bool) -> "Host":
         """Return a host with a copy of this one's directories, or a `fresh` one; no processes run there."""
         other = copy(self)
-        other.started, other.twice, other.deliver, other.history = dict(self.started), [], None, []
+        other.started, other.twice, other.history = dict(self.started), [], []
+        other.deliver = other.say_known = None
         other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
         other.reboot()
         if fresh:
@@ -93,12 +98,18 @@ class Host:
 
     # JobRunner
 
-    def recover(self, jobs: Iterable[str]) -> None:
-        """Take over what runs; say what has ended."""
-        named = list(jobs)
-        for job in named:
-            if job not in self._running:
-                self._say(job, self._ended.setdefault(job, NeverBegan("it was never started")))
+    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+        """Take over what runs; say what has begun and what has ended."""
+        begun = [job for job in waiting if job in self.started]
+        named = [*running, *begun]
+        ended = [
+            JobEnded(job, self._ended.setdefault(job, NeverBegan("it was never started")), DATE + self.now)
+            for job in named
+            if job not in self._running
+        ]
+        if self.say_known is not None:
+            dates = tuple(JobBegun(job, DATE + self.now) for job in begun)
+            self.say_known(TakenOver(*self._orders, dates, tuple(ended)))
         for job in [job for job in self._running if job not in named]:
             self.kill(job, "it belongs to no job")
 
@@ -109,6 +120,9 @@ class Host:
             return
         if order.job in self.started:
             self.twice.append(order.job)
+        known_database, known_serial = self._orders
+        is_same = order.database == known_database
+        self._orders = (order.database, max(order.serial, known_serial) if is_same else order.serial)
         self.started[order.job] = order
         self.history.append(order)
         usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0, 30.0)) * (0.5 + self._chance.random())

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.processes.port import JobEnded, TakenOver
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store as AgentStore
 from caroni_edge.base.chance import SeededChance
@@ -230,8 +230,11 @@ class Member(ABC):
         self.transport.will = Will(self.topics.presence, encode(self.node.will))
         self.node.attach(self._stumbling(self.make_reactor(self.node)))
         self.node.start(self.moment(now))
-        self.transport.start(self._inbox.append)
+        self._connect()
         self._look_ahead()
+
+    def _connect(self) -> None:
+        self.transport.start(self._inbox.append)
 
     def _stumbling(self, reactor: Reactor) -> Reactor:
         settle = reactor.settle
@@ -369,7 +372,13 @@ class Agent(Member):
         def deliver(ended: JobEnded) -> None:
             inbox.append(Call(lambda at: self.reactor.on_job_ended(ended, at), keep=True))
 
-        self.host.deliver = deliver
+        def take_over(found: TakenOver) -> None:
+            transport = self.transport
+            call = Call(lambda at: self.reactor.on_taken_over(found, at), keep=True)
+            call.done.add_done_callback(lambda _: transport.start(inbox.append))
+            inbox.append(call)
+
+        self.host.deliver, self.host.say_known = deliver, take_over
         parts = AgentParts(
             settings=self._settings,
             types=self._types,
@@ -384,6 +393,9 @@ class Agent(Member):
         self.reactor = AgentReactor(parts)
         return self.reactor
 
+    def _connect(self) -> None:
+        """It connects when it has taken over what its host knows."""
+
     def twin(self, *, fresh: bool) -> "Agent":
         """Return another agent with this one's id, on a host of its own."""
         other = super().twin(fresh=fresh)
@@ -393,7 +405,7 @@ class Agent(Member):
 
     def _gone(self) -> None:
         super()._gone()
-        self.host.deliver = None
+        self.host.deliver = self.host.say_known = None
         if not self.was_exempt:
             conn = self.disk.database.conn
             self.host.unrecorded += [

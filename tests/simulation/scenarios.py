@@ -1,5 +1,6 @@
 """Schedules with one purpose each: what random ones leave out, as their faults end, or their users ask twice."""
 
+import sqlite3
 from collections import Counter
 from random import Random
 from unittest.mock import patch
@@ -22,6 +23,7 @@ LONG_S = 7200.0
 CALM_S = 600.0
 SAME_TRIGGERS = 10
 SAY_AFTER_S = 0.05
+QUEUED = "SELECT 1 FROM jobs WHERE state = 'queued'"
 PENDING = "SELECT 1 FROM jobs WHERE state = 'pending'"
 
 
@@ -86,6 +88,51 @@ def agent_wiped_before_its_first_word(seed: int) -> list[str]:
     federation.start()
     federation.run(CALM_S)
     return _repeated(federation)
+
+
+def agent_restored_to_before_an_acceptance(seed: int) -> list[str]:
+    """A backup of an agent is put back from before a job was accepted, which has begun since.
+
+    That its agent has the job is all that its manager has heard.
+    """
+    federation = Federation(seed, agents=1, once=frozenset(TYPES), say_running_after_s=LONG_S)
+    (agent,), (manager,) = federation.agents, federation.managers
+    agent.host.slowness = 1e4
+    federation.start()
+    federation.run(SETTLED_IN_S)
+    copy = agent.disk.copy()
+    federation.users.submit("m0", "chain1")
+
+    def is_taken() -> bool:
+        return bool(agent.host.history) and not _any(manager, "SELECT 1 FROM outbox")
+
+    assert federation.run(LONG_S, is_taken), "no job has begun"
+    _put_back(federation, agent, copy)
+    return _repeated(federation)
+
+
+def agent_restored_to_before_a_start(seed: int) -> list[str]:
+    """A backup of an agent is put back in which a job waits for a slot, that has had it since."""
+    federation = Federation(seed, agents=1, slots=1, once=frozenset(TYPES))
+    (agent,) = federation.agents
+    agent.host.slowness = 100.0
+    federation.start()
+    federation.users.submit("m0", "chain1")
+    federation.users.submit("m0", "chain1")
+    assert federation.run(LONG_S, lambda: _any(agent, QUEUED)), "no job waits for a slot"
+    copy = agent.disk.copy()
+    assert federation.run(LONG_S, lambda: len(agent.host.history) == 2), "it has not begun"
+    _put_back(federation, agent, copy)
+    return _repeated(federation)
+
+
+def _put_back(federation: Federation, agent: Agent, copy: sqlite3.Connection) -> None:
+    """Put a backup of an agent back, and see what comes of it."""
+    agent.crash()
+    agent.disk.restore(copy)
+    federation.lost(agent)
+    federation.start()
+    federation.run(CALM_S)
 
 
 def crashes_all_the_time(seed: int) -> list[str]:

@@ -32,6 +32,7 @@ CAUGHT: Mapping[str, tuple[Schedule, range]] = {
     "no_link_reset": (partial(plain, "agents"), range(4, 5)),
     "no_reconciliation": (partial(plain, "managers"), range(1)),
     "old_attempt_fails_the_present_one": (partial(plain, "agents"), range(7, 8)),
+    "older_copy_keeps_its_name": (scenarios.agent_restored_to_before_an_acceptance, range(1)),
     "other_attempts_not_killed": (scenarios.endless_attempt, range(1)),
     "puback_before_the_commit": (scenarios.triggers_said_once, range(8)),
     "published_before_the_commit": (scenarios.crashes_all_the_time, range(4)),
@@ -46,6 +47,7 @@ CAUGHT: Mapping[str, tuple[Schedule, range]] = {
     "silent_agent_never_given_up": (scenarios.agent_gone_for_good, range(1)),
     "started_again_after_a_crash": (scenarios.crashes_all_the_time, range(4)),
     "taken_committed_apart": (scenarios.crashes_all_the_time, range(4)),
+    "what_the_keeper_knows_not_taken_over": (scenarios.agent_restored_to_before_a_start, range(1)),
     "what_runs_not_looked_for": (scenarios.crashes_all_the_time, range(4)),
 }
 """Where each variant is caught: in some of these seeds."""

@@ -10,7 +10,9 @@ from typing import Any
 
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.base.memory import Journal
@@ -30,6 +32,7 @@ from caroni_edge.protocol.codec import decode_envelope, encode
 from caroni_edge.protocol.messages import Frame
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
+from tests.simulation.hosts import Host
 from tests.variants import Variants, instead
 
 VARIANTS = Variants(
@@ -292,6 +295,28 @@ def acceptance_for_another_database_taken() -> Iterator[None]:
     take = Intake._take
     with instead(Intake, "_take", lambda *facts, **_named: take(*facts, is_ours=True)):
         yield
+
+
+@VARIANTS.add
+def older_copy_keeps_its_name() -> Iterator[None]:
+    """An agent whose database is a copy from before the last start has the same name as before."""
+    with instead(Takeover, "_name", _nothing):
+        yield
+
+
+@VARIANTS.add
+def what_the_keeper_knows_not_taken_over() -> Iterator[None]:
+    """An agent goes by its database alone: what has begun since that was copied begins again, where it can."""
+    with instead(Slots, "on_begun", _nothing), instead(Host, "start", _start_again):
+        yield
+
+
+def _start_again(host: Host, order: JobOrder) -> None:
+    host._ended.pop(order.job, None)
+    _HOST_START(host, order)
+
+
+_HOST_START = Host.start
 
 
 # The agent

@@ -14,15 +14,15 @@ class Deeds(Part):
         """Begin with no orders."""
         super().__init__(journal)
         self._runner = runner
-        self._recover: tuple[str, ...] | None = None
+        self._recover: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._starts: tuple[JobOrder, ...] = ()
         self._kills: MemoryDict[str, str] = MemoryDict(journal)
         self._killed: MemorySet[str] = MemorySet(journal)  # those whose kill the runner was told
         self._removals: tuple[str, ...] = ()
 
-    def recover(self, jobs: Iterable[str]) -> None:
-        """Order to take over the jobs that are `running` in the database, at a start of the process."""
-        self._recover = tuple(jobs)
+    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+        """Order to take over the jobs that run or wait, as the database says, at a start of the process."""
+        self._recover = tuple(running), tuple(waiting)
 
     def start(self, order: JobOrder) -> None:
         """Order to start a job, which is `running` in the database."""
@@ -44,7 +44,7 @@ class Deeds(Part):
     def committed(self) -> None:
         """Give the orders: take over first, and start before killing, since a job may be both started and killed."""
         if self._recover is not None:
-            self._runner.recover(self._recover)
+            self._runner.recover(*self._recover)
         for order in self._starts:
             self._runner.start(order)
         for job, reason in self._kills.items():

@@ -99,10 +99,18 @@ class Ledger:
         data = require(DATA, row.data, DataEvent.INPUTS_COME, **ids(row))
         self._change(row._replace(status=status, data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs)))
 
-    def begin(self, row: JobRow, version: str, at: Moment, *, tell: bool) -> None:
+    def begin(self, row: JobRow, version: str, at: Moment, *, tell: bool) -> JobRow:
         """Give a queued job a slot: its process may be started from now on, by this version of its job type."""
         status = require(JOB, row.status, JobEvent.SLOT_GIVEN, **ids(row))
-        self._change(row._replace(status=status, begun=True, started=at.date, version=version), tell=tell)
+        return self._change(row._replace(status=status, begun=True, started=at.date, version=version), tell=tell)
+
+    def find_begun(self, row: JobRow, date: float) -> None:
+        """Note that a job was started, at this date, of which the database has forgotten that."""
+        status = advance(JOB, row.status, JobEvent.FOUND_BEGUN)
+        if status is None:
+            self.stale(row, JobEvent.FOUND_BEGUN)
+        else:
+            self._change(row._replace(status=status, begun=True, started=date or None))
 
     def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool = True) -> None:
         """Let a job fail that cannot run here; `event` says whether its inputs or its start was refused."""

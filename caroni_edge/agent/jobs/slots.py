@@ -71,7 +71,7 @@ class Slots(Part):
     def on_start(self, at: Moment) -> None:
         """Have the runner find out what became of the jobs that ran when the last process of this agent ended."""
         running = [job.job for job in self._store.jobs.running()]
-        self._deeds.recover(running)
+        self._deeds.recover(running, self._store.jobs.waiting())
         if self._say_running_after_s:
             self._unsaid.update(dict.fromkeys(running, -inf))
 
@@ -112,7 +112,7 @@ class Slots(Part):
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at)
             return False
         wait_s = self._say_running_after_s
-        self._ledger.begin(row, job_type.version, at, tell=not wait_s)
+        begun = self._ledger.begin(row, job_type.version, at, tell=not wait_s)
         if wait_s:
             self._unsaid[row.job] = at.now + wait_s
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
@@ -124,6 +124,8 @@ class Slots(Part):
             step=row.step,
             attempt=row.attempt,
             manager=row.manager,
+            database=self._store.facts.database(),
+            serial=begun.serial,
         )
         self._deeds.start(order)
         return True
@@ -135,6 +137,12 @@ class Slots(Part):
             row = self._store.jobs.by_job(job)
             if row is not None and row.status is JobState.RUNNING:
                 self._ledger.tell(row)
+
+    def on_begun(self, job: str, date: float) -> None:
+        """Note of a job that waits, as the database says, that it was started: the database is an older copy."""
+        row = self._store.jobs.by_job(job)
+        if row is not None and row.status is not JobState.RUNNING:
+            self._ledger.find_begun(row, date)
 
     # End
 

@@ -7,7 +7,8 @@ one selector, which holds a pidfd for each job.
 It listens on `keeper.sock` in the agent's state directory (mode 0600). Agent and keeper send each other JSON objects,
 one a line. Fields are only added, so that a new agent can talk with an old keeper. Requests, by their `do`:
 
-- `start`: job, argv, env, timeout_s, memory_bytes, nice, log_bytes, about (kept in the start record)
+- `start`: job, argv, env, timeout_s, memory_bytes, nice, log_bytes, about (kept in the start record); database, serial:
+  how far the agent's database had come (`orders.py`)
 - `kill`: job, reason
 - `list`
 - `stop`: end as soon as nothing runs
@@ -19,7 +20,7 @@ Events, by their `event`, for every agent that is connected:
 - `exited`: the record of the end, which is on disk by now
 - `refused`: job, running; it was started before, or does not run
 - `unstarted`: job, reason; nothing was recorded
-- `running`: jobs; the answer to `list`
+- `running`: jobs; database and serial, the greatest of all start orders; the answer to `list`
 - `unknown`: what could not be done
 
 It ends when there is neither a job nor an agent for some minutes, and at `stop` or SIGTERM once no job runs. A keeper

@@ -11,6 +11,7 @@ from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
 from caroni_edge.agent.keeper import reasons
+from caroni_edge.agent.keeper.orders import note_order, read_known
 from caroni_edge.agent.keeper.processes import Limits, began, leader, limit, marked, signal_group, spawn
 from caroni_edge.agent.keeper.records import (
     EXITED,
@@ -82,7 +83,11 @@ class Job:
 
 
 class Jobs:
-    """Starts, watches and ends jobs, and tells what happens as events."""
+    """Starts, watches and ends jobs, and tells what happens as events.
+
+    Attributes:
+        known: How far the agent's database had come at the last start order.
+    """
 
     def __init__(
         self, state_dir: str, selector: BaseSelector, say: Callable[[Event], None], is_heard: Callable[[], bool]
@@ -97,6 +102,7 @@ class Jobs:
         """
         self._state_dir, self._selector, self._say, self._is_heard = state_dir, selector, say, is_heard
         self._boot = boot_id()
+        self.known = read_known(state_dir)
         self._running: dict[str, Job] = {}
         self._unrecorded: dict[str, Exit] = {}
         self._record_due = inf
@@ -130,6 +136,8 @@ class Jobs:
         )
         failpoint("before-start-record")
         try:
+            if database := order.get("database"):
+                self.known = note_order(self._state_dir, self.known, str(database), int(order["serial"]))
             record = claim(self._state_dir, start)
         except FileExistsError:
             self.refuse(job)

@@ -237,7 +237,8 @@ class Server:
                 case "kill":
                     self._jobs.kill(request["job"], request["reason"])
                 case "list":
-                    self._send(connection, {"event": "running", "jobs": self._jobs.names()})
+                    known = self._jobs.known._asdict()
+                    self._send(connection, {"event": "running", "jobs": self._jobs.names(), **known})
                 case "stop":
                     self._stop()
                 case other:

@@ -141,6 +141,10 @@ class JobsController(Controller):
             found = views.job(job, agent.reply_topic) or _no_job(job)
         if found["status"] not in UNFINISHED:
             raise Problem(409, f"the job {job} is {found['status']} already")
+        if not agent.reactor.is_taken_over:
+            raise Problem(
+                503, "the agent has just started, and does not know yet which jobs run: ask again in a moment"
+            )
         reason = f"killed by the owner of agent {agent.node.id}"
         agent.commands.call(lambda at: agent.reactor.kill_job(job, reason, at))
         return agent.job(job)

@@ -21,6 +21,8 @@ class JobOrder:
         step: The step's path.
         attempt: Its number, from 1.
         manager: Whose job it is.
+        database: Name of the agent's database.
+        serial: The agent's count of changes, as of this start.
     """
 
     job: str
@@ -30,6 +32,8 @@ class JobOrder:
     step: str
     attempt: int
     manager: str
+    database: str = ""
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,31 @@ class JobEnded:
     disk_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class JobBegun:
+    """A job that was started, though the database says that it waits; `date` is when, Unix seconds."""
+
+    job: str
+    date: float
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """All that was known beside the agent's database when the agent has started.
+
+    Attributes:
+        database: Name of the database that the last start order came from; empty where none has named one.
+        serial: The greatest count of changes of a start order from that database.
+        begun: Jobs that were started, though the database says that they wait: it is an older copy.
+        ended: Jobs that have ended while there was no agent, those of `begun` too.
+    """
+
+    database: str = ""
+    serial: int = 0
+    begun: tuple[JobBegun, ...] = ()
+    ended: tuple[JobEnded, ...] = ()
+
+
 class JobRunner(Protocol):
     """What the reactor needs of a runner; a simulation has one without processes.
 
@@ -56,11 +85,12 @@ class JobRunner(Protocol):
     possible.
     """
 
-    def recover(self, jobs: Iterable[str]) -> None:
-        """Take over the jobs that are `running` in the database; called once, before all others.
+    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+        """Take over the jobs that the database calls `running`, or says that they wait; called once, before all others.
 
-        The end of each is delivered: when it comes, or what is recorded of it, or that nobody saw it. One that was
-        never started will never be. What runs beside these belongs to no job: it is killed, and its end delivered.
+        It is answered by one `TakenOver`. The end of each job that was started is in it, or delivered when it comes:
+        what is recorded of it, or that nobody saw it. A `running` one that was never started will never be. What runs
+        beside these belongs to no job: it is killed, and its end delivered.
         """
 
     def start(self, order: JobOrder) -> None:

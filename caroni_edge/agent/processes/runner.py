@@ -27,7 +27,7 @@ from caroni_edge.agent.processes.ends import About, conclude, unreadable
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared
-from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, unset_variables
 from caroni_edge.base.failpoints import failpoint
 
@@ -65,6 +65,7 @@ class Runner:
         state_dir: Path,
         agent: str,
         deliver: Callable[[JobEnded], None],
+        taken_over: Callable[[TakenOver], None],
         environ: Mapping[bytes, bytes] = os.environb,
     ) -> None:
         """Use the state directory of an agent.
@@ -73,19 +74,21 @@ class Runner:
             state_dir: Where jobs have their directories, and the keeper its socket.
             agent: The agent's id.
             deliver: Called with the end of each job, when it is on disk.
+            taken_over: Called once, when the keeper has said what runs: with all that is known beside the database.
             environ: The environment of which jobs get a little.
 
         Raises:
             OSError: The directory cannot be used.
         """
         self._state_dir = str(state_dir.absolute())
-        self._agent, self._deliver = agent, deliver
+        self._agent, self._deliver, self._taken_over = agent, deliver, taken_over
         self._workspaces = Workspaces(state_dir.absolute(), environ)
         self._link = KeeperLink(state_dir.absolute(), self._take)
         self._lock = threading.Lock()
         self._open: dict[str, _Open] = {}
+        self._waiting: tuple[str, ...] = ()
         self._recovered = threading.Event()
-        self._is_other_program = False
+        self._is_taken_over = self._is_other_program = False
 
     @property
     def trouble(self) -> str | None:
@@ -106,10 +109,11 @@ class Runner:
             self._link.send({"do": "stop"})
         self._link.close()
 
-    def recover(self, jobs: Iterable[str]) -> None:
-        """Take over what the database says is running (see `JobRunner`)."""
+    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+        """Take over what runs, and what was started though the database says that it waits (see `JobRunner`)."""
         with self._lock:
-            self._open.update((job, _Open()) for job in jobs)
+            self._open.update((job, _Open()) for job in running)
+        self._waiting = tuple(waiting)
         self._recovered.set()
 
     def start(self, order: JobOrder) -> None:
@@ -141,6 +145,8 @@ class Runner:
             "nice": limits.nice,
             "log_bytes": limits.log_bytes,
             "about": about.facts(),
+            "database": order.database,
+            "serial": order.serial,
         }
         self._add(order.job, _Open(about, request))
         failpoint("before-start-request")
@@ -204,7 +210,7 @@ class Runner:
                 if not is_running:
                     self._conclude_from_disk(job)
             case {"event": "running", "jobs": jobs}:
-                self._compare(set(jobs))
+                self._on_list(set(jobs), event)
             case {"event": "hello", "program": program}:
                 self._is_other_program = program != __version__
             case {"event": "unknown"}:
@@ -222,11 +228,42 @@ class Runner:
         log.warning("killing a job: %s", _STRAY, extra={"action": "stray_killed", "job": job})
         self._link.send({"do": "kill", "job": job, "reason": _STRAY})
 
-    def _compare(self, running: set[str]) -> None:
-        """Compare what a keeper runs with what is open here: between two connections requests and events are lost."""
+    def _on_list(self, running: set[str], said: Event) -> None:
+        """Compare with what a keeper runs; the first time, take over what it knows."""
         if self._is_other_program and not running:
             self._link.send({"do": "stop"})
-            return
+        elif self._is_taken_over:
+            self._compare(running)
+        else:
+            self._take_over(running, said)
+
+    def _take_over(self, running: set[str], said: Event) -> None:
+        """Say all at once what is known beside the database; an older keeper does not name the database's."""
+        begun = self._look_for_begun()
+        with self._lock:
+            self._open.update((each.job, _Open()) for each in begun)
+        ended: list[JobEnded] = []
+        deliver, self._deliver = self._deliver, ended.append
+        self._compare(running)
+        self._deliver, self._is_taken_over = deliver, True
+        self._taken_over(TakenOver(said.get("database", ""), said.get("serial", 0), tuple(begun), tuple(ended)))
+
+    def _look_for_begun(self) -> list[JobBegun]:
+        """Return the jobs that were started, though the database says that they wait."""
+        begun = []
+        for job in self._waiting:
+            try:
+                start = read(self._state_dir, job).start
+            except OSError as error:
+                ids = {"action": "record_unreadable", "job": job}
+                log.error("its record cannot be read, so it may have begun: %s", error, extra=ids)
+                start = Start(job, "", time.time())
+            if start is not None and not start.never:
+                begun.append(JobBegun(job, start.date))
+        return begun
+
+    def _compare(self, running: set[str]) -> None:
+        """Compare what a keeper runs with what is open here: between two connections requests and events are lost."""
         with self._lock:
             opened = dict(self._open)
         for job, known in opened.items():

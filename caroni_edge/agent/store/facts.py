@@ -31,6 +31,14 @@ class AgentFactRows(FactRows):
         """Let the database have no other name for a manager than for all."""
         self.delete(_database_key(manager))
 
+    def orders_known(self) -> str:
+        """Return what the keeper knew when the database got its present name; empty where that was given by itself."""
+        return self.get("orders") or ""
+
+    def know_orders(self, said: str) -> None:
+        """Keep what the keeper knew when the database got its present name."""
+        self.set("orders", said)
+
     def drain(self) -> None:
         """Note that the agent takes no new work."""
         self.set("drained", "1")

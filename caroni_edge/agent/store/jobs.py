@@ -126,6 +126,12 @@ class JobRows(Rows):
         """Return the jobs that hold a slot."""
         return self._all(Running, self.RUNNING)
 
+    WAITING = "SELECT job FROM jobs WHERE state IN ('pending', 'queued') ORDER BY job"
+
+    def waiting(self) -> list[str]:
+        """Return the jobs that have not begun, as far as is known here."""
+        return self._all(str, self.WAITING)
+
     KILLED = "SELECT job, killed AS reason FROM jobs WHERE killed IS NOT NULL ORDER BY job"
 
     def killed(self) -> list[ToKill]:

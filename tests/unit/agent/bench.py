@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits, Script
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
-from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
@@ -76,6 +76,7 @@ class FakeRunner:
         self.removed: list[str] = []
         self.there: set[str] = set()
         self.recovered: list[str] = []
+        self.waiting: list[str] = []
         self.logs: dict[str, bytes] = {}
 
     def start(self, order: JobOrder) -> None:
@@ -87,8 +88,8 @@ class FakeRunner:
         assert job not in self.killed, "a job was killed twice"
         self.killed[job] = reason
 
-    def recover(self, jobs: Iterable[str]) -> None:
-        self.recovered = list(jobs)
+    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+        self.recovered, self.waiting = list(running), list(waiting)
 
     def remove(self, job: str) -> None:
         self.removed.append(job)
@@ -137,8 +138,8 @@ class Bench:
 
     # Driving it
 
-    def restart(self) -> None:
-        """Begin a new process on the same database, as a node does."""
+    def restart(self, found: TakenOver | None = TakenOver()) -> None:  # noqa: B008 - frozen
+        """Begin a new process on the same database, as a node does; `found`: what its keeper says then, if anything."""
         Identity("agents/a1", self.store.facts, self.chance.new_id)
         topics = Topics("caroni", "agents", "a1")
         parts = AgentParts(
@@ -157,6 +158,8 @@ class Bench:
             self.reactor.on_start(self.at)
         self.reactor.committed()
         self.settle()
+        if found is not None:
+            self.call(lambda at: self.reactor.on_taken_over(found, at))
 
     def batch(self, *arrived: tuple[str, LinkMessage], commit: bool = True) -> None:
         """Let messages of managers take effect in one transaction."""

@@ -41,12 +41,23 @@ LESS, GREATER = "", "~~~~~"
 
 def test_each_process_has_a_boot_and_the_database_keeps_its_name() -> None:
     bench = NodeBench()
-    first = bench.node.identity
+    first, name = bench.node.identity, database_of(bench)
     bench.restart()
-    second = bench.node.identity
-    assert first.boot != second.boot
-    assert first.database == second.database
-    assert NodeBench(seed=2).node.identity.database != first.database
+    assert bench.node.identity.boot != first.boot
+    assert name
+    assert database_of(bench) == name
+    assert database_of(NodeBench(seed=2)) != name
+
+
+def test_that_the_database_can_be_written_is_proven_by_the_name_that_it_has() -> None:
+    bench = NodeBench()
+    FactRows(bench.database.conn).name_database("given later")
+    bench.node.identity.prove_writable()
+    assert database_of(bench) == "given later"
+
+
+def database_of(bench: NodeBench) -> str:
+    return FactRows(bench.database.conn).database()
 
 
 def test_earlier_boots_are_known_and_bounded() -> None:
