@@ -55,7 +55,7 @@ class Events(Memory):
         super().__init__(journal)
         self._rows, self._chance = EventRows(conn), chance
         self._sent_upto = 0
-        self._may_wait = True
+        self._has_unsent = True  # there may be rows behind `_sent_upto`: only then are they read
         self._in_flight: MemoryDict[int, int] = MemoryDict(journal)
         self._acknowledged: MemorySet[int] = MemorySet(journal)
 
@@ -66,14 +66,14 @@ class Events(Memory):
     def put(self, topic: str, body: bytes) -> None:
         """Keep an event until it has been published; part of the batch's transaction."""
         self._rows.add(topic, body)
-        self._may_wait = True
+        self._has_unsent = True
 
     def unsent(self, limit: int) -> list[EventRow]:
         """Return at most `limit` events that were not sent on this connection."""
-        if limit <= 0 or not self._may_wait:
+        if limit <= 0 or not self._has_unsent:
             return []
         found = self._rows.after(self._sent_upto, limit)
-        self._may_wait = bool(found)
+        self._has_unsent = bool(found)
         return found
 
     def sent(self, seq: int, token: int) -> None:
@@ -91,7 +91,7 @@ class Events(Memory):
     def disconnected(self) -> None:
         """The connection is gone, and with it every PUBACK on its way: what was not acknowledged is sent again."""
         self._in_flight.clear()
-        self._sent_upto, self._may_wait = 0, True
+        self._sent_upto, self._has_unsent = 0, True
 
     def delete_acknowledged(self) -> None:
         """Delete what the broker has acknowledged; part of the batch's transaction."""

@@ -136,9 +136,9 @@ class Links(Memory):
         first, self.held_back = self.held_back, frozenset()
         peers = [*sorted(first), *sorted({*self._timers.take_due(self.now), *self._touched} - first)]
         for link in [link for peer in peers if (link := self._known(peer))]:
-            for frame in link.frames(self.now, limit):
+            for frame, qos in link.frames(self.now, limit):
                 limit -= 1
-                yield frame
+                yield frame, qos
             if limit <= 0 and link.has_more():
                 self.held_back |= {link.peer}
 

@@ -121,7 +121,7 @@ class DemandRows(Rows):
         ORDER BY d.manager"""
 
     def competing(self) -> list[str]:
-        """Return the managers that have ready steps for this agent, and have not let the last offer go."""
+        """Return the managers that have ready steps for this agent; not where the last offer for them was in vain."""
         return self._all(str, self.COMPETING)
 
     TO_OFFER = """

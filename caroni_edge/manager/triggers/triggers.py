@@ -26,6 +26,7 @@ from caroni_edge.values.json import as_text, hash_of
 log = logging.getLogger(__name__)
 
 NOT_AN_ID = "rejected"
+"""No workflow may have this id: refused triggers are told on the topic that would be that of its events."""
 
 
 class Refused(CaroniError):
@@ -45,6 +46,10 @@ class Triggers(Part):
     Without an `id` MQTT 3.1.1 tells what the broker repeats: DUP is set [MQTT-3.3.1-1], and it has the
     packet id of before [MQTT-4.4.0-1]. When the broker has our PUBACK, the packet id may name another message
     [MQTT-2.3.1-4]; so what was taken is remembered, by packet id and payload, until the broker shows that it has it.
+
+    Attributes:
+        templates: From which workflows are started; others take their place when the configuration is read again.
+        disk_problem: Why no workflow is started now; None while there is room on the disk.
     """
 
     def __init__(self, context: Context, engine: Engine, templates: Templates) -> None:
@@ -54,7 +59,7 @@ class Triggers(Part):
         self._store = context.store
         self.templates = templates
         self.disk_problem: str | None = None
-        self._settled: MemorySet[int] = MemorySet(context.journal)
+        self._settled: MemorySet[int] = MemorySet(context.journal)  # packet ids to be forgotten
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Take a message from the topic for triggers; a refusal is told by an event."""
@@ -186,6 +191,7 @@ def read_trigger(where: str, payload: bytes) -> Trigger:
 
 
 def _readable(payload: bytes) -> dict[str, Any]:
+    """Return the fields of a refused trigger as far as they can be read, none of them checked."""
     try:
         found = msgspec.json.decode(payload) if len(payload) <= TRIGGER_LIMIT_BYTES else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

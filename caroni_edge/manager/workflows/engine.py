@@ -153,16 +153,13 @@ class Engine(Part):
         return [item for step in admitted for item in self._instances.ready(propagation, step)]
 
     def _parts_done(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
-        """Return the outputs of a step whose parts have completed, put together from theirs."""
+        """Put the outputs of a step together from those of its parts, all completed; return what is to be done next."""
         plan_step = propagation.plan.step_at(step.name)
         if plan_step.scatter and step.scatter_index is None:
             return [Done(step, self._instances.gathered(step, plan_step))]
         try:
-            return [
-                Done(
-                    step, self._outputs(propagation, propagation.plan.workflow_at(step.name), step.id, f"{step.path}/")
-                )
-            ]
+            nested = propagation.plan.workflow_at(step.name)
+            return [Done(step, self._outputs(propagation, nested, step.id, f"{step.path}/"))]
         except Unfit as unfit:
             return [StepFailed(step, str(unfit))]
 
