@@ -36,9 +36,9 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Placement,
     Presence,
-    Trigger,
 )
 from caroni_edge.protocol.topics import PresenceOf, Topics
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start

@@ -29,8 +29,8 @@ from caroni_edge.protocol.messages import (
     OfferReject,
     Placement,
     Presence,
-    Trigger,
 )
+from caroni_edge.protocol.triggers import Trigger
 
 JOB, OFFER, DATABASE, QUESTION = "k3v9x2m8q1z7p4ba", "c6t1r8w5n0y2d7je", "q8s4h0v6b3f9x1mu", "z5g7a2l9u4k1o8ie"
 MESSAGE_ID = "m2x7c4v9b1n6q3wz"

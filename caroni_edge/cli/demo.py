@@ -40,8 +40,8 @@ def _run(stage: Any) -> dict[str, Any]:
     from caroni_edge.client.submission import Submission  # noqa: PLC0415
     from caroni_edge.demo.stage import TEMPLATE  # noqa: PLC0415
     from caroni_edge.demo.view import follow  # noqa: PLC0415
-    from caroni_edge.protocol.messages import Trigger  # noqa: PLC0415
     from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
+    from caroni_edge.protocol.triggers import Trigger  # noqa: PLC0415
 
     trigger = Trigger(template=TEMPLATE, inputs={"message": MESSAGE}, id="demo")
     click.echo(f"Publishing {json.dumps({'template': TEMPLATE, 'inputs': {'message': MESSAGE}})} to the manager\n")

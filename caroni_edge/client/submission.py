@@ -13,8 +13,8 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import BrokerConfig
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.events import EventType
-from caroni_edge.protocol.messages import Trigger
 from caroni_edge.protocol.topics import Topics
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, TransportEnded
 from caroni_edge.transport.mqtt import MqttTransport
 

@@ -37,9 +37,9 @@ from caroni_edge.protocol.messages import (
     Message,
     MessageRejected,
     Presence,
-    Trigger,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)

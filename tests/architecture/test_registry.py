@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from caroni_edge.protocol import events, messages
+from caroni_edge.protocol import events, messages, triggers
 from caroni_edge.protocol.events import EventType
 from caroni_edge.protocol.messages import JobId, LinkMessage, LinkReset
 from caroni_edge.protocol.schema import LINK_MESSAGES, PAYLOADS, components
@@ -51,7 +51,7 @@ def taken() -> dict[str, set[str]]:
 def test_every_struct_of_the_protocol_is_published() -> None:
     structs = {
         name
-        for module in (messages, events)
+        for module in (messages, triggers, events)
         for name, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import Faults
 from tests.configs import manager_config

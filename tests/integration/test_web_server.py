@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.config import Secret, WebConfig
-from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.web.server import CannotListen, WebServer
 from tests.web_bench import PASSWORD, TOKEN, Client, ManagerBench, serve_manager
 

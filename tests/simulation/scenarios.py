@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport import memory_broker
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import MemoryBroker

@@ -7,7 +7,7 @@ from math import inf
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.node.node import Call
-from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.triggers import Trigger
 from tests.simulation.members import Manager
 from tests.simulation.plans import PLANS, inputs_of
 

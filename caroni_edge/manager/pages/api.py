@@ -37,8 +37,8 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
-from caroni_edge.protocol.messages import Trigger
 from caroni_edge.protocol.schema import components
+from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.web.logtext import log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset

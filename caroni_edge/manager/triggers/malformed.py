@@ -8,7 +8,7 @@ from typing import Any, NoReturn, get_args
 import msgspec
 
 from caroni_edge.documents.documents import nearest
-from caroni_edge.protocol.messages import MUST_BE, Trigger
+from caroni_edge.protocol.triggers import MUST_BE, Trigger
 from caroni_edge.values.json import VALUE_DEPTH_MAX, shown, why_not_json
 
 _TYPES: Mapping[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(Trigger)}

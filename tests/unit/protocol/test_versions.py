@@ -11,14 +11,9 @@ import msgspec
 import pytest
 
 from caroni_edge.protocol.codec import decode_frame, decode_message, decode_notice, encode, encode_message
-from caroni_edge.protocol.messages import (
-    MESSAGE_VERSION,
-    JobFulfillmentRequest,
-    LinkMessage,
-    Presence,
-    Trigger,
-)
+from caroni_edge.protocol.messages import MESSAGE_VERSION, JobFulfillmentRequest, LinkMessage, Presence
 from caroni_edge.protocol.schema import LINK_MESSAGES
+from caroni_edge.protocol.triggers import Trigger
 
 JOB, OFFER, QUESTION = "job0job0job0", "offer0offer0", "question0000"
 Fields = dict[str, Any]

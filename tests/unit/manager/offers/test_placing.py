@@ -17,8 +17,8 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     OfferReject,
     Placement,
-    Trigger,
 )
+from caroni_edge.protocol.triggers import Trigger
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 

@@ -9,7 +9,7 @@ from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused
-from caroni_edge.protocol.messages import Trigger
+from caroni_edge.protocol.triggers import Trigger
 from tests.unit.manager.bench import Bench, given, plan, step
 
 OPTIONAL = plan(
