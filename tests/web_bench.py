@@ -143,12 +143,13 @@ class ManagerBench:
     def see(self, agent: str, *job_types: str, refuses: dict[str, str] | None = None, slots: int = 2) -> None:
         types = {name: JobTypeNotice(inputs={"message": "string"}) for name in job_types}
         notice = Presence(online=True, boot="b", job_types=types, slots=slots, refuses=refuses or {}, host="there")
-        self._notice(agent, encode(notice))
+        self.notice(agent, encode(notice))
 
     def lose(self, agent: str) -> None:
-        self._notice(agent, encode(Presence(online=False, boot="b")))
+        self.notice(agent, encode(Presence(online=False, boot="b")))
 
-    def _notice(self, agent: str, payload: bytes) -> None:
+    def notice(self, agent: str, payload: bytes) -> None:
+        """Let an agent say this of itself."""
         self.service.call(lambda at: self.reactor.on_notice(PresenceOf("agents", agent), payload, at))
 
     def place(self, agent: str, job_type: str, ready: int = 1, waiting: int = 0, *, repeat: bool = True) -> Placement:

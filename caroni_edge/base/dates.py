@@ -3,6 +3,9 @@
 from datetime import UTC, datetime
 from typing import overload
 
+FIRST, LAST = -62135596800.0, 253402300799.0
+"""The first day of the year 1, and the last second of the year 9999."""
+
 
 @overload
 def rfc3339(date: float) -> str: ...
@@ -16,8 +19,12 @@ def rfc3339(date: float | None) -> str | None:
     """Return a date as `2026-01-31T12:00:00.000Z`.
 
     Args:
-        date: Unix seconds; None stays None.
+        date: Unix seconds; None stays None, and what no calendar holds is its first or last day.
     """
     if date is None:
         return None
-    return datetime.fromtimestamp(date, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(min(max(date, FIRST), LAST), UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from caroni_edge.base.dates import rfc3339
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.protocol.events import EventType
@@ -80,7 +80,7 @@ class EventWriter:
                 "source": f"{self._topics.root}/managers/{self._topics.node}",
                 "type": kind,
                 "subject": subject,
-                "time": datetime.fromtimestamp(date, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "time": rfc3339(date),
                 "datacontenttype": "application/json",
                 "data": data,
             }

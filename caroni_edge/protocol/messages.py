@@ -22,6 +22,9 @@ VALUES_LIMIT_BYTES = 48 * 1024
 NAME_MAX_CHARS = 400
 """So many characters may a template's name have, and a step's path."""
 
+DATE_MAX = 253402300799
+"""The end of the year 9999: people's calendars, and the programs that print dates, go no further."""
+
 # `$` alone would let a trailing newline through, and these names become topics, paths and URLs.
 SEGMENT_PATTERN = r"^[a-z0-9_-]{1,40}$(?!\n)"
 JOB_PATTERN = r"^[a-z0-9]{8,40}$(?!\n)"
@@ -45,7 +48,10 @@ JobId = Annotated[str, Meta(pattern=JOB_PATTERN, description="Random name of one
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX_CHARS)]
 Nonce = Annotated[str, Meta(min_length=1, max_length=40)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Serial = Annotated[int, Meta(ge=0, le=(1 << 62))]
+Serial = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+Date = Annotated[float, Meta(ge=0, le=DATE_MAX)]
+ExitCode = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 32)]
+DatabaseName = Annotated[str, Meta(max_length=100)]
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]
@@ -185,7 +191,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
     repeat: bool = True
     valid_for: Seconds = 10.0
     expected_start: Seconds = 0.0
-    database: str = ""
+    database: DatabaseName = ""
 
 
 class Placement(Struct, frozen=True, omit_defaults=True):
@@ -272,10 +278,10 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
     begun: bool = False
     outputs: Values | None = None
     reason: str | None = None
-    exit_code: int | None = None
+    exit_code: ExitCode | None = None
     stderr: str | None = None
-    started: float | None = None
-    ended: float | None = None
+    started: Date | None = None
+    ended: Date | None = None
     version: str | None = None
 
 
@@ -318,7 +324,7 @@ class JobsWanted(LinkMessage, frozen=True, tag=True):
     """
 
     wanted: JobId
-    database: str = ""
+    database: DatabaseName = ""
     known: Serial = 0
 
 
@@ -336,10 +342,10 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
     inputs_hash: str = ""
     outputs: Values | None = None
     reason: str | None = None
-    exit_code: int | None = None
+    exit_code: ExitCode | None = None
     stderr: str | None = None
-    started: float | None = None
-    ended: float | None = None
+    started: Date | None = None
+    ended: Date | None = None
     version: str | None = None
 
 
@@ -347,7 +353,7 @@ class JobsHere(LinkMessage, frozen=True, tag=True):
     """Reconciliation: the jobs whose id is greater than `after` and up to `upto` (all that follow: empty), by id."""
 
     wanted: JobId
-    database: str
+    database: DatabaseName
     after: str = ""
     upto: str = ""
     jobs: tuple[JobHere, ...] = ()

@@ -108,3 +108,16 @@ def sizes(db: Database) -> None:
 def lists(db: Database) -> None:
     """An index for lists of a manager's jobs in a state: without it all its jobs were read for the few that run."""
     script(db, "CREATE INDEX jobs_manager_state ON jobs (manager, state, id);")
+
+
+@agent()
+def serials(db: Database) -> None:
+    """Serials are below 2^53 from now on; until now a manager could move them beyond what anybody takes."""
+    script(
+        db,
+        """
+        UPDATE jobs SET serial = 0 WHERE serial >= 9007199254740992;
+        UPDATE counters SET value = (SELECT coalesce(max(serial), 0) FROM jobs)
+        WHERE name = 'serial' AND value >= 9007199254740992;
+        """,
+    )

@@ -205,3 +205,16 @@ def doubt(db: Database) -> None:
         AND seq IN (SELECT workflow FROM steps WHERE in_doubt IS NOT NULL);
         """,
     )
+
+
+@manager()
+def serials(db: Database) -> None:
+    """Serials are below 2^53 from now on; greater ones were lies, which would be taken for ever."""
+    script(
+        db,
+        """
+        UPDATE agents SET known = 0, database = '' WHERE known >= 9007199254740992;
+        UPDATE agents SET heard = 0 WHERE heard >= 9007199254740992;
+        UPDATE jobs SET serial = 0 WHERE serial >= 9007199254740992;
+        """,
+    )

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from sqlite_utils import Database
 
 from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, DataState, JobState, OfferState
 from caroni_edge.agent.processes.outcome import Failed
@@ -11,6 +12,7 @@ from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.base.states import mermaid
 from caroni_edge.storage.database import memory_database
+from caroni_edge.storage.migrations.agent import agent
 from tests.statements import Statement, statements, store_classes
 from tests.unit.agent.bench import Bench
 
@@ -86,3 +88,19 @@ def test_every_state_is_reached_and_the_last_ones_are_ends() -> None:
         assert reached == set(states)
     assert [state for state in JobState if not JOB[state]] == [JobState.COMPLETED, JobState.FAILED, JobState.KILLED]
     assert "queued --> running: SLOT_GIVEN" in mermaid(JOB)
+
+
+def test_a_serial_that_a_manager_had_moved_out_of_bounds_goes_on_below_them() -> None:
+    bench = Bench()
+    for _ in range(2):
+        bench.place(bench.new_job())
+    conn = bench.database.conn
+    conn.execute("UPDATE counters SET value = :far WHERE name = 'serial'", {"far": (1 << 62) + 1})
+    conn.execute(
+        "UPDATE jobs SET serial = CASE WHEN id = (SELECT min(id) FROM jobs) THEN :far ELSE 7 END", {"far": 1 << 62}
+    )
+    conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'serials'")
+    conn.commit()
+    agent.apply(Database(conn))
+    assert bench.store.facts.serial() == 7
+    assert sorted(serial for (serial,) in conn.execute("SELECT serial FROM jobs")) == [0, 7]

@@ -157,3 +157,18 @@ def test_the_workflows_of_an_older_database_are_counted() -> None:
     conn.execute("UPDATE workflows SET status = 'initializing' WHERE id = 'w1'")
     counted = dict(conn.execute("SELECT status, workflows FROM workflow_counts"))
     assert counted == {"failed": 0, "completed": 2, "initializing": 1}
+
+
+def test_serials_that_were_lies_are_not_kept() -> None:
+    bench = Bench()
+    bench.presence()
+    bench.start("one")
+    bench.run(bench.place())
+    conn = bench.database.conn
+    conn.execute("UPDATE agents SET database = 'd', known = :far, heard = :far", {"far": 1 << 62})
+    conn.execute("UPDATE jobs SET serial = :far", {"far": 1 << 53})
+    conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'serials'")
+    conn.commit()
+    manager.apply(Database(conn))
+    assert bench.rows("SELECT database, known, heard FROM agents") == [{"database": "", "known": 0, "heard": 0}]
+    assert [row["serial"] for row in bench.rows("SELECT serial FROM jobs")] == [0]
