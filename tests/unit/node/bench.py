@@ -152,8 +152,8 @@ class NodeBench:
         self.peer = Peer()
         self.restart()
 
-    def restart(self) -> None:
-        """Begin a new process on the same database."""
+    def restart(self, *, peers: Iterable[str] = ()) -> None:
+        """Begin a new process on the same database, which has open business with these peers."""
         self.inbox: list[Event | Call] = []
         self.transport = WatchedTransport()
         self.transport.database = self.database
@@ -162,6 +162,7 @@ class NodeBench:
             NodeParts(TOPICS, self.database, self.transport, self.chance, "1.0", "here", forget_after_s=FORGET_AFTER_S)
         )
         self.reactor = ScriptedReactor(self.node)
+        self.reactor.peers = [*peers]
         self.node.attach(self.reactor)
         self.node.start(self.at)
 

@@ -5,6 +5,7 @@ import pytest
 from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.node.node import Call
+from caroni_edge.node.reactor import UnknownPeer
 from caroni_edge.protocol.codec import decode_frame, encode
 from caroni_edge.protocol.messages import (
     Frame,
@@ -182,6 +183,12 @@ def test_peers_with_open_business_are_asked_at_the_start_and_every_so_often() ->
     assert bench.node.silent_for("a1", bench.now) == 30.0
 
 
+def test_a_new_process_asks_peers_with_open_business(bench: NodeBench) -> None:
+    bench.restart(peers=["a1"])
+    bench.connect()
+    assert [frame.to for frame in bench.transport.take_all(Frame) if frame.ask] == ["a1"]
+
+
 def test_silence_counts_while_we_are_connected_only() -> None:
     bench = NodeBench()
     bench.reactor.peers = ["a1"]
@@ -226,9 +233,28 @@ def test_an_event_is_kept_until_its_puback(bench: NodeBench) -> None:
     assert events_of(bench) == [b'{"n":1}']
     bench.transport.puback()
     bench.run()
-    bench.advance(1)
+    bench.advance(0.9)
+    assert events_of(bench) == [b'{"n":1}'], "many are deleted at a time"
+    bench.advance(0.1)
     assert events_of(bench) == []
     bench.transport.assert_nothing_else_sent(Presence)
+
+
+@pytest.mark.parametrize("places", [0, 1])
+def test_links_are_due_only_while_there_is_room_in_flight(
+    bench: NodeBench, places: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.transport.puback()
+
+    def fill(_at: Moment) -> None:
+        for _ in range(bench.node.connection.capacity - places):
+            bench.node.events.put("x/events", b"{}")
+
+    bench.inbox.append(Call(fill))
+    bench.run()
+    assert bench.node.connection.capacity == places
+    monkeypatch.setattr(bench.node.links, "next_due", lambda: bench.now)
+    assert (bench.node.next_due() == bench.now) is (places > 0)
 
 
 def test_events_without_puback_come_again_in_order_and_unchanged(bench: NodeBench) -> None:
@@ -356,3 +382,16 @@ def test_time_without_a_connection_makes_nobody_silent(bench: NodeBench) -> None
     bench.transport.lose()
     bench.advance(3 * FORGET_AFTER_S)
     assert "forget a1" not in bench.notes()
+
+
+def test_a_peer_of_whom_there_are_only_rows_can_be_forgotten(bench: NodeBench) -> None:
+    bench.inbox.append(Call(lambda _at: bench.node.links.put("a1", JobKill(job="job000009", reason="r"))))
+    bench.run()
+    first, second = (Call(lambda at: bench.node.forget_known("a1", at)) for _ in range(2))
+    bench.inbox.append(first)
+    bench.run()
+    assert first.done.result(0).rows > 0
+    assert first.done.result(0).retained == ("caroni/presence/agents/a1",)
+    bench.inbox.append(second)
+    bench.run()
+    assert isinstance(second.done.exception(0), UnknownPeer)
