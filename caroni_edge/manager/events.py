@@ -1,4 +1,4 @@
-"""Events for people and other programs: CloudEvents 1.0 in JSON, one an event (docs/protocol.md, "Topics")."""
+"""Events for people and other programs: CloudEvents 1.0 in JSON, one an event (docs/protocol.md, "Events")."""
 
 import logging
 from collections.abc import Iterable

@@ -18,6 +18,8 @@ LINK = re.compile(r"(?<!\\)!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 OUTSIDE = ("http://", "https://", "mailto:")
 
+NAMED = re.compile(r"(docs/[\w/.-]+\.md)(?:,\s+\"([^\"]+)\")?")
+
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", re.MULTILINE)
 
 
@@ -85,6 +87,25 @@ def test_the_map_names_what_is_there() -> None:
     gone = [name for name in files if not (ROOT / PACKAGE / name).is_file() and not (ROOT / name).is_file()]
     gone += [name for name in named if name not in methods()]
     assert not gone, f"docs/architecture.md names what is not there: {', '.join(gone)}"
+
+
+def test_the_code_names_documents_and_sections_that_are_there() -> None:
+    named = [
+        (source.name, *found)
+        for source in sources(PACKAGE, "tests", "tools", "benchmarks")
+        for found in NAMED.findall(source.text)
+    ]
+    assert len(named) > 10
+    gone = [f"{name}: {page}, {section}" for name, page, section in named if not has_section(ROOT / page, section)]
+    assert not gone, listed(gone)
+
+
+def has_section(page: Path, section: str) -> bool:
+    """Tell whether a page has a heading, or a paragraph, that begins with these words; none: whether it is there."""
+    if not page.is_file():
+        return False
+    begins = re.escape(" ".join(section.split()))
+    return re.search(rf"^(#+ |(?:[-*\d.]+ )?\*\*){begins}", page.read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
 def required(*groups: str) -> list[Requirement]:

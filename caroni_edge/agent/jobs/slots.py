@@ -1,4 +1,4 @@
-"""Slots: which queued job runs next, what became of those that ran, and the killing (docs/protocol.md, "Attempts")."""
+"""Slots: which queued job runs next, what became of those that ran, and the killing (docs/protocol.md, "A kill")."""
 
 import logging
 from collections import Counter

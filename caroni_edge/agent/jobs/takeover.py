@@ -1,8 +1,8 @@
 """What an agent does first after a start: it takes over what its keeper knows; only then it ends, says or starts.
 
 The database may be an older copy. What was started has begun, whatever the database says, and a copy from before a
-start gets another name: managers must not take it for the database that they know (docs/protocol.md, "Lost and
-restored databases").
+start gets another name: managers must not take it for the database that they know (docs/protocol.md,
+"Reconciliation").
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Reconciliation: after a lost or restored database on either side, the manager is told what is here.
 
-The rules are in docs/protocol.md, "From a step to its result". An answer may be long, so it goes piece by piece, a few
+The rules are in docs/protocol.md, "Reconciliation". An answer may be long, so it goes piece by piece, a few
 in each batch, and survives a restart; all of it is repeatable.
 """
 

@@ -1,6 +1,6 @@
 """Reconciliation: after a lost or restored database on either side the agent is asked which jobs it has.
 
-The rules are in docs/protocol.md, "From a step to its result".
+The rules are in docs/protocol.md, "Reconciliation".
 """
 
 import logging
