@@ -5,11 +5,15 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from selectors import DefaultSelector
 from typing import Any
 
+from caroni_edge.agent.keeper.jobs import Job, Jobs
 from caroni_edge.agent.keeper.processes import MARK, began, marked
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.processes.keeperlink import keeper_command
@@ -21,11 +25,20 @@ TIMEOUT_S = 20.0
 class Keeper:
     """One connection to the keeper of a state directory, which is started if there is none."""
 
-    def __init__(self, state_dir: Path, *, idle_s: float = 300.0, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        idle_s: float = 300.0,
+        env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
+    ) -> None:
+        """Start or find a keeper; `within` is a program that starts it under limits of its own."""
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
-        self._argv = [*keeper_command(), str(state_dir), "1.2.3", str(idle_s)]
+        self._argv = [*within, *keeper_command(), str(state_dir), "1.2.3", str(idle_s)]
         self._env = env
+        self._ends: dict[str, dict[str, Any]] = {}
         connected = wait_until(self._try_to_connect, TIMEOUT_S, "a keeper")
         assert connected is not None
         self._socket = connected
@@ -85,6 +98,14 @@ class Keeper:
             heard.append(found)
         raise AssertionError(f"the keeper has ended before it said {event}; heard: {heard}")
 
+    def hear_of(self, job: str) -> dict[str, Any]:
+        """Return the event that says how a job ended, or that it was not started, among all those that came."""
+        while job not in self._ends:
+            found = json.loads(next(self._lines))
+            if found["event"] in {"exited", "unstarted"}:
+                self._ends[found["job"]] = found
+        return self._ends[job]
+
     def start(self, job: str, *argv: str, env: Mapping[str, str] | None = None, **limits: Any) -> None:
         """Make the directory of a job, and have it started."""
         (self.state_dir / JOBS / job / "work").mkdir(parents=True, exist_ok=True)
@@ -138,6 +159,12 @@ def connect(state_dir: Path) -> socket.socket:
     finally:
         os.close(directory)
     return connected
+
+
+ORDINARY = (
+    ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all") if os.geteuid() == 0 else ()
+)
+"""Starts a program that uses no file whose mode forbids that, even where tests run as root."""
 
 
 @contextmanager
@@ -195,3 +222,22 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+@dataclass
+class InProcess:
+    """The jobs of a keeper within the test, whose pauses the test can change."""
+
+    jobs: Jobs
+    selector: DefaultSelector
+    events: list[dict[str, Any]]
+
+    def run(self, job: str, text: str, **more: Any) -> dict[str, Any]:
+        """Run a shell script to its end."""
+        self.jobs.start({"job": job, "argv": ["/bin/bash", "-c", text], "env": {"PATH": os.environ["PATH"]}, **more})
+        while self.jobs.names():
+            for key, _ in self.selector.select(max(0.0, self.jobs.next_due() - time.monotonic())):
+                assert isinstance(key.data, Job)
+                self.jobs.on_exit(key.data)
+            self.jobs.settle()
+        return self.events[-1]

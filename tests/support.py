@@ -1,9 +1,10 @@
 """What tests of all layers share: waiting for a condition, ports to listen on, and a client of HTTP."""
 
 import contextlib
+import ctypes
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import SystemRandom
 from typing import TypeVar
 
@@ -53,3 +54,23 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+_CAP_VERSION_3 = 0x20080522
+_OVERRIDES = 1 << 1 | 1 << 2
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH (capabilities(7))."""
+
+
+@contextlib.contextmanager
+def ordinary_rights() -> Iterator[None]:
+    """Let this thread, and those that it starts, use no file whose mode forbids that, even where tests run as root."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, held = (ctypes.c_uint32 * 2)(_CAP_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, held) == 0
+    fewer = (ctypes.c_uint32 * 6)(*held)
+    fewer[0] &= ~_OVERRIDES
+    assert libc.capset(header, fewer) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, held) == 0

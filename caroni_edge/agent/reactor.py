@@ -181,8 +181,8 @@ class AgentReactor(Assembly):
 
     def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
         """The runner says that a job's process has ended; a repeat changes nothing."""
-        if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_space:
-            self._refusals.on_no_space()
+        if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:
+            self._refusals.on_no_room(ended.outcome.reason)
         self._slots.on_ended(ended, at)
 
     def on_disk(self, free_bytes: int) -> None:

@@ -5,35 +5,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from selectors import DefaultSelector
-from typing import Any
 
 import pytest
 
 import caroni_edge
-from caroni_edge.agent.keeper import jobs as keeper_jobs
-from caroni_edge.agent.keeper.jobs import Job, Jobs
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Start, boot_id, claim, note_process, read
-from tests.keepers import Keeper, connect, is_alive, keepers, keepers_of
+from tests.keepers import InProcess, Keeper, connect, is_alive, keepers_of
 from tests.support import wait_until
 
 MakeKeeper = Callable[..., Keeper]
-
-
-@pytest.fixture
-def make_keeper() -> Iterator[MakeKeeper]:
-    with keepers() as make:
-        yield make
-
-
-@pytest.fixture
-def keeper(make_keeper: MakeKeeper, tmp_path: Path) -> Keeper:
-    return make_keeper(tmp_path / "state")
 
 
 def again(make_keeper: MakeKeeper, keeper: Keeper) -> Keeper:
@@ -242,20 +225,6 @@ def test_a_start_that_cannot_be_recorded_does_not_happen(keeper: Keeper) -> None
     assert keeper.running() == []
 
 
-def test_an_end_that_cannot_be_recorded_is_recorded_later(keeper: Keeper) -> None:
-    keeper.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
-    record = keeper.state_dir / JOBS / "job12345" / "record"
-    record.rename(record.with_name("aside"))
-    record.mkdir()
-    (keeper.state_dir / JOBS / "job12345" / "work" / "go").touch()
-    wait_until(lambda: "cannot be recorded yet" in (keeper.state_dir / "keeper.log").read_text())
-    assert keeper.running() == ["job12345"]
-    record.rmdir()
-    record.with_name("aside").rename(record)
-    assert keeper.hear("exited", "job12345")["status"] == 0
-    assert keeper.exit_of("job12345") is not None
-
-
 def test_an_end_that_nobody_wants_is_forgotten(keeper: Keeper) -> None:
     keeper.started("job12345", "echo ready; while [ ! -e ../../go ]; do sleep 0.01; done")
     shutil.rmtree(keeper.state_dir / JOBS / "job12345")
@@ -372,36 +341,6 @@ def test_a_log_does_not_grow_for_ever(keeper: Keeper) -> None:
     quick = keeper.script("quick123", "head -c 70000 /dev/zero", log_bytes=64 << 10)
     assert (quick["kind"], quick["reason"]) == ("log", said)
     assert keeper.script("enough12", "head -c 65536 /dev/zero", log_bytes=64 << 10)["kind"] == "exited"
-
-
-@dataclass
-class InProcess:
-    """The jobs of a keeper within the test, whose pauses the test can change."""
-
-    jobs: Jobs
-    selector: DefaultSelector
-    events: list[dict[str, Any]]
-
-    def run(self, job: str, text: str, **more: Any) -> dict[str, Any]:
-        """Run a shell script to its end."""
-        self.jobs.start({"job": job, "argv": ["/bin/bash", "-c", text], "env": {"PATH": os.environ["PATH"]}, **more})
-        while self.jobs.names():
-            for key, _ in self.selector.select(max(0.0, self.jobs.next_due() - time.monotonic())):
-                assert isinstance(key.data, Job)
-                self.jobs.on_exit(key.data)
-            self.jobs.settle()
-        return self.events[-1]
-
-
-@pytest.fixture
-def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(keeper_jobs, "GRACE_S", 0.05)
-    for directory in (RUNNING, f"{JOBS}/job12345/work"):
-        (tmp_path / directory).mkdir(parents=True)
-    events: list[dict[str, Any]] = []
-    with DefaultSelector() as selector:
-        yield InProcess(Jobs(str(tmp_path), selector, events.append, lambda: True), selector, events)
 
 
 def test_who_does_not_end_at_sigterm_ends_at_sigkill(in_process: InProcess) -> None:

@@ -3,182 +3,20 @@
 import errno
 import json
 import os
-import queue
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from caroni_edge.agent.jobtypes import load_job_type
-from caroni_edge.agent.keeper.processes import began
-from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id, read
+from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id
 from caroni_edge.agent.processes.keeperlink import keeper_environment
-from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
+from caroni_edge.agent.processes.outcome import Completed, NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
-from caroni_edge.agent.processes.runner import Runner
-from tests.keepers import Keeper, end_all, is_alive, keepers_of
+from tests.keepers import Keeper, is_alive, keepers_of
+from tests.runners import TIMEOUT_S, UPPER, WAIT, Agent, MakeAgent, again, failure_of, outputs_of, reason_of
 from tests.support import wait_until
-
-TIMEOUT_S = 20.0
-ENVIRON = {b"PATH": os.environb[b"PATH"], b"HOME": b"/nowhere", b"TZ": b"Europe/Berlin", b"SECRET": b"s3cret"}
-
-
-class Agent:
-    """As much of an agent as a runner needs: a thread for it, and somebody who takes the ends."""
-
-    def __init__(
-        self, state_dir: Path, running: tuple[str, ...] = (), waiting: tuple[str, ...] = (), *, takes_over: bool = True
-    ) -> None:
-        self.state_dir = state_dir
-        self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
-        self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
-        self.runner = Runner(state_dir, "a1", self.ended.put, self._on_taken_over, ENVIRON)
-        self.thread = threading.Thread(target=self.runner.run, name="runner")
-        self.thread.start()
-        self.runner.recover(running, waiting)
-        if takes_over:
-            self.known = self.taken_over.get(timeout=TIMEOUT_S)
-
-    def _on_taken_over(self, found: TakenOver) -> None:
-        self.taken_over.put(found)
-        for ended in found.ended:
-            self.ended.put(ended)
-
-    def stop(self) -> None:
-        """Go away, with nothing said to the jobs or the keeper."""
-        self.runner.close()
-        self.thread.join(TIMEOUT_S)
-        assert not self.thread.is_alive()
-
-    def end(self, job: str) -> JobEnded:
-        """Return the next end, which is this job's."""
-        ended = self.ended.get(timeout=TIMEOUT_S)
-        assert ended.job == job
-        return ended
-
-    def order(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> JobOrder:
-        path = self.state_dir / f"{job}.yaml"
-        path.write_text(text if text.startswith("name:") else f"name: {job}\n{text}")
-        return JobOrder(job, load_job_type(path), inputs or {}, "w1", "outer/upper", 3, "m1")
-
-    def start(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> None:
-        self.runner.start(self.order(job, text, inputs))
-
-    def run(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> JobEnded:
-        self.start(job, text, inputs)
-        return self.end(job)
-
-    def started(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> int:
-        """Start a job that makes the file `ready`, and return its pid."""
-        self.start(job, text, inputs)
-        wait_until((self.work(job) / "ready").exists, TIMEOUT_S, f"{job} to be ready")
-        return self.pid_of(job)
-
-    def pid_of(self, job: str) -> int:
-        def look() -> int:
-            start = read(str(self.state_dir), job).start
-            return start.pid if start else 0
-
-        return wait_until(look, TIMEOUT_S, "the record of the process")
-
-    def work(self, job: str) -> Path:
-        return self.directory(job) / "work"
-
-    def directory(self, job: str) -> Path:
-        return self.state_dir / JOBS / job
-
-    def go(self, job: str) -> None:
-        """Let a job go on that waits for the file `go`."""
-        (self.work(job) / "go").touch()
-
-    def keeper(self) -> int:
-        def look() -> list[int]:
-            found = keepers_of(self.state_dir)
-            return found if len(found) == 1 else []  # one that is being started has a parent for a moment
-
-        [pid] = wait_until(look, TIMEOUT_S, "a keeper")
-        return pid
-
-    def kill_keeper(self) -> None:
-        pid = self.keeper()
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not began(pid), TIMEOUT_S, "the keeper's end")
-
-    def log(self, job: str) -> str:
-        text, is_end = self.runner.log_chunk(job, 0, 1 << 20)
-        assert is_end
-        return text.decode()
-
-
-MakeAgent = Callable[..., Agent]
-
-
-@pytest.fixture
-def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
-    state_dir = tmp_path / "state"
-    state_dir.mkdir()
-    made: list[Agent] = []
-
-    def make(*running: str, **options: Any) -> Agent:
-        made.append(Agent(state_dir, running, **options))
-        return made[-1]
-
-    yield make
-    for agent in made:
-        agent.stop()
-    end_all({state_dir})
-
-
-@pytest.fixture
-def agent(make_agent: MakeAgent) -> Agent:
-    return make_agent()
-
-
-def again(make_agent: MakeAgent, agent: Agent, *running: str) -> Agent:
-    """Return the agent that follows one that was stopped."""
-    agent.stop()
-    return make_agent(*running)
-
-
-def outputs_of(ended: JobEnded) -> dict[str, Any]:
-    """Return what a job gave that has completed."""
-    assert isinstance(ended.outcome, Completed), ended
-    outputs: dict[str, Any] = json.loads(ended.outcome.outputs)
-    return outputs
-
-
-def failure_of(ended: JobEnded) -> Failed:
-    """Return how a job failed whose process began."""
-    assert isinstance(ended.outcome, Failed), ended
-    return ended.outcome
-
-
-def reason_of(ended: JobEnded) -> str:
-    """Return why a job gave nothing."""
-    assert not isinstance(ended.outcome, Completed), ended
-    return ended.outcome.reason
-
-
-UPPER = """
-inputs: {message: string}
-outputs: {jobout: string}
-script: |
-  printf 'jobout<<EOF\\n%s\\nEOF\\n' "$CARONI_ENV_message" >> "$CARONI_OUTPUTS"
-"""
-WAIT = """
-outputs: {jobout: string}
-script: |
-  echo run >> ../runs
-  touch ready
-  while [ ! -e go ]; do sleep 0.01; done
-  echo jobout=done >> "$CARONI_OUTPUTS"
-"""
-
 
 # In and out
 
@@ -377,10 +215,10 @@ def test_a_directory_for_which_there_is_no_space(agent: Agent, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("caroni_edge.agent.processes.workspace.write", full)
+    monkeypatch.setattr("caroni_edge.agent.keeper.files.replace", full)
     ended = agent.run("job12345", WAIT)
     reason = "could not be started: its directory cannot be made: No space left on device"
-    assert ended.outcome == NeverBegan(reason, no_space=True)
+    assert ended.outcome == NeverBegan(reason, no_room=True)
 
 
 def test_a_start_that_the_keeper_cannot_record(agent: Agent) -> None:

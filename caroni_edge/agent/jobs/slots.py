@@ -156,7 +156,7 @@ class Slots(Part):
             self._deeds.has_ended(ended.job)
             return
         outcome = _as_wanted(row, ended.outcome)
-        given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_space else None
+        given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_room else None
         if self._ledger.end(row, outcome, ended.date, disk_bytes=ended.disk_bytes, tell=given_back is None) is None:
             return
         if given_back is not None:

@@ -19,9 +19,9 @@ Events, by their `event`, for every agent that is connected:
 - `started`: job, pid
 - `exited`: the record of the end, which is on disk by now
 - `refused`: job, running; it was started before, or does not run
-- `unstarted`: job, reason; nothing was recorded
+- `unstarted`: job, reason, no_room; nothing was recorded
 - `running`: jobs; database and serial, the greatest of all start orders; the answer to `list`
-- `unknown`: what could not be done
+- `unknown`: do, job (as far as they could be read), reason; what could not be done
 
 It ends when there is neither a job nor an agent for some minutes, and at `stop` or SIGTERM once no job runs. A keeper
 that was killed is replaced by the agent. The new one watches the jobs of the old one, but nobody can know their exit

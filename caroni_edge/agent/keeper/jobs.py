@@ -10,9 +10,18 @@ from math import inf
 from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
-from caroni_edge.agent.keeper import reasons
+from caroni_edge.agent.keeper import files, reasons
 from caroni_edge.agent.keeper.orders import note_order, read_known
-from caroni_edge.agent.keeper.processes import Limits, began, leader, limit, marked, signal_group, spawn
+from caroni_edge.agent.keeper.processes import (
+    Limits,
+    began,
+    kill_marked,
+    leader,
+    limit,
+    open_process,
+    signal_group,
+    spawn,
+)
 from caroni_edge.agent.keeper.records import (
     EXITED,
     KILLED,
@@ -24,7 +33,6 @@ from caroni_edge.agent.keeper.records import (
     STDOUT,
     TIMEOUT,
     UNSEEN,
-    WORK,
     Exit,
     Start,
     boot_id,
@@ -32,7 +40,7 @@ from caroni_edge.agent.keeper.records import (
     directory_of,
     forget_running,
     note_process,
-    read,
+    read_running,
     write_end,
 )
 from caroni_edge.base.failpoints import failpoint
@@ -101,10 +109,11 @@ class Jobs:
             is_heard: Tells whether an agent is connected.
         """
         self._state_dir, self._selector, self._say, self._is_heard = state_dir, selector, say, is_heard
+        self._home = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._boot = boot_id()
         self.known = read_known(state_dir)
         self._running: dict[str, Job] = {}
-        self._unrecorded: dict[str, Exit] = {}
+        self._unrecorded: dict[str, tuple[Start, Exit]] = {}
         self._record_due = inf
         self._logs_due = 0.0
 
@@ -143,7 +152,8 @@ class Jobs:
             self.refuse(job)
             return
         except OSError as error:
-            self._say({"event": "unstarted", "job": job, "reason": f"could not be started: {error.strerror}"})
+            said = {"reason": f"could not be started: {error.strerror}", "no_room": error.errno in files.NO_ROOM}
+            self._say({"event": "unstarted", "job": job, **said})
             return
         failpoint("after-start-record")
         try:
@@ -156,36 +166,49 @@ class Jobs:
         self._say({"event": "refused", "job": job, "running": job in self.names()})
 
     def _spawn(self, start: Start, argv: list[str], order: Event, record: int) -> None:
-        directory = directory_of(self._state_dir, start.job)
+        """Start the process of a job whose start is recorded: whatever fails from now on is recorded as its end."""
         try:
-            output = (f"{directory}/{STDOUT}", f"{directory}/{STDERR}")
-            pid = spawn(argv, order.get("env") or {}, f"{directory}/{WORK}", *output)
-        except (OSError, ValueError, TypeError) as error:
-            self._record(self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))._replace(started=None))
+            with files.opened(directory_of(self._state_dir, start.job)) as directory:
+                pid = spawn(argv, order.get("env") or {}, directory)
+        except Exception as error:  # noqa: BLE001 - recorded, and said to the agent
+            end = self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))
+            no_room = isinstance(error, OSError) and error.errno in files.NO_ROOM
+            self._record(start, end._replace(started=None, no_room=no_room))
             return
         finally:
-            os.chdir(self._state_dir)
+            os.fchdir(self._home)
         failpoint("after-spawn")
+        try:
+            self._watch(Job(self._noted(start, pid, order, record), os.pidfd_open(pid), is_child=True))
+        except Exception as error:  # noqa: BLE001 - what cannot be watched must not go on; recorded, and said to the agent
+            signal_group(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self._record(start, self._exit(start, KILLED, reason=reasons.not_watched(error)))
+            return
+        self._say({"event": "started", "job": start.job, "pid": pid})
+
+    def _noted(self, start: Start, pid: int, order: Event, record: int) -> Start:
+        """Limit a process that has just been started, and add it to its record; return the record.
+
+        Without its process in the record, the next keeper finds it by its mark.
+        """
         try:
             limit(pid, Limits(order.get("memory_bytes"), order.get("nice")))
         except OSError as error:
             note(f"{start.job}: its limits could not be set: {error}")
-        start = start._replace(pid=pid, ticks=began(pid))
         try:
-            note_process(record, start.pid, start.ticks)
+            noted = start._replace(pid=pid, ticks=began(pid))
+            note_process(record, noted.pid, noted.ticks)
         except OSError as error:
             note(f"{start.job}: its process could not be recorded: {error}")
-        try:
-            self._watch(Job(start, os.pidfd_open(pid), is_child=True))
-        except OSError as error:  # no file descriptors left: what cannot be watched must not go on
-            signal_group(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            self._record(self._exit(start, KILLED, reason=f"could not be watched: {error.strerror}"))
-            return
-        self._say({"event": "started", "job": start.job, "pid": pid})
+        return start._replace(pid=pid)
 
     def _watch(self, job: Job) -> None:
-        self._selector.register(job.pidfd, EVENT_READ, job)
+        try:
+            self._selector.register(job.pidfd, EVENT_READ, job)
+        except OSError:
+            os.close(job.pidfd)
+            raise
         if not self._running:
             self._logs_due = time.monotonic() + LOOK_AT_LOGS_EVERY_S
         self._running[job.start.job] = job
@@ -211,6 +234,7 @@ class Jobs:
     def on_exit(self, job: Job) -> None:
         """End all other processes of a job whose first one has ended, and record how."""
         self._selector.unregister(job.pidfd)
+        os.close(job.pidfd)
         status = None
         if job.is_child:
             # While the leader is not waited for, nobody else gets its number.
@@ -218,7 +242,6 @@ class Jobs:
             status = os.waitstatus_to_exitcode(os.waitpid(job.start.pid, 0)[1])
         else:
             self._kill_marked(job.start.job)
-        os.close(job.pidfd)
         kind, reason = job.cause or (EXITED, "")
         if problem := self._log_problem(job.start, trim=True):
             kind, reason = job.cause or problem
@@ -226,25 +249,27 @@ class Jobs:
             kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
         end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
-        self._record(end)
+        self._record(job.start, end)
 
     def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
 
-    def _record(self, end: Exit) -> None:
-        """Record how a job ended, then tell it; where the disk has no space, try again later."""
+    def _record(self, start: Start, end: Exit) -> None:
+        """Record how a job ended, then tell it; where the disk has no space, try again later.
+
+        Where the job keeps us from recording it, an agent that is connected has heard it all the same.
+        """
         end = end._replace(is_synced=not self._is_heard())
         failpoint("before-end-record")
         try:
-            write_end(self._state_dir, end)
-        except FileNotFoundError:
-            note(f"{end.job}: nobody wants its end, its directory is gone")
-            forget_running(self._state_dir, end.job)
+            write_end(self._state_dir, start, end)
         except OSError as error:
-            note(f"{end.job}: its end cannot be recorded yet: {error}")
-            self._unrecorded[end.job] = end
-            self._record_due = time.monotonic() + RECORD_AGAIN_S
-            return
+            if end.job not in self._unrecorded:
+                note(f"{end.job}: its end cannot be recorded yet: {error}")
+            if error.errno in files.NO_ROOM or not self._is_heard():
+                self._unrecorded[end.job] = start, end
+                self._record_due = time.monotonic() + RECORD_AGAIN_S
+                return
         self._unrecorded.pop(end.job, None)
         failpoint("after-end-record")
         self._say({"event": "exited", **end._asdict()})
@@ -267,21 +292,20 @@ class Jobs:
                     self._end(job, *problem)
         if self._record_due <= now:
             self._record_due = inf
-            for end in list(self._unrecorded.values()):
-                self._record(end)
+            for start, end in list(self._unrecorded.values()):
+                self._record(start, end)
 
     def _log_problem(self, start: Start, *, trim: bool = False) -> tuple[str, str] | None:
         """Return kind and reason of the end of a job that has written too much, or None; `trim` cuts off the excess."""
         if start.log_bytes is None:
             return None
-        directory, problem = directory_of(self._state_dir, start.job), None
+        problem = None
         for name, called in _LOGS:
             try:
-                if os.stat(f"{directory}/{name}").st_size > start.log_bytes:
-                    problem = LOG, reasons.too_much_log(called, start.log_bytes)
-                    if trim:
-                        os.truncate(f"{directory}/{name}", start.log_bytes)
-            except OSError:
+                with files.opened(directory_of(self._state_dir, start.job)) as directory:
+                    if files.is_larger(f"{directory}/{name}", start.log_bytes, trim=trim):
+                        problem = LOG, reasons.too_much_log(called, start.log_bytes)
+            except OSError:  # the job has taken it away, and what it wrote is no log any more
                 continue
         return problem
 
@@ -290,34 +314,42 @@ class Jobs:
     def adopt(self) -> None:
         """Watch the jobs of a keeper that has died, and record the end of those that ended unseen."""
         for name in sorted(os.listdir(f"{self._state_dir}/{RUNNING}")):
-            start, end = read(self._state_dir, name)
-            if start is None or end is not None:
-                forget_running(self._state_dir, name)
+            try:
+                start, end = read_running(self._state_dir, name)
+            except OSError as error:  # its process is to be found by its mark
+                note(f"{name}: its record cannot be read: {error}")
+                start, end = None, None
+            if end is None:
+                self._adopt(start or Start(name, self._boot, 0.0))
             else:
-                self._adopt(start)
+                self._kill_marked(name)
+                forget_running(self._state_dir, name)
 
     def _adopt(self, start: Start) -> None:
-        if start.boot != self._boot:
-            self._record(self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
+        if start.boot not in {self._boot, ""}:
+            self._record(start, self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
             return
-        if not start.pid:
-            pid = leader(self._outputs_of(start.job))
-            start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
-        pidfd = _open_process(start)
-        if pidfd is None:
-            self._kill_marked(start.job)
-            self._record(self._exit(start, UNSEEN, reason=reasons.UNSEEN_SAME_BOOT))
-        else:
-            note(f"{start.job}: runs on as process {start.pid}")
-            self._watch(Job(start, pidfd, is_child=False))
+        try:
+            if not (start.pid and start.ticks):
+                pid = leader(self._outputs_of(start.job))
+                start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
+            pidfd = open_process(start.pid, start.ticks)
+            if pidfd is not None:
+                self._watch(Job(start, pidfd, is_child=False))
+                note(f"{start.job}: runs on as process {start.pid}")
+                return
+            kind, reason = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
+        except OSError as error:
+            kind, reason = KILLED, reasons.not_watched(error)
+        self._kill_marked(start.job)
+        self._record(start, self._exit(start, kind, reason=reason))
 
     def _kill_marked(self, job: str) -> None:
         """Kill what is left of a job by its mark: its process group may be another's by now."""
-        for pid in marked(self._outputs_of(job)):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
+        try:
+            kill_marked(self._outputs_of(job))
+        except OSError as error:
+            note(f"{job}: what is left of it cannot be looked for: {error}")
 
     def _outputs_of(self, job: str) -> str:
         return f"{directory_of(self._state_dir, job)}/{OUTPUTS}"
@@ -331,17 +363,3 @@ def note(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         return
-
-
-def _open_process(start: Start) -> int | None:
-    """Return a pidfd of the very process that was started, if it lives."""
-    if not start.ticks:
-        return None
-    try:
-        pidfd = os.pidfd_open(start.pid)
-    except OSError:
-        return None
-    if began(start.pid) == start.ticks:
-        return pidfd
-    os.close(pidfd)
-    return None

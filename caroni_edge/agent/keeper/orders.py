@@ -8,10 +8,13 @@ It is not synced, as the records of starts are not: after a power cut there may 
 """
 
 import json
-import os
 from typing import NamedTuple
 
+from caroni_edge.agent.keeper import files
+
 ORDERS = "orders"
+
+_LIMIT_BYTES = 4096
 
 
 class Known(NamedTuple):
@@ -29,8 +32,7 @@ class Known(NamedTuple):
 def read_known(state_dir: str) -> Known:
     """Read what is kept; nothing where that cannot be read."""
     try:
-        with open(f"{state_dir}/{ORDERS}", "rb") as file:
-            said = json.loads(file.read())
+        said = json.loads(files.read_regular(f"{state_dir}/{ORDERS}", _LIMIT_BYTES))
         return Known(str(said["database"]), int(said["serial"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Known()
@@ -44,8 +46,5 @@ def note_order(state_dir: str, known: Known, database: str, serial: int) -> Know
     """
     found = Known(database, max(serial, known.serial) if database == known.database else serial)
     if found != known:
-        path = f"{state_dir}/{ORDERS}"
-        with open(f"{path}.new", "w", encoding="ascii") as file:
-            json.dump(found._asdict(), file)
-        os.rename(f"{path}.new", path)
+        files.replace(f"{state_dir}/{ORDERS}", json.dumps(found._asdict()).encode())
     return found

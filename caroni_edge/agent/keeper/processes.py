@@ -14,6 +14,9 @@ import resource
 import signal
 from typing import NamedTuple
 
+from caroni_edge.agent.keeper import files
+from caroni_edge.agent.keeper.records import STDERR, STDOUT, WORK
+
 MARK = "CARONI_OUTPUTS"
 """Variable whose value differs for every job of every agent on this host: it marks the processes of a job."""
 
@@ -27,29 +30,48 @@ class Limits(NamedTuple):
     nice: int | None = None
 
 
-def spawn(argv: list[str], env: dict[str, str], directory: str, stdout: str, stderr: str) -> int:
+def spawn(argv: list[str], env: dict[str, str], directory: str) -> int:
     """Start a program in a session of its own, with its output in files; return its pid.
 
     Texts are passed as UTF-8, whatever the locale. The working directory of this process is another one afterwards.
 
+    Args:
+        argv: The program and its arguments.
+        env: All of its environment.
+        directory: The job's: it works in `WORK` there, and writes to `STDOUT` and `STDERR`.
+
     Raises:
-        OSError, ValueError: It cannot be started.
+        OSError, ValueError, TypeError: It cannot be started.
     """
-    os.chdir(directory)
-    output = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-    return os.posix_spawn(
-        _encoded(argv[0]),
-        [_encoded(word) for word in argv],
-        {_encoded(name): _encoded(value) for name, value in env.items()},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, stdout, output, 0o600),
-            (os.POSIX_SPAWN_OPEN, 2, stderr, output, 0o600),
-        ],
-        setsid=True,
-        setsigmask=[],
-        setsigdef=_DEFAULT,
-    )
+    encoded = [_encoded(word) for word in argv]
+    environment = {_encoded(name): _encoded(value) for name, value in env.items()}
+    output: list[int] = []
+    try:
+        for name in (STDOUT, STDERR):
+            output.append(_open_output(f"{directory}/{name}"))
+        with files.opened(f"{directory}/{WORK}") as work:
+            os.chdir(work)
+        return os.posix_spawn(
+            encoded[0],
+            encoded,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(output, 1)),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_DEFAULT,
+        )
+    finally:
+        for file in output:
+            os.close(file)
+
+
+def _open_output(path: str) -> int:
+    file = files.open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.set_blocking(file, True)
+    return file
 
 
 def limit(pid: int, limits: Limits) -> None:
@@ -79,7 +101,11 @@ def signal_group(pid: int, number: int) -> None:
 
 
 def began(pid: int) -> int:
-    """Return when a living process began, in ticks since the boot; 0 when there is none."""
+    """Return when a living process began, in ticks since the boot; 0 when there is none.
+
+    Raises:
+        OSError: Nobody can say.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -88,8 +114,34 @@ def began(pid: int) -> int:
     return 0 if fields[0] in {b"Z", b"X"} else int(fields[19])
 
 
+def open_process(pid: int, ticks: int) -> int | None:
+    """Return a pidfd of the very process that began then, if it lives.
+
+    Raises:
+        OSError: It lives, but cannot be watched.
+    """
+    if not (pid and ticks):
+        return None
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    try:
+        if began(pid) == ticks:
+            return pidfd
+    except OSError:
+        os.close(pidfd)
+        raise
+    os.close(pidfd)
+    return None
+
+
 def marked(outputs: str) -> list[int]:
-    """Return the processes of the job that writes to `outputs`, by their environment; it looks at all of the host."""
+    """Return the processes of the job that writes to `outputs`, by their environment; it looks at all of the host.
+
+    Raises:
+        OSError: Nobody can look at the host's processes.
+    """
     mark = f"{MARK}={outputs}".encode("utf-8", "surrogateescape")
     found = []
     for name in os.listdir("/proc"):
@@ -104,8 +156,25 @@ def marked(outputs: str) -> list[int]:
     return found
 
 
+def kill_marked(outputs: str) -> None:
+    """Kill the processes of the job that writes to `outputs`.
+
+    Raises:
+        OSError: As `marked`.
+    """
+    for pid in marked(outputs):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue
+
+
 def leader(outputs: str) -> int:
-    """Return the first process of the job that writes to `outputs`, the leader of its session; 0 when there is none."""
+    """Return the first process of the job that writes to `outputs`, the leader of its session; 0 when there is none.
+
+    Raises:
+        OSError: As `marked`.
+    """
     return next((pid for pid in marked(outputs) if _session(pid) == pid), 0)
 
 

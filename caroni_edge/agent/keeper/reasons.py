@@ -25,6 +25,16 @@ def exited(status: int | None) -> str:
     return f"killed by signal {-status}{name}"
 
 
+def not_watched(error: Exception) -> str:
+    """Say that a job was ended since nobody could have watched it."""
+    return f"ended at once, because it could not be watched: {why(error)}"
+
+
+def why(error: Exception) -> str:
+    """Return what an error says, for people."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or repr(error)
+
+
 def after_timeout(timeout_s: float) -> str:
     """Say that a job was ended for running longer than it may."""
     return f"ended after its timeout of {duration(timeout_s)}"
@@ -38,8 +48,8 @@ def too_much_log(name: str, log_bytes: int) -> str:
 def not_started(program: str, error: Exception) -> str:
     """Say why a program could not be started."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, OSError) and error.filename:
-        program = os.fsdecode(error.filename)
+    if isinstance(error, OSError) and error.filename and os.fsdecode(error.filename) != program:
+        return f"could not be started: its directory cannot be used: {why(error)}"
     known = {
         errno.ENOENT: f"there is no {program}, or no interpreter that it names",
         errno.EACCES: f"{program} may not be executed",
@@ -47,8 +57,10 @@ def not_started(program: str, error: Exception) -> str:
         errno.E2BIG: "its inputs and its environment are larger than the kernel passes on",
         errno.ENOMEM: "the host has no memory left",
         errno.EAGAIN: "the host allows no more processes",
+        errno.EMFILE: "the keeper may open no more files (ulimit -n)",
+        errno.ENFILE: "the host may open no more files",
     }
-    return f"could not be started: {known.get(number or 0) or (os.strerror(number) if number else error)}"
+    return f"could not be started: {known.get(number or 0) or why(error)}"
 
 
 def duration(seconds: float) -> str:

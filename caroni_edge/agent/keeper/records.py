@@ -11,6 +11,9 @@ it. So the start is not synced: two fsync calls a job cost more than all else th
 disk, 10 ms and more on a flash card). An end is not synced either while an agent is connected, which takes it into its
 database at once. Where none is, the end and the outputs are synced, because nobody else knows them. An end that was not
 synced and is from before a boot counts for nothing: its outputs may be cut off. So does a line that was cut itself.
+
+A job can reach its record. What is read of it is of the types that belong there, or does not count, and concerns that
+job alone; a record that was replaced or deleted is made anew when the job ends.
 """
 
 import errno
@@ -18,7 +21,10 @@ import functools
 import json
 import os
 import stat
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from caroni_edge.agent.keeper import files
 
 JOBS = "jobs"
 RUNNING = "running"
@@ -30,6 +36,10 @@ STDERR = "stderr"
 OUTPUTS = "outputs"
 
 _SYNCED_WITH_AN_END = (OUTPUTS, STDOUT, STDERR)
+_LIMIT_BYTES = 16 << 20
+"""A record holds what a start order holds, which is no larger."""
+_PID_MAX = 1 << 22
+_NUMBER_MAX = 1 << 53
 
 UNSEEN = "unseen"
 SPAWN = "spawn"
@@ -79,6 +89,7 @@ class Exit(NamedTuple):
         reason: For people; empty where the status says all.
         started: When it was started, Unix seconds; None where its process surely never began.
         is_synced: It survives a power cut, and its outputs too.
+        no_room: It could not be started for want of something that the host may have again soon.
     """
 
     job: str
@@ -89,6 +100,7 @@ class Exit(NamedTuple):
     reason: str = ""
     started: float | None = None
     is_synced: bool = False
+    no_room: bool = False
 
 
 class Records(NamedTuple):
@@ -122,17 +134,18 @@ def claim(state_dir: str, start: Start) -> int:
         FileExistsError: It has been taken: the job was started before, or shall never be.
         OSError: It cannot be recorded.
     """
-    path = _path(state_dir, start.job)
-    record = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        _append(record, {"start": start._asdict()})
-        if not start.never:
-            _remember_running(path, f"{state_dir}/{RUNNING}/{start.job}")
-    except OSError:
-        # Nothing has been started by it, so another may try.
-        os.close(record)
-        os.unlink(path)
-        raise
+    with files.opened(directory_of(state_dir, start.job)) as directory:
+        path = f"{directory}/{RECORD}"
+        record = files.open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        try:
+            _append(record, {"start": start._asdict()})
+            if not start.never:
+                _remember_running(path, f"{state_dir}/{RUNNING}/{start.job}")
+        except OSError:
+            # Nothing has been started by it, so another may try.
+            os.close(record)
+            os.unlink(path)
+            raise
     return record
 
 
@@ -145,35 +158,53 @@ def note_process(record: int, pid: int, ticks: int) -> None:
     _append(record, {"process": {"pid": pid, "ticks": ticks}})
 
 
-def write_end(state_dir: str, end: Exit) -> None:
-    """Add to a record how the job ended.
+def write_end(state_dir: str, start: Start, end: Exit) -> None:
+    """Add to a record how the job ended; where the job has taken its record away, or its directory, make it anew.
 
     Raises:
-        FileNotFoundError: Nobody wants it any more.
-        OSError: It cannot be written now.
+        OSError: It cannot be written.
     """
-    record = os.open(_path(state_dir, end.job), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-    try:
-        _append(record, {"end": end._asdict()}, before=b"\n")
+    path = directory_of(state_dir, end.job)
+    with files.opened_or_made(path) as directory:
+        record = _open_again(f"{directory}/{RECORD}", start)
+        try:
+            _append(record, {"end": end._asdict()}, before=b"\n")
+            if end.is_synced:
+                os.fsync(record)
+        finally:
+            os.close(record)
         if end.is_synced:
-            os.fsync(record)
-    finally:
-        os.close(record)
-    if end.is_synced:
-        directory = directory_of(state_dir, end.job)
-        for name in _SYNCED_WITH_AN_END:
-            _sync(f"{directory}/{name}")
-        _sync(directory)
-        _sync(os.path.dirname(directory))
+            for name in _SYNCED_WITH_AN_END:
+                _sync(f"{directory}/{name}")
+            _sync(f"{directory}/.")
+            _sync(os.path.dirname(path))
     forget_running(state_dir, end.job)
 
 
-def forget_running(state_dir: str, job: str) -> None:
-    """Take a job out of the list of those that run."""
+def _open_again(path: str, start: Start) -> int:
+    """Return the open record of a job, or of one that it has replaced a new one."""
     try:
-        os.unlink(f"{state_dir}/{RUNNING}/{job}")
-    except FileNotFoundError:
-        return
+        return files.open_regular(path, os.O_WRONLY | os.O_APPEND)
+    except OSError as error:
+        if error.errno in files.NO_ROOM:
+            raise
+    files.replace(path, b"")
+    record = files.open_regular(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        _append(record, {"start": start._asdict()})
+    except OSError:
+        os.close(record)
+        raise
+    return record
+
+
+def forget_running(state_dir: str, job: str) -> None:
+    """Take a job out of the list of those that run.
+
+    Raises:
+        OSError: It stays there.
+    """
+    files.put_aside(f"{state_dir}/{RUNNING}/{job}", only_if=lambda mode: not stat.S_ISDIR(mode))
 
 
 def read(state_dir: str, job: str) -> Records:
@@ -184,20 +215,21 @@ def read(state_dir: str, job: str) -> Records:
     Raises:
         OSError: It cannot be read.
     """
-    found: dict[str, dict[str, Any]] = {}
     try:
-        with open(_path(state_dir, job), "rb") as file:
-            for line in file:
-                found.update(_facts(line))
+        with files.opened(directory_of(state_dir, job)) as directory:
+            return _records(job, files.read_regular(f"{directory}/{RECORD}", _LIMIT_BYTES))
     except FileNotFoundError:
         return Records(None, None)
-    about_start = {"job": job, "boot": "", "date": 0.0, **found.get("start", {}), **found.get("process", {})}
-    start = Start(**{name: about_start[name] for name in Start._fields if name in about_start})
-    about_end = found.get("end", {})
-    if not {"job", "boot", "date", "kind"} <= about_end.keys():
-        return Records(start, None)
-    end = exit_of(about_end)
-    return Records(start, end if end.is_synced or end.boot == boot_id() else None)
+
+
+def read_running(state_dir: str, job: str) -> Records:
+    """Read the record of a job by its second name, out of the job's directory; it may say nothing (see `claim`).
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    found = _records(job, files.read_regular(f"{state_dir}/{RUNNING}/{job}", _LIMIT_BYTES))
+    return found if found.start is not None and found.start.boot else read(state_dir, job)
 
 
 def exit_of(facts: dict[str, Any]) -> Exit:
@@ -205,13 +237,49 @@ def exit_of(facts: dict[str, Any]) -> Exit:
     return Exit(**{name: facts[name] for name in Exit._fields if name in facts})
 
 
-def _path(state_dir: str, job: str) -> str:
-    return f"{state_dir}/{JOBS}/{job}/{RECORD}"
+def _records(job: str, data: bytes) -> Records:
+    """Return what a record says of the job; the last line of each kind counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in data.splitlines():
+        found.update(_facts(line))
+    about_start = {**_sound(Start, found.get("start", {})), **_sound(Start, found.get("process", {}))}
+    start = Start(**{"boot": "", "date": 0.0, **about_start, "job": job})
+    about_end = _sound(Exit, found.get("end", {}))
+    if not {"boot", "date", "kind"} <= about_end.keys():
+        return Records(start, None)
+    end = Exit(**{**about_end, "job": job})
+    return Records(start, end if end.is_synced or end.boot == boot_id() else None)
+
+
+def _sound(kind: type[Start | Exit], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record that have the types that belong there."""
+    return {name: facts[name] for name in kind._fields if name in facts and _SOUND[name](facts[name])}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < _NUMBER_MAX  # which NaN and infinity are not
+
+
+def _is_whole(value: object, upto: int = _NUMBER_MAX) -> bool:
+    return isinstance(value, int) and 0 <= value < upto
+
+
+_SOUND: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("job", "boot", "never", "kind", "reason"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("date", "started", "deadline", "timeout_s"), lambda value: value is None or _is_number(value)),
+    "date": _is_number,
+    "log_bytes": lambda value: value is None or _is_whole(value),
+    "status": lambda value: value is None or (_is_number(value) and isinstance(value, int)),
+    "about": lambda value: isinstance(value, dict),
+    "pid": lambda value: _is_whole(value, _PID_MAX),
+    "ticks": _is_whole,
+    **dict.fromkeys(("is_synced", "no_room"), lambda value: isinstance(value, bool)),
+}
 
 
 def _remember_running(record: str, running: str) -> None:
     try:
-        os.link(record, running)
+        os.link(record, running, follow_symlinks=False)
     except FileExistsError:
         return
     except OSError:  # not every file system has second names
@@ -230,7 +298,7 @@ def _append(record: int, facts: dict[str, Any], before: bytes = b"") -> None:
 def _facts(line: bytes) -> dict[str, dict[str, Any]]:
     try:
         facts = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {name: value for name, value in facts.items() if isinstance(value, dict)} if isinstance(facts, dict) else {}
 

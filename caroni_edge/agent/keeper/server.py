@@ -10,6 +10,7 @@ from math import inf
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
+from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.jobs import Event, Job, Jobs, note
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 
@@ -17,6 +18,7 @@ SOCKET = "keeper.sock"
 LOCK = "keeper.lock"
 IDLE_S = 300.0
 LOCK_WAIT_S = 5.0
+ACCEPT_AGAIN_S = 1.0
 
 _READ_BYTES = 1 << 18
 _LINE_LIMIT_BYTES = 16 << 20
@@ -33,7 +35,7 @@ def lock() -> None:
     Raises:
         Served: There is one, and it does not end.
     """
-    file = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = files.open_regular(LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -101,6 +103,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._jobs = Jobs(state_dir, self._selector, self._say, lambda: bool(self._connections))
         self._is_stopping = False
+        self._accept_due = inf
         self._idle_since = time.monotonic()
         self._woken, wake = socket.socketpair()
         self._woken.setblocking(False)
@@ -125,6 +128,9 @@ class Server:
                     case _:
                         self._woken.recv(64)
             self._jobs.settle()
+            if self._accept_due <= time.monotonic():
+                self._accept_due = inf
+                self._selector.register(self._listener, EVENT_READ, self._listener)
         # Who connects from now on finds no socket, and starts another keeper; the lock goes with this process.
         os.unlink(SOCKET)
         self._listener.close()
@@ -136,6 +142,8 @@ class Server:
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         for ignored in (signal.SIGHUP, signal.SIGINT):
             signal.signal(ignored, signal.SIG_IGN)
+        # Where it is ignored, as an agent may have inherited it, nobody gets to know an exit status.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def _stop(self) -> None:
         self._is_stopping = True
@@ -149,7 +157,7 @@ class Server:
         return not self._connections and time.monotonic() >= self._idle_since + self._idle_s
 
     def _wait_s(self) -> float | None:
-        due = self._jobs.next_due()
+        due = min(self._accept_due, self._jobs.next_due())
         if not self._connections and not self._jobs.names():
             due = min(due, self._idle_since + self._idle_s)
         return None if due == inf else max(0.0, due - time.monotonic())
@@ -159,8 +167,12 @@ class Server:
     def _accept(self) -> None:
         try:
             connected, _ = self._listener.accept()
-        except OSError as error:
+        except BlockingIOError:  # it has gone again
+            return
+        except OSError as error:  # no descriptors left: who waits is there still when a job has ended
             note(f"an agent could not connect: {error}")
+            self._selector.unregister(self._listener)
+            self._accept_due = time.monotonic() + ACCEPT_AGAIN_S
             return
         connected.setblocking(False)
         connection = Connection(connected)
@@ -229,8 +241,9 @@ class Server:
 
     def _handle(self, connection: Connection, line: bytes) -> None:
         """Do what an agent asks; a request that fails is answered with `unknown`, and does not end the keeper."""
+        request: Any = None
         try:
-            request: dict[str, Any] = json.loads(line)
+            request = json.loads(line)
             match request["do"]:
                 case "start":
                     self._jobs.start(request)
@@ -245,7 +258,9 @@ class Server:
                     self._send(connection, {"event": "unknown", "do": other})
         except Exception as error:  # noqa: BLE001 - said to the agent, and in the log
             note(f"a request failed: {error!r}")
-            self._send(connection, {"event": "unknown", "reason": repr(error)})
+            named = request if isinstance(request, dict) else {}
+            about = {key: named[key] for key in ("do", "job") if isinstance(named.get(key), str)}
+            self._send(connection, {"event": "unknown", **about, "reason": repr(error)})
 
 
 def main(argv: list[str]) -> int:

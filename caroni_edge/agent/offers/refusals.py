@@ -11,7 +11,7 @@ MANAGERS_SAID = 50
 """Managers that are not served, in one presence notice."""
 
 DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
-NO_SPACE = "a job's directory could not be made for lack of space on the disk"
+NO_ROOM = "the host had no room for a job"
 FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"
 NOT_SERVED = "the agent's configuration does not name it under managers"
 
@@ -26,22 +26,22 @@ class Refusals(Memory):
         super().__init__(journal)
         self._store, self._in_force = store, in_force
         self._free_bytes: int | None = None
-        self._no_space = False
+        self._no_room: str | None = None
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
-        self._free_bytes, self._no_space = free_bytes, False
+        self._free_bytes, self._no_room = free_bytes, None
 
-    def on_no_space(self) -> None:
-        """Refuse all, since a job has found no space on the disk, until the disk is looked at again."""
-        self._no_space = True
+    def on_no_room(self, reason: str) -> None:
+        """Refuse all, since the host had no room for a job for that reason, until the disk is looked at again."""
+        self._no_room = reason
 
     def of_all(self) -> str | None:
         """Return why nothing is offered to anybody, for people; None when something may be."""
         if self._store.facts.drained():
             return DRAINED
-        if self._no_space:
-            return NO_SPACE
+        if self._no_room is not None:
+            return f"{NO_ROOM}: {self._no_room}"
         floor_bytes = self._in_force.settings.disk_floor_bytes
         if self._free_bytes is not None and self._free_bytes < floor_bytes:
             return f"less than {floor_bytes / _MIB:g} MiB of the disk are free (disk_floor)"

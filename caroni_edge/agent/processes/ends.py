@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from caroni_edge.agent.keeper import reasons
+from caroni_edge.agent.keeper.files import opened
+from caroni_edge.agent.keeper.reasons import why
 from caroni_edge.agent.keeper.records import EXITED, Exit, directory_of
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
@@ -25,8 +27,15 @@ class About(NamedTuple):
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> "About":
-        """Read what `facts` wrote."""
-        return cls(Declared.read(facts), facts.get("notes", ()))
+        """Read what `facts` wrote.
+
+        Raises:
+            ValueError: Something else stands there.
+        """
+        try:
+            return cls(Declared.read(facts), [str(note) for note in facts.get("notes", ())])
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"its start record is damaged: {error}") from None
 
     def facts(self) -> dict[str, Any]:
         """Return what is to be kept, as JSON."""
@@ -37,34 +46,43 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
     """Read what a job gave, or why it gave nothing, and finish its log.
 
     Raises:
-        OSError: The log cannot be finished.
+        OSError: Its directory cannot be used, or the log cannot be finished.
     """
-    directory = directory_of(state_dir, end.job)
-    reason = end.reason or reasons.exited(end.status)
-    given: Given | None = None
-    if end.kind == EXITED and end.status == 0:
-        try:
-            given = read_outputs(directory, about.declared)
-        except OutputProblem as problem:
-            reason = str(problem)
-    notes = [*about.notes, *(() if given is None else given.notes)]
-    logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
-    outcome: ProcessOutcome
-    if given is not None:
-        outcome = Completed(given.outputs, _started(end))
-    else:
-        outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory))
-    return JobEnded(end.job, outcome, end.date, taken_bytes(directory))
+    with opened(directory_of(state_dir, end.job)) as directory:
+        reason = _reason(end)
+        given: Given | None = None
+        if _is_well(end):
+            try:
+                given = read_outputs(directory, about.declared)
+            except OutputProblem as problem:
+                reason = str(problem)
+        notes = [*about.notes, *(() if given is None else given.notes)]
+        logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
+        outcome: ProcessOutcome
+        if given is not None:
+            outcome = Completed(given.outputs, _started(end))
+        else:
+            outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory))
+        return JobEnded(end.job, outcome, end.date, taken_bytes(directory))
 
 
 def unreadable(end: Exit, error: Exception) -> JobEnded:
     """Return the end of a job whose outputs or log cannot be read: its record is all that is known."""
-    return JobEnded(end.job, _without_outputs(end, f"what it gave cannot be read: {error}"), end.date)
+    reason = f"what it gave cannot be read: {why(error)}" if _is_well(end) else _reason(end)
+    return JobEnded(end.job, _without_outputs(end, reason), end.date)
+
+
+def _is_well(end: Exit) -> bool:
+    return end.kind == EXITED and end.status == 0
+
+
+def _reason(end: Exit) -> str:
+    return end.reason or reasons.exited(end.status)
 
 
 def _without_outputs(end: Exit, reason: str, stderr: str | None = None) -> Failed | NeverBegan:
     if end.started is None:
-        return NeverBegan(reason)
+        return NeverBegan(reason, no_room=end.no_room)
     return Failed(reason, end.status, stderr, _started(end))
 
 

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 from caroni_edge import __version__
+from caroni_edge.agent.keeper.files import open_regular, read_regular
 from caroni_edge.agent.keeper.server import SOCKET
 from caroni_edge.base import failpoints
 from caroni_edge.base.backoff import Backoff
@@ -149,7 +150,7 @@ class KeeperLink:
     def _start_keeper(self) -> None:
         path = self._state_dir / LOG
         try:
-            with path.open("ab") as said:
+            with os.fdopen(open_regular(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as said:
                 if said.tell() > LOG_LIMIT_BYTES:
                     said.truncate(0)
                 begin = said.tell()
@@ -169,7 +170,12 @@ class KeeperLink:
         except OSError as error:
             raise NoKeeper(f"the keeper could not be started: {error}") from None
         if status:
-            words = path.read_bytes()[begin:].decode(errors="replace").strip().rpartition("\n")[2]
+            words = (
+                read_regular(str(path), 2 * LOG_LIMIT_BYTES)[begin:]
+                .decode(errors="replace")
+                .strip()
+                .rpartition("\n")[2]
+            )
             raise NoKeeper(f"the keeper could not be started: {words or f'exit status {status}'}")
         log.info("keeper started", extra={"action": "keeper_started"})
 

@@ -8,15 +8,15 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 
+from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import STDERR, STDOUT
 from caroni_edge.agent.processes.outcome import STDERR_LIMIT_BYTES
-from caroni_edge.agent.processes.workspace import write
-from caroni_edge.base.text import tail
+from caroni_edge.base.text import encoded, tail
 
 TAIL = "log.tail"
 
 _STDOUT_BEGINS = b"--- standard output:\n"
-_REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TAIL_LIMIT_BYTES = 1 << 20
 
 
 def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
@@ -33,7 +33,7 @@ def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
     with_stdout = with_stdout and _size(f"{directory}/{STDOUT}") > 0
     if with_stdout or notes:
         rest = {"stdout": with_stdout, "notes": list(notes)}
-        write(f"{directory}/{TAIL}", json.dumps(rest).encode())
+        files.replace(f"{directory}/{TAIL}", json.dumps(rest).encode())
 
 
 def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[bytes, bool]:
@@ -66,31 +66,35 @@ def _parts(directory: str, *, has_ended: bool) -> Iterator[str | bytes]:
     if not has_ended:
         return
     try:
-        with open(f"{directory}/{TAIL}", "rb") as file:
-            rest = json.load(file)
-    except (OSError, ValueError):
+        rest = json.loads(files.read_regular(f"{directory}/{TAIL}", _TAIL_LIMIT_BYTES))
+    except (OSError, ValueError, RecursionError):
         return
-    if rest["stdout"]:
-        yield _STDOUT_BEGINS
-        yield f"{directory}/{STDOUT}"
-    yield "".join(f"caroni-edge: {note}\n" for note in rest["notes"]).encode()
+    match rest:  # which is in the job's reach
+        case {"stdout": bool(with_stdout), "notes": list(notes)}:
+            if with_stdout:
+                yield _STDOUT_BEGINS
+                yield f"{directory}/{STDOUT}"
+            yield encoded("".join(f"caroni-edge: {note}\n" for note in notes))
 
 
 def _size(path: str) -> int:
+    """Return the size of a file that can be read, 0 where there is none."""
     try:
-        return os.lstat(path).st_size
+        file = files.open_regular(path, os.O_RDONLY)
     except OSError:
         return 0
+    try:
+        return os.fstat(file).st_size
+    finally:
+        os.close(file)
 
 
 def _read(path: str, offset: int, limit: int) -> bytes:
     try:
-        file = os.open(path, _REGULAR)
+        file = files.open_regular(path, os.O_RDONLY)
     except OSError:
         return b""
     try:
         return os.pread(file, limit, offset)
-    except OSError:  # a job has put a pipe in its place
-        return b""
     finally:
         os.close(file)

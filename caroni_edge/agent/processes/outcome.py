@@ -46,11 +46,11 @@ class NeverBegan:
 
     Attributes:
         reason: Why not, for people.
-        no_space: Only because the disk had no room for its directory; nothing is wrong with the job.
+        no_room: Only for want of space, descriptors, processes or memory on the host; nothing is wrong with the job.
     """
 
     reason: str
-    no_space: bool = False
+    no_room: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,14 @@
 """Reads what a job gave, from `$CARONI_OUTPUTS` or standard output, and checks it against what its type declares."""
 
 import json
-import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType
+from caroni_edge.agent.keeper.files import Unusable, read_regular
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
 from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
@@ -130,22 +129,13 @@ def _notes(dropped: list[str]) -> tuple[str, ...]:
 def _text(path: str, limit_bytes: int, called: str) -> str:
     """Return the text of a regular file, empty where there is none; a job may have put anything else in its place."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        data = read_regular(path, limit_bytes)
     except FileNotFoundError:
         return ""
+    except Unusable as error:
+        raise OutputProblem(f"{called} {error.what}") from None
     except OSError as error:
         raise OutputProblem(f"{called} cannot be read: {error.strerror}") from None
-    try:
-        about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode):
-            raise OutputProblem(f"{called} is not a regular file any more")
-        if about.st_size > limit_bytes:
-            raise OutputProblem(f"{called} has {about.st_size} bytes, and no more than {limit_bytes} are read")
-        data = os.read(file, limit_bytes) if about.st_size else b""
-    except OSError as error:
-        raise OutputProblem(f"{called} cannot be read: {error.strerror}") from None
-    finally:
-        os.close(file)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

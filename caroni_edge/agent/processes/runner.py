@@ -1,6 +1,5 @@
 """Runs the agent's jobs as processes: starts and kills them through the keeper, and delivers how each has ended."""
 
-import errno
 import logging
 import os
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge import __version__
-from caroni_edge.agent.keeper import reasons
+from caroni_edge.agent.keeper import files, reasons
 from caroni_edge.agent.keeper.records import (
     UNSEEN,
     Exit,
@@ -33,7 +32,6 @@ from caroni_edge.base.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NEVER = "it was never started: the agent stopped before it could be"
 _STRAY = "the agent's database does not know this job"
 
@@ -131,7 +129,7 @@ class Runner:
             return
         except OSError as error:
             reason = f"could not be started: its directory cannot be made: {error.strerror}"
-            outcome = NeverBegan(reason, no_space=error.errno in _NO_SPACE)
+            outcome = NeverBegan(reason, no_room=error.errno in files.NO_ROOM)
             self._deliver(JobEnded(order.job, outcome, time.time()))
             return
         limits = order.job_type.limits
@@ -166,7 +164,11 @@ class Runner:
         """Return a piece of a job's log (see `JobRunner`); that of an unknown job is empty, and complete."""
         with self._lock:
             has_ended = job not in self._open
-        return logfiles.chunk(directory_of(self._state_dir, job), offset, limit, has_ended=has_ended)
+        try:
+            with files.opened(directory_of(self._state_dir, job)) as directory:
+                return logfiles.chunk(directory, offset, limit, has_ended=has_ended)
+        except OSError:  # it is gone, or the job has put something else in its place
+            return b"", has_ended
 
     def remove(self, job: str) -> None:
         """Delete all that is on disk of a job that has ended (see `JobRunner`)."""
@@ -204,7 +206,7 @@ class Runner:
                 if not self._answered(job):
                     self._kill_stray(job)
             case {"event": "unstarted", "job": job, "reason": reason}:
-                self._end_now(job, NeverBegan(reason))
+                self._end_now(job, NeverBegan(reason, no_room=event.get("no_room") is True))
             case {"event": "refused", "job": job, "running": is_running}:
                 self._answered(job)
                 if not is_running:
@@ -215,6 +217,8 @@ class Runner:
                 self._is_other_program = program != __version__
             case {"event": "unknown"}:
                 log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
+                if event.get("do") == "start" and isinstance(job := event.get("job"), str):
+                    self._conclude_from_disk(job, never=f"could not be started: {event.get('reason')}")
 
     def _answered(self, job: str) -> bool:
         """Note that the keeper has taken a job over; return whether the database knows it."""
@@ -280,8 +284,13 @@ class Runner:
 
     # The end of a job
 
-    def _conclude_from_disk(self, job: str) -> None:
-        """Deliver the end of a job that does not run, from its record on disk."""
+    def _conclude_from_disk(self, job: str, never: str = _NEVER) -> None:
+        """Deliver the end of a job that does not run, from its record on disk.
+
+        Args:
+            job: Its name.
+            never: Why, for people, if it was never started.
+        """
         with self._lock:
             if job not in self._open:
                 return
@@ -295,7 +304,7 @@ class Runner:
         if end is not None:
             self._conclude(end)
         elif start is None or start.never:
-            self._end_now(job, NeverBegan(_NEVER))
+            self._end_now(job, NeverBegan(never))
         else:
             why = reasons.UNSEEN_SAME_BOOT if start.boot == boot_id() else reasons.UNSEEN_REBOOT
             self._conclude(Exit(job, start.boot, time.time(), UNSEEN, None, why, start.date))
@@ -305,7 +314,8 @@ class Runner:
 
         A keeper may still have a request to read that an agent sent before it died.
         """
-        os.makedirs(directory_of(self._state_dir, job), mode=0o700, exist_ok=True)
+        with files.opened_or_made(directory_of(self._state_dir, job)):
+            pass
         try:
             os.close(claim(self._state_dir, Start(job, boot_id(), time.time(), never=_NEVER)))
         except FileExistsError:

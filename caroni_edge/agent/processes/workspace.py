@@ -1,14 +1,15 @@
 """The directories of jobs: made with the inputs before the start, and deleted with all that is in them."""
 
+import logging
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from caroni_edge.agent.jobtypes import Command, JobType
+from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.processes import MARK
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.protocol.messages import Values
@@ -28,6 +29,9 @@ VARIABLE_LIMIT_BYTES = 128 * 1024
 
 PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
 """What a job gets of the agent's own environment."""
+
+
+log = logging.getLogger(__name__)
 
 
 class StartedBefore(Exception):
@@ -52,7 +56,10 @@ class Workspaces:
         for directory in (self._jobs, self._trash, self._scripts):
             os.makedirs(directory, mode=0o700, exist_ok=True)
         for name in os.listdir(self._trash):
-            _delete(f"{self._trash}/{name}")
+            try:
+                _delete(f"{self._trash}/{name}")
+            except OSError as error:
+                log.warning("what is left of a job cannot be removed: %s", error, extra={"action": "trash_kept"})
 
     def make(
         self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]
@@ -69,26 +76,27 @@ class Workspaces:
             StartedBefore: The job was started before.
             OSError: It cannot be made.
         """
-        directory = f"{self._jobs}/{job}"
+        path = f"{self._jobs}/{job}"
         try:
-            os.mkdir(directory, 0o700)
+            os.mkdir(path, 0o700)
         except FileExistsError:
-            if os.path.lexists(f"{directory}/{RECORD}"):
-                raise StartedBefore from None
+            with files.opened(path) as directory:
+                if os.path.lexists(f"{directory}/{RECORD}"):
+                    raise StartedBefore from None
             # An agent that died before it asked for the start has left it.
-            _delete(directory)
-            os.mkdir(directory, 0o700)
-        os.mkdir(f"{directory}/{WORK}", 0o700)
-        as_json = canonical(inputs)
-        write(f"{directory}/{INPUTS}", as_json.encode())
-        write(f"{directory}/{OUTPUTS}", b"")
+            self.remove(job)
+            os.mkdir(path, 0o700)
+        with files.opened(path) as directory:
+            os.mkdir(f"{directory}/{WORK}", 0o700)
+            files.replace(f"{directory}/{INPUTS}", canonical(inputs).encode())
+            files.replace(f"{directory}/{OUTPUTS}", b"")
         environment = {
             **self._environment,
             **job_type.environment,
             **facts,
             **dict(_variables(inputs)),
-            "CARONI_INPUTS": f"{directory}/{INPUTS}",
-            MARK: f"{directory}/{OUTPUTS}",
+            "CARONI_INPUTS": f"{path}/{INPUTS}",
+            MARK: f"{path}/{OUTPUTS}",
         }
         program, *arguments = self._what_runs(job_type)
         return [_found(program, environment.get("PATH")), *arguments], environment
@@ -100,8 +108,7 @@ class Workspaces:
         path = f"{self._scripts}/{job_type.version}"
         if job_type.version not in self._written:
             # What is there may have been cut by a power cut, and a job may be reading it.
-            write(f"{path}.new", job_type.runs.text.encode())
-            os.rename(f"{path}.new", path)
+            files.replace(path, job_type.runs.text.encode())
             self._written.add(job_type.version)
         return (*job_type.runs.interpreter, path)
 
@@ -111,25 +118,12 @@ class Workspaces:
         Raises:
             OSError: It cannot be deleted.
         """
+        in_trash = files.beside(f"{self._trash}/{job}")
         try:
-            os.rename(f"{self._jobs}/{job}", f"{self._trash}/{job}")
+            _move(f"{self._jobs}/{job}", in_trash)
         except FileNotFoundError:
             return
-        _delete(f"{self._trash}/{job}")
-
-
-def write(path: str, data: bytes) -> None:
-    """Write a small file as a whole, in the place of what it held.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        while data:
-            data = data[os.write(file, data) :]
-    finally:
-        os.close(file)
+        _delete(in_trash)
 
 
 def unset_variables(inputs: Values) -> list[str]:
@@ -181,15 +175,34 @@ def taken_bytes(directory: str) -> int:
     return taken
 
 
-def _delete(directory: str) -> None:
-    shutil.rmtree(directory, onerror=_permit)
+def _move(path: str, to: str) -> None:
+    """Give a file or a directory another place; of a directory that is not ours to write into, that would fail."""
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        with files.opened(path):
+            pass
+    os.rename(path, to)
 
 
-def _permit(function: Callable[..., Any], path: str, _error: Any) -> None:
-    """Repeat a deletion that failed since a job has taken the right to write from a directory of its own."""
-    if function is os.scandir or function is os.open:
-        os.chmod(path, stat.S_IRWXU)
-        shutil.rmtree(path)
-        return
-    os.chmod(os.path.dirname(path), stat.S_IRWXU)
-    function(path)
+def _delete(top: str) -> None:
+    """Delete what is in the trash, with all in it.
+
+    A job may have made any number of directories inside each other: each is moved to the top before it is emptied, so
+    that neither a path nor the stack gets longer.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    left = [top]
+    while left:
+        path = left.pop()
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            os.unlink(path)
+            continue
+        with files.opened(path) as directory:
+            for name in os.listdir(directory):
+                if stat.S_ISDIR(os.lstat(f"{directory}/{name}").st_mode):
+                    left.append(files.beside(top))
+                    _move(f"{directory}/{name}", left[-1])
+                else:
+                    os.unlink(f"{directory}/{name}")
+        os.rmdir(path)

@@ -109,27 +109,27 @@ def test_a_restart_ends_the_drain() -> None:
     assert refuses(bench) == {}
 
 
-def test_a_job_that_finds_no_space_is_given_back_and_nothing_is_offered_until_the_disk_is_looked_at() -> None:
+def test_a_job_that_finds_no_room_is_given_back_and_nothing_is_offered_until_the_disk_is_looked_at() -> None:
     bench = Bench()
     [job] = bench.place(bench.new_job())
     bench.outbox.take(JobStatusUpdate)
-    bench.end(job, NeverBegan("its directory cannot be made", no_space=True))
+    bench.end(job, NeverBegan("its directory cannot be made", no_room=True))
     declined = bench.outbox.take(JobDecline)
     assert (declined.job, declined.final) == (job, False)
     assert bench.runner.removed == [job]
-    assert refuses(bench) == {"*": "a job's directory could not be made for lack of space on the disk"}
+    assert refuses(bench) == {"*": "the host had no room for a job: its directory cannot be made"}
     bench.want(ready=1)
     bench.outbox.nothing_else()
     bench.call(lambda _: bench.reactor.on_disk(GIB))
     assert bench.outbox.take(JobOffer).ready == 1
 
 
-def test_a_job_that_finds_no_space_while_it_is_killed_was_killed() -> None:
+def test_a_job_that_finds_no_room_while_it_is_killed_was_killed() -> None:
     bench = Bench()
     [job] = bench.place(bench.new_job())
     bench.outbox.take(JobStatusUpdate)
     bench.send(JobKill(job=job, reason="cancelled"))
-    bench.end(job, NeverBegan("its directory cannot be made", no_space=True))
+    bench.end(job, NeverBegan("its directory cannot be made", no_room=True))
     assert bench.outbox.take(JobStatusUpdate).status == "killed"
     bench.outbox.nothing_else()
 

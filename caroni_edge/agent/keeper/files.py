@@ -1,0 +1,178 @@
+"""Files in a job's reach, opened so that nothing which the job has put in their place can hold us up or mislead us.
+
+A job may replace its files, and its directory, by pipes, devices, directories or links, and take away our right to use
+them. So a directory is opened once, never through a symbolic link, and its files are named through that descriptor
+(proc(5), `/proc/self/fd`): whatever takes its place afterwards, these are the files of the directory that was opened. A
+file is opened without following a link and without waiting for the other end of a pipe, and must be a regular one.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+NO_ROOM = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EIO, errno.EROFS}
+)
+"""The host, not the job, is why something fails: it has no space, descriptors, processes or memory left, for now."""
+
+_OURS = stat.S_IRUSR | stat.S_IWUSR
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Unusable(OSError):
+    """A file is no regular one, or too large."""
+
+    def __init__(self, number: int, what: str) -> None:
+        """Say what it is."""
+        super().__init__(number, f"it {what}")
+        self.what = what
+
+
+@contextmanager
+def opened(path: str) -> Iterator[str]:
+    """Open a directory, in which its owner may do anything from now on; yield a path to that very directory.
+
+    Raises:
+        FileNotFoundError: There is none.
+        NotADirectoryError: Something else is in its place, such as a symbolic link.
+        OSError: It cannot be opened.
+    """
+    directory = os.open(path, _DIRECTORY)
+    try:
+        name = f"/proc/self/fd/{directory}"
+        if os.fstat(directory).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.chmod(name, stat.S_IRWXU)
+        yield name
+    finally:
+        os.close(directory)
+
+
+@contextmanager
+def opened_or_made(path: str) -> Iterator[str]:
+    """Do the same as `opened`, and make the directory anew where a job has deleted it or put something in its place.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    put_aside(path, only_if=lambda mode: not stat.S_ISDIR(mode))
+    with suppress(FileExistsError):
+        os.mkdir(path, stat.S_IRWXU)
+    with opened(path) as directory:
+        yield directory
+
+
+def open_regular(path: str, flags: int) -> int:
+    """Open a regular file, for us to read and write whatever its mode, or make one; return its descriptor.
+
+    Raises:
+        OSError: It is none, or cannot be opened.
+    """
+    try:
+        file = os.open(path, flags | _SAFE, _OURS)
+    except PermissionError:
+        _permit(path)
+        file = os.open(path, flags | _SAFE, _OURS)
+    try:
+        _check(file)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _permit(path: str) -> None:
+    """Take back the right to use a file that a job has taken away."""
+    file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _check(file)
+        os.chmod(f"/proc/self/fd/{file}", _OURS)
+    finally:
+        os.close(file)
+
+
+def _check(file: int) -> None:
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise Unusable(errno.EINVAL, "is not a regular file any more")
+
+
+def read_regular(path: str, limit_bytes: int) -> bytes:
+    """Return what is in a regular file.
+
+    Raises:
+        OSError: It is none, cannot be read, or is larger than `limit_bytes`.
+    """
+    file = open_regular(path, os.O_RDONLY)
+    try:
+        size_bytes = os.fstat(file).st_size
+        if size_bytes > limit_bytes:
+            raise Unusable(errno.EFBIG, f"has {size_bytes} bytes, and no more than {limit_bytes} are read")
+        return os.read(file, size_bytes)
+    finally:
+        os.close(file)
+
+
+def is_larger(path: str, limit_bytes: int, *, trim: bool = False) -> bool:
+    """Tell whether a regular file is larger than it may be; `trim` cuts off the excess.
+
+    Raises:
+        OSError: It is none, or cannot be opened.
+    """
+    file = open_regular(path, os.O_WRONLY if trim else os.O_RDONLY)
+    try:
+        found = os.fstat(file).st_size > limit_bytes
+        if found and trim:
+            os.ftruncate(file, limit_bytes)
+    finally:
+        os.close(file)
+    return found
+
+
+def replace(path: str, data: bytes) -> None:
+    """Write a small file as a whole, in the place of whatever was there.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    new = beside(path)
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, _OURS)
+    try:
+        try:
+            while data:
+                data = data[os.write(file, data) :]
+        finally:
+            os.close(file)
+        put_aside(path, only_if=stat.S_ISDIR)
+        os.rename(new, path)
+    except OSError:
+        os.unlink(new)
+        raise
+
+
+def put_aside(path: str, only_if: Callable[[int], bool] = lambda _: True) -> None:
+    """Make room at a path: what is there is deleted, a directory gets another name beside it.
+
+    Args:
+        path: Where there may be nothing at all.
+        only_if: Given its mode (see `stat`), tells whether it is to go.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+        if not only_if(mode):
+            return
+        if stat.S_ISDIR(mode):
+            os.rename(path, beside(path))
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def beside(path: str) -> str:
+    """Return a path in the same directory that nobody has chosen before."""
+    return f"{path}.{os.urandom(8).hex()}"
