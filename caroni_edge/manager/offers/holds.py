@@ -22,7 +22,7 @@ class Holds(Memory):
         self._free_until: MemoryDict[str, float] = MemoryDict(journal)
 
     def asked(self, agent: str, now: float) -> None:
-        """Begin to wait for an agent, unless that is no news."""
+        """Begin to wait for an agent, unless it is waited for already, or was until a moment ago."""
         if agent not in self._since and now >= self._free_until.get(agent, -inf):
             self._since[agent] = now
 
