@@ -234,7 +234,7 @@ class Client(httpx.Client):
         super().__init__(base_url=server.url, headers=headers, trust_env=False, verify=False)
 
 
-def serve_manager(bench: ManagerBench, path: Path, web: WebConfig = WEB) -> WebServer:
+def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) -> WebServer:
     """Serve the manager of a bench."""
     return start(web, manager_api.make_site(bench.api, path), bench.service)
 

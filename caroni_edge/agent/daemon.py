@@ -38,10 +38,9 @@ class AgentDaemon(Daemon[AgentConfig]):
         self._reactor = make_reactor(node, config, self._types, runner)
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
-        if config.web is not None:
-            from caroni_edge.agent.pages.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
+        from caroni_edge.agent.pages.api import serve  # noqa: PLC0415 - commands on the database do without
 
-            opened.enter_context(serve(config, node, self.service, self._reactor, runner, lambda: self._types))
+        opened.enter_context(serve(config, node, self.service, self._reactor, runner, lambda: self._types))
         self.service.supervise("runner", runner.run)
         opened.callback(runner.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)

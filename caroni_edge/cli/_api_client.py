@@ -13,6 +13,7 @@ import click
 from caroni_edge.base.errors import CaroniError, UsageError
 from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._files import FILE
+from caroni_edge.node.api_socket import SOCKET, address, directory_of
 
 Role = Literal["manager", "agent"]
 P = ParamSpec("P")
@@ -28,12 +29,18 @@ class Unreachable(CaroniError):
     hint = "Is it running, and is this its address? Give another with --url, or its configuration with --config."
 
 
+class SocketSilent(CaroniError):
+    """The {role} does not answer on its socket: {reason}."""
+
+    hint = "Is it running? Run this as its user, or as root; or name its address with --url instead of --config."
+
+
 class TokenWrong(CaroniError):
     """The {role} does not let us in: {reason}."""
 
     hint = (
-        "Give its token with --token-file FILE, in CARONI_TOKEN, or by --config with its configuration file. "
-        "The token is in state_dir/web-token, which its owner may read."
+        "Give its token with --token-file FILE or in CARONI_TOKEN; it is in state_dir/web-token, which its owner may "
+        "read. On its host, --config with its configuration file needs none."
     )
     exit_status = 2
 
@@ -53,7 +60,7 @@ class ApiUsage(ApiRefused):
 class TokenUnreadable(CaroniError):
     """The token cannot be read: {reason}."""
 
-    hint = "Run this as the user of the node, or as root; or give a token that you may read with --token-file."
+    hint = "Give a token that you may read."
     exit_status = 2
 
 
@@ -65,7 +72,7 @@ class NotAnApi(CaroniError):
 
 
 class Options(NamedTuple):
-    """What the command line says of the node: its address, its token, or the file that has them; None where nothing."""
+    """What the command line says of the node: its address and its token, or its configuration; None where nothing."""
 
     url: str | None
     token: str | None
@@ -78,6 +85,7 @@ class Api:
 
     Attributes:
         role: Which kind of node it is.
+        url: Its address, or its socket.
         as_json: Whether to print the answer as JSON.
     """
 
@@ -91,13 +99,21 @@ class Api:
 
         self.role: Role = role
         self.as_json = as_json
-        config = _configured(role, options)
-        self.url = (options.url or config.url or URLS[role]).rstrip("/")
-        token = _token(options) or config.token
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._is_on_host = options.config is not None
+        self.url = (options.url or URLS[role]).rstrip("/")
+        headers, base, transport = {"Accept": "application/json"}, self.url, None
+        if options.config is not None:
+            if options.url is not None:
+                raise UsageError("--url", "--config names the node already, by its socket", "Leave one of them out.")
+            state_dir = _state_dir(role, options.config)
+            self.url, base, transport = str(state_dir / SOCKET), "http://localhost", _by_socket(role, state_dir)
+        elif token := _token(options):
+            headers["Authorization"] = f"Bearer {token}"
         try:
             # No proxies and no .netrc: the node is near, and the token is for it alone.
-            self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+            self._client = httpx.Client(
+                base_url=base, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
+            )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise UsageError("--url", f"{self.url} is no address, or the token no text for a header: {error}") from None
 
@@ -113,7 +129,7 @@ class Api:
         """Send a request, and return the response of httpx, which is a success.
 
         Raises:
-            Unreachable: There is none.
+            Unreachable, SocketSilent: There is none.
             TokenWrong: The node does not know us.
             ApiRefused: The node says no.
             NotAnApi: Somebody else answers.
@@ -124,7 +140,8 @@ class Api:
         try:
             answer = self._client.request(method, path, params=params, json=body)
         except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
-            raise Unreachable(self.url, role=self.role, reason=error or type(error).__name__) from None
+            kind = SocketSilent if self._is_on_host else Unreachable
+            raise kind(self.url, role=self.role, reason=error or type(error).__name__) from None
         except httpx.InvalidURL as error:
             raise UsageError("--url", f"{self.url} is no address: {error}") from None
         if answer.is_success:
@@ -161,7 +178,7 @@ def _api_options(role: Role) -> Callable[[Callable[Concatenate[Api, P], None]], 
         @click.option("--url", help=f"Address of the {role}.  [default: {URLS[role]}]")
         @click.option("--token", help="Token of its API; better in a file, where `ps` does not show it.")
         @click.option("--token-file", type=FILE, help=f"File that holds the token; otherwise {TOKEN} may.")
-        @click.option("--config", type=FILE, help=f"The {role}'s configuration: names address and token.")
+        @click.option("--config", type=FILE, help=f"The {role}'s configuration: it is asked by its socket, here.")
         @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
         @functools.wraps(command)
         def with_api(
@@ -222,31 +239,25 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-class _Configured(NamedTuple):
-    url: str | None = None
-    token: str | None = None
-
-
-def _configured(role: Role, options: Options) -> _Configured:
-    """Return what a node's configuration says of its API."""
-    if options.config is None:
-        return _Configured()
+def _state_dir(role: Role, config: Path) -> Path:
+    """Return where a node has its socket, by its configuration."""
     from caroni_edge.cli.check_config import load_node, node_role  # noqa: PLC0415
-    from caroni_edge.web.credentials import TOKEN_FILE  # noqa: PLC0415
 
-    if (other := node_role(options.config)) != role:
-        said = (
-            f"this is the configuration of a{'n' if other == 'agent' else ''} {other}, and this command asks the {role}"
-        )
-        raise UsageError(str(options.config), said, f"Give that of the {role}.")
-    config = load_node(options.config)
-    if config.web is None:
-        raise UsageError(str(options.config), "web is false, so this node has no API", "Set web.port to serve it.")
-    host = config.web.near_host
-    url = f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
-    if config.web.token is not None or _token(options) is not None:
-        return _Configured(url, config.web.token.reveal() if config.web.token else None)
-    return _Configured(url, _read(config.state_dir / TOKEN_FILE))
+    if (other := node_role(config)) != role:
+        named = f"a{'n' if other == 'agent' else ''} {other}"
+        said = f"this is the configuration of {named}, and this command asks the {role}"
+        raise UsageError(str(config), said, f"Give that of the {role}.")
+    return load_node(config).state_dir
+
+
+def _by_socket(role: Role, state_dir: Path) -> Any:
+    """Return a transport of httpx that ends at a node's socket; its descriptor stays open, as long as the command."""
+    import httpx  # noqa: PLC0415
+
+    try:
+        return httpx.HTTPTransport(uds=address(directory_of(state_dir)))
+    except OSError as error:
+        raise SocketSilent(str(state_dir / SOCKET), role=role, reason=error.strerror or error) from None
 
 
 def _token(options: Options) -> str | None:

@@ -8,17 +8,11 @@ from typing import Any
 
 import click
 
-from caroni_edge.base.errors import CaroniError, UsageError
+from caroni_edge.base.errors import UsageError
 from caroni_edge.cli._api_client import Api, Options, Role
 from caroni_edge.cli._files import FILE
 from caroni_edge.cli.check_config import load_node
 from caroni_edge.config import AgentConfig, ManagerConfig
-
-
-class NoWay(CaroniError):
-    """The node runs, but its configuration has no API (web is false)."""
-
-    hint = "Stop the node, ask again, and start it: then its database is worked on directly."
 
 
 @click.command(epilog="Example: caroni-edge forget agents/a7 --config /etc/caroni-edge/manager.yaml")
@@ -29,8 +23,8 @@ def forget(peer: str, config: Path, as_json: bool) -> None:
     """Let a node drop PEER, which will not come back: its rows, its jobs, and what it retained.
 
     PEER is agents/ID for a manager and managers/ID for an agent, or the ID alone. What it retained at the broker is
-    cleared as far as the broker lets this node. A running node is asked by its API; of one that is stopped the database
-    is worked on directly. A peer that does come back is met anew.
+    cleared as far as the broker lets this node. A running node is asked by its socket; of one that is stopped the
+    database is worked on directly. A peer that does come back is met anew.
     """
     from caroni_edge.node.startup import AlreadyRunning  # noqa: PLC0415
     from caroni_edge.protocol.topics import OTHER, peer_id  # noqa: PLC0415
@@ -76,8 +70,6 @@ def _in_database(config: ManagerConfig | AgentConfig, peer: str) -> dict[str, An
 def _by_api(config: ManagerConfig | AgentConfig, path: Path, peer: str) -> Any:
     from caroni_edge.protocol.topics import OTHER  # noqa: PLC0415
 
-    if config.web is None:
-        raise NoWay(str(path))
     role: Role = "manager" if isinstance(config, ManagerConfig) else "agent"
     api = Api(role, Options(url=None, token=None, token_file=None, config=path), as_json=False)
     return api.post("/api/forget", {"peer": f"{OTHER[config.role]}/{peer}"})

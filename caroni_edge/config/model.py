@@ -12,9 +12,6 @@ EVERYBODY = "*"
 """The key of `managers` that stands for all that are not named there."""
 
 
-_NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is configured, to be told apart
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
     """How the broker is reached.
@@ -85,11 +82,6 @@ class WebConfig:
     password: Secret | None = None
     token: Secret | None = None
     users: Mapping[str, WebUser] = field(default_factory=dict)
-
-    @property
-    def near_host(self) -> str:
-        """The address under which a program on the same host finds it, also where it listens on all of them."""
-        return _NEAR.get(self.host, self.host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,10 +30,9 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._templates = say_errors("template", load_templates(config.templates))
         self._reactor = make_reactor(node, config, self._templates)
         node.attach(self._reactor)
-        if config.web is not None:
-            from caroni_edge.manager.pages.api import serve  # noqa: PLC0415 - costs a fifth of a second and 30 MB
+        from caroni_edge.manager.pages.api import serve  # noqa: PLC0415 - commands on the database do without
 
-            opened.enter_context(serve(config, node, self.service, self._reactor, lambda: self._templates))
+        opened.enter_context(serve(config, node, self.service, self._reactor, lambda: self._templates))
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
         connect(node, self.service, opened)
         return node

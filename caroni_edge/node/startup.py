@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from caroni_edge import __version__
-from caroni_edge.base import logs
+from caroni_edge.base import logs, private
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import NodeConfig
@@ -101,11 +101,13 @@ def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Calla
 
 def _lock(state_dir: Path, opened: ExitStack) -> None:
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        handle = opened.enter_context((state_dir / LOCK).open("w"))
+        state_dir.mkdir(private.DIRECTORY_MODE, parents=True, exist_ok=True)
+        handle = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, private.FILE_MODE)
+        opened.callback(os.close, handle)
     except OSError as error:
         raise StateDirUnusable(str(state_dir), reason=error.strerror or error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise AlreadyRunning(str(state_dir)) from None
+    private.narrow(state_dir)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from caroni_edge.base import private
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.memory import Journal
 from caroni_edge.storage.migrations import Role, migrate
@@ -140,7 +141,9 @@ def open_database(path: Path, role: Role) -> Database:
         DatabaseNewer: A newer program has written it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(private.DIRECTORY_MODE, parents=True, exist_ok=True)
+        with open(path, "ab", opener=private.opener):  # the files beside it get its mode from SQLite
+            pass
         conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0)
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")

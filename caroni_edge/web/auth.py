@@ -20,6 +20,7 @@ from litestar.handlers import BaseRouteHandler
 from caroni_edge.base.text import encoded
 from caroni_edge.config import Secret, WebConfig
 from caroni_edge.web import credentials
+from caroni_edge.web.connections import ON_THE_HOST
 from caroni_edge.web.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -65,9 +66,9 @@ class Visitor:
     """Who makes a request: a person with a session, or a program with the token.
 
     Attributes:
-        name: User name, or `token`.
+        name: User name, or `token`, or `the host` for who came by the socket in the state directory.
         role: What they may do.
-        session: None with a bearer token.
+        session: None for programs.
         cookie: Names the session.
     """
 
@@ -78,11 +79,11 @@ class Visitor:
 
 
 class Accounts:
-    """The token, and the people with their passwords; compared in constant time."""
+    """The token, and the people with their passwords; compared in constant time. Without a token nobody has it."""
 
-    def __init__(self, token: Secret, people: Mapping[str, tuple[Role, Secret]]) -> None:
+    def __init__(self, token: Secret | None = None, people: Mapping[str, tuple[Role, Secret]] | None = None) -> None:
         """Let in who has the token or is among `people`."""
-        self._token, self._people = token, people
+        self._token, self._people = token, people or {}
         self._nobody: tuple[Role, Secret] = ("viewer", Secret(secrets.token_hex()))
 
     @classmethod
@@ -98,7 +99,7 @@ class Accounts:
 
     def has_token(self, text: str) -> bool:
         """Tell whether `text` is the token."""
-        return _same(text, self._token)
+        return self._token is not None and _same(text, self._token)
 
     def knows(self, name: str) -> bool:
         """Tell whether somebody has this name."""
@@ -234,6 +235,8 @@ class Gate:
         return self.sessions.begin(name, role)
 
     def _who(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:
+        if connection.scope["state"].get(ON_THE_HOST):
+            return Visitor("the host", "operator")
         scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             if self._accounts.has_token(token.strip()):

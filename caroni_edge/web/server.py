@@ -3,27 +3,32 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import NodeConfig, WebConfig
+from caroni_edge.node import api_socket
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
 from caroni_edge.node.startup import DATABASE
 from caroni_edge.web.app import make_app
 from caroni_edge.web.auth import Accounts, Gate
+from caroni_edge.web.connections import Connection, Crowd, most_connections
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.site import NodeView, Site, Supervisor, forgetter
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
-REQUESTS_AT_ONCE = 200
+BACKLOG = 1024
+ACCEPTED_AT_ONCE = 32
+"""So many connections may be open beyond those that there is room for, until they have made room."""
 FINISH_WITHIN_S: Final = 2
 STOP_WITHIN_S = 5.0
 LOOPBACK = ("127.", "::1")
@@ -41,6 +46,11 @@ class _Uvicorn(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
     _told: asyncio.Event
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # these wait in the kernel, and cost no descriptor of ours
 
     async def main_loop(self) -> None:
         self._told = asyncio.Event()
@@ -62,17 +72,20 @@ class WebServer:
     """The HTTP server of a node, running in a thread.
 
     Attributes:
-        host: Where it listens.
-        port: The port where it listens, also when any free one was asked for.
+        host: Where the page is; None where there is only the socket for commands on this host.
+        port: The port of the page, also when any free one was asked for.
     """
 
-    def __init__(self, app: Any, listener: socket.socket, supervisor: Supervisor) -> None:
-        """Serve `app` on a socket that listens already."""
-        self.host, self.port = listener.getsockname()[:2]
+    def __init__(self, app: Any, supervisor: Supervisor, on_host: socket.socket, page: socket.socket | None) -> None:
+        """Serve `app` on sockets that listen already."""
+        address: tuple[str | None, int] = page.getsockname()[:2] if page else (None, 0)
+        self.host, self.port = address
+        listeners = [on_host, page] if page else [on_host]
+        crowd = Crowd(most_connections(), time.monotonic)
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=cast("type[asyncio.Protocol]", partial(Connection, crowd=crowd)),
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -81,11 +94,11 @@ class WebServer:
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                limit_concurrency=REQUESTS_AT_ONCE,
+                backlog=ACCEPTED_AT_ONCE,
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             )
         )
-        self._thread = supervisor.supervise("web", lambda: self._server.run(sockets=[listener]))
+        self._thread = supervisor.supervise("web", lambda: self._server.run(sockets=listeners))
 
     def __enter__(self) -> "WebServer":
         return self
@@ -96,7 +109,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """Where the page is, for people."""
-        return f"http://{_bracketed(self.host)}:{self.port}"
+        return f"http://{_bracketed(self.host or 'localhost')}:{self.port}"
 
     def stop(self) -> None:
         """Take no more requests, give those that run a moment to end, and end the thread."""
@@ -110,41 +123,53 @@ class WebServer:
 def serve_node(
     config: NodeConfig, node: Node, service: Service, make_site: Callable[[NodeView, Readers], Site]
 ) -> Iterator[WebServer]:
-    """Serve the API of a node as long as the context is open.
+    """Serve the API of a node as long as the context is open; without a part `web`, on its socket alone.
 
     Args:
-        config: The node's; it has a part `web`.
+        config: The node's.
         node: The node.
         service: Its loop, which runs what changes something.
         make_site: Returns the role's part of what is served.
 
     Raises:
         CannotListen: The address or the port is not to be had.
+        SocketUnusable: The socket in the state directory is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
     """
-    assert config.web is not None
     with closing(Readers(config.state_dir / DATABASE)) as readers:
         site = replace(make_site(NodeView.of(node), readers), forget=forgetter(node, service))
         with start(config.web, site, service) as server:
             yield server
 
 
-def start(config: WebConfig, site: Site, supervisor: Supervisor) -> WebServer:
+def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebServer:
     """Listen, and serve a role's API with all that both roles have; leaving the result's context stops it.
 
     Args:
-        config: Where to listen, and who may come in.
+        config: Where to listen, and who may come in; None: there is no page, and nobody comes in but by the socket.
         site: The role's part.
         supervisor: Runs the thread; if that fails, the daemon ends.
 
     Raises:
         CannotListen: The address or the port is not to be had.
+        SocketUnusable: The socket in the state directory is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
     """
-    accounts = Accounts.of(config, site.state_dir)
+    accounts = Accounts.of(config, site.state_dir) if config else Accounts()
     gate = Gate(accounts, cookie=f"caroni_{site.node.role}_{site.node.id}")
     app = make_app(site, gate)
-    server = WebServer(app, _listen(config.host, config.port), supervisor)
+    page = _listen(config.host, config.port) if config else None
+    try:
+        on_host = api_socket.listen(site.state_dir)
+    except CaroniError:
+        if page:
+            page.close()
+        raise
+    server = WebServer(app, supervisor, on_host, page)
+    if config is None:
+        said = "no page; commands on this host use %s"
+        log.info(said, site.state_dir / api_socket.SOCKET, extra={"action": "web_off"})
+        return server
     log.info("page and API on %s, user %s", server.url, config.username, extra={"action": "web_started"})
     if not str(server.host).startswith(LOOPBACK):
         said = "the page is open to the network without TLS: put a proxy with TLS in front of it"

@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"manager.pages.why"},
     {*VIEWS},
     {"manager.pages.shapes", "agent.pages.shapes"},
-    {"node.startup", "node.offline", "client"},
+    {"node.startup", "node.offline", "node.api_socket", "client"},
     {"node.service"},
     {"node.node"},
     {"node.dispatch", "node.connection"},

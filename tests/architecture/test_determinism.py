@@ -9,7 +9,7 @@ from tests.architecture.source import PACKAGE, calls, imports, listed, sources, 
 DETERMINISTIC = ("base.states", "delivery", "manager", "agent", "node", "protocol")
 OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
-    *(f"node.{name}" for name in ("daemon", "offline", "service", "startup")),
+    *(f"node.{name}" for name in ("api_socket", "daemon", "offline", "service", "startup")),
     # They start processes, and serve them.
     *("agent.keeper", "agent.processes.keeperlink", "agent.processes.runner"),
 )

@@ -1,6 +1,8 @@
 """The commands that ask a node's API: what they print, and how they end."""
 
 import json
+import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -270,21 +272,60 @@ def test_the_token_from_a_file_or_an_option(bench: ManagerBench, run: Run, tmp_p
     assert run("status", "--token", TOKEN, token="wrong").exit_code == 0
 
 
-def test_the_configuration_names_address_and_token(bench: ManagerBench, tmp_path: Path) -> None:
+def configured(tmp_path: Path, more: str = "") -> list[str]:
+    config = tmp_path / "manager.yaml"
+    config.write_text(f"id: m1\nstate_dir: {tmp_path}\nbroker: {{url: 'mqtt://127.0.0.1'}}\n{more}")
+    return ["status", "--config", str(config)]
+
+
+@pytest.mark.parametrize("with_page", [True, False])
+def test_the_configuration_leads_to_the_socket_with_and_without_a_page(
+    bench: ManagerBench, tmp_path: Path, with_page: bool
+) -> None:
     bench.trigger()
-    web = WebConfig(host="127.0.0.1", port=0, username="admin")
-    with serve_manager(bench, tmp_path, web) as server:
-        config = tmp_path / "manager.yaml"
-        lines = f"id: m1\nstate_dir: {tmp_path}\nbroker: {{url: 'mqtt://127.0.0.1'}}\nweb: {{port: {server.port}}}\n"
-        config.write_text(lines)
-        words = ["status", "--config", str(config)]
-        assert "w1" in CliRunner().invoke(main, words).stdout
-        (tmp_path / "web-token").unlink()
-        answer = CliRunner().invoke(main, words)
-        assert answer.exit_code == 2
-        assert "web-token: The token cannot be read: No such file" in answer.stderr
-        config.write_text(lines.replace(f"{{port: {server.port}}}", "false"))
-        assert "has no API" in CliRunner().invoke(main, words).stderr
+    web = WebConfig(host="127.0.0.1", port=0, username="admin") if with_page else None
+    words = configured(tmp_path, "" if with_page else "web: false\n")
+    with serve_manager(bench, tmp_path, web):
+        answer = CliRunner().invoke(main, words, env={"CARONI_TOKEN": "wrong"})
+        assert (answer.exit_code, "w1" in answer.stdout) == (0, True), answer.stderr
+        assert CliRunner().invoke(main, ["cancel", "w1", *words[1:]]).stdout == "w1 is cancelled\n"
+        assert stat.S_IMODE((tmp_path / "api.sock").stat().st_mode) == 0o600
+        both = CliRunner().invoke(main, [*words, "--url", "http://127.0.0.1:1"])
+        assert (both.exit_code, "Leave one of them out" in both.stderr) == (2, True)
+    assert (tmp_path / "web-token").exists() == with_page
+
+
+def test_no_token_goes_to_who_listens_on_the_port_of_a_node_that_is_down(tmp_path: Path) -> None:
+    (tmp_path / "web-token").write_text("secret\n")
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        words = configured(tmp_path, f"web: {{port: {stranger.getsockname()[1]}, token: secret}}\n")
+        for command in (words, ["cancel", "w1", *words[1:]], ["logs", "w1/s", *words[1:]]):
+            answer = CliRunner().invoke(main, command)
+            assert (answer.exit_code, answer.stdout) == (1, "")
+            assert answer.stderr.startswith(f"{tmp_path}/api.sock: The manager does not answer on its socket: ")
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+
+
+def test_the_socket_is_found_below_a_long_path(bench: ManagerBench, tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 100) / ("y" * 100)
+    deep.mkdir(parents=True)
+    with serve_manager(bench, deep, None):
+        assert CliRunner().invoke(main, configured(deep)).stdout == "no workflows\n"
+
+
+def test_a_socket_that_a_killed_node_has_left_gives_way(bench: ManagerBench, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "api.sock"))
+    with serve_manager(bench, tmp_path, None):
+        assert CliRunner().invoke(main, configured(tmp_path)).exit_code == 0
+
+
+def test_what_cannot_give_way_to_the_socket_is_an_error_in_words(bench: ManagerBench, tmp_path: Path) -> None:
+    (tmp_path / "api.sock").mkdir()
+    with pytest.raises(CaroniError, match=r"api\.sock: The socket for commands on this host cannot be made"):
+        serve_manager(bench, tmp_path)
 
 
 def test_somebody_else_at_that_address(bench: ManagerBench, server: WebServer) -> None:

@@ -92,13 +92,6 @@ def test_the_page_can_be_off(write: Write) -> None:
     assert load_manager(write(LEAST + "web: true"), {}).web == load_manager(write(LEAST), {}).web
 
 
-@pytest.mark.parametrize(("host", "near"), [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("192.0.2.7", "192.0.2.7")])
-def test_a_page_that_listens_everywhere_is_found_near_by(write: Write, host: str, near: str) -> None:
-    web = load_manager(write(f"{LEAST}web: {{host: '{host}'}}"), {}).web
-    assert web is not None
-    assert web.near_host == near
-
-
 def test_relative_paths_start_at_the_folder_of_the_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(LEAST + "templates: tmpl\nstate_dir: /srv/state")
     monkeypatch.chdir(path.parent)
