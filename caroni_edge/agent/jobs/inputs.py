@@ -32,7 +32,16 @@ def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
 
 
 class CannotRun(ValueError):
-    """A job cannot be run here; the message says why, for people."""
+    """A job cannot be run here; the message says why, for people.
+
+    Attributes:
+        final: Nor could it with the same inputs, if it were placed here again.
+    """
+
+    def __init__(self, why: str, *, final: bool) -> None:
+        """Say why not."""
+        super().__init__(why)
+        self.final = final
 
 
 def job_type_of(types: JobTypes, name: str, inputs: Values) -> JobType:
@@ -43,9 +52,9 @@ def job_type_of(types: JobTypes, name: str, inputs: Values) -> JobType:
     """
     job_type = types.get(name)
     if job_type is None:
-        raise CannotRun(f"the agent has no job type {name} any more")
+        raise CannotRun(f"the agent has no job type {name} any more", final=False)
     if why := misfit(job_type, inputs, all_there=True):
-        raise CannotRun(why)
+        raise CannotRun(why, final=True)
     return job_type
 
 

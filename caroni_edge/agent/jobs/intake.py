@@ -101,7 +101,7 @@ class Intake:
         self._offers.on_jobs(row, room.used(), len(message.jobs), last=message.last, at=at)
 
     def on_data(self, manager: str, message: JobDataReady, at: Moment) -> None:
-        """Take the inputs of a job that was placed before they existed; if it cannot run with them, it has failed."""
+        """Take the inputs of a job that was placed before they existed; if it cannot run with them, it is declined."""
         row = self._store.jobs.by_job(message.job)
         if row is None or row.manager != manager:
             self._ledger.decline(manager, message.job, UNKNOWN_JOB)
@@ -113,7 +113,7 @@ class Intake:
             job_type_of(self._in_force.types, row.job_type, message.inputs)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.DATA_REFUSED, str(error), at, tell=False)
-            self._ledger.decline(manager, row.job, str(error), final=True)
+            self._ledger.decline(manager, row.job, str(error), final=error.final)
         else:
             self._ledger.bring_data(row, message.inputs)
 
@@ -129,7 +129,8 @@ class Intake:
         if why is None and job_type is not None:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
         if why is not None:
-            self._ledger.decline(manager, placed.job, why, final=True)
+            is_gone = job_type is None and self._in_force.settings.serves(manager)
+            self._ledger.decline(manager, placed.job, why, final=not is_gone)
             return False
         if not room.find(placed):
             self._ledger.decline(manager, placed.job, self._refusals.of_all() or NO_ROOM)

@@ -109,7 +109,9 @@ class Slots(Part):
         try:
             job_type = job_type_of(self._in_force.types, row.job_type, inputs)
         except CannotRun as error:
-            self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at)
+            self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at, tell=error.final)
+            if not error.final:
+                self._ledger.decline(row.manager, row.job, str(error))
             return False
         wait_s = self._say_running_after_s
         begun = self._ledger.begin(row, job_type.version, at, tell=not wait_s)

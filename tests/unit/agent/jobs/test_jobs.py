@@ -147,11 +147,14 @@ def test_inputs_that_do_not_fit_are_declined_for_good(bench: Bench, inputs: dict
     bench.outbox.nothing_else()
 
 
-def test_unknown_types_and_managers_not_served_are_declined_for_good() -> None:
+def test_unknown_types_are_declined_and_managers_not_served_for_good() -> None:
     bench = Bench(managers={"m1": 1.0})
     late = JobOffer(offer="late0001", job_type="upper", serial=0)
     bench.accept(late, bench.new_job("other"))
-    assert bench.outbox.take(JobDecline).final
+    declined = bench.outbox.take(JobDecline)
+    assert (declined.reason, declined.final) == ("the agent has no job type other", False)
+    bench.accept(late, bench.new_job("other"), manager="m2")
+    assert bench.outbox.take(JobDecline, "m2").final
     bench.accept(late, bench.new_job(), manager="m2")
     assert bench.outbox.take(JobDecline, "m2").final
     bench.outbox.nothing_else()
@@ -252,10 +255,22 @@ def test_a_job_runs_the_version_in_force_when_it_starts() -> None:
     assert bench.outbox.take(JobStatusUpdate).version == newer.version
     bench.end(second.job)
     bench.outbox.take(JobStatusUpdate)
-    gone = bench.outbox.take(JobStatusUpdate)
-    assert (gone.job, gone.status, gone.begun) == (third.job, "failed", False)
+    gone = bench.outbox.take(JobDecline)
+    assert (gone.job, gone.final, gone.begun) == (third.job, False, False)
     assert gone.reason == "the agent has no job type lower any more"
+    assert bench.state(third.job) is JobState.FAILED
     bench.outbox.nothing_else()
+
+
+def test_a_job_type_that_is_gone_when_the_data_comes_costs_no_attempt() -> None:
+    bench = Bench(slots=1)
+    waiting = bench.new_job("lower", ready=False)
+    bench.place(waiting)
+    bench.reload(job_type("upper"))
+    bench.send(JobDataReady(job=waiting.job, inputs={"message": "x"}))
+    gone = bench.outbox.take(JobDecline)
+    assert (gone.job, gone.final, gone.reason) == (waiting.job, False, "the agent has no job type lower any more")
+    assert bench.state(waiting.job) is JobState.FAILED
 
 
 def test_inputs_that_no_longer_fit_fail_the_job_and_the_next_gets_the_slot() -> None:
