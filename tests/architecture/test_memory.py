@@ -22,7 +22,7 @@ GO_BACK = {"Memory", "Part", "Assembly"}
 
 EXCEPT = {
     "delivery.timers.Timers": "notes its changes itself: a heap has no other way",
-    "agent.jobs.intake._Room": "lives for one message",
+    "agent.jobs.intake._PlacesForMessage": "lives for one message",
     "agent.jobs.intake._Places": "lives for one message",
 }
 CONTAINERS = ("dict", "list", "set", "deque", "Counter", "defaultdict")

@@ -41,7 +41,7 @@ class _Places:
             self.waiting -= 1
 
 
-class _Room:
+class _PlacesForMessage:
     """The places for the jobs of one message: first those that its offer keeps free, then what else is free."""
 
     def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
@@ -50,7 +50,7 @@ class _Room:
         self._look_for_free = look_for_free
         self._free: _Places | None = None
 
-    def find(self, placed: Placement) -> bool:
+    def fill(self, placed: Placement) -> bool:
         """Fill a place with a job; return False when there is none for it."""
         row, data_ready = self._row, placed.data_ready
         is_offered = row is not None and placed.job_type == row.job_type and self._offered.have(data_ready=data_ready)
@@ -92,13 +92,13 @@ class Intake:
     def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
         """Take the jobs that a manager places for an offer, or decline them one by one."""
         row = self._store.offers.by_offer(manager, message.offer)
-        room = _Room(row, self._free)
+        places = _PlacesForMessage(row, self._free)
         # An acceptance that was never acknowledged comes again to an agent that has lost its database, or a part of it.
         is_ours = message.database in ("", self._store.facts.database_for(manager))
-        taken = [placed.job for placed in message.jobs if self._take(manager, placed, room, at, is_ours=is_ours)]
+        taken = [placed.job for placed in message.jobs if self._take(manager, placed, places, at, is_ours=is_ours)]
         if taken:
             self._outbox.put(manager, JobAccepted(jobs=tuple(taken)))
-        self._offers.on_jobs(row, room.used(), len(message.jobs), last=message.last, at=at)
+        self._offers.on_jobs(row, places.used(), len(message.jobs), last=message.last, at=at)
 
     def on_data(self, manager: str, message: JobDataReady, at: Moment) -> None:
         """Take the inputs of a job that was placed before they existed; if it cannot run with them, it is declined."""
@@ -117,7 +117,7 @@ class Intake:
         else:
             self._ledger.bring_data(row, message.inputs)
 
-    def _take(self, manager: str, placed: Placement, room: _Room, at: Moment, *, is_ours: bool) -> bool:
+    def _take(self, manager: str, placed: Placement, places: _PlacesForMessage, at: Moment, *, is_ours: bool) -> bool:
         """Add a job, or decline it; return whether it was added. `is_ours`: our database has offered for it."""
         if self._is_known(manager, placed.job):
             return False
@@ -132,7 +132,7 @@ class Intake:
             is_gone = job_type is None and self._in_force.settings.serves(manager)
             self._ledger.decline(manager, placed.job, why, final=not is_gone)
             return False
-        if not room.find(placed):
+        if not places.fill(placed):
             self._ledger.decline(manager, placed.job, self._refusals.of_all() or NO_ROOM)
             return False
         self._ledger.add(manager, placed, at)
