@@ -116,6 +116,7 @@ class ManagerBench:
         topics, chance = Topics("caroni", "managers", "m1"), SeededChance(seed)
         conn, journal = self.database.conn, self.database.journal
         context = Context(
+            has_answered=lambda _agent: True,
             settings=manager_config(**settings),
             topics=topics,
             store=Store(conn),

@@ -93,7 +93,7 @@ class AgentReactor(Assembly):
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
         self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
         self._takeover = Takeover(store, self._slots, chance, journal)
-        self._reconciliation = Reconciliation(store, outbox, self._offers, chance, journal)
+        self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(in_force, self._refusals, chance, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.

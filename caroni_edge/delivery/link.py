@@ -42,6 +42,7 @@ class Link(Memory):
         boot: The peer's process last heard; None until then.
         question: Nonce of the open question.
         asked_at: When it was opened.
+        has_answered: The peer has answered a question of this process.
         speaks: Newest message version of the peer, 1 until it is known.
     """
 
@@ -57,6 +58,7 @@ class Link(Memory):
         self._me, self._own_boot = me, boot
         self._rows, self._chance = rows, chance
         self._sent_seq = self._last()[0]
+        self.has_answered = False
         self._in_flight: tuple[int, ...] = ()
         self._answers: tuple[str, ...] = ()
         self._owes_hello = False
@@ -98,7 +100,7 @@ class Link(Memory):
         self._repeat_soon(now)
         answered = self._is_answered(frame)
         if answered:
-            self.boot = frame.boot
+            self.boot, self.has_answered = frame.boot, True
         else:
             self.heard_boot(frame.boot, now)
         if frame.speaks is not None:

@@ -153,6 +153,11 @@ class Links(Memory):
         link = self._links.get(peer)
         return link.asked_at if link else inf
 
+    def has_answered(self, peer: str) -> bool:
+        """Tell whether a peer has answered a question of this process: what it has is known, or a reset has begun."""
+        link = self._links.get(peer)
+        return link is not None and link.has_answered
+
     def _link(self, peer: str) -> Link:
         """Return the link to a peer, made if it is not there; it counts as touched by this batch."""
         self._touched.add(peer)

@@ -22,6 +22,7 @@ class Context:
     Attributes:
         journal: Of the database that the store is in.
         dirty_job_types: Job types whose demand may have changed since it was last counted.
+        has_answered: Tells whether an agent has answered a question of this process.
         growing: Scattered steps (their ids) that may have more instances to be made.
     """
 
@@ -33,6 +34,7 @@ class Context:
     events: EventWriter
     chance: Chance
     silent_for: Silence
+    has_answered: Callable[[str], bool]
     journal: Journal
 
     def __post_init__(self) -> None:

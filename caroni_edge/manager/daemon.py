@@ -72,6 +72,7 @@ def make_reactor(node: Node, config: ManagerConfig, templates: Templates) -> Man
         events=EventWriter(node.events, node.topics, config.reply_to),
         chance=node.chance,
         silent_for=node.silent_for,
+        has_answered=node.links.has_answered,
         journal=node.database.journal,
     )
     return ManagerReactor(context, templates)

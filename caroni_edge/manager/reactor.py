@@ -84,8 +84,8 @@ class ManagerReactor(Assembly):
             {
                 JobOffer: self._placing.on_offer,
                 JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
-                JobDecline: self._attempts.on_declined,
-                JobStatusUpdate: self._attempts.on_status,
+                JobDecline: self._reconciliation.on_declined,
+                JobStatusUpdate: self._reconciliation.on_status,
                 JobsHere: self._reconciliation.on_jobs_here,
                 JobLog: self._logs.on_log,
                 MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),

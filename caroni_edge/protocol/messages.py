@@ -347,6 +347,7 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
     started: Date | None = None
     ended: Date | None = None
     version: str | None = None
+    repeat: bool | None = None
 
 
 class JobsHere(LinkMessage, frozen=True, tag=True):

@@ -183,8 +183,8 @@ def status_of(row: JobRow) -> JobStatusUpdate:
     return JobStatusUpdate(job=row.job, **_state(row))
 
 
-def here_of(row: JobRow) -> JobHere:
-    """Return the whole state of a job as a reconciliation names it."""
+def here_of(row: JobRow, *, repeat: bool | None) -> JobHere:
+    """Return the whole state of a job as a reconciliation names it; `repeat`: that of its job type, if known."""
     return JobHere(
         job=row.job,
         workflow=row.workflow,
@@ -192,6 +192,7 @@ def here_of(row: JobRow) -> JobHere:
         attempt=row.attempt,
         job_type=row.job_type,
         inputs_hash=row.inputs_hash,
+        repeat=repeat,
         **_state(row),
     )
 

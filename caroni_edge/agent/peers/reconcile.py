@@ -9,6 +9,7 @@ from math import inf
 
 from caroni_edge.agent.jobs.ledger import here_of
 from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
@@ -27,10 +28,13 @@ JOBS_AT_ONCE = 500
 class Reconciliation(Part):
     """Voids offers and answers when a link began anew, and answers the `JobsWanted` that follows."""
 
-    def __init__(self, store: Store, outbox: Outbox, offers: Offers, chance: Chance, journal: Journal) -> None:
+    def __init__(
+        self, store: Store, outbox: Outbox, offers: Offers, in_force: InForce, chance: Chance, journal: Journal
+    ) -> None:
         """Begin with the answers that are on their way, as `store` has them."""
         super().__init__(journal)
         self._store, self._outbox, self._offers, self._chance = store, outbox, offers, chance
+        self._in_force = in_force
         self._is_saying = False
 
     def settle(self, at: Moment) -> None:
@@ -81,7 +85,8 @@ class Reconciliation(Part):
         jobs: list[JobHere] = []
         left_bytes = MESSAGE_LIMIT_BYTES - OVERHEAD_BYTES
         for row in rows:
-            here = here_of(row)
+            job_type = self._in_force.types.get(row.job_type)
+            here = here_of(row, repeat=job_type.repeat if job_type else None)
             left_bytes -= len(encode(here)) + 1
             if jobs and left_bytes < 0:
                 return tuple(jobs), False

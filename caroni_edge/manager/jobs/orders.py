@@ -38,11 +38,21 @@ class Orders:
         job = self.present(step)
         if job is None:
             return
-        if job.data_sent or self._store.agents.may_serve(job.agent, step.job_type):
+        if not self.cannot_have_begun(job) or self._store.agents.may_serve(job.agent, step.job_type):
             self._store.jobs.data_sent(job.job)
             self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs))
         else:
             self.take_back(step, job, "its data is there, and the agent is not, or takes no such jobs now")
+
+    def cannot_have_begun(self, job: JobRow) -> bool:
+        """Tell whether a job has surely not begun: its inputs were never sent.
+
+        A manager whose database was restored may have sent them and not know it. So its agent must have answered a
+        question of this process, and nothing must be left to be reconciled with it.
+        """
+        if job.data_sent or not self._context.has_answered(job.agent):
+            return False
+        return not self._store.agents.is_reconciling(job.agent)
 
     def take_back(self, step: StepRow, job: JobRow, reason: str) -> None:
         """Kill the present job of a step, which cannot have begun, and ask again at once; no attempt is used up."""
@@ -69,11 +79,11 @@ class Orders:
     def withdraw(self, step: StepRow, job: JobRow, status: StepState, reason: str) -> None:
         """Take the present job away from a step that is to be in the state `status`.
 
-        Once its data was sent, the job may have begun without the manager knowing. Then it is `lost`: it keeps its
+        Unless it cannot have begun, it may have done so without the manager knowing. Then it is `lost`: it keeps its
         number among the attempts, and its result counts, should it complete before it is killed.
         """
         self._outbox.put(job.agent, JobKill(job=job.job, reason=reason))
-        if job.data_sent:
+        if not self.cannot_have_begun(job):
             self._store.jobs.lose(job.job, reason)
             self._store.steps.leave(step.id, status)
         else:

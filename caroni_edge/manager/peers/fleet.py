@@ -84,6 +84,7 @@ class Fleet(Part):
             self._attempts.abandon(job, reason, at)
         self._holds.forget(agent)
         before = self._store.agents.serving(agent)
+        self._store.answers.clear(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         self._serves(before, set(), at)
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)

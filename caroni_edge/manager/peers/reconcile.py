@@ -4,6 +4,7 @@ The rules are in docs/protocol.md, "Reconciliation".
 """
 
 import logging
+from collections.abc import Sequence
 from math import inf
 
 import msgspec
@@ -15,19 +16,21 @@ from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import STEP, StepEvent
 from caroni_edge.manager.offers.holds import Holds
-from caroni_edge.manager.store.jobs import JobRow, NewJob
+from caroni_edge.manager.peers.strays import LIVE, Strays
+from caroni_edge.manager.store.answers import SaidOfJob
+from caroni_edge.manager.store.jobs import JobEnd, JobRow, NewJob
 from caroni_edge.manager.store.steps import PlacedStep, StepRow
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
-from caroni_edge.protocol.messages import JobHere, JobKill, JobsHere, JobStatusUpdate, JobsWanted
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.messages import JobDecline, JobHere, JobsHere, JobStatusUpdate, JobsWanted
 from caroni_edge.values.json import hash_of
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 5.0
 """So long after a message could not be handled its agent is asked: not at once, or it would go on and on."""
-LIVE = ("pending", "queued", "running")
 
 
 class Reconciliation(Part):
@@ -40,6 +43,7 @@ class Reconciliation(Part):
         super().__init__(context.journal)
         self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
         self._store, self._logs, self._holds = context.store, logs, holds
+        self._strays = Strays(context, engine, orders)
 
     def on_start(self, at: Moment) -> None:
         """Repeat open queries: the answer may have come, and been rejected."""
@@ -56,6 +60,7 @@ class Reconciliation(Part):
             known = self._store.agents.reconciled(agent)
             query = self._context.chance.new_id()
             self._store.agents.ask(agent, query, at.now)
+            self._store.answers.clear(agent)
             self._holds.asked(agent, at.now)
             self._store.offers.delete_of(agent)
             self._context.outbox.put(agent, JobsWanted(wanted=query, database=known.database, known=known.known))
@@ -68,34 +73,78 @@ class Reconciliation(Part):
         due = self._store.agents.next_ask()
         return inf if due is None else due
 
+    def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
+        """Take the status of a job; while its agent is asked what it holds, lay it over the answer."""
+        if not self._store.agents.is_reconciling(agent):
+            self._attempts.on_status(agent, message, at)
+            return
+        job = self._store.jobs.by_id(message.job)
+        if (job is not None and job.agent == agent) or self._store.answers.has(agent, message.job):
+            self._store.answers.lay(agent, message.job, encode(message))
+            self._store.agents.hear(agent, message.serial)
+
+    def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:
+        """Take a refusal; while its agent is asked what it holds, that is left to its answer: the job is not named."""
+        if not self._store.agents.is_reconciling(agent):
+            self._attempts.on_declined(agent, message, at)
+
     def on_jobs_here(self, agent: str, message: JobsHere, at: Moment) -> None:
-        """Take the states of the jobs in a range of ids; what we know there and it does not name is not there."""
+        """Keep the states of the jobs in a range of ids; when the answer is whole, let it take effect."""
         known = self._store.agents.reconciled(agent)
         if known.query != message.wanted:
             log.debug("an answer to an earlier query", extra={"action": "stale_answer_ignored", "peer": agent})
             return
         for here in message.jobs:
-            self._take(agent, here, at)
-        named = {here.job for here in message.jobs}
-        for job in self._store.jobs.open_of_agent(agent, message.after, message.upto):
-            if job.job not in named:
-                self._miss(job, at, is_same_database=known.database == message.database)
+            self._store.answers.name(agent, here.job, encode(here))
         self._store.agents.hear(agent, max((here.serial for here in message.jobs), default=0))
         if not message.upto:
             self._store.agents.answered(agent, message.database)
+            self._take_answer(agent, at, is_same_database=known.database == message.database)
+            self._store.answers.clear(agent)
             self._holds.answered(agent, at.now)
             log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
 
-    def _take(self, agent: str, here: JobHere, at: Moment) -> None:
-        """Take the status of a job, whatever was heard of it before; let the agent kill a job that no step needs."""
-        job = self._store.jobs.by_id(here.job) or self._adopt(agent, here, at)
-        if job is not None and job.open and job.agent == agent:
+    def _take_answer(self, agent: str, at: Moment, *, is_same_database: bool) -> None:
+        """Take the states of the jobs that are known; close what is not named; only then adopt what is not known."""
+        said = self._store.answers.of(agent)
+        states = {each.job: _state(each) for each in said}
+        known = {job.job for job in self._store.jobs.open_of_agent(agent)}
+        for name in sorted(known & states.keys()):
+            self._take(name, states[name], at)
+        for job in self._store.jobs.open_of_agent(agent):
+            if job.job not in states:
+                self._miss(job, at, is_same_database=is_same_database)
+        new = [each for each in said if each.here is not None and each.job not in known]
+        self._adopt_all(agent, [_laid_over(each.here, states[each.job]) for each in new if each.here is not None], at)
+
+    def _take(self, name: str, status: JobStatusUpdate, at: Moment) -> None:
+        job = self._store.jobs.by_id(name)  # what was taken before may have closed it
+        if job is not None and job.open:
+            self._attempts.take_state(job, status, at)
+
+    def _adopt_all(self, agent: str, left: Sequence[JobHere], at: Moment) -> None:
+        """Adopt what is not known here: one may bring the inputs of the next. What is left belongs to no step."""
+        is_news = True
+        while is_news:
+            adopted = {here.job for here in left if self._adopt_one(agent, here, at)}
+            left, is_news = [here for here in left if here.job not in adopted], bool(adopted)
+        for here in left:
+            self._strays.take(agent, here, at)
+
+    def _adopt_one(self, agent: str, here: JobHere, at: Moment) -> bool:
+        if self._store.jobs.by_id(here.job) is not None:
+            return False
+        job = self._adopt(agent, here, at)
+        if job is not None:
             self._attempts.take_state(job, _status(here), at)
-        elif here.status in LIVE:
-            self._context.outbox.put(agent, JobKill(job=here.job, reason="its manager does not want it any more"))
+        return job is not None
 
     def _miss(self, job: JobRow, at: Moment, *, is_same_database: bool) -> None:
         """Give up a job that its agent does not have; that uses up an attempt if the job may have begun there."""
+        if job.asked:
+            end = JobEnd("failed", begun=not is_same_database, reason="its agent does not have it", ended=at.date)
+            self._attempts.fail(job, end, at)
+            return
         if job.begun or (job.data_sent and not is_same_database):
             self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
         else:
@@ -111,12 +160,14 @@ class Reconciliation(Part):
         step = self._engine.find(row, here.step, at) if row else None
         if step is None or not self._is_for(agent, here, step):
             return None
-        step = self._make_way(step)
+        step = self._strays.make_way(step)
         status = advance(STEP, step.status, StepEvent.PLACED)
         if status is None:
             return None
         attempt = step.attempt + 1
-        repeat = self._store.agents.may_repeat(agent, here.job_type)
+        repeat = here.repeat
+        if repeat is None:
+            repeat = self._store.agents.may_repeat(agent, here.job_type)
         self._store.steps.place([PlacedStep(step.id, status, here.job, attempt)])
         self._store.jobs.add(
             [
@@ -138,7 +189,7 @@ class Reconciliation(Part):
         return self._store.jobs.by_id(here.job)
 
     def _is_for(self, agent: str, here: JobHere, step: StepRow) -> bool:
-        if step.agents is not None and agent not in msgspec.json.decode(step.agents):
+        if not step.may_be_taken_by(agent):
             return False
         if here.status not in (*LIVE, "completed") or step.deps_left or step.job_type != here.job_type:
             return False
@@ -146,16 +197,21 @@ class Reconciliation(Part):
             return False
         return hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
 
-    def _make_way(self, step: StepRow) -> StepRow:
-        """Withdraw the present job of a step, which is not known to have begun, in favour of one that has."""
-        status = advance(STEP, step.status, StepEvent.TAKEN_BACK)
-        job = self._orders.present(step)
-        if status is None or job is None:
-            return step
-        self._orders.withdraw(step, job, status, "another attempt of the step was found")
-        return self._store.steps.by_id(step.id)
-
 
 def _status(here: JobHere) -> JobStatusUpdate:
     """Return the same as a status update, all fields of which a `JobHere` has."""
     return JobStatusUpdate(**{name: getattr(here, name) for name in JobStatusUpdate.__struct_fields__})
+
+
+def _state(said: SaidOfJob) -> JobStatusUpdate:
+    """Return the last that an agent has said of a job: a status that came after its answer named it, or that."""
+    if said.status is not None:
+        return msgspec.json.decode(said.status, type=JobStatusUpdate)
+    assert said.here is not None  # a row has one of them at least
+    return _status(msgspec.json.decode(said.here, type=JobHere))
+
+
+def _laid_over(named: bytes, state: JobStatusUpdate) -> JobHere:
+    """Return what an answer has named, with the last state that was said of it."""
+    here = msgspec.json.decode(named, type=JobHere)
+    return msgspec.structs.replace(here, **{name: getattr(state, name) for name in state.__struct_fields__})

@@ -3,6 +3,7 @@
 import sqlite3
 
 from caroni_edge.manager.store.agents import AgentRows
+from caroni_edge.manager.store.answers import AnswerRows
 from caroni_edge.manager.store.demands import DemandRows
 from caroni_edge.manager.store.gates import GateRows
 from caroni_edge.manager.store.jobs import JobRows
@@ -19,6 +20,7 @@ class Store:
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`, inside the batch's transaction."""
         self.agents = AgentRows(conn)
+        self.answers = AnswerRows(conn)
         self.demands = DemandRows(conn)
         self.gates = GateRows(conn)
         self.jobs = JobRows(conn)

@@ -168,6 +168,14 @@ class AgentRows(Rows):
         """Return what we know of an agent's database."""
         return self._one(Reconciled, self.RECONCILED, agent=agent) or Reconciled("", 0, None)
 
+    IS_RECONCILING = """
+        SELECT EXISTS (SELECT 1 FROM agents WHERE agent = :agent AND wanted IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM peers WHERE peer = :agent AND reconcile)"""
+
+    def is_reconciling(self, agent: str) -> bool:
+        """Tell whether an agent is asked, or is to be asked, what it holds, and has not said all of it."""
+        return self._only(bool, self.IS_RECONCILING, agent=agent)
+
     ASK = "UPDATE agents SET wanted = :query, wanted_since = :now, heard = 0, again_due = NULL WHERE agent = :agent"
     UNMARK = "UPDATE peers SET reconcile = 0 WHERE peer = :agent AND reconcile"
 

@@ -16,6 +16,7 @@ class JobRow(NamedTuple):
         begun: Its process may have been started: its agent says so, or we must suppose it.
         repeat: Its type may be run again by itself.
         serial: Of the last update taken.
+        asked: It is taken back by asking: its step waits for its end, and its result does not count.
     """
 
     job: str
@@ -29,6 +30,7 @@ class JobRow(NamedTuple):
     begun: bool
     repeat: bool
     serial: int
+    asked: bool
 
 
 class NewJob(NamedTuple):
@@ -127,6 +129,18 @@ class JobRows(Rows):
     def lose(self, job: str, reason: str) -> None:
         """Note that the agent is silent: the attempt may still give the result, but another one is made."""
         self._run(self.LOSE, job=job, reason=reason)
+
+    ASK = "UPDATE jobs SET open = 1, lost = 1, asked = 1, begun = begun OR :begun, ended = NULL WHERE job = :job"
+
+    def ask(self, job: str, *, begun: bool) -> None:
+        """Note that the agent is asked how the attempt ends, on which no step counts."""
+        self._run(self.ASK, job=job, begun=begun)
+
+    ANY_ASKED = "SELECT 1 FROM jobs WHERE step = :step AND open AND asked LIMIT 1"
+
+    def any_asked(self, step: int) -> bool:
+        """Tell whether a step waits for the end of such an attempt."""
+        return self._one(int, self.ANY_ASKED, step=step) is not None
 
     DATA_SENT = "UPDATE jobs SET data_sent = 1, status = 'queued' WHERE job = :job"
 

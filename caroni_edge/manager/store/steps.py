@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.storage.rows import Rows, columns
 
@@ -53,6 +55,10 @@ class StepRow(NamedTuple):
     gates_passed: int = 0
     gate: int | None = None
     in_doubt: str | None = None
+
+    def may_be_taken_by(self, agent: str) -> bool:
+        """Tell whether an agent may take it."""
+        return self.agents is None or agent in msgspec.json.decode(self.agents)
 
 
 class PlacedStep(NamedTuple):
@@ -246,6 +252,18 @@ class StepRows(Rows):
     def again(self, step: int, status: StepState, reason: str, retry_due: float) -> None:
         """Note that an attempt is used up, for this reason, and when agents are asked for the next one."""
         self._run(self.AGAIN, step=step, status=status, reason=reason, retry_due=retry_due)
+
+    COUNT_ATTEMPT = "UPDATE steps SET attempt = attempt + 1 WHERE id = :step RETURNING attempt"
+
+    def count_attempt(self, step: int) -> int:
+        """Count an attempt that is not the present one, and return its number."""
+        return self._only(int, self.COUNT_ATTEMPT, step=step)
+
+    PUT_IN_DOUBT = "UPDATE steps SET in_doubt = :in_doubt, retry_due = NULL WHERE id = :step"
+
+    def put_in_doubt(self, step: int, in_doubt: str | None) -> None:
+        """Note why a step without a job is asked of nobody; None: nothing is in doubt any more."""
+        self._run(self.PUT_IN_DOUBT, step=step, in_doubt=in_doubt)
 
     DOUBT = """
         UPDATE steps SET status = :status, job = NULL, tries = tries + 1, in_doubt = :in_doubt, reason = :reason

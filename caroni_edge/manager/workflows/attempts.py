@@ -51,7 +51,7 @@ class Attempts:
         job = self._open(agent, message.job)
         if job is None:
             return
-        if message.final or message.begun or job.begun:
+        if message.final or message.begun or job.begun or job.asked:
             end = JobEnd("failed", begun=message.begun, reason=f"declined: {message.reason}", ended=at.date)
             self.fail(job, end, at)
         else:
@@ -88,7 +88,9 @@ class Attempts:
             job.job, said.status, said.serial, begun=begun, started=said.started, version=said.version
         )
         step = self._store.steps.by_id(job.step)
-        if said.status == "pending":
+        if job.asked:
+            self._context.outbox.put(job.agent, JobKill(job=job.job, reason="no step counts on it"))
+        elif said.status == "pending":
             self._bring_lost_data(step, job, at)
         elif is_running and step.job == job.job and (status := advance(STEP, step.status, StepEvent.JOB_RUNNING)):
             self._store.steps.set_status(step.id, status)
@@ -116,6 +118,9 @@ class Attempts:
         """
         self._store.jobs.close(job.job, end)
         step = self._store.steps.by_id(job.step)
+        if job.asked:
+            self._on_asked_ended(step, at, begun=job.begun or end.begun)
+            return
         if step.job != job.job and not (step.in_doubt and was_seen and job.attempt == step.attempt):
             return
         row = self._store.workflows.by_seq(step.workflow)
@@ -123,10 +128,22 @@ class Attempts:
         log.warning("attempt failed: %s", end.reason, extra={"action": "attempt_failed", **ids})
         self._again(row, step, job, end, at, was_seen=was_seen)
 
+    def _on_asked_ended(self, step: StepRow, at: Moment, *, begun: bool) -> None:
+        """A job that was taken back by asking has ended: its step waits for `retry` if it had begun, else for nothing.
+
+        Unless somebody has decided meanwhile.
+        """
+        if step.in_doubt is None or begun or self._store.jobs.any_asked(step.id):
+            return
+        self._store.steps.put_in_doubt(step.id, None)
+        self._context.dirty_job_types.add(step.job_type)
+        if not self._store.steps.any_in_doubt(step.workflow):
+            self._engine.statuses.resume(self._store.workflows.by_seq(step.workflow), WorkflowEvent.SERVED_AGAIN, at)
+
     def lose(self, job: JobRow, reason: str, at: Moment) -> None:
         """Give the step of an open job another attempt, since its agent is silent; the first result counts."""
         step = self._store.steps.by_id(job.step)
-        if not job.data_sent:
+        if self._orders.cannot_have_begun(job):
             self._orders.take_back(step, job, reason)
             return
         self._store.jobs.lose(job.job, reason)
@@ -195,6 +212,9 @@ class Attempts:
         step = self._store.steps.by_id(job.step)
         row = self._store.workflows.by_seq(step.workflow)
         outputs = said.outputs or {}
+        if job.asked:
+            self.fail(job, _end(said, "no step counts on its result: its manager had forgotten it"), at)
+            return
         if problem := self._engine.outputs_misfit(row, step, outputs):
             self.fail(job, _end(said, problem), at, was_seen=True)
             return

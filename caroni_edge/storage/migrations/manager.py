@@ -218,3 +218,17 @@ def serials(db: Database) -> None:
         UPDATE jobs SET serial = 0 WHERE serial >= 9007199254740992;
         """,
     )
+
+
+@manager()
+def whole_answers(db: Database) -> None:
+    """What agents say of their jobs while they are asked; and attempts whose end their step waits for."""
+    script(
+        db,
+        """
+        CREATE TABLE answers (
+            agent TEXT NOT NULL, job TEXT NOT NULL, here BLOB, status BLOB, PRIMARY KEY (agent, job)
+        ) WITHOUT ROWID;
+        ALTER TABLE jobs ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+        """,
+    )

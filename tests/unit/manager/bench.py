@@ -132,6 +132,7 @@ class Bench:
         self.chance = SeededChance(seed)
         self.outbox, self.notices = RecordingOutbox("a1"), Notices(self.database.journal)
         self.silent: dict[str, float] = {}
+        self.unheard: set[str] = set()
         self.now, self.date = 1000.0, DATE
         self._serials = count(1)
         self._packets = count(1)
@@ -155,6 +156,7 @@ class Bench:
             events=EventWriter(self.events, TOPICS, self.settings.reply_to),
             chance=self.chance,
             silent_for=lambda agent, _now: self.silent.get(agent, 0.0),
+            has_answered=lambda agent: agent not in self.unheard,
             journal=self.database.journal,
         )
         self.reactor = ManagerReactor(context, self.templates)

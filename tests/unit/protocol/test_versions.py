@@ -54,7 +54,7 @@ MESSAGES: dict[str, tuple[Fields, Fields]] = {
     "JobsWanted": ({"wanted": QUESTION}, {"database": "d", "known": 7}),
     "JobsHere": (
         {"wanted": QUESTION, "database": "d"},
-        {"after": "a", "upto": "b", "jobs": [{**KEPT, "inputs_hash": "h", **ENDED}]},
+        {"after": "a", "upto": "b", "jobs": [{**KEPT, "inputs_hash": "h", "repeat": False, **ENDED}]},
     ),
 }
 NOTICES: dict[type[msgspec.Struct], tuple[Fields, Fields]] = {
