@@ -1,6 +1,10 @@
 """Text of somebody else's, made to fit where it goes: onto a line, into UTF-8, into so many bytes."""
 
+import re
+
 _CHARACTER_MAX_BYTES = 4
+_KEPT = ("\n", "\t")
+_KEPT_SPLIT = re.compile("([\n\t])")
 
 
 def on_one_line(text: str) -> str:
@@ -8,6 +12,12 @@ def on_one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def on_lines(text: str) -> str:
+    """Return a text of several lines with everything escaped that could command a terminal; lines and tabs stay."""
+    text = text.replace("\r\n", "\n")
+    return "".join(piece if piece in _KEPT else on_one_line(piece) for piece in _KEPT_SPLIT.split(text))
 
 
 def is_unicode(text: str) -> bool:

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from caroni_edge import __version__
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._output import say
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -74,22 +74,22 @@ class Commands(click.Group):
             show(error)
             sys.exit(error.exit_status)
         except OSError as error:
-            click.echo(f"{error.filename or 'caroni-edge'}: {error.strerror or error}", err=True)
+            say(f"{error.filename or 'caroni-edge'}: {error.strerror or error}", err=True)
             sys.exit(1)
         except Exception as error:
             if os.environ.get(DEBUG):
                 raise
-            click.echo(f"caroni-edge: {type(error).__name__}: {error}", err=True)
-            click.echo(f"  This should not happen. {DEBUG}=1 shows where it did; please report it.", err=True)
+            say(f"caroni-edge: {type(error).__name__}: {error}", err=True)
+            say(f"  This should not happen. {DEBUG}=1 shows where it did; please report it.", err=True)
             sys.exit(1)
 
 
 def show(error: CaroniError) -> None:
     """Print an error on standard error: its sentence, and below it the hint."""
     for line in str(error).splitlines():
-        click.echo(on_one_line(line), err=True)
+        say(line, err=True)
     if error.advice:
-        click.echo(f"  {error.advice}", err=True)
+        say(f"  {error.advice}", err=True)
 
 
 @click.group(cls=Commands, epilog="Example: caroni-edge demo")

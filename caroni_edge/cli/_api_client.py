@@ -1,7 +1,6 @@
 """What the commands share that ask a node's API: their options, the requests, and how answers are shown."""
 
 import functools
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from caroni_edge.base.errors import CaroniError, UsageError
 from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._files import FILE
+from caroni_edge.cli._output import say, say_json
 from caroni_edge.node.api_socket import SOCKET, address, directory_of
 
 Role = Literal["manager", "agent"]
@@ -154,10 +154,10 @@ class Api:
     def show(self, answer: Any, text: Iterable[str]) -> None:
         """Print an answer: as JSON when that was asked for, otherwise lines for people."""
         if self.as_json:
-            click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+            say_json(answer)
         else:
             for line in text:
-                click.echo(line)
+                say(line)
 
     def _json(self, answer: Any) -> Any:
         try:

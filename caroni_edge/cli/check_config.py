@@ -1,6 +1,5 @@
 """`caroni-edge check-config`: every error of configuration, template and job type files."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +9,7 @@ from typing import Final, Literal
 
 import click
 
-from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._output import say, say_json
 from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, AgentConfig, Key, ManagerConfig, load_agent, load_manager
 from caroni_edge.documents.documents import Problem, Problems, in_order, load
 
@@ -104,7 +103,7 @@ def check_config(files: tuple[Path, ...], kind: str | None, as_json: bool) -> No
     """
     answers = [check(path, kind) for path in files]
     if as_json:
-        click.echo(json.dumps(_as_json(answers), indent=2))
+        say_json(_as_json(answers))
     else:
         for answer in answers:
             _print(answer)
@@ -166,9 +165,9 @@ def kind_of(path: Path, value: object) -> str:
 
 def _print(answer: Checked) -> None:
     for problem in answer.problems:
-        click.echo(on_one_line(str(problem)))
+        say(str(problem))
     if answer.ok:
-        click.echo(f"{answer.file}: ok ({answer.kind})")
+        say(f"{answer.file}: ok ({answer.kind})")
 
 
 def _as_json(answers: list[Checked]) -> dict[str, object]:

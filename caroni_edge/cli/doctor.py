@@ -1,6 +1,5 @@
 """`caroni-edge doctor`: what keeps a node from working, with a hint each."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,8 +10,8 @@ from typing import Any
 
 import click
 
-from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._files import FILE
+from caroni_edge.cli._output import say, say_json
 from caroni_edge.cli.check_config import check, load_node, node_role
 
 
@@ -35,9 +34,9 @@ def doctor(config: Path, as_json: bool) -> None:
                 _print(finding)
     healthy = is_healthy(found)
     if as_json:
-        click.echo(json.dumps({"healthy": healthy, "findings": [asdict(each) for each in found]}, indent=2))
+        say_json({"healthy": healthy, "findings": [asdict(each) for each in found]})
     else:
-        click.echo(summary(found))
+        say(summary(found))
     sys.exit(0 if healthy else 1)
 
 
@@ -78,9 +77,9 @@ def _job_types(config: Any) -> Sequence[str]:
 
 
 def _print(finding: Any) -> None:
-    click.echo(f"{finding.level:<7}  {finding.name}: {on_one_line(finding.sentence)}")
+    say(f"{finding.level:<7}  {finding.name}: {finding.sentence}")
     if finding.hint:
-        click.echo(f"{'':<7}    {finding.hint}")
+        say(f"{'':<7}    {finding.hint}")
 
 
 def summary(found: Sequence[Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from caroni_edge.cli._api_client import Api, agent_api
+from caroni_edge.cli._output import say
 
 POLL_S = 1.0
 
@@ -28,7 +29,7 @@ def finish(api: Api, answer: Any, pause: Callable[[float], Any] = time.sleep) ->
     said = ""
     while answer["drained"] and sum(answer["jobs"].values()):
         if said != (said := text(answer)):
-            click.echo(said, err=True)
+            say(said, err=True)
         pause(POLL_S)
         answer = api.get("/api/drain")
     return answer

@@ -1,6 +1,5 @@
 """`caroni-edge forget`: a node drops a peer that will not come back."""
 
-import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from caroni_edge.base.errors import UsageError
 from caroni_edge.cli._api_client import Api, Options, Role
 from caroni_edge.cli._files import FILE
+from caroni_edge.cli._output import say, say_json
 from caroni_edge.cli.check_config import load_node
 from caroni_edge.config import AgentConfig, ManagerConfig
 
@@ -38,9 +38,12 @@ def forget(peer: str, config: Path, as_json: bool) -> None:
         answer = _in_database(loaded, found)
     except AlreadyRunning:
         answer = _by_api(loaded, config, found)
-    click.echo(json.dumps(answer, indent=2) if as_json else text(answer))
+    if as_json:
+        say_json(answer)
+    else:
+        say(text(answer))
     if why := answer.get("not_cleared"):
-        click.echo(f"what the broker has retained of it is still there: {why}", err=True)
+        say(f"what the broker has retained of it is still there: {why}", err=True)
 
 
 def text(answer: Any) -> str:

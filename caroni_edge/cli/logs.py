@@ -1,6 +1,5 @@
 """`caroni-edge logs`: the log of a step."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import click
 
 from caroni_edge.base.errors import UsageError
 from caroni_edge.cli._api_client import Api, manager_api, part, split_step
+from caroni_edge.cli._output import is_terminal, say, say_json, say_text
 
 POLL_S = 0.3
 QUIET_POLLS = 7
@@ -27,8 +27,9 @@ class Piece(NamedTuple):
 @click.argument("step", metavar="WORKFLOW/STEP")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @click.option("--attempt", type=click.IntRange(1), help="Instead of the attempt that counts.")
+@click.option("--raw", is_flag=True, help="Print it as it is, also to a terminal, which it may command.")
 @manager_api
-def logs(api: Api, step: str, follow: bool, attempt: int | None) -> None:
+def logs(api: Api, step: str, follow: bool, attempt: int | None, raw: bool) -> None:
     """Show the log of a step: what its job has written to standard error."""
     workflow, name = split_step(step)
     if not name:
@@ -38,10 +39,10 @@ def logs(api: Api, step: str, follow: bool, attempt: int | None) -> None:
     if api.as_json:
         found = list(pieces)
         text, last = "".join(piece.text for piece in found), found[-1]
-        click.echo(json.dumps({"workflow": workflow, "step": name, "state": last.state, "text": text}))
+        say_json({"workflow": workflow, "step": name, "state": last.state, "text": text}, None)
         return
     for piece in pieces:
-        click.echo(piece.text, nl=False)
+        say_text(piece.text, raw=raw or not is_terminal())
         last = piece
     _say_rest(step, last)
 
@@ -73,8 +74,8 @@ def collect(
 
 def _say_rest(step: str, last: Piece) -> None:
     if last.is_cut:
-        click.echo(f"{step}: this is the beginning; its agent keeps the rest", err=True)
+        say(f"{step}: this is the beginning; its agent keeps the rest", err=True)
     elif last.state == "agent-away":
-        click.echo(f"{step}: its agent is away; more may come when it is back", err=True)
+        say(f"{step}: its agent is away; more may come when it is back", err=True)
     elif last.state == "coming":
-        click.echo(f"{step}: the job has not ended; --follow goes on", err=True)
+        say(f"{step}: the job has not ended; --follow goes on", err=True)

@@ -1,6 +1,5 @@
 """`caroni-edge status`: workflows, or the steps of one."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +8,7 @@ import click
 
 from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._api_client import Api, manager_api, table, whole_workflow
+from caroni_edge.cli._output import shown_json
 from caroni_edge.manager.lifecycle import WorkflowState
 
 
@@ -71,7 +71,7 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"more steps than these {len(found['steps'])}; --json and the API have them all"
     if found["outputs"] is not None:
         yield "outputs:"
-        yield json.dumps(found["outputs"], indent=2, ensure_ascii=False)
+        yield from shown_json(found["outputs"]).split("\n")
 
 
 def _numbers_in_order(name: str) -> list[str | int]:

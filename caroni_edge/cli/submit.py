@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._files import FILE
+from caroni_edge.cli._output import say, say_json
 
 TAKEN_WITHIN_S = 10.0
 
@@ -88,7 +88,10 @@ def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int
         if gone and not wait:
             return 1
     if not wait:
-        click.echo(json.dumps({"id": workflow, "taken": first is not None}) if as_json else workflow)
+        if as_json:
+            say_json({"id": workflow, "taken": first is not None}, None)
+        else:
+            say(workflow)
         return 0
     _say(f"{workflow}: {'taken' if first else 'waiting'}")
     following = submission.events(None, lambda why: _say(f"{workflow}: disconnected: {why}"))
@@ -110,7 +113,7 @@ def _away(submission: Any) -> str:
 
 def _say(line: str) -> None:
     """Say something on standard error: the words of others in it can neither forge a line nor command the terminal."""
-    click.echo(on_one_line(line), err=True)
+    say(line, err=True)
 
 
 def _say_step(event: Any) -> None:
@@ -130,7 +133,7 @@ def _end(workflow: str, event: Any) -> int:
     if event.data.get("outputs_left_out"):
         _say(f"{workflow}: the outputs are too large for an event; `caroni-edge status` has them")
         return 0
-    click.echo(json.dumps(event.data.get("outputs", {}), ensure_ascii=False, indent=2))
+    say_json(event.data.get("outputs", {}))
     return 0
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from caroni_edge.base.text import on_one_line
 from caroni_edge.demo.stage import Stage
 from caroni_edge.manager.lifecycle import ENDED
 
@@ -41,7 +42,7 @@ class Lines:
     def _say(self, what: str, facts: tuple[object, ...]) -> None:
         if self._seen.get(what) != facts:
             self._seen[what] = facts
-            click.echo(f"{what}: {' '.join(str(fact) for fact in facts if fact)}")
+            click.echo(on_one_line(f"{what}: {' '.join(str(fact) for fact in facts if fact)}"))
 
 
 class LiveTable:

@@ -32,6 +32,21 @@ def is_transaction(call: ast.Call) -> bool:
     return isinstance(first, ast.Constant) and str(first.value).startswith(TRANSACTIONS)
 
 
+SAID_IN_OWN_WORDS = ("cli.init", "cli.demo", "cli.broker")
+"""Commands that show nothing of others, and print with click itself."""
+
+
+def test_commands_print_by_what_cleans_the_words_of_others() -> None:
+    problems = [
+        f"{source.where(call)}: {name}() lets what others have written command a terminal; use cli/_output.py"
+        for source in sources(PACKAGE)
+        if within(source.module, "cli") and not within(source.module, "cli._output", *SAID_IN_OWN_WORDS)
+        for name, call in calls(source.tree)
+        if name in ("click.echo", "click.secho", "print", "json.dumps")
+    ]
+    assert not problems, listed(problems)
+
+
 # --- Log records ---------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.base.text import as_unicode, encoded, is_unicode, on_one_line, tail
+from caroni_edge.base.text import as_unicode, encoded, is_unicode, on_lines, on_one_line, tail
 
 
 def test_nothing_of_somebody_elses_forges_a_line_or_commands_the_terminal() -> None:
@@ -45,3 +45,8 @@ def test_the_end_of_a_text_has_no_cut_character(text: str, end: str) -> None:
 def test_the_end_of_what_is_no_text_is_said_as_well_as_it_can_be() -> None:
     assert tail(b"\x80\xffab", 4) == "\ufffd\ufffdab"
     assert tail(b"x\x80\x80\x80\x80", 4) == "\ufffd" * 4
+
+
+def test_lines_and_tabs_of_a_text_stay_and_all_else_is_escaped() -> None:
+    assert on_lines("one\r\n\ttwo\x1b[2J\rthree\u202e\n") == "one\n\ttwo\\x1b[2J\\rthree\\u202e\n"
+    assert on_lines("") == ""
