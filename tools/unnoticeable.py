@@ -16,6 +16,14 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "self._is_saying = bool(answers or self._store.answers.open())",
     ): "one more look, at which nothing is left to say",
     (
+        "self._room = room",
+        "pass",
+    ): "what was cut is counted in every batch, and is what it was",
+    (
+        "self.now = 0.0",
+        "self.now = 1.0",
+    ): "every batch begins with its time",
+    (
         "self._noticed = types",
         "pass",
     ): "the notices of the same job types are made again, and are the same",
