@@ -161,6 +161,11 @@ def test_a_problem_says_what_would_be_right(tmp_path: Path, text: str, said: str
     assert problem.startswith(said)
 
 
+def test_outputs_may_be_as_large_as_a_message_holds(tmp_path: Path) -> None:
+    text = f"name: a\nscript: x\nlimits: {{output: {VALUES_LIMIT_BYTES >> 10}K}}\n"
+    assert load_job_type(write(tmp_path, text)).limits.output_bytes == VALUES_LIMIT_BYTES
+
+
 @pytest.mark.parametrize("nice", [0, 19])
 def test_a_job_may_be_as_polite_as_the_kernel_knows(tmp_path: Path, nice: int) -> None:
     job_type = load_job_type(write(tmp_path, f"name: a\nscript: x\nlimits: {{nice: {nice}}}\n"))

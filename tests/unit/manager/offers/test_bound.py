@@ -254,6 +254,21 @@ def test_a_demand_that_was_cut_is_said_anew_when_a_job_of_another_type_ends(
     assert (cut.ready, whole.ready) == (1, 2)
 
 
+def test_a_demand_that_came_while_there_was_no_room_is_said_when_there_is() -> None:
+    bench = Bench(FIRST, max_live_steps=1)
+    bench.presence()
+    bench.start("one", "w1")
+    job = bench.place()
+    bench.start("first", "w2")
+    bench.advance(1)
+    assert bench.demands().get("lower") is None
+    bench.complete(job)
+    bench.advance(1)
+    demand = bench.demands()["lower"]
+    assert demand is not None
+    assert demand.ready == 1
+
+
 def test_an_offer_that_is_rejected_takes_no_room() -> None:
     bench = Bench(max_live_steps=1)
     bench.presence()

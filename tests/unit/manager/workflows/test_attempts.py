@@ -1,5 +1,6 @@
 """Attempts: tried again elsewhere, after a while, and not for ever."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -515,12 +516,16 @@ def test_an_older_status_than_we_have_changes_nothing(bench: Bench) -> None:
     bench.outbox.nothing_else()
 
 
-def test_messages_about_jobs_that_are_over_unknown_or_elsewhere_change_nothing(bench: Bench) -> None:
+def test_messages_about_jobs_that_are_over_unknown_or_elsewhere_change_nothing_and_are_logged(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     bench.presence("a2")
     bench.start("pair")
     over, elsewhere = bench.place(), bench.place("a2", "lower")
     bench.fail(over)
     before = bench.dump()
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()
     for job in (over, elsewhere, "unknown00"):
         bench.status(job, "running")
         bench.complete(job)
@@ -530,6 +535,9 @@ def test_messages_about_jobs_that_are_over_unknown_or_elsewhere_change_nothing(b
         bench.send(JobDecline(job=job, reason="no", final=True))
         bench.send(MessageRejected(id="x1", message_type="OfferAccept", jobs=(job,), reason="no"))
     assert bench.dump() == before
+    assert {(vars(record)["action"], vars(record)["job"]) for record in caplog.records if "job" in vars(record)} == {
+        ("stale_job_ignored", job) for job in (over, elsewhere, "unknown00")
+    }
     bench.outbox.nothing_else()
 
 
