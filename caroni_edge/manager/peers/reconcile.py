@@ -1,6 +1,6 @@
 """Reconciliation: after a lost or restored database on either side the agent is asked which jobs it has.
 
-The rules are in docs/protocol.md, "Reconciliation".
+The rules are in docs/protocol.md, "From a step to its result".
 """
 
 import logging
@@ -9,6 +9,8 @@ from math import inf
 
 import msgspec
 
+from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 5.0
 """So long after a message could not be handled its agent is asked: not at once, or it would go on and on."""
+UNANSWERED_MAX, AGAIN = 5, Backoff(first_s=2.0, max_s=300.0)
+"""After so many queries without an answer the next ones wait: each of them is a row until it is acknowledged."""
 
 
 class Reconciliation(Part):
@@ -44,6 +48,7 @@ class Reconciliation(Part):
         self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
         self._store, self._logs, self._holds = context.store, logs, holds
         self._strays = Strays(context, engine, orders)
+        self._unanswered: MemoryDict[str, tuple[int, float]] = MemoryDict(context.journal)
 
     def on_start(self, at: Moment) -> None:
         """Repeat open queries: the answer may have come, and been rejected."""
@@ -57,12 +62,18 @@ class Reconciliation(Part):
         """Ask each agent that was marked; until it has answered its offers wait, and for a while what it may hold."""
         agents = self._store.agents.to_ask(at.now)
         for agent in agents:
+            count, asked_at = self._unanswered.get(agent, (0, -inf))
+            due = asked_at + AGAIN.nth(count - UNANSWERED_MAX) if count >= UNANSWERED_MAX else -inf
             known = self._store.agents.reconciled(agent)
             query = self._context.chance.new_id()
             self._store.agents.ask(agent, query, at.now)
             self._store.answers.clear(agent)
             self._holds.asked(agent, at.now)
             self._store.offers.delete_of(agent)
+            if at.now < due:
+                self._store.agents.ask_later(agent, due)  # by another query: what answers an earlier one is void
+                continue
+            self._unanswered[agent] = count + 1, at.now
             self._context.outbox.put(agent, JobsWanted(wanted=query, database=known.database, known=known.known))
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
         if agents:
@@ -102,6 +113,7 @@ class Reconciliation(Part):
             self._take_answer(agent, at, is_same_database=known.database == message.database)
             self._store.answers.clear(agent)
             self._holds.answered(agent, at.now)
+            self._unanswered.pop(agent, None)
             log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
 
     def _take_answer(self, agent: str, at: Moment, *, is_same_database: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.peers.reconcile import UNANSWERED_MAX
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobHere,
@@ -17,7 +18,7 @@ from caroni_edge.protocol.messages import (
     Placement,
 )
 from caroni_edge.values.json import hash_of
-from tests.unit.manager.bench import Bench
+from tests.unit.manager.bench import MARK, Bench
 from tests.unit.manager.workflows.test_branches import SPREAD
 
 HASH = hash_of({"text": "x"})
@@ -498,6 +499,40 @@ def test_an_answer_that_is_rejected_is_asked_for_again_and_not_on_and_on(bench: 
     bench.send(offer)
     bench.send(JobsHere(wanted=query.wanted, database="db-a1"))
     assert bench.outbox.take(OfferAccept).offer == offer.offer
+
+
+def mark(bench: Bench, agent: str = "a1") -> None:
+    """Let the link to an agent begin anew."""
+    bench.call(lambda _at: bench.database.conn.execute(MARK, (agent,)))
+
+
+def test_an_agent_that_begins_anew_and_never_answers_is_asked_ever_more_rarely(bench: Bench) -> None:
+    asked = 0
+    for _ in range(600):
+        mark(bench)
+        bench.advance(0.5)
+        asked += len(bench.outbox.take_all(JobsWanted))
+    assert UNANSWERED_MAX < asked < UNANSWERED_MAX + 10
+    bench.advance(300)
+    (query,) = bench.outbox.take_all(JobsWanted)
+    bench.answer(query)
+    mark(bench)
+    assert len(bench.outbox.take_all(JobsWanted)) == 1
+
+
+def test_while_the_next_query_waits_an_answer_to_the_one_before_counts_no_more(bench: Bench) -> None:
+    bench.start("one")
+    job = bench.place()
+    for _ in range(UNANSWERED_MAX):
+        mark(bench)
+    *_, last = bench.outbox.take_all(JobsWanted)
+    mark(bench)
+    bench.answer(last)
+    assert bench.jobs() == [job]
+    bench.outbox.nothing_else()
+    bench.advance(2)
+    bench.answer(bench.outbox.take(JobsWanted))
+    assert bench.jobs() == []
 
 
 def test_an_offer_tells_the_name_of_the_database(bench: Bench) -> None:
