@@ -121,7 +121,7 @@ class Client:
         self.arrived: SimpleQueue[Event] = SimpleQueue()
         chance = SystemChance()
         self._new_id = chance.new_id
-        broker = BrokerConfig.at(BrokerUrl("127.0.0.1", port, tls=False), username="bench")
+        broker = BrokerConfig(urls=(BrokerUrl("127.0.0.1", port, tls=False),), username="bench")
         self._transport = MqttTransport(broker, f"bench-{chance.new_id()}", clean_session=True)
         self._transport.start(self.arrived.put)
         opened.callback(self._transport.stop, 2.0)

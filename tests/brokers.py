@@ -60,11 +60,11 @@ def config_of(
     username: str | None = "u",
     password: str = "x",
     tls: bool = False,
-    ca_file: Path | None = None,
+    **files: Path | None,
 ) -> BrokerConfig:
     """Return how a node reaches a broker."""
     url = BrokerUrl(broker.host, broker.port, tls)
-    return BrokerConfig.at(url, username=username, password=Secret(password), ca_file=ca_file)
+    return BrokerConfig(urls=(url,), username=username, password=Secret(password), **files)
 
 
 class BrokerProcess(ABC):

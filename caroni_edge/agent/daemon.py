@@ -29,7 +29,7 @@ class AgentDaemon(Daemon[AgentConfig]):
     def open(self, opened: ExitStack) -> Node:
         """Put the agent together with its runner, and let it connect."""
         config = self.config
-        node = open_node(config, opened)
+        node = open_node(config, opened, access=self.access)
         self._types = say_errors("job type", load_job_types(config.job_types))
         taken_over: Future[None] = Future()
         runner = Runner(

@@ -20,13 +20,15 @@ TAKEN_WITHIN_S = 10.0
 @click.argument("template")
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=TEXT", help="An input; NAME:=JSON gives JSON.")
 @click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs.")
-@click.option("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT] or mqtts://…")
+@click.option("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT], mqtts://…, ws://… or wss://…")
 @click.option("--manager", required=True, metavar="ID", help="The workflow manager.")
 @click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice.")
 @click.option("--priority", type=click.IntRange(0, 9), default=4, show_default=True)
 @click.option("--username", help="For the broker.")
 @click.option("--password-file", type=FILE, help="Holds the password for the broker.")
 @click.option("--ca-file", type=FILE, help="Certificates to trust instead of the system's.")
+@click.option("--cert-file", type=FILE, help="Certificate of our own, for a broker that wants one.")
+@click.option("--key-file", type=FILE, help="Its key, where it is in another file.")
 @click.option("--topic-root", default="caroni", show_default=True)
 @click.option("--wait", is_flag=True, help="Follow the workflow, and print its outputs as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the id as JSON too.")
@@ -49,15 +51,13 @@ def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_j
         what = f"the trigger would have {size_bytes} bytes, and {TRIGGER_LIMIT_BYTES} are allowed"
         raise UsageError("--inputs" if inputs_file else "-i", what, "Pass a URL, or a path that both hosts know.")
     topics = Topics(options["topic_root"], "managers", options["manager"])
-    login = {name: options[name] for name in ("username", "password_file", "ca_file")}
+    login = {name: options[name] for name in ("username", "password_file", "ca_file", "cert_file", "key_file")}
     with Submission(broker_config(options["broker"], **login), topics, trigger) as submission:
         sys.exit(_follow(submission, workflow, wait=options["wait"], as_json=as_json))
 
 
-def broker_config(
-    url: str, *, username: str | None = None, password_file: Path | None = None, ca_file: Path | None = None
-) -> Any:
-    """Return how a broker is reached, from what a command line says.
+def broker_config(url: str, *, password_file: Path | None = None, **others: Any) -> Any:
+    """Return how a broker is reached, from what a command line says; `others` are fields of `BrokerConfig`.
 
     Raises:
         UsageError: The URL is none, or the file holds no password.
@@ -72,7 +72,7 @@ def broker_config(
         password = read_secret(password_file) if password_file else None
     except ValueError as error:
         raise UsageError("--password-file", f"{password_file} {error}") from None
-    return BrokerConfig.at(parts, username=username, password=password, ca_file=ca_file)
+    return BrokerConfig(urls=(parts,), password=password, **others)
 
 
 def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int:

@@ -134,8 +134,10 @@ def _size(value: object, _place: Place) -> int:
     return size(value)
 
 
-def _broker_url(value: object, _place: Place) -> object:
-    return broker_url(_text(value, "a URL"))
+def _broker_urls(value: object, _place: Place) -> object:
+    if isinstance(value, list) and not value:
+        raise ValueError("the list is empty: write mqtt://HOST[:PORT]")
+    return tuple(broker_url(_text(each, "a URL")) for each in (value if isinstance(value, list) else [value]))
 
 
 def _topic_filters(value: object, _place: Place) -> tuple[str, ...]:
@@ -174,7 +176,7 @@ DURATION_OR_NEVER = _or_never(DURATION)
 SIZE = Kind("size", _size)
 SIZE_OR_NEVER = _or_never(SIZE)
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
-BROKER_URL = Kind("mqtt:// or mqtts:// URL", _broker_url)
+BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)
 
 
 def whole(least: int, most: int) -> Kind:

@@ -91,9 +91,12 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
 def _check_broker(reader: Reader, broker: Values) -> None:
     """Note values that are right one by one, and make no sense together."""
     given = reader.sources.given
-    url = broker.get("url")
-    if url is not None and not url.tls and given("broker", "ca_file"):
-        reader.error("broker.ca_file is of no use without TLS: write url: mqtts://…", "broker", "ca_file")
+    urls = broker.get("url")
+    for name in ("ca_file", "cert_file", "key_file"):
+        if urls is not None and not any(url.tls for url in urls) and given("broker", name):
+            reader.error(f"broker.{name} is of no use without TLS: write url: mqtts://…", "broker", name)
+    if given("broker", "key_file") and not given("broker", "cert_file"):
+        reader.error("broker.key_file needs broker.cert_file beside it", "broker", "key_file")
     for name in ("password", "password_file"):
         if given("broker", name) and not given("broker", "username"):
             reader.error(f"broker.{name} needs broker.username beside it", "broker", name)
@@ -133,8 +136,7 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
 
 
 def _broker(values: Values) -> BrokerConfig:
-    url = values.pop("url")
-    return BrokerConfig.at(url, **values)
+    return BrokerConfig(urls=values.pop("url"), **values)
 
 
 def _web(values: Values) -> WebConfig:

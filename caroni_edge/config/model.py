@@ -17,42 +17,30 @@ class BrokerConfig:
     """How the broker is reached.
 
     Attributes:
-        url: `mqtt://host:port` or `mqtts://host:port`, for people.
-        host: Name or address.
-        port: As given, else 1883 or 8883.
-        tls: The connection is encrypted, and the broker's certificate is checked.
+        urls: Where it listens; several are tried in turn.
         username: For the broker; None connects without one.
         password: Belongs to `username`.
         ca_file: Certificates to trust; None means those of the system.
+        cert_file: A certificate of our own, for brokers that ask for one.
+        key_file: Its key; None where it is in `cert_file` as well.
     """
 
-    url: str
-    host: str
-    port: int
-    tls: bool
+    urls: tuple[BrokerUrl, ...]
     username: str | None = None
     password: Secret | None = None
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
 
-    @classmethod
-    def at(
-        cls,
-        url: BrokerUrl,
-        *,
-        username: str | None = None,
-        password: Secret | None = None,
-        ca_file: Path | None = None,
-    ) -> "BrokerConfig":
-        """Return how the broker at this address is reached."""
-        return cls(
-            url=str(url),
-            host=url.host,
-            port=url.port,
-            tls=url.tls,
-            username=username,
-            password=password,
-            ca_file=ca_file,
-        )
+    @property
+    def url(self) -> str:
+        """Where it listens, for people."""
+        return ", ".join(map(str, self.urls))
+
+    @property
+    def tls(self) -> bool:
+        """Whether there is an address with TLS."""
+        return any(url.tls for url in self.urls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

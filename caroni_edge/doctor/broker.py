@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from caroni_edge.base.chance import SystemChance
-from caroni_edge.config import BrokerConfig, NodeConfig
+from caroni_edge.config import BrokerConfig, BrokerUrl, NodeConfig
 from caroni_edge.doctor import access, daemon, limits
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.doctor.probe import Gone, Probe
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.transport import failures
-from caroni_edge.transport.network import UnusableCaFile, tls_context
+from caroni_edge.transport.access import UnusableCaFile, UnusableCertificate, tls_context
 
 CONNECT_WITHIN_S = 5.0
 CUT_OFF_WITHIN_S = 1.0
@@ -53,20 +53,29 @@ def said(name: str, reason: str) -> Finding:
 
 
 def _reach(broker: BrokerConfig) -> Iterator[Finding]:
-    at = f"{broker.host}:{broker.port}"
+    """Say whether the broker's addresses are reached; where one is, the others are no more than warnings."""
+    found = [list(_reach_one(broker, url)) for url in broker.urls]
+    is_reached = any(finding.level != "problem" for findings in found for finding in findings)
+    for finding in (finding for findings in found for finding in findings):
+        is_spare = is_reached and finding.level == "problem"
+        yield warning(finding.name, finding.sentence, finding.hint) if is_spare else finding
+
+
+def _reach_one(broker: BrokerConfig, url: BrokerUrl) -> Iterator[Finding]:
+    at = f"{url.host}:{url.port}"
     try:
-        with socket.create_connection((broker.host, broker.port), CONNECT_WITHIN_S) as plain:
-            if not broker.tls:
+        with socket.create_connection((url.host, url.port), CONNECT_WITHIN_S) as plain:
+            if not url.tls:
                 yield ok("broker", f"{at} accepts connections")
                 return
-            with tls_context(broker.ca_file).wrap_socket(plain, server_hostname=broker.host) as encrypted:
+            with tls_context(broker).wrap_socket(plain, server_hostname=url.host) as encrypted:
                 certificate = encrypted.getpeercert() or {}
         yield ok("broker", f"{at} accepts connections, and its certificate is trusted")
         yield of_expiry(ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time())
-    except UnusableCaFile as error:
+    except (UnusableCaFile, UnusableCertificate) as error:
         yield problem("broker", str(error), error.advice)
     except (OSError, UnicodeError) as error:
-        yield said("broker", failures.unreachable(error, broker.host, broker.port))
+        yield said("broker", failures.unreachable(error, url.host, url.port))
 
 
 def of_expiry(left_s: float) -> Finding:

@@ -26,7 +26,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
     def open(self, opened: ExitStack) -> Node:
         """Put the manager together, and let it connect."""
         config = self.config
-        node = self._node = open_node(config, opened, ask_every_s(config))
+        node = self._node = open_node(config, opened, ask_every_s(config), self.access)
         self._templates = say_errors("template", load_templates(config.templates))
         self._reactor = make_reactor(node, config, self._templates)
         node.attach(self._reactor)

@@ -13,10 +13,14 @@ from caroni_edge.config import NodeConfig
 from caroni_edge.documents.documents import Problem
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.transport.access import Access
 
 log = logging.getLogger(__name__)
 
 Config = TypeVar("Config", bound=NodeConfig)
+
+AT_START = ("id", "state_dir", "topic_root", "web", "log", "forget_after_s")
+"""Settings that are looked at when the node starts, and then no more."""
 
 
 class Daemon(ABC, Generic[Config]):
@@ -25,7 +29,10 @@ class Daemon(ABC, Generic[Config]):
     Attributes:
         config: What is in force.
         service: The inbox and the loop.
+        access: How the broker is reached now.
     """
+
+    _node: Node
 
     def __init__(
         self, path: Path, environ: Mapping[str, str], load: Callable[[Path, Mapping[str, str]], Config]
@@ -43,12 +50,14 @@ class Daemon(ABC, Generic[Config]):
         self._load: Callable[[], Config] = partial(load, path, environ)
         self.config = self._load()
         self.service = Service()
+        self.access = Access(self.config.broker)
 
     def run(self) -> int:
         """Serve until a stop is asked or a thread ends; return the exit status."""
         with ExitStack() as opened:
             self.service.stop_on_signals()
-            return self.service.run(self.open(opened), self._reload)
+            self._node = self.open(opened)
+            return self.service.run(self._node, self._reload)
 
     @abstractmethod
     def open(self, opened: ExitStack) -> Node:
@@ -66,12 +75,19 @@ class Daemon(ABC, Generic[Config]):
         """Read the configuration anew (SIGHUP); when it is broken, all stays as it was, and the log says why."""
         try:
             config = self._load()
+            access = Access(config.broker)
             self.take_over(config)
         except CaroniError as error:
             log.error("the configuration stays as it was: %s", error, extra={"action": "reload_failed"})
             return
+        for name in [name for name in AT_START if getattr(config, name) != getattr(self.config, name)]:
+            words = "%s has changed in the configuration, which counts from the next start on"
+            log.warning(words, name.removesuffix("_s"), extra={"action": "restart_needed"})
         self.config = config
         log.info("configuration read anew", extra={"action": "reloaded"})
+        if self.access.change_to(access):
+            log.info("the broker's settings have changed: connecting anew", extra={"action": "broker_changed"})
+            self._node.transport.disconnect()
 
 
 class Loaded(Protocol):

@@ -21,6 +21,7 @@ from caroni_edge.node.service import Service
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import open_database
+from caroni_edge.transport.access import Access
 from caroni_edge.transport.base import Will
 from caroni_edge.transport.mqtt import MqttTransport
 
@@ -46,8 +47,19 @@ class StateDirUnusable(CaroniError):
     exit_status = 2
 
 
-def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OPEN_PEERS_EVERY_S) -> Node:
-    """Make a node that is ready to get its reactor; `opened` closes what it has opened.
+def open_node(
+    config: NodeConfig,
+    opened: ExitStack,
+    ask_every_s: float = ASK_OPEN_PEERS_EVERY_S,
+    access: Access | None = None,
+) -> Node:
+    """Make a node that is ready to get its reactor.
+
+    Args:
+        config: Its configuration.
+        opened: Closes what is opened here.
+        ask_every_s: How often it asks peers with open business.
+        access: How its broker is reached, where that may change.
 
     Raises:
         CaroniError: The state directory, the database or a certificate cannot be used.
@@ -57,7 +69,7 @@ def open_node(config: NodeConfig, opened: ExitStack, ask_every_s: float = ASK_OP
     database = open_database(config.state_dir / DATABASE, config.role)
     opened.callback(database.close)
     topics = Topics(config.topic_root, config.role, config.id)
-    transport = MqttTransport(config.broker, topics.client_id)
+    transport = MqttTransport(access or Access(config.broker), topics.client_id)
     host, chance = socket.gethostname(), SystemChance()
     node = Node(NodeParts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
     transport.will = Will(topics.presence, encode(node.will))

@@ -54,6 +54,11 @@ def unreachable(error: Exception, host: str, port: int) -> str:
     return words.format(at=f"{host}:{port}", host=host, why=why)
 
 
+def no_websocket(error: Exception, url: str) -> str:
+    """Return why a server did not speak WebSocket with us."""
+    return f"{url} does not serve MQTT over WebSocket ({error}): check port and path of the broker's URL"
+
+
 def _untrusted(why: str, host: str) -> str:
     if "mismatch" in why:
         return f"the broker's certificate is for another name than {host}: use its name in the URL ({why})"

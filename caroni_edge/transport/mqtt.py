@@ -16,25 +16,24 @@ from time import monotonic
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 
 from caroni_edge.base.failpoints import failpoint
-from caroni_edge.config import BrokerConfig
+from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.transport import failures
+from caroni_edge.transport.access import Access, Settings
 from caroni_edge.transport.base import (
     IN_FLIGHT_MAX,
     Arrived,
-    Connected,
     Deliver,
     Disconnected,
-    Published,
-    SubscriptionRefused,
     TransportEnded,
     Will,
     check_filter,
     check_topic,
 )
-from caroni_edge.transport.network import Reconnection, Waker, close_gently, no_delay, tls_context
+from caroni_edge.transport.network import Reconnection, Waker, close_gently
+from caroni_edge.transport.paho_connection import PahoConnection
 
 log = logging.getLogger(__name__)
 
@@ -50,109 +49,18 @@ WAITING_MAX = 1000
 LEAVE_WITHIN_S = 1.0
 
 
-class _Connection:
-    """One connection, from its first packet to its last. Only `taking` and `in_flight` are for other threads too."""
-
-    def __init__(self, number: int, client: paho.Client, who: "MqttTransport", deliver: Deliver) -> None:
-        self.number, self.client = number, client
-        self.reached = self.taken = self.closing = False
-        self._taken_at = 0.0
-        self.in_flight: set[int] = set()
-        self.reason = ""
-        self._who, self._deliver = who, deliver
-        self._tokens: dict[int, int] = {}
-        self._filters: dict[int, Sequence[str]] = {}
-        client.on_socket_open = _on_socket_open
-        client.on_socket_register_write = _nothing
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_subscribe = self._on_subscribe
-
-    @property
-    def taking(self) -> bool:
-        """Whether the broker has taken us in, and we do not leave: commands for this connection make sense."""
-        return self.taken and not self.closing
-
-    @property
-    def lasted_s(self) -> float:
-        """For how long the broker has had us; 0 when it has not taken us."""
-        return monotonic() - self._taken_at if self.taken else 0.0
-
-    def publish(self, token: int, topic: str, payload: bytes, qos: int, retain: bool) -> None:
-        info = self.client.publish(topic, payload, qos, retain)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionError(f"a message was not taken: {info.rc.name}")
-        if qos:
-            self._tokens[info.mid] = token
-
-    def ack(self, packet_id: int, qos: int) -> None:
-        self.client.ack(packet_id, qos)
-
-    def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
-        _, packet_id = self.client.subscribe(list(filters))
-        if packet_id is not None:
-            self._filters[packet_id] = [topic_filter for topic_filter, _ in filters]
-
-    def unsubscribe(self, filters: Sequence[str]) -> None:
-        self.client.unsubscribe(list(filters))
-
-    def close(self) -> None:
-        self.closing = True
-        if sock := self.client.socket():
-            sock.close()
-
-    # paho's callbacks: they only deliver. An exception in one ends the connection, not the thread.
-
-    def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
-        if code.is_failure:
-            self.reason = failures.refusal(code.getName(), self._who.broker.username, self._who.client_id)
-            return
-        self.taken, self._taken_at = True, monotonic()
-        self._deliver(Connected(self.number, flags.session_present))
-
-    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
-        host, port = self._who.broker.host, self._who.broker.port
-        self.reason = self.reason or failures.lost(code.getName(), taken=self.taken, host=host, port=port)
-
-    def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        if self.closing:
-            return
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = "\N{REPLACEMENT CHARACTER}"
-        facts = (message.qos, message.retain, message.dup, message.mid)
-        self._deliver(Arrived(topic, bytes(message.payload), *facts, self.number))
-
-    def _on_publish(self, _client: Any, _data: Any, packet_id: int, _code: Any, _properties: Any) -> None:
-        token = self._tokens.pop(packet_id, None)
-        if token is None:
-            return
-        self.in_flight.discard(token)
-        if not self.closing:
-            self._deliver(Published(token, self.number))
-
-    def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
-        # The return codes have the order of the topic filters [MQTT-3.9.3-1].
-        for topic_filter, code in zip(self._filters.pop(packet_id, ()), codes, strict=False):
-            if code.is_failure:
-                self._deliver(SubscriptionRefused(topic_filter, self.number))
-
-
 class MqttTransport:
-    """A persistent session at a broker, over TCP or TLS.
+    """A persistent session at a broker, over TCP or WebSocket, with TLS or without.
 
     Attributes:
-        broker: How the broker is reached.
+        access: How the broker is reached; what it says counts from the next connection on.
         client_id: MQTT client id; who connects with the same one cuts us off [MQTT-3.1.4-2].
         will: What the broker says when we vanish; may be set until `start`.
     """
 
     def __init__(
         self,
-        broker: BrokerConfig,
+        broker: BrokerConfig | Access,
         client_id: str,
         *,
         will: Will | None = None,
@@ -162,25 +70,26 @@ class MqttTransport:
         """Prepare a connection; `start` begins it.
 
         Args:
-            broker: How the broker is reached.
+            broker: How the broker is reached; an `Access` may change while we run.
             client_id: MQTT client id.
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
             retry_first_s: The longest wait before the first retry (see `Reconnection`).
 
         Raises:
-            UnusableCaFile: The file of certificates to trust cannot be used.
+            UnusableCaFile, UnusableCertificate: A file of certificates cannot be used.
         """
-        self.broker, self.client_id, self.will = broker, client_id, will
+        self.access = broker if isinstance(broker, Access) else Access(broker)
+        self.client_id, self.will = client_id, will
         self._clean_session = clean_session
-        self._tls = tls_context(broker.ca_file) if broker.tls else None
         self._reconnection = Reconnection(retry_first_s)
-        self._connection: _Connection | None = None
-        self._connections = self._tokens = 0
-        self._commands: deque[tuple[_Connection, Callable[..., None], tuple[Any, ...]]] = deque()
+        self._connection: PahoConnection | None = None
+        self._connections = self._tokens = self._turn = 0
+        self._commands: deque[tuple[PahoConnection, Callable[..., None], tuple[Any, ...]]] = deque()
         self._not_before = -inf
         self._stop_at: float | None = None
-        self._said = ""
+        self._said: set[str] = set()
+        self._tried = self.access.settings
         self._waker = Waker()
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
 
@@ -240,11 +149,11 @@ class MqttTransport:
         if not self._thread.is_alive():
             self._waker.close()
 
-    def _present(self) -> _Connection | None:
+    def _present(self) -> PahoConnection | None:
         connection = self._connection
         return connection if connection and connection.taking and self._stop_at is None else None
 
-    def _command(self, connection: _Connection, method: Callable[..., None], *arguments: Any) -> None:
+    def _command(self, connection: PahoConnection, method: Callable[..., None], *arguments: Any) -> None:
         self._commands.append((connection, method, arguments))
         self._waker.wake()
 
@@ -261,53 +170,63 @@ class MqttTransport:
             log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})
             self._deliver(TransportEnded(f"{type(failure).__name__}: {failure}"))
 
-    def _live(self, number: int) -> _Connection:
+    def _live(self, number: int) -> PahoConnection:
         """Connect, serve the connection until it ends, and return it with why it did."""
-        connection = _Connection(number, self._client(), self, self._deliver)
+        settings = self._tried = self.access.settings
+        url = settings.broker.urls[self._turn % len(settings.broker.urls)]
+        client = self._client(settings, url)
+        connection = PahoConnection(number, client, settings.broker.username, url, self.client_id, self._deliver)
         self._connection = connection
         # A `disconnect` that has not seen this connection has set the time before.
         connection.closing = monotonic() < self._not_before
         try:
-            connection.client.connect(self.broker.host, self.broker.port, KEEPALIVE_S)
+            connection.client.connect(url.host, url.port, KEEPALIVE_S)
             connection.reached = True
             self._serve(connection)
+        except paho.WebsocketConnectionError as error:
+            connection.reached, connection.reason = True, failures.no_websocket(error, str(url))
         except (OSError, UnicodeError) as error:
             connection.reached |= isinstance(error, ssl.SSLError)
-            connection.reason = connection.reason or failures.unreachable(error, self.broker.host, self.broker.port)
+            connection.reason = connection.reason or failures.unreachable(error, url.host, url.port)
         except Exception as error:
             log.exception("the connection failed", extra={"action": "connection_failed"})
             connection.reason = f"a fault of the program: {error}"
         finally:
             self._connection = None
             connection.close()
-        if not connection.taken and connection.reason != self._said:
-            self._said = connection.reason
-            log.warning("no connection: %s", connection.reason, extra={"action": "connect_failed"})
         if connection.taken:
-            self._said = ""
+            self._said.clear()
+            return connection
+        self._turn += 1
+        if connection.reason not in self._said:
+            self._said.add(connection.reason)
+            log.warning("no connection: %s", connection.reason, extra={"action": "connect_failed"})
         return connection
 
-    def _client(self) -> paho.Client:
+    def _client(self, settings: Settings, url: BrokerUrl) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             self.client_id,
             clean_session=self._clean_session,
             protocol=paho.MQTTv311,
+            transport="tcp" if url.path is None else "websockets",
             reconnect_on_failure=False,
             manual_ack=True,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # no bound of its own: ours is in `publish`
-        if self._tls:
-            client.tls_set_context(self._tls)
-        if self.broker.username is not None:
-            password = self.broker.password
-            client.username_pw_set(self.broker.username, password.reveal() if password else None)
+        if url.path is not None:
+            client.ws_set_options(path=url.path)
+        if url.tls:
+            client.tls_set_context(settings.tls)
+        if (username := settings.broker.username) is not None:
+            password = settings.broker.password
+            client.username_pw_set(username, password.reveal() if password else None)
         if self.will:
             client.will_set(self.will.topic, self.will.payload, qos=1, retain=True)
         return client
 
-    def _serve(self, connection: _Connection) -> None:
+    def _serve(self, connection: PahoConnection) -> None:
         client = connection.client
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
@@ -318,7 +237,7 @@ class MqttTransport:
                 self._leave(connection)
                 return
             poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
-            pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+            pending = connection.pending
             ready = dict(poll.poll(0 if pending else self._patience_s() * 1000))
             if self._waker.fileno() in ready:
                 self._waker.hear()
@@ -333,7 +252,7 @@ class MqttTransport:
     def _patience_s(self) -> float:
         return CHECK_EVERY_S if self._stop_at is None else min(CHECK_EVERY_S, max(0.0, self._stop_at - monotonic()))
 
-    def _run_commands(self, connection: _Connection) -> None:
+    def _run_commands(self, connection: PahoConnection) -> None:
         for _ in range(min(COMMANDS_AT_ONCE, len(self._commands))):
             meant_for, method, arguments = self._commands.popleft()
             if meant_for is connection:
@@ -341,13 +260,13 @@ class MqttTransport:
         if self._commands:
             self._waker.wake()
 
-    def _may_leave(self, connection: _Connection) -> bool:
+    def _may_leave(self, connection: PahoConnection) -> bool:
         if self._stop_at is None:
             return False
         quiet = not connection.in_flight and not self._commands and not connection.client.want_write()
         return quiet or not connection.taken or monotonic() >= self._stop_at
 
-    def _leave(self, connection: _Connection) -> None:
+    def _leave(self, connection: PahoConnection) -> None:
         """End the connection by a DISCONNECT, so that the broker discards our will [MQTT-3.14.4-3]."""
         connection.closing = True
         connection.reason = "this node ended the connection"
@@ -363,22 +282,15 @@ class MqttTransport:
             connection.client.loop_write()
 
     def _rest(self, pause_s: float) -> None:
-        """Wait before the next attempt to connect; `stop` ends the wait."""
+        """Wait before the next attempt to connect; `stop` ends the wait, and so do other settings."""
         retry_at = monotonic() + pause_s
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
         while self._stop_at is None:
             self._commands.clear()
             wait_s = max(retry_at, self._not_before) - monotonic()
-            if wait_s <= 0:
+            is_changed = self.access.settings is not self._tried
+            if wait_s <= 0 or (is_changed and monotonic() >= self._not_before):
                 return
             if poll.poll(wait_s * 1000):
                 self._waker.hear()
-
-
-def _on_socket_open(_client: Any, _data: Any, sock: Any) -> None:
-    no_delay(sock)
-
-
-def _nothing(_client: Any, _data: Any, _sock: Any) -> None:
-    """Being there is enough: with it paho leaves all writing to our loop."""

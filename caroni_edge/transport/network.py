@@ -1,17 +1,14 @@
-"""What a network thread needs beside the protocol: being woken, waiting between attempts, TLS."""
+"""What a network thread needs beside the protocol: being woken, waiting between attempts."""
 
 import random
 import select
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from caroni_edge.base.backoff import Backoff
-from caroni_edge.base.errors import CaroniError
 
 STABLE_AFTER_S = 2.0
 """After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
@@ -20,12 +17,6 @@ RETRY_MAX_S = 30.0
 RETRY_JITTER = (0.2, 1.0)
 
 _random = random.SystemRandom().random
-
-
-class UnusableCaFile(CaroniError):
-    """The CA certificates cannot be read: {reason}."""
-
-    hint = "ca_file must name a readable file of certificates in PEM format."
 
 
 class Waker:
@@ -95,24 +86,9 @@ class Reconnection:
         return self._backoff.jittered(wait_s, self._chance())
 
 
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that checks the broker's certificate and name.
-
-    Args:
-        ca_file: Certificates to trust; None trusts those of the system.
-
-    Raises:
-        UnusableCaFile: `ca_file` cannot be used.
-    """
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise UnusableCaFile(str(ca_file), reason=error.strerror or error) from error
-
-
-def no_delay(sock: socket.socket) -> None:
+def no_delay(sock: Any) -> None:
     """Send at once: without this a question and its answer take 88 ms, with it half of one."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    getattr(sock, "_socket", sock).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def close_gently(sock: Any, give_up_at: float) -> None:

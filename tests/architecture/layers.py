@@ -52,7 +52,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 """What the rows would allow, and what is never to be reached, neither directly nor through others."""
 
 ONLY: dict[str, tuple[str, ...]] = {
-    "paho": ("transport.mqtt",),
+    "paho": ("transport.mqtt", "transport.paho_connection"),
     "amqtt": ("demo.broker",),
     "sqlite3": (
         "storage",

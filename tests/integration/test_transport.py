@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from caroni_edge.transport import mqtt
+from caroni_edge.transport import paho_connection
 from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Published, Will
 from tests.brokers import BrokerProcess, Mosquitto, RunningBroker
 from tests.conftest import MakeClient, MakeMosquitto
@@ -255,7 +255,7 @@ def test_the_will_is_said_when_a_client_vanishes_and_not_when_it_stops(
     watcher.subscribe("wills/+")
     make_client(any_broker, "polite", will=Will("wills/polite", b"gone")).connect()
     sockets: list[socket.socket] = []
-    monkeypatch.setattr(mqtt, "no_delay", sockets.append)
+    monkeypatch.setattr(paho_connection, "no_delay", sockets.append)
     victim = make_client(any_broker, "victim", will=Will("wills/victim", b"gone"), retry_first_s=60)
     victim.connect()
     sockets[0].shutdown(socket.SHUT_RDWR)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.config import BrokerConfig, broker_url
+from caroni_edge.transport.access import UnusableCaFile, tls_context
 from caroni_edge.transport.base import Arrived
-from caroni_edge.transport.network import UnusableCaFile, tls_context
 from tests.brokers import find
 from tests.conftest import MakeClient, MakeMosquitto
 
@@ -96,9 +97,13 @@ def test_tls_where_there_is_none_and_none_where_there_is(
     assert "with or without TLS" in make_client(encrypted, "n2").start().last_reason()
 
 
+def trusting(ca_file: Path) -> BrokerConfig:
+    return BrokerConfig(urls=(broker_url("mqtts://broker"),), ca_file=ca_file)
+
+
 def test_a_ca_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UnusableCaFile, match=r"missing\.pem: The CA certificates cannot be read: No such file"):
-        tls_context(tmp_path / "missing.pem")
+        tls_context(trusting(tmp_path / "missing.pem"))
     (tmp_path / "empty.pem").write_text("")
     with pytest.raises(UnusableCaFile, match=r"empty\.pem"):
-        tls_context(tmp_path / "empty.pem")
+        tls_context(trusting(tmp_path / "empty.pem"))

@@ -212,6 +212,12 @@ def test_a_ca_file_must_be_there_and_be_of_use(write: Write, tmp_path: Path) -> 
     ]
     write("", "ca.pem")
     assert load_manager(write("id: m1\nbroker: {url: mqtts://b, ca_file: ca.pem}"), {}).broker.ca_file
+    found = load_manager(write("id: m1\nbroker:\n  url: [mqtt://a, wss://b]\n  cert_file: ca.pem"), {}).broker
+    assert (found.url, found.tls) == ("mqtt://a:1883, wss://b:443/mqtt", True)
+    assert said(write("id: m1\nbroker: {url: mqtts://b, key_file: ca.pem}")) == [
+        "2: broker.key_file needs broker.cert_file beside it"
+    ]
+    assert said(write("id: m1\nbroker: {url: []}")) == ["2: broker.url: the list is empty: write mqtt://HOST[:PORT]"]
     assert "write url: mqtts://" in said(write("id: m1\nbroker: {url: mqtt://b, ca_file: ca.pem}"))[0]
 
 
@@ -271,7 +277,7 @@ class TestEnvironment:
 
     def test_gives_what_must_be_given(self, write: Write) -> None:
         config = load_manager(write(""), {"CARONI_EDGE_ID": "7", "CARONI_EDGE_BROKER__URL": "mqtt://b"})
-        assert (config.id, config.broker.host) == ("7", "b")
+        assert (config.id, config.broker.urls[0].host) == ("7", "b")
 
     def test_gives_whole_sections_and_names(self, write: Write) -> None:
         environ = {"CARONI_EDGE_MANAGERS": '{m1: {weight: 2}, "*": {}}', "CARONI_EDGE_MANAGERS__M2__WEIGHT": "3"}

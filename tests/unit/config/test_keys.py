@@ -12,7 +12,7 @@ from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
 
 BASE: dict[str, Any] = {
     "id": "n1",
-    "broker": {"url": "mqtts://broker.example", "username": "n1"},
+    "broker": {"url": "mqtts://broker.example", "username": "n1", "cert_file": "first"},
     "web": {"users": {"eve": {"role": "viewer", "password": "first"}}},
 }
 NAMED = {"USER": "eve", "MANAGER": "m7"}
@@ -20,7 +20,7 @@ OTHER = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
     **dict.fromkeys((kinds.SIZE, kinds.SIZE_OR_NEVER), "7M"),
-    kinds.BROKER_URL: "mqtt://elsewhere.example",
+    kinds.BROKER_URL: "mqtts://elsewhere.example",
     kinds.TOPIC_FILTERS: ["elsewhere/#"],
 }
 
@@ -38,7 +38,8 @@ def other(key: Key) -> object:
 )
 def test_a_key_changes_the_configuration(load: Any, key: Key, tmp_path: Path) -> None:
     path, values = tmp_path / "node.yaml", deepcopy(BASE)
-    (tmp_path / "file").write_text("of a file")
+    for name in ("first", "file"):
+        (tmp_path / name).write_text("of a file")
     path.write_text(json.dumps(values))
     before = load(path, {})
     *sections, last = (NAMED.get(part, part) for part in key.name.split("."))

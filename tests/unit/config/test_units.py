@@ -49,6 +49,8 @@ def test_what_is_too_much() -> None:
         ("mqtts://broker", "mqtts://broker:8883"),
         ("mqtt://127.0.0.1:2883/", "mqtt://127.0.0.1:2883"),
         ("mqtts://[::1]", "mqtts://[::1]:8883"),
+        ("ws://broker", "ws://broker:80/mqtt"),
+        ("wss://broker/a?b=c", "wss://broker:443/a?b=c"),
     ],
 )
 def test_broker_urls(text: str, shown: str) -> None:
@@ -62,7 +64,6 @@ def test_broker_urls(text: str, shown: str) -> None:
         ("broker", "write mqtt://"),
         ("tcp://broker", "write mqtt://"),
         ("ssl://broker", "write mqtts://"),
-        ("ws://broker", "write mqtt://"),
         ("mqtt://", "HOST"),
         ("mqtt://broker:0", "from 1 to 65535"),
         ("mqtt://broker:65536", "from 1 to 65535"),
