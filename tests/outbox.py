@@ -13,7 +13,10 @@ class RecordingOutbox:
 
     Attributes:
         sent: The node that each message is for, and the message as it comes out of the codec there.
+        refuses_over_bytes: What the link would refuse to put.
     """
+
+    refuses_over_bytes = 0
 
     def __init__(self, peer: str) -> None:
         """Begin empty; messages are taken for `peer` where a test names no other."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
-from caroni_edge.agent.jobs.ledger import Ledger, status_of
+from caroni_edge.agent.jobs.ledger import Ledger, slim, status_of
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.jobtypes import JobTypes
@@ -38,6 +38,7 @@ from caroni_edge.protocol.messages import (
     JobLogRequest,
     JobOffer,
     JobStatusRequest,
+    JobStatusUpdate,
     JobsWanted,
     Message,
     MessageRejected,
@@ -50,6 +51,8 @@ from caroni_edge.transport.base import Arrived
 log = logging.getLogger(__name__)
 
 LOG_CHUNK_BYTES = 32 * 1024
+LOG_OVERHEAD_BYTES = 512
+"""Room in a message with a piece of a log for all else."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,16 @@ class AgentReactor(Assembly):
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A manager's message could not be handled here: it is told, and ends the attempts; jobs here stay."""
 
+    def on_undeliverable(self, peer: str, message: Message, reason: str, at: Moment) -> None:
+        """A message of ours is too large for the broker: the manager hears less, and what is left out stays here."""
+        match message:
+            case JobStatusUpdate():
+                self._outbox.put(peer, slim(message))
+            case JobLog(job=job, offset=offset):
+                self._say_log(peer, job, offset)
+            case _:
+                pass  # the link was begun anew with it, and so will be the answer
+
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Agents have no topic for triggers."""
 
@@ -270,12 +283,18 @@ class AgentReactor(Assembly):
             self._outbox.put(manager, status_of(row))
 
     def _on_log_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:
-        found = self._store.jobs.owner(message.job)
+        self._say_log(manager, message.job, message.offset)
+
+    def _say_log(self, manager: str, job: str, offset: int) -> None:
+        found = self._store.jobs.owner(job)
         data, is_end = b"", True
         if found is not None and found.manager == manager:
-            data, is_end = self._runner.log_chunk(message.job, message.offset, LOG_CHUNK_BYTES)
+            most_bytes = LOG_CHUNK_BYTES
+            if limit_bytes := self._outbox.refuses_over_bytes:
+                most_bytes = min(most_bytes, (limit_bytes - LOG_OVERHEAD_BYTES) * 3 // 4)  # it travels as base64
+            data, is_end = self._runner.log_chunk(job, offset, most_bytes)
             is_end = is_end and not JOB[found.status]
-        self._outbox.put(manager, JobLog(job=message.job, offset=message.offset, data=data, end=is_end))
+        self._outbox.put(manager, JobLog(job=job, offset=offset, data=data, end=is_end))
 
     def _on_rejected_there(self, manager: str, message: MessageRejected, at: Moment) -> None:
         """The manager could not handle something of ours, and has ended the attempts that it named."""

@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from caroni_edge.base.memory import Journal, Memory, MemoryDict, MemorySet
 from caroni_edge.base.moment import Chance
@@ -32,6 +34,18 @@ class EventRows(Rows):
         """Return the first events behind one."""
         return self._all(EventRow, self.AFTER, seq=seq, limit=limit)
 
+    BODY = "SELECT body FROM events WHERE seq = :seq"
+
+    def body(self, seq: int) -> bytes | None:
+        """Return an event; None when it is not there any more."""
+        return self._one(bytes, self.BODY, seq=seq)
+
+    REPLACE = "UPDATE events SET body = :body WHERE seq = :seq"
+
+    def replace(self, seq: int, body: bytes) -> None:
+        """Let an event say something else."""
+        self._run(self.REPLACE, seq=seq, body=body)
+
     DELETE = "DELETE FROM events WHERE seq = :seq"
 
     def delete(self, seqs: Iterable[int]) -> None:
@@ -56,6 +70,7 @@ class Events(Memory):
         self._rows, self._chance = EventRows(conn), chance
         self._sent_upto = 0
         self._has_unsent = True  # there may be rows behind `_sent_upto`: only then are they read
+        self._cut_over_bytes = 0
         self._in_flight: MemoryDict[int, int] = MemoryDict(journal)
         self._acknowledged: MemorySet[int] = MemorySet(journal)
 
@@ -65,6 +80,8 @@ class Events(Memory):
 
     def put(self, topic: str, body: bytes) -> None:
         """Keep an event until it has been published; part of the batch's transaction."""
+        if self._cut_over_bytes and len(body) > self._cut_over_bytes:
+            body = _without_outputs(body) or body
         self._rows.add(topic, body)
         self._has_unsent = True
 
@@ -88,6 +105,25 @@ class Events(Memory):
             self._acknowledged.add(seq)
         return seq is not None
 
+    def leave_out(self, seq: int) -> bool:
+        """The broker cuts us off for an event: leave its outputs out, or else the event.
+
+        Returns:
+            Whether it is said without its outputs.
+        """
+        body = self._rows.body(seq)
+        smaller = None if body is None else _without_outputs(body)
+        if body is None or smaller is None:
+            self._rows.delete([seq])
+            return False
+        self._cut_over_bytes = len(body) - 1
+        self._rows.replace(seq, smaller)
+        return True
+
+    def other_broker(self) -> None:
+        """The broker may be another one: nothing is known of what it cuts us off for."""
+        self._cut_over_bytes = 0
+
     def disconnected(self) -> None:
         """The connection is gone, and with it every PUBACK on its way: what was not acknowledged is sent again."""
         self._in_flight.clear()
@@ -102,3 +138,12 @@ class Events(Memory):
     def acknowledged(self) -> int:
         """How many events the broker has acknowledged that are not deleted yet."""
         return len(self._acknowledged)
+
+
+def _without_outputs(body: bytes) -> bytes | None:
+    """Return an event without the outputs that it tells of; None when it tells of none."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    data = {name: value for name, value in event["data"].items() if name != "outputs"}
+    if len(data) == len(event["data"]):
+        return None
+    return msgspec.json.encode({**event, "data": {**data, "outputs_left_out": True}})

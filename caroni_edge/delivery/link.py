@@ -15,6 +15,7 @@ from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.outbox import OutboxRow, OutboxRows
+from caroni_edge.delivery.passage import ONE_MESSAGE_BYTES, SURELY_PASSES_BYTES, Passage
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
 from caroni_edge.protocol.messages import (
     LINK_VERSION,
@@ -44,6 +45,8 @@ class Link(Memory):
         asked_at: When it was opened.
         has_answered: The peer has answered a question of this process.
         speaks: Newest message version of the peer, 1 until it is known.
+        passage: What is known of the size that the broker lets pass.
+        too_large: The body of the first row, when it alone does not pass; who sees it calls `begin_anew`.
     """
 
     def __init__(self, peer: str, me: str, boot: str, rows: OutboxRows, chance: Chance, journal: Journal) -> None:
@@ -68,6 +71,9 @@ class Link(Memory):
         self._ack_at = inf
         self._frames_unacked = 0
         self._progress_at = -inf
+        self.passage = Passage(journal)
+        self.too_large: bytes | None = None
+        self._fruitless_since = inf  # since then rows are sent, and none of them has come to the peer
 
     def rows_wait(self) -> bool:
         """Tell whether there are messages that the peer has not acknowledged."""
@@ -107,6 +113,10 @@ class Link(Memory):
             self.speaks = frame.speaks
         messages = self._take(frame, now) if frame.messages else ()
         was_reset = self._acknowledge(frame, answered, now)
+        if answered and now >= self._fruitless_since + STUCK_AFTER_S:
+            self._fruitless_since = now
+            if self.passage.strike():
+                self._refused(self._first_rows(now), now, is_certain=self.passage.is_narrow(now))
         if frame.ask is not None:
             self._answers = (*(nonce for nonce in self._answers if nonce != frame.ask), frame.ask)
             self.came_online()
@@ -199,6 +209,8 @@ class Link(Memory):
         self._rows.delete_upto(self.peer, ack[0])
         self.acked = ack
         self._progress_at = now
+        self._fruitless_since = inf
+        self.passage.progressed(now)
         self._sent_seq = max(self._sent_seq, ack[0])
         self._in_flight = tuple(seq for seq in self._in_flight if seq > ack[0])
 
@@ -213,8 +225,36 @@ class Link(Memory):
     def _reset(self, position: Position, now: float) -> None:
         self._rows.delete_rows(self.peer)
         self.acked = position
+        self._fruitless_since = inf
         self._send_again_after(position)
         self.put(LinkReset(), now)
+
+    # A broker that drops or cuts off what is large
+
+    def cut_off(self, first: int, count: int, now: float) -> None:
+        """The broker has cut us off for a frame of `count` messages from the seq `first` on."""
+        rows = self._rows.above(self.peer, first - 1, MESSAGE_LIMIT_BYTES)[:count]
+        if rows and rows[0].seq == first:
+            self._refused(rows, now, is_certain=True)
+
+    def begin_anew(self, now: float) -> None:
+        """Begin our direction anew, since a row cannot leave: both sides reconcile."""
+        self.too_large = None
+        self._reset(self.acked, now)
+
+    def _refused(self, rows: list[OutboxRow], now: float, *, is_certain: bool) -> None:
+        size_bytes = sum(len(row.body) for row in rows)
+        if size_bytes <= SURELY_PASSES_BYTES:
+            return
+        if len(rows) == 1 and is_certain:
+            self.too_large = rows[0].body
+        else:
+            to_bytes = size_bytes // 2 if is_certain else ONE_MESSAGE_BYTES
+            self.passage.narrow(size_bytes, to_bytes, now)
+            self._send_again_after(self.acked)
+
+    def _first_rows(self, now: float) -> list[OutboxRow]:
+        return self._rows.above(self.peer, self.acked[0], self.passage.limit_bytes(MESSAGE_LIMIT_BYTES, now))
 
     # What leaves
 
@@ -243,7 +283,7 @@ class Link(Memory):
 
     def has_more(self) -> bool:
         """Tell whether frames are due that `limit` kept back."""
-        return bool(self._answers) or (len(self._in_flight) < WINDOW_FRAMES and self._last()[0] > self._sent_seq)
+        return bool(self._answers) or (len(self._in_flight) < self._window() and self._last()[0] > self._sent_seq)
 
     def _look_at_timers(self, now: float) -> None:
         if self.question is None and now >= self._progress_at + STUCK_AFTER_S and self.rows_wait():
@@ -260,13 +300,17 @@ class Link(Memory):
             yield self._frame(ask=self.question, speaks=MESSAGE_VERSION), 0
         for nonce in self._answers:
             yield self._frame(answer=nonce, speaks=MESSAGE_VERSION), 0
-        while len(self._in_flight) < WINDOW_FRAMES and (
-            rows := self._rows.above(self.peer, self._sent_seq, MESSAGE_LIMIT_BYTES)
+        limit_bytes = self.passage.limit_bytes(MESSAGE_LIMIT_BYTES, now)
+        while len(self._in_flight) < self._window() and (
+            rows := self._rows.above(self.peer, self._sent_seq, limit_bytes)
         ):
             bodies = tuple(msgspec.Raw(row.body) for row in rows)
             yield self._frame(first=rows[0].seq, prev=self._id_before(rows[0].seq), messages=bodies), 1
         if now >= self._ack_at or self._frames_unacked >= WINDOW_FRAMES // 2:
             yield self._frame(), 0
+
+    def _window(self) -> int:
+        return 1 if self.passage.in_doubt else WINDOW_FRAMES
 
     def _id_before(self, seq: int) -> str:
         before = self._rows.id_before(self.peer, seq)
@@ -286,6 +330,7 @@ class Link(Memory):
             self._answers = tuple(nonce for nonce in self._answers if nonce != frame.answer)
         elif frame.messages:
             self._sent_seq = _first(frame) + len(frame.messages) - 1
+            self._fruitless_since = min(self._fruitless_since, now)
             self._in_flight = (*self._in_flight, self._sent_seq)
         return frame
 

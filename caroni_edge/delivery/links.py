@@ -1,7 +1,9 @@
 """All links of a node: which peers have something to say, and the batch that they share."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,8 +11,19 @@ from caroni_edge.base.memory import Journal, Memory, MemoryDict, MemorySet
 from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.link import Link
 from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.delivery.passage import NARROW_FOR_S
 from caroni_edge.delivery.timers import Timers
+from caroni_edge.protocol.codec import RAISE_LIMIT, encode_message
 from caroni_edge.protocol.messages import Frame, LinkMessage
+
+log = logging.getLogger(__name__)
+
+
+class Undeliverable(NamedTuple):
+    """A message that is too large for the broker, so that it is not in the outbox (any more)."""
+
+    peer: str
+    body: bytes
 
 
 class Links(Memory):
@@ -22,6 +35,8 @@ class Links(Memory):
     Attributes:
         now: The time of the present batch.
         held_back: Peers for whom frames are due that the last batch had no room for.
+        refuses_over_bytes: Messages larger than this are not put, since one such did not pass the broker; 0: all are.
+        drops_over_bytes: The broker is known to drop messages larger than this, or even smaller ones; 0: it is not.
     """
 
     def __init__(
@@ -50,6 +65,12 @@ class Links(Memory):
         self._timers = Timers(journal)
         self._heard: MemorySet[str] = MemorySet(journal)
         self.held_back: frozenset[str] = frozenset()
+        self.drops_over_bytes = 0
+        self.refuses_over_bytes = 0
+        self._known_until = -inf
+        self._online: MemorySet[str] = MemorySet(journal)
+        self._asked: MemorySet[str] = MemorySet(journal)
+        self._undeliverable: tuple[Undeliverable, ...] = ()
         self.now = 0.0
 
     # A batch
@@ -58,12 +79,18 @@ class Links(Memory):
         """Begin a batch at `now`."""
         self.now = now
         self._touched.clear()
+        if self.drops_over_bytes and now >= self._known_until:
+            self.drops_over_bytes = self.refuses_over_bytes = 0
 
     def flush(self) -> None:
         """Set the timers of the links that were touched, by their rows: after all else that a batch does with links."""
         for peer in sorted(self._touched):
             link = self._known(peer)
             self._timers.set_due(peer, link.next_due() if link else inf)
+            if link and link.question is not None:
+                self._asked.add(peer)
+            else:
+                self._asked.discard(peer)
 
     # Inside a batch
 
@@ -73,11 +100,16 @@ class Links(Memory):
             self._link(peer).ask(self.now)
 
     def put(self, peer: str, message: LinkMessage) -> None:
-        """Put a message for `peer` into the outbox.
+        """Put a message for `peer` into the outbox, unless it is too large for the broker: see `take_undeliverable`.
 
         Raises:
             MessageTooLarge: No frame can hold it.
         """
+        if self.refuses_over_bytes:
+            body = encode_message(self._chance.new_id(), message)
+            if len(body) > self.refuses_over_bytes:
+                self._undeliverable += (Undeliverable(peer, body),)
+                return
         self._link(peer).put(message, self.now)
 
     def receive(self, frame: Frame) -> tuple[msgspec.Raw, ...]:
@@ -87,7 +119,52 @@ class Links(Memory):
         messages, was_reset = link.receive(frame, self.now)
         if was_reset:
             self.was_reset(frame.from_)
+        self._look_at_passage(link)
         return messages
+
+    def cut_off(self, peer: str, first: int, count: int) -> None:
+        """The broker has cut us off for a frame to `peer`, of `count` messages from the seq `first` on."""
+        link = self._link(peer)
+        link.cut_off(first, count, self.now)
+        self._look_at_passage(link)
+
+    def _look_at_passage(self, link: Link) -> None:
+        if link.too_large is not None:
+            body = link.too_large
+            self._undeliverable += (Undeliverable(link.peer, body),)
+            self.refuses_over_bytes = len(body) - 1
+            self._learn(len(body) - 1)
+            link.begin_anew(self.now)
+            self.was_reset(link.peer)
+        elif link.passage.dropped_bytes:
+            self._learn(link.passage.dropped_bytes - 1)
+            link.passage.dropped_bytes = 0
+
+    def _learn(self, over_bytes: int) -> None:
+        if self.drops_over_bytes and over_bytes >= self.drops_over_bytes:
+            return
+        self.drops_over_bytes, self._known_until = over_bytes, self.now + NARROW_FOR_S
+        log.error("%s", self.carriage_problem, extra={"action": "broker_too_small"})
+
+    @property
+    def carriage_problem(self) -> str | None:
+        """Why not all that is said arrives, for people; None when nothing is known of that."""
+        if not self.drops_over_bytes:
+            return None
+        return (
+            f"the broker drops messages larger than {self.drops_over_bytes} bytes, or smaller ones too: {RAISE_LIMIT}"
+        )
+
+    def take_undeliverable(self) -> tuple[Undeliverable, ...]:
+        """Return the messages that are too large for the broker, and forget them: who put them must do without."""
+        found, self._undeliverable = self._undeliverable, ()
+        return found
+
+    def other_broker(self) -> None:
+        """The broker may be another one, or have another configuration: nothing is known of what it lets pass."""
+        self.drops_over_bytes = self.refuses_over_bytes = 0
+        for link in self._links.values():
+            link.passage.widen()
 
     def was_reset(self, peer: str) -> None:
         """One direction of a link was begun anew: mark the peer. What follows is left to the reactor's `settle`."""
@@ -96,7 +173,11 @@ class Links(Memory):
 
     def heard_presence(self, peer: str, boot: str, *, online: bool) -> None:
         """A peer has said that it is there, or its will that it is not."""
-        if online and (link := self._known(peer)):
+        if not online:
+            self._online.discard(peer)
+            return
+        self._online.add(peer)
+        if link := self._known(peer):
             link.heard_boot(boot, self.now)
             link.came_online()
 
@@ -147,6 +228,15 @@ class Links(Memory):
     def next_due(self) -> float:
         """Return when a batch must run because of the links alone, on the monotonic clock."""
         return self._timers.next_due()
+
+    def owes_answers(self) -> bool:
+        """Tell whether somebody who is online has not answered yet."""
+        return any(peer in self._online for peer in self._asked)
+
+    def unanswered(self, after_s: float, since: float) -> list[str]:
+        """Return who is online and owes an answer for `after_s`, counted from `since` at the earliest."""
+        asked = {peer: max(since, self.asked_at(peer)) for peer in self._asked & self._online}
+        return sorted(peer for peer, at in asked.items() if self.now - at >= after_s)
 
     def asked_at(self, peer: str) -> float:
         """Return since when a question to `peer` is open; infinity when none is."""

@@ -29,6 +29,7 @@ from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import decode_notice
 from caroni_edge.protocol.messages import (
     JobAccepted,
+    JobDataReady,
     JobDecline,
     JobLog,
     JobOffer,
@@ -36,6 +37,7 @@ from caroni_edge.protocol.messages import (
     JobStatusUpdate,
     Message,
     MessageRejected,
+    OfferAccept,
     Presence,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request
@@ -116,6 +118,23 @@ class ManagerReactor(Assembly):
         self._reject(peer, jobs, f"{message_type}: {reason}", at)
         if message_type == JobsHere.__name__:
             self._reconciliation.ask_later(peer, at)  # its answer is not complete
+
+    def on_undeliverable(self, peer: str, message: Message, reason: str, at: Moment) -> None:
+        """A message of ours is too large for the broker: the job that it was about fails, and is not asked for again.
+
+        One about several jobs is of an older release, or the broker lets pass very little: each is sent by itself.
+        """
+        match message:
+            case OfferAccept(jobs=(placed,)):
+                self._attempts.fail_undelivered(peer, placed.job, reason, at)
+            case OfferAccept(offer=offer, jobs=jobs, last=is_last):
+                for placed in jobs:
+                    last = is_last and placed is jobs[-1]
+                    self._context.outbox.put(peer, OfferAccept(offer=offer, jobs=(placed,), last=last))
+            case JobDataReady(job=job):
+                self._attempts.fail_undelivered(peer, job, reason, at)
+            case _:
+                pass  # no other message of a manager is large
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Somebody starts a workflow."""

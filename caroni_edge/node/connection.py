@@ -3,19 +3,24 @@
 import logging
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
+from math import inf
 
 import msgspec
 
 from caroni_edge.delivery.events import Events
+from caroni_edge.node.cutoffs import CutOffs, Publication
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame
 from caroni_edge.protocol.topics import Topics
-from caroni_edge.transport.base import Arrived, Connected, Disconnected, SubscriptionRefused, Transport
+from caroni_edge.transport.base import ENDED_BY_US, Arrived, Connected, Disconnected, SubscriptionRefused, Transport
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT_MAX = 90
 """So many QoS 1 publications may be without their PUBACK; the transport's own bound is above it."""
+
+LEFT_OUT_FOR_S = 600.0
+"""So long nothing is published to a topic for which the broker cuts us off, before it is tried again."""
 
 
 class Connection:
@@ -30,6 +35,10 @@ class Connection:
         refused: The topic filters that the broker does not let us subscribe to.
         presence_known: The broker has acknowledged our presence, on this connection or an earlier one.
         settled_in: It has acknowledged it on this one; so it has our subscriptions too, which went before.
+        now: The time of the present batch.
+        since: When the present connection began.
+        blamed: What the broker has cut us off for, until somebody has taken care of it.
+        was_cut_off: The last connection may have ended because of something that was published.
     """
 
     def __init__(self, transport: Transport, topics: Topics, events: Events) -> None:
@@ -38,6 +47,11 @@ class Connection:
         self.reason = "not connected yet"
         self.refused: set[str] = set()
         self.presence_known = self.settled_in = False
+        self.now = self.since = 0.0
+        self.blamed: Publication | None = None
+        self.was_cut_off = False
+        self._cut_offs = CutOffs()
+        self._left_out: dict[str, float] = {}
         self._presence_token = 0
         self._transport, self._topics, self._events = transport, topics, events
         self._subscribed: set[tuple[str, int]] = set()
@@ -61,13 +75,29 @@ class Connection:
 
     @property
     def capacity(self) -> int:
-        """How many more QoS 1 messages may be published now."""
-        return IN_FLIGHT_MAX - len(self._in_flight) if self.connected else 0
+        """How many more QoS 1 messages may be published now: one at a time, while we look what cuts us off."""
+        most = 1 if self._cut_offs.suspects else IN_FLIGHT_MAX
+        return max(0, most - len(self._in_flight)) if self.connected else 0
+
+    @property
+    def capacity_for_frames(self) -> int:
+        """How many frames may be sent now; notices go first where only one message goes at a time."""
+        return 0 if self._cut_offs.suspects and self._notices else self.capacity
+
+    def problem(self) -> str | None:
+        """Return to what nothing is published for a while, because the broker cuts us off for it."""
+        if left_out := sorted(topic for topic, until in [*self._left_out.items()] if self.now < until):
+            return f"the broker cuts us off when we publish to {', '.join(left_out)}: look at its ACL and its limits"
+        return None
+
+    def leave_out(self, topic: str) -> None:
+        """Publish nothing to a topic for a while."""
+        self._left_out[topic] = self.now + LEFT_OUT_FOR_S
 
     def on_connected(self, event: Connected) -> None:
         """Note a new connection, on which nothing is subscribed to, said or in flight yet."""
         self._forget()
-        self.number, self.reason = event.connection, ""
+        self.number, self.reason, self.since = event.connection, "", self.now
 
     def on_disconnected(self, event: Disconnected) -> bool:
         """Note that the connection is gone; return whether it was the present one."""
@@ -75,6 +105,11 @@ class Connection:
         if event.connection != self.number:
             return False
         self.number = None
+        if event.reason == ENDED_BY_US:
+            self._cut_offs.forget()
+        else:
+            self.blamed = self._cut_offs.cut_off(self.now)
+            self.was_cut_off = self._cut_offs.has_lost or self.blamed is not None
         self._forget()
         return True
 
@@ -92,6 +127,7 @@ class Connection:
         give their packet ids to other messages [MQTT-2.3.1-4].
         """
         self._in_flight.discard(token)
+        self._cut_offs.acknowledged(token)
         self._events.published(token)
         if self._presence_token and token >= self._presence_token:
             self.presence_known = self.settled_in = True
@@ -126,29 +162,40 @@ class Connection:
     def send(self, frames: Iterable[tuple[Frame, int]]) -> None:
         """Publish frames; who makes them has looked at `capacity`."""
         for frame, qos in frames:
-            self._publish(self._topics.inbox_of(frame.to), encode(frame), qos=qos)
+            topic, payload = self._topics.inbox_of(frame.to), encode(frame)
+            publication = Publication(topic, frame.first or 0, len(payload), frame=frame if frame.messages else None)
+            # Without a PUBACK nobody knows whether the broker has taken it.
+            self._publish(publication, payload, qos=1 if self._cut_offs.suspects else qos)
 
     def pump(self) -> None:
         """Publish notices, then events, until nothing waits or as much is in flight as may be."""
         while self._notices and self.capacity > 0:
             topic = next(iter(self._notices))
-            token = self._publish(topic, self._notices[topic], retain=True)
+            payload = self._notices[topic]
+            token = self._publish(Publication(topic, 0, len(payload)), payload, retain=True)
+            if token is None:
+                del self._notices[topic]
+                continue
             if not token:
                 return
             if topic == self._topics.presence:
                 self._presence_token = token
             del self._notices[topic]
         for seq, topic, body in self._events.unsent(self.capacity):
-            token = self._publish(topic, body)
+            token = self._publish(Publication(topic, seq, len(body), is_event=True), body)
             if not token:
                 return
             self._events.sent(seq, token)
 
-    def _publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
-        token = self._transport.publish(topic, payload, qos=qos, retain=retain)
+    def _publish(self, what: Publication, payload: bytes, *, qos: int = 1, retain: bool = False) -> int | None:
+        """Publish; return the transport's token, 0 when it takes nothing now, None when the topic is left out."""
+        if not what.is_event and self._left_out.get(what.topic, -inf) > self.now:
+            return None
+        token = self._transport.publish(what.topic, payload, qos=qos, retain=retain)
         if token and qos:
             self._in_flight.add(token)
             self._last_token = token
+            self._cut_offs.sent(token, what, self.now)
         return token
 
     def _forget(self) -> None:

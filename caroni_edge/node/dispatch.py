@@ -78,6 +78,24 @@ class Dispatch:
             self._bury(event.topic, "", event.payload, error, at)
         return True
 
+    def tell_undeliverable(self, at: Moment) -> bool:
+        """Tell the reactor of its messages that the broker is too small for; return whether there were any."""
+        found = self._links.take_undeliverable()
+        for peer, body in found:
+            message = decode_message(body)
+            reason = f"a {type(message).__name__} of {len(body)} bytes cannot be sent: {self._links.carriage_problem}"
+            log.error("%s", reason, extra={"action": "undeliverable", "peer": peer})
+            try:
+                with self._database.savepoint():
+                    self._reactor.on_undeliverable(peer, message, reason, at)
+            except StorageFailed:
+                raise
+            except Exception:
+                # What it was about is found when the two reconcile.
+                log.exception("that could not be handled", extra={"action": "undeliverable_failed", "peer": peer})
+                self._links.was_reset(peer)
+        return bool(found)
+
     def settled(self, packet_ids: Iterable[int]) -> None:
         """The broker cannot repeat the messages that had these packet ids."""
         for packet_id in packet_ids:

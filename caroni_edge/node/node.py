@@ -16,6 +16,7 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.delivery.events import Events
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.node.carriage import Carriage
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.dispatch import Dispatch
 from caroni_edge.node.identity import Identity
@@ -91,10 +92,11 @@ class Node:
         self.events = Events(conn, journal, parts.chance)
         self.notices = Notices(journal)
         self.connection = Connection(parts.transport, parts.topics, self.events)
+        self.carriage = Carriage(parts.topics, self.links, self.events, self.connection)
         self.ask_every_s = parts.ask_every_s
         self._parts = parts
         self._trouble = StorageTrouble()
-        self.checks: list[Callable[[], str | None]] = []
+        self.checks: list[Callable[[], str | None]] = [self.carriage.problem]
         self._kept: list[Call] = []
         self._connected_at = inf
         self._ask_due = inf
@@ -147,13 +149,14 @@ class Node:
         due = max(due, self._settle_failed_until)
         if not self.connection.connected:
             return due
-        links_due = self.links.next_due() if self.connection.capacity > 0 else inf
-        return min(due, links_due, self.identity.say_due)
+        links_due = self.links.next_due() if self.connection.capacity_for_frames > 0 else inf
+        return min(due, links_due, self.identity.say_due, self.carriage.next_due())
 
     # A batch
 
     def run_batch(self, arrived: Sequence[Event | Call], at: Moment) -> None:
         """Let a batch take effect in one transaction; only then acknowledge, publish and act."""
+        self.connection.now = at.now
         events = [event for event in arrived if not self._note(event, at)]
         # A `Connected` comes only once, so it is never held: if the database still fails, we disconnect again.
         if self._trouble.is_waiting(at.now) and not any(isinstance(event, Connected) for event in events):
@@ -173,7 +176,9 @@ class Node:
                     self._take(event, at)
                 results = [(call, self._run(call, at)) for call in calls]
                 self._settle(at)
-                frames = list(self.links.frames(self.connection.capacity)) if self.connection.connected else []
+                frames = (
+                    list(self.links.frames(self.connection.capacity_for_frames)) if self.connection.connected else []
+                )
                 self.links.flush()
                 self.events.delete_acknowledged()
                 failpoint("before-commit")
@@ -228,12 +233,14 @@ class Node:
             return error
 
     def _settle(self, at: Moment) -> None:
+        self.carriage.settle(at)
         if at.now >= self._ask_due:
             self._ask_due = at.now + self.ask_every_s
             self.links.ask(self.reactor.open_peers())
             self._forget_silent(at)
         if at.now >= self.identity.say_due:
             self._say_presence()
+        self._is_undecided |= self._dispatch.tell_undeliverable(at)
         if at.now < self._settle_failed_until or not (self._is_undecided or at.now >= self.reactor.next_due()):
             return
         try:
@@ -245,6 +252,7 @@ class Node:
         except Exception:
             self._settle_failed_until, self._is_undecided = at.now + SETTLE_AGAIN_S, True
             log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
+        self._is_undecided |= self._dispatch.tell_undeliverable(at)
         if self.reactor.presence_changed() and self.identity.say_due == inf:
             self._say_presence()
 
@@ -335,6 +343,7 @@ class Node:
         if self.connection.on_disconnected(event):
             self._connected_at = inf
             self.identity.on_disconnected()
+            self.carriage.on_disconnected()
             log.warning("disconnected: %s", event.reason, extra={"action": "disconnected"})
 
     def _subscriptions(self) -> list[tuple[str, int]]:

@@ -45,6 +45,10 @@ class Forgotten:
 class Outbox(Protocol):
     """Where link messages go."""
 
+    @property
+    def refuses_over_bytes(self) -> int:
+        """Messages larger than this are too large for the broker, and come back by `on_undeliverable`; 0: none is."""
+
     def put(self, peer: str, message: LinkMessage) -> None:
         """Put a message for `peer`; it leaves after the commit, and takes effect there exactly once, in order.
 
@@ -101,6 +105,9 @@ class Reactor(Protocol):
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message of `peer` raised here and was rejected; `jobs` are those that it named."""
+
+    def on_undeliverable(self, peer: str, message: Message, reason: str, at: Moment) -> None:
+        """A message of ours is too large for the broker, and is not sent: what it was about must do without."""
 
     def on_trigger(self, event: Arrived, at: Moment) -> None:
         """Somebody starts a workflow (managers only); refusing it is an event, not an error."""

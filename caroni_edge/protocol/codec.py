@@ -11,6 +11,10 @@ FRAME_LIMIT_BYTES = 64 * 1024
 FRAME_OVERHEAD_BYTES = 1024
 """Room in a frame for all but its messages."""
 MESSAGE_LIMIT_BYTES = FRAME_LIMIT_BYTES - FRAME_OVERHEAD_BYTES
+RAISE_LIMIT = "raise its limit (mosquitto: message_size_limit and max_packet_size; RabbitMQ: max_message_size)"
+"""What to do about a broker that is too small, for people."""
+TOGETHER_LIMIT_BYTES = 8 * 1024
+"""A message about more than one job is no larger: what a small broker drops or cuts off is then one job's matter."""
 
 Notice = TypeVar("Notice", bound=msgspec.Struct)
 

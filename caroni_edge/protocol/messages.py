@@ -270,6 +270,7 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
         started: When its process was started.
         ended: When it ended.
         version: Version of the job type that it ran.
+        outputs_left_out: Size of its outputs, which are too large for the broker and stay at the agent.
     """
 
     job: JobId
@@ -283,6 +284,7 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
     started: Date | None = None
     ended: Date | None = None
     version: str | None = None
+    outputs_left_out: Count = 0
 
 
 class JobKill(LinkMessage, frozen=True, tag=True):
@@ -348,6 +350,7 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
     ended: Date | None = None
     version: str | None = None
     repeat: bool | None = None
+    outputs_left_out: Count = 0
 
 
 class JobsHere(LinkMessage, frozen=True, tag=True):

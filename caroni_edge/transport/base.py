@@ -14,6 +14,8 @@ from typing import Protocol
 IN_FLIGHT_MAX = 100
 """QoS 1 publications on a connection whose PUBACK has not come; beyond this `publish` returns 0."""
 TOPIC_MAX_BYTES = 65535
+ENDED_BY_US = "this node ended the connection"
+"""The reason of a `Disconnected` that `disconnect` or `stop` has caused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from caroni_edge.base.backoff import Backoff
 from caroni_edge.transport.base import (
+    ENDED_BY_US,
     IN_FLIGHT_MAX,
     Arrived,
     Connected,
@@ -90,7 +91,7 @@ class MemoryTransport:
         self._not_before = self._broker.now + pause_s
         if self.connected:
             self._broker.leave(self.client_id, will=False)
-            self.lost("this node ended the connection")
+            self.lost(ENDED_BY_US)
 
     def stop(self, timeout_s: float = 0.0) -> None:
         """End. What was published before still reaches the broker, and no will is said."""

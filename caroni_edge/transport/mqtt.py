@@ -23,6 +23,7 @@ from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.transport import failures
 from caroni_edge.transport.access import Access, Settings
 from caroni_edge.transport.base import (
+    ENDED_BY_US,
     IN_FLIGHT_MAX,
     Arrived,
     Deliver,
@@ -269,7 +270,7 @@ class MqttTransport:
     def _leave(self, connection: PahoConnection) -> None:
         """End the connection by a DISCONNECT, so that the broker discards our will [MQTT-3.14.4-3]."""
         connection.closing = True
-        connection.reason = "this node ended the connection"
+        connection.reason = ENDED_BY_US
         if not connection.taken:
             return
         poll = select.poll()

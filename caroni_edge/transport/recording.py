@@ -14,6 +14,7 @@ import msgspec
 from caroni_edge.protocol.codec import decode_frame, decode_message, decode_notice, encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
 from caroni_edge.transport.base import (
+    ENDED_BY_US,
     IN_FLIGHT_MAX,
     Arrived,
     Connected,
@@ -119,7 +120,7 @@ class RecordingTransport:
         """Note that the node wants to stay away."""
         self.pauses.append(pause_s)
         if self.connected:
-            self.lose("this node ended the connection")
+            self.lose(ENDED_BY_US)
 
     def stop(self, timeout_s: float = 0.0) -> None:
         """Note that the node stopped."""

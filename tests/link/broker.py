@@ -31,10 +31,16 @@ class Envelope:
         return str(Said(decode_frame("", self.payload)))
 
 
+class TooLarge(Exception):
+    """The broker ends the connection of who has published something so large."""
+
+
 class Broker:
     """Sessions, queues and retained presence.
 
     Attributes:
+        limit_bytes: What is larger does not pass; 0: all does.
+        cuts: Who publishes such is cut off; otherwise it is acknowledged and dropped.
         queues: For each node what waits for it; it may be taken from any place.
         seen: What has passed lately and may come again.
         boots: All presences that were ever retained, for each node; an old one may come late.
@@ -43,7 +49,8 @@ class Broker:
         hellos: Number of Hellos among them.
     """
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], limit_bytes: int = 0, *, cuts: bool = False) -> None:
+        self.limit_bytes, self.cuts = limit_bytes, cuts
         self.queues: dict[str, list[Envelope]] = {name: [] for name in names}
         self.seen: list[Envelope] = []
         self.boots: dict[str, list[str]] = {name: [] for name in names}
@@ -68,6 +75,10 @@ class Broker:
         """Take a frame; at QoS 0 it is lost if nobody listens."""
         self.published += 1
         self.hellos += frame.ask is not None
+        if self.limit_bytes and len(payload) > self.limit_bytes:
+            if self.cuts:
+                raise TooLarge
+            return
         if qos or frame.to in self.online:
             self._queue(name, frame.to, payload, qos, is_hello=frame.ask is not None)
 

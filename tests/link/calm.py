@@ -82,6 +82,9 @@ def chatter(world: World) -> None:
 def _pass_time(world: World, until: float) -> bool:
     """Go to the next moment when a node is due; return whether there is one."""
     online = [process for process in running(world) if process.online]
+    if len(online) < len(running(world)):
+        world.now += 1.0  # who was cut off connects again
+        return True
     due = min((-inf if process.links.held_back else process.links.next_due() for process in online), default=inf)
     moment = min(due, until)
     if moment == inf:

@@ -6,7 +6,7 @@ from tests.link.calm import MOST_FRAMES, directions, running, say_something, set
 from tests.link.process import Process, Violation
 from tests.link.world import World
 
-FRAMES_EACH, FRAMES_MORE = 6.0, 12
+FRAMES_EACH, FRAMES_MORE, FRAMES_MORE_SMALL = 6.0, 12, 200
 RESETS_AT_MOST = 4
 
 
@@ -41,7 +41,9 @@ def _frames_allowed(world: World, held: int) -> float:
     if world.setting.order != "kept":
         # A broker that never keeps the order may have a whole window sent again for each frame that is taken.
         each += 2 * min(world.setting.window, held)
-    return each * held + FRAMES_MORE * len(directions(world))
+    # Finding out that the broker is too small takes half a minute, in which gaps are asked about once a second.
+    more = FRAMES_MORE_SMALL if world.setting.small else FRAMES_MORE
+    return each * held + more * len(directions(world))
 
 
 def _check_lists(world: World) -> None:

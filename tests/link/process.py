@@ -13,11 +13,12 @@ from sqlite_utils import Database as SqliteUtils
 from caroni_edge.base.moment import Chance
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.node.cutoffs import CutOffs, Publication
 from caroni_edge.protocol.codec import FRAME_LIMIT_BYTES, decode_envelope, decode_frame, decode_message, encode
 from caroni_edge.protocol.messages import Frame, JobKill, LinkMessage, LinkReset, MessageRejected
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.storage.migrations.delivery import delivery
-from tests.link.broker import Broker, Envelope, Said
+from tests.link.broker import Broker, Envelope, Said, TooLarge
 
 # What the checker compares: all that was put for each peer, and all that took effect from each.
 LISTS = """
@@ -106,6 +107,8 @@ class Process:
         self.links = Links(name, self.boot, OutboxRows(database.conn), world.chance, self._on_reset, database.journal)
         self._takes_reset = False
         self._may_send = False
+        self._cut_offs, self._publications = CutOffs(), 0
+        self._blamed: Publication | None = None
 
     def with_database(self, database: Database) -> "Process":
         """Return this process as it is now on another database: a virtual machine's snapshot."""
@@ -151,7 +154,12 @@ class Process:
             if fault.kind == "cut" and done == fault.after:
                 self._cut("connection lost")
                 return
-            action()
+            try:
+                action()
+            except TooLarge:
+                self._blamed = self._cut_offs.cut_off(self.world.now)
+                self._cut("cut off for what was published")
+                return
 
     def after_commit(self, arrived: Sequence[Envelope], frames: Sequence[Due]) -> list[Action]:
         """Return what is done after the commit, each of which may be the last thing done."""
@@ -171,7 +179,10 @@ class Process:
         if len(payload) > FRAME_LIMIT_BYTES:
             raise Violation(f"a frame of {len(payload)} bytes")
         self.world.log("{} publishes {}", self.name, Said(frame))
+        self._publications += 1
+        self._cut_offs.sent(self._publications, Publication(frame.to, frame.first or 0, frame=frame), self.world.now)
         self.world.broker.publish(self.name, frame, payload, qos)
+        self._cut_offs.acknowledged(self._publications)
         if qos:
             self.published(frame)
 
@@ -201,6 +212,9 @@ class Process:
         for envelope in arrived:
             self.world.log("{} takes {}", self.name, envelope)
             self.take(envelope)
+        if self._blamed and self._blamed.frame:
+            self.links.cut_off(self._blamed.topic, self._blamed.number, len(self._blamed.frame.messages))
+            self._blamed = None
         if work:
             work(self)
         if fault.rolled_back:
@@ -250,6 +264,8 @@ class Process:
     def _say(self, peer: str, what: str, message: LinkMessage) -> None:
         self.database.conn.execute("INSERT INTO said (peer, what) VALUES (?, ?)", (peer, what))
         self.links.put(peer, message)
+        if any(what.encode() in each.body for each in self.links.take_undeliverable()):
+            self.database.conn.execute("DELETE FROM said WHERE peer = ? AND what = ?", (peer, what))
 
     def _hear(self, peer: str, what: str) -> None:
         try:

@@ -8,6 +8,8 @@ from caroni_edge.storage.database import Database
 from tests.link.broker import Broker, Envelope
 from tests.link.process import ANSWER, NO_FAULT, PLAIN, POISON, Crashed, Fault, Process, Work, copy_of, new_database
 
+SMALL_BYTES = 20_000
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -22,6 +24,7 @@ class Setting:
         open_peers: Whether a process asks all its peers at its start.
         faults: How probable a crash, a lost connection or a storage error in a batch is.
         poison: How probable a message is whose handler raises.
+        small: What the broker does with more than 20,000 bytes: `drops` them, or `cuts` off who publishes them.
     """
 
     nodes: int = 2
@@ -32,6 +35,7 @@ class Setting:
     open_peers: bool = False
     faults: float = 0.0
     poison: float = 0.0
+    small: str = ""
 
 
 @dataclass
@@ -71,7 +75,7 @@ class World:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.names = ["a", "b", "c", "d"][: setting.nodes]
-        self.broker = Broker(self.names)
+        self.broker = Broker(self.names, SMALL_BYTES if setting.small else 0, cuts=setting.small == "cuts")
         self.nodes = {name: Node(name, new_database()) for name in self.names}
         self.now = 1000.0
         self.trace: list[tuple[float, str, tuple[object, ...]]] = []
@@ -103,7 +107,7 @@ class World:
         self.trace.append((self.now, template, facts))
 
     def may_reset(self, name: str, peer: str) -> bool:
-        return self.nodes[name].was_lost or self.nodes[peer].was_lost
+        return self.nodes[name].was_lost or self.nodes[peer].was_lost or bool(self.setting.small)
 
     def was_reset(self, name: str) -> None:
         self.resets[name] += 1
@@ -167,6 +171,8 @@ class World:
     def tick(self, name: str) -> None:
         """A node looks at the clock."""
         node = self.nodes[name]
+        if self.setting.small == "cuts":
+            self.connect(name)
         if node.process and node.process.online and node.process.is_due():
             self.log("{} looks at the clock", name)
             self._run(node, fault=self._fault(), limit=self._limit())
@@ -298,6 +304,8 @@ class World:
         """Return what some messages make their handlers do."""
         kind = POISON if self.random() < self.setting.poison else ANSWER if self.random() < 0.2 else PLAIN
         padding = 30_000 if self.random() < 0.02 else 0
+        if self.setting.small and self.random() < 0.3:
+            padding = (6_000, 12_000, 30_000)[self._any(3)]
         return [(kind, padding)] * (1 + self._any(3) if self.random() < 0.5 else 1)
 
     def _run(

@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec.structs import replace as replace_fields
 
 from caroni_edge.agent.lifecycle import DATA, JOB, DataEvent, DataState, JobEvent, JobState
 from caroni_edge.agent.processes.outcome import (
@@ -20,12 +22,15 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.base.text import as_unicode, encoded, tail
 from caroni_edge.node.reactor import Outbox
+from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
 from caroni_edge.values.json import as_text, from_text, hash_of
 
 log = logging.getLogger(__name__)
 
 REASON_LIMIT_CHARS = 1000
+
+Slim = TypeVar("Slim", JobStatusUpdate, JobHere)
 
 _UNTOLD = {JobState.PENDING, JobState.QUEUED}
 """`JobAccepted` says as much, and `JobStatusRequest` asks."""
@@ -195,6 +200,13 @@ def here_of(row: JobRow, *, repeat: bool | None) -> JobHere:
         repeat=repeat,
         **_state(row),
     )
+
+
+def slim(state: Slim) -> Slim:
+    """Return the state of a job without what may be too large for the broker; its agent keeps that."""
+    if state.outputs is not None:
+        return replace_fields(state, outputs=None, outputs_left_out=len(encode(state.outputs)))
+    return replace_fields(state, stderr=None)
 
 
 def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:

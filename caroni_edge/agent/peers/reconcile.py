@@ -7,7 +7,7 @@ in each batch, and survives a restart; all of it is repeatable.
 import logging
 from math import inf
 
-from caroni_edge.agent.jobs.ledger import here_of
+from caroni_edge.agent.jobs.ledger import here_of, slim
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -15,7 +15,7 @@ from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
-from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode
+from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode
 from caroni_edge.protocol.messages import JobHere, JobsHere, JobsWanted
 
 log = logging.getLogger(__name__)
@@ -83,10 +83,13 @@ class Reconciliation(Part):
         """Return as many of the next jobs as a message can hold, and whether they are the last."""
         rows = self._store.answers.next(manager, after, JOBS_AT_ONCE)
         jobs: list[JobHere] = []
-        left_bytes = MESSAGE_LIMIT_BYTES - OVERHEAD_BYTES
+        most_bytes = (self._outbox.refuses_over_bytes or MESSAGE_LIMIT_BYTES) - OVERHEAD_BYTES
+        left_bytes = min(TOGETHER_LIMIT_BYTES - OVERHEAD_BYTES, most_bytes)
         for row in rows:
             job_type = self._in_force.types.get(row.job_type)
             here = here_of(row, repeat=job_type.repeat if job_type else None)
+            if len(encode(here)) > most_bytes:
+                here = slim(here)
             left_bytes -= len(encode(here)) + 1
             if jobs and left_bytes < 0:
                 return tuple(jobs), False

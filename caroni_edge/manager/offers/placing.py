@@ -17,7 +17,7 @@ from caroni_edge.manager.store.offers import OfferRow
 from caroni_edge.manager.store.steps import PlacedStep
 from caroni_edge.manager.store.unplaced import UnplacedStep
 from caroni_edge.node.parts import Part
-from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES
+from caroni_edge.protocol.codec import TOGETHER_LIMIT_BYTES
 from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Placement
 
 log = logging.getLogger(__name__)
@@ -156,12 +156,12 @@ class Placing(Part):
 
 
 def _parts(placements: list[Placement]) -> Iterator[tuple[Placement, ...]]:
-    """Yield placements in parts that fit into a message each; at least one part."""
+    """Yield placements in parts, one for each message; at least one part."""
     part: list[Placement] = []
     size = ACCEPT_OVERHEAD_BYTES
     for placement in placements:
         more = len(msgspec.json.encode(placement)) + 1
-        if part and size + more > MESSAGE_LIMIT_BYTES:
+        if part and size + more > TOGETHER_LIMIT_BYTES:
             yield tuple(part)
             part, size = [], ACCEPT_OVERHEAD_BYTES
         part.append(placement)

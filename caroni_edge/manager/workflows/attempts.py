@@ -22,6 +22,7 @@ from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.retries import NOT_REPEATED
+from caroni_edge.protocol.codec import RAISE_LIMIT
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobKill, JobStatusUpdate
 from caroni_edge.values.json import as_text
 
@@ -107,7 +108,7 @@ class Attempts:
         elif not step.deps_left:
             self._orders.send_data(step, msgspec.json.decode(step.inputs))
 
-    def fail(self, job: JobRow, end: JobEnd, at: Moment, *, was_seen: bool = False) -> None:
+    def fail(self, job: JobRow, end: JobEnd, at: Moment, *, was_seen: bool = False, is_final: bool = False) -> None:
         """Close a job that has ended without a result; if it is the present one, try its step again or let it fail.
 
         Args:
@@ -115,6 +116,7 @@ class Attempts:
             end: How it ended.
             at: The time.
             was_seen: It is known how its process ended. Nobody knows what else it has done.
+            is_final: Another attempt would end like this one.
         """
         self._store.jobs.close(job.job, end)
         step = self._store.steps.by_id(job.step)
@@ -126,7 +128,7 @@ class Attempts:
         row = self._store.workflows.by_seq(step.workflow)
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.warning("attempt failed: %s", end.reason, extra={"action": "attempt_failed", **ids})
-        self._again(row, step, job, end, at, was_seen=was_seen)
+        self._again(row, step, job, end, at, was_seen=was_seen, is_final=is_final)
 
     def _on_asked_ended(self, step: StepRow, at: Moment, *, begun: bool) -> None:
         """A job that was taken back by asking has ended: its step waits for `retry` if it had begun, else for nothing.
@@ -167,8 +169,22 @@ class Attempts:
                 end = JobEnd("failed", begun=begun, reason=f"a message was rejected: {reason}", ended=at.date)
                 self.fail(job, end, at)
 
+    def fail_undelivered(self, agent: str, name: str, reason: str, at: Moment) -> None:
+        """Let a job fail for good of which its agent cannot be told."""
+        if job := self._open(agent, name):
+            self._context.outbox.put(agent, JobKill(job=name, reason=reason))
+            self.fail(job, JobEnd("failed", reason=reason, ended=at.date), at, is_final=True)
+
     def _again(
-        self, row: WorkflowRow, step: StepRow, job: JobRow, end: JobEnd, at: Moment, *, was_seen: bool = False
+        self,
+        row: WorkflowRow,
+        step: StepRow,
+        job: JobRow,
+        end: JobEnd,
+        at: Moment,
+        *,
+        was_seen: bool = False,
+        is_final: bool = False,
     ) -> None:
         """Let a step wait for its next attempt, after one that counts; let it fail if that was the last.
 
@@ -185,7 +201,7 @@ class Attempts:
         if is_once and not was_seen:
             self._doubt(row, step, job, reason, at)
             return
-        if is_once or step.tries + 1 >= settings.attempts:
+        if is_once or is_final or step.tries + 1 >= settings.attempts:
             reason = f"{reason}{NOT_REPEATED}" if is_once else reason
             facts = {**ids, "exit_code": end.exit_code, "stderr": end.stderr}
             self._engine.fail_step(row, step, reason, at, tries=step.tries + 1, **facts)
@@ -214,6 +230,13 @@ class Attempts:
         outputs = said.outputs or {}
         if job.asked:
             self.fail(job, _end(said, "no step counts on its result: its manager had forgotten it"), at)
+            return
+        if said.outputs_left_out:
+            size = said.outputs_left_out
+            reason = (
+                f"its outputs have {size} bytes, too large for the broker, and stay at agent {job.agent}: {RAISE_LIMIT}"
+            )
+            self.fail(job, _end(said, reason), at, was_seen=True, is_final=True)
             return
         if problem := self._engine.outputs_misfit(row, step, outputs):
             self.fail(job, _end(said, problem), at, was_seen=True)

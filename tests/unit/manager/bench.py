@@ -275,10 +275,13 @@ class Bench:
     def place_all(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> list[Placement]:
         """Let an agent offer, and accept what it is given; return that."""
         offer = self.offer(agent, job_type, **facts)
-        accept = self.outbox.take(OfferAccept, agent)
-        assert (accept.offer, accept.last) == (offer, True)
-        self.send(JobAccepted(jobs=tuple(placed.job for placed in accept.jobs)), agent=agent)
-        return list(accept.jobs)
+        accepts = [self.outbox.take(OfferAccept, agent)]
+        while not accepts[-1].last:
+            accepts.append(self.outbox.take(OfferAccept, agent))
+        assert {accept.offer for accept in accepts} == {offer}
+        jobs = [placed for accept in accepts for placed in accept.jobs]
+        self.send(JobAccepted(jobs=tuple(placed.job for placed in jobs)), agent=agent)
+        return jobs
 
     def place(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> str:
         """As `place_all`, for one job."""

@@ -44,6 +44,7 @@ class ScriptedReactor:
         self.at_settle: Callable[[Moment], None] = lambda _at: None
         self.at_rejected: Callable[[], None] = lambda: None
         self.rejected: list[tuple[str, str, tuple[str, ...], str]] = []
+        self.undeliverable: list[tuple[str, Message, str]] = []
         self.settled: list[int] = []
         self.due = inf
         self.peers: list[str] = []
@@ -68,6 +69,9 @@ class ScriptedReactor:
     def on_message(self, peer: str, message: Message, at: Moment) -> None:
         self.note(f"{peer} {type(message).__name__}")
         self.on.get(type(message), lambda _message: None)(message)
+
+    def on_undeliverable(self, peer: str, message: Message, reason: str, at: Moment) -> None:
+        self.undeliverable.append((peer, message, reason))
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         self.rejected.append((peer, message_type, jobs, reason))

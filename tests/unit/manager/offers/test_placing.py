@@ -8,7 +8,7 @@ from caroni_edge.base.states import advance
 from caroni_edge.manager.lifecycle import OFFER, OfferEvent, OfferState, StepState
 from caroni_edge.manager.offers.placing import ACCEPT_OVERHEAD_BYTES
 from caroni_edge.manager.offers.placing import _parts as parts
-from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, encode_message
+from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode_message
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
@@ -331,8 +331,8 @@ def test_many_jobs_come_in_as_many_messages_as_they_need() -> None:
     for number in range(10):
         bench.start("big", f"w{number}", inputs={"message": "x" * 20_000})
     offer = bench.offer(ready=10)
-    accepts = [bench.outbox.take(OfferAccept) for _ in range(4)]
-    assert [accept.last for accept in accepts] == [False, False, False, True]
+    accepts = [bench.outbox.take(OfferAccept) for _ in range(10)]
+    assert [accept.last for accept in accepts] == [False] * 9 + [True]
     assert all(accept.offer == offer for accept in accepts)
     assert len({placed.job for accept in accepts for placed in accept.jobs}) == 10
     assert all(len(encode_message("i" * 16, accept)) <= MESSAGE_LIMIT_BYTES for accept in accepts)
@@ -345,8 +345,8 @@ def test_a_message_is_filled_up_to_its_limit() -> None:
         room = size_bytes - 1 - len(msgspec.json.encode(made))  # one byte is the comma's
         return msgspec.structs.replace(made, inputs={"m": "x" * room})
 
-    half = (MESSAGE_LIMIT_BYTES - ACCEPT_OVERHEAD_BYTES) // 2
-    rest = MESSAGE_LIMIT_BYTES - ACCEPT_OVERHEAD_BYTES - half
+    half = (TOGETHER_LIMIT_BYTES - ACCEPT_OVERHEAD_BYTES) // 2
+    rest = TOGETHER_LIMIT_BYTES - ACCEPT_OVERHEAD_BYTES - half
     assert [len(part) for part in parts([sized(half), sized(rest), sized(half)])] == [2, 1]
     assert [len(part) for part in parts([sized(half), sized(rest + 1)])] == [1, 1]
 

@@ -1,0 +1,53 @@
+"""What a broker cuts us off for is found, and nothing else is blamed."""
+
+from caroni_edge.node.cutoffs import RIGHT_AFTER_S, CutOffs, Publication
+
+LARGE = Publication("t/large", 7)
+
+
+def test_what_is_alone_in_flight_at_the_third_cut_off_is_blamed() -> None:
+    cut_offs = CutOffs()
+    for number in range(10):
+        cut_offs.sent(number + 1, Publication("t", number), 0.0)
+    cut_offs.sent(20, LARGE, 0.0)
+    assert cut_offs.cut_off(0.1) is None
+    assert not cut_offs.suspects
+    for token in range(30, 33):
+        cut_offs.sent(token, Publication("t", token - 30), 1.0)
+    cut_offs.sent(40, LARGE, 1.0)
+    cut_offs.acknowledged(30)
+    assert cut_offs.cut_off(1.1) is None
+    assert cut_offs.suspects
+    cut_offs.sent(50, Publication("t", 2), 2.0)
+    cut_offs.acknowledged(50)
+    cut_offs.sent(51, LARGE, 2.0)
+    assert cut_offs.cut_off(2.1) == LARGE
+    assert not cut_offs.suspects
+
+
+def test_what_was_acknowledged_is_not_suspect_any_more() -> None:
+    cut_offs = CutOffs()
+    for round_ in range(2):
+        cut_offs.sent(round_ + 1, LARGE, 0.0)
+        assert cut_offs.cut_off(0.0) is None
+    cut_offs.sent(3, LARGE, 0.0)
+    cut_offs.acknowledged(3)
+    assert not cut_offs.suspects
+    cut_offs.sent(4, LARGE, 0.0)
+    assert cut_offs.cut_off(0.0) is None
+
+
+def test_a_network_that_dies_later_blames_nothing() -> None:
+    cut_offs = CutOffs()
+    for token in range(1, 6):
+        cut_offs.sent(token, LARGE, 0.0)
+        assert cut_offs.cut_off(RIGHT_AFTER_S + 1) is None
+    assert not cut_offs.has_lost
+
+
+def test_what_we_ended_ourselves_blames_nothing() -> None:
+    cut_offs = CutOffs()
+    for token in range(1, 6):
+        cut_offs.sent(token, LARGE, 0.0)
+        cut_offs.forget()
+    assert cut_offs.cut_off(0.0) is None
