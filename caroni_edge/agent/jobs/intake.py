@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
@@ -47,26 +47,25 @@ class _PlacesForMessage:
     def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
         self._row = row if row is not None and row.status is OfferState.OPEN else None
         self._offered = _Places(self._row.ready, self._row.waiting) if self._row is not None else _Places()
+        self._left = replace(self._offered)
         self._look_for_free = look_for_free
         self._free: _Places | None = None
 
     def fill(self, placed: Placement) -> bool:
         """Fill a place with a job; return False when there is none for it."""
         row, data_ready = self._row, placed.data_ready
-        is_offered = row is not None and placed.job_type == row.job_type and self._offered.have(data_ready=data_ready)
+        is_offered = row is not None and placed.job_type == row.job_type and self._left.have(data_ready=data_ready)
         if not (is_offered and row is not None and row.reserves):
             if not self._look().have(data_ready=data_ready):
                 return False
             self._look().use(data_ready=data_ready)
         if is_offered:
-            self._offered.use(data_ready=data_ready)
+            self._left.use(data_ready=data_ready)
         return True
 
     def used(self) -> tuple[int, int]:
         """Return how many of the offer's places are filled, ready and waiting."""
-        if self._row is None:
-            return 0, 0
-        return self._row.ready - self._offered.ready, self._row.waiting - self._offered.waiting
+        return self._offered.ready - self._left.ready, self._offered.waiting - self._left.waiting
 
     def _look(self) -> _Places:
         if self._free is None:

@@ -1,6 +1,9 @@
 """What the agent offers, to whom, and what becomes of it."""
 
+import pytest
+
 from caroni_edge.agent.offers.offers import AGAIN, VALID_FOR_S
+from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import (
@@ -197,6 +200,22 @@ def test_a_late_acceptance_is_taken_if_there_is_room() -> None:
     assert bench.outbox.take(JobAccepted).jobs == (jobs[0].job, jobs[1].job, jobs[3].job)
     declined = bench.outbox.take(JobDecline)
     assert (declined.job, declined.final) == (jobs[2].job, False)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_late_acceptance_tells_nothing_of_what_is_left_of_the_demand(ready: bool) -> None:
+    bench = Bench(slots=1, backlog=0, pending=1)
+    bench.want(ready=3 if ready else 0, waiting=0 if ready else 3)
+    offer = bench.outbox.take(JobOffer)
+    bench.advance(VALID_FOR_S)
+    job = bench.new_job(ready=ready)
+    bench.accept(offer, job)
+    bench.send(JobKill(job=job.job, reason=""))
+    if ready:
+        bench.end(job.job, Failed("killed"))
+    assert bench.outbox.take_all(JobOffer) == []
+    bench.advance(AGAIN.first_s)
+    bench.outbox.take(JobOffer)
 
 
 def test_a_late_acceptance_does_not_take_what_is_reserved_for_another() -> None:
