@@ -283,12 +283,14 @@ class AgentReactor(Assembly):
             self._outbox.put(manager, status_of(row))
 
     def _on_log_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:
-        self._say_log(manager, message.job, message.offset)
+        self._say_log(manager, message.job, message.offset, message.tail)
 
-    def _say_log(self, manager: str, job: str, offset: int) -> None:
+    def _say_log(self, manager: str, job: str, offset: int, tail: int | None = None) -> None:
         found = self._store.jobs.owner(job)
         data, is_end = b"", True
         if found is not None and found.manager == manager:
+            if tail is not None:
+                offset = max(offset, self._runner.log_size(job) - tail)
             most_bytes = LOG_CHUNK_BYTES
             if limit_bytes := self._outbox.refuses_over_bytes:
                 most_bytes = min(most_bytes, (limit_bytes - LOG_OVERHEAD_BYTES) * 3 // 4)  # it travels as base64

@@ -8,7 +8,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.jobs.logs import JobLogs
+from caroni_edge.manager.jobs.logs import JobLogs, Tail
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.holds import Holds
@@ -192,9 +192,13 @@ class ManagerReactor(Assembly):
         if not self._engine.retry(row, at):
             raise Refused(409, f"the workflow {workflow} is {row.status}, so there is nothing to retry")
 
-    def request_log(self, job: str) -> None:
+    def request_log(self, job: str, *, whole: bool = False) -> None:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
-        self._logs.request(job)
+        self._logs.request(job, whole=whole)
+
+    def request_log_tail(self, job: str) -> tuple[Tail | None, bool]:
+        """Return the end of a job's log, if it is a long one, and whether more was asked for (see `JobLogs`)."""
+        return self._logs.request_tail(job)
 
     def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget an agent that will not come back; its jobs are asked for anew."""

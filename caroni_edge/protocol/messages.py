@@ -301,10 +301,14 @@ class JobStatusRequest(LinkMessage, frozen=True, tag=True):
 
 
 class JobLogRequest(LinkMessage, frozen=True, tag=True):
-    """A piece of a job's log, from `offset` (bytes)."""
+    """A piece of a job's log, from `offset` (bytes), or, where more than `tail` bytes follow that, from there on.
+
+    An older agent knows no `tail`; the answer says where it begins.
+    """
 
     job: JobId
     offset: Count = 0
+    tail: Count | None = None
 
 
 class JobLog(LinkMessage, frozen=True, tag=True):

@@ -18,7 +18,9 @@ def decode(data: bytes, *, is_end: bool) -> tuple[str, int]:
     return text, len(data) - len(decoder.getstate()[0])
 
 
-def log_answer(data: bytes, offset: int, state: State, *, is_cut: bool = False) -> Response[str]:
+def log_answer(
+    data: bytes, offset: int, state: State, *, is_cut: bool = False, is_waiting: bool = False
+) -> Response[str]:
     """Answer with the part of a log that begins at `offset`.
 
     Args:
@@ -26,9 +28,12 @@ def log_answer(data: bytes, offset: int, state: State, *, is_cut: bool = False) 
         offset: In bytes.
         state: Whether that is all.
         is_cut: There is more, which will not come.
+        is_waiting: The agent was asked for more, and has not answered yet.
     """
     text, length = decode(data, is_end=state == "complete")
-    headers = {"Caroni-Log": state, "Caroni-Log-Next": str(offset + length)}
+    headers = {"Caroni-Log": state, "Caroni-Log-Offset": str(offset), "Caroni-Log-Next": str(offset + length)}
     if is_cut:
         headers["Caroni-Log-Cut"] = "the agent keeps the rest"
+    if is_waiting:
+        headers["Caroni-Log-Waiting"] = "the agent has not answered yet"
     return Response(text, headers=headers, media_type=MediaType.TEXT)

@@ -1,6 +1,6 @@
 """Parameters of queries that mean the same wherever a route takes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar.params import QueryParameter
 
@@ -19,6 +19,10 @@ AfterNumber = Annotated[int | None, QueryParameter(ge=0, le=NUMBER_MAX, descript
 
 LogOffset = Annotated[
     int, QueryParameter(ge=0, le=NUMBER_MAX, description="Leave out so many bytes (`Caroni-Log-Next`).")
+]
+LogPart = Annotated[
+    Literal["end", "whole"] | None,
+    QueryParameter(description="The end of a long log; or all of it, which is fetched from the agent."),
 ]
 AttemptNumber = Annotated[
     int | None, QueryParameter(ge=1, le=NUMBER_MAX, description="Log of this one, not of that which counts.")

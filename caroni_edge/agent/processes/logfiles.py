@@ -36,6 +36,12 @@ def finish(directory: str, notes: Sequence[str], *, with_stdout: bool) -> None:
         files.replace(f"{directory}/{TAIL}", json.dumps(rest).encode())
 
 
+def size(directory: str, *, has_ended: bool) -> int:
+    """Return how many bytes a log has."""
+    parts = _parts(directory, has_ended=has_ended)
+    return sum(len(part) if isinstance(part, bytes) else _size(part) for part in parts)
+
+
 def chunk(directory: str, offset: int, limit: int, *, has_ended: bool) -> tuple[bytes, bool]:
     """Return at most `limit` bytes of a log from `offset`, and whether these are its last for ever."""
     data, before = b"", 0

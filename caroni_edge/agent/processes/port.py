@@ -99,6 +99,9 @@ class JobRunner(Protocol):
     def kill(self, job: str, reason: str) -> None:
         """End a job and all its processes; its end is delivered with this reason, unless it has ended before."""
 
+    def log_size(self, job: str) -> int:
+        """Return how many bytes a job's log has now."""
+
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return at most `limit` bytes of a job's log from `offset`, and whether these are its last for ever."""
 

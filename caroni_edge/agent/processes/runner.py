@@ -160,6 +160,16 @@ class Runner:
             opened.kill = reason
         self._link.send({"do": "kill", "job": job, "reason": reason})
 
+    def log_size(self, job: str) -> int:
+        """Return how long a job's log is now; 0 for an unknown job."""
+        with self._lock:
+            has_ended = job not in self._open
+        try:
+            with files.opened(directory_of(self._state_dir, job)) as directory:
+                return logfiles.size(directory, has_ended=has_ended)
+        except OSError:  # it is gone, or the job has put something else in its place
+            return 0
+
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return a piece of a job's log (see `JobRunner`); that of an unknown job is empty, and complete."""
         with self._lock:

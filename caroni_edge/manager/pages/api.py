@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
@@ -13,7 +13,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
-from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES
+from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
@@ -39,9 +39,9 @@ from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
 from caroni_edge.protocol.schema import components
 from caroni_edge.protocol.triggers import Trigger
-from caroni_edge.web.logtext import log_answer
+from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
-from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset
+from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
@@ -93,6 +93,13 @@ class ManagerApi:
                 Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
                 Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
             ]
+
+
+class Asked(NamedTuple):
+    """What is asked of a log: from where on, or which part."""
+
+    offset: int
+    part: Literal["end", "whole"] | None
 
 
 class _TriggerSchema(Schema):
@@ -189,11 +196,12 @@ class WorkflowsController(Controller):
         step: Annotated[str, PathParameter(description="Path of the step, as `outer/inner[3]`, then /why or /log.")],
         attempt: AttemptNumber = None,
         offset: LogOffset = 0,
+        part: LogPart = None,
     ) -> Response[Any]:
         """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).
 
         Of a log more is asked of the agent. The header `Caroni-Log` says whether this is all: `complete`, `coming` or
-        `agent-away`.
+        `agent-away`; `Caroni-Log-Offset` and `Caroni-Log-Next` say where it begins and ends.
         """
         path, _, what = step.strip("/").rpartition("/")
         if what not in ("why", "log") or not path:
@@ -206,22 +214,35 @@ class WorkflowsController(Controller):
             if not step_row.job_type:
                 raise Problem(404, f"the step {path} runs no job of its own, so it has no log: its parts have")
             attempts = views.attempts([step_row.id]).get(step_row.id, [])
-            return _log(manager, views, step_row, _choose(step_row.job, attempts, attempt), offset)
+            return _log(manager, views, step_row, _choose(step_row.job, attempts, attempt), Asked(offset, part))
 
 
 def _log(
-    manager: ManagerApi, views: ManagerViews, step: ShownStep, attempt: AttemptView | None, offset: int
+    manager: ManagerApi, views: ManagerViews, step: ShownStep, attempt: AttemptView | None, asked: Asked
 ) -> Response[Any]:
     """Return what has arrived of the log of an attempt, and ask its agent for more."""
     if attempt is None:
         over = step.status in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
         return log_answer(b"", 0, "complete" if over else "coming")
-    data, is_end = views.log(attempt["job"])
-    if is_end or len(data) >= LOG_LIMIT_BYTES:
-        return log_answer(data[offset:], offset, "complete", is_cut=not is_end)
-    if attempt["status"] not in ("pending", "queued"):  # before a job has begun there is nothing to ask for
-        manager.commands.call(lambda _at: manager.reactor.request_log(attempt["job"]))
-    return log_answer(data[offset:], offset, "coming" if views.seen(attempt["agent"])[0] else "agent-away")
+    job = attempt["job"]
+    has_begun = attempt["status"] not in ("pending", "queued")  # before that there is nothing to ask for
+    state: State = "coming" if views.seen(attempt["agent"])[0] else "agent-away"
+    size, is_all = views.log_end(job)
+    if asked.part == "end":
+        begin = max(0, size - TAIL_BYTES)
+        if is_all or not has_begun:
+            return log_answer(views.log(job, begin)[0], begin, "complete" if is_all else state)
+        tail, is_waiting = manager.commands.call(lambda _at: manager.reactor.request_log_tail(job))
+        if tail is not None and tail.is_whole:
+            return log_answer(tail.data, tail.offset, "complete" if tail.is_end else state)
+        return log_answer(views.log(job, begin)[0], begin, state, is_waiting=is_waiting)
+    data, is_end = views.log(job, asked.offset)
+    is_cut = not is_all and size >= LOG_LIMIT_BYTES and asked.part is None and asked.offset + len(data) >= size
+    if is_end or is_cut:
+        return log_answer(data, asked.offset, "complete", is_cut=is_cut)
+    if has_begun and not is_all:
+        manager.commands.call(lambda _at: manager.reactor.request_log(job, whole=asked.part == "whole"))
+    return log_answer(data, asked.offset, state)
 
 
 @get("/api/templates", tags=["templates"], sync_to_thread=False)

@@ -22,6 +22,7 @@ from caroni_edge.manager.pages.shapes import (
 )
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.gates import GateKey
+from caroni_edge.manager.store.jobs import LogEnd
 from caroni_edge.manager.store.shown import (
     ShownAgent,
     ShownAgentRows,
@@ -36,6 +37,7 @@ from caroni_edge.manager.store.shown import (
 from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 
 STEPS_SHOWN = 1000
+PIECES_AT_ONCE = 32
 """Steps in the answer about a workflow; more are asked for by page."""
 
 PLANS_KEPT = 32
@@ -146,10 +148,15 @@ class ManagerViews:
         """Return what a limit is of (`/`: the workflow), and how many it lets through at a time."""
         return self._store.gates.by_id(gate)
 
-    def log(self, job: str) -> tuple[bytes, bool]:
-        """Return what has come of a job's log, and whether that is its end."""
-        pieces = self._store.jobs.log(job)
-        return b"".join(piece.data for piece in pieces), bool(pieces and pieces[-1].is_last)
+    def log(self, job: str, offset: int = 0) -> tuple[bytes, bool]:
+        """Return what has come of a job's log from `offset` on, or a part of that, and whether the log ends with it."""
+        pieces = self._store.jobs.log(job, offset, PIECES_AT_ONCE)
+        data = b"".join(piece.data for piece in pieces)
+        return data[offset - pieces[0].offset :] if pieces else b"", bool(pieces and pieces[-1].is_last)
+
+    def log_end(self, job: str) -> LogEnd:
+        """Return how much of a job's log has come, and whether that is all."""
+        return self._store.jobs.log_end(job)
 
     # Agents
 

@@ -75,8 +75,9 @@ class JobCount(NamedTuple):
 
 
 class LogPiece(NamedTuple):
-    """A piece of a log, and whether it is the last one."""
+    """A piece of a log, where it begins, and whether it is the last one."""
 
+    offset: int
     data: bytes
     is_last: bool
 
@@ -210,11 +211,14 @@ class JobRows(Rows):
         """Keep a piece of a log."""
         self._run(self.ADD_LOG, job=job, offset=offset, data=data, end=end)
 
-    LOG = 'SELECT data, "end" AS is_last FROM logs WHERE job = :job ORDER BY offset'
+    LOG = """
+        SELECT offset, data, "end" AS is_last FROM logs
+        WHERE job = :job AND offset >= (SELECT max(offset) FROM logs WHERE job = :job AND offset <= :offset)
+        ORDER BY offset LIMIT :limit"""
 
-    def log(self, job: str) -> list[LogPiece]:
-        """Return what has come of a log, in its order."""
-        return self._all(LogPiece, self.LOG, job=job)
+    def log(self, job: str, offset: int, limit: int) -> list[LogPiece]:
+        """Return so many pieces of a log, in their order, from the one with the byte `offset` on."""
+        return self._all(LogPiece, self.LOG, job=job, offset=offset, limit=limit)
 
     LOG_END = """
         SELECT offset + length(data) AS size_bytes, "end" AS is_all FROM logs WHERE job = :job

@@ -95,6 +95,9 @@ class FakeRunner:
         self.removed.append(job)
         self.there.discard(job)
 
+    def log_size(self, job: str) -> int:
+        return len(self.logs.get(job, b""))
+
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         text = self.logs.get(job, b"")
         return text[offset : offset + limit], offset + limit >= len(text)

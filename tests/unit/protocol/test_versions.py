@@ -49,7 +49,7 @@ MESSAGES: dict[str, tuple[Fields, Fields]] = {
     "JobStatusUpdate": ({"job": JOB, "serial": 7, "status": "failed"}, ENDED),
     "JobKill": ({"job": JOB, "reason": "r"}, {}),
     "JobStatusRequest": ({"job": JOB}, {}),
-    "JobLogRequest": ({"job": JOB}, {"offset": 9}),
+    "JobLogRequest": ({"job": JOB}, {"offset": 9, "tail": 65536}),
     "JobLog": ({"job": JOB, "offset": 9, "data": "AP8="}, {"end": True}),
     "JobsWanted": ({"wanted": QUESTION}, {"database": "d", "known": 7}),
     "JobsHere": (

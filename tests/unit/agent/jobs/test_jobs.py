@@ -473,6 +473,20 @@ def test_a_log_comes_in_pieces_and_to_its_manager_only(bench: Bench) -> None:
     bench.outbox.nothing_else()
 
 
+def test_the_end_of_a_long_log_is_sent_where_it_is_asked_for(bench: Bench) -> None:
+    job = running(bench)
+    bench.runner.logs[job] = b"begin" + b"x" * 40_000 + b"end"
+    bench.send(JobLogRequest(job=job, offset=0, tail=10))
+    found = bench.outbox.take(JobLog)
+    assert (found.offset, found.data) == (40_008 - 10, b"xxxxxxxend")
+    bench.send(JobLogRequest(job=job, offset=40_005, tail=10), JobLogRequest(job=job, offset=0, tail=1 << 40))
+    near, whole = bench.outbox.take_all(JobLog)
+    assert (near.offset, near.data) == (40_005, b"end")
+    assert (whole.offset, whole.data[:5]) == (0, b"begin")
+    bench.send(JobLogRequest(job=job, tail=1), manager="m2")
+    assert bench.outbox.take(JobLog, "m2") == JobLog(job=job, offset=0, data=b"", end=True)
+
+
 def test_what_no_manager_says_is_rejected(bench: Bench) -> None:
     with pytest.raises(TypeError, match="an agent takes no JobAccepted"):
         bench.send(JobAccepted(jobs=()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES
+from caroni_edge.manager.jobs.logs import KEPT_MAX, LOG_LIMIT_BYTES, TAIL_BYTES, Tail
 from caroni_edge.protocol.messages import JobLog, JobLogRequest
 from tests.unit.manager.bench import Bench
 
@@ -130,3 +130,69 @@ def test_a_question_that_may_be_lost_can_be_asked_again(bench: Bench, what: str)
 def test_nothing_is_asked_of_a_job_that_does_not_exist(bench: Bench) -> None:
     ask(bench, "unknown00")
     bench.outbox.nothing_else()
+
+
+def tail_of(bench: Bench, job: str) -> Tail | None:
+    found: list[Tail | None] = []
+    bench.call(lambda _at: found.append(bench.reactor.request_log_tail(job)[0]))
+    return found[0]
+
+
+def test_the_end_of_a_long_log_comes_without_what_is_before_it(bench: Bench) -> None:
+    job = bench.place()
+    assert tail_of(bench, job) is None
+    assert bench.outbox.take(JobLogRequest) == JobLogRequest(job=job, offset=0, tail=TAIL_BYTES)
+    bench.send(JobLog(job=job, offset=1000, data=b"near "))
+    assert bench.outbox.take(JobLogRequest) == JobLogRequest(job=job, offset=1005)
+    bench.send(JobLog(job=job, offset=1005, data=b"its end", end=True))
+    bench.outbox.nothing_else()
+    assert tail_of(bench, job) == Tail(1000, b"near its end", is_whole=True, is_end=True)
+    bench.outbox.nothing_else()
+    assert log(bench, job) == b""
+    ask(bench, job)
+    assert bench.outbox.take(JobLogRequest) == JobLogRequest(job=job, offset=0)
+
+
+def test_the_end_of_a_log_that_grows_is_that_of_the_last_question(bench: Bench) -> None:
+    job = bench.place()
+    tail_of(bench, job)
+    for nth in range(4):
+        bench.outbox.take(JobLogRequest)
+        bench.send(JobLog(job=job, offset=1000 + nth * TAIL_BYTES // 4, data=b"x" * (TAIL_BYTES // 4)))
+    bench.outbox.nothing_else()
+    known = tail_of(bench, job)
+    assert known is not None
+    assert (len(known.data), known.is_end) == (TAIL_BYTES, False)
+    assert bench.outbox.take(JobLogRequest).tail == TAIL_BYTES
+    bench.send(JobLog(job=job, offset=5000, data=b"new", end=True))
+    assert tail_of(bench, job) == Tail(5000, b"new", is_whole=True, is_end=True)
+
+
+def test_of_a_short_log_the_end_is_all_of_it_also_from_an_agent_that_knows_no_tail(bench: Bench) -> None:
+    job = bench.place()
+    tail_of(bench, job)
+    bench.send(JobLog(job=job, offset=0, data=b"short", end=True))
+    assert log(bench, job) == b"short"
+
+
+def test_ends_of_so_many_logs_are_kept(bench: Bench) -> None:
+    job = bench.place()
+    logs = bench.reactor._logs
+    others = {f"j{nth}": Tail(1, b"", is_whole=True, is_end=True) for nth in range(KEPT_MAX)}
+    bench.call(lambda _at: logs._tails.update(others))
+    tail_of(bench, job)
+    bench.send(JobLog(job=job, offset=10, data=b"x", end=True))
+    assert len(logs._tails) == KEPT_MAX
+    assert tail_of(bench, job) is not None
+
+
+def test_no_more_is_kept_than_the_limit_whatever_an_agent_sends(bench: Bench) -> None:
+    job = bench.place()
+    offset = 0
+    while offset < LOG_LIMIT_BYTES + 5 * 32768:
+        bench.send(JobLog(job=job, offset=offset, data=b"x" * 32768))
+        offset += 32768
+    assert len(log(bench, job)) == LOG_LIMIT_BYTES
+    bench.call(lambda _at: bench.reactor.request_log(job, whole=True))
+    bench.send(JobLog(job=job, offset=LOG_LIMIT_BYTES, data=b"rest", end=True))
+    assert len(log(bench, job)) == LOG_LIMIT_BYTES + 4
