@@ -93,11 +93,17 @@ class Frame(Struct, frozen=True, omit_defaults=True):
 
 
 class JobTypeNotice(Struct, frozen=True, omit_defaults=True):
-    """A job type as its agent announces it: the types of its inputs and outputs, as CWL writes them."""
+    """A job type as its agent announces it: the types of its inputs and outputs, as CWL writes them.
+
+    Attributes:
+        repeat: Whether it may be run again by itself once it may have begun.
+        version: Hash of its content, by which jobs name what they ran; empty where an older agent does not say it.
+    """
 
     inputs: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
     repeat: bool = True
+    version: str = ""
 
 
 class Presence(Struct, frozen=True, omit_defaults=True):
@@ -271,6 +277,7 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
         ended: When it ended.
         version: Version of the job type that it ran.
         outputs_left_out: Size of its outputs, which are too large for the broker and stay at the agent.
+        final: It failed, and would again with that version: its outputs are too large, or have other types.
     """
 
     job: JobId
@@ -285,6 +292,7 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
     ended: Date | None = None
     version: str | None = None
     outputs_left_out: Count = 0
+    final: bool = False
 
 
 class JobKill(LinkMessage, frozen=True, tag=True):
@@ -355,6 +363,7 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
     version: str | None = None
     repeat: bool | None = None
     outputs_left_out: Count = 0
+    final: bool = False
 
 
 class JobsHere(LinkMessage, frozen=True, tag=True):

@@ -94,6 +94,7 @@ class Ledger:
             inputs=as_text(placed.inputs),
             outputs=None,
             disk_bytes=0,
+            final=False,
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
@@ -215,16 +216,18 @@ def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
     match outcome:
         case Completed(outputs, started):
             return row._replace(begun=True, exit_code=0, outputs=outputs, started=started or row.started)
-        case Failed(reason, exit_code, stderr, started):
+        case Failed(reason, exit_code, stderr, started, final):
             if stderr is not None:
                 # What cannot be decoded takes more bytes in a message than it took on disk.
                 stderr = tail(encoded(stderr), STDERR_LIMIT_BYTES)
             row = row._replace(begun=True, exit_code=exit_code, stderr=stderr, started=started or row.started)
-            return row._replace(reason=shortened(reason))
+            return row._replace(reason=shortened(reason), final=final)
         case NeverBegan(reason):
             return row._replace(begun=False, started=None, reason=shortened(reason))
         case Killed(reason, process):
-            return _ended(row, NeverBegan(reason) if process is None else replace(process, reason=reason), date)
+            return _ended(
+                row, NeverBegan(reason) if process is None else replace(process, reason=reason, final=False), date
+            )
 
 
 def _state(row: JobRow) -> dict[str, Any]:
@@ -239,4 +242,5 @@ def _state(row: JobRow) -> dict[str, Any]:
         "started": row.started,
         "ended": row.ended,
         "version": row.version,
+        "final": row.final,
     }

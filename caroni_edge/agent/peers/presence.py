@@ -86,6 +86,7 @@ class PresenceSaid(Part):
                     inputs={key: kind.spec for key, kind in each.inputs.items()},
                     outputs={key: kind.spec for key, kind in each.outputs.items()},
                     repeat=each.repeat,
+                    version=each.version,
                 )
                 for name, each in found.items()
                 if each is not None

@@ -9,7 +9,7 @@ from caroni_edge.agent.keeper.reasons import why
 from caroni_edge.agent.keeper.records import EXITED, Exit, directory_of
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
-from caroni_edge.agent.processes.outputs import Declared, Given, OutputProblem, read_outputs
+from caroni_edge.agent.processes.outputs import Declared, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.processes.workspace import taken_bytes
 
@@ -50,19 +50,19 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
     """
     with opened(directory_of(state_dir, end.job)) as directory:
         reason = _reason(end)
-        given: Given | None = None
+        given, is_final = None, False
         if _is_well(end):
             try:
                 given = read_outputs(directory, about.declared)
             except OutputProblem as problem:
-                reason = str(problem)
+                reason, is_final = str(problem), isinstance(problem, UnfitOutputs)
         notes = [*about.notes, *(() if given is None else given.notes)]
         logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
         outcome: ProcessOutcome
         if given is not None:
             outcome = Completed(given.outputs, _started(end))
         else:
-            outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory))
+            outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory), final=is_final)
         return JobEnded(end.job, outcome, end.date, taken_bytes(directory))
 
 
@@ -80,10 +80,10 @@ def _reason(end: Exit) -> str:
     return end.reason or reasons.exited(end.status)
 
 
-def _without_outputs(end: Exit, reason: str, stderr: str | None = None) -> Failed | NeverBegan:
+def _without_outputs(end: Exit, reason: str, stderr: str | None = None, *, final: bool = False) -> Failed | NeverBegan:
     if end.started is None:
         return NeverBegan(reason, no_room=end.no_room)
-    return Failed(reason, end.status, stderr, _started(end))
+    return Failed(reason, end.status, stderr, _started(end), final=final)
 
 
 def _started(end: Exit) -> float | None:

@@ -32,12 +32,14 @@ class Failed:
         exit_code: Of its process; negative for a signal; None where it is not known.
         stderr: The end of its standard error; None where it is not known.
         started: When its process was started, Unix seconds; None where that is not known.
+        final: The same version of its job type would end so again.
     """
 
     reason: str
     exit_code: int | None = None
     stderr: str | None = None
     started: float | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

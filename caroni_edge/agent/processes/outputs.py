@@ -1,5 +1,6 @@
 """Reads what a job gave, from `$CARONI_OUTPUTS` or standard output, and checks it against what its type declares."""
 
+import errno
 import json
 import re
 from collections import Counter
@@ -28,6 +29,10 @@ _NOTES_TOLD = 20
 
 class OutputProblem(ValueError):
     """A job's outputs are not those that its type declares; the message says why, for people."""
+
+
+class UnfitOutputs(OutputProblem):
+    """They could be read, and are too large or of other types: what the job type runs gives such, and will again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ def read_outputs(directory: str, declared: Declared) -> Given:
 
     Raises:
         OutputProblem: One is missing or wrong, or the text cannot be read.
+        UnfitOutputs: They are too large, or one has another type.
     """
     limit_bytes = declared.limit_bytes * RAW_FACTOR
     text = _text(f"{directory}/{OUTPUTS}", limit_bytes, _IN_FILE)
@@ -105,11 +111,12 @@ def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
     if wrong:
         told = [_what_is_wrong(name, declared.types[name], values, why_missing) for name in wrong[:_PROBLEMS_TOLD]]
         more = f"; and {len(wrong) - _PROBLEMS_TOLD} more" if len(wrong) > _PROBLEMS_TOLD else ""
-        raise OutputProblem("; ".join(told) + more)
+        is_given = any(name in values for name in wrong)
+        raise (UnfitOutputs if is_given else OutputProblem)("; ".join(told) + more)
     try:
         outputs = canonical_within({name: values.get(name) for name in declared.types}, declared.limit_bytes)
     except ValueError as error:
-        raise OutputProblem(f"the outputs {error}") from None
+        raise UnfitOutputs(f"the outputs {error}") from None
     return Given(outputs, _notes([name for name in values if name not in declared.types]))
 
 
@@ -133,7 +140,8 @@ def _text(path: str, limit_bytes: int, called: str) -> str:
     except FileNotFoundError:
         return ""
     except Unusable as error:
-        raise OutputProblem(f"{called} {error.what}") from None
+        is_large = error.errno == errno.EFBIG
+        raise (UnfitOutputs if is_large else OutputProblem)(f"{called} {error.what}") from None
     except OSError as error:
         raise OutputProblem(f"{called} cannot be read: {error.strerror}") from None
     try:
@@ -223,4 +231,4 @@ def _value(name: str, text: str, declared: Declared) -> Any:
     except OutputProblem as problem:
         raise OutputProblem(f"output {name}: {problem}") from None
     except ValueError:
-        raise OutputProblem(f"output {name}: expected {kind} as JSON, got {shown(text)}") from None
+        raise UnfitOutputs(f"output {name}: expected {kind} as JSON, got {shown(text)}") from None

@@ -17,6 +17,7 @@ class JobRow(NamedTuple):
         killed: Why it is being killed, while it runs.
         received: When it was placed here.
         disk_bytes: What its directory takes on disk, once it has ended.
+        final: It has failed, and the same version of its job type would do so again.
     """
 
     id: int
@@ -43,6 +44,7 @@ class JobRow(NamedTuple):
     inputs: str
     outputs: str | None
     disk_bytes: int
+    final: bool
 
 
 class Ended(NamedTuple):
@@ -151,7 +153,7 @@ class JobRows(Rows):
         UPDATE jobs SET state = :status, data = :data, serial = :serial, begun = :begun, killed = :killed,
             inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
             ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
-            disk_bytes = :disk_bytes
+            disk_bytes = :disk_bytes, final = :final
         WHERE id = :id"""
 
     def save(self, row: JobRow) -> None:

@@ -124,6 +124,14 @@ class AgentRows(Rows):
         """Tell whether an agent's job type may be run again by itself; not, while nobody has said so."""
         return self._one(bool, self.MAY_REPEAT, agent=agent, job_type=job_type) is True
 
+    IS_SERVED_OTHERWISE = """
+        SELECT 1 FROM agent_types WHERE job_type = :job_type AND online
+        AND coalesce(json_extract(notice, '$.version'), '') NOT IN ('', :version) LIMIT 1"""
+
+    def is_served_otherwise(self, job_type: str, version: str) -> bool:
+        """Tell whether an agent serves another version of a job type to us."""
+        return self._one(int, self.IS_SERVED_OTHERWISE, job_type=job_type, version=version) is not None
+
     COUNTS = "SELECT online, count(*) AS agents FROM agents GROUP BY online"
 
     def counts(self) -> list[AgentCount]:

@@ -21,7 +21,7 @@ from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.retries import NOT_REPEATED
+from caroni_edge.manager.workflows.retries import NOT_REPEATED, WOULD_FAIL_AGAIN
 from caroni_edge.protocol.codec import RAISE_LIMIT
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobKill, JobStatusUpdate
 from caroni_edge.values.json import as_text
@@ -75,7 +75,10 @@ class Attempts:
             case "completed":
                 self._complete(job, said, at)
             case "failed":
-                self.fail(job, _end(said, said.reason or "failed"), at, was_seen=said.exit_code is not None)
+                if said.final:
+                    self._unfit(job, said, said.reason or "failed", at)
+                else:
+                    self.fail(job, _end(said, said.reason or "failed"), at, was_seen=said.exit_code is not None)
             case "killed":
                 reason = f"killed at the agent: {said.reason or 'no reason was given'}"
                 self.fail(job, _end(said, reason), at, was_seen=said.exit_code is not None)
@@ -239,7 +242,7 @@ class Attempts:
             self.fail(job, _end(said, reason), at, was_seen=True, is_final=True)
             return
         if problem := self._engine.outputs_misfit(row, step, outputs):
-            self.fail(job, _end(said, problem), at, was_seen=True)
+            self._unfit(job, said, problem, at)
             return
         self._store.jobs.close(job.job, _end(said, None))
         if advance(STEP, step.status, StepEvent.JOB_COMPLETED) is None:
@@ -249,6 +252,14 @@ class Attempts:
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("step completed", extra={"action": "step_completed", **ids})
         self._engine.complete_step(row, step, job, outputs, at)
+
+    def _unfit(self, job: JobRow, said: JobStatusUpdate, reason: str, at: Moment) -> None:
+        """Let an attempt fail whose outputs do not fit: that version of its job type would give such again."""
+        step = self._store.steps.by_id(job.step)
+        if self._store.agents.is_served_otherwise(step.job_type, said.version or ""):
+            self.fail(job, _end(said, reason), at, was_seen=True)
+        else:
+            self.fail(job, _end(said, f"{reason}{WOULD_FAIL_AGAIN}"), at, was_seen=True, is_final=True)
 
     def _open(self, agent: str, name: str) -> JobRow | None:
         job = self._store.jobs.by_id(name)

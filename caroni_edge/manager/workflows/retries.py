@@ -14,6 +14,9 @@ from caroni_edge.node.parts import Part
 NOT_REPEATED = "; its job type is never run again by itself (repeat: false)"
 """What is said of a step that fails at its first attempt."""
 
+WOULD_FAIL_AGAIN = "; this version of its job type would give the same again: retry when its file is mended"
+"""What is said of a step whose outputs no further attempt makes fit."""
+
 
 class Retries(Part):
     """Puts steps back into the demand when their delay is over."""

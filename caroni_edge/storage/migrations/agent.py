@@ -121,3 +121,9 @@ def serials(db: Database) -> None:
         WHERE name = 'serial' AND value >= 9007199254740992;
         """,
     )
+
+
+@agent()
+def finals(db: Database) -> None:
+    """Whether a job that has failed would do so again with that version of its job type; nobody knew that before."""
+    script(db, "ALTER TABLE jobs ADD COLUMN final INTEGER NOT NULL DEFAULT 0;")

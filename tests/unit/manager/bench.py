@@ -249,9 +249,10 @@ class Bench:
         online: bool = True,
         repeat: bool = True,
         refuses: Mapping[str, str] | None = None,
+        version: str = "",
     ) -> None:
         """Let an agent show itself."""
-        notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat) for name in types}
+        notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat, version=version) for name in types}
         said = Presence(online=online, boot="b", host="h", slots=2, job_types=notices, refuses=dict(refuses or {}))
         self.notice(PresenceOf("agents", agent), encode(said))
 

@@ -27,6 +27,7 @@ ENDED: Fields = {
     "started": 1.5,
     "ended": 2.5,
     "version": "v",
+    "final": True,
 }
 PLACED = {"job": JOB, "attempt": 1, "job_type": "t", "workflow": "w1", "step": "s"}
 KEPT = {**PLACED, "serial": 7, "status": "failed"}
@@ -64,7 +65,7 @@ NOTICES: dict[type[msgspec.Struct], tuple[Fields, Fields]] = {
             "version": "1",
             "host": "h",
             "speaks": 2,
-            "job_types": {"t": {"inputs": {"x": "int"}, "outputs": {"y": "int"}, "repeat": False}},
+            "job_types": {"t": {"inputs": {"x": "int"}, "outputs": {"y": "int"}, "repeat": False, "version": "v"}},
             "refuses": {"*": "r"},
             "slots": 1,
         },

@@ -70,6 +70,19 @@ def test_a_failed_job_says_why(bench: Bench) -> None:
     bench.outbox.nothing_else()
 
 
+def test_a_failure_that_would_come_again_is_said_to_be_final(bench: Bench) -> None:
+    job = running(bench)
+    bench.end(job, Failed("output n: expected int, got 3.5", exit_code=0, final=True))
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.status, said.final, said.version) == ("failed", True, bench.job(job).version)
+    bench.send(JobStatusRequest(job=job))
+    assert bench.outbox.take(JobStatusUpdate).final
+    killed = running(bench)
+    bench.send(JobKill(job=killed, reason="cancelled"))
+    bench.end(killed, Failed("output n: expected int, got 3.5", exit_code=0, final=True))
+    assert not bench.outbox.take(JobStatusUpdate).final
+
+
 def test_a_process_that_never_began_is_said_not_to_have_begun(bench: Bench) -> None:
     job = running(bench)
     bench.end(job, NeverBegan("could not be started: no such file"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, read_outputs
+from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.values.parsing import parse_type
 
 LIMIT_BYTES = 48 * 1024
@@ -37,9 +37,12 @@ class Directory:
         return read_outputs(str(self.path), declared)
 
     def problem(self, declared: Declared, **written: str | bytes) -> str:
+        return str(self.raised(declared, **written))
+
+    def raised(self, declared: Declared, **written: str | bytes) -> OutputProblem:
         with pytest.raises(OutputProblem) as raised:
             self.read(declared, **written)
-        return str(raised.value)
+        return raised.value
 
 
 @pytest.fixture
@@ -248,3 +251,27 @@ def test_what_is_declared_is_kept_with_the_job() -> None:
 def test_outputs_that_no_frame_can_hold_are_too_large_whatever_the_record_allows(directory: Directory) -> None:
     declared = Declared.read({"outputs": {"out": "string"}, "output_bytes": 10 * LIMIT_BYTES})
     assert "50010 bytes" in directory.problem(declared, file=f"out={'x' * 50_000}")
+
+
+@pytest.mark.parametrize(
+    ("written", "is_unfit"),
+    [
+        ({"file": "jobout=x\nn=many\n"}, True),
+        ({"file": 'jobout=x\nn="3"\n'}, True),
+        ({"stdout": '{"jobout": 3}'}, True),
+        ({"file": f"n=1\njobout={'x' * LIMIT_BYTES}"}, True),
+        ({"stdout": " " * (LIMIT_BYTES * RAW_FACTOR + 1)}, True),
+        ({}, False),
+        ({"file": "n=1"}, False),
+        ({"stdout": '{"jobout": broken'}, False),
+        ({"stdout": "[]"}, False),
+        ({"file": '{"jobout": "x", "n": 1, "n": 1}'}, False),
+        ({"file": "jobout=x\nn=[NaN]\n"}, False),
+        ({"file": b"jobout=\xff\nn=1"}, False),
+    ],
+)
+def test_what_could_be_read_and_does_not_fit_would_not_fit_again(
+    directory: Directory, written: dict[str, Any], is_unfit: bool
+) -> None:
+    problem = directory.raised(declare({"jobout": "string", "n": "int"}), **written)
+    assert isinstance(problem, UnfitOutputs) is is_unfit

@@ -363,6 +363,43 @@ def test_outputs_that_do_not_fit_were_seen(bench: Bench) -> None:
     assert bench.workflow_state() is WorkflowState.FAILED
 
 
+def test_outputs_that_do_not_fit_are_not_tried_again(bench: Bench) -> None:
+    bench.presence("a1", version="v1")
+    bench.presence("a2", version="v1")
+    bench.presence("a3")
+    bench.start("one")
+    bench.fail(bench.place(), version="v1", reason="output n: expected int, got 3.5", final=True)
+    assert bench.workflow_state() is WorkflowState.FAILED
+    said = bench.take_event("caroni.step.failed")["data"]["reason"]
+    assert said == (
+        "output n: expected int, got 3.5; this version of its job type would give the same again: "
+        "retry when its file is mended"
+    )
+    bench.retry()
+    bench.complete(bench.place("a2"), agent="a2")
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+
+
+def test_outputs_that_do_not_fit_are_tried_again_where_another_version_is_served(bench: Bench) -> None:
+    bench.presence("a1", version="v1")
+    bench.presence("a2", version="v2")
+    bench.start("one")
+    bench.fail(bench.place(), version="v1", final=True)
+    bench.advance(1)
+    bench.fail(bench.place("a2"), version="v2", final=True, agent="a2")
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    bench.presence("a1", version="v2")
+    bench.advance(2)
+    bench.fail(bench.place(), version="v2", final=True)
+    assert bench.workflow_state() is WorkflowState.FAILED
+
+
+def test_outputs_that_are_not_what_the_template_says_are_not_tried_again(bench: Bench) -> None:
+    bench.start("one")
+    bench.complete(bench.place(), other="X")
+    assert bench.workflow_state() is WorkflowState.FAILED
+
+
 def test_what_may_not_be_repeated_stalls_its_workflow_when_nobody_saw_the_end(bench: Bench) -> None:
     bench.set(attempts=1)
     bench.start("one")

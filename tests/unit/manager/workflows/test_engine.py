@@ -201,14 +201,14 @@ def test_what_a_job_gives_beside_its_declared_outputs_is_dropped(bench: Bench) -
     ("outputs", "words"),
     [({"out": 3}, "output out: "), ({"other": "x"}, "output out is missing"), ({"out": None}, "output out: ")],
 )
-def test_outputs_of_a_wrong_type_fail_the_attempt(bench: Bench, outputs: dict[str, Any], words: str) -> None:
+def test_outputs_of_a_wrong_type_fail_the_step(bench: Bench, outputs: dict[str, Any], words: str) -> None:
     bench.start("one")
     job = bench.place()
     bench.complete(job, **outputs)
-    assert bench.state("a") is StepState.FULFILLING
+    assert bench.state("a") is StepState.FAILED
     assert bench.job(job)["status"] == "failed"
     assert words in bench.job(job)["reason"]
-    assert words in bench.take_event("caroni.step.retried")["data"]["reason"]
+    assert words in bench.take_event("caroni.step.failed")["data"]["reason"]
 
 
 def test_inputs_that_turn_out_wrong_fail_the_workflow_at_once_and_free_the_agent() -> None:
