@@ -15,7 +15,7 @@ import traceback
 from typing import Any, Final, Literal, TextIO
 
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.base.text import on_one_line
+from caroni_edge.base.text import on_lines, on_one_line
 from caroni_edge.base.throttle import Throttle
 
 IDS: Final = ("peer", "workflow", "step", "job", "attempt")
@@ -140,7 +140,7 @@ class ConsoleFormatter(_Formatter):
             parts[-1] += f": {on_one_line(_said(error))}"
         parts += [f"{name}={_value(value)}" for name, value in self.facts(record).items()]
         line = " ".join(parts)
-        return f"{line}\n{_traceback(error)}" if error is not None and self._tracebacks else line
+        return f"{line}\n{on_lines(_traceback(error))}" if error is not None and self._tracebacks else line
 
 
 class JsonFormatter(_Formatter):
@@ -171,4 +171,4 @@ def _value(value: object) -> str:
     if not isinstance(value, str):
         return on_one_line(json.dumps(value, default=str, ensure_ascii=False))
     plain = value and value.isprintable() and not any(c in value for c in ' "=')
-    return value if plain else json.dumps(value)
+    return value if plain else on_one_line(json.dumps(value))

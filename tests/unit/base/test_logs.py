@@ -161,3 +161,12 @@ def test_libraries_are_quiet_and_their_warnings_are_heard(stream: io.StringIO) -
     assert stream.getvalue() == ""
     warnings.warn("take care", stacklevel=1)
     assert "take care" in str(entry(stream)["message"])
+
+
+def test_neither_a_fact_nor_a_traceback_commands_the_terminal_of_who_reads_the_log(stream: io.StringIO) -> None:
+    logs.setup("managers/m1", "console", "debug", stream)
+    log.info("said", extra={"action": "said", "peer": "\x1b[2J\x7f\x9b"})
+    log_failure(ValueError("\x1b]0;owned\x07 \u202e"))
+    written = stream.getvalue()
+    assert "Traceback" in written
+    assert not [char for char in written if not char.isprintable() and char != "\n"]
