@@ -2,16 +2,27 @@
 
 import json
 import sys
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import click
 
-from caroni_edge.base.errors import UsageError
+from caroni_edge.base.errors import CaroniError, UsageError
 from caroni_edge.cli._files import FILE
 from caroni_edge.cli._output import say, say_json
 
 TAKEN_WITHIN_S = 10.0
+
+
+def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    from caroni_edge.config import duration  # noqa: PLC0415
+
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        raise UsageError("--timeout", str(error)) from None
 
 
 @click.command(
@@ -31,6 +42,7 @@ TAKEN_WITHIN_S = 10.0
 @click.option("--key-file", type=FILE, help="Its key, where it is in another file.")
 @click.option("--topic-root", default="caroni", show_default=True)
 @click.option("--wait", is_flag=True, help="Follow the workflow, and print its outputs as JSON.")
+@click.option("--timeout", callback=_duration, metavar="DURATION", help="Give up after so long (exit status 3).")
 @click.option("--json", "as_json", is_flag=True, help="Print the id as JSON too.")
 def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_json: bool, **options: Any) -> None:
     """Start a workflow from TEMPLATE, over MQTT, and print its id."""
@@ -53,7 +65,8 @@ def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_j
     topics = Topics(options["topic_root"], "managers", options["manager"])
     login = {name: options[name] for name in ("username", "password_file", "ca_file", "cert_file", "key_file")}
     with Submission(broker_config(options["broker"], **login), topics, trigger) as submission:
-        sys.exit(_follow(submission, workflow, wait=options["wait"], as_json=as_json))
+        told = {"wait": options["wait"], "timeout_s": options["timeout"], "as_json": as_json}
+        sys.exit(_follow(submission, workflow, **told))
 
 
 def broker_config(url: str, *, password_file: Path | None = None, **others: Any) -> Any:
@@ -75,40 +88,78 @@ def broker_config(url: str, *, password_file: Path | None = None, **others: Any)
     return BrokerConfig(urls=(parts,), password=password, **others)
 
 
-def _follow(submission: Any, workflow: str, *, wait: bool, as_json: bool) -> int:
-    """Print the id when the manager has taken the workflow, then (`wait`) its way to the end; return the status."""
-    from caroni_edge.client.submission import ENDS  # noqa: PLC0415
+class NotAnswered(CaroniError):
+    """{workflow}: {what}."""
 
-    gone: list[str] = []
-    events = submission.events(TAKEN_WITHIN_S, gone.append)
-    first = next(events, None)
+    hint = "{advice}"
+    exit_status = 3
+
+
+def _follow(submission: Any, workflow: str, *, wait: bool, timeout_s: float | None, as_json: bool) -> int:
+    """Print the id when the manager has taken the workflow, then (`wait`) its way to the end; return the status.
+
+    Raises:
+        NotAnswered: Nobody has answered in time, and it is not known that the workflow will start.
+    """
+    give_up_at = inf if timeout_s is None else monotonic() + timeout_s
+    within_s = TAKEN_WITHIN_S if timeout_s is None else min(TAKEN_WITHIN_S, timeout_s) if wait else timeout_s
+    first = next(submission.events(within_s, lambda _why: None), None)
     if first is None:
-        where = f"the broker cannot be reached: {gone[-1]}" if gone else _away(submission)
-        _say(f"{workflow}: not taken within {TAKEN_WITHIN_S:g} s: {where}")
-        if gone and not wait:
-            return 1
+        _say_untaken(submission, workflow, within_s, wait=wait)
     if not wait:
         if as_json:
-            say_json({"id": workflow, "taken": first is not None}, None)
+            say_json({"id": workflow, "taken": first is not None}, indent=None)
         else:
             say(workflow)
+        if first is not None:
+            _say_workflow(workflow, first)
         return 0
     _say(f"{workflow}: {'taken' if first else 'waiting'}")
-    following = submission.events(None, lambda why: _say(f"{workflow}: disconnected: {why}"))
-    event = first or next(following)
-    while event.type not in ENDS:
+    return _to_the_end(submission, workflow, first, give_up_at)
+
+
+def _to_the_end(submission: Any, workflow: str, first: Any, give_up_at: float) -> int:
+    from caroni_edge.client.submission import ENDS  # noqa: PLC0415
+
+    left_s = None if give_up_at == inf else max(0.0, give_up_at - monotonic())
+    following = submission.events(left_s, lambda why: _say(f"{workflow}: disconnected: {why}"))
+    event = first or next(following, None)
+    while event is not None and event.type not in ENDS:
         _say_step(event)
-        event = next(following)
+        _say_workflow(workflow, event)
+        event = next(following, None)
+    if event is None:
+        advice = "It goes on; ask again by the same --id, or with `caroni-edge status`." if first else ""
+        raise NotAnswered("", workflow=workflow, what="it has not ended within --timeout", advice=advice)
     return _end(workflow, event)
 
 
-def _away(submission: Any) -> str:
-    if submission.is_manager_known:
-        return "the manager is away; the broker has queued it"
-    return (
-        "no manager of this name was ever seen on this broker (check --manager and --topic-root); the broker may have "
-        "queued it"
-    )
+def _say_untaken(submission: Any, workflow: str, within_s: float, *, wait: bool) -> None:
+    """Say what is known of a workflow that was not taken in time.
+
+    Raises:
+        NotAnswered: Not even that its trigger is kept for the manager; with `wait` it is asked for again.
+    """
+    what = f"not taken within {within_s:g} s: "
+    if submission.trouble:
+        what, advice = f"{what}the broker cannot be reached: {submission.trouble}", "Nothing was started."
+    elif submission.manager is None:
+        what += "this broker has never had a word of such a manager, so nothing keeps this trigger"
+        advice = f"Check --manager and --topic-root, and that the broker lets you {_rights(submission)}."
+    elif submission.manager.online:
+        what += "the manager is there and does not answer"
+        advice = f"Check that the broker lets you {_rights(submission)}, and the manager's log."
+    else:
+        _say(f"{workflow}: {what}the manager is away; the trigger is queued for it")
+        return
+    if not wait:
+        raise NotAnswered("", workflow=workflow, what=what, advice=advice)
+    _say(f"{workflow}: {what}. {advice}")
+
+
+def _rights(submission: Any) -> str:
+    refused = f" (it has refused {', '.join(sorted(submission.refused))})" if submission.refused else ""
+    return f"write to {submission.topic} and read the manager's presence and events{refused}"
 
 
 def _say(line: str) -> None:
@@ -122,6 +173,13 @@ def _say_step(event: Any) -> None:
         where = f" on {data['agent']}" if data.get("agent") else ""
         why = f": {data['reason']}" if data.get("reason") else ""
         _say(f"{data['workflow']}/{step}: {event.type.rpartition('.')[2]}{where}{why}")
+
+
+def _say_workflow(workflow: str, event: Any) -> None:
+    """Say that a workflow stands still or goes on again, and why."""
+    status = event.type.rpartition(".")[2]
+    if event.type.startswith("caroni.workflow.") and status in {"stalled", "held", "resumed"}:
+        _say(f"{workflow}: {status}" + (f": {event.data['reason']}" if event.data.get("reason") else ""))
 
 
 def _end(workflow: str, event: Any) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -11,14 +12,24 @@ import msgspec
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import BrokerConfig
-from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.codec import Unreadable, decode_notice, encode
 from caroni_edge.protocol.events import EventType
+from caroni_edge.protocol.messages import Presence
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.triggers import Trigger
-from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, TransportEnded
+from caroni_edge.transport.base import (
+    Arrived,
+    Connected,
+    Disconnected,
+    Event,
+    SubscriptionRefused,
+    TransportEnded,
+)
 from caroni_edge.transport.mqtt import MqttTransport
 
 LEAVE_WITHIN_S = 2.0
+ASK_EVERY_S = 30.0
+"""A trigger is published again after so long without an answer."""
 ENDS: frozenset[EventType] = frozenset(
     {"caroni.workflow.completed", "caroni.workflow.failed", "caroni.workflow.cancelled"}
 )
@@ -38,6 +49,12 @@ class NotConnected(CaroniError):
     hint = "Nothing was started."
 
 
+class LoginRefused(NotConnected):
+    """There is no connection: {reason}."""
+
+    exit_status = 2
+
+
 @dataclass(frozen=True)
 class WorkflowEvent:
     """An event of the workflow: its CloudEvents `type`, and its `data` (docs/protocol.md)."""
@@ -47,10 +64,12 @@ class WorkflowEvent:
 
 
 class Submission:
-    """A trigger with an id of its own, sent again after each reconnect: it starts one workflow.
+    """A trigger with an id of its own, sent again until it is answered, and after a reconnect: it starts one workflow.
 
     Attributes:
-        is_manager_known: The broker has the presence of the manager, which may be away.
+        manager: What the broker has as the presence of the manager; None while it has given none.
+        trouble: Why there is no connection; empty while there is one.
+        refused: What the broker does not let us subscribe to.
     """
 
     def __init__(self, broker: BrokerConfig, topics: Topics, trigger: Trigger) -> None:
@@ -59,7 +78,11 @@ class Submission:
         self._arrived: SimpleQueue[Event] = SimpleQueue()
         self._transport = MqttTransport(broker, f"{topics.root}-submit-{SystemChance().new_id()}", clean_session=True)
         self._seen: set[str] = set()
-        self.is_manager_known = False
+        self._ask_due = inf
+        self._is_answered = False
+        self.manager: Presence | None = None
+        self.trouble = "it has not answered yet"
+        self.refused: set[str] = set()
 
     def __enter__(self) -> "Submission":
         self._transport.start(self._arrived.put)
@@ -68,42 +91,73 @@ class Submission:
     def __exit__(self, *_: object) -> None:
         self._transport.stop(LEAVE_WITHIN_S)
 
+    @property
+    def topic(self) -> str:
+        """Where the trigger is published."""
+        return self._topics.triggers
+
     def events(self, give_up_s: float | None, on_disconnect: Callable[[str], None]) -> Iterator[WorkflowEvent]:
         """Yield the workflow's events as they come.
 
         Args:
-            give_up_s: Ends when none has come for so long; None waits for ever.
+            give_up_s: Ends after so long; None waits for ever.
             on_disconnect: Told why the connection is gone.
 
         Raises:
             Rejected: The manager refused it.
+            LoginRefused: The broker does not know us.
+            NotConnected: The connection has failed for good.
         """
-        until = None if give_up_s is None else monotonic() + give_up_s
+        until = inf if give_up_s is None else monotonic() + give_up_s
         while True:
+            wait_s = min(until, self._ask_due) - monotonic()
             try:
-                item = self._arrived.get(timeout=None if until is None else max(0.0, until - monotonic()))
+                item = self._arrived.get(timeout=None if wait_s == inf else max(0.0, wait_s))
             except Empty:
-                return
-            match item:
-                case Connected():
-                    self._ask()
-                case Disconnected():
-                    on_disconnect(item.reason)
-                case TransportEnded():
-                    raise NotConnected("", reason=item.failure)
-                case Arrived():
-                    self._transport.ack(item)
-                    self.is_manager_known |= item.topic == self._topics.presence and bool(item.payload)
-                    if event := self._read(item):
-                        yield event
+                if monotonic() >= until:
+                    return
+                self._publish()
+                continue
+            if event := self._take(item, on_disconnect):
+                self._is_answered, self._ask_due = True, inf
+                yield event
+
+    def _take(self, item: Event, on_disconnect: Callable[[str], None]) -> WorkflowEvent | None:
+        match item:
+            case Connected():
+                self.trouble = ""
+                self._ask()
+            case Disconnected():
+                self.trouble, self._ask_due = item.reason, inf
+                if item.is_login_refused:
+                    raise LoginRefused("", reason=item.reason)
+                on_disconnect(item.reason)
+            case SubscriptionRefused():
+                self.refused.add(item.topic_filter)
+            case TransportEnded():
+                raise NotConnected("", reason=item.failure)
+            case Arrived():
+                self._transport.ack(item)
+                return self._read(item)
+            case _:
+                pass
+        return None
 
     def _ask(self) -> None:
         """Send the trigger (again): the manager answers with the workflow's last event, if it knows it."""
         own = self._topics.events(self._trigger.id or "")
         self._transport.subscribe([(own, 1), (self._topics.events("rejected"), 1), (self._topics.presence, 0)])
+        self._publish()
+
+    def _publish(self) -> None:
         self._transport.publish(self._topics.triggers, encode(self._trigger), qos=1)
+        if not self._is_answered:
+            self._ask_due = monotonic() + ASK_EVERY_S
 
     def _read(self, message: Arrived) -> WorkflowEvent | None:
+        if message.topic == self._topics.presence:
+            self._see(message)
+            return None
         try:
             body = msgspec.json.decode(message.payload)
             event, number = WorkflowEvent(body["type"], body["data"]), body["id"]
@@ -117,3 +171,15 @@ class Submission:
             return None
         self._seen.add(number)
         return event
+
+    def _see(self, message: Arrived) -> None:
+        """Note what the manager says of itself; ask again when it has just come, since it may know nothing of us."""
+        before = self.manager
+        try:
+            now = decode_notice(Presence, message.topic, message.payload) if message.payload else None
+        except Unreadable:
+            return
+        self.manager = now
+        was_there = before is not None and now is not None and before.online and before.boot == now.boot
+        if now is not None and now.online and not message.retain and not was_there:
+            self._publish()

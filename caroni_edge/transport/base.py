@@ -52,10 +52,15 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection ended or could not be made; `reason` is for people (and says what to do where it can)."""
+    """The connection ended or could not be made; `reason` is for people (and says what to do where it can).
+
+    Attributes:
+        is_login_refused: The broker knows no such login; the next attempt will hardly go better.
+    """
 
     connection: int
     reason: str
+    is_login_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class MqttTransport:
             while self._stop_at is None:
                 self._connections += 1
                 connection = self._live(self._connections)
-                self._deliver(Disconnected(connection.number, connection.reason))
+                self._deliver(Disconnected(connection.number, connection.reason, connection.is_login_refused))
                 self._rest(self._reconnection.next_s(connection.lasted_s, reached=connection.reached))
         except BaseException as failure:
             log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})

@@ -20,7 +20,7 @@ class PahoConnection:
         self, number: int, client: paho.Client, username: str | None, url: BrokerUrl, client_id: str, deliver: Deliver
     ) -> None:
         self.number, self.client, self.url = number, client, url
-        self.reached = self.taken = self.closing = False
+        self.reached = self.taken = self.closing = self.is_login_refused = False
         self._taken_at = 0.0
         self.in_flight: set[int] = set()
         self.reason = ""
@@ -87,6 +87,7 @@ class PahoConnection:
 
     def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:
+            self.is_login_refused = code.getName() in failures.LOGIN
             self.reason = failures.refusal(code.getName(), self._username, self._client_id)
             return
         self.taken, self._taken_at = True, monotonic()
