@@ -209,6 +209,10 @@ class ManagerReactor(Assembly):
         """So many steps may be at agents at a time now; any thread may ask."""
         return self._context.settings.max_live_steps
 
+    def unanswered_s(self, agent: str, now: float) -> float:
+        """Return for how many seconds an agent has owed us an answer while we were connected; any thread may ask."""
+        return self._context.silent_for(agent, now)
+
     def reload(self, settings: ManagerConfig, templates: Templates) -> None:
         """Take over what may change while the manager runs."""
         self._context.settings = settings

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
@@ -56,7 +57,7 @@ class ManagerApi:
         node: The node itself.
         readers: Connections to its database.
         commands: Runs changes in the node's thread.
-        reactor: Makes the changes; touched by no other thread, but for `max_live_steps`.
+        reactor: Makes the changes; touched by no other thread, but for `max_live_steps` and `unanswered_s`.
         templates: Returns what is loaded now.
         plans: What workflows run by.
     """
@@ -76,8 +77,9 @@ class ManagerApi:
 
     def explain(self, views: ManagerViews) -> Explainer:
         """Return an explainer of what `views` shows, which also knows what is in no row."""
-        problem, most = self.node.why_not_ready(), self.reactor.max_live_steps
-        return Explainer(views, ManagerNow(self.node.id, problem, time.monotonic(), most))
+        problem, most, now = self.node.why_not_ready(), self.reactor.max_live_steps, time.monotonic()
+        unanswered_s = partial(self.reactor.unanswered_s, now=now)
+        return Explainer(views, ManagerNow(self.node.id, problem, now, most, unanswered_s))
 
     def workflow(self, workflow: str) -> WorkflowView:
         """Return a workflow, or 404."""

@@ -168,6 +168,10 @@ class ManagerViews:
             types[each.agent][each.job_type] = _agent_type(each)
         return AgentPage(agents=[_agent(row, types[row.agent]) for row in page.rows], next=page.next)
 
+    def is_untaken(self, agent: str, job: str) -> bool:
+        """Tell whether something that was said to an agent about a job has not been acknowledged by it."""
+        return self._agents.is_untaken(agent, job)
+
     def seen(self, agent: str) -> tuple[bool, str | None]:
         """Tell whether an agent is connected, as far as we have heard, and when it was heard of last."""
         found = self._agents.presence(agent)

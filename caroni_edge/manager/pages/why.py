@@ -4,7 +4,7 @@ Nothing is decided here, and nothing is remembered: the conditions are read from
 made of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,14 @@ class ManagerNow:
         problem: Why this manager cannot work now; None when it can.
         now: On the node's monotonic clock.
         max_live_steps: So many steps may be at agents at a time; None for no limit.
+        unanswered_s: Returns for how many seconds an agent has owed us an answer, while we were connected.
     """
 
     manager: str
     problem: str | None
     now: float
     max_live_steps: int | None = None
+    unanswered_s: Callable[[str], float] = lambda _agent: 0.0
 
 
 class Explainer:
@@ -142,7 +144,9 @@ class Explainer:
         agent, number, facts = attempt["agent"], attempt["attempt"], _facts(attempt)
         is_running = step.status == StepState.RUNNING
         is_online, seen = self._views.seen(agent)
-        if not is_online:
+        if not is_running and self._views.is_untaken(agent, attempt["job"]):
+            yield self._of_untaken(attempt, seen, is_online=is_online)
+        elif not is_online:
             since = f" since {seen}" if seen else ""
             doing = "runs" if is_running else "is kept"
             said = f"{doing} on agent {agent} (attempt {number}), which is offline{since}; its word is waited for"
@@ -154,6 +158,18 @@ class Explainer:
         else:
             said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
             yield _reason("queued", said, **facts)
+
+    def _of_untaken(self, attempt: AttemptView, seen: str | None, *, is_online: bool) -> Reason:
+        """Say what is known of a job of which its agent has not said that it has heard."""
+        agent, asked_s = attempt["agent"], self._us.unanswered_s(attempt["agent"])
+        there = "which is online" if is_online else f"which is offline since {seen}" if seen else "which is offline"
+        said = (
+            f"was sent to agent {agent} at {attempt['placed']} (attempt {attempt['attempt']}), {there} and has not "
+            "acknowledged it"
+        )
+        if asked_s > 0:
+            said += f"; it was asked, and has not answered for {asked_s:.0f} s"
+        return _reason("not_acknowledged", said, online=is_online, asked_s=asked_s, **_facts(attempt))
 
     def _of_unplaced(
         self, row: ShownWorkflow, step: ShownStep, attempts: list[AttemptView], *, is_ready: bool

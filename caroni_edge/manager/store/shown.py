@@ -235,6 +235,13 @@ class ShownAgentRows(Rows):
         """Return the job types of these agents."""
         return self._all(ShownAgentType, self.TYPES, agents=as_text(list(agents)))
 
+    # A random name of 16 characters is in no message but in those about it.
+    UNTAKEN = "SELECT 1 FROM outbox WHERE peer = :agent AND instr(body, CAST(:job AS BLOB)) LIMIT 1"
+
+    def is_untaken(self, agent: str, job: str) -> bool:
+        """Tell whether a message about a job has not been acknowledged by its agent."""
+        return self._one(int, self.UNTAKEN, agent=agent, job=job) is not None
+
     PRESENCE = "SELECT online, seen FROM agents WHERE agent = :agent"
 
     def presence(self, agent: str) -> ShownPresence:

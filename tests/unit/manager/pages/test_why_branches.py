@@ -9,13 +9,13 @@ from tests.unit.manager.offers.test_bound import FIXED, SHIP, limited
 from tests.unit.manager.workflows.test_branches import SPREAD, flow, leaf, value
 
 
-def explain(bench: Bench, step: str, workflow: str = "w1") -> list[Reason]:
+def explain(bench: Bench, step: str, workflow: str = "w1", unanswered_s: float = 0.0) -> list[Reason]:
     views = ManagerViews(bench.database.conn, Plans())
     row = views.workflow_row(workflow)
     assert row is not None
     step_row = views.step_row(row, step)
     assert step_row is not None
-    now = ManagerNow("m1", None, bench.now, bench.settings.max_live_steps)
+    now = ManagerNow("m1", None, bench.now, bench.settings.max_live_steps, lambda _agent: unanswered_s)
     return Explainer(views, now).step(row, step_row)["why"]
 
 
@@ -95,3 +95,18 @@ def test_what_was_skipped_says_by_what() -> None:
     (reason,) = explain(bench, "s")
     assert reason["condition"] == "skipped"
     assert reason["sentence"] == "step s was skipped: $(inputs.go) is false"
+
+
+def test_a_job_that_its_agent_has_not_acknowledged_is_not_said_to_be_there() -> None:
+    bench = Bench()
+    bench.presence()
+    bench.start("one", "w1")
+    job = bench.place()
+    assert [each["condition"] for each in explain(bench, "a")] == ["queued"]
+    add = "INSERT INTO outbox (peer, seq, id, body) VALUES ('a1', 1, 'i1', ?)"
+    bench.database.conn.execute(add, (b'{"id":"i1","type":"OfferAccept","jobs":[{"job":"%s"}]}' % job.encode(),))
+    (reason,) = explain(bench, "a", unanswered_s=42.0)
+    assert reason["condition"] == "not_acknowledged"
+    said = reason["sentence"]
+    assert said.startswith("step a was sent to agent a1 at ")
+    assert said.endswith("which is online and has not acknowledged it; it was asked, and has not answered for 42 s")
