@@ -18,8 +18,9 @@ SOCKET = "api.sock"
 class SocketUnusable(CaroniError):
     """The socket for commands on this host cannot be made: {reason}."""
 
-    hint = "Look at what lies in its place; it is made anew at each start."
-    exit_status = 2
+    hint = (
+        "Commands with --config do not work; look at what lies in its place, and at the file system. Then start anew."
+    )
 
 
 def directory_of(state_dir: Path) -> int:

@@ -76,11 +76,13 @@ class WebServer:
         port: The port of the page, also when any free one was asked for.
     """
 
-    def __init__(self, app: Any, supervisor: Supervisor, on_host: socket.socket, page: socket.socket | None) -> None:
+    def __init__(
+        self, app: Any, supervisor: Supervisor, on_host: socket.socket | None, page: socket.socket | None
+    ) -> None:
         """Serve `app` on sockets that listen already."""
         address: tuple[str | None, int] = page.getsockname()[:2] if page else (None, 0)
         self.host, self.port = address
-        listeners = [on_host, page] if page else [on_host]
+        listeners = [each for each in (on_host, page) if each is not None]
         crowd = Crowd(most_connections(), time.monotonic)
         self._server = _Uvicorn(
             uvicorn.Config(
@@ -133,7 +135,6 @@ def serve_node(
 
     Raises:
         CannotListen: The address or the port is not to be had.
-        SocketUnusable: The socket in the state directory is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
     """
     with closing(Readers(config.state_dir / DATABASE)) as readers:
@@ -152,7 +153,6 @@ def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebSe
 
     Raises:
         CannotListen: The address or the port is not to be had.
-        SocketUnusable: The socket in the state directory is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
     """
     accounts = Accounts.of(config, site.state_dir) if config else Accounts()
@@ -161,10 +161,9 @@ def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebSe
     page = _listen(config.host, config.port) if config else None
     try:
         on_host = api_socket.listen(site.state_dir)
-    except CaroniError:
-        if page:
-            page.close()
-        raise
+    except api_socket.SocketUnusable as error:
+        log.error("%s %s", error, error.advice, extra={"action": "socket_unusable"})
+        on_host = None  # the node's work needs none
     server = WebServer(app, supervisor, on_host, page)
     if config is None:
         said = "no page; commands on this host use %s"

@@ -322,10 +322,17 @@ def test_a_socket_that_a_killed_node_has_left_gives_way(bench: ManagerBench, tmp
         assert CliRunner().invoke(main, configured(tmp_path)).exit_code == 0
 
 
-def test_what_cannot_give_way_to_the_socket_is_an_error_in_words(bench: ManagerBench, tmp_path: Path) -> None:
+def test_without_its_socket_a_node_works_and_says_what_does_not(
+    bench: ManagerBench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "api.sock").mkdir()
-    with pytest.raises(CaroniError, match=r"api\.sock: The socket for commands on this host cannot be made"):
-        serve_manager(bench, tmp_path)
+    with serve_manager(bench, tmp_path) as server:
+        assert api(server).get("/api/node")["ready"]
+    assert "api.sock: The socket for commands on this host cannot be made: " in caplog.text
+    assert "Commands with --config do not work" in caplog.text
+    with serve_manager(bench, tmp_path, None):
+        answer = CliRunner().invoke(main, configured(tmp_path))
+    assert (answer.exit_code, answer.stdout) == (1, "")
 
 
 def test_somebody_else_at_that_address(bench: ManagerBench, server: WebServer) -> None:
