@@ -24,7 +24,7 @@ CALM_S = 600.0
 SAME_TRIGGERS = 10
 SAY_AFTER_S = 0.05
 QUEUED = "SELECT 1 FROM jobs WHERE state = 'queued'"
-PENDING = "SELECT 1 FROM jobs WHERE state = 'pending'"
+PENDING = "SELECT job FROM jobs WHERE state = 'pending' ORDER BY id"
 
 
 def agent_gone_for_good(seed: int) -> list[str]:
@@ -48,18 +48,20 @@ def endless_attempt(seed: int) -> list[str]:
 
 
 def agent_that_forgot_the_data(seed: int) -> list[str]:
-    """A backup of an agent is put back in which a job waits for its data, which it has got since."""
-    federation = Federation(seed, agents=1)
+    """A backup of an agent is put back in which a job waits for its data, which has come since; it waits for a slot."""
+    federation = Federation(seed, agents=1, slots=1)
     (agent,) = federation.agents
     federation.start()
-    federation.users.submit("m0", "chain3")
+    for _ in range(2):
+        federation.users.submit("m0", "chain3")
 
-    def waits() -> bool:
-        return agent.disk.database.conn.execute(PENDING).fetchone() is not None
+    def pending() -> list[str]:
+        return [job for (job,) in agent.disk.database.conn.execute(PENDING)]
 
-    assert federation.run(LONG_S, waits), "no job waits for its data"
-    copy = agent.disk.copy()
-    assert federation.run(LONG_S, lambda: not waits()), "the data have not come"
+    assert federation.run(LONG_S, lambda: bool(pending())), "no job waits for its data"
+    (job,), copy = pending(), agent.disk.copy()
+    assert federation.run(LONG_S, lambda: job not in pending()), "the data have not come"
+    assert job not in agent.host.started, "it has got a slot at once"
     agent.crash()
     agent.disk.restore(copy)
     federation.lost(agent)

@@ -27,8 +27,9 @@ from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.node.connection import Connection
+from caroni_edge.node.cutoffs import Publication
 from caroni_edge.node.node import Call, Node
-from caroni_edge.protocol.codec import decode_envelope, encode
+from caroni_edge.protocol.codec import decode_envelope
 from caroni_edge.protocol.messages import Frame
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
@@ -86,12 +87,13 @@ def puback_before_the_commit() -> Iterator[None]:
 @VARIANTS.add
 def rows_deleted_at_puback() -> Iterator[None]:
     """The broker's word is enough."""
-    note = Node._note
+    note, publish = Node._note, Connection._publish
 
-    def remembering(connection: Any, frames: Sequence[tuple[Frame, int]]) -> None:
-        for frame, qos in frames:
-            token = connection._publish(connection._topics.inbox_of(frame.to), encode(frame), qos=qos)
-            connection.__dict__.setdefault("frames_of", {})[token] = frame
+    def remembering(connection: Any, what: Publication, payload: bytes, **facts: Any) -> int | None:
+        token = publish(connection, what, payload, **facts)
+        if token and what.frame is not None:
+            connection.__dict__.setdefault("frames_of", {})[token] = what.frame
+        return token
 
     def deleting(node: Node, event: Event | Call, at: Moment) -> bool:
         frame = node.connection.__dict__.get("frames_of", {}).get(event.token) if isinstance(event, Published) else None
@@ -103,7 +105,7 @@ def rows_deleted_at_puback() -> Iterator[None]:
             rows.save_positions(frame.to, link.acked, link.taken)
         return note(node, event, at)
 
-    with instead(Connection, "send", remembering), instead(Node, "_note", deleting):
+    with instead(Connection, "_publish", remembering), instead(Node, "_note", deleting):
         yield
 
 
