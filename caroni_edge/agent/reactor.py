@@ -98,7 +98,7 @@ class AgentReactor(Assembly):
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
-        self._presence = PresenceSaid(in_force, self._refusals, chance, journal)
+        self._presence = PresenceSaid(in_force, self._refusals, self._offers, chance, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
             self._takeover,

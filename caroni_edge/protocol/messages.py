@@ -118,6 +118,8 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         job_types: An agent's job types.
         refuses: Job type or manager (`*` for all): the reason why the agent does not offer for it.
         slots: How many jobs the agent runs at once.
+        backlog: How many ready jobs it keeps beside those; None: it does not say, and twice the slots are meant.
+        pending: How many jobs it keeps whose data is not there yet; None: likewise.
     """
 
     online: bool
@@ -128,6 +130,8 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     job_types: dict[str, JobTypeNotice] = {}
     refuses: dict[str, str] = {}
     slots: Count = 0
+    backlog: Count | None = None
+    pending: Count | None = None
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):

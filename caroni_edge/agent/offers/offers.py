@@ -65,6 +65,7 @@ class Offers(Part):
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
         self._due = -inf
+        self._is_unanswered = False
 
     def on_start(self, at: Moment) -> None:
         """Void the offers of earlier processes: the clock of before is gone, so nobody knows how old they are."""
@@ -124,8 +125,14 @@ class Offers(Part):
         for row in self._store.offers.run_out(at.now):
             if not row.taken:
                 self._store.managers.ran_out(row.manager)
+                self._is_unanswered = True
             status = require(OFFER, row.status, OfferEvent.TIME_OVER, peer=row.manager, offer=row.offer)
             self._close(row, status, at)
+
+    def take_unanswered(self) -> bool:
+        """Tell once whether an offer has run out without an answer: its manager may not know us."""
+        unanswered, self._is_unanswered = self._is_unanswered, False
+        return unanswered
 
     def void(self, manager: str, at: Moment) -> None:
         """Void the offers to a manager whose link began anew; it gets no other before it has heard what is here."""

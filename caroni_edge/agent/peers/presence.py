@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
+from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.settings import InForce
 from caroni_edge.base.memory import Journal, MemoryDict
@@ -23,20 +24,23 @@ class _Facts:
     job_types: Mapping[str, JobTypeNotice] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
     slots: int = 0
+    backlog: int = 0
+    pending: int = 0
 
 
 class PresenceSaid(Part):
     """Decides when presence is said: a change once a minute at most, the effect of an owner's command at once."""
 
-    def __init__(self, in_force: InForce, refusals: Refusals, chance: Chance, journal: Journal) -> None:
-        """Look at what is in force, and at what is refused."""
+    def __init__(self, in_force: InForce, refusals: Refusals, offers: Offers, chance: Chance, journal: Journal) -> None:
+        """Look at what is in force, at what is refused, and at what becomes of offers."""
         super().__init__(journal)
-        self._in_force, self._refusals, self._chance = in_force, refusals, chance
+        self._in_force, self._refusals, self._offers, self._chance = in_force, refusals, offers, chance
         self._true = _Facts()  # as of the last look
         self._said = _Facts()  # what the node has been told, or will be when it asks
         self._is_changed = False  # the node has to be told, and has not asked yet
         self._due = -inf  # when the next change may be said
         self._newcomer_due = inf  # when all is said to a manager that has started
+        self._unheard_due = -inf  # when all may be said to a manager that seems not to know us
         self._boots: MemoryDict[str, str] = MemoryDict(journal)  # the process last heard of each manager
         self._notices: Mapping[str, JobTypeNotice] = MappingProxyType({})
         self._noticed: object = None  # the job types that `_notices` was made of
@@ -54,6 +58,10 @@ class PresenceSaid(Part):
     def settle(self, at: Moment) -> None:
         """Look whether there is something new to say, and whether it may be said now."""
         self._true = self._look()
+        if self._offers.take_unanswered():
+            # Managers take no offer of an agent whose presence has not come, and notices may be lost.
+            self._newcomer_due = min(self._newcomer_due, max(at.now, self._unheard_due))
+            self._unheard_due = self._newcomer_due + CHANGE_EVERY_S
         if at.now >= self._newcomer_due:
             self._is_changed, self._newcomer_due = True, inf
         if self._true != self._said and at.now >= self._due:
@@ -73,9 +81,10 @@ class PresenceSaid(Part):
         return changed
 
     def facts(self) -> Mapping[str, object]:
-        """Return what the presence says of job types, refusals and slots; it counts as said now."""
+        """Return what the presence says of job types, refusals and places; it counts as said now."""
         self._said = said = self._true
-        return {"job_types": dict(said.job_types), "refuses": dict(said.refuses), "slots": said.slots}
+        places = {"slots": said.slots, "backlog": said.backlog, "pending": said.pending}
+        return {"job_types": dict(said.job_types), "refuses": dict(said.refuses), **places}
 
     def _look(self) -> _Facts:
         types = self._in_force.types
@@ -93,4 +102,7 @@ class PresenceSaid(Part):
             }
             self._notices = MappingProxyType(notices)
             self._noticed = types
-        return _Facts(self._notices, self._refusals.said(), self._in_force.settings.slots)
+        settings = self._in_force.settings
+        return _Facts(
+            self._notices, self._refusals.said(), settings.slots, backlog=settings.backlog, pending=settings.pending
+        )

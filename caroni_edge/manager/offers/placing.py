@@ -23,6 +23,12 @@ from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Pl
 log = logging.getLogger(__name__)
 
 ACCEPT_OVERHEAD_BYTES = 512
+PLACES_MAX = 10_000
+"""So many places are believed of an agent at most, with data and ahead of it."""
+UNDECIDED_MAX = 1000
+"""So many offers of an agent may wait at a time."""
+VALID_MAX_S = 600.0
+"""So long an offer is kept at most, whatever its agent says."""
 
 
 class Placing(Part):
@@ -40,8 +46,12 @@ class Placing(Part):
         self._store.offers.delete_all()
 
     def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:
-        """Keep an offer until the end of the batch."""
+        """Keep an offer until the end of the batch; it takes the place of an earlier one for the same job type."""
         self._store.agents.set_database(agent, offer.database)
+        self._store.offers.delete_same(agent, offer.job_type)
+        if self._store.offers.count_of(agent) >= UNDECIDED_MAX:
+            self._context.outbox.put(agent, OfferReject(offer=offer.offer))
+            return
         self._store.offers.add(
             offer.offer,
             agent=agent,
@@ -49,12 +59,12 @@ class Placing(Part):
             ready=offer.ready,
             waiting=offer.waiting,
             repeat=offer.repeat,
-            valid_until=at.now + offer.valid_for,
+            valid_until=at.now + min(offer.valid_for, VALID_MAX_S),
             database=offer.database,
         )
 
     def settle(self, at: Moment) -> None:
-        """Decide on all offers, but for those of agents that have not said yet which jobs they have."""
+        """Decide on all offers, but for those of agents that have not said yet which jobs they have, or job types."""
         self._due = inf
         received = self._store.offers.received()
         if not received:
@@ -63,7 +73,7 @@ class Placing(Part):
         for offer in received:
             if at.now > offer.valid_until:
                 self._apply(offer, OfferEvent.TIME_OVER)
-            elif not offer.agent_reconciles:
+            elif not offer.agent_reconciles and (offer.is_known or offer.is_shown):
                 open_offers.append(offer)
         holding = self._holds.holding(at.now)
         taken = self._policy.order(open_offers)
@@ -81,6 +91,11 @@ class Placing(Part):
 
     def _fill(self, offer: OfferRow, room: int, holding: Mapping[str, float], at: Moment) -> int:
         """Accept an offer as far as there are steps for it and room (`max_live_steps`); return for how many jobs."""
+        if not offer.is_known:
+            self._reject(offer)
+            return 0
+        left = self._store.agents.places_left(offer.agent, PLACES_MAX)
+        offer = offer._replace(ready=min(offer.ready, left.ready), waiting=min(offer.waiting, left.waiting))
         holders = [agent for agent in holding if self._store.agents.may_hold(agent, offer.job_type)]
         steps = self._best(offer, room, holders)
         if holders and not steps and self._best(offer, min(room, 1), ()):

@@ -62,6 +62,8 @@ class Fleet(Part):
                 version=presence.version,
                 host=presence.host,
                 slots=presence.slots,
+                backlog=2 * presence.slots if presence.backlog is None else presence.backlog,
+                pending=2 * presence.slots if presence.pending is None else presence.pending,
                 refuses=as_text(refuses),
                 date=at.date,
             )

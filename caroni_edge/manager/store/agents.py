@@ -19,6 +19,13 @@ class AgentType(NamedTuple):
     notice: str
 
 
+class Places(NamedTuple):
+    """How many jobs an agent could take, with their data and ahead of it; less than 0 where it has too many."""
+
+    ready: int
+    waiting: int
+
+
 class AgentCount(NamedTuple):
     """How many agents are connected, or not."""
 
@@ -51,13 +58,45 @@ class AgentRows(Rows):
 
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
-            refuses = :refuses, seen = :date, unheard = 0
+            backlog = :backlog, pending = :pending, refuses = :refuses, seen = :date, unheard = 0
         WHERE agent = :agent"""
 
-    def see(self, agent: str, *, boot: str, version: str, host: str, slots: int, refuses: str, date: float) -> None:
+    def see(
+        self,
+        agent: str,
+        *,
+        boot: str,
+        version: str,
+        host: str,
+        slots: int,
+        backlog: int,
+        pending: int,
+        refuses: str,
+        date: float,
+    ) -> None:
         """Keep the presence of an agent that is connected; `refuses` is JSON."""
         self.know(agent)
-        self._run(self.SEE, agent=agent, boot=boot, version=version, host=host, slots=slots, refuses=refuses, date=date)
+        self._run(
+            self.SEE,
+            agent=agent,
+            boot=boot,
+            version=version,
+            host=host,
+            slots=slots,
+            backlog=backlog,
+            pending=pending,
+            refuses=refuses,
+            date=date,
+        )
+
+    PLACES_LEFT = """
+        SELECT min(a.slots + a.backlog, :most) - count(*) FILTER (WHERE j.data_sent) AS ready,
+            min(a.pending, :most) - count(*) FILTER (WHERE NOT j.data_sent) AS waiting
+        FROM agents a LEFT JOIN jobs j ON j.agent = a.agent AND j.open WHERE a.agent = :agent GROUP BY a.agent"""
+
+    def places_left(self, agent: str, most: int) -> Places:
+        """Return how many places an agent has by its presence, `most` at most, less what it has of ours."""
+        return self._one(Places, self.PLACES_LEFT, agent=agent, most=most) or Places(0, 0)
 
     GONE = "UPDATE agents SET online = 0, seen = :date, unheard = 0 WHERE agent = :agent"
     TYPES_OFFLINE = "UPDATE agent_types SET online = 0 WHERE agent = :agent"

@@ -6,7 +6,14 @@ from caroni_edge.storage.rows import Rows
 
 
 class OfferRow(NamedTuple):
-    """An offer that is not decided; `agent_reconciles`: its agent has not said yet what it holds."""
+    """An offer that is not decided.
+
+    Attributes:
+        database: The agent's.
+        agent_reconciles: The agent has not said yet what it holds.
+        is_known: The agent's presence has named the job type.
+        is_shown: The agent is there, and its presence has told all that it names.
+    """
 
     offer: str
     agent: str
@@ -17,6 +24,8 @@ class OfferRow(NamedTuple):
     valid_until: float
     database: str
     agent_reconciles: bool
+    is_known: bool
+    is_shown: bool
 
 
 class OfferRows(Rows):
@@ -53,7 +62,9 @@ class OfferRows(Rows):
 
     RECEIVED = """
         SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, o.database,
-            a.wanted IS NOT NULL AS agent_reconciles
+            a.wanted IS NOT NULL AS agent_reconciles,
+            EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = o.job_type AND t.agent = o.agent) AS is_known,
+            coalesce(a.online, 0) AS is_shown
         FROM offers o LEFT JOIN agents a ON a.agent = o.agent ORDER BY number"""
 
     def received(self) -> list[OfferRow]:
@@ -65,6 +76,18 @@ class OfferRows(Rows):
     def delete(self, offer: str) -> None:
         """Delete an offer, which is decided."""
         self._run(self.DELETE, offer=offer)
+
+    DELETE_SAME = "DELETE FROM offers WHERE agent = :agent AND job_type = :job_type"
+
+    def delete_same(self, agent: str, job_type: str) -> None:
+        """Delete an agent's earlier offer for a job type: it has one at a time."""
+        self._run(self.DELETE_SAME, agent=agent, job_type=job_type)
+
+    COUNT_OF = "SELECT count(*) FROM offers WHERE agent = :agent"
+
+    def count_of(self, agent: str) -> int:
+        """Return how many offers of an agent are not decided."""
+        return self._only(int, self.COUNT_OF, agent=agent)
 
     DELETE_ALL = "DELETE FROM offers"
 

@@ -232,3 +232,16 @@ def whole_answers(db: Database) -> None:
         ALTER TABLE jobs ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
         """,
     )
+
+
+@manager()
+def places(db: Database) -> None:
+    """How many jobs an agent keeps beside its slots, as its presence says; until it says it, twice the slots each."""
+    script(
+        db,
+        """
+        ALTER TABLE agents ADD COLUMN backlog INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE agents ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
+        UPDATE agents SET backlog = 2 * slots, pending = 2 * slots;
+        """,
+    )

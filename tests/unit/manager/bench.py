@@ -250,10 +250,12 @@ class Bench:
         repeat: bool = True,
         refuses: Mapping[str, str] | None = None,
         version: str = "",
+        **places: int | None,
     ) -> None:
-        """Let an agent show itself."""
+        """Let an agent show itself; unless a test says something else, it has room for all."""
         notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat, version=version) for name in types}
-        said = Presence(online=online, boot="b", host="h", slots=2, job_types=notices, refuses=dict(refuses or {}))
+        places = {"slots": 2, "backlog": 10_000, "pending": 10_000, **places}
+        said = Presence(online, boot="b", host="h", job_types=notices, refuses=dict(refuses or {}), **places)  # type: ignore[arg-type]
         self.notice(PresenceOf("agents", agent), encode(said))
 
     def notice(self, topic: PresenceOf, payload: bytes) -> None:

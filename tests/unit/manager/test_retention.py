@@ -11,7 +11,9 @@ TABLES = ("workflows", "steps", "jobs", "logs")
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench(retention_s=10 * DAY_S)
+    bench = Bench(retention_s=10 * DAY_S)
+    bench.presence()
+    return bench
 
 
 def counts(bench: Bench) -> list[int]:
@@ -78,6 +80,7 @@ def test_what_has_not_ended_stays(bench: Bench) -> None:
 
 def test_without_a_bound_nothing_goes() -> None:
     bench = Bench(retention_s=None)
+    bench.presence()
     finish(bench, "w1")
     later(bench, 1)
     later(bench, 1000)

@@ -53,7 +53,7 @@ def test_the_presence_tells_job_types_and_slots() -> None:
         {"out": "string"},
         False,
     )
-    assert (said.slots, said.refuses) == (3, {})
+    assert (said.slots, said.backlog, said.pending, said.refuses) == (3, 2, 2, {})
     assert encode(said)
     assert list(bench.reactor.subscriptions()) == [("caroni/requests/upper/+", 0)]
 
@@ -74,6 +74,28 @@ def test_a_manager_that_starts_is_told_soon_and_once() -> None:
         bench.presence(online=True, boot=boot)
         bench.advance(600)
         assert not changed(bench)
+
+
+def test_a_manager_that_lets_offers_run_out_is_told_who_offers_once_a_minute() -> None:
+    """It takes no offer of an agent whose presence it has not heard, and a notice may be lost."""
+    bench = Bench()
+    bench.want(ready=1)
+    changed(bench)
+    bench.advance(9.9)
+    assert not changed(bench)
+    bench.advance(0.2)
+    assert len(bench.presences) == 1
+    bench.advance(600)
+    assert 1 < len(bench.presences) <= 11
+
+
+def test_a_manager_that_answers_is_told_nothing_anew() -> None:
+    bench = Bench()
+    bench.want(ready=1)
+    bench.send(OfferReject(offer=bench.outbox.take(JobOffer).offer))
+    changed(bench)
+    bench.advance(9)
+    assert not changed(bench)
 
 
 def test_a_drained_agent_takes_nothing_new_and_finishes_what_it_has() -> None:

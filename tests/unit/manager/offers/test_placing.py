@@ -301,17 +301,22 @@ def test_offers_of_one_batch_are_served_as_they_came(bench: Bench) -> None:
     bench.presence("a2")
     for number in range(3):
         bench.start("one", f"w{number}")
-    first, second = bench.make_offer("a1", ready=2), bench.make_offer("a1", ready=2)
-    bench.send(first, second)
+    first, second = bench.make_offer("a1", ready=2), bench.make_offer("a2", ready=2)
+
+    def both(at: Moment) -> None:
+        bench.reactor.on_message("a1", first, at)
+        bench.reactor.on_message("a2", second, at)
+
+    bench.call(both)
     assert len(bench.outbox.take(OfferAccept).jobs) == 2
-    accept = bench.outbox.take(OfferAccept)
+    accept = bench.outbox.take(OfferAccept, "a2")
     assert (accept.offer, len(accept.jobs)) == (second.offer, 1)
     bench.outbox.nothing_else()
 
 
 def test_a_policy_may_leave_offers_out(bench: Bench) -> None:
     bench.start("one")
-    first, second = bench.make_offer(), bench.make_offer()
+    first, second = bench.make_offer(job_type="lower"), bench.make_offer()
     bench.reactor._placing._policy = LastOnly()
     bench.send(first, second)
     assert bench.outbox.take(OfferAccept).offer == second.offer
@@ -497,6 +502,7 @@ def test_what_a_batch_frees_is_placed_in_the_same_batch(bench: Bench) -> None:
 
 def test_an_acceptance_names_the_database_that_has_offered() -> None:
     bench = Bench()
+    bench.presence()
     bench.start("one")
     bench.offer(database="db-then")
     assert bench.outbox.take(OfferAccept).database == "db-then"

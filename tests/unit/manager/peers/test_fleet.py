@@ -3,8 +3,9 @@
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.offers.placing import PLACES_MAX, UNDECIDED_MAX, VALID_MAX_S
 from caroni_edge.protocol.codec import Unreadable
-from caroni_edge.protocol.messages import JobKill
+from caroni_edge.protocol.messages import JobAccepted, JobKill, OfferAccept, OfferReject
 from caroni_edge.protocol.topics import PresenceOf
 from tests.unit.manager.bench import Bench, given, plan, step
 
@@ -73,12 +74,25 @@ def test_what_is_placed_does_not_stall(bench: Bench) -> None:
     assert bench.workflow_state() is WorkflowState.RUNNING
 
 
-def test_an_offer_lets_a_stalled_workflow_go_on_whoever_it_comes_from(bench: Bench) -> None:
-    """Presence may be lost: on some brokers an agent is heard before it is seen."""
+def test_an_offer_waits_for_the_presence_of_its_agent_and_lets_a_stalled_workflow_go_on(bench: Bench) -> None:
+    """Notices may be late: on some brokers an agent is heard before it is seen."""
     bench.start("one")
     bench.advance(61)
-    bench.place("unseen")
+    bench.offer("unseen")
+    bench.outbox.nothing_else()
+    bench.presence("unseen")
+    (placed,) = bench.outbox.take(OfferAccept, "unseen").jobs
+    bench.send(JobAccepted(jobs=(placed.job,)), agent="unseen")
     assert bench.workflow_state() is WorkflowState.RUNNING
+
+
+def test_an_offer_that_waits_for_a_presence_waits_no_longer_than_it_is_valid(bench: Bench) -> None:
+    bench.start("one")
+    bench.offer("unseen", valid_for=10)
+    bench.advance(11)
+    bench.presence("unseen")
+    bench.outbox.nothing_else()
+    assert bench.rows("SELECT * FROM offers") == []
 
 
 def test_a_stalled_workflow_can_be_cancelled_and_others_stall_later(bench: Bench) -> None:
@@ -350,3 +364,59 @@ def test_types_of_many_workflows_are_looked_at_by_index() -> None:
         WorkflowState.STALLED,
         WorkflowState.STALLED,
     ]
+
+
+# How many places are believed, and of whom
+
+
+def start_many(bench: Bench, count: int) -> None:
+    for number in range(count):
+        bench.start("one", f"w{number}")
+
+
+def test_an_agent_gets_no_more_than_its_presence_has_places_for(bench: Bench) -> None:
+    bench.presence("a1", slots=2, backlog=3, pending=0)
+    start_many(bench, 10)
+    placed = bench.place_all(ready=10**9, waiting=10**9)
+    assert len(placed) == 5
+    offer = bench.offer(ready=10**9)
+    assert bench.outbox.take(OfferReject).offer == offer
+    bench.complete(placed[0].job)
+    assert len(bench.place_all(ready=10**9)) == 1
+
+
+def test_who_does_not_say_how_much_it_keeps_has_twice_its_slots(bench: Bench) -> None:
+    bench.presence("a1", slots=2, backlog=None, pending=None)
+    start_many(bench, 10)
+    assert len(bench.place_all(ready=10)) == 6
+
+
+def test_places_for_jobs_ahead_of_their_data_are_counted_apart(bench: Bench) -> None:
+    bench.presence("a1", slots=1, backlog=0, pending=2)
+    for number in range(4):
+        bench.start("chain", f"w{number}")
+    assert len(bench.place_all(job_type="lower", ready=0, waiting=100)) == 2
+    assert len(bench.place_all(job_type="upper", ready=100)) == 1
+
+
+def test_ten_thousand_places_are_believed_at_most(bench: Bench) -> None:
+    bench.presence("a1", slots=10**9, backlog=10**9, pending=10**9)
+    assert bench.store.agents.places_left("a1", PLACES_MAX) == (PLACES_MAX, PLACES_MAX)
+
+
+def test_an_offer_for_a_job_type_that_its_agent_does_not_show_is_rejected(bench: Bench) -> None:
+    bench.presence("a1", types=["lower"])
+    bench.start("one")
+    offer = bench.offer("a1", "upper")
+    assert bench.outbox.take(OfferReject).offer == offer
+
+
+def test_offers_that_wait_are_bounded_for_each_agent(bench: Bench) -> None:
+    bench.send(*(bench.make_offer("a1", f"t{number}", valid_for=1e9) for number in range(UNDECIDED_MAX + 1)))
+    assert bench.outbox.take(OfferReject)
+    bench.outbox.nothing_else()
+    bench.send(bench.make_offer("a1", "t0"), bench.make_offer("a1", "t0"))
+    assert len(bench.rows("SELECT * FROM offers")) == UNDECIDED_MAX
+    bench.advance(VALID_MAX_S + 1)
+    bench.presence("a2")
+    assert bench.rows("SELECT * FROM offers") == []
