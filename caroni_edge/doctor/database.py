@@ -16,7 +16,7 @@ from caroni_edge.manager.store.shown import ShownAgentRows, ShownWorkflowRows
 from caroni_edge.node.startup import DATABASE, LOCK
 from caroni_edge.node.store import FactRows
 from caroni_edge.storage.database import DatabaseCorrupt
-from caroni_edge.storage.migrations import DatabaseNewer, Role, refuse_newer
+from caroni_edge.storage.migrations import DatabaseNewer, OtherRole, Role, refuse_newer
 
 CHECK_WITHIN_S = 10.0
 LOCKS = Path("/proc/locks")
@@ -69,8 +69,8 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
             yield _whole(conn)
             state.boots = tuple(FactRows(conn).boots())
             state.dates = _dates(conn, config.role)
-    except DatabaseNewer as newer:
-        yield problem("database", str(newer), newer.advice)
+    except (DatabaseNewer, OtherRole) as error:
+        yield problem("database", str(error), error.advice)
     except sqlite3.Error as error:
         yield _unusable(path, error)
 

@@ -145,7 +145,7 @@ def _text(path: str, limit_bytes: int, called: str) -> str:
     except OSError as error:
         raise OutputProblem(f"{called} cannot be read: {error.strerror}") from None
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # some editors and shells begin each file with a mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise OutputProblem(f"{called} is not UTF-8 (line {line})") from None

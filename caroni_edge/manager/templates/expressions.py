@@ -28,6 +28,8 @@ _QUOTED = re.compile(r"\\(['\"])")
 _NO_JAVASCRIPT = "JavaScript is not run here"
 _EXAMPLE = """$(inputs.ship.name), $(inputs["any name"]) or $(inputs.list[0])"""
 
+_CONSTANTS = ("true", "false")
+
 Segment = str | int
 
 
@@ -148,6 +150,8 @@ def _reference(text: str, begin: int) -> tuple[Reference, int]:
     if root[0] == "runtime":
         raise ExpressionProblem(f"{written}: `runtime` means nothing for a step")
     if root[0] not in ("inputs", "self") and (root[0] != "null" or segments):
+        if root[0] in _CONSTANTS or root[0].isdigit():
+            raise ExpressionProblem(f"{written}: {root[0]} is a value and no reference: write {root[0]} without $()")
         raise ExpressionProblem(f"{written}: there are only `inputs` and `self`")
     return Reference(written, root[0], tuple(segments)), at + 1
 

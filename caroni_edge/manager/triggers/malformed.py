@@ -1,6 +1,7 @@
 """Says, for people, why a payload is no trigger. It is only asked of payloads that the codec could not read."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from math import isinf
 from typing import Any, NoReturn, get_args
@@ -33,6 +34,19 @@ def why_malformed(payload: bytes) -> tuple[str, str | None]:
     except _Wrong as wrong:
         return wrong.words, wrong.field
     return "it must be such JSON as every reader can take", None
+
+
+def key_given_twice(payload: bytes) -> str | None:
+    """Return a key that an object of readable JSON has twice, of which readers take one or the other; None for none."""
+    twice: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        counted = Counter(name for name, _ in pairs)
+        if len(counted) < len(pairs):
+            twice.append(counted.most_common(1)[0][0])
+
+    json.loads(payload, object_pairs_hook=look)
+    return twice[0] if twice else None
 
 
 def _read(payload: bytes) -> object:

@@ -1,5 +1,6 @@
 """Takes triggers: each is checked, and starts a workflow once or is refused with a reason."""
 
+import codecs
 import hashlib
 import logging
 from typing import Any
@@ -15,14 +16,14 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
-from caroni_edge.manager.triggers.malformed import why_malformed
+from caroni_edge.manager.triggers.malformed import key_given_twice, why_malformed
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import Unreadable, decode_notice
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger
 from caroni_edge.transport.base import Arrived
-from caroni_edge.values.json import as_text, hash_of
+from caroni_edge.values.json import as_text, hash_of, shown
 
 log = logging.getLogger(__name__)
 
@@ -184,11 +185,15 @@ def read_trigger(where: str, payload: bytes) -> Trigger:
     """
     if len(payload) > TRIGGER_LIMIT_BYTES:
         raise Refused(413, f"the trigger has {len(payload)} bytes, and {TRIGGER_LIMIT_BYTES} are allowed")
+    payload = payload.removeprefix(codecs.BOM_UTF8)
     try:
-        return decode_notice(Trigger, where, payload)
+        trigger = decode_notice(Trigger, where, payload)
     except Unreadable as error:
         words, field = why_malformed(payload)
         raise Refused(400, f"the trigger cannot be read: {words}", field) from error
+    if twice := key_given_twice(payload):
+        raise Refused(400, f"the trigger gives the key {shown(twice)} twice: leave one out")
+    return trigger
 
 
 def _readable(payload: bytes) -> dict[str, Any]:

@@ -27,11 +27,23 @@ class DatabaseNewer(CaroniError):
     exit_status = 2
 
 
+class OtherRole(CaroniError):
+    """This is the state database of {owner}, and it was given to {reader}."""
+
+    hint = "Give each node a state_dir of its own, and this one the one that is its."
+    exit_status = 2
+
+
+_NODES: dict[Role, str] = {"managers": "a workflow manager", "agents": "an agent"}
+_OWNERS: dict[str, Role] = {agent.name: "agents", manager.name: "managers"}
+
+
 def migrate(conn: sqlite3.Connection, role: Role, where: str) -> None:
     """Apply what is missing, each migration in a transaction with the record that it ran.
 
     Raises:
         DatabaseNewer: It has migrations that this program does not know.
+        OtherRole: It is that of a node of the other kind.
     """
     refuse_newer(conn, role, where)
     db = Database(conn, execute_plugins=False)
@@ -40,13 +52,17 @@ def migrate(conn: sqlite3.Connection, role: Role, where: str) -> None:
 
 
 def refuse_newer(conn: sqlite3.Connection, role: Role, where: str) -> None:
-    """Refuse a database that a newer program has written to. It is read, and nothing is written.
+    """Refuse a database that a newer program, or a node of the other kind, has written to. It is only read.
 
     Raises:
         DatabaseNewer: It has migrations that this program does not know.
+        OtherRole: It is that of a node of the other kind.
     """
     known = {(each.name, migration.name) for each in SETS[role] for migration in each._migrations}
     for applied in _applied(Database(conn, execute_plugins=False)):
+        owner = _OWNERS.get(applied[0], role)
+        if owner != role:
+            raise OtherRole(where, owner=_NODES[owner], reader=_NODES[role])
         if applied not in known:
             raise DatabaseNewer(where, name="/".join(applied))
 

@@ -18,7 +18,7 @@ from caroni_edge.manager.templates.cwl.features import (
     REQUIREMENTS,
     SERVED_REQUIREMENTS,
 )
-from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.manager.templates.cwl.reading import Place, directive_in
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.values.json import shown
 
@@ -116,7 +116,7 @@ def _entries(place: Place) -> Iterator[tuple[str, Place]]:
             if isinstance(name, str):
                 yield name, body
             else:
-                body.error(f'in a list, each of the {place.keys[-1]} needs a "class"')
+                body.error(directive_in(body) or f'in a list, each of the {place.keys[-1]} needs a "class"')
     elif place.value is not None:
         place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "class"')
 

@@ -142,11 +142,17 @@ def _pairs(place: Place, what: str) -> Iterator[tuple[Any, Place]]:
             if isinstance(body.value, dict) and "id" in body.value:
                 yield body.value["id"], body
             else:
-                body.error(f'in a list, each {what} needs an "id"')
+                body.error(directive_in(body) or f'in a list, each {what} needs an "id"')
     elif place.value is None:
         place.error(f'"{place.keys[-1]}" is missing: write {place.keys[-1]}: {{}} when there is none')
     else:
         place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "id"')
+
+
+def directive_in(place: Place) -> str | None:
+    """Return what is to be said of an item of a list that stands for another document; None where it does not."""
+    named = [key for key in place.value if key in DIRECTIVES] if isinstance(place.value, dict) else []
+    return f'"{named[0]}" is not served yet: write it out' if named else None
 
 
 _RULES = {

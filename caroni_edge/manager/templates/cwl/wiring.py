@@ -156,8 +156,8 @@ class Wiring:
         link = self._links.read(draft.link) if draft else None
         value_from = self._value_from(draft_step, draft) if draft else None
         if draft is not None and link is not None:
-            self._check_flow(step, draft_step, name, draft, None if value_from else port.type, default)
-        elif default is None and value_from is None and _must_be_given(port) and _is_missing(draft_step, draft):
+            self._check_flow(step, draft_step, name, draft, None if _has_value_from(draft) else port.type, default)
+        elif default is None and not _has_value_from(draft) and _must_be_given(port) and _is_missing(draft_step, draft):
             place = draft.place if draft else draft_step.place
             place.error(f'the step "{step}" needs "{name}" ({kind}): give it a source or a default')
         return StepInput(name, _spec(port.type), link, default, value_from)
@@ -196,6 +196,11 @@ def _looked_at(step: DraftStep) -> frozenset[str]:
     texts = [*(text for text, _ in step.agents), step.when, *(each.value_from for each in step.inputs.values())]
     own = {name for name, each in step.inputs.items() if each.value_from}
     return looked_at(texts, step.inputs) | own
+
+
+def _has_value_from(draft: DraftInput | None) -> bool:
+    """Tell whether the file makes a value of an input, be it by an expression that is refused, which has been told."""
+    return draft is not None and draft.value_from is not None
 
 
 def _must_be_given(port: Port) -> bool:

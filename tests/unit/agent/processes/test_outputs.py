@@ -275,3 +275,9 @@ def test_what_could_be_read_and_does_not_fit_would_not_fit_again(
 ) -> None:
     problem = directory.raised(declare({"jobout": "string", "n": "int"}), **written)
     assert isinstance(problem, UnfitOutputs) is is_unfit
+
+
+@pytest.mark.parametrize("text", ["jobout=x\n", '{"jobout": "x"}'])
+def test_a_mark_at_the_beginning_is_no_part_of_the_text(directory: Directory, text: str) -> None:
+    """Some editors and shells begin each file with a BOM."""
+    assert values(directory.read(ONE, file="\ufeff" + text)) == {"jobout": "x"}

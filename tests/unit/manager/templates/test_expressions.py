@@ -115,6 +115,8 @@ def test_javascript_is_refused_as_such(text: str) -> None:
         ("$(runtime.cores)", "$(runtime.cores): `runtime` means nothing for a step"),
         ("$(steps.a)", "$(steps.a): there are only `inputs` and `self`"),
         ("$(null.a)", "there are only"),
+        ("$(true)", "$(true): true is a value and no reference: write true without $()"),
+        ("$(12)", "write 12 without $()"),
         ("x" * (LIMIT_CHARACTERS + 1), f"an expression has {LIMIT_CHARACTERS} characters at most"),
     ],
 )

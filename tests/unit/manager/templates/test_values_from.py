@@ -150,3 +150,11 @@ def test_hints_that_differ_are_told(tmp_path: Path, hint: str, requirement: str,
     assert only(tmp_path, flow(f"{step}{{caroni:{hint}}}"))
     (found,) = said_of(tmp_path, flow(f"in: {{p: a}}, out: [y], hints: {{caroni:{hint}, {requirement}}}"))
     assert found.startswith(f"5: {said.replace('v and u', 'u and v')}")
+
+
+def test_an_expression_that_is_refused_is_the_only_error(tmp_path: Path) -> None:
+    """That its input has no value follows from it."""
+    (said,) = said_of(tmp_path, flow("in: {p: {valueFrom: '${ return 1; }'}}, out: [y]"))
+    assert "JavaScript is not run here" in said
+    (said,) = said_of(tmp_path, flow("in: {p: {source: n, valueFrom: '${ return 1; }'}}, out: [y]"))
+    assert "JavaScript is not run here" in said

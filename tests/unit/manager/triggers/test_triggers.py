@@ -418,3 +418,19 @@ def test_a_command_tells_whether_the_workflow_is_new(bench: Bench) -> None:
     assert bench.call(lambda at: bench.reactor.start_workflow(asked, at)) == ("w1", True)
     assert bench.call(lambda at: bench.reactor.start_workflow(asked, at)) == ("w1", False)
     assert bench.workflow_state() is WorkflowState.INITIALIZING
+
+
+def test_a_mark_at_the_beginning_is_no_part_of_a_trigger(bench: Bench) -> None:
+    bench.trigger(b'\xef\xbb\xbf{"template": "one", "id": "w1", "inputs": {"message": "x"}}')
+    assert bench.workflow()["template"] == "one"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b'{"template": "one", "template": "one"}', b'{"template": "one", "inputs": {"message": "x", "message": "y"}}'],
+)
+def test_a_key_that_is_given_twice_is_refused(bench: Bench, payload: bytes) -> None:
+    bench.trigger(payload)
+    reason = bench.take_event("caroni.workflow.rejected")["data"]["reason"]
+    assert reason.startswith("the trigger gives the key ")
+    assert not bench.rows("SELECT id FROM workflows")
