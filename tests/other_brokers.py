@@ -90,6 +90,11 @@ class RabbitMq(BrokerProcess):
             self._api("PUT", f"permissions/%2F/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
         return self
 
+    def restrict(self, user: str, write: str) -> None:
+        """Let a user publish only to topics (with `.` for `/`) that a pattern fits, until it is emptied."""
+        rights = {"exchange": "amq.topic", "write": write, "read": ".*"}
+        self._api("PUT", f"topic-permissions/%2F/{user}", rights)
+
     def close(self) -> None:
         """End all of it, and delete what it kept."""
         self.kill()

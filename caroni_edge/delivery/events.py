@@ -98,6 +98,11 @@ class Events(Memory):
         self._sent_upto = seq
         self._in_flight[token] = seq
 
+    def drop(self, seq: int) -> None:
+        """Do without an event that cannot be published; its row goes with those that were acknowledged."""
+        self._sent_upto = seq
+        self._acknowledged.add(seq)
+
     def published(self, token: int) -> bool:
         """The broker has acknowledged `token`; return whether that was an event."""
         seq = self._in_flight.pop(token, None)

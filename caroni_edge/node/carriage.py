@@ -72,7 +72,11 @@ class Carriage:
     def _leave_out(self, blamed: Publication) -> None:
         """Do without what the broker cuts us off for, or nothing else would ever leave."""
         if blamed.is_event:
-            how = "its outputs are left out" if self._events.leave_out(blamed.number) else "the event is dropped"
+            how = "its outputs are left out"
+            if not self._events.leave_out(blamed.number):
+                how = f"the event is dropped, as are others there for {LEFT_OUT_FOR_S / 60:g} min"
+                # A trigger may have named the topic: that is no reason to call the node unfit.
+                self._connection.leave_out(blamed.topic, is_problem=False)
         elif blamed.frame is not None and blamed.size_bytes > SURELY_PASSES_BYTES:
             self._links.cut_off(blamed.frame.to, blamed.number, len(blamed.frame.messages))
             how = "smaller frames are tried"

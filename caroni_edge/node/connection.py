@@ -52,6 +52,7 @@ class Connection:
         self.was_cut_off = False
         self._cut_offs = CutOffs()
         self._left_out: dict[str, float] = {}
+        self._problems: frozenset[str] = frozenset()
         self._presence_token = 0
         self._transport, self._topics, self._events = transport, topics, events
         self._subscribed: set[tuple[str, int]] = set()
@@ -86,13 +87,15 @@ class Connection:
 
     def problem(self) -> str | None:
         """Return to what nothing is published for a while, because the broker cuts us off for it."""
-        if left_out := sorted(topic for topic, until in [*self._left_out.items()] if self.now < until):
+        if left_out := sorted(topic for topic in self._problems if self.now < self._left_out[topic]):
             return f"the broker cuts us off when we publish to {', '.join(left_out)}: look at its ACL and its limits"
         return None
 
-    def leave_out(self, topic: str) -> None:
-        """Publish nothing to a topic for a while."""
+    def leave_out(self, topic: str, *, is_problem: bool = True) -> None:
+        """Publish nothing to a topic for a while; `is_problem`: the node cannot do its work without it."""
         self._left_out[topic] = self.now + LEFT_OUT_FOR_S
+        if is_problem:
+            self._problems |= {topic}
 
     def on_connected(self, event: Connected) -> None:
         """Note a new connection, on which nothing is subscribed to, said or in flight yet."""
@@ -183,13 +186,18 @@ class Connection:
             del self._notices[topic]
         for seq, topic, body in self._events.unsent(self.capacity):
             token = self._publish(Publication(topic, seq, len(body), is_event=True), body)
+            if token is None:
+                self._events.drop(seq)
+                facts = {"action": "event_dropped", "topic": topic}
+                log.warning("an event is dropped: the broker cuts us off when we publish there", extra=facts)
+                continue
             if not token:
                 return
             self._events.sent(seq, token)
 
     def _publish(self, what: Publication, payload: bytes, *, qos: int = 1, retain: bool = False) -> int | None:
         """Publish; return the transport's token, 0 when it takes nothing now, None when the topic is left out."""
-        if not what.is_event and self._left_out.get(what.topic, -inf) > self.now:
+        if self._left_out.get(what.topic, -inf) > self.now:
             return None
         token = self._transport.publish(what.topic, payload, qos=qos, retain=retain)
         if token and qos:
