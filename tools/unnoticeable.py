@@ -16,6 +16,10 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "self._is_saying = bool(answers or self._store.answers.open())",
     ): "one more look, at which nothing is left to say",
     (
+        "id=0,",
+        "id=1,",
+    ): "the row is added, and the database gives its number",
+    (
         "self._room = room",
         "pass",
     ): "what was cut is counted in every batch, and is what it was",
