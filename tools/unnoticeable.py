@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 UNNOTICEABLE: Mapping[tuple[str, str], str] = {
     (
-        "if limit <= 0 or not self._may_wait:",
-        "if limit <= 0 and (not self._may_wait):",
-    ): "that events may wait saves a look into the rows, which are asked for no more than the limit",
+        "if limit <= 0 or not self._has_unsent:",
+        "if limit <= 0 and (not self._has_unsent):",
+    ): "rows are asked for no more than the limit, and for none in vain",
     (
         "if free <= 0 or not queued:",
         "if free < 0 or not queued:",
@@ -19,6 +19,10 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "id=0,",
         "id=1,",
     ): "the row is added, and the database gives its number",
+    (
+        "self._types_changed = False",
+        "self._types_changed = True",
+    ): "job types that have gone are looked for in every batch, and ended once",
     (
         "self._room = room",
         "pass",
