@@ -33,7 +33,7 @@ class Key:
     gives: str = ""
 
 
-NAMES: Final = MappingProxyType({"MANAGER": kinds.MANAGER, "USER": kinds.USER})
+NAMES: Final = MappingProxyType({"MANAGER": kinds.MANAGER, "USER": kinds.USER, "JOB_TYPE": kinds.SEGMENT})
 """What the parts in capitals stand for."""
 
 SWITCHES: Final = frozenset({"web"})
@@ -98,6 +98,7 @@ MANAGER_KEYS: Final = (
         otherwise="nowhere else",
         example="[answers/#]",
     ),
+    Key("agents.JOB_TYPE", kinds.AGENTS, "The agents that alone may have jobs of a type.", otherwise="any agent"),
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 

@@ -158,6 +158,12 @@ def _topic_filters(value: object, _place: Place) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _agents(value: object, place: Place) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"expected a list of agents, such as [a1, a2], got {shown(value)}")
+    return tuple(dict.fromkeys(_segment(agent, place) for agent in value))
+
+
 def _or_never(kind: Kind) -> Kind:
     """Return the kind of a key that takes what `kind` takes, or `never`, which is None."""
     return Kind(f"{kind.name} or {NEVER}", lambda value, place: None if value == NEVER else kind.read(value, place))
@@ -173,6 +179,7 @@ SECRET = Kind("secret", _secret)
 SECRET_FILE = Kind("path", _secret_file)
 DURATION = Kind("duration", _duration)
 DURATION_OR_NEVER = _or_never(DURATION)
+AGENTS = Kind("list of agents", _agents, as_text=False)
 SIZE = Kind("size", _size)
 SIZE_OR_NEVER = _or_never(SIZE)
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)

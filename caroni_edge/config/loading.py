@@ -45,6 +45,7 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         max_live_steps=values["max_live_steps"],
         reply_to=values["reply_to"] or (),
         retention_s=values["retention"]["workflows"],
+        trusted={name: agents for name, agents in (values["agents"] or {}).items() if agents},
     )
 
 

@@ -127,6 +127,7 @@ class ManagerConfig(NodeConfig):
         max_live_steps: Steps that agents have at a time; None: no limit.
         reply_to: Filters of the topics that a `reply_to` may be beside those below `{root}/replies/`.
         retention_s: How long finished workflows are kept; None: for ever.
+        trusted: The agents that alone may have jobs of a type; everybody may have those of types not named.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "managers"
@@ -139,6 +140,11 @@ class ManagerConfig(NodeConfig):
     max_live_steps: int | None
     reply_to: tuple[str, ...]
     retention_s: float | None
+    trusted: Mapping[str, tuple[str, ...]]
+
+    def trusts(self, agent: str, job_type: str) -> bool:
+        """Tell whether an agent may have jobs of a type."""
+        return agent in self.trusted.get(job_type, (agent,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

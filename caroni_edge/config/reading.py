@@ -52,7 +52,6 @@ class Reader:
     def _open_section(self, section: Section, given: Values, *keys: str) -> Values:
         """Read a section whose keys are names that people choose, as those of managers or users."""
         (placeholder, inner), *_ = section.items()
-        assert isinstance(inner, dict)
         values: Values = {}
         for name, value in given.items():
             try:
@@ -60,7 +59,10 @@ class Reader:
             except ValueError as error:
                 self.error(str(error), *keys, name)
                 continue
-            values[name] = self.section(inner, value, *keys, name)
+            if isinstance(inner, Key):
+                values[name] = self._value(inner, value, *keys, name)
+            else:
+                values[name] = self.section(inner, value, *keys, name)
         return values
 
     def _value(self, key: Key, value: object, *keys: str) -> object:

@@ -205,9 +205,9 @@ class ManagerReactor(Assembly):
         return self._fleet.forget(peer, at)
 
     @property
-    def max_live_steps(self) -> int | None:
-        """So many steps may be at agents at a time now; any thread may ask."""
-        return self._context.settings.max_live_steps
+    def settings(self) -> ManagerConfig:
+        """The settings that are in force now; any thread may ask."""
+        return self._context.settings
 
     def unanswered_s(self, agent: str, now: float) -> float:
         """Return for how many seconds an agent has owed us an answer while we were connected; any thread may ask."""

@@ -128,6 +128,11 @@ class Demand(Part):
         self._note_cut(job_type, is_cut=sum(free) + sum(ready + waiting for _, ready, waiting in found) > room)
         # Each kind is cut by itself: steps that only an agent may take which is away leave the room to the others.
         bound = {",".join(msgspec.json.decode(agents)): _cut(room, *counts) for agents, *counts in found}
+        if trusted := self._context.settings.trusted.get(job_type):
+            # Agents that are not trusted with the type must not offer for what they will not get.
+            names = ",".join(trusted)
+            bound[names] = _cut(room, *map(sum, zip(bound.get(names, (0, 0)), free, strict=True)))
+            free = [0, 0]
         kinds = [_cut(room, *free), *bound.values()]
         return Counts(
             ready=sum(ready for ready, _ in kinds),

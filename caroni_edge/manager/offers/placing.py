@@ -91,12 +91,17 @@ class Placing(Part):
 
     def _fill(self, offer: OfferRow, room: int, holding: Mapping[str, float], at: Moment) -> int:
         """Accept an offer as far as there are steps for it and room (`max_live_steps`); return for how many jobs."""
-        if not offer.is_known:
+        if not (offer.is_known and self._context.settings.trusts(offer.agent, offer.job_type)):
             self._reject(offer)
             return 0
         left = self._store.agents.places_left(offer.agent, PLACES_MAX)
         offer = offer._replace(ready=min(offer.ready, left.ready), waiting=min(offer.waiting, left.waiting))
-        holders = [agent for agent in holding if self._store.agents.may_hold(agent, offer.job_type)]
+        holders = [
+            agent
+            for agent in holding
+            if self._context.settings.trusts(agent, offer.job_type)
+            and self._store.agents.may_hold(agent, offer.job_type)
+        ]
         steps = self._best(offer, room, holders)
         if holders and not steps and self._best(offer, min(room, 1), ()):
             self._due = min(self._due, *(holding[agent] for agent in holders))

@@ -57,7 +57,7 @@ class ManagerApi:
         node: The node itself.
         readers: Connections to its database.
         commands: Runs changes in the node's thread.
-        reactor: Makes the changes; touched by no other thread, but for `max_live_steps` and `unanswered_s`.
+        reactor: Makes the changes; touched by no other thread, but for `settings` and `unanswered_s`.
         templates: Returns what is loaded now.
         plans: What workflows run by.
     """
@@ -77,9 +77,10 @@ class ManagerApi:
 
     def explain(self, views: ManagerViews) -> Explainer:
         """Return an explainer of what `views` shows, which also knows what is in no row."""
-        problem, most, now = self.node.why_not_ready(), self.reactor.max_live_steps, time.monotonic()
+        problem, settings, now = self.node.why_not_ready(), self.reactor.settings, time.monotonic()
         unanswered_s = partial(self.reactor.unanswered_s, now=now)
-        return Explainer(views, ManagerNow(self.node.id, problem, now, most, unanswered_s))
+        most, trusted = settings.max_live_steps, settings.trusted
+        return Explainer(views, ManagerNow(self.node.id, problem, now, most, unanswered_s, trusted))
 
     def workflow(self, workflow: str) -> WorkflowView:
         """Return a workflow, or 404."""

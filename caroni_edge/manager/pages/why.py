@@ -5,7 +5,7 @@ made of.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ class ManagerNow:
         now: On the node's monotonic clock.
         max_live_steps: So many steps may be at agents at a time; None for no limit.
         unanswered_s: Returns for how many seconds an agent has owed us an answer, while we were connected.
+        trusted: The agents that alone may have jobs of a type, by type.
     """
 
     manager: str
@@ -40,6 +41,7 @@ class ManagerNow:
     now: float
     max_live_steps: int | None = None
     unanswered_s: Callable[[str], float] = lambda _agent: 0.0
+    trusted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Explainer:
@@ -194,6 +196,14 @@ class Explainer:
         """Say of each kind of agent that has the job type why none has the step."""
         job_type = step.job_type
         bound: list[str] | None = msgspec.json.decode(step.agents) if step.agents else None
+        if trusted := self._us.trusted.get(job_type):
+            named, bound = bound, [each for each in trusted if bound is None or each in bound]
+            said = f"is given to agents alone that {self._us.manager} trusts with the job type {job_type} (agents)"
+            yield _reason("trusted", f"{said}: {_names(trusted)}", agents=[*trusted], job_type=job_type)
+            if not bound:
+                said = f"is bound to {_names(named or [], 'or')}, and so is given to nobody"
+                yield _reason("nobody_trusted", said, agents=named, job_type=job_type)
+                return
         rows = self._views.servers(step.id, job_type, AGENTS_EXPLAINED, bound)
         if bound is not None:
             yield from self._of_bound(bound, {each.agent for each in rows}, job_type)

@@ -1,7 +1,10 @@
 """Keeps what agents say of themselves (presence), and gives up the jobs of those that are silent for too long."""
 
 import logging
+from collections.abc import Mapping
 from math import inf
+
+import msgspec
 
 from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
@@ -29,6 +32,7 @@ class Fleet(Part):
         self._context, self._stalls, self._attempts, self._holds = context, stalls, attempts, holds
         self._store = context.store
         self._silence_due = -inf
+        self._is_reloaded = False
         self._heard: MemorySet[str] = MemorySet(context.journal)
 
     def on_start(self, at: Moment) -> None:
@@ -67,9 +71,10 @@ class Fleet(Part):
                 refuses=as_text(refuses),
                 date=at.date,
             )
-            serves = "*" not in refuses and self._context.topics.node not in refuses
-            # A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
-            types = [AgentType(name, serves, as_text(notice)) for name, notice in presence.job_types.items()]
+            types = [
+                AgentType(name, self._is_served(agent, name, refuses), as_text(notice))
+                for name, notice in presence.job_types.items()
+            ]
             self._store.agents.set_types(agent, types)
         now = self._store.agents.serving(agent)
         self._serves(before, now, at)
@@ -93,6 +98,9 @@ class Fleet(Part):
 
     def settle(self, at: Moment) -> None:
         """Give up the jobs of silent agents, when it is time to look."""
+        if self._is_reloaded:
+            self._is_reloaded = False
+            self._look_whom_to_trust(at)
         if at.now >= self._silence_due:
             self._look_for_silence(at)
 
@@ -101,8 +109,25 @@ class Fleet(Part):
         return self._silence_due
 
     def reload(self) -> None:
-        """Look at once: `lost_after` may be another."""
-        self._silence_due = -inf
+        """Look at once: `lost_after` may be another, and other agents may be trusted."""
+        self._silence_due, self._is_reloaded = -inf, True
+
+    def _is_served(self, agent: str, job_type: str, refuses: Mapping[str, str]) -> bool:
+        """Tell whether an agent that has a job type serves it to us.
+
+        A type that it has and refuses is one whose jobs all fail there: it still offers a place now and then.
+        """
+        is_willing = "*" not in refuses and self._context.topics.node not in refuses
+        return is_willing and self._context.settings.trusts(agent, job_type)
+
+    def _look_whom_to_trust(self, at: Moment) -> None:
+        """Note for each job type of the agents that are there whether they serve it by the present settings."""
+        for agent, job_type, served, refuses in self._store.agents.shown_types():
+            serves = self._is_served(agent, job_type, msgspec.json.decode(refuses))
+            if serves != served:
+                self._store.agents.set_serves(agent, job_type, serves=serves)
+                self._serves({job_type} if served else set(), {job_type} if serves else set(), at)
+        self._context.dirty_job_types.update(self._store.unplaced.job_types())
 
     def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
         """Note what an agent served before and serves now."""

@@ -203,6 +203,8 @@ class Reconciliation(Part):
     def _is_for(self, agent: str, here: JobHere, step: StepRow) -> bool:
         if not step.may_be_taken_by(agent):
             return False
+        if not self._context.settings.trusts(agent, step.job_type):
+            return False
         if here.status not in (*LIVE, "completed") or step.deps_left or step.job_type != here.job_type:
             return False
         if any(job.begun for job in self._store.jobs.open_of_step(step.id)):

@@ -19,6 +19,15 @@ class AgentType(NamedTuple):
     notice: str
 
 
+class ShownType(NamedTuple):
+    """A job type of an agent that is connected; `refuses` is JSON, of the agent."""
+
+    agent: str
+    job_type: str
+    serves: bool
+    refuses: str
+
+
 class Places(NamedTuple):
     """How many jobs an agent could take, with their data and ahead of it; less than 0 where it has too many."""
 
@@ -123,6 +132,20 @@ class AgentRows(Rows):
 
     def _delete_types(self, agent: str) -> int:
         return self._run(self.DELETE_TYPES, agent=agent)
+
+    SHOWN_TYPES = """
+        SELECT t.agent, t.job_type, t.online AS serves, a.refuses
+        FROM agent_types t JOIN agents a ON a.agent = t.agent WHERE a.online ORDER BY t.agent, t.job_type"""
+
+    def shown_types(self) -> list[ShownType]:
+        """Return the job types of the agents that are connected."""
+        return self._all(ShownType, self.SHOWN_TYPES)
+
+    SET_SERVES = "UPDATE agent_types SET online = :serves WHERE agent = :agent AND job_type = :job_type"
+
+    def set_serves(self, agent: str, job_type: str, *, serves: bool) -> None:
+        """Note whether an agent serves a job type to us now."""
+        self._run(self.SET_SERVES, agent=agent, job_type=job_type, serves=serves)
 
     MAY_SERVE = """
         SELECT unheard OR EXISTS

@@ -15,13 +15,14 @@ BASE: dict[str, Any] = {
     "broker": {"url": "mqtts://broker.example", "username": "n1", "cert_file": "first"},
     "web": {"users": {"eve": {"role": "viewer", "password": "first"}}},
 }
-NAMED = {"USER": "eve", "MANAGER": "m7"}
-OTHER = {
+NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh"}
+OTHER: dict[Any, Any] = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
     **dict.fromkeys((kinds.SIZE, kinds.SIZE_OR_NEVER), "7M"),
     kinds.BROKER_URL: "mqtts://elsewhere.example",
     kinds.TOPIC_FILTERS: ["elsewhere/#"],
+    kinds.AGENTS: ["a1", "a2"],
 }
 
 

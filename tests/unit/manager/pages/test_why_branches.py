@@ -15,7 +15,8 @@ def explain(bench: Bench, step: str, workflow: str = "w1", unanswered_s: float =
     assert row is not None
     step_row = views.step_row(row, step)
     assert step_row is not None
-    now = ManagerNow("m1", None, bench.now, bench.settings.max_live_steps, lambda _agent: unanswered_s)
+    settings = bench.settings
+    now = ManagerNow("m1", None, bench.now, settings.max_live_steps, lambda _agent: unanswered_s, settings.trusted)
     return Explainer(views, now).step(row, step_row)["why"]
 
 
@@ -43,6 +44,26 @@ def test_an_agent_without_the_job_type_is_named_and_one_that_has_it_is_waited_fo
     assert [each["condition"] for each in found] == ["bound", "bound_elsewhere", "waits_for_place"]
     assert "may be taken by a7 or a8 alone" in sentences(found)
     assert "agent a7, which does not have the job type upper" in sentences(found)
+
+
+def test_whom_the_manager_trusts_is_named() -> None:
+    bench = Bench(SHIP, trusted={"upper": ("a1", "a2")})
+    bench.presence("a1")
+    bench.presence("a3")
+    bench.start("one")
+    found = explain(bench, "a")
+    assert [each["condition"] for each in found] == ["trusted", "bound", "bound_elsewhere", "waits_for_place"]
+    assert "agents alone that m1 trusts with the job type upper (agents): a1 and a2" in sentences(found)
+    assert "a3" not in sentences(found)
+
+
+def test_a_step_that_is_bound_to_agents_that_are_not_trusted_is_given_to_nobody() -> None:
+    bench = Bench(SHIP, trusted={"upper": ("a1", "a2")})
+    bench.presence("a7")
+    bench.start("ship", inputs={"text": "a", "ship": "a7"})
+    found = explain(bench, "s")
+    assert [each["condition"] for each in found] == ["trusted", "nobody_trusted"]
+    assert found[-1]["sentence"] == "step s is bound to a7, and so is given to nobody"
 
 
 def test_a_limit_is_named() -> None:

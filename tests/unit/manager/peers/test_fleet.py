@@ -1,5 +1,7 @@
 """Agents come, go, and fall silent."""
 
+from dataclasses import replace
+
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
@@ -7,6 +9,7 @@ from caroni_edge.manager.offers.placing import PLACES_MAX, UNDECIDED_MAX, VALID_
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.messages import JobAccepted, JobKill, OfferAccept, OfferReject
 from caroni_edge.protocol.topics import PresenceOf
+from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import Bench, given, plan, step
 
 
@@ -420,3 +423,66 @@ def test_offers_that_wait_are_bounded_for_each_agent(bench: Bench) -> None:
     bench.advance(VALID_MAX_S + 1)
     bench.presence("a2")
     assert bench.rows("SELECT * FROM offers") == []
+
+
+TRUST = {"upper": ("a1", "a2")}
+
+
+def test_jobs_go_to_agents_alone_that_are_trusted_with_their_type() -> None:
+    bench = Bench(trusted=TRUST)
+    for agent in ("a1", "a2", "a3"):
+        bench.presence(agent)
+    bench.start("pair")
+    demands = bench.demands()
+    assert demands["upper"] is not None
+    assert (demands["upper"].ready, demands["upper"].only) == (1, {"a1,a2": 1})
+    assert demands["lower"] is not None
+    assert (demands["lower"].ready, demands["lower"].only) == (1, {})
+    offer = bench.offer("a3", "upper")
+    assert bench.outbox.take(OfferReject, "a3").offer == offer
+    assert bench.place("a3", "lower")
+    assert bench.place("a2", "upper")
+
+
+def test_the_job_of_an_agent_that_is_not_trusted_is_not_adopted() -> None:
+    bench = Bench(trusted=TRUST)
+    bench.presence("a3")
+    bench.start("one")
+    here = bench.here("stolen0001", "completed", inputs_hash=hash_of({"text": "x"}), outputs={"out": "lie"})
+    bench.answer(bench.reset("a3"), here, agent="a3")
+    assert bench.state("a") is StepState.FULFILLING
+
+
+def test_an_agent_that_is_not_trusted_holds_nothing_back() -> None:
+    bench = Bench(trusted=TRUST)
+    for agent in ("a1", "a3"):
+        bench.presence(agent)
+    bench.start("one")
+    bench.reset("a3")
+    bench.reset("unseen")
+    assert bench.place("a1")
+
+
+def test_a_type_that_only_agents_serve_that_are_not_trusted_is_served_by_nobody() -> None:
+    bench = Bench(trusted=TRUST)
+    bench.presence("a3")
+    bench.start("one")
+    bench.advance(61)
+    assert bench.workflow_state() is WorkflowState.STALLED
+
+
+def test_whom_to_trust_may_change_while_the_manager_runs(bench: Bench) -> None:
+    bench.presence("a3")
+    bench.start("one")
+    bench.settings = replace(bench.settings, trusted=TRUST)
+    bench.reactor.reload(bench.settings, bench.templates)
+    bench.demands()
+    bench.advance(0.2)
+    assert bench.demands()["upper"].only == {"a1,a2": 1}  # type: ignore[union-attr]
+    bench.advance(61)
+    assert bench.workflow_state() is WorkflowState.STALLED
+    bench.settings = replace(bench.settings, trusted={})
+    bench.reactor.reload(bench.settings, bench.templates)
+    bench.settle()
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    assert bench.place("a3")

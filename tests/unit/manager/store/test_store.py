@@ -19,6 +19,8 @@ TINY = {"offers", "o", "demands", "d", "unserved", "u"}
 MADE = {"CONSTANT", "waiting", "busy"}
 """What a statement makes on its way, row by row."""
 ALL_ROWS = {
+    # When the configuration is read again.
+    "AgentRows.SHOWN_TYPES",
     # At the start of the process.
     "AgentRows.NOBODY_ONLINE",
     "AgentRows.NO_TYPE_ONLINE",
