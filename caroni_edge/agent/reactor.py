@@ -196,6 +196,8 @@ class AgentReactor(Assembly):
         """The runner says that a job's process has ended; a repeat changes nothing."""
         if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:
             self._refusals.on_no_room(ended.outcome.reason)
+        else:
+            self._refusals.on_room()
         self._slots.on_ended(ended, at)
 
     def on_disk(self, free_bytes: int) -> None:

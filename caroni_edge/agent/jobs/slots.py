@@ -169,7 +169,7 @@ class Slots(Part):
         match outcome:
             case Completed():
                 self._store.records.completed(row.job_type)
-            case Failed() | NeverBegan():
+            case Failed() | NeverBegan() if given_back is None:
                 self._store.records.failed(row.job_type, row.version or "")
 
     # Kill

@@ -33,8 +33,12 @@ class Refusals(Memory):
         self._free_bytes, self._no_room = free_bytes, None
 
     def on_no_room(self, reason: str) -> None:
-        """Refuse all, since the host had no room for a job for that reason, until the disk is looked at again."""
+        """Refuse all, since the host had no room for a job, until one ends or the disk is looked at again."""
         self._no_room = reason
+
+    def on_room(self) -> None:
+        """Note that a job has ended: what it held is there for another."""
+        self._no_room = None
 
     def of_all(self) -> str | None:
         """Return why nothing is offered to anybody, for people; None when something may be."""

@@ -146,6 +146,24 @@ def test_a_job_that_finds_no_room_is_given_back_and_nothing_is_offered_until_the
     assert bench.outbox.take(JobOffer).ready == 1
 
 
+def test_what_a_job_held_that_ends_is_room_again() -> None:
+    bench = Bench(slots=2)
+    first, second = bench.place(bench.new_job(), bench.new_job())
+    bench.end(second, NeverBegan("the keeper may open no more files", no_room=True))
+    assert refuses(bench) == {"*": "the host had no room for a job: the keeper may open no more files"}
+    bench.end(first)
+    assert refuses(bench) == {}
+
+
+def test_what_finds_no_room_says_nothing_of_its_job_type() -> None:
+    bench = Bench(slots=20)
+    jobs = bench.place(*(bench.new_job() for _ in range(20)))
+    for job in jobs[1:]:
+        bench.end(job, NeverBegan("the keeper may open no more files", no_room=True))
+    bench.end(jobs[0])
+    assert refuses(bench) == {}
+
+
 def test_a_job_that_finds_no_room_while_it_is_killed_was_killed() -> None:
     bench = Bench()
     [job] = bench.place(bench.new_job())
