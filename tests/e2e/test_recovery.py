@@ -52,6 +52,11 @@ class Notes:
         facts = {"name": "note", "inputs": {"message": "string"}, "outputs": {"jobout": "string"}, "script": script}
         (self.types / "note.yaml").write_text(yaml.safe_dump(facts))
 
+    def once(self) -> None:
+        """Let the job type be one that may not be repeated by itself."""
+        path = self.types / "note.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "repeat": False}))
+
     def go_on(self) -> None:
         """Let the jobs end."""
         self._go.touch()
@@ -136,6 +141,40 @@ def test_a_killed_keeper_fails_what_runs_and_doubles_nothing(
 def attempts(manager: Daemon, workflow: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = manager.get(f"/api/workflows/{workflow}")["steps"]["only"]["attempts"]
     return found
+
+
+@pytest.mark.parametrize("restored", ["before it was accepted", "while it waits for a slot"])
+def test_an_agent_restored_from_a_copy_runs_nothing_twice(fleet: Fleet, notes: Notes, restored: str) -> None:
+    """The keeper knows what has begun since: the step of a job that may not be repeated waits, or gets its result."""
+    notes.once()
+    agent = fleet.agent(job_types=str(notes.types), slots=1, backlog=4)
+    manager = fleet.manager(templates=str(notes.templates))
+    if restored == "while it waits for a slot":
+        start(manager, "w0")
+        wait_until(lambda: notes.runs() == ["w0/1"], 20, "the first job to run")
+        start(manager, "w1")
+        wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, 20, "the second job to wait")
+    agent.stop()
+    copy = {path.name: path.read_bytes() for path in agent.state_dir.glob("state.db*")}
+    agent.start()
+    if restored == "before it was accepted":
+        start(manager, "w1")
+    else:
+        notes.go_on()
+    wait_until(lambda: "w1/1" in notes.runs(), 20, "the job to run")
+    agent.kill()
+    for path in agent.state_dir.glob("state.db*"):
+        path.unlink()
+    for name, content in copy.items():
+        (agent.state_dir / name).write_bytes(content)
+    agent.start()
+    if restored == "before it was accepted":
+        page = "/api/workflows/w1"
+        wait_until(lambda: manager.get(page)["status"] == "stalled", 30, "the workflow to wait for somebody's word")
+        assert notes.runs() == ["w1/1"]
+    else:
+        wait_completed(manager, 2)
+        assert notes.runs() == ["w0/1", "w1/1"]
 
 
 def test_nodes_work_without_a_broker_from_the_start(fleet: Fleet, mosquitto: Mosquitto, notes: Notes) -> None:

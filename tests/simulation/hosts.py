@@ -23,6 +23,7 @@ class Host:
 
     Attributes:
         started: Every job that was started here, with its order, as the job directories say.
+        was_wiped: Its job directories were lost, or others have been put in their place.
         history: The orders of all starts there ever were, whatever has become of the directories.
         twice: Jobs that were started a second time, which must never be.
         unrecorded: Jobs that ran when their agent crashed, and that its database did not call running.
@@ -47,6 +48,7 @@ class Host:
         self.now = 0.0
         self.started: dict[str, JobOrder] = {}
         self.history: list[JobOrder] = []
+        self.was_wiped = False
         self.twice: list[str] = []
         self.unrecorded: list[str] = []
         self.deliver: Callable[[JobEnded], None] | None = None
@@ -80,12 +82,14 @@ class Host:
         self._running.clear()
         self._ended.clear()
         self._orders = ("", 0)
+        self.was_wiped = True
 
     def twin(self, *, fresh: bool) -> "Host":
         """Return a host with a copy of this one's directories, or a `fresh` one; no processes run there."""
         other = copy(self)
         other.started, other.twice, other.history = dict(self.started), [], []
         other.deliver = other.say_known = None
+        other.was_wiped = self.was_wiped = True
         other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
         other.reboot()
         if fresh:

@@ -1,7 +1,5 @@
 """Schedules with one purpose each: what random ones leave out, as their faults end, or their users ask twice."""
 
-import sqlite3
-from collections import Counter
 from random import Random
 from unittest.mock import patch
 
@@ -14,8 +12,8 @@ from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.configs import manager_config
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import Federation
-from tests.simulation.members import Agent, Member
-from tests.simulation.plans import PLAIN, TYPES
+from tests.simulation.members import Agent
+from tests.simulation.plans import PLAIN
 from tests.simulation.users import Asked
 
 SETTLED_IN_S = 10.0
@@ -23,7 +21,6 @@ LONG_S = 7200.0
 CALM_S = 600.0
 SAME_TRIGGERS = 10
 SAY_AFTER_S = 0.05
-QUEUED = "SELECT 1 FROM jobs WHERE state = 'queued'"
 PENDING = "SELECT job FROM jobs WHERE state = 'pending' ORDER BY id"
 
 
@@ -68,73 +65,6 @@ def agent_that_forgot_the_data(seed: int) -> list[str]:
     federation.start()
     federation.run(LONG_S, lambda: not unrest(federation))
     return [*unrest(federation), *problems(federation)]
-
-
-def agent_wiped_before_its_first_word(seed: int) -> list[str]:
-    """An agent is installed anew, with all that is on its disk, before its manager has heard from it that it has a job.
-
-    For the link it is the agent that has taken nothing yet: the acceptance comes again.
-    """
-    federation = Federation(seed, agents=1, once=frozenset(TYPES))
-    (agent,), (manager,) = federation.agents, federation.managers
-    federation.start()
-    federation.users.submit("m0", "chain1")
-    assert federation.run(LONG_S, lambda: _any(manager, "SELECT 1 FROM jobs")), "no job was placed"
-    agent.transport.hold(LONG_S, up=True, down=False)
-    assert federation.run(LONG_S, lambda: bool(agent.host.history)), "the job has not begun"
-    agent.transport.kill(will=True)
-    agent.crash()
-    agent.disk.wipe()
-    agent.host.wipe()
-    federation.lost(agent)
-    federation.start()
-    federation.run(CALM_S)
-    return _repeated(federation)
-
-
-def agent_restored_to_before_an_acceptance(seed: int) -> list[str]:
-    """A backup of an agent is put back from before a job was accepted, which has begun since.
-
-    That its agent has the job is all that its manager has heard.
-    """
-    federation = Federation(seed, agents=1, once=frozenset(TYPES), say_running_after_s=LONG_S)
-    (agent,), (manager,) = federation.agents, federation.managers
-    agent.host.slowness = 1e4
-    federation.start()
-    federation.run(SETTLED_IN_S)
-    copy = agent.disk.copy()
-    federation.users.submit("m0", "chain1")
-
-    def is_taken() -> bool:
-        return bool(agent.host.history) and not _any(manager, "SELECT 1 FROM outbox")
-
-    assert federation.run(LONG_S, is_taken), "no job has begun"
-    _put_back(federation, agent, copy)
-    return _repeated(federation)
-
-
-def agent_restored_to_before_a_start(seed: int) -> list[str]:
-    """A backup of an agent is put back in which a job waits for a slot, that has had it since."""
-    federation = Federation(seed, agents=1, slots=1, once=frozenset(TYPES))
-    (agent,) = federation.agents
-    agent.host.slowness = 100.0
-    federation.start()
-    federation.users.submit("m0", "chain1")
-    federation.users.submit("m0", "chain1")
-    assert federation.run(LONG_S, lambda: _any(agent, QUEUED)), "no job waits for a slot"
-    copy = agent.disk.copy()
-    assert federation.run(LONG_S, lambda: len(agent.host.history) == 2), "it has not begun"
-    _put_back(federation, agent, copy)
-    return _repeated(federation)
-
-
-def _put_back(federation: Federation, agent: Agent, copy: sqlite3.Connection) -> None:
-    """Put a backup of an agent back, and see what comes of it."""
-    agent.crash()
-    agent.disk.restore(copy)
-    federation.lost(agent)
-    federation.start()
-    federation.run(CALM_S)
 
 
 def crashes_all_the_time(seed: int) -> list[str]:
@@ -256,16 +186,6 @@ def _busy(seed: int, *, say_running_after_s: float = 0.0) -> tuple[Federation, A
         federation.users.submit("m0", "chain3")
     assert federation.run(LONG_S, lambda: bool(agent.host.running())), "it has got no job"
     return federation, agent
-
-
-def _repeated(federation: Federation) -> list[str]:
-    """Return the steps that were run more than once, though nobody has asked for that."""
-    runs = Counter((order.workflow, order.step) for agent in federation.agents for order in agent.host.history)
-    return [f"{workflow}/{step} was run {count} times" for (workflow, step), count in runs.items() if count > 1]
-
-
-def _any(member: Member, query: str) -> bool:
-    return member.disk.database.conn.execute(query).fetchone() is not None
 
 
 def _unfinished(federation: Federation) -> list[str]:

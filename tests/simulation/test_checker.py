@@ -36,6 +36,7 @@ def start_again(federation: Federation) -> None:
     started = federation.agents[0].host.started
     order = next(iter(started.values()))
     started["another0"] = replace(order, job="another0")
+    federation.agents[0].host.history.append(started["another0"])
 
 
 def test_a_federation_at_rest_is_well() -> None:

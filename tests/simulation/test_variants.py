@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import scenarios
+from tests.simulation import restores, scenarios
 from tests.simulation.plans import PLAIN
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -19,7 +19,7 @@ def plain(kind: str, seed: int) -> list[str]:
 
 
 CAUGHT: Mapping[str, Schedule] = {
-    "acceptance_for_another_database_taken": scenarios.agent_wiped_before_its_first_word,
+    "acceptance_for_another_database_taken": restores.agent_wiped_before_its_first_word,
     "closed_job_still_counts": partial(plain, "crashes"),
     "data_sent_only_once": scenarios.agent_that_forgot_the_data,
     "demand_said_only_once": partial(plain, "network"),
@@ -32,7 +32,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "no_link_reset": partial(plain, "agents"),
     "no_reconciliation": partial(plain, "managers"),
     "old_attempt_fails_the_present_one": partial(plain, "agents"),
-    "older_copy_keeps_its_name": scenarios.agent_restored_to_before_an_acceptance,
+    "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
     "other_attempts_not_killed": scenarios.endless_attempt,
     "puback_before_the_commit": scenarios.triggers_said_once,
     "published_before_the_commit": scenarios.crashes_all_the_time,
@@ -46,8 +46,11 @@ CAUGHT: Mapping[str, Schedule] = {
     "settled_packet_ids_kept": scenarios.same_trigger_again,
     "silent_agent_never_given_up": scenarios.agent_gone_for_good,
     "started_again_after_a_crash": scenarios.crashes_all_the_time,
+    "strays_only_killed": restores.manager_restored_while_a_job_runs,
+    "strays_that_have_ended_left_alone": restores.manager_restored_when_a_job_has_failed,
+    "taken_back_by_assuming": restores.manager_restored_while_an_agent_is_away,
     "taken_committed_apart": scenarios.crashes_all_the_time,
-    "what_the_keeper_knows_not_taken_over": scenarios.agent_restored_to_before_a_start,
+    "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,
 }
 """Where each variant is caught: in one of the first `SEEDS`, whatever else may shift what a seed brings."""

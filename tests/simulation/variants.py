@@ -23,6 +23,7 @@ from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
+from caroni_edge.manager.peers.strays import LIVE, Strays
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
@@ -30,7 +31,7 @@ from caroni_edge.node.connection import Connection
 from caroni_edge.node.cutoffs import Publication
 from caroni_edge.node.node import Call, Node
 from caroni_edge.protocol.codec import decode_envelope
-from caroni_edge.protocol.messages import Frame
+from caroni_edge.protocol.messages import Frame, JobHere
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
 from tests.simulation.hosts import Host
@@ -319,6 +320,33 @@ def _start_again(host: Host, order: JobOrder) -> None:
 
 
 _HOST_START = Host.start
+
+
+@VARIANTS.add
+def strays_only_killed() -> Iterator[None]:
+    """A job that a manager does not know is killed, and its step is asked for anew at once."""
+    with instead(Strays, "_may_wait", lambda *_facts: False):
+        yield
+
+
+@VARIANTS.add
+def strays_that_have_ended_left_alone() -> Iterator[None]:
+    """A job that has ended while a manager did not know it is none of its business."""
+    take = Strays.take
+
+    def only_live(strays: Strays, agent: str, here: JobHere, at: Moment) -> None:
+        if here.status in LIVE:
+            take(strays, agent, here, at)
+
+    with instead(Strays, "take", only_live):
+        yield
+
+
+@VARIANTS.add
+def taken_back_by_assuming() -> Iterator[None]:
+    """What a restored manager has not sent as far as it knows, was not sent."""
+    with instead(Orders, "cannot_have_begun", lambda _orders, job: not job.data_sent):
+        yield
 
 
 # The agent
