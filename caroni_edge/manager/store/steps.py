@@ -351,7 +351,7 @@ class StepRows(Rows):
     SEEN_TO_FAIL = """
         SELECT s.id AS step, j.job, j.agent, j.exit_code, j.reason FROM steps s INDEXED BY steps_in_doubt
         CROSS JOIN jobs j ON j.step = s.id AND j.attempt = s.attempt
-        WHERE s.in_doubt IS NOT NULL AND j.exit_code IS NOT NULL"""
+        WHERE s.in_doubt IS NOT NULL AND j.exit_code IS NOT NULL AND NOT j.asked"""
 
     def seen_to_fail(self) -> list[FailedStep]:
         """Return the steps that are in doubt though it is known how their last job ended."""

@@ -8,6 +8,7 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobHere, JobKill
 from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import Bench
+from tests.unit.manager.workflows.test_branches import SPREAD
 
 HASH = hash_of({"text": "x"})
 """Of the inputs of step `a`."""
@@ -58,6 +59,18 @@ def test_its_step_waits_for_retry_if_it_has_begun(bench: Bench, status: str) -> 
     assert (wants(bench), bench.job(STRAY)["open"]) == (False, 0)
     bench.retry()
     assert wants(bench)
+
+
+def test_it_still_waits_after_a_restart_whatever_its_state() -> None:
+    bench = Bench(SPREAD)
+    bench.presence("a1", repeat=False)
+    bench.start("spread", inputs={"values": ["v0"]})
+    told: dict[str, Any] = {"step": "s[0]", "job_type": "upper", "inputs_hash": "other"}
+    bench.answer(bench.reset(), stray(bench, "running", begun=True, **told))
+    bench.status(STRAY, "killed", begun=True, exit_code=-15)
+    bench.restart()
+    assert bench.step("s[0]")["in_doubt"]
+    assert bench.workflow_state() is WorkflowState.STALLED
 
 
 def test_one_that_may_be_repeated_is_killed_and_that_is_all(bench: Bench) -> None:
