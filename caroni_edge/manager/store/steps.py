@@ -358,8 +358,8 @@ class StepRows(Rows):
         return self._all(FailedStep, self.SEEN_TO_FAIL)
 
     RELEASE = f"""
-        UPDATE steps SET {_FRESH} WHERE workflow = :workflow AND status = 'fulfilling' AND in_doubt IS NOT NULL
-        RETURNING job_type"""
+        UPDATE steps SET {_FRESH} WHERE workflow = :workflow AND status IN ('created', 'fulfilling')
+        AND in_doubt IS NOT NULL RETURNING job_type"""
 
     def release(self, workflow: int) -> set[str]:
         """Give the steps that are in doubt fresh attempts."""

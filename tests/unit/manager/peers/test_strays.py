@@ -73,6 +73,16 @@ def test_it_still_waits_after_a_restart_whatever_its_state() -> None:
     assert bench.workflow_state() is WorkflowState.STALLED
 
 
+def test_retry_decides_also_for_a_step_whose_turn_has_not_come(bench: Bench) -> None:
+    bench.start("chain")
+    bench.call(lambda _at: bench.store.steps.set_status(bench.step("b")["id"], StepState.CREATED))
+    bench.answer(bench.reset(), stray(bench, "failed", begun=True))
+    assert bench.step("b")["in_doubt"]
+    bench.retry()
+    assert bench.step("b")["in_doubt"] is None
+    assert bench.workflow_state() is WorkflowState.RUNNING
+
+
 def test_one_that_may_be_repeated_is_killed_and_that_is_all(bench: Bench) -> None:
     bench.start("chain")
     bench.answer(bench.reset(), stray(bench, "running", begun=True, repeat=True))
