@@ -90,6 +90,7 @@ MANAGER_KEYS: Final = (
     Key("retry_delay", kinds.DURATION, "Wait before the second attempt; doubles to 1m.", default="1s"),
     Key("lost_after", kinds.DURATION_OR_NEVER, "The jobs of an agent silent for so long go to others.", default="1d"),
     Key("stalled_after", kinds.DURATION, "A workflow nobody serves for so long is stalled.", default="1m"),
+    Key("priority_max", kinds.whole(0, 9), "The greatest priority that a trigger may ask for.", default=9),
     Key("max_live_steps", kinds.whole(1, 1_000_000), "Steps that agents have at a time.", otherwise="no limit"),
     Key(
         "reply_to",

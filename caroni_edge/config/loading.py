@@ -42,6 +42,7 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         retry_delay_s=values["retry_delay"],
         lost_after_s=values["lost_after"],
         stalled_after_s=values["stalled_after"],
+        priority_max=values["priority_max"],
         max_live_steps=values["max_live_steps"],
         reply_to=values["reply_to"] or (),
         retention_s=values["retention"]["workflows"],

@@ -124,6 +124,7 @@ class ManagerConfig(NodeConfig):
         retry_delay_s: Wait before the second attempt; doubles to a minute.
         lost_after_s: Silence after which an agent's jobs are given to others; None: never.
         stalled_after_s: A workflow is stalled when nobody serves a step of it for so long.
+        priority_max: The greatest priority that a trigger may ask for.
         max_live_steps: Steps that agents have at a time; None: no limit.
         reply_to: Filters of the topics that a `reply_to` may be beside those below `{root}/replies/`.
         retention_s: How long finished workflows are kept; None: for ever.
@@ -137,6 +138,7 @@ class ManagerConfig(NodeConfig):
     retry_delay_s: float
     lost_after_s: float | None
     stalled_after_s: float
+    priority_max: int
     max_live_steps: int | None
     reply_to: tuple[str, ...]
     retention_s: float | None

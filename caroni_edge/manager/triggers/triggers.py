@@ -110,6 +110,9 @@ class Triggers(Part):
         if trigger.id is not None and (row := self._store.workflows.by_id(trigger.id)):
             self._start_again(row, content, trigger)
             return row.id, False
+        if trigger.priority > (most := self._context.settings.priority_max):
+            said = f"priority is {trigger.priority}, and this manager takes {most} at most (priority_max)"
+            raise Refused(422, said, "priority")
         if self.disk_problem:
             raise Refused(503, self.disk_problem)
         plan, plan_hash = self._plan(trigger.template)

@@ -108,6 +108,18 @@ def test_the_same_id_with_another_content_is_rejected(bench: Bench, other: dict[
     assert workflows(bench) == ["w1"]
 
 
+def test_a_priority_above_the_bound_of_the_manager_is_rejected(bench: Bench) -> None:
+    bench.trigger(trigger(id="before", priority=9))
+    bench.take_events()
+    bench.set(priority_max=5)
+    bench.trigger(trigger(priority=6))
+    assert rejection(bench)["reason"] == "priority is 6, and this manager takes 5 at most (priority_max)"
+    bench.trigger(trigger(id="w1", priority=5))
+    bench.trigger(trigger(id="before", priority=9))
+    assert not bench.take_events("caroni.workflow.rejected")
+    assert workflows(bench) == ["before", "w1"]
+
+
 def test_the_order_of_inputs_is_no_other_content(bench: Bench) -> None:
     bench.trigger(b'{"template":"optional","id":"w1","inputs":{"text":"a","count":1}}')
     bench.trigger(b'{"id":"w1","inputs":{"count":1,"text":"a"},"template":"optional"}')
