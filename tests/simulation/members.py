@@ -24,7 +24,7 @@ from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics
 from caroni_edge.storage.database import Database, StorageFailed
-from caroni_edge.transport.base import Arrived, Event, Will
+from caroni_edge.transport.base import Arrived, Deliver, Event, Will
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.configs import agent_config
@@ -111,11 +111,12 @@ class FragileTransport(MemoryTransport):
     Attributes:
         fuse: Decides about crashes.
         cut_off: No attempt to connect reaches the broker.
+        is_started: It has begun to connect.
         events: Gets the events that are published, with their topic; a repeat is the same.
     """
 
     fuse: Fuse
-    cut_off = False
+    cut_off = is_started = False
     events: dict[bytes, str]
 
     def hold(self, seconds: float, *, up: bool, down: bool) -> None:
@@ -133,9 +134,15 @@ class FragileTransport(MemoryTransport):
             self.kill(will=will)
 
     def let_through(self) -> None:
-        """The broker can be reached again."""
+        """The broker can be reached again; a transport that was not started yet begins to connect at its start."""
         self.cut_off = False
-        self._connect_later()
+        if self.is_started:
+            self._connect_later()
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin to connect."""
+        self.is_started = True
+        super().start(deliver)
 
     def _connect(self) -> None:
         if not self.cut_off:
