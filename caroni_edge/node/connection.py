@@ -83,7 +83,11 @@ class Connection:
     @property
     def capacity_for_frames(self) -> int:
         """How many frames may be sent now; notices go first where only one message goes at a time."""
-        return 0 if self._cut_offs.suspects and self._notices else self.capacity
+        return 0 if self._cut_offs.suspects and self._sayable() else self.capacity
+
+    def next_due(self) -> float:
+        """Return when a notice may be published whose topic is left out for now; infinity when there is none."""
+        return min((self._left_out[topic] for topic in self._notices if self._is_left_out(topic)), default=inf)
 
     def problem(self) -> str | None:
         """Return to what nothing is published for a while, because the broker cuts us off for it."""
@@ -92,7 +96,10 @@ class Connection:
         return None
 
     def leave_out(self, topic: str, *, is_problem: bool = True) -> None:
-        """Publish nothing to a topic for a while; `is_problem`: the node cannot do its work without it."""
+        """Publish nothing to a topic for a while; `is_problem`: the node cannot do its work without it.
+
+        The last notice for it waits until then: it may be the one that clears what was said before.
+        """
         self._left_out[topic] = self.now + LEFT_OUT_FOR_S
         if is_problem:
             self._problems |= {topic}
@@ -172,13 +179,9 @@ class Connection:
 
     def pump(self) -> None:
         """Publish notices, then events, until nothing waits or as much is in flight as may be."""
-        while self._notices and self.capacity > 0:
-            topic = next(iter(self._notices))
+        for topic in self._sayable():
             payload = self._notices[topic]
-            token = self._publish(Publication(topic, 0, len(payload)), payload, retain=True)
-            if token is None:
-                del self._notices[topic]
-                continue
+            token = self.capacity and self._publish(Publication(topic, 0, len(payload)), payload, retain=True)
             if not token:
                 return
             if topic == self._topics.presence:
@@ -195,9 +198,16 @@ class Connection:
                 return
             self._events.sent(seq, token)
 
+    def _sayable(self) -> list[str]:
+        """Return the topics of the notices that may be published now."""
+        return [topic for topic in self._notices if not self._is_left_out(topic)]
+
+    def _is_left_out(self, topic: str) -> bool:
+        return self._left_out.get(topic, -inf) > self.now
+
     def _publish(self, what: Publication, payload: bytes, *, qos: int = 1, retain: bool = False) -> int | None:
         """Publish; return the transport's token, 0 when it takes nothing now, None when the topic is left out."""
-        if self._left_out.get(what.topic, -inf) > self.now:
+        if self._is_left_out(what.topic):
             return None
         token = self._transport.publish(what.topic, payload, qos=qos, retain=retain)
         if token and qos:

@@ -150,7 +150,7 @@ class Node:
         if not self.connection.connected:
             return due
         links_due = self.links.next_due() if self.connection.capacity_for_frames > 0 else inf
-        return min(due, links_due, self.identity.say_due, self.carriage.next_due())
+        return min(due, links_due, self.identity.say_due, self.carriage.next_due(), self.connection.next_due())
 
     # A batch
 
