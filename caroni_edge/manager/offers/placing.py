@@ -73,7 +73,7 @@ class Placing(Part):
         for offer in received:
             if at.now > offer.valid_until:
                 self._apply(offer, OfferEvent.TIME_OVER)
-            elif not offer.agent_reconciles and (offer.is_known or offer.is_shown):
+            elif not offer.agent_reconciles and offer.is_known:
                 open_offers.append(offer)
         holding = self._holds.holding(at.now)
         taken = self._policy.order(open_offers)
@@ -91,7 +91,7 @@ class Placing(Part):
 
     def _fill(self, offer: OfferRow, room: int, holding: Mapping[str, float], at: Moment) -> int:
         """Accept an offer as far as there are steps for it and room (`max_live_steps`); return for how many jobs."""
-        if not (offer.is_known and self._context.settings.trusts(offer.agent, offer.job_type)):
+        if not self._context.settings.trusts(offer.agent, offer.job_type):
             self._reject(offer)
             return 0
         left = self._store.agents.places_left(offer.agent, PLACES_MAX)

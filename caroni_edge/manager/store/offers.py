@@ -12,7 +12,6 @@ class OfferRow(NamedTuple):
         database: The agent's.
         agent_reconciles: The agent has not said yet what it holds.
         is_known: The agent's presence has named the job type.
-        is_shown: The agent is there, and its presence has told all that it names.
     """
 
     offer: str
@@ -25,7 +24,6 @@ class OfferRow(NamedTuple):
     database: str
     agent_reconciles: bool
     is_known: bool
-    is_shown: bool
 
 
 class OfferRows(Rows):
@@ -63,8 +61,7 @@ class OfferRows(Rows):
     RECEIVED = """
         SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, o.database,
             a.wanted IS NOT NULL AS agent_reconciles,
-            EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = o.job_type AND t.agent = o.agent) AS is_known,
-            coalesce(a.online, 0) AS is_shown
+            EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = o.job_type AND t.agent = o.agent) AS is_known
         FROM offers o LEFT JOIN agents a ON a.agent = o.agent ORDER BY number"""
 
     def received(self) -> list[OfferRow]:

@@ -407,11 +407,14 @@ def test_ten_thousand_places_are_believed_at_most(bench: Bench) -> None:
     assert bench.store.agents.places_left("a1", PLACES_MAX) == (PLACES_MAX, PLACES_MAX)
 
 
-def test_an_offer_for_a_job_type_that_its_agent_does_not_show_is_rejected(bench: Bench) -> None:
+def test_an_offer_for_a_job_type_that_its_agent_does_not_show_waits_until_it_does(bench: Bench) -> None:
+    """The presence that names it may be lost; an agent says it again when its offers run out, not when rejected."""
     bench.presence("a1", types=["lower"])
     bench.start("one")
     offer = bench.offer("a1", "upper")
-    assert bench.outbox.take(OfferReject).offer == offer
+    bench.outbox.nothing_else()
+    bench.presence("a1")
+    assert bench.outbox.take(OfferAccept).offer == offer
 
 
 def test_offers_that_wait_are_bounded_for_each_agent(bench: Bench) -> None:
