@@ -285,7 +285,8 @@ def test_an_offer_gets_the_best_steps_and_what_is_left_is_freed(bench: Bench) ->
 def test_an_offer_that_nobody_wants_is_rejected(bench: Bench) -> None:
     offer = bench.offer()
     assert bench.outbox.take(OfferReject).offer == offer
-    offer = bench.offer(job_type="never-heard-of")
+    bench.presence(types=["upper", "never-asked-for"])
+    offer = bench.offer(job_type="never-asked-for")
     assert bench.outbox.take(OfferReject).offer == offer
     assert bench.rows("SELECT * FROM offers") == []
 
