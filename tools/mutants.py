@@ -239,6 +239,8 @@ def main() -> None:
         asyncio.run(campaign.run(options.minutes))
     except ValueError as error:
         sys.exit(f"mutants: {error}")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
     print(campaign.report())
     sys.exit(1 if campaign.survivors else 0)
 
