@@ -24,6 +24,10 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "self._types_changed = True",
     ): "job types that have gone are looked for in every batch, and ended once",
     (
+        "if request.spread <= 0 or self._store.offers.status(topic.manager, topic.job_type) in {",
+        "if request.spread < 0 or self._store.offers.status(topic.manager, topic.job_type) in {",
+    ): "a part of no time is none",
+    (
         "self._room = room",
         "pass",
     ): "what was cut is counted in every batch, and is what it was",

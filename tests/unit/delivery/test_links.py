@@ -428,3 +428,14 @@ def test_rollback_forgets_nobody_who_was_heard(bench: LinksBench) -> None:
     assert silent(bench, 60) == []
     assert silent(bench, 60) == []
     assert silent(bench, 60) == ["p"]
+
+
+def test_who_is_forgotten_leaves_no_row_and_all_of_them_are_counted(bench: LinksBench) -> None:
+    bench.meet("p")
+    with bench.batch() as links:
+        links.receive(messages("p", 1, "", "x1"))
+        links.put("p", SMALL)
+        links.put("p", SMALL)
+    with bench.batch() as links:
+        assert links.forget("p") == 3, "two messages, and the positions"
+    assert (bench.rows("p"), bench.positions("p")) == ([], ((0, ""), (0, "")))
