@@ -26,6 +26,7 @@ API_TIMEOUT_S = 3.0
 def ask(state_dir: Path, statement: str, *values: object) -> list[Row]:
     """Read from a node's database, whether the node runs or not."""
     reader = open_reader(state_dir / DATABASE)
+    reader.row_factory = Row
     try:
         return reader.execute(statement, values).fetchall()
     finally:
