@@ -71,6 +71,8 @@ ONLY: dict[str, tuple[str, ...]] = {
     "httpx": ("cli", "demo"),
     "litestar": ("web", *PAGES),
     "uvicorn": ("web",),
+    "jinja2": ("web",),
+    "prometheus_client": ("web",),
 }
 """Libraries that stay behind one edge; each can be replaced there."""
 
