@@ -13,6 +13,7 @@ from tests.simulation.plans import PLANS
 from tests.simulation.schedule import KINDS, play
 
 ROOT = Path(__file__).parents[2]
+BUSY = "SELECT min(started), max(ended), sum(ended - started) FROM jobs"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -24,6 +25,20 @@ def test_workflows_cross_agents(seed: int) -> None:
             federation.users.submit(manager.name, template)
     assert federation.run(3600, lambda: not unrest(federation)), unrest(federation)
     assert problems(federation) == []
+
+
+@pytest.mark.parametrize("slowness", [0.01, 0.1])
+def test_slots_are_busy_as_long_as_there_is_work(slowness: float) -> None:
+    """An offer that is refused without need costs 10 s of the slots that it was for."""
+    federation = Federation(1, agents=1)
+    (agent,) = federation.agents
+    agent.host.slowness = slowness
+    federation.start()
+    for _ in range(60):
+        federation.users.submit("m0", "chain3")
+    assert federation.run(3600, lambda: not unrest(federation)), unrest(federation)
+    ((first, last, busy_s),) = agent.disk.database.conn.execute(BUSY)
+    assert busy_s > 0.9 * 2 * (last - first)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 ACCEPT_OVERHEAD_BYTES = 512
 PLACES_MAX = 10_000
-"""So many places are believed of an agent at most, with data and ahead of it."""
+"""So many places are believed of an agent at most."""
 UNDECIDED_MAX = 1000
 """So many offers of an agent may wait at a time."""
 VALID_MAX_S = 600.0
@@ -95,7 +95,8 @@ class Placing(Part):
             self._reject(offer)
             return 0
         left = self._store.agents.places_left(offer.agent, PLACES_MAX)
-        offer = offer._replace(ready=min(offer.ready, left.ready), waiting=min(offer.waiting, left.waiting))
+        room = min(room, left.total)
+        offer = offer._replace(waiting=min(offer.waiting, left.waiting))
         holders = [
             agent
             for agent in holding

@@ -29,9 +29,9 @@ class ShownType(NamedTuple):
 
 
 class Places(NamedTuple):
-    """How many jobs an agent could take, with their data and ahead of it; less than 0 where it has too many."""
+    """How many jobs an agent could take, of all kinds and ahead of their data; less than 0 where it has too many."""
 
-    ready: int
+    total: int
     waiting: int
 
 
@@ -98,8 +98,10 @@ class AgentRows(Rows):
             date=date,
         )
 
+    # Not those with their data apart: one that has got its data meanwhile leaves its place to another one, and has none
+    # of those of the ready ones.
     PLACES_LEFT = """
-        SELECT min(a.slots + a.backlog, :most) - count(*) FILTER (WHERE j.data_sent) AS ready,
+        SELECT min(a.slots + a.backlog + a.pending, :most) - count(j.job) AS total,
             min(a.pending, :most) - count(*) FILTER (WHERE NOT j.data_sent) AS waiting
         FROM agents a LEFT JOIN jobs j ON j.agent = a.agent AND j.open WHERE a.agent = :agent GROUP BY a.agent"""
 

@@ -391,7 +391,19 @@ def test_an_agent_gets_no_more_than_its_presence_has_places_for(bench: Bench) ->
 def test_who_does_not_say_how_much_it_keeps_has_twice_its_slots(bench: Bench) -> None:
     bench.presence("a1", slots=2, backlog=None, pending=None)
     start_many(bench, 10)
-    assert len(bench.place_all(ready=10)) == 6
+    assert len(bench.place_all(ready=20)) == 10
+
+
+def test_jobs_whose_data_has_come_leave_their_places_to_others(bench: Bench) -> None:
+    """The agent has offered what has become free; refused, it would ask again after 10 s only."""
+    bench.presence("a1", slots=1, backlog=1, pending=2)
+    for number in range(3):
+        bench.start("chain", f"w{number}")
+    first, second = bench.place_all(job_type="upper", ready=2)
+    bench.place_all(job_type="lower", ready=0, waiting=2)
+    bench.complete(first.job)
+    bench.complete(second.job)
+    assert len(bench.place_all(job_type="upper", ready=2)) == 1
 
 
 def test_places_for_jobs_ahead_of_their_data_are_counted_apart(bench: Bench) -> None:
