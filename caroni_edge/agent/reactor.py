@@ -224,6 +224,11 @@ class AgentReactor(Assembly):
 
     # Commands of the owner
 
+    @property
+    def settings(self) -> AgentConfig:
+        """The settings that are in force now; any thread may ask."""
+        return self._in_force.settings
+
     def reload(self, settings: AgentConfig, types: JobTypes) -> None:
         """Take over what may change while the agent runs; `settle` does the rest."""
         self._in_force.settings, self._in_force.types = settings, types

@@ -62,6 +62,7 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
         Key("disk_floor", kinds.SIZE, "With less free space it takes no new work.", default="1G"),
         Key("web.host", kinds.TEXT, "Address of the page and the API.", default="127.0.0.1"),
         Key("web.port", kinds.whole(0, 65535), "Port of the page and the API; 0: any free one.", default=web_port),
+        Key("web.edit", kinds.FLAG, "Whether pages and API may change files.", default=True),
         Key("web.username", kinds.USER, "Who may do all.", default="admin"),
         Key("web.password", kinds.SECRET, "That user's password.", otherwise="made, in state_dir/web-password"),
         Key("web.password_file", kinds.SECRET_FILE, "File that holds the password.", gives="password"),

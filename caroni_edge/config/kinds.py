@@ -164,6 +164,12 @@ def _agents(value: object, place: Place) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_segment(agent, place) for agent in value))
 
 
+def _flag(value: object, _place: Place) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, got {shown(value)}")
+    return value
+
+
 def _or_never(kind: Kind) -> Kind:
     """Return the kind of a key that takes what `kind` takes, or `never`, which is None."""
     return Kind(f"{kind.name} or {NEVER}", lambda value, place: None if value == NEVER else kind.read(value, place))
@@ -179,6 +185,7 @@ SECRET = Kind("secret", _secret)
 SECRET_FILE = Kind("path", _secret_file)
 DURATION = Kind("duration", _duration)
 DURATION_OR_NEVER = _or_never(DURATION)
+FLAG = Kind("true or false", _flag, as_text=False)
 AGENTS = Kind("list of agents", _agents, as_text=False)
 SIZE = Kind("size", _size)
 SIZE_OR_NEVER = _or_never(SIZE)

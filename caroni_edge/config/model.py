@@ -62,6 +62,7 @@ class WebConfig:
         password: None: the daemon makes one and keeps it in `state_dir/web-password`.
         token: Bearer token of the API; None: likewise, in `state_dir/web-token`.
         users: More people, by name.
+        edit: Whether pages and API may change files: who edits a job type runs code on the host.
     """
 
     host: str
@@ -70,6 +71,7 @@ class WebConfig:
     password: Secret | None = None
     token: Secret | None = None
     users: Mapping[str, WebUser] = field(default_factory=dict)
+    edit: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

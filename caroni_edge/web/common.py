@@ -46,7 +46,7 @@ class Readiness(TypedDict):
 
 
 class NodeBody(TypedDict):
-    """What a node says of itself."""
+    """What a node says of itself; `edit`: whether its files may be changed by pages and API."""
 
     role: str
     id: str
@@ -55,6 +55,7 @@ class NodeBody(TypedDict):
     connected: bool
     ready: bool
     reason: str | None
+    edit: bool
 
 
 class ForgetBody(TypedDict):
@@ -120,7 +121,7 @@ def session(request: Asked) -> SessionBody:
 
 
 @get("/api/node", tags=["node"], sync_to_thread=False)
-def about(node: NamedDependency[NodeView]) -> NodeBody:
+def about(node: NamedDependency[NodeView], site: NamedDependency[Site]) -> NodeBody:
     """Return what the node says of itself."""
     reason = node.why_not_ready()
     return NodeBody(
@@ -131,6 +132,7 @@ def about(node: NamedDependency[NodeView]) -> NodeBody:
         connected=node.connected(),
         ready=reason is None,
         reason=reason,
+        edit=site.may_edit,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from caroni_edge import __version__
 from caroni_edge.base.moment import Moment
+from caroni_edge.config import NodeConfig
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.metrics import Metric
@@ -71,6 +72,7 @@ class Site:
         node: The node that is served.
         readers: Connections to its database.
         state_dir: Where made passwords and tokens are kept.
+        config: Returns the configuration that is in force now.
         routes: Controllers and handlers of the role.
         given: What handlers may ask for by the name of a parameter.
         metrics: Returns the metrics of the role.
@@ -80,10 +82,17 @@ class Site:
     node: NodeView
     readers: Readers
     state_dir: Path
+    config: Callable[[], NodeConfig]
     routes: Sequence[Any]
     given: Mapping[str, Any] = field(default_factory=dict)
     metrics: Callable[[], Iterable[Metric]] = tuple
     forget: Callable[[str], Forgotten] | None = None
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether pages and API may change files, by the configuration that is in force now."""
+        web = self.config().web
+        return web is None or web.edit
 
 
 def forgetter(node: Node, commands: Commands) -> Callable[[str], Forgotten]:

@@ -3,6 +3,8 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from caroni_edge.config import Secret, WebConfig
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.web.server import CannotListen, WebServer
-from tests.web_bench import PASSWORD, TOKEN, Client, ManagerBench, serve_manager
+from tests.web_bench import PASSWORD, TOKEN, WEB, Client, ManagerBench, serve_manager
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +227,19 @@ def test_metrics(tmp_path: Path) -> None:
 def test_the_node_tells_what_it_is(client: Client) -> None:
     found = client.get("/api/node").json()
     assert (found["role"], found["id"], found["version"], found["ready"]) == ("manager", "m1", "1.2.3", True)
+    assert found["edit"] is True
+
+
+@pytest.mark.parametrize(
+    ("web", "may"), [(replace(WEB, edit=False), False), (replace(WEB, edit=True), True), (None, True)]
+)
+def test_the_owner_decides_whether_pages_change_files(tmp_path: Path, web: WebConfig | None, may: bool) -> None:
+    with (
+        closing(ManagerBench(tmp_path, web=web)) as bench,
+        serve_manager(bench, tmp_path) as server,
+        Client(server) as client,
+    ):
+        assert client.get("/api/node").json()["edit"] is may
 
 
 # --- The server ------------------------------------------------------------------------------------------------------

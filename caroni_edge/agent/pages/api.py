@@ -46,7 +46,7 @@ class AgentApi:
         node: The node itself.
         readers: Connections to its database.
         commands: Runs changes in the node's thread.
-        reactor: Makes the changes; touched by no other thread.
+        reactor: Makes the changes; touched by no other thread, but for `settings` and `is_taken_over`.
         job_types: Returns what is loaded now.
         logs: Where the logs of jobs are.
         reply_topic: Where the states of a manager's jobs go, with `{manager}` in its place.
@@ -197,7 +197,7 @@ def serve(
 def make_site(api: AgentApi, state_dir: Path) -> Site:
     """Return the agent's routes and views; passwords and tokens that are made are kept in `state_dir`."""
     routes = (JobsController, list_job_types, show_drain, drain)
-    return Site(api.node, api.readers, state_dir, routes, {"agent": api}, api.metrics)
+    return Site(api.node, api.readers, state_dir, lambda: api.reactor.settings, routes, {"agent": api}, api.metrics)
 
 
 def _no_job(job: str) -> NoReturn:

@@ -282,7 +282,7 @@ def serve(
 def make_site(api: ManagerApi, state_dir: Path) -> Site:
     """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
     routes = (WorkflowsController, list_templates, list_agents)
-    return Site(api.node, api.readers, state_dir, routes, {"manager": api}, api.metrics)
+    return Site(api.node, api.readers, state_dir, lambda: api.reactor.settings, routes, {"manager": api}, api.metrics)
 
 
 def _no_workflow(workflow: str) -> NoReturn:

@@ -23,13 +23,16 @@ OTHER: dict[Any, Any] = {
     kinds.BROKER_URL: "mqtts://elsewhere.example",
     kinds.TOPIC_FILTERS: ["elsewhere/#"],
     kinds.AGENTS: ["a1", "a2"],
+    kinds.FLAG: False,
 }
 
 
 def other(key: Key) -> object:
     """Return a value that a key does not have by itself."""
     words = key.kind.name.split(" or ")
-    return OTHER.get(key.kind) or next((word for word in words[1:] if word != key.default), 7)
+    if key.kind in OTHER:
+        return OTHER[key.kind]
+    return next((word for word in words[1:] if word != key.default), 7)
 
 
 @pytest.mark.parametrize(
