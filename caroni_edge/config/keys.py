@@ -92,6 +92,10 @@ MANAGER_KEYS: Final = (
     Key("lost_after", kinds.DURATION_OR_NEVER, "The jobs of an agent silent for so long go to others.", default="1d"),
     Key("stalled_after", kinds.DURATION, "A workflow nobody serves for so long is stalled.", default="1m"),
     Key("priority_max", kinds.whole(0, 9), "The greatest priority that a trigger may ask for.", default=9),
+    Key(
+        "waiting.workflows", kinds.whole(1, 10_000_000), "With so many unfinished ones it starts none.", default=10_000
+    ),
+    Key("waiting.size", kinds.SIZE, "The same, by the size of their inputs together.", default="256M"),
     Key("max_live_steps", kinds.whole(1, 1_000_000), "Steps that agents have at a time.", otherwise="no limit"),
     Key(
         "reply_to",

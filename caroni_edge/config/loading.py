@@ -43,6 +43,8 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         lost_after_s=values["lost_after"],
         stalled_after_s=values["stalled_after"],
         priority_max=values["priority_max"],
+        waiting_workflows=values["waiting"]["workflows"],
+        waiting_bytes=values["waiting"]["size"],
         max_live_steps=values["max_live_steps"],
         reply_to=values["reply_to"] or (),
         retention_s=values["retention"]["workflows"],

@@ -127,6 +127,8 @@ class ManagerConfig(NodeConfig):
         lost_after_s: Silence after which an agent's jobs are given to others; None: never.
         stalled_after_s: A workflow is stalled when nobody serves a step of it for so long.
         priority_max: The greatest priority that a trigger may ask for.
+        waiting_workflows: With so many workflows that have not ended no other is started.
+        waiting_bytes: No workflow is started either that would make their inputs together larger than this.
         max_live_steps: Steps that agents have at a time; None: no limit.
         reply_to: Filters of the topics that a `reply_to` may be beside those below `{root}/replies/`.
         retention_s: How long finished workflows are kept; None: for ever.
@@ -141,6 +143,8 @@ class ManagerConfig(NodeConfig):
     lost_after_s: float | None
     stalled_after_s: float
     priority_max: int
+    waiting_workflows: int
+    waiting_bytes: int
     max_live_steps: int | None
     reply_to: tuple[str, ...]
     retention_s: float | None

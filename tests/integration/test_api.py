@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,17 @@ def test_without_room_on_the_disk_nothing_is_started(bench: ManagerBench, client
     bench.reactor.set_disk_problem("the disk is full")
     answer = start(client)
     assert (answer.status_code, answer.json()["error"]) == (503, "the disk is full")
+
+
+def test_too_many_workflows_are_refused_in_words_and_a_known_id_is_answered(
+    bench: ManagerBench, client: Client
+) -> None:
+    bench.reactor.reload(replace(bench.reactor.settings, waiting_workflows=1), bench.templates)
+    assert start(client, id="w1").status_code == 201
+    answer = start(client, id="w2")
+    assert answer.status_code == 503
+    assert "waiting.workflows is 1, and so many have not ended; try again later" in answer.json()["error"]
+    assert start(client, id="w1").status_code == 200
 
 
 # --- Looking ---------------------------------------------------------------------------------------------------------

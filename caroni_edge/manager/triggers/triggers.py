@@ -12,7 +12,7 @@ from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 NOT_AN_ID = "rejected"
 """No workflow may have this id: refused triggers are told on the topic that would be that of its events."""
+
+_ENDED_JSON = as_text(ENDED)
 
 
 class Refused(CaroniError):
@@ -119,6 +121,9 @@ class Triggers(Part):
         inputs, wrong = plan.check_inputs(trigger.inputs)
         if wrong:
             raise Refused(422, "; ".join(f"input {name} {words}" for name, words in wrong), f"inputs.{wrong[0][0]}")
+        inputs_text = as_text(inputs)
+        if piled_up := self._piled_up(len(inputs_text.encode())):
+            raise Refused(503, piled_up)
         if not self._store.workflows.has_plan(plan_hash):
             self._store.workflows.add_plan(plan_hash, plan.template, encode_plan(plan), at.date)
         row = WorkflowRow(
@@ -129,7 +134,7 @@ class Triggers(Part):
             content=content,
             status=WorkflowState.CREATED,
             priority=trigger.priority,
-            inputs=as_text(inputs),
+            inputs=inputs_text,
             reply_to=trigger.reply_to,
             steps_left=len(plan.steps),
         )
@@ -141,6 +146,20 @@ class Triggers(Part):
             raise Refused(409, f"a workflow {row.id} with another template or other inputs is there already", "id")
         if event := self._store.workflows.last_event(row.seq):
             self._context.events.again(row, event, trigger.reply_to)
+
+    def _piled_up(self, more_bytes: int) -> str | None:
+        """Return why no other workflow is started: too much has not ended. None while there is room.
+
+        Those that have begun count too: one with a short first step would otherwise pass every bound.
+        """
+        settings, unfinished = self._context.settings, self._store.workflows.unfinished(_ENDED_JSON)
+        if unfinished.workflows >= (most := settings.waiting_workflows):
+            why = f"waiting.workflows is {most}, and so many have not ended"
+        elif unfinished.input_bytes + more_bytes > (most := settings.waiting_bytes):
+            why = f"waiting.size is {most} bytes, and the inputs of those that have not ended take that"
+        else:
+            return None
+        return f"no other workflow is taken: {why}; try again later, or cancel some"
 
     def _plan(self, name: str) -> tuple[Plan, str]:
         template = self.templates.get(name)

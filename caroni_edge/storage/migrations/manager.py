@@ -245,3 +245,38 @@ def places(db: Database) -> None:
         UPDATE agents SET backlog = 2 * slots, pending = 2 * slots;
         """,
     )
+
+
+@manager()
+def piled_up(db: Database) -> None:
+    """How large the inputs of the workflows in each state are together: kept beside their number, in the same way."""
+    script(
+        db,
+        """
+        ALTER TABLE workflow_counts ADD COLUMN input_bytes INTEGER NOT NULL DEFAULT 0;
+        UPDATE workflow_counts SET input_bytes = (
+            SELECT coalesce(sum(length(CAST(inputs AS BLOB))), 0) FROM workflows
+            WHERE workflows.status = workflow_counts.status);
+        DROP TRIGGER workflow_added;
+        DROP TRIGGER workflow_changed;
+        DROP TRIGGER workflow_deleted;
+        CREATE TRIGGER workflow_added AFTER INSERT ON workflows BEGIN
+            INSERT INTO workflow_counts (status, workflows, input_bytes)
+            VALUES (new.status, 1, length(CAST(new.inputs AS BLOB))) ON CONFLICT (status) DO UPDATE
+            SET workflows = workflows + 1, input_bytes = input_bytes + excluded.input_bytes;
+        END;
+        CREATE TRIGGER workflow_changed AFTER UPDATE OF status ON workflows WHEN old.status <> new.status BEGIN
+            UPDATE workflow_counts
+            SET workflows = workflows - 1, input_bytes = input_bytes - length(CAST(old.inputs AS BLOB))
+            WHERE status = old.status;
+            INSERT INTO workflow_counts (status, workflows, input_bytes)
+            VALUES (new.status, 1, length(CAST(new.inputs AS BLOB))) ON CONFLICT (status) DO UPDATE
+            SET workflows = workflows + 1, input_bytes = input_bytes + excluded.input_bytes;
+        END;
+        CREATE TRIGGER workflow_deleted AFTER DELETE ON workflows BEGIN
+            UPDATE workflow_counts
+            SET workflows = workflows - 1, input_bytes = input_bytes - length(CAST(old.inputs AS BLOB))
+            WHERE status = old.status;
+        END;
+        """,
+    )

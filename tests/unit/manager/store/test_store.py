@@ -27,10 +27,12 @@ ALL_ROWS = {
     # For metrics: a row for each agent that was ever seen, and one for each state.
     "AgentRows.COUNTS",
     "WorkflowRows.COUNTS",
+    # For each trigger: a row for each state.
+    "WorkflowRows.UNFINISHED",
     # For the doctor: up to its limit.
     "ShownAgentRows.EARLY_STARTS",
 }
-"""Statements that concern every row by their nature, and are rare."""
+"""Statements that concern every row by their nature, and are rare or find few."""
 BY_INDEX_ALONE = {
     # At the start of the process.
     "UnplacedRows.JOB_TYPES",
@@ -155,10 +157,17 @@ def test_the_workflows_of_an_older_database_are_counted() -> None:
     columns = "id, template, plan, content, status, priority, inputs, steps_left, created"
     for name, status in (("w1", "failed"), ("w2", "completed"), ("w3", "completed")):
         conn.execute(f"INSERT INTO workflows ({columns}) VALUES (?, {facts})", (name, status))
+    conn.execute("""UPDATE workflows SET inputs = '{"a":"ä"}' WHERE id = 'w1'""")
+
+    def counted() -> dict[str, tuple[int, int]]:
+        return {status: (count, size) for status, count, size in conn.execute("SELECT * FROM workflow_counts")}
+
     manager.apply(Database(conn))
+    assert counted() == {"failed": (1, 10), "completed": (2, 4)}
     conn.execute("UPDATE workflows SET status = 'initializing' WHERE id = 'w1'")
-    counted = dict(conn.execute("SELECT status, workflows FROM workflow_counts"))
-    assert counted == {"failed": 0, "completed": 2, "initializing": 1}
+    assert counted() == {"failed": (0, 0), "completed": (2, 4), "initializing": (1, 10)}
+    conn.execute("DELETE FROM workflows WHERE id <> 'w2'")
+    assert counted() == {"failed": (0, 0), "completed": (1, 2), "initializing": (0, 0)}
 
 
 def test_serials_that_were_lies_are_not_kept() -> None:

@@ -327,6 +327,53 @@ def test_no_workflow_is_started_when_the_disk_is_nearly_full(bench: Bench) -> No
     assert workflows(bench) == ["w1", "w2"]
 
 
+# So much at a time
+
+
+def test_when_too_many_workflows_have_not_ended_no_other_is_started(bench: Bench) -> None:
+    bench.set(waiting_workflows=2)
+    bench.trigger(trigger(id="w1"))
+    bench.trigger(trigger(id="w2"))
+    bench.take_events()
+    bench.trigger(trigger(id="w3"))
+    assert rejection(bench)["reason"] == (
+        "no other workflow is taken: waiting.workflows is 2, and so many have not ended; "
+        "try again later, or cancel some"
+    )
+    with pytest.raises(Refused, match=r"waiting\.workflows") as refused:
+        bench.reactor.start_workflow(Trigger(template="one", inputs={"message": "x"}), bench.at)
+    assert refused.value.status == 503
+    bench.trigger(trigger(id="w1"))
+    assert bench.take_event("caroni.workflow.started"), "what is known is answered"
+    bench.reactor.cancel("w2", bench.at)
+    bench.trigger(trigger(id="w3"))
+    assert workflows(bench) == ["w1", "w2", "w3"]
+
+
+def test_workflows_that_have_begun_or_are_stalled_have_not_ended(bench: Bench) -> None:
+    bench.presence()
+    for name in ("w1", "w2"):
+        bench.trigger(trigger(id=name))
+    bench.database.conn.execute("UPDATE workflows SET status = 'stalled' WHERE id = 'w2'")
+    bench.run(bench.place())
+    bench.set(waiting_workflows=2)
+    bench.trigger(trigger(id="w3"))
+    assert workflows(bench) == ["w1", "w2"]
+
+
+def test_when_the_inputs_of_what_has_not_ended_are_too_large_no_other_is_started(bench: Bench) -> None:
+    inputs_bytes = len('{"message":"ä"}'.encode())
+    bench.set(waiting_bytes=2 * inputs_bytes)
+    for name in ("w1", "w2", "w3"):
+        bench.trigger(trigger(id=name, inputs={"message": "ä"}))
+    (rejected,) = bench.take_events("caroni.workflow.rejected")
+    assert "waiting.size is 32 bytes, and the inputs" in rejected["data"]["reason"]
+    bench.reactor.cancel("w1", bench.at)
+    bench.trigger(trigger(id="w3", inputs={"message": "ä"}))
+    bench.trigger(trigger(id="w4", inputs={"message": ""}))
+    assert workflows(bench) == ["w1", "w2", "w3"]
+
+
 # reply_to
 
 
