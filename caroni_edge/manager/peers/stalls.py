@@ -1,4 +1,4 @@
-"""Stalled workflows: they have an unplaced step that no agent which may take it has served for `stalled_after`."""
+"""Stalled workflows: of a step in the demand, no agent that may take it has served the job type for `stalled_after`."""
 
 from collections.abc import Iterable
 from math import inf
@@ -37,7 +37,7 @@ class Stalls(Part):
         served_again = has_any = False
         for job_type in sorted(job_types):
             has_any = True
-            if self._store.agents.is_served(job_type) or not self._store.unplaced.is_unplaced(job_type, free=True):
+            if self._store.agents.is_served(job_type) or not self._store.unplaced.has_free(job_type):
                 served_again |= self._store.demands.set_served(job_type)
             else:
                 self._store.demands.set_unserved(job_type, at.now)

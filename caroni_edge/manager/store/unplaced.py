@@ -11,8 +11,10 @@ from caroni_edge.manager.store.steps import STEP, StepRow
 from caroni_edge.storage.rows import Rows
 from caroni_edge.values.json import as_text
 
-_NOT_HELD_BACK = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL"
-_DEMANDED = f"{_NOT_HELD_BACK} AND s.job_type = :job_type"
+IN_DEMAND = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL"
+"""Of a step `s`: it is unplaced, and nothing holds it back."""
+
+_DEMANDED = f"{IN_DEMAND} AND s.job_type = :job_type"
 _FREE = f"{_DEMANDED} AND s.agents IS NULL"
 _BOUND = f"{_DEMANDED} AND s.agents IS NOT NULL"
 _FREE_STEPS = f"""
@@ -109,13 +111,11 @@ class UnplacedRows(Rows):
         """Tell whether any step of a job type is in the demand."""
         return self._only(bool, self.IS_DEMANDED, job_type=job_type)
 
-    IS_UNPLACED = "SELECT 1 FROM steps WHERE job_type = :job_type AND status = 'fulfilling' LIMIT 1"
-    IS_UNPLACED_FREE = """
-        SELECT 1 FROM steps WHERE job_type = :job_type AND status = 'fulfilling' AND agents IS NULL LIMIT 1"""
+    HAS_FREE = f"SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_FREE})"
 
-    def is_unplaced(self, job_type: str, *, free: bool = False) -> bool:
-        """Tell whether any step of a job type (`free`: that any agent may take) is unplaced, in the demand or not."""
-        return self._one(int, self.IS_UNPLACED_FREE if free else self.IS_UNPLACED, job_type=job_type) is not None
+    def has_free(self, job_type: str) -> bool:
+        """Tell whether any step of a job type is in the demand that any agent may take."""
+        return self._only(bool, self.HAS_FREE, job_type=job_type)
 
     COUNT = f"""
         SELECT count(*) FROM (SELECT 1 FROM steps s WHERE {_FREE} AND (s.missing > 0) = :waiting LIMIT :limit)"""
@@ -172,10 +172,10 @@ class UnplacedRows(Rows):
 
     NOW_SERVED = f"""
         DELETE FROM unserved WHERE {_SERVED.format(row="unserved")} OR NOT EXISTS (SELECT 1 FROM steps s
-        WHERE {_NOT_HELD_BACK} AND s.agents = unserved.agents AND s.job_type = unserved.job_type)"""
+        WHERE {IN_DEMAND} AND s.agents = unserved.agents AND s.job_type = unserved.job_type)"""
     NOW_UNSERVED = f"""
         INSERT INTO unserved (job_type, agents, since) SELECT DISTINCT s.job_type, s.agents, :now
-        FROM steps s INDEXED BY steps_bound WHERE {_NOT_HELD_BACK} AND s.agents IS NOT NULL
+        FROM steps s INDEXED BY steps_bound WHERE {IN_DEMAND} AND s.agents IS NOT NULL
         AND NOT {_SERVED.format(row="s")} ON CONFLICT DO NOTHING"""
 
     def look_for_unserved(self, now: float) -> None:
@@ -184,7 +184,7 @@ class UnplacedRows(Rows):
         self._run(self.NOW_UNSERVED, now=now)
 
     ANY_BOUND = f"""
-        SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_NOT_HELD_BACK} AND s.agents IS NOT NULL)
+        SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {IN_DEMAND} AND s.agents IS NOT NULL)
         OR EXISTS (SELECT 1 FROM unserved)"""
 
     def any_bound(self) -> bool:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.manager.store.unplaced import IN_DEMAND
 from caroni_edge.storage.rows import Rows, columns
 from caroni_edge.values.json import as_text
 
@@ -115,31 +116,30 @@ class WorkflowRows(Rows):
         """Return the workflows with this status that have one of these jobs (a JSON list) at an agent."""
         return self._all(int, self.OF_JOBS, agent=agent, jobs=jobs_json, status=status)
 
-    WAITING = """
+    WAITING = f"""
         SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
-        WHERE s.job_type = :job_type AND s.agents IS NULL AND s.status = 'fulfilling'
+        WHERE {IN_DEMAND} AND s.job_type = :job_type AND s.agents IS NULL
         AND w.status IN (SELECT value FROM json_each(:states))"""
 
     def waiting(self, job_type: str, states_json: str) -> list[int]:
-        """Return the workflows in one of these states with an unplaced step of a job type."""
+        """Return the workflows in one of these states with a step of a job type in the demand, for any agent."""
         return self._all(int, self.WAITING, job_type=job_type, states=states_json)
 
-    WAITING_FOR = """
+    WAITING_FOR = f"""
         SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow
-        WHERE s.job_type = :job_type AND s.agents = :agents
-        AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL
+        WHERE {IN_DEMAND} AND s.job_type = :job_type AND s.agents = :agents
         AND w.status IN (SELECT value FROM json_each(:states))"""
 
     def waiting_for(self, job_type: str, agents: str, states_json: str) -> list[int]:
-        """Return those with an unplaced step of a job type that only these agents (a JSON list) may take."""
+        """Return those with a step of a job type in the demand that only these agents (a JSON list) may take."""
         return self._all(int, self.WAITING_FOR, job_type=job_type, agents=agents, states=states_json)
 
-    SERVED = """
-        SELECT seq FROM workflows w WHERE w.status = :status AND NOT EXISTS (SELECT 1 FROM demands d CROSS JOIN steps s
-            ON s.job_type = d.job_type AND s.workflow = w.seq AND s.status = 'fulfilling' AND s.agents IS NULL
-            WHERE d.unserved_since IS NOT NULL)
+    SERVED = f"""
+        SELECT seq FROM workflows w WHERE w.status = :status
+        AND NOT EXISTS (SELECT 1 FROM demands d CROSS JOIN steps s ON s.job_type = d.job_type
+            WHERE d.unserved_since IS NOT NULL AND {IN_DEMAND} AND s.agents IS NULL AND s.workflow = w.seq)
         AND NOT EXISTS (SELECT 1 FROM unserved u CROSS JOIN steps s ON s.job_type = u.job_type AND s.agents = u.agents
-            AND s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL WHERE s.workflow = w.seq)
+            WHERE {IN_DEMAND} AND s.workflow = w.seq)
         AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.workflow = w.seq AND s.in_doubt IS NOT NULL)
         ORDER BY seq"""
 

@@ -211,7 +211,6 @@ class Attempts:
             return
         status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
         self._store.steps.again(step.id, status, reason, at.now + _delay_s(settings.retry_delay_s, step.tries))
-        self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.retried", row, step.path, at.date, status=status, reason=reason, **ids)
 
     def _doubt(self, row: WorkflowRow, step: StepRow, job: JobRow, reason: str, at: Moment) -> None:
@@ -222,7 +221,6 @@ class Attempts:
             f"never run again by itself (repeat: false)"
         )
         self._store.steps.doubt(step.id, status, reason, in_doubt)
-        self._context.dirty_job_types.add(step.job_type)
         self._engine.statuses.stall(
             row, WorkflowEvent.IN_DOUBT, f"step {step.path} waits for retry: {in_doubt} ({reason})", at
         )

@@ -77,6 +77,33 @@ def test_what_is_placed_does_not_stall(bench: Bench) -> None:
     assert bench.workflow_state() is WorkflowState.RUNNING
 
 
+@pytest.mark.parametrize(("retry_delay_s", "stalls"), [(300.0, False), (10.0, True)])
+def test_a_delay_before_the_next_attempt_does_not_stall(bench: Bench, retry_delay_s: float, stalls: bool) -> None:
+    bench.set(retry_delay_s=retry_delay_s)
+    bench.presence("a1")
+    bench.start("one")
+    bench.fail(bench.place())
+    bench.presence("a1", online=False)
+    bench.start("one", "w2")
+    bench.advance(80)
+    assert bench.workflow_state("w2") is WorkflowState.STALLED
+    assert (bench.workflow_state("w1") is WorkflowState.STALLED) == stalls
+
+
+def test_a_delay_before_the_next_attempt_does_not_keep_a_workflow_stalled(bench: Bench) -> None:
+    bench.set(retry_delay_s=300.0)
+    bench.presence("a1")
+    bench.start("pair")
+    bench.fail(bench.place())
+    bench.presence("a1", online=False)
+    bench.start("one", "w2")
+    bench.advance(61)
+    assert bench.workflow_state("w1") is WorkflowState.STALLED
+    bench.presence("a2", types=["lower"])
+    assert bench.workflow_state("w1") is WorkflowState.RUNNING, "nobody waits for an agent of the other type yet"
+    assert bench.workflow_state("w2") is WorkflowState.STALLED
+
+
 def test_an_offer_waits_for_the_presence_of_its_agent_and_lets_a_stalled_workflow_go_on(bench: Bench) -> None:
     """Notices may be late: on some brokers an agent is heard before it is seen."""
     bench.start("one")
