@@ -1,10 +1,14 @@
 """What a node says on its present connection, within a bound of what is in flight."""
 
+from collections.abc import Callable
+
 import pytest
+from msgspec import Raw
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
 from caroni_edge.node.connection import IN_FLIGHT_MAX, Connection
+from caroni_edge.node.cutoffs import STRIKES, Publication
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
 from caroni_edge.storage.database import memory_database
@@ -139,6 +143,40 @@ def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:
     assert not bench.connection.on_disconnected(Disconnected(1, "late news"))
     assert bench.connection.connected
     assert bench.connection.on_disconnected(Disconnected(2, "news"))
+
+
+# What the broker cuts us off for
+
+
+def blamed_after(bench: Bench, publish: Callable[[], None]) -> Publication | None:
+    """Publish the same on connections that end right after it, as often as it takes to be sure."""
+    for _ in range(STRIKES):
+        assert bench.connection.blamed is None
+        publish()
+        bench.transport.lose()
+        bench.hear()
+        bench.connect()
+    return bench.connection.blamed
+
+
+def test_an_event_may_be_blamed(bench: Bench) -> None:
+    bench.events.put("t", b"{}")
+    assert blamed_after(bench, bench.connection.pump) == Publication("t", 1, 2, is_event=True)
+
+
+def test_a_notice_may_be_blamed(bench: Bench) -> None:
+    def publish() -> None:
+        say(bench, 1)
+        bench.connection.pump()
+
+    assert blamed_after(bench, publish) == Publication(REQUEST, 0, 22)
+
+
+def test_a_frame_may_be_blamed_by_its_first_message(bench: Bench) -> None:
+    message = Raw(b'{"type":"OfferReject","id":"id7","offer":"offer007"}')
+    frame = Frame(v=1, from_="m1", to="a1", boot="b", ack=(0, ""), prev="i6", first=7, messages=(message,))
+    blamed = blamed_after(bench, lambda: bench.connection.send([(frame, 1)]))
+    assert blamed == Publication(TOPICS.inbox_of("a1"), 7, len(encode(frame)), frame=frame)
 
 
 # Acknowledgements
