@@ -243,6 +243,14 @@ def look(figures: Figures, client: Client, runs: int, ends: Mapping[str, list[st
         "of a template": "?template=rare",
         "of a template, failed": "?template=rare&status=failed",
         "of a template, none there": "?template=rare&status=cancelled",
+        "of an agent": "?agent=a1",
+        "of an agent, none there": "?agent=a2",
+        "of an agent, running": "?agent=a1&status=running",
+        "with a text": "?text=caronirocks",
+        "with a text, none there": "?text=nowhere",
+        "of a template, no text": "?template=rare&text=nowhere",
+        "since a day": "?since=2023-11-14",
+        "since a day, failed": "?since=2023-11-14&status=failed",
     }
     paths = {f"list {what}".strip(): [f"/api/workflows{query}"] for what, query in pages.items()}
     for end, names in ends.items():

@@ -18,6 +18,7 @@ LAYERS: list[set[str]] = [
     {"web"},
     {"manager.pages.why"},
     {*VIEWS},
+    {"manager.pages.progress"},
     {"manager.pages.shapes", "agent.pages.shapes"},
     {"node.startup", "node.offline", "node.api_socket", "client"},
     {"node.service"},

@@ -129,8 +129,33 @@ def test_workflows_by_page_and_filter(client: Client) -> None:
     assert [each["id"] for each in found["workflows"]] == ["w0"]
 
 
+def test_workflows_of_an_agent_and_with_a_text_in_their_inputs(bench: ManagerBench, client: Client) -> None:
+    bench.see("a1", "foojob0")
+    start(client, id="w1")
+    bench.fail("a1", "foojob0")
+    start(client, id="w2", inputs={"message": "the other"})
+
+    def found(**query: str) -> list[str]:
+        return [each["id"] for each in client.get("/api/workflows", params=query).json()["workflows"]]
+
+    assert found(agent="a1") == ["w1"]
+    assert found(text="OTHER") == ["w2"]
+    assert found(text="other", agent="a1") == []
+    assert found(since="2023-11-14") == ["w2", "w1"]
+    assert found(since="1h") == []
+    assert found(status="", agent="", text="", since="", template="") == ["w2", "w1"]
+
+
 @pytest.mark.parametrize(
-    ("query", "field"), [("status=well", "status"), ("limit=0", "limit"), ("limit=x", "limit"), ("after=x", "after")]
+    ("query", "field"),
+    [
+        ("status=well", "status"),
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("after=x", "after"),
+        ("since=x", "since"),
+        (f"text={'x' * 201}", "text"),
+    ],
 )
 def test_a_wrong_query_names_its_parameter(still: Client, query: str, field: str) -> None:
     answer = still.get(f"/api/workflows?{query}")

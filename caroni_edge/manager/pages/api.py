@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, get, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 
 from caroni_edge.config import ManagerConfig
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
-from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.lifecycle import StepState
+from caroni_edge.manager.pages.filters import read_filter
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AttemptView,
@@ -33,6 +34,7 @@ from caroni_edge.manager.pages.shapes import (
 from caroni_edge.manager.pages.views import ManagerViews, Plans
 from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.shown import ShownStep
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
@@ -131,19 +133,19 @@ class WorkflowsController(Controller):
     path = "/api/workflows"
     tags = ("workflows",)
     exception_handlers = {Refused: _on_refused}  # noqa: RUF012 - so Litestar wants it
+    dependencies = {"wanted": Provide(read_filter, sync_to_thread=False)}  # noqa: RUF012
 
     @get(sync_to_thread=True)
     def list_workflows(
         self,
         manager: NamedDependency[ManagerApi],
-        status: FromQuery[WorkflowState | None] = None,
-        template: FromQuery[str | None] = None,
+        wanted: NamedDependency[WorkflowFilter],
         limit: Limit = 100,
         after: AfterNumber = None,
     ) -> WorkflowPage:
         """List the workflows, newest first, without their steps."""
         with manager.look() as views:
-            return views.workflows(status, template, limit, after)
+            return views.workflows(wanted, limit, after)
 
     @post(sync_to_thread=True, operation_class=_StartOperation)
     def start_workflow(self, manager: NamedDependency[ManagerApi], body: RawBody) -> Response[WorkflowSummary]:

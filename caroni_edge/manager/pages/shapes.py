@@ -58,15 +58,53 @@ class StepView(TypedDict):
     attempts: list[AttemptView]
 
 
+class PartsProgress(TypedDict):
+    """How far a step is that has parts: instances of a scatter, or steps of a nested workflow."""
+
+    step: str
+    count: int
+    completed: int
+    failed: int
+
+
+class Progress(TypedDict):
+    """How far a workflow is.
+
+    Attributes:
+        steps: How many steps it has, without those within other steps.
+        completed: How many of these have completed.
+        failed: In how many of these something has failed.
+        parts: The first of these that have parts and have not completed.
+        sentence: The same for people, as in `1/3 steps; sample 120/200, 1 failed`.
+    """
+
+    steps: int
+    completed: int
+    failed: int
+    parts: list[PartsProgress]
+    sentence: str
+
+
 class WorkflowSummary(TypedDict):
-    """A workflow without its steps."""
+    """A workflow without its steps.
+
+    Attributes:
+        started: When its steps were made; None if they never were.
+        duration_s: From its start to its end; None while it goes on.
+        progress: How far it is.
+        inputs: With the defaults of its template.
+        reason: Why it failed or is stalled.
+    """
 
     id: str
     template: str
     status: WorkflowState
     priority: int
     created: str
+    started: str | None
     ended: str | None
+    duration_s: float | None
+    progress: Progress
     inputs: dict[str, Any]
     outputs: dict[str, Any] | None
     reason: str | None
@@ -80,10 +118,17 @@ class WorkflowView(WorkflowSummary):
 
 
 class WorkflowPage(TypedDict):
-    """Workflows, newest first; `next` is the `after` of the next page."""
+    """Workflows, newest first.
+
+    Attributes:
+        next: The `after` of the next page; None when there are no more.
+        looked_back_to: There may be more on this page: it was filled by workflows created after this date, since only
+            so many are looked at for one; `next` goes on. None if the page is full, or the last one.
+    """
 
     workflows: list[WorkflowSummary]
     next: str | None
+    looked_back_to: str | None
 
 
 class StepPage(TypedDict):

@@ -8,12 +8,14 @@ import msgspec
 
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.pages.progress import progress_of
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AgentTypeView,
     AgentView,
     AttemptView,
     PartsView,
+    Progress,
     StepPage,
     StepView,
     WorkflowPage,
@@ -23,6 +25,7 @@ from caroni_edge.manager.pages.shapes import (
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.jobs import LogEnd
+from caroni_edge.manager.store.listed import ListedRows, WorkflowFilter
 from caroni_edge.manager.store.shown import (
     ShownAgent,
     ShownAgentRows,
@@ -68,15 +71,17 @@ class ManagerViews:
         """Read on `conn`."""
         self._store, self._plans = Store(conn), plans
         self._workflows, self._steps, self._agents = ShownWorkflowRows(conn), ShownStepRows(conn), ShownAgentRows(conn)
+        self._lists = ListedRows(conn)
 
     # Workflows
 
-    def workflows(
-        self, status: WorkflowState | None, template: str | None, limit: int, after: int | None
-    ) -> WorkflowPage:
-        """Return a page of workflows, newest first."""
-        page = self._workflows.page(status, template, limit, after)
-        return WorkflowPage(workflows=[_summary(row) for row in page.rows], next=page.next)
+    def workflows(self, wanted: WorkflowFilter, limit: int, after: int | None) -> WorkflowPage:
+        """Return a page of the workflows that fit a filter, newest first."""
+        page = self._lists.page(wanted, limit, after)
+        following = None if page.next is None else str(page.next)
+        return WorkflowPage(
+            workflows=self._summaries(page.rows), next=following, looked_back_to=rfc3339(page.looked_back_to)
+        )
 
     def workflow_row(self, workflow: str) -> ShownWorkflow | None:
         """Return the row of a workflow."""
@@ -88,12 +93,16 @@ class ManagerViews:
         if row is None:
             return None
         steps = self.steps(row, None, STEPS_SHOWN, "")
-        return WorkflowView(**_summary(row), steps=steps["steps"], steps_next=steps["next"])
+        return WorkflowView(**self._summaries([row])[0], steps=steps["steps"], steps_next=steps["next"])
 
     def summary(self, workflow: str) -> WorkflowSummary | None:
         """Return a workflow without its steps."""
         row = self.workflow_row(workflow)
-        return _summary(row) if row else None
+        return self._summaries([row])[0] if row else None
+
+    def _summaries(self, rows: Sequence[ShownWorkflow]) -> list[WorkflowSummary]:
+        progress = progress_of(self._lists, {row: self.plan(row) for row in rows})
+        return [_summary(row, progress[row.seq]) for row in rows]
 
     def plan(self, workflow: ShownWorkflow) -> Plan:
         """Return the plan that a workflow runs by: its template as it was at the start, compiled."""
@@ -202,14 +211,18 @@ class ManagerViews:
         return found | {"online" if count.online else "offline": count.agents for count in self._store.agents.counts()}
 
 
-def _summary(row: ShownWorkflow) -> WorkflowSummary:
+def _summary(row: ShownWorkflow, progress: Progress) -> WorkflowSummary:
+    started = row.created if row.started == 0 else row.started
     return WorkflowSummary(
         id=row.id,
         template=row.template,
         status=row.status,
         priority=row.priority,
         created=rfc3339(row.created),
+        started=rfc3339(started),
         ended=rfc3339(row.ended),
+        duration_s=None if started is None or row.ended is None else max(0.0, row.ended - started),
+        progress=progress,
         inputs=_values(row.inputs) or {},
         outputs=_values(row.outputs),
         reason=row.reason,

@@ -4,12 +4,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
-from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
+from caroni_edge.storage.rows import Page, Rows, columns
 from caroni_edge.values.json import as_text
 
 
 class ShownWorkflow(NamedTuple):
-    """A workflow; `inputs` and `outputs` are JSON."""
+    """A workflow; `inputs` and `outputs` are JSON.
+
+    Attributes:
+        steps_left: How many of its steps, without those within other steps, have not completed.
+        started: When its steps were made; None if they never were, 0 if that was at its creation.
+    """
 
     seq: int
     id: str
@@ -20,7 +25,9 @@ class ShownWorkflow(NamedTuple):
     inputs: str
     outputs: str | None
     reason: str | None
+    steps_left: int
     created: float
+    started: float | None
     ended: float | None
 
 
@@ -118,7 +125,6 @@ class ShownServer(NamedTuple):
 
 
 _STEP = columns(ShownStep, deps_left="missing", deferred="late")
-_NEXT = "seq < :after ORDER BY seq DESC LIMIT :limit"
 
 
 class EarlyStart(NamedTuple):
@@ -129,26 +135,7 @@ class EarlyStart(NamedTuple):
 
 
 class ShownWorkflowRows(Rows):
-    """Statements that read workflows for people."""
-
-    ALL = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE {_NEXT}"
-    OF_STATUS = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE status = :status AND {_NEXT}"
-    OF_TEMPLATE = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE template = :template AND {_NEXT}"
-    OF_BOTH = f"""
-        SELECT {columns(ShownWorkflow)} FROM workflows WHERE template = :template AND status = :status AND {_NEXT}"""
-
-    def page(
-        self, status: WorkflowState | None, template: str | None, limit: int, after: int | None
-    ) -> Page[ShownWorkflow]:
-        """Return a page of the workflows, or of those in a state, of a template, or both; newest first."""
-        sql = {
-            (False, False): self.ALL,
-            (True, False): self.OF_STATUS,
-            (False, True): self.OF_TEMPLATE,
-            (True, True): self.OF_BOTH,
-        }[status is not None, template is not None]
-        upto = NEWEST if after is None else after
-        return self._page(ShownWorkflow, sql, "seq", limit, status=status, template=template, after=upto)
+    """Statements that read workflows for people; lists of them: `listed.py`."""
 
     BY_ID = f"SELECT {columns(ShownWorkflow)} FROM workflows WHERE id = :workflow"
 

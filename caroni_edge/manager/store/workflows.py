@@ -41,8 +41,10 @@ class WorkflowRows(Rows):
     """Statements about workflows and plans."""
 
     ADD = """
-        INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, created)
-        VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :created)"""
+        INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, created,
+            started)
+        VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :created,
+            :created)"""
 
     def add(self, row: WorkflowRow, date: float) -> int:
         """Add a workflow, and return its seq (that of `row` does not count)."""
@@ -202,6 +204,7 @@ class WorkflowRows(Rows):
 
     LEAVE = "INSERT INTO pruned (workflow) SELECT value FROM json_each(:workflows) WHERE true ON CONFLICT DO NOTHING"
     DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(:workflows))"
+    DELETE_AGENTS = "DELETE FROM workflow_agents WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(:workflows))"
 
     def delete(self, workflows: list[int]) -> None:
@@ -209,6 +212,7 @@ class WorkflowRows(Rows):
         named = as_text(workflows)
         self._run(self.LEAVE, workflows=named)
         self._run(self.DELETE_GATES, workflows=named)
+        self._run(self.DELETE_AGENTS, workflows=named)
         self._run(self.DELETE, workflows=named)
 
     PRUNED = "SELECT min(workflow) FROM pruned"

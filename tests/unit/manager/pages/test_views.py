@@ -7,7 +7,10 @@ import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages import views
+from caroni_edge.manager.store.listed import WorkflowFilter
 from tests.web_bench import ManagerBench
+
+ALL = WorkflowFilter()
 
 
 @pytest.fixture
@@ -24,10 +27,10 @@ def test_workflows_come_newest_first_and_by_page(bench: ManagerBench) -> None:
     for number in range(5):
         bench.trigger(workflow=f"w{number}")
     with bench.views() as look:
-        first = look.workflows(None, None, 2, None)
+        first = look.workflows(ALL, 2, None)
         assert [each["id"] for each in first["workflows"]] == ["w4", "w3"]
         assert first["next"] is not None
-        second = look.workflows(None, None, 3, int(first["next"]))
+        second = look.workflows(ALL, 3, int(first["next"]))
         assert [each["id"] for each in second["workflows"]] == ["w2", "w1", "w0"]
         assert second["next"] is None
 
@@ -40,7 +43,7 @@ def test_workflows_are_filtered_by_status_and_template(bench: ManagerBench) -> N
     with bench.views() as look:
 
         def found(status: WorkflowState | None, template: str | None) -> list[str]:
-            return [each["id"] for each in look.workflows(status, template, 10, None)["workflows"]]
+            return [each["id"] for each in look.workflows(WorkflowFilter(status, template), 10, None)["workflows"]]
 
         assert found(None, None) == ["going", "cancelled", "simple"]
         assert found(WorkflowState.INITIALIZING, None) == ["going", "simple"]
@@ -160,11 +163,11 @@ def test_what_is_not_there_is_none(bench: ManagerBench) -> None:
 def test_a_request_sees_one_commit_while_the_writer_goes_on(bench: ManagerBench) -> None:
     bench.trigger(workflow="before")
     with bench.views() as look:
-        assert len(look.workflows(None, None, 10, None)["workflows"]) == 1
+        assert len(look.workflows(ALL, 10, None)["workflows"]) == 1
         bench.trigger(workflow="meanwhile")
-        assert len(look.workflows(None, None, 10, None)["workflows"]) == 1
+        assert len(look.workflows(ALL, 10, None)["workflows"]) == 1
     with bench.views() as look:
-        assert len(look.workflows(None, None, 10, None)["workflows"]) == 2
+        assert len(look.workflows(ALL, 10, None)["workflows"]) == 2
 
 
 def test_a_connection_serves_again_after_an_error_in_a_request(bench: ManagerBench) -> None:

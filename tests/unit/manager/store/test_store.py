@@ -103,8 +103,8 @@ def test_the_index_of_unplaced_steps_serves_what_is_asked_most(conn: sqlite3.Con
 
 
 def test_workflows_in_a_rare_state_are_found_among_the_many_of_a_template(conn: sqlite3.Connection) -> None:
-    (line,) = STATEMENTS["ShownWorkflowRows.OF_BOTH"].plan(conn)
-    assert line.endswith("USING INDEX workflows_template_status (template=? AND status=? AND seq<?)")
+    (line,) = STATEMENTS["ListedRows.OF_BOTH"].plan(conn)
+    assert line.endswith("USING INDEX workflows_template_status (template=? AND status=? AND seq>? AND seq<?)")
 
 
 # What statements do
