@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.agent.pages import api as agent_api
+from caroni_edge.agent.pages import site as agent_site
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.manager.store import Store as ManagerStore
 from caroni_edge.manager.templates.library import load_templates
@@ -316,7 +316,7 @@ def measure_agent(path: Path, count: int, runs: int) -> Figures:
             agent.end(job)
         with timed(figures, "a tick without work"):
             agent.settle()
-    site = agent_api.make_site(replace(bench.api, readers=readers), path)
+    site = agent_site.make_site(replace(bench.api, readers=readers), path)
     with start(WEB, site, bench) as server, Client(server) as client:
         pages = {"": "", "status completed": "?status=completed", "status failed": "?status=failed"}
         pages |= {"of a manager": "?manager=m1", "of a manager, failed": "?manager=m1&status=failed"}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.pages import api as agent_api
+from caroni_edge.agent.pages import site as agent_site
 from caroni_edge.agent.pages.api import AgentApi
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
@@ -20,7 +20,7 @@ from caroni_edge.delivery.events import Events
 from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
-from caroni_edge.manager.pages import api as manager_api
+from caroni_edge.manager.pages import site as manager_site
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.views import ManagerViews, Plans
 from caroni_edge.manager.reactor import ManagerReactor
@@ -237,12 +237,12 @@ class Client(httpx.Client):
 
 def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) -> WebServer:
     """Serve the manager of a bench."""
-    return start(web, manager_api.make_site(bench.api, path), bench.service)
+    return start(web, manager_site.make_site(bench.api, path), bench.service)
 
 
 def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB) -> WebServer:
     """Serve the agent of a bench."""
-    return start(web, agent_api.make_site(bench.api, path), bench)
+    return start(web, agent_site.make_site(bench.api, path), bench)
 
 
 def in_thread(name: str, work: Callable[[], None]) -> threading.Thread:

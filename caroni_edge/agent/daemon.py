@@ -38,7 +38,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         self._reactor = make_reactor(node, config, self._types, runner)
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
-        from caroni_edge.agent.pages.api import serve  # noqa: PLC0415 - commands on the database do without
+        from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
         opened.enter_context(serve(config, node, self.service, self._reactor, runner, lambda: self._types))
         self.service.supervise("runner", runner.run)

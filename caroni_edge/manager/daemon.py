@@ -30,7 +30,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._templates = say_errors("template", load_templates(config.templates))
         self._reactor = make_reactor(node, config, self._templates)
         node.attach(self._reactor)
-        from caroni_edge.manager.pages.api import serve  # noqa: PLC0415 - commands on the database do without
+        from caroni_edge.manager.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
         opened.enter_context(serve(config, node, self.service, self._reactor, lambda: self._templates))
         watch_disk(self.service, config.state_dir, opened, self._on_disk)

@@ -169,6 +169,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return conn
 
 
+def commits_seen(conn: sqlite3.Connection) -> int:
+    """Return a number that changes when another connection commits: SQLite's `data_version`, which costs nothing.
+
+    It has a meaning only beside what the same connection said before.
+    """
+    return int(conn.execute("PRAGMA data_version").fetchone()[0])
+
+
 def size_bytes(conn: sqlite3.Connection) -> int:
     """Return how large a state database is."""
     pages, page_bytes = (conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))

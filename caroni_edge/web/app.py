@@ -12,9 +12,11 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from caroni_edge.web.auth import Gate
 from caroni_edge.web.common import ROUTES
-from caroni_edge.web.pages import POLICY, OperationsPage
+from caroni_edge.web.live import Changes
+from caroni_edge.web.operations import OperationsPage
 from caroni_edge.web.problems import HANDLERS
 from caroni_edge.web.site import Site
+from caroni_edge.web.templating import POLICY, engine
 
 BODY_LIMIT_BYTES = 64 * 1024
 
@@ -28,15 +30,16 @@ HEADERS = {
 }
 
 
-def make_app(site: Site, gate: Gate) -> ASGIApp:
+def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
     """Return the ASGI application of a node."""
-    given = {"node": site.node, "site": site, "gate": gate, **site.given}
+    given = {"node": site.node, "site": site, "gate": gate, "changes": changes, **site.given}
     app = Litestar(
         route_handlers=[*ROUTES, *site.routes],
         guards=[gate.admit],
         dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in given.items()},
         exception_handlers=dict(HANDLERS),
         openapi_config=_described(site),
+        template_config=engine(site.node, site.menu),
         request_max_body_size=BODY_LIMIT_BYTES,
         logging_config=None,
         debug=False,
@@ -55,7 +58,9 @@ class _SafeHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 date = (b"date", formatdate(usegmt=True).encode())
-                message["headers"] = [*message["headers"], *self._headers, date]
+                given = {name for name, _ in message["headers"]}
+                ours = [each for each in self._headers if each[0] not in given]
+                message["headers"] = [*message["headers"], *ours, date]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -9,11 +9,12 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
@@ -21,6 +22,7 @@ from caroni_edge.base.text import encoded
 from caroni_edge.config import Secret, WebConfig
 from caroni_edge.web import credentials
 from caroni_edge.web.connections import ON_THE_HOST
+from caroni_edge.web.forms import CSRF_FIELD, fields
 from caroni_edge.web.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -29,9 +31,11 @@ Role = Literal["viewer", "operator"]
 Clock = Callable[[], float]
 
 CSRF_HEADER = "X-CSRF-Token"
+FORM = "application/x-www-form-urlencoded"
 WRONG_MAX, WRONG_WITHIN_S = 10, 300.0
 COUNTED_MAX = 10_000
 SESSIONS_MAX = 1000
+NOTICES_MAX = 10
 SESSION_IDLE_S, SESSION_LIFE_S = 12 * 3600.0, 7 * 86400.0
 
 OPEN: Final = "open"
@@ -49,9 +53,10 @@ class Session:
     Attributes:
         user: The name.
         role: What they may do.
-        csrf: What every change must bring along, in the header `X-CSRF-Token`.
+        csrf: What every change must bring along, in the header `X-CSRF-Token` or the field `csrf` of a form.
         began: On the monotonic clock.
         seen: When it was last used, likewise.
+        notices: What the next page says first: what a form has done.
     """
 
     user: str
@@ -59,6 +64,12 @@ class Session:
     csrf: str
     began: float
     seen: float
+    notices: list[str] = field(default_factory=list)
+
+    def take_notices(self) -> list[str]:
+        """Return the notices; they are said once."""
+        said, self.notices = self.notices, []
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,11 @@ class Visitor:
     role: Role
     session: Session | None = None
     cookie: str = ""
+
+    def note(self, said: str) -> None:
+        """Have the next page say something first; programs see no pages."""
+        if self.session is not None:
+            self.session.notices = [*self.session.notices, said][-NOTICES_MAX:]
 
 
 class Accounts:
@@ -194,7 +210,7 @@ class Gate:
         # Two, so that any number of invented names makes no room in the memory for guesses at a real one.
         self._people, self._strangers = Throttle(clock), Throttle(clock)
 
-    def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Let a request through, and note whose it is: a guard, as Litestar calls it.
 
         Raises:
@@ -208,10 +224,9 @@ class Gate:
             return
         if visitor.role != "operator" and not handler.opt.get(ANYBODY_CHANGES):
             raise Problem(403, f"{visitor.name} may look, and change nothing (role: viewer)")
-        if visitor.session is not None and not _same(
-            connection.headers.get(CSRF_HEADER, ""), Secret(visitor.session.csrf)
-        ):
-            raise Problem(403, f"a change made in a session needs its CSRF token in the header {CSRF_HEADER}")
+        if visitor.session is not None and not _same(await _csrf(connection), Secret(visitor.session.csrf)):
+            said = f"a change made in a session needs its CSRF token: header {CSRF_HEADER}, or field {CSRF_FIELD}"
+            raise Problem(403, said)
 
     def log_in(self, address: str, name: str, password: str) -> tuple[str, Session]:
         """Check a name and a password; return the cookie of a new session, and the session.
@@ -246,6 +261,15 @@ class Gate:
         if cookie and (session := self.sessions.find(cookie)):
             return Visitor(session.user, session.role, session, cookie)
         raise _stranger("log in at /login, or send the header Authorization: Bearer TOKEN")
+
+
+async def _csrf(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    given = connection.headers.get(CSRF_HEADER)
+    if given is not None or not isinstance(connection, Request):
+        return given or ""
+    if not connection.headers.get("Content-Type", "").startswith(FORM):
+        return ""
+    return fields(await connection.body()).get(CSRF_FIELD, "")
 
 
 def _stranger(why: str) -> Problem:

@@ -1,23 +1,25 @@
 """What every node serves: logging in and out, health, metrics, and what the node says of itself."""
 
 import json
-from typing import Any, TypedDict
-from urllib.parse import parse_qs
+from typing import Annotated, Any, TypedDict
 
-from litestar import MediaType, Request, Response, get, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import RawBody
-from litestar.response import Redirect
+from litestar.params import QueryParameter, RawBody
+from litestar.response import Redirect, Template
 
 from caroni_edge.node.reactor import UnknownPeer
 from caroni_edge.protocol.topics import Role as PeerRole
 from caroni_edge.protocol.topics import peer_id
 from caroni_edge.web import metrics
+from caroni_edge.web.assets import static_file
 from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
-from caroni_edge.web.pages import login_page
-from caroni_edge.web.problems import Problem
+from caroni_edge.web.forms import fields
+from caroni_edge.web.live import live
+from caroni_edge.web.problems import Problem, wants_page
 from caroni_edge.web.site import NodeView, Site
+from caroni_edge.web.templating import page
 
 LOGIN_LIMIT_BYTES = 16 * 1024
 
@@ -67,16 +69,16 @@ class ForgetBody(TypedDict):
     offers: int
 
 
-@get("/", include_in_schema=False, sync_to_thread=False)
-def index() -> Redirect:
-    """Redirect to the list of what the API can do: there is no other page yet."""
-    return Redirect("/schema", status_code=303)
+@get("/admin", include_in_schema=False, sync_to_thread=False)
+def admin() -> Redirect:
+    """Lead to the first page, as the original's address for it did."""
+    return Redirect("/", status_code=303)
 
 
-@get("/login", opt={OPEN: True}, include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
-def login_form(node: NamedDependency[NodeView]) -> str:
+@get("/login", opt={OPEN: True}, include_in_schema=False, sync_to_thread=False)
+def login_form(leads_to: Annotated[str, QueryParameter(name="next")] = "/") -> Template:
     """Show the form to log in."""
-    return login_page(f"{node.role} {node.id}")
+    return page("login.html", error="", next=_within(leads_to))
 
 
 @post(
@@ -86,23 +88,23 @@ def login_form(node: NamedDependency[NodeView]) -> str:
     tags=["session"],
     request_max_body_size=LOGIN_LIMIT_BYTES,
 )
-async def login(request: Asked, gate: NamedDependency[Gate], node: NamedDependency[NodeView]) -> Response[Any]:
+async def login(request: Asked, gate: NamedDependency[Gate]) -> Response[Any] | Template:
     """Begin a session with the fields `username` and `password`, of a form or in JSON; its cookie comes back."""
-    wants_page = "text/html" in request.headers.get("Accept", "")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Problem(403, "this form was sent by another site")
-    name, password = _credentials(await request.body(), request.headers.get("Content-Type", ""))
+    name, password, leads_to = _credentials(await request.body(), request.headers.get("Content-Type", ""))
     address = request.client.host if request.client else ""
     try:
         cookie, session = gate.log_in(address, name, password)
     except Problem as problem:
-        if not wants_page:
+        if not wants_page(request):
             raise
-        text = login_page(f"{node.role} {node.id}", problem.error)
-        return Response(text, status_code=problem.status, media_type=MediaType.HTML, headers=dict(problem.headers))
+        shown = page("login.html", http_status=problem.status, error=problem.error, next=_within(leads_to))
+        shown.headers.update(problem.headers)
+        return shown
     kept = [_cookie(gate, cookie)]
-    if wants_page:
-        return Redirect("/", status_code=303, cookies=kept)
+    if wants_page(request):
+        return Redirect(_within(leads_to), status_code=303, cookies=kept)
     return Response(_session(session), cookies=kept)
 
 
@@ -110,7 +112,12 @@ async def login(request: Asked, gate: NamedDependency[Gate], node: NamedDependen
 def logout(request: Asked, gate: NamedDependency[Gate]) -> Response[None]:
     """End the session."""
     gate.sessions.end(request.user.cookie)
-    return Response(None, status_code=204, cookies=[_cookie(gate, "", max_age=0)])
+    gone = [_cookie(gate, "", max_age=0)]
+    return (
+        Redirect("/login", status_code=303, cookies=gone)
+        if wants_page(request)
+        else Response(None, status_code=204, cookies=gone)
+    )
 
 
 @get("/api/session", tags=["session"], sync_to_thread=False)
@@ -187,14 +194,16 @@ def _session(open_session: Session) -> SessionBody:
     return SessionBody(user=open_session.user, role=open_session.role, csrf=open_session.csrf)
 
 
-def _credentials(body: bytes, content_type: str) -> tuple[str, str]:
+def _within(path: str) -> str:
+    """Return where a login leads: to a page of this node, whatever a link has asked for."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+def _credentials(body: bytes, content_type: str) -> tuple[str, str, str]:
     try:
-        if content_type.partition(";")[0].strip() == "application/json":
-            fields = json.loads(body)
-            found = (fields["username"], fields["password"])
-        else:
-            form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
-            found = (form["username"][0], form["password"][0])
+        is_json = content_type.partition(";")[0].strip() == "application/json"
+        given = json.loads(body) if is_json else fields(body)
+        found = (given["username"], given["password"], given.get("next", "/"))
     except (ValueError, LookupError, TypeError, RecursionError):
         raise Problem(400, "a login has the fields username and password", "username") from None
     if not all(isinstance(each, str) for each in found):
@@ -202,4 +211,4 @@ def _credentials(body: bytes, content_type: str) -> tuple[str, str]:
     return found
 
 
-ROUTES = (index, login_form, login, logout, session, about, forget, healthz, readyz, metrics_text)
+ROUTES = (admin, static_file, live, login_form, login, logout, session, about, forget, healthz, readyz, metrics_text)

@@ -17,6 +17,11 @@ class Readers:
         self._path = path
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
 
+    @property
+    def path(self) -> Path:
+        """Where the database is."""
+        return self._path
+
     @contextmanager
     def open(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection within a transaction: all statements see the same commit.

@@ -21,6 +21,7 @@ from caroni_edge.node.startup import DATABASE
 from caroni_edge.web.app import make_app
 from caroni_edge.web.auth import Accounts, Gate
 from caroni_edge.web.connections import Connection, Crowd, most_connections
+from caroni_edge.web.live import Changes
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.site import NodeView, Site, Supervisor, forgetter
 
@@ -47,6 +48,10 @@ class _Uvicorn(uvicorn.Server):
     _loop: asyncio.AbstractEventLoop | None = None
     _told: asyncio.Event
 
+    def __init__(self, config: uvicorn.Config, on_end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_end = on_end
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or ():
@@ -57,6 +62,7 @@ class _Uvicorn(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         if not self.should_exit:
             await self._told.wait()
+        self._on_end()
 
     def tell_to_stop(self) -> None:
         """Let the server end, from any thread."""
@@ -77,9 +83,14 @@ class WebServer:
     """
 
     def __init__(
-        self, app: Any, supervisor: Supervisor, on_host: socket.socket | None, page: socket.socket | None
+        self,
+        app: Any,
+        supervisor: Supervisor,
+        on_host: socket.socket | None,
+        page: socket.socket | None,
+        on_end: Callable[[], None],
     ) -> None:
-        """Serve `app` on sockets that listen already."""
+        """Serve `app` on sockets that listen already; `on_end` ends what would go on for ever."""
         address: tuple[str | None, int] = page.getsockname()[:2] if page else (None, 0)
         self.host, self.port = address
         listeners = [each for each in (on_host, page) if each is not None]
@@ -98,7 +109,8 @@ class WebServer:
                 date_header=False,
                 backlog=ACCEPTED_AT_ONCE,
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
-            )
+            ),
+            on_end,
         )
         self._thread = supervisor.supervise("web", lambda: self._server.run(sockets=listeners))
 
@@ -157,14 +169,15 @@ def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebSe
     """
     accounts = Accounts.of(config, site.state_dir) if config else Accounts()
     gate = Gate(accounts, cookie=f"caroni_{site.node.role}_{site.node.id}")
-    app = make_app(site, gate)
+    changes = Changes(site.readers.path, site.node.why_not_ready)
+    app = make_app(site, gate, changes)
     page = _listen(config.host, config.port) if config else None
     try:
         on_host = api_socket.listen(site.state_dir)
     except api_socket.SocketUnusable as error:
         log.error("%s %s", error, error.advice, extra={"action": "socket_unusable"})
         on_host = None  # the node's work needs none
-    server = WebServer(app, supervisor, on_host, page)
+    server = WebServer(app, supervisor, on_host, page, changes.end)
     if config is None:
         said = "no page; commands on this host use %s"
         log.info(said, site.state_dir / api_socket.SOCKET, extra={"action": "web_off"})

@@ -13,6 +13,7 @@ from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.metrics import Metric
 from caroni_edge.web.readers import Readers
+from caroni_edge.web.templating import MenuItem
 
 Result = TypeVar("Result")
 
@@ -73,8 +74,9 @@ class Site:
         readers: Connections to its database.
         state_dir: Where made passwords and tokens are kept.
         config: Returns the configuration that is in force now.
-        routes: Controllers and handlers of the role.
+        routes: Controllers and handlers of the role: its pages and its API.
         given: What handlers may ask for by the name of a parameter.
+        menu: The role's pages, for the bar on top.
         metrics: Returns the metrics of the role.
         forget: Forgets a peer, by its id, in the node's thread.
     """
@@ -85,6 +87,7 @@ class Site:
     config: Callable[[], NodeConfig]
     routes: Sequence[Any]
     given: Mapping[str, Any] = field(default_factory=dict)
+    menu: Sequence[MenuItem] = ()
     metrics: Callable[[], Iterable[Metric]] = tuple
     forget: Callable[[str], Forgotten] | None = None
 

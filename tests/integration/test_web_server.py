@@ -43,7 +43,17 @@ def start(client: Client, **trigger: Any) -> Any:
 
 # --- Who may come in -------------------------------------------------------------------------------------------------
 
-CLOSED = ["/", "/api/workflows", "/api/node", "/api/session", "/metrics", "/schema", "/schema/openapi.json"]
+CLOSED = [
+    "/",
+    "/live",
+    "/admin",
+    "/api/workflows",
+    "/api/node",
+    "/api/session",
+    "/metrics",
+    "/schema",
+    "/schema/openapi.json",
+]
 
 
 @pytest.mark.parametrize("path", CLOSED)
@@ -54,7 +64,8 @@ def test_a_stranger_sees_nothing(server: WebServer, path: str) -> None:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert set(answer.json()) == {"error", "field"}
         browser = stranger.get(path, headers={"Accept": "text/html"})
-        assert (browser.status_code, browser.headers["Location"]) == (303, "/login")
+        leads_back = "/login" if path == "/" else f"/login?next={path}"
+        assert (browser.status_code, browser.headers["Location"]) == (303, leads_back)
     with Client(server, token="wrong") as stranger:
         assert stranger.get(path).status_code == 401
 

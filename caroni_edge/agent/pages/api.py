@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn, Protocol
 
 from litestar import Controller, MediaType, Response, get, post
@@ -16,16 +15,12 @@ from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.pages.shapes import Drain, JobPage, JobTypePage, JobTypeView, JobView, LimitsView
 from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.reactor import AgentReactor
-from caroni_edge.config import AgentConfig
-from caroni_edge.node.node import Node
-from caroni_edge.node.service import Service
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
 from caroni_edge.web.parameters import AfterNumber, Limit, LogOffset
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.server import WebServer, serve_node
-from caroni_edge.web.site import Commands, NodeView, Site
+from caroni_edge.web.site import Commands, NodeView
 
 LOG_SHOWN_BYTES = 64 * 1024
 LOG_AT_ONCE_BYTES = 1 << 20
@@ -172,32 +167,7 @@ def drain(agent: NamedDependency[AgentApi], body: RawBody) -> Drain:
     return agent.drain()
 
 
-def serve(
-    config: AgentConfig,
-    node: Node,
-    service: Service,
-    reactor: AgentReactor,
-    logs: Logs,
-    job_types: Callable[[], JobTypes],
-) -> AbstractContextManager[WebServer]:
-    """Serve the API of an agent as long as the context is open.
-
-    Raises:
-        CannotListen: The address or the port is not to be had.
-        CredentialUnusable: A made password or token cannot be kept or read.
-    """
-    reply_topic = node.topics.inbox_of("{manager}")
-
-    def site(view: NodeView, readers: Readers) -> Site:
-        return make_site(AgentApi(view, readers, service, reactor, job_types, logs, reply_topic), config.state_dir)
-
-    return serve_node(config, node, service, site)
-
-
-def make_site(api: AgentApi, state_dir: Path) -> Site:
-    """Return the agent's routes and views; passwords and tokens that are made are kept in `state_dir`."""
-    routes = (JobsController, list_job_types, show_drain, drain)
-    return Site(api.node, api.readers, state_dir, lambda: api.reactor.settings, routes, {"agent": api}, api.metrics)
+ROUTES = (JobsController, list_job_types, show_drain, drain)
 
 
 def _no_job(job: str) -> NoReturn:

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, get, post
@@ -13,7 +12,6 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 
-from caroni_edge.config import ManagerConfig
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.filters import read_filter
@@ -38,8 +36,6 @@ from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.shown import ShownStep
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
-from caroni_edge.node.node import Node
-from caroni_edge.node.service import Service
 from caroni_edge.protocol.schema import components
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.web.logtext import State, log_answer
@@ -47,8 +43,7 @@ from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.server import WebServer, serve_node
-from caroni_edge.web.site import Commands, NodeView, Site
+from caroni_edge.web.site import Commands, NodeView
 
 
 @dataclass(frozen=True)
@@ -265,26 +260,7 @@ def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after:
         return views.agents(limit, after)
 
 
-def serve(
-    config: ManagerConfig, node: Node, service: Service, reactor: ManagerReactor, templates: Callable[[], Templates]
-) -> AbstractContextManager[WebServer]:
-    """Serve the API of a manager as long as the context is open.
-
-    Raises:
-        CannotListen: The address or the port is not to be had.
-        CredentialUnusable: A made password or token cannot be kept or read.
-    """
-
-    def site(view: NodeView, readers: Readers) -> Site:
-        return make_site(ManagerApi(view, readers, service, reactor, templates, Plans()), config.state_dir)
-
-    return serve_node(config, node, service, site)
-
-
-def make_site(api: ManagerApi, state_dir: Path) -> Site:
-    """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
-    routes = (WorkflowsController, list_templates, list_agents)
-    return Site(api.node, api.readers, state_dir, lambda: api.reactor.settings, routes, {"manager": api}, api.metrics)
+ROUTES = (WorkflowsController, list_templates, list_agents)
 
 
 def _no_workflow(workflow: str) -> NoReturn:

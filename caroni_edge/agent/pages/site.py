@@ -1,0 +1,55 @@
+"""What an agent serves: its pages and its API, behind what every node has."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.pages import jobs
+from caroni_edge.agent.pages.api import ROUTES, AgentApi, Logs
+from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.config import AgentConfig
+from caroni_edge.node.node import Node
+from caroni_edge.node.service import Service
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, serve_node
+from caroni_edge.web.site import NodeView, Site
+
+PAGES = (*jobs.PAGES,)
+MENU = (*jobs.MENU,)
+
+
+def serve(
+    config: AgentConfig,
+    node: Node,
+    service: Service,
+    reactor: AgentReactor,
+    logs: Logs,
+    job_types: Callable[[], JobTypes],
+) -> AbstractContextManager[WebServer]:
+    """Serve pages and API of an agent as long as the context is open.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+    reply_topic = node.topics.inbox_of("{manager}")
+
+    def site(view: NodeView, readers: Readers) -> Site:
+        return make_site(AgentApi(view, readers, service, reactor, job_types, logs, reply_topic), config.state_dir)
+
+    return serve_node(config, node, service, site)
+
+
+def make_site(api: AgentApi, state_dir: Path) -> Site:
+    """Return the agent's part of what is served; passwords and tokens that are made are kept in `state_dir`."""
+    return Site(
+        api.node,
+        api.readers,
+        state_dir,
+        lambda: api.reactor.settings,
+        (*ROUTES, *PAGES),
+        {"agent": api},
+        menu=MENU,
+        metrics=api.metrics,
+    )

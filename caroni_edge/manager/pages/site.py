@@ -1,0 +1,50 @@
+"""What a manager serves: its pages and its API, behind what every node has."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from caroni_edge.config import ManagerConfig
+from caroni_edge.manager.pages import runs
+from caroni_edge.manager.pages.api import ROUTES, ManagerApi
+from caroni_edge.manager.pages.views import Plans
+from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.templates.library import Templates
+from caroni_edge.node.node import Node
+from caroni_edge.node.service import Service
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, serve_node
+from caroni_edge.web.site import NodeView, Site
+
+PAGES = (*runs.PAGES,)
+MENU = (*runs.MENU,)
+
+
+def serve(
+    config: ManagerConfig, node: Node, service: Service, reactor: ManagerReactor, templates: Callable[[], Templates]
+) -> AbstractContextManager[WebServer]:
+    """Serve pages and API of a manager as long as the context is open.
+
+    Raises:
+        CannotListen: The address or the port is not to be had.
+        CredentialUnusable: A made password or token cannot be kept or read.
+    """
+
+    def site(view: NodeView, readers: Readers) -> Site:
+        return make_site(ManagerApi(view, readers, service, reactor, templates, Plans()), config.state_dir)
+
+    return serve_node(config, node, service, site)
+
+
+def make_site(api: ManagerApi, state_dir: Path) -> Site:
+    """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
+    return Site(
+        api.node,
+        api.readers,
+        state_dir,
+        lambda: api.reactor.settings,
+        (*ROUTES, *PAGES),
+        {"manager": api},
+        menu=MENU,
+        metrics=api.metrics,
+    )

@@ -1,0 +1,83 @@
+"""Pages that follow: a stream of server-sent events says when there may be something new to show.
+
+It says no more than that. A browser then fetches the page that it shows once more, so each page is made in one place.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.response import ServerSentEvent
+from litestar.response.sse import ServerSentEventMessage
+
+from caroni_edge.storage.database import commits_seen, open_reader
+
+LOOK_EVERY_S: Final = 1.0
+STREAMS_AT_THAT: Final = 4
+"""So many streams look so often; more of them look more seldom, so that any number costs the node the same."""
+ALIVE_EVERY_S: Final = 15.0
+"""So often a stream says something, that one whose other end is gone is noticed."""
+
+
+class Changes:
+    """Tells streams what a node has committed since they looked; used on the server's event loop alone."""
+
+    def __init__(self, database: Path, state: Callable[[], object]) -> None:
+        """Look at a state database, and at what is in no row.
+
+        Args:
+            database: Path of the database.
+            state: Returns what else pages show; compared with what it was.
+        """
+        self._database, self._state = database, state
+        self._conn: sqlite3.Connection | None = None
+        self._streams = 0
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Let all streams end."""
+        self._ended.set()
+
+    async def stream(self) -> AsyncIterator[ServerSentEventMessage]:
+        """Yield an event `change` whenever there is something new, until the node stops or the other end is gone."""
+        self._streams += 1
+        try:
+            seen, quiet_s = self._look(), 0.0
+            yield ServerSentEventMessage(data=None, comment="listening")
+            while not await self._is_over(pause_s := LOOK_EVERY_S * max(1.0, self._streams / STREAMS_AT_THAT)):
+                now = self._look()
+                quiet_s += pause_s
+                if now != seen:
+                    seen, quiet_s = now, 0.0
+                    yield ServerSentEventMessage(event="change", data="")
+                elif quiet_s >= ALIVE_EVERY_S:
+                    quiet_s = 0.0
+                    yield ServerSentEventMessage(data=None, comment="still here")
+        finally:
+            self._streams -= 1
+            if not self._streams and self._conn is not None:
+                self._conn.close()
+                self._conn = None
+
+    async def _is_over(self, within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._ended.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def _look(self) -> tuple[int, object]:
+        """Return what differs from the last look if somebody has committed meanwhile; 20 µs."""
+        if self._conn is None:
+            self._conn = open_reader(self._database)
+        return commits_seen(self._conn), self._state()
+
+
+@get("/live", include_in_schema=False)
+async def live(changes: NamedDependency[Changes]) -> ServerSentEvent:
+    """Say when there may be something new to show."""
+    return ServerSentEvent(changes.stream())

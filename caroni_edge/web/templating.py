@@ -1,0 +1,117 @@
+"""HTML: what every template can say, and how a handler answers with one."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import MediaType
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Template
+from litestar.template import TemplateConfig
+
+from caroni_edge.web.assets import TEMPLATES, address
+
+_SECOND, _MINUTE, _HOUR, _DAY = 1.0, 60.0, 3600.0, 86400.0
+_SIZES = ("KiB", "MiB", "GiB", "TiB")
+
+POLICY: Final = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
+    "script-src 'self'; style-src 'self'; img-src 'self'"
+)
+"""The Content-Security-Policy of everything: nothing from elsewhere, no script and no style within a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A page in the bar on top.
+
+    Attributes:
+        name: What people read.
+        path: Where it is.
+        below: The beginnings of the paths that belong to it too.
+    """
+
+    name: str
+    path: str
+    below: tuple[str, ...] = ()
+
+    def leads_to(self, path: str) -> bool:
+        """Tell whether a page belongs to this item."""
+        return path == self.path or path.startswith(self.below)
+
+
+def page(template: str, *, http_status: int = 200, **context: Any) -> Template:
+    """Return an answer in HTML.
+
+    Args:
+        template: Path of the template, in `web/templates`.
+        http_status: Of the answer.
+        context: What the template is given; the request is there too.
+    """
+    return Template(template, context=context, status_code=http_status, media_type=MediaType.HTML)
+
+
+def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplateEngine]":
+    """Return the templates of a node: an undefined name is an error, and every value is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(node=node, menu=menu, static=address)
+    environment.filters.update(age=age, duration=duration, bytes=size, json=as_json)
+    return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
+
+
+def age(stamp: str, now: float | None = None) -> str:
+    """Say how long ago a moment was (RFC 3339), in its largest unit, as `live.js` does."""
+    left_s = (time.time() if now is None else now) - datetime.fromisoformat(stamp).timestamp()
+    since_s = abs(left_s)
+    if since_s < _SECOND:
+        return "now"
+    for unit_s, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (_SECOND, "s")):
+        if since_s >= unit_s:
+            text = f"{int(since_s // unit_s)} {unit}"
+            break
+    return f"in {text}" if left_s < 0 else f"{text} ago"
+
+
+def duration(seconds: float | None) -> str:
+    """Say how long something took, in its two largest units; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < _SECOND:
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if seconds < _HOUR:
+        return f"{whole // 60} min {whole % 60} s"
+    if seconds < _DAY:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def size(count: float | None) -> str:
+    """Say how many bytes there are; nothing for None."""
+    if count is None:
+        return ""
+    if count < 1024:
+        return f"{int(count)} B"
+    for unit in _SIZES:
+        count /= 1024
+        if count < 1024 or unit == _SIZES[-1]:
+            break
+    return f"{count:.1f} {unit}"
+
+
+def as_json(value: Any) -> str:
+    """Write a value for people to read."""
+    return json.dumps(value, ensure_ascii=False, indent=1 if isinstance(value, dict | list) and value else None)

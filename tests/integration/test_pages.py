@@ -1,0 +1,136 @@
+"""What all pages have: how one comes to them, what they say of a change, how they follow what happens."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caroni_edge.web.server import WebServer
+from tests.web_bench import PASSWORD, AgentBench, Client, ManagerBench, serve_agent, serve_manager
+
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerBench]:
+    bench = ManagerBench(tmp_path_factory.mktemp("state"))
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def server(bench: ManagerBench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    with serve_manager(bench, tmp_path_factory.mktemp("web")) as server:
+        yield server
+
+
+@pytest.fixture
+def browser(server: WebServer) -> Iterator[Client]:
+    """Log in as a person does; redirects are followed."""
+    with Client(server, token=None) as browser:
+        browser.headers.update(HTML)
+        browser.follow_redirects = True
+        answer = browser.post("/login", data={"username": "admin", "password": PASSWORD})
+        assert answer.status_code == 200
+        yield browser
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def test_a_login_leads_to_the_page_that_was_asked_for(server: WebServer) -> None:
+    with Client(server, token=None) as stranger:
+        stranger.headers.update(HTML)
+        sent_on = stranger.get("/schema?x=1").headers["Location"]
+        assert sent_on == "/login?next=/schema%3Fx%3D1"
+        assert 'name="next" value="/schema?x=1"' in stranger.get(sent_on).text
+        right = {"username": "admin", "password": PASSWORD, "next": "/schema?x=1"}
+        assert stranger.post("/login", data=right).headers["Location"] == "/schema?x=1"
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example", "//evil.example", "/\\evil.example", "", "/a\nb"])
+def test_a_login_never_leads_elsewhere(server: WebServer, elsewhere: str) -> None:
+    with Client(server, token=None) as stranger:
+        stranger.headers.update(HTML)
+        right = {"username": "admin", "password": PASSWORD, "next": elsewhere}
+        assert stranger.post("/login", data=right).headers["Location"] == "/"
+
+
+def test_a_form_is_sent_with_its_csrf_token_and_logs_out(browser: Client) -> None:
+    page = browser.get("/").text
+    refused = browser.post("/logout", data={"csrf": "guessed"})
+    assert refused.status_code == 403
+    assert "You may not do this" in refused.text
+    assert "Log in to manager m1" in browser.post("/logout", data={"csrf": csrf_of(page)}).text
+
+
+def test_the_original_address_leads_to_the_first_page(browser: Client) -> None:
+    assert browser.get("/admin").url.path == "/"
+
+
+def test_what_is_not_there_is_a_page_for_people_and_json_for_programs(browser: Client) -> None:
+    answer = browser.get("/nowhere")
+    assert answer.status_code == 404
+    assert "There is nothing at /nowhere." in answer.text
+    assert browser.get("/nowhere", headers={"Accept": "application/json"}).json()["error"]
+
+
+def test_static_files_are_fetched_once(browser: Client) -> None:
+    page = browser.get("/").text
+    paths = re.findall(r'"(/static/[^"]+)"', page)
+    assert {path.rpartition("/")[2] for path in paths} == {"icon.svg", "style.css", "live.js"}
+    for path in paths:
+        answer = browser.get(path)
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Type"].partition(";")[0] in ("image/svg+xml", "text/css", "text/javascript")
+    assert browser.get("/static/other/style.css").headers["Cache-Control"] == "no-cache"
+    assert browser.get("/static/other/none.css").status_code == 404
+
+
+def test_a_page_has_nothing_that_its_policy_forbids(browser: Client) -> None:
+    for path in ("/", "/schema", "/login", "/nowhere"):
+        page = browser.get(path).text
+        assert "<style" not in page
+        assert not re.search(r'\s(style|on\w+)="', page)
+        assert not re.search(r"<script(?! src=)", page)
+        assert not re.search(r'(src|href)="(https?:)?//', page)
+
+
+def test_a_page_shows_what_came_from_elsewhere_as_text(bench: ManagerBench, browser: Client) -> None:
+    bench.problem = '<script>alert("x")</script>'
+    try:
+        page = browser.get("/").text
+    finally:
+        bench.problem = None
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_a_stream_says_that_there_is_something_new(bench: ManagerBench, browser: Client) -> None:
+    with browser.stream("GET", "/live") as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line) == ": listening"
+        bench.trigger(workflow="seen-live")
+        assert next(line for line in lines if line) == "event: change"
+    assert "seen-live" in browser.get("/").text
+
+
+def test_a_server_ends_though_somebody_listens(bench: ManagerBench, tmp_path: Path) -> None:
+    server = serve_manager(bench, tmp_path)
+    with Client(server) as listener, listener.stream("GET", "/live") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == ": listening"
+        server.stop()
+        assert not [line for line in lines if line]
+
+
+def test_an_agent_has_its_own_first_page(tmp_path: Path) -> None:
+    with serve_agent(AgentBench(), tmp_path) as server, Client(server) as program:
+        page = program.get("/", headers=HTML).text
+    assert "a1 <small>agent</small>" in page
+    assert "No job yet" in page

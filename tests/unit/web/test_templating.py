@@ -1,0 +1,65 @@
+"""How pages say moments, durations and sizes."""
+
+import pytest
+
+from caroni_edge.base.dates import rfc3339
+from caroni_edge.web.templating import MenuItem, age, as_json, duration, size
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("since_s", "said"),
+    [
+        (0.4, "now"),
+        (1, "1 s ago"),
+        (59.9, "59 s ago"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (86399, "23 h ago"),
+        (10 * 86400, "10 d ago"),
+        (-90, "in 1 min"),
+    ],
+)
+def test_an_age_is_said_in_its_largest_unit(since_s: float, said: str) -> None:
+    stamp = rfc3339(NOW - since_s)
+    assert stamp is not None
+    assert age(stamp, NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, ""),
+        (-1, "0 ms"),
+        (0.0234, "23 ms"),
+        (1, "1.0 s"),
+        (59.94, "59.9 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (86400 + 7200, "1 d 2 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds: float | None, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(None, ""), (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 50, "3072.0 TiB")],
+)
+def test_a_size_is_said_in_its_unit(count: float | None, said: str) -> None:
+    assert size(count) == said
+
+
+def test_a_value_is_written_to_be_read() -> None:
+    assert as_json([]) == "[]"
+    assert as_json({"é": 1}) == '{\n "é": 1\n}'
+
+
+def test_a_page_belongs_to_the_item_of_the_menu_that_leads_to_it() -> None:
+    runs = MenuItem("Runs", "/", ("/runs/",))
+    assert [path for path in ("/", "/runs/w1", "/runs", "/agents") if runs.leads_to(path)] == ["/", "/runs/w1"]
+    assert not MenuItem("Node", "/node").leads_to("/")
