@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.text import as_unicode
 from caroni_edge.delivery.links import Links
@@ -33,6 +34,18 @@ DEAD_LETTER_MAX_BYTES = 64 * 1024
 """So much is kept of what it said."""
 
 
+class UnknownLetter(CaroniError):
+    """There is no dead letter {number}."""
+
+    hint = "It was dropped, or retried, or newer ones have taken its place."
+
+
+class FailedAgain(CaroniError):
+    """The dead letter {number} could not be handled this time either: {reason}."""
+
+    hint = "It stays. Mend what the reason names, or drop it."
+
+
 class Dispatch:
     """Reads topics and payloads, and calls the handler of each in a savepoint of its own.
 
@@ -52,23 +65,8 @@ class Dispatch:
         Returns:
             False where the reactor was surely told nothing, so that there is nothing new to decide on.
         """
-        topic = self._topics.read(event.topic)
         try:
-            if len(event.payload) > FRAME_LIMIT_BYTES and not isinstance(topic, Triggers):
-                raise Unreadable(
-                    event.topic, reason=f"it has {len(event.payload)} bytes, and {FRAME_LIMIT_BYTES} are allowed"
-                )
-            match topic:
-                case Inbox(sender):
-                    return self._take_frame(sender, event, at)
-                case Triggers():
-                    with self._database.savepoint():
-                        self._reactor.on_trigger(event, at)
-                case PresenceOf() | Request():
-                    with self._database.savepoint():
-                        self._take_notice(topic, event, at)
-                case None:
-                    log.warning("a message on an unknown topic", extra={"action": "ignored", "topic": event.topic})
+            return self._take(event, at)
         except StorageFailed:
             raise
         except Unreadable as error:
@@ -77,6 +75,38 @@ class Dispatch:
             log.exception("a message could not be handled", extra={"action": "failed", "topic": event.topic})
             self._bury(event.topic, "", event.payload, error, at)
         return True
+
+    def retry(self, letter: int, at: Moment) -> None:
+        """Handle a dead letter as if it had come now; then it is none any more.
+
+        Raises:
+            UnknownLetter: It is not there.
+            FailedAgain: It could not be handled; the caller undoes what it has done, so it stays as it is.
+        """
+        found = self._dead_letters.get(letter)
+        if found is None:
+            raise UnknownLetter("", number=letter)
+        try:
+            if "/" in found.peer:
+                self._take(Arrived(found.peer, found.body), at)
+            else:
+                self._handle(found.peer, found.body, at)
+        except StorageFailed:
+            raise
+        except Exception as error:
+            reason = as_unicode(str(error)[:500]) or type(error).__name__
+            raise FailedAgain("", number=letter, reason=reason) from error
+        self._dead_letters.delete(letter)
+        log.info("a dead letter was handled", extra={"action": "letter_retried", "peer": found.peer})
+
+    def drop(self, letter: int) -> None:
+        """Delete a dead letter.
+
+        Raises:
+            UnknownLetter: It is not there.
+        """
+        if not self._dead_letters.delete(letter):
+            raise UnknownLetter("", number=letter)
 
     def tell_undeliverable(self, at: Moment) -> bool:
         """Tell the reactor of its messages that the broker is too small for; return whether there were any."""
@@ -109,6 +139,25 @@ class Dispatch:
             log.warning("%s", error, extra={"action": "unreadable", "topic": event.topic})
             return None
 
+    def _take(self, event: Arrived, at: Moment) -> bool:
+        topic = self._topics.read(event.topic)
+        if len(event.payload) > FRAME_LIMIT_BYTES and not isinstance(topic, Triggers):
+            raise Unreadable(
+                event.topic, reason=f"it has {len(event.payload)} bytes, and {FRAME_LIMIT_BYTES} are allowed"
+            )
+        match topic:
+            case Inbox(sender):
+                return self._take_frame(sender, event, at)
+            case Triggers():
+                with self._database.savepoint():
+                    self._reactor.on_trigger(event, at)
+            case PresenceOf() | Request():
+                with self._database.savepoint():
+                    self._take_notice(topic, event, at)
+            case None:
+                log.warning("a message on an unknown topic", extra={"action": "ignored", "topic": event.topic})
+        return True
+
     def _take_notice(self, topic: PresenceOf | Request, event: Arrived, at: Moment) -> None:
         if isinstance(topic, PresenceOf):
             if topic.role == self._topics.role:
@@ -138,16 +187,19 @@ class Dispatch:
     def _take_message(self, frame: Frame, raw: msgspec.Raw, at: Moment) -> None:
         peer = frame.from_
         try:
-            with self._database.savepoint():
-                message = decode_message(raw)
-                if isinstance(message, LinkReset):
-                    self._links.was_reset(peer)
-                else:
-                    self._reactor.on_message(peer, message, at)
+            self._handle(peer, raw, at)
         except StorageFailed:
             raise
         except Exception as error:  # noqa: BLE001 - kept in dead_letters, and answered
             self._reject(peer, raw, error, at)
+
+    def _handle(self, peer: str, raw: bytes | msgspec.Raw, at: Moment) -> None:
+        with self._database.savepoint():
+            message = decode_message(raw)
+            if isinstance(message, LinkReset):
+                self._links.was_reset(peer)
+            else:
+                self._reactor.on_message(peer, message, at)
 
     def _reject(self, peer: str, raw: msgspec.Raw, error: Exception, at: Moment) -> None:
         head = decode_envelope(raw)

@@ -77,6 +77,7 @@ class Node:
 
     Attributes:
         ask_every_s: How often peers with open business are asked for their position (by a Hello).
+        dispatch: Hands on what arrives; its `retry` and `drop` are commands.
         checks: Each returns why the role cannot work now, or None.
     """
 
@@ -108,7 +109,7 @@ class Node:
     def attach(self, reactor: Reactor) -> None:
         """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
         self.reactor = reactor
-        self._dispatch = Dispatch(self.database, self.links, reactor, self.topics)
+        self.dispatch = Dispatch(self.database, self.links, reactor, self.topics)
 
     def start(self, at: Moment) -> None:
         """The first batch of the process: durations begin anew, and links with open business ask for positions."""
@@ -201,7 +202,7 @@ class Node:
         if not isinstance(event, Published):
             return False
         if event.connection == self.connection.number:
-            self._dispatch.settled(self.connection.on_published(event.token))
+            self.dispatch.settled(self.connection.on_published(event.token))
             if self.events.acknowledged:
                 self._events_due = min(self._events_due, at.now + DELETE_EVENTS_WITHIN_S)
         return True
@@ -211,7 +212,7 @@ class Node:
             case Arrived():
                 if event.topic == self.topics.presence:
                     self._found_own_presence(event, at)
-                elif self._dispatch.take(event, at):
+                elif self.dispatch.take(event, at):
                     self._is_undecided = True
             case Connected():
                 self._on_connected(event, at)
@@ -240,7 +241,7 @@ class Node:
             self._forget_silent(at)
         if at.now >= self.identity.say_due:
             self._say_presence()
-        self._is_undecided |= self._dispatch.tell_undeliverable(at)
+        self._is_undecided |= self.dispatch.tell_undeliverable(at)
         if at.now < self._settle_failed_until or not (self._is_undecided or at.now >= self.reactor.next_due()):
             return
         try:
@@ -252,7 +253,7 @@ class Node:
         except Exception:
             self._settle_failed_until, self._is_undecided = at.now + SETTLE_AGAIN_S, True
             log.exception("deciding failed; trying again in %g s", SETTLE_AGAIN_S, extra={"action": "settle_failed"})
-        self._is_undecided |= self._dispatch.tell_undeliverable(at)
+        self._is_undecided |= self.dispatch.tell_undeliverable(at)
         if self.reactor.presence_changed() and self.identity.say_due == inf:
             self._say_presence()
 
@@ -351,7 +352,7 @@ class Node:
         return [*base, (self.topics.presence, 0)] if self.identity.say_due < inf else base
 
     def _found_own_presence(self, event: Arrived, at: Moment) -> None:
-        presence = self._dispatch.read_presence(event)
+        presence = self.dispatch.read_presence(event)
         if presence and (pause_s := self.identity.found(presence, at.now)):
             self.transport.disconnect(pause_s)
 

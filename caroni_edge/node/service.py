@@ -88,9 +88,9 @@ class Service:
             raise Busy("", timeout_s=timeout_s) from None
         return result
 
-    def tell(self, work: Callable[[Moment], Any]) -> "Future[Any]":
-        """Run `work` within a batch, again after a storage error; return what tells that it is done."""
-        call = Call(work, keep=True)
+    def tell(self, work: Callable[[Moment], Any], *, keep: bool = True) -> "Future[Any]":
+        """Run `work` within a batch (if it is kept: again after a storage error); return what tells that it is done."""
+        call = Call(work, keep=keep)
         call.done.add_done_callback(_log_failure)
         self.deliver(call)
         return call.done

@@ -1,8 +1,11 @@
-"""What every node keeps of itself: facts, and the messages that it could not handle."""
+"""What every node keeps of itself: facts, the messages that it could not handle, and who has changed what."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
-from caroni_edge.storage.rows import Rows
+from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
 from caroni_edge.values.json import as_text
 
 
@@ -47,6 +50,29 @@ class FactRows(Rows):
         self.set("boots", as_text(boots))
 
 
+class DeadLetter(NamedTuple):
+    """A message that could not be handled.
+
+    Attributes:
+        id: Its number.
+        date: When it came.
+        peer: Who has sent it, or the topic that it came on.
+        kind: Its type; empty when it is no link message.
+        body: What it said, or the beginning of that.
+        traceback: Why it could not be handled.
+    """
+
+    id: int
+    date: float
+    peer: str
+    kind: str
+    body: bytes
+    traceback: str
+
+
+_LETTER = columns(DeadLetter, kind="message")
+
+
 class DeadLetterRows(Rows):
     """Statements about messages that could not be handled."""
 
@@ -72,8 +98,74 @@ class DeadLetterRows(Rows):
         """Delete the oldest, so that not many more than `kept` stay."""
         self._run(self.TRIM, kept=kept)
 
+    PAGE = f"SELECT {_LETTER} FROM dead_letters WHERE id < :after ORDER BY id DESC LIMIT :limit"
+
+    def page(self, limit: int, after: int | None) -> Page[DeadLetter]:
+        """Return a page of the messages, newest first."""
+        return self._page(DeadLetter, self.PAGE, "id", limit, after=NEWEST if after is None else after)
+
+    GET = f"SELECT {_LETTER} FROM dead_letters WHERE id = :id"
+
+    def get(self, letter: int) -> DeadLetter | None:
+        """Return a message by its number."""
+        return self._one(DeadLetter, self.GET, id=letter)
+
+    DELETE = "DELETE FROM dead_letters WHERE id = :id"
+
+    def delete(self, letter: int) -> bool:
+        """Delete a message, and tell whether it was there."""
+        return self._run(self.DELETE, id=letter) > 0
+
     COUNT = "SELECT count(*) FROM dead_letters"
 
     def count(self) -> int:
         """Return how many there are."""
         return self._only(int, self.COUNT)
+
+
+class AuditRow(NamedTuple):
+    """Something that somebody has done, or tried; `about` is JSON: what it was done to."""
+
+    id: int
+    date: float
+    who: str
+    address: str
+    action: str
+    about: str
+    outcome: str
+
+
+AUDIT_KEPT = 10_000
+
+
+class AuditRows(Rows):
+    """Statements about who has done what to the node by its page, its API or a command."""
+
+    ADD = """
+        INSERT INTO audit (date, who, address, action, about, outcome)
+        VALUES (:date, :who, :address, :action, :about, :outcome)"""
+    TRIM = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - :kept"
+
+    def add(
+        self, *, date: float, who: str, address: str, action: str, about: Mapping[str, str], outcome: str = "done"
+    ) -> None:
+        """Note what somebody has done; the oldest notes are deleted, by their number and not by the clock.
+
+        Args:
+            date: When.
+            who: Name of a user, `token`, or `the host` for who came by the socket or a command.
+            address: Where the request came from; empty on the host.
+            action: What, in a word or two.
+            about: What it was done to, by kind.
+            outcome: `done`, or why not.
+        """
+        self._run(
+            self.ADD, date=date, who=who, address=address, action=action, about=as_text(dict(about)), outcome=outcome
+        )
+        self._run(self.TRIM, kept=AUDIT_KEPT)
+
+    PAGE = f"SELECT {columns(AuditRow)} FROM audit WHERE id < :after ORDER BY id DESC LIMIT :limit"
+
+    def page(self, limit: int, after: int | None) -> Page[AuditRow]:
+        """Return a page of the notes, newest first."""
+        return self._page(AuditRow, self.PAGE, "id", limit, after=NEWEST if after is None else after)

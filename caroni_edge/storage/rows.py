@@ -87,7 +87,7 @@ class Rows:
         return Page(rows, str(getattr(rows[-1], key)) if len(found) > limit else None)
 
 
-def columns(kind: type, table: str = "", **named: str) -> str:
+def columns(kind: type, table: str = "", /, **named: str) -> str:
     """Return the columns of a named tuple, to be selected.
 
     Args:

@@ -33,3 +33,17 @@ def first(db: Database) -> None:
         );
     """,
     )
+
+
+@delivery()
+def audit(db: Database) -> None:
+    """Who has changed what by the page, the API or a command, and from where."""
+    script(
+        db,
+        """
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY, date REAL NOT NULL, who TEXT NOT NULL, address TEXT NOT NULL,
+            action TEXT NOT NULL, about TEXT NOT NULL, outcome TEXT NOT NULL
+        );
+    """,
+    )

@@ -1,13 +1,18 @@
 """What arrives goes to the handler that it is for; what cannot be handled is said, kept, and stops nothing."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.dispatch import FailedAgain, UnknownLetter
+from caroni_edge.node.node import Call
+from caroni_edge.node.store import DeadLetter, DeadLetterRows
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobAccepted, JobDecline, JobOffer, MessageRejected, Presence
-from tests.unit.node.bench import INBOX, NodeBench
+from tests.unit.node.bench import INBOX, TOPICS, NodeBench
 
 OFFER = JobOffer(offer="offer0001", job_type="upper", serial=1)
 ACCEPTED = JobAccepted(jobs=("job000001",))
@@ -71,6 +76,59 @@ def test_what_cannot_be_read_is_rejected(bench: NodeBench, message: bytes, kind:
     rejected = bench.transport.take(MessageRejected)
     assert (rejected.message_type, rejected.jobs) == (kind, jobs)
     assert bench.notes() == ["a1 JobDecline"]
+
+
+def call(bench: NodeBench, work: Callable[[Moment], Any]) -> Any:
+    """Run a command in the next batch; return its result or its error."""
+    command = Call(work)
+    bench.inbox.append(command)
+    bench.run()
+    return command.done.exception() or command.done.result()
+
+
+def letters(bench: NodeBench) -> list[DeadLetter]:
+    return DeadLetterRows(bench.database.conn).page(10, None).rows
+
+
+def test_a_dead_letter_that_is_retried_is_handled_as_if_it_had_come_now(bench: NodeBench) -> None:
+    bench.reactor.on[JobAccepted] = fail
+    bench.send(ACCEPTED)
+    (letter,) = letters(bench)
+    assert (letter.peer, letter.kind) == ("a1", "JobAccepted")
+    said = call(bench, lambda at: bench.node.dispatch.retry(letter.id, at))
+    assert isinstance(said, FailedAgain)
+    assert "no such luck" in str(said)
+    assert letters(bench) == [letter], "what fails again stays"
+    assert bench.notes() == []
+    bench.reactor.on.clear()
+    assert call(bench, lambda at: bench.node.dispatch.retry(letter.id, at)) is None
+    assert (bench.notes(), letters(bench)) == (["a1 JobAccepted"], [])
+    assert isinstance(call(bench, lambda at: bench.node.dispatch.retry(letter.id, at)), UnknownLetter)
+
+
+def test_a_trigger_that_could_not_be_handled_is_retried_by_its_topic(
+    bench: NodeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.reactor, "on_trigger", fail_with_time)
+        bench.receive(b"{}", topic=TOPICS.triggers)
+    (letter,) = letters(bench)
+    assert (letter.peer, letter.kind, letter.body) == (TOPICS.triggers, "", b"{}")
+    assert call(bench, lambda at: bench.node.dispatch.retry(letter.id, at)) is None
+    assert (bench.notes(), letters(bench)) == (["trigger b'{}'"], [])
+
+
+def fail_with_time(_event: object, _at: Moment) -> None:
+    raise ValueError("no such luck")
+
+
+def test_a_dead_letter_is_dropped_once(bench: NodeBench) -> None:
+    bench.reactor.on[JobAccepted] = fail
+    bench.send(ACCEPTED)
+    (letter,) = letters(bench)
+    assert call(bench, lambda _at: bench.node.dispatch.drop(letter.id)) is None
+    assert letters(bench) == []
+    assert isinstance(call(bench, lambda _at: bench.node.dispatch.drop(letter.id)), UnknownLetter)
 
 
 def test_a_rejection_is_never_rejected(bench: NodeBench) -> None:
@@ -152,9 +210,9 @@ def test_a_frame_of_another_version_changes_nothing_and_is_said_once_for_each_bo
     said = [record for record in caplog.records if getattr(record, "action", "") == "other_version"]
     assert len(said) == 2
     assert "speaks version 2" in said[0].getMessage()
-    assert bench.node._dispatch.other_versions["a1"][0] == "b2"
+    assert bench.node.dispatch.other_versions["a1"][0] == "b2"
     bench.send(OFFER)
-    assert bench.node._dispatch.other_versions == {}
+    assert bench.node.dispatch.other_versions == {}
 
 
 def test_the_presence_of_our_own_role_is_ignored(bench: NodeBench) -> None:

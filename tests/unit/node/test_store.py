@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.node.store import DeadLetterRows, FactRows
+from caroni_edge.node.store import AUDIT_KEPT, AuditRows, DeadLetterRows, FactRows
 from caroni_edge.storage.database import memory_database
 from tests.statements import statements
 
@@ -39,3 +39,18 @@ def test_the_latest_dead_letters_stay() -> None:
         rows.trim(2)
     assert rows.count() == 2
     assert [date for (date,) in rows._conn.execute("SELECT date FROM dead_letters ORDER BY id")] == [3.0, 4.0]
+
+
+def test_what_people_have_done_is_read_by_pages_and_the_oldest_goes() -> None:
+    rows = AuditRows(memory_database("agents").conn)
+    for number in range(5):
+        rows.add(date=float(number), who="admin", address="::1", action="kill", about={"job": f"j{number}"})
+    page = rows.page(2, None)
+    assert [(row.date, row.about, row.outcome) for row in page.rows] == [
+        (4.0, '{"job":"j4"}', "done"),
+        (3.0, '{"job":"j3"}', "done"),
+    ]
+    assert [row.date for row in rows.page(10, int(page.next or 0)).rows] == [2.0, 1.0, 0.0]
+    rows._conn.execute("UPDATE audit SET id = id + ? WHERE id = 5", (AUDIT_KEPT,))
+    rows.add(date=0.0, who="admin", address="", action="kill", about={}, outcome="refused")
+    assert [row.id for row in rows.page(10, None).rows] == [AUDIT_KEPT + 6, AUDIT_KEPT + 5]
