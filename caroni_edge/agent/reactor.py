@@ -264,6 +264,7 @@ class AgentReactor(Assembly):
                 self._deeds.kill(job, f"manager {peer} was forgotten")
             self._store.jobs.delete([row.id])
         self._retention.forget(peer)
+        self._presence.forget_manager(peer)
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
         self._store.answers.end(peer)

@@ -25,7 +25,7 @@ class Carriage:
     def __init__(self, topics: Topics, links: Links, events: Events, connection: Connection) -> None:
         """Look after what these send."""
         self._topics, self._links, self._events, self._connection = topics, links, events, connection
-        self._look_due = 0.0
+        self._look_due = -inf
         self._unanswered: tuple[str, ...] = ()
 
     def on_disconnected(self) -> None:

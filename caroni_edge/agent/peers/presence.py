@@ -55,6 +55,10 @@ class PresenceSaid(Part):
             self._boots[manager] = boot
             self._newcomer_due = min(self._newcomer_due, at.now + NEWCOMER_WITHIN_S * self._chance.random())
 
+    def forget_manager(self, manager: str) -> None:
+        """Forget a manager that will not come back."""
+        self._boots.pop(manager, None)
+
     def settle(self, at: Moment) -> None:
         """Look whether there is something new to say, and whether it may be said now."""
         self._true = self._look()

@@ -90,6 +90,7 @@ class Fleet(Part):
         for job in jobs:
             self._attempts.abandon(job, reason, at)
         self._holds.forget(agent)
+        self._heard.discard(agent)
         before = self._store.agents.serving(agent)
         self._store.answers.clear(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)

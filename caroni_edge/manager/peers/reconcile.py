@@ -58,6 +58,10 @@ class Reconciliation(Part):
         """Ask an agent in a while, since a message was rejected and nobody can say which jobs it was about."""
         self._store.agents.ask_later(agent, at.now + ASK_AGAIN_S)
 
+    def forget(self, agent: str) -> None:
+        """Forget how often an agent has left a query without an answer: it will not come back."""
+        self._unanswered.pop(agent, None)
+
     def settle(self, at: Moment) -> None:
         """Ask each agent that was marked; until it has answered its offers wait, and for a while what it may hold."""
         agents = self._store.agents.to_ask(at.now)
