@@ -205,15 +205,18 @@ class WorkflowRows(Rows):
     LEAVE = "INSERT INTO pruned (workflow) SELECT value FROM json_each(:workflows) WHERE true ON CONFLICT DO NOTHING"
     DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_AGENTS = "DELETE FROM workflow_agents WHERE workflow IN (SELECT value FROM json_each(:workflows))"
-    DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(:workflows))"
+    DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(:workflows)) RETURNING plan"
+    DELETE_PLANS = """
+        DELETE FROM plans WHERE hash IN (SELECT value FROM json_each(:plans))
+        AND NOT EXISTS (SELECT 1 FROM workflows WHERE plan = plans.hash)"""
 
     def delete(self, workflows: list[int]) -> None:
-        """Delete workflows; what belongs to them is left to `sweep`."""
+        """Delete workflows, and the plans that no other runs by; what else belongs to them is left to `sweep`."""
         named = as_text(workflows)
         self._run(self.LEAVE, workflows=named)
         self._run(self.DELETE_GATES, workflows=named)
         self._run(self.DELETE_AGENTS, workflows=named)
-        self._run(self.DELETE, workflows=named)
+        self._run(self.DELETE_PLANS, plans=as_text(self._all(str, self.DELETE, workflows=named)))
 
     PRUNED = "SELECT min(workflow) FROM pruned"
 

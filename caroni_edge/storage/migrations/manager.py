@@ -306,3 +306,15 @@ def lists(db: Database) -> None:
         CREATE INDEX steps_failed ON steps (workflow) WHERE status = 'failed';
         """,
     )
+
+
+@manager()
+def plans_in_use(db: Database) -> None:
+    """Which workflows run by a plan: it goes with the last of them. Until now plans stayed for ever."""
+    script(
+        db,
+        """
+        CREATE INDEX workflows_plan ON workflows (plan);
+        DELETE FROM plans WHERE NOT EXISTS (SELECT 1 FROM workflows WHERE plan = plans.hash);
+        """,
+    )

@@ -1,8 +1,10 @@
 """Ended workflows go when they are old; never all at once, and never what is still needed."""
 
 import pytest
+from sqlite_utils import Database
 
 from caroni_edge.node.allowance import DAY_S
+from caroni_edge.storage.migrations.manager import manager
 from tests.unit.manager.bench import Bench
 from tests.unit.manager.workflows.test_branches import SPREAD, run_all
 
@@ -41,6 +43,34 @@ def test_what_is_old_goes_with_all_that_belongs_to_it(bench: Bench) -> None:
     later(bench, 2)
     assert counts(bench) == [19, 19, 19, 0]
     assert bench.rows("SELECT 1 FROM workflows WHERE id = 'w0'") == []
+
+
+def test_a_plan_goes_with_the_last_workflow_that_runs_by_it(bench: Bench) -> None:
+    bench.start("pair", "last")
+    bench.complete(bench.place())
+    bench.complete(bench.place("a1", "lower"))
+    later(bench, 5)
+    finish(bench, "first")
+    finish(bench, "second")
+    for left in (2, 1):
+        later(bench, 10)
+        assert counts(bench)[0] == left
+        assert [row["template"] for row in bench.rows("SELECT template FROM plans")] == ["one"]
+    later(bench, 20)
+    assert bench.rows("SELECT 1 FROM plans") == []
+    finish(bench, "third")
+
+
+def test_plans_that_were_left_behind_go_at_the_update() -> None:
+    bench = Bench()
+    bench.start("one")
+    conn = bench.database.conn
+    conn.execute("INSERT INTO plans (hash, template, body, date) VALUES ('unused', 'old', x'', 0)")
+    conn.execute("DROP INDEX workflows_plan")
+    conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'plans_in_use'")
+    conn.commit()
+    manager.apply(Database(conn))
+    assert [row["template"] for row in bench.rows("SELECT template FROM plans")] == ["one"]
 
 
 def test_a_clock_that_jumps_takes_one_in_twenty_a_day_at_most(bench: Bench) -> None:
