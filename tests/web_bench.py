@@ -220,6 +220,9 @@ class Snapshots(Readers):
         super().__init__(Path(":memory:"))
         self._conn = conn
 
+    def commits(self) -> int:
+        return self._conn.total_changes
+
     @contextmanager
     def open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(":memory:")) as copy:

@@ -3,7 +3,8 @@
 #
 #   tools/setup.sh run      to run Caroni Edge: Python and the locked packages, in .venv of this checkout
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
-#   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS
+#   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
+#                           Chromium
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
 # needs neither. PYTHON names the Python that .venv is made with; without it the first of 3.11 or newer is taken.
@@ -62,6 +63,11 @@ install_mosquitto() {
     is_there mosquitto_pub && is_there mosquitto_sub || missing="$missing mosquitto-clients"
     # shellcheck disable=SC2086 # the words are package names
     [ -z "$missing" ] || apt_install $missing
+}
+
+# A browser without fonts shows no letters.
+install_browser() {
+    is_there chromium || apt_install chromium fonts-dejavu-core
 }
 
 # These two would run as services from now on, which nobody has asked for: the tests start their own.
@@ -173,6 +179,7 @@ check)
 test)
     install_mosquitto
     install_other_brokers
+    install_browser
     install_packages requirements-dev.lock
     ;;
 *)

@@ -6,7 +6,6 @@ It says no more than that. A browser then fetches the page that it shows once mo
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Final
 
 from litestar import get
@@ -14,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
-from caroni_edge.storage.database import commits_seen, open_reader
+from caroni_edge.web.readers import Readers
 
 LOOK_EVERY_S: Final = 1.0
 STREAMS_AT_THAT: Final = 4
@@ -26,15 +25,14 @@ ALIVE_EVERY_S: Final = 15.0
 class Changes:
     """Tells streams what a node has committed since they looked; used on the server's event loop alone."""
 
-    def __init__(self, database: Path, state: Callable[[], object]) -> None:
+    def __init__(self, readers: Readers, state: Callable[[], object]) -> None:
         """Look at a state database, and at what is in no row.
 
         Args:
-            database: Path of the database.
+            readers: Tell whether somebody has committed.
             state: Returns what else pages show; compared with what it was.
         """
-        self._database, self._state = database, state
-        self._conn: sqlite3.Connection | None = None
+        self._readers, self._state = readers, state
         self._streams = 0
         self._ended = asyncio.Event()
 
@@ -59,9 +57,6 @@ class Changes:
                     yield ServerSentEventMessage(data=None, comment="still here")
         finally:
             self._streams -= 1
-            if not self._streams and self._conn is not None:
-                self._conn.close()
-                self._conn = None
 
     async def _is_over(self, within_s: float) -> bool:
         try:
@@ -70,11 +65,12 @@ class Changes:
             return False
         return True
 
-    def _look(self) -> tuple[int, object]:
-        """Return what differs from the last look if somebody has committed meanwhile; 20 µs."""
-        if self._conn is None:
-            self._conn = open_reader(self._database)
-        return commits_seen(self._conn), self._state()
+    def _look(self) -> tuple[object, object]:
+        """Return what differs from the last look if there may be something new."""
+        try:
+            return self._readers.commits(), self._state()
+        except sqlite3.Error as error:
+            return str(error), self._state()  # the page, fetched anew, says it to its reader
 
 
 @get("/live", include_in_schema=False)

@@ -169,7 +169,7 @@ def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebSe
     """
     accounts = Accounts.of(config, site.state_dir) if config else Accounts()
     gate = Gate(accounts, cookie=f"caroni_{site.node.role}_{site.node.id}")
-    changes = Changes(site.readers.path, site.node.why_not_ready)
+    changes = Changes(site.readers, site.node.why_not_ready)
     app = make_app(site, gate, changes)
     page = _listen(config.host, config.port) if config else None
     try:
