@@ -13,6 +13,7 @@ from caroni_edge.config.model import (
     LogConfig,
     ManagerConfig,
     NodeConfig,
+    Setting,
     WebConfig,
     WebUser,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "ManagerConfig",
     "NodeConfig",
     "Secret",
+    "Setting",
     "WebConfig",
     "WebUser",
     "broker_url",

@@ -1,6 +1,6 @@
 """The address of a broker: `mqtt://host[:port]` or `ws://host[:port][/path]`; with TLS `mqtts://` and `wss://`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
@@ -24,12 +24,13 @@ class BrokerUrl:
     host: str
     port: int
     tls: bool
-    path: str | None = None
+    path: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = ("mqtt" if self.path is None else "ws") + "s" * self.tls
-        return f"{scheme}://{host}:{self.port}{self.path or ''}"
+        path, _, query = (self.path or "").partition("?")
+        return f"{scheme}://{host}:{self.port}{path}{'?…' if query else ''}"  # some services take a token there
 
 
 def broker_url(text: str) -> BrokerUrl:

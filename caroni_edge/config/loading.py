@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from caroni_edge.config.effect import in_effect
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Section, tree
 from caroni_edge.config.kinds import Place
 from caroni_edge.config.model import (
@@ -89,7 +90,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
     _check_replies(reader, values)
     if problems:
         raise Problems(problems)
-    return values
+    return values | {"settings": tuple(in_effect(section, sources))}
 
 
 def _check_broker(reader: Reader, broker: Values) -> None:
@@ -136,6 +137,7 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
         "disk_floor_bytes": values["disk_floor"],
         "web": None if values["web"] is None else _web(values["web"]),
         "log": LogConfig(**values["log"]),
+        "settings": values["settings"],
     }
 
 

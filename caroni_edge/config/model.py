@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from caroni_edge.config.broker_url import BrokerUrl
 from caroni_edge.config.secret import Secret
@@ -82,6 +82,20 @@ class LogConfig:
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Setting(NamedTuple):
+    """A setting that is in effect.
+
+    Attributes:
+        key: Its name, dotted.
+        value: As it stands in the file; of a secret only that there is one.
+        source: `FILE:LINE`, `environment NAME` or `default`.
+    """
+
+    key: str
+    value: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
     """What managers and agents have in common.
@@ -96,6 +110,7 @@ class NodeConfig:
         disk_floor_bytes: With less free space than this the node takes no new work.
         web: The page and the API; None: off.
         log: How the node logs.
+        settings: All that is in effect, for people: where it comes from, and no secret.
     """
 
     role: ClassVar[Literal["managers", "agents"]]
@@ -109,6 +124,7 @@ class NodeConfig:
     disk_floor_bytes: int
     web: WebConfig | None
     log: LogConfig
+    settings: tuple[Setting, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -39,12 +39,16 @@ class Sources:
                 return f"environment {variable}"
         return self.document.where(*keys)
 
-    def given(self, *keys: str) -> bool:
-        """Tell whether a value stands at `keys`."""
+    def at(self, *keys: str) -> Any:
+        """Return what stands at `keys`; None for nothing."""
         value: Any = self.values
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
-        return value is not None
+        return value
+
+    def given(self, *keys: str) -> bool:
+        """Tell whether a value stands at `keys`."""
+        return self.at(*keys) is not None
 
 
 def overlay(
