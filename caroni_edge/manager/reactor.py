@@ -20,6 +20,7 @@ from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.retention import Retention
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.triggers import Refused, Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
@@ -68,12 +69,14 @@ class ManagerReactor(Assembly):
         self._fleet = Fleet(context, self._stalls, self._attempts, holds)
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
-        self._triggers = Triggers(context, self._engine, templates)
+        self._pauses = Pauses(context, self._engine)
+        self._triggers = Triggers(context, self._engine, self._pauses, templates)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
             self._reconciliation,
             self._logs,
             self._triggers,
+            self._pauses,
             Retries(context, self._engine),
             self._engine,
             self._placing,
@@ -191,6 +194,25 @@ class ManagerReactor(Assembly):
         row = self._workflow(workflow)
         if not self._engine.retry(row, at):
             raise Refused(409, f"the workflow {workflow} is {row.status}, so there is nothing to retry")
+
+    def pause(self, template: str, at: Moment) -> None:
+        """Hold what is started from a template from now on; what runs goes on.
+
+        Raises:
+            Refused: There is no such template.
+        """
+        self._triggers.require_known(template)
+        self._pauses.pause(template, at)
+
+    def resume(self, template: str) -> None:
+        """Let the workflows of a template begin that are held, in their order.
+
+        Raises:
+            Refused: There is no such template, and none of that name was paused.
+        """
+        if not self._pauses.holds(template):
+            self._triggers.require_known(template)
+        self._pauses.resume(template)
 
     def request_log(self, job: str, *, whole: bool = False) -> None:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""

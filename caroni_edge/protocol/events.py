@@ -15,6 +15,7 @@ EventType = Literal[
     "caroni.workflow.rejected",
     "caroni.workflow.stalled",
     "caroni.workflow.resumed",
+    "caroni.workflow.held",
     "caroni.step.completed",
     "caroni.step.failed",
     "caroni.step.retried",
@@ -33,7 +34,7 @@ class EventData(Struct, frozen=True):
         agent: Who had it.
         attempt: Its number, from 1.
         status: The state that the job or the workflow has now.
-        reason: Why it failed, is stalled, was cancelled or was rejected.
+        reason: Why it failed, is stalled or held, was cancelled or was rejected.
         outputs: Of a completed step or workflow.
         outputs_left_out: The outputs are too large for an event; the manager's API has them.
         id: The id that a rejected trigger asked for.

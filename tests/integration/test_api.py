@@ -241,6 +241,25 @@ def test_why(bench: ManagerBench, client: Client) -> None:
     assert step["why"][1]["condition"] == "nobody_has_type"
 
 
+def test_a_template_is_paused_and_resumed(client: Client) -> None:
+    paused = client.post("/api/templates/test_simple/pause")
+    assert (paused.status_code, paused.json()["paused"], paused.json()["held"]) == (200, True, 0)
+    assert paused.json()["since"].startswith("2023-11-14")
+    held = start(client, id="w1")
+    assert (held.status_code, held.json()["status"], held.json()["started"]) == (201, "held", None)
+    assert held.json()["reason"] == "the template test_simple is paused"
+    found = client.get("/api/templates").json()["paused"]
+    assert found == {"test_simple": {**paused.json(), "held": 1}}
+    (reason,) = client.get("/api/workflows/w1/why").json()["why"]
+    assert reason["condition"] == "held"
+    resumed = client.post("/api/templates/test_simple/resume")
+    assert resumed.json() == {"template": "test_simple", "paused": False, "since": None, "held": 0}
+    assert client.get("/api/workflows/w1").json()["status"] == "initializing"
+    assert client.get("/api/templates").json()["paused"] == {}
+    unknown = client.post("/api/templates/simple/pause")
+    assert (unknown.status_code, unknown.json()["field"]) == (404, "template")
+
+
 # --- Changing --------------------------------------------------------------------------------------------------------
 
 

@@ -19,11 +19,6 @@ from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AttemptView,
     StepPage,
-    TemplateInput,
-    TemplateOutput,
-    TemplatePage,
-    TemplateStep,
-    TemplateView,
     Why,
     WorkflowPage,
     WorkflowSummary,
@@ -34,7 +29,7 @@ from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.shown import ShownStep
-from caroni_edge.manager.templates.library import Template, Templates
+from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.protocol.schema import components
 from caroni_edge.protocol.triggers import Trigger
@@ -118,7 +113,8 @@ class _StartOperation(Operation):
         self.request_body = RequestBody(content={"application/json": body}, required=True)
 
 
-def _on_refused(_request: Request[Any, Any, Any], refused: Refused) -> Response[Any]:
+def on_refused(_request: Request[Any, Any, Any], refused: Refused) -> Response[Any]:
+    """Answer that a command was refused, and why."""
     return answer(refused.status, refused.reason, refused.field)
 
 
@@ -127,7 +123,7 @@ class WorkflowsController(Controller):
 
     path = "/api/workflows"
     tags = ("workflows",)
-    exception_handlers = {Refused: _on_refused}  # noqa: RUF012 - so Litestar wants it
+    exception_handlers = {Refused: on_refused}  # noqa: RUF012 - so Litestar wants it
     dependencies = {"wanted": Provide(read_filter, sync_to_thread=False)}  # noqa: RUF012
 
     @get(sync_to_thread=True)
@@ -245,14 +241,6 @@ def _log(
     return log_answer(data, asked.offset, state)
 
 
-@get("/api/templates", tags=["templates"], sync_to_thread=False)
-def list_templates(manager: NamedDependency[ManagerApi]) -> TemplatePage:
-    """List the templates that are loaded, and what is wrong with the others."""
-    templates = manager.templates()
-    errors = {name: [str(problem) for problem in problems] for name, problems in templates.errors.items()}
-    return TemplatePage(templates=[_template(each) for each in templates.loaded.values()], errors=errors)
-
-
 @get("/api/agents", tags=["agents"], sync_to_thread=True)
 def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after: AfterName = "") -> AgentPage:
     """List the agents that this manager has heard of, by id."""
@@ -260,7 +248,7 @@ def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after:
         return views.agents(limit, after)
 
 
-ROUTES = (WorkflowsController, list_templates, list_agents)
+ROUTES = (WorkflowsController, list_agents)
 
 
 def _no_workflow(workflow: str) -> NoReturn:
@@ -283,19 +271,3 @@ def _choose(present: str | None, attempts: list[AttemptView], number: int | None
             if preferred in (each["status"], each["job"]):
                 return each
     return attempts[-1] if attempts else None
-
-
-def _template(template: Template) -> TemplateView:
-    plan = template.plan
-    return TemplateView(
-        name=template.name,
-        file=str(template.path),
-        hash=template.hash,
-        inputs=[TemplateInput(name=each.name, type=each.type, default=each.default) for each in plan.inputs],
-        outputs=[TemplateOutput(name=each.name, type=each.type) for each in plan.outputs],
-        steps=[
-            TemplateStep(name=each.name, job_type=each.job_type or None, waits_for=sorted(each.waits_for))
-            for each in plan.steps
-        ],
-        warnings=[str(problem) for problem in template.warnings],
-    )

@@ -203,11 +203,33 @@ class TemplateView(TypedDict):
     warnings: list[str]
 
 
+class PauseView(TypedDict):
+    """Whether the new workflows of a template are held.
+
+    Attributes:
+        paused: They are; otherwise those that were begin one after the other.
+        since: When it was paused; None when it is not.
+        held: How many are held.
+    """
+
+    template: str
+    paused: bool
+    since: str | None
+    held: int
+
+
 class TemplatePage(TypedDict):
-    """What is loaded; `errors` by name: a template that is in both has the version from before."""
+    """What is loaded.
+
+    Attributes:
+        templates: By name.
+        errors: What is wrong with others, by name; one that is loaded too has its earlier version.
+        paused: Those of which workflows are held, or were and are about to begin, by name.
+    """
 
     templates: list[TemplateView]
     errors: dict[str, list[str]]
+    paused: dict[str, PauseView]
 
 
 class Reason(TypedDict):

@@ -15,6 +15,7 @@ from caroni_edge.manager.pages.shapes import (
     AgentView,
     AttemptView,
     PartsView,
+    PauseView,
     Progress,
     StepPage,
     StepView,
@@ -26,6 +27,7 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.jobs import LogEnd
 from caroni_edge.manager.store.listed import ListedRows, WorkflowFilter
+from caroni_edge.manager.store.pauses import PauseRow
 from caroni_edge.manager.store.shown import (
     ShownAgent,
     ShownAgentRows,
@@ -44,6 +46,7 @@ PIECES_AT_ONCE = 32
 """Steps in the answer about a workflow; more are asked for by page."""
 
 PLANS_KEPT = 32
+HELD_COUNTED = 100_000
 
 
 class Plans:
@@ -107,6 +110,24 @@ class ManagerViews:
     def plan(self, workflow: ShownWorkflow) -> Plan:
         """Return the plan that a workflow runs by: its template as it was at the start, compiled."""
         return self._plans.get(workflow.plan, self._store.workflows.plan)
+
+    def pause(self, template: str) -> PauseRow | None:
+        """Return the pause of a template, if its new workflows are held."""
+        return self._store.pauses.of_template(template)
+
+    def pauses(self) -> dict[str, PauseView]:
+        """Return which templates are paused, and of which workflows are still held, by name."""
+        return {each.template: self._pause(each.template, each) for each in self._store.pauses.all()}
+
+    def pause_view(self, template: str) -> PauseView:
+        """Return whether a template is paused."""
+        return self._pause(template, self.pause(template))
+
+    def _pause(self, template: str, row: PauseRow | None) -> PauseView:
+        paused = row is not None and not row.resumed
+        since = rfc3339(row.since) if row is not None and paused else None
+        held = self._lists.count_held(template, HELD_COUNTED) if row else 0
+        return PauseView(template=template, paused=paused, since=since, held=held)
 
     # Steps
 

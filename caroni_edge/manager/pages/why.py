@@ -67,6 +67,9 @@ class Explainer:
     def _of_workflow(self, row: ShownWorkflow) -> Iterator[Reason]:
         status, ended = row.status, rfc3339(row.ended)
         match status:
+            case WorkflowState.HELD:
+                yield self._of_pause(row.template)
+                return
             case WorkflowState.COMPLETED:
                 yield _reason("completed", f"all its steps were completed at {ended}", ended=ended)
                 return
@@ -86,6 +89,15 @@ class Explainer:
             yield _reason("more", f"more steps than these {STEPS_EXPLAINED} have not ended", shown=STEPS_EXPLAINED)
         if status is WorkflowState.FAILED:
             yield _reason("retry", f"`caroni-edge retry {row.id}` gives what failed fresh attempts")
+
+    def _of_pause(self, template: str) -> Reason:
+        pause = self._views.pause(template)
+        if pause is None or pause.resumed:
+            said = f"it begins in its turn: its template {template} was resumed, and others were held before it"
+            return _reason("resumed", said, template=template)
+        since = rfc3339(pause.since)
+        said = f"it is held until its template {template} is resumed, which is paused since {since}"
+        return _reason("held", said, template=template, since=since)
 
     def _of_us(self) -> Iterator[Reason]:
         if self._us.problem is not None:

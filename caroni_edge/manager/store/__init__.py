@@ -8,6 +8,7 @@ from caroni_edge.manager.store.demands import DemandRows
 from caroni_edge.manager.store.gates import GateRows
 from caroni_edge.manager.store.jobs import JobRows
 from caroni_edge.manager.store.offers import OfferRows
+from caroni_edge.manager.store.pauses import PauseRows
 from caroni_edge.manager.store.steps import StepRows
 from caroni_edge.manager.store.triggers import TriggerRows
 from caroni_edge.manager.store.unplaced import UnplacedRows
@@ -25,6 +26,7 @@ class Store:
         self.gates = GateRows(conn)
         self.jobs = JobRows(conn)
         self.offers = OfferRows(conn)
+        self.pauses = PauseRows(conn)
         self.steps = StepRows(conn)
         self.triggers = TriggerRows(conn)
         self.unplaced = UnplacedRows(conn)

@@ -8,7 +8,7 @@ from caroni_edge.manager.store.shown import ShownWorkflow
 from caroni_edge.storage.rows import NEWEST, Rows, columns
 from caroni_edge.values.json import as_text
 
-LOOK_BACK_ROWS = 5000
+LOOK_BACK_ROWS = 2000
 LOOK_BACK_BYTES = 4 << 20
 """A page looks at so many workflows, or so much of their values, that the filter leaves out; the next page goes on."""
 
@@ -143,6 +143,13 @@ class ListedRows(Rows):
             else:
                 low = row.seq + 1
         return low
+
+    COUNT_HELD = """
+        SELECT count(*) FROM (SELECT 1 FROM workflows WHERE template = :template AND status = 'held' LIMIT :limit)"""
+
+    def count_held(self, template: str, limit: int) -> int:
+        """Count the workflows of a template that are held, up to `limit`."""
+        return self._only(int, self.COUNT_HELD, template=template, limit=limit)
 
     PARTS = """
         SELECT s.workflow, s.path, s.parts, s.parts_left FROM json_each(:workflows) w

@@ -44,11 +44,11 @@ class WorkflowRows(Rows):
         INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, created,
             started)
         VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :created,
-            :created)"""
+            :started)"""
 
-    def add(self, row: WorkflowRow, date: float) -> int:
-        """Add a workflow, and return its seq (that of `row` does not count)."""
-        return self._insert(self.ADD, **row._asdict(), created=date)
+    def add(self, row: WorkflowRow, date: float, started: float | None) -> int:
+        """Add a workflow, and return its seq (that of `row` does not count); `started` is None for one that is held."""
+        return self._insert(self.ADD, **row._asdict(), created=date, started=started)
 
     BY_ID = f"SELECT {columns(WorkflowRow)} FROM workflows WHERE id = :workflow"
 
@@ -74,6 +74,20 @@ class WorkflowRows(Rows):
     def set_status(self, seq: int, status: WorkflowState, reason: str | None = None) -> None:
         """Note a state that is not the end, and why."""
         self._run(self.SET_STATUS, seq=seq, status=status, reason=reason)
+
+    SET_STARTED = "UPDATE workflows SET started = :date WHERE seq = :seq"
+
+    def set_started(self, seq: int, date: float) -> None:
+        """Note when the steps of a workflow are made that was held."""
+        self._run(self.SET_STARTED, seq=seq, date=date)
+
+    HELD = f"""
+        SELECT {columns(WorkflowRow)} FROM workflows WHERE template = :template AND status = 'held'
+        ORDER BY seq LIMIT :limit"""
+
+    def held(self, template: str, limit: int) -> list[WorkflowRow]:
+        """Return the workflows of a template that have been held longest."""
+        return self._all(WorkflowRow, self.HELD, template=template, limit=limit)
 
     SET_ENDED = """
         UPDATE workflows SET status = :status, reason = :reason, outputs = :outputs, ended = :ended WHERE seq = :seq"""

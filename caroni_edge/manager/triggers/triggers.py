@@ -17,6 +17,7 @@ from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
 from caroni_edge.manager.triggers.malformed import key_given_twice, why_malformed
+from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import Unreadable, decode_notice
@@ -56,10 +57,10 @@ class Triggers(Part):
         disk_problem: Why no workflow is started now; None while there is room on the disk.
     """
 
-    def __init__(self, context: Context, engine: Engine, templates: Templates) -> None:
-        """Start workflows of these templates, by `engine`."""
+    def __init__(self, context: Context, engine: Engine, pauses: Pauses, templates: Templates) -> None:
+        """Start workflows of these templates, by `engine`, but for those that `pauses` holds."""
         super().__init__(context.journal)
-        self._context, self._engine = context, engine
+        self._context, self._engine, self._pauses = context, engine, pauses
         self._store = context.store
         self.templates = templates
         self.disk_problem: str | None = None
@@ -138,8 +139,24 @@ class Triggers(Part):
             reply_to=trigger.reply_to,
             steps_left=len(plan.steps),
         )
-        self._engine.start(row, plan, inputs, at)
+        if self._pauses.holds(row.template):
+            self._engine.hold(row, at)
+        else:
+            self._engine.start(row, plan, inputs, at)
         return row.id, True
+
+    def require_known(self, template: str) -> None:
+        """Make sure that there is a template of this name, whole or broken.
+
+        Raises:
+            Refused: There is none.
+        """
+        if template not in self.templates.errors and self.templates.get(template) is None:
+            raise self._unknown(template)
+
+    def _unknown(self, template: str) -> Refused:
+        names = [*self.templates.names(), *self.templates.errors]
+        return Refused(404, f"there is no template {template}{nearest(template, names)}", "template")
 
     def _start_again(self, row: WorkflowRow, content: str, trigger: Trigger) -> None:
         if row.content != content:
@@ -167,7 +184,7 @@ class Triggers(Part):
             broken = self.templates.errors.get(name)
             if broken:
                 raise Refused(404, f"the template {name} is broken: {broken[0]}", "template")
-            raise Refused(404, f"there is no template {name}{nearest(name, self.templates.names())}", "template")
+            raise self._unknown(name)
         return template.plan, template.hash
 
     def _is_repeat(self, event: Arrived) -> bool:

@@ -13,6 +13,8 @@ from functools import lru_cache, partial
 from math import inf
 from typing import Any
 
+import msgspec
+
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
@@ -62,7 +64,22 @@ class Engine(Part):
 
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
-        row = row._replace(seq=self._store.workflows.add(row, at.date))
+        row = row._replace(seq=self._store.workflows.add(row, at.date, started=at.date))
+        self._begin(row, plan, inputs, at)
+
+    def hold(self, row: WorkflowRow, at: Moment) -> None:
+        """Keep a workflow whose inputs have been checked, until its template is resumed."""
+        row = row._replace(seq=self._store.workflows.add(row, at.date, started=None))
+        self.statuses.hold(row, f"the template {row.template} is paused", at)
+
+    def release(self, row: WorkflowRow, at: Moment) -> int:
+        """Begin a workflow that was held, by the plan that it was taken with; return how many steps that has."""
+        plan = self.plan(row.plan)
+        self._store.workflows.set_started(row.seq, at.date)
+        self._begin(row, plan, msgspec.json.decode(row.inputs), at)
+        return len(plan.steps)
+
+    def _begin(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         row = self.statuses.apply(row, WorkflowEvent.STEPS_MADE) or row
         self.statuses.say("caroni.workflow.started", row, at)
         log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
@@ -175,7 +192,13 @@ class Engine(Part):
             self._follow(propagation, self._instances.grow(propagation, step))
 
     def find(self, row: WorkflowRow, path: str, at: Moment) -> StepRow | None:
-        """Return the step with this path; instances on the way to it that are not made yet are made for it."""
+        """Return the step with this path; instances on the way to it that are not made yet are made for it.
+
+        An agent has a job of it. So a workflow that is held here had begun, and this database is an older copy.
+        """
+        if row.status is WorkflowState.HELD and self._has_step(row, path):
+            self.release(row, at)
+            row = self._store.workflows.by_seq(row.seq)
         if row.status not in ENDED:
             for index in _INDEX.finditer(path):
                 step, named_index = self._store.steps.by_path(row.seq, path[: index.start()]), int(index[1])
@@ -186,6 +209,12 @@ class Engine(Part):
                     self._follow(propagation, self._instances.grow(propagation, step, is_forced=True))
                     step = self._store.steps.by_id(step.id)
         return self._store.steps.by_path(row.seq, path)
+
+    def _has_step(self, row: WorkflowRow, path: str) -> bool:
+        try:
+            return bool(self.plan(row.plan).step_at(_INDEX.sub("", path)))
+        except KeyError:
+            return False
 
     def next_due(self) -> float:
         """Return that `settle` has something to do at once, while instances are to be made; otherwise never."""

@@ -37,6 +37,12 @@ class Statuses:
         self._store.workflows.set_status(row.seq, status, reason)
         return row._replace(status=status)
 
+    def hold(self, row: WorkflowRow, reason: str, at: Moment) -> None:
+        """Note and say that a new workflow is held, and why."""
+        if changed := self.apply(row, WorkflowEvent.HOLD, reason):
+            self.say("caroni.workflow.held", changed, at, reason=reason)
+            log.info("workflow held: %s", reason, extra={"action": "workflow_held", "workflow": row.id})
+
     def stall(self, row: WorkflowRow, event: WorkflowEvent, reason: str, at: Moment) -> None:
         """Note and say that a workflow cannot go on by itself, and why."""
         if changed := self.apply(row, event, reason):

@@ -239,6 +239,14 @@ class Bench:
         """Let somebody retry a workflow."""
         self.call(lambda at: self.reactor.retry(workflow, at))
 
+    def pause(self, template: str = "one") -> None:
+        """Let somebody pause a template."""
+        self.call(lambda at: self.reactor.pause(template, at))
+
+    def resume(self, template: str = "one") -> None:
+        """Let somebody resume a template."""
+        self.call(lambda _at: self.reactor.resume(template))
+
     # What agents do
 
     def presence(

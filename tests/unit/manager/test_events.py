@@ -24,6 +24,8 @@ def everything() -> Bench:
     bench.start("one", "ended")
     bench.cancel("ended")
     bench.start("nix", "refused")
+    bench.pause("pair")
+    bench.start("pair", "held")
     bench.presence(online=False)
     bench.start("one", "late")
     bench.advance(61)
@@ -55,7 +57,7 @@ def test_the_subject_is_the_workflow_or_its_step() -> None:
 
 def test_each_event_goes_to_the_topic_of_its_workflow() -> None:
     topics = {event["topic"].removeprefix("caroni/managers/m1/events/") for event in everything().take_events()}
-    assert topics == {"done", "bad", "ended", "rejected", "late"}
+    assert topics == {"done", "bad", "ended", "rejected", "held", "late"}
 
 
 def test_a_failed_step_says_where_and_how_it_failed() -> None:
