@@ -1,6 +1,7 @@
 """Brokers and clients for tests: a mosquitto process of one's own, and a transport whose events are kept."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -177,24 +178,45 @@ class Mosquitto(BrokerProcess):
 SHIPPED = Path(__file__).parents[1] / "config" / "mosquitto"
 
 
+WATCHER = "watcher"
+"""A login of tests that may write and read all topics."""
+
+
+def shipped_acl(*logins: str) -> str:
+    """Return the ACL that we ship, with its lines for each login: m2 is a manager, a2 an agent, others are people."""
+    text = (SHIPPED / "acl.conf").read_text()
+    blocks = {block.split(maxsplit=2)[1]: block for block in re.findall(r"^user .*\n(?:topic .*\n)+", text, re.M)}
+    for login in logins:
+        like = "m1" if re.fullmatch(r"m\d+", login) else "a1" if re.fullmatch(r"a\d+", login) else "alice"
+        if login == WATCHER:
+            text += f"\nuser {login}\ntopic readwrite #\n"
+        elif login not in blocks:
+            # What a person may write to is that manager's.
+            own = re.compile(rf"\b{like}\b")
+            text += "\n" + own.sub(login, blocks[like])
+    return text
+
+
 class ShippedMosquitto(Mosquitto):
     """A mosquitto with config/mosquitto/caroni.conf and its ACL, but without TLS; `port` is the nodes' listener.
 
     Attributes:
         people: The other listener.
+        acl: The file that says who may do what; it is read at the start and at SIGHUP.
     """
 
-    def __init__(self, directory: Path, *logins: str) -> None:
+    def __init__(self, directory: Path, *logins: str, settings: str = "") -> None:
+        """Write the configuration; what `settings` says takes the place of what we ship."""
         super().__init__(directory)
         self.people = OtherListener(self.host, free_port())
-        passwords, acl, config = directory / "passwords", directory / "acl", directory / "mosquitto.conf"
-        passwords.touch()
-        for login in logins:
-            subprocess.run([find("mosquitto_passwd", "mosquitto"), "-b", passwords, login, "x"], check=True)
-        acl.write_text((SHIPPED / "acl.conf").read_text())
+        passwords, self.acl, config = directory / "passwords", directory / "acl", directory / "mosquitto.conf"
+        passwords.write_text("".join(f"{login}:x\n" for login in logins))
+        subprocess.run([find("mosquitto_passwd", "mosquitto"), "-U", passwords], check=True)
+        self.acl.write_text(shipped_acl(*logins))
         ports = {"8883": self.port, "8884": self.people.port}
         lines = ["user root"] if os.geteuid() == 0 else []
         lines += ["log_dest stderr", f"persistence_location {directory}/"]
+        others = {line.split()[0] for line in settings.splitlines()}
         for line in (SHIPPED / "caroni.conf").read_text().splitlines():
             match line.split():
                 case ["listener", port]:
@@ -204,10 +226,12 @@ class ShippedMosquitto(Mosquitto):
                 case ["password_file", _]:
                     lines.append(f"password_file {passwords}")
                 case ["acl_file", _]:
-                    lines.append(f"acl_file {acl}")
+                    lines.append(f"acl_file {self.acl}")
+                case [name, _] if name in others:
+                    continue
                 case _:
                     lines.append(line)
-        config.write_text("\n".join(lines) + "\n")
+        config.write_text("\n".join(lines) + f"\n{settings}")
 
 
 class OtherListener(NamedTuple):

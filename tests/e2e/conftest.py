@@ -1,16 +1,40 @@
-"""A fleet of real daemons on each kind of broker."""
+"""A fleet of real daemons on each kind of broker; mosquitto has the configuration and the ACL that we ship."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.brokers import BrokerProcess, Mosquitto, RunningBroker
+from tests.brokers import WATCHER, BrokerProcess, RunningBroker, ShippedMosquitto
 from tests.e2e.daemons import Fleet
+
+MakeShipped = Callable[..., ShippedMosquitto]
+LOGINS = ("m1", "m2", "m3", "a1", "a2", "a3", "a4", "alice", "mallory", WATCHER)
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Fleet]:
+def make_shipped(tmp_path: Path) -> Iterator[MakeShipped]:
+    """Start mosquittos as we ship it, but for `settings` of one's own; they are ended after the test."""
+    made: list[ShippedMosquitto] = []
+
+    def make(settings: str = "") -> ShippedMosquitto:
+        made.append(ShippedMosquitto(tmp_path / f"shipped-{len(made)}", *LOGINS, settings=settings))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.kill()
+
+
+@pytest.fixture
+def mosquitto(make_shipped: MakeShipped) -> ShippedMosquitto:
+    """Start a mosquitto as we ship it: what holds on mosquitto holds with that ACL."""
+    return make_shipped()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, mosquitto: ShippedMosquitto) -> Iterator[Fleet]:
     """Daemons on a real mosquitto."""
     running = Fleet(tmp_path, mosquitto)
     yield running

@@ -16,7 +16,7 @@ import yaml
 
 from caroni_edge.transport.base import Arrived, Connected, Event, Published
 from caroni_edge.transport.mqtt import MqttTransport
-from tests.brokers import RunningBroker, config_of
+from tests.brokers import WATCHER, RunningBroker, ShippedMosquitto, config_of
 from tests.support import HTTP, free_port, wait_until
 
 TOKEN = "a-token-for-tests"
@@ -131,7 +131,7 @@ class Watcher:
     def __init__(self, broker: RunningBroker) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._subscribed = threading.Event()
-        self._transport = MqttTransport(config_of(broker, username="watcher"), "watcher", retry_first_s=0.05)
+        self._transport = MqttTransport(config_of(broker, username=WATCHER), "caroni-watcher", retry_first_s=0.05)
         self._published: set[int] = set()
         self._transport.start(self._take)
         assert self._subscribed.wait(20), "the watcher does not connect"
@@ -166,6 +166,11 @@ class Fleet:
         self.directory, self.broker = directory, broker
         self._daemons: list[Daemon] = []
         self.client = Watcher(broker)
+
+    @property
+    def people(self) -> RunningBroker:
+        """Where people connect, each as often as they like."""
+        return self.broker.people if isinstance(self.broker, ShippedMosquitto) else self.broker
 
     def manager(self, name: str = "m1", *, start: bool = True, **settings: Any) -> Daemon:
         """Start a manager with the example templates, unless it is given others."""

@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from caroni_edge.cli import main
+from tests.conftest import MakeMosquitto
 from tests.e2e.daemons import Fleet
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -18,6 +20,14 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 COMMAND = re.compile(r"^```sh\n(caroni-edge submit .*?)^```\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BROKER = "mqtt://127.0.0.1:1883"
 WITHIN_S = 60
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, make_mosquitto: MakeMosquitto) -> Iterator[Fleet]:
+    """Daemons on a mosquitto for trying things out: the examples' commands have no login."""
+    running = Fleet(tmp_path, make_mosquitto().start())
+    yield running
+    running.close()
 
 
 def start(fleet: Fleet, example: Path) -> None:

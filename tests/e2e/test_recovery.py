@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 from caroni_edge.agent.keeper.processes import marked
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS
 from tests.brokers import Mosquitto
+from tests.e2e.conftest import MakeShipped
 from tests.e2e.daemons import Daemon, Fleet
 from tests.keepers import keepers_of
 from tests.support import wait_until
@@ -89,10 +89,10 @@ def wait_completed(manager: Daemon, count: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_work_for_an_agent_that_was_away_passes_through_a_queue_of_five(
-    make_mosquitto: Callable[..., Mosquitto], tmp_path: Path, notes: Notes
+    make_shipped: MakeShipped, tmp_path: Path, notes: Notes
 ) -> None:
     """What the broker drops is sent again as soon as the agent is heard; no long timer has to run out."""
-    fleet = Fleet(tmp_path, make_mosquitto(settings="max_queued_messages 5\n").start())
+    fleet = Fleet(tmp_path, make_shipped("max_queued_messages 5\n"))
     try:
         notes.go_on()
         manager = fleet.manager(templates=str(notes.templates))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import MakeMosquitto
+from tests.e2e.conftest import MakeShipped
 from tests.e2e.daemons import Daemon, Fleet
 from tests.support import HTTP, wait_until
 
@@ -18,11 +18,11 @@ CUTS = "max_packet_size 100000\n"
 
 
 @pytest.fixture
-def small_fleet(tmp_path: Path, make_mosquitto: MakeMosquitto) -> Iterator[MakeFleet]:
+def small_fleet(tmp_path: Path, make_shipped: MakeShipped) -> Iterator[MakeFleet]:
     made: list[Fleet] = []
 
     def make(limits: str) -> Fleet:
-        made.append(Fleet(tmp_path, make_mosquitto(settings=limits).start()))
+        made.append(Fleet(tmp_path, make_shipped(limits)))
         return made[-1]
 
     yield make

@@ -1,29 +1,33 @@
 """A broker whose ACL swallows what goes to one agent: mosquitto acknowledges a publication that it refuses."""
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
-from tests.brokers import find
-from tests.conftest import MakeMosquitto
-from tests.e2e.daemons import CONFIG, Fleet
+from tests.e2e.conftest import MakeShipped
+from tests.e2e.daemons import Daemon, Fleet
 from tests.support import HTTP, wait_until
 
-LOGINS = ("m1", "a1", "watcher")
-WATCHER = "\nuser watcher\ntopic readwrite #\n"
+RIGHT = "topic write caroni/agents/+/inbox/managers/m1\n"
 
 
-def test_an_agent_that_hears_nothing_is_named(tmp_path: Path, make_mosquitto: MakeMosquitto) -> None:
-    acl = (CONFIG / "mosquitto" / "acl.conf").read_text()
-    right = "topic write caroni/agents/+/inbox/managers/m1\n"
-    assert right in acl
-    (tmp_path / "acl").write_text(acl.replace(right, "") + WATCHER)
-    for number, login in enumerate(LOGINS):
-        made = [] if number else ["-c"]
-        subprocess.run(
-            [find("mosquitto_passwd", "mosquitto"), "-b", *made, tmp_path / "passwords", login, "x"], check=True
-        )
-    settings = f"password_file {tmp_path / 'passwords'}\nacl_file {tmp_path / 'acl'}\n"
-    fleet = Fleet(tmp_path, make_mosquitto(settings=settings, anonymous=False).start())
+def finding(manager: Daemon) -> tuple[str, str]:
+    """Ask the doctor what the running node says of itself."""
+    command = [sys.executable, "-m", "caroni_edge", "doctor", "--config", str(manager.config), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    (ready,) = [each for each in json.loads(done.stdout)["findings"] if each["name"] == "ready"]
+    assert done.returncode == (1 if ready["level"] == "problem" else 0)
+    return ready["level"], ready["sentence"]
+
+
+def test_an_agent_that_hears_nothing_is_named(tmp_path: Path, make_shipped: MakeShipped) -> None:
+    broker = make_shipped()
+    acl = broker.acl.read_text()
+    assert RIGHT in acl
+    broker.acl.write_text(acl.replace(RIGHT, ""))
+    broker.restart()
+    fleet = Fleet(tmp_path, broker)
     try:
         fleet.agent()
         manager = fleet.manager()
@@ -41,5 +45,13 @@ def test_an_agent_that_hears_nothing_is_named(tmp_path: Path, make_mosquitto: Ma
         assert "caroni/agents/a1/inbox/managers/m1" in said
         assert "a1 is online and answers nothing" in manager.log.replace("agents/a1", "a1")
         assert "it was asked, and has not answered for" in sentences()
+        level, said = finding(manager)
+        assert level == "problem"
+        assert "no answer from a1, though online" in said
+        broker.acl.write_text(acl)
+        broker.restart()
+        fleet.outputs("w1", 90)
+        manager.wait_ready()
+        assert finding(manager)[0] == "ok"
     finally:
         fleet.close()

@@ -53,16 +53,16 @@ def test_a_diamond_has_two_outputs(fleet: Fleet, tmp_path: Path) -> None:
 def test_stock_tools_are_enough(broker_fleet: Fleet) -> None:
     broker_fleet.agent()
     broker_fleet.manager()
-    port = str(broker_fleet.broker.port)
-    topic = "caroni/managers/m1/events/#"
+    login = ["-p", str(broker_fleet.people.port), "-u", "alice", "-P", "x", "-I", "caroni-"]
+    listening = ["-d", "-t", "caroni/managers/m1/events/+", "-W", "60"]
     listener = subprocess.Popen(
-        ["stdbuf", "-oL", "mosquitto_sub", "-d", "-p", port, "-t", topic, "-W", "60"], stdout=subprocess.PIPE, text=True
+        ["stdbuf", "-oL", "mosquitto_sub", *login, *listening], stdout=subprocess.PIPE, text=True
     )
     assert listener.stdout is not None
     lines = iter(listener.stdout)
     next(line for line in lines if "SUBACK" in line)
     trigger = '{"template":"test_simple","inputs":{"message":"caronirocks"}}'
-    command = ["mosquitto_pub", "-p", port, "-q", "1", "-t", "caroni/managers/m1/workflows", "-m", trigger]
+    command = ["mosquitto_pub", *login, "-q", "1", "-t", "caroni/managers/m1/workflows", "-m", trigger]
     subprocess.run(command, check=True)
     events = (json.loads(line) for line in lines if line.startswith("{"))
     completed = next(event for event in events if event["type"] == "caroni.workflow.completed")
