@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType
@@ -65,8 +66,8 @@ def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplate
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(node=node, menu=menu, static=address)
-    environment.filters.update(age=age, duration=duration, bytes=size, json=as_json)
+    environment.globals.update(node=node, menu=menu, static=address, link=link, path=in_path)
+    environment.filters.update(age=age, duration=duration, lasting=lasting, bytes=size, json=as_json)
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
 
@@ -81,6 +82,12 @@ def age(stamp: str, now: float | None = None) -> str:
             text = f"{int(since_s // unit_s)} {unit}"
             break
     return f"in {text}" if left_s < 0 else f"{text} ago"
+
+
+def lasting(stamp: str, now: float | None = None) -> str:
+    """Say how long something has lasted that began at a moment (RFC 3339), as `live.js` does."""
+    since_s = (time.time() if now is None else now) - datetime.fromisoformat(stamp).timestamp()
+    return f"{max(0, int(since_s))} s" if since_s < _MINUTE else duration(since_s)
 
 
 def duration(seconds: float | None) -> str:
@@ -115,3 +122,14 @@ def size(count: float | None) -> str:
 def as_json(value: Any) -> str:
     """Write a value for people to read."""
     return json.dumps(value, ensure_ascii=False, indent=1 if isinstance(value, dict | list) and value else None)
+
+
+def link(path: str, asked: Mapping[str, Any], **changed: Any) -> str:
+    """Return the address of a page with what is asked of it, and with some of that changed; nothing is left out."""
+    query = {name: value for name, value in {**asked, **changed}.items() if value not in (None, "")}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def in_path(name: str) -> str:
+    """Return a name as it stands in the path of an address; its slashes stay."""
+    return quote(name, safe="/")

@@ -9,16 +9,27 @@ let stream, fetching = false, missed = false;
 
 function isInUse(element) {
   const at = document.activeElement;
-  return at && at !== document.body && element.contains(at) && at.matches("input, textarea, select");
+  return at === element && at.matches("input, textarea, select");
 }
 
-function replace(old, fresh) {
+// Makes an element like another one, and touches only what differs: open details, focus, selection, scrolling stay.
+function become(old, fresh) {
   if (old.isEqualNode(fresh) || isInUse(old)) return;
-  const open = [...old.querySelectorAll("details[open]")].map((each) => each.id).filter(Boolean);
-  const focused = old.contains(document.activeElement) && document.activeElement.id;
-  old.replaceWith(fresh);
-  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (old.nodeName !== fresh.nodeName || old.id !== fresh.id) { old.replaceWith(fresh); return; }
+  if (old.nodeType !== Node.ELEMENT_NODE) { old.nodeValue = fresh.nodeValue; return; }
+  const stays = (name) => name === "open" && old.nodeName === "DETAILS";
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !stays(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !stays(name)) old.setAttribute(name, value);
+  const named = new Map([...old.children].filter((each) => each.id).map((each) => [each.id, each]));
+  let at = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const same = child.id ? named.get(child.id) : at && !named.has(at.id) ? at : null;
+    if (same) named.delete(child.id);
+    if (!same) { old.insertBefore(child, at); continue; }
+    if (same === at) at = at.nextSibling; else old.insertBefore(same, at);
+    become(same, child);
+  }
+  while (at) { const next = at.nextSibling; at.remove(); at = next; }
 }
 
 async function refresh() {
@@ -29,11 +40,11 @@ async function refresh() {
     if (answer.redirected && new URL(answer.url).pathname === "/login") { location.reload(); return; }
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    showTimes(fresh);
     for (const old of document.querySelectorAll("[data-live][id]")) {
       const next = fresh.getElementById(old.id);
-      if (next) replace(old, document.importNode(next, true));
+      if (next) become(old, document.importNode(next, true));
     }
-    showTimes();
     document.dispatchEvent(new Event("live"));
   } catch { /* the node is away: the stream says when it is back */ } finally {
     fetching = false;
@@ -68,12 +79,26 @@ function age(seconds) {
   return seconds < 0 ? `in ${text}` : `${text} ago`;
 }
 
-function showTimes() {
-  for (const each of document.querySelectorAll("time[datetime]")) {
+// How long something has lasted, in its two largest units.
+function lasting(seconds) {
+  const at = UNITS.findIndex(([each]) => seconds >= each);
+  if (at < 0) return "0 s";
+  const whole = Math.floor(seconds);
+  const said = UNITS.slice(at, at + 2).map(([size, unit], nth) => {
+    const within = nth ? whole % UNITS[at][0] : whole;
+    return `${Math.floor(within / size)} ${unit}`;
+  });
+  return said.join(" ");
+}
+
+function showTimes(page = document) {
+  for (const each of page.querySelectorAll("time[datetime]")) {
     const date = new Date(each.dateTime);
-    const text = age((Date.now() - date) / 1000);
+    const seconds = (Date.now() - date) / 1000;
+    const text = each.classList.contains("lasting") ? lasting(seconds) : age(seconds);
     if (each.textContent !== text) each.textContent = text;
-    each.title = `${date.toLocaleString()}\n${each.dateTime} (UTC)`;
+    const title = `${date.toLocaleString()}\n${each.dateTime} (UTC)`;
+    if (each.title !== title) each.title = title;
   }
 }
 
@@ -158,7 +183,7 @@ document.addEventListener("keydown", (event) => {
 
 document.body.classList.add("scripted");
 showTimes();
-setInterval(showTimes, 1000);
+setInterval(() => showTimes(), 1000);
 followAll();
 document.addEventListener("live", followAll);
 setInterval(followAll, 2000);
