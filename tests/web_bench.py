@@ -200,7 +200,9 @@ class AgentBench:
         self.errors: dict[str, tuple[Problem, ...]] = {}
         node = NodeView("agent", "a1", "1.2.3", "here", lambda: None, lambda: True)
         topic = Topics("caroni", "agents", "a1").inbox_of("{manager}")
-        self.api = AgentApi(node, self.readers, self, self.bench.reactor, self._types, self.bench.runner, topic)
+        self.api = AgentApi(
+            node, self.readers, self, self.bench.reactor, self._types, self.bench.runner, topic, self._date
+        )
 
     def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
         result: Result = self.bench.call(work)
@@ -208,6 +210,9 @@ class AgentBench:
 
     def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
         return in_thread(name, work)
+
+    def _date(self) -> float:
+        return self.bench.date
 
     def _types(self) -> JobTypes:
         return replace(self.bench.types, errors=self.errors)

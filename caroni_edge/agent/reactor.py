@@ -12,6 +12,7 @@ from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim, status_of
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.takeover import Takeover
+from caroni_edge.agent.jobs.trials import Trials
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers.heard import Heard
@@ -25,6 +26,7 @@ from caroni_edge.agent.processes.port import JobEnded, JobRunner, TakenOver
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import TRIAL
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
@@ -44,6 +46,7 @@ from caroni_edge.protocol.messages import (
     MessageRejected,
     OfferAccept,
     OfferReject,
+    Values,
 )
 from caroni_edge.protocol.topics import PresenceOf, Request, Topics
 from caroni_edge.transport.base import Arrived
@@ -95,10 +98,11 @@ class AgentReactor(Assembly):
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
         self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
+        self._trials = Trials(store, in_force, ledger, self._slots, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
-        self._presence = PresenceSaid(in_force, self._refusals, self._offers, chance, journal)
+        self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, chance, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
             self._takeover,
@@ -129,6 +133,16 @@ class AgentReactor(Assembly):
         """The process has started: it takes work again, if it was drained, and its parts begin."""
         self._store.facts.undrain()
         super().on_start(at)
+
+    @property
+    def job_types(self) -> JobTypes:
+        """The job types in force; any thread may ask."""
+        return self._in_force.types
+
+    @property
+    def refuses(self) -> Mapping[str, str]:
+        """What is refused now, and why, by job type or manager (`*`: all), as the presence says; any thread may ask."""
+        return self._presence.refuses
 
     @property
     def is_taken_over(self) -> bool:
@@ -208,7 +222,7 @@ class AgentReactor(Assembly):
 
     def open_peers(self) -> Iterable[str]:
         """Return the managers with whom jobs or offers are open."""
-        return sorted({*self._store.load.live_managers(), *self._store.offers.open_managers()})
+        return sorted({*self._store.load.live_managers(), *self._store.offers.open_managers()} - {TRIAL})
 
     def subscriptions(self) -> Iterable[tuple[str, int]]:
         """Return where the demand for our job types is said."""
@@ -245,6 +259,20 @@ class AgentReactor(Assembly):
             self._store.facts.undrain()
         self._presence.hurry()
         log.warning("drained" if on else "not drained any more", extra={"action": "drained" if on else "undrained"})
+
+    def pause(self, *, on: bool) -> None:
+        """Start nothing, give back what has not begun and let the rest go on, over restarts too; or end that."""
+        if on:
+            self._store.facts.pause()
+            self._store.offers.clear()
+        else:
+            self._store.facts.resume()
+        self._presence.hurry()
+        log.warning("paused" if on else "not paused any more", extra={"action": "paused" if on else "resumed"})
+
+    def try_job_type(self, name: str, inputs: Values, at: Moment) -> str:
+        """Start a trial of a job type; return the job's name (see `Trials.start`)."""
+        return self._trials.start(name, inputs, at)
 
     def kill_job(self, job: str, reason: str, at: Moment) -> JobState | None:
         """End a job at the owner's wish; return its status (running: its end will follow), None for an unknown one."""

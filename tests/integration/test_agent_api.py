@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.agent.processes.outcome import Failed
+from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.documents.documents import Problem
+from caroni_edge.protocol.messages import OfferAccept
 from tests.unit.agent.bench import completed, job_type
 from tests.web_bench import AgentBench, Client, serve_agent
 
@@ -110,7 +113,8 @@ def test_job_types_with_what_is_wrong_with_others(agent: AgentBench, client: Cli
 def test_draining_and_back(agent: AgentBench, client: Client) -> None:
     place(agent, 2)
     none = {"pending": 0, "queued": 0, "running": 0}
-    assert client.get("/api/drain").json() == {"drained": False, "jobs": {**none, "queued": 1, "running": 1}}
+    left = {**none, "queued": 1, "running": 1}
+    assert client.get("/api/drain").json() == {"drained": False, "paused": False, "jobs": left}
     assert client.post("/api/drain").json()["drained"] is True
     assert "*" in agent.bench.presences[-1]["refuses"]  # type: ignore[operator]
     assert client.get("/api/drain").json()["drained"] is True
@@ -134,3 +138,62 @@ def test_the_agent_describes_and_counts_itself(agent: AgentBench, client: Client
     paths = client.get("/schema/openapi.json").json()["paths"]
     assert {"/api/jobs", "/api/jobs/{job}", "/api/jobs/{job}/kill", "/api/job-types", "/api/drain"} <= set(paths)
     assert client.get("/api/node").json()["role"] == "agent"
+
+
+def test_slots_by_minute_and_by_manager_with_weights(tmp_path: Path) -> None:
+    agent = AgentBench(slots=2, managers={"m1": 3.0, "*": 1.0})
+    bench = agent.bench
+    with serve_agent(agent, tmp_path) as server, Client(server) as client:
+        (ended,), (runs,) = place(agent), place(agent, manager="m2")
+        bench.advance(120.0)
+        bench.end(ended)
+        bench.advance(120.0)
+        found = client.get("/api/slots?hours=1").json()
+        assert (found["slots"], found["running"], found["hours"], len(found["busy"])) == (2, 1, 1, 60)
+        assert found["busy"] == [*[0.0] * 55, 1.333, 2.0, 1.333, 1.0, 1.0]
+        assert [(each["manager"], each["slot_time_s"], each["weight"]) for each in found["managers"]] == [
+            ("m2", 240.0, 1.0),
+            ("m1", 120.0, 3.0),
+        ]
+        assert [(round(each["share"], 3), each["due"]) for each in found["managers"]] == [(0.667, 0.25), (0.333, 0.75)]
+        assert client.get("/api/slots?hours=25").status_code == 400
+        bench.end(runs)
+        assert client.get("/api/slots").json()["managers"][0]["slot_time_s"] == 240.0
+
+
+def test_what_is_refused_and_what_was_turned_away(agent: AgentBench, client: Client) -> None:
+    assert client.get("/api/refusals").json() == {"refuses": {}, "recent": []}
+    agent.bench.send(OfferAccept(offer="nooffer1", jobs=tuple(agent.bench.new_job("none") for _ in range(2))))
+    client.post("/api/pause")
+    found = client.get("/api/refusals").json()
+    assert list(found["refuses"]) == ["*"]
+    assert [(each["manager"], each["job_type"]) for each in found["recent"]] == [
+        (None, None),
+        ("m1", "none"),
+        ("m1", "none"),
+    ]
+    assert found["recent"][1]["reason"] == "the agent has no job type none"
+
+
+def test_pausing_and_back(agent: AgentBench, client: Client) -> None:
+    running, waiting = place(agent, 2)
+    answer = client.post("/api/pause").json()
+    assert (answer["paused"], answer["drained"]) == (True, False)
+    assert answer["jobs"] == {"pending": 0, "queued": 0, "running": 1}
+    assert client.get(f"/api/jobs/{waiting}").json()["status"] == "failed"
+    assert "caroni_paused 1" in client.get("/metrics").text.splitlines()
+    assert client.post("/api/pause", content=b"[]").status_code == 400
+    assert client.post("/api/pause", json={"on": False}).json()["paused"] is False
+    assert client.get(f"/api/jobs/{running}").json()["status"] == "running"
+
+
+def test_what_a_job_uses_while_it_runs_and_what_it_has_used(agent: AgentBench, client: Client) -> None:
+    (job,) = place(agent)
+    assert client.get(f"/api/jobs/{job}").json()["cpu_s"] is None
+    agent.bench.runner.used[job] = Usage(1.5, 4096)
+    found = client.get("/api/jobs").json()["jobs"][0]
+    assert (found["cpu_s"], found["memory_bytes"]) == (1.5, 4096)
+    ended = JobEnded(job, completed({"out": "Y"}), agent.bench.date, cpu_s=2.5, memory_bytes=8192)
+    agent.bench.call(lambda at: agent.bench.reactor.on_job_ended(ended, at))
+    found = client.get(f"/api/jobs/{job}").json()
+    assert (found["cpu_s"], found["memory_bytes"]) == (2.5, 8192)

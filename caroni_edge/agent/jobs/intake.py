@@ -103,7 +103,7 @@ class Intake:
         """Take the inputs of a job that was placed before they existed; if it cannot run with them, it is declined."""
         row = self._store.jobs.by_job(message.job)
         if row is None or row.manager != manager:
-            self._ledger.decline(manager, message.job, UNKNOWN_JOB)
+            self._ledger.decline(manager, message, UNKNOWN_JOB, at)
             return
         if row.status is not JobState.PENDING:
             self._ledger.stale(row, JobEvent.DATA_READY)
@@ -112,16 +112,16 @@ class Intake:
             job_type_of(self._in_force.types, row.job_type, message.inputs)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.DATA_REFUSED, str(error), at, tell=False)
-            self._ledger.decline(manager, row.job, str(error), final=error.final)
+            self._ledger.decline(manager, row, str(error), at, final=error.final)
         else:
             self._ledger.bring_data(row, message.inputs)
 
     def _take(self, manager: str, placed: Placement, places: _PlacesForMessage, at: Moment, *, is_ours: bool) -> bool:
         """Add a job, or decline it; return whether it was added. `is_ours`: our database has offered for it."""
-        if self._is_known(manager, placed.job):
+        if self._is_known(manager, placed, at):
             return False
         if not is_ours:
-            self._ledger.decline(manager, placed.job, OTHER_DATABASE, begun=True)
+            self._ledger.decline(manager, placed, OTHER_DATABASE, at, begun=True)
             return False
         job_type = self._in_force.types.get(placed.job_type)
         why = self._refusals.of_placement(manager, placed.job_type)
@@ -129,16 +129,16 @@ class Intake:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
         if why is not None:
             is_gone = job_type is None and self._in_force.settings.serves(manager)
-            self._ledger.decline(manager, placed.job, why, final=not is_gone)
+            self._ledger.decline(manager, placed, why, at, final=not is_gone)
             return False
         if not places.fill(placed):
-            self._ledger.decline(manager, placed.job, self._refusals.of_all() or NO_ROOM)
+            self._ledger.decline(manager, placed, self._refusals.of_all() or NO_ROOM, at)
             return False
         self._ledger.add(manager, placed, at)
         return True
 
-    def _is_known(self, manager: str, job: str) -> bool:
-        row = self._store.jobs.by_job(job)
+    def _is_known(self, manager: str, placed: Placement, at: Moment) -> bool:
+        row = self._store.jobs.by_job(placed.job)
         if row is None:
             return False
         record = {"action": "stale_placement", **ids(row)}
@@ -146,7 +146,7 @@ class Intake:
         if row.manager == manager:
             self._outbox.put(manager, status_of(row))
         else:
-            self._ledger.decline(manager, job, "another manager has a job of that name here", final=True)
+            self._ledger.decline(manager, placed, "another manager has a job of that name here", at, final=True)
         return True
 
     def _free(self) -> _Places:

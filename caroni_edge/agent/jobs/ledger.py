@@ -17,13 +17,14 @@ from caroni_edge.agent.processes.outcome import (
     NeverBegan,
 )
 from caroni_edge.agent.store import Store
-from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.agent.store.jobs import TRIAL, JobRow
+from caroni_edge.agent.store.turnedaway import TurnedAway
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.base.text import as_unicode, encoded, tail
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobDecline, JobHere, JobStatusUpdate, Placement, Values
+from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobHere, JobStatusUpdate, Placement, Values
 from caroni_edge.values.json import as_text, from_text, hash_of
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ class Ledger:
             outputs=None,
             disk_bytes=0,
             final=False,
+            cpu_s=None,
+            memory_bytes=None,
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
@@ -123,16 +126,13 @@ class Ledger:
         status = require(JOB, row.status, event, **ids(row))
         self._change(_ended(row, NeverBegan(reason), at.date)._replace(status=status), tell=tell)
 
-    def end(
-        self, row: JobRow, outcome: JobOutcome, date: float, *, disk_bytes: int = 0, tell: bool = True
-    ) -> JobRow | None:
+    def end(self, row: JobRow, outcome: JobOutcome, date: float, *, tell: bool = True) -> JobRow | None:
         """Let a job end, if it has not ended before.
 
         Args:
-            row: The job as it is.
+            row: The job as it is, with what it has used.
             outcome: How it ended.
             date: When, Unix seconds.
-            disk_bytes: What its directory takes on disk.
             tell: Send a status update.
 
         Returns:
@@ -143,12 +143,12 @@ class Ledger:
         if status is None:
             self.stale(row, event)
             return None
-        ended = _ended(row, outcome, date)._replace(status=status, disk_bytes=disk_bytes)
-        return self._change(ended, tell=tell)
+        return self._change(_ended(row, outcome, date)._replace(status=status), tell=tell)
 
     def tell(self, row: JobRow) -> None:
-        """Send a job's state to its manager."""
-        self._outbox.put(row.manager, status_of(row))
+        """Send a job's state to its manager, if it has one."""
+        if row.manager != TRIAL:
+            self._outbox.put(row.manager, status_of(row))
 
     def _change(self, changed: JobRow, *, tell: bool = True) -> JobRow:
         """Keep a job whose status has changed, and return it.
@@ -165,18 +165,33 @@ class Ledger:
         log.info("job %s%s", row.status, said, extra={"action": f"job_{row.status}", **ids(row)})
         return row
 
-    def decline(self, manager: str, job: str, reason: str, *, final: bool = False, begun: bool = False) -> None:
-        """Tell a manager that its job will not run here.
+    def decline(
+        self,
+        manager: str,
+        job: Placement | JobRow | JobDataReady,
+        reason: str,
+        at: Moment,
+        *,
+        final: bool = False,
+        begun: bool = False,
+    ) -> None:
+        """Tell a manager that its job will not run here, and note it for people; a trial is nobody's.
 
         Args:
             manager: Whose job it is.
-            job: Its name.
+            job: The job as it came, or as it is known.
             reason: Why, for people.
+            at: Now.
             final: Nor would it if it were placed here again.
             begun: It may have run here before, and nobody knows.
         """
-        self._outbox.put(manager, JobDecline(job=job, reason=shortened(reason), final=final, begun=begun))
-        log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job})
+        if manager == TRIAL:
+            return
+        reason = shortened(reason)
+        self._outbox.put(manager, JobDecline(job=job.job, reason=reason, final=final, begun=begun))
+        what = ("", "", "") if isinstance(job, JobDataReady) else (job.job_type, job.workflow, job.step)
+        self._store.turned_away.add(TurnedAway(at.date, manager, job.job, *what, reason))
+        log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job.job})
 
     def stale(self, row: JobRow, event: str) -> None:
         """Log an event that changes nothing, since the job's state knows none of its kind."""

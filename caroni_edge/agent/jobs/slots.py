@@ -2,18 +2,23 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from math import inf
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
 from caroni_edge.agent.jobs.ledger import Ledger, ids
+from caroni_edge.agent.jobs.slottime import minutes
+from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JobEvent, JobState
+from caroni_edge.agent.offers.refusals import PAUSED
 from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
-from caroni_edge.agent.store.jobs import JobRow, Running
+from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
 from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
@@ -23,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SAY_RUNNING_AFTER_S = 0.05
 """So long a job runs before its manager is told: most end sooner, and cost it one message and one commit less."""
+
+TRIAL_MAX_S = 3600.0
 
 
 class Slots(Part):
@@ -75,6 +82,10 @@ class Slots(Part):
         if self._say_running_after_s:
             self._unsaid.update(dict.fromkeys(running, -inf))
 
+    def start(self, row: JobRow, at: Moment) -> None:
+        """Give a slot that is free to a job whose inputs fit, out of turn."""
+        self._start(row, at)
+
     def _give(self, at: Moment) -> None:
         queued: Counter[str] = Counter()
         running = 0
@@ -83,6 +94,9 @@ class Slots(Part):
                 queued[count.manager] += count.jobs
             elif count.status == JobState.RUNNING:
                 running += count.jobs
+        if queued and self._store.facts.paused():
+            self._give_back(queued, at)
+            return
         self._shares.enter({*queued, *self._competing()}, at.now)
         free = self._in_force.settings.slots - running
         if free <= 0 or not queued:
@@ -99,6 +113,13 @@ class Slots(Part):
             if not queued[manager]:
                 del queued[manager]
 
+    def _give_back(self, queued: Iterable[str], at: Moment) -> None:
+        """Let managers have back what would begin now: others may run it, while the owner keeps this host idle."""
+        for manager in sorted(queued):
+            while row := self._store.jobs.next_ready(manager):
+                self._ledger.refuse(row, JobEvent.START_REFUSED, PAUSED, at, tell=False)
+                self._ledger.decline(manager, row, PAUSED, at)
+
     def _competing(self) -> list[str]:
         serves = self._in_force.settings.serves
         return [manager for manager in self._store.demands.competing() if serves(manager)]
@@ -111,7 +132,7 @@ class Slots(Part):
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at, tell=error.final)
             if not error.final:
-                self._ledger.decline(row.manager, row.job, str(error))
+                self._ledger.decline(row.manager, row, str(error), at)
             return False
         wait_s = self._say_running_after_s
         begun = self._ledger.begin(row, job_type.version, at, tell=not wait_s)
@@ -120,7 +141,7 @@ class Slots(Part):
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
         order = JobOrder(
             job=row.job,
-            job_type=job_type,
+            job_type=_bounded(job_type) if row.manager == TRIAL else job_type,
             inputs=with_nulls(job_type, inputs),
             workflow=row.workflow,
             step=row.step,
@@ -159,13 +180,19 @@ class Slots(Part):
             return
         outcome = _as_wanted(row, ended.outcome)
         given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_room else None
-        if self._ledger.end(row, outcome, ended.date, disk_bytes=ended.disk_bytes, tell=given_back is None) is None:
+        used = row._replace(disk_bytes=ended.disk_bytes, cpu_s=ended.cpu_s, memory_bytes=ended.memory_bytes)
+        done = self._ledger.end(used, outcome, ended.date, tell=given_back is None)
+        if done is None:
             return
+        if done.started is not None:
+            self._store.slot_time.add(row.manager, minutes(done.started, ended.date))
         if given_back is not None:
-            self._ledger.decline(row.manager, row.job, given_back.reason)
+            self._ledger.decline(row.manager, row, given_back.reason, at)
             self._deeds.remove([row.job])
         self._ended = (*self._ended, row.job)
         self._deeds.has_ended(row.job)
+        if row.manager == TRIAL:
+            return  # it may have been tried on any inputs
         match outcome:
             case Completed():
                 self._store.records.completed(row.job_type)
@@ -185,6 +212,12 @@ class Slots(Part):
     def _kill(self) -> None:
         for job, reason in self._store.jobs.killed():
             self._deeds.kill(job, reason)
+
+
+def _bounded(job_type: JobType) -> JobType:
+    """Return a job type as a trial runs it: it holds its slot for `TRIAL_MAX_S` at most."""
+    timeout_s = min(job_type.limits.timeout_s or TRIAL_MAX_S, TRIAL_MAX_S)
+    return replace(job_type, limits=replace(job_type.limits, timeout_s=timeout_s))
 
 
 def _as_wanted(row: JobRow, outcome: ProcessOutcome) -> JobOutcome:

@@ -235,11 +235,13 @@ class Jobs:
         """End all other processes of a job whose first one has ended, and record how."""
         self._selector.unregister(job.pidfd)
         os.close(job.pidfd)
-        status = None
+        status, cpu_s, memory_bytes = None, None, None
         if job.is_child:
             # While the leader is not waited for, nobody else gets its number.
             signal_group(job.start.pid, signal.SIGKILL)
-            status = os.waitstatus_to_exitcode(os.waitpid(job.start.pid, 0)[1])
+            _, waited, used = os.wait4(job.start.pid, 0)
+            status = os.waitstatus_to_exitcode(waited)
+            cpu_s, memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
         else:
             self._kill_marked(job.start.job)
         kind, reason = job.cause or (EXITED, "")
@@ -249,7 +251,7 @@ class Jobs:
             kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
         end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
-        self._record(job.start, end)
+        self._record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes))
 
     def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)

@@ -90,6 +90,8 @@ class Exit(NamedTuple):
         started: When it was started, Unix seconds; None where its process surely never began.
         is_synced: It survives a power cut, and its outputs too.
         no_room: It could not be started for want of something that the host may have again soon.
+        cpu_s: Processor time of its processes, as far as each was waited for; None where it is not known.
+        memory_bytes: The most memory that one of them had; None where it is not known.
     """
 
     job: str
@@ -101,6 +103,8 @@ class Exit(NamedTuple):
     started: float | None = None
     is_synced: bool = False
     no_room: bool = False
+    cpu_s: float | None = None
+    memory_bytes: int | None = None
 
 
 class Records(NamedTuple):
@@ -266,9 +270,11 @@ def _is_whole(value: object, upto: int = _NUMBER_MAX) -> bool:
 
 _SOUND: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("job", "boot", "never", "kind", "reason"), lambda value: isinstance(value, str)),
-    **dict.fromkeys(("date", "started", "deadline", "timeout_s"), lambda value: value is None or _is_number(value)),
+    **dict.fromkeys(
+        ("date", "started", "deadline", "timeout_s", "cpu_s"), lambda value: value is None or _is_number(value)
+    ),
     "date": _is_number,
-    "log_bytes": lambda value: value is None or _is_whole(value),
+    **dict.fromkeys(("log_bytes", "memory_bytes"), lambda value: value is None or _is_whole(value)),
     "status": lambda value: value is None or (_is_number(value) and isinstance(value, int)),
     "about": lambda value: isinstance(value, dict),
     "pid": lambda value: _is_whole(value, _PID_MAX),

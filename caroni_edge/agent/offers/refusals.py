@@ -11,6 +11,7 @@ MANAGERS_SAID = 50
 """Managers that are not served, in one presence notice."""
 
 DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
+PAUSED = "the agent is paused: it starts nothing until its owner resumes it"
 NO_ROOM = "the host had no room for a job"
 FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"
 NOT_SERVED = "the agent's configuration does not name it under managers"
@@ -42,6 +43,8 @@ class Refusals(Memory):
 
     def of_all(self) -> str | None:
         """Return why nothing is offered to anybody, for people; None when something may be."""
+        if self._store.facts.paused():
+            return PAUSED
         if self._store.facts.drained():
             return DRAINED
         if self._no_room is not None:

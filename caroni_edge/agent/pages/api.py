@@ -1,19 +1,30 @@
 """The agent's JSON API. It reads on connections of its own; what changes something runs in the node's thread."""
 
-import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from litestar import Controller, MediaType, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, RawBody
+from litestar.params import FromPath, FromQuery
 
 from caroni_edge.agent.jobtypes import INTERPRETER, Command, JobType, JobTypes, Script
 from caroni_edge.agent.lifecycle import JobState
-from caroni_edge.agent.pages.shapes import Drain, JobPage, JobTypePage, JobTypeView, JobView, LimitsView
+from caroni_edge.agent.pages.shapes import (
+    Drain,
+    JobPage,
+    JobSummary,
+    JobTypePage,
+    JobTypeView,
+    JobView,
+    LimitsView,
+    RefusalsView,
+    SlotsView,
+)
 from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
+from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
@@ -27,10 +38,13 @@ LOG_AT_ONCE_BYTES = 1 << 20
 
 
 class Logs(Protocol):
-    """Where the logs of jobs are read; for any thread (`caroni_edge.agent.processes.runner.Runner`)."""
+    """Where logs and usage of jobs are read; for any thread (`caroni_edge.agent.processes.runner.Runner`)."""
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return at most `limit` bytes of a job's log from `offset`, and whether nothing follows them for ever."""
+
+    def usage(self, jobs: Iterable[str]) -> Mapping[str, Usage]:
+        """Return what those jobs that run use of the host now."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class AgentApi:
         job_types: Returns what is loaded now.
         logs: Where the logs of jobs are.
         reply_topic: Where the states of a manager's jobs go, with `{manager}` in its place.
+        date: Returns the date, Unix seconds.
     """
 
     node: NodeView
@@ -54,12 +69,26 @@ class AgentApi:
     job_types: Callable[[], JobTypes]
     logs: Logs
     reply_topic: str
+    date: Callable[[], float] = time.time
 
     @contextmanager
     def look(self) -> Iterator[AgentViews]:
         """Open the views on one commit of the database."""
         with self.readers.open() as conn:
             yield AgentViews(conn)
+
+    def jobs(self, status: JobState | None, manager: str | None, limit: int, after: int | None) -> JobPage:
+        """Return a page of jobs, newest first."""
+        with self.look() as views:
+            page = views.jobs(status, manager, limit, after)
+        self._add_usage(page["jobs"])
+        return page
+
+    def _add_usage(self, jobs: Sequence[JobSummary]) -> None:
+        """Say of the jobs that run what they use now."""
+        running = {job["id"]: job for job in jobs if job["status"] == JobState.RUNNING}
+        for name, used in self.logs.usage(running).items():
+            running[name]["cpu_s"], running[name]["memory_bytes"] = used.cpu_s, used.memory_bytes
 
     def job(self, job: str) -> JobView:
         """Return a job with the beginning of its log, or 404."""
@@ -68,6 +97,7 @@ class AgentApi:
         data, is_end = self.read_log(found, 0, LOG_SHOWN_BYTES)
         found["log"], following = decode(data, is_end=is_end)
         found["log_next"] = None if is_end else following
+        self._add_usage([found])
         return found
 
     def read_log(self, job: JobView, offset: int, limit: int) -> tuple[bytes, bool]:
@@ -80,6 +110,44 @@ class AgentApi:
         with self.look() as views:
             return views.drain()
 
+    def set_drained(self, *, on: bool) -> Drain:
+        """Let the agent take no new work and finish what it has, or end that."""
+        self.commands.call(lambda _at: self.reactor.drain(on=on))
+        return self.drain()
+
+    def set_paused(self, *, on: bool) -> Drain:
+        """Let the agent start nothing, or end that."""
+        self.commands.call(lambda _at: self.reactor.pause(on=on))
+        return self.drain()
+
+    def slots(self, hours: int) -> SlotsView:
+        """Return how the slots were used in the last hours."""
+        with self.look() as views:
+            return views.slots(self.reactor.settings, hours, self.date())
+
+    def refusals(self, limit: int) -> RefusalsView:
+        """Return what is refused now, and what was not taken lately, so much at most."""
+        with self.look() as views:
+            return RefusalsView(refuses=dict(self.reactor.refuses), recent=views.turned_away(limit))
+
+    def kill(self, job: str) -> JobView:
+        """End a job at the owner's wish; return it as it is then."""
+        with self.look() as views:
+            found = views.job(job, self.reply_topic) or _no_job(job)
+        if found["status"] not in UNFINISHED:
+            raise Problem(409, f"the job {job} is {found['status']} already")
+        self.check_taken_over()
+        reason = f"killed by the owner of agent {self.node.id}"
+        self.commands.call(lambda at: self.reactor.kill_job(job, reason, at))
+        return self.job(job)
+
+    def check_taken_over(self) -> None:
+        """Raise a problem as long as the agent does not know what runs."""
+        if not self.reactor.is_taken_over:
+            raise Problem(
+                503, "the agent has just started, and does not know yet which jobs run: ask again in a moment"
+            )
+
     def metrics(self) -> list[Metric]:
         """Return the metrics of an agent: how many jobs it has, and whether it is drained."""
         with self.look() as views:
@@ -89,6 +157,7 @@ class AgentApi:
                 ),
                 Metric("jobs_unfinished", "Jobs not ended, by manager and state.", views.count_by_manager()),
                 single("drained", "1 while the agent takes no new work.", views.drain()["drained"]),
+                single("paused", "1 while the agent starts nothing.", views.drain()["paused"]),
             ]
 
 
@@ -108,8 +177,7 @@ class JobsController(Controller):
         after: AfterNumber = None,
     ) -> JobPage:
         """List the jobs, newest first."""
-        with agent.look() as views:
-            return views.jobs(status, manager, limit, after)
+        return agent.jobs(status, manager, limit, after)
 
     @get("/{job:str}", sync_to_thread=True)
     def show_job(self, agent: NamedDependency[AgentApi], job: FromPath[str]) -> JobView:
@@ -132,17 +200,7 @@ class JobsController(Controller):
     @post("/{job:str}/kill", status_code=200, sync_to_thread=True)
     def kill(self, agent: NamedDependency[AgentApi], job: FromPath[str]) -> JobView:
         """End a job; one that runs ends when its processes are gone."""
-        with agent.look() as views:
-            found = views.job(job, agent.reply_topic) or _no_job(job)
-        if found["status"] not in UNFINISHED:
-            raise Problem(409, f"the job {job} is {found['status']} already")
-        if not agent.reactor.is_taken_over:
-            raise Problem(
-                503, "the agent has just started, and does not know yet which jobs run: ask again in a moment"
-            )
-        reason = f"killed by the owner of agent {agent.node.id}"
-        agent.commands.call(lambda at: agent.reactor.kill_job(job, reason, at))
-        return agent.job(job)
+        return agent.kill(job)
 
 
 @get("/api/job-types", tags=["job types"], sync_to_thread=False)
@@ -153,36 +211,11 @@ def list_job_types(agent: NamedDependency[AgentApi]) -> JobTypePage:
     return JobTypePage(job_types=[_job_type(each) for each in types.loaded.values()], errors=errors)
 
 
-@get("/api/drain", tags=["agent"], sync_to_thread=True)
-def show_drain(agent: NamedDependency[AgentApi]) -> Drain:
-    """Tell whether the agent takes no new work, and what it has left."""
-    return agent.drain()
-
-
-@post("/api/drain", tags=["agent"], status_code=200, sync_to_thread=True)
-def drain(agent: NamedDependency[AgentApi], body: RawBody) -> Drain:
-    """Let the agent take no new work and finish what it has; the body `{"on": false}` ends that."""
-    on = _is_on(body)
-    agent.commands.call(lambda _at: agent.reactor.drain(on=on))
-    return agent.drain()
-
-
-ROUTES = (JobsController, list_job_types, show_drain, drain)
+ROUTES = (JobsController, list_job_types)
 
 
 def _no_job(job: str) -> NoReturn:
     raise Problem(404, f"there is no job {job}")
-
-
-def _is_on(body: RawBody) -> bool:
-    try:
-        found = json.loads(body) if body.strip() else {}
-        on = found.get("on", True)
-    except (ValueError, AttributeError, RecursionError):
-        raise Problem(400, 'the body is empty, or {"on": true} or {"on": false}') from None
-    if not isinstance(on, bool):
-        raise Problem(422, "on must be true or false", "on")
-    return on
 
 
 def _job_type(job_type: JobType) -> JobTypeView:

@@ -6,7 +6,14 @@ from caroni_edge.agent.lifecycle import DataState, JobState
 
 
 class JobSummary(TypedDict):
-    """A job without its inputs and outputs; `killing`: why it is to end, while it still runs."""
+    """A job without its inputs and outputs.
+
+    Attributes:
+        manager: Whose job it is; empty: it is a trial of the agent's owner.
+        killing: Why it is to end, while it still runs.
+        cpu_s: Processor time that its processes have used; null where that is not known.
+        memory_bytes: Of a job that runs, what its processes have now; of one that has ended, the most that one had.
+    """
 
     id: str
     manager: str
@@ -23,6 +30,8 @@ class JobSummary(TypedDict):
     exit_code: int | None
     reason: str | None
     killing: str | None
+    cpu_s: float | None
+    memory_bytes: int | None
 
 
 class JobView(JobSummary):
@@ -86,8 +95,66 @@ class JobTypePage(TypedDict):
     errors: dict[str, list[str]]
 
 
+class ShareView(TypedDict):
+    """What a manager had of the slots, beside what it may have.
+
+    Attributes:
+        manager: Its id; empty: trials of the agent's owner.
+        weight: Of its share; null for one that is not served, and for trials.
+        slot_time_s: How long slots were held by its jobs.
+        share: That, as a part of what all had, from 0 to 1.
+        due: Its weight, as a part of the weights of those here, from 0 to 1: what it gets while all have ready jobs.
+    """
+
+    manager: str
+    weight: float | None
+    slot_time_s: float
+    share: float
+    due: float
+
+
+class SlotsView(TypedDict):
+    """How the slots were used.
+
+    Attributes:
+        slots: How many there are.
+        running: How many are held now.
+        hours: How far this looks back.
+        since: When it begins.
+        busy: How many slots were held, on average, in each minute since then.
+        managers: Who had them, the most first.
+    """
+
+    slots: int
+    running: int
+    hours: int
+    since: str
+    busy: list[float]
+    managers: list[ShareView]
+
+
+class TurnedAwayView(TypedDict):
+    """A job that was declined, or (`job` is null) a refusal that began: of a manager, a job type, or all."""
+
+    date: str
+    manager: str | None
+    job: str | None
+    job_type: str | None
+    workflow: str | None
+    step: str | None
+    reason: str
+
+
+class RefusalsView(TypedDict):
+    """What is not taken now, by job type or manager (`*`: all), and what was not taken lately, the newest first."""
+
+    refuses: dict[str, str]
+    recent: list[TurnedAwayView]
+
+
 class Drain(TypedDict):
-    """Whether the agent takes no new work, and what it has left, by state."""
+    """Whether the agent takes no new work, or starts nothing at all (`paused`), and what it has left, by state."""
 
     drained: bool
+    paused: bool
     jobs: dict[str, int]

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.pages import jobs
+from caroni_edge.agent.pages import host, jobs
 from caroni_edge.agent.pages.api import ROUTES, AgentApi, Logs
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
@@ -48,7 +48,7 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         api.readers,
         state_dir,
         lambda: api.reactor.settings,
-        (*ROUTES, *PAGES),
+        (*ROUTES, *host.ROUTES, *PAGES),
         {"agent": api},
         menu=MENU,
         metrics=api.metrics,

@@ -1,15 +1,23 @@
 """What the API and the pages show of an agent: the dicts that are made of its rows."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping
 
+from caroni_edge.agent.jobs.slottime import MINUTE_S, minutes
 from caroni_edge.agent.lifecycle import JOB, JobState
-from caroni_edge.agent.pages.shapes import Drain, JobPage, JobSummary, JobView
+from caroni_edge.agent.pages.shapes import Drain, JobPage, JobSummary, JobView, ShareView, SlotsView, TurnedAwayView
 from caroni_edge.agent.store.facts import AgentFactRows
+from caroni_edge.agent.store.jobs import TRIAL
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.shown import ShownJob, ShownJobRows
+from caroni_edge.agent.store.slottime import SlotTimeRows
+from caroni_edge.agent.store.turnedaway import TurnedAway, TurnedAwayRows
 from caroni_edge.base.dates import rfc3339
+from caroni_edge.config import AgentConfig
 from caroni_edge.values.json import from_text
+
+SHARES_SHOWN = 50
 
 UNFINISHED = tuple(status for status, arrows in JOB.items() if arrows)
 
@@ -20,6 +28,7 @@ class AgentViews:
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Read on `conn`."""
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
+        self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
 
     def jobs(self, status: JobState | None, manager: str | None, limit: int, after: int | None) -> JobPage:
         """Return a page of jobs, newest first."""
@@ -48,10 +57,43 @@ class AgentViews:
         )
 
     def drain(self) -> Drain:
-        """Return whether the agent takes no new work, and what it has left."""
+        """Return whether the agent takes new work and starts it, and what it has left."""
         counts = self.count_jobs()
         jobs = {status.value: int(counts[status]) for status in UNFINISHED}
-        return Drain(drained=self._facts.drained(), jobs=jobs)
+        return Drain(drained=self._facts.drained(), paused=self._facts.paused(), jobs=jobs)
+
+    def slots(self, settings: AgentConfig, hours: int, date: float) -> SlotsView:
+        """Return how the slots were used.
+
+        Args:
+            settings: Those in force.
+            hours: How far to look back.
+            date: Now, Unix seconds.
+        """
+        last = int(date // MINUTE_S)
+        first = last - hours * 60 + 1
+        busy_s = dict.fromkeys(range(first, last + 1), 0.0)
+        busy_s.update(self._slot_time.by_minute(first, last))
+        by_manager = defaultdict(float, self._slot_time.by_manager(first, last))
+        held = self._jobs.held()
+        for manager, started in held:
+            for minute, had_s in minutes(started, date):
+                if minute >= first:
+                    busy_s[minute] += had_s
+                    by_manager[manager] += had_s
+        length_s = dict.fromkeys(busy_s, MINUTE_S) | {last: max(date - last * MINUTE_S, 1.0)}
+        return SlotsView(
+            slots=settings.slots,
+            running=len(held),
+            hours=hours,
+            since=rfc3339(first * MINUTE_S),
+            busy=[round(busy_s[minute] / length_s[minute], 3) for minute in busy_s],
+            managers=_shares(by_manager, settings),
+        )
+
+    def turned_away(self, limit: int) -> list[TurnedAwayView]:
+        """Return what was not taken lately, the newest first."""
+        return [_turned_away(row) for row in self._turned_away.latest(limit)]
 
     def count_jobs(self) -> Mapping[str, float]:
         """Count the jobs in each state."""
@@ -62,6 +104,35 @@ class AgentViews:
         """Count the unfinished jobs of each manager, in each state."""
         counts = self._load.live_by_manager()
         return [({"manager": count.manager, "status": count.status}, count.jobs) for count in counts]
+
+
+def _shares(had_s: Mapping[str, float], settings: AgentConfig) -> list[ShareView]:
+    """Return the shares of those who had slot-time, the greatest first."""
+    total_s = sum(had_s.values())
+    weights = {manager: None if manager == TRIAL else settings.weight_of(manager) for manager in had_s}
+    total = sum(weight or 0.0 for weight in weights.values())
+    return [
+        ShareView(
+            manager=manager,
+            weight=weights[manager],
+            slot_time_s=round(had_s[manager], 3),
+            share=had_s[manager] / total_s if total_s else 0.0,
+            due=(weights[manager] or 0.0) / total if total else 0.0,
+        )
+        for manager in sorted(had_s, key=lambda name: (-had_s[name], name))[:SHARES_SHOWN]
+    ]
+
+
+def _turned_away(row: TurnedAway) -> TurnedAwayView:
+    return TurnedAwayView(
+        date=rfc3339(row.date),
+        manager=row.manager or None,
+        job=row.job or None,
+        job_type=row.job_type or None,
+        workflow=row.workflow or None,
+        step=row.step or None,
+        reason=row.reason,
+    )
 
 
 def _summary(row: ShownJob) -> JobSummary:
@@ -81,4 +152,6 @@ def _summary(row: ShownJob) -> JobSummary:
         exit_code=row.exit_code,
         reason=row.reason,
         killing=row.killed if row.status in UNFINISHED else None,
+        cpu_s=row.cpu_s,
+        memory_bytes=row.memory_bytes,
     )

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.turnedaway import TurnedAway
 from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.node.parts import Part
@@ -31,10 +33,13 @@ class _Facts:
 class PresenceSaid(Part):
     """Decides when presence is said: a change once a minute at most, the effect of an owner's command at once."""
 
-    def __init__(self, in_force: InForce, refusals: Refusals, offers: Offers, chance: Chance, journal: Journal) -> None:
+    def __init__(
+        self, store: Store, in_force: InForce, refusals: Refusals, offers: Offers, chance: Chance, journal: Journal
+    ) -> None:
         """Look at what is in force, at what is refused, and at what becomes of offers."""
         super().__init__(journal)
-        self._in_force, self._refusals, self._offers, self._chance = in_force, refusals, offers, chance
+        self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
+        self._chance = chance
         self._true = _Facts()  # as of the last look
         self._said = _Facts()  # what the node has been told, or will be when it asks
         self._is_changed = False  # the node has to be told, and has not asked yet
@@ -61,7 +66,8 @@ class PresenceSaid(Part):
 
     def settle(self, at: Moment) -> None:
         """Look whether there is something new to say, and whether it may be said now."""
-        self._true = self._look()
+        before, self._true = self._true, self._look()
+        self._note_refusals(before.refuses, at)
         if self._offers.take_unanswered():
             # Managers take no offer of an agent whose presence has not come, and notices may be lost.
             self._newcomer_due = min(self._newcomer_due, max(at.now, self._unheard_due))
@@ -89,6 +95,20 @@ class PresenceSaid(Part):
         self._said = said = self._true
         places = {"slots": said.slots, "backlog": said.backlog, "pending": said.pending}
         return {"job_types": dict(said.job_types), "refuses": dict(said.refuses), **places}
+
+    @property
+    def refuses(self) -> Mapping[str, str]:
+        """Return what is refused now, and why, as of the last batch; any thread may ask."""
+        return self._true.refuses
+
+    def _note_refusals(self, before: Mapping[str, str], at: Moment) -> None:
+        """Keep for people what is refused from now on."""
+        for subject, reason in self._true.refuses.items():
+            if before.get(subject) != reason:
+                is_type = subject in self._in_force.types.loaded or subject in self._in_force.types.errors
+                job_type = subject if is_type else ""
+                manager = "" if is_type or subject == "*" else subject
+                self._store.turned_away.add(TurnedAway(at.date, manager, "", job_type, "", "", reason))
 
     def _look(self) -> _Facts:
         types = self._in_force.types

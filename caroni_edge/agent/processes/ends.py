@@ -63,13 +63,14 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
             outcome = Completed(given.outputs, _started(end))
         else:
             outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory), final=is_final)
-        return JobEnded(end.job, outcome, end.date, taken_bytes(directory))
+        return JobEnded(end.job, outcome, end.date, taken_bytes(directory), end.cpu_s, end.memory_bytes)
 
 
 def unreadable(end: Exit, error: Exception) -> JobEnded:
     """Return the end of a job whose outputs or log cannot be read: its record is all that is known."""
     reason = f"what it gave cannot be read: {why(error)}" if _is_well(end) else _reason(end)
-    return JobEnded(end.job, _without_outputs(end, reason), end.date)
+    outcome = _without_outputs(end, reason)
+    return JobEnded(end.job, outcome, end.date, cpu_s=end.cpu_s, memory_bytes=end.memory_bytes)
 
 
 def _is_well(end: Exit) -> bool:

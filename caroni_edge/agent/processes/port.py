@@ -45,12 +45,16 @@ class JobEnded:
         outcome: How it ended.
         date: When it ended or that was noticed, Unix seconds.
         disk_bytes: What its directory takes on disk.
+        cpu_s: Processor time that its processes have used; None where it is not known.
+        memory_bytes: The most memory that one of them had; None where it is not known.
     """
 
     job: str
     outcome: ProcessOutcome
     date: float
     disk_bytes: int = 0
+    cpu_s: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, unset_variables
 from caroni_edge.base.failpoints import failpoint
 
@@ -179,6 +180,18 @@ class Runner:
                 return logfiles.chunk(directory, offset, limit, has_ended=has_ended)
         except OSError:  # it is gone, or the job has put something else in its place
             return b"", has_ended
+
+    def usage(self, jobs: Iterable[str]) -> dict[str, Usage]:
+        """Return what those jobs that run use of the host now."""
+        leaders = {}
+        for job in jobs:
+            try:
+                start = read(self._state_dir, job).start
+            except OSError:  # the job has put something else in its place
+                continue
+            if start is not None and start.pid:
+                leaders[start.pid] = job
+        return usage_of(leaders)
 
     def remove(self, job: str) -> None:
         """Delete all that is on disk of a job that has ended (see `JobRunner`)."""

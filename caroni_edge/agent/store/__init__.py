@@ -10,6 +10,8 @@ from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.managers import ManagerRows
 from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.agent.store.records import RecordRows
+from caroni_edge.agent.store.slottime import SlotTimeRows
+from caroni_edge.agent.store.turnedaway import TurnedAwayRows
 
 
 class Store:
@@ -25,3 +27,5 @@ class Store:
         self.managers = ManagerRows(conn)
         self.offers = OfferRows(conn)
         self.records = RecordRows(conn)
+        self.slot_time = SlotTimeRows(conn)
+        self.turned_away = TurnedAwayRows(conn)

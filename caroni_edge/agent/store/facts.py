@@ -1,4 +1,4 @@
-"""What the agent knows of itself: the name of its database, its count of changes, whether it is drained."""
+"""What the agent knows of itself: the name of its database, its count of changes, whether it is drained or paused."""
 
 from caroni_edge.node.store import FactRows
 
@@ -50,6 +50,18 @@ class AgentFactRows(FactRows):
     def drained(self) -> bool:
         """Tell whether the agent takes no new work."""
         return self.get("drained") is not None
+
+    def pause(self) -> None:
+        """Note that the agent starts nothing; a restart does not change that."""
+        self.set("paused", "1")
+
+    def resume(self) -> None:
+        """Note that the agent starts jobs again."""
+        self.delete("paused")
+
+    def paused(self) -> bool:
+        """Tell whether the agent starts nothing."""
+        return self.get("paused") is not None
 
 
 def _database_key(manager: str) -> str:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 from caroni_edge.agent.lifecycle import DataState, JobState
 from caroni_edge.storage.rows import Rows, columns
 
+TRIAL = ""
+"""In the place of a manager: the job is a trial of the agent's owner, and nobody is told of it."""
+
 
 class JobRow(NamedTuple):
     """A job; `inputs` (those known) and `outputs` are JSON.
@@ -18,6 +21,8 @@ class JobRow(NamedTuple):
         received: When it was placed here.
         disk_bytes: What its directory takes on disk, once it has ended.
         final: It has failed, and the same version of its job type would do so again.
+        cpu_s: Processor time that its processes have used, once it has ended and where that is known.
+        memory_bytes: The most memory that one of them had, likewise.
     """
 
     id: int
@@ -45,6 +50,8 @@ class JobRow(NamedTuple):
     outputs: str | None
     disk_bytes: int
     final: bool
+    cpu_s: float | None
+    memory_bytes: int | None
 
 
 class Ended(NamedTuple):
@@ -153,7 +160,7 @@ class JobRows(Rows):
         UPDATE jobs SET state = :status, data = :data, serial = :serial, begun = :begun, killed = :killed,
             inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
             ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
-            disk_bytes = :disk_bytes, final = :final
+            disk_bytes = :disk_bytes, final = :final, cpu_s = :cpu_s, memory_bytes = :memory_bytes
         WHERE id = :id"""
 
     def save(self, row: JobRow) -> None:

@@ -25,6 +25,15 @@ class ShownJob(NamedTuple):
     exit_code: int | None
     reason: str | None
     killed: str | None
+    cpu_s: float | None
+    memory_bytes: int | None
+
+
+class Held(NamedTuple):
+    """A slot that is held now: by a job of whom, and since when, Unix seconds."""
+
+    manager: str
+    started: float
 
 
 class JobDetail(NamedTuple):
@@ -65,6 +74,12 @@ class ShownJobRows(Rows):
     def detail(self, job: str) -> JobDetail | None:
         """Return a job."""
         return self._one(JobDetail, self.DETAIL, job=job)
+
+    HELD = "SELECT manager, started FROM jobs WHERE state = 'running' AND started IS NOT NULL ORDER BY id"
+
+    def held(self) -> list[Held]:
+        """Return who holds a slot, and since when."""
+        return self._all(Held, self.HELD)
 
     LATEST = "SELECT coalesce(max(received), 0.0) FROM jobs WHERE id > (SELECT max(id) FROM jobs) - 100"
 

@@ -127,3 +127,33 @@ def serials(db: Database) -> None:
 def finals(db: Database) -> None:
     """Whether a job that has failed would do so again with that version of its job type; nobody knew that before."""
     script(db, "ALTER TABLE jobs ADD COLUMN final INTEGER NOT NULL DEFAULT 0;")
+
+
+@agent()
+def seen(db: Database) -> None:
+    """What pages show of the last day: slot-time by minute, what was not taken, what an ended job has used.
+
+    Triggers bound it: slot-time to a day before and after the newest minute (a clock may jump), the others by number.
+    """
+    script(
+        db,
+        """
+        CREATE TABLE slot_time (
+            minute INTEGER NOT NULL, manager TEXT NOT NULL, busy_s REAL NOT NULL, PRIMARY KEY (minute, manager)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER slot_time_added AFTER INSERT ON slot_time BEGIN
+            DELETE FROM slot_time WHERE minute < new.minute - 1440 OR minute > new.minute + 1440;
+        END;
+
+        CREATE TABLE turned_away (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, date REAL NOT NULL, manager TEXT NOT NULL, job TEXT NOT NULL,
+            job_type TEXT NOT NULL, workflow TEXT NOT NULL, step TEXT NOT NULL, reason TEXT NOT NULL
+        );
+        CREATE TRIGGER turned_away_added AFTER INSERT ON turned_away BEGIN
+            DELETE FROM turned_away WHERE id <= new.id - 200;
+        END;
+
+        ALTER TABLE jobs ADD COLUMN cpu_s REAL;
+        ALTER TABLE jobs ADD COLUMN memory_bytes INTEGER;
+        """,
+    )

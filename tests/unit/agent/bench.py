@@ -9,6 +9,7 @@ from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits, Script
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
@@ -78,6 +79,7 @@ class FakeRunner:
         self.recovered: list[str] = []
         self.waiting: list[str] = []
         self.logs: dict[str, bytes] = {}
+        self.used: dict[str, Usage] = {}
 
     def start(self, order: JobOrder) -> None:
         assert order.job not in {earlier.job for earlier in self.started}, "a job was started twice"
@@ -101,6 +103,9 @@ class FakeRunner:
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         text = self.logs.get(job, b"")
         return text[offset : offset + limit], offset + limit >= len(text)
+
+    def usage(self, jobs: Iterable[str]) -> dict[str, Usage]:
+        return {job: self.used[job] for job in jobs if job in self.used}
 
     def take_started(self) -> list[str]:
         """Return the jobs started since the last question."""

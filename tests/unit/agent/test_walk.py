@@ -3,13 +3,18 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from caroni_edge.agent.jobs.inputs import CannotRun
+from caroni_edge.agent.jobs.trials import TrialRefused
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers.offers import VALID_FOR_S
+from caroni_edge.agent.offers.refusals import PAUSED
 from caroni_edge.agent.offers.room import look
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.store.jobs import TRIAL
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -69,6 +74,8 @@ class Walk:
                 self.reset,
                 self.roll_back,
                 self.drain,
+                self.pause,
+                self.try_one,
                 self.ask,
                 self.place_again,
                 self.reload,
@@ -182,6 +189,18 @@ class Walk:
         on = not self.bench.store.facts.drained()
         self.bench.call(lambda _: self.bench.reactor.drain(on=on))
 
+    def pause(self) -> None:
+        on = not self.bench.store.facts.paused()
+        self.bench.call(lambda _: self.bench.reactor.pause(on=on))
+
+    def try_one(self) -> None:
+        """The owner tries a job type, of which no manager hears."""
+        said = list(self.bench.outbox.sent)
+        with suppress(TrialRefused, CannotRun):
+            self.bench.call(lambda at: self.bench.reactor.try_job_type("upper", {"message": "x"}, at))
+            assert len(self.bench.store.jobs.live_of(TRIAL)) == 1
+        assert not [job for job, _ in self.bench.outbox.sent[len(said) :] if job == TRIAL]
+
     def ask(self) -> None:
         if self.placed:
             job = self.random.choice(sorted(self.placed))
@@ -233,7 +252,8 @@ class Walk:
                 case JobStatusUpdate():
                     self.hear_status(manager, message)
                 case JobDecline():
-                    assert message.final or message.reason.startswith("the agent has no job type")
+                    is_back = message.reason == PAUSED or message.reason.startswith("the agent has no job type")
+                    assert message.final or is_back
                     assert message.job not in self.refused
                     self.refused.add(message.job)
                 case _:
@@ -257,11 +277,13 @@ class Walk:
         running, queued, pending = (states.get(name, 0) for name in ("running", "queued", "pending"))
         assert running <= settings.slots
         assert pending <= settings.pending
-        assert running + queued <= settings.slots + settings.backlog + settings.pending
-        assert not queued or running == settings.slots, "a slot idles while a job is ready"
+        trials = len(self.bench.store.jobs.live_of(TRIAL))  # one takes a slot that may be offered already
+        assert running + queued <= settings.slots + settings.backlog + settings.pending + trials
+        is_paused = self.bench.store.facts.paused()
+        assert not queued or (running == settings.slots and not is_paused), "a slot idles while a job is ready"
         room = look(self.bench.store, settings)
-        assert room.ready >= -settings.pending
-        assert room.waiting >= 0
+        assert room.ready >= -settings.pending - trials
+        assert room.waiting >= -trials
         counted = self.bench.database.conn.execute("SELECT state, sum(jobs) FROM load GROUP BY state")
         assert {state: jobs for state, jobs in counted if jobs} == states
         for job in self.bench.store.jobs.running():
@@ -273,6 +295,7 @@ class Walk:
             for name in TYPES:
                 self.bench.want_nothing(name, manager)
         self.bench.reload(*(job_type(name) for name in TYPES))
+        self.bench.call(lambda _: self.bench.reactor.pause(on=False))
         self.offers.clear()
         for _ in range(100):
             for job in self.live():
@@ -305,7 +328,7 @@ class Walk:
         return [job for (job,) in found]
 
     def live(self) -> list[str]:
-        return [job for manager in MANAGERS for job in self.bench.store.jobs.live_of(manager)]
+        return [job for manager in (*MANAGERS, TRIAL) for job in self.bench.store.jobs.live_of(manager)]
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -1,0 +1,68 @@
+"""Trials: a job type is run on inputs that the agent's owner gives, as a job would run, and no manager hears of it.
+
+A trial is a job like any other, but for its manager, which is `TRIAL`: it holds a slot, has a directory, limits, a log
+and outputs that are checked, outlives the daemon, can be killed, and goes with retention. Nobody shares its slot-time,
+and how it ends says nothing about the host to managers.
+"""
+
+from caroni_edge.agent.jobs.inputs import job_type_of
+from caroni_edge.agent.jobs.ledger import Ledger
+from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import TRIAL
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.protocol.messages import Placement, Values
+
+WORKFLOW = "trial"
+"""What a trial's job sees as its workflow."""
+
+
+class TrialRefused(CaroniError):
+    """The trial of {job_type} cannot be started: {reason}."""
+
+    hint = "Trials run one at a time, and each needs a free slot."
+
+
+class Trials:
+    """Starts trials, one at a time."""
+
+    def __init__(self, store: Store, in_force: InForce, ledger: Ledger, slots: Slots, chance: Chance) -> None:
+        """Start by the job types that are in force."""
+        self._store, self._in_force, self._ledger = store, in_force, ledger
+        self._slots, self._chance = slots, chance
+
+    def start(self, name: str, inputs: Values, at: Moment) -> str:
+        """Give a slot to a trial; return the job's name.
+
+        It does not wait for a slot, as jobs do: who tries something wants to see it now. A pause or a drain does not
+        keep the owner from it.
+
+        Raises:
+            CannotRun: There is no such job type, or the inputs do not fit.
+            TrialRefused: Another trial runs, or no slot is free.
+        """
+        job_type_of(self._in_force.types, name, inputs)
+        running = self._store.load.total(JobState.RUNNING)
+        if trials := self._store.jobs.live_of(TRIAL):
+            raise TrialRefused("", job_type=name, reason=f"another trial runs (job {trials[0]})")
+        if running >= self._in_force.settings.slots:
+            raise TrialRefused("", job_type=name, reason=f"no slot is free, {running} jobs run")
+        job = self._chance.new_id()
+        placed = Placement(
+            job=job,
+            attempt=1,
+            job_type=name,
+            workflow=WORKFLOW,
+            step=name,
+            priority=0,
+            data_ready=True,
+            inputs=inputs,
+        )
+        self._ledger.add(TRIAL, placed, at)
+        row = self._store.jobs.by_job(job)
+        assert row is not None
+        self._slots.start(row, at)
+        return job
