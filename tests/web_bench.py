@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
 from caroni_edge.node.reactor import Notices
+from caroni_edge.node.store import AuditRows
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
     JobOffer,
@@ -40,6 +42,7 @@ from caroni_edge.protocol.messages import (
 from caroni_edge.protocol.topics import PresenceOf, Topics
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.storage.database import Database, open_database
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeView
@@ -94,6 +97,9 @@ class DirectService:
             self.settle(self.at)
         return result
 
+    def tell(self, work: Callable[[Moment], Any], *, keep: bool = True) -> "Future[Any]":
+        return told(lambda: self.call(work))
+
     def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
         return in_thread(name, work)
 
@@ -133,7 +139,8 @@ class ManagerBench:
         self.readers = Readers(self.path)
         self.plans = Plans()
         node = NodeView("manager", "m1", "1.2.3", "here", lambda: self.problem, lambda: self.problem is None)
-        self.api = ManagerApi(node, self.readers, self.service, self.reactor, lambda: self.templates, self.plans)
+        commands = AuditedCommands(self.service, AuditRows(conn))
+        self.api = ManagerApi(node, self.readers, commands, self.reactor, lambda: self.templates, self.plans)
 
     # What happens to the manager
 
@@ -200,13 +207,17 @@ class AgentBench:
         self.errors: dict[str, tuple[Problem, ...]] = {}
         node = NodeView("agent", "a1", "1.2.3", "here", lambda: None, lambda: True)
         topic = Topics("caroni", "agents", "a1").inbox_of("{manager}")
+        commands = AuditedCommands(self, AuditRows(self.bench.database.conn))
         self.api = AgentApi(
-            node, self.readers, self, self.bench.reactor, self._types, self.bench.runner, topic, self._date
+            node, self.readers, commands, self.bench.reactor, self._types, self.bench.runner, topic, self._date
         )
 
     def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
         result: Result = self.bench.call(work)
         return result
+
+    def tell(self, work: Callable[[Moment], Any], *, keep: bool = True) -> "Future[Any]":
+        return told(lambda: self.call(work))
 
     def supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
         return in_thread(name, work)
@@ -251,6 +262,16 @@ def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) 
 def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB) -> WebServer:
     """Serve the agent of a bench."""
     return start(web, agent_site.make_site(bench.api, path), bench)
+
+
+def told(work: Callable[[], Any]) -> "Future[Any]":
+    """Run `work` at once, and return its result as one that comes later."""
+    done: Future[Any] = Future()
+    try:
+        done.set_result(work())
+    except Exception as error:  # noqa: BLE001 - as the node's loop does
+        done.set_exception(error)
+    return done
 
 
 def in_thread(name: str, work: Callable[[], None]) -> threading.Thread:

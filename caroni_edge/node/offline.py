@@ -6,6 +6,8 @@ from time import monotonic
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.node.service import now
+from caroni_edge.node.store import THE_HOST, AuditRows
+from caroni_edge.protocol.topics import OTHER
 from caroni_edge.transport.base import Connected, Disconnected, Event, Published, TransportEnded
 
 CLEAR_WITHIN_S = 5.0
@@ -23,6 +25,10 @@ def forget(node: Node, peer: str) -> tuple[Forgotten, str | None]:
     with node.database.immediate():
         node.links.begin(at.now)
         gone = node.forget_known(peer, at)
+        named = f"{OTHER[node.topics.role]}/{peer}"
+        AuditRows(node.database.conn).add(
+            date=at.date, who=THE_HOST, address="", action="forget", about={"peer": named}
+        )
         node.links.flush()
     node.notices.take()
     return gone, _clear(node, gone.retained)

@@ -136,6 +136,8 @@ class AuditRow(NamedTuple):
 
 
 AUDIT_KEPT = 10_000
+THE_HOST = "the host"
+"""Who comes by the socket in the state directory, or by a command that works on the database."""
 
 
 class AuditRows(Rows):

@@ -10,6 +10,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from caroni_edge.web import node_api
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.auth import Gate
 from caroni_edge.web.common import ROUTES
 from caroni_edge.web.live import Changes
@@ -34,10 +36,11 @@ def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
     """Return the ASGI application of a node."""
     given = {"node": site.node, "site": site, "gate": gate, "changes": changes, **site.given}
     app = Litestar(
-        route_handlers=[*ROUTES, *site.routes],
+        route_handlers=[*ROUTES, *node_api.ROUTES, *site.routes],
         guards=[gate.admit],
         dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in given.items()},
-        exception_handlers=dict(HANDLERS),
+        before_send=[_noting(site.commands)],
+        exception_handlers=dict(HANDLERS) | dict(node_api.HANDLERS),
         openapi_config=_described(site),
         template_config=engine(site.node, site.menu),
         request_max_body_size=BODY_LIMIT_BYTES,
@@ -64,6 +67,16 @@ class _SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _noting(commands: AuditedCommands) -> Any:
+    """Return what notes how a request was answered."""
+
+    async def before_send(message: Message, _scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            commands.finish(message["status"])
+
+    return before_send
 
 
 def _described(site: Site) -> OpenAPIConfig:

@@ -20,7 +20,8 @@ from litestar.handlers import BaseRouteHandler
 
 from caroni_edge.base.text import encoded
 from caroni_edge.config import Secret, WebConfig
-from caroni_edge.web import credentials
+from caroni_edge.node.store import THE_HOST
+from caroni_edge.web import audit, credentials
 from caroni_edge.web.connections import ON_THE_HOST
 from caroni_edge.web.forms import CSRF_FIELD, fields
 from caroni_edge.web.problems import Problem
@@ -42,6 +43,9 @@ OPEN: Final = "open"
 """A handler with this `opt` needs no authentication."""
 ANYBODY_CHANGES: Final = "anybody_changes"
 """A handler with this `opt` may be used by viewers too, though it is no GET."""
+
+FOR_OPERATORS: Final = "for_operators"
+"""What a handler with this `opt` shows is not for viewers."""
 
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 
@@ -216,17 +220,24 @@ class Gate:
         Raises:
             Problem: 401 for a stranger, 403 for a change that they may not make.
         """
+        audit.begin(None)
+        is_change = connection.scope.get("method") not in _HARMLESS
         if handler.opt.get(OPEN):
+            audit.begin(_change("", connection, handler) if is_change else None)
             return
         visitor = self._who(connection)
         connection.scope["user"] = visitor
-        if connection.scope.get("method") in _HARMLESS:
+        if visitor.role != "operator" and handler.opt.get(FOR_OPERATORS):
+            raise Problem(403, f"{visitor.name} may not see this (role: viewer)")
+        if not is_change:
             return
         if visitor.role != "operator" and not handler.opt.get(ANYBODY_CHANGES):
             raise Problem(403, f"{visitor.name} may look, and change nothing (role: viewer)")
         if visitor.session is not None and not _same(await _csrf(connection), Secret(visitor.session.csrf)):
             said = f"a change made in a session needs its CSRF token: header {CSRF_HEADER}, or field {CSRF_FIELD}"
             raise Problem(403, said)
+        if visitor.role == "operator" and not handler.opt.get(audit.UNAUDITED):
+            audit.begin(_change(visitor.name, connection, handler))
 
     def log_in(self, address: str, name: str, password: str) -> tuple[str, Session]:
         """Check a name and a password; return the cookie of a new session, and the session.
@@ -241,6 +252,8 @@ class Gate:
             raise Problem(
                 429, "too many wrong logins with this name from this address; wait some minutes", headers=retry
             )
+        if self._accounts.knows(name):
+            audit.known_as(name)
         role = self._accounts.role_of(name, password)
         if role is None:
             throttle.note(address, name)
@@ -251,7 +264,7 @@ class Gate:
 
     def _who(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:
         if connection.scope["state"].get(ON_THE_HOST):
-            return Visitor("the host", "operator")
+            return Visitor(THE_HOST, "operator")
         scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             if self._accounts.has_token(token.strip()):
@@ -261,6 +274,14 @@ class Gate:
         if cookie and (session := self.sessions.find(cookie)):
             return Visitor(session.user, session.role, session, cookie)
         raise _stranger("log in at /login, or send the header Authorization: Bearer TOKEN")
+
+
+def _change(who: str, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> audit.Change:
+    """Return what is noted of a request that may change something."""
+    action = handler.opt.get(audit.ACTION) or handler.handler_name.replace("_", " ")
+    about = {name: str(value) for name, value in connection.path_params.items()}
+    address = connection.client.host if connection.client else ""
+    return audit.Change(who, address, action, about)
 
 
 async def _csrf(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -12,7 +12,7 @@ from litestar.response import Redirect, Template
 from caroni_edge.node.reactor import UnknownPeer
 from caroni_edge.protocol.topics import Role as PeerRole
 from caroni_edge.protocol.topics import peer_id
-from caroni_edge.web import metrics
+from caroni_edge.web import audit, metrics
 from caroni_edge.web.assets import static_file
 from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
 from caroni_edge.web.forms import fields
@@ -154,9 +154,9 @@ def forget(site: NamedDependency[Site], body: RawBody) -> ForgetBody:
     peer = peer_id(named, peers)
     if peer is None:
         raise Problem(422, f"peer must be the name of one of the {peers}, as in {peers}/x1", "peer")
-    assert site.forget is not None
+    audit.note(peer=f"{peers}/{peer}")
     try:
-        gone = site.forget(peer)
+        gone = site.node_commands.forget(peer)
     except UnknownPeer as unknown:
         raise Problem(404, str(unknown).rstrip("."), "peer") from None
     return ForgetBody(peer=f"{peers}/{peer}", rows=gone.rows, jobs=gone.jobs, offers=gone.offers)

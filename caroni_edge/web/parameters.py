@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from caroni_edge.storage.rows import NEWEST
 
@@ -16,6 +16,8 @@ AfterName = Annotated[str, QueryParameter(description=_AFTER)]
 """Where a page by rising names begins; the empty text: with the first one."""
 AfterNumber = Annotated[int | None, QueryParameter(ge=0, le=NUMBER_MAX, description=_AFTER)]
 """Where a page by falling numbers begins; None: with the newest one."""
+
+LetterNumber = Annotated[int, PathParameter(ge=0, le=NUMBER_MAX, description="Number of a dead letter.")]
 
 LogOffset = Annotated[
     int, QueryParameter(ge=0, le=NUMBER_MAX, description="Leave out so many bytes (`Caroni-Log-Next`).")

@@ -18,12 +18,14 @@ from caroni_edge.node import api_socket
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
 from caroni_edge.node.startup import DATABASE
+from caroni_edge.node.store import AuditRows
 from caroni_edge.web.app import make_app
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.auth import Accounts, Gate
 from caroni_edge.web.connections import Connection, Crowd, most_connections
 from caroni_edge.web.live import Changes
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.site import NodeView, Site, Supervisor, forgetter
+from caroni_edge.web.site import NodeCommands, NodeView, Site, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +137,7 @@ class WebServer:
 
 @contextmanager
 def serve_node(
-    config: NodeConfig, node: Node, service: Service, make_site: Callable[[NodeView, Readers], Site]
+    config: NodeConfig, node: Node, service: Service, make_site: Callable[[NodeView, Readers, AuditedCommands], Site]
 ) -> Iterator[WebServer]:
     """Serve the API of a node as long as the context is open; without a part `web`, on its socket alone.
 
@@ -150,7 +152,8 @@ def serve_node(
         CredentialUnusable: A made password or token cannot be kept or read.
     """
     with closing(Readers(config.state_dir / DATABASE)) as readers:
-        site = replace(make_site(NodeView.of(node), readers), forget=forgetter(node, service))
+        commands = AuditedCommands(service, AuditRows(node.database.conn))
+        site = replace(make_site(NodeView.of(node), readers, commands), over_node=NodeCommands.of(node, commands))
         with start(config.web, site, service) as server:
             yield server
 

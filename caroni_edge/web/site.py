@@ -4,25 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gethostname
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 from caroni_edge import __version__
-from caroni_edge.base.moment import Moment
 from caroni_edge.config import NodeConfig
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.metrics import Metric
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.templating import MenuItem
-
-Result = TypeVar("Result")
-
-
-class Commands(Protocol):
-    """How a request changes something: in the node's own thread (`caroni_edge.node.service.Service`)."""
-
-    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
-        """Run `work` within a batch, and return its result when it is committed."""
 
 
 class Supervisor(Protocol):
@@ -66,6 +57,30 @@ class NodeView:
 
 
 @dataclass(frozen=True)
+class NodeCommands:
+    """What people may do to a node itself; all of it runs in the node's thread.
+
+    Attributes:
+        forget: Forgets a peer, by its id.
+        retry_letter: Handles a dead letter again, by its number.
+        drop_letter: Deletes one.
+    """
+
+    forget: Callable[[str], Forgotten]
+    retry_letter: Callable[[int], None]
+    drop_letter: Callable[[int], None]
+
+    @classmethod
+    def of(cls, node: Node, commands: AuditedCommands) -> "NodeCommands":
+        """Return what may be done to `node`."""
+        return cls(
+            forget=lambda peer: commands.call(lambda at: node.forget_known(peer, at)),
+            retry_letter=lambda letter: commands.call(lambda at: node.dispatch.retry(letter, at)),
+            drop_letter=lambda letter: commands.call(lambda _at: node.dispatch.drop(letter)),
+        )
+
+
+@dataclass(frozen=True)
 class Site:
     """What a role gives to the server: its routes, what their handlers work with, and its metrics.
 
@@ -74,30 +89,33 @@ class Site:
         readers: Connections to its database.
         state_dir: Where made passwords and tokens are kept.
         config: Returns the configuration that is in force now.
+        commands: Runs changes in the node's thread, and notes who wanted them.
         routes: Controllers and handlers of the role: its pages and its API.
         given: What handlers may ask for by the name of a parameter.
         menu: The role's pages, for the bar on top.
         metrics: Returns the metrics of the role.
-        forget: Forgets a peer, by its id, in the node's thread.
+        over_node: What people may do to the node itself.
     """
 
     node: NodeView
     readers: Readers
     state_dir: Path
     config: Callable[[], NodeConfig]
+    commands: AuditedCommands
     routes: Sequence[Any]
     given: Mapping[str, Any] = field(default_factory=dict)
     menu: Sequence[MenuItem] = ()
     metrics: Callable[[], Iterable[Metric]] = tuple
-    forget: Callable[[str], Forgotten] | None = None
+    over_node: NodeCommands | None = None
+
+    @property
+    def node_commands(self) -> NodeCommands:
+        """What people may do to the node itself."""
+        assert self.over_node is not None
+        return self.over_node
 
     @property
     def may_edit(self) -> bool:
         """Whether pages and API may change files, by the configuration that is in force now."""
         web = self.config().web
         return web is None or web.edit
-
-
-def forgetter(node: Node, commands: Commands) -> Callable[[str], Forgotten]:
-    """Return what forgets a peer in the node's thread."""
-    return lambda peer: commands.call(lambda at: node.forget_known(peer, at))

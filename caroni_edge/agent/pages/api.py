@@ -26,12 +26,13 @@ from caroni_edge.agent.pages.shapes import (
 from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
 from caroni_edge.web.parameters import AfterNumber, Limit, LogOffset
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.site import Commands, NodeView
+from caroni_edge.web.site import NodeView
 
 LOG_SHOWN_BYTES = 64 * 1024
 LOG_AT_ONCE_BYTES = 1 << 20
@@ -54,7 +55,7 @@ class AgentApi:
     Attributes:
         node: The node itself.
         readers: Connections to its database.
-        commands: Runs changes in the node's thread.
+        commands: Runs changes in the node's thread, and notes there who wanted them.
         reactor: Makes the changes; touched by no other thread, but for `settings` and `is_taken_over`.
         job_types: Returns what is loaded now.
         logs: Where the logs of jobs are.
@@ -64,7 +65,7 @@ class AgentApi:
 
     node: NodeView
     readers: Readers
-    commands: Commands
+    commands: AuditedCommands
     reactor: AgentReactor
     job_types: Callable[[], JobTypes]
     logs: Logs

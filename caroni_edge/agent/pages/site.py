@@ -11,6 +11,7 @@ from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
@@ -35,8 +36,8 @@ def serve(
     """
     reply_topic = node.topics.inbox_of("{manager}")
 
-    def site(view: NodeView, readers: Readers) -> Site:
-        return make_site(AgentApi(view, readers, service, reactor, job_types, logs, reply_topic), config.state_dir)
+    def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
+        return make_site(AgentApi(view, readers, commands, reactor, job_types, logs, reply_topic), config.state_dir)
 
     return serve_node(config, node, service, site)
 
@@ -48,6 +49,7 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         api.readers,
         state_dir,
         lambda: api.reactor.settings,
+        api.commands,
         (*ROUTES, *host.ROUTES, *PAGES),
         {"agent": api},
         menu=MENU,

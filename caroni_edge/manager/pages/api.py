@@ -33,12 +33,13 @@ from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.protocol.schema import components
 from caroni_edge.protocol.triggers import Trigger
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart
 from caroni_edge.web.problems import Problem, answer
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.site import Commands, NodeView
+from caroni_edge.web.site import NodeView
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ManagerApi:
     Attributes:
         node: The node itself.
         readers: Connections to its database.
-        commands: Runs changes in the node's thread.
+        commands: Runs changes in the node's thread, and notes there who wanted them.
         reactor: Makes the changes; touched by no other thread, but for `settings` and `unanswered_s`.
         templates: Returns what is loaded now.
         plans: What workflows run by.
@@ -56,7 +57,7 @@ class ManagerApi:
 
     node: NodeView
     readers: Readers
-    commands: Commands
+    commands: AuditedCommands
     reactor: ManagerReactor
     templates: Callable[[], Templates]
     plans: Plans

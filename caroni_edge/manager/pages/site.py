@@ -12,6 +12,7 @@ from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
@@ -31,8 +32,8 @@ def serve(
         CredentialUnusable: A made password or token cannot be kept or read.
     """
 
-    def site(view: NodeView, readers: Readers) -> Site:
-        return make_site(ManagerApi(view, readers, service, reactor, templates, Plans()), config.state_dir)
+    def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
+        return make_site(ManagerApi(view, readers, commands, reactor, templates, Plans()), config.state_dir)
 
     return serve_node(config, node, service, site)
 
@@ -44,6 +45,7 @@ def make_site(api: ManagerApi, state_dir: Path) -> Site:
         api.readers,
         state_dir,
         lambda: api.reactor.settings,
+        api.commands,
         (*ROUTES, *PAGES),
         {"manager": api},
         menu=MENU,
