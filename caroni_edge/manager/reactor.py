@@ -18,11 +18,13 @@ from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.retention import Retention
+from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.triggers import Refused, Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.retries import Retries
 from caroni_edge.node.parts import Assembly
@@ -70,6 +72,7 @@ class ManagerReactor(Assembly):
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
         self._pauses = Pauses(context, self._engine)
+        self._bulk = Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, templates)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
@@ -77,6 +80,7 @@ class ManagerReactor(Assembly):
             self._logs,
             self._triggers,
             self._pauses,
+            self._bulk,
             Retries(context, self._engine),
             self._engine,
             self._placing,
@@ -194,6 +198,43 @@ class ManagerReactor(Assembly):
         row = self._workflow(workflow)
         if not self._engine.retry(row, at):
             raise Refused(409, f"the workflow {workflow} is {row.status}, so there is nothing to retry")
+
+    def rerun(self, workflow: str, changed: Mapping[str, Any], new_id: str | None, at: Moment) -> tuple[str, bool]:
+        """Start another workflow of the template of one, with its inputs.
+
+        Args:
+            workflow: The one that there is.
+            changed: Inputs that are to be others; one that is null is left out.
+            new_id: Id of the new one; None for a random one.
+            at: The time.
+
+        Returns:
+            The id of the new workflow, and whether it is new: `new_id` may be known.
+
+        Raises:
+            Refused: Nothing was started.
+        """
+        return self._triggers.start_like(self._workflow(workflow), changed, new_id, at)
+
+    def delete(self, workflow: str, at: Moment) -> None:
+        """Delete a workflow that has ended, with all that belongs to it.
+
+        Raises:
+            Refused: It is not there, or has not ended.
+        """
+        row = self._workflow(workflow)
+        if not self._engine.delete(row, at):
+            raise Refused(409, f"the workflow {workflow} is {row.status}, and only what has ended can be deleted")
+
+    def act_on_many(self, action: BulkAction, wanted: WorkflowFilter) -> None:
+        """Do something to all workflows that fit a filter, of those that there are now; it goes on in later batches.
+
+        Raises:
+            Refused: Too many such commands wait already.
+        """
+        if self._bulk.is_full():
+            raise Refused(503, "too many commands on many workflows wait already; try again later")
+        self._bulk.begin(action, wanted)
 
     def pause(self, template: str, at: Moment) -> None:
         """Hold what is started from a template from now on; what runs goes on.

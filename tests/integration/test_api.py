@@ -281,6 +281,56 @@ def test_cancel_and_retry_where_the_state_allows_it(bench: ManagerBench, client:
     assert client.post("/api/workflows/none/cancel").status_code == 404
 
 
+def test_another_workflow_like_one(client: Client) -> None:
+    start(client, id="w1")
+    same = client.post("/api/workflows/w1/rerun")
+    assert (same.status_code, same.json()["inputs"]) == (201, {"message": "x"})
+    assert same.headers["Location"] == f"/api/workflows/{same.json()['id']}"
+    other = client.post("/api/workflows/w1/rerun", json={"inputs": {"message": "y"}, "id": "w2"})
+    assert (other.status_code, other.json()["id"], other.json()["inputs"]) == (201, "w2", {"message": "y"})
+    assert client.post("/api/workflows/w1/rerun", json={"inputs": {"message": "y"}, "id": "w2"}).status_code == 200
+    wrong = client.post("/api/workflows/w1/rerun", json={"inputs": {"message": 1}})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "inputs.message")
+    assert client.post("/api/workflows/none/rerun").status_code == 404
+    for body in ("[]", "{", '{"colour": 1}', '{"id": "a/b"}'):
+        unread = client.post("/api/workflows/w1/rerun", content=body)
+        assert (unread.status_code, "cannot be read" in unread.json()["error"]) == (400, True)
+
+
+def test_what_has_ended_is_deleted(client: Client) -> None:
+    start(client, id="w1")
+    refused = client.delete("/api/workflows/w1")
+    assert (refused.status_code, "only what has ended" in refused.json()["error"]) == (409, True)
+    client.post("/api/workflows/w1/cancel")
+    gone = client.delete("/api/workflows/w1")
+    assert (gone.status_code, gone.json()) == (200, {"id": "w1", "deleted": True})
+    assert client.delete("/api/workflows/w1").status_code == 404
+    assert client.get("/api/workflows").json()["workflows"] == []
+
+
+def test_many_workflows_at_once_after_their_number_was_confirmed(bench: ManagerBench, client: Client) -> None:
+    for number in range(3):
+        start(client, id=f"w{number}")
+    counted = client.post("/api/workflows/cancel", params={"template": "test_simple"})
+    assert (counted.status_code, counted.json()) == (
+        200,
+        {"action": "cancel", "count": 3, "more": False, "begun": False},
+    )
+    wrong = client.post("/api/workflows/cancel", params={"template": "test_simple", "count": 2})
+    assert (wrong.status_code, wrong.json()["field"]) == (409, "count")
+    assert wrong.json()["error"] == "there are 3 by now, and 2 were confirmed: look again"
+    begun = client.post("/api/workflows/cancel", params={"template": "test_simple", "count": 3})
+    assert begun.json() == {"action": "cancel", "count": 3, "more": False, "begun": True}
+    bench.service.call(lambda _at: None)
+    assert {each["status"] for each in client.get("/api/workflows").json()["workflows"]} == {"cancelled"}
+    assert client.post("/api/workflows/retry").json()["count"] == 0
+    assert client.post("/api/workflows/delete", params={"count": 3}).json()["begun"] is True
+    for _ in range(12):
+        bench.service.call(lambda _at: None)
+    assert client.get("/api/workflows").json()["workflows"] == []
+    assert client.post("/api/workflows/delete", params={"status": "x"}).status_code == 400
+
+
 @pytest.mark.parametrize("failure", [Busy("", timeout_s=10), StorageFailed("state.db", reason="disk is full")])
 def test_what_the_node_cannot_do_now_is_503(bench: ManagerBench, client: Client, failure: Exception) -> None:
     bench.service.failure = failure

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
-from litestar import Controller, MediaType, Request, Response, get, post
+from litestar import Controller, MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, FromQuery, PathParameter, RawBody
@@ -18,6 +18,7 @@ from caroni_edge.manager.pages.filters import read_filter
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AttemptView,
+    Deleted,
     StepPage,
     Why,
     WorkflowPage,
@@ -78,7 +79,7 @@ class ManagerApi:
     def workflow(self, workflow: str) -> WorkflowView:
         """Return a workflow, or 404."""
         with self.look() as views:
-            return views.workflow(workflow) or _no_workflow(workflow)
+            return views.workflow(workflow) or no_workflow(workflow)
 
     def metrics(self) -> list[Metric]:
         """Return the metrics of a manager: how many workflows, steps, attempts and agents there are."""
@@ -145,7 +146,7 @@ class WorkflowsController(Controller):
         trigger = read_trigger("POST /api/workflows", body)
         workflow, is_new = manager.commands.call(lambda at: manager.reactor.start_workflow(trigger, at))
         with manager.look() as views:
-            summary = views.summary(workflow) or _no_workflow(workflow)
+            summary = views.summary(workflow) or no_workflow(workflow)
         where = {"Location": f"/api/workflows/{workflow}"}
         return Response(summary, status_code=201 if is_new else 200, headers=where)
 
@@ -153,6 +154,12 @@ class WorkflowsController(Controller):
     def show_workflow(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
         """Show a workflow with its first 1,000 steps by name."""
         return manager.workflow(workflow)
+
+    @delete("/{workflow:str}", status_code=200, sync_to_thread=True)
+    def delete_workflow(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> Deleted:
+        """Delete a workflow that has ended, with its steps, attempts and logs."""
+        manager.commands.call(lambda at: manager.reactor.delete(workflow, at))
+        return Deleted(id=workflow, deleted=True)
 
     @post("/{workflow:str}/cancel", status_code=200, sync_to_thread=True)
     def cancel(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
@@ -170,7 +177,7 @@ class WorkflowsController(Controller):
     def why(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> Why:
         """Say why a workflow is where it is."""
         with manager.look() as views:
-            return manager.explain(views).workflow(views.workflow_row(workflow) or _no_workflow(workflow))
+            return manager.explain(views).workflow(views.workflow_row(workflow) or no_workflow(workflow))
 
     @get("/{workflow:str}/steps", sync_to_thread=True)
     def list_steps(
@@ -183,7 +190,7 @@ class WorkflowsController(Controller):
     ) -> StepPage:
         """List the steps of a workflow, by name."""
         with manager.look() as views:
-            return views.steps(views.workflow_row(workflow) or _no_workflow(workflow), status, limit, after)
+            return views.steps(views.workflow_row(workflow) or no_workflow(workflow), status, limit, after)
 
     @get("/{workflow:str}/steps/{step:path}", sync_to_thread=True)
     def look_at_step(
@@ -204,7 +211,7 @@ class WorkflowsController(Controller):
         if what not in ("why", "log") or not path:
             raise Problem(404, f"of a step there is {step}/why and {step}/log")
         with manager.look() as views:
-            row = views.workflow_row(workflow) or _no_workflow(workflow)
+            row = views.workflow_row(workflow) or no_workflow(workflow)
             step_row = views.step_row(row, path) or _no_step(workflow, path)
             if what == "why":
                 return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
@@ -252,7 +259,12 @@ def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after:
 ROUTES = (WorkflowsController, list_agents)
 
 
-def _no_workflow(workflow: str) -> NoReturn:
+def no_workflow(workflow: str) -> NoReturn:
+    """Say that there is no such workflow.
+
+    Raises:
+        Problem: 404.
+    """
     raise Problem(404, f"there is no workflow {workflow}")
 
 

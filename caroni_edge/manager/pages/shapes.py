@@ -131,6 +131,29 @@ class WorkflowPage(TypedDict):
     looked_back_to: str | None
 
 
+class Deleted(TypedDict):
+    """That a workflow was deleted."""
+
+    id: str
+    deleted: bool
+
+
+class BulkView(TypedDict):
+    """What is done to many workflows, or could be.
+
+    Attributes:
+        action: What.
+        count: To how many workflows it can be done that fit; 10001 for more than 10000.
+        more: They are more than 10000.
+        begun: It is being done, a few at a time; otherwise they were counted alone.
+    """
+
+    action: str
+    count: int
+    more: bool
+    begun: bool
+
+
 class StepPage(TypedDict):
     """Steps by name; `next` is the `after` of the next page."""
 

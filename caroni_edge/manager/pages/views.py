@@ -40,6 +40,7 @@ from caroni_edge.manager.store.shown import (
     ShownWorkflowRows,
 )
 from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
+from caroni_edge.manager.workflows.bulk import BulkAction, filters_of
 
 STEPS_SHOWN = 1000
 PIECES_AT_ONCE = 32
@@ -47,6 +48,9 @@ PIECES_AT_ONCE = 32
 
 PLANS_KEPT = 32
 HELD_COUNTED = 100_000
+COUNTED_MAX = 10_000
+LOOKED_AT_MAX = 20_000
+"""To count the workflows of a filter, so many others are looked at."""
 
 
 class Plans:
@@ -85,6 +89,26 @@ class ManagerViews:
         return WorkflowPage(
             workflows=self._summaries(page.rows), next=following, looked_back_to=rfc3339(page.looked_back_to)
         )
+
+    def count_for(self, action: BulkAction, wanted: WorkflowFilter) -> int | None:
+        """Count the workflows that fit a filter and to which something can be done; None if too many do not fit.
+
+        Returns:
+            How many; `COUNTED_MAX + 1` for all that are more.
+        """
+        count, looked_at = 0, 0
+        for each in filters_of(action, wanted):
+            fits = each.fitting()
+            for row in self._lists.each(each):
+                if not fits(row):
+                    looked_at += 1
+                elif action != "retry" or row.status is WorkflowState.FAILED or self._store.steps.any_in_doubt(row.seq):
+                    count += 1
+                if looked_at > LOOKED_AT_MAX:
+                    return None
+                if count > COUNTED_MAX:
+                    return count
+        return count
 
     def workflow_row(self, workflow: str) -> ShownWorkflow | None:
         """Return the row of a workflow."""

@@ -4,9 +4,11 @@ import sqlite3
 
 from caroni_edge.manager.store.agents import AgentRows
 from caroni_edge.manager.store.answers import AnswerRows
+from caroni_edge.manager.store.bulks import BulkRows
 from caroni_edge.manager.store.demands import DemandRows
 from caroni_edge.manager.store.gates import GateRows
 from caroni_edge.manager.store.jobs import JobRows
+from caroni_edge.manager.store.listed import ListedRows
 from caroni_edge.manager.store.offers import OfferRows
 from caroni_edge.manager.store.pauses import PauseRows
 from caroni_edge.manager.store.steps import StepRows
@@ -22,9 +24,11 @@ class Store:
         """Work on `conn`, inside the batch's transaction."""
         self.agents = AgentRows(conn)
         self.answers = AnswerRows(conn)
+        self.bulks = BulkRows(conn)
         self.demands = DemandRows(conn)
         self.gates = GateRows(conn)
         self.jobs = JobRows(conn)
+        self.lists = ListedRows(conn)
         self.offers = OfferRows(conn)
         self.pauses = PauseRows(conn)
         self.steps = StepRows(conn)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.store.shown import ShownWorkflow
 from caroni_edge.storage.rows import NEWEST, Rows, columns
 from caroni_edge.values.json import as_text
@@ -11,6 +11,8 @@ from caroni_edge.values.json import as_text
 LOOK_BACK_ROWS = 2000
 LOOK_BACK_BYTES = 4 << 20
 """A page looks at so many workflows, or so much of their values, that the filter leaves out; the next page goes on."""
+FEW = frozenset(WorkflowState) - frozenset(ENDED)
+"""States in which few workflows are (`waiting.workflows`): they are gone through rather than those of an agent."""
 
 
 class WorkflowFilter(NamedTuple):
@@ -83,6 +85,7 @@ class FailedPath(NamedTuple):
 
 
 _IN_ORDER = "seq < :after AND seq >= :first ORDER BY seq DESC"
+_OF_AGENT = "EXISTS (SELECT 1 FROM workflow_agents WHERE agent = :agent AND workflow = seq)"
 
 
 class ListedRows(Rows):
@@ -98,6 +101,10 @@ class ListedRows(Rows):
         SELECT {columns(ShownWorkflow, "w")} FROM workflow_agents a CROSS JOIN workflows w ON w.seq = a.workflow
         WHERE a.agent = :agent AND a.workflow < :after AND a.workflow >= :first ORDER BY a.workflow DESC"""
 
+    OF_STATUS_AND_AGENT = f"""
+        SELECT {columns(ShownWorkflow)} FROM workflows w WHERE status = :status AND {_OF_AGENT}
+        AND {_IN_ORDER}"""
+
     def each(self, wanted: WorkflowFilter, after: int | None = None) -> Iterator[ShownWorkflow]:
         """Return, newest first, the workflows before `after` that may fit a filter: all that do, and maybe others."""
         status, template, agent, since, _ = wanted
@@ -106,14 +113,23 @@ class ListedRows(Rows):
             (True, False, False): self.OF_STATUS,
             (False, True, False): self.OF_TEMPLATE,
             (True, True, False): self.OF_BOTH,
+            (True, False, True): self.OF_STATUS_AND_AGENT if status in FEW else self.OF_AGENT,
+            (True, True, True): self.OF_STATUS_AND_AGENT if status in FEW else self.OF_AGENT,
         }.get((status is not None, template is not None, agent is not None), self.OF_AGENT)
         upto, first = NEWEST if after is None else after, 0 if since is None else self._first_since(since)
         return self._each(ShownWorkflow, sql, status=status, template=template, agent=agent, after=upto, first=first)
 
-    def page(self, wanted: WorkflowFilter, limit: int, after: int | None) -> ListPage:
-        """Return so many workflows that fit a filter, or those that were found before too much was looked at."""
+    def page(self, wanted: WorkflowFilter, limit: int, after: int | None, look_back: int | None = None) -> ListPage:
+        """Return so many workflows that fit a filter, or those that were found before too much was looked at.
+
+        Args:
+            wanted: The filter.
+            limit: So many at most.
+            after: Only those before this one; None for the newest.
+            look_back: So many others are looked at; None for `LOOK_BACK_ROWS`.
+        """
         found: list[ShownWorkflow] = []
-        fits, rows_left, bytes_left = wanted.fitting(), LOOK_BACK_ROWS, LOOK_BACK_BYTES
+        fits, rows_left, bytes_left = wanted.fitting(), look_back or LOOK_BACK_ROWS, LOOK_BACK_BYTES
         for row in self.each(wanted, after):
             if len(found) == limit:
                 return ListPage(found, found[-1].seq)

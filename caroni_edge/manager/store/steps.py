@@ -85,7 +85,8 @@ STEP = columns(StepRow, "s", deps_left="missing", scatter_index="nth", deferred=
 
 _IN_STATES = "workflow = :workflow AND status IN (SELECT value FROM json_each(:states))"
 _FRESH = "job = NULL, tries = 0, retry_due = NULL, in_doubt = NULL, reason = NULL"
-_GROWING = "SELECT id FROM steps WHERE parts > made AND status = 'running'"
+_GROWING = """
+    SELECT id FROM steps WHERE parts > made AND status = 'running' AND workflow NOT IN (SELECT workflow FROM pruned)"""
 
 
 class StepRows(Rows):

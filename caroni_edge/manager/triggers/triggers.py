@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -144,6 +145,23 @@ class Triggers(Part):
         else:
             self._engine.start(row, plan, inputs, at)
         return row.id, True
+
+    def start_like(
+        self, row: WorkflowRow, changed: Mapping[str, Any], new_id: str | None, at: Moment
+    ) -> tuple[str, bool]:
+        """Start a workflow of the same template as it is now, with the same inputs but for those that are changed.
+
+        Raises:
+            Refused: Nothing was started.
+        """
+        inputs = {**msgspec.json.decode(row.inputs), **changed}
+        trigger = Trigger(
+            template=row.template,
+            inputs={name: value for name, value in inputs.items() if value is not None},
+            id=new_id,
+            priority=min(row.priority, self._context.settings.priority_max),
+        )
+        return self.start(trigger, at)
 
     def require_known(self, template: str) -> None:
         """Make sure that there is a template of this name, whole or broken.

@@ -312,6 +312,20 @@ class Engine(Part):
         self._context.dirty_job_types |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
         return True
 
+    def delete(self, row: WorkflowRow, at: Moment) -> bool:
+        """Delete a workflow that has ended, with all that belongs to it; return whether its state allowed it.
+
+        It is gone at once; its steps go little by little (`Retention`). What still runs of it nobody wants any more.
+        """
+        if row.status not in ENDED:
+            return False
+        self._orders.kill_all(row.seq, "the workflow was deleted", at)
+        for step in self._store.steps.growing(row.seq):
+            self._context.growing.discard(step)
+        self._store.workflows.delete([row.seq])
+        log.warning("workflow deleted", extra={"action": "workflow_deleted", "workflow": row.id})
+        return True
+
     def retry(self, row: WorkflowRow, at: Moment) -> bool:
         """Give steps that failed or are in doubt fresh attempts; return whether there was anything to retry."""
         released = self._store.steps.release(row.seq)

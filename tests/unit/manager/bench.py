@@ -239,6 +239,14 @@ class Bench:
         """Let somebody retry a workflow."""
         self.call(lambda at: self.reactor.retry(workflow, at))
 
+    def delete(self, workflow: str = "w1") -> None:
+        """Let somebody delete a workflow."""
+        self.call(lambda at: self.reactor.delete(workflow, at))
+
+    def rerun(self, workflow: str = "w1", new_id: str | None = None, **changed: Any) -> str:
+        """Let somebody start another workflow like one; return its id."""
+        return self.call(lambda at: self.reactor.rerun(workflow, changed, new_id, at))[0]
+
     def pause(self, template: str = "one") -> None:
         """Let somebody pause a template."""
         self.call(lambda at: self.reactor.pause(template, at))
