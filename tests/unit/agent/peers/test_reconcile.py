@@ -249,6 +249,17 @@ def test_age_removes_a_twentieth_of_the_finished_jobs_a_day() -> None:
     assert bench.states() == {"completed": 100 - len(bench.runner.removed)}
 
 
+def test_looking_often_removes_no_more() -> None:
+    bench = Bench(slots=50, backlog=200, retention_s=30 * DAY_S)
+    finished(bench, 100)
+    bench.date += 10 * 365 * DAY_S
+    pass_days(bench, 1)
+    removed = len(bench.runner.removed)
+    assert 4 <= removed <= 5
+    bench.advance(1800.0)
+    assert len(bench.runner.removed) == removed
+
+
 def test_young_jobs_and_live_ones_stay() -> None:
     bench = Bench(slots=1, retention_s=30 * DAY_S)
     finished(bench, 3)
@@ -350,8 +361,11 @@ def test_a_forgotten_manager_leaves_nothing_behind() -> None:
     other = bench.new_job()
     bench.place(other, manager="m2")
     bench.want(ready=1)
+    bench.presence("m1", online=True)
     bench.outbox.sent.clear()
-    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    gone = bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert (gone.jobs, gone.offers, gone.rows) == (5, 1, 2)
+    assert gone.retained == ("caroni/requests/lower/m1", "caroni/requests/upper/m1")
     assert bench.runner.killed == {running.job: "manager m1 was forgotten"}
     assert bench.states() == {"running": 1}
     assert bench.state(other.job) is JobState.RUNNING
