@@ -1,5 +1,7 @@
 """After a lost or restored database the manager is told what is here; and old jobs go."""
 
+import pytest
+
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Failed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded
@@ -319,18 +321,19 @@ def test_one_manager_that_is_away_does_not_keep_what_another_has_confirmed() -> 
     assert sorted(bench.runner.removed) == sorted(job.job for job in there)
 
 
-def test_what_is_confirmed_later_is_still_the_first_to_go() -> None:
-    bench = Bench(slots=20, backlog=0, retention_bytes=100)
+@pytest.mark.parametrize(("disk_bytes", "limit_bytes"), [(60, 100), (50, 50)])
+def test_what_is_confirmed_later_is_still_the_first_to_go(disk_bytes: int, limit_bytes: int) -> None:
+    bench = Bench(slots=20, backlog=0, retention_bytes=limit_bytes)
     old, middle, new = jobs = [bench.new_job() for _ in range(3)]
     bench.place(*jobs)
     put = "INSERT INTO outbox (peer, seq, id, body) VALUES ('m1', 1, 'x', json_object('job', ?))"
     bench.call(lambda _at: bench.database.conn.execute(put, (old.job,)))
-    bench.end(old.job, disk_bytes=60)
-    bench.end(middle.job, disk_bytes=60)
+    bench.end(old.job, disk_bytes=disk_bytes)
+    bench.end(middle.job, disk_bytes=disk_bytes)
     bench.advance(0.0)
     assert bench.runner.removed == [middle.job]
     bench.call(lambda _at: bench.database.conn.execute("DELETE FROM outbox"))
-    bench.end(new.job, disk_bytes=60)
+    bench.end(new.job, disk_bytes=disk_bytes)
     bench.advance(0.0)
     assert bench.runner.removed == [middle.job, old.job]
 
