@@ -5,20 +5,19 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
-from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.jobtypes import load_job_types
 from caroni_edge.agent.pages import site as agent_site
 from caroni_edge.agent.pages.api import AgentApi
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.delivery.events import Events
-from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.pages import site as manager_site
@@ -204,12 +203,11 @@ class AgentBench:
     def __init__(self, **settings: Any) -> None:
         self.bench = Bench(**settings)
         self.readers = Snapshots(self.bench.database.conn)
-        self.errors: dict[str, tuple[Problem, ...]] = {}
         node = NodeView("agent", "a1", "1.2.3", "here", lambda: None, lambda: True)
         topic = Topics("caroni", "agents", "a1").inbox_of("{manager}")
         commands = AuditedCommands(self, AuditRows(self.bench.database.conn))
         self.api = AgentApi(
-            node, self.readers, commands, self.bench.reactor, self._types, self.bench.runner, topic, self._date
+            node, self.readers, commands, self.bench.reactor, self._reload_types, self.bench.runner, topic, self._date
         )
 
     def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
@@ -225,8 +223,10 @@ class AgentBench:
     def _date(self) -> float:
         return self.bench.date
 
-    def _types(self) -> JobTypes:
-        return replace(self.bench.types, errors=self.errors)
+    def _reload_types(self) -> None:
+        settings = self.bench.reactor.settings
+        types = load_job_types(settings.job_types, self.bench.reactor.job_types)
+        self.call(lambda _at: self.bench.reactor.reload(settings, types))
 
 
 class Snapshots(Readers):

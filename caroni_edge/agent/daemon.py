@@ -11,6 +11,7 @@ from caroni_edge.agent.processes.port import JobEnded, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
+from caroni_edge.base.moment import Moment
 from caroni_edge.config import AgentConfig, load_agent
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import Node
@@ -30,17 +31,17 @@ class AgentDaemon(Daemon[AgentConfig]):
         """Put the agent together with its runner, and let it connect."""
         config = self.config
         node = open_node(config, opened, access=self.access)
-        self._types = say_errors("job type", load_job_types(config.job_types))
+        types = say_errors("job type", load_job_types(config.job_types))
         taken_over: Future[None] = Future()
         runner = Runner(
             config.state_dir, config.id, self._on_ended, lambda found: self._on_taken_over(found, taken_over)
         )
-        self._reactor = make_reactor(node, config, self._types, runner)
+        self._reactor = make_reactor(node, config, types, runner)
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
         from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
-        opened.enter_context(serve(config, node, self.service, self._reactor, runner, lambda: self._types))
+        opened.enter_context(serve(config, node, self.service, self._reactor, runner, self._reload_types))
         self.service.supervise("runner", runner.run)
         opened.callback(runner.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
@@ -49,8 +50,22 @@ class AgentDaemon(Daemon[AgentConfig]):
 
     def take_over(self, config: AgentConfig) -> None:
         """Take over job types and settings."""
-        self._types = types = say_errors("job type", load_job_types(config.job_types, self._types))
+        types = say_errors("job type", load_job_types(config.job_types, self._reactor.job_types))
         self.service.tell(lambda _at: self._reactor.reload(config, types))
+
+    def _reload_types(self) -> None:
+        """Read the job types anew, and nothing else; for any thread. It returns when they are in force.
+
+        Raises:
+            CaroniError: Their directory cannot be read, or the node is busy; nothing has changed then.
+        """
+
+        def take(_at: Moment) -> None:
+            settings = self._reactor.settings
+            types = load_job_types(settings.job_types, self._reactor.job_types)
+            self._reactor.reload(settings, say_errors("job type", types))
+
+        self.service.call(take)
 
     def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
         """Let the agent connect when it has committed what its keeper knows: it says nothing before."""

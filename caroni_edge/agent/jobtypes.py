@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
-from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load
+from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
 from caroni_edge.values.json import hash_of, shown
 from caroni_edge.values.parsing import TypeProblem, parse_type
@@ -78,6 +78,7 @@ class JobType:
         limits: What it may use.
         repeat: Whether it may be run again by itself once it may have begun.
         path: The file that it was read from.
+        source: The text of that file.
         version: Hash of the content: it differs between any two job types that run something different.
     """
 
@@ -89,10 +90,11 @@ class JobType:
     limits: Limits
     repeat: bool
     path: Path
+    source: str = field(default="", repr=False, compare=False)
     version: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        """Hash the content: all but the path."""
+        """Hash the content: all but the path, and how it is written."""
         content = {
             "name": self.name,
             "inputs": {name: kind.spec for name, kind in self.inputs.items()},
@@ -135,6 +137,15 @@ def load_job_type(path: Path) -> JobType:
         Problems: All that is wrong with the file.
     """
     return _Reader(load(path)).job_type()
+
+
+def parse_job_type(text: str, path: Path) -> JobType:
+    """Read a job type from text, as if it stood in the file at `path`.
+
+    Raises:
+        Problems: All that is wrong with the text.
+    """
+    return _Reader(parse(text, path)).job_type()
 
 
 def load_job_types(directory: Path, before: JobTypes | None = None) -> JobTypes:
@@ -185,7 +196,7 @@ class _Reader:
     """Reads one file; what is wrong is noted, and a harmless value takes its place, so that all problems are found."""
 
     def __init__(self, document: Document) -> None:
-        self._findings = Findings(document)
+        self._document, self._findings = document, Findings(document)
         self._value: Any = document.value
         self._path = document.path
 
@@ -205,7 +216,7 @@ class _Reader:
             "repeat": self._repeat(),
         }
         self._findings.raise_errors()
-        return JobType(**found, path=self._path)
+        return JobType(**found, path=self._path, source=self._document.text)
 
     def _name(self) -> str:
         name = self._value.get("name")

@@ -27,6 +27,7 @@ from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL
+from caroni_edge.agent.versions import Versions
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
@@ -103,9 +104,11 @@ class AgentReactor(Assembly):
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, chance, journal)
+        versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
             self._takeover,
+            versions,
             self._heard,
             self._slots,
             self._reconciliation,

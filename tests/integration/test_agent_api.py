@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.processes.usage import Usage
@@ -96,8 +97,9 @@ def test_a_running_job_is_killed_when_its_processes_are_gone_and_a_waiting_one_a
 
 
 def test_job_types_with_what_is_wrong_with_others(agent: AgentBench, client: Client) -> None:
-    agent.bench.types = type(agent.bench.types)({"upper": job_type("upper", repeat=False)}, {})
-    agent.errors = {"broken": (Problem("broken.yaml:2", "no script"),)}
+    broken = {"broken": (Problem("broken.yaml:2", "no script"),)}
+    types = JobTypes({"upper": job_type("upper", repeat=False)}, broken)
+    agent.call(lambda _at: agent.bench.reactor.reload(agent.bench.settings, types))
     found = client.get("/api/job-types").json()
     assert found["errors"] == {"broken": ["broken.yaml:2: no script"]}
     (upper,) = found["job_types"]

@@ -138,6 +138,8 @@ class Slots(Part):
         begun = self._ledger.begin(row, job_type.version, at, tell=not wait_s)
         if wait_s:
             self._unsaid[row.job] = at.now + wait_s
+        if row.manager != TRIAL:
+            self._store.versions.count(row.job_type, job_type.version)
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
         order = JobOrder(
             job=row.job,

@@ -10,16 +10,12 @@ from litestar import Controller, MediaType, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
-from caroni_edge.agent.jobtypes import INTERPRETER, Command, JobType, JobTypes, Script
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.pages.shapes import (
     Drain,
     JobPage,
     JobSummary,
-    JobTypePage,
-    JobTypeView,
     JobView,
-    LimitsView,
     RefusalsView,
     SlotsView,
 )
@@ -57,7 +53,7 @@ class AgentApi:
         readers: Connections to its database.
         commands: Runs changes in the node's thread, and notes there who wanted them.
         reactor: Makes the changes; touched by no other thread, but for `settings` and `is_taken_over`.
-        job_types: Returns what is loaded now.
+        reload_types: Reads the job types anew.
         logs: Where the logs of jobs are.
         reply_topic: Where the states of a manager's jobs go, with `{manager}` in its place.
         date: Returns the date, Unix seconds.
@@ -67,7 +63,7 @@ class AgentApi:
     readers: Readers
     commands: AuditedCommands
     reactor: AgentReactor
-    job_types: Callable[[], JobTypes]
+    reload_types: Callable[[], None]
     logs: Logs
     reply_topic: str
     date: Callable[[], float] = time.time
@@ -204,39 +200,8 @@ class JobsController(Controller):
         return agent.kill(job)
 
 
-@get("/api/job-types", tags=["job types"], sync_to_thread=False)
-def list_job_types(agent: NamedDependency[AgentApi]) -> JobTypePage:
-    """List the job types that are loaded, and what is wrong with the others."""
-    types = agent.job_types()
-    errors = {name: [str(problem) for problem in problems] for name, problems in types.errors.items()}
-    return JobTypePage(job_types=[_job_type(each) for each in types.loaded.values()], errors=errors)
-
-
-ROUTES = (JobsController, list_job_types)
+ROUTES = (JobsController,)
 
 
 def _no_job(job: str) -> NoReturn:
     raise Problem(404, f"there is no job {job}")
-
-
-def _job_type(job_type: JobType) -> JobTypeView:
-    limits, runs = job_type.limits, job_type.runs
-    return JobTypeView(
-        name=job_type.name,
-        file=str(job_type.path),
-        version=job_type.version,
-        inputs={name: kind.spec for name, kind in job_type.inputs.items()},
-        outputs={name: kind.spec for name, kind in job_type.outputs.items()},
-        command=list(runs.argv) if isinstance(runs, Command) else None,
-        script=runs.text if isinstance(runs, Script) else None,
-        interpreter=list(runs.interpreter if isinstance(runs, Script) else INTERPRETER),
-        environment=sorted(job_type.environment),
-        limits=LimitsView(
-            timeout_s=limits.timeout_s,
-            memory_bytes=limits.memory_bytes,
-            output_bytes=limits.output_bytes,
-            log_bytes=limits.log_bytes,
-            nice=limits.nice,
-        ),
-        repeat=job_type.repeat,
-    )

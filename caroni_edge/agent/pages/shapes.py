@@ -95,6 +95,61 @@ class JobTypePage(TypedDict):
     errors: dict[str, list[str]]
 
 
+class Finding(TypedDict):
+    """What is wrong with the text of a job type; `line`: null where it is about all of it."""
+
+    line: int | None
+    what: str
+
+
+class CheckView(TypedDict):
+    """What there is to say about a text: `version` and `name` where it is a job type."""
+
+    problems: list[Finding]
+    name: str | None
+    version: str | None
+
+
+class VersionView(TypedDict):
+    """A version of a job type: since when it is, or was last, in force, and how many jobs have begun by it."""
+
+    version: str
+    since: str
+    jobs: int
+    in_force: bool
+
+
+class JobTypeDetail(TypedDict):
+    """A job type and its file.
+
+    Attributes:
+        job_type: What is in force; null where nothing is.
+        problems: What is wrong with the file.
+        file: Its path.
+        source: What it says; null for a viewer, since it may hold what is nobody's business, and where it cannot be
+            read.
+        mark: Tells whether it has changed when it is to be written; null likewise.
+        why_not_edited: Why it cannot be changed here, for people; null when it can.
+        versions: The newest first.
+    """
+
+    name: str
+    job_type: JobTypeView | None
+    problems: list[Finding]
+    file: str
+    source: str | None
+    mark: str | None
+    why_not_edited: str | None
+    versions: list[VersionView]
+
+
+class VersionText(TypedDict):
+    """The text of a version; null where it was too long to be kept."""
+
+    version: str
+    source: str | None
+
+
 class ShareView(TypedDict):
     """What a manager had of the slots, beside what it may have.
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.pages import host, jobs
+from caroni_edge.agent.pages import host, jobs, jobtypes
 from caroni_edge.agent.pages.api import ROUTES, AgentApi, Logs
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
@@ -26,7 +25,7 @@ def serve(
     service: Service,
     reactor: AgentReactor,
     logs: Logs,
-    job_types: Callable[[], JobTypes],
+    reload_types: Callable[[], None],
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of an agent as long as the context is open.
 
@@ -37,7 +36,8 @@ def serve(
     reply_topic = node.topics.inbox_of("{manager}")
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
-        return make_site(AgentApi(view, readers, commands, reactor, job_types, logs, reply_topic), config.state_dir)
+        api = AgentApi(view, readers, commands, reactor, reload_types, logs, reply_topic)
+        return make_site(api, config.state_dir)
 
     return serve_node(config, node, service, site)
 
@@ -50,7 +50,7 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         state_dir,
         lambda: api.reactor.settings,
         api.commands,
-        (*ROUTES, *host.ROUTES, *PAGES),
+        (*ROUTES, *host.ROUTES, *jobtypes.ROUTES, *PAGES),
         {"agent": api},
         menu=MENU,
         metrics=api.metrics,

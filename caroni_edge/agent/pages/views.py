@@ -6,18 +6,29 @@ from collections.abc import Mapping
 
 from caroni_edge.agent.jobs.slottime import MINUTE_S, minutes
 from caroni_edge.agent.lifecycle import JOB, JobState
-from caroni_edge.agent.pages.shapes import Drain, JobPage, JobSummary, JobView, ShareView, SlotsView, TurnedAwayView
+from caroni_edge.agent.pages.shapes import (
+    Drain,
+    JobPage,
+    JobSummary,
+    JobView,
+    ShareView,
+    SlotsView,
+    TurnedAwayView,
+    VersionView,
+)
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import TRIAL
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.shown import ShownJob, ShownJobRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.turnedaway import TurnedAway, TurnedAwayRows
+from caroni_edge.agent.store.versions import VersionRows
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config import AgentConfig
 from caroni_edge.values.json import from_text
 
 SHARES_SHOWN = 50
+VERSIONS_SHOWN = 20
 
 UNFINISHED = tuple(status for status, arrows in JOB.items() if arrows)
 
@@ -29,6 +40,7 @@ class AgentViews:
         """Read on `conn`."""
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
         self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
+        self._versions = VersionRows(conn)
 
     def jobs(self, status: JobState | None, manager: str | None, limit: int, after: int | None) -> JobPage:
         """Return a page of jobs, newest first."""
@@ -90,6 +102,17 @@ class AgentViews:
             busy=[round(busy_s[minute] / length_s[minute], 3) for minute in busy_s],
             managers=_shares(by_manager, settings),
         )
+
+    def versions(self, job_type: str, in_force: str | None) -> list[VersionView]:
+        """Return the versions of a job type, the newest first; `in_force`: the one that is."""
+        return [
+            VersionView(version=row.version, since=rfc3339(row.since), jobs=row.jobs, in_force=row.version == in_force)
+            for row in self._versions.of(job_type, VERSIONS_SHOWN)
+        ]
+
+    def version_source(self, job_type: str, version: str) -> str | None:
+        """Return the text of a version; empty where it was not kept, None where there is no such version."""
+        return self._versions.source(job_type, version)
 
     def turned_away(self, limit: int) -> list[TurnedAwayView]:
         """Return what was not taken lately, the newest first."""

@@ -12,6 +12,7 @@ from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.agent.store.records import RecordRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.turnedaway import TurnedAwayRows
+from caroni_edge.agent.store.versions import VersionRows
 
 
 class Store:
@@ -29,3 +30,4 @@ class Store:
         self.records = RecordRows(conn)
         self.slot_time = SlotTimeRows(conn)
         self.turned_away = TurnedAwayRows(conn)
+        self.versions = VersionRows(conn)

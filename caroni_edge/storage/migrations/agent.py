@@ -157,3 +157,23 @@ def seen(db: Database) -> None:
         ALTER TABLE jobs ADD COLUMN memory_bytes INTEGER;
         """,
     )
+
+
+@agent()
+def versions(db: Database) -> None:
+    """The versions of job types that were in force, with their texts and how many jobs have begun by them."""
+    script(
+        db,
+        """
+        CREATE TABLE versions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, job_type TEXT NOT NULL, version TEXT NOT NULL, since REAL NOT NULL,
+            jobs INTEGER NOT NULL, source TEXT NOT NULL, UNIQUE (job_type, version)
+        );
+        CREATE INDEX versions_since ON versions (job_type, since DESC, id DESC);
+        CREATE TRIGGER version_added AFTER INSERT ON versions BEGIN
+            DELETE FROM versions WHERE id <= new.id - 1000;
+            DELETE FROM versions WHERE job_type = new.job_type AND id IN (
+                SELECT id FROM versions WHERE job_type = new.job_type ORDER BY since DESC, id DESC LIMIT -1 OFFSET 20);
+        END;
+        """,
+    )

@@ -1,0 +1,194 @@
+"""The files of job types, as API and pages show, check, write and delete them."""
+
+from pathlib import Path
+from threading import Lock
+from typing import NoReturn
+
+from caroni_edge.agent.jobs.inputs import CannotRun
+from caroni_edge.agent.jobs.trials import TrialRefused
+from caroni_edge.agent.jobtypes import SUFFIXES, parse_job_type
+from caroni_edge.agent.pages.api import AgentApi
+from caroni_edge.agent.pages.shapes import CheckView, Finding, JobTypeDetail, JobView
+from caroni_edge.agent.pages.typeviews import job_type_view
+from caroni_edge.base.text import is_unicode
+from caroni_edge.documents.documents import Problem as FileProblem
+from caroni_edge.documents.documents import Problems
+from caroni_edge.documents.editing import (
+    SOURCE_LIMIT_BYTES,
+    FileChanged,
+    NotWritable,
+    delete_source,
+    read_source,
+    why_not_writable,
+    write_source,
+)
+from caroni_edge.protocol.messages import Values
+from caroni_edge.web.problems import Problem
+
+EDITING_IS_OFF = "the agent's configuration says web.edit: false, so files are changed on the host alone"
+HOW_TO_ALLOW = (
+    "let the daemon's user write there (chgrp and chmod g+w); where systemd runs it, also ReadWritePaths={directory} "
+    "by `systemctl edit caroni-edge-agent`"
+)
+_EDITING = Lock()
+"""Held while a file is changed: requests run in several threads."""
+
+
+def why_not_edited(agent: AgentApi) -> str | None:
+    """Return why pages and API cannot change job types, for people; None when they can."""
+    settings = agent.reactor.settings
+    if settings.web is not None and not settings.web.edit:
+        return EDITING_IS_OFF
+    if why := why_not_writable(settings.job_types):
+        return f"{why}; to allow it, {HOW_TO_ALLOW.format(directory=settings.job_types)}"
+    return None
+
+
+def detail(agent: AgentApi, name: str, *, with_source: bool) -> JobTypeDetail:
+    """Return a job type and its file; `with_source`: for who may see what it says.
+
+    Raises:
+        Problem: 404, there is neither.
+    """
+    types = agent.reactor.job_types
+    loaded, problems, path = types.get(name), types.errors.get(name, ()), path_of(agent, name)
+    source = read_source(path)
+    if loaded is None and not problems and source is None:
+        _no_job_type(name)
+    with agent.look() as views:
+        versions = views.versions(name, loaded.version if loaded else None)
+    return JobTypeDetail(
+        name=name,
+        job_type=job_type_view(loaded) if loaded else None,
+        problems=[_finding(each) for each in problems],
+        file=str(path),
+        source=source.text if source and with_source else None,
+        mark=source.mark if source and with_source else None,
+        why_not_edited=why_not_edited(agent),
+        versions=versions,
+    )
+
+
+def path_of(agent: AgentApi, name: str) -> Path:
+    """Return the file of a job type, also of one that is not there yet.
+
+    Raises:
+        Problem: 404, no file can have that name.
+    """
+    loaded = agent.reactor.job_types.get(name)
+    if loaded is not None:
+        return loaded.path
+    if "/" in name or "\0" in name or name.startswith(".") or not is_unicode(name) or len(name) > 200:
+        _no_job_type(name)
+    paths = [agent.reactor.settings.job_types / f"{name}{suffix}" for suffix in SUFFIXES]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def check(agent: AgentApi, name: str | None, text: str) -> CheckView:
+    """Say what is wrong with the text of a job type.
+
+    Args:
+        agent: Whose job type it would be.
+        name: Of the job type whose file it would be; None for a new one, whose name the text says.
+        text: All of it.
+    """
+    problems: list[Finding] = []
+    if not is_unicode(text) or len(text.encode()) > SOURCE_LIMIT_BYTES:
+        what = f"a job type is text in UTF-8, {SOURCE_LIMIT_BYTES >> 10} KiB at most"
+        return CheckView(problems=[Finding(line=None, what=what)], name=None, version=None)
+    path = path_of(agent, name) if name else agent.reactor.settings.job_types / "new.yaml"
+    try:
+        found = parse_job_type(text, path)
+    except Problems as wrong:
+        return CheckView(problems=[_finding(each) for each in wrong.problems], name=None, version=None)
+    other = agent.reactor.job_types.get(found.name)
+    if other is not None and (name is None or other.path != path):
+        problems.append(Finding(line=None, what=f'"{found.name}" is the name of {other.path.name} already'))
+    return CheckView(problems=problems, name=found.name, version=found.version)
+
+
+def save(agent: AgentApi, name: str | None, text: str, mark: str | None) -> str:
+    """Write the file of a job type and read all job types anew; return the name that it has now.
+
+    Args:
+        agent: Whose job type it is.
+        name: Of the job type whose file it is; None for a new one.
+        text: What the file shall say.
+        mark: That of what was read; None: there was no file.
+
+    Raises:
+        Problem: It cannot be written, is wrong, or has changed since it was read; nothing has changed then.
+    """
+    _check_may_edit(agent)
+    checked = check(agent, name, text)
+    if checked["problems"] or checked["name"] is None:
+        raise Problem(422, "\n".join(said(each) for each in checked["problems"]), "source")
+    path = path_of(agent, name or checked["name"])
+    if mark is None and name is not None and checked["name"] != name:
+        raise Problem(422, f'the text names the job type "{checked["name"]}", not "{name}"', "source")
+    with _EDITING:
+        try:
+            write_source(path, text, mark)
+        except FileChanged as error:
+            raise Problem(409, f"{error} {error.advice}", "mark") from None
+        except NotWritable as error:
+            raise Problem(403, f"{error} {error.advice}") from None
+        agent.reload_types()
+    return checked["name"]
+
+
+def delete(agent: AgentApi, name: str, mark: str) -> None:
+    """Delete the file of a job type, and read all job types anew.
+
+    Raises:
+        Problem: It cannot be deleted, is not there, or has changed since it was read; nothing has changed then.
+    """
+    _check_may_edit(agent)
+    path = path_of(agent, name)
+    if read_source(path) is None:
+        _no_job_type(name)
+    with _EDITING:
+        try:
+            delete_source(path, mark)
+        except FileChanged as error:
+            raise Problem(409, f"{error} {error.advice}", "mark") from None
+        except NotWritable as error:
+            raise Problem(403, f"{error} {error.advice}") from None
+        agent.reload_types()
+
+
+def begin_trial(agent: AgentApi, name: str, inputs: Values) -> JobView:
+    """Run a job type on inputs as a job would run it, for nobody; return the job.
+
+    Raises:
+        Problem: There is no such job type, the inputs do not fit, another trial runs, or no slot is free.
+    """
+    if agent.reactor.job_types.get(name) is None:
+        _no_job_type(name)
+    agent.check_taken_over()
+    try:
+        job = agent.commands.call(lambda at: agent.reactor.try_job_type(name, inputs, at))
+    except CannotRun as error:
+        raise Problem(422, str(error), "inputs") from None
+    except TrialRefused as error:
+        raise Problem(409, f"{error} {error.advice}") from None
+    return agent.job(job)
+
+
+def said(finding: Finding) -> str:
+    """Return what is wrong, with its line, for people."""
+    return finding["what"] if finding["line"] is None else f"line {finding['line']}: {finding['what']}"
+
+
+def _check_may_edit(agent: AgentApi) -> None:
+    if why := why_not_edited(agent):
+        raise Problem(403, why)
+
+
+def _finding(problem: FileProblem) -> Finding:
+    line = problem.where.rpartition(":")[2]
+    return Finding(line=int(line) if line.isdecimal() else None, what=problem.what)
+
+
+def _no_job_type(name: str) -> NoReturn:
+    raise Problem(404, f"there is no job type {name}")

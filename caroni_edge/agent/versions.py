@@ -1,0 +1,36 @@
+"""Notes which version of each job type is in force, for people: since when, from which text, for how many jobs."""
+
+from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.base.memory import Journal
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.parts import Part
+
+KEPT_CHARS = 64 * 1024
+
+
+class Versions(Part):
+    """Keeps rows of what comes into force."""
+
+    def __init__(self, store: Store, in_force: InForce, journal: Journal) -> None:
+        """Look at what is in force."""
+        super().__init__(journal)
+        self._store, self._in_force = store, in_force
+        self._noted: JobTypes | None = None
+
+    def on_start(self, at: Moment) -> None:
+        """Note what is in force at the start."""
+        self._note(at)
+
+    def settle(self, at: Moment) -> None:
+        """Note what has come into force since the last look."""
+        if self._noted is not self._in_force.types:
+            self._note(at)
+
+    def _note(self, at: Moment) -> None:
+        self._noted = types = self._in_force.types
+        for name, job_type in types.loaded.items():
+            if self._store.versions.latest(name) != job_type.version:
+                source = job_type.source if len(job_type.source) <= KEPT_CHARS else ""
+                self._store.versions.add(name, job_type.version, at.date, source)
