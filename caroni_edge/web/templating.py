@@ -61,6 +61,7 @@ def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplate
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        extensions=["jinja2.ext.loopcontrols"],
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

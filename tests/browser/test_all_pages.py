@@ -14,7 +14,9 @@ from caroni_edge.web.server import WebServer
 from tests.browser.conftest import OpenPage
 from tests.web_bench import ManagerBench
 
-MANAGER = ["/", "/schema"]
+LONG = "a2-with-a-name-as-long-as-they-get"
+MANAGER = ["/", "/schema", "/agents", "/agents?job_type=none", "/agents/a1", f"/agents/{LONG}"]
+EMPTY = ["/", "/agents"]
 AGENT = ["/", "/schema"]
 """The pages that are looked at, as `busy` has filled them; a page that is missing here fails a test."""
 NARROW_PX, BYTES_MAX = 320, 100_000
@@ -43,8 +45,8 @@ def look(page: Page) -> None:
 def busy(bench: ManagerBench) -> ManagerBench:
     """Give the manager something of everything that its pages show."""
     bench.see("a1", "foojob0", "foojob1", "foojob2", slots=4)
-    bench.see("a2-with-a-name-as-long-as-they-get", "foojob0")
-    bench.lose("a2-with-a-name-as-long-as-they-get")
+    bench.see(LONG, "foojob0", refuses={"*": "drained", "foojob0": "its last 10 jobs of this type have failed"})
+    bench.lose(LONG)
     for workflow in ("done", "failed-at-last", "x" * 64):
         bench.trigger(workflow=workflow)
     job = bench.place("a1", "foojob0")
@@ -77,6 +79,6 @@ def test_pages_of_an_agent(agent: WebServer, open_page: OpenPage, scheme: str) -
 
 def test_pages_without_anything_to_show(manager: WebServer, open_page: OpenPage) -> None:
     page = open_page(manager.url)
-    for path in MANAGER:
+    for path in EMPTY:
         page.goto(manager.url + path)
         look(page)

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from caroni_edge.web.server import WebServer
-from tests.web_bench import PASSWORD, AgentBench, Client, ManagerBench, serve_agent, serve_manager
+from caroni_edge.manager.pages import site as manager_site
+from caroni_edge.node.reactor import Forgotten, UnknownPeer
+from caroni_edge.web.server import WebServer, start
+from caroni_edge.web.site import NodeCommands
+from tests.web_bench import PASSWORD, WEB, AgentBench, Client, ManagerBench, serve_agent, serve_manager
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -134,3 +138,57 @@ def test_an_agent_has_its_own_first_page(tmp_path: Path) -> None:
         page = program.get("/", headers=HTML).text
     assert "a1 <small>agent</small>" in page
     assert "No job yet" in page
+
+
+# --- The fleet -------------------------------------------------------------------------------------------------------
+
+
+def test_the_fleet_says_who_is_there_and_who_serves_what(bench: ManagerBench, browser: Client) -> None:
+    bench.see("ship1", "upper", "lower", slots=4)
+    bench.see("ship2", "lower", refuses={"lower": "its last 10 jobs of this type have failed"})
+    bench.lose("ship2")
+    page = browser.get("/agents").text
+    assert "1 online" in page
+    assert "1 offline" in page
+    assert "its last 10 jobs of this type have failed" in page
+    of_type = browser.get("/agents?job_type=upper").text
+    assert "/agents/ship1" in of_type
+    assert "/agents/ship2" not in of_type
+    assert "No agent has the job type uper" in browser.get("/agents?job_type=uper").text
+
+
+def test_an_agent_shows_what_it_has(bench: ManagerBench, browser: Client) -> None:
+    bench.see("ship3", "foojob0")
+    bench.trigger(workflow="aboard")
+    job = bench.place("ship3", "foojob0")
+    page = browser.get("/agents/ship3").text
+    assert f"/runs/{job.workflow}/steps/upper" in page
+    assert browser.get("/agents/none").status_code == 404
+    bench.lose("ship3")
+    assert "It is offline" in browser.get("/agents/ship3").text
+
+
+def test_an_agent_is_forgotten_by_a_form(bench: ManagerBench, tmp_path: Path) -> None:
+    forgotten: list[object] = []
+
+    def forget(agent: str) -> Forgotten:
+        if agent != "ship4":
+            raise UnknownPeer("", node="m1", peer=agent)
+        forgotten.append(agent)
+        return Forgotten(rows=3, jobs=2, offers=0)
+
+    site = replace(
+        manager_site.make_site(bench.api, tmp_path), over_node=NodeCommands(forget, forgotten.remove, forgotten.remove)
+    )
+    bench.see("ship4", "foojob0")
+    with start(WEB, site, bench.service) as server, Client(server, token=None) as browser:
+        browser.headers.update(HTML)
+        browser.follow_redirects = True
+        page = browser.post("/login", data={"username": "admin", "password": PASSWORD, "next": "/agents/ship4"}).text
+        assert "Forget ship4?" in page
+        assert browser.post("/agents/ship4/forget").status_code == 403
+        form = {"csrf": csrf_of(page)}
+        assert browser.post("/agents/none/forget", data=form).status_code == 404
+        assert "Agent ship4 is forgotten, with 2 jobs" in browser.post("/agents/ship4/forget", data=form).text
+        assert "is forgotten" not in browser.get("/agents").text
+    assert forgotten == ["ship4"]

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, delete, get, post
@@ -72,9 +71,12 @@ class ManagerApi:
     def explain(self, views: ManagerViews) -> Explainer:
         """Return an explainer of what `views` shows, which also knows what is in no row."""
         problem, settings, now = self.node.why_not_ready(), self.reactor.settings, time.monotonic()
-        unanswered_s = partial(self.reactor.unanswered_s, now=now)
         most, trusted = settings.max_live_steps, settings.trusted
-        return Explainer(views, ManagerNow(self.node.id, problem, now, most, unanswered_s, trusted))
+        return Explainer(views, ManagerNow(self.node.id, problem, now, most, self.unanswered_s, trusted))
+
+    def unanswered_s(self, agent: str) -> float:
+        """Return for how many seconds an agent has owed us an answer, while we were connected."""
+        return self.reactor.unanswered_s(agent, now=time.monotonic())
 
     def workflow(self, workflow: str) -> WorkflowView:
         """Return a workflow, or 404."""
@@ -250,10 +252,15 @@ def _log(
 
 
 @get("/api/agents", tags=["agents"], sync_to_thread=True)
-def list_agents(manager: NamedDependency[ManagerApi], limit: Limit = 100, after: AfterName = "") -> AgentPage:
-    """List the agents that this manager has heard of, by id."""
+def list_agents(
+    manager: NamedDependency[ManagerApi],
+    job_type: FromQuery[str | None] = None,
+    limit: Limit = 100,
+    after: AfterName = "",
+) -> AgentPage:
+    """List the agents that this manager has heard of, or those that have a job type, by id."""
     with manager.look() as views:
-        return views.agents(limit, after)
+        return views.roster.page(limit, after, job_type)
 
 
 ROUTES = (WorkflowsController, list_agents)

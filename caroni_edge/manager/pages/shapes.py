@@ -171,17 +171,50 @@ class AgentTypeView(TypedDict):
 
 
 class AgentView(TypedDict):
-    """An agent as this manager sees it; `refuses` says why it offers nothing, by job type or manager, `*` for all."""
+    """An agent as this manager sees it.
+
+    Attributes:
+        backlog: So many ready jobs it keeps beside those that run.
+        pending: So many jobs it keeps ahead of their data.
+        open_jobs: How many jobs it has of this manager.
+        messages_waiting: How many messages it has not acknowledged yet.
+        is_asked: It was asked which jobs it has, and is given none until it has answered.
+        refuses: Why it offers nothing, by job type or manager, `*` for all.
+    """
 
     id: str
     online: bool
     host: str
     version: str
     slots: int
+    backlog: int
+    pending: int
     open_jobs: int
+    messages_waiting: int
+    is_asked: bool
     seen: str | None
     refuses: dict[str, str]
     job_types: dict[str, AgentTypeView]
+
+
+class AgentJobView(TypedDict):
+    """A job of this manager that an agent has."""
+
+    workflow: str
+    step: str
+    attempt: int
+    job: str
+    job_type: str
+    status: str
+    placed: str
+    started: str | None
+
+
+class AgentJobPage(TypedDict):
+    """Jobs of an agent by their names; `next` is the `after` of the next page."""
+
+    jobs: list[AgentJobView]
+    next: str | None
 
 
 class AgentPage(TypedDict):

@@ -9,10 +9,8 @@ import msgspec
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.progress import progress_of
+from caroni_edge.manager.pages.roster import Roster
 from caroni_edge.manager.pages.shapes import (
-    AgentPage,
-    AgentTypeView,
-    AgentView,
     AttemptView,
     PartsView,
     PauseView,
@@ -29,9 +27,7 @@ from caroni_edge.manager.store.jobs import LogEnd
 from caroni_edge.manager.store.listed import ListedRows, WorkflowFilter
 from caroni_edge.manager.store.pauses import PauseRow
 from caroni_edge.manager.store.shown import (
-    ShownAgent,
     ShownAgentRows,
-    ShownAgentType,
     ShownAttempt,
     ShownServer,
     ShownStep,
@@ -77,6 +73,7 @@ class ManagerViews:
     def __init__(self, conn: sqlite3.Connection, plans: Plans) -> None:
         """Read on `conn`."""
         self._store, self._plans = Store(conn), plans
+        self.roster = Roster(conn)
         self._workflows, self._steps, self._agents = ShownWorkflowRows(conn), ShownStepRows(conn), ShownAgentRows(conn)
         self._lists = ListedRows(conn)
 
@@ -214,14 +211,6 @@ class ManagerViews:
 
     # Agents
 
-    def agents(self, limit: int, after: str) -> AgentPage:
-        """Return a page of the agents, by id."""
-        page = self._agents.page(limit, after)
-        types: dict[str, dict[str, AgentTypeView]] = {row.agent: {} for row in page.rows}
-        for each in self._agents.types(types):
-            types[each.agent][each.job_type] = _agent_type(each)
-        return AgentPage(agents=[_agent(row, types[row.agent]) for row in page.rows], next=page.next)
-
     def is_untaken(self, agent: str, job: str) -> bool:
         """Tell whether something that was said to an agent about a job has not been acknowledged by it."""
         return self._agents.is_untaken(agent, job)
@@ -313,30 +302,6 @@ def _attempt(row: ShownAttempt) -> AttemptView:
         placed=rfc3339(row.placed),
         started=rfc3339(row.started),
         ended=rfc3339(row.ended),
-    )
-
-
-def _agent(row: ShownAgent, types: dict[str, AgentTypeView]) -> AgentView:
-    return AgentView(
-        id=row.agent,
-        online=row.online,
-        host=row.host,
-        version=row.version,
-        slots=row.slots,
-        open_jobs=row.open_jobs,
-        seen=rfc3339(row.seen) if row.seen else None,
-        refuses=msgspec.json.decode(row.refuses),
-        job_types=types,
-    )
-
-
-def _agent_type(row: ShownAgentType) -> AgentTypeView:
-    notice = msgspec.json.decode(row.notice)
-    return AgentTypeView(
-        serves=row.serves,
-        repeat=notice.get("repeat", True),
-        inputs=notice.get("inputs", {}),
-        outputs=notice.get("outputs", {}),
     )
 
 

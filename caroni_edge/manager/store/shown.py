@@ -78,28 +78,6 @@ class ShownAttempt(NamedTuple):
     ended: float | None
 
 
-class ShownAgent(NamedTuple):
-    """An agent; `refuses` is JSON, `seen` is 0 when it has not been seen."""
-
-    agent: str
-    online: bool
-    version: str
-    host: str
-    slots: int
-    refuses: str
-    seen: float
-    open_jobs: int
-
-
-class ShownAgentType(NamedTuple):
-    """A job type of an agent, what the agent says of it (JSON), and whether it serves it to us now."""
-
-    agent: str
-    job_type: str
-    serves: bool
-    notice: str
-
-
 class ShownPresence(NamedTuple):
     """Whether an agent is connected, as far as we have heard, and when it was heard of last (0: never)."""
 
@@ -204,23 +182,6 @@ class ShownStepRows(Rows):
 
 class ShownAgentRows(Rows):
     """Statements that read agents for people."""
-
-    ALL = """
-        SELECT agent, online, version, host, slots, refuses, seen,
-            (SELECT count(*) FROM jobs WHERE jobs.agent = agents.agent AND open) AS open_jobs
-        FROM agents WHERE agent > :after ORDER BY agent LIMIT :limit"""
-
-    def page(self, limit: int, after: str) -> Page[ShownAgent]:
-        """Return a page of the agents, by id."""
-        return self._page(ShownAgent, self.ALL, "agent", limit, after=after)
-
-    TYPES = """
-        SELECT t.agent, t.job_type, t.online AS serves, t.notice
-        FROM json_each(:agents) a CROSS JOIN agent_types t ON t.agent = a.value ORDER BY t.agent, t.job_type"""
-
-    def types(self, agents: Iterable[str]) -> list[ShownAgentType]:
-        """Return the job types of these agents."""
-        return self._all(ShownAgentType, self.TYPES, agents=as_text(list(agents)))
 
     # A random name of 16 characters is in no message but in those about it.
     UNTAKEN = "SELECT 1 FROM outbox WHERE peer = :agent AND instr(body, CAST(:job AS BLOB)) LIMIT 1"

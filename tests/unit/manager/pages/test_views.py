@@ -187,9 +187,9 @@ def test_agents_say_what_they_serve_and_refuse(bench: ManagerBench) -> None:
     bench.trigger()
     bench.place("a1", "foojob0")
     with bench.views() as look:
-        page = look.agents(1, "")
+        page = look.roster.page(1, "")
         (one,) = page["agents"]
-        (two,) = look.agents(10, page["next"] or "")["agents"]
+        (two,) = look.roster.page(10, page["next"] or "")["agents"]
     assert (one["id"], one["online"], one["slots"], one["open_jobs"], one["host"]) == ("a1", True, 4, 1, "there")
     assert one["refuses"] == {"foojob1": "it fails always"}
     assert {name: each["serves"] for name, each in one["job_types"].items()} == {"foojob0": True, "foojob1": True}
