@@ -36,6 +36,18 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "self.now = 1.0",
     ): "every batch begins with its time",
     (
+        "self._is_changed = False  # the node has to be told, and has not asked yet",
+        "self._is_changed = True  # the node has to be told, and has not asked yet",
+    ): "an agent has slots, so what it is to say has changed at the first look anyway",
+    (
+        "ONE_MESSAGE_BYTES = 1",
+        "ONE_MESSAGE_BYTES = 2",
+    ): "no message is that short",
+    (
+        "if holders and not steps and self._best(offer, min(room, 1), ()):",
+        "if holders and not steps and self._best(offer, min(room, 2), ()):",
+    ): "it is only asked whether there is any",
+    (
         "self._noticed = types",
         "pass",
     ): "the notices of the same job types are made again, and are the same",

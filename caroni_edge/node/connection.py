@@ -24,7 +24,7 @@ LEFT_OUT_FOR_S = 600.0
 
 
 class Connection:
-    """The connection as the node sees it. What a reconnect makes anew is forgotten with the connection.
+    """The connection as the node sees it. What a reconnect makes anew is forgotten by it.
 
     The broker takes what we send in its order: the bytes come in order [MQTT-4.2.0-1], and a PUBACK for the last of it
     tells that it has had all before. So nobody waits for a SUBACK, and nobody asks whether our own PUBACK came.
@@ -120,7 +120,6 @@ class Connection:
         else:
             self.blamed = self._cut_offs.cut_off(self.now)
             self.was_cut_off = self._cut_offs.has_lost or self.blamed is not None
-        self._forget()
         return True
 
     def on_refused(self, event: SubscriptionRefused) -> None:

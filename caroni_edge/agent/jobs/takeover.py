@@ -28,12 +28,8 @@ class Takeover(Part):
         """Tell `slots` which jobs have begun and ended."""
         super().__init__(journal)
         self._store, self._slots, self._chance = store, slots, chance
-        self._serial = 0
+        self._serial = store.facts.serial()  # how far the database has come, before anything happens in it
         self.is_done = False
-
-    def on_start(self, at: Moment) -> None:
-        """Note how far the database has come, before anything happens in it."""
-        self._serial = self._store.facts.serial()
 
     def on_taken_over(self, found: TakenOver, at: Moment) -> None:
         """Take what is known beside the database; from now on the agent may go on."""

@@ -40,8 +40,8 @@ class PresenceSaid(Part):
         super().__init__(journal)
         self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
         self._chance = chance
-        self._true = _Facts()  # as of the last look
-        self._said = _Facts()  # what the node has been told, or will be when it asks
+        # As of the last look, and what the node has been told, or will be when it asks.
+        self._true = self._said = _Facts()
         self._is_changed = False  # the node has to be told, and has not asked yet
         self._due = -inf  # when the next change may be said
         self._newcomer_due = inf  # when all is said to a manager that has started

@@ -511,6 +511,14 @@ def test_question_is_repeated_within_5_s_of_the_peer_being_heard(met: LinkBench)
     assert met.hello() == question
 
 
+def test_an_open_question_is_repeated_at_once_to_a_peer_that_asks(met: LinkBench) -> None:
+    met.link.ask(met.now)
+    asked = met.hello()
+    met.wait(2)
+    met.receive(ask="nonce001")
+    assert [(frame.ask, frame.answer) for frame in met.sent()] == [(asked, None), (None, "nonce001")]
+
+
 def test_being_heard_never_puts_a_repeat_off(met: LinkBench) -> None:
     met.link.ask(met.now)
     met.hello()

@@ -5,7 +5,7 @@ import logging
 import msgspec
 import pytest
 
-from caroni_edge.delivery.passage import NARROW_FOR_S
+from caroni_edge.delivery.passage import NARROW_FOR_S, SURELY_PASSES_BYTES
 from caroni_edge.node.carriage import LOOK_EVERY_S, UNANSWERED_AFTER_S
 from caroni_edge.node.connection import LEFT_OUT_FOR_S
 from caroni_edge.node.cutoffs import Publication
@@ -88,6 +88,13 @@ def test_a_topic_that_may_not_be_written_to_is_left_out_for_a_while(bench: NodeB
     assert bench.node.why_not_ready() is None
 
 
+@pytest.mark.parametrize(("size_bytes", "is_topic"), [(SURELY_PASSES_BYTES, True), (SURELY_PASSES_BYTES + 1, False)])
+def test_a_small_frame_is_blamed_on_its_topic(bench: NodeBench, size_bytes: int, is_topic: bool) -> None:
+    frame = Frame(v=1, from_="m1", to="a1", boot="b", ack=(0, ""), first=1, prev="", messages=(msgspec.Raw(b"{}"),))
+    blame(bench, Publication(TOPICS.inbox_of("a1"), 1, size_bytes, frame=frame))
+    assert (TOPICS.inbox_of("a1") in (bench.node.why_not_ready() or "")) == is_topic
+
+
 def test_our_own_presence_is_never_left_out(bench: NodeBench) -> None:
     blame(bench, Publication(TOPICS.presence, 0, 50))
     assert bench.node.why_not_ready() is None
@@ -114,3 +121,28 @@ def test_a_message_that_is_too_large_is_told_to_who_said_it(bench: NodeBench) ->
     bench.receive(b"", topic="caroni/presence/agents/a9", qos=0)
     assert len(bench.reactor.undeliverable) == 2
     assert not (bench.node.why_not_ready() or "").startswith("the broker drops")
+
+
+@pytest.mark.parametrize("was_cut_off", [False, True])
+def test_only_another_broker_may_let_pass_what_this_one_does_not(bench: NodeBench, was_cut_off: bool) -> None:
+    with bench.database.immediate():
+        bench.node.links.begin(bench.now)
+        bench.node.events.put("t/events", EVENT)
+    [seq] = [row[0] for row in bench.database.conn.execute("SELECT seq FROM events")]
+    blame(bench, Publication("t/events", seq, len(EVENT), is_event=True))
+    bench.transport.puback()
+    bench.run()
+    with bench.database.immediate():
+        bench.node.links._learn(5000)
+    bench.advance(60.0)
+    bench.run()
+    if was_cut_off:
+        bench.node.connection.say({TOPICS.request("upper"): JobFulfillmentRequest(serial=1)})
+        bench.node.connection.pump()
+    bench.transport.lose()
+    bench.run()
+    assert (bench.node.links.drops_over_bytes == 5000) == was_cut_off
+    with bench.database.immediate():
+        bench.node.events.put("t/events", EVENT)
+    [body] = [row[0] for row in bench.database.conn.execute("SELECT body FROM events")]
+    assert (b"outputs_left_out" in body) == was_cut_off

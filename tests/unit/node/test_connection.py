@@ -164,6 +164,16 @@ def test_an_event_may_be_blamed(bench: Bench) -> None:
     assert blamed_after(bench, bench.connection.pump) == Publication("t", 1, 2, is_event=True)
 
 
+def test_nothing_is_blamed_for_what_we_end_ourselves(bench: Bench) -> None:
+    for _ in range(2 * STRIKES):
+        bench.events.put("t", b"{}")
+        bench.connection.pump()
+        bench.transport.disconnect()
+        bench.hear()
+        assert (bench.connection.blamed, bench.connection.was_cut_off) == (None, False)
+        bench.connect()
+
+
 def test_a_notice_may_be_blamed(bench: Bench) -> None:
     def publish() -> None:
         say(bench, 1)
@@ -205,6 +215,15 @@ def test_a_packet_id_that_is_used_again_is_settled_by_what_comes_after(bench: Be
     say(bench, 2)
     bench.connection.pump()
     assert bench.puback() == [7]
+
+
+def test_a_packet_id_that_is_used_again_holds_up_no_other(bench: Bench) -> None:
+    bench.ack(7)
+    bench.ack(8)
+    say(bench, 1)
+    bench.connection.pump()
+    bench.ack(7)
+    assert bench.puback() == [8]
 
 
 def test_nothing_is_settled_by_another_connection(bench: Bench) -> None:

@@ -45,6 +45,19 @@ def test_a_network_that_dies_later_blames_nothing() -> None:
     assert not cut_offs.has_lost
 
 
+def test_a_publication_of_some_seconds_ago_may_be_the_reason() -> None:
+    cut_offs = CutOffs()
+    cut_offs.sent(1, LARGE, 0.0)
+    cut_offs.cut_off(RIGHT_AFTER_S)
+    assert cut_offs.has_lost
+    cut_offs.sent(2, LARGE, 10.0)
+    assert cut_offs.cut_off(10.0) is None
+    assert cut_offs.suspects
+    cut_offs.sent(3, LARGE, 20.0)
+    assert cut_offs.cut_off(20.0) == LARGE
+    assert not cut_offs.has_lost
+
+
 def test_what_we_ended_ourselves_blames_nothing() -> None:
     cut_offs = CutOffs()
     for token in range(1, 6):

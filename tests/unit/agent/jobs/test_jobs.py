@@ -9,6 +9,7 @@ from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.base.states import IllegalTransition
+from caroni_edge.protocol.codec import encode_message
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -484,6 +485,18 @@ def test_a_log_comes_in_pieces_and_to_its_manager_only(bench: Bench) -> None:
     bench.send(JobLogRequest(job=job), manager="m2")
     assert bench.outbox.take(JobLog, "m2") == JobLog(job=job, offset=0, data=b"", end=True)
     bench.outbox.nothing_else()
+
+
+def test_a_piece_of_a_log_is_as_large_as_the_broker_lets_pass(bench: Bench) -> None:
+    job = running(bench)
+    bench.runner.logs[job] = b"x" * 40_000
+    bench.outbox.refuses_over_bytes = 20_000
+    bench.send(JobLogRequest(job=job))
+    piece = bench.outbox.take(JobLog)
+    assert 18_000 < len(encode_message("i" * 40, piece)) <= 20_000
+    bench.outbox.refuses_over_bytes = 200_000
+    bench.send(JobLogRequest(job=job))
+    assert len(bench.outbox.take(JobLog).data) == 32 * 1024
 
 
 def test_the_end_of_a_long_log_is_sent_where_it_is_asked_for(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from caroni_edge.protocol.messages import (
     JobStatusUpdate,
     OfferReject,
 )
+from caroni_edge.protocol.topics import PresenceOf
 from tests.unit.agent.bench import COMPLETED, Bench, job_type
 
 
@@ -411,3 +412,13 @@ def test_demand_from_before_a_reconnect_counts_no_more() -> None:
     bench.outbox.nothing_else()
     bench.want(ready=1)
     assert places(bench.outbox.take(JobOffer)) == (1, 0)
+
+
+def test_whose_presence_was_cleared_may_be_there() -> None:
+    bench = Bench(slots=1, backlog=0)
+    bench.presence("m1", online=False)
+    bench.want(ready=1)
+    bench.advance(VALID_FOR_S + 1)
+    assert [each.online for each in bench.store.demands.to_offer(bench.now + 3600)] == [False]
+    bench.notice(PresenceOf("managers", "m1"), b"")
+    assert [each.online for each in bench.store.demands.to_offer(bench.now + 3600)] == [None]

@@ -1,5 +1,7 @@
 """After a lost or restored database the manager is told what is here; and old jobs go."""
 
+import pytest
+
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Failed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded
@@ -249,6 +251,17 @@ def test_age_removes_a_twentieth_of_the_finished_jobs_a_day() -> None:
     assert bench.states() == {"completed": 100 - len(bench.runner.removed)}
 
 
+def test_looking_often_removes_no_more() -> None:
+    bench = Bench(slots=50, backlog=200, retention_s=30 * DAY_S)
+    finished(bench, 100)
+    bench.date += 10 * 365 * DAY_S
+    pass_days(bench, 1)
+    removed = len(bench.runner.removed)
+    assert 4 <= removed <= 5
+    bench.advance(1800.0)
+    assert len(bench.runner.removed) == removed
+
+
 def test_young_jobs_and_live_ones_stay() -> None:
     bench = Bench(slots=1, retention_s=30 * DAY_S)
     finished(bench, 3)
@@ -308,18 +321,19 @@ def test_one_manager_that_is_away_does_not_keep_what_another_has_confirmed() -> 
     assert sorted(bench.runner.removed) == sorted(job.job for job in there)
 
 
-def test_what_is_confirmed_later_is_still_the_first_to_go() -> None:
-    bench = Bench(slots=20, backlog=0, retention_bytes=100)
+@pytest.mark.parametrize(("disk_bytes", "limit_bytes"), [(60, 100), (50, 50)])
+def test_what_is_confirmed_later_is_still_the_first_to_go(disk_bytes: int, limit_bytes: int) -> None:
+    bench = Bench(slots=20, backlog=0, retention_bytes=limit_bytes)
     old, middle, new = jobs = [bench.new_job() for _ in range(3)]
     bench.place(*jobs)
     put = "INSERT INTO outbox (peer, seq, id, body) VALUES ('m1', 1, 'x', json_object('job', ?))"
     bench.call(lambda _at: bench.database.conn.execute(put, (old.job,)))
-    bench.end(old.job, disk_bytes=60)
-    bench.end(middle.job, disk_bytes=60)
+    bench.end(old.job, disk_bytes=disk_bytes)
+    bench.end(middle.job, disk_bytes=disk_bytes)
     bench.advance(0.0)
     assert bench.runner.removed == [middle.job]
     bench.call(lambda _at: bench.database.conn.execute("DELETE FROM outbox"))
-    bench.end(new.job, disk_bytes=60)
+    bench.end(new.job, disk_bytes=disk_bytes)
     bench.advance(0.0)
     assert bench.runner.removed == [middle.job, old.job]
 
@@ -350,8 +364,11 @@ def test_a_forgotten_manager_leaves_nothing_behind() -> None:
     other = bench.new_job()
     bench.place(other, manager="m2")
     bench.want(ready=1)
+    bench.presence("m1", online=True)
     bench.outbox.sent.clear()
-    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    gone = bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert (gone.jobs, gone.offers, gone.rows) == (5, 1, 2)
+    assert gone.retained == ("caroni/requests/lower/m1", "caroni/requests/upper/m1")
     assert bench.runner.killed == {running.job: "manager m1 was forgotten"}
     assert bench.states() == {"running": 1}
     assert bench.state(other.job) is JobState.RUNNING

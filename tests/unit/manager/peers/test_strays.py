@@ -50,6 +50,15 @@ def test_a_job_that_may_not_be_repeated_is_taken_back_by_asking(bench: Bench, st
     bench.outbox.nothing_else()
 
 
+def test_a_step_in_doubt_is_no_longer_demanded(bench: Bench) -> None:
+    bench.start("chain")
+    assert bench.demands()["lower"] is not None
+    bench.advance(1)
+    bench.answer(bench.reset(), stray(bench, "running"))
+    bench.advance(1)
+    assert bench.demands() == {"lower": None}
+
+
 @pytest.mark.parametrize("status", ["killed", "failed", "completed"])
 def test_its_step_waits_for_retry_if_it_has_begun(bench: Bench, status: str) -> None:
     bench.start("chain")
@@ -71,6 +80,19 @@ def test_it_still_waits_after_a_restart_whatever_its_state() -> None:
     bench.restart()
     assert bench.step("s[0]")["in_doubt"]
     assert bench.workflow_state() is WorkflowState.STALLED
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_it_puts_no_step_in_doubt_that_is_over(bench: Bench, is_over: bool) -> None:
+    bench.start("chain")
+    job = bench.place()
+    bench.complete(job) if is_over else bench.run(job)
+    before = bench.state("a")
+    known = [] if is_over else [bench.here(job, "running")]
+    bench.answer(bench.reset(), *known, stray(bench, "running", step="a", job_type="upper", inputs_hash=HASH))
+    assert STRAY in [kill.job for kill in bench.outbox.take_all(JobKill)]
+    assert (bench.step("a")["in_doubt"], bench.state("a")) == (None, before)
+    assert bench.workflow_state() is not WorkflowState.STALLED
 
 
 def test_retry_decides_also_for_a_step_whose_turn_has_not_come(bench: Bench) -> None:

@@ -542,7 +542,8 @@ def test_a_job_that_runs_has_begun_whatever_else_is_said(bench: Bench) -> None:
     assert bench.job(job)["begun"]
 
 
-def test_an_older_status_than_we_have_changes_nothing(bench: Bench) -> None:
+def test_an_older_status_than_we_have_changes_nothing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     bench.start("one")
     job = bench.place()
     bench.status(job, "running", serial=50)
@@ -551,6 +552,7 @@ def test_an_older_status_than_we_have_changes_nothing(bench: Bench) -> None:
     bench.status(job, "completed", serial=49, outputs={"out": "X"})
     assert bench.dump() == before
     bench.outbox.nothing_else()
+    assert [vars(record).get("action") for record in caplog.records[-2:]] == ["stale_job_ignored"] * 2
 
 
 def test_messages_about_jobs_that_are_over_unknown_or_elsewhere_change_nothing_and_are_logged(

@@ -6,6 +6,7 @@ import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
+from caroni_edge.manager.workflows import instances
 from caroni_edge.manager.workflows.instances import GROWTH, UNTAKEN
 from caroni_edge.protocol.messages import JobKill, Placement
 from tests.unit.manager.bench import Bench, given, out
@@ -113,6 +114,24 @@ def test_lists_of_a_dotproduct_that_differ_fail_the_step_and_say_so() -> None:
     bench.retry()
     assert bench.workflow_state() is WorkflowState.FAILED
     assert bench.state("s") is StepState.FAILED
+
+
+def test_a_large_scatter_of_workflows_grows_as_they_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instances, "UNTAKEN", 3)
+    monkeypatch.setattr(instances, "GROWTH", 2)
+    inner = flow("inner", leaf("s", value("text", given("text"))), result=out("s"), takes={"text": "string"})
+    many = nest("n", inner, value("text", given("values")), scatter=("text",))
+    bench = Bench(flow("many", many, result=Source(step="n", output="result"), kind="Any"))
+    bench.presence()
+    bench.start("many", inputs={"values": [str(n) for n in range(9)]})
+    bench.advance(0)
+    jobs = bench.place_all(ready=100)
+    assert [job.step for job in jobs] == [f"n[{number}]/s" for number in range(4)]
+    bench.complete(jobs[0].job, out="0")
+    assert not bench.is_ready("upper"), "three are not completed"
+    bench.complete(jobs[1].job, out="1")
+    bench.advance(0)
+    assert [job.step for job in bench.place_all(ready=100)] == ["n[4]/s", "n[5]/s"]
 
 
 def test_a_large_scatter_grows_as_its_instances_are_taken() -> None:
