@@ -22,7 +22,8 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.pages import site as manager_site
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.views import ManagerViews, Plans
+from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates

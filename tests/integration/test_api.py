@@ -260,6 +260,26 @@ def test_a_template_is_paused_and_resumed(client: Client) -> None:
     assert (unknown.status_code, unknown.json()["field"]) == (404, "template")
 
 
+def test_the_shape_of_a_workflow(bench: ManagerBench, client: Client) -> None:
+    bench.see("a1", "foojob0")
+    start(client, id="w1")
+    job = bench.place("a1", "foojob0").job
+    bench.status("a1", job, "completed", begun=True, outputs={"jobout": "ü"}, started=1.0, ended=2.0)
+    graph = client.get("/api/workflows/w1/graph").json()
+    assert [(node["name"], node["status"]) for node in graph["nodes"]] == [
+        ("upper", "completed"),
+        ("prepend", "fulfilling"),
+        ("append", "fulfilling"),
+    ]
+    page = client.get("/api/workflows/w1/dataflows", params={"limit": 1, "after": 1}).json()
+    (flow,) = page["dataflows"]
+    assert (flow["source"], flow["target"], flow["value"]["text"], page["next"]) == ("upper", "prepend", '"ü"', "2")
+    found = client.get("/api/workflows/w1/timeline", params={"limit": 1, "after": "prepend"}).json()
+    assert [each["ended"] for each in found["steps"][0]["spans"]] == ["1970-01-01T00:00:02.000Z"]
+    for path in ("none/graph", "none/dataflows", "none/timeline", "w1/graph?within=none", "w1/graph?within=upper"):
+        assert client.get(f"/api/workflows/{path}").status_code == 404
+
+
 # --- Changing --------------------------------------------------------------------------------------------------------
 
 

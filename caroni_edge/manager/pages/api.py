@@ -14,6 +14,7 @@ from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.filters import read_filter
+from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
     AttemptView,
@@ -24,7 +25,7 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowSummary,
     WorkflowView,
 )
-from caroni_edge.manager.pages.views import ManagerViews, Plans
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store.listed import WorkflowFilter
@@ -214,7 +215,7 @@ class WorkflowsController(Controller):
             raise Problem(404, f"of a step there is {step}/why and {step}/log")
         with manager.look() as views:
             row = views.workflow_row(workflow) or no_workflow(workflow)
-            step_row = views.step_row(row, path) or _no_step(workflow, path)
+            step_row = views.step_row(row, path) or no_step(workflow, path)
             if what == "why":
                 return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
             if not step_row.job_type:
@@ -275,7 +276,12 @@ def no_workflow(workflow: str) -> NoReturn:
     raise Problem(404, f"there is no workflow {workflow}")
 
 
-def _no_step(workflow: FromPath[str], step: FromPath[str]) -> NoReturn:
+def no_step(workflow: str, step: str) -> NoReturn:
+    """Say that a workflow has no such step.
+
+    Raises:
+        Problem: 404.
+    """
     raise Problem(404, f"the workflow {workflow} has no step {step}")
 
 

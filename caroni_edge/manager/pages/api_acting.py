@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from caroni_edge.manager.pages.api import ManagerApi, no_workflow, on_refused
 from caroni_edge.manager.pages.filters import read_filter
+from caroni_edge.manager.pages.lists import COUNTED_MAX
 from caroni_edge.manager.pages.shapes import BulkView, WorkflowSummary
-from caroni_edge.manager.pages.views import COUNTED_MAX
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.manager.workflows.bulk import BulkAction

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig
-from caroni_edge.manager.pages import api, api_acting, api_templates, fleet, runs
+from caroni_edge.manager.pages import api, api_acting, api_flows, api_templates, fleet, runs
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.views import Plans
+from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.node import Node
@@ -17,7 +17,7 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
 
-ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_templates.ROUTES)
+ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_flows.ROUTES, *api_templates.ROUTES)
 PAGES = (*runs.PAGES, *fleet.PAGES)
 MENU = (*runs.MENU, *fleet.MENU)
 

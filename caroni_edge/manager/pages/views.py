@@ -1,31 +1,24 @@
 """What the API and the pages show of a manager: the dicts that are made of its rows."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
-from caroni_edge.manager.pages.progress import progress_of
+from caroni_edge.manager.pages.lists import Plans, WorkflowLists, values_of
 from caroni_edge.manager.pages.roster import Roster
 from caroni_edge.manager.pages.shapes import (
     AttemptView,
     PartsView,
-    PauseView,
-    Progress,
     StepPage,
     StepView,
-    WorkflowPage,
     WorkflowSummary,
     WorkflowView,
 )
-from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.jobs import LogEnd
-from caroni_edge.manager.store.listed import ListedRows, WorkflowFilter
-from caroni_edge.manager.store.pauses import PauseRow
 from caroni_edge.manager.store.shown import (
     ShownAgentRows,
     ShownAttempt,
@@ -35,77 +28,24 @@ from caroni_edge.manager.store.shown import (
     ShownWorkflow,
     ShownWorkflowRows,
 )
-from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
-from caroni_edge.manager.workflows.bulk import BulkAction, filters_of
+from caroni_edge.manager.templates.plan import prefix_of
+from caroni_edge.storage.rows import Page
 
 STEPS_SHOWN = 1000
-PIECES_AT_ONCE = 32
 """Steps in the answer about a workflow; more are asked for by page."""
-
-PLANS_KEPT = 32
-HELD_COUNTED = 100_000
-COUNTED_MAX = 10_000
-LOOKED_AT_MAX = 20_000
-"""To count the workflows of a filter, so many others are looked at."""
+PIECES_AT_ONCE = 32
 
 
-class Plans:
-    """Plans by their hash; they never change. Shared by all requests."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._kept: dict[str, Plan] = {}
-
-    def get(self, plan_hash: str, read: Callable[[str], bytes]) -> Plan:
-        """Return a plan; `read` gives it as it is kept."""
-        plan = self._kept.get(plan_hash)
-        if plan is None:
-            plan = decode_plan(read(plan_hash))
-            if len(self._kept) >= PLANS_KEPT:
-                self._kept.clear()
-            self._kept[plan_hash] = plan
-        return plan
-
-
-class ManagerViews:
+class ManagerViews(WorkflowLists):
     """Reads what is shown of a manager from its database."""
 
     def __init__(self, conn: sqlite3.Connection, plans: Plans) -> None:
         """Read on `conn`."""
-        self._store, self._plans = Store(conn), plans
+        super().__init__(conn, plans)
         self.roster = Roster(conn)
         self._workflows, self._steps, self._agents = ShownWorkflowRows(conn), ShownStepRows(conn), ShownAgentRows(conn)
-        self._lists = ListedRows(conn)
 
     # Workflows
-
-    def workflows(self, wanted: WorkflowFilter, limit: int, after: int | None) -> WorkflowPage:
-        """Return a page of the workflows that fit a filter, newest first."""
-        page = self._lists.page(wanted, limit, after)
-        following = None if page.next is None else str(page.next)
-        return WorkflowPage(
-            workflows=self._summaries(page.rows), next=following, looked_back_to=rfc3339(page.looked_back_to)
-        )
-
-    def count_for(self, action: BulkAction, wanted: WorkflowFilter) -> int | None:
-        """Count the workflows that fit a filter and to which something can be done; None if too many do not fit.
-
-        Returns:
-            How many; `COUNTED_MAX + 1` for all that are more.
-        """
-        count, looked_at = 0, 0
-        for each in filters_of(action, wanted):
-            fits = each.fitting()
-            for row in self._lists.each(each):
-                if not fits(row):
-                    looked_at += 1
-                elif action != "retry" or row.status is WorkflowState.FAILED or self._store.steps.any_in_doubt(row.seq):
-                    count += 1
-                if looked_at > LOOKED_AT_MAX:
-                    return None
-                if count > COUNTED_MAX:
-                    return count
-        return count
 
     def workflow_row(self, workflow: str) -> ShownWorkflow | None:
         """Return the row of a workflow."""
@@ -117,38 +57,12 @@ class ManagerViews:
         if row is None:
             return None
         steps = self.steps(row, None, STEPS_SHOWN, "")
-        return WorkflowView(**self._summaries([row])[0], steps=steps["steps"], steps_next=steps["next"])
+        return WorkflowView(**self.summaries([row])[0], steps=steps["steps"], steps_next=steps["next"])
 
     def summary(self, workflow: str) -> WorkflowSummary | None:
         """Return a workflow without its steps."""
         row = self.workflow_row(workflow)
-        return self._summaries([row])[0] if row else None
-
-    def _summaries(self, rows: Sequence[ShownWorkflow]) -> list[WorkflowSummary]:
-        progress = progress_of(self._lists, {row: self.plan(row) for row in rows})
-        return [_summary(row, progress[row.seq]) for row in rows]
-
-    def plan(self, workflow: ShownWorkflow) -> Plan:
-        """Return the plan that a workflow runs by: its template as it was at the start, compiled."""
-        return self._plans.get(workflow.plan, self._store.workflows.plan)
-
-    def pause(self, template: str) -> PauseRow | None:
-        """Return the pause of a template, if its new workflows are held."""
-        return self._store.pauses.of_template(template)
-
-    def pauses(self) -> dict[str, PauseView]:
-        """Return which templates are paused, and of which workflows are still held, by name."""
-        return {each.template: self._pause(each.template, each) for each in self._store.pauses.all()}
-
-    def pause_view(self, template: str) -> PauseView:
-        """Return whether a template is paused."""
-        return self._pause(template, self.pause(template))
-
-    def _pause(self, template: str, row: PauseRow | None) -> PauseView:
-        paused = row is not None and not row.resumed
-        since = rfc3339(row.since) if row is not None and paused else None
-        held = self._lists.count_held(template, HELD_COUNTED) if row else 0
-        return PauseView(template=template, paused=paused, since=since, held=held)
+        return self.summaries([row])[0] if row else None
 
     # Steps
 
@@ -167,6 +81,28 @@ class ManagerViews:
     def step_row(self, workflow: ShownWorkflow, path: str) -> ShownStep | None:
         """Return the row of a step."""
         return self._steps.by_path(workflow.seq, path)
+
+    def step_rows(self, workflow: ShownWorkflow, paths: Iterable[str]) -> list[ShownStep]:
+        """Return the rows of those steps that are there."""
+        return self._steps.by_paths(workflow.seq, paths)
+
+    def step_page(self, workflow: ShownWorkflow, limit: int, after: str) -> Page[ShownStep]:
+        """Return the rows of a page of a workflow's steps, by path."""
+        return self._steps.page(workflow.seq, None, limit, after)
+
+    def outputs_of(self, workflow: ShownWorkflow, paths: Iterable[str], most: int) -> dict[str, tuple[str | None, int]]:
+        """Return the outputs of steps by path: as JSON, None where that is larger than `most`, and its size."""
+        return {each.path: (each.outputs, each.size) for each in self._steps.outputs(workflow.seq, paths, most)}
+
+    def inputs_of(self, step: ShownStep) -> str:
+        """Return what a step was given, as JSON."""
+        return self._store.steps.by_id(step.id).inputs
+
+    def count_instances(self, step: ShownStep, most: int) -> tuple[int, int]:
+        """Count the instances of a scattered step that nobody has taken, and those that have failed, up to `most`."""
+        failed = self._steps.failed_paths(step.id, most)
+        names = {path[: path.index("]", len(step.path)) + 1] for path in failed}
+        return self._store.steps.count_untaken(step.id, most), len(names)
 
     def attempts(self, steps: Iterable[int]) -> dict[int, list[AttemptView]]:
         """Return the attempts of steps (by their ids), in order."""
@@ -245,40 +181,25 @@ class ManagerViews:
         return found | {"online" if count.online else "offline": count.agents for count in self._store.agents.counts()}
 
 
-def _summary(row: ShownWorkflow, progress: Progress) -> WorkflowSummary:
-    started = row.created if row.started == 0 else row.started
-    return WorkflowSummary(
-        id=row.id,
-        template=row.template,
-        status=row.status,
-        priority=row.priority,
-        created=rfc3339(row.created),
-        started=rfc3339(started),
-        ended=rfc3339(row.ended),
-        duration_s=None if started is None or row.ended is None else max(0.0, row.ended - started),
-        progress=progress,
-        inputs=_values(row.inputs) or {},
-        outputs=_values(row.outputs),
-        reason=row.reason,
-    )
-
-
 def _step(row: ShownStep, waiting_for: list[str], attempts: list[AttemptView]) -> StepView:
     return StepView(
         status=row.status,
         job_type=row.job_type or None,
-        parts=None if row.parts is None else _parts(row, row.parts),
+        parts=parts_of(row),
         agents=msgspec.json.decode(row.agents) if row.agents else None,
         agent=_agent_of(row, attempts),
-        outputs=_values(row.outputs),
+        outputs=values_of(row.outputs),
         waiting_for=waiting_for,
         reason=row.in_doubt or row.reason,
         attempts=attempts,
     )
 
 
-def _parts(row: ShownStep, count: int) -> PartsView:
-    return PartsView(count=count, made=row.made, completed=count - row.parts_left)
+def parts_of(row: ShownStep) -> PartsView | None:
+    """Return how far the parts of a step are; None where it has none, or has not begun."""
+    if row.parts is None:
+        return None
+    return PartsView(count=row.parts, made=row.made, completed=row.parts - row.parts_left)
 
 
 def _agent_of(step: ShownStep, attempts: list[AttemptView]) -> str | None:
@@ -303,8 +224,3 @@ def _attempt(row: ShownAttempt) -> AttemptView:
         started=rfc3339(row.started),
         ended=rfc3339(row.ended),
     )
-
-
-def _values(text: str | None) -> dict[str, Any] | None:
-    values: dict[str, Any] | None = None if text is None else msgspec.json.decode(text)
-    return values

@@ -61,6 +61,14 @@ class StepStatus(NamedTuple):
     status: StepState
 
 
+class ShownOutputs(NamedTuple):
+    """The outputs of a step as JSON, None where they are too large, and how large they are."""
+
+    path: str
+    outputs: str | None
+    size: int
+
+
 class ShownAttempt(NamedTuple):
     """An attempt of a step."""
 
@@ -103,6 +111,7 @@ class ShownServer(NamedTuple):
 
 
 _STEP = columns(ShownStep, deps_left="missing", deferred="late")
+_STEP_OF_S = columns(ShownStep, "s", deps_left="missing", deferred="late")
 
 
 class EarlyStart(NamedTuple):
@@ -147,6 +156,32 @@ class ShownStepRows(Rows):
     def by_path(self, workflow: int, path: str) -> ShownStep | None:
         """Return a step of a workflow."""
         return self._one(ShownStep, self.BY_PATH, workflow=workflow, path=path)
+
+    BY_PATHS = f"""
+        SELECT {_STEP_OF_S} FROM json_each(:paths) p
+        CROSS JOIN steps s ON s.workflow = :workflow AND s.path = p.value"""
+
+    def by_paths(self, workflow: int, paths: Iterable[str]) -> list[ShownStep]:
+        """Return those steps of a workflow that are there."""
+        return self._all(ShownStep, self.BY_PATHS, workflow=workflow, paths=as_text(list(paths)))
+
+    OUTPUTS = """
+        SELECT s.path, iif(length(s.outputs) <= :most, s.outputs, NULL) AS outputs, length(s.outputs) AS size
+        FROM json_each(:paths) p CROSS JOIN steps s ON s.workflow = :workflow AND s.path = p.value
+        WHERE s.outputs IS NOT NULL"""
+
+    def outputs(self, workflow: int, paths: Iterable[str], most: int) -> list[ShownOutputs]:
+        """Return the outputs of steps of a workflow; those larger than `most` by their size alone."""
+        return self._all(ShownOutputs, self.OUTPUTS, workflow=workflow, paths=as_text(list(paths)), most=most)
+
+    FAILED_PATHS = """
+        SELECT f.path FROM steps s CROSS JOIN steps f INDEXED BY steps_failed
+        ON f.workflow = s.workflow AND f.status = 'failed' AND substr(f.path, 1, length(s.path) + 1) = s.path || '['
+        WHERE s.id = :step LIMIT :limit"""
+
+    def failed_paths(self, step: int, limit: int) -> list[str]:
+        """Return what has failed of the instances of a step, they themselves or what is in them."""
+        return self._all(str, self.FAILED_PATHS, step=step, limit=limit)
 
     STATUSES = """
         SELECT s.path, s.status FROM json_each(:paths) p

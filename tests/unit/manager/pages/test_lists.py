@@ -8,8 +8,9 @@ from sqlite_utils import Database
 
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.pages.filters import read_since
+from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.shapes import Progress, WorkflowPage
-from caroni_edge.manager.pages.views import ManagerViews, Plans
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store import listed
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.storage.migrations.manager import manager

@@ -1,7 +1,8 @@
 """`why` where workflows branch out: agents that alone may take a step, limits, parts, what was skipped."""
 
+from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.shapes import Reason
-from caroni_edge.manager.pages.views import ManagerViews, Plans
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.templates.plan import Source
 from tests.unit.manager.bench import Bench, given

@@ -4,7 +4,8 @@ import pytest
 
 from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.lifecycle import WorkflowState
-from caroni_edge.manager.pages.views import ManagerViews, Plans
+from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers import pauses

@@ -3,8 +3,9 @@
 import pytest
 
 from caroni_edge.manager.lifecycle import WorkflowState
-from caroni_edge.manager.pages import views
-from caroni_edge.manager.pages.views import ManagerViews, Plans
+from caroni_edge.manager.pages import lists
+from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused
@@ -272,7 +273,7 @@ def test_no_more_commands_wait_than_are_allowed(bench: Bench, monkeypatch: pytes
 def test_counting_ends_at_its_bounds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         bench.start("one", f"w{number}")
-    monkeypatch.setattr(views, "COUNTED_MAX", 2)
+    monkeypatch.setattr(lists, "COUNTED_MAX", 2)
     assert count(bench, "cancel") == 3
-    monkeypatch.setattr(views, "LOOKED_AT_MAX", 2)
+    monkeypatch.setattr(lists, "LOOKED_AT_MAX", 2)
     assert count(bench, "cancel", WorkflowFilter(text="nowhere")) is None
