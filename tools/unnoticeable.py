@@ -20,6 +20,14 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "id=1,",
     ): "the row is added, and the database gives its number",
     (
+        "self._is_synced = True",
+        "self._is_synced = False",
+    ): "who holds a slot is looked for in the rows in every batch, and charged for the same time",
+    (
+        "self._types_changed = False",
+        "pass",
+    ): "job types that have gone are looked for in every batch, and ended once",
+    (
         "self._types_changed = False",
         "self._types_changed = True",
     ): "job types that have gone are looked for in every batch, and ended once",

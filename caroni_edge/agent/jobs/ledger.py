@@ -121,7 +121,7 @@ class Ledger:
         else:
             self._change(row._replace(status=status, begun=True, started=date or None))
 
-    def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool = True) -> None:
+    def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool) -> None:
         """Let a job fail that cannot run here; `event` says whether its inputs or its start was refused."""
         status = require(JOB, row.status, event, **ids(row))
         self._change(_ended(row, NeverBegan(reason), at.date)._replace(status=status), tell=tell)

@@ -101,12 +101,12 @@ class JobLogs(Part):
     def _keep_tail(self, message: JobLog) -> None:
         """Keep a piece of the end of a log, and ask for the one behind it until nothing more is there."""
         known = self._tails.pop(message.job, None)
-        follows = known is not None and not known.is_whole and message.offset == known.offset + len(known.data)
-        before = known if known is not None and follows else Tail(message.offset, b"", is_whole=False, is_end=False)
-        data = before.data + message.data
+        offset, data = message.offset, message.data
+        if known is not None and not known.is_whole and offset == known.offset + len(known.data):
+            offset, data = known.offset, known.data + data
         is_whole = message.end or not message.data or len(data) >= TAIL_BYTES
         if len(self._tails) >= KEPT_MAX:
             del self._tails[next(iter(self._tails))]
-        self._tails[message.job] = Tail(before.offset, data, is_whole, message.end)
+        self._tails[message.job] = Tail(offset, data, is_whole, message.end)
         if not is_whole:
-            self._ask(message.job, before.offset + len(data), for_tail=True)
+            self._ask(message.job, offset + len(data), for_tail=True)

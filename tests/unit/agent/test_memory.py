@@ -15,6 +15,7 @@ def test_nothing_is_kept_of_a_job_that_was_killed() -> None:
     bench.send(JobKill(job=job, reason="cancelled"))
     assert {"Deeds.killed", "Slots.unsaid", "Shares.slots"} <= {*kept(bench.reactor)}
     bench.end(job, Failed("killed"))
+    assert not {"Deeds.killed", "Slots.unsaid", "Shares.slots"} & {*kept(bench.reactor)}
     bench.advance(3600)
     assert kept(bench.reactor) == SHARES
 

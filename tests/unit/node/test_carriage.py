@@ -74,9 +74,10 @@ def test_an_event_is_said_without_its_outputs_and_then_not_at_all(
     assert bench.node.why_not_ready() is None
 
 
-def test_a_topic_that_may_not_be_written_to_is_left_out_for_a_while(bench: NodeBench) -> None:
+@pytest.mark.parametrize("size_bytes", [50, 50_000])
+def test_a_topic_that_may_not_be_written_to_is_left_out_for_a_while(bench: NodeBench, size_bytes: int) -> None:
     topic = TOPICS.request("upper")
-    blame(bench, Publication(topic, 0, 50))
+    blame(bench, Publication(topic, 0, size_bytes))
     assert topic in (bench.node.why_not_ready() or "")
     bench.node.connection.say({topic: JobFulfillmentRequest(serial=1)})
     bench.node.connection.pump()

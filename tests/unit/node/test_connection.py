@@ -1,13 +1,14 @@
 """What a node says on its present connection, within a bound of what is in flight."""
 
 from collections.abc import Callable
+from math import inf
 
 import pytest
 from msgspec import Raw
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
-from caroni_edge.node.connection import IN_FLIGHT_MAX, Connection
+from caroni_edge.node.connection import IN_FLIGHT_MAX, LEFT_OUT_FOR_S, Connection
 from caroni_edge.node.cutoffs import STRIKES, Publication
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
@@ -143,6 +144,48 @@ def test_the_end_of_an_earlier_connection_is_none_of_this(bench: Bench) -> None:
     assert not bench.connection.on_disconnected(Disconnected(1, "late news"))
     assert bench.connection.connected
     assert bench.connection.on_disconnected(Disconnected(2, "news"))
+
+
+def test_frames_go_before_notices_unless_one_message_goes_at_a_time(bench: Bench) -> None:
+    connection = bench.connection
+    say(bench, 1)
+    assert connection.capacity_for_frames == IN_FLIGHT_MAX
+    for _ in range(STRIKES - 1):
+        connection.pump()
+        bench.transport.lose()
+        bench.hear()
+        bench.connect()
+        say(bench, 1)
+    assert (connection.capacity, connection.capacity_for_frames) == (1, 0)
+    connection.leave_out(REQUEST)
+    assert connection.capacity_for_frames == 1, "that notice is not to be said now"
+
+
+def test_the_first_notice_that_may_be_said_again_is_due(bench: Bench) -> None:
+    connection = bench.connection
+    assert connection.next_due() == inf
+    connection.leave_out(REQUEST)
+    connection.now += 60
+    connection.leave_out(TOPICS.request("lower"))
+    connection.say({REQUEST: None, TOPICS.request("lower"): None, TOPICS.request("other"): None})
+    assert connection.next_due() == LEFT_OUT_FOR_S
+    connection.now = LEFT_OUT_FOR_S
+    connection.pump()
+    assert connection.next_due() == LEFT_OUT_FOR_S + 60
+
+
+def test_our_presence_is_known_by_its_own_puback(bench: Bench) -> None:
+    assert Bench().connection.why_not_ready() == "not connected to the broker: not connected yet"
+    say(bench, 1)
+    bench.connection.pump()
+    bench.connection.say({TOPICS.presence: Presence(online=True, boot="b")})
+    bench.connection.pump()
+    bench.puback(1)
+    assert not bench.connection.presence_known
+    assert bench.connection.why_not_ready()
+    bench.puback(1)
+    assert bench.connection.presence_known
+    assert bench.connection.why_not_ready() is None
 
 
 # What the broker cuts us off for

@@ -58,6 +58,22 @@ def test_a_publication_of_some_seconds_ago_may_be_the_reason() -> None:
     assert not cut_offs.has_lost
 
 
+def test_what_is_acknowledged_clears_what_went_before_it_to_the_same_topic_alone() -> None:
+    first, later, other = Publication("t", 1), Publication("t", 2), Publication("u", 1)
+    for acknowledged, suspect in ((first, later), (other, later), (later, None)):
+        cut_offs = CutOffs()
+        for _ in range(2):
+            for token, each in enumerate((first, later, other)):
+                cut_offs.sent(token, each, 0.0)
+            if suspect is None:
+                cut_offs.acknowledged(2)
+            cut_offs.cut_off(0.0)
+        assert cut_offs.suspects
+        cut_offs.sent(9, acknowledged, 0.0)
+        cut_offs.acknowledged(9)
+        assert cut_offs.suspects == (suspect is not None)
+
+
 def test_what_we_ended_ourselves_blames_nothing() -> None:
     cut_offs = CutOffs()
     for token in range(1, 6):

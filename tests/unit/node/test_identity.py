@@ -1,5 +1,6 @@
 """Who a node is, and whether another one has its id."""
 
+from math import inf
 from random import Random
 
 import pytest
@@ -54,6 +55,14 @@ def test_that_the_database_can_be_written_is_proven_by_the_name_that_it_has() ->
     FactRows(bench.database.conn).name_database("given later")
     bench.node.identity.prove_writable()
     assert database_of(bench) == "given later"
+
+
+def test_without_a_connection_no_presence_is_to_be_said(bench: NodeBench) -> None:
+    identity = bench.node.identity
+    identity.on_connected(100.0, was_said=True)
+    assert identity.say_due == 101.0
+    identity.on_disconnected()
+    assert identity.say_due == inf
 
 
 def database_of(bench: NodeBench) -> str:

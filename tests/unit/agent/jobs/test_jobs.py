@@ -7,7 +7,7 @@ import pytest
 
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.lifecycle import JobEvent, JobState
-from caroni_edge.agent.processes.outcome import Failed, NeverBegan
+from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
 from caroni_edge.base.states import IllegalTransition
 from caroni_edge.protocol.codec import encode_message
 from caroni_edge.protocol.messages import (
@@ -513,6 +513,37 @@ def test_the_end_of_a_long_log_is_sent_where_it_is_asked_for(bench: Bench) -> No
     assert bench.outbox.take(JobLog, "m2") == JobLog(job=job, offset=0, data=b"", end=True)
 
 
+def test_each_manager_hears_in_time_that_its_job_runs() -> None:
+    bench = Bench(slots=2, say_running_after_s=5.0)
+    (first,) = bench.place(bench.new_job())
+    bench.advance(2.0)
+    (second,) = bench.place(bench.new_job())
+    bench.advance(3.0)
+    assert [said.job for said in bench.outbox.take_all(JobStatusUpdate)] == [first]
+    bench.advance(2.0)
+    assert [said.job for said in bench.outbox.take_all(JobStatusUpdate)] == [second]
+
+
+@pytest.mark.parametrize("started", [None, 77.0])
+@pytest.mark.parametrize("kind", [Completed, Failed])
+def test_a_job_has_started_when_its_process_has_if_that_is_known(
+    bench: Bench, kind: type[Completed | Failed], started: float | None
+) -> None:
+    job = running(bench)
+    begun = bench.date
+    bench.advance(5.0)
+    bench.end(job, kind("{}", started=started))
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.started, said.ended) == (begun if started is None else started, begun + 5.0)
+
+
+def test_a_job_that_never_began_may_be_tried_again(bench: Bench) -> None:
+    job = running(bench)
+    bench.end(job, NeverBegan("no such interpreter"))
+    said = bench.outbox.take(JobStatusUpdate)
+    assert (said.status, said.begun, said.started, said.final) == ("failed", False, None, False)
+
+
 def test_what_no_manager_says_is_rejected(bench: Bench) -> None:
     with pytest.raises(TypeError, match="an agent takes no JobAccepted"):
         bench.send(JobAccepted(jobs=()))
@@ -536,7 +567,7 @@ def test_what_the_agent_decides_itself_must_fit_the_state_of_the_job(bench: Benc
     decisions: list[Callable[[], object]] = [
         lambda: ledger.begin(row, "v2", bench.at, tell=True),
         lambda: ledger.bring_data(row, {}),
-        lambda: ledger.refuse(row, JobEvent.START_REFUSED, "gone", bench.at),
+        lambda: ledger.refuse(row, JobEvent.START_REFUSED, "gone", bench.at, tell=True),
     ]
     for decide in decisions:
         with pytest.raises(

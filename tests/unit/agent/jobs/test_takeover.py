@@ -33,6 +33,16 @@ def test_nothing_is_ended_said_or_started_before_all_is_taken_over_that_the_keep
     assert len(bench.runner.started) == 1, "it was started again"
 
 
+def test_what_the_keeper_knows_of_jobs_that_are_not_here_changes_nothing() -> None:
+    bench = Bench()
+    (job,) = bench.place(bench.new_job())
+    bench.restart(found=None)
+    before = bench.job(job)
+    found = TakenOver("", 0, (JobBegun("unknown1", 5.0), JobBegun(job, 6.0)), ())
+    bench.call(lambda at: bench.reactor.on_taken_over(found, at))
+    assert bench.job(job) == before
+
+
 @pytest.mark.parametrize(
     ("database", "ahead", "is_renamed"),
     [("", 5, False), ("its own", 0, False), ("its own", 1, True), ("another", -1, True)],

@@ -323,6 +323,26 @@ def test_a_spread_delays_the_offer_and_demand_that_has_gone_gets_none() -> None:
     bench.outbox.nothing_else()
 
 
+def test_a_demand_that_is_said_again_or_changes_waits_no_longer() -> None:
+    bench = Bench()
+
+    def due() -> float:
+        demand = bench.store.demands.get("m1", "upper")
+        assert demand is not None
+        return demand.offer_due
+
+    serial = bench.want(ready=1, spread=10.0)
+    first = due()
+    assert bench.now < first <= bench.now + 10.0
+    bench.want(ready=2, spread=1000.0)
+    assert due() == first, "it waits already"
+    bench.advance(10.0)
+    bench.outbox.take(JobOffer)
+    bench.advance(VALID_FOR_S + 1)
+    bench.want(ready=2, spread=1000.0, serial=serial + 1)
+    assert due() == first, "it is the same demand"
+
+
 def test_a_spread_does_not_slow_down_who_has_just_got_jobs() -> None:
     bench = Bench(slots=4)
     bench.want(ready=1)

@@ -186,6 +186,27 @@ def test_ends_of_so_many_logs_are_kept(bench: Bench) -> None:
     assert tail_of(bench, job) is not None
 
 
+def test_the_end_of_a_log_that_may_be_lost_is_asked_for_anew(bench: Bench) -> None:
+    job = bench.place()
+    tail_of(bench, job)
+    bench.send(JobLog(job=job, offset=1000, data=b"end", end=True))
+    assert tail_of(bench, job) == Tail(1000, b"end", is_whole=True, is_end=True)
+    bench.reject("JobLog")
+    bench.outbox.sent.clear()
+    assert tail_of(bench, job) is None
+    assert bench.outbox.take(JobLogRequest).tail == 64 * 1024
+
+
+@pytest.mark.parametrize("others", [99, 100])
+def test_so_many_logs_are_fetched_whole_at_a_time(bench: Bench, others: int) -> None:
+    job = bench.place()
+    logs = bench.reactor._logs
+    bench.call(lambda _at: logs._whole.update({f"j{nth}" for nth in range(others)}))
+    bench.call(lambda _at: bench.reactor.request_log(job, whole=True))
+    assert len(logs._whole) == 100
+    assert (job in logs._whole) == (others < 100)
+
+
 def test_no_more_is_kept_than_the_limit_whatever_an_agent_sends(bench: Bench) -> None:
     job = bench.place()
     offset = 0
