@@ -45,7 +45,7 @@ class MenuItem:
         return path == self.path or path.startswith(self.below)
 
 
-def page(template: str, *, http_status: int = 200, **context: Any) -> Template:
+def page(template: str, /, *, http_status: int = 200, **context: Any) -> Template:
     """Return an answer in HTML.
 
     Args:

@@ -15,8 +15,17 @@ from tests.browser.conftest import OpenPage
 from tests.web_bench import ManagerBench
 
 LONG = "a2-with-a-name-as-long-as-they-get"
-MANAGER = ["/", "/schema", "/agents", "/agents?job_type=none", "/agents/a1", f"/agents/{LONG}"]
-EMPTY = ["/", "/agents"]
+MANAGER = [
+    "/",
+    "/schema",
+    "/templates",
+    "/templates/diamond",
+    "/agents",
+    "/agents?job_type=none",
+    "/agents/a1",
+    f"/agents/{LONG}",
+]
+EMPTY = ["/", "/templates/test_simple", "/agents"]
 AGENT = ["/", "/schema"]
 """The pages that are looked at, as `busy` has filled them; a page that is missing here fails a test."""
 NARROW_PX, BYTES_MAX = 320, 100_000

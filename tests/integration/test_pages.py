@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from caroni_edge.manager.pages import site as manager_site
+from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.node.reactor import Forgotten, UnknownPeer
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands
@@ -192,3 +194,33 @@ def test_an_agent_is_forgotten_by_a_form(bench: ManagerBench, tmp_path: Path) ->
         assert "Agent ship4 is forgotten, with 2 jobs" in browser.post("/agents/ship4/forget", data=form).text
         assert "is forgotten" not in browser.get("/agents").text
     assert forgotten == ["ship4"]
+
+
+# --- Templates -------------------------------------------------------------------------------------------------------
+
+
+def test_a_template_says_who_serves_it_and_is_paused_and_resumed(bench: ManagerBench, browser: Client) -> None:
+    assert "/templates/test_simple" in browser.get("/templates").text
+    page = browser.get("/templates/test_simple").text
+    assert "No agent serves" in page
+    form = {"csrf": csrf_of(page)}
+    held = browser.post("/templates/test_simple/pause", data=form).text
+    assert "its new runs are held until it is resumed" in held
+    assert "Paused" in held
+    bench.trigger(workflow="while-paused")
+    assert "held (1)" in browser.get("/templates").text
+    assert "is resumed" in browser.post("/templates/test_simple/resume", data=form).text
+    for kind in ("pause", "resume"):
+        assert browser.post(f"/templates/none/{kind}", data=form).status_code == 404
+    assert browser.get("/templates/none").status_code == 404
+
+
+def test_a_broken_template_says_what_is_wrong_and_where(tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "broken.cwl").write_text("class: Workflow\ncwlVersion: v1.2\nsteps: 3\n")
+    with closing(ManagerBench(tmp_path, load_templates(folder))) as bench:
+        site = manager_site.make_site(bench.api, tmp_path)
+        with start(WEB, site, bench.service) as server, Client(server) as program:
+            for path in ("/templates", "/templates/broken"):
+                assert "broken.cwl:1" in program.get(path, headers=HTML).text

@@ -32,7 +32,7 @@ class TemplatesController(Controller):
         with manager.look() as views:
             paused = views.pauses()
         return TemplatePage(
-            templates=[_template(each) for each in templates.loaded.values()], errors=errors, paused=paused
+            templates=[template_view(each) for each in templates.loaded.values()], errors=errors, paused=paused
         )
 
     @post("/{name:str}/pause", status_code=200, sync_to_thread=True)
@@ -53,7 +53,8 @@ class TemplatesController(Controller):
 ROUTES = (TemplatesController,)
 
 
-def _template(template: Template) -> TemplateView:
+def template_view(template: Template) -> TemplateView:
+    """Return a template as it is shown."""
     plan = template.plan
     return TemplateView(
         name=template.name,

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig
-from caroni_edge.manager.pages import api, api_acting, api_flows, api_templates, fleet, runs
+from caroni_edge.manager.pages import api, api_acting, api_flows, api_templates, fleet, runs, templates
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.reactor import ManagerReactor
@@ -18,8 +18,8 @@ from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
 
 ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_flows.ROUTES, *api_templates.ROUTES)
-PAGES = (*runs.PAGES, *fleet.PAGES)
-MENU = (*runs.MENU, *fleet.MENU)
+PAGES = (*runs.PAGES, *templates.PAGES, *fleet.PAGES)
+MENU = (*runs.MENU, *templates.MENU, *fleet.MENU)
 
 
 def serve(

@@ -1,0 +1,87 @@
+"""The templates: what can be started, what is wrong with those that cannot, and which are paused."""
+
+from typing import Any, NoReturn
+
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect, Template
+
+from caroni_edge.manager.pages.api import ManagerApi
+from caroni_edge.manager.pages.api_templates import template_view
+from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.store.listed import WorkflowFilter
+from caroni_edge.manager.triggers.triggers import Refused
+from caroni_edge.web.problems import Problem
+from caroni_edge.web.templating import MenuItem, page
+
+LAST_RUNS = 10
+SERVERS_LOOKED_AT = 20
+
+
+@get("/templates", include_in_schema=False, sync_to_thread=True)
+def show_templates(manager: NamedDependency[ManagerApi]) -> Template:
+    """Show the templates."""
+    templates = manager.templates()
+    with manager.look() as views:
+        paused = views.pauses()
+    loaded = [template_view(each) for each in templates.loaded.values()]
+    return page("manager/templates.html", loaded=loaded, errors=templates.errors, paused=paused)
+
+
+@get("/templates/{name:str}", include_in_schema=False, sync_to_thread=True)
+def show_template(manager: NamedDependency[ManagerApi], name: FromPath[str]) -> Template:
+    """Show a template: what it asks for, what it runs, who serves that, and its last runs."""
+    templates = manager.templates()
+    found, errors = templates.get(name), templates.errors.get(name, ())
+    if found is None and not errors:
+        _no_template(name)
+    shown = template_view(found) if found else None
+    types = {step["job_type"] for step in shown["steps"] if step["job_type"]} if shown else set()
+    with manager.look() as views:
+        pause = views.pause_view(name)
+        runs = views.workflows(WorkflowFilter(template=name), LAST_RUNS, None)["workflows"]
+        servers = {each: _servers(views, each) for each in sorted(types)}
+    return page(
+        "manager/template.html", name=name, template=shown, errors=errors, pause=pause, runs=runs, servers=servers
+    )
+
+
+@post("/templates/{name:str}/pause", include_in_schema=False, sync_to_thread=True)
+def pause_template(
+    request: Request[Any, Any, Any], manager: NamedDependency[ManagerApi], name: FromPath[str]
+) -> Redirect:
+    """Hold the new workflows of a template."""
+    try:
+        manager.commands.call(lambda at: manager.reactor.pause(name, at))
+    except Refused:
+        _no_template(name)
+    request.user.note(f"{name} is paused: its new runs are held until it is resumed, and what runs goes on.")
+    return Redirect(f"/templates/{name}", status_code=303)
+
+
+@post("/templates/{name:str}/resume", include_in_schema=False, sync_to_thread=True)
+def resume_template(
+    request: Request[Any, Any, Any], manager: NamedDependency[ManagerApi], name: FromPath[str]
+) -> Redirect:
+    """Let the workflows of a template begin that are held."""
+    try:
+        manager.commands.call(lambda _at: manager.reactor.resume(name))
+    except Refused:
+        _no_template(name)
+    request.user.note(f"{name} is resumed: what was held begins, in its order.")
+    return Redirect(f"/templates/{name}", status_code=303)
+
+
+def _servers(views: ManagerViews, job_type: str) -> list[str]:
+    """Return the first of the agents that would take a job of this type now."""
+    agents = views.roster.page(SERVERS_LOOKED_AT, "", job_type)["agents"]
+    return [each["id"] for each in agents if each["online"] and each["job_types"][job_type]["serves"]]
+
+
+def _no_template(name: str) -> NoReturn:
+    raise Problem(404, f"there is no template {name}")
+
+
+PAGES = (show_templates, show_template, pause_template, resume_template)
+MENU = (MenuItem("Templates", "/templates", ("/templates/",)),)
