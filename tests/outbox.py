@@ -14,9 +14,11 @@ class RecordingOutbox:
     Attributes:
         sent: The node that each message is for, and the message as it comes out of the codec there.
         refuses_over_bytes: What the link would refuse to put.
+        unacknowledged: So many messages wait for each peer, as the link would have it.
     """
 
     refuses_over_bytes = 0
+    unacknowledged = 0
 
     def __init__(self, peer: str) -> None:
         """Begin empty; messages are taken for `peer` where a test names no other."""
@@ -25,6 +27,9 @@ class RecordingOutbox:
 
     def put(self, peer: str, message: LinkMessage) -> None:
         self.sent.append((peer, decode_message(encode_message("row", message))))
+
+    def waiting(self, peer: str) -> int:
+        return self.unacknowledged
 
     def take(self, kind: type[Kind], peer: str = "") -> Kind:
         """Return the next message of a kind to a peer."""

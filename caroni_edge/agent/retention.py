@@ -22,6 +22,8 @@ BATCH_JOBS = 200
 ON_THEIR_WAY_MAX = 5000
 """Of a manager to whom more than this is still to be said no job is deleted for its size."""
 LOOK_AGAIN_S = 60.0
+NEVER_BEGAN_KEPT, TRIM_EVERY_S = 1000, 10.0
+"""So many jobs of a manager are kept that have ended without having begun: placing and killing costs it nothing."""
 
 _FINISHED = tuple(status for status in JobState if not JOB[status])
 
@@ -35,6 +37,7 @@ class Retention(Part):
         self._deeds = deeds
         self._store, self._in_force = store, in_force
         self._allowance = Allowance(journal)
+        self._trim_due = -inf
         self._shrink_due, self._shrink_after, self._has_shrunk = -inf, 0, False
 
     def settle(self, at: Moment) -> None:
@@ -43,6 +46,7 @@ class Retention(Part):
         if self._allowance.is_due(at.now):
             self.prune(at)
         self._shrink(at)
+        self._trim(at)
 
     def prune(self, at: Moment) -> None:
         """Delete a batch of the jobs that are older than `retention`."""
@@ -99,6 +103,19 @@ class Retention(Part):
         self._shrink_after = batch[-1].id if batch else 0
         if not batch:  # all have been looked at
             self._shrink_due, self._has_shrunk = -inf if self._has_shrunk else at.now + LOOK_AGAIN_S, False
+        self._delete(found)
+
+    def _trim(self, at: Moment) -> None:
+        """Delete jobs that have ended without having begun, the oldest first, where a manager has too many.
+
+        Whether it has heard of the end makes no difference: a job that is not known here never began.
+        """
+        if at.now < self._trim_due:
+            return
+        found: list[JobKey] = []
+        for manager in self._store.load.over_managers(NEVER_BEGAN_KEPT):
+            found += self._store.jobs.never_began(manager, NEVER_BEGAN_KEPT, BATCH_JOBS)
+        self._trim_due = at.now if found else at.now + TRIM_EVERY_S
         self._delete(found)
 
     def _unsaid(self, manager: str) -> set[str] | None:

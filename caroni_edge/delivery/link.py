@@ -31,6 +31,12 @@ ACK_WITHIN_S = 0.05
 STUCK_AFTER_S = 5.0
 REPEAT = Backoff(first_s=5.0, max_s=300.0, jitter=(0.75, 1.25))
 HELLO_EVERY_S = 1.0
+ANSWERS_MAX = 8
+"""So many questions of a peer are answered at a time, the last ones: it has no more than one open."""
+WAITING_MAX, WAITING_MAX_BYTES = 50_000, 512 << 20
+"""So many messages wait for a peer at most, and so much: more than jobs that an agent may have, with their inputs."""
+WEIGH_EVERY = 64
+"""What waits is added up after so many messages more."""
 
 
 class Link(Memory):
@@ -79,8 +85,12 @@ class Link(Memory):
         """Tell whether there are messages that the peer has not acknowledged."""
         return self._rows.last(self.peer) is not None
 
-    def put(self, message: LinkMessage, now: float) -> None:
-        """Put a message for the peer into the outbox.
+    def waiting(self) -> int:
+        """Return how many messages the peer has not acknowledged: their numbers are without gaps."""
+        return self._last()[0] - self.acked[0]
+
+    def put(self, message: LinkMessage, now: float) -> bool:
+        """Put a message for the peer into the outbox; return whether too much waits for it there now.
 
         Raises:
             MessageTooLarge: No frame can hold it.
@@ -91,6 +101,10 @@ class Link(Memory):
         self._rows.add(self.peer, OutboxRow(seq + 1, row_id, body))
         if seq == self.acked[0]:
             self._progress_at = now
+        waiting = seq + 1 - self.acked[0]
+        if waiting % WEIGH_EVERY:
+            return False
+        return waiting >= WAITING_MAX or self._rows.size_bytes(self.peer) >= WAITING_MAX_BYTES
 
     def _last(self) -> Position:
         return self._rows.last(self.peer) or self.acked
@@ -118,7 +132,8 @@ class Link(Memory):
             if self.passage.strike():
                 self._refused(self._first_rows(now), now, is_certain=self.passage.is_narrow(now))
         if frame.ask is not None:
-            self._answers = (*(nonce for nonce in self._answers if nonce != frame.ask), frame.ask)
+            others = [nonce for nonce in self._answers if nonce != frame.ask]
+            self._answers = (*others, frame.ask)[-ANSWERS_MAX:]
             self.came_online()
         if (self.acked, self.taken) != positions:
             self._rows.save_positions(self.peer, self.acked, self.taken)
@@ -238,7 +253,7 @@ class Link(Memory):
             self._refused(rows, now, is_certain=True)
 
     def begin_anew(self, now: float) -> None:
-        """Begin our direction anew, since a row cannot leave: both sides reconcile."""
+        """Begin our direction anew, since rows cannot leave: both sides reconcile."""
         self.too_large = None
         self._reset(self.acked, now)
 

@@ -102,6 +102,9 @@ class Links(Memory):
     def put(self, peer: str, message: LinkMessage) -> None:
         """Put a message for `peer` into the outbox, unless it is too large for the broker: see `take_undeliverable`.
 
+        Where too much waits already, all of it is deleted and the link begins anew: reconciling brings what still
+        matters, and a peer that takes nothing cannot fill our disk.
+
         Raises:
             MessageTooLarge: No frame can hold it.
         """
@@ -110,7 +113,16 @@ class Links(Memory):
             if len(body) > self.refuses_over_bytes:
                 self._undeliverable += (Undeliverable(peer, body),)
                 return
-        self._link(peer).put(message, self.now)
+        link = self._link(peer)
+        if link.put(message, self.now):
+            facts = {"action": "outbox_full", "peer": peer}
+            log.error("%d messages for it are deleted: it acknowledges none", link.waiting(), extra=facts)
+            link.begin_anew(self.now)
+            self.was_reset(peer)
+
+    def waiting(self, peer: str) -> int:
+        """Return how many messages a peer has not acknowledged."""
+        return self._link(peer).waiting()
 
     def receive(self, frame: Frame) -> tuple[msgspec.Raw, ...]:
         """Take a frame, and return the messages that are to be handled."""

@@ -158,6 +158,12 @@ class OutboxRows(Rows):
         """Return the peers that have been silent for longer."""
         return self._all(str, self.SILENT, longer_than_s=longer_than_s)
 
+    SIZE_BYTES = "SELECT coalesce(sum(length(body)), 0) FROM outbox WHERE peer = :peer"
+
+    def size_bytes(self, peer: str) -> int:
+        """Return how large all messages are that wait for a peer."""
+        return self._only(int, self.SIZE_BYTES, peer=peer)
+
     COUNT_WAITING = """
         SELECT coalesce((SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq DESC LIMIT 1)
         - (SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq LIMIT 1) + 1, 0) FROM peers p"""

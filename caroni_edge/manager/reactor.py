@@ -265,6 +265,7 @@ class ManagerReactor(Assembly):
 
     def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget an agent that will not come back; its jobs are asked for anew."""
+        self._placing.forget(peer)
         self._reconciliation.forget(peer)
         return self._fleet.forget(peer, at)
 

@@ -244,10 +244,10 @@ class Node:
         self._is_undecided |= self.dispatch.tell_undeliverable(at)
         if at.now < self._settle_failed_until or not (self._is_undecided or at.now >= self.reactor.next_due()):
             return
+        self._is_undecided = False  # a link that begins anew meanwhile is to be decided on
         try:
             with self.database.savepoint():
                 self.reactor.settle(at)
-            self._is_undecided = False
         except StorageFailed:
             raise
         except Exception:

@@ -56,6 +56,9 @@ class Outbox(Protocol):
             MessageTooLarge: No frame can hold it.
         """
 
+    def waiting(self, peer: str) -> int:
+        """Return how many messages a peer has not acknowledged."""
+
 
 class Notices:
     """Notices to publish after the commit: the last one said for each topic; None clears what is retained."""

@@ -127,7 +127,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     version: str = ""
     host: str = ""
     speaks: int = 1
-    job_types: dict[str, JobTypeNotice] = {}
+    job_types: dict[Segment, JobTypeNotice] = {}
     refuses: dict[str, str] = {}
     slots: Count = 0
     backlog: Count | None = None

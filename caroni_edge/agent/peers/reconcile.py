@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 OVERHEAD_BYTES = 512
 MESSAGES_AT_ONCE = 8
 JOBS_AT_ONCE = 500
+WAITING_MAX, LOOK_AGAIN_S = 256, 1.0
+"""While so many messages wait for a manager its answer is held, and looked at again after this time."""
 
 
 class Reconciliation(Part):
@@ -35,7 +37,7 @@ class Reconciliation(Part):
         super().__init__(journal)
         self._store, self._outbox, self._offers, self._chance = store, outbox, offers, chance
         self._in_force = in_force
-        self._is_saying = False
+        self._due = inf
 
     def settle(self, at: Moment) -> None:
         """Void what belongs to links that began anew, and put the next pieces of the answers into the outbox."""
@@ -44,11 +46,16 @@ class Reconciliation(Part):
         answers = self._store.answers.open()
         for manager, query, after in answers:
             self._say_to(manager, query, after)
-        self._is_saying = bool(answers and self._store.answers.open())
+        left = self._store.answers.open() if answers else []
+        is_held = all(self._is_held(answer.manager) for answer in left)
+        self._due = inf if not left else at.now + LOOK_AGAIN_S if is_held else -inf
 
     def next_due(self) -> float:
-        """Return when to go on: at once while an answer has more pieces."""
-        return -inf if self._is_saying else inf
+        """Return when to go on: at once while an answer has more pieces, and its manager takes them."""
+        return self._due
+
+    def _is_held(self, manager: str) -> bool:
+        return self._outbox.waiting(manager) >= WAITING_MAX
 
     def on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
         """Begin an answer: the jobs of a manager that have not ended, or have changed after what it knows."""
@@ -67,6 +74,8 @@ class Reconciliation(Part):
     def _say_to(self, manager: str, query: str, after: str) -> None:
         database = self._store.facts.database_for(manager)
         for _ in range(MESSAGES_AT_ONCE):
+            if self._is_held(manager):
+                return
             jobs, is_end = self._next(manager, after)
             upto = "" if is_end else jobs[-1].job
             message = JobsHere(wanted=query, database=database, after=after, upto=upto, jobs=jobs)

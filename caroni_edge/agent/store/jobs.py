@@ -198,6 +198,14 @@ class JobRows(Rows):
         """Return the jobs that ended first, before a date."""
         return self._all(JobKey, self.OLDEST_ENDED, before=before, limit=limit)
 
+    NEVER_BEGAN = """
+        SELECT id, job FROM jobs WHERE manager = :manager AND ended IS NOT NULL AND NOT begun
+        ORDER BY id DESC LIMIT :limit OFFSET :kept"""
+
+    def never_began(self, manager: str, kept: int, limit: int) -> list[JobKey]:
+        """Return jobs of a manager that have ended without having begun, but for the newest ones."""
+        return self._all(JobKey, self.NEVER_BEGAN, manager=manager, kept=kept, limit=limit)
+
     LAST_OF = "SELECT max(id) FROM jobs WHERE manager = :manager"
 
     def last_of(self, manager: str) -> int | None:

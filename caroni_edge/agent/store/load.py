@@ -49,6 +49,14 @@ class LoadRows(Rows):
         """Return the managers that have jobs here that are not finished."""
         return self._all(str, self.LIVE_MANAGERS)
 
+    OVER_MANAGERS = """
+        SELECT manager FROM load WHERE state IN ('failed', 'killed') GROUP BY manager HAVING sum(jobs) > :more_than
+        ORDER BY manager"""
+
+    def over_managers(self, more_than: int) -> list[str]:
+        """Return the managers of which more jobs than that have failed or were killed."""
+        return self._all(str, self.OVER_MANAGERS, more_than=more_than)
+
     BY_STATUS = "SELECT state AS status, sum(jobs) AS jobs FROM load GROUP BY state"
 
     def by_status(self) -> list[StatusCount]:

@@ -71,11 +71,11 @@ class JobLogs(Part):
         return known, is_waiting
 
     def on_log(self, agent: str, message: JobLog, at: Moment) -> None:
-        """Keep a piece of a log, if it is the one that follows, and ask for the next one."""
+        """Keep a piece of a log that was asked for, if it is the one that follows, and ask for the next one."""
         job = self._store.jobs.by_id(message.job)
-        if job is None or job.agent != agent:
+        if job is None or job.agent != agent or message.job not in self._asked:
             return
-        for_tail = self._asked.pop(message.job, False)
+        for_tail = self._asked.pop(message.job)
         size, is_end = self._store.jobs.log_end(message.job)
         if message.offset > size and for_tail:
             self._keep_tail(message)

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import inf
 
 import msgspec
 
+from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
@@ -27,6 +29,8 @@ PLACES_MAX = 10_000
 """So many places are believed of an agent at most."""
 UNDECIDED_MAX = 1000
 """So many offers of an agent may wait at a time."""
+OTHERS_FIRST_S = 120.0
+"""So long an agent offers in vain for steps that have failed on it, while others are there that may take them."""
 VALID_MAX_S = 600.0
 """So long an offer is kept at most, whatever its agent says."""
 
@@ -40,6 +44,7 @@ class Placing(Part):
         self._context, self._policy, self._holds = context, policy, holds
         self._store = context.store
         self._due = inf
+        self._in_vain: MemoryDict[tuple[str, str], float] = MemoryDict(context.journal)
 
     def on_start(self, at: Moment) -> None:
         """Drop the offers that were left: the clock that they were valid by is gone."""
@@ -103,7 +108,7 @@ class Placing(Part):
             if self._context.settings.trusts(agent, offer.job_type)
             and self._store.agents.may_hold(agent, offer.job_type)
         ]
-        steps = self._best(offer, room, holders)
+        steps = self._best(offer, room, holders) or self._again(offer, room, holders, at)
         if holders and not steps and self._best(offer, min(room, 1), ()):
             self._due = min(self._due, *(holding[agent] for agent in holders))
             return 0
@@ -121,13 +126,35 @@ class Placing(Part):
         self._context.growing.update(step.parent for step, _ in steps if step.scatter_index is not None)
         return len(steps)
 
-    def _best(self, offer: OfferRow, room: int, holders: Sequence[str]) -> list[UnplacedStep]:
+    def _again(self, offer: OfferRow, room: int, holders: Sequence[str], at: Moment) -> list[UnplacedStep]:
+        """Return steps that have failed at the agent of an offer, if others that come first have not offered for long.
+
+        Their presence says that they serve the job type, and that alone must not hold up a step.
+        """
+        kind = offer.agent, offer.job_type
+        steps = self._best(offer, room, holders, others_first=False)
+        if not steps:
+            self._in_vain.pop(kind, None)
+            return []
+        if at.now < self._in_vain.setdefault(kind, at.now) + OTHERS_FIRST_S:
+            return []
+        del self._in_vain[kind]
+        return steps
+
+    def forget(self, agent: str) -> None:
+        """Forget an agent that will not come back."""
+        for kind in [kind for kind in self._in_vain if kind[0] == agent]:
+            del self._in_vain[kind]
+
+    def _best(
+        self, offer: OfferRow, room: int, holders: Sequence[str], *, others_first: bool = True
+    ) -> list[UnplacedStep]:
         """Return the best steps for an offer that none of these agents may hold: those with their data first."""
-        find = self._store.unplaced.steps
+        find = partial(self._store.unplaced.steps, holders=holders, others_first=others_first)
         job_type, agent = offer.job_type, offer.agent
-        ready = find(job_type, waiting=False, agent=agent, limit=min(offer.ready, room), holders=holders)
+        ready = find(job_type, waiting=False, agent=agent, limit=min(offer.ready, room))
         left = min(offer.waiting, room - len(ready))
-        return ready + find(job_type, waiting=True, agent=agent, limit=left, holders=holders)
+        return ready + find(job_type, waiting=True, agent=agent, limit=left)
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""

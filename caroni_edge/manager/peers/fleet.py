@@ -92,7 +92,6 @@ class Fleet(Part):
         self._holds.forget(agent)
         self._heard.discard(agent)
         before = self._store.agents.serving(agent)
-        self._store.answers.clear(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         self._serves(before, set(), at)
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
@@ -135,8 +134,8 @@ class Fleet(Part):
         self._stalls.look_at(before ^ now, at)
         for job_type in sorted(before - now):
             # What has failed on all others was to wait for this agent: now anyone may have it.
-            self._store.demands.renew(job_type)
-            self._context.dirty_job_types.add(job_type)
+            if self._store.demands.renew(job_type):
+                self._context.dirty_job_types.add(job_type)
 
     def _look_for_silence(self, at: Moment) -> None:
         lost_after_s = self._context.settings.lost_after_s

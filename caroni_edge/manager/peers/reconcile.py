@@ -16,7 +16,7 @@ from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import STEP, StepEvent
+from caroni_edge.manager.lifecycle import STEP, StepEvent, WorkflowState
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.peers.strays import LIVE, Strays
 from caroni_edge.manager.store.answers import SaidOfJob
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 5.0
 """So long after a message could not be handled its agent is asked: not at once, or it would go on and on."""
+UNKNOWN_MAX, UNKNOWN_MAX_BYTES = 20_000, 64 << 20
+"""So many jobs that are not known here may an agent name in an answer, and so much may it say of them."""
 UNANSWERED_MAX, AGAIN = 5, Backoff(first_s=2.0, max_s=300.0)
 """After so many queries without an answer the next ones wait: each of them is a row until it is acknowledged."""
 
@@ -49,6 +51,7 @@ class Reconciliation(Part):
         self._store, self._logs, self._holds = context.store, logs, holds
         self._strays = Strays(context, engine, orders)
         self._unanswered: MemoryDict[str, tuple[int, float]] = MemoryDict(context.journal)
+        self._unknown: MemoryDict[str, tuple[int, int]] = MemoryDict(context.journal)  # jobs and bytes, of answers
 
     def on_start(self, at: Moment) -> None:
         """Repeat open queries: the answer may have come, and been rejected."""
@@ -59,7 +62,8 @@ class Reconciliation(Part):
         self._store.agents.ask_later(agent, at.now + ASK_AGAIN_S)
 
     def forget(self, agent: str) -> None:
-        """Forget how often an agent has left a query without an answer: it will not come back."""
+        """Forget an agent that will not come back: what it has said, and how often it has not answered."""
+        self._clear(agent)
         self._unanswered.pop(agent, None)
 
     def settle(self, at: Moment) -> None:
@@ -71,7 +75,7 @@ class Reconciliation(Part):
             known = self._store.agents.reconciled(agent)
             query = self._context.chance.new_id()
             self._store.agents.ask(agent, query, at.now)
-            self._store.answers.clear(agent)
+            self._clear(agent)
             self._holds.asked(agent, at.now)
             self._store.offers.delete_of(agent)
             if at.now < due:
@@ -93,9 +97,10 @@ class Reconciliation(Part):
         if not self._store.agents.is_reconciling(agent):
             self._attempts.on_status(agent, message, at)
             return
-        job = self._store.jobs.by_id(message.job)
-        if (job is not None and job.agent == agent) or self._store.answers.has(agent, message.job):
-            self._store.answers.lay(agent, message.job, encode(message))
+        said = encode(message)
+        is_named = self._store.answers.has(agent, message.job)
+        if self._is_open_at(agent, message.job) or (is_named and self._has_room(agent, 0, len(said))):
+            self._store.answers.lay(agent, message.job, said)
             self._store.agents.hear(agent, message.serial)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:
@@ -110,15 +115,42 @@ class Reconciliation(Part):
             log.debug("an answer to an earlier query", extra={"action": "stale_answer_ignored", "peer": agent})
             return
         for here in message.jobs:
-            self._store.answers.name(agent, here.job, encode(here))
+            said = encode(here)
+            if self._is_open_at(agent, here.job) or (self._may_matter(here) and self._has_room(agent, 1, len(said))):
+                self._store.answers.name(agent, here.job, said)
         self._store.agents.hear(agent, max((here.serial for here in message.jobs), default=0))
         if not message.upto:
+            if not self._has_room(agent, 0, 0):
+                too_many = "it has named too many jobs that are not known here: only the first ones count"
+                log.error(too_many, extra={"action": "jobs_left_out", "peer": agent})
             self._store.agents.answered(agent, message.database)
             self._take_answer(agent, at, is_same_database=known.database == message.database)
-            self._store.answers.clear(agent)
+            self._clear(agent)
             self._holds.answered(agent, at.now)
             self._unanswered.pop(agent, None)
             log.warning("an agent has said what it holds", extra={"action": "reconciled", "peer": agent})
+
+    def _clear(self, agent: str) -> None:
+        self._store.answers.clear(agent)
+        self._unknown.pop(agent, None)
+
+    def _is_open_at(self, agent: str, name: str) -> bool:
+        job = self._store.jobs.by_id(name)
+        return job is not None and job.open and job.agent == agent
+
+    def _may_matter(self, here: JobHere) -> bool:
+        """Tell whether a job that is not open here changes anything: it is live, or one of a workflow that goes on."""
+        if here.status in LIVE:
+            return True
+        row = self._store.workflows.by_id(here.workflow)
+        goes_on = row is not None and row.status not in (WorkflowState.COMPLETED, WorkflowState.CANCELLED)
+        return goes_on and self._store.jobs.by_id(here.job) is None
+
+    def _has_room(self, agent: str, jobs: int, size_bytes: int) -> bool:
+        """Count what an agent says of jobs that are not known here; tell whether that is not too much of it."""
+        count, total_bytes = self._unknown.get(agent, (0, 0))
+        self._unknown[agent] = count, total_bytes = count + jobs, total_bytes + size_bytes
+        return count <= UNKNOWN_MAX and total_bytes <= UNKNOWN_MAX_BYTES
 
     def _take_answer(self, agent: str, at: Moment, *, is_same_database: bool) -> None:
         """Take the states of the jobs that are known; close what is not named; only then adopt what is not known."""

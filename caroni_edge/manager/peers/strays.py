@@ -19,6 +19,8 @@ from caroni_edge.protocol.messages import JobHere, JobKill
 log = logging.getLogger(__name__)
 
 LIVE = ("pending", "queued", "running")
+CLAIMS_MAX = 100
+"""So many jobs of one step may an agent have had here, before those that nobody knows get no row any more."""
 _OVER = (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
 
 
@@ -42,7 +44,8 @@ class Strays:
         if step is None or not self._may_wait(agent, step):
             return
         step = self.make_way(step)
-        if is_live:
+        is_asked = job is not None or self._store.jobs.count_at(step.id, agent, CLAIMS_MAX) < CLAIMS_MAX
+        if is_live and is_asked:
             self._ask(agent, here, step, job, at)
             why = f"agent {agent} has a job of it that is not wanted here, and is asked whether that has begun"
         else:
@@ -66,7 +69,9 @@ class Strays:
     def _find(self, agent: str, here: JobHere, at: Moment) -> StepRow | None:
         row = self._store.workflows.by_id(here.workflow)
         step = self._engine.find(row, here.step, at) if row else None
-        return step if step is not None and step.job_type == here.job_type and step.may_be_taken_by(agent) else None
+        if step is None or step.job_type != here.job_type or not step.may_be_taken_by(agent):
+            return None
+        return step if self._context.settings.trusts(agent, step.job_type) else None
 
     def _may_wait(self, agent: str, step: StepRow) -> bool:
         """Tell whether a step is still to be run, and nothing that runs already would be the second run."""

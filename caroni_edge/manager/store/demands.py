@@ -45,11 +45,11 @@ class DemandRows(Rows):
         self.know(job_type)
         self._run(self.SAY, job_type=job_type, serial=serial, said=said)
 
-    RENEW = "UPDATE demands SET said = NULL WHERE job_type = :job_type AND said <> x''"
+    RENEW = "UPDATE demands SET said = NULL WHERE job_type = :job_type AND said IS NOT x''"
 
-    def renew(self, job_type: str) -> None:
-        """Let a demand that stands count as another one, even if as many steps are unplaced as before."""
-        self._run(self.RENEW, job_type=job_type)
+    def renew(self, job_type: str) -> bool:
+        """Let a demand that stands count as another one, though as many steps are unplaced; return whether one does."""
+        return self._run(self.RENEW, job_type=job_type) > 0
 
     # Since when nobody serves it
 

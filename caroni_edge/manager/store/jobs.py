@@ -143,6 +143,12 @@ class JobRows(Rows):
         """Tell whether a step waits for the end of such an attempt."""
         return self._one(int, self.ANY_ASKED, step=step) is not None
 
+    COUNT_AT = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE step = :step AND agent = :agent LIMIT :limit)"
+
+    def count_at(self, step: int, agent: str, limit: int) -> int:
+        """Count the attempts of a step that an agent has or has had, up to `limit`."""
+        return self._only(int, self.COUNT_AT, step=step, agent=agent, limit=limit)
+
     DATA_SENT = "UPDATE jobs SET data_sent = 1, status = 'queued' WHERE job = :job"
 
     def data_sent(self, job: str) -> None:

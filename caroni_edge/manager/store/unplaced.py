@@ -67,21 +67,30 @@ class UnplacedRows(Rows):
     """Statements about unplaced steps. Those that few may take are kept apart from the others."""
 
     NEW_HERE = f"{_FREE_STEPS} AND NOT {_FAILED_HERE} {_BEST_FIRST}"
-    AGAIN_HERE = f"{_FREE_STEPS} AND s.attempt > 0 AND {_FAILED_HERE} AND NOT {_OTHER_AGENT} {_BEST_FIRST}"
+    AGAIN_HERE = f"""
+        {_FREE_STEPS} AND s.attempt > 0 AND {_FAILED_HERE} AND NOT (:others_first AND {_OTHER_AGENT}) {_BEST_FIRST}"""
     BOUND_HERE = f"""
         SELECT {STEP}, w.id AS workflow FROM bound b CROSS JOIN steps s ON s.id = b.step
         CROSS JOIN workflows w ON w.seq = s.workflow
-        WHERE b.agent = :agent AND {_BOUND} AND (s.missing > 0) = :waiting AND NOT {_OTHER_BOUND}
+        WHERE b.agent = :agent AND {_BOUND} AND (s.missing > 0) = :waiting
+        AND NOT (:others_first AND {_OTHER_BOUND})
         AND NOT EXISTS (SELECT 1 FROM json_each(:holders) h CROSS JOIN bound o ON o.agent = h.value AND o.step = s.id)
         {_BEST_FIRST}"""
 
     def steps(
-        self, job_type: str, *, waiting: bool, agent: str, limit: int, holders: Sequence[str] = ()
+        self,
+        job_type: str,
+        *,
+        waiting: bool,
+        agent: str,
+        limit: int,
+        holders: Sequence[str] = (),
+        others_first: bool = True,
     ) -> list[UnplacedStep]:
         """Return the best steps that this agent may take: those that have not failed on it first.
 
-        A step that has failed on it is only named when no other agent is there on which it has failed less often; one
-        that any of the `holders` may take is not named.
+        A step that has failed on it is only named when no other agent is there on which it has failed less often, or
+        not even then (`others_first`); one that any of the `holders` may take is not named.
         """
         if limit <= 0:
             return []
@@ -93,13 +102,20 @@ class UnplacedRows(Rows):
             agent=agent,
             limit=limit,
             holders=as_text([*holders]),
+            others_first=others_first,
         )
         if holders:
             return bound
         free = self._all(UnplacedStep, self.NEW_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=limit)
         if (left := limit - len(free)) > 0:
             free += self._all(
-                UnplacedStep, self.AGAIN_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=left
+                UnplacedStep,
+                self.AGAIN_HERE,
+                job_type=job_type,
+                waiting=waiting,
+                agent=agent,
+                limit=left,
+                others_first=others_first,
             )
         return sorted([*bound, *free], key=lambda each: -each.step.priority)[:limit] if bound else free
 

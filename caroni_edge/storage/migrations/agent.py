@@ -177,3 +177,9 @@ def versions(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def never_began(db: Database) -> None:
+    """An index for jobs that have ended without having begun: of each manager only so many are kept."""
+    script(db, "CREATE INDEX jobs_never_began ON jobs (manager, id) WHERE ended IS NOT NULL AND NOT begun;")

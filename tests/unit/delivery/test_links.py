@@ -7,9 +7,10 @@ from math import inf
 import msgspec
 import pytest
 
+from caroni_edge.delivery import link
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
-from caroni_edge.protocol.codec import encode_message
+from caroni_edge.protocol.codec import decode_message, encode_message
 from caroni_edge.protocol.messages import Frame, LinkReset, Position
 from caroni_edge.storage.database import StorageFailed, memory_database
 from tests.unit.delivery.bench import SMALL, Ids, seqs
@@ -89,6 +90,41 @@ def messages(peer: str, first: int, prev: str, *ids: str) -> Frame:
 @pytest.fixture
 def bench() -> LinksBench:
     return LinksBench()
+
+
+# Bounds
+
+
+@pytest.mark.parametrize(("rows", "size_bytes"), [(10, 1 << 30), (1 << 30, 10 * len(encode_message("id10", SMALL)))])
+def test_who_acknowledges_nothing_lets_only_so_much_wait(
+    bench: LinksBench, monkeypatch: pytest.MonkeyPatch, rows: int, size_bytes: int
+) -> None:
+    """What it was told is deleted, and the two reconcile: that brings what still matters."""
+    monkeypatch.setattr(link, "WAITING_MAX", rows)
+    monkeypatch.setattr(link, "WAITING_MAX_BYTES", size_bytes)
+    monkeypatch.setattr(link, "WEIGH_EVERY", 2)
+    bench.meet("p")
+    with bench.batch() as links:
+        for _ in range(9):
+            links.put("p", SMALL)
+            links.put("q", SMALL)
+        assert (links.waiting("p"), bench.resets) == (9, [])
+        for _ in range(1000):
+            links.put("p", SMALL)
+            assert links.waiting("p") <= 12
+    assert set(bench.resets) == {"p"}
+    assert len(bench.rows("q")) == 9
+    first = OutboxRows(bench.database.conn).above("p", 0, 1)[0]
+    assert decode_message(first.body) == LinkReset()
+
+
+def test_who_asks_on_and_on_gets_the_last_questions_answered(bench: LinksBench) -> None:
+    bench.meet("p")
+    with bench.batch() as links:
+        for number in range(100):
+            links.receive(frame("p", ask=f"question {number}"))
+    answers = [each.answer for each in bench.published if each.answer]
+    assert answers == [f"question {number}" for number in range(100 - link.ANSWERS_MAX, 100)]
 
 
 # Batches

@@ -107,6 +107,21 @@ def test_a_link_that_begins_anew_without_a_message_is_decided_on(bench: NodeBenc
 # Deciding and commanding
 
 
+def test_a_link_that_begins_anew_while_it_is_decided_is_decided_on_again(bench: NodeBench) -> None:
+    times: list[float] = []
+
+    def settle(at: Moment) -> None:
+        times.append(at.now)
+        if len(times) == 1:
+            bench.node.links.was_reset("a1")
+
+    bench.reactor.at_settle = settle
+    bench.node.run_batch([Call(lambda _at: None)], bench.at)
+    assert len(times) == 1
+    bench.node.run_batch([], bench.at)
+    assert len(times) == 2
+
+
 def test_deciding_that_raises_is_rolled_back_alone_and_tried_again(bench: NodeBench) -> None:
     def broken(_at: object) -> None:
         bench.reactor.note("half done")

@@ -2,16 +2,21 @@
 
 import pytest
 
+from caroni_edge.agent import retention
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.peers.reconcile import LOOK_AGAIN_S, WAITING_MAX
 from caroni_edge.agent.processes.outcome import Failed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.retention import TRIM_EVERY_S
 from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
     JobHere,
+    JobKill,
     JobOffer,
     JobsHere,
+    JobStatusRequest,
     JobStatusUpdate,
     JobsWanted,
     OfferAccept,
@@ -390,3 +395,42 @@ def test_many_jobs_of_a_forgotten_manager_go_in_batches_and_its_new_ones_stay() 
     bench.advance(0.0)
     assert bench.states() == {"completed": 1}
     assert bench.reactor.next_due() == float("inf")
+
+
+def test_an_answer_waits_while_its_manager_takes_nothing() -> None:
+    bench = Bench(slots=1)
+    finished(bench, 3)
+    bench.outbox.unacknowledged = WAITING_MAX
+    bench.send(JobsWanted(wanted="query0001", database="", known=0))
+    bench.advance(10.0)
+    assert bench.outbox.take_all(JobsHere) == []
+    bench.outbox.unacknowledged = WAITING_MAX - 1
+    bench.advance(LOOK_AGAIN_S)
+    (answer,) = bench.outbox.take_all(JobsHere)
+    assert len(answer.jobs) == 3
+    bench.advance(10.0)
+    assert bench.outbox.take_all(JobsHere) == []
+
+
+def test_of_jobs_that_never_began_only_so_many_are_kept_whoever_places_and_kills(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "NEVER_BEGAN_KEPT", 3)
+    bench = Bench(slots=1)
+    ran = finished(bench, 5)
+    running, other = bench.new_job(), bench.new_job()
+    bench.place(running)
+    bench.place(other, manager="m2")
+    bench.send(JobKill(job=other.job, reason="x"), manager="m2")
+    killed = []
+    for _ in range(10):
+        job = bench.new_job()
+        bench.place(job)
+        bench.send(JobKill(job=job.job, reason="x"))
+        killed.append(job.job)
+    bench.advance(TRIM_EVERY_S)
+    bench.settle()
+    left = {name for (name,) in bench.store.jobs._conn.execute("SELECT job FROM jobs")}
+    assert left == {*ran, running.job, other.job, *killed[-3:]}
+    bench.send(JobStatusRequest(job=killed[0]))
+    assert bench.outbox.take_all(JobDecline)[-1] == JobDecline(job=killed[0], reason="unknown job")

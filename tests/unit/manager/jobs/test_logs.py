@@ -71,6 +71,7 @@ def test_the_end_may_come_alone(bench: Bench) -> None:
 @pytest.mark.parametrize("offset", [0, 2, 7])
 def test_a_piece_that_does_not_follow_is_none(bench: Bench, offset: int) -> None:
     job = bench.place()
+    ask(bench, job)
     bench.send(JobLog(job=job, offset=0, data=b"abc"))
     bench.outbox.sent.clear()
     before = bench.dump()
@@ -79,16 +80,28 @@ def test_a_piece_that_does_not_follow_is_none(bench: Bench, offset: int) -> None
     bench.outbox.nothing_else()
 
 
+def test_a_piece_that_nobody_has_asked_for_is_not_kept(bench: Bench) -> None:
+    """An agent might fill the disk with logs that nobody reads, of all the jobs that it ever had."""
+    job = bench.place()
+    before = bench.dump()
+    bench.send(JobLog(job=job, offset=0, data=b"x"))
+    assert bench.dump() == before
+    bench.outbox.nothing_else()
+
+
 def test_pieces_of_unknown_jobs_and_of_other_agents_change_nothing(bench: Bench) -> None:
     job = bench.place()
     before = bench.dump()
     bench.send(JobLog(job="unknown00", offset=0, data=b"x"))
+    ask(bench, job)
     bench.send(JobLog(job=job, offset=0, data=b"x"), agent="a2")
     assert bench.dump() == before
 
 
 def test_no_more_is_fetched_than_is_kept(bench: Bench) -> None:
     job = bench.place()
+    ask(bench, job)
+    bench.outbox.sent.clear()
     size = 0
     while size < LOG_LIMIT_BYTES:
         bench.send(JobLog(job=job, offset=size, data=b"x" * 32768))
@@ -209,6 +222,7 @@ def test_so_many_logs_are_fetched_whole_at_a_time(bench: Bench, others: int) -> 
 
 def test_no_more_is_kept_than_the_limit_whatever_an_agent_sends(bench: Bench) -> None:
     job = bench.place()
+    ask(bench, job)
     offset = 0
     while offset < LOG_LIMIT_BYTES + 5 * 32768:
         bench.send(JobLog(job=job, offset=offset, data=b"x" * 32768))

@@ -6,7 +6,7 @@ import pytest
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.lifecycle import OFFER, OfferEvent, OfferState, StepState
-from caroni_edge.manager.offers.placing import ACCEPT_OVERHEAD_BYTES
+from caroni_edge.manager.offers.placing import ACCEPT_OVERHEAD_BYTES, OTHERS_FIRST_S
 from caroni_edge.manager.offers.placing import _parts as parts
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode_message
 from caroni_edge.protocol.messages import (
@@ -243,6 +243,44 @@ def test_an_agent_that_stops_serving_makes_way_for_those_where_the_step_has_fail
     assert first is not None
     assert (second.ready, second.serial) == (1, first.serial + 1)
     assert bench.place("a1")
+
+
+def test_an_agent_that_never_offers_does_not_hold_up_a_step_that_has_failed_elsewhere(bench: Bench) -> None:
+    """Its presence says that it serves the job type, and is all that it says."""
+    bench.presence("a2", types=["upper"])
+    bench.start("one")
+    bench.fail(bench.place("a1"))
+    bench.advance(1)
+    bench.offer("a1")
+    bench.advance(OTHERS_FIRST_S - 1)
+    bench.offer("a1")
+    assert len(bench.outbox.take_all(OfferReject)) == 2
+    bench.advance(1)
+    assert bench.place("a1")
+
+
+def test_a_step_waits_anew_for_others_each_time_that_it_has_failed(bench: Bench) -> None:
+    bench.presence("a2", types=["upper"])
+    bench.start("one")
+    bench.fail(bench.place("a1"))
+    bench.advance(1)
+    bench.offer("a1")
+    bench.advance(OTHERS_FIRST_S)
+    bench.fail(bench.place("a1"))
+    bench.outbox.sent.clear()
+    bench.advance(2)
+    bench.offer("a1")
+    bench.outbox.take(OfferReject)
+    assert bench.place("a2")
+
+
+def test_a_job_type_that_nobody_wants_is_not_spoken_of_when_its_agent_has_dropped_it(bench: Bench) -> None:
+    """Whoever names other types in each presence must fill neither the table nor the broker."""
+    bench.presence("a1", types=["upper", "unheard-of"])
+    bench.presence("a1", types=["upper"])
+    bench.settle()
+    assert bench.demands() == {}
+    assert "unheard-of" not in bench.store.demands.all()
 
 
 def test_a_placement_that_was_rolled_back_never_was(bench: Bench) -> None:

@@ -18,6 +18,17 @@ def bench() -> Bench:
     return Bench()
 
 
+# Presence
+
+
+@pytest.mark.parametrize("name", ["#", "+/+", "x/y", "", "a\0"])
+def test_a_job_type_that_is_no_segment_of_a_topic_is_refused_with_its_presence(bench: Bench, name: str) -> None:
+    """It would become a topic, and nobody can publish there."""
+    with pytest.raises(Unreadable, match="cannot be read"):
+        bench.presence("a1", types=["upper", name])
+    assert bench.store.agents.serving("a1") == set()
+
+
 # Stalled
 
 

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.peers import reconcile
 from caroni_edge.manager.peers.reconcile import UNANSWERED_MAX
+from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobHere,
@@ -553,3 +555,75 @@ def test_a_job_is_adopted_for_an_instance_that_is_not_made_here_yet() -> None:
     assert bench.state("s[1100]") is StepState.RUNNING
     bench.complete("adopted0001", out="done")
     assert bench.state("s[1100]") is StepState.COMPLETED
+
+
+# What an agent may let us keep
+
+
+def strangers(bench: Bench, count: int, **facts: Any) -> tuple[JobHere, ...]:
+    """Return jobs that nobody knows, of a workflow that goes on."""
+    return tuple(bench.here(f"stranger{number:05d}", "queued", step="none", **facts) for number in range(count))
+
+
+def said(bench: Bench) -> list[str]:
+    return [each.job for each in bench.store.answers.of("a1")]
+
+
+def test_of_jobs_that_are_not_known_only_so_many_are_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "UNKNOWN_MAX", 3)
+    bench.start("one")
+    job = bench.place()
+    query = bench.reset()
+    bench.answer(query, *strangers(bench, 2), upto="strangery")
+    bench.answer(query, *strangers(bench, 9)[2:], upto="strangerz")
+    bench.answer(query, bench.here(job, "running", begun=True), upto="strangerzz")
+    assert said(bench) == [job, "stranger00000", "stranger00001", "stranger00002"]
+    bench.answer(query)
+    assert said(bench) == []
+    assert bench.state("a") is StepState.RUNNING
+    assert len(bench.outbox.take_all(JobKill)) == 3
+    again = bench.reset()
+    bench.answer(again, *strangers(bench, 1), upto="strangerz")
+    assert len(said(bench)) == 1, "it is counted anew for each question"
+
+
+def test_of_jobs_that_are_not_known_only_so_much_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.start("one")
+    query = bench.reset()
+    large = strangers(bench, 5, reason="x" * 1000)
+    monkeypatch.setattr(reconcile, "UNKNOWN_MAX_BYTES", 2 * len(encode(large[0])))
+    bench.answer(query, *large, upto="strangerz")
+    assert said(bench) == ["stranger00000", "stranger00001"]
+    for number in range(5):
+        bench.send(bench.make_status("stranger00000", "running", reason=f"{number}" * 1000))
+    bench.answer(query)
+    assert bench.outbox.take_all(JobKill)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "killed"])
+def test_what_is_over_and_of_no_workflow_that_goes_on_is_not_kept(bench: Bench, status: str) -> None:
+    """An agent may remember a million jobs."""
+    bench.start("one")
+    bench.complete(bench.place())
+    query = bench.reset()
+    bench.answer(query, bench.here("stranger00000", status), upto="strangerz")
+    bench.answer(query, bench.here("stranger00001", status, workflow="w99"), upto="strangerz")
+    assert said(bench) == []
+
+
+def test_statuses_of_jobs_that_are_over_are_not_kept(bench: Bench) -> None:
+    bench.start("one")
+    job = bench.place()
+    bench.complete(job)
+    bench.reset()
+    bench.status(job, "completed", outputs={"out": "x"})
+    assert said(bench) == []
+
+
+def test_nothing_of_an_agent_that_was_forgotten_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "UNKNOWN_MAX", 1)
+    bench.start("one")
+    bench.answer(bench.reset(), *strangers(bench, 5), upto="strangerz")
+    bench.call(lambda at: bench.reactor.forget_peer("a1", at))
+    bench.answer(bench.reset(), *strangers(bench, 1), upto="strangerz")
+    assert said(bench) == ["stranger00000"]

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.peers import strays
 from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobHere, JobKill
 from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import Bench
@@ -68,6 +70,15 @@ def test_its_step_waits_for_retry_if_it_has_begun(bench: Bench, status: str) -> 
     assert (wants(bench), bench.job(STRAY)["open"]) == (False, 0)
     bench.retry()
     assert wants(bench)
+
+
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_an_agent_that_is_not_trusted_with_a_step_lets_it_not_wait(status: str) -> None:
+    bench = Bench(trusted={"lower": ("a2",)})
+    bench.start("chain")
+    bench.answer(bench.reset(), stray(bench, status, begun=True))
+    assert bench.step("b")["in_doubt"] is None
+    assert STRAY not in bench.jobs()
 
 
 def test_it_still_waits_after_a_restart_whatever_its_state() -> None:
@@ -137,6 +148,17 @@ def test_one_that_has_begun_and_ended_unknown_to_us_lets_its_step_wait(bench: Be
     bench.answer(bench.reset(), stray(bench, status, begun=True))
     assert bench.step("b")["in_doubt"]
     bench.outbox.nothing_else()
+
+
+def test_who_claims_ever_other_jobs_of_a_step_adds_few_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step waits all the same."""
+    monkeypatch.setattr(strays, "CLAIMS_MAX", 3)
+    bench.start("chain")
+    for number in range(10):
+        claimed = msgspec.structs.replace(stray(bench, "running", begun=True), job=f"{STRAY}{number}")
+        bench.answer(bench.reset(), claimed)
+    assert bench.step("b")["in_doubt"]
+    assert len([job for job in bench.jobs() if job.startswith(STRAY)]) == 3
 
 
 def test_one_that_never_began_does_not(bench: Bench) -> None:
