@@ -233,6 +233,20 @@ def clone(federation: Federation) -> None:
     federation.later(lasts_s, end)
 
 
+# Stolen logins
+
+
+def change_temper(federation: Federation) -> None:
+    """One that lies does so in another way: silent or fast, with or without acknowledging; some as another process."""
+    for liar in federation.liars:
+        liar.change_temper()
+        federation.note(
+            f"{liar.name} rests {liar.pause_s:g} s{', is silent' * liar.is_silent}{', withholds' * liar.withholds}"
+        )
+        if federation.chance.random() < 0.3:
+            liar.crash()
+
+
 # Users
 
 
@@ -269,6 +283,7 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "lose manager": (1, lose_manager),
     "restore manager": (2, restore_manager),
     "clone": (2, clone),
+    "change temper": (3, change_temper),
     "cancel": (0.5, cancel),
     "retry": (1, retry),
 }

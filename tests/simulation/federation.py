@@ -8,15 +8,19 @@ from contextlib import contextmanager
 from random import Random
 
 from caroni_edge.config.model import ManagerConfig
+from caroni_edge.node.node import Call
+from caroni_edge.protocol.topics import Role
 from caroni_edge.transport.memory_broker import Faults, MemoryBroker
 from tests.configs import manager_config
 from tests.simulation.hosts import Host
+from tests.simulation.liars import LyingMember, overheard
 from tests.simulation.members import Agent, Manager, Member
 from tests.simulation.plans import TEMPLATES, TYPES, job_types, result
 from tests.simulation.trace import Trace
 from tests.simulation.users import Users
 
 MOST_ROUNDS_AT_ONCE = 1000
+SETTLED_IN_S = 30.0
 PATIENT = manager_config(lost_after_s=None, attempts=50, retry_delay_s=0.1)
 
 POSITIONS = "SELECT acked_seq, taken_seq FROM peers WHERE peer = ?"
@@ -33,6 +37,7 @@ class Federation:
         managers: All managers, one of each id.
         agents: All agents, one of each id.
         twins: Nodes with the id of another.
+        liars: Who has stolen a login, and lies; they are no members.
         users: Who wants workflows.
         once: Job types that may not be repeated by themselves.
         owed: Pairs of nodes, who lost and a peer, which must notice that something was lost.
@@ -65,6 +70,7 @@ class Federation:
         for agent in self.agents:
             agent.say_running_after_s = say_running_after_s
         self.twins: list[Member] = []
+        self.liars: list[LyingMember] = []
         self.users = Users(self.managers)
         self.owed: dict[tuple[str, str], None] = {}
 
@@ -82,6 +88,11 @@ class Federation:
         """All nodes, one of each id."""
         return [*self.managers, *self.agents]
 
+    @property
+    def processes(self) -> list[Member]:
+        """All that may run."""
+        return [*self.members, *self.twins, *self.liars]
+
     def peers_of(self, member: Member) -> list[Member]:
         """Return the nodes that a node talks to."""
         return [*self.agents] if isinstance(member, Manager) else [*self.managers]
@@ -90,7 +101,7 @@ class Federation:
 
     def start(self) -> None:
         """Start all that is down, but for those that are to stay so."""
-        for member in [*self.members, *self.twins]:
+        for member in self.processes:
             if not member.up and not member.absent:
                 with self._acts(member):
                     member.start(self.now)
@@ -100,7 +111,7 @@ class Federation:
         end = self.now + seconds
         rounds_at_once = 0
         while self.now < end:
-            everybody = [*self.members, *self.twins]
+            everybody = self.processes
             self.users.pump(self.now)
             for member in everybody:
                 if isinstance(member, Agent):
@@ -124,7 +135,7 @@ class Federation:
         self.broker.at(self.now + seconds, lambda: None if self.is_calm else action())
 
     def _next(self) -> float:
-        everybody = [*self.members, *self.twins]
+        everybody = self.processes
         hosts = [member.host.next_due() for member in everybody if isinstance(member, Agent)]
         dues = [member.next_due(self.now) for member in everybody]
         return min(self.broker.next_due(), self.users.next_due(), *hosts, *dues)
@@ -204,6 +215,40 @@ class Federation:
         self.lost(group[place])
         gone.crash()
         gone.absent = True
+
+    # Liars
+
+    def add_liar(self, role: Role) -> None:
+        """Let somebody begin to lie with a login of its own."""
+        liar = LyingMember(role, f"{role[0]}9", self.broker, self.chance)
+        liar.known.managers += [each.name for each in self.managers]
+        liar.known.agents += [each.name for each in self.agents]
+
+        def listen() -> None:
+            liar.known.jobs, liar.known.databases = overheard(each.disk.database.conn for each in self.managers)
+
+        liar.listen = listen
+        self.liars.append(liar)
+        with self._acts(liar):
+            liar.start(self.now)
+
+    def expel_liars(self) -> None:
+        """Their logins are withdrawn, and owners forget them; the broker keeps nothing of what they have said."""
+        for liar in self.liars:
+            self.note(f"{liar.name} is expelled")
+            liar.crash()
+            liar.absent = True
+        self.run(SETTLED_IN_S)
+        for liar in self.liars:
+            kept = [topic for topic in self.broker.retained if topic.endswith(f"/{liar.name}")]
+            for topic in kept:
+                self.broker.publish(topic, b"", 1, retain=True)
+            for member in self.managers if liar.topics.role == "agents" else self.agents:
+                self._forget(member, liar.name)
+        self.run(SETTLED_IN_S)
+
+    def _forget(self, member: Member, peer: str) -> None:
+        member.tell(Call(lambda at: member.node.forget(peer, at), keep=True))
 
     def note(self, text: str) -> None:
         """Note what the schedule does."""

@@ -190,6 +190,7 @@ class Member(ABC):
         was_exempt: Its database was wiped, restored or cloned: it is excused for what it has forgotten.
         resets: Peers with whom the link has begun anew since the last loss.
         events: What it has published as events, with their topics.
+        failures: Why deciding has failed, though nobody has made it stumble.
     """
 
     ask_every_s = ASK_OPEN_PEERS_EVERY_S
@@ -203,6 +204,7 @@ class Member(ABC):
         self.crashes = 0
         self.resets: set[str] = set()
         self.events: dict[bytes, str] = {}
+        self.failures: list[str] = []
         self.fuse = Fuse(chance)
         self._broker, self._chance = broker, chance
         self._inbox: list[Event | Call] = []
@@ -218,7 +220,7 @@ class Member(ABC):
         self._offset = self._chance.random() * 1000.0
         self._inbox = []
         database = FragileDatabase(self.disk.open(), self.fuse)
-        self.transport = FragileTransport(self._broker, self.topics.client_id)
+        self.transport = self._transport()
         self.transport.fuse, self.transport.cut_off = self.fuse, self.cut_off
         self.transport.events = self.events
         self._idle_until = -inf
@@ -226,6 +228,9 @@ class Member(ABC):
             self._begin(database, now)
         except (Crash, StorageFailed):
             self._gone()
+
+    def _transport(self) -> FragileTransport:
+        return FragileTransport(self._broker, self.topics.client_id)
 
     def _begin(self, database: Database, now: float) -> None:
         chance = SeededChance(f"{self._chance.random()}")
@@ -247,7 +252,13 @@ class Member(ABC):
         settle = reactor.settle
 
         def settle_or_stumble(at: Moment) -> None:
-            settle(at)
+            try:
+                settle(at)
+            except StorageFailed:
+                raise
+            except Exception as error:
+                self.failures.append(repr(error))
+                raise
             self.fuse.stumble()
 
         reactor.settle = settle_or_stumble  # type: ignore[method-assign]

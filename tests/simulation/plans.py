@@ -4,6 +4,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from caroni_edge.agent.jobtypes import Command, JobType, JobTypes, Limits
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.manager.templates.library import Template, Templates
@@ -41,6 +43,13 @@ def diamond() -> Plan:
         _step("last", "red", {"a": left, "b": right}),
     ]
     return _plan("diamond", steps, Source(step="last", output="out"))
+
+
+def bound() -> Plan:
+    """Two steps in a row that only the first agent may take."""
+    first = replace(_step("s0", "red", {"a": Source(workflow_input="x")}), agents=("a0",))
+    second = replace(_step("s1", "red", {"a": Source(step="s0", output="out")}), agents=("a0",))
+    return _plan("bound", [first, second], Source(step="s1", output="out"))
 
 
 def branching(number: int) -> Plan:
@@ -97,4 +106,7 @@ def _job_type(name: str, *, repeat: bool) -> JobType:
 
 PLAIN = {plan.template: plan for plan in (chain(1), chain(3), chain(5), diamond())}
 PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCHING))}}
-TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in PLANS.items()}, errors={})
+BOUND = {plan.template: plan for plan in (bound(),)}
+"""Where it is known that an agent is always there."""
+ALL = {**PLANS, **BOUND}
+TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in ALL.items()}, errors={})

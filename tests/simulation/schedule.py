@@ -2,15 +2,20 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from random import Random
+from unittest.mock import patch
 
+from caroni_edge.agent import retention
+from caroni_edge.delivery import link
+from caroni_edge.manager.peers import reconcile
+from caroni_edge.protocol.topics import Role
 from caroni_edge.transport.memory_broker import Faults
 from tests.configs import manager_config
-from tests.simulation.checker import problems, unrest, wedged
+from tests.simulation.checker import held_up, problems, swollen, unrest, wedged
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
-from tests.simulation.plans import PLANS, TYPES
+from tests.simulation.plans import BOUND, PLANS, TYPES
 from tests.simulation.trace import Trace
 
 NETWORK = ("partition", "one way", "wipe broker", "stop broker", "restore broker")
@@ -20,9 +25,10 @@ AGENTS = ("lose agent", "restore agent", "reboot", "crash")
 MANAGERS = ("lose manager", "restore manager", "crash")
 STORAGE = ("disk trouble", "bad decisions")
 USERS = ("cancel", "retry")
+LIARS = ("change temper",)
 
 KINDS: Mapping[str, Sequence[str]] = {
-    "all": tuple(FAULTS),
+    "all": tuple(name for name in FAULTS if name not in LIARS),
     "crashes": ("crash", *USERS),
     "storage": (*STORAGE, "crash", *USERS),
     "network": (*NETWORK, "crash"),
@@ -32,8 +38,21 @@ KINDS: Mapping[str, Sequence[str]] = {
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
+    "hostile": (*LIARS, *USERS, "crash", "freeze", "slow jobs"),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
+
+LYING: Sequence[Sequence[Role]] = (("agents",), ("managers",), ("agents", "managers"))
+MOST_AGENTS = 6
+TIRED_PAUSE_S = 30.0
+"""So long liars rest at last, while others still have work to do: that may go on for hours."""
+
+TIGHT = (
+    (link, "WAITING_MAX", 400),
+    (link, "WEIGH_EVERY", 16),
+    (reconcile, "UNKNOWN_MAX", 200),
+    (retention, "NEVER_BEGAN_KEPT", 100),
+)
 
 LOSSES = ("all", "agents", "managers")
 """Kinds with lost and restored databases."""
@@ -44,7 +63,9 @@ CALM_S = 7200.0
 
 def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = PLANS) -> list[str]:
     """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
-    with _traced(trace):
+    if kind == "hostile":
+        plans = [*plans, *BOUND]
+    with _traced(trace), _tight(kind):
         federation = make(kind, seed, trace)
         befall(federation, kind, [*plans])
         return end(federation)
@@ -54,7 +75,9 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     """Return the federation of a seed, all of it started: small in most cases."""
     chance = Random(f"{kind} {seed}")
     large = chance.random() < 0.05
+    trusted = _trusted(chance) if kind == "hostile" else {}
     settings = manager_config(
+        trusted=trusted,
         lost_after_s=chance.choice((None, 15.0, 15.0, 300.0)),
         attempts=chance.choice((3, 50)),
         retry_delay_s=0.1,
@@ -77,7 +100,17 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     for member in federation.members:
         member.fuse.probability = chance.choice((0.0, 0.001, 0.003, 0.01))
     federation.start()
+    if kind == "hostile":
+        for role in chance.choice(LYING):
+            federation.add_liar(role)
     return federation
+
+
+def _trusted(chance: Random) -> Mapping[str, tuple[str, ...]]:
+    """Return which agents managers trust with which job types: all, or with some types or all of them no liar."""
+    honest = tuple(f"a{number}" for number in range(MOST_AGENTS))
+    likely = chance.choice((0.0, 0.3, 1.0))
+    return {name: honest for name in TYPES if chance.random() < likely}
 
 
 def _once(kind: str, seed: int, chance: Random) -> frozenset[str]:
@@ -116,10 +149,26 @@ def pass_time(federation: Federation, most_s: float) -> None:
 def end(federation: Federation) -> list[str]:
     """Let nothing go wrong any more, and return what is wrong when all is at rest."""
     federation.calm()
+    said = _without_liars(federation) if federation.liars else []
     left = _rest(federation)
     if not left:
         left = wedged(federation, WAITS_S) or _rest(federation)
-    return problems(federation) + left
+    return problems(federation) + said + left
+
+
+def _without_liars(federation: Federation) -> list[str]:
+    """Wait while liars go on, until all has ended that does not concern them, then expel them; return what is wrong."""
+    deadline = federation.now + CALM_S
+    waits = iter(WAITS_S)
+    while (left := held_up(federation)) and federation.now < deadline:
+        federation.run(next(waits, WAITS_S[-1]))
+        federation.start()
+        federation.users.retry_failed()
+        for liar in federation.liars:
+            liar.pause_s = min(2 * liar.pause_s, TIRED_PAUSE_S)
+    found = swollen(federation)
+    federation.expel_liars()
+    return [*found, *(f"{CALM_S:g} s after the last fault: {each}" for each in left)]
 
 
 def _rest(federation: Federation) -> list[str]:
@@ -132,6 +181,18 @@ def _rest(federation: Federation) -> list[str]:
         federation.run(next(waits, WAITS_S[-1]))
         federation.users.retry_failed()
     return []
+
+
+@contextmanager
+def _tight(kind: str) -> Iterator[None]:
+    """Let liars meet bounds that are met elsewhere in days."""
+    if kind != "hostile":
+        yield
+        return
+    with ExitStack() as bounds:
+        for module, name, bound in TIGHT:
+            bounds.enter_context(patch.object(module, name, bound))
+        yield
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.triggers import Trigger
 from tests.simulation.members import Manager
-from tests.simulation.plans import PLANS, inputs_of
+from tests.simulation.plans import ALL, inputs_of
 
 ASK_AGAIN_S = 2.0
 NOT_THERE = 404
@@ -106,7 +106,7 @@ class Users:
     def _start(self, manager: Manager, asked: Asked) -> Callable[[Moment], None]:
         def work(at: Moment) -> None:
             trigger = Trigger(
-                template=asked.template, inputs=inputs_of(PLANS[asked.template], asked.value), id=asked.workflow
+                template=asked.template, inputs=inputs_of(ALL[asked.template], asked.value), id=asked.workflow
             )
             _, is_new = manager.reactor.start_workflow(trigger, at)
             if not is_new:  # it was committed before: the user has heard it
