@@ -27,4 +27,4 @@ def test_nothing_is_kept_of_a_forgotten_agent() -> None:
     assert {"Fleet.heard", "Holds.since", "Reconciliation.unanswered"} <= {*kept(bench.reactor)}
     bench.call(lambda at: bench.reactor.forget_peer("a1", at))
     bench.advance(1)
-    assert kept(bench.reactor) == {"Demand.said_at": ["lower", "upper"]}
+    assert kept(bench.reactor) == {}
