@@ -13,7 +13,7 @@ from tests.brokers import BrokerProcess, find
 from tests.support import HTTP, free_port, wait_until
 
 PASSWORD = "x"
-USERS = ("u", "m1", "m2", "a1", "a2", "watcher", "me")
+USERS = ("u", "m1", "m2", "a1", "a2", "watcher", "alice", "me")
 """Who may log in at RabbitMQ, which has no way to let everybody in; tests use these names, and this password."""
 
 RABBITMQ_SETTINGS = """\

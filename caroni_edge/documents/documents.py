@@ -141,11 +141,17 @@ def parse(text: str, path: Path) -> Document:
     return Document(path, tree.value, text, tree.line, tree.lines)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean "x"?)` for the known word that is most like `word`, or nothing."""
+def meant(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like `word`, if one is like it."""
     lowered = {each.lower(): each for each in islice(known, 1000)}
     found = difflib.get_close_matches(word[:80].lower(), lowered, n=1)
-    return f' (did you mean "{lowered[found[0]]}"?)' if found else ""
+    return lowered[found[0]] if found else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean "x"?)` for the known word that is most like `word`, or nothing."""
+    found = meant(word, known)
+    return f' (did you mean "{found}"?)' if found is not None else ""
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -35,7 +35,7 @@ class Daemon:
         environ: More of its environment.
     """
 
-    def __init__(self, directory: Path, role: str, name: str, broker: RunningBroker, **settings: Any) -> None:
+    def __init__(self, directory: Path, role: str, name: str, broker: RunningBroker, /, **settings: Any) -> None:
         self.role, self.name = role, name
         self.state_dir = directory / f"state-{name}"
         self.prefix: Sequence[str] = ()

@@ -4,7 +4,10 @@ import signal
 from pathlib import Path
 
 from tests.brokers import ShippedMosquitto
-from tests.e2e.daemons import Daemon
+from tests.conftest import MakeMosquitto
+from tests.e2e.conftest import MakeShipped
+from tests.e2e.daemons import Daemon, Fleet
+from tests.integration.test_transport_tls import make_certificates
 from tests.support import wait_until
 
 
@@ -25,3 +28,43 @@ def test_a_new_password_is_used_at_sighup(tmp_path: Path) -> None:
     finally:
         manager.kill()
         broker.kill()
+
+
+def test_a_broker_with_client_certificates_and_a_new_ca_at_sighup(
+    tmp_path: Path, make_mosquitto: MakeMosquitto
+) -> None:
+    ours, others = (make_certificates(tmp_path / name, "IP:127.0.0.1") for name in ("ours", "others"))
+    broker = make_mosquitto(settings=ours.settings + "require_certificate true\n", tls=True).start()
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(others.ca.read_bytes())
+    access = {"url": broker.url, "username": "m1", "password": "x", "ca_file": str(ca_file)}
+    access |= {"cert_file": str(ours.certificate), "key_file": str(ours.key)}
+    manager = Daemon(tmp_path, "manager", "m1", broker, templates=str(tmp_path), broker=access)
+    try:
+        manager.start(wait=False)
+        wait_until(lambda: "not trusted" in manager.log, 30, "the certificate to be refused")
+        ca_file.write_bytes(ours.ca.read_bytes())
+        manager.signal(signal.SIGHUP)
+        manager.wait_ready()
+    finally:
+        manager.kill()
+
+
+def test_nodes_go_to_the_next_broker_of_their_list(tmp_path: Path, make_shipped: MakeShipped) -> None:
+    first, second = make_shipped(), make_shipped()
+    fleet = Fleet(tmp_path, first)
+    urls = [first.url, second.url]
+    try:
+        manager = fleet.manager(broker={"url": urls, "username": "m1", "password": "x"})
+        fleet.agent(broker={"url": urls, "username": "a1", "password": "x"})
+        for number, ending in enumerate((None, first)):
+            if ending is not None:
+                ending.stop()
+                wait_until(lambda: manager.ready() == 503, 30, "the connection to be gone", every_s=0.02)
+            workflow = f"w{number}"
+            trigger = {"template": "test_simple", "inputs": {"message": "x"}, "id": workflow}
+            assert manager.post("/api/workflows", trigger).status_code == 201
+            page = f"/api/workflows/{workflow}"
+            wait_until(lambda p=page: manager.get(p)["status"] == "completed", 60, "the workflow to complete")  # type: ignore[misc]
+    finally:
+        fleet.close()

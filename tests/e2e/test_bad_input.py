@@ -49,6 +49,7 @@ BAD_TRIGGERS = {
         "reply_to must lie",
     ),
     "too large": (b'{"template":"test_simple","inputs":{"message":"' + b"x" * 200_000 + b'"}}', "65536 are allowed"),
+    "a key twice": (b'{"template":"test_simple","inputs":{"message":"x"},"priority":1,"priority":2}', "twice"),
     "deep": (b'{"template":"test_simple","inputs":{"message":' + b"[" * 900 + b"]" * 900 + b"}}", "levels"),
 }
 
@@ -65,7 +66,7 @@ def test_refused_triggers_say_why_and_disturb_nothing(fleet: Fleet) -> None:
     )
     wait_until(lambda: len(fleet.rejections()) > len(BAD_TRIGGERS) or manager.get("/api/workflows")["workflows"])
     fleet.client.publish("caroni/managers/m1/workflows", b"", retain=True)
-    fleet.trigger({"template": "test_simple", "inputs": {"message": "fine"}, "id": "w1"})
+    fleet.trigger(b'\xef\xbb\xbf{"template":"test_simple","inputs":{"message":"fine"},"id":"w1"}')
     assert fleet.outputs("w1") == {"result": "prepended FINEappend"}
 
 
@@ -128,3 +129,35 @@ def test_broken_files_are_left_out_and_said(fleet: Fleet, tmp_path: Path) -> Non
     assert "broken.cwl:" in fleet.rejections()[0]["reason"]
     fleet.trigger({"template": "test_simple", "inputs": {"message": "fine"}, "id": "w1"})
     assert fleet.outputs("w1") == {"result": "prepended FINEappend"}
+
+
+def test_a_database_of_the_other_kind_of_node_is_named(fleet: Fleet) -> None:
+    agent, manager = fleet.agent(), fleet.manager(start=False)
+    agent.stop()
+    manager.config.write_text(manager.config.read_text().replace(str(manager.state_dir), str(agent.state_dir)))
+    manager.start(wait=False)
+    assert manager.wait() == 2
+    assert "the state database of an agent, and it was given to a workflow manager" in manager.log
+    assert "newer release" not in manager.log
+    agent.start()
+
+
+WRONG_TEMPLATES = {
+    "constant": ('valueFrom: "$(true)"', "true is a value and no reference"),
+    "javascript": ('valueFrom: "${return 1}"', "JavaScript is not run here"),
+}
+
+
+def test_a_wrong_template_is_one_error_with_its_line(fleet: Fleet, tmp_path: Path) -> None:
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    good = (CONFIG / "templates" / "test_simple.cwl").read_text()
+    for name, (wrong, _) in WRONG_TEMPLATES.items():
+        text = good.replace("in: {message: upper/jobout}", f"in: {{message: {{{wrong}}}}}")
+        assert text != good
+        (templates / f"{name}.cwl").write_text(text)
+    manager = fleet.manager(templates=str(templates))
+    for name, (_, words) in WRONG_TEMPLATES.items():
+        said = [line for line in manager.log.splitlines() if f"{name}.cwl:" in line and "warning:" not in line]
+        assert len(said) == 1, manager.log
+        assert words in said[0]

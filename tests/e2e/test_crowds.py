@@ -11,6 +11,7 @@ from tests.support import wait_until
 MANY = 1500
 TEXT, OWN = "x" * 40_000, "a" * 39_000
 BOUND = 2 << 20
+JUNK = 20_000
 LEFT_OUT_WITHIN_S = 120.0
 
 
@@ -56,3 +57,16 @@ def test_a_flood_at_high_priority_leaves_others_their_turn(fleet: Fleet) -> None
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"result": f"prepended {OWN.upper()}append"}
     assert len(manager.log) < 100_000, "a flood is counted, not written down"
+
+
+def test_junk_is_counted_and_not_written_down(fleet: Fleet) -> None:
+    """300,000 messages that nobody can read had filled a log without end."""
+    fleet.agent()
+    manager = fleet.manager()
+    publish(fleet, "mallory", "caroni/managers/m1/workflows", b"junk\n" * JUNK)
+    publish(fleet, "a2", "caroni/managers/m1/inbox/agents/a2", b'{"v":1}\n' * JUNK)
+    publish(fleet, "a2", "caroni/presence/agents/a2", b'{"online":"maybe"}\n' * JUNK)
+    assert submit(fleet, "w1", "--wait").returncode == 0
+    assert "like_it=" in manager.log
+    assert len(manager.log) < 200_000
+    assert manager.ready() == 200

@@ -34,6 +34,19 @@ mkfifo ../record ../stderr ../log.tail
 chmod 0 .. .
 """
 
+LINKS = """
+cd ..
+rm record stderr outputs; ln -s record record; ln -s "$OLDPWD/../../../../victim" stderr; mkdir outputs log.tail
+"""
+"""A link to itself, one to a file elsewhere, and directories in the place of files."""
+MANY_KEYS = """
+{
+    printf '{"jobout": "x", "k1": 1'
+    for n in $(seq 50000); do printf ', "k%d": 1' "$n"; done
+    printf '}'
+} > "$CARONI_OUTPUTS"
+"""
+
 
 def write(tmp_path: Path, **scripts: str) -> dict[str, str]:
     """Write a job type and a template of one step for each script; return the settings that name them."""
@@ -69,6 +82,21 @@ def test_a_job_with_pipes_in_the_place_of_its_files_gives_its_slot_back(fleet: F
     agent.start()
     start(manager, "w3", "kind")
     wait_completed(manager, 3)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("script", [LINKS, MANY_KEYS], ids=["links", "many keys"])
+def test_a_job_that_fails_by_what_it_has_left_ends_and_others_go_on(fleet: Fleet, tmp_path: Path, script: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    where = write(tmp_path, hostile=script, kind="echo jobout=x >> $CARONI_OUTPUTS")
+    fleet.agent(job_types=where["types"], slots=1)
+    manager = fleet.manager(templates=where["templates"], attempts=1)
+    start(manager, "w1", "hostile")
+    start(manager, "w2", "kind")
+    wait_completed(manager, 1)
+    wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "failed", 60, "the hostile one to fail")
+    assert victim.read_text() == "untouched"
 
 
 @pytest.mark.timeout(200)

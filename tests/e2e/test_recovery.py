@@ -39,7 +39,7 @@ class Notes:
     """One-step workflows whose job notes that it runs, and ends when it is let go on."""
 
     def __init__(self, directory: Path) -> None:
-        self._trace, self._go = directory / "trace", directory / "go"
+        self._trace, self._go, self._fails = directory / "trace", directory / "go", directory / "fails"
         self.templates, self.types = directory / "templates", directory / "types"
         self.templates.mkdir()
         self.types.mkdir()
@@ -47,6 +47,7 @@ class Notes:
         script = f"""
             echo "$CARONI_WORKFLOW/$CARONI_ATTEMPT" >> {self._trace}
             while [ ! -e {self._go} ]; do sleep 0.05; done
+            [ ! -e {self._fails} ]
             printf 'jobout=%s\\n' "$CARONI_ENV_message" >> "$CARONI_OUTPUTS"
         """
         facts = {"name": "note", "inputs": {"message": "string"}, "outputs": {"jobout": "string"}, "script": script}
@@ -57,8 +58,10 @@ class Notes:
         path = self.types / "note.yaml"
         path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "repeat": False}))
 
-    def go_on(self) -> None:
+    def go_on(self, *, fails: bool = False) -> None:
         """Let the jobs end."""
+        if fails:
+            self._fails.touch()
         self._go.touch()
 
     def runs(self) -> list[str]:
@@ -143,6 +146,93 @@ def attempts(manager: Daemon, workflow: str) -> list[dict[str, Any]]:
     return found
 
 
+Copy = dict[str, bytes]
+
+
+def copy_of(daemon: Daemon) -> Copy:
+    """Copy the database of a daemon that is stopped."""
+    return {path.name: path.read_bytes() for path in daemon.state_dir.glob("state.db*")}
+
+
+def restore(daemon: Daemon, copy: Copy) -> None:
+    """Put a copy in the place of the database of a daemon that is stopped; an empty one wipes it."""
+    for path in daemon.state_dir.glob("state.db*"):
+        path.unlink()
+    for name, content in copy.items():
+        (daemon.state_dir / name).write_bytes(content)
+
+
+def wait_stalled(manager: Daemon, workflow: str) -> None:
+    page = f"/api/workflows/{workflow}"
+    wait_until(lambda: manager.get(page)["status"] == "stalled", 30, "the workflow to wait for somebody's word")
+
+
+def test_a_wiped_agent_runs_nothing_twice_by_itself(fleet: Fleet, notes: Notes) -> None:
+    notes.once()
+    agent = fleet.agent(job_types=str(notes.types))
+    manager = fleet.manager(templates=str(notes.templates))
+    start(manager, "w1")
+    wait_until(lambda: notes.runs() == ["w1/1"], 20, "the job to run")
+    agent.kill()
+    restore(agent, {})
+    agent.start()
+    wait_stalled(manager, "w1")
+    assert "may have begun" in str(manager.get("/api/workflows/w1/why"))
+    assert notes.runs() == ["w1/1"]
+    notes.go_on()
+    assert manager.post("/api/workflows/w1/retry").status_code == 200
+    wait_completed(manager, 1)
+    assert notes.runs() == ["w1/1", "w1/2"]
+
+
+@pytest.mark.parametrize("meanwhile", ["it runs", "it has failed"])
+def test_a_manager_restored_from_a_copy_lets_nothing_run_twice(fleet: Fleet, notes: Notes, meanwhile: str) -> None:
+    """It has forgotten that the job was placed."""
+    notes.once()
+    manager = fleet.manager(templates=str(notes.templates))
+    start(manager, "w1")
+    manager.stop()
+    copy = copy_of(manager)
+    manager.start()
+    agent = fleet.agent(job_types=str(notes.types))
+    wait_until(lambda: notes.runs() == ["w1/1"], 20, "the job to run")
+    manager.kill()
+    if meanwhile == "it has failed":
+        notes.go_on(fails=True)
+        wait_until(lambda: agent.get("/api/jobs?status=failed")["jobs"], 20, "the job to fail")
+    restore(manager, copy)
+    manager.start()
+    if meanwhile == "it has failed":
+        wait_stalled(manager, "w1")
+    else:
+        wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "running", 30, "the job to be adopted")
+        notes.go_on()
+        wait_completed(manager, 1)
+    assert notes.runs() == ["w1/1"]
+
+
+def test_a_job_type_that_is_removed_while_jobs_wait_costs_them_nothing(fleet: Fleet, notes: Notes) -> None:
+    agent = fleet.agent(job_types=str(notes.types), slots=1, backlog=4)
+    manager = fleet.manager(templates=str(notes.templates), attempts=1)
+    start(manager, "w0")
+    wait_until(lambda: notes.runs() == ["w0/1"], 20, "the first job to run")
+    start(manager, "w1")
+    wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, 20, "the second job to wait")
+    path = notes.types / "note.yaml"
+    text = path.read_text()
+    path.unlink()
+    agent.signal(signal.SIGHUP)
+    wait_until(lambda: not agent.get("/api/job-types")["job_types"], 20, "the job type to be gone")
+    notes.go_on()
+    wait_completed(manager, 1)
+    wait_until(lambda: attempts(manager, "w1") == [], 20, "the job to be declined, which is no attempt")
+    path.write_text(text)
+    agent.signal(signal.SIGHUP)
+    wait_completed(manager, 2)
+    assert notes.runs()[0] == "w0/1"
+    assert len(notes.runs()) == 2
+
+
 @pytest.mark.parametrize("restored", ["before it was accepted", "while it waits for a slot"])
 def test_an_agent_restored_from_a_copy_runs_nothing_twice(fleet: Fleet, notes: Notes, restored: str) -> None:
     """The keeper knows what has begun since: the step of a job that may not be repeated waits, or gets its result."""
@@ -155,7 +245,7 @@ def test_an_agent_restored_from_a_copy_runs_nothing_twice(fleet: Fleet, notes: N
         start(manager, "w1")
         wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, 20, "the second job to wait")
     agent.stop()
-    copy = {path.name: path.read_bytes() for path in agent.state_dir.glob("state.db*")}
+    copy = copy_of(agent)
     agent.start()
     if restored == "before it was accepted":
         start(manager, "w1")
@@ -163,10 +253,7 @@ def test_an_agent_restored_from_a_copy_runs_nothing_twice(fleet: Fleet, notes: N
         notes.go_on()
     wait_until(lambda: "w1/1" in notes.runs(), 20, "the job to run")
     agent.kill()
-    for path in agent.state_dir.glob("state.db*"):
-        path.unlink()
-    for name, content in copy.items():
-        (agent.state_dir / name).write_bytes(content)
+    restore(agent, copy)
     agent.start()
     if restored == "before it was accepted":
         page = "/api/workflows/w1"

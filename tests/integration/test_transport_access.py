@@ -3,8 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,23 +87,19 @@ def test_a_file_whose_content_has_changed_is_a_change(tmp_path: Path, certificat
     assert access.change_to(Access(broker))
 
 
-@dataclass(frozen=True)
-class WebBroker:
-    host: str
-    port: int
-
-
-@pytest.fixture
-def web_broker() -> Iterator[WebBroker]:
-    """Serve MQTT over WebSocket; Debian's mosquitto does not everywhere."""
+@pytest.fixture(params=[False, True], ids=["ws", "wss"])
+def web_access(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[BrokerConfig]:
+    """Serve MQTT over WebSocket, without and with TLS; Debian's mosquitto does not everywhere."""
     from amqtt.broker import Broker  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    found = WebBroker("127.0.0.1", free_port())
+    url = BrokerUrl("127.0.0.1", free_port(), tls=request.param, path="/mqtt")
+    listener: dict[str, Any] = {"type": "ws", "bind": f"{url.host}:{url.port}"}
+    if url.tls:
+        listener |= {"ssl": True, "certfile": str(certificates.certificate), "keyfile": str(certificates.key)}
     started, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        listeners = {"default": {"type": "ws", "bind": f"{found.host}:{found.port}"}}
-        broker = Broker({"listeners": listeners, "plugins": PLUGINS})
+        broker = Broker({"listeners": {"default": listener}, "plugins": PLUGINS})
         await broker.start()
         started.set()
         await stop.wait()
@@ -112,14 +109,13 @@ def web_broker() -> Iterator[WebBroker]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
     wait_until(started.is_set, what="the broker")
-    yield found
+    yield BrokerConfig(urls=(url,), username="u", ca_file=certificates.ca if url.tls else None)
     loop.call_soon_threadsafe(stop.set)
     thread.join(10)
 
 
-def test_messages_travel_over_websocket(web_broker: WebBroker) -> None:
-    url = BrokerUrl(web_broker.host, web_broker.port, tls=False, path="/mqtt")
-    client = client_of(BrokerConfig(urls=(url,), username="u"))
+def test_messages_travel_over_websocket(web_access: BrokerConfig) -> None:
+    client = client_of(web_access)
     try:
         client.connect()
         client.subscribe("t")
@@ -127,6 +123,16 @@ def test_messages_travel_over_websocket(web_broker: WebBroker) -> None:
             client.publish("t", b"x" * size_bytes)
         client.wait_for(Arrived, lambda event: len(event.payload) == 40_000)
         assert [len(payload) for payload in client.payloads("t")] == [1, 300, 40_000]
+    finally:
+        client.stop(0)
+
+
+@pytest.mark.parametrize("web_access", [True], indirect=True, ids=["wss"])
+def test_a_certificate_that_is_not_trusted_is_refused_over_websocket_too(web_access: BrokerConfig) -> None:
+    client = client_of(replace(web_access, ca_file=None)).start()
+    try:
+        assert "not trusted" in client.last_reason()
+        assert not client.find(Connected)
     finally:
         client.stop(0)
 

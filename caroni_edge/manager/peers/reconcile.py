@@ -184,6 +184,7 @@ class Reconciliation(Part):
             return False
         job = self._adopt(agent, here, at)
         if job is not None:
+            self._attempts.note_accepted(agent, (here.job,))
             self._attempts.take_state(job, _status(here), at)
         return job is not None
 

@@ -6,7 +6,7 @@ step its result, if it is the first that completes.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -42,9 +42,12 @@ class Attempts:
         self._store = context.store
 
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
-        """An agent has accepted jobs of ours: workflows that were `initializing` are `running` now."""
-        jobs = as_text(message.jobs)
-        for seq in self._store.workflows.of_jobs(agent, jobs, WorkflowState.INITIALIZING):
+        """An agent has accepted jobs of ours."""
+        self.note_accepted(agent, message.jobs)
+
+    def note_accepted(self, agent: str, jobs: Sequence[str]) -> None:
+        """Note that an agent has these jobs: workflows that were `initializing` are `running` now."""
+        for seq in self._store.workflows.of_jobs(agent, as_text(jobs), WorkflowState.INITIALIZING):
             self._engine.statuses.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:

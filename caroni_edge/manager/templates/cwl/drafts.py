@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caroni_edge.manager.templates.cwl.process import Port, Process
-from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.manager.templates.cwl.reading import Names, Place
 from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values.types import Type
 
@@ -30,12 +30,13 @@ class DraftLink:
 
 @dataclass(frozen=True)
 class DraftInput:
-    """An input of a step."""
+    """An input of a step; `is_clear`: what makes its value, if anything does, could be read."""
 
     place: Place
     link: DraftLink
     default: Any
     value_from: str | None
+    is_clear: bool
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ class DraftStep:
         agents: Who may take it, with the places.
         parallel: How many instances are begun at a time.
         inputs: By name.
-        is_whole: All of its inputs could be read, so that what is missing is missing.
         out: The outputs that others may take.
         scatter: The inputs that are scattered over, with their places.
         method: How several such lists go together.
         when: The condition.
         is_scatter_known: What it is scattered over, and how, could be read, and the step has it.
+        is_clear: Its expressions could be read: what they do not look at, nothing looks at.
         requirements: CWL's own that it names.
     """
 
@@ -63,13 +64,13 @@ class DraftStep:
     job_type: str
     agents: tuple[tuple[str, Place], ...]
     parallel: int | None
-    inputs: dict[str, DraftInput]
-    is_whole: bool
-    out: dict[str, Place]
+    inputs: Names[DraftInput]
+    out: Names[Place]
     scatter: dict[str, Place]
     method: ScatterMethod
     when: str | None
     is_scatter_known: bool
+    is_clear: bool
     requirements: frozenset[str]
 
 
@@ -96,8 +97,8 @@ class Draft:
     """
 
     where: tuple[object, ...]
-    inputs: dict[str, Port]
-    outputs: dict[str, DraftOutput]
-    steps: dict[str, DraftStep]
+    inputs: Names[Port]
+    outputs: Names[DraftOutput]
+    steps: Names[DraftStep]
     parallel: int | None
     requirements: frozenset[str]

@@ -4,7 +4,7 @@ Ours are extensions as CWL v1.2 has them in "Extensions and metadata" and "Requi
 leave them aside, so they stand in `hints`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from caroni_edge.manager.templates.cwl.features import (
     REQUIREMENTS,
     SERVED_REQUIREMENTS,
 )
-from caroni_edge.manager.templates.cwl.reading import Place, directive_in
+from caroni_edge.manager.templates.cwl.reading import Place, directive_in, read_as_meant
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.values.json import shown
 
@@ -63,8 +63,10 @@ def read_hints(place: Place) -> Hints:
     served: set[str] = set()
     for field, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
         for name, body in _entries(place.at(field)):
-            own = _own_kind(name, body)
-            if own == LIMIT_NAME:
+            own = _own_kind(name, body) if name is not None else None
+            if name is None:
+                found.append(JobTypeHint(body, ""))
+            elif own == LIMIT_NAME:
                 limits += _limit(body)
             elif own is not None:
                 found += _job_type(own, name, body)
@@ -72,11 +74,13 @@ def read_hints(place: Place) -> Hints:
                 served.add(name)
             else:
                 tell(name, body)
+                found += [JobTypeHint(body, "")] if _is_ours(name) else []
     _tell_different(found)
     bounds = {parallel for parallel, _ in limits}
     if len(bounds) > 1:
         limits[-1][1].error(f"two limits are named here, {' and '.join(map(str, sorted(bounds)))}: keep one")
-    return Hints(found[0] if found else None, limits[0] if limits else None, frozenset(served))
+    readable = [hint for hint in found if hint.name != ""] or found
+    return Hints(readable[0] if readable else None, limits[0] if limits else None, frozenset(served))
 
 
 def _tell_different(hints: Sequence[JobTypeHint]) -> None:
@@ -92,7 +96,7 @@ def _tell_different(hints: Sequence[JobTypeHint]) -> None:
 
 def refuse_job_type(hints: Hints, why: str) -> None:
     """Note that a job type cannot stand here."""
-    if hints.job_type is not None:
+    if hints.job_type is not None and hints.job_type.name != "":  # told where it is read
         hints.job_type.place.error(f"a job type belongs to a step, or to what it runs, {why}")
 
 
@@ -102,12 +106,13 @@ def refuse_limit(hints: Hints) -> None:
         hints.limit[1].error("a limit belongs to a step or a workflow, and not to what a step runs")
 
 
-def _entries(place: Place) -> Iterator[tuple[str, Place]]:
-    """Return the class and the place of each entry, whether they stand in a map or in a list."""
+def _entries(place: Place) -> Iterator[tuple[str | None, Place]]:
+    """Return the class and the place of each entry, in a map or in a list; no class where it could not be read."""
     if isinstance(place.value, dict):
         for name in place.value:
             if name in DIRECTIVES:
                 place.at(name).error(f'"{name}" is not served yet: write it out')
+                yield None, place.at(name)
             else:
                 yield name, place.at(name)
     elif isinstance(place.value, list):
@@ -117,8 +122,10 @@ def _entries(place: Place) -> Iterator[tuple[str, Place]]:
                 yield name, body
             else:
                 body.error(directive_in(body) or f'in a list, each of the {place.keys[-1]} needs a "class"')
+                yield None, body
     elif place.value is not None:
         place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "class"')
+        yield None, place
 
 
 def _own_kind(name: str, place: Place) -> str | None:
@@ -145,24 +152,29 @@ def _tell_requirement(name: str, place: Place) -> None:
 def _tell_hint(name: str, place: Place) -> None:
     if name in REQUIREMENTS:
         place.warning(f"the hint {name} is left aside: {REQUIREMENTS[name]}")
-    elif name.startswith(("caroni:", CARONI_IRI)):
+    elif _is_ours(name):
         place.error(f"unknown hint {shown(name)}{_nearest(name)}")
     else:
         place.warning(f"the unknown hint {shown(name)} is left aside{_nearest(name)}")
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(("caroni:", CARONI_IRI))
 
 
 def _nearest(name: str) -> str:
     return nearest(name, [*(f"caroni:{kind}" for kind in _OWN), *SERVED_REQUIREMENTS, *REQUIREMENTS])
 
 
-def _fields(place: Place, what: str, known: tuple[str, ...]) -> Mapping[str, Any] | None:
+def _fields(place: Place, what: str, known: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the fields of one of our hints, and note those that it does not have."""
     if not isinstance(place.value, dict):
         return None
     fields = {key: value for key, value in place.value.items() if key != "class"}
-    for key in fields:
+    for key in list(fields):
         if key not in known:
             place.at(key).error(f'unknown field "{key}" of {what}{nearest(key, known)}')
+            read_as_meant(fields, key, known)
     return fields
 
 
@@ -171,6 +183,7 @@ def _job_type(kind: str, written: str, place: Place) -> Iterator[JobTypeHint]:
     fields = _fields(place, "a job type", (field, "agent"))
     if fields is None:
         place.error(f"a job type is an object: write {written}: {{{field}: …}}")
+        yield JobTypeHint(place, "")
         return
     agents = tuple(_agents(place.at("agent"))) if "agent" in fields else ()
     name = fields.get(field)

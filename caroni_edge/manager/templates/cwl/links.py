@@ -1,13 +1,13 @@
 """Finds the sources of each link, and checks that their types may flow where the link leads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.drafts import DraftLink, DraftStep
 from caroni_edge.manager.templates.cwl.flowtypes import merged, picked
 from caroni_edge.manager.templates.cwl.process import Port
-from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.manager.templates.cwl.reading import Names, Place
 from caroni_edge.manager.templates.plan import Link, Source
 from caroni_edge.values.types import Type
 
@@ -20,8 +20,8 @@ class Links:
 
     def __init__(
         self,
-        inputs: Mapping[str, Port],
-        steps: Mapping[str, DraftStep],
+        inputs: Names[Port],
+        steps: Names[DraftStep],
         gives: Callable[[DraftStep, str], Type | None],
     ) -> None:
         """Look for sources among these inputs and steps; `gives` returns the type of a step's output."""
@@ -77,9 +77,18 @@ class Links:
         step = self._steps.get(name)
         if step is not None and output in step.out:
             return Source(step=name, output=output)
+        if not self._is_all_known(step if step else self._steps if output else self._inputs):
+            return None
         advice = self._advice(written, step, output) if len(place.findings.problems) < _MANY else ""
         place.error(f'nothing here is called "{written}"{advice}')
         return None
+
+    def _is_all_known(self, there: DraftStep | Names[Any]) -> bool:
+        """Tell whether what is not among the outputs of a step, the steps or the inputs is nowhere."""
+        if not isinstance(there, DraftStep):
+            return there.is_whole
+        outputs = there.process.outputs if there.process else None
+        return there.out.is_whole and (outputs is None or not outputs.is_whole or there.out.keys() <= outputs.keys())
 
     def _advice(self, written: str, step: DraftStep | None, output: str) -> str:
         if step is None:

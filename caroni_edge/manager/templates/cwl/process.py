@@ -15,6 +15,7 @@ from caroni_edge.manager.templates.cwl.features import DIRECTIVES, PROCESSES, PR
 from caroni_edge.manager.templates.cwl.hints import JobTypeHint, read_hints, refuse_limit
 from caroni_edge.manager.templates.cwl.reading import (
     IDENTIFIER,
+    Names,
     Place,
     check_fields,
     check_head,
@@ -57,8 +58,8 @@ class Process:
         levels: How many workflows are nested in each other there; 0 for a job.
     """
 
-    inputs: dict[str, Port]
-    outputs: dict[str, Port]
+    inputs: Names[Port]
+    outputs: Names[Port]
     job_type: JobTypeHint | None = None
     workflow: Any = None
     levels: int = 0
@@ -193,9 +194,10 @@ def _tell_class(place: Place, kind: object) -> None:
         here.error(f"a step cannot run the class {shown(kind)}: it runs {' or '.join(RUNNABLE)}{near}")
 
 
-def _read_ports(place: Place, what: str, fields: Fields) -> dict[str, Port]:
-    ports: dict[str, Port] = {}
-    for name, body in named(place, "type", what, IDENTIFIER).items():
+def _read_ports(place: Place, what: str, fields: Fields) -> Names[Port]:
+    written = named(place, "type", what, IDENTIFIER)
+    ports: Names[Port] = Names(is_whole=written.is_whole)
+    for name, body in written.items():
         check_fields(body, fields)
         kind = read_type(body, f'the {what} "{name}"')
         default = read_default(body, kind, f'the {what} "{name}"') if "default" in fields.read else None

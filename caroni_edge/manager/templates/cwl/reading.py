@@ -4,11 +4,11 @@ Short forms (`message: string`, maps for lists of objects) are those of CWL v1.2
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from caroni_edge.documents.documents import Findings, nearest
+from caroni_edge.documents.documents import Findings, meant, nearest
 from caroni_edge.manager.templates.cwl.features import DIRECTIVES, VERSION, Fields
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import TypeProblem, parse_type
@@ -16,6 +16,22 @@ from caroni_edge.values.types import Type
 
 NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+T = TypeVar("T")
+
+
+class Names(dict[str, T]):
+    """What a file names, by name.
+
+    Attributes:
+        is_whole: All of it could be read, so that what is missing is missing. Otherwise what is not found may be what
+            could not be read, which has been told.
+    """
+
+    def __init__(self, found: Iterable[tuple[str, T]] = (), *, is_whole: bool = True) -> None:
+        """Hold what was read."""
+        super().__init__(found)
+        self.is_whole = is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +71,11 @@ def root(findings: Findings) -> Place:
 
 
 def check_fields(place: Place, fields: Fields) -> None:
-    """Say of each field of an object that is not read why it is not."""
-    for key in place.value:
+    """Say of each field of an object that is not read why it is not.
+
+    An unknown one is read on as the one that is meant, where that is missing: so nothing else is said of it.
+    """
+    for key in list(place.value):
         if key in fields.read or key in fields.notes:
             continue
         here = place.at(key)
@@ -72,6 +91,14 @@ def check_fields(place: Place, fields: Fields) -> None:
             here.warning(f'"{key}" is an extension that is left aside')
         else:
             here.error(f'unknown field "{key}" of {fields.of}{nearest(key, fields.known)}')
+            read_as_meant(place.value, key, fields.known)
+
+
+def read_as_meant(fields: dict[str, Any], key: str, known: Iterable[str]) -> None:
+    """Let the known field that an unknown one is like have its value, unless it has one of its own."""
+    found = meant(key, known)
+    if found is not None and found not in fields:
+        fields[found] = fields[key]
 
 
 def check_head(place: Place) -> None:
@@ -98,7 +125,7 @@ def _is_object_of_strings(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
-def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) -> dict[str, Place]:
+def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) -> Names[Place]:
     """Read objects that have names: an object by name, or a list of objects with `id`.
 
     Args:
@@ -110,7 +137,7 @@ def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) 
     Returns:
         The objects by name; what is wrong has been noted and is left out.
     """
-    found: dict[str, Place] = {}
+    found: Names[Place] = Names()
     for name, body in _pairs(place, what):
         if not isinstance(name, str) or not pattern.match(name):
             body.error(f"{shown(name)} cannot name this {what}: {_RULES[pattern]}")
@@ -123,6 +150,7 @@ def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) 
             found[name] = Place(body.findings, body.keys, {short: body.value})
         else:
             body.error(f'the {what} "{name}" is no object')
+    found.is_whole = isinstance(place.value, dict | list) and len(found) == len(place.value)
     return found
 
 

@@ -12,6 +12,7 @@ from caroni_edge.manager.templates.cwl.flowtypes import item_of, may_be_boolean,
 from caroni_edge.manager.templates.cwl.links import Links
 from caroni_edge.manager.templates.cwl.order import topological_order
 from caroni_edge.manager.templates.cwl.process import Port
+from caroni_edge.manager.templates.cwl.reading import Names
 from caroni_edge.manager.templates.plan import Plan, PlanInput, PlanOutput, PlanStep, StepInput
 from caroni_edge.values.types import NULL, Array, Type
 
@@ -72,7 +73,8 @@ class Wiring:
         scope = Scope(step.inputs)
         when = self._when(step, scope)
         agents = self._agents(step, scope)
-        seen = _looked_at(step)
+        is_clear = step.is_clear and (step.when is None or when is not None) and len(agents) == len(step.agents)
+        seen = _looked_at(step) if is_clear else frozenset(step.inputs)
         self._check_names(name, step, seen)
         ports = process.inputs if process else {}
         inputs = [self._step_input(name, step, each, port) for each, port in ports.items()]
@@ -138,14 +140,14 @@ class Wiring:
         for each, draft in step.inputs.items():
             if process is None or each not in process.inputs:
                 self._links.read(draft.link)
-            if process is not None and each not in process.inputs and each not in seen:
+            if process is not None and _is_unknown(each, process.inputs) and each not in seen:
                 near = nearest(each, process.inputs)
                 draft.place.error(f'what the step "{name}" runs has no input "{each}"{near}')
         for each, place in step.out.items():
-            if process is not None and each not in process.outputs:
+            if process is not None and _is_unknown(each, process.outputs):
                 place.error(f'what the step "{name}" runs has no output "{each}"{nearest(each, process.outputs)}')
         for each, place in step.scatter.items():
-            if each not in step.inputs and step.is_whole:
+            if _is_unknown(each, step.inputs):
                 place.error(f'the step "{name}" has no input "{each}" to scatter over{nearest(each, step.inputs)}')
 
     def _step_input(self, step: str, draft_step: DraftStep, name: str, port: Port) -> StepInput:
@@ -200,7 +202,7 @@ def _looked_at(step: DraftStep) -> frozenset[str]:
 
 def _has_value_from(draft: DraftInput | None) -> bool:
     """Tell whether the file makes a value of an input, be it by an expression that is refused, which has been told."""
-    return draft is not None and draft.value_from is not None
+    return draft is not None and (draft.value_from is not None or not draft.is_clear)
 
 
 def _must_be_given(port: Port) -> bool:
@@ -208,8 +210,20 @@ def _must_be_given(port: Port) -> bool:
 
 
 def _is_missing(step: DraftStep, draft: DraftInput | None) -> bool:
-    """Tell whether the file gives an input nothing, rather than something wrong, which has been told."""
-    return step.is_whole if draft is None else draft.place.value.get("source") is None
+    """Tell whether the file gives an input nothing, rather than something wrong, which has been told.
+
+    What stands under a name that nobody knows may have been meant for it.
+    """
+    if draft is not None:
+        return draft.place.value.get("source") is None
+    return step.inputs.is_whole and (
+        step.process is None or step.inputs.keys() <= {*step.process.inputs, *_looked_at(step)}
+    )
+
+
+def _is_unknown(name: str, names: Names[Any]) -> bool:
+    """Tell whether what is named is not there, rather than not read, which has been told."""
+    return name not in names and names.is_whole
 
 
 def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: Type | None) -> Any:

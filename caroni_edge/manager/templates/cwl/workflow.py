@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.documents.documents import Document, Findings, Problems, nearest
+from caroni_edge.documents.documents import Document, Findings, Problems, meant, nearest
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
 from caroni_edge.manager.templates.cwl.features import (
     LINK_MERGES,
@@ -20,6 +20,7 @@ from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_jo
 from caroni_edge.manager.templates.cwl.process import Port, Process, Processes
 from caroni_edge.manager.templates.cwl.reading import (
     IDENTIFIER,
+    Names,
     Place,
     check_fields,
     check_head,
@@ -29,7 +30,7 @@ from caroni_edge.manager.templates.cwl.reading import (
     read_type,
     root,
 )
-from caroni_edge.manager.templates.plan import Merge, ScatterMethod
+from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values.json import shown
 
 
@@ -74,7 +75,10 @@ def _read_nested(place: Place, processes: Processes) -> Process:
     """Read a workflow that a step runs."""
     check_version(place)
     draft = _read_draft(place, processes)
-    outputs = {name: Port(output.place, output.type) for name, output in draft.outputs.items()}
+    outputs = Names(
+        ((name, Port(output.place, output.type)) for name, output in draft.outputs.items()),
+        is_whole=draft.outputs.is_whole,
+    )
     levels = 1 + max((step.process.levels for step in draft.steps.values() if step.process), default=0)
     return Process(draft.inputs, outputs, workflow=draft, levels=levels)
 
@@ -83,7 +87,10 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
     check_fields(place, WORKFLOW)
     hints = read_hints(place)
     refuse_job_type(hints, "and not to the workflow")
-    steps = {name: _read_step(body, name, processes) for name, body in named(place.at("steps"), "", "step").items()}
+    written = named(place.at("steps"), "", "step")
+    steps = Names(
+        ((name, _read_step(body, name, processes)) for name, body in written.items()), is_whole=written.is_whole
+    )
     parallel = hints.limit[0] if hints.limit else None
     where = (place.findings.document.path, *place.keys)
     inputs, outputs = _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs"))
@@ -104,18 +111,20 @@ def _check_class(place: Place) -> None:
     raise Problems(place.findings.problems)
 
 
-def _read_inputs(place: Place) -> dict[str, Port]:
-    inputs: dict[str, Port] = {}
-    for name, body in named(place, "type", "input").items():
+def _read_inputs(place: Place) -> Names[Port]:
+    written = named(place, "type", "input")
+    inputs: Names[Port] = Names(is_whole=written.is_whole)
+    for name, body in written.items():
         check_fields(body, WORKFLOW_INPUT)
         kind = read_type(body, f'the input "{name}"')
         inputs[name] = Port(body, kind, read_default(body, kind, f'the input "{name}"'))
     return inputs
 
 
-def _read_outputs(place: Place) -> dict[str, DraftOutput]:
-    outputs: dict[str, DraftOutput] = {}
-    for name, body in named(place, "type", "output").items():
+def _read_outputs(place: Place) -> Names[DraftOutput]:
+    written = named(place, "type", "output")
+    outputs: Names[DraftOutput] = Names(is_whole=written.is_whole)
+    for name, body in written.items():
         check_fields(body, WORKFLOW_OUTPUT)
         if body.value.get("outputSource") is None:
             body.error(f'the output "{name}" needs an "outputSource": an output of a step, as in step/output')
@@ -129,8 +138,9 @@ def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
     process = processes.read(place.at("run"))
     hints = read_hints(place)
     job_type, agents = _job_type(place, name, process, hints)
-    written = place.at("in")
-    inputs = {each: _read_step_input(body) for each, body in named(written, "source", "step input", IDENTIFIER).items()}
+    written = named(place.at("in"), "source", "step input", IDENTIFIER)
+    inputs = Names(((each, _read_step_input(body)) for each, body in written.items()), is_whole=written.is_whole)
+    when = _read_when(place.at("when"))
     scatter = _read_scatter(place.at("scatter"))
     method = _read_method(place, scatter)
     return DraftStep(
@@ -140,12 +150,13 @@ def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
         agents=agents,
         parallel=hints.limit[0] if hints.limit else None,
         inputs=inputs,
-        is_whole=isinstance(written.value, dict | list) and len(inputs) == len(written.value),
         out=_read_out(place.at("out")),
         scatter=scatter or {},
         method=method or "dotproduct",
-        when=_read_when(place.at("when")),
+        when=when,
         is_scatter_known=scatter is not None and method is not None and scatter.keys() <= inputs.keys(),
+        is_clear=(when is not None or place.value.get("when") is None)
+        and all(each.is_clear for each in inputs.values()),
         requirements=hints.requirements,
     )
 
@@ -170,7 +181,8 @@ def _read_step_input(place: Place) -> DraftInput:
     if value_from.value is not None and not isinstance(value_from.value, str):
         value_from.error('"valueFrom" is a text, in which references as $(inputs.name) and $(self) stand for values')
     text = value_from.value if isinstance(value_from.value, str) else None
-    return DraftInput(place, _read_link(place, "source"), place.value.get("default"), text)
+    is_clear = text is not None or value_from.value is None
+    return DraftInput(place, _read_link(place, "source"), place.value.get("default"), text, is_clear)
 
 
 def _read_link(place: Place, field: str) -> DraftLink:
@@ -184,18 +196,22 @@ def _read_link(place: Place, field: str) -> DraftLink:
         here.error("a source is the name of an input, or step/output, or a list of such")
         sources = None
     merge: Merge | None = _word(place.at("linkMerge"), LINK_MERGES)
+    pick: Pick | None = _word(place.at("pickValue"), PICK_VALUES)
+    for word, name in ((merge, "linkMerge"), (pick, "pickValue")):
+        if word is None and place.value.get(name) is not None:
+            sources = None
     if merge is None and isinstance(written, list) and len(written) != 1:
         merge = "merge_nested"
-    return DraftLink(place, field, sources, merge, _word(place.at("pickValue"), PICK_VALUES))
+    return DraftLink(place, field, sources, merge, pick)
 
 
 def _word(place: Place, words: tuple[str, ...]) -> Any:
-    """Return the value of a field that is one of a few words, or None."""
+    """Return the value of a field that is one of a few words, or the one that is meant, or None."""
     if place.value is None or place.value in words:
         return place.value
     near = nearest(place.value, words) if isinstance(place.value, str) else ""
     place.error(f'"{place.keys[-1]}" is {" or ".join(words)}, and not {shown(place.value)}{near}')
-    return None
+    return meant(place.value, words) if near else None
 
 
 def _read_scatter(place: Place) -> dict[str, Place] | None:
@@ -241,12 +257,12 @@ def _read_when(place: Place) -> str | None:
     return place.value
 
 
-def _read_out(place: Place) -> dict[str, Place]:
+def _read_out(place: Place) -> Names[Place]:
     """Return the outputs of a step that others may take."""
     if not isinstance(place.value, list):
         place.error('"out" is the list of the outputs that the workflow takes, as in out: [result]')
-        return {}
-    out: dict[str, Place] = {}
+        return Names(is_whole=False)
+    out: Names[Place] = Names()
     for item in place.items():
         name = item.value
         if isinstance(name, dict):
@@ -258,4 +274,5 @@ def _read_out(place: Place) -> dict[str, Place]:
             item.error(f'the output "{name}" is there twice')
         else:
             out[name] = item
+    out.is_whole = len(out) == len(place.value)
     return out

@@ -334,6 +334,7 @@ def test_a_job_that_we_forgot_is_adopted(bench: Bench, status: str) -> None:
     assert (row["agent"], row["attempt"], row["status"], row["data_sent"]) == ("a1", 1, status, 1)
     assert bench.step("a")["attempt"] == 1, "no number comes from the wire"
     if status != "completed":
+        assert bench.workflow_state() is WorkflowState.RUNNING, "an agent has accepted it"
         bench.complete(job)
     assert bench.workflow_state() is WorkflowState.COMPLETED
     bench.outbox.nothing_else()

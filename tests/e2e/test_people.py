@@ -1,0 +1,87 @@
+"""People who start workflows by `caroni-edge submit`: real daemons, and mosquitto as we ship it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemons import CONFIG, Fleet
+from tests.support import wait_until
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> Path:
+    path = tmp_path / "password"
+    path.write_text("x")
+    return path
+
+
+def command(fleet: Fleet, password_file: Path, workflow: str, *more: str, login: str = "alice") -> list[str]:
+    words = ["submit", "test_simple", "-i", "message=x", "--id", workflow, "--manager", "m1", "--wait"]
+    words += ["--broker", fleet.people.url, "--username", login, "--password-file", str(password_file), *more]
+    return [sys.executable, "-m", "caroni_edge", *words]
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=100)
+    return process.returncode, out, err
+
+
+def begin(words: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_trigger_before_the_first_connection_of_its_manager_is_said_again(fleet: Fleet, password_file: Path) -> None:
+    waiting = begin(command(fleet, password_file, "w1"))
+    assert waiting.stderr is not None
+    said = next(line for line in waiting.stderr if "not taken within" in line)
+    assert "nothing keeps this trigger" in said
+    fleet.manager()
+    fleet.agent()
+    status, out, err = finish(waiting)
+    assert (status, json.loads(out)) == (0, {"result": "prepended Xappend"}), err
+
+
+def test_a_wrong_password_ends_it(fleet: Fleet, password_file: Path) -> None:
+    fleet.manager()
+    password_file.write_text("wrong")
+    status, _, err = finish(begin(command(fleet, password_file, "w1")))
+    assert (status, 'refused the login of user "alice"' in err) == (2, True)
+
+
+def test_nobody_throws_off_anybody(fleet: Fleet, password_file: Path) -> None:
+    """Two commands of one person, and one with the login of an agent that runs."""
+    agent, manager = fleet.agent(), fleet.manager()
+    commands = [begin(command(fleet, password_file, f"w{number}")) for number in range(2)]
+    stolen = begin(command(fleet, password_file, "w9", "--timeout", "3s", login="a1"))
+    for each in commands:
+        status, _, err = finish(each)
+        assert (status, "disconnected" in err) == (0, False)
+    status, _, err = finish(stolen)
+    assert (status, "lets you write to caroni/managers/m1/workflows" in err) == (3, True)
+    assert "disconnected" not in agent.log + manager.log
+    assert len(manager.get("/api/workflows")["workflows"]) == 2
+
+
+def test_a_job_cannot_command_the_terminal_by_its_log(fleet: Fleet, tmp_path: Path) -> None:
+    types = tmp_path / "types"
+    types.mkdir()
+    for file in (CONFIG / "jobtypes").iterdir():
+        (types / file.name).write_bytes(file.read_bytes())
+    text = (types / "foojob0.yaml").read_text()
+    (types / "foojob0.yaml").write_text(
+        text.replace("script: |\n", "script: |\n  printf '\\033]0;owned\\a' >&2\n  exit 3\n")
+    )
+    manager, _ = fleet.manager(attempts=1), fleet.agent(job_types=str(types))
+    fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
+    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    words = [sys.executable, "-m", "caroni_edge", "logs", "w1/upper", "--config", str(manager.config)]
+    raw = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert "\x1b]0;owned\a" in raw.stdout
+    shown = subprocess.run(
+        ["script", "-qec", " ".join(words), "/dev/null"], capture_output=True, timeout=60, check=True
+    )
+    assert b"owned" in shown.stdout
+    assert b"\x1b" not in shown.stdout
