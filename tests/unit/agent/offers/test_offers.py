@@ -343,6 +343,16 @@ def test_a_demand_that_is_said_again_or_changes_waits_no_longer() -> None:
     assert due() == first, "it is the same demand"
 
 
+def test_a_new_demand_waits_for_its_own_time_though_the_last_one_was_due_just_now() -> None:
+    bench = Bench(slots=1, backlog=0)
+    bench.place(bench.new_job(), manager="m2")
+    bench.want(ready=1)
+    bench.want(ready=2, spread=10.0)
+    demand = bench.store.demands.get("m1", "upper")
+    assert demand is not None
+    assert demand.offer_due > bench.now
+
+
 def test_a_spread_does_not_slow_down_who_has_just_got_jobs() -> None:
     bench = Bench(slots=4)
     bench.want(ready=1)

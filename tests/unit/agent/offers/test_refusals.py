@@ -89,6 +89,19 @@ def test_a_manager_that_lets_offers_run_out_is_told_who_offers_once_a_minute() -
     assert 1 < len(bench.presences) <= 11
 
 
+def test_whichever_offer_runs_out_presence_is_said_for_it_once_a_minute() -> None:
+    bench = Bench()
+    bench.want(ready=1)
+    changed(bench)
+    bench.advance(10.2)
+    assert len(bench.presences) == 1
+    bench.want(manager="m2", ready=1)
+    bench.advance(20.0)
+    assert len(bench.presences) == 1
+    bench.advance(45.0)
+    assert len(bench.presences) == 2
+
+
 def test_a_manager_that_answers_is_told_nothing_anew() -> None:
     bench = Bench()
     bench.want(ready=1)

@@ -181,6 +181,13 @@ def test_the_end_of_a_log_that_grows_is_that_of_the_last_question(bench: Bench) 
     assert tail_of(bench, job) == Tail(5000, b"new", is_whole=True, is_end=True)
 
 
+def test_the_end_of_a_log_that_nobody_asked_for_is_not_kept(bench: Bench) -> None:
+    job = bench.place()
+    bench.send(JobLog(job=job, offset=7, data=b"end", end=True))
+    bench.outbox.nothing_else()
+    assert tail_of(bench, job) is None
+
+
 def test_of_a_short_log_the_end_is_all_of_it_also_from_an_agent_that_knows_no_tail(bench: Bench) -> None:
     job = bench.place()
     tail_of(bench, job)

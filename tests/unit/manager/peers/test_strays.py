@@ -45,11 +45,21 @@ def test_a_job_that_may_not_be_repeated_is_taken_back_by_asking(bench: Bench, st
     bench.answer(bench.reset(), stray(bench, status))
     assert bench.outbox.take(JobKill).job == STRAY
     assert bench.step("b")["in_doubt"]
+    assert bench.job(STRAY)["data_sent"]
     assert (wants(bench), bench.workflow_state()) == (False, WorkflowState.STALLED)
     bench.status(STRAY, "killed", begun=False)
     assert (wants(bench), bench.step("b")["in_doubt"]) == (True, None)
     assert bench.workflow_state() is WorkflowState.RUNNING
     bench.outbox.nothing_else()
+
+
+@pytest.mark.parametrize("facts", [{"step": "none"}, {"workflow": "unknown"}, {"job_type": "upper"}])
+def test_one_of_no_step_here_is_killed_and_that_is_all(bench: Bench, facts: dict[str, str]) -> None:
+    bench.start("chain")
+    bench.answer(bench.reset(), stray(bench, "running", **facts))
+    assert bench.outbox.take(JobKill).job == STRAY
+    bench.outbox.nothing_else()
+    assert wants(bench)
 
 
 def test_a_step_in_doubt_is_no_longer_demanded(bench: Bench) -> None:
