@@ -20,6 +20,30 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "id=1,",
     ): "the row is added, and the database gives its number",
     (
+        "self._room = 0",
+        "self._room = 1",
+    ): "nothing is cut before the first count",
+    (
+        "self._note_cut(job_type, is_cut=sum(free) + sum(ready + waiting for _, ready, waiting in found) > room)",
+        "self._note_cut(job_type, is_cut=sum(free) + sum((ready + waiting for _, ready, waiting in found)) >= room)",
+    ): "what just fits is counted once more as the room changes, and is as much",
+    (
+        "bound[names] = _cut(room, *map(sum, zip(bound.get(names, (0, 0)), free, strict=True)))",
+        "bound[names] = _cut(room, *map(sum, zip(bound.get(names, (0, 0)), free, strict=False)))",
+    ): "both are pairs",
+    (
+        "if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():",
+        "if (room.ready < 0 and room.waiting <= 0) or self._refusals.of_all():",
+    ): "where there is no room, none is divided",
+    (
+        "if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():",
+        "if (room.ready <= 0 and room.waiting < 0) or self._refusals.of_all():",
+    ): "where there is no room, none is divided",
+    (
+        "again_due=0.0,",
+        "again_due=1.0,",
+    ): "an open offer is made anew when it has been closed, and that sets the time",
+    (
         "self._is_synced = True",
         "self._is_synced = False",
     ): "who holds a slot is looked for in the rows in every batch, and charged for the same time",

@@ -45,7 +45,6 @@ class Demand(Part):
         self._said_at: MemoryDict[str, float] = MemoryDict(context.journal)
         self._nonempty: MemorySet[str] = MemorySet(context.journal)
         self._unheard: MemorySet[str] = MemorySet(context.journal)
-        self._is_all_due = False
         self._room = 0
         self._cut: MemorySet[str] = MemorySet(context.journal)
 
@@ -57,7 +56,7 @@ class Demand(Part):
         """Say the demand for every job type that was ever met: the broker may have kept an old notice."""
         self._said_at.clear()
         self._nonempty.clear()
-        self._is_all_due = True
+        self._context.dirty_job_types.update(self._store.demands.all())
 
     def say_to_newcomer(self, job_types: set[str]) -> None:
         """Say the demand for these job types again soon: an agent has come that may not have heard of it."""
@@ -65,9 +64,6 @@ class Demand(Part):
 
     def settle(self, at: Moment) -> None:
         """Say each demand that may have changed, or was last said a while ago."""
-        if self._is_all_due:
-            self._context.dirty_job_types.update(self._store.demands.all())
-            self._is_all_due = False
         if (room := live_room(self._context)) != self._room:
             self._context.dirty_job_types |= self._cut
             self._room = room

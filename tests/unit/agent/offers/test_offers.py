@@ -353,6 +353,18 @@ def test_a_new_demand_waits_for_its_own_time_though_the_last_one_was_due_just_no
     assert demand.offer_due > bench.now
 
 
+def test_of_two_job_types_the_one_with_less_here_is_offered() -> None:
+    bench = Bench(slots=2, backlog=0, pending=0)
+    bench.place(bench.new_job("lower"))
+    bench.reactor.drain(on=True)
+    bench.want("lower", ready=1)
+    bench.want("upper", ready=1)
+    bench.outbox.sent.clear()
+    bench.call(lambda _at: bench.reactor.drain(on=False))
+    assert bench.outbox.take(JobOffer).job_type == "upper"
+    bench.outbox.nothing_else()
+
+
 def test_a_spread_does_not_slow_down_who_has_just_got_jobs() -> None:
     bench = Bench(slots=4)
     bench.want(ready=1)

@@ -297,10 +297,13 @@ def test_a_placement_that_was_rolled_back_never_was(bench: Bench) -> None:
 def test_a_crowd_of_agents_is_asked_to_spread_its_answers(bench: Bench) -> None:
     bench.start("one")
     assert request(bench).spread == 0.0
-    for number in range(100):
-        bench.presence(f"b{number}", types=["upper"])
-    bench.advance(60)
-    assert request(bench).spread == pytest.approx(0.101)
+    for agents, spread_s in ((20, 0.0), (21, 0.021), (101, 0.101)):
+        for number in range(1, agents):
+            bench.presence(f"b{number}", types=["upper"])
+        bench.advance(60)
+        bench.demands()
+        bench.advance(60)
+        assert request(bench).spread == pytest.approx(spread_s)
 
 
 # Offers
