@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.protocol.messages import Position
-from caroni_edge.storage.rows import Rows, columns, parameters
+from caroni_edge.storage.rows import Page, Rows, columns, parameters
 from caroni_edge.values.json import as_text
 
 START: Position = (0, "")
@@ -18,12 +18,34 @@ _WAITING = """
     ) SELECT peer FROM waiting WHERE peer > ''"""
 
 
+# Without reading them: their numbers are without gaps.
+_WAITING_FOR = """
+    coalesce((SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq DESC LIMIT 1)
+    - (SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq LIMIT 1) + 1, 0)"""
+
+
 class OutboxRow(NamedTuple):
     """A message in the outbox: its number among those for the peer, its random id, and its encoded body."""
 
     seq: int
     id: str
     body: bytes
+
+
+class ShownLink(NamedTuple):
+    """What pages show of a link.
+
+    Attributes:
+        peer: The other node.
+        waiting: How many messages for it are not acknowledged.
+        silent_s: For how long nothing has come from it while we were connected, counted every few minutes.
+        reconcile: The two must tell each other what jobs they hold.
+    """
+
+    peer: str
+    waiting: int
+    silent_s: float
+    reconcile: bool
 
 
 class _Key(NamedTuple):
@@ -164,9 +186,15 @@ class OutboxRows(Rows):
         """Return how large all messages are that wait for a peer."""
         return self._only(int, self.SIZE_BYTES, peer=peer)
 
-    COUNT_WAITING = """
-        SELECT coalesce((SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq DESC LIMIT 1)
-        - (SELECT seq FROM outbox WHERE peer = p.peer ORDER BY seq LIMIT 1) + 1, 0) FROM peers p"""
+    SHOWN = f"""
+        SELECT peer, {_WAITING_FOR} AS waiting, silent_s, reconcile FROM peers p
+        WHERE peer > :after ORDER BY peer LIMIT :limit"""
+
+    def shown(self, limit: int, after: str) -> Page[ShownLink]:
+        """Return a page of the links, by peer."""
+        return self._page(ShownLink, self.SHOWN, "peer", limit, after=after)
+
+    COUNT_WAITING = f"SELECT {_WAITING_FOR} FROM peers p"
 
     def count_waiting(self) -> list[int]:
         """Return how many rows wait for each peer, without reading them: their numbers are without gaps."""

@@ -3,8 +3,8 @@
 import ctypes
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from caroni_edge.doctor.database import Dates
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 
 OFF_S = 120.0
@@ -12,6 +12,19 @@ TIME_ERROR = 5
 TIMEX_BYTES = 512
 """More than `struct timex` has on any machine; with its first member 0 nothing is set (adjtimex(2))."""
 HINT = "Set the clock, and let a service keep it: systemd-timesyncd, chrony or ntpd."
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Dates in the database that tell whether clocks are right.
+
+    Attributes:
+        latest: The latest that this node has written down by its own clock.
+        early: How long before its placing a job began, by the clock of each agent, in seconds.
+    """
+
+    latest: float = 0.0
+    early: dict[str, float] = field(default_factory=dict)
 
 
 def check(dates: Dates | None, now: float) -> Iterator[Finding]:

@@ -2,16 +2,16 @@
 
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.config import NodeConfig
-from caroni_edge.doctor.findings import Finding, ok, problem, warning
+from caroni_edge.doctor import state_dir
+from caroni_edge.doctor.clock import Dates
+from caroni_edge.doctor.findings import Finding, ok, problem
 from caroni_edge.manager.store.shown import ShownAgentRows, ShownWorkflowRows
 from caroni_edge.node.startup import DATABASE, LOCK
 from caroni_edge.node.store import FactRows
@@ -20,20 +20,6 @@ from caroni_edge.storage.migrations import DatabaseNewer, OtherRole, Role, refus
 
 CHECK_WITHIN_S = 10.0
 LOCKS = Path("/proc/locks")
-STEPS_BETWEEN_LOOKS = 10_000
-
-
-@dataclass(frozen=True)
-class Dates:
-    """Dates in the database that tell whether clocks are right.
-
-    Attributes:
-        latest: The latest that this node has written down by its own clock.
-        early: How long before its placing a job began, by the clock of each agent, in seconds.
-    """
-
-    latest: float = 0.0
-    early: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -58,7 +44,7 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
         return
     state.pid = holder(config.state_dir / LOCK)
     yield ok("daemon", f"it runs here (pid {state.pid})" if state.pid is not None else "it does not run here")
-    yield from _directory(config.state_dir)
+    yield from state_dir.of_directory(config.state_dir)
     path = config.state_dir / DATABASE
     if not path.exists():
         yield ok("database", "there is none yet: the first start makes it")
@@ -66,7 +52,7 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
     try:
         with closing(_open(path)) as conn:
             refuse_newer(conn, config.role, str(path))
-            yield _whole(conn)
+            yield state_dir.of_database(conn, CHECK_WITHIN_S)
             state.boots = tuple(FactRows(conn).boots())
             state.dates = _dates(conn, config.role)
     except (DatabaseNewer, OtherRole) as error:
@@ -102,21 +88,6 @@ def _missing(path: Path) -> Finding:
     return problem("state_dir", f"{path} does not exist, and {parent} may not be written", hint)
 
 
-def _directory(path: Path) -> Iterator[Finding]:
-    found = path.stat()
-    hint = "Run this, and the node, as the user that the directory belongs to; or correct its owner and mode."
-    if not os.access(path, os.W_OK | os.X_OK | os.R_OK):
-        reason = "read-only" if os.statvfs(path).f_flag & os.ST_RDONLY else "not to be written by this user"
-        yield problem("state_dir", f"{path} is {reason}", hint)
-    elif found.st_mode & stat.S_IWOTH:
-        yield warning("state_dir", f"everybody may write into {path}", f"chmod o-w {path}")
-    elif strangers := [each.name for each in path.glob(f"{DATABASE}*") if each.stat().st_uid != found.st_uid]:
-        said = f"{', '.join(sorted(strangers))} in {path} belong to another user than the directory"
-        yield problem("state_dir", said, f"chown -R --reference={path} {path}")
-    else:
-        yield ok("state_dir", f"{path} is writable")
-
-
 def _open(path: Path) -> sqlite3.Connection:
     """Open a database to read it; one that nobody has open as `immutable`, so that no files are made beside it.
 
@@ -124,23 +95,6 @@ def _open(path: Path) -> sqlite3.Connection:
     """
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=5.0)
-
-
-def _whole(conn: sqlite3.Connection) -> Finding:
-    """Check the database as SQLite does (https://www.sqlite.org/pragma.html#pragma_quick_check), for a bounded time."""
-    give_up_at = monotonic() + CHECK_WITHIN_S
-    conn.set_progress_handler(lambda: monotonic() > give_up_at, STEPS_BETWEEN_LOOKS)
-    try:
-        found: str = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        return ok("database", f"nothing is wrong as far as was checked in {CHECK_WITHIN_S:g} s")
-    finally:
-        conn.set_progress_handler(None, 0)
-    if found != "ok":
-        return problem("database", f"it is corrupt: {found}", DatabaseCorrupt.hint)
-    return ok("database", "it is whole")
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> Finding:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from caroni_edge.base import private
 from caroni_edge.base.errors import CaroniError
@@ -29,6 +30,10 @@ _STORAGE_CODES = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 }
+
+
+STEPS_BETWEEN_LOOKS = 10_000
+"""So often SQLite looks whether the time for a check is over."""
 
 
 class StorageFailed(CaroniError):
@@ -175,6 +180,28 @@ def commits_seen(conn: sqlite3.Connection) -> int:
     It has a meaning only beside what the same connection said before.
     """
     return int(conn.execute("PRAGMA data_version").fetchone()[0])
+
+
+def corruption(conn: sqlite3.Connection, within_s: float) -> tuple[str | None, bool]:
+    """Check a database as SQLite does (https://www.sqlite.org/pragma.html#pragma_quick_check), for a bounded time.
+
+    Returns:
+        What is wrong with it, None for nothing; and whether all of it was looked at.
+
+    Raises:
+        sqlite3.Error: It cannot be read.
+    """
+    give_up_at = monotonic() + within_s
+    conn.set_progress_handler(lambda: monotonic() > give_up_at, STEPS_BETWEEN_LOOKS)
+    try:
+        found: str = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return None, False
+    finally:
+        conn.set_progress_handler(None, 0)
+    return (None if found == "ok" else found), True
 
 
 def size_bytes(conn: sqlite3.Connection) -> int:

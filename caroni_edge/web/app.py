@@ -10,10 +10,11 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from caroni_edge.web import node_api
+from caroni_edge.web import node_api, node_page
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.auth import Gate
 from caroni_edge.web.common import ROUTES
+from caroni_edge.web.health import Health
 from caroni_edge.web.live import Changes
 from caroni_edge.web.operations import OperationsPage
 from caroni_edge.web.problems import HANDLERS
@@ -34,15 +35,15 @@ HEADERS = {
 
 def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
     """Return the ASGI application of a node."""
-    given = {"node": site.node, "site": site, "gate": gate, "changes": changes, **site.given}
+    given = {"node": site.node, "site": site, "gate": gate, "changes": changes, "examiner": Health(site), **site.given}
     app = Litestar(
-        route_handlers=[*ROUTES, *node_api.ROUTES, *site.routes],
+        route_handlers=[*ROUTES, *node_api.ROUTES, *node_page.PAGES, *site.routes],
         guards=[gate.admit],
         dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in given.items()},
         before_send=[_noting(site.commands)],
         exception_handlers=dict(HANDLERS) | dict(node_api.HANDLERS),
         openapi_config=_described(site),
-        template_config=engine(site.node, site.menu),
+        template_config=engine(site.node, (*site.menu, *node_page.MENU)),
         request_max_body_size=BODY_LIMIT_BYTES,
         logging_config=None,
         debug=False,

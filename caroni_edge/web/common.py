@@ -6,13 +6,10 @@ from typing import Annotated, Any, TypedDict
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter, RawBody
+from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
-from caroni_edge.node.reactor import UnknownPeer
-from caroni_edge.protocol.topics import Role as PeerRole
-from caroni_edge.protocol.topics import peer_id
-from caroni_edge.web import audit, metrics
+from caroni_edge.web import metrics
 from caroni_edge.web.assets import static_file
 from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
 from caroni_edge.web.forms import fields
@@ -58,15 +55,6 @@ class NodeBody(TypedDict):
     ready: bool
     reason: str | None
     edit: bool
-
-
-class ForgetBody(TypedDict):
-    """What was dropped of a peer."""
-
-    peer: str
-    rows: int
-    jobs: int
-    offers: int
 
 
 @get("/admin", include_in_schema=False, sync_to_thread=False)
@@ -143,25 +131,6 @@ def about(node: NamedDependency[NodeView], site: NamedDependency[Site]) -> NodeB
     )
 
 
-@post("/api/forget", tags=["node"], status_code=200, sync_to_thread=True)
-def forget(site: NamedDependency[Site], body: RawBody) -> ForgetBody:
-    """Drop a peer that will not come back: its rows, its jobs, and what the broker has retained of it."""
-    peers: PeerRole = "agents" if site.node.role == "manager" else "managers"
-    try:
-        named = json.loads(body)["peer"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise Problem(400, f'the body is {{"peer": "{peers}/ID"}}', "peer") from None
-    peer = peer_id(named, peers)
-    if peer is None:
-        raise Problem(422, f"peer must be the name of one of the {peers}, as in {peers}/x1", "peer")
-    audit.note(peer=f"{peers}/{peer}")
-    try:
-        gone = site.node_commands.forget(peer)
-    except UnknownPeer as unknown:
-        raise Problem(404, str(unknown).rstrip("."), "peer") from None
-    return ForgetBody(peer=f"{peers}/{peer}", rows=gone.rows, jobs=gone.jobs, offers=gone.offers)
-
-
 @get("/healthz", opt={OPEN: True}, tags=["node"], sync_to_thread=False)
 def healthz() -> Health:
     """Tell that the process works."""
@@ -211,4 +180,4 @@ def _credentials(body: bytes, content_type: str) -> tuple[str, str, str]:
     return found
 
 
-ROUTES = (admin, static_file, live, login_form, login, logout, session, about, forget, healthz, readyz, metrics_text)
+ROUTES = (admin, static_file, live, login_form, login, logout, session, about, healthz, readyz, metrics_text)

@@ -5,9 +5,15 @@ import sqlite3
 from typing import TypedDict
 
 from caroni_edge.base.dates import rfc3339
+from caroni_edge.config import NodeConfig
+from caroni_edge.delivery.outbox import OutboxRows, ShownLink
+from caroni_edge.doctor.findings import Finding, Level, is_healthy
 from caroni_edge.node.store import AuditRows, DeadLetter, DeadLetterRows
+from caroni_edge.web.health import Examined
+from caroni_edge.web.site import NodeView
 
 REASON_MAX = 300
+LEVELS = (Level.PROBLEM, Level.WARNING, Level.OK)
 
 
 class AuditEntry(TypedDict):
@@ -75,6 +81,95 @@ class DeadLetterPage(TypedDict):
     next: str | None
 
 
+class ForgetBody(TypedDict):
+    """What was dropped of a peer."""
+
+    peer: str
+    rows: int
+    jobs: int
+    offers: int
+
+
+class LinkView(TypedDict):
+    """The link to a peer.
+
+    Attributes:
+        peer: Its id.
+        waiting: Messages for it that it has not acknowledged.
+        unanswered_s: For how long a question to it is open while we are connected; 0 when none is.
+        silent_s: For how long nothing has come from it, counted every few minutes.
+        reconcile: The two must tell each other what jobs they hold, since one has lost or restored its database.
+    """
+
+    peer: str
+    waiting: int
+    unanswered_s: float
+    silent_s: float
+    reconcile: bool
+
+
+class LinkPage(TypedDict):
+    """The links, by peer; `next` is the `after` of the next page."""
+
+    links: list[LinkView]
+    next: str | None
+
+
+class FindingView(TypedDict):
+    """One thing that the doctor has looked at; `level` is `ok`, `warning` or `problem`."""
+
+    name: str
+    level: Level
+    sentence: str
+    hint: str
+
+
+class HealthView(TypedDict):
+    """What the doctor has found, and when."""
+
+    healthy: bool
+    examined: str
+    findings: list[FindingView]
+
+
+class SettingView(TypedDict):
+    """A setting in effect, without its secret; `source`: `FILE:LINE`, `environment NAME` or `default`."""
+
+    key: str
+    value: str
+    source: str
+
+
+class ConfigView(TypedDict):
+    """The configuration in effect."""
+
+    file: str
+    settings: list[SettingView]
+
+
+def link_page(conn: sqlite3.Connection, node: NodeView, limit: int, after: str) -> LinkPage:
+    """Return a page of the links."""
+    page = OutboxRows(conn).shown(limit, after)
+    links = [_link(row, node.unanswered_s(row.peer)) for row in page.rows]
+    return LinkPage(links=links, next=page.next)
+
+
+def health(examined: Examined) -> HealthView:
+    """Return what the doctor has found, what is worst first."""
+    found = sorted(examined.findings, key=lambda each: LEVELS.index(each.level))
+    return HealthView(
+        healthy=is_healthy(found),
+        examined=rfc3339(examined.date),
+        findings=[_finding(each) for each in found],
+    )
+
+
+def config_view(config: NodeConfig) -> ConfigView:
+    """Return the configuration in effect."""
+    settings = [SettingView(key=each.key, value=each.value, source=each.source) for each in config.settings]
+    return ConfigView(file=str(config.path.absolute()), settings=settings)
+
+
 def audit_page(conn: sqlite3.Connection, limit: int, after: int | None) -> AuditPage:
     """Return a page of what has been done."""
     page = AuditRows(conn).page(limit, after)
@@ -105,6 +200,20 @@ def dead_letter(conn: sqlite3.Connection, letter: int) -> DeadLetterView | None:
     if row is None:
         return None
     return DeadLetterView(**_letter(row), body=row.body.decode(errors="replace"), traceback=row.traceback)
+
+
+def _link(row: ShownLink, unanswered_s: float) -> LinkView:
+    return LinkView(
+        peer=row.peer,
+        waiting=row.waiting,
+        unanswered_s=unanswered_s,
+        silent_s=row.silent_s,
+        reconcile=row.reconcile,
+    )
+
+
+def _finding(found: Finding) -> FindingView:
+    return FindingView(name=found.name, level=found.level, sentence=found.sentence, hint=found.hint)
 
 
 def _letter(row: DeadLetter) -> DeadLetterSummary:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gethostname
+from time import monotonic, time
 from typing import Any, Literal, Protocol
 
 from caroni_edge import __version__
 from caroni_edge.config import NodeConfig
+from caroni_edge.doctor.clock import Dates
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.audit import AuditedCommands
@@ -34,6 +36,8 @@ class NodeView:
         host: Where it runs.
         why_not_ready: Returns why it cannot work now, for people; None when it can.
         connected: Tells whether the broker is connected.
+        unanswered_s: Returns for how long a question to a peer is open while we are connected.
+        started: When the process began, in Unix seconds.
     """
 
     role: Literal["manager", "agent"]
@@ -42,6 +46,8 @@ class NodeView:
     host: str
     why_not_ready: Callable[[], str | None]
     connected: Callable[[], bool]
+    unanswered_s: Callable[[str], float] = lambda _peer: 0.0
+    started: float = field(default_factory=time)
 
     @classmethod
     def of(cls, node: Node) -> "NodeView":
@@ -53,6 +59,7 @@ class NodeView:
             host=gethostname(),
             why_not_ready=node.why_not_ready,
             connected=lambda: node.connection.connected,
+            unanswered_s=lambda peer: node.silent_for(peer, monotonic()),
         )
 
 
@@ -94,6 +101,7 @@ class Site:
         given: What handlers may ask for by the name of a parameter.
         menu: The role's pages, for the bar on top.
         metrics: Returns the metrics of the role.
+        dates: Returns what the role has written down that tells whether clocks are right.
         over_node: What people may do to the node itself.
     """
 
@@ -106,6 +114,7 @@ class Site:
     given: Mapping[str, Any] = field(default_factory=dict)
     menu: Sequence[MenuItem] = ()
     metrics: Callable[[], Iterable[Metric]] = tuple
+    dates: Callable[[], Dates] = Dates
     over_node: NodeCommands | None = None
 
     @property

@@ -1,13 +1,18 @@
 """What both roles serve of the node itself: who has done what, and what could not be handled."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from caroni_edge.protocol.messages import JobAccepted
+from caroni_edge.config import Setting
+from caroni_edge.node.store import DeadLetterRows
+from caroni_edge.protocol.messages import JobAccepted, JobKill, JobOffer
 from caroni_edge.web.audit import LOGINS_AT_ONCE
 from caroni_edge.web.server import WebServer
 from tests.node_bench import ServedNode
@@ -168,3 +173,100 @@ def test_a_dead_letter_is_dropped(node: ServedNode, client: Client) -> None:
 def test_no_number_is_too_large(client: Client) -> None:
     assert client.get(f"/api/dead-letters/{1 << 62}").status_code == 404
     assert client.get(f"/api/dead-letters/{1 << 70}").status_code in (400, 404)
+
+
+# --- How the node is -------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_looks_from_within(node: ServedNode, client: Client) -> None:
+    found = client.get("/api/doctor").json()
+    names = {each["name"] for each in found["findings"]}
+    assert names >= {"ready", "state_dir", "disk", "database", "clock", "descriptors"}
+    assert found["examined"].endswith("Z")
+    node.node.checks.append(lambda: "the keeper is gone")
+    found = client.get("/api/doctor").json()
+    assert found["healthy"] is False
+    assert (found["findings"][0]["name"], found["findings"][0]["sentence"]) == ("ready", "the keeper is gone")
+
+
+def test_the_configuration_in_effect_is_that_of_now(node: ServedNode, client: Client) -> None:
+    before = client.get("/api/config").json()
+    assert {"key": "attempts", "value": "5", "source": "default"} in before["settings"]
+    node.config = replace(node.config, settings=(Setting("attempts", "9", "node.yaml:3"),))
+    assert client.get("/api/config").json()["settings"] == [{"key": "attempts", "value": "9", "source": "node.yaml:3"}]
+
+
+def test_links_tell_what_waits_for_whom(node: ServedNode, client: Client) -> None:
+    node.send(JobOffer(offer="offer0001", job_type="upper", serial=1))
+    for _ in range(2):
+        node.call(lambda _at: node.node.links.put("a1", JobKill(job="job000001", reason="no")))
+    (link,) = client.get("/api/links").json()["links"]
+    assert (link["peer"], link["waiting"], link["silent_s"], link["reconcile"]) == ("a1", 2, 0.0, False)
+    assert client.get("/api/links", params={"after": "a1"}).json() == {"links": [], "next": None}
+
+
+# --- The page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(server: WebServer) -> Iterator[Client]:
+    """Log in as an operator does; redirects are followed."""
+    with closing(logged_in(server, "admin", PASSWORD)) as browser:
+        yield browser
+
+
+def logged_in(server: WebServer, name: str, password: str) -> Client:
+    browser = Client(server, token=None)
+    browser.headers["Accept"] = "text/html"
+    browser.follow_redirects = True
+    right = {"username": name, "password": password, "next": "/node"}
+    assert browser.post("/login", data=right).status_code == 200
+    return browser
+
+
+def press(browser: Client, page: str, path: str, **fields: str) -> httpx.Response:
+    """Send the form of a page that leads to `path`."""
+    assert f'action="{path}"' in page
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return browser.post(path, data={"csrf": found[1], **fields})
+
+
+def test_a_person_retries_drops_and_forgets_on_the_page(node: ServedNode, browser: Client) -> None:
+    bury(node)
+    bury(node)
+    first, second = (row.id for row in reversed(DeadLetterRows(node.database.conn).page(9, None).rows))
+    page = browser.get("/node").text
+    assert "ValueError: no such luck" in page
+    assert "Traceback" not in page
+    assert "Traceback" in browser.get(f"/node/dead-letters/{first}").text
+    refused = press(browser, page, f"/node/dead-letters/{first}/retry")
+    assert (refused.status_code, "no such luck" in refused.text) == (409, True)
+    node.reactor.on.clear()
+    assert f"Dead letter {first} was handled." in press(browser, page, f"/node/dead-letters/{first}/retry").text
+    page = press(browser, page, f"/node/dead-letters/{second}/drop").text
+    assert f"Dead letter {second} was dropped." in page
+    assert "Every message could be handled." in page
+    assert browser.get(f"/node/dead-letters/{first}").status_code == 404
+    assert "agents/a1 is forgotten" in press(browser, page, "/node/forget", peer="agents/a1").text
+    assert browser.post("/node/forget", data={"csrf": "guessed", "peer": "agents/a1"}).status_code == 403
+    noted = [(entry["action"], entry["outcome"]) for entry in entries(browser)]
+    assert ("forget", "done") in noted
+    assert ("drop dead letter", "done") in noted
+    assert "drop dead letter" in browser.get("/node/audit").text
+
+
+def test_a_viewer_sees_the_page_and_no_form_on_it(node: ServedNode, server: WebServer) -> None:
+    bury(node)
+    with closing(logged_in(server, "viola", "looks")) as viewer:
+        page = viewer.get("/node").text
+        assert "no such luck" in page
+        assert re.findall(r'action="([^"]+)"', page) == ["/logout"]
+        assert 'action="/node' not in viewer.get("/node/dead-letters/1").text
+
+
+def test_the_page_says_first_what_is_wrong(node: ServedNode, browser: Client) -> None:
+    node.node.checks.append(lambda: "the keeper <is> gone")
+    page = browser.get("/node").text
+    assert "It needs attention" in page
+    assert page.index("the keeper &lt;is&gt; gone") < page.index("Dead letters")

@@ -22,6 +22,7 @@ from caroni_edge.agent.pages.shapes import (
 from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.doctor.clock import Dates
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
@@ -144,6 +145,11 @@ class AgentApi:
             raise Problem(
                 503, "the agent has just started, and does not know yet which jobs run: ask again in a moment"
             )
+
+    def dates(self) -> Dates:
+        """Return what tells whether clocks are right."""
+        with self.look() as views:
+            return views.dates()
 
     def metrics(self) -> list[Metric]:
         """Return the metrics of an agent: how many jobs it has, and whether it is drained."""

@@ -54,4 +54,5 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         {"agent": api},
         menu=MENU,
         metrics=api.metrics,
+        dates=api.dates,
     )

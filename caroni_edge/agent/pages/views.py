@@ -25,6 +25,7 @@ from caroni_edge.agent.store.turnedaway import TurnedAway, TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config import AgentConfig
+from caroni_edge.doctor.clock import Dates
 from caroni_edge.values.json import from_text
 
 SHARES_SHOWN = 50
@@ -41,6 +42,10 @@ class AgentViews:
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
         self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
         self._versions = VersionRows(conn)
+
+    def dates(self) -> Dates:
+        """Return what tells whether the clock is right."""
+        return Dates(self._jobs.latest())
 
     def jobs(self, status: JobState | None, manager: str | None, limit: int, after: int | None) -> JobPage:
         """Return a page of jobs, newest first."""

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 
+from caroni_edge.doctor.clock import Dates
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.filters import read_filter
@@ -83,6 +84,11 @@ class ManagerApi:
         """Return a workflow, or 404."""
         with self.look() as views:
             return views.workflow(workflow) or no_workflow(workflow)
+
+    def dates(self) -> Dates:
+        """Return what tells whether clocks are right."""
+        with self.look() as views:
+            return views.dates()
 
     def metrics(self) -> list[Metric]:
         """Return the metrics of a manager: how many workflows, steps, attempts and agents there are."""

@@ -50,4 +50,5 @@ def make_site(api: ManagerApi, state_dir: Path) -> Site:
         {"manager": api},
         menu=MENU,
         metrics=api.metrics,
+        dates=api.dates,
     )

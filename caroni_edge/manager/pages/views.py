@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from caroni_edge.base.dates import rfc3339
+from caroni_edge.doctor.clock import Dates
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.lists import Plans, WorkflowLists, values_of
 from caroni_edge.manager.pages.roster import Roster
@@ -44,6 +45,10 @@ class ManagerViews(WorkflowLists):
         super().__init__(conn, plans)
         self.roster = Roster(conn)
         self._workflows, self._steps, self._agents = ShownWorkflowRows(conn), ShownStepRows(conn), ShownAgentRows(conn)
+
+    def dates(self) -> Dates:
+        """Return what tells whether clocks are right."""
+        return Dates(self._workflows.latest(), dict(self._agents.early_starts()))
 
     # Workflows
 

@@ -67,6 +67,12 @@ def refuse_newer(conn: sqlite3.Connection, role: Role, where: str) -> None:
             raise DatabaseNewer(where, name="/".join(applied))
 
 
+def schema_version(conn: sqlite3.Connection) -> str:
+    """Return the last migration of each set that was applied to a database, as `delivery/audit, agent/first`."""
+    last = dict(_applied(Database(conn, execute_plugins=False)))
+    return ", ".join(f"{each}/{name}" for each, name in last.items())
+
+
 def _applied(db: Database) -> list[tuple[str, str]]:
     if "_sqlite_migrations" not in db.table_names():
         return []

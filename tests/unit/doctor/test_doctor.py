@@ -8,8 +8,8 @@ import pytest
 
 from caroni_edge.doctor.access import of_own, of_peers, of_refused
 from caroni_edge.doctor.broker import of_expiry, said
-from caroni_edge.doctor.clock import of_dates, of_kernel
-from caroni_edge.doctor.database import Dates, State, holder
+from caroni_edge.doctor.clock import Dates, of_dates, of_kernel
+from caroni_edge.doctor.database import State, holder
 from caroni_edge.doctor.disk import of_inodes, of_space
 from caroni_edge.doctor.findings import Finding, Level, is_healthy, ok, problem, warning
 from caroni_edge.doctor.limits import of_queue, of_session, of_size
