@@ -66,6 +66,11 @@ docs: ## write what is made from the code: the golden traces, docs/reference/, p
 	$(BIN)/python -m tests.golden
 	$(BIN)/python -m tools.generate_docs --write
 
+.PHONY: screenshots
+screenshots: ## take the README's pictures of the pages anew, from the demo, with Chromium
+	@tools/setup.sh test
+	$(BIN)/python -m tools.screenshots
+
 .PHONY: bench
 bench: ## measure workflows per second and their latency on a real mosquitto
 	@tools/setup.sh test

@@ -18,6 +18,7 @@ def demo(serve: bool) -> None:
 
     Everything runs on 127.0.0.1 and in a temporary directory, and is ended and removed afterwards.
     """
+    from caroni_edge.demo.bustle import bustle  # noqa: PLC0415
     from caroni_edge.demo.stage import Stage  # noqa: PLC0415
 
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -28,7 +29,7 @@ def demo(serve: bool) -> None:
             status = _result(_run(stage))
             if serve:
                 _say_how_to_go_on(stage)
-                threading.Event().wait()
+                bustle(stage, threading.Event())
     except KeyboardInterrupt:
         click.echo("\nEnded.")
         return

@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
 
@@ -19,12 +20,14 @@ import yaml
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.demo.broker import EmbeddedBroker
 
+STARTER, FILES = resources.files("caroni_edge") / "starter", resources.files("caroni_edge.demo") / "files"
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.05
 USER, PASSWORD = "admin", "password"
 AGENTS = {"a1": ("foojob0", "foojob2"), "a2": ("foojob1",)}
-TEMPLATE = "test_simple"
+BUSY_AGENTS = {"a1": ("measure",), "a2": ("measure", "warmest")}
+TEMPLATE, SURVEY = "test_simple", "survey"
 
 
 class DaemonFailed(CaroniError):
@@ -77,11 +80,14 @@ class Stage:
             self.directory = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="caroni-edge-demo-")))
             broker = self._opened.enter_context(EmbeddedBroker(port=1883 if self._fixed and _is_free(1883) else 0))
             self.broker_url = f"mqtt://127.0.0.1:{broker.port}"
-            self._copy("templates", f"{TEMPLATE}.cwl", self.directory / "templates")
+            self._copy(STARTER / "templates" / f"{TEMPLATE}.cwl", self.directory / "templates")
+            self._copy(FILES / f"{SURVEY}.cwl", self.directory / "templates")
             self._start("manager", "m1", 8000, {"templates": "templates", "retry_delay": "10s"})
             for number, (agent, job_types) in enumerate(AGENTS.items(), start=1):
                 for job_type in job_types:
-                    self._copy("jobtypes", f"{job_type}.yaml", self.directory / agent)
+                    self._copy(STARTER / "jobtypes" / f"{job_type}.yaml", self.directory / agent)
+                for job_type in BUSY_AGENTS[agent]:
+                    self._copy(FILES / f"{job_type}.yaml", self.directory / agent)
                 self._start("agent", agent, 8000 + number, {"job_types": agent, "slots": 2})
             with httpx.Client(timeout=1.0) as client:
                 for player in self.players:
@@ -101,9 +107,9 @@ class Stage:
         """The workflow manager."""
         return self.players[0]
 
-    def _copy(self, kind: str, name: str, directory: Path) -> None:
+    def _copy(self, file: Traversable, directory: Path) -> None:
         directory.mkdir(exist_ok=True)
-        (directory / name).write_bytes((resources.files("caroni_edge") / "starter" / kind / name).read_bytes())
+        (directory / file.name).write_bytes(file.read_bytes())
 
     def _start(self, role: str, name: str, port: int, more: dict[str, object]) -> None:
         if self._fixed and not _is_free(port):
