@@ -1,4 +1,7 @@
-"""SECURITY.md says what a peer may keep on other nodes: of every table, and with the numbers that are in the code."""
+"""SECURITY.md says what a peer may keep on other nodes: of every table, and with the numbers that are in the code.
+
+What it says of stolen logins and of jobs names the tests that try it.
+"""
 
 import re
 from pathlib import Path
@@ -89,3 +92,16 @@ def test_every_table_is_named_or_is_none_that_a_peer_makes_grow(role: Role) -> N
     }
     assert names - named == OF_PEOPLE[role]
     assert named <= names
+
+
+TRIED_IN = re.compile(r"`((?:e2e|integration|unit)/[\w/.]+|simulation)`")
+
+
+def test_the_tests_that_try_what_is_said_are_there() -> None:
+    tables = re.split(r"\n\n", TEXT)
+    rows = [row for table in tables if "| `tests/` |" in table for row in table.splitlines()[2:]]
+    assert len(rows) == 12
+    for row in rows:
+        named = TRIED_IN.findall(row.rpartition(" | ")[2])
+        assert named, row
+        assert not [name for name in named if not (Path(__file__).parents[1] / name).exists()], row

@@ -1,6 +1,7 @@
 """Stolen logins of nodes, on real daemons and mosquitto with the ACL that we ship: their lies cost nobody else."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from caroni_edge.protocol.topics import Role
 from caroni_edge.values.json import hash_of
 from tests.e2e.daemons import TOKEN, Daemon, Fleet
 from tests.e2e.impostor import Impostor
+from tests.e2e.test_faults import runs, slow_type
 from tests.support import HTTP, wait_until
 
 TYPES = {name: {"inputs": {"message": "string"}, "outputs": {"jobout": "string"}} for name in ("foojob0", "foojob1")}
@@ -187,6 +189,32 @@ def test_a_job_type_that_is_entrusted_to_some_goes_to_no_other(fleet: Fleet, imp
     assert liar.wait_for("OfferReject")["offer"] == "offer0000001"
     fleet.agent()
     fleet.outputs("w1")
+
+
+def test_nobody_speaks_of_the_jobs_of_others(fleet: Fleet, impostor: MakeImpostor) -> None:
+    """Neither an agent of those that another one runs, nor a manager of those that another one has placed."""
+    trace = fleet.directory / "trace"
+    agent, manager = fleet.agent(job_types=slow_type(fleet.directory / "types", trace)), fleet.manager()
+    start(fleet, "w1")
+    wait_until(lambda: runs(trace), 20, "the job to run")
+    (job,) = [each["id"] for each in agent.get("/api/jobs?status=running")["jobs"]]
+    other_agent, other_manager = impostor(), impostor("managers", "m2", "a1")
+    other_agent.show(job_types=TYPES)
+    lie = {"job": job, "serial": 9, "status": "completed", "begun": True, "outputs": {"jobout": "LIE"}}
+    other_agent.say("JobStatusUpdate", **lie)
+    other_agent.say("JobDecline", job=job, reason="a lie", begun=True)
+    other_agent.say("JobLog", job=job, offset=0, data="TElF", end=True)
+    offer(other_agent, 1, 1)
+    other_manager.say("JobKill", job=job, reason="a lie")
+    other_manager.say("JobDataReady", job=job, inputs={"message": "LIE"})
+    other_manager.say("JobLogRequest", job=job)
+    other_manager.say("JobStatusRequest", job=job)
+    assert other_manager.wait_for("JobDecline")["job"] == job, "the agent says that it knows no such job"
+    assert other_manager.wait_for("JobLog")["data"] == ""
+    Path(f"{trace}.go").touch()
+    assert fleet.outputs("w1") == {"result": "x"}
+    assert sorted(runs(trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
+    assert manager.get("/api/workflows/w1")["steps"]["upper"]["attempts"][0]["job"] == job
 
 
 def test_a_login_speaks_for_no_other_node(fleet: Fleet, impostor: MakeImpostor) -> None:
