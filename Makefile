@@ -76,6 +76,10 @@ bench: ## measure workflows per second and their latency on a real mosquitto
 	@tools/setup.sh test
 	$(BIN)/python benchmarks/chains.py $(ARGS)
 
+.PHONY: dist
+dist: ## make the program in one file, which needs no Python: dist/caroni-edge-VERSION-linux-ARCH
+	@tools/dist.sh
+
 .PHONY: mutants
 mutants: ## make mistakes in the modules that decide: tests must notice; ARGS='--count 20 --seed 7 --minutes 15'
 	@tools/setup.sh check

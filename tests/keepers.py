@@ -207,7 +207,11 @@ def keepers_of(state_dir: Path) -> list[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"caroni_edge.agent.keeper" in words and os.fsencode(state_dir) in words and began(int(entry.name)):
+        if (
+            not {b"caroni_edge.agent.keeper", b"keeper"}.isdisjoint(words)
+            and os.fsencode(state_dir) in words
+            and began(int(entry.name))
+        ):
             found.append(int(entry.name))
     return found
 

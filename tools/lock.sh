@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes requirements.lock and requirements-dev.lock anew from pyproject.toml: `make lock`.
+# Writes requirements.lock, requirements-dev.lock and requirements-dist.lock anew from pyproject.toml: `make lock`.
 # With --upgrade (`make lock UPGRADE=1`) every version goes to the newest one that pyproject.toml allows.
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,3 +20,9 @@ compile() { # compile FILE ARGUMENT...
 # setuptools (group `build`) is locked as well: with it there, installing the checkout itself downloads nothing.
 compile requirements.lock --group build "$@"
 compile requirements-dev.lock --group build --group dev --constraint requirements.lock "$@"
+
+# What others depend on and no command of ours reaches stays out of the binary (packaging/pyinstaller/caroni-edge.spec).
+# shellcheck disable=SC2046 # each is a word of its own
+compile requirements-dist.lock --group dist --constraint requirements.lock $(printf -- '--no-emit-package %s ' \
+    annotated-doc annotated-types click-default-group faker litestar-htmx markdown-it-py mdurl polyfactory psutil \
+    pydantic pydantic-core pygments rich-click shellingham tabulate typer typing-inspection) "$@"

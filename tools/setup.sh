@@ -5,6 +5,7 @@
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
 #   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
 #                           Chromium
+#   tools/setup.sh dist     to make the binary: PyInstaller with the few packages that go into it, in build/venv
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
 # needs neither. PYTHON names the Python that .venv is made with; without it the first of 3.11 or newer is taken.
@@ -99,6 +100,15 @@ without_services() {
     trap - EXIT
 }
 
+install_binary_tools() {
+    is_there objdump && is_there strip || apt_install binutils
+    # Debian's Python does without its shared library, which a binary is made of.
+    "$VENV/bin/python" - 2>/dev/null <<'PYTHON' || apt_install "libpython$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+import ctypes, sysconfig
+ctypes.CDLL(sysconfig.get_config_var("INSTSONAME"))
+PYTHON
+}
+
 # --- Python ---------------------------------------------------------------------------------------------------------
 
 # usable PYTHON: new enough, and able to make an environment with pip in it (which Debian puts in a package of its own).
@@ -162,10 +172,19 @@ install_packages() { # install_packages LOCK
     rm -f "$VENV"/made-from-*
     quietly "$python" -m venv --clear "$VENV"
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-    quietly "$VENV/bin/python" -m pip install --quiet --require-hashes --requirement "$1" </dev/null
-    # setuptools is among the locked packages: without build isolation nothing else is downloaded.
-    quietly "$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . </dev/null
+    # The lock names all that is wanted, and leaves out of the binary what others would bring along.
+    quietly "$VENV/bin/python" -m pip install --quiet --no-deps --require-hashes --requirement "$1" </dev/null
+    if [ "$VENV" = .venv ]; then
+        # setuptools is among the locked packages: without build isolation nothing else is downloaded.
+        quietly "$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . </dev/null
+    fi
     fingerprint "$1" >"$VENV/made-from-$1"
+}
+
+prepare_binary() {
+    VENV=build/venv
+    install_packages requirements-dist.lock
+    install_binary_tools
 }
 
 case "${1:-}" in
@@ -181,8 +200,12 @@ test)
     install_other_brokers
     install_browser
     install_packages requirements-dev.lock
+    (prepare_binary)
+    ;;
+dist)
+    prepare_binary
     ;;
 *)
-    die "usage: tools/setup.sh run|check|test"
+    die "usage: tools/setup.sh run|check|test|dist"
     ;;
 esac

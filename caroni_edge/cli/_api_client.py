@@ -2,6 +2,7 @@
 
 import functools
 import os
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec
@@ -112,7 +113,12 @@ class Api:
         try:
             # No proxies and no .netrc: the node is near, and the token is for it alone.
             self._client = httpx.Client(
-                base_url=base, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
+                base_url=base,
+                headers=headers,
+                timeout=TIMEOUT_S,
+                trust_env=False,
+                transport=transport,
+                verify=_trust(base),
             )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise UsageError("--url", f"{self.url} is no address, or the token no text for a header: {error}") from None
@@ -250,12 +256,17 @@ def _state_dir(role: Role, config: Path) -> Path:
     return load_node(config).state_dir
 
 
+def _trust(url: str) -> ssl.SSLContext:
+    """Return what tells whose certificates are good: this host's, which takes a moment to read and only https needs."""
+    return ssl.create_default_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def _by_socket(role: Role, state_dir: Path) -> Any:
     """Return a transport of httpx that ends at a node's socket; its descriptor stays open, as long as the command."""
     import httpx  # noqa: PLC0415
 
     try:
-        return httpx.HTTPTransport(uds=address(directory_of(state_dir)))
+        return httpx.HTTPTransport(uds=address(directory_of(state_dir)), verify=_trust(""))
     except OSError as error:
         raise SocketSilent(str(state_dir / SOCKET), role=role, reason=error.strerror or error) from None
 

@@ -3,8 +3,8 @@
 import os
 import secrets
 import socket
+import ssl
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -18,6 +18,7 @@ import httpx
 import yaml
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.frozen import program
 from caroni_edge.demo.broker import EmbeddedBroker
 
 STARTER, FILES = resources.files("caroni_edge") / "starter", resources.files("caroni_edge.demo") / "files"
@@ -28,6 +29,8 @@ USER, PASSWORD = "admin", "password"
 AGENTS = {"a1": ("foojob0", "foojob2"), "a2": ("foojob1",)}
 BUSY_AGENTS = {"a1": ("measure",), "a2": ("measure", "warmest")}
 TEMPLATE, SURVEY = "test_simple", "survey"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nobody is trusted: the demo speaks plain HTTP with itself, and need not read the certificates of this world."""
 
 
 class DaemonFailed(CaroniError):
@@ -89,7 +92,7 @@ class Stage:
                 for job_type in BUSY_AGENTS[agent]:
                     self._copy(FILES / f"{job_type}.yaml", self.directory / agent)
                 self._start("agent", agent, 8000 + number, {"job_types": agent, "slots": 2})
-            with httpx.Client(timeout=1.0) as client:
+            with httpx.Client(timeout=1.0, verify=NO_TLS) as client:
                 for player in self.players:
                     self._await(player, client)
         except BaseException:
@@ -128,7 +131,7 @@ class Stage:
         log = self.directory / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [*_program(), role, "--config", str(path)], stdout=out, stderr=out, env=_environment()
+                [*program(), role, "--config", str(path)], stdout=out, stderr=out, env=_environment()
             )
         self._opened.callback(_end, process)
         self.players.append(Player(role, name, port, log, process))
@@ -147,10 +150,6 @@ class Stage:
                 last = lines[-1] if lines else "it said nothing"
                 raise DaemonFailed("demo", role=player.role, name=player.name, last=last, log=player.log)
             time.sleep(LOOK_EVERY_S)
-
-
-def _program() -> list[str]:
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "caroni_edge"]
 
 
 def _environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from caroni_edge.base.text import on_one_line
-from caroni_edge.demo.stage import Stage
+from caroni_edge.demo.stage import NO_TLS, Stage
 from caroni_edge.manager.lifecycle import ENDED
 
 LOOK_EVERY_S = 0.05
@@ -74,7 +74,7 @@ def follow(stage: Stage, workflow: str) -> dict[str, Any]:
 
 def _watch(stage: Stage, workflow: str, view: View) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {stage.token}"}
-    with httpx.Client(base_url=stage.manager.url, headers=headers) as client:
+    with httpx.Client(base_url=stage.manager.url, headers=headers, verify=NO_TLS) as client:
         while True:
             found: dict[str, Any] = client.get(f"/api/workflows/{workflow}").raise_for_status().json()
             view.show(found)

@@ -21,6 +21,7 @@ OUTSIDE = ("http://", "https://", "mailto:")
 NAMED = re.compile(r"(docs/[\w/.-]+\.md)(?:,\s+\"([^\"]+)\")?")
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", re.MULTILINE)
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-dist.lock")
 
 
 def pages() -> list[Path]:
@@ -118,7 +119,12 @@ def required(*groups: str) -> list[Requirement]:
 
 
 @pytest.mark.parametrize(
-    ("lock", "groups"), [("requirements.lock", ["build"]), ("requirements-dev.lock", ["build", "dev"])]
+    ("lock", "groups"),
+    [
+        ("requirements.lock", ["build"]),
+        ("requirements-dev.lock", ["build", "dev"]),
+        ("requirements-dist.lock", ["dist"]),
+    ],
 )
 def test_the_lock_holds_what_the_project_asks_for(lock: str, groups: list[str]) -> None:
     pinned = {canonicalize_name(name): version for name, version in PINNED.findall((ROOT / lock).read_text())}
@@ -130,14 +136,13 @@ def test_the_lock_holds_what_the_project_asks_for(lock: str, groups: list[str]) 
     assert not problems, listed(problems)
 
 
-def test_both_locks_agree() -> None:
-    run, dev = (
-        dict(PINNED.findall((ROOT / lock).read_text())) for lock in ("requirements.lock", "requirements-dev.lock")
-    )
+def test_the_locks_agree() -> None:
+    run, dev, dist = (dict(PINNED.findall((ROOT / lock).read_text())) for lock in LOCKS)
     assert run.items() <= dev.items(), "run `make lock`"
+    assert {name: dist[name] for name in run.keys() & dist.keys()}.items() <= run.items(), "run `make lock`"
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_has_a_hash_for_everything_and_names_no_server(lock: str) -> None:
     text = (ROOT / lock).read_text()
     entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]

@@ -32,6 +32,7 @@ class Daemon:
         url: Of its API.
         state_dir: Its state.
         prefix: Words before its command.
+        program: The command line of Caroni Edge.
         environ: More of its environment.
     """
 
@@ -39,6 +40,7 @@ class Daemon:
         self.role, self.name = role, name
         self.state_dir = directory / f"state-{name}"
         self.prefix: Sequence[str] = ()
+        self.program: Sequence[str] = (sys.executable, "-m", "caroni_edge")
         self.environ: Mapping[str, str] = {}
         self.config = directory / f"{name}.yaml"
         port = free_port()
@@ -67,7 +69,7 @@ class Daemon:
 
     def start(self, *, wait: bool = True) -> "Daemon":
         """Start it, and wait until it is ready."""
-        command = [*self.prefix, sys.executable, "-m", "caroni_edge", self.role, "--config", str(self.config)]
+        command = [*self.prefix, *self.program, self.role, "--config", str(self.config)]
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environ})
         if wait:

@@ -6,7 +6,6 @@ import os
 import selectors
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
@@ -17,6 +16,7 @@ from caroni_edge.agent.keeper.files import open_regular, read_regular
 from caroni_edge.agent.keeper.server import SOCKET
 from caroni_edge.base import failpoints
 from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.frozen import is_frozen, program
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +38,12 @@ class NoKeeper(Exception):
 
 def keeper_command() -> list[str]:
     """Return the program that is a keeper, without its arguments: Python, or the one binary that holds everything."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "keeper"]
-    return [sys.executable, "-P", "-m", "caroni_edge.agent.keeper"]
+    return [*program(), "keeper"] if is_frozen() else program("caroni_edge.agent.keeper")
 
 
 def keeper_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a keeper gets of the agent's environment: no secret, and not where a binary has unpacked itself."""
-    passed = {
-        name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))
-    }
-    return {**passed, "PYINSTALLER_RESET_ENVIRONMENT": "1"} if getattr(sys, "frozen", False) else passed
+    """Return what a keeper gets of the agent's environment: no secret."""
+    return {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))}
 
 
 class KeeperLink:
