@@ -1,8 +1,10 @@
 """The files that pages are made of: templates, and what browsers fetch beside a page."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 from importlib import resources
-from pathlib import Path
+from importlib.resources.abc import Traversable
+from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from litestar import Response, get
@@ -11,8 +13,7 @@ from litestar.params import FromPath
 from caroni_edge.web.auth import OPEN
 from caroni_edge.web.problems import Problem
 
-ASSETS: Final = Path(str(resources.files("caroni_edge.web") / "assets"))
-TEMPLATES: Final = ASSETS / "templates"
+ASSETS: Final = resources.files("caroni_edge.web") / "assets"
 FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -26,13 +27,25 @@ class StaticFile(NamedTuple):
     path: str
 
 
-def _read(path: Path) -> StaticFile:
-    content = path.read_bytes()
-    return StaticFile(content, _MEDIA_TYPES[path.suffix], f"/static/{sha256(content).hexdigest()[:12]}/{path.name}")
+def _read(file: Traversable) -> StaticFile:
+    content = file.read_bytes()
+    address = f"/static/{sha256(content).hexdigest()[:12]}/{file.name}"
+    return StaticFile(content, _MEDIA_TYPES[PurePath(file.name).suffix], address)
 
 
-STATIC: Final = {path.name: _read(path) for path in sorted((ASSETS / "static").iterdir())}
+def _templates(folder: Traversable, below: str = "") -> Iterator[tuple[str, str]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _templates(entry, f"{below}{entry.name}/")
+        else:
+            yield f"{below}{entry.name}", entry.read_text(encoding="utf-8")
+
+
+STATIC: Final = {file.name: _read(file) for file in (ASSETS / "static").iterdir()}
 """All of them, by name; they are few and small."""
+
+TEMPLATES: Final = dict(_templates(ASSETS / "templates"))
+"""The texts of all templates, by their paths: a daemon goes on with those of its own version while it is upgraded."""
 
 
 def address(name: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from litestar import MediaType
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
@@ -59,7 +59,7 @@ def page(template: str, /, *, http_status: int = 200, **context: Any) -> Templat
 def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplateEngine]":
     """Return the templates of a node: an undefined name is an error, and every value is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=DictLoader(TEMPLATES),
         autoescape=True,
         extensions=["jinja2.ext.loopcontrols"],
         undefined=StrictUndefined,

@@ -145,7 +145,8 @@ def test_daemons_and_keeper_need_neither_their_folders_nor_their_file(
     (keeper,) = keepers_of(agent.state_dir)
     assert not {"LD_LIBRARY_PATH", "LD_LIBRARY_PATH_ORIG"} & environment(children(keeper)[0]).keys()
     agent.kill()
-    assert "openapi" in HTTP.get(f"{manager.url}/schema", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    for path, shown in (("/", "w1"), ("/schema", "openapi.json")):
+        assert shown in HTTP.get(f"{manager.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"}).text
     shutil.copy(binary, tmp_path / "other")
     (tmp_path / "other").rename(program)
     agent.start()
