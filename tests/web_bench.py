@@ -111,19 +111,26 @@ class ManagerBench:
         problem: What the node says to why it is not ready.
     """
 
-    def __init__(self, path: Path, templates: Templates | None = None, seed: str = "bench", **settings: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        templates: Templates | None = None,
+        seed: str = "bench",
+        directory: Path = TEMPLATES,
+        **settings: Any,
+    ) -> None:
         self.path = path / "state.db"
         self.database = open_database(self.path, "managers")
         self.database.conn.execute("PRAGMA synchronous = OFF")
         self.problem: str | None = None
         self.offers = 0
         self.outbox = RecordingOutbox("a1")
-        self.templates = load_templates(TEMPLATES) if templates is None else templates
+        self.templates = load_templates(directory) if templates is None else templates
         topics, chance = Topics("caroni", "managers", "m1"), SeededChance(seed)
         conn, journal = self.database.conn, self.database.journal
         context = Context(
             has_answered=lambda _agent: True,
-            settings=manager_config(**settings),
+            settings=manager_config(templates=directory, **settings),
             topics=topics,
             store=Store(conn),
             outbox=self.outbox,
@@ -140,7 +147,14 @@ class ManagerBench:
         self.plans = Plans()
         node = NodeView("manager", "m1", "1.2.3", "here", lambda: self.problem, lambda: self.problem is None)
         commands = AuditedCommands(self.service, AuditRows(conn))
-        self.api = ManagerApi(node, self.readers, commands, self.reactor, lambda: self.templates, self.plans)
+        self.api = ManagerApi(
+            node, self.readers, commands, self.reactor, lambda: self.templates, self.reload_templates, self.plans
+        )
+
+    def reload_templates(self) -> None:
+        """Read the templates of the settings' directory anew."""
+        self.templates = load_templates(self.reactor.settings.templates, self.templates)
+        self.service.call(lambda _at: self.reactor.take_templates(self.templates))
 
     # What happens to the manager
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 
+from caroni_edge.base.moment import Moment
 from caroni_edge.config import ManagerConfig, load_manager
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
@@ -32,7 +33,8 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         node.attach(self._reactor)
         from caroni_edge.manager.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
-        opened.enter_context(serve(config, node, self.service, self._reactor, lambda: self._templates))
+        site = serve(config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates)
+        opened.enter_context(site)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
         connect(node, self.service, opened)
         return node
@@ -42,6 +44,23 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._templates = say_errors("template", load_templates(config.templates, self._templates))
         self._node.ask_every_s = ask_every_s(config)
         self._reactor.reload(config, self._templates)
+
+    def _reload_templates(self) -> None:
+        """Read the templates anew, and nothing else; for any thread. It returns when they are in force.
+
+        Raises:
+            CaroniError: Their directory cannot be read, or the node is busy; nothing has changed then.
+        """
+        before, directory = self._templates, self._reactor.settings.templates
+        found = load_templates(directory, before)  # here, since it may take a while
+
+        def take(_at: Moment) -> None:
+            is_stale = self._templates is not before
+            templates = load_templates(directory, self._templates) if is_stale else found
+            self._templates = say_errors("template", templates)
+            self._reactor.take_templates(self._templates)
+
+        self.service.call(take)
 
     def _on_disk(self, free_bytes: int) -> None:
         floor = self.config.disk_floor_bytes

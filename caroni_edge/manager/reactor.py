@@ -282,10 +282,14 @@ class ManagerReactor(Assembly):
         """Take over what may change while the manager runs."""
         self._context.settings = settings
         self._context.events.replies = settings.reply_to
-        self._triggers.templates = templates
+        self.take_templates(templates)
         self._fleet.reload()
         self._stalls.reload()
         self.hurry()
+
+    def take_templates(self, templates: Templates) -> None:
+        """Start workflows of these templates from now on."""
+        self._triggers.templates = templates
 
     def set_disk_problem(self, problem: str | None) -> None:
         """Refuse triggers with this reason; None when there is room again."""

@@ -415,6 +415,7 @@ def test_the_log_of_an_agent_that_is_away(bench: ManagerBench, client: Client) -
     bench.see("a1", "foojob0")
     start(client, id="w1")
     job = bench.fail("a1", "foojob0").job
+    assert client.get(LOG).text == ""
     bench.message("a1", JobLog(job=job, offset=0, data=b"begin"))
     bench.lose("a1")
     answer = client.get(LOG)
@@ -426,6 +427,7 @@ def test_the_log_of_one_attempt(bench: ManagerBench, client: Client) -> None:
     start(client, id="w1")
     for name in (b"first", b"second"):
         job = bench.fail("a1", "foojob0").job
+        assert client.get(LOG).text == ""
         bench.message("a1", JobLog(job=job, offset=0, data=name, end=True))
     assert client.get(LOG).text == "second"
     assert client.get(LOG, params={"attempt": 1}).text == "first"

@@ -54,6 +54,7 @@ class ManagerApi:
         commands: Runs changes in the node's thread, and notes there who wanted them.
         reactor: Makes the changes; touched by no other thread, but for `settings` and `unanswered_s`.
         templates: Returns what is loaded now.
+        reload_templates: Reads all templates anew.
         plans: What workflows run by.
     """
 
@@ -62,6 +63,7 @@ class ManagerApi:
     commands: AuditedCommands
     reactor: ManagerReactor
     templates: Callable[[], Templates]
+    reload_templates: Callable[[], None]
     plans: Plans
 
     @contextmanager

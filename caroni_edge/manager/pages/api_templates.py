@@ -1,20 +1,21 @@
-"""The manager's JSON API about templates: what is loaded, what is paused."""
+"""The manager's JSON API about templates: what is loaded, their files, checking, changing and pausing them."""
 
-from litestar import Controller, get, post
+import json
+from typing import Any
+
+from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, RawBody
 
+from caroni_edge.manager.pages import template_files
 from caroni_edge.manager.pages.api import ManagerApi, on_refused
-from caroni_edge.manager.pages.shapes import (
-    PauseView,
-    TemplateInput,
-    TemplateOutput,
-    TemplatePage,
-    TemplateStep,
-    TemplateView,
-)
-from caroni_edge.manager.templates.library import Template
+from caroni_edge.manager.pages.template_files import template_view
+from caroni_edge.manager.pages.templateshapes import PauseView, TemplateCheck, TemplateDetail, TemplatePage
 from caroni_edge.manager.triggers.triggers import Refused
+from caroni_edge.web.audit import UNAUDITED
+from caroni_edge.web.problems import Problem
+
+BODY_MAX_BYTES = 1 << 20
 
 
 class TemplatesController(Controller):
@@ -35,6 +36,32 @@ class TemplatesController(Controller):
             templates=[template_view(each) for each in templates.loaded.values()], errors=errors, paused=paused
         )
 
+    @get("/{name:str}", sync_to_thread=True)
+    def show(self, manager: NamedDependency[ManagerApi], name: FromPath[str]) -> TemplateDetail:
+        """Show a template with its file, its form, its versions, and what keeps the agents from running it."""
+        return template_files.detail(manager, name)
+
+    @post(
+        "/{name:str}/check",
+        status_code=200,
+        sync_to_thread=True,
+        request_max_body_size=BODY_MAX_BYTES,
+        opt={UNAUDITED: True},
+    )
+    def check(self, manager: NamedDependency[ManagerApi], name: FromPath[str], body: RawBody) -> TemplateCheck:
+        """Say what is wrong with a text, `{"source": …}`, as this template, and whether the agents could run it."""
+        return template_files.check(manager, name, _source(_object(body)))
+
+    @put("/{name:str}", sync_to_thread=True, request_max_body_size=BODY_MAX_BYTES)
+    def save(self, manager: NamedDependency[ManagerApi], name: FromPath[str], body: RawBody) -> TemplateDetail:
+        """Write the file, `{"source": …, "mark": …}`, and take over the templates; `mark` null makes a new one."""
+        given = _object(body)
+        mark = given.get("mark")
+        if mark is not None and not isinstance(mark, str):
+            raise Problem(422, "mark is the text that was read with the source, or null for a new template", "mark")
+        template_files.save(manager, name, _source(given), mark)
+        return template_files.detail(manager, name)
+
     @post("/{name:str}/pause", status_code=200, sync_to_thread=True)
     def pause(self, manager: NamedDependency[ManagerApi], name: FromPath[str]) -> PauseView:
         """Hold the new workflows of a template, by whatever they are started; what runs goes on."""
@@ -53,18 +80,18 @@ class TemplatesController(Controller):
 ROUTES = (TemplatesController,)
 
 
-def template_view(template: Template) -> TemplateView:
-    """Return a template as it is shown."""
-    plan = template.plan
-    return TemplateView(
-        name=template.name,
-        file=str(template.path),
-        hash=template.hash,
-        inputs=[TemplateInput(name=each.name, type=each.type, default=each.default) for each in plan.inputs],
-        outputs=[TemplateOutput(name=each.name, type=each.type) for each in plan.outputs],
-        steps=[
-            TemplateStep(name=each.name, job_type=each.job_type or None, waits_for=sorted(each.waits_for))
-            for each in plan.steps
-        ],
-        warnings=[str(problem) for problem in template.warnings],
-    )
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Problem(400, "the body is a JSON object")
+    return found
+
+
+def _source(given: dict[str, Any]) -> str:
+    source = given.get("source")
+    if not isinstance(source, str):
+        raise Problem(422, "source is the text of a template", "source")
+    return source

@@ -7,18 +7,23 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.dates import rfc3339
+from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.manager.pages.agentcheck import check_agents
 from caroni_edge.manager.pages.progress import progress_of
-from caroni_edge.manager.pages.shapes import PauseView, Progress, WorkflowPage, WorkflowSummary
+from caroni_edge.manager.pages.shapes import Progress, WorkflowPage, WorkflowSummary
+from caroni_edge.manager.pages.templateshapes import AgentFinding, PauseView, VersionView
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.listed import ListedRows, WorkflowFilter
 from caroni_edge.manager.store.pauses import PauseRow
+from caroni_edge.manager.store.serving import ServingRows
 from caroni_edge.manager.store.shown import ShownWorkflow
 from caroni_edge.manager.templates.plan import Plan, decode_plan
 from caroni_edge.manager.workflows.bulk import BulkAction, filters_of
 
 PLANS_KEPT = 32
 HELD_COUNTED = 100_000
+VERSIONS_SHOWN = 20
 COUNTED_MAX = 10_000
 LOOKED_AT_MAX = 20_000
 """To count the workflows of a filter, so many others are looked at."""
@@ -48,7 +53,7 @@ class WorkflowLists:
     def __init__(self, conn: sqlite3.Connection, plans: Plans) -> None:
         """Read on `conn`."""
         self._store, self._plans = Store(conn), plans
-        self._lists = ListedRows(conn)
+        self._lists, self._serving = ListedRows(conn), ServingRows(conn)
 
     def workflows(self, wanted: WorkflowFilter, limit: int, after: int | None) -> WorkflowPage:
         """Return a page of the workflows that fit a filter, newest first."""
@@ -90,6 +95,23 @@ class WorkflowLists:
     def pause(self, template: str) -> PauseRow | None:
         """Return the pause of a template, if its new workflows are held."""
         return self._store.pauses.of_template(template)
+
+    def versions(self, template: str, hash_now: str | None) -> list[VersionView]:
+        """Return the versions of a template that workflows run by, the newest first."""
+        return [
+            VersionView(
+                version=each.hash,
+                since=rfc3339(each.date),
+                workflows=min(each.workflows, COUNTED_MAX),
+                more=each.workflows > COUNTED_MAX,
+                in_force=each.hash == hash_now,
+            )
+            for each in self._lists.versions(template, VERSIONS_SHOWN, COUNTED_MAX + 1)
+        ]
+
+    def check_agents(self, plan: Plan, settings: ManagerConfig) -> list[AgentFinding]:
+        """Return what keeps the agents that are there from running a template; nothing when they can."""
+        return check_agents(self._serving, plan, settings)
 
     def pauses(self) -> dict[str, PauseView]:
         """Return which templates are paused, and of which workflows are still held, by name."""

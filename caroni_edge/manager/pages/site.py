@@ -23,7 +23,12 @@ MENU = (*runs.MENU, *templates.MENU, *fleet.MENU)
 
 
 def serve(
-    config: ManagerConfig, node: Node, service: Service, reactor: ManagerReactor, templates: Callable[[], Templates]
+    config: ManagerConfig,
+    node: Node,
+    service: Service,
+    reactor: ManagerReactor,
+    templates: Callable[[], Templates],
+    reload_templates: Callable[[], None],
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of a manager as long as the context is open.
 
@@ -33,7 +38,8 @@ def serve(
     """
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
-        return make_site(ManagerApi(view, readers, commands, reactor, templates, Plans()), config.state_dir)
+        api = ManagerApi(view, readers, commands, reactor, templates, reload_templates, Plans())
+        return make_site(api, config.state_dir)
 
     return serve_node(config, node, service, site)
 

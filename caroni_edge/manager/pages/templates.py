@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.api_templates import template_view
+from caroni_edge.manager.pages.template_files import template_view
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused

@@ -68,6 +68,14 @@ class Creation(NamedTuple):
     created: float
 
 
+class PlanVersion(NamedTuple):
+    """A plan that workflows run by: its hash, when the first of them was started, and how many there are."""
+
+    hash: str
+    date: float
+    workflows: int
+
+
 class UnfinishedParts(NamedTuple):
     """How far the parts of a step of a workflow are, see `StepRow`."""
 
@@ -159,6 +167,15 @@ class ListedRows(Rows):
             else:
                 low = row.seq + 1
         return low
+
+    VERSIONS = """
+        SELECT p.hash, p.date, (SELECT count(*) FROM (SELECT 1 FROM workflows w WHERE w.plan = p.hash LIMIT :most))
+            AS workflows
+        FROM plans p WHERE p.template = :template ORDER BY p.date DESC LIMIT :limit"""
+
+    def versions(self, template: str, limit: int, most: int) -> list[PlanVersion]:
+        """Return the plans of a template that workflows run by, newest first; of each `most` workflows are counted."""
+        return self._all(PlanVersion, self.VERSIONS, template=template, limit=limit, most=most)
 
     COUNT_HELD = """
         SELECT count(*) FROM (SELECT 1 FROM workflows WHERE template = :template AND status = 'held' LIMIT :limit)"""

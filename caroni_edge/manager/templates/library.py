@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load
+from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.manager.templates.cwl.requirements import check_requirements
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import is_workflow, read_file, read_workflow
@@ -95,6 +95,18 @@ def load_templates(directory: Path, before: Templates | None = None) -> Template
             errors.setdefault(name, []).extend(problems.problems)
     kept = {name: earlier for name in errors if before and (earlier := before.get(name))}
     return Templates(dict(sorted({**kept, **loaded}.items())), {name: in_order(each) for name, each in errors.items()})
+
+
+def parse_template(text: str, path: Path) -> Template:
+    """Compile a text as if it stood in the file at `path`.
+
+    Raises:
+        Problems: All that is wrong with it, and with the files that its steps run.
+    """
+    document = parse(text, path)
+    if not is_workflow(document):
+        raise Problems([Problem(document.where(), "a template is a workflow: it says class: Workflow")])
+    return _compile(document)
 
 
 def check_file(path: Path) -> tuple[Problem, ...]:

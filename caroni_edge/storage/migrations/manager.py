@@ -345,3 +345,9 @@ def bulks(db: Database) -> None:
         );
         """,
     )
+
+
+@manager()
+def plans_of_template(db: Database) -> None:
+    """The versions of a template that workflows run by, the newest first."""
+    script(db, "CREATE INDEX plans_template ON plans (template, date);")

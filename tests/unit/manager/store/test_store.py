@@ -16,7 +16,7 @@ from tests.unit.manager.bench import DATE, Bench
 STATEMENTS = statements("manager.store")
 TINY = {"offers", "o", "demands", "d", "unserved", "u", "pauses", "bulks"}
 """Tables (and their short names) that hold a few rows."""
-MADE = {"CONSTANT", "waiting", "busy"}
+MADE = {"CONSTANT", "waiting", "busy", "known"}
 """What a statement makes on its way, row by row."""
 ALL_ROWS = {
     # When the configuration is read again.
