@@ -145,12 +145,16 @@ SOURCES = st.builds(Source, workflow_input=NAMES) | st.builds(Source, step=NAMES
 MERGES = st.none() | st.sampled_from(["merge_nested", "merge_flattened"])
 LINKS = st.builds(Link, st.lists(SOURCES, max_size=3).map(tuple), MERGES)
 DEFAULTS = (
-    st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.lists(st.text())
+    st.none()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.lists(st.text(max_size=5), max_size=3)
 )
-STEP_INPUTS = st.builds(StepInput, NAMES, st.just("Any"), st.none() | LINKS, DEFAULTS, st.none() | st.text())
+STEP_INPUTS = st.builds(StepInput, NAMES, st.just("Any"), st.none() | LINKS, DEFAULTS, st.none() | st.text(max_size=20))
 NESTED = st.none() | st.builds(Plan, NAMES, st.just(()), st.just(()), st.just((PlanStep("leaf", "upper"),)))
 STEPS = st.builds(
-    PlanStep, NAMES, NAMES, NESTED, st.lists(STEP_INPUTS).map(tuple), st.dictionaries(NAMES, st.just("int"))
+    PlanStep, NAMES, NAMES, NESTED, st.lists(STEP_INPUTS, max_size=4).map(tuple), st.dictionaries(NAMES, st.just("int"))
 )
 
 
