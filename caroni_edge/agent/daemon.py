@@ -48,7 +48,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         connect(node, self.service, opened, when=taken_over)
         return node
 
-    def take_over(self, config: AgentConfig) -> None:
+    def apply_config(self, config: AgentConfig) -> None:
         """Take over job types and settings."""
         types = say_errors("job type", load_job_types(config.job_types, self._reactor.job_types))
         self.service.tell(lambda _at: self._reactor.reload(config, types))

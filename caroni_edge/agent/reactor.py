@@ -1,11 +1,10 @@
 """The agent's decisions: each message goes to the part that it is for, and the end of the batch decides the rest."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
-from typing import Any
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
@@ -79,11 +78,9 @@ class AgentParts:
 
 
 class AgentReactor(Assembly):
-    """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API.
+    """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API."""
 
-    Attributes:
-        handlers: What takes each kind of link message.
-    """
+    _whose = "an agent"
 
     def __init__(self, parts: AgentParts) -> None:
         """Put the parts together."""
@@ -117,7 +114,7 @@ class AgentReactor(Assembly):
             self._presence,
             self._deeds,
         )
-        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = MappingProxyType(
+        self.handlers = MappingProxyType(
             {
                 OfferAccept: self._intake.on_accept,
                 OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
@@ -178,17 +175,6 @@ class AgentReactor(Assembly):
             presence = self._heard.on_presence(topic.node, payload)
             if presence and presence.online:
                 self._presence.heard_manager(topic.node, presence.boot, at)
-
-    def on_message(self, peer: str, message: Message, at: Moment) -> None:
-        """Take a link message of a manager.
-
-        Raises:
-            TypeError: No manager says such a thing to an agent.
-        """
-        handler = self.handlers.get(type(message))
-        if handler is None:
-            raise TypeError(f"an agent takes no {type(message).__name__}")
-        handler(peer, message, at)
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A manager's message could not be handled here: it is told, and ends the attempts; jobs here stay."""

@@ -29,8 +29,8 @@ class Undeliverable(NamedTuple):
 class Links(Memory):
     """The links of a node, made when a peer is first met.
 
-    From `begin` to `flush` all happens in one transaction, and goes back with it. Handlers may run in savepoints: what
-    they put goes back with those.
+    From `begin` to `set_timers` all happens in one transaction, and goes back with it. Handlers may run in savepoints:
+    what they put goes back with those.
 
     Attributes:
         now: The time of the present batch.
@@ -82,7 +82,7 @@ class Links(Memory):
         if self.drops_over_bytes and now >= self._known_until:
             self.drops_over_bytes = self.refuses_over_bytes = 0
 
-    def flush(self) -> None:
+    def set_timers(self) -> None:
         """Set the timers of the links that were touched, by their rows: after all else that a batch does with links."""
         for peer in sorted(self._touched):
             link = self._known(peer)
@@ -220,7 +220,7 @@ class Links(Memory):
 
     def forget(self, peer: str) -> int:
         """Delete all that is known of a peer, and return how many rows; if it returns, that is a reset."""
-        self._link(peer)  # touched, so that `flush` takes its timer away
+        self._link(peer)  # touched, so that `set_timers` takes its timer away
         del self._links[peer]
         return self._rows.forget(peer)
 

@@ -39,7 +39,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         connect(node, self.service, opened)
         return node
 
-    def take_over(self, config: ManagerConfig) -> None:
+    def apply_config(self, config: ManagerConfig) -> None:
         """Take over templates and settings."""
         self._templates = say_errors("template", load_templates(config.templates, self._templates))
         self._node.ask_every_s = ask_every_s(config)

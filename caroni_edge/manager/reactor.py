@@ -1,7 +1,7 @@
 """The manager's decisions: each message goes to the part that it is for, and the end of the batch decides the rest."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.placing import Placing
-from caroni_edge.manager.offers.policy import First
+from caroni_edge.manager.offers.policy import FirstCome
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.peers.stalls import Stalls
@@ -25,8 +25,8 @@ from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.triggers import Refused, Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
+from caroni_edge.manager.workflows.delays import Delays
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.retries import Retries
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import decode_notice
@@ -51,11 +51,9 @@ log = logging.getLogger(__name__)
 
 
 class ManagerReactor(Assembly):
-    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
+    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API."""
 
-    Attributes:
-        handlers: What takes each kind of link message.
-    """
+    _whose = "a manager"
 
     def __init__(self, context: Context, templates: Templates) -> None:
         """Put the parts together."""
@@ -66,7 +64,7 @@ class ManagerReactor(Assembly):
         self._attempts = Attempts(context, self._engine, orders)
         self._demand = Demand(context)
         holds = Holds(context.journal)
-        self._placing = Placing(context, First(), holds)
+        self._placing = Placing(context, FirstCome(), holds)
         self._stalls = Stalls(context, self._engine.statuses)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds)
         self._logs = JobLogs(context)
@@ -81,7 +79,7 @@ class ManagerReactor(Assembly):
             self._triggers,
             self._pauses,
             self._bulk,
-            Retries(context, self._engine),
+            Delays(context, self._engine),
             self._engine,
             self._placing,
             self._fleet,
@@ -89,7 +87,7 @@ class ManagerReactor(Assembly):
             self._demand,
             Retention(context),
         )
-        self.handlers: Mapping[type, Callable[[str, Any, Moment], None]] = MappingProxyType(
+        self.handlers = MappingProxyType(
             {
                 JobOffer: self._placing.on_offer,
                 JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
@@ -108,17 +106,6 @@ class ManagerReactor(Assembly):
         if isinstance(topic, PresenceOf) and topic.role == "agents":
             presence = decode_notice(Presence, topic.node, payload) if payload else None
             self._demand.say_to_newcomer(self._fleet.on_presence(topic.node, presence, at))
-
-    def on_message(self, peer: str, message: Message, at: Moment) -> None:
-        """Take a link message of an agent.
-
-        Raises:
-            TypeError: No agent says such a thing to a manager.
-        """
-        handler = self.handlers.get(type(message))
-        if handler is None:
-            raise TypeError(f"a manager takes no {type(message).__name__}")
-        handler(peer, message, at)
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message could not be handled here: its jobs' attempts end, or the agent is asked which jobs it has."""

@@ -64,7 +64,7 @@ class Daemon(ABC, Generic[Config]):
         """Put the node together and let it connect; `opened` closes what was opened, last first."""
 
     @abstractmethod
-    def take_over(self, config: Config) -> None:
+    def apply_config(self, config: Config) -> None:
         """Take over what may change while the node runs.
 
         Raises:
@@ -76,7 +76,7 @@ class Daemon(ABC, Generic[Config]):
         try:
             config = self._load()
             access = Access(config.broker)
-            self.take_over(config)
+            self.apply_config(config)
         except CaroniError as error:
             log.error("the configuration stays as it was: %s", error, extra={"action": "reload_failed"})
             return

@@ -117,7 +117,7 @@ class Node:
             self.links.begin(at.now)
             self.reactor.on_start(at)
             self.links.start(self.reactor.open_peers())
-            self.links.flush()
+            self.links.set_timers()
         self.reactor.committed()
         self._ask_due = at.now + self.ask_every_s
 
@@ -180,7 +180,7 @@ class Node:
                 frames = (
                     list(self.links.frames(self.connection.capacity_for_frames)) if self.connection.connected else []
                 )
-                self.links.flush()
+                self.links.set_timers()
                 self.events.delete_acknowledged()
                 failpoint("before-commit")
         except StorageFailed as failure:

@@ -29,7 +29,7 @@ def forget(node: Node, peer: str) -> tuple[Forgotten, str | None]:
         AuditRows(node.database.conn).add(
             date=at.date, who=THE_HOST, address="", action="forget", about={"peer": named}
         )
-        node.links.flush()
+        node.links.set_timers()
     node.notices.take()
     return gone, _clear(node, gone.retained)
 

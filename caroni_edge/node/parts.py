@@ -4,10 +4,17 @@ All methods but `committed` run inside the transaction of a batch. What a part k
 the batch, its deciding, or one message is undone (`base/memory.py`); no part has a roll-back of its own.
 """
 
+from collections.abc import Callable, Mapping
 from math import inf
+from types import MappingProxyType
+from typing import Any
 
 from caroni_edge.base.memory import Memory
 from caroni_edge.base.moment import Moment
+from caroni_edge.protocol.messages import Message
+
+Handler = Callable[[str, Any, Moment], None]
+"""Takes a link message: of which peer, the message, the time."""
 
 
 class Part(Memory):
@@ -31,8 +38,14 @@ class Part(Memory):
 
 
 class Assembly(Part):
-    """Parts that decide one after the other; what the earlier ones have settled the later ones see."""
+    """Parts that decide one after the other; what the earlier ones have settled the later ones see.
 
+    Attributes:
+        handlers: What takes each kind of link message.
+    """
+
+    handlers: Mapping[type, Handler] = MappingProxyType({})
+    _whose = "a node"
     _parts: tuple[Part, ...] = ()
     _due = -inf
 
@@ -45,6 +58,17 @@ class Assembly(Part):
         """The broker took us in."""
         for part in self._parts:
             part.on_connected(at, session_present=session_present)
+
+    def on_message(self, peer: str, message: Message, at: Moment) -> None:
+        """Take a link message.
+
+        Raises:
+            TypeError: No peer says such a thing to this role.
+        """
+        handler = self.handlers.get(type(message))
+        if handler is None:
+            raise TypeError(f"{self._whose} takes no {type(message).__name__}")
+        handler(peer, message, at)
 
     def settle(self, at: Moment) -> None:
         """Let each part decide."""

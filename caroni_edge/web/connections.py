@@ -26,7 +26,7 @@ SAY_EVERY_S = 60.0
 YOUNG_S = 1.0
 """So young a connection is that its request may be on the way: it makes room last."""
 
-NO_ROOM = (
+TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 28\r\n\r\ntoo many requests at a time\n"
 )
@@ -117,7 +117,7 @@ class Connection(H11Protocol):
         if transport.get_extra_info("socket").family == socket.AF_UNIX:
             self.app_state = {**self.app_state, ON_THE_HOST: True}
         elif not self._crowd.has_room_for(self):
-            transport.write(NO_ROOM)
+            transport.write(TOO_MANY)
             transport.close()
         self._look()
 

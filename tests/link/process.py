@@ -220,7 +220,7 @@ class Process:
         if fault.rolled_back:
             self._lose_transaction()
         frames = list(self.links.frames(limit)) if self.online else []
-        self.links.flush()
+        self.links.set_timers()
         if fault.after < 0 and fault.kind == "crash":
             raise Crashed
         if fault.after < 0 and fault.kind == "storage":

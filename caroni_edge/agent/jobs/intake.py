@@ -19,7 +19,7 @@ from caroni_edge.protocol.messages import JobAccepted, JobDataReady, OfferAccept
 
 log = logging.getLogger(__name__)
 
-NO_ROOM = "the agent has no room for it now"
+NO_PLACE = "the agent has no room for it now"
 UNKNOWN_JOB = "unknown job"
 OTHER_DATABASE = "the agent has lost the database that offered for it: what became of the job is not known"
 
@@ -132,7 +132,7 @@ class Intake:
             self._ledger.decline(manager, placed, why, at, final=not is_gone)
             return False
         if not places.fill(placed):
-            self._ledger.decline(manager, placed, self._refusals.of_all() or NO_ROOM, at)
+            self._ledger.decline(manager, placed, self._refusals.of_all() or NO_PLACE, at)
             return False
         self._ledger.add(manager, placed, at)
         return True

@@ -152,7 +152,7 @@ class Jobs:
             self.refuse(job)
             return
         except OSError as error:
-            said = {"reason": f"could not be started: {error.strerror}", "no_room": error.errno in files.NO_ROOM}
+            said = {"reason": f"could not be started: {error.strerror}", "no_room": error.errno in files.EXHAUSTED}
             self._say({"event": "unstarted", "job": job, **said})
             return
         failpoint("after-start-record")
@@ -172,7 +172,7 @@ class Jobs:
                 pid = spawn(argv, order.get("env") or {}, directory)
         except Exception as error:  # noqa: BLE001 - recorded, and said to the agent
             end = self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))
-            no_room = isinstance(error, OSError) and error.errno in files.NO_ROOM
+            no_room = isinstance(error, OSError) and error.errno in files.EXHAUSTED
             self._record(start, end._replace(started=None, no_room=no_room))
             return
         finally:
@@ -268,7 +268,7 @@ class Jobs:
         except OSError as error:
             if end.job not in self._unrecorded:
                 note(f"{end.job}: its end cannot be recorded yet: {error}")
-            if error.errno in files.NO_ROOM or not self._is_heard():
+            if error.errno in files.EXHAUSTED or not self._is_heard():
                 self._unrecorded[end.job] = start, end
                 self._record_due = time.monotonic() + RECORD_AGAIN_S
                 return

@@ -190,7 +190,7 @@ def _open_again(path: str, start: Start) -> int:
     try:
         return files.open_regular(path, os.O_WRONLY | os.O_APPEND)
     except OSError as error:
-        if error.errno in files.NO_ROOM:
+        if error.errno in files.EXHAUSTED:
             raise
     files.replace(path, b"")
     record = files.open_regular(path, os.O_WRONLY | os.O_APPEND)

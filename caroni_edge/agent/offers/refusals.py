@@ -12,7 +12,7 @@ MANAGERS_SAID = 50
 
 DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
 PAUSED = "the agent is paused: it starts nothing until its owner resumes it"
-NO_ROOM = "the host had no room for a job"
+HOST_FULL = "the host had no room for a job"
 FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"
 NOT_SERVED = "the agent's configuration does not name it under managers"
 
@@ -48,7 +48,7 @@ class Refusals(Memory):
         if self._store.facts.drained():
             return DRAINED
         if self._no_room is not None:
-            return f"{NO_ROOM}: {self._no_room}"
+            return f"{HOST_FULL}: {self._no_room}"
         floor_bytes = self._in_force.settings.disk_floor_bytes
         if self._free_bytes is not None and self._free_bytes < floor_bytes:
             return f"less than {floor_bytes / _MIB:g} MiB of the disk are free (disk_floor)"

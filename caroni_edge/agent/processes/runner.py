@@ -130,7 +130,7 @@ class Runner:
             return
         except OSError as error:
             reason = f"could not be started: its directory cannot be made: {error.strerror}"
-            outcome = NeverBegan(reason, no_room=error.errno in files.NO_ROOM)
+            outcome = NeverBegan(reason, no_room=error.errno in files.EXHAUSTED)
             self._deliver(JobEnded(order.job, outcome, time.time()))
             return
         limits = order.job_type.limits

@@ -12,7 +12,7 @@ class OfferPolicy(Protocol):
         """Return the offers that are to be filled, best first; those left out are rejected."""
 
 
-class First:
+class FirstCome:
     """First come, first served."""
 
     def order(self, offers: list[OfferRow]) -> list[OfferRow]:

@@ -21,7 +21,6 @@ from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.retries import NOT_REPEATED, WOULD_FAIL_AGAIN
 from caroni_edge.protocol.codec import RAISE_LIMIT
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobKill, JobStatusUpdate
 from caroni_edge.values.json import as_text
@@ -31,6 +30,12 @@ log = logging.getLogger(__name__)
 RETRY_DELAY_MAX_S = 60.0
 AFTER_DECLINE_S = 1.0
 """So long a declined step stays out of the demand: at once, it might go to and fro between us and the same agent."""
+
+NOT_REPEATED = "; its job type is never run again by itself (repeat: false)"
+"""What is said of a step that fails at its first attempt."""
+
+WOULD_FAIL_AGAIN = "; this version of its job type would give the same again: retry when its file is mended"
+"""What is said of a step whose outputs no further attempt makes fit."""
 
 
 class Attempts:

@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance, require
+from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepEvent, StepState, WorkflowEvent, WorkflowState
+from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
@@ -332,15 +332,10 @@ class Engine(Part):
         self._context.dirty_job_types |= released
         if row.status is WorkflowState.STALLED:
             return bool(released) and self.statuses.resume(row, WorkflowEvent.RETRY, at)
-        status = advance(WORKFLOW, row.status, WorkflowEvent.RETRY)
-        if status is None:
-            return False
-        self._store.workflows.set_ended(row.seq, status)
-        row = row._replace(status=status)
-        self.statuses.say("caroni.workflow.started", row, at)
-        log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
-        self._begin_again(Propagation(row, self.plan(row.plan), at))
-        return True
+        changed = self.statuses.begin_again(row, at)
+        if changed is not None:
+            self._begin_again(Propagation(changed, self.plan(row.plan), at))
+        return changed is not None
 
     def _begin_again(self, propagation: Propagation) -> None:
         """Let the steps of a workflow that failed go on from where they are."""

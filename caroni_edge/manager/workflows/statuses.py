@@ -1,7 +1,4 @@
-"""Where a workflow changes its state: by the table, noted, and said to people.
-
-Only from the end there is another way back: `Engine.retry` lets a failed one go on.
-"""
+"""Where a workflow changes its state: by the table, noted, and said to people."""
 
 import logging
 from typing import Any
@@ -56,6 +53,17 @@ class Statuses:
             self.say("caroni.workflow.resumed", changed, at)
             log.info("workflow goes on", extra={"action": "workflow_resumed", "workflow": row.id})
         return changed is not None
+
+    def begin_again(self, row: WorkflowRow, at: Moment) -> WorkflowRow | None:
+        """Note and say that a workflow that had failed goes on; return it as changed, None where it had not failed."""
+        status = advance(WORKFLOW, row.status, WorkflowEvent.RETRY)
+        if status is None:
+            return None
+        self._store.workflows.set_ended(row.seq, status)
+        row = row._replace(status=status)
+        self.say("caroni.workflow.started", row, at)
+        log.info("workflow is tried again", extra={"action": "workflow_retried", "workflow": row.id})
+        return row
 
     def end(
         self,

@@ -39,7 +39,7 @@ class LinksBench:
             self.links.begin(self.now)
             yield self.links
             frames = [frame for frame, _ in self.links.frames(limit)]
-            self.links.flush()
+            self.links.set_timers()
         self.published = frames
 
     @contextmanager
@@ -48,7 +48,7 @@ class LinksBench:
         with suppress(StorageFailed), self.batch() as links:
             yield links
             list(links.frames(1000))
-            links.flush()
+            links.set_timers()
             raise StorageFailed("", reason="disk full")
 
     def tick(self, *, limit: int = 1000) -> list[Frame]:
@@ -233,7 +233,7 @@ def test_what_was_put_while_offline_goes_at_the_connect(bench: LinksBench) -> No
     with bench.database.immediate():
         bench.links.begin(bench.now)
         bench.links.put("p", SMALL)
-        bench.links.flush()
+        bench.links.set_timers()
     with bench.batch() as links:
         links.connected()
     assert seqs(bench.published) == [(1, 1)]

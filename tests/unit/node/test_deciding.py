@@ -86,7 +86,7 @@ def test_of_what_the_broker_has_cut_us_off_for_it_decides_at_once(bench: NodeBen
     with bench.database.immediate():
         bench.node.links.begin(bench.now)
         bench.node.links.put("a1", LARGE)
-        bench.node.links.flush()
+        bench.node.links.set_timers()
     bench.run()
     [seq] = [row[0] for row in bench.database.conn.execute("SELECT seq FROM outbox")]
     bench.node.links.cut_off("a1", seq, 1)

@@ -1,6 +1,7 @@
 """Steps whose delay before the next attempt (`steps.retry_due`) is over are in the demand again.
 
-Whether a step gets another attempt is decided in `attempts.py`; what the command `retry` does, in `engine.py`.
+Whether a step gets another attempt is decided in `attempts.py`; what the command `retry` does, in `engine.py`. At a
+start, steps that an earlier release has let wait for `retry` though it saw them fail do fail here.
 """
 
 from math import inf
@@ -8,17 +9,12 @@ from typing import Any
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.workflows.attempts import NOT_REPEATED
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 
-NOT_REPEATED = "; its job type is never run again by itself (repeat: false)"
-"""What is said of a step that fails at its first attempt."""
 
-WOULD_FAIL_AGAIN = "; this version of its job type would give the same again: retry when its file is mended"
-"""What is said of a step whose outputs no further attempt makes fit."""
-
-
-class Retries(Part):
+class Delays(Part):
     """Puts steps back into the demand when their delay is over."""
 
     def __init__(self, context: Context, engine: Engine) -> None:
