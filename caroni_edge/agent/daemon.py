@@ -41,7 +41,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
         from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
-        opened.enter_context(serve(config, node, self.service, self._reactor, runner, self._reload_types))
+        self._web = opened.enter_context(serve(config, node, self.service, self._reactor, runner, self._reload_types))
         self.service.supervise("runner", runner.run)
         opened.callback(runner.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from caroni_edge.config.broker_url import broker_url
-from caroni_edge.config.model import EVERYBODY
+from caroni_edge.config.model import EVERYBODY, Network
 from caroni_edge.config.secret import Secret, read_secret
 from caroni_edge.config.units import duration, size
 from caroni_edge.protocol.messages import is_segment
@@ -164,6 +165,15 @@ def _agents(value: object, place: Place) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_segment(agent, place) for agent in value))
 
 
+def _networks(value: object, _place: Place) -> tuple[Network, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"expected a list of addresses, such as [127.0.0.1, 10.0.0.0/8], got {shown(value)}")
+    try:
+        return tuple(ip_network(_text(each, "an address")) for each in value)
+    except ValueError as error:
+        raise ValueError(f"{error}: write an IP address or a network, such as 10.0.0.0/8") from None
+
+
 def _flag(value: object, _place: Place) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"expected true or false, got {shown(value)}")
@@ -185,6 +195,7 @@ SECRET = Kind("secret", _secret)
 SECRET_FILE = Kind("path", _secret_file)
 DURATION = Kind("duration", _duration)
 DURATION_OR_NEVER = _or_never(DURATION)
+NETWORKS = Kind("list of addresses", _networks, as_text=False)
 FLAG = Kind("true or false", _flag, as_text=False)
 AGENTS = Kind("list of agents", _agents, as_text=False)
 SIZE = Kind("size", _size)

@@ -86,7 +86,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
     reader = Reader(sources, Place(path.absolute().parent, environ), problems)
     values = reader.section(section, sources.values)
     _check_broker(reader, values.get("broker") or {})
-    _check_users(reader, values.get("web") or {})
+    _check_web(reader, values.get("web") or {})
     _check_replies(reader, values)
     if problems:
         raise Problems(problems)
@@ -107,9 +107,11 @@ def _check_broker(reader: Reader, broker: Values) -> None:
             reader.error(f"broker.{name} needs broker.username beside it", "broker", name)
 
 
-def _check_users(reader: Reader, web: Values) -> None:
-    """Note users without a password, and those that there are twice."""
+def _check_web(reader: Reader, web: Values) -> None:
+    """Note users without a password, those that there are twice, and a key without its certificate."""
     given = reader.sources.given
+    if given("web", "key_file") and not given("web", "cert_file"):
+        reader.error("web.key_file needs web.cert_file beside it", "web", "key_file")
     for name in web.get("users") or {}:
         keys = ("web", "users", name)
         if not (given(*keys, "password") or given(*keys, "password_file")):
@@ -147,4 +149,5 @@ def _broker(values: Values) -> BrokerConfig:
 
 def _web(values: Values) -> WebConfig:
     users = values.pop("users") or {}
+    values["trusted_proxies"] = values["trusted_proxies"] or ()
     return WebConfig(users={name: WebUser(**user) for name, user in users.items()}, **values)

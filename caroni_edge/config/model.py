@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -10,6 +11,9 @@ from caroni_edge.config.secret import Secret
 
 EVERYBODY = "*"
 """The key of `managers` that stands for all that are not named there."""
+
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,9 @@ class WebConfig:
         password: None: the daemon makes one and keeps it in `state_dir/web-password`.
         token: Bearer token of the API; None: likewise, in `state_dir/web-token`.
         users: More people, by name.
+        cert_file: Its certificate, with those above it; None: it is not encrypted.
+        key_file: The certificate's key; None where it is in `cert_file` as well.
+        trusted_proxies: Whose word counts on where a request came from.
         edit: Whether pages and API may change files: who edits a job type runs code on the host.
     """
 
@@ -71,7 +78,15 @@ class WebConfig:
     password: Secret | None = None
     token: Secret | None = None
     users: Mapping[str, WebUser] = field(default_factory=dict)
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    trusted_proxies: tuple[Network, ...] = ()
     edit: bool = True
+
+    @property
+    def listens(self) -> tuple[str, int, bool]:
+        """What counts from the next start on: address, port, and whether it is encrypted."""
+        return self.host, self.port, self.cert_file is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +140,11 @@ class NodeConfig:
     web: WebConfig | None
     log: LogConfig
     settings: tuple[Setting, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def listens(self) -> tuple[str, int, bool] | None:
+        """What of `web` counts from the next start on; None where it is off."""
+        return self.web.listens if self.web else None
 
     @property
     def name(self) -> str:

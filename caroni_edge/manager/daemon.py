@@ -34,7 +34,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         from caroni_edge.manager.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
         site = serve(config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates)
-        opened.enter_context(site)
+        self._web = opened.enter_context(site)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
         connect(node, self.service, opened)
         return node

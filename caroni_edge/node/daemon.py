@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.config import NodeConfig
+from caroni_edge.config import NodeConfig, WebConfig
 from caroni_edge.documents.documents import Problem
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
@@ -19,8 +19,22 @@ log = logging.getLogger(__name__)
 
 Config = TypeVar("Config", bound=NodeConfig)
 
-AT_START = ("id", "state_dir", "topic_root", "web", "log", "forget_after_s")
-"""Settings that are looked at when the node starts, and then no more."""
+AT_START = {
+    "id": "id",
+    "state_dir": "state_dir",
+    "topic_root": "topic_root",
+    "listens": "web: {host, port}, or whether it is on and encrypted,",
+    "log": "log",
+    "forget_after_s": "forget_after",
+}
+"""What is looked at when the node starts, and then no more, with what people call it."""
+
+
+class Web(Protocol):
+    """The pages and the API (`caroni_edge.web.server.WebServer`)."""
+
+    def prepared(self, config: WebConfig | None) -> Callable[[], None]:
+        """Read what may change while they are served, and return what takes it over."""
 
 
 class Daemon(ABC, Generic[Config]):
@@ -33,6 +47,7 @@ class Daemon(ABC, Generic[Config]):
     """
 
     _node: Node
+    _web: "Web"
 
     def __init__(
         self, path: Path, environ: Mapping[str, str], load: Callable[[Path, Mapping[str, str]], Config]
@@ -76,14 +91,17 @@ class Daemon(ABC, Generic[Config]):
         try:
             config = self._load()
             access = Access(config.broker)
+            change_web = self._web.prepared(config.web)
             self.apply_config(config)
         except CaroniError as error:
             log.error("the configuration stays as it was: %s", error, extra={"action": "reload_failed"})
             return
-        for name in [name for name in AT_START if getattr(config, name) != getattr(self.config, name)]:
-            words = "%s has changed in the configuration, which counts from the next start on"
-            log.warning(words, name.removesuffix("_s"), extra={"action": "restart_needed"})
+        for name, called in AT_START.items():
+            if getattr(config, name) != getattr(self.config, name):
+                words = "%s has changed in the configuration, which counts from the next start on"
+                log.warning(words, called, extra={"action": "restart_needed"})
         self.config = config
+        change_web()
         log.info("configuration read anew", extra={"action": "reloaded"})
         if self.access.change_to(access):
             log.info("the broker's settings have changed: connecting anew", extra={"action": "broker_changed"})

@@ -18,6 +18,7 @@ from caroni_edge.web.health import Health
 from caroni_edge.web.live import Changes
 from caroni_edge.web.operations import OperationsPage
 from caroni_edge.web.problems import HANDLERS
+from caroni_edge.web.proxies import BehindProxies
 from caroni_edge.web.site import Site
 from caroni_edge.web.templating import POLICY, engine
 
@@ -48,7 +49,7 @@ def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
         logging_config=None,
         debug=False,
     )
-    return _SafeHeaders(app)
+    return BehindProxies(_SafeHeaders(app), lambda: site.trusted_proxies)
 
 
 class _SafeHeaders:

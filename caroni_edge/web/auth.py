@@ -117,6 +117,10 @@ class Accounts:
         people[config.username] = ("operator", credentials.password(config.password, state_dir))
         return cls(credentials.token(config.token, state_dir), people)
 
+    def same_person(self, other: "Accounts", name: str) -> bool:
+        """Tell whether somebody has the same password and role as in `other`."""
+        return name in self._people and self._people[name] == other._people.get(name)
+
     def has_token(self, text: str) -> bool:
         """Tell whether `text` is the token."""
         return self._token is not None and _same(text, self._token)
@@ -192,6 +196,13 @@ class Sessions:
         session.seen = now
         return session
 
+    def end_of(self, is_over: Callable[[Session], bool]) -> int:
+        """End those sessions that `is_over` names, and return how many."""
+        ended = [key for key, session in self._open.items() if is_over(session)]
+        for key in ended:
+            del self._open[key]
+        return len(ended)
+
     def end(self, cookie: str) -> None:
         """End the session of a cookie, if there is one."""
         self._open.pop(_hash(cookie), None)
@@ -238,6 +249,13 @@ class Gate:
             raise Problem(403, said)
         if visitor.role == "operator" and not handler.opt.get(audit.UNAUDITED):
             audit.begin(_change(visitor.name, connection, handler))
+
+    def change_to(self, accounts: Accounts) -> None:
+        """Let in whom `accounts` has; the sessions of those whose password or role is another one end."""
+        before, self._accounts = self._accounts, accounts
+        ended = self.sessions.end_of(lambda session: not accounts.same_person(before, session.user))
+        if ended:
+            log.info("%d sessions have ended with their passwords", ended, extra={"action": "sessions_ended"})
 
     def log_in(self, address: str, name: str, password: str) -> tuple[str, Session]:
         """Check a name and a password; return the cookie of a new session, and the session.

@@ -90,7 +90,7 @@ async def login(request: Asked, gate: NamedDependency[Gate]) -> Response[Any] | 
         shown = page("login.html", http_status=problem.status, error=problem.error, next=_within(leads_to))
         shown.headers.update(problem.headers)
         return shown
-    kept = [_cookie(gate, cookie)]
+    kept = [_cookie(request, gate, cookie)]
     if wants_page(request):
         return Redirect(_within(leads_to), status_code=303, cookies=kept)
     return Response(_session(session), cookies=kept)
@@ -100,7 +100,7 @@ async def login(request: Asked, gate: NamedDependency[Gate]) -> Response[Any] | 
 def logout(request: Asked, gate: NamedDependency[Gate]) -> Response[None]:
     """End the session."""
     gate.sessions.end(request.user.cookie)
-    gone = [_cookie(gate, "", max_age=0)]
+    gone = [_cookie(request, gate, "", max_age=0)]
     return (
         Redirect("/login", status_code=303, cookies=gone)
         if wants_page(request)
@@ -155,8 +155,17 @@ def metrics_text(site: NamedDependency[Site]) -> Response[str]:
     return Response(metrics.render([*found, *site.metrics()]), media_type=metrics.CONTENT_TYPE)
 
 
-def _cookie(gate: Gate, value: str, max_age: int | None = None) -> Cookie:
-    return Cookie(key=gate.cookie, value=value, path="/", httponly=True, samesite="strict", max_age=max_age)
+def _cookie(request: Asked, gate: Gate, value: str, max_age: int | None = None) -> Cookie:
+    is_encrypted = request.scope["scheme"] == "https"
+    return Cookie(
+        key=gate.cookie,
+        value=value,
+        path="/",
+        secure=is_encrypted,
+        httponly=True,
+        samesite="strict",
+        max_age=max_age,
+    )
 
 
 def _session(open_session: Session) -> SessionBody:

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 import uvicorn
@@ -26,6 +28,7 @@ from caroni_edge.web.connections import Connection, Crowd, most_connections
 from caroni_edge.web.live import Changes
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.site import NodeCommands, NodeView, Site, Supervisor
+from caroni_edge.web.tls import TlsDoor, load_certificate, server_context
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +53,25 @@ class _Uvicorn(uvicorn.Server):
     _loop: asyncio.AbstractEventLoop | None = None
     _told: asyncio.Event
 
-    def __init__(self, config: uvicorn.Config, on_end: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None, on_end: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_end = on_end
+        self._tls, self._on_end = tls, on_end
+        self._doors: list[TlsDoor] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        encrypted = [each for each in sockets or () if self._tls and each.family != socket.AF_UNIX]
+        await super().startup([each for each in sockets or () if each not in encrypted])
         for listener in sockets or ():
             listener.listen(BACKLOG)  # these wait in the kernel, and cost no descriptor of ours
+        self._doors = [TlsDoor(each, self._tls, self._protocol) for each in encrypted if self._tls]
+        for door in self._doors:
+            door.open()
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )  # type: ignore[call-arg]
+        return made
 
     async def main_loop(self) -> None:
         self._told = asyncio.Event()
@@ -65,15 +79,22 @@ class _Uvicorn(uvicorn.Server):
         if not self.should_exit:
             await self._told.wait()
         self._on_end()
+        for door in self._doors:
+            door.close()
+
+    def tell(self, work: Callable[[], None]) -> None:
+        """Run `work` on the event loop, from any thread; nothing when that has ended."""
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(work)
+            except RuntimeError:
+                log.debug("the server has ended before it was told", extra={"action": "web_ended"})
 
     def tell_to_stop(self) -> None:
         """Let the server end, from any thread."""
         self.should_exit = True
         if self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(self._told.set)
-            except RuntimeError:
-                log.debug("the server has ended before it was told to", extra={"action": "web_ended"})
+            self.tell(self._told.set)
 
 
 class WebServer:
@@ -85,21 +106,17 @@ class WebServer:
     """
 
     def __init__(
-        self,
-        app: Any,
-        supervisor: Supervisor,
-        on_host: socket.socket | None,
-        page: socket.socket | None,
-        on_end: Callable[[], None],
+        self, parts: "Parts", supervisor: Supervisor, on_host: socket.socket | None, page: socket.socket | None
     ) -> None:
-        """Serve `app` on sockets that listen already; `on_end` ends what would go on for ever."""
+        """Serve on sockets that listen already."""
+        self._parts = parts
         address: tuple[str | None, int] = page.getsockname()[:2] if page else (None, 0)
         self.host, self.port = address
         listeners = [each for each in (on_host, page) if each is not None]
         crowd = Crowd(most_connections(), time.monotonic)
         self._server = _Uvicorn(
             uvicorn.Config(
-                app,
+                parts.app,
                 http=cast("type[asyncio.Protocol]", partial(Connection, crowd=crowd)),
                 ws="none",
                 loop="asyncio",
@@ -112,7 +129,8 @@ class WebServer:
                 backlog=ACCEPTED_AT_ONCE,
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             ),
-            on_end,
+            parts.tls,
+            parts.on_end,
         )
         self._thread = supervisor.supervise("web", lambda: self._server.run(sockets=listeners))
 
@@ -125,7 +143,25 @@ class WebServer:
     @property
     def url(self) -> str:
         """Where the page is, for people."""
-        return f"http://{_bracketed(self.host or 'localhost')}:{self.port}"
+        return f"http{'s' if self._parts.tls else ''}://{_bracketed(self.host or 'localhost')}:{self.port}"
+
+    def prepared(self, config: WebConfig | None) -> Callable[[], None]:
+        """Read what may change while the server runs: users, passwords, token, certificate; return what takes it over.
+
+        Raises:
+            CredentialUnusable, PageCertificateUnusable: Nothing has changed.
+        """
+        parts = self._parts
+        accounts = Accounts.of(config, parts.state_dir) if config and self.host else None
+        server_context(config)  # what cannot be loaded is said now
+
+        def take_over() -> None:
+            if accounts is not None:
+                parts.gate.change_to(accounts)
+            if config is not None and config.cert_file is not None and parts.tls is not None:
+                load_certificate(parts.tls, config)
+
+        return lambda: self._server.tell(take_over)
 
     def stop(self) -> None:
         """Take no more requests, give those that run a moment to end, and end the thread."""
@@ -133,6 +169,25 @@ class WebServer:
         self._thread.join(STOP_WITHIN_S)
         if self._thread.is_alive():
             log.warning("requests do not end; leaving them", extra={"action": "web_left"})
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a server is put together from.
+
+    Attributes:
+        app: The application.
+        gate: Who guards it.
+        state_dir: Where made passwords and tokens are kept.
+        tls: What the page is encrypted with; None where it is not.
+        on_end: Ends what would go on for ever.
+    """
+
+    app: Any
+    gate: Gate
+    state_dir: Path
+    tls: ssl.SSLContext | None
+    on_end: Callable[[], None]
 
 
 @contextmanager
@@ -169,25 +224,27 @@ def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebSe
     Raises:
         CannotListen: The address or the port is not to be had.
         CredentialUnusable: A made password or token cannot be kept or read.
+        PageCertificateUnusable: The page's certificate or its key is of no use.
     """
+    tls = server_context(config)
     accounts = Accounts.of(config, site.state_dir) if config else Accounts()
     gate = Gate(accounts, cookie=f"caroni_{site.node.role}_{site.node.id}")
     changes = Changes(site.readers, site.node.why_not_ready)
-    app = make_app(site, gate, changes)
+    parts = Parts(make_app(site, gate, changes), gate, site.state_dir, tls, changes.end)
     page = _listen(config.host, config.port) if config else None
     try:
         on_host = api_socket.listen(site.state_dir)
     except api_socket.SocketUnusable as error:
         log.error("%s %s", error, error.advice, extra={"action": "socket_unusable"})
         on_host = None  # the node's work needs none
-    server = WebServer(app, supervisor, on_host, page, changes.end)
+    server = WebServer(parts, supervisor, on_host, page)
     if config is None:
         said = "no page; commands on this host use %s"
         log.info(said, site.state_dir / api_socket.SOCKET, extra={"action": "web_off"})
         return server
     log.info("page and API on %s, user %s", server.url, config.username, extra={"action": "web_started"})
-    if not str(server.host).startswith(LOOPBACK):
-        said = "the page is open to the network without TLS: put a proxy with TLS in front of it"
+    if tls is None and not str(server.host).startswith(LOOPBACK):
+        said = "the page is open to the network without TLS: set web.cert_file, or put a proxy with TLS in front of it"
         log.warning("%s", said, extra={"action": "web_without_tls"})
     return server
 

@@ -8,7 +8,7 @@ from time import monotonic, time
 from typing import Any, Literal, Protocol
 
 from caroni_edge import __version__
-from caroni_edge.config import NodeConfig
+from caroni_edge.config import Network, NodeConfig
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
@@ -116,6 +116,12 @@ class Site:
     metrics: Callable[[], Iterable[Metric]] = tuple
     dates: Callable[[], Dates] = Dates
     over_node: NodeCommands | None = None
+
+    @property
+    def trusted_proxies(self) -> Sequence[Network]:
+        """Who is believed where a request came from."""
+        web = self.config().web
+        return web.trusted_proxies if web else ()
 
     @property
     def node_commands(self) -> NodeCommands:

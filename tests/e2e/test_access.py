@@ -3,6 +3,8 @@
 import signal
 from pathlib import Path
 
+import httpx
+
 from tests.brokers import ShippedMosquitto
 from tests.conftest import MakeMosquitto
 from tests.e2e.conftest import MakeShipped
@@ -48,6 +50,26 @@ def test_a_broker_with_client_certificates_and_a_new_ca_at_sighup(
         manager.wait_ready()
     finally:
         manager.kill()
+
+
+def test_people_log_in_anew_when_their_password_has_changed(tmp_path: Path, make_shipped: MakeShipped) -> None:
+    fleet = Fleet(tmp_path, make_shipped())
+    try:
+        manager = fleet.manager()
+        right = manager.config.read_text()
+        with httpx.Client(base_url=manager.url, trust_env=False) as person:
+            log_in = {"username": "admin", "password": "x"}
+            assert person.post("/login", data=log_in).status_code == 200
+            manager.config.write_text(right.replace("password: x", "password: another", 2))
+            manager.signal(signal.SIGHUP)
+            wait_until(lambda: person.get("/api/session").status_code == 401, 30, "the session to end")
+            assert person.post("/login", data=log_in).status_code == 401
+        assert "counts from the next start on" not in manager.log
+        manager.config.write_text(right.replace(f"port: {manager.url.rpartition(':')[2]}", "port: 1"))
+        manager.signal(signal.SIGHUP)
+        wait_until(lambda: "web: {host, port}" in manager.log, 30, "what needs a restart to be said")
+    finally:
+        fleet.close()
 
 
 def test_nodes_go_to_the_next_broker_of_their_list(tmp_path: Path, make_shipped: MakeShipped) -> None:

@@ -249,6 +249,30 @@ def test_people_that_do_not_work(write: Write) -> None:
     ]
 
 
+def test_a_page_with_its_own_certificate_behind_proxies(write: Write, tmp_path: Path) -> None:
+    write("a certificate", "page.pem")
+    text = "web: {cert_file: page.pem, trusted_proxies: [127.0.0.1, 10.0.0.0/8, 'fd00::/8']}"
+    web = load_manager(write(LEAST + text), {}).web
+    assert web is not None
+    assert (web.cert_file, web.key_file) == (tmp_path / "page.pem", None)
+    assert [str(each) for each in web.trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
+    assert web.edit is True
+
+
+def test_proxies_and_certificates_that_do_not_work(write: Write) -> None:
+    write("a key", "page.key")
+    path = write(LEAST + "web:\n  key_file: page.key\n  trusted_proxies: [10.0.0.1/8]\n  edit: maybe\n")
+    assert said(path) == [
+        "4: web.key_file needs web.cert_file beside it",
+        "5: web.trusted_proxies: 10.0.0.1/8 has host bits set: write an IP address or a network, such as 10.0.0.0/8",
+        '6: web.edit: expected true or false, got "maybe"',
+    ]
+    path = write(LEAST + "web: {trusted_proxies: localhost}\n")
+    assert said(path) == [
+        '3: web.trusted_proxies: expected a list of addresses, such as [127.0.0.1, 10.0.0.0/8], got "localhost"'
+    ]
+
+
 def test_managers_that_do_not_work(write: Write) -> None:
     path = write(LEAST + "managers:\n  M1: {}\n  m2: {weight: 0}\n  m3: 2\n  m4: {wait: 1}\n")
     assert said(path, load=load_agent) == [

@@ -13,7 +13,7 @@ from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
 BASE: dict[str, Any] = {
     "id": "n1",
     "broker": {"url": "mqtts://broker.example", "username": "n1", "cert_file": "first"},
-    "web": {"users": {"eve": {"role": "viewer", "password": "first"}}},
+    "web": {"cert_file": "first", "users": {"eve": {"role": "viewer", "password": "first"}}},
 }
 NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh"}
 OTHER: dict[Any, Any] = {
@@ -24,6 +24,7 @@ OTHER: dict[Any, Any] = {
     kinds.TOPIC_FILTERS: ["elsewhere/#"],
     kinds.AGENTS: ["a1", "a2"],
     kinds.FLAG: False,
+    kinds.NETWORKS: ["10.0.0.0/8"],
 }
 
 

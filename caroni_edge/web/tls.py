@@ -1,0 +1,104 @@
+"""TLS of the page: its certificate, which may be renewed while the node runs, and the door that new connections pass.
+
+A stranger may connect and never shake hands. So many may be at that at a time; when another comes, the oldest makes
+room, as among the connections that are through (`connections.py`).
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.config import WebConfig
+
+log = logging.getLogger(__name__)
+
+SHAKING_MAX: Final = 50
+SHAKE_WITHIN_S: Final = 10.0
+AGAIN_S: Final = 0.5
+
+
+class PageCertificateUnusable(CaroniError):
+    """The certificate of the page cannot be used: {reason}."""
+
+    hint = "web.cert_file must name a certificate in PEM format, and web.key_file its key, which must not be encrypted."
+    exit_status = 2
+
+
+def server_context(config: WebConfig | None) -> ssl.SSLContext | None:
+    """Return what the page is encrypted with; None where it is not.
+
+    Raises:
+        PageCertificateUnusable: A file cannot be used.
+    """
+    if config is None or config.cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_certificate(context, config)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, config: WebConfig) -> None:
+    """Let new connections see the certificate that is in the files now.
+
+    Raises:
+        PageCertificateUnusable: A file cannot be used.
+    """
+    assert config.cert_file is not None
+    try:
+        # Without a password OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(config.cert_file, config.key_file, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise PageCertificateUnusable(str(config.cert_file), reason=error.strerror or error) from error
+
+
+class TlsDoor:
+    """Takes the connections of a listener, and hands on those that have shaken hands."""
+
+    def __init__(
+        self, listener: socket.socket, context: ssl.SSLContext, protocol: Callable[[], asyncio.Protocol]
+    ) -> None:
+        """Take connections from `listener`; each that is through is spoken to by a new `protocol`."""
+        self._listener, self._context, self._protocol = listener, context, protocol
+        self._shaking: dict[asyncio.Task[None], None] = {}
+        self._accepting: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to take connections, on the running event loop."""
+        self._accepting = asyncio.get_running_loop().create_task(self._accept(), name="tls door")
+
+    def close(self) -> None:
+        """Take no more connections."""
+        for task in (*self._shaking, *([self._accepting] if self._accepting else [])):
+            task.cancel()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._listener)
+            except OSError as error:  # no descriptor is free, or the other end is gone already
+                log.warning("a connection cannot be accepted: %s", error, extra={"action": "accept_failed"})
+                await asyncio.sleep(AGAIN_S)
+                continue
+            task = loop.create_task(self._shake_hands(connection))
+            self._shaking[task] = None
+            task.add_done_callback(lambda done: self._shaking.pop(done, None))
+            if len(self._shaking) > SHAKING_MAX:
+                next(iter(self._shaking)).cancel()
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(
+                self._protocol, connection, ssl=self._context, ssl_handshake_timeout=SHAKE_WITHIN_S
+            )
+        except OSError as error:  # ssl.SSLError and a time-out are such, too
+            log.debug("no handshake: %s", error, extra={"action": "handshake_failed"})
+            connection.close()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
