@@ -25,13 +25,13 @@ from caroni_edge.protocol.messages import (
 from caroni_edge.protocol.topics import PresenceOf, Request, Role
 from caroni_edge.transport.base import Arrived
 from caroni_edge.transport.memory_broker import MemoryBroker
-from tests.simulation.lies import OF_AGENTS, OF_MANAGERS, Known, KnownJob, Liar, is_sayable
+from tests.simulation.lies import COUNT_MAX, OF_AGENTS, OF_MANAGERS, Known, KnownJob, Liar, is_sayable
 from tests.simulation.members import FragileTransport, Member
 from tests.simulation.plans import TYPES
 
 JOBS_OF_MANAGERS = """
     SELECT j.job, w.id, s.path, j.attempt, s.job_type, s.inputs FROM jobs j JOIN steps s ON s.id = j.step
-    JOIN workflows w ON w.seq = s.workflow WHERE j.serial > 0 ORDER BY j.placed DESC, j.job LIMIT 30"""
+    JOIN workflows w ON w.seq = s.workflow WHERE j.serial > 0 ORDER BY j.open DESC, j.placed DESC, j.job LIMIT 30"""
 """Jobs of which their agent has said something: nobody can know a random name before."""
 STEPS = """
     SELECT 'nobodysjob', w.id, s.path, 1, s.job_type, s.inputs FROM steps s JOIN workflows w ON w.seq = s.workflow
@@ -98,9 +98,10 @@ class LyingReactor:
     def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
         """Remember what is demanded."""
         if isinstance(topic, Request) and payload:
+            is_willing = self._chance.random() < HONEST or self._liar.is_greedy
             request = msgspec.json.decode(payload, type=JobFulfillmentRequest)
             self._known.serials[topic.manager] = request.serial
-            if self._chance.random() < HONEST and not self._liar.is_silent:
+            if is_willing and (self._liar.is_greedy or not self._liar.is_silent):
                 self._offer(topic.manager, topic.job_type, request)
 
     def on_message(self, peer: str, message: Message, at: Moment) -> None:
@@ -167,7 +168,10 @@ class LyingReactor:
         """Say anything."""
         if self._liar.topics.role == "managers":
             return {}
-        return self._liar.lies.presence(plausible=self._chance.random() < 0.7)
+        said = self._liar.lies.presence(
+            plausible=self._liar.is_greedy or self._liar.is_silent or self._chance.random() < 0.7
+        )
+        return {**said, "slots": 1, "backlog": 1, "pending": 1} if self._liar.is_greedy else said
 
     def presence_changed(self) -> bool:
         """Say another presence now and then."""
@@ -193,7 +197,10 @@ class LyingReactor:
         """Offer as an honest agent might: jobs come, of which lies can be told."""
         name = self._node.chance.new_id()
         self._known.offers.setdefault(manager, []).append(name)
-        offer = JobOffer(offer=name, job_type=job_type, serial=request.serial, ready=2, waiting=2, database="a lie")
+        places = COUNT_MAX if self._liar.is_greedy else 2
+        offer = JobOffer(
+            offer=name, job_type=job_type, serial=request.serial, ready=places, waiting=places, database="a lie"
+        )
         self._node.links.put(manager, offer)
 
     def _place(self, agent: str, offer: JobOffer) -> None:
@@ -219,6 +226,7 @@ class LyingMember(Member):
 
     Attributes:
         is_silent: It says nothing for now.
+        is_greedy: It offers far more places than it shows.
         withholds: It acknowledges nothing for now.
         pause_s: So long it rests between two lies.
         garbles: How often a frame of its is another than the link has made.
@@ -228,6 +236,7 @@ class LyingMember(Member):
     """
 
     listen: Callable[[], None]
+    is_greedy = False
 
     def __init__(self, role: Role, name: str, broker: MemoryBroker, chance: Random) -> None:
         """Prepare a liar with a temper of its own."""
@@ -244,7 +253,7 @@ class LyingMember(Member):
         self.pause_s = self.chance.choice((0.2, 1.0, 5.0))
         self.garbles = self.chance.choice((0.0, 0.0, 0.1))
         if self.up:
-            self._give_temper()
+            self.give_temper()
 
     def make_reactor(self, node: Node) -> LyingReactor:
         """Put the lies together with a node, whose transport may garble them."""
@@ -254,12 +263,13 @@ class LyingMember(Member):
         """Start a process, which has another boot."""
         super().start(now)
         if self.up:
-            self._give_temper()
+            self.give_temper()
 
     def _transport(self) -> FragileTransport:
         return LyingTransport(self._broker, self.topics.client_id)
 
-    def _give_temper(self) -> None:
+    def give_temper(self) -> None:
+        """Let its transport be as it is."""
         assert isinstance(self.transport, LyingTransport)
         self.transport.chance = self.chance
         self.transport.withholds, self.transport.garbles = self.withholds, self.garbles

@@ -34,14 +34,9 @@ from tests.simulation.plans import TYPES
 
 KINDS: Sequence[type[LinkMessage]] = get_args(Message)
 OF_AGENTS = (
-    JobOffer,
-    JobAccepted,
-    JobDecline,
-    JobStatusUpdate,
-    JobsHere,
-    JobLog,
-    MessageRejected,
-    LinkReset,
+    *(JobOffer, JobAccepted, JobLog, MessageRejected, LinkReset),
+    *(JobDecline, JobsHere) * 2,
+    *(JobStatusUpdate,) * 4,
 )
 OF_MANAGERS = tuple(kind for kind in KINDS if kind not in OF_AGENTS or kind in (MessageRejected, LinkReset))
 MOST_JOBS = 4

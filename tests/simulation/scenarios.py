@@ -3,6 +3,7 @@
 from random import Random
 from unittest.mock import patch
 
+from caroni_edge.agent.peers import reconcile
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.triggers import Trigger
@@ -21,6 +22,8 @@ LONG_S = 7200.0
 CALM_S = 600.0
 SAME_TRIGGERS = 10
 SAY_AFTER_S = 0.05
+WANTED = 20
+ALL_MADE = f"SELECT 1 WHERE (SELECT count(*) FROM steps) = {WANTED}"
 PENDING = "SELECT job FROM jobs WHERE state = 'pending' ORDER BY id"
 
 
@@ -173,6 +176,29 @@ def triggers_said_once(seed: int) -> list[str]:
     federation.calm()
     federation.run(LONG_S, lambda: not unrest(federation))
     return [*unrest(federation), *problems(federation)]
+
+
+def answer_in_pieces(seed: int) -> list[str]:
+    """A manager is restored to before its jobs were placed, and hears slowly of one after the other, as they end."""
+    with patch.object(reconcile, "TOGETHER_LIMIT_BYTES", 1), patch.object(reconcile, "MESSAGES_AT_ONCE", 1):
+        federation = Federation(seed, agents=1, slots=WANTED)
+        (agent,), (manager,) = federation.agents, federation.managers
+        federation.start()
+        for _ in range(WANTED):
+            federation.users.submit("m0", "chain1")
+        assert federation.run(LONG_S, lambda: bool(manager.disk.database.conn.execute(ALL_MADE).fetchone()))
+        copy = manager.disk.copy()
+        agent.host.slowness = 3.0
+        federation.run(1.0, lambda: len(agent.host.running()) == WANTED)
+        manager.crash()
+        manager.disk.restore(copy)
+        federation.lost(manager)
+        agent.lag_s = 5.0
+        federation.start()
+        federation.run(CALM_S)
+        agent.lag_s = 0.0
+        federation.run(LONG_S, lambda: not unrest(federation))
+        return [*unrest(federation), *problems(federation)]
 
 
 def _busy(seed: int, *, say_running_after_s: float = 0.0) -> tuple[Federation, Agent]:

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import restores, scenarios
+from tests.simulation import restores, scenarios, stolen
 from tests.simulation.plans import PLAIN
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -20,20 +20,25 @@ def plain(kind: str, seed: int) -> list[str]:
 
 CAUGHT: Mapping[str, Schedule] = {
     "acceptance_for_another_database_taken": restores.agent_wiped_before_its_first_word,
+    "adopted_whoever_may_take_the_step": stolen.claim_of_a_step,
+    "claimed_serial_is_taken_over": partial(play, "hostile"),
     "closed_job_still_counts": partial(plain, "crashes"),
     "data_sent_only_once": scenarios.agent_that_forgot_the_data,
     "demand_said_only_once": partial(plain, "network"),
+    "held_back_for_all_until_answered": stolen.never_answers,
     "id_not_compared_on_acknowledging": partial(plain, "managers"),
     "id_not_compared_on_taking": partial(plain, "managers"),
-    "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
     "kill_ignored": partial(plain, "managers"),
+    "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
     "memory_kept_over_a_rollback": scenarios.disks_fail_all_the_time,
     "missing_jobs_never_were": partial(plain, "agents"),
     "no_link_reset": partial(plain, "agents"),
     "no_reconciliation": partial(plain, "managers"),
+    "offers_counted_in_full": stolen.more_than_it_shows,
     "old_attempt_fails_the_present_one": partial(plain, "agents"),
     "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
     "other_attempts_not_killed": scenarios.endless_attempt,
+    "others_come_first_for_ever": stolen.never_offers,
     "puback_before_the_commit": scenarios.triggers_said_once,
     "published_before_the_commit": scenarios.crashes_all_the_time,
     "repeat_false_repeated": partial(plain, "hosts"),
@@ -46,12 +51,15 @@ CAUGHT: Mapping[str, Schedule] = {
     "settled_packet_ids_kept": scenarios.same_trigger_again,
     "silent_agent_never_given_up": scenarios.agent_gone_for_good,
     "started_again_after_a_crash": scenarios.crashes_all_the_time,
+    "status_of_anybody_taken": stolen.result_of_another,
+    "statuses_taken_while_asked": scenarios.answer_in_pieces,
     "strays_only_killed": restores.manager_restored_while_a_job_runs,
     "strays_that_have_ended_left_alone": restores.manager_restored_when_a_job_has_failed,
     "taken_back_by_assuming": restores.manager_restored_while_an_agent_is_away,
     "taken_committed_apart": scenarios.crashes_all_the_time,
-    "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
+    "unacknowledged_messages_kept": stolen.never_acknowledges,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,
+    "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
 }
 """Where each variant is caught: in one of the first `SEEDS`, whatever else may shift what a seed brings."""
 

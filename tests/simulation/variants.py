@@ -12,26 +12,32 @@ from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.peers.reconcile import Reconciliation as AgentReconciliation
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
+from caroni_edge.delivery.link import Link
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.offers.demand import Demand
+from caroni_edge.manager.offers.holds import Holds
+from caroni_edge.manager.offers.placing import Placing
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.peers.strays import LIVE, Strays
+from caroni_edge.manager.store.agents import AgentRows, Places
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
+from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.cutoffs import Publication
 from caroni_edge.node.node import Call, Node
 from caroni_edge.protocol.codec import decode_envelope
-from caroni_edge.protocol.messages import Frame, JobHere
+from caroni_edge.protocol.messages import Frame, JobHere, JobStatusUpdate, JobsWanted, LinkMessage
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
 from tests.simulation.hosts import Host
@@ -346,6 +352,92 @@ def strays_that_have_ended_left_alone() -> Iterator[None]:
 def taken_back_by_assuming() -> Iterator[None]:
     """What a restored manager has not sent as far as it knows, was not sent."""
     with instead(Orders, "cannot_have_begun", lambda _orders, job: not job.data_sent):
+        yield
+
+
+@VARIANTS.add
+def statuses_taken_while_asked() -> Iterator[None]:
+    """While an agent says what it holds, its statuses take effect at once: those of jobs not known yet are lost."""
+
+    def take(reconciliation: Reconciliation, agent: str, message: JobStatusUpdate, at: Moment) -> None:
+        reconciliation._attempts.on_status(agent, message, at)
+
+    with instead(Reconciliation, "on_status", take):
+        yield
+
+
+# Lies
+
+
+@VARIANTS.add
+def claimed_serial_is_taken_over() -> Iterator[None]:
+    """What a manager claims to know of an agent's database moves the count of changes that all managers hear."""
+    on_jobs_wanted = AgentReconciliation.on_jobs_wanted
+
+    def believing(reconciliation: AgentReconciliation, manager: str, message: JobsWanted, at: Moment) -> None:
+        if message.database == reconciliation._store.facts.database_for(manager):
+            statement = "UPDATE counters SET value = max(value, ?) WHERE name = 'serial'"
+            reconciliation._store.facts._conn.execute(statement, (message.known,))
+        on_jobs_wanted(reconciliation, manager, message, at)
+
+    with instead(AgentReconciliation, "on_jobs_wanted", believing):
+        yield
+
+
+@VARIANTS.add
+def adopted_whoever_may_take_the_step() -> Iterator[None]:
+    """A job is adopted for a step that only other agents may take."""
+    with instead(StepRow, "may_be_taken_by", lambda _step, _agent: True):
+        yield
+
+
+@VARIANTS.add
+def held_back_for_all_until_answered() -> Iterator[None]:
+    """While any agent is asked what it holds, nobody is given a step."""
+
+    def holding(holds: Holds, now: float) -> dict[str, float]:
+        return dict.fromkeys(holds._since, inf)
+
+    with instead(Holds, "holding", holding), instead(AgentRows, "may_hold", lambda *_facts: True):
+        yield
+
+
+@VARIANTS.add
+def offers_counted_in_full() -> Iterator[None]:
+    """An agent gets as many jobs as it offers places for, whatever its presence says."""
+    with instead(AgentRows, "places_left", lambda *_facts: Places(1 << 30, 1 << 30)):
+        yield
+
+
+@VARIANTS.add
+def status_of_anybody_taken() -> Iterator[None]:
+    """What an agent says of a job counts, though another agent has it."""
+
+    def known(attempts: Attempts, agent: str, name: str) -> JobRow | None:
+        job = attempts._store.jobs.by_id(name)
+        return job if job is not None and job.open else None
+
+    with instead(Attempts, "_open", known):
+        yield
+
+
+@VARIANTS.add
+def others_come_first_for_ever() -> Iterator[None]:
+    """A step that has failed on an agent waits for the others that say that they serve its type."""
+    with instead(Placing, "_again", lambda *_facts: []):
+        yield
+
+
+@VARIANTS.add
+def unacknowledged_messages_kept() -> Iterator[None]:
+    """What is said to a peer waits until it is acknowledged, however much it is."""
+    put = Link.put
+
+    def keep(link: Link, message: LinkMessage, now: float) -> bool:
+        put(link, message, now)
+        return False
+
+    with instead(Link, "put", keep):
         yield
 
 
