@@ -15,6 +15,7 @@ from caroni_edge.agent.keeper.records import JOBS, read
 from caroni_edge.agent.processes.outcome import Completed, Failed
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
 from caroni_edge.agent.processes.runner import Runner
+from caroni_edge.agent.processes.trash import TRASH
 from tests.keepers import keepers_of
 from tests.support import wait_until
 
@@ -32,8 +33,10 @@ class Agent:
         self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
         self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
         self.runner = Runner(state_dir, "a1", self.ended.put, self._on_taken_over, ENVIRON)
-        self.thread = threading.Thread(target=self.runner.run, name="runner")
-        self.thread.start()
+        works = (self.runner.run, self.runner.empty_trash)
+        self.threads = [threading.Thread(target=work, name=work.__name__) for work in works]
+        for thread in self.threads:
+            thread.start()
         self.runner.recover(running, waiting)
         if takes_over:
             self.known = self.taken_over.get(timeout=TIMEOUT_S)
@@ -46,8 +49,14 @@ class Agent:
     def stop(self) -> None:
         """Go away, with nothing said to the jobs or the keeper."""
         self.runner.close()
-        self.thread.join(TIMEOUT_S)
-        assert not self.thread.is_alive()
+        for thread in self.threads:
+            thread.join(TIMEOUT_S)
+            assert not thread.is_alive()
+
+    def all_is_deleted(self) -> None:
+        """Hold that no job has a directory any more, and that the trash becomes empty."""
+        assert os.listdir(self.state_dir / JOBS) == []
+        wait_until(lambda: os.listdir(self.state_dir / TRASH) == [], TIMEOUT_S, "the trash to be empty")
 
     def end(self, job: str) -> JobEnded:
         """Return the next end, which is this job's."""

@@ -43,6 +43,7 @@ class AgentDaemon(Daemon[AgentConfig]):
 
         self._web = opened.enter_context(serve(config, node, self.service, self._reactor, runner, self._reload_types))
         self.service.supervise("runner", runner.run)
+        self.service.supervise("trash", runner.empty_trash)
         opened.callback(runner.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
         connect(node, self.service, opened, when=taken_over)

@@ -111,6 +111,29 @@ def test_a_job_that_gives_no_good_output_fails_and_says_why(
     assert words in failed[0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("script", "tries"),
+    [
+        ("head -c 60000 /dev/zero | tr '\\0' x | sed 's/^/jobout=/' >> \"$CARONI_OUTPUTS\"", 1),
+        ("echo '{\"jobout\": 3}'", 1),
+        ('echo "{"', 2),
+    ],
+    ids=["too large", "another type", "unreadable"],
+)
+def test_what_the_same_version_would_give_again_is_not_tried_again(
+    fleet: Fleet, tmp_path: Path, script: str, tries: int
+) -> None:
+    types = tmp_path / "types"
+    types.mkdir()
+    facts = {"name": "foojob0", "inputs": {"message": "string"}, "outputs": {"jobout": "string"}, "script": script}
+    (types / "foojob0.yaml").write_text(yaml.safe_dump(facts))
+    fleet.agent(job_types=str(types))
+    manager = fleet.manager(attempts=2, retry_delay="100ms")
+    fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
+    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    assert len(manager.get("/api/workflows/w1")["steps"]["upper"]["attempts"]) == tries
+
+
 def test_broken_files_are_left_out_and_said(fleet: Fleet, tmp_path: Path) -> None:
     templates, types = tmp_path / "templates", tmp_path / "types"
     for source, target in (("templates", templates), ("jobtypes", types)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.keeper.records import JOBS, RUNNING, boot_id
+from caroni_edge.agent.keeper.records import RUNNING, boot_id
 from caroni_edge.agent.processes.keeperlink import keeper_environment
 from caroni_edge.agent.processes.outcome import Completed, NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
@@ -294,7 +294,7 @@ def test_a_job_is_removed(agent: Agent) -> None:
     agent.run("job12345", "script: mkdir -p a/b; touch a/b/c; chmod 500 a/b a\n")
     agent.runner.remove("job12345")
     agent.runner.remove("job12345")
-    assert os.listdir(agent.state_dir / JOBS) == os.listdir(agent.state_dir / "trash") == []
+    agent.all_is_deleted()
     agent.started("running1", WAIT)
     agent.runner.remove("running1")
     agent.go("running1")

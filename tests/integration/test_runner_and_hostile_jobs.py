@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.keeper.records import JOBS, RUNNING
+from caroni_edge.agent.keeper.records import RUNNING
 from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.workspace import Workspaces
 from tests.keepers import is_alive
@@ -63,7 +63,7 @@ def nothing_else_is_touched(agent: Agent, tmp_path: Path) -> None:
         assert '"end"' not in (foreign / "record").read_text()
     assert agent.runner.log_chunk("job12345", 0, 1000)[1]
     agent.runner.remove("job12345")
-    assert os.listdir(agent.state_dir / JOBS) == os.listdir(agent.state_dir / "trash") == []
+    agent.all_is_deleted()
     assert os.listdir(agent.state_dir / RUNNING) == []
     assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
 
@@ -110,7 +110,7 @@ def test_what_a_job_did_while_nobody_looked_makes_it_end_too(
         nothing_else_is_touched(agent, tmp_path)
 
 
-def test_however_many_directories_a_job_makes_inside_each_other_they_are_deleted(agent: Agent) -> None:
+def test_however_many_directories_a_job_makes_inside_each_other_they_are_deleted(make_agent: MakeAgent) -> None:
     text = f"""
 interpreter: [{sys.executable}]
 script: |
@@ -121,9 +121,11 @@ script: |
       os.chmod("..", 0o500)
 """
     with ordinary_rights():
+        agent = make_agent()
         agent.run("job12345", text)
         agent.runner.remove("job12345")
-    assert os.listdir(agent.state_dir / JOBS) == os.listdir(agent.state_dir / "trash") == []
+    assert not agent.directory("job12345").exists()
+    agent.all_is_deleted()
 
 
 def test_a_start_that_the_keeper_does_not_understand_never_began(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, unset_variables
 from caroni_edge.base.failpoints import failpoint
@@ -53,7 +54,7 @@ class _Open:
 
 
 class Runner:
-    """A `JobRunner` whose jobs are children of the keeper. `run` is the work of one thread; all else is for any thread.
+    """A `JobRunner` whose jobs are children of the keeper. `run` and `empty_trash` are the work of a thread each.
 
     Attributes:
         trouble: Why no job can be started, for people; None while all is well.
@@ -81,7 +82,8 @@ class Runner:
         """
         self._state_dir = str(state_dir.absolute())
         self._agent, self._deliver, self._taken_over = agent, deliver, taken_over
-        self._workspaces = Workspaces(state_dir.absolute(), environ)
+        self._trash = Trash(f"{state_dir.absolute()}/{TRASH}")
+        self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ)
         self._link = KeeperLink(state_dir.absolute(), self._take)
         self._lock = threading.Lock()
         self._open: dict[str, _Open] = {}
@@ -99,9 +101,14 @@ class Runner:
         self._recovered.wait()
         self._link.run()
 
+    def empty_trash(self) -> None:
+        """Delete what is left of jobs, until `close`."""
+        self._trash.empty()
+
     def close(self) -> None:
         """Have `run` return. Jobs go on, and the keeper stays as long as there are any."""
         self._recovered.set()
+        self._trash.close()
         with self._lock:
             is_idle = not self._open
         if is_idle:

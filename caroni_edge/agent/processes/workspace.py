@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,12 +11,12 @@ from caroni_edge.agent.jobtypes import Command, JobType
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.processes import MARK
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
+from caroni_edge.agent.processes.trash import Trash
 from caroni_edge.protocol.messages import Values
 from caroni_edge.values.json import canonical
 
 INPUTS = "inputs.json"
 SCRIPTS = "scripts"
-TRASH = "trash"
 
 COUNTED_FILES = 100_000
 """More files of a job are not counted when its space is: that would hold up the ends of other jobs."""
@@ -41,25 +40,21 @@ class StartedBefore(Exception):
 class Workspaces:
     """Makes and deletes the directories of jobs."""
 
-    def __init__(self, state_dir: Path, environ: Mapping[bytes, bytes]) -> None:
-        """Use a state directory, and empty its trash.
+    def __init__(self, state_dir: Path, trash: Trash, environ: Mapping[bytes, bytes]) -> None:
+        """Use a state directory.
 
         Args:
             state_dir: The agent's; absolute.
+            trash: Where directories go that are not needed any more.
             environ: The agent's own environment, of which jobs get a little.
         """
-        self._jobs, self._trash, self._scripts = (f"{state_dir}/{name}" for name in (JOBS, TRASH, SCRIPTS))
+        self._jobs, self._scripts, self._trash = f"{state_dir}/{JOBS}", f"{state_dir}/{SCRIPTS}", trash
         self._written: set[str] = set()
         self._environment = {
             name.decode(): environ[name].decode("utf-8", "surrogateescape") for name in PASSED_ON if name in environ
         }
-        for directory in (self._jobs, self._trash, self._scripts):
+        for directory in (self._jobs, self._scripts):
             os.makedirs(directory, mode=0o700, exist_ok=True)
-        for name in os.listdir(self._trash):
-            try:
-                _delete(f"{self._trash}/{name}")
-            except OSError as error:
-                log.warning("what is left of a job cannot be removed: %s", error, extra={"action": "trash_kept"})
 
     def make(
         self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]
@@ -113,17 +108,12 @@ class Workspaces:
         return (*job_type.runs.interpreter, path)
 
     def remove(self, job: str) -> None:
-        """Delete a job's directory; it is moved to the trash first, so that a crash leaves no half of it in its place.
+        """Give a job's directory to the trash, which deletes it.
 
         Raises:
-            OSError: It cannot be deleted.
+            OSError: It cannot be moved there.
         """
-        in_trash = files.beside(f"{self._trash}/{job}")
-        try:
-            _move(f"{self._jobs}/{job}", in_trash)
-        except FileNotFoundError:
-            return
-        _delete(in_trash)
+        self._trash.take(f"{self._jobs}/{job}")
 
 
 def unset_variables(inputs: Values) -> list[str]:
@@ -173,36 +163,3 @@ def taken_bytes(directory: str) -> int:
         except OSError:
             continue  # what a job has hidden from us, or deletes meanwhile, is not counted
     return taken
-
-
-def _move(path: str, to: str) -> None:
-    """Give a file or a directory another place; of a directory that is not ours to write into, that would fail."""
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        with files.opened(path):
-            pass
-    os.rename(path, to)
-
-
-def _delete(top: str) -> None:
-    """Delete what is in the trash, with all in it.
-
-    A job may have made any number of directories inside each other: each is moved to the top before it is emptied, so
-    that neither a path nor the stack gets longer.
-
-    Raises:
-        OSError: It cannot be deleted.
-    """
-    left = [top]
-    while left:
-        path = left.pop()
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
-            os.unlink(path)
-            continue
-        with files.opened(path) as directory:
-            for name in os.listdir(directory):
-                if stat.S_ISDIR(os.lstat(f"{directory}/{name}").st_mode):
-                    left.append(files.beside(top))
-                    _move(f"{directory}/{name}", left[-1])
-                else:
-                    os.unlink(f"{directory}/{name}")
-        os.rmdir(path)
