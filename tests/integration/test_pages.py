@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.manager.pages import site as manager_site
-from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.node.reactor import Forgotten, UnknownPeer
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands
@@ -202,7 +201,7 @@ def test_an_agent_is_forgotten_by_a_form(bench: ManagerBench, tmp_path: Path) ->
 def test_a_template_says_who_serves_it_and_is_paused_and_resumed(bench: ManagerBench, browser: Client) -> None:
     assert "/templates/test_simple" in browser.get("/templates").text
     page = browser.get("/templates/test_simple").text
-    assert "No agent serves" in page
+    assert "no agent serves" in page
     form = {"csrf": csrf_of(page)}
     held = browser.post("/templates/test_simple/pause", data=form).text
     assert "its new runs are held until it is resumed" in held
@@ -219,8 +218,72 @@ def test_a_broken_template_says_what_is_wrong_and_where(tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     folder.mkdir()
     (folder / "broken.cwl").write_text("class: Workflow\ncwlVersion: v1.2\nsteps: 3\n")
-    with closing(ManagerBench(tmp_path, load_templates(folder))) as bench:
+    with closing(ManagerBench(tmp_path, directory=folder)) as bench:
         site = manager_site.make_site(bench.api, tmp_path)
         with start(WEB, site, bench.service) as server, Client(server) as program:
-            for path in ("/templates", "/templates/broken"):
-                assert "broken.cwl:1" in program.get(path, headers=HTML).text
+            assert "broken.cwl:1" in program.get("/templates", headers=HTML).text
+            assert "line 3: " in program.get("/templates/broken", headers=HTML).text
+
+
+def test_a_form_starts_a_workflow_once_and_says_which_field_is_wrong(bench: ManagerBench, browser: Client) -> None:
+    page = browser.get("/templates/test_simple/start").text
+    (workflow,) = re.findall(r'name="id"[^>]* value="([0-9a-f]{16})"', page)
+    form = {"csrf": csrf_of(page), "id": workflow, "input-message": "from a form <&>"}
+    wrong = browser.post("/templates/test_simple/start", data=form | {"id": "no/segment"})
+    assert wrong.status_code == 422
+    assert "from a form &lt;&amp;&gt;" in wrong.text
+    assert 'aria-invalid="true"' in wrong.text
+    first = browser.post("/templates/test_simple/start", data=form, follow_redirects=False)
+    assert (first.status_code, first.headers["Location"]) == (303, f"/runs/{workflow}")
+    again = browser.post("/templates/test_simple/start", data=form, follow_redirects=False)
+    assert again.headers["Location"] == f"/runs/{workflow}"
+    with bench.views() as views:
+        shown = views.workflow(workflow)
+    assert shown is not None
+    assert shown["inputs"] == {"message": "from a form <&>"}
+    other = browser.post("/templates/test_simple/start", data=form | {"input-message": "another"})
+    assert other.status_code == 422
+    assert browser.get("/templates/none/start").status_code == 404
+    assert "from a form &lt;&amp;&gt;" in browser.get(f"/templates/test_simple/start?like={workflow}").text
+    assert browser.get(f"/templates/diamond/start?like={workflow}").status_code == 404
+
+
+SMALL = """\
+cwlVersion: v1.2
+class: Workflow
+inputs: {text: string, times: int, loud: boolean, how: {type: {type: enum, symbols: [soft, hard]}}, names: "string[]"}
+steps: {}
+outputs: {}
+"""
+
+
+def test_a_template_is_written_checked_and_started_on_pages(tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    with closing(ManagerBench(tmp_path, directory=folder)) as bench:
+        site = manager_site.make_site(bench.api, tmp_path)
+        with start(WEB, site, bench.service) as server, Client(server, token=None) as browser:
+            browser.headers.update(HTML)
+            browser.follow_redirects = True
+            right = {"username": "admin", "password": PASSWORD, "next": "/new-template"}
+            csrf = {"csrf": csrf_of(browser.post("/login", data=right).text)}
+            checked = browser.post("/check-template", data=csrf | {"name": "small", "source": "class: Workflow"})
+            assert "cannot be saved" in checked.text
+            wrong = browser.post("/new-template", data=csrf | {"name": "small", "source": "steps: 3"})
+            assert wrong.status_code == 422
+            assert "steps: 3" in wrong.text
+            assert not list(folder.iterdir())
+            for name in ("", "../small", ".small"):
+                assert browser.post("/new-template", data=csrf | {"name": name, "source": SMALL}).status_code == 422
+            made = browser.post("/new-template", data=csrf | {"name": "small", "source": SMALL.replace("\n", "\r\n")})
+            assert "small is saved" in made.text
+            assert (folder / "small.cwl").read_text() == SMALL
+            page = browser.get("/templates/small/start").text
+            for kind in ('inputmode="decimal"', 'type="checkbox"', "<option>hard", "<textarea"):
+                assert kind in page
+            page = browser.get("/templates/small/edit").text
+            (mark,) = re.findall(r'name="mark" value="([^"]+)"', page)
+            changed = {"source": SMALL.replace("soft", "softly"), "mark": mark}
+            assert "is saved" in browser.post("/templates/small/edit", data=csrf | changed).text
+            assert browser.post("/templates/small/edit", data=csrf | changed).status_code == 422
+            assert "softly" in (folder / "small.cwl").read_text()

@@ -7,16 +7,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
+from caroni_edge.manager.pages import edit, start, template_files
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.template_files import template_view
-from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.templating import MenuItem, page
 
 LAST_RUNS = 10
-SERVERS_LOOKED_AT = 20
 
 
 @get("/templates", include_in_schema=False, sync_to_thread=True)
@@ -26,25 +25,17 @@ def show_templates(manager: NamedDependency[ManagerApi]) -> Template:
     with manager.look() as views:
         paused = views.pauses()
     loaded = [template_view(each) for each in templates.loaded.values()]
-    return page("manager/templates.html", loaded=loaded, errors=templates.errors, paused=paused)
+    may_edit = template_files.why_not_edited(manager) is None
+    return page("manager/templates.html", loaded=loaded, errors=templates.errors, paused=paused, may_edit=may_edit)
 
 
 @get("/templates/{name:str}", include_in_schema=False, sync_to_thread=True)
 def show_template(manager: NamedDependency[ManagerApi], name: FromPath[str]) -> Template:
-    """Show a template: what it asks for, what it runs, who serves that, and its last runs."""
-    templates = manager.templates()
-    found, errors = templates.get(name), templates.errors.get(name, ())
-    if found is None and not errors:
-        _no_template(name)
-    shown = template_view(found) if found else None
-    types = {step["job_type"] for step in shown["steps"] if step["job_type"]} if shown else set()
+    """Show a template: what it asks for, what it runs, what keeps the agents from it, its versions and last runs."""
+    shown = template_files.detail(manager, name)
     with manager.look() as views:
-        pause = views.pause_view(name)
         runs = views.workflows(WorkflowFilter(template=name), LAST_RUNS, None)["workflows"]
-        servers = {each: _servers(views, each) for each in sorted(types)}
-    return page(
-        "manager/template.html", name=name, template=shown, errors=errors, pause=pause, runs=runs, servers=servers
-    )
+    return page("manager/template.html", shown=shown, runs=runs, said=template_files.said)
 
 
 @post("/templates/{name:str}/pause", include_in_schema=False, sync_to_thread=True)
@@ -73,15 +64,9 @@ def resume_template(
     return Redirect(f"/templates/{name}", status_code=303)
 
 
-def _servers(views: ManagerViews, job_type: str) -> list[str]:
-    """Return the first of the agents that would take a job of this type now."""
-    agents = views.roster.page(SERVERS_LOOKED_AT, "", job_type)["agents"]
-    return [each["id"] for each in agents if each["online"] and each["job_types"][job_type]["serves"]]
-
-
 def _no_template(name: str) -> NoReturn:
     raise Problem(404, f"there is no template {name}")
 
 
-PAGES = (show_templates, show_template, pause_template, resume_template)
-MENU = (MenuItem("Templates", "/templates", ("/templates/",)),)
+PAGES = (show_templates, show_template, pause_template, resume_template, *start.PAGES, *edit.PAGES)
+MENU = (MenuItem("Templates", "/templates", ("/templates/", "/new-template")),)
