@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -17,6 +18,8 @@ from litestar.template import TemplateConfig
 from caroni_edge.web.assets import TEMPLATES, address
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1.0, 60.0, 3600.0, 86400.0
+PARTS_SHOWN, TEXT_SHOWN = 200, 4000
+"""So much of a value is shown."""
 _SIZES = ("KiB", "MiB", "GiB", "TiB")
 
 POLICY: Final = (
@@ -67,8 +70,8 @@ def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplate
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(node=node, menu=menu, static=address, link=link, path=in_path)
-    environment.filters.update(age=age, duration=duration, lasting=lasting, bytes=size, json=as_json)
+    environment.globals.update(node=node, menu=menu, static=address, link=link, in_path=in_path)
+    environment.filters.update(age=age, duration=duration, lasting=lasting, bytes=size, json=as_json, cut=cut)
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
 
@@ -123,6 +126,25 @@ def size(count: float | None) -> str:
 def as_json(value: Any) -> str:
     """Write a value for people to read."""
     return json.dumps(value, ensure_ascii=False, indent=1 if isinstance(value, dict | list) and value else None)
+
+
+def cut(value: Any) -> Any:
+    """Return as much of a value as people read; what is left out is said in it."""
+    return _cut(value, [PARTS_SHOWN])
+
+
+def _cut(value: Any, left: list[int]) -> Any:
+    """Return the beginning of a value; `left` is how many parts may still be shown."""
+    if isinstance(value, str):
+        return value if len(value) <= TEXT_SHOWN else f"{value[:TEXT_SHOWN]}… ({len(value):,} characters)"
+    if not isinstance(value, list | dict):
+        return value
+    first = value[: left[0]] if isinstance(value, list) else dict(islice(value.items(), left[0]))
+    left[0] -= len(first)
+    more = f"… {len(value) - len(first):,} more" if len(first) < len(value) else ""
+    if isinstance(first, dict):
+        return {name: _cut(each, left) for name, each in first.items()} | ({more: "…"} if more else {})
+    return [_cut(each, left) for each in first] + ([more] if more else [])
 
 
 def link(path: str, asked: Mapping[str, Any], **changed: Any) -> str:

@@ -19,6 +19,12 @@ LONG = "a2-with-a-name-as-long-as-they-get"
 MANAGER = [
     "/",
     "/schema",
+    "/runs/failed-at-last",
+    "/runs/failed-at-last/steps",
+    "/runs/failed-at-last/timeline",
+    "/runs/failed-at-last/dataflows",
+    "/runs/failed-at-last/steps/upper",
+    "/runs/done/steps/upper",
     "/templates",
     "/templates/diamond",
     "/templates/diamond/start",

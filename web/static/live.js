@@ -104,42 +104,88 @@ function showTimes(page = document) {
 
 // --- Logs: <pre data-log=URL data-offset=N> grows at its end, and stays there while the reader is there.
 
+const LOG_SHOWN_CHARS = 2_000_000;
+
 async function follow(log) {
-  if (log.dataset.busy || log.dataset.complete) return;
+  if (log.dataset.busy || log.dataset.complete || document.hidden) return;
   log.dataset.busy = "1";
+  let more = false;
   try {
     const answer = await fetch(`${log.dataset.log}${log.dataset.log.includes("?") ? "&" : "?"}offset=${log.dataset.offset}`);
     if (!answer.ok) return;
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     const text = await answer.text();
-    if (text) log.append(text);
+    const state = answer.headers.get("Caroni-Log");
     log.dataset.offset = answer.headers.get("Caroni-Log-Next") ?? log.dataset.offset;
-    if (answer.headers.get("Caroni-Log") === "complete") log.dataset.complete = "1";
-    if (text && atEnd) log.scrollTop = log.scrollHeight;
-    if (text) find(log);
-  } finally { delete log.dataset.busy; }
+    if (state === "complete") log.dataset.complete = "1";
+    sayState(log, answer.headers.get("Caroni-Log-Cut") ? "cut" : state);
+    if (text) { grow(log, text); find(log); }
+    more = Boolean(text);
+  } catch { /* the node is away: again in a moment */ } finally { delete log.dataset.busy; }
+  if (more) follow(log);
+}
+
+function grow(log, text) {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  const last = log.lastChild, line = text.indexOf("\n") + 1 || text.length;
+  if (last && !last.data.endsWith("\n")) {
+    last.appendData(text.slice(0, line)); // so that what one looks for is never in two nodes
+    if (line < text.length) log.append(text.slice(line));
+  } else log.append(text);
+  let chars = Number(log.dataset.chars ?? log.textContent.length - text.length) + text.length;
+  while (chars > LOG_SHOWN_CHARS && log.childNodes.length > 1) {
+    chars -= log.firstChild.textContent.length;
+    log.firstChild.remove();
+  }
+  log.dataset.chars = chars;
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+function sayState(log, state) {
+  const said = document.getElementById(`${log.id}-state`);
+  const words = said?.getAttribute(`data-${state}`);
+  if (words && said.textContent !== words) said.textContent = words;
 }
 
 function followAll() {
   for (const log of document.querySelectorAll("pre[data-log]")) follow(log);
 }
 
-// <input data-find=ID> marks what it names in that log.
-function find(log) {
+// <input data-find=ID> marks what it names in that log; Enter goes to the next one, with Shift to the one before.
+
+const FOUND_MAX = 1000;
+let found = [], foundAt = 0;
+
+function find(log, step = 0) {
   if (!globalThis.Highlight) return;
-  const wanted = document.querySelector(`input[data-find="${log.id}"]`)?.value.toLowerCase();
+  const field = document.querySelector(`input[data-find="${log.id}"]`);
+  const wanted = field?.value.toLowerCase();
+  if (!step) {
+    const fresh = wanted ? rangesOf(log, wanted) : [];
+    if (field?.dataset.was !== wanted) { foundAt = -1; step = 1; }
+    if (field) field.dataset.was = wanted;
+    found = fresh;
+  }
+  if (found.length && step) foundAt = (foundAt + step + found.length) % found.length;
+  CSS.highlights.set("found", new Highlight(...found));
+  CSS.highlights.set("found-here", new Highlight(...found.slice(foundAt, foundAt + 1)));
+  if (found.length && step) scrollTo(log, found[foundAt]);
+  const said = document.getElementById("found");
+  const count = `${found.length}${found.length === FOUND_MAX ? " or more" : ""}`;
+  if (said) said.textContent = !wanted ? "" : found.length ? `${foundAt + 1} of ${count}` : "nowhere";
+}
+
+function rangesOf(log, wanted) {
   const ranges = [];
-  for (const node of wanted ? log.childNodes : []) {
+  for (const node of log.childNodes) {
     const text = node.textContent.toLowerCase();
-    for (let at = text.indexOf(wanted); at >= 0 && ranges.length < 1000; at = text.indexOf(wanted, at + wanted.length)) {
+    for (let at = text.indexOf(wanted); at >= 0 && ranges.length < FOUND_MAX; at = text.indexOf(wanted, at + wanted.length)) {
       const range = new Range();
       range.setStart(node, at);
       range.setEnd(node, at + wanted.length);
       ranges.push(range);
     }
   }
-  CSS.highlights.set("found", new Highlight(...ranges));
-  if (ranges.length) scrollTo(log, ranges[0]);
+  return ranges;
 }
 
 function scrollTo(log, range) {
@@ -175,6 +221,8 @@ document.addEventListener("keydown", (event) => {
     const field = document.querySelector("[data-key-filter]");
     if (field) { event.preventDefault(); field.focus(); }
   }
+  const log = event.key === "Enter" && document.getElementById(event.target.dataset?.find);
+  if (log) { event.preventDefault(); find(log, event.shiftKey ? -1 : 1); }
   if (event.key === "Escape") {
     const open = event.target.closest?.("details.ask[open]");
     if (open) { open.removeAttribute("open"); open.querySelector("summary").focus(); }
@@ -184,6 +232,7 @@ document.addEventListener("keydown", (event) => {
 document.body.classList.add("scripted");
 showTimes();
 setInterval(() => showTimes(), 1000);
+for (const log of document.querySelectorAll("pre[data-log]")) log.scrollTop = log.scrollHeight;
 followAll();
 document.addEventListener("live", followAll);
 setInterval(followAll, 2000);

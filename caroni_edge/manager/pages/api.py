@@ -10,6 +10,7 @@ from litestar import Controller, MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, FromQuery, PathParameter, RawBody
+from litestar.response import Template
 
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
@@ -39,7 +40,7 @@ from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart
-from caroni_edge.web.problems import Problem, answer
+from caroni_edge.web.problems import Problem, on_problem
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.site import NodeView
 
@@ -126,9 +127,9 @@ class _StartOperation(Operation):
         self.request_body = RequestBody(content={"application/json": body}, required=True)
 
 
-def on_refused(_request: Request[Any, Any, Any], refused: Refused) -> Response[Any]:
+def on_refused(request: Request[Any, Any, Any], refused: Refused) -> Response[Any] | Template:
     """Answer that a command was refused, and why."""
-    return answer(refused.status, refused.reason, refused.field)
+    return on_problem(request, Problem(refused.status, refused.reason, refused.field))
 
 
 class WorkflowsController(Controller):
@@ -229,12 +230,12 @@ class WorkflowsController(Controller):
             if not step_row.job_type:
                 raise Problem(404, f"the step {path} runs no job of its own, so it has no log: its parts have")
             attempts = views.attempts([step_row.id]).get(step_row.id, [])
-            return _log(manager, views, step_row, _choose(step_row.job, attempts, attempt), Asked(offset, part))
+            return read_log(manager, views, step_row, choose(step_row.job, attempts, attempt), Asked(offset, part))
 
 
-def _log(
+def read_log(
     manager: ManagerApi, views: ManagerViews, step: ShownStep, attempt: AttemptView | None, asked: Asked
-) -> Response[Any]:
+) -> Response[str]:
     """Return what has arrived of the log of an attempt, and ask its agent for more."""
     if attempt is None:
         over = step.status in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
@@ -293,7 +294,7 @@ def no_step(workflow: str, step: str) -> NoReturn:
     raise Problem(404, f"the workflow {workflow} has no step {step}")
 
 
-def _choose(present: str | None, attempts: list[AttemptView], number: int | None) -> AttemptView | None:
+def choose(present: str | None, attempts: list[AttemptView], number: int | None) -> AttemptView | None:
     """Return the attempt with this number; without one that which completed, else the present, else the last."""
     if number is not None:
         found = [each for each in attempts if each["attempt"] == number]

@@ -233,27 +233,29 @@ class Dataflows:
             job_type=step.job_type or None,
             status=row.status if row else None,
             parts=parts_of(row) if row else None,
-            instances=self._instances(row) if row and has_parts and kind == "scatter" else None,
+            instances=count_instances(self._views, row) if row and has_parts and kind == "scatter" else None,
             reason=(row.in_doubt or row.reason) if row else None,
-        )
-
-    def _instances(self, row: ShownStep) -> InstanceCounts:
-        assert row.parts is not None
-        untaken, failed = self._views.count_instances(row, COUNTED_MAX)
-        completed, not_made = row.parts - row.parts_left, row.parts - row.made
-        others = max(0, row.made - completed - untaken - failed)
-        is_cancelled = row.status is StepState.CANCELLED
-        return InstanceCounts(
-            waiting=0 if is_cancelled else not_made + untaken,
-            running=0 if is_cancelled else others,
-            completed=completed,
-            failed=failed,
-            cancelled=row.parts - completed - failed if is_cancelled else 0,
         )
 
     def _inputs(self) -> tuple[str | None, int]:
         text = self._row.inputs if self._within is None else self._views.inputs_of(self._within)
         return (text if len(text) <= VALUES_BYTES_MAX else None), len(text)
+
+
+def count_instances(views: ManagerViews, row: ShownStep) -> InstanceCounts:
+    """Count the instances of a scattered step that has begun, from what is kept of them: there may be very many."""
+    assert row.parts is not None
+    untaken, failed = views.count_instances(row, COUNTED_MAX)
+    completed, not_made = row.parts - row.parts_left, row.parts - row.made
+    others = max(0, row.made - completed - untaken - failed)
+    is_cancelled = row.status is StepState.CANCELLED
+    return InstanceCounts(
+        waiting=0 if is_cancelled else not_made + untaken,
+        running=0 if is_cancelled else others,
+        completed=completed,
+        failed=failed,
+        cancelled=row.parts - completed - failed if is_cancelled else 0,
+    )
 
 
 _NOT_THERE = ("{}", 0)

@@ -5,7 +5,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig
-from caroni_edge.manager.pages import api, api_acting, api_flows, api_templates, fleet, runs, templates
+from caroni_edge.manager.pages import (
+    api,
+    api_acting,
+    api_flows,
+    api_templates,
+    fleet,
+    run,
+    run_acting,
+    runs,
+    step,
+    templates,
+)
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.reactor import ManagerReactor
@@ -18,7 +29,7 @@ from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
 
 ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_flows.ROUTES, *api_templates.ROUTES)
-PAGES = (*runs.PAGES, *templates.PAGES, *fleet.PAGES)
+PAGES = (*runs.PAGES, *run.PAGES, *run_acting.PAGES, *step.PAGES, *templates.PAGES, *fleet.PAGES)
 MENU = (*runs.MENU, *templates.MENU, *fleet.MENU)
 
 

@@ -1,11 +1,12 @@
 """When each step of a workflow was placed, began and ended: data for a timeline."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.shapes import PartsView
 from caroni_edge.manager.pages.views import ManagerViews, parts_of
-from caroni_edge.manager.store.shown import ShownWorkflow
+from caroni_edge.manager.store.shown import ShownStep, ShownWorkflow
 
 
 class Span(TypedDict):
@@ -41,30 +42,31 @@ class Timeline(TypedDict):
 def timeline(views: ManagerViews, workflow: ShownWorkflow, limit: int, after: str) -> Timeline:
     """Return a page of the timeline of a workflow."""
     rows, following = views.step_page(workflow, limit, after)
-    attempts = views.attempts(row.id for row in rows)
     summary = views.summaries([workflow])[0]
-    return Timeline(
-        started=summary["started"],
-        ended=summary["ended"],
-        steps=[
-            TimelineStep(
-                path=row.path,
-                status=row.status,
-                job_type=row.job_type or None,
-                parts=parts_of(row),
-                spans=[
-                    Span(
-                        attempt=each["attempt"],
-                        agent=each["agent"],
-                        status=each["status"],
-                        placed=each["placed"],
-                        started=each["started"],
-                        ended=each["ended"],
-                    )
-                    for each in attempts.get(row.id, [])
-                ],
-            )
-            for row in rows
-        ],
-        next=following,
-    )
+    steps = timeline_steps(views, rows)
+    return Timeline(started=summary["started"], ended=summary["ended"], steps=steps, next=following)
+
+
+def timeline_steps(views: ManagerViews, rows: Sequence[ShownStep]) -> list[TimelineStep]:
+    """Return these steps with their attempts."""
+    attempts = views.attempts(row.id for row in rows)
+    return [
+        TimelineStep(
+            path=row.path,
+            status=row.status,
+            job_type=row.job_type or None,
+            parts=parts_of(row),
+            spans=[
+                Span(
+                    attempt=each["attempt"],
+                    agent=each["agent"],
+                    status=each["status"],
+                    placed=each["placed"],
+                    started=each["started"],
+                    ended=each["ended"],
+                )
+                for each in attempts.get(row.id, [])
+            ],
+        )
+        for row in rows
+    ]

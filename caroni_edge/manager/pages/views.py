@@ -74,10 +74,7 @@ class ManagerViews(WorkflowLists):
     def steps(self, workflow: ShownWorkflow, status: StepState | None, limit: int, after: str) -> StepPage:
         """Return a page of a workflow's steps, by name."""
         page = self._steps.page(workflow.seq, status, limit, after)
-        attempts = self.attempts(row.id for row in page.rows)
-        waiting = self.waiting_for(workflow, page.rows)
-        steps = {row.path: _step(row, waiting[row.path], attempts.get(row.id, [])) for row in page.rows}
-        return StepPage(steps=steps, next=page.next)
+        return StepPage(steps=self.step_views(workflow, page.rows), next=page.next)
 
     def steps_that_tell(self, workflow: ShownWorkflow, statuses: Iterable[StepState], limit: int) -> list[ShownStep]:
         """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
@@ -91,9 +88,11 @@ class ManagerViews(WorkflowLists):
         """Return the rows of those steps that are there."""
         return self._steps.by_paths(workflow.seq, paths)
 
-    def step_page(self, workflow: ShownWorkflow, limit: int, after: str) -> Page[ShownStep]:
-        """Return the rows of a page of a workflow's steps, by path."""
-        return self._steps.page(workflow.seq, None, limit, after)
+    def step_page(
+        self, workflow: ShownWorkflow, limit: int, after: str, status: StepState | None = None
+    ) -> Page[ShownStep]:
+        """Return the rows of a page of a workflow's steps, or of those in a state, by path."""
+        return self._steps.page(workflow.seq, status, limit, after)
 
     def outputs_of(self, workflow: ShownWorkflow, paths: Iterable[str], most: int) -> dict[str, tuple[str | None, int]]:
         """Return the outputs of steps by path: as JSON, None where that is larger than `most`, and its size."""
@@ -108,6 +107,15 @@ class ManagerViews(WorkflowLists):
         failed = self._steps.failed_paths(step.id, most)
         names = {path[: path.index("]", len(step.path)) + 1] for path in failed}
         return self._store.steps.count_untaken(step.id, most), len(names)
+
+    def instances(self, parent: ShownStep, limit: int, after: int) -> Page[ShownStep]:
+        """Return a page of the instances of a scattered step, in their order."""
+        return self._steps.instances(parent.id, limit, after)
+
+    def step_views(self, workflow: ShownWorkflow, rows: Sequence[ShownStep]) -> dict[str, StepView]:
+        """Return what is shown of steps, by path, in the order of the rows."""
+        attempts, waiting = self.attempts(row.id for row in rows), self.waiting_for(workflow, rows)
+        return {row.path: _step(row, waiting[row.path], attempts.get(row.id, [])) for row in rows}
 
     def attempts(self, steps: Iterable[int]) -> dict[int, list[AttemptView]]:
         """Return the attempts of steps (by their ids), in order."""

@@ -52,6 +52,7 @@ class ShownStep(NamedTuple):
     parts_left: int
     agents: str | None
     gate: int | None
+    scatter_index: int | None
 
 
 class StepStatus(NamedTuple):
@@ -110,8 +111,8 @@ class ShownServer(NamedTuple):
     failures: int
 
 
-_STEP = columns(ShownStep, deps_left="missing", deferred="late")
-_STEP_OF_S = columns(ShownStep, "s", deps_left="missing", deferred="late")
+_STEP = columns(ShownStep, deps_left="missing", deferred="late", scatter_index="nth")
+_STEP_OF_S = columns(ShownStep, "s", deps_left="missing", deferred="late", scatter_index="nth")
 
 
 class EarlyStart(NamedTuple):
@@ -142,13 +143,18 @@ class ShownStepRows(Rows):
     """Statements that read steps and their attempts for people."""
 
     ALL = f"SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path > :after ORDER BY path LIMIT :limit"
-    OF_STATUS = f"""
-        SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path > :after AND status = :status
+    COMPLETED = f"""
+        SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path > :after AND status = 'completed'
         ORDER BY path LIMIT :limit"""
+    NOT_COMPLETED = f"""
+        SELECT {_STEP} FROM steps INDEXED BY steps_not_completed WHERE workflow = :workflow AND path > :after
+        AND status <> 'completed' AND status = :status ORDER BY path LIMIT :limit"""
 
     def page(self, workflow: int, status: StepState | None, limit: int, after: str) -> Page[ShownStep]:
         """Return a page of the steps of a workflow, or of those in a state, by path."""
-        sql = self.ALL if status is None else self.OF_STATUS
+        if status is StepState.COMPLETED:
+            return self._page(ShownStep, self.COMPLETED, "path", limit, workflow=workflow, after=after)
+        sql = self.ALL if status is None else self.NOT_COMPLETED
         return self._page(ShownStep, sql, "path", limit, workflow=workflow, status=status, after=after)
 
     BY_PATH = f"SELECT {_STEP} FROM steps WHERE workflow = :workflow AND path = :path"
@@ -182,6 +188,14 @@ class ShownStepRows(Rows):
     def failed_paths(self, step: int, limit: int) -> list[str]:
         """Return what has failed of the instances of a step, they themselves or what is in them."""
         return self._all(str, self.FAILED_PATHS, step=step, limit=limit)
+
+    INSTANCES = f"""
+        SELECT {_STEP} FROM steps WHERE parent = :parent AND nth IS NOT NULL AND nth > :after
+        ORDER BY nth LIMIT :limit"""
+
+    def instances(self, parent: int, limit: int, after: int) -> Page[ShownStep]:
+        """Return a page of the instances of a scattered step, in their order."""
+        return self._page(ShownStep, self.INSTANCES, "scatter_index", limit, parent=parent, after=after)
 
     STATUSES = """
         SELECT s.path, s.status FROM json_each(:paths) p
