@@ -156,7 +156,8 @@ class Liar:
         )
         query = self._known.queries.get(peer) if self._chance.random() < 0.8 else None
         upto = "" if self._chance.random() < 0.3 else self._id()
-        return JobsHere(wanted=query or self._id(), database=self._database(), upto=upto, jobs=jobs)
+        after = "" if self._chance.random() < 0.8 else self._id()
+        return JobsHere(wanted=query or self._id(), database=self._database(), after=after, upto=upto, jobs=jobs)
 
     # Values
 
