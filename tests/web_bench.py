@@ -29,7 +29,7 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
 from caroni_edge.node.reactor import Notices
 from caroni_edge.node.store import AuditRows
-from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
     JobOffer,
     JobStatusUpdate,
@@ -39,7 +39,7 @@ from caroni_edge.protocol.messages import (
     Placement,
     Presence,
 )
-from caroni_edge.protocol.topics import PresenceOf, Topics
+from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.audit import AuditedCommands
@@ -172,7 +172,8 @@ class ManagerBench:
 
     def notice(self, agent: str, payload: bytes) -> None:
         """Let an agent say this of itself."""
-        self.service.call(lambda at: self.reactor.on_notice(PresenceOf("agents", agent), payload, at))
+        said = decode_notice(Presence, agent, payload)
+        self.service.call(lambda at: self.reactor.on_presence(agent, said, at))
 
     def place(self, agent: str, job_type: str, ready: int = 1, waiting: int = 0, *, repeat: bool = True) -> Placement:
         """Let an agent offer for a job type, and return the job that it gets."""

@@ -46,9 +46,10 @@ from caroni_edge.protocol.messages import (
     MessageRejected,
     OfferAccept,
     OfferReject,
+    Presence,
     Values,
 )
-from caroni_edge.protocol.topics import PresenceOf, Request, Topics
+from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
@@ -163,18 +164,19 @@ class AgentReactor(Assembly):
         """Return when `settle` must run again at the latest."""
         return super().next_due() if self.is_taken_over else inf
 
-    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
-        """Take the presence or the demand of a manager.
+    def on_presence(self, peer: str, presence: Presence | None, at: Moment) -> None:
+        """Take the presence of a manager."""
+        self._heard.on_presence(peer, presence)
+        if presence and presence.online:
+            self._presence.heard_manager(peer, presence.boot, at)
+
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
+        """Take the demand of a manager.
 
         Raises:
             Unreadable: It is none.
         """
-        if isinstance(topic, Request):
-            self._heard.on_request(topic, payload, at)
-        elif topic.role == "managers":
-            presence = self._heard.on_presence(topic.node, payload)
-            if presence and presence.online:
-                self._presence.heard_manager(topic.node, presence.boot, at)
+        self._heard.on_request(topic, payload, at)
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A manager's message could not be handled here: it is told, and ends the attempts; jobs here stay."""

@@ -29,7 +29,6 @@ from caroni_edge.manager.workflows.delays import Delays
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
-from caroni_edge.protocol.codec import decode_notice
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -43,7 +42,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Presence,
 )
-from caroni_edge.protocol.topics import PresenceOf, Request
+from caroni_edge.protocol.topics import Request
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Arrived
 
@@ -101,11 +100,12 @@ class ManagerReactor(Assembly):
 
     # What arrives
 
-    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
+    def on_presence(self, peer: str, presence: Presence | None, at: Moment) -> None:
         """Take the presence of an agent."""
-        if isinstance(topic, PresenceOf) and topic.role == "agents":
-            presence = decode_notice(Presence, topic.node, payload) if payload else None
-            self._demand.say_to_newcomer(self._fleet.on_presence(topic.node, presence, at))
+        self._demand.say_to_newcomer(self._fleet.on_presence(peer, presence, at))
+
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
+        """Managers demand nothing of managers."""
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message could not be handled here: its jobs' attempts end, or the agent is asked which jobs it has."""

@@ -151,21 +151,23 @@ class Dispatch:
             case Triggers():
                 with self._database.savepoint():
                     self._reactor.on_trigger(event, at)
-            case PresenceOf() | Request():
+            case PresenceOf():
                 with self._database.savepoint():
-                    self._take_notice(topic, event, at)
+                    self._take_presence(topic, event, at)
+            case Request():
+                with self._database.savepoint():
+                    self._reactor.on_request(topic, event.payload, at)
             case None:
                 log.warning("a message on an unknown topic", extra={"action": "ignored", "topic": event.topic})
         return True
 
-    def _take_notice(self, topic: PresenceOf | Request, event: Arrived, at: Moment) -> None:
-        if isinstance(topic, PresenceOf):
-            if topic.role == self._topics.role:
-                return  # some brokers send what nobody has subscribed to
-            if event.payload:
-                presence = decode_notice(Presence, event.topic, event.payload)
-                self._links.heard_presence(topic.node, presence.boot, online=presence.online)
-        self._reactor.on_notice(topic, event.payload, at)
+    def _take_presence(self, topic: PresenceOf, event: Arrived, at: Moment) -> None:
+        if topic.role == self._topics.role:
+            return  # some brokers send what nobody has subscribed to
+        presence = decode_notice(Presence, event.topic, event.payload) if event.payload else None
+        if presence is not None:
+            self._links.heard_presence(topic.node, presence.boot, online=presence.online)
+        self._reactor.on_presence(topic.node, presence, at)
 
     def _take_frame(self, sender: str, event: Arrived, at: Moment) -> bool:
         if event.retain:

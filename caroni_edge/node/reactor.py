@@ -14,8 +14,8 @@ import msgspec
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Moment
-from caroni_edge.protocol.messages import LinkMessage, Message
-from caroni_edge.protocol.topics import PresenceOf, Request
+from caroni_edge.protocol.messages import LinkMessage, Message, Presence
+from caroni_edge.protocol.topics import Request
 from caroni_edge.transport.base import Arrived
 
 
@@ -96,11 +96,14 @@ class Reactor(Protocol):
             session_present: The broker still has our session; otherwise it will repeat nothing that it has sent before.
         """
 
-    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
-        """Take a notice; an empty payload means that there is none any more.
+    def on_presence(self, peer: str, presence: Presence | None, at: Moment) -> None:
+        """Take what a peer says of itself; None when its presence was cleared."""
+
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
+        """Take a demand (agents only); an empty payload means that there is none any more.
 
         Raises:
-            Unreadable: It is no such notice; it is logged and dropped.
+            Unreadable: It is none; it is logged and dropped.
         """
 
     def on_message(self, peer: str, message: Message, at: Moment) -> None:

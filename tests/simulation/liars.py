@@ -21,8 +21,9 @@ from caroni_edge.protocol.messages import (
     Message,
     OfferAccept,
     Placement,
+    Presence,
 )
-from caroni_edge.protocol.topics import PresenceOf, Request, Role
+from caroni_edge.protocol.topics import Request, Role
 from caroni_edge.transport.base import Arrived
 from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.simulation.lies import COUNT_MAX, OF_AGENTS, OF_MANAGERS, Known, KnownJob, Liar, is_sayable
@@ -95,9 +96,12 @@ class LyingReactor:
     def on_connected(self, at: Moment, *, session_present: bool) -> None:
         """Say nothing by itself."""
 
-    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
+    def on_presence(self, peer: str, presence: Presence | None, at: Moment) -> None:
+        """Care about nobody."""
+
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
         """Remember what is demanded."""
-        if isinstance(topic, Request) and payload:
+        if payload:
             is_willing = self._chance.random() < HONEST or self._liar.is_greedy
             request = msgspec.json.decode(payload, type=JobFulfillmentRequest)
             self._known.serials[topic.manager] = request.serial

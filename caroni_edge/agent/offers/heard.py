@@ -30,14 +30,12 @@ class Heard(Part):
         """Forget the demand that was heard before: while the connection was gone, nobody could take it back."""
         self._store.demands.clear()
 
-    def on_presence(self, manager: str, payload: bytes) -> Presence | None:
-        """Keep whether a manager is there; return its notice, or None when the broker's copy of it was cleared."""
-        if not payload:
+    def on_presence(self, manager: str, presence: Presence | None) -> None:
+        """Keep whether a manager is there, which nobody knows when its presence was cleared."""
+        if presence is None:
             self._store.managers.unknown(manager)
-            return None
-        presence = decode_notice(Presence, f"presence of {manager}", payload)
-        self._store.managers.seen(manager, online=presence.online)
-        return presence
+        else:
+            self._store.managers.seen(manager, online=presence.online)
 
     def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
         """Keep what a manager demands of a job type, in the place of what it demanded before."""

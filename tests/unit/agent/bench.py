@@ -16,7 +16,7 @@ from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
-from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobFulfillmentRequest,
@@ -241,7 +241,11 @@ class Bench:
         """Let a notice arrive."""
         with self.database.immediate():
             with self.database.savepoint():
-                self.reactor.on_notice(topic, payload, self.at)
+                if isinstance(topic, Request):
+                    self.reactor.on_request(topic, payload, self.at)
+                else:
+                    said = decode_notice(Presence, topic.node, payload) if payload else None
+                    self.reactor.on_presence(topic.node, said, self.at)
             self._settle()
         self.reactor.committed()
 

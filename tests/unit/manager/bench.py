@@ -19,7 +19,7 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.node.reactor import Notices
-from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobFulfillmentRequest,
@@ -34,7 +34,7 @@ from caroni_edge.protocol.messages import (
     Placement,
     Presence,
 )
-from caroni_edge.protocol.topics import PresenceOf, Topics
+from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived
 from tests.configs import manager_config
@@ -272,11 +272,12 @@ class Bench:
         notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat, version=version) for name in types}
         places = {"slots": 2, "backlog": 10_000, "pending": 10_000, **places}
         said = Presence(online, boot="b", host="h", job_types=notices, refuses=dict(refuses or {}), **places)  # type: ignore[arg-type]
-        self.notice(PresenceOf("agents", agent), encode(said))
+        self.notice(agent, said)
 
-    def notice(self, topic: PresenceOf, payload: bytes) -> None:
-        """Let a notice arrive."""
-        self.call(lambda at: self.reactor.on_notice(topic, payload, at))
+    def notice(self, agent: str, said: Presence | None) -> None:
+        """Let an agent say this of itself, as it comes out of the codec."""
+        heard = said and decode_notice(Presence, agent, encode(said))
+        self.call(lambda at: self.reactor.on_presence(agent, heard, at))
 
     def offer(self, agent: str = "a1", job_type: str = "upper", **facts: Any) -> str:
         """Let an agent offer places; return the offer's name."""

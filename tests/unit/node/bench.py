@@ -12,7 +12,7 @@ from caroni_edge.node.node import Call, Node, NodeParts
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.messages import Frame, LinkMessage, Message, Presence
-from caroni_edge.protocol.topics import PresenceOf, Request, Topics
+from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.transport.base import Arrived, Event
 from caroni_edge.transport.recording import RecordingTransport
@@ -63,8 +63,11 @@ class ScriptedReactor:
     def on_connected(self, at: Moment, *, session_present: bool) -> None:
         self.note("connected" if session_present else "connected anew")
 
-    def on_notice(self, topic: PresenceOf | Request, payload: bytes, at: Moment) -> None:
-        self.note(f"notice {topic} {len(payload)}")
+    def on_presence(self, peer: str, presence: Presence | None, at: Moment) -> None:
+        self.note(f"{peer} is {'unknown' if presence is None else 'there' if presence.online else 'away'}")
+
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
+        self.note(f"request {topic} {len(payload)}")
 
     def on_message(self, peer: str, message: Message, at: Moment) -> None:
         self.note(f"{peer} {type(message).__name__}")

@@ -179,7 +179,7 @@ TOPICS_AND_GARBAGE = [
 @pytest.mark.parametrize(("topic", "payload"), TOPICS_AND_GARBAGE, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize("retain", [True, False])
 def test_garbage_changes_nothing_and_ends_nothing(bench: NodeBench, topic: str, payload: bytes, retain: bool) -> None:
-    bench.reactor.on_notice = lambda *_: None  # type: ignore[method-assign]
+    bench.reactor.on_presence = lambda *_: None  # type: ignore[method-assign]
     before = list(bench.database.conn.iterdump())
     bench.receive(payload, topic=topic, retain=retain)
     assert list(bench.database.conn.iterdump()) == before
@@ -220,10 +220,23 @@ def test_the_presence_of_our_own_role_is_ignored(bench: NodeBench) -> None:
     assert bench.notes() == []
 
 
+@pytest.mark.parametrize("payload", [b"garbage", b"[]", b'{"online":true}', b"\xff", b"[" * 50_000])
+@pytest.mark.parametrize("role", ["agents", "managers"])
+def test_garbage_is_no_presence(bench: NodeBench, role: str, payload: bytes) -> None:
+    bench.receive(payload, topic=f"caroni/presence/{role}/a1", qos=0)
+    assert bench.notes() == []
+
+
+def test_a_presence_that_is_away_or_cleared_is_told(bench: NodeBench) -> None:
+    bench.receive(encode(Presence(online=False, boot="b")), topic="caroni/presence/agents/a1", qos=0)
+    bench.receive(b"", topic="caroni/presence/agents/a1", qos=0)
+    assert bench.notes() == ["a1 is away", "a1 is unknown"]
+
+
 def test_a_presence_reaches_link_and_reactor(bench: NodeBench) -> None:
     bench.send(OFFER)
     bench.transport.take_all(Frame)
     bench.receive(encode(Presence(online=True, boot="another")), topic="caroni/presence/agents/a1", qos=0)
-    assert bench.notes()[-1].startswith("notice PresenceOf(role='agents', node='a1')")
+    assert bench.notes()[-1] == "a1 is there"
     bench.advance(1)
     assert bench.transport.take(Frame, where=lambda frame: frame.ask is not None)

@@ -7,9 +7,7 @@ import pytest
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.templates.plan import Plan
-from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import JobTypeNotice, Presence
-from caroni_edge.protocol.topics import PresenceOf
 from tests.unit.manager.bench import CHAIN, ONE, Bench, given
 from tests.unit.manager.workflows.test_branches import flow, leaf, nest, value
 
@@ -26,7 +24,7 @@ def show(bench: Bench, agent: str, *, online: bool = True, **types: tuple[dict[s
     """Let an agent show itself with the inputs and outputs of its job types."""
     notices = {name: JobTypeNotice(inputs=takes, outputs=gives) for name, (takes, gives) in types.items()}
     said = Presence(online, boot="b", host="h", job_types=notices, slots=2, refuses={})
-    bench.notice(PresenceOf("agents", agent), encode(said))
+    bench.notice(agent, said)
 
 
 def said(bench: Bench, plan: Plan = ONE) -> list[str]:

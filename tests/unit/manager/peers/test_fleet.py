@@ -8,7 +8,6 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.offers.placing import PLACES_MAX, UNDECIDED_MAX, VALID_MAX_S
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.messages import JobAccepted, JobKill, OfferAccept, OfferReject
-from caroni_edge.protocol.topics import PresenceOf
 from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import Bench, given, plan, step
 
@@ -215,7 +214,7 @@ def test_presence_is_kept_for_people(bench: Bench) -> None:
 
 def test_a_cleared_presence_is_a_goodbye(bench: Bench) -> None:
     bench.presence("a1")
-    bench.notice(PresenceOf("agents", "a1"), b"")
+    bench.notice("a1", None)
     assert not bench.store.agents.may_serve("a1", "upper")
 
 
@@ -223,20 +222,6 @@ def test_types_that_an_agent_has_no_more_are_forgotten(bench: Bench) -> None:
     bench.presence("a1", types=["upper", "lower"])
     bench.presence("a1", types=["lower"])
     assert bench.store.agents.serving("a1") == {"lower"}
-
-
-@pytest.mark.parametrize("payload", [b"garbage", b"[]", b'{"online":true}', b"\xff", b"[" * 50_000])
-def test_garbage_is_no_presence(bench: Bench, payload: bytes) -> None:
-    before = bench.dump()
-    with pytest.raises(Unreadable):
-        bench.notice(PresenceOf("agents", "a1"), payload)
-    assert bench.dump() == before
-
-
-def test_the_presence_of_managers_is_none_of_our_business(bench: Bench) -> None:
-    before = bench.dump()
-    bench.notice(PresenceOf("managers", "m2"), b"garbage")
-    assert bench.dump() == before
 
 
 # Silent agents
