@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
+from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import NodeConfig, WebConfig
 from caroni_edge.node.node import Call
@@ -27,6 +28,7 @@ class ServedNode(NodeBench):
 
     Attributes:
         config: What is in force; a test may change it, as SIGHUP does.
+        loop: What its loop is said to have done.
     """
 
     def __init__(self, directory: Path, config: NodeConfig | None = None) -> None:
@@ -38,6 +40,7 @@ class ServedNode(NodeBench):
         self.database.conn.commit()
         self.connect()
         self.readers = Readers(self.path)
+        self.loop = LoopMeasures()
 
     def tell(self, work: Callable[[Moment], Any], *, keep: bool = True) -> "Future[Any]":
         call = Call(work, keep=keep)
@@ -64,6 +67,7 @@ class ServedNode(NodeBench):
             commands,
             routes=(),
             over_node=NodeCommands.of(self.node, commands),
+            loop=self.loop,
         )
 
     def serve(self, web: WebConfig | None = WEB) -> WebServer:

@@ -270,6 +270,14 @@ class Client(httpx.Client):
         super().__init__(base_url=server.url, headers=headers, trust_env=False, verify=False)
 
 
+def metrics_of(client: httpx.Client) -> dict[str, float]:
+    """Return the metrics of a node: values by names with their labels, as they stand in the text."""
+    text = client.get("/metrics").text
+    return {
+        name: float(value) for line in text.splitlines() if line[:1] != "#" for name, value in [line.rsplit(" ", 1)]
+    }
+
+
 def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) -> WebServer:
     """Serve the manager of a bench."""
     return start(web, manager_site.make_site(bench.api, path), bench.service)

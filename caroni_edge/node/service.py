@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.node import Call, Node
 from caroni_edge.transport.base import Arrived, Event, TransportEnded
@@ -61,11 +62,16 @@ Item = Event | Call | Stop | Reload | ThreadEnded
 
 
 class Service:
-    """Runs a node until a stop is asked or a thread ends."""
+    """Runs a node until a stop is asked or a thread ends.
+
+    Attributes:
+        measures: How large its batches are, and how long they take.
+    """
 
     def __init__(self) -> None:
         """Begin with an empty inbox."""
         self._inbox: SimpleQueue[Item] = SimpleQueue()
+        self.measures = LoopMeasures()
 
     # From any thread
 
@@ -129,7 +135,13 @@ class Service:
                 return stop.exit_status
             if any(isinstance(item, Reload) for item in items):
                 reload()
-            node.run_batch([item for item in items if not isinstance(item, Stop | Reload | ThreadEnded)], now())
+            self._run_batch(node, [item for item in items if not isinstance(item, Stop | Reload | ThreadEnded)])
+
+    def _run_batch(self, node: Node, items: list[Event | Call]) -> None:
+        at = now()
+        node.run_batch(items, at)
+        if items:
+            self.measures.observe(time.monotonic() - at.now, len(items))
 
     def _refuse(self, items: list[Item]) -> None:
         """Tell those who wait for an answer that none will come."""

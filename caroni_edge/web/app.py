@@ -1,6 +1,8 @@
 """The application: a role's routes with those that every node has, behind the gate, in safe headers."""
 
+from collections.abc import Iterator
 from email.utils import formatdate
+from shutil import disk_usage
 from typing import Any
 
 from litestar import Litestar, MediaType
@@ -16,6 +18,7 @@ from caroni_edge.web.auth import Gate
 from caroni_edge.web.common import ROUTES
 from caroni_edge.web.health import Health
 from caroni_edge.web.live import Changes
+from caroni_edge.web.metrics import Distribution, Measured, Metric, Metrics, common, single
 from caroni_edge.web.operations import OperationsPage
 from caroni_edge.web.problems import HANDLERS
 from caroni_edge.web.proxies import BehindProxies
@@ -36,7 +39,16 @@ HEADERS = {
 
 def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
     """Return the ASGI application of a node."""
-    given = {"node": site.node, "site": site, "gate": gate, "changes": changes, "examiner": Health(site), **site.given}
+    metrics = Metrics(lambda: measured(site))
+    given = {
+        "node": site.node,
+        "site": site,
+        "gate": gate,
+        "changes": changes,
+        "examiner": Health(site),
+        "metrics": metrics,
+        **site.given,
+    }
     app = Litestar(
         route_handlers=[*ROUTES, *node_api.ROUTES, *node_page.PAGES, *site.routes],
         guards=[gate.admit],
@@ -49,7 +61,22 @@ def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
         logging_config=None,
         debug=False,
     )
-    return BehindProxies(_SafeHeaders(app), lambda: site.trusted_proxies)
+    return BehindProxies(metrics.timed(_SafeHeaders(app)), lambda: site.trusted_proxies)
+
+
+def measured(site: Site) -> Iterator[Measured]:
+    """Yield what is measured of a node now."""
+    node, config = site.node, site.config()
+    about = {"role": node.role, "id": node.id, "version": node.version}
+    yield Metric("node_info", "What this node is.", [(about, 1)])
+    with site.readers.open() as conn:
+        yield from common(conn, ready=node.why_not_ready() is None, connected=node.connected())
+    yield single("disk_free_bytes", "Free space on the disk of the state directory.", disk_usage(site.state_dir).free)
+    yield single("disk_floor_bytes", "With less free space the node takes no new work.", config.disk_floor_bytes)
+    loop = site.loop
+    yield Distribution("batch_seconds", "How long the node's batches took, commits included.", [({}, loop.batch_s)])
+    yield Distribution("batch_items", "How much had arrived for each batch.", [({}, loop.batch_items)])
+    yield from site.metrics()
 
 
 class _SafeHeaders:

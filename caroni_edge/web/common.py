@@ -9,11 +9,11 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
-from caroni_edge.web import metrics
 from caroni_edge.web.assets import static_file
 from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
 from caroni_edge.web.forms import fields
 from caroni_edge.web.live import live
+from caroni_edge.web.metrics import CONTENT_TYPE, Metrics
 from caroni_edge.web.problems import Problem, wants_page
 from caroni_edge.web.site import NodeView, Site
 from caroni_edge.web.templating import page
@@ -145,14 +145,9 @@ def readyz(node: NamedDependency[NodeView]) -> Response[Readiness]:
 
 
 @get("/metrics", tags=["node"], sync_to_thread=True)
-def metrics_text(site: NamedDependency[Site]) -> Response[str]:
+def metrics_text(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Return the metrics, in the text format of Prometheus."""
-    node = site.node
-    about_node = {"role": node.role, "id": node.id, "version": node.version}
-    found = [metrics.Metric("node_info", "What this node is.", [(about_node, 1)])]
-    with site.readers.open() as conn:
-        found += metrics.common(conn, ready=node.why_not_ready() is None, connected=node.connected())
-    return Response(metrics.render([*found, *site.metrics()]), media_type=metrics.CONTENT_TYPE)
+    return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
 def _cookie(request: Asked, gate: Gate, value: str, max_age: int | None = None) -> Cookie:

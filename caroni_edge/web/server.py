@@ -208,7 +208,11 @@ def serve_node(
     """
     with closing(Readers(config.state_dir / DATABASE)) as readers:
         commands = AuditedCommands(service, AuditRows(node.database.conn))
-        site = replace(make_site(NodeView.of(node), readers, commands), over_node=NodeCommands.of(node, commands))
+        site = replace(
+            make_site(NodeView.of(node), readers, commands),
+            over_node=NodeCommands.of(node, commands),
+            loop=service.measures,
+        )
         with start(config.web, site, service) as server:
             yield server
 

@@ -8,12 +8,13 @@ from time import monotonic, time
 from typing import Any, Literal, Protocol
 
 from caroni_edge import __version__
+from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.config import Network, NodeConfig
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.audit import AuditedCommands
-from caroni_edge.web.metrics import Metric
+from caroni_edge.web.metrics import Measured
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.templating import MenuItem
 
@@ -101,6 +102,7 @@ class Site:
         given: What handlers may ask for by the name of a parameter.
         menu: The role's pages, for the bar on top.
         metrics: Returns the metrics of the role.
+        loop: What the node's loop has done.
         dates: Returns what the role has written down that tells whether clocks are right.
         over_node: What people may do to the node itself.
     """
@@ -113,7 +115,8 @@ class Site:
     routes: Sequence[Any]
     given: Mapping[str, Any] = field(default_factory=dict)
     menu: Sequence[MenuItem] = ()
-    metrics: Callable[[], Iterable[Metric]] = tuple
+    metrics: Callable[[], Iterable[Measured]] = tuple
+    loop: LoopMeasures = field(default_factory=LoopMeasures)
     dates: Callable[[], Dates] = Dates
     over_node: NodeCommands | None = None
 

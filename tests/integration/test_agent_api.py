@@ -12,7 +12,7 @@ from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.documents.documents import Problem
 from caroni_edge.protocol.messages import OfferAccept
 from tests.unit.agent.bench import completed, job_type
-from tests.web_bench import AgentBench, Client, serve_agent
+from tests.web_bench import AgentBench, Client, metrics_of, serve_agent
 
 
 @pytest.fixture
@@ -132,11 +132,11 @@ def test_a_wrong_drain_changes_nothing(client: Client, body: bytes, status: int)
 
 def test_the_agent_describes_and_counts_itself(agent: AgentBench, client: Client) -> None:
     place(agent, 2)
-    lines = client.get("/metrics").text.splitlines()
-    assert 'caroni_jobs{status="queued"} 1' in lines
-    assert 'caroni_jobs{status="completed"} 0' in lines
-    assert 'caroni_jobs_unfinished{manager="m1",status="running"} 1' in lines
-    assert "caroni_drained 0" in lines
+    found = metrics_of(client)
+    assert found['caroni_jobs{status="queued"}'] == 1
+    assert found['caroni_jobs{status="completed"}'] == 0
+    assert found['caroni_jobs_unfinished{manager="m1",status="running"}'] == 1
+    assert found["caroni_drained"] == 0
     paths = client.get("/schema/openapi.json").json()["paths"]
     assert {"/api/jobs", "/api/jobs/{job}", "/api/jobs/{job}/kill", "/api/job-types", "/api/drain"} <= set(paths)
     assert client.get("/api/node").json()["role"] == "agent"
@@ -183,7 +183,7 @@ def test_pausing_and_back(agent: AgentBench, client: Client) -> None:
     assert (answer["paused"], answer["drained"]) == (True, False)
     assert answer["jobs"] == {"pending": 0, "queued": 0, "running": 1}
     assert client.get(f"/api/jobs/{waiting}").json()["status"] == "failed"
-    assert "caroni_paused 1" in client.get("/metrics").text.splitlines()
+    assert metrics_of(client)["caroni_paused"] == 1
     assert client.post("/api/pause", content=b"[]").status_code == 400
     assert client.post("/api/pause", json={"on": False}).json()["paused"] is False
     assert client.get(f"/api/jobs/{running}").json()["status"] == "running"

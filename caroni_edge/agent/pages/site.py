@@ -6,6 +6,7 @@ from pathlib import Path
 
 from caroni_edge.agent.pages import host, jobs, jobtypes
 from caroni_edge.agent.pages.api import ROUTES, AgentApi, Logs
+from caroni_edge.agent.pages.times import JobTimes
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
 from caroni_edge.node.node import Node
@@ -44,6 +45,7 @@ def serve(
 
 def make_site(api: AgentApi, state_dir: Path) -> Site:
     """Return the agent's part of what is served; passwords and tokens that are made are kept in `state_dir`."""
+    times = JobTimes(api.readers)
     return Site(
         api.node,
         api.readers,
@@ -53,6 +55,6 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         (*ROUTES, *host.ROUTES, *jobtypes.ROUTES, *PAGES),
         {"agent": api},
         menu=MENU,
-        metrics=api.metrics,
+        metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
     )

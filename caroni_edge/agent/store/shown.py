@@ -1,5 +1,6 @@
 """What pages show of jobs: read on connections of their own, which never hold up the writer."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from caroni_edge.agent.lifecycle import DataState, JobState
@@ -46,6 +47,15 @@ class JobDetail(NamedTuple):
     stderr: str | None
 
 
+class JobTimesRow(NamedTuple):
+    """When a job came, began and ended."""
+
+    job_type: str
+    received: float
+    started: float
+    ended: float
+
+
 _SHOWN = columns(ShownJob, status="state")
 _NEXT = "id < :after ORDER BY id DESC LIMIT :limit"
 
@@ -80,6 +90,15 @@ class ShownJobRows(Rows):
     def held(self) -> list[Held]:
         """Return who holds a slot, and since when."""
         return self._all(Held, self.HELD)
+
+    BEGUN_AND_ENDED = f"""
+        SELECT {columns(JobTimesRow, "j")}
+        FROM (SELECT DISTINCT manager FROM load) m CROSS JOIN jobs j ON j.manager = m.manager
+        WHERE j.serial > :after AND j.ended NOT NULL AND j.started NOT NULL LIMIT :limit"""
+
+    def begun_and_ended_since(self, serial: int, limit: int) -> Iterator[JobTimesRow]:
+        """Yield the jobs that have begun, and have ended after the change with this serial."""
+        return self._each(JobTimesRow, self.BEGUN_AND_ENDED, after=serial, limit=limit)
 
     LATEST = "SELECT coalesce(max(received), 0.0) FROM jobs WHERE id > (SELECT max(id) FROM jobs) - 100"
 

@@ -19,6 +19,7 @@ from caroni_edge.manager.pages import (
 )
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.times import WorkflowTimes
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.node import Node
@@ -57,6 +58,7 @@ def serve(
 
 def make_site(api: ManagerApi, state_dir: Path) -> Site:
     """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
+    times = WorkflowTimes(api.readers)
     return Site(
         api.node,
         api.readers,
@@ -66,6 +68,6 @@ def make_site(api: ManagerApi, state_dir: Path) -> Site:
         (*ROUTES, *PAGES),
         {"manager": api},
         menu=MENU,
-        metrics=api.metrics,
+        metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
     )

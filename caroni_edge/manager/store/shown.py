@@ -1,6 +1,6 @@
 """What pages show of workflows, steps and agents: read on connections of their own, which never hold up the writer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
@@ -29,6 +29,14 @@ class ShownWorkflow(NamedTuple):
     created: float
     started: float | None
     ended: float | None
+
+
+class WorkflowTimesRow(NamedTuple):
+    """When a workflow was made, and when it ended."""
+
+    template: str
+    created: float
+    ended: float
 
 
 class ShownStep(NamedTuple):
@@ -137,6 +145,19 @@ class ShownWorkflowRows(Rows):
     def latest(self) -> float:
         """Return the latest date of the last workflows; 0 for none."""
         return self._only(float, self.LATEST)
+
+    ENDED_SINCE = f"""
+        SELECT {columns(WorkflowTimesRow)} FROM workflows WHERE ended > :after ORDER BY ended LIMIT :limit"""
+
+    def ended_since(self, date: float, limit: int) -> Iterator[WorkflowTimesRow]:
+        """Yield the workflows that have ended after a date, in that order."""
+        return self._each(WorkflowTimesRow, self.ENDED_SINCE, after=date, limit=limit)
+
+    LAST_ENDED = "SELECT coalesce((SELECT max(ended) FROM workflows WHERE ended NOT NULL), 0.0)"
+
+    def last_ended(self) -> float:
+        """Return when the last one has ended; 0 for none."""
+        return self._only(float, self.LAST_ENDED)
 
 
 class ShownStepRows(Rows):
