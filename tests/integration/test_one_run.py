@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.protocol.messages import JobAccepted, JobLog
 from tests.integration.test_run_pages import HTML, links_on
-from tests.web_bench import PASSWORD, Client, ManagerBench, serve_manager
+from tests.web_bench import DATE, PASSWORD, Client, ManagerBench, serve_manager
 
 JOB = "{class: Operation, inputs: {p: string}, outputs: {y: string}, hints: {JobType: {name: measure}}}"
 PROBE = JOB.replace("measure", "probe")
@@ -66,7 +67,7 @@ def complete(bench: ManagerBench, value: str = "x") -> None:
 
 def words(page: str) -> str:
     """Return what people read of a page."""
-    return " ".join(re.sub(r"<[^>]*>", " ", page.partition("<main")[2]).split())
+    return unescape(" ".join(re.sub(r"<[^>]*>", " ", page.partition("<main")[2]).split()))
 
 
 # A run
@@ -80,7 +81,7 @@ def test_a_run_says_how_it_is_and_what_is_awaited(bench: ManagerBench, browser: 
     for reason in why:
         assert " ".join(reason["sentence"].split()).lower() in words(page).lower()
     assert links_on(page)["sample[0]"] == "/runs/w1/steps/sample%5B0%5D"
-    assert "site `&lt;sea&gt;`" in words(page)
+    assert "site `<sea>`" in words(page)
 
 
 def test_the_graph_folds_what_there_are_many_of(bench: ManagerBench, browser: Client) -> None:
@@ -171,6 +172,31 @@ def test_instances_come_in_their_order_page_by_page(bench: ManagerBench, browser
     assert len(found) > 50
 
 
+# What flows, and when
+
+
+def test_dataflows_say_which_output_went_where(bench: ManagerBench, browser: Client) -> None:
+    complete(bench, "3 fathoms")
+    said = words(browser.get("/runs/w1/dataflows").text)
+    assert 'input samples sample / p each item to one instance ["a","b","c","d"]' in said
+    assert 'input site deep / p "`<sea>`"' in said
+    assert "sample / y output all not there yet" in said
+    page = browser.get("/runs/w1/dataflows?within=deep").text
+    assert "first / y second / p not there yet" in words(page)
+    assert links_on(page)["second"] == "/runs/w1/steps/deep/second"
+
+
+def test_a_timeline_shows_each_attempt(bench: ManagerBench, browser: Client) -> None:
+    assert "fulfilling" in words(browser.get("/runs/w1/timeline?within=deep").text)
+    job = bench.place("a1", "probe")
+    date = DATE + bench.service.now
+    bench.status("a1", job.job, "failed", begun=True, reason="no", exit_code=1, started=date + 2, ended=date + 4)
+    page = browser.get("/runs/w1/timeline?within=deep").text
+    assert "Attempt 1 on a1: failed, ran 2.0 s" in page
+    assert page.count('<rect class="waited"') == 1
+    assert links_on(browser.get("/runs/w1/timeline").text)["0 of 4 parts completed"].endswith("?within=sample")
+
+
 # What people may do
 
 
@@ -208,6 +234,22 @@ def test_what_failed_is_retried(bench: ManagerBench, browser: Client) -> None:
     assert '<title id="title" data-live>running: w1' in browser.get("/runs/w1").text
 
 
+def test_a_run_is_run_again_with_its_inputs(bench: ManagerBench, browser: Client) -> None:
+    leads_to = browser.post("/runs/w1/rerun").headers["Location"]
+    assert re.fullmatch("/runs/[a-z0-9]+", leads_to)
+    page = browser.get(leads_to).text
+    assert "site `<sea>`" in words(page)
+
+
+def test_a_run_is_deleted_once_it_has_ended(bench: ManagerBench, browser: Client) -> None:
+    assert 'action="/runs/w1/delete"' not in browser.get("/runs/w1").text
+    assert browser.post("/runs/w1/delete").status_code == 409
+    browser.post("/runs/w1/cancel")
+    assert 'action="/runs/w1/delete"' in browser.get("/runs/w1").text
+    assert browser.post("/runs/w1/delete").headers["Location"] == "/"
+    assert browser.get("/runs/w1").status_code == 404
+
+
 def test_a_viewer_sees_no_button_and_may_press_none(bench: ManagerBench, tmp_path: Path) -> None:
     with serve_manager(bench, tmp_path) as server, Client(server, token=None) as viewer:
         viewer.headers.update(HTML)
@@ -216,7 +258,7 @@ def test_a_viewer_sees_no_button_and_may_press_none(bench: ManagerBench, tmp_pat
         page = viewer.get("/runs/w1").text
         assert "Cancel" not in page.partition("<main")[2]
         token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
-        for action in ("cancel", "retry"):
+        for action in ("cancel", "retry", "rerun", "delete"):
             assert viewer.post(f"/runs/w1/{action}", data={"csrf": token}).status_code == 403
         assert "initializing: w1" in viewer.get("/runs/w1").text
 

@@ -229,15 +229,15 @@ class ShownStepRows(Rows):
     # Failed, in doubt, how far the parts of a step are, ready and not taken, taken and not begun, running, at a gate,
     # waiting for data; last how far parts of parts are.
     THAT_TELL = f"""
-        SELECT {_STEP} FROM steps
-        WHERE workflow = :workflow AND status IN (SELECT value FROM json_each(:statuses))
+        SELECT {_STEP} FROM steps INDEXED BY steps_not_completed
+        WHERE workflow = :workflow AND status <> 'completed' AND status IN (SELECT value FROM json_each(:statuses))
         ORDER BY CASE WHEN status = 'failed' THEN 0 WHEN in_doubt IS NOT NULL THEN 1
         WHEN parts IS NOT NULL THEN CASE parent WHEN 0 THEN 2 ELSE 8 END
         WHEN status = 'running' THEN 5 WHEN missing > 0 THEN 7 WHEN gate IS NOT NULL THEN 6
         WHEN status = 'fulfilling' THEN 3 ELSE 4 END, id LIMIT :limit"""
 
     def that_tell(self, workflow: int, statuses: Iterable[StepState], limit: int) -> list[ShownStep]:
-        """Return steps of a workflow in these states, those first that tell most about why it is where it is."""
+        """Return steps of a workflow in these states, but completed ones, those first that tell most about it."""
         named = as_text(sorted(statuses))
         return self._all(ShownStep, self.THAT_TELL, workflow=workflow, statuses=named, limit=limit)
 
