@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from caroni_edge.demo.stage import SURVEY, Stage
+from caroni_edge.demo.stage import NO_TLS, SURVEY, Stage
 
 EVERY_S: Final = 12.0
 PLACES: Final = ("reef", "harbour", "shelf", "strait", "lagoon", "estuary", "bank", "trench")
@@ -16,7 +16,7 @@ PLACES: Final = ("reef", "harbour", "shelf", "strait", "lagoon", "estuary", "ban
 def bustle(stage: Stage, ended: threading.Event) -> None:
     """Start surveys, one after the other, until that is ended. The manager holds a few; those before have ended."""
     headers = {"Authorization": f"Bearer {stage.token}"}
-    with httpx.Client(base_url=stage.manager.url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=stage.manager.url, headers=headers, trust_env=False, verify=NO_TLS) as client:
         for number in itertools.count(1):
             with suppress(httpx.TransportError):  # a manager that somebody has stopped, to see what happens, comes back
                 start_survey(client, number)

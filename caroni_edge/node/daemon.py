@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.systemd import Systemd
 from caroni_edge.config import NodeConfig, WebConfig
 from caroni_edge.documents.documents import Problem
 from caroni_edge.node.node import Node
@@ -64,7 +65,7 @@ class Daemon(ABC, Generic[Config]):
         """
         self._load: Callable[[], Config] = partial(load, path, environ)
         self.config = self._load()
-        self.service = Service()
+        self.service = Service(Systemd(environ))
         self.access = Access(self.config.broker)
 
     def run(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.base.moment import Moment
+from caroni_edge.base.systemd import NOBODY, Systemd
 from caroni_edge.node.node import Call, Node
 from caroni_edge.transport.base import Arrived, Event, TransportEnded
 
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 BATCH_MAX = 500
 BATCH_MAX_BYTES = 8 << 20
 LOOK_AGAIN_S = 60.0
+CONNECTED = "connected to the broker"
 
 
 class Busy(CaroniError):
@@ -68,10 +70,11 @@ class Service:
         measures: How large its batches are, and how long they take.
     """
 
-    def __init__(self) -> None:
-        """Begin with an empty inbox."""
+    def __init__(self, systemd: Systemd = NOBODY) -> None:
+        """Begin with an empty inbox; `systemd` hears how the loop goes."""
         self._inbox: SimpleQueue[Item] = SimpleQueue()
         self.measures = LoopMeasures()
+        self._systemd = systemd
 
     # From any thread
 
@@ -127,14 +130,20 @@ class Service:
     def run(self, node: Node, reload: Callable[[], None]) -> int:
         """Serve until a stop is asked or a supervised thread ends; return the exit status."""
         node.start(now())
+        self._systemd.ready()
         while True:
+            if self._systemd.is_there():
+                self._systemd.turn(node.why_not_ready() or CONNECTED, time.monotonic())
             items = self._take(node)
             stop = _find_stop(items)
             if stop is not None:
+                self._systemd.stopping()
                 self._refuse(items)
                 return stop.exit_status
             if any(isinstance(item, Reload) for item in items):
+                self._systemd.reloading(time.monotonic())
                 reload()
+                self._systemd.ready()
             self._run_batch(node, [item for item in items if not isinstance(item, Stop | Reload | ThreadEnded)])
 
     def _run_batch(self, node: Node, items: list[Event | Call]) -> None:
@@ -153,7 +162,7 @@ class Service:
 
     def _take(self, node: Node) -> list[Item]:
         """Return what has arrived, at the latest when the node has something to do."""
-        due = node.next_due()
+        due = min(node.next_due(), self._systemd.next_due())
         wait_s = LOOK_AGAIN_S if due == inf else min(max(0.0, due - time.monotonic()), LOOK_AGAIN_S)
         items: list[Item] = []
         size = 0

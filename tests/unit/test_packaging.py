@@ -9,7 +9,7 @@ ROLES = ("manager", "agent")
 
 
 def settings(role: str) -> dict[str, list[str]]:
-    """Return the settings of a unit; one that stands there again adds to what it had."""
+    """Return the settings of a unit (`manager`, `manager@`); one that stands there again adds to what it had."""
     found: dict[str, list[str]] = {}
     for line in (UNITS / f"caroni-edge-{role}.service").read_text().splitlines():
         name, sign, value = line.partition("=")
@@ -43,6 +43,25 @@ def test_a_unit_gives_its_daemon_few_rights(role: str) -> None:
     assert unit["CapabilityBoundingSet"] == [""]
     for name in ("NoNewPrivileges", "ProtectHome", "PrivateDevices", "RestrictSUIDSGID", "ProtectKernelModules"):
         assert unit[name] == ["yes"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_unit_is_started_anew_when_its_daemon_hangs(role: str) -> None:
+    unit = settings(role)
+    assert unit["Type"] == ["notify"]
+    assert unit["WatchdogSec"] == ["60"]
+    assert "NotifyAccess" not in unit, "jobs could say that the agent is well"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_template_is_the_unit_with_files_of_its_own(role: str) -> None:
+    named = settings(f"{role}@")
+    assert named.pop("ExecStart") == [f"/usr/bin/caroni-edge {role} --config /etc/caroni-edge/%i.yaml"]
+    assert named.pop("StateDirectory") == ["caroni-edge/%i"]
+    (description,) = named.pop("Description")
+    assert description.endswith(" %i")
+    unit = settings(role)
+    assert named == {name: unit[name] for name in unit.keys() - {"ExecStart", "StateDirectory", "Description"}}
 
 
 def test_jobs_outlive_the_agents_unit() -> None:
