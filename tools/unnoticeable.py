@@ -40,6 +40,10 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "if (room.ready <= 0 and room.waiting < 0) or self._refusals.of_all():",
     ): "where there is no room, none is divided",
     (
+        "self._store.managers.hold(manager, 0.0)",
+        "self._store.managers.hold(manager, 1.0)",
+    ): "both times are over",
+    (
         "again_due=0.0,",
         "again_due=1.0,",
     ): "an open offer is made anew when it has been closed, and that sets the time",
