@@ -12,10 +12,6 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "if free < 0 or not queued:",
     ): "the loop below does nothing without a free slot; standings need not be counted for it",
     (
-        "self._is_saying = bool(answers and self._store.answers.open())",
-        "self._is_saying = bool(answers or self._store.answers.open())",
-    ): "one more look, at which nothing is left to say",
-    (
         "id=0,",
         "id=1,",
     ): "the row is added, and the database gives its number",
@@ -39,6 +35,9 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():",
         "if (room.ready <= 0 and room.waiting < 0) or self._refusals.of_all():",
     ): "where there is no room, none is divided",
+    ("slots: int = 0", "slots: int = 1"): "an agent that has said nothing yet has more to say than one number",
+    ("backlog: int = 0", "backlog: int = 1"): "an agent that has said nothing yet has more to say than one number",
+    ("pending: int = 0", "pending: int = 1"): "an agent that has said nothing yet has more to say than one number",
     (
         "self._store.managers.hold(manager, 0.0)",
         "self._store.managers.hold(manager, 1.0)",

@@ -8,6 +8,7 @@ import pytest
 
 from tools import mutants
 from tools.mutations import Mutation, mutations
+from tools.unnoticeable import UNNOTICEABLE
 
 
 def changed(text: str) -> list[str]:
@@ -144,3 +145,10 @@ def test_the_nearest_tests_are_run_first_and_none_twice() -> None:
         "tests/simulation",
     ]
     assert [tests for tests in of_the_link[-1] if not tests.startswith("--")] == ["tests/unit"]
+
+
+def test_what_cannot_be_noticed_is_still_there() -> None:
+    texts = [(mutants.ROOT / path).read_text(encoding="utf-8") for path in mutants.deciding()]
+    joined = [" ".join(line.strip() for line in text.splitlines()) for text in texts]
+    gone = [lines for lines, _ in UNNOTICEABLE if not any(lines in text for text in joined)]
+    assert not gone, f"these lines are in no module any more: {gone}"
