@@ -39,6 +39,10 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
     ("backlog: int = 0", "backlog: int = 1"): "an agent that has said nothing yet has more to say than one number",
     ("pending: int = 0", "pending: int = 1"): "an agent that has said nothing yet has more to say than one number",
     (
+        "if presence.boot < self.boot:",
+        "if presence.boot <= self.boot:",
+    ): "our own boot is one of ours, and was looked for before",
+    (
         "self._store.managers.hold(manager, 0.0)",
         "self._store.managers.hold(manager, 1.0)",
     ): "both times are over",

@@ -75,7 +75,7 @@ class AgentParts:
     chance: Chance
     runner: JobRunner
     journal: Journal
-    say_running_after_s: float = 0.0
+    say_running_after_s: float
 
 
 class AgentReactor(Assembly):
