@@ -5,7 +5,7 @@ from email.utils import formatdate
 from shutil import disk_usage
 from typing import Any
 
-from litestar import Litestar, MediaType
+from litestar import Litestar, MediaType, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -49,8 +49,10 @@ def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
         "metrics": metrics,
         **site.given,
     }
+    # One by one, those that share a path would be registered anew with each other, and run in a thread within a thread.
+    together = Router(path="", route_handlers=[*ROUTES, *node_api.ROUTES, *node_page.PAGES, *site.routes])
     app = Litestar(
-        route_handlers=[*ROUTES, *node_api.ROUTES, *node_page.PAGES, *site.routes],
+        route_handlers=[together],
         guards=[gate.admit],
         dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in given.items()},
         before_send=[_noting(site.commands)],

@@ -34,7 +34,7 @@ LAYERS: list[set[str]] = [
     {"manager.lifecycle", "agent.lifecycle"},
     {"config"},
     {"protocol"},
-    {"values.parsing"},
+    {"values.parsing", "values.fields"},
     {"values.types"},
     {"documents"},
     {"values.json"},

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from litestar.handlers import HTTPRouteHandler
 from playwright.sync_api import Page
 
 from caroni_edge.agent.pages import site as agent_site
+from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.manager.pages import site as manager_site
+from caroni_edge.protocol.messages import OfferAccept
 from caroni_edge.web.server import WebServer
 from tests.browser.conftest import OpenPage
-from tests.web_bench import ManagerBench
+from tests.web_bench import AgentBench, ManagerBench
 
 LONG = "a2-with-a-name-as-long-as-they-get"
 MANAGER = [
@@ -36,7 +39,23 @@ MANAGER = [
     f"/agents/{LONG}",
 ]
 EMPTY = ["/", "/templates/test_simple", "/agents"]
-AGENT = ["/", "/schema"]
+AGENT = [
+    "/",
+    "/?hours=24",
+    "/schema",
+    "/jobs",
+    "/jobs?status=failed",
+    "/jobs/job000001",
+    "/jobs/job000002",
+    "/job-types",
+    "/job-types/upper",
+    "/job-types/broken",
+    "/job-types/upper/versions/{version}",
+    "/job-types/upper/edit",
+    "/job-types/broken/edit",
+    "/job-types/upper/try",
+    "/new-job-type",
+]
 """The pages that are looked at, as `busy` has filled them; a page that is missing here fails a test."""
 NARROW_PX, BYTES_MAX = 320, 100_000
 
@@ -94,14 +113,53 @@ def test_pages_of_a_manager(busy: ManagerBench, manager: WebServer, open_page: O
             look(page)
 
 
+UPPER = """\
+name: upper
+inputs: {message: string, times: "int?", mode: {type: enum, symbols: [fast, slow]}, tags: "string[]?"}
+outputs: {out: string}
+script: |
+  echo "a line that is wider than any telephone: out=$CARONI_ENV_message, $CARONI_ENV_times times" >> "$CARONI_OUTPUTS"
+"""
+
+
+@pytest.fixture
+def busy_agent(agent_bench: AgentBench, tmp_path: Path) -> AgentBench:
+    """Give the agent something of everything that its pages show."""
+    directory = tmp_path / "jobtypes"
+    directory.mkdir()
+    (directory / "upper.yaml").write_text(UPPER)
+    (directory / "broken.yaml").write_text("name: broken\ninputs: {message: strng}\n")
+    bench = agent_bench.bench
+    bench.reload(job_types=directory)
+    agent_bench.api.reload_types()
+    inputs = {"message": "x" * 300, "mode": "fast"}
+    for manager in ("m1", "a-manager-with-a-name-as-long-as-they-get"):
+        jobs = [bench.new_job(inputs=inputs, step="outer[12345]/" + "step" * 20) for _ in range(2)]
+        bench.place(*jobs, manager=manager)
+    bench.advance(600.0)
+    bench.runner.logs["job000001"] = b"long" * 100 + b"\n"
+    bench.end("job000001", Failed("exit status 3: " + "long" * 100, exit_code=3, stderr="no such file"))
+    bench.send(OfferAccept(offer="nooffer1", jobs=(bench.new_job("none"),)))
+    bench.call(lambda _: bench.reactor.drain(on=True))
+    return agent_bench
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_of_an_agent(agent: WebServer, open_page: OpenPage, scheme: str) -> None:
+def test_pages_of_an_agent(busy_agent: AgentBench, agent: WebServer, open_page: OpenPage, scheme: str) -> None:
+    version = busy_agent.bench.reactor.job_types.loaded["upper"].version
     page = open_page(agent.url, scheme=scheme)
     for path in AGENT:
         for width in (NARROW_PX, 1100):
             page.set_viewport_size({"width": width, "height": 800})
-            page.goto(agent.url + path)
+            page.goto(agent.url + path.format(version=version))
             look(page)
+
+
+def test_pages_of_an_agent_without_anything_to_show(agent: WebServer, open_page: OpenPage) -> None:
+    page = open_page(agent.url)
+    for path in ("/", "/jobs", "/job-types"):
+        page.goto(agent.url + path)
+        look(page)
 
 
 def test_pages_without_anything_to_show(manager: WebServer, open_page: OpenPage) -> None:

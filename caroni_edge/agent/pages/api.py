@@ -88,11 +88,11 @@ class AgentApi:
         for name, used in self.logs.usage(running).items():
             running[name]["cpu_s"], running[name]["memory_bytes"] = used.cpu_s, used.memory_bytes
 
-    def job(self, job: str) -> JobView:
+    def job(self, job: str, log_bytes: int = LOG_SHOWN_BYTES) -> JobView:
         """Return a job with the beginning of its log, or 404."""
         with self.look() as views:
             found = views.job(job, self.reply_topic) or _no_job(job)
-        data, is_end = self.read_log(found, 0, LOG_SHOWN_BYTES)
+        data, is_end = self.read_log(found, 0, log_bytes)
         found["log"], following = decode(data, is_end=is_end)
         found["log_next"] = None if is_end else following
         self._add_usage([found])

@@ -10,6 +10,7 @@ class JobSummary(TypedDict):
 
     Attributes:
         manager: Whose job it is; empty: it is a trial of the agent's owner.
+        duration_s: How long it held its slot, once it has ended.
         killing: Why it is to end, while it still runs.
         cpu_s: Processor time that its processes have used; null where that is not known.
         memory_bytes: Of a job that runs, what its processes have now; of one that has ended, the most that one had.
@@ -27,6 +28,7 @@ class JobSummary(TypedDict):
     received: str
     started: str | None
     ended: str | None
+    duration_s: float | None
     exit_code: int | None
     reason: str | None
     killing: str | None

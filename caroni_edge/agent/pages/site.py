@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from caroni_edge.agent.pages import host, jobs, jobtypes
+from caroni_edge.agent.pages import host, jobs, jobtypes, types
 from caroni_edge.agent.pages.api import ROUTES, AgentApi, Logs
 from caroni_edge.agent.pages.times import JobTimes
 from caroni_edge.agent.reactor import AgentReactor
@@ -16,8 +16,8 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
 
-PAGES = (*jobs.PAGES,)
-MENU = (*jobs.MENU,)
+PAGES = (*jobs.PAGES, *types.PAGES)
+MENU = (*jobs.MENU, *types.MENU)
 
 
 def serve(

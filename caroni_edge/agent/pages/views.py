@@ -52,6 +52,10 @@ class AgentViews:
         page = self._jobs.page(status, manager, limit, after)
         return JobPage(jobs=[_summary(row) for row in page.rows], next=page.next)
 
+    def ended(self, limit: int) -> list[JobSummary]:
+        """Return the jobs that ended last, the last one first."""
+        return [_summary(row) for row in self._jobs.ended(limit)]
+
     def job(self, job: str, reply_topic: str) -> JobView | None:
         """Return a job, without its log.
 
@@ -177,6 +181,7 @@ def _summary(row: ShownJob) -> JobSummary:
         received=rfc3339(row.received),
         started=rfc3339(row.started),
         ended=rfc3339(row.ended),
+        duration_s=None if row.started is None or row.ended is None else max(0.0, row.ended - row.started),
         exit_code=row.exit_code,
         reason=row.reason,
         killing=row.killed if row.status in UNFINISHED else None,

@@ -85,6 +85,12 @@ class ShownJobRows(Rows):
         """Return a job."""
         return self._one(JobDetail, self.DETAIL, job=job)
 
+    ENDED = f"SELECT {_SHOWN} FROM jobs WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT :limit"
+
+    def ended(self, limit: int) -> list[ShownJob]:
+        """Return the jobs that ended last, the last one first."""
+        return self._all(ShownJob, self.ENDED, limit=limit)
+
     HELD = "SELECT manager, started FROM jobs WHERE state = 'running' AND started IS NOT NULL ORDER BY id"
 
     def held(self) -> list[Held]:

@@ -2,6 +2,8 @@
 
 from typing import Any, TypedDict
 
+from caroni_edge.values.fields import FormField
+
 
 class TemplateInput(TypedDict):
     """An input of a template; `type` is that of CWL, and a `default` of null is none."""
@@ -99,29 +101,6 @@ class VersionView(TypedDict):
     workflows: int
     more: bool
     in_force: bool
-
-
-class FormField(TypedDict):
-    """A field of the form that starts a workflow.
-
-    Attributes:
-        name: Of the input.
-        kind: How it is asked for: `text` as it is, a `number`, a `check` box, a `choice` of some words, `lines` with an
-            item each, or `json`.
-        type: The type of CWL, for people.
-        required: There must be a value; an optional field may be left empty, which gives none.
-        default: What the field shows at first; empty for nothing.
-        choices: The words of a choice.
-        help: What may be written there, for people.
-    """
-
-    name: str
-    kind: str
-    type: str
-    required: bool
-    default: str
-    choices: list[str]
-    help: str
 
 
 class TemplateCheck(TypedDict):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caroni_edge.manager.pages.startform import form_of, read_form
-from caroni_edge.manager.pages.templateshapes import FormField
 from caroni_edge.manager.templates.plan import Plan, PlanInput
+from caroni_edge.values.fields import FormField
 from caroni_edge.values.parsing import parse_type
 
 ENUM = {"type": "enum", "symbols": ["red", "green"]}
