@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 import traceback
+from collections import deque
 from typing import Any, Final, Literal, TextIO
 
 from caroni_edge.base.errors import CaroniError
@@ -20,6 +21,10 @@ from caroni_edge.base.throttle import Throttle
 
 IDS: Final = ("peer", "workflow", "step", "job", "attempt")
 """The ids that lines begin with, in this order; all other facts of a record follow."""
+
+RECENT_LINES: Final = 1000
+RECENT_LINE_MAX: Final = 4096
+"""So many characters of a line are kept in memory."""
 
 QUIET: Final = (
     "amqtt",
@@ -68,12 +73,25 @@ def setup(
     logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False  # costs time, and nobody reads it
 
 
+def recent() -> list[str]:
+    """Return the last lines that were logged, each as it was said but for what is too long; any thread may ask."""
+    handlers = [each for each in logging.getLogger().handlers if isinstance(each, _Handler)]
+    return [line for handler in handlers for line in handler.recent.copy()]
+
+
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, so that `setup` finds it again."""
+    """Ours, so that `setup` finds it again; it keeps the last lines in memory, for who asks for help."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._throttle = Throttle()
+        self.recent: deque[str] = deque(maxlen=RECENT_LINES)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, and keep it."""
+        line = super().format(record)
+        self.recent.append(line[:RECENT_LINE_MAX])
+        return line
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record, unless many like it were said just now; the caller holds the handler's lock."""

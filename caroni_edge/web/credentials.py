@@ -41,6 +41,12 @@ def token(configured: Secret | None, state_dir: Path) -> Secret:
     return configured or _kept(state_dir / TOKEN_FILE, "token for the API", lambda: secrets.token_urlsafe(32))
 
 
+def made(state_dir: Path) -> list[Secret]:
+    """Return the password and the token that were made, if they were."""
+    paths = [state_dir / name for name in (PASSWORD_FILE, TOKEN_FILE)]
+    return [read(path) for path in paths if path.exists()]
+
+
 def read(path: Path) -> Secret:
     """Return what a file holds, without the end of its line.
 

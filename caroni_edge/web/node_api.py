@@ -13,8 +13,10 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.node.dispatch import FailedAgain, UnknownLetter
 from caroni_edge.node.reactor import UnknownPeer
 from caroni_edge.protocol.topics import Role, peer_id
-from caroni_edge.web import audit
+from caroni_edge.web import audit, support
+from caroni_edge.web.auth import FOR_OPERATORS
 from caroni_edge.web.health import Health
+from caroni_edge.web.metrics import Metrics
 from caroni_edge.web.node_views import (
     AuditPage,
     ConfigView,
@@ -80,6 +82,19 @@ def show_health(examiner: NamedDependency[Health]) -> HealthView:
     return health(examiner.look())
 
 
+@get("/api/support", tags=["node"], opt={FOR_OPERATORS: True}, sync_to_thread=True)
+def support_bundle(
+    site: NamedDependency[Site], examiner: NamedDependency[Health], metrics: NamedDependency[Metrics]
+) -> Response[bytes]:
+    """Return what somebody needs who helps: a tar.gz of versions, configuration, health, counts and the log's end.
+
+    Secrets are hidden in it, and neither inputs, outputs nor messages are.
+    """
+    name, content = support.bundle(site, examiner.look(), metrics.text())
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/gzip", headers=headers)
+
+
 @get("/api/links", tags=["node"], sync_to_thread=True)
 def list_links(site: NamedDependency[Site], limit: Limit = 100, after: AfterName = "") -> LinkPage:
     """List the links to the node's peers, by id: what waits for whom, and who owes an answer."""
@@ -131,6 +146,7 @@ def _no_letter(letter: int) -> NoReturn:
 ROUTES = (
     show_config,
     show_health,
+    support_bundle,
     forget,
     list_links,
     list_audit,

@@ -170,3 +170,14 @@ def test_neither_a_fact_nor_a_traceback_commands_the_terminal_of_who_reads_the_l
     written = stream.getvalue()
     assert "Traceback" in written
     assert not [char for char in written if not char.isprintable() and char != "\n"]
+
+
+def test_the_last_lines_are_kept_in_memory(stream: io.StringIO) -> None:
+    logs.setup("managers/m1", stream=stream)
+    for number in range(logs.RECENT_LINES + 10):
+        log.info("line %d %s", number, "x" * 5000, extra={"action": "x", "workflow": "w1"})
+    kept = logs.recent()
+    assert len(kept) == logs.RECENT_LINES
+    assert "line 10 x" in kept[0]
+    assert f"line {logs.RECENT_LINES + 9} x" in kept[-1]
+    assert {len(line) for line in kept} == {logs.RECENT_LINE_MAX}
