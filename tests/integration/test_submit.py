@@ -115,7 +115,7 @@ def test_a_broker_that_is_not_there_is_nobody(mosquitto: Mosquitto, submit: Subm
 
 @pytest.fixture
 def manager(player: Client) -> Iterator[list[str]]:
-    """Play a manager that comes after the first trigger, stalls the workflow, and completes it; note what it says."""
+    """Play a manager that comes after the first trigger, holds, stalls and completes the workflow; note its words."""
     said: list[str] = []
 
     def play() -> None:
@@ -123,9 +123,10 @@ def manager(player: Client) -> Iterator[list[str]]:
         player.publish(PRESENCE, presence("b1"), retain=True)
         wait_until(lambda: len(player.arrived(TRIGGERS)) == 2, what="the second, since the manager has come")
         for body in (
-            event("started", "1"),
-            event("stalled", "2", reason="nobody serves it"),
-            event("completed", "3", outputs={"out": 1}),
+            event("held", "1", reason="the template t is paused"),
+            event("started", "2"),
+            event("stalled", "3", reason="nobody serves it"),
+            event("completed", "4", outputs={"out": 1}),
         ):
             said.append(body.decode())
             player.publish(EVENTS, body)
@@ -136,14 +137,21 @@ def manager(player: Client) -> Iterator[list[str]]:
     thread.join(20)
 
 
-def test_it_asks_again_when_the_manager_comes_and_waits_for_a_stalled_workflow(
+def test_it_asks_again_when_the_manager_comes_and_waits_for_what_is_held_or_stalled(
     mosquitto: Mosquitto, manager: list[str], submit: Submit
 ) -> None:
     done = submit(mosquitto, "--wait", "--timeout", "30s")
     assert done.exit_code == 0, done.stderr
+    assert "w1: held: the template t is paused" in done.stderr
     assert "w1: stalled: nobody serves it" in done.stderr
     assert json.loads(done.stdout) == {"out": 1}
-    assert len(manager) == 3
+    assert len(manager) == 4
+
+
+def test_a_held_workflow_is_taken(mosquitto: Mosquitto, manager: list[str], submit: Submit) -> None:
+    done = submit(mosquitto)
+    assert (done.exit_code, done.stdout.strip(), len(manager) > 0) == (0, "w1", True)
+    assert "w1: held: the template t is paused" in done.stderr
 
 
 def test_it_asks_again_after_a_while(

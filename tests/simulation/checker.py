@@ -24,6 +24,13 @@ UNBALANCED_GATES = (
 )
 WITHOUT_HISTORY = """
     SELECT job FROM jobs WHERE NOT open AND status <> 'completed' AND reason IS NULL"""
+ORPHANS = {
+    "steps": "SELECT id FROM steps WHERE workflow NOT IN (SELECT seq FROM workflows)",
+    "jobs": "SELECT job FROM jobs WHERE step NOT IN (SELECT id FROM steps)",
+    "logs": "SELECT job FROM logs WHERE job NOT IN (SELECT job FROM jobs)",
+    "plans": "SELECT hash FROM plans WHERE hash NOT IN (SELECT plan FROM workflows)",
+}
+"""What is left of workflows that were deleted."""
 KNOWN_JOB = "SELECT 1 FROM jobs WHERE job = ?"
 TAKEN = "SELECT taken_seq FROM peers WHERE peer = ?"
 LETTERS = "SELECT peer, traceback FROM dead_letters"
@@ -49,6 +56,8 @@ LEFT_AT_MANAGER = {
     "has a query to an agent that is not answered": "SELECT 1 FROM agents WHERE wanted NOT NULL",
     "has an agent to reconcile": "SELECT 1 FROM peers WHERE reconcile",
     "has jobs that are open": "SELECT 1 FROM jobs WHERE open",
+    "has something left of what was deleted": "SELECT 1 FROM pruned",
+    "has a command on many workflows to work off": "SELECT 1 FROM bulks",
 }
 LEFT_AT_AGENT = {
     **LEFT_ANYWHERE,
@@ -63,7 +72,7 @@ def unrest(federation: Federation) -> list[str]:
     found = []
     for asked in federation.users.asked:
         status = status_of(federation, asked)
-        if status not in ("completed", "cancelled"):
+        if status not in ("completed", "cancelled") and not (status is None and asked.deleted):
             found.append(f"{asked.workflow} ({asked.template}) is {status or 'unknown'} at {asked.manager}")
     for member in federation.members:
         left = LEFT_AT_MANAGER if isinstance(member, Manager) else LEFT_AT_AGENT
@@ -83,6 +92,7 @@ def problems(federation: Federation) -> list[str]:
         *(f"the link of {one} and {other} began anew though nothing was lost" for one, other in _resets(federation)),
         *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
         *(wrong for manager in federation.managers if not manager.was_exempt for wrong in _wrong_events(manager)),
+        *(wrong for manager in federation.managers if not manager.was_exempt for wrong in _wrong_order(manager)),
         *(wrong for manager in federation.managers for wrong in _misplaced(manager)),
         *(wrong for member in federation.members for wrong in _letters(federation, member)),
         *(f"deciding failed at {member.name}: {why}" for member in federation.members for why in member.failures),
@@ -153,6 +163,7 @@ def _wrong_ends(federation: Federation) -> Iterator[str]:
 def _wrong_processes(federation: Federation) -> Iterator[str]:
     managers = {manager.name: manager for manager in federation.managers}
     retries = {asked.workflow: asked.retries for asked in federation.users.asked}
+    deleted = {asked.workflow for asked in federation.users.asked if asked.deleted}
     started: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     hosts: Counter[str] = Counter()
     exempt = {member.name for member in federation.members if member.was_exempt}
@@ -164,6 +175,8 @@ def _wrong_processes(federation: Federation) -> Iterator[str]:
             if order.job_type.name in federation.once and order.manager in managers:
                 started[order.workflow, order.step].append(agent.name)
         for order in agent.host.started.values():
+            if order.workflow in deleted:
+                continue
             if order.manager in managers and not exempt & {agent.name, order.manager}:
                 conn = managers[order.manager].disk.database.conn
                 if conn.execute(KNOWN_JOB, (order.job,)).fetchone() is None:
@@ -199,6 +212,9 @@ def _wrong_steps(manager: Manager) -> Iterator[str]:
             yield f"{path} completed {count} times"
     for (key,) in conn.execute(UNBALANCED_GATES):
         yield f"{manager.name} still counts steps in the limit {key} of a workflow that has completed"
+    for table, query in ORPHANS.items():
+        if _any(conn, query):
+            yield f"{manager.name} has {table} of workflows that are not there"
     for (job,) in conn.execute(WITHOUT_HISTORY):
         yield f"{manager.name} does not say why {job} has no result"
 
@@ -228,6 +244,23 @@ def _misplaced(manager: Manager) -> Iterator[str]:
 def _touched(federation: Federation, manager: Manager) -> set[str]:
     conn = manager.disk.database.conn
     return {name for liar in federation.liars for (name,) in conn.execute(TOUCHED, (liar.name,))}
+
+
+def _wrong_order(manager: Manager) -> Iterator[str]:
+    """Workflows of a template that were held must begin in the order in which they came."""
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    begun: defaultdict[str, list[str]] = defaultdict(list)
+    for body in manager.events:
+        event = msgspec.json.decode(body)
+        for kind, found in (("caroni.workflow.held", held), ("caroni.workflow.started", begun)):
+            names = found[event["data"].get("template", "")]
+            if event["type"] == kind and event["subject"] not in names:
+                names.append(event["subject"])
+    for template, names in held.items():
+        both = [name for name in names if name in begun[template]]
+        in_order = [name for name in begun[template] if name in both]
+        if both != in_order:
+            yield f"{manager.name} held {', '.join(both)} of {template}, which began as {', '.join(in_order)}"
 
 
 def _letters(federation: Federation, member: Member) -> Iterator[str]:

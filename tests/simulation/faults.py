@@ -262,6 +262,43 @@ def retry(federation: Federation) -> None:
         federation.users.retry(federation.chance.choice(federation.users.asked))
 
 
+def pause(federation: Federation) -> None:
+    """A user pauses a template of which something is wanted."""
+    if federation.users.asked:
+        asked = federation.chance.choice(federation.users.asked)
+        federation.note(f"{asked.template} is paused at {asked.manager}")
+        federation.users.pause(federation.manager(asked.manager), asked.template)
+        for _ in range(federation.chance.randrange(3)):
+            federation.users.submit(asked.manager, asked.template)
+
+
+def resume(federation: Federation) -> None:
+    """A user resumes a template, paused or not."""
+    if federation.users.asked:
+        asked = federation.chance.choice(federation.users.asked)
+        federation.users.resume(federation.manager(asked.manager), asked.template)
+
+
+def rerun(federation: Federation) -> None:
+    """A user wants another workflow like one."""
+    if federation.users.asked:
+        federation.users.rerun(federation.chance.choice(federation.users.asked))
+
+
+def delete(federation: Federation) -> None:
+    """A user deletes workflows that have ended."""
+    for asked in federation.users.asked:
+        if federation.chance.random() < 0.3:
+            federation.users.delete(asked)
+
+
+def delete_many(federation: Federation) -> None:
+    """A user deletes the workflows of a template that have failed."""
+    if federation.users.asked:
+        asked = federation.chance.choice(federation.users.asked)
+        federation.users.delete_many(federation.manager(asked.manager), asked.template)
+
+
 FAULTS: Mapping[str, tuple[float, Do]] = {
     "partition": (3, partition),
     "one way": (2, one_way),
@@ -286,5 +323,10 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "change temper": (3, change_temper),
     "cancel": (0.5, cancel),
     "retry": (1, retry),
+    "pause": (1, pause),
+    "resume": (1, resume),
+    "rerun": (0.5, rerun),
+    "delete": (0.5, delete),
+    "delete many": (0.2, delete_many),
 }
 """How often each comes, and what it does."""

@@ -93,6 +93,10 @@ class Federation:
         """All that may run."""
         return [*self.members, *self.twins, *self.liars]
 
+    def manager(self, name: str) -> Manager:
+        """Return a manager by its id."""
+        return next(manager for manager in self.managers if manager.name == name)
+
     def peers_of(self, member: Member) -> list[Member]:
         """Return the nodes that a node talks to."""
         return [*self.agents] if isinstance(member, Manager) else [*self.managers]

@@ -13,6 +13,7 @@ CALM_S = 600.0
 SLOW = 1e4
 QUEUED = "SELECT 1 FROM jobs WHERE state = 'queued'"
 STEPS = "SELECT 1 FROM steps"
+HELD = "SELECT 1 FROM workflows WHERE status = 'held'"
 AHEAD = "SELECT 1 FROM jobs WHERE NOT data_sent"
 
 
@@ -129,6 +130,25 @@ def manager_restored_while_an_agent_is_away(seed: int) -> list[str]:
     runner.heal()
     federation.run(CALM_S)
     return _repeated(federation, "s1")
+
+
+def manager_restored_to_before_a_resume(seed: int) -> list[str]:
+    """A backup of a manager is put back in which a workflow is held, a job of which runs."""
+    federation = Federation(seed, agents=1, once=frozenset(TYPES))
+    (manager,) = federation.managers
+    federation.start()
+    federation.users.pause(manager, "chain3")
+    federation.run(SETTLED_IN_S)
+    federation.users.submit("m0", "chain3")
+    assert federation.run(LONG_S, lambda: _any(manager, HELD)), "it is not held"
+    copy = manager.disk.copy()
+    federation.users.resume(manager, "chain3")
+    _runs(federation, "s0", slow=True)
+    _put_back(federation, manager, copy)
+    left = ["it is held still"] if _any(manager, HELD) else []
+    federation.users.resume_all()
+    federation.run(CALM_S)
+    return [*left, *_repeated(federation)]
 
 
 def _chain(seed: int, agents: int = 2) -> tuple[Federation, Member]:

@@ -25,10 +25,12 @@ AGENTS = ("lose agent", "restore agent", "reboot", "crash")
 MANAGERS = ("lose manager", "restore manager", "crash")
 STORAGE = ("disk trouble", "bad decisions")
 USERS = ("cancel", "retry")
+ACTING = ("pause", "resume", "rerun", "delete", "delete many")
 LIARS = ("change temper",)
 
 KINDS: Mapping[str, Sequence[str]] = {
     "all": tuple(name for name in FAULTS if name not in LIARS),
+    "users": (*ACTING, *ACTING, *USERS, "crash", "disk trouble", "restore manager"),
     "crashes": ("crash", *USERS),
     "storage": (*STORAGE, "crash", *USERS),
     "network": (*NETWORK, "crash"),
@@ -164,6 +166,7 @@ def _without_liars(federation: Federation) -> list[str]:
         federation.run(next(waits, WAITS_S[-1]))
         federation.start()
         federation.users.retry_failed()
+        federation.users.resume_all()
         for liar in federation.liars:
             liar.pause_s = min(2 * liar.pause_s, TIRED_PAUSE_S)
     found = swollen(federation)
@@ -180,6 +183,7 @@ def _rest(federation: Federation) -> list[str]:
             return [f"{CALM_S:g} s after the last fault: {each}" for each in left]
         federation.run(next(waits, WAITS_S[-1]))
         federation.users.retry_failed()
+        federation.users.resume_all()
     return []
 
 

@@ -79,6 +79,7 @@ def test_what_has_not_come_to_its_end_is_named(damage: Damage, said: str) -> Non
         (manager_sql("UPDATE jobs SET status = 'failed'"), "does not say why"),
         (manager_sql("UPDATE jobs SET step = (SELECT min(step) FROM jobs)"), "completed 3 times"),
         (manager_sql("DELETE FROM jobs"), "has no history of"),
+        (manager_sql("DELETE FROM workflows"), "has steps of workflows that are not there"),
         (manager_sql("INSERT INTO dead_letters VALUES (1, 0, 'a0', 'x', x'', 'oh')"), "dead letter from a0: oh"),
         (lambda federation: federation.managers[0].events.clear(), "was said 0 times"),
         (lambda federation: federation.agents[0].host.twice.append("j"), "a0 started j twice"),

@@ -1,10 +1,15 @@
-"""Those who want workflows: they ask until they know that they were heard, cancel, and retry what has failed."""
+"""Those who want workflows: they ask until they know that they were heard, cancel, and retry what has failed.
+
+Now and then they pause a template, want another workflow like one, or delete one that has ended.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from caroni_edge.base.moment import Moment
+from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.triggers import Trigger
@@ -15,6 +20,8 @@ ASK_AGAIN_S = 2.0
 NOT_THERE = 404
 
 FAILED = "SELECT 1 FROM workflows WHERE id = ? AND status = 'failed'"
+ENDED = "SELECT 1 FROM workflows WHERE id = ? AND status IN ('completed', 'failed', 'cancelled')"
+PAUSED = "SELECT template FROM pauses WHERE NOT resumed"
 IN_DOUBT = """
     SELECT 1 FROM steps s JOIN workflows w ON w.seq = s.workflow
     WHERE w.id = ? AND w.status IN ('initializing', 'running', 'stalled') AND s.in_doubt IS NOT NULL"""
@@ -27,6 +34,7 @@ class Asked:
     Attributes:
         cancelled: They have changed their mind.
         retries: How often they have asked to try it again.
+        deleted: They have asked to delete it.
     """
 
     workflow: str
@@ -35,6 +43,7 @@ class Asked:
     value: str
     cancelled: bool = False
     retries: int = 0
+    deleted: bool = False
 
 
 class Users:
@@ -75,10 +84,50 @@ class Users:
             if _any(self._manager(asked), FAILED, asked) or _any(self._manager(asked), IN_DOUBT, asked):
                 self.retry(asked)
 
+    def pause(self, manager: Manager, template: str) -> None:
+        """Ask once that new workflows of a template are held."""
+        manager.tell(Call(lambda at: manager.reactor.pause(template, at)))
+
+    def resume(self, manager: Manager, template: str) -> None:
+        """Ask once that they begin."""
+        manager.tell(Call(lambda _at: manager.reactor.resume(template)))
+
+    def resume_all(self) -> None:
+        """Look at all templates, and let none stay paused."""
+        for manager in self._managers:
+            for (template,) in manager.disk.database.conn.execute(PAUSED).fetchall():
+                self.resume(manager, template)
+
+    def rerun(self, asked: Asked) -> None:
+        """Want another workflow like one; whether that is there or not, it is asked for by its own id too."""
+        again = Asked(f"w{len(self.asked)}", asked.manager, asked.template, asked.value)
+        self.asked.append(again)
+        manager = self._manager(asked)
+        manager.tell(Call(lambda at: manager.reactor.rerun(asked.workflow, {}, again.workflow, at)))
+        self._ask("start", again)
+
+    def delete(self, asked: Asked) -> None:
+        """Ask once to delete a workflow, if it has ended and nothing else is asked of it."""
+        manager = self._manager(asked)
+        is_asked = any(workflow == asked.workflow for _, workflow in self._unheard)
+        if not is_asked and _any(manager, ENDED, asked):
+            asked.deleted = True
+            manager.tell(Call(lambda at: manager.reactor.delete(asked.workflow, at)))
+
+    def delete_many(self, manager: Manager, template: str) -> None:
+        """Ask once to delete all workflows of a template that have failed."""
+        failed = WorkflowFilter(template=template, status=WorkflowState.FAILED)
+        meant = [each for each in self.asked if (each.manager, each.template) == (manager.name, template)]
+        if {each.workflow for each in meant} & {workflow for _, workflow in self._unheard}:
+            return
+        for asked in meant:
+            asked.deleted = True  # it may have failed by then
+        manager.tell(Call(lambda _at: manager.reactor.act_on_many("delete", failed)))
+
     def ask_again(self, manager: str) -> None:
         """Ask a manager, which may have forgotten, for all that it was asked for."""
         for asked in self.asked:
-            if asked.manager == manager:
+            if asked.manager == manager and not asked.deleted:
                 self._ask("start", asked)
                 if asked.cancelled:
                     self._ask("cancel", asked)

@@ -7,6 +7,7 @@ those that show in a whole federation are taken from there.
 from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
+from unittest.mock import patch
 
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.slots import Slots
@@ -31,8 +32,11 @@ from caroni_edge.manager.peers.strays import LIVE, Strays
 from caroni_edge.manager.store.agents import AgentRows, Places
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.store.workflows import WorkflowRows
+from caroni_edge.manager.triggers import pauses
 from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.cutoffs import Publication
 from caroni_edge.node.node import Call, Node
@@ -438,6 +442,33 @@ def unacknowledged_messages_kept() -> Iterator[None]:
         return False
 
     with instead(Link, "put", keep):
+        yield
+
+
+# What people do
+
+
+@VARIANTS.add
+def held_begin_in_another_order() -> Iterator[None]:
+    """Of the workflows that were held the newest begins first."""
+    with (
+        patch.object(WorkflowRows, "HELD", WorkflowRows.HELD.replace("ORDER BY seq", "ORDER BY seq DESC")),
+        patch.object(pauses, "WORKFLOWS_AT_ONCE", 1),
+    ):
+        yield
+
+
+@VARIANTS.add
+def steps_left_of_what_was_deleted() -> Iterator[None]:
+    """Only the row of a workflow is deleted."""
+    with instead(WorkflowRows, "pruned", _nothing):
+        yield
+
+
+@VARIANTS.add
+def held_here_is_never_begun_elsewhere() -> Iterator[None]:
+    """What an agent has of a workflow that is held here is killed, though it had begun before a restore."""
+    with instead(Engine, "_has_step", lambda *_: False):
         yield
 
 

@@ -85,7 +85,7 @@ class WorkflowLists:
 
     def summaries(self, rows: Sequence[ShownWorkflow]) -> list[WorkflowSummary]:
         """Return workflows without their steps."""
-        progress = progress_of(self._lists, {row: self.plan(row) for row in rows})
+        progress = progress_of(self._lists, [(row, self.plan(row)) for row in rows])
         return [_summary(row, progress[row.seq]) for row in rows]
 
     def plan(self, workflow: ShownWorkflow) -> Plan:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from caroni_edge.manager.pages.shapes import PartsProgress, Progress
 from caroni_edge.manager.store.listed import ListedRows, UnfinishedParts
@@ -16,25 +16,22 @@ PARTS_SHOWN = 3
 _PART = re.compile(r"(?P<step>[^/\[]+)(?:\[[0-9]+\]|/[^/\[]+)?")
 
 
-def progress_of(rows: ListedRows, plans: Mapping[ShownWorkflow, Plan]) -> dict[int, Progress]:
+def progress_of(rows: ListedRows, workflows: Iterable[tuple[ShownWorkflow, Plan]]) -> dict[int, Progress]:
     """Return how far workflows are, by seq.
 
     Args:
         rows: Where to read.
-        plans: The workflows, with what they run by.
+        workflows: Each with what it runs by.
     """
-    seqs = [row.seq for row in plans]
+    steps = {row.seq: (len(plan.steps), row.steps_left) for row, plan in workflows}
     parts: defaultdict[int, list[UnfinishedParts]] = defaultdict(list)
-    for each in rows.unfinished_parts(seqs, READ_AT_ONCE):
+    for each in rows.unfinished_parts(steps, READ_AT_ONCE):
         parts[each.workflow].append(each)
     failed: defaultdict[int, set[str]] = defaultdict(set)
-    for workflow, path in rows.failed(seqs, READ_AT_ONCE):
+    for workflow, path in rows.failed(steps, READ_AT_ONCE):
         if match := _PART.match(path):
             failed[workflow].add(match[0])
-    return {
-        row.seq: _progress(len(plan.steps), row.steps_left, parts[row.seq], failed[row.seq])
-        for row, plan in plans.items()
-    }
+    return {seq: _progress(*counts, parts[seq], failed[seq]) for seq, counts in steps.items()}
 
 
 def _progress(steps: int, steps_left: int, parts: list[UnfinishedParts], failed: set[str]) -> Progress:

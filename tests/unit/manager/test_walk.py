@@ -29,6 +29,7 @@ from tests.unit.manager.bench import MARK, Bench
 
 STEPS = 250
 TYPES = ("upper", "lower")
+TEMPLATES = ("one", "chain", "pair", "diamond")
 
 
 class Job:
@@ -229,13 +230,14 @@ class Walk:
     def _people(self) -> None:
         kind, name = self.chance.random(), f"w{self.chance.randrange(max(1, self.workflows))}"
         if kind < 0.6 or not self.workflows:
-            template = self.chance.choice(("one", "chain", "pair", "diamond"))
-            self.bench.start(template, f"w{self.workflows}")
+            self.bench.start(self.chance.choice(TEMPLATES), f"w{self.workflows}")
             self.workflows += 1
             return
-        command = self.bench.cancel if kind < 0.62 else self.bench.retry
+        command = self.bench.cancel if kind < 0.62 else self.bench.retry if kind < 0.9 else self.bench.delete
         with suppress(Refused):  # its state does not allow it
             command(name)
+        if self.chance.random() < 0.3:
+            self.chance.choice((self.bench.pause, self.bench.resume))(self.chance.choice(TEMPLATES))
 
     def _trouble(self, agent: Agent) -> None:
         kind = self.chance.random()
@@ -275,6 +277,8 @@ class Walk:
 
     def calm(self) -> None:
         """Nothing goes wrong any more: everything must come to its end."""
+        for template in TEMPLATES:
+            self.bench.resume(template)
         for agent in self.agents:
             agent.online = True
             self.bench.silent[agent.name] = 0.0

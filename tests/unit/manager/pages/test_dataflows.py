@@ -38,9 +38,16 @@ MADE = flow(
 )
 
 
+EACH = flow(
+    "each",
+    nest("outer", INNER, value("text", given("values")), scatter=("text",)),
+    result=out("outer", "result"),
+)
+
+
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench(SPREAD, NESTED, MADE, attempts=1)
+    bench = Bench(SPREAD, NESTED, MADE, EACH, attempts=1)
     bench.presence()
     return bench
 
@@ -142,6 +149,24 @@ def test_a_nested_workflow_is_a_node_and_a_graph_of_its_own(bench: Bench) -> Non
     assert inner["within"] == "outer"
     with pytest.raises(KeyError):
         flows(bench, "outer/a")
+
+
+def test_an_instance_that_is_a_workflow_has_a_graph_and_counts_as_failed_with_a_step_in_it(bench: Bench) -> None:
+    bench.start("each", inputs={"values": ["v", "w", "x"]})
+    first, second, third = bench.place_all(ready=3)
+    assert [first.step, second.step] == ["outer[0]/a", "outer[1]/a"]
+    bench.run(third.job)
+    bench.complete(first.job)
+    bench.fail(second.job)
+    (node,) = flows(bench).graph()["nodes"]
+    assert (node["kind"], node["job_type"]) == ("scatter", None)
+    assert node["instances"] == {"waiting": 0, "running": 2, "completed": 0, "failed": 1, "cancelled": 0}
+    inner = flows(bench, "outer[0]").graph()["nodes"]
+    assert [(each["path"], each["status"]) for each in inner] == [
+        ("outer[0]/a", "completed"),
+        ("outer[0]/b", "created"),
+    ]
+    assert shown(bench, within="outer[0]")[:2] == [("None/text", "a/text", '"v"'), ("a/out", "b/text", '"X"')]
 
 
 def test_a_graph_ends_at_its_bound(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
