@@ -83,6 +83,10 @@ bench: ## measure workflows per second and their latency on a real mosquitto
 dist: ## make the program in one file, which needs no Python: dist/caroni-edge-VERSION-linux-ARCH
 	@tools/dist.sh
 
+.PHONY: deb
+deb: ## make the Debian package: dist/caroni-edge_VERSION_ARCH.deb
+	@tools/deb.sh
+
 .PHONY: mutants
 mutants: ## make mistakes in the modules that decide: tests must notice; ARGS='--count 20 --seed 7 --minutes 15'
 	@tools/setup.sh check
