@@ -136,7 +136,8 @@ def show_timeline(
     with manager.look() as views:
         run = Run(manager, views, workflow)
         rows, following = run.rows(within, after)
-        context = {"chart": chart(timeline_steps(views, rows), datetime.now(UTC)), "next": following}
+        since = None if within or after else run.summary["started"]
+        context = {"chart": chart(timeline_steps(views, rows), datetime.now(UTC), since), "next": following}
         return run.page("manager/run_timeline.html", "timeline", within=within, after=after, **context)
 
 

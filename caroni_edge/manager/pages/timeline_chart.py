@@ -8,7 +8,7 @@ from caroni_edge.manager.pages.timeline import Span, TimelineStep
 
 LEAST = 0.2
 """So broad is a bar at least, in per cent of the axis."""
-MARKS_MAX = 8
+MARKS_MAX = 6
 OPEN = ("pending", "queued", "running")
 """The states of an attempt that goes on."""
 
@@ -53,12 +53,19 @@ class Chart(NamedTuple):
     rows: list[Row]
 
 
-def chart(steps: Sequence[TimelineStep], now: datetime) -> Chart:
-    """Draw the attempts of steps; what goes on ends `now`, at the right end."""
+def chart(steps: Sequence[TimelineStep], now: datetime, since: str | None = None) -> Chart:
+    """Draw the attempts of steps; what goes on ends `now`, at the right end.
+
+    Args:
+        steps: With their attempts.
+        now: The date now.
+        since: Where the axis begins; with the first of these attempts if that was placed before.
+    """
     spans = [span for step in steps for span in step["spans"]]
     if not spans:
         return Chart(None, 0.0, [], [Row(step, []) for step in steps])
-    first = min(_at(span["placed"]) for span in spans)
+    began = min([span["placed"] for span in spans] + ([since] if since else []), key=_at)
+    first = _at(began)
     length_s = max(*(_end(span, now) - first for span in spans), _STEPS_S[0])
 
     def place(date_s: float) -> float:
@@ -71,7 +78,6 @@ def chart(steps: Sequence[TimelineStep], now: datetime) -> Chart:
         return Bar(span, x, begun, max(end, x + LEAST), took_s)
 
     rows = [Row(step, [bar(span) for span in step["spans"]]) for step in steps]
-    began = min((span["placed"] for span in spans), key=_at)
     return Chart(began, length_s, _marks(length_s), rows)
 
 

@@ -34,6 +34,12 @@ def test_an_attempt_waits_from_its_placing_and_runs_to_its_end() -> None:
     assert second[1:] == (50, 60, 100, 40)
 
 
+def test_an_axis_begins_with_the_run_where_that_is_said() -> None:
+    shown = step(span("completed", 50, 75, 100))
+    assert chart([shown], at(1000), rfc3339(BEGIN)).rows[0].bars[0][1:4] == (50, 75, 100)
+    assert chart([shown], at(1000), rfc3339(BEGIN + 90)).rows[0].bars[0][1:4] == (0, 50, 100)
+
+
 def test_what_goes_on_reaches_to_now() -> None:
     drawn = chart([step(span("running", 0, 10)), step(span("queued", 40))], at(80))
     running, queued = (row.bars[0] for row in drawn.rows)
