@@ -38,7 +38,7 @@ def take(browser: Browser, stage: Stage) -> None:
     expect(manager.locator("#runs")).to_contain_text("running", timeout=WAIT_MS)
     picture(manager, "runs")
     manager.goto(f"{stage.manager.url}/runs/survey-{SURVEYS}")
-    expect(manager.locator("main")).to_contain_text(re.compile("completed"), timeout=WAIT_MS)
+    expect(manager.locator("#facts")).to_contain_text(re.compile("measure [1-9]"), timeout=WAIT_MS)
     picture(manager, "run")
     manager.set_viewport_size({"width": 400, "height": 800})
     picture(manager, "run-narrow")
