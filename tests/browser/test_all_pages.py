@@ -33,6 +33,8 @@ MANAGER = [
     "/templates/diamond/start",
     "/templates/diamond/edit",
     "/new-template",
+    "/many/cancel",
+    "/many/delete?template=none",
     "/agents",
     "/agents?job_type=none",
     "/agents/a1",

@@ -138,7 +138,7 @@ def test_an_agent_has_its_own_first_page(tmp_path: Path) -> None:
     with serve_agent(AgentBench(), tmp_path) as server, Client(server) as program:
         page = program.get("/", headers=HTML).text
     assert "a1 <small>agent</small>" in page
-    assert "No job yet" in page
+    assert "Nothing runs or waits here now" in page
 
 
 # --- The fleet -------------------------------------------------------------------------------------------------------
@@ -287,3 +287,21 @@ def test_a_template_is_written_checked_and_started_on_pages(tmp_path: Path) -> N
             assert "is saved" in browser.post("/templates/small/edit", data=csrf | changed).text
             assert browser.post("/templates/small/edit", data=csrf | changed).status_code == 422
             assert "softly" in (folder / "small.cwl").read_text()
+
+
+def test_many_runs_are_counted_shown_and_done(bench: ManagerBench, browser: Client) -> None:
+    for number in range(3):
+        bench.trigger("diamond", f"many-{number}", text="in bulk")
+    page = browser.get("/?template=diamond&text=in+bulk").text
+    assert "/many/cancel?template=diamond&amp;text=in+bulk" in page
+    where = "/many/cancel?template=diamond&text=in+bulk"
+    page = browser.get(where).text
+    assert "Cancel 3 runs" in page
+    form = {"csrf": csrf_of(page), "count": "3"}
+    bench.trigger("diamond", "many-3", text="in bulk")
+    assert browser.post(where, data=form).status_code == 409
+    assert "4 runs are being cancelled" in browser.post(where, data=form | {"count": "4"}).text
+    for wrong in ("", "-1", "x", "9" * 20):
+        assert browser.post(where, data=form | {"count": wrong}).status_code == 400
+    assert browser.get("/many/none").status_code == 404
+    assert "None of them can be retried" in browser.get("/many/retry?template=none").text
