@@ -71,11 +71,15 @@ class WorkflowLists:
         """
         count, looked_at = 0, 0
         for each in filters_of(action, wanted):
+            for_doubt = action == "retry" and each.status is WorkflowState.STALLED
+            if each.status and not for_doubt and each == WorkflowFilter(each.status, each.template):
+                count += self._lists.count(each.status, each.template, COUNTED_MAX + 1 - count)
+                continue
             fits = each.fitting()
             for row in self._lists.each(each):
                 if not fits(row):
                     looked_at += 1
-                elif action != "retry" or row.status is WorkflowState.FAILED or self._store.steps.any_in_doubt(row.seq):
+                elif not for_doubt or self._store.steps.any_in_doubt(row.seq):
                     count += 1
                 if looked_at > LOOKED_AT_MAX:
                     return None
@@ -124,7 +128,7 @@ class WorkflowLists:
     def _pause(self, template: str, row: PauseRow | None) -> PauseView:
         paused = row is not None and not row.resumed
         since = rfc3339(row.since) if row is not None and paused else None
-        held = self._lists.count_held(template, HELD_COUNTED) if row else 0
+        held = self._lists.count(WorkflowState.HELD, template, HELD_COUNTED) if row else 0
         return PauseView(template=template, paused=paused, since=since, held=held)
 
 

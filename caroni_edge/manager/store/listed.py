@@ -8,7 +8,7 @@ from caroni_edge.manager.store.shown import ShownWorkflow
 from caroni_edge.storage.rows import NEWEST, Rows, columns
 from caroni_edge.values.json import as_text
 
-LOOK_BACK_ROWS = 2000
+LOOK_BACK_ROWS = 1000
 LOOK_BACK_BYTES = 4 << 20
 """A page looks at so many workflows, or so much of their values, that the filter leaves out; the next page goes on."""
 FEW = frozenset(WorkflowState) - frozenset(ENDED)
@@ -177,12 +177,14 @@ class ListedRows(Rows):
         """Return the plans of a template that workflows run by, newest first; of each `most` workflows are counted."""
         return self._all(PlanVersion, self.VERSIONS, template=template, limit=limit, most=most)
 
-    COUNT_HELD = """
-        SELECT count(*) FROM (SELECT 1 FROM workflows WHERE template = :template AND status = 'held' LIMIT :limit)"""
+    COUNT = "SELECT count(*) FROM (SELECT 1 FROM workflows WHERE status = :status LIMIT :limit)"
+    COUNT_OF_TEMPLATE = """
+        SELECT count(*) FROM (SELECT 1 FROM workflows WHERE template = :template AND status = :status LIMIT :limit)"""
 
-    def count_held(self, template: str, limit: int) -> int:
-        """Count the workflows of a template that are held, up to `limit`."""
-        return self._only(int, self.COUNT_HELD, template=template, limit=limit)
+    def count(self, status: WorkflowState, template: str | None, limit: int) -> int:
+        """Count the workflows in a state, or those of a template, up to `limit`, by an index alone."""
+        sql = self.COUNT if template is None else self.COUNT_OF_TEMPLATE
+        return self._only(int, sql, status=status, template=template, limit=limit)
 
     PARTS = """
         SELECT s.workflow, s.path, s.parts, s.parts_left FROM json_each(:workflows) w
