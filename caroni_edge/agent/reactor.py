@@ -286,6 +286,7 @@ class AgentReactor(Assembly):
         self._presence.forget_manager(peer)
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
+        rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
         self._store.answers.end(peer)
         self._store.facts.forget_manager(peer)
         self._slots.look_again()

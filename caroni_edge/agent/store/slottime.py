@@ -33,6 +33,12 @@ class SlotTimeRows(Rows):
             self.ADD, ({"manager": manager, "minute": each.minute, "busy_s": each.busy_s} for each in minutes)
         )
 
+    FORGET = "DELETE FROM slot_time WHERE manager = :manager"
+
+    def forget(self, manager: str) -> int:
+        """Delete what a manager had, and return how many rows that were."""
+        return self._run(self.FORGET, manager=manager)
+
     BY_MINUTE = """
         SELECT minute, sum(busy_s) AS busy_s FROM slot_time WHERE minute >= :first AND minute <= :last
         GROUP BY minute ORDER BY minute"""

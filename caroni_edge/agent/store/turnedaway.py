@@ -36,6 +36,12 @@ class TurnedAwayRows(Rows):
         """Keep one more; the oldest goes."""
         self._run(self.ADD, **row._asdict())
 
+    FORGET = "DELETE FROM turned_away WHERE manager = :manager"
+
+    def forget(self, manager: str) -> int:
+        """Delete what was not taken of a manager, and return how many rows that were."""
+        return self._run(self.FORGET, manager=manager)
+
     LATEST = f"SELECT {columns(TurnedAway)} FROM turned_away ORDER BY id DESC LIMIT :limit"
 
     def latest(self, limit: int) -> list[TurnedAway]:

@@ -78,3 +78,16 @@ def test_the_newest_200_are_kept() -> None:
         bench.store.turned_away.add(TurnedAway(float(number), "m1", "", "", "", "", "no"))
     kept = bench.store.turned_away.latest(1000)
     assert [kept[0].date, kept[-1].date, len(kept)] == [249.0, 50.0, 200]
+
+
+def test_nothing_is_kept_of_a_manager_that_is_forgotten() -> None:
+    bench = Bench()
+    jobs = [bench.place(bench.new_job(), manager=manager)[0] for manager in ("m1", "m2")]
+    bench.advance(10.0)
+    for job in jobs:
+        bench.end(job)
+    for manager in ("m1", "m2"):
+        bench.send(OfferAccept(offer="nooffer1", jobs=(bench.new_job("none"),)), manager=manager)
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert bench.store.slot_time.by_manager(0, EVER) == [ManagerTime("m2", 10.0)]
+    assert [row.manager for row in bench.store.turned_away.latest(9)] == ["m2"]
