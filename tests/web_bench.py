@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,8 @@ from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
-from caroni_edge.node.reactor import Notices
+from caroni_edge.node.dispatch import UnknownLetter
+from caroni_edge.node.reactor import Forgotten, Notices, UnknownPeer
 from caroni_edge.node.store import AuditRows
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
@@ -45,7 +46,7 @@ from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import NodeView
+from caroni_edge.web.site import NodeCommands, NodeView
 from tests.configs import manager_config
 from tests.outbox import RecordingOutbox
 from tests.unit.agent.bench import Bench
@@ -278,14 +279,26 @@ def metrics_of(client: httpx.Client) -> dict[str, float]:
     }
 
 
+def _knows_no_peer(peer: str) -> Forgotten:
+    raise UnknownPeer("", node="this bench", peer=peer)
+
+
+def _knows_no_letter(letter: int) -> None:
+    raise UnknownLetter("", number=letter)
+
+
+ALONE = NodeCommands(forget=_knows_no_peer, retry_letter=_knows_no_letter, drop_letter=_knows_no_letter)
+"""What may be done to a bench that has no node: it knows no peers, and has handled all messages."""
+
+
 def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) -> WebServer:
     """Serve the manager of a bench."""
-    return start(web, manager_site.make_site(bench.api, path), bench.service)
+    return start(web, replace(manager_site.make_site(bench.api, path), over_node=ALONE), bench.service)
 
 
 def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB) -> WebServer:
     """Serve the agent of a bench."""
-    return start(web, agent_site.make_site(bench.api, path), bench)
+    return start(web, replace(agent_site.make_site(bench.api, path), over_node=ALONE), bench)
 
 
 def told(work: Callable[[], Any]) -> "Future[Any]":
