@@ -235,6 +235,8 @@ def test_what_failed_is_retried(bench: ManagerBench, browser: Client) -> None:
 
 
 def test_a_run_is_run_again_with_its_inputs(bench: ManagerBench, browser: Client) -> None:
+    change = links_on(browser.get("/runs/w1").text)["Change the inputs first"]
+    assert "`&lt;sea&gt;`" in browser.get(change).text
     leads_to = browser.post("/runs/w1/rerun").headers["Location"]
     assert re.fullmatch("/runs/[a-z0-9]+", leads_to)
     page = browser.get(leads_to).text

@@ -140,6 +140,20 @@ def test_a_page_for_a_wall_has_no_forms_and_stays_one(bench: ManagerBench, brows
     assert links["As a page"] == "/?status=initializing"
 
 
+@pytest.mark.parametrize(
+    ("query", "offered"),
+    [
+        ("template=test_simple", {"Cancel…", "Retry…", "Delete…"}),
+        ("status=initializing", {"Cancel…"}),
+        ("status=failed", {"Retry…", "Delete…"}),
+        ("status=completed", {"Delete…"}),
+        ("", set()),
+    ],
+)
+def test_only_what_can_be_done_to_all_is_offered(browser: Client, query: str, offered: set[str]) -> None:
+    assert {name for name in links_on(browser.get(f"/?{query}").text) if name.endswith("…")} == offered
+
+
 def test_a_wrong_filter_is_told(browser: Client) -> None:
     answer = browser.get("/?since=yesterdayish")
     assert answer.status_code == 400

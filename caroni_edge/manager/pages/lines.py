@@ -78,7 +78,9 @@ def lines_of(
                 view=view,
                 kind=kind,
                 counts=counts_of(view["parts"], instances),
-                waits_since=_waits_since(view, run),
+                waits_since=_waits_since(
+                    view, run, is_first=not plan.step_at(row.name).waits_for and row.path == row.name
+                ),
                 began=began,
                 ended=ended,
                 duration_s=seconds_between(began, ended),
@@ -110,13 +112,16 @@ def _counting(view: StepView) -> AttemptView | None:
     return next((each for each in attempts if each["status"] == "completed"), attempts[-1] if attempts else None)
 
 
-def _waits_since(view: StepView, run: WorkflowSummary) -> str | None:
+def _waits_since(view: StepView, run: WorkflowSummary, *, is_first: bool) -> str | None:
+    """Return since when a step waits; without an attempt that is known of those that wait for no other one."""
     status, attempts = view["status"], view["attempts"]
     if not STEP[status] or status in (StepState.RUNNING, StepState.FAILED) or view["waiting_for"]:
         return None
     if status is StepState.FULFILLED:
         return attempts[-1]["placed"] if attempts else None
-    return (attempts[-1]["ended"] or attempts[-1]["placed"]) if attempts else run["started"]
+    if not attempts:
+        return run["started"] if is_first else None
+    return attempts[-1]["ended"] or attempts[-1]["placed"]
 
 
 def seconds_between(began: str | None, ended: str | None) -> float | None:

@@ -136,8 +136,9 @@ def show_timeline(
     with manager.look() as views:
         run = Run(manager, views, workflow)
         rows, following = run.rows(within, after)
-        since = None if within or after else run.summary["started"]
-        context = {"chart": chart(timeline_steps(views, rows), datetime.now(UTC), since), "next": following}
+        started = run.summary["started"]
+        whole = None if within or after or started is None else (started, run.summary["ended"])
+        context = {"chart": chart(timeline_steps(views, rows), datetime.now(UTC), whole), "next": following}
         return run.page("manager/run_timeline.html", "timeline", within=within, after=after, **context)
 
 

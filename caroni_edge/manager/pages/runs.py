@@ -11,6 +11,7 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.filters import TEXT_MAX_CHARS, read_filter
 from caroni_edge.manager.store.listed import WorkflowFilter
+from caroni_edge.manager.workflows.bulk import STATES
 from caroni_edge.web.parameters import AfterNumber
 from caroni_edge.web.templating import MenuItem, page
 
@@ -54,6 +55,7 @@ def show_runs(
         templates=sorted(manager.templates().loaded),
         since=SINCE if asked["since"] in SINCE else SINCE | {asked["since"]: f"since {asked['since']}"},
         text_max=TEXT_MAX_CHARS,
+        actions=[action for action, states in STATES.items() if wanted.status is None or wanted.status in states],
     )
 
 

@@ -53,20 +53,21 @@ class Chart(NamedTuple):
     rows: list[Row]
 
 
-def chart(steps: Sequence[TimelineStep], now: datetime, since: str | None = None) -> Chart:
+def chart(steps: Sequence[TimelineStep], now: datetime, whole: tuple[str, str | None] | None = None) -> Chart:
     """Draw the attempts of steps; what goes on ends `now`, at the right end.
 
     Args:
         steps: With their attempts.
         now: The date now.
-        since: Where the axis begins; with the first of these attempts if that was placed before.
+        whole: Beginning and end (None for now) of what the axis is to show; without it, it shows these attempts.
     """
     spans = [span for step in steps for span in step["spans"]]
     if not spans:
         return Chart(None, 0.0, [], [Row(step, []) for step in steps])
-    began = min([span["placed"] for span in spans] + ([since] if since else []), key=_at)
+    began = min([*(span["placed"] for span in spans), *(whole or ())[:1]], key=_at)
+    ends = [_end(span, now) for span in spans] + ([_at(whole[1]) if whole[1] else now.timestamp()] if whole else [])
     first = _at(began)
-    length_s = max(*(_end(span, now) - first for span in spans), _STEPS_S[0])
+    length_s = max(max(ends) - first, _STEPS_S[0])
 
     def place(date_s: float) -> float:
         return round(100 * min(1.0, max(0.0, (date_s - first) / length_s)), 2)

@@ -34,10 +34,17 @@ def test_an_attempt_waits_from_its_placing_and_runs_to_its_end() -> None:
     assert second[1:] == (50, 60, 100, 40)
 
 
-def test_an_axis_begins_with_the_run_where_that_is_said() -> None:
+def test_an_axis_shows_the_whole_run_where_that_is_asked_for() -> None:
     shown = step(span("completed", 50, 75, 100))
-    assert chart([shown], at(1000), rfc3339(BEGIN)).rows[0].bars[0][1:4] == (50, 75, 100)
-    assert chart([shown], at(1000), rfc3339(BEGIN + 90)).rows[0].bars[0][1:4] == (0, 50, 100)
+    assert bar_of(shown, rfc3339(BEGIN), rfc3339(BEGIN + 200)) == (25, 37.5, 50)
+    assert bar_of(shown, rfc3339(BEGIN), None) == (5, 7.5, 10)
+    assert bar_of(shown, rfc3339(BEGIN + 60), rfc3339(BEGIN + 70)) == (0, 50, 100)
+
+
+def bar_of(shown: TimelineStep, began: str, ended: str | None) -> tuple[float, float | None, float]:
+    """Return where the bar of a step is on the axis of a run, after 1000 seconds."""
+    (bar,) = chart([shown], at(1000), (began, ended)).rows[0].bars
+    return bar.x, bar.begun, bar.end
 
 
 def test_what_goes_on_reaches_to_now() -> None:
