@@ -4,7 +4,7 @@
 #   tools/setup.sh run      to run Caroni Edge: Python and the locked packages, in .venv of this checkout
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
 #   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
-#                           Chromium
+#                           Chromium; and debootstrap, systemd-nspawn and lintian, for the Debian package
 #   tools/setup.sh dist     to make the binary: PyInstaller with the few packages that go into it, in build/venv
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
@@ -69,6 +69,16 @@ install_mosquitto() {
 # A browser without fonts shows no letters.
 install_browser() {
     is_there chromium || apt_install chromium fonts-dejavu-core
+}
+
+# For the test of the Debian package, in a Debian of its own.
+install_packagers() {
+    missing=""
+    is_there debootstrap || missing="debootstrap"
+    is_there systemd-nspawn || missing="$missing systemd-container"
+    is_there lintian || missing="$missing lintian"
+    # shellcheck disable=SC2086 # the words are package names
+    [ -z "$missing" ] || apt_install $missing
 }
 
 # These two would run as services from now on, which nobody has asked for: the tests start their own.
@@ -199,6 +209,7 @@ test)
     install_mosquitto
     install_other_brokers
     install_browser
+    install_packagers
     install_packages requirements-dev.lock
     (prepare_binary)
     ;;

@@ -7,29 +7,46 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokers import find
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(tmp_path_factory: pytest.TempPathFactory, tool: str, **environ: str) -> None:
+    """Run a tool once in this session, whichever worker comes first; the others wait for it."""
+    session = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session = session.parent  # which all workers share
+    with (session / f"{tool}-done").open("a+") as done:
+        fcntl.flock(done, fcntl.LOCK_EX)
+        if not done.tell():
+            command = [ROOT / "tools" / tool]
+            made = subprocess.run(command, check=False, env=os.environ | environ, capture_output=True, text=True)
+            assert made.returncode == 0, made.stdout + made.stderr
+            done.write("yes")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run `make dist`, and return the checkout that has it. Without PyInstaller tests are skipped; in CI they fail."""
+    """Run `make dist`, and return where it has put all. Without PyInstaller tests are skipped; in CI they fail."""
     if not (ROOT / "build" / "venv").exists():
         message = "PyInstaller is not installed: tools/setup.sh dist"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    session = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        session = session.parent  # which all workers share
-    with (session / "built").open("a+") as done:
-        fcntl.flock(done, fcntl.LOCK_EX)
-        if not done.tell():
-            made = subprocess.run([ROOT / "tools" / "dist.sh"], check=False, capture_output=True, text=True)
-            assert made.returncode == 0, made.stdout + made.stderr
-            done.write("yes")
-    return ROOT
+    make(tmp_path_factory, "dist.sh")
+    return ROOT / "dist"
 
 
 @pytest.fixture(scope="session")
 def binary(built: Path) -> Path:
     """Return the one file."""
-    (found,) = (each for each in (built / "dist").glob("caroni-edge-*-linux-*") if each.suffix != ".json")
+    (found,) = (each for each in built.glob("caroni-edge-*-linux-*") if each.suffix != ".json")
+    return found
+
+
+@pytest.fixture(scope="session")
+def package(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run `make deb` on what is built already, and return the package."""
+    find("dpkg-deb", "dpkg")
+    make(tmp_path_factory, "deb.sh", BUILT="1")
+    (found,) = built.glob("caroni-edge_*.deb")
     return found

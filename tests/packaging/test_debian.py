@@ -1,0 +1,117 @@
+"""The Debian package in a booted Debian without Python: installed, used, upgraded, hung, removed and purged."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from caroni_edge.cli import COMMANDS
+from caroni_edge.node.service import CONNECTED
+from tests.brokers import find
+from tests.packaging.conftest import ROOT
+from tests.packaging.machines import Machine, bootstrap
+from tests.support import wait_until
+
+pytestmark = pytest.mark.timeout(900)  # the first test builds the package, and a Debian
+
+UNITS = ("caroni-edge-manager", "caroni-edge-agent")
+PUBLISH = "mosquitto_pub -h 127.0.0.1 -q 1 -t caroni/managers/m1/workflows -m"
+STATUS = "caroni-edge status --config /etc/caroni-edge/manager.yaml --json"
+WAITING = """name: foojob0
+inputs: {message: string}
+outputs: {jobout: string}
+script: |
+  echo run >> /tmp/runs
+  while [ ! -e /tmp/go ]; do sleep 0.1; done
+  echo "jobout=$CARONI_ENV_message" >> "$CARONI_OUTPUTS"
+"""
+
+
+@pytest.fixture
+def machine(package: Path, tmp_path: Path) -> Iterator[Machine]:
+    """Boot a Debian in which the package lies as /mnt/caroni-edge.deb."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shutil.copy(package, shared / "caroni-edge.deb")
+    booted = Machine(bootstrap(ROOT / "build" / "debian"), shared, tmp_path / "console")
+    yield booted
+    booted.close()
+
+
+def ends(machine: Machine, workflow: str) -> Callable[[], bool]:
+    """Return what tells whether a workflow has completed."""
+    return lambda: json.loads(machine.run(f"{STATUS} {workflow}"))["status"] == "completed"
+
+
+def connected(machine: Machine, *units: str) -> Callable[[], bool]:
+    """Return what tells whether services have reached the broker, as systemd shows it."""
+
+    def look() -> bool:
+        said = [machine.run(f"systemctl show --property StatusText --value {unit}").strip() for unit in units]
+        return said == [CONNECTED] * len(units)
+
+    return look
+
+
+def main_pid(machine: Machine, unit: str) -> str:
+    """Return the process of a service."""
+    return machine.run(f"systemctl show --property MainPID --value {unit}").strip()
+
+
+def test_it_is_installed_used_upgraded_hung_and_purged(machine: Machine) -> None:
+    assert machine.status("command -v python3") != 0
+    machine.run("dpkg --install /mnt/caroni-edge.deb")
+    assert machine.status("systemctl is-active --quiet 'caroni-edge-*'") != 0
+    machine.run(f"systemctl enable --now {' '.join(UNITS)}")
+    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+
+    machine.run(f"""{PUBLISH} '{{"template":"test_simple","inputs":{{"message":"caronirocks"}},"id":"w1"}}'""")
+    wait_until(lambda: machine.status(f"{STATUS} w1") == 0, 20, "the workflow to begin", every_s=0.5)
+    wait_until(ends(machine, "w1"), 30, "the workflow to complete", every_s=0.5)
+    assert json.loads(machine.run(f"{STATUS} w1"))["outputs"] == {"result": "prepended CARONIROCKSappend"}
+
+    # A job goes on while its agent is started again, and while the package is upgraded. It runs once.
+    machine.run(f"cat > /etc/caroni-edge/jobtypes/foojob0.yaml <<'END'\n{WAITING}END")
+    machine.run("systemctl reload caroni-edge-agent")
+    machine.run(f"""{PUBLISH} '{{"template":"test_simple","inputs":{{"message":"two"}},"id":"w2"}}'""")
+    wait_until(lambda: machine.status("test -e /tmp/runs") == 0, 30, "the job to begin", every_s=0.2)
+    before = main_pid(machine, "caroni-edge-agent")
+    machine.run("systemctl restart caroni-edge-agent")
+    machine.run("dpkg --force-confold --install /mnt/caroni-edge.deb")
+    assert main_pid(machine, "caroni-edge-agent") != before
+    machine.run("touch /tmp/go")
+    wait_until(ends(machine, "w2"), 60, "the workflow to complete", every_s=0.5)
+    assert machine.run("cat /tmp/runs") == "run\n"
+
+    # A daemon that hangs is started anew.
+    drop_in = "/etc/systemd/system/caroni-edge-manager.service.d"
+    machine.run(f"mkdir {drop_in} && printf '[Service]\\nWatchdogSec=3\\nTimeoutAbortSec=1\\n' > {drop_in}/test.conf")
+    machine.run("systemctl daemon-reload && systemctl restart caroni-edge-manager")
+    hung = main_pid(machine, "caroni-edge-manager")
+    machine.run(f"kill -STOP {hung}")
+    wait_until(lambda: main_pid(machine, "caroni-edge-manager") not in {hung, "0"}, 60, "a new one", every_s=0.5)
+    wait_until(connected(machine, "caroni-edge-manager"), 60, "the new one to be connected", every_s=0.5)
+
+    machine.run("dpkg --remove caroni-edge")
+    assert machine.status("pgrep -u caroni-agent,caroni-manager") != 0
+    assert "state.db" in machine.run("ls /var/lib/caroni-edge/manager /etc/caroni-edge/manager.yaml")
+    machine.run("dpkg --purge caroni-edge")
+    assert machine.run("find / -xdev -path /proc -prune -o -name '*caroni*' -print") == ""
+    assert machine.status("getent passwd caroni-agent caroni-manager") != 0
+
+
+def test_lintian_has_nothing_to_say(package: Path) -> None:
+    words = ["--fail-on", "error,warning", "--allow-root", str(package)]
+    done = subprocess.run([find("lintian", "lintian"), *words], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_command_has_a_manual_page_and_shells_complete(package: Path) -> None:
+    listed = subprocess.run(["dpkg-deb", "--contents", package], check=True, capture_output=True, text=True).stdout
+    for name in COMMANDS:
+        assert f"/man1/caroni-edge-{name}.1.gz" in listed
+    for place in ("bash-completion/completions", "zsh/vendor-completions", "fish/vendor_completions.d"):
+        assert place in listed
