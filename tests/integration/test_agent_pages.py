@@ -109,6 +109,12 @@ def test_a_job_is_killed_from_its_page(agent: AgentBench, browser: Client) -> No
     page = browser.get(f"/jobs/{job}").text
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
     assert f'data-log="/api/jobs/{job}/log" data-offset="12"' in page
+    agent.bench.runner.logs[job] = b"".join(b"line %d\n" % number for number in range(10_000))
+    page = browser.get(f"/jobs/{job}").text
+    assert "line 9999\n" in page
+    assert "line 1000\n" not in page
+    assert ">\nline " in page
+    assert f'data-offset="{len(agent.bench.runner.logs[job])}"' in page
     page = send(browser, f"/jobs/{job}/kill").text
     assert f"Job {job} ends as soon as its processes are gone." in page
     assert "It is being killed: killed by the owner of agent a1." in page
@@ -185,6 +191,9 @@ def test_what_is_typed_is_checked(browser: Client) -> None:
     assert "It cannot be saved like this" in text
     assert "nothing to run" in text
     assert "It can be saved: <code>upper</code>" in send(browser, "/job-types/upper/check", source=UPPER).text
+    long = UPPER + "# größer\n" * 10_000
+    assert "It can be saved" in send(browser, "/job-types/upper/check", source=long).text
+    assert send(browser, "/job-types/upper/check", source=long * 10).status_code == 413
     text = send(browser, "/new-job-type/check", source=UPPER).text
     assert "is the name of upper.yaml already" in text
 

@@ -41,6 +41,9 @@ class Logs(Protocol):
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return at most `limit` bytes of a job's log from `offset`, and whether nothing follows them for ever."""
 
+    def log_size(self, job: str) -> int:
+        """Return how many bytes a job's log has now."""
+
     def usage(self, jobs: Iterable[str]) -> Mapping[str, Usage]:
         """Return what those jobs that run use of the host now."""
 
@@ -88,15 +91,30 @@ class AgentApi:
         for name, used in self.logs.usage(running).items():
             running[name]["cpu_s"], running[name]["memory_bytes"] = used.cpu_s, used.memory_bytes
 
-    def job(self, job: str, log_bytes: int = LOG_SHOWN_BYTES) -> JobView:
+    def job(self, job: str) -> JobView:
         """Return a job with the beginning of its log, or 404."""
+        return self._with_log(self._job(job), 0, LOG_SHOWN_BYTES)
+
+    def job_with_end(self, job: str, log_bytes: int) -> tuple[JobView, int]:
+        """Return a job with the end of its log, from a whole line on, and where in the log that begins."""
+        found = self._job(job)
+        begin = max(0, self.logs.log_size(job) - log_bytes)
+        if begin:
+            data, _ = self.read_log(found, begin, log_bytes)
+            begin += data.find(b"\n") + 1
+        return self._with_log(found, begin, log_bytes), begin
+
+    def _job(self, job: str) -> JobView:
         with self.look() as views:
             found = views.job(job, self.reply_topic) or _no_job(job)
-        data, is_end = self.read_log(found, 0, log_bytes)
-        found["log"], following = decode(data, is_end=is_end)
-        found["log_next"] = None if is_end else following
         self._add_usage([found])
         return found
+
+    def _with_log(self, job: JobView, offset: int, limit: int) -> JobView:
+        data, is_end = self.read_log(job, offset, limit)
+        job["log"], length = decode(data, is_end=is_end)
+        job["log_next"] = None if is_end else offset + length
+        return job
 
     def read_log(self, job: JobView, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return a part of a job's log, and whether it ends there, which it does not before the job has ended."""

@@ -67,9 +67,15 @@ def show_jobs(
 @get("/jobs/{job:str}", include_in_schema=False, sync_to_thread=True)
 def show_job(agent: NamedDependency[AgentApi], job: FromPath[str]) -> Template:
     """Show a job with all that is known of it, and its log."""
-    found = agent.job(job, LOG_SHOWN_BYTES)
+    found, log_begin = agent.job_with_end(job, LOG_SHOWN_BYTES)
     is_there = agent.reactor.job_types.get(found["job_type"]) is not None
-    return page("agent/job.html", job=found, runs=found["status"] in UNFINISHED, type_is_there=is_there)
+    return page(
+        "agent/job.html",
+        job=found,
+        log_begin=log_begin,
+        runs=found["status"] in UNFINISHED,
+        type_is_there=is_there,
+    )
 
 
 @post("/jobs/{job:str}/kill", include_in_schema=False, sync_to_thread=True)
