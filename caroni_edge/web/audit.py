@@ -80,6 +80,12 @@ def note(**about: object) -> None:
         change.about |= {name: _cut(value) for name, value in about.items() if value is not None}
 
 
+def leave_out() -> None:
+    """The present request turns out to change nothing, so it is not noted."""
+    if (change := _change.get()) is not None:
+        change.is_noted = True
+
+
 class AuditedCommands:
     """Runs commands in the node's thread, and notes there who has given them."""
 

@@ -17,7 +17,7 @@ from caroni_edge.web.audit import LOGINS_AT_ONCE
 from caroni_edge.web.server import WebServer
 from tests.node_bench import ServedNode
 from tests.support import wait_until
-from tests.web_bench import PASSWORD, Client, ManagerBench, serve_manager
+from tests.web_bench import PASSWORD, AgentBench, Client, ManagerBench, serve_agent, serve_manager
 
 ACCEPTED = JobAccepted(jobs=("job000001",))
 
@@ -72,6 +72,25 @@ def test_what_is_done_is_noted_with_it(tmp_path: Path) -> None:
             ("cancel", {"workflow": "w1"}, "done"),
         ]
         assert noted[0]["date"].endswith("Z")
+
+
+def test_what_is_done_to_many_is_noted_with_what_was_asked_for(tmp_path: Path) -> None:
+    with closing(ManagerBench(tmp_path)) as bench, serve_manager(bench, tmp_path) as server, Client(server) as client:
+        assert client.post("/api/workflows", json={"template": "test_simple", "inputs": {"message": "x"}}).is_success
+        counted = client.post("/api/workflows/cancel?template=test_simple").json()
+        assert client.post(f"/api/workflows/cancel?template=test_simple&count={counted['count']}").json()["begun"]
+        noted = entries(client)
+        assert [said(each)[2:] for each in noted] == [("cancel many", {"runs": "1", "template": "test_simple"}, "done")]
+
+
+def test_an_agent_notes_whether_it_was_drained_or_let_go_on(tmp_path: Path) -> None:
+    with serve_agent(AgentBench(), tmp_path) as server, Client(server) as client:
+        client.post("/api/drain")
+        client.post("/api/drain", json={"on": False})
+        assert [said(each)[2:] for each in entries(client)] == [
+            ("drain", {"on": "no"}, "done"),
+            ("drain", {"on": "yes"}, "done"),
+        ]
 
 
 def test_a_change_that_is_undone_is_not_noted_as_done(tmp_path: Path) -> None:

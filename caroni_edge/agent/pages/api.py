@@ -23,7 +23,7 @@ from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.doctor.clock import Dates
-from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.audit import AuditedCommands, note
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
 from caroni_edge.web.parameters import AfterNumber, Limit, LogOffset
@@ -128,11 +128,13 @@ class AgentApi:
 
     def set_drained(self, *, on: bool) -> Drain:
         """Let the agent take no new work and finish what it has, or end that."""
+        note(on="yes" if on else "no")
         self.commands.call(lambda _at: self.reactor.drain(on=on))
         return self.drain()
 
     def set_paused(self, *, on: bool) -> Drain:
         """Let the agent start nothing, or end that."""
+        note(on="yes" if on else "no")
         self.commands.call(lambda _at: self.reactor.pause(on=on))
         return self.drain()
 

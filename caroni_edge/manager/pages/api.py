@@ -36,7 +36,7 @@ from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.protocol.schema import components
 from caroni_edge.protocol.triggers import Trigger
-from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.audit import UNAUDITED, AuditedCommands
 from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
 from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart
@@ -152,7 +152,8 @@ class WorkflowsController(Controller):
         with manager.look() as views:
             return views.workflows(wanted, limit, after)
 
-    @post(sync_to_thread=True, operation_class=_StartOperation)
+    # A program may start any number, and each has a row of its own: what people do must not drown in them.
+    @post(sync_to_thread=True, operation_class=_StartOperation, opt={UNAUDITED: True})
     def start_workflow(self, manager: NamedDependency[ManagerApi], body: RawBody) -> Response[WorkflowSummary]:
         """Start a workflow: 201 when it is new, 200 when its id is known with the same template and inputs."""
         trigger = read_trigger("POST /api/workflows", body)

@@ -16,6 +16,7 @@ from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.manager.workflows.bulk import BulkAction
 from caroni_edge.protocol.codec import Unreadable, decode_notice
 from caroni_edge.protocol.messages import Segment, Values
+from caroni_edge.web import audit
 from caroni_edge.web.problems import Problem
 
 Count = Annotated[
@@ -101,9 +102,11 @@ def act_on_many(manager: ManagerApi, action: BulkAction, wanted: WorkflowFilter,
         said = "too many workflows would have to be looked at to count these: narrow it by template, status or since"
         raise Problem(422, said)
     if count is None:
+        audit.leave_out()
         return BulkView(action=action, count=found, more=found > COUNTED_MAX, begun=False)
     if count != found:
         raise Problem(409, f"there are {_said(found)} by now, and {_said(count)} were confirmed: look again", "count")
+    audit.note(runs=found, **wanted._asdict())
     manager.commands.call(lambda _at: manager.reactor.act_on_many(action, wanted))
     return BulkView(action=action, count=found, more=found > COUNTED_MAX, begun=True)
 

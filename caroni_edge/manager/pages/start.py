@@ -14,7 +14,7 @@ from caroni_edge.manager.pages.startform import form_of, read_form
 from caroni_edge.manager.templates import library
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
 from caroni_edge.values.json import as_text
-from caroni_edge.web.audit import ACTION
+from caroni_edge.web.audit import ACTION, note
 from caroni_edge.web.forms import fields
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.templating import page
@@ -62,6 +62,7 @@ class StartPage(Controller):
             wanted = {"template": name, "inputs": filled.inputs} | ({"id": workflow} if workflow else {})
             try:
                 trigger = read_trigger("a form", as_text(wanted).encode())
+                note(workflow=trigger.id)
                 started, is_new = manager.commands.call(lambda at: manager.reactor.start_workflow(trigger, at))
             except Refused as refused:
                 errors = {(refused.field or "").removeprefix("inputs."): refused.reason}
