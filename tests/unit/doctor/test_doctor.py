@@ -10,6 +10,7 @@ from caroni_edge.doctor.access import of_own, of_peers, of_refused
 from caroni_edge.doctor.broker import of_expiry, said
 from caroni_edge.doctor.clock import Dates, of_dates, of_kernel
 from caroni_edge.doctor.database import State, holder
+from caroni_edge.doctor.descriptors import of_open
 from caroni_edge.doctor.disk import of_inodes, of_space
 from caroni_edge.doctor.findings import Finding, Level, is_healthy, ok, problem, warning
 from caroni_edge.doctor.limits import of_queue, of_session, of_size
@@ -33,6 +34,9 @@ def test_only_a_problem_makes_a_node_unhealthy() -> None:
         (of_space(MIB + 1, MIB), Level.WARNING),
         (of_space(MIB - 1, MIB), Level.PROBLEM),
         (of_inodes(10), Level.PROBLEM),
+        (of_open(10, None), Level.OK),
+        (of_open(80, 100), Level.OK),
+        (of_open(81, 100), Level.WARNING),
         (of_inodes(10**6), Level.OK),
         (of_expiry(90 * DAY_S), Level.OK),
         (of_expiry(3 * DAY_S), Level.WARNING),
