@@ -20,6 +20,7 @@ from caroni_edge.web.assets import TEMPLATES, address
 _SECOND, _MINUTE, _HOUR, _DAY = 1.0, 60.0, 3600.0, 86400.0
 PARTS_SHOWN, TEXT_SHOWN = 200, 4000
 """So much of a value is shown."""
+LINE_CHARS = 120
 _SIZES = ("KiB", "MiB", "GiB", "TiB")
 
 POLICY: Final = (
@@ -124,8 +125,10 @@ def size(count: float | None) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Write a value for people to read."""
-    return json.dumps(value, ensure_ascii=False, indent=1 if isinstance(value, dict | list) and value else None)
+    """Write a value for people to read: in one line if that is a short one."""
+    text = json.dumps(value, ensure_ascii=False)
+    is_long = isinstance(value, dict | list) and len(text) > LINE_CHARS
+    return json.dumps(value, ensure_ascii=False, indent=1) if is_long else text
 
 
 def cut(value: Any) -> Any:

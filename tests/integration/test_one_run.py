@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.manager.templates.library import load_templates
-from caroni_edge.protocol.messages import JobAccepted, JobLog
+from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobLog
 from tests.integration.test_run_pages import HTML, links_on
 from tests.web_bench import DATE, PASSWORD, Client, ManagerBench, serve_manager
 
@@ -315,3 +315,15 @@ def test_large_values_are_shown_in_part(bench: ManagerBench, browser: Client) ->
     assert "… 1,800 more" in page
     assert "(9,000 characters)" in page
     assert len(page) < 60_000
+
+
+def test_what_is_in_doubt_is_retried_where_it_is_said(bench: ManagerBench, browser: Client) -> None:
+    job = bench.place("a1", "probe", repeat=False).job
+    bench.message("a1", JobAccepted(jobs=(job,)))
+    bench.status("a1", job, "running", begun=True, started=1.0)
+    bench.message("a1", JobDecline(job=job, reason="not known here", begun=True))
+    for path in ("/runs/w1", "/runs/w1/steps/deep/first"):
+        page = browser.get(path).text
+        assert "is not run again by itself" in words(page)
+        assert "<code>caroni-edge retry w1</code>" in page
+        assert 'action="/runs/w1/retry"' in page

@@ -1,9 +1,23 @@
 """How pages say moments, durations and sizes."""
 
+from datetime import datetime
+
 import pytest
 
 from caroni_edge.base.dates import rfc3339
-from caroni_edge.web.templating import MenuItem, age, as_json, duration, size
+from caroni_edge.web.templating import (
+    PARTS_SHOWN,
+    TEXT_SHOWN,
+    MenuItem,
+    age,
+    as_json,
+    cut,
+    duration,
+    in_path,
+    lasting,
+    link,
+    size,
+)
 
 NOW = 1_700_000_000.0
 
@@ -56,10 +70,45 @@ def test_a_size_is_said_in_its_unit(count: float | None, said: str) -> None:
 
 def test_a_value_is_written_to_be_read() -> None:
     assert as_json([]) == "[]"
-    assert as_json({"é": 1}) == '{\n "é": 1\n}'
+    assert as_json({"é": 1}) == '{"é": 1}'
+    assert as_json(["x" * 60, "y" * 60]) == f'[\n "{"x" * 60}",\n "{"y" * 60}"\n]'
 
 
 def test_a_page_belongs_to_the_item_of_the_menu_that_leads_to_it() -> None:
     runs = MenuItem("Runs", "/", ("/runs/",))
     assert [path for path in ("/", "/runs/w1", "/runs", "/agents") if runs.leads_to(path)] == ["/", "/runs/w1"]
     assert not MenuItem("Node", "/node").leads_to("/")
+
+
+@pytest.mark.parametrize(
+    ("since_s", "said"),
+    [(-5, "0 s"), (0.9, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")],
+)
+def test_what_goes_on_is_said_in_whole_seconds(since_s: float, said: str) -> None:
+    began = "2026-01-31T12:00:00.000Z"
+    assert lasting(began, datetime.fromisoformat(began).timestamp() + since_s) == said
+
+
+def test_a_large_value_is_cut_and_says_so() -> None:
+    assert cut(7) == 7
+    assert cut(["a", {"b": None}]) == ["a", {"b": None}]
+    assert cut("x" * (TEXT_SHOWN + 1000)) == "x" * TEXT_SHOWN + f"… ({TEXT_SHOWN + 1000:,} characters)"
+    assert cut([0] * (PARTS_SHOWN + 5)) == [0] * PARTS_SHOWN + ["… 5 more"]
+    assert cut({str(nth): nth for nth in range(PARTS_SHOWN + 1)})["… 1 more"] == "…"
+
+
+def test_what_is_in_a_large_value_is_cut_as_well() -> None:
+    shown = as_json(cut([[["x"] * 300] * 300] * 300))
+    assert len(shown) < 20_000
+    assert "more" in shown
+
+
+def test_a_link_keeps_what_was_asked_and_changes_some_of_it() -> None:
+    asked = {"status": "failed", "text": "a&b", "agent": "", "after": 7}
+    assert link("/", asked) == "/?status=failed&text=a%26b&after=7"
+    assert link("/", asked, after=None, status="") == "/?text=a%26b"
+    assert link("/", {}) == "/"
+
+
+def test_a_name_in_a_path_keeps_its_slashes_alone() -> None:
+    assert in_path("outer[3]/in?ner") == "outer%5B3%5D/in%3Fner"
