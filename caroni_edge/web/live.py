@@ -18,6 +18,8 @@ from caroni_edge.web.readers import Readers
 LOOK_EVERY_S: Final = 1.0
 STREAMS_AT_THAT: Final = 4
 """So many streams look so often; more of them look more seldom, so that any number costs the node the same."""
+STREAMS_SHARE: Final = 2
+"""Of the connections that a server may have, this part at most goes to streams: half of them."""
 ALIVE_EVERY_S: Final = 15.0
 """So often a stream says something, that one whose other end is gone is noticed."""
 
@@ -25,28 +27,43 @@ ALIVE_EVERY_S: Final = 15.0
 class Changes:
     """Tells streams what a node has committed since they looked; used on the server's event loop alone."""
 
-    def __init__(self, readers: Readers, state: Callable[[], object]) -> None:
+    def __init__(self, readers: Readers, state: Callable[[], object], most: int) -> None:
         """Look at a state database, and at what is in no row.
 
         Args:
             readers: Tell whether somebody has committed.
             state: Returns what else pages show; compared with what it was.
+            most: So many streams there may be; the oldest makes room for the next one, and its page comes back.
         """
-        self._readers, self._state = readers, state
-        self._streams = 0
-        self._ended = asyncio.Event()
+        self._readers, self._state, self._most = readers, state, most
+        self._streams: dict[asyncio.Event, None] = {}
+        self._has_ended = False
 
     def end(self) -> None:
         """Let all streams end."""
-        self._ended.set()
+        self._has_ended = True
+        for over in self._streams:
+            over.set()
+
+    def _begin(self) -> asyncio.Event:
+        """Return what will say that a new stream is over."""
+        over = asyncio.Event()
+        if self._has_ended:
+            over.set()
+        if len(self._streams) >= self._most:
+            oldest = next(iter(self._streams))
+            del self._streams[oldest]
+            oldest.set()
+        self._streams[over] = None
+        return over
 
     async def stream(self) -> AsyncIterator[ServerSentEventMessage]:
         """Yield an event `change` whenever there is something new, until the node stops or the other end is gone."""
-        self._streams += 1
+        over = self._begin()
         try:
             seen, quiet_s = self._look(), 0.0
             yield ServerSentEventMessage(data=None, comment="listening")
-            while not await self._is_over(pause_s := LOOK_EVERY_S * max(1.0, self._streams / STREAMS_AT_THAT)):
+            while not await _is_set(over, pause_s := LOOK_EVERY_S * max(1.0, len(self._streams) / STREAMS_AT_THAT)):
                 now = self._look()
                 quiet_s += pause_s
                 if now != seen:
@@ -56,14 +73,7 @@ class Changes:
                     quiet_s = 0.0
                     yield ServerSentEventMessage(data=None, comment="still here")
         finally:
-            self._streams -= 1
-
-    async def _is_over(self, within_s: float) -> bool:
-        try:
-            await asyncio.wait_for(self._ended.wait(), within_s)
-        except TimeoutError:
-            return False
-        return True
+            self._streams.pop(over, None)
 
     def _look(self) -> tuple[object, object]:
         """Return what differs from the last look if there may be something new."""
@@ -71,6 +81,14 @@ class Changes:
             return self._readers.commits(), self._state()
         except sqlite3.Error as error:
             return str(error), self._state()  # the page, fetched anew, says it to its reader
+
+
+async def _is_set(event: asyncio.Event, within_s: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), within_s)
+    except TimeoutError:
+        return False
+    return True
 
 
 @get("/live", include_in_schema=False)

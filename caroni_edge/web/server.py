@@ -25,7 +25,7 @@ from caroni_edge.web.app import make_app
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.auth import Accounts, Gate
 from caroni_edge.web.connections import Connection, Crowd, most_connections
-from caroni_edge.web.live import Changes
+from caroni_edge.web.live import STREAMS_SHARE, Changes
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.site import NodeCommands, NodeView, Site, Supervisor
 from caroni_edge.web.tls import TlsDoor, load_certificate, server_context
@@ -233,7 +233,7 @@ def start(config: WebConfig | None, site: Site, supervisor: Supervisor) -> WebSe
     tls = server_context(config)
     accounts = Accounts.of(config, site.state_dir) if config else Accounts()
     gate = Gate(accounts, cookie=f"caroni_{site.node.role}_{site.node.id}")
-    changes = Changes(site.readers, site.node.why_not_ready)
+    changes = Changes(site.readers, site.node.why_not_ready, most_connections() // STREAMS_SHARE)
     parts = Parts(make_app(site, gate, changes), gate, site.state_dir, tls, changes.end)
     page = _listen(config.host, config.port) if config else None
     try:

@@ -101,6 +101,20 @@ def test_a_crowd_of_half_requests_holds_up_no_whole_one(
         assert patient.get("/api/node").status_code == 200
 
 
+def test_a_crowd_that_follows_pages_holds_up_nobody(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 20)
+    server = serve()
+    follow = b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + BEARER + b"\r\n"
+    with ExitStack() as opened:
+        crowd = []
+        for _ in range(30):
+            crowd.append(opened.enter_context(connect(server, follow)))
+            assert crowd[-1].recv(100).startswith(b"HTTP/1.1 200")
+        with Client(server) as client:
+            assert client.get("/api/node").status_code == 200
+        assert is_closed(crowd[0])  # its page comes back by itself
+
+
 def test_bytes_that_are_no_request_end_their_connection(serve: Serve) -> None:
     with connect(serve(), b"\x16\x03\x01\x02\x00\r\n\r\n") as other:
         assert is_closed(other)
