@@ -1,4 +1,4 @@
-"""The log of a node: one line a record on standard error, for people or as JSON.
+"""The log of a node: one line a record on standard error, for people or as JSON; under systemd, entries of its journal.
 
 Every record of ours has an `action` and the ids that it is about, given as `extra`; one search for an id follows a job
 through all nodes. A traceback is shown on the console at level `debug` only; in JSON it has a field of its own.
@@ -9,12 +9,14 @@ What strangers send must not fill the disk, so what one line of the program says
 
 import json
 import logging
+import os
 import sys
 import time
 import traceback
 from collections import deque
 from typing import Any, Final, Literal, TextIO
 
+from caroni_edge.base import journal
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.text import on_lines, on_one_line
 from caroni_edge.base.throttle import Throttle
@@ -41,6 +43,9 @@ QUIET: Final = (
 )
 """Libraries that are heard from `warning` on only."""
 
+_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+"""Of the journal, for each level and what is above it."""
+
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -58,10 +63,11 @@ def setup(
         level: The least that is logged.
         stream: Instead of standard error.
     """
-    handler = _Handler(stream or sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(node) if format == "json" else ConsoleFormatter(node, tracebacks=level == "debug")
-    )
+    said = stream or sys.stderr
+    console = ConsoleFormatter(node, tracebacks=level == "debug")
+    in_journal = format == "console" and journal.takes(said, os.environ)
+    handler = _JournalHandler(said, console) if in_journal else _Handler(said)
+    handler.setFormatter(JsonFormatter(node) if format == "json" else console)
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(old)
@@ -96,7 +102,31 @@ class _Handler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record, unless many like it were said just now; the caller holds the handler's lock."""
         for said in self._throttle.pass_on(record, time.monotonic()):
-            super().emit(said)
+            self.say(said)
+
+    def say(self, record: logging.LogRecord) -> None:
+        """Write the line of a record."""
+        super().emit(record)
+
+
+class _JournalHandler(_Handler):
+    """Gives records to the journal with their facts; a record that it does not take goes where lines go."""
+
+    def __init__(self, stream: TextIO, console: "ConsoleFormatter") -> None:
+        super().__init__(stream)
+        self._console = console
+
+    def say(self, record: logging.LogRecord) -> None:
+        """Give a record to the journal."""
+        line = self.format(record)
+        facts = {name: _plain(value) for name, value in self._console.facts(record).items()}
+        priority = next(priority for level, priority in _PRIORITIES if record.levelno >= level)
+        message = self._console.message(record)
+        try:
+            journal.send(journal.entry(message, priority, {"node": self._console.node, **facts}))
+        except OSError:
+            self.stream.write(f"{line}\n")
+            self.flush()
 
 
 class _Formatter(logging.Formatter):
@@ -152,8 +182,12 @@ class ConsoleFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
+        return f"{self.time(record)} {record.levelname:<7} {self.node} {self.message(record)}"
+
+    def message(self, record: logging.LogRecord) -> str:
+        """Return what the record says, without when, how urgently and by whom."""
         error = self.error(record)
-        parts = [self.time(record), f"{record.levelname:<7}", self.node, on_one_line(self.sentence(record))]
+        parts = [on_one_line(self.sentence(record))]
         if error is not None:
             parts[-1] += f": {on_one_line(_said(error))}"
         parts += [f"{name}={_value(value)}" for name, value in self.facts(record).items()]
@@ -185,8 +219,12 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip("\n")
 
 
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
 def _value(value: object) -> str:
     if not isinstance(value, str):
-        return on_one_line(json.dumps(value, default=str, ensure_ascii=False))
+        return on_one_line(_plain(value))
     plain = value and value.isprintable() and not any(c in value for c in ' "=')
     return value if plain else on_one_line(json.dumps(value))

@@ -73,6 +73,8 @@ def test_it_is_installed_used_upgraded_hung_and_purged(machine: Machine) -> None
     wait_until(ends(machine, "w1"), 30, "the workflow to complete", every_s=0.5)
     assert json.loads(machine.run(f"{STATUS} w1"))["outputs"] == {"result": "prepended CARONIROCKSappend"}
 
+    assert "step completed" in machine.run("journalctl --output=cat CARONI_WORKFLOW=w1 CARONI_NODE=managers/m1")
+
     # A job goes on while its agent is started again, and while the package is upgraded. It runs once.
     machine.run(f"cat > /etc/caroni-edge/jobtypes/foojob0.yaml <<'END'\n{WAITING}END")
     machine.run("systemctl reload caroni-edge-agent")
