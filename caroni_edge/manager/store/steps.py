@@ -131,6 +131,12 @@ class StepRows(Rows):
         """Return the steps of a workflow in one of these states (a JSON list), in the plan's order."""
         return self._all(StepRow, self.OF_WORKFLOW, workflow=workflow, states=states_json)
 
+    COUNT = "SELECT count(*) FROM (SELECT 1 FROM steps WHERE workflow = :workflow LIMIT :limit)"
+
+    def count(self, workflow: int, limit: int) -> int:
+        """Count the steps of a workflow that have been made, up to `limit`."""
+        return self._only(int, self.COUNT, workflow=workflow, limit=limit)
+
     SET_STATUS = "UPDATE steps SET status = :status WHERE id = :step"
 
     def set_status(self, step: int, status: StepState) -> None:

@@ -30,8 +30,9 @@ STATES: Mapping[BulkAction, tuple[WorkflowState, ...]] = {
 """In which states a workflow can be what is done to it."""
 
 WORKFLOWS_AT_ONCE = 20
+STEPS_AT_ONCE = 1000
 LOOKED_AT_ONCE = 200
-"""In one batch it is done to so many workflows, and so many others are looked at."""
+"""In one batch it is done to so many workflows, or those with so many steps, and so many others are looked at."""
 BULKS_MAX = 100
 """So many commands may wait for their turn."""
 
@@ -76,8 +77,13 @@ class Bulk(Part):
 
     def _go_on(self, bulk: BulkRow, filters: list[WorkflowFilter], at: Moment) -> None:
         page = self._store.lists.page(filters[0], WORKFLOWS_AT_ONCE, bulk.after, look_back=LOOKED_AT_ONCE)
-        rows = [self._store.workflows.by_seq(each.seq) for each in page.rows]
-        done = bulk.done + sum(self._do[bulk.action](row, at) for row in rows)
+        done, steps_left = bulk.done, STEPS_AT_ONCE
+        for each in page.rows:
+            if steps_left <= 0:
+                self._store.bulks.go_on(bulk.number, bulk.filters, each.seq + 1, done)
+                return
+            steps_left -= self._store.steps.count(each.seq, STEPS_AT_ONCE)
+            done += self._do[bulk.action](self._store.workflows.by_seq(each.seq), at)
         left = filters[1:] if page.next is None else filters
         after = bulk.upto if page.next is None else page.next
         self._store.bulks.go_on(bulk.number, as_text(left), after, done)

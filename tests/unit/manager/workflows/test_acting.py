@@ -240,6 +240,17 @@ def test_it_goes_on_after_a_restart_and_leaves_what_came_later(bench: Bench, mon
     assert states(bench) == [*["cancelled"] * 5, "initializing"]
 
 
+def test_large_workflows_are_worked_off_one_in_a_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "STEPS_AT_ONCE", 4)
+    for number in range(4):
+        bench.start("chain", f"w{number}")
+    act(bench, "cancel", WorkflowFilter(status=WorkflowState.INITIALIZING))
+    assert states(bench) == ["initializing", "initializing", "cancelled", "cancelled"]
+    bench.advance(1)
+    assert states(bench) == ["cancelled"] * 4
+    assert bench.rows("SELECT 1 FROM bulks") == []
+
+
 def test_little_is_looked_at_in_one_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "LOOKED_AT_ONCE", 2)
     bench.start("one", "w0", inputs={"message": "sought"})
