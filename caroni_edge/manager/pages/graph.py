@@ -18,6 +18,8 @@ LINE = 6
 MARGIN = 6
 SWEEPS = 6
 """So often the order within the layers is worked out, forth and back by turns."""
+DRAWN_MAX = 80
+"""Of more steps a list tells more than a drawing."""
 WIDE = 1240
 """A graph that would be wider from left to right goes from top to bottom, if that is narrower."""
 

@@ -12,7 +12,7 @@ from caroni_edge.manager.lifecycle import ENDED, WORKFLOW, StepState, WorkflowEv
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.api_flows import AfterFlow, dataflows_of
 from caroni_edge.manager.pages.dataflows import Dataflows
-from caroni_edge.manager.pages.graph import draw
+from caroni_edge.manager.pages.graph import DRAWN_MAX, draw
 from caroni_edge.manager.pages.lines import StepLine, counts_of, kind_of, lines_of
 from caroni_edge.manager.pages.shapes import Why, WorkflowSummary
 from caroni_edge.manager.pages.timeline import timeline_steps
@@ -23,8 +23,6 @@ from caroni_edge.web.parameters import AfterName
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.templating import page
 
-DRAWN_MAX = 80
-"""Of more steps a list tells more than a drawing."""
 ROWS = 50
 
 

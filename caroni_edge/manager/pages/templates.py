@@ -9,6 +9,7 @@ from litestar.response import Redirect, Template
 
 from caroni_edge.manager.pages import edit, start, template_files
 from caroni_edge.manager.pages.api import ManagerApi
+from caroni_edge.manager.pages.graph import DRAWN_MAX, draw
 from caroni_edge.manager.pages.template_files import template_view
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
@@ -35,7 +36,10 @@ def show_template(manager: NamedDependency[ManagerApi], name: FromPath[str]) -> 
     shown = template_files.detail(manager, name)
     with manager.look() as views:
         runs = views.workflows(WorkflowFilter(template=name), LAST_RUNS, None)["workflows"]
-    return page("manager/template.html", shown=shown, runs=runs, said=template_files.said)
+    steps = shown["template"]["steps"] if shown["template"] else []
+    types = {step["name"]: step["job_type"] or "workflow" for step in steps}
+    drawing = draw({step["name"]: step["waits_for"] for step in steps}) if 0 < len(steps) <= DRAWN_MAX else None
+    return page("manager/template.html", shown=shown, runs=runs, drawing=drawing, types=types, said=template_files.said)
 
 
 @post("/templates/{name:str}/pause", include_in_schema=False, sync_to_thread=True)
