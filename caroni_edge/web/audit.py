@@ -77,7 +77,7 @@ def known_as(name: str) -> None:
 def note(**about: object) -> None:
     """Add to what the present request is about; called before the change is made."""
     if (change := _change.get()) is not None:
-        change.about |= {name: _cut(value) for name, value in about.items() if value is not None}
+        change.about |= {name: cut(value) for name, value in about.items() if value is not None}
 
 
 def leave_out() -> None:
@@ -176,5 +176,6 @@ class _Bucket:
         return found
 
 
-def _cut(value: object) -> str:
+def cut(value: object) -> str:
+    """Return what is kept of a thing that somebody has named."""
     return as_unicode(str(value))[:FACT_MAX]

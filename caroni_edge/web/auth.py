@@ -297,7 +297,7 @@ class Gate:
 def _change(who: str, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> audit.Change:
     """Return what is noted of a request that may change something."""
     action = handler.opt.get(audit.ACTION) or handler.handler_name.replace("_", " ")
-    about = {name: str(value) for name, value in connection.path_params.items()}
+    about = {name: audit.cut(value) for name, value in connection.path_params.items()}
     address = connection.client.host if connection.client else ""
     return audit.Change(who, address, action, about)
 

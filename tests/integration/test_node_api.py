@@ -13,7 +13,7 @@ import pytest
 from caroni_edge.config import Setting
 from caroni_edge.node.store import DeadLetterRows
 from caroni_edge.protocol.messages import JobAccepted, JobKill, JobOffer
-from caroni_edge.web.audit import LOGINS_AT_ONCE
+from caroni_edge.web.audit import FACT_MAX, LOGINS_AT_ONCE
 from caroni_edge.web.server import WebServer
 from tests.node_bench import ServedNode
 from tests.support import wait_until
@@ -135,6 +135,13 @@ def test_wrong_logins_are_noted_and_any_number_of_them_pushes_nothing_out(client
     assert len(noted) == LOGINS_AT_ONCE + 1
     assert said(noted[-1]) == ("admin", "127.0.0.1", "login", {}, "wrong")
     assert {each["who"] for each in noted[1:-1]} == {""}, "what is no name here may be a password"
+
+
+def test_of_what_somebody_has_named_only_so_much_is_noted(tmp_path: Path) -> None:
+    with closing(ManagerBench(tmp_path)) as bench, serve_manager(bench, tmp_path) as server, Client(server) as client:
+        assert client.post(f"/api/workflows/{'x' * 20_000}/cancel").status_code == 404
+        (entry,) = noted_by(client, 1)
+        assert entry["about"] == {"workflow": "x" * FACT_MAX}
 
 
 def test_the_list_has_pages(client: Client) -> None:
