@@ -193,7 +193,7 @@ def test_a_restored_manager_releases_what_an_agent_has_a_job_of(bench: Bench) ->
     assert bench.workflow_state() == "completed"
 
 
-@pytest.mark.parametrize("step", ["b", "a/b", "a[0]/b"])
+@pytest.mark.parametrize("step", ["b", "a/b", "a[0]/b", "/".join("a" * 200)])
 def test_a_job_of_a_step_that_a_held_workflow_has_not_releases_nothing(bench: Bench, step: str) -> None:
     bench.pause("one")
     bench.start("one")
