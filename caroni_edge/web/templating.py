@@ -1,6 +1,7 @@
 """HTML: what every template can say, and how a handler answers with one."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from litestar import MediaType
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.template import TemplateConfig
+from markupsafe import Markup, escape
 
 from caroni_edge.web.assets import TEMPLATES, address
 
@@ -22,6 +24,7 @@ PARTS_SHOWN, TEXT_SHOWN = 200, 4000
 """So much of a value is shown."""
 LINE_CHARS = 120
 _SIZES = ("KiB", "MiB", "GiB", "TiB")
+_MOMENT: Final = re.compile(r"\b(?:(since|at) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)")
 
 POLICY: Final = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
@@ -72,7 +75,9 @@ def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplate
         auto_reload=False,
     )
     environment.globals.update(node=node, menu=menu, static=address, link=link, in_path=in_path)
-    environment.filters.update(age=age, duration=duration, lasting=lasting, bytes=size, json=as_json, cut=cut)
+    environment.filters.update(
+        age=age, duration=duration, lasting=lasting, bytes=size, json=as_json, cut=cut, moments=moments
+    )
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
 
@@ -93,6 +98,26 @@ def lasting(stamp: str, now: float | None = None) -> str:
     """Say how long something has lasted that began at a moment (RFC 3339), as `live.js` does."""
     since_s = (time.time() if now is None else now) - datetime.fromisoformat(stamp).timestamp()
     return f"{max(0, int(since_s))} s" if since_s < _MINUTE else duration(since_s)
+
+
+def moments(sentence: str) -> Markup:
+    """Say the moments in a sentence as elsewhere: how long ago it was, or after "since" for how long it has lasted."""
+    said = Markup("")
+    last = 0
+    for found in _MOMENT.finditer(sentence):
+        said += escape(sentence[last : found.start()]) + _moment(found[0], found[1], found[2])
+        last = found.end()
+    return said + escape(sentence[last:])
+
+
+def _moment(as_it_stands: str, word: str | None, stamp: str) -> Markup:
+    try:
+        text = lasting(stamp) if word == "since" else age(stamp)
+    except ValueError:  # a text of somebody's that only looks like a moment
+        return escape(as_it_stands)
+    if word == "since":
+        return Markup('for <time class="lasting" datetime="{0}" title="{0}">{1}</time>').format(stamp, text)
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(stamp, text)
 
 
 def duration(seconds: float | None) -> str:

@@ -158,3 +158,19 @@ def test_a_wrong_filter_is_told(browser: Client) -> None:
     answer = browser.get("/?since=yesterdayish")
     assert answer.status_code == 400
     assert "Since must be a date" in answer.text
+
+
+def test_from_a_run_one_comes_to_its_agents_and_to_who_serves_a_job_type(bench: ManagerBench, browser: Client) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger(workflow="sunk")
+    for _ in range(5):
+        bench.fail("a1", "foojob0", reason="no sea")
+    run = browser.get("/runs/sunk").text
+    assert links_on(run)["a1"] == "/agents/a1"
+    assert not re.search(r">[^<]*\d{4}-\d\d-\d\dT", run)
+    step = next(address for text, address in links_on(run).items() if address.startswith("/runs/sunk/steps/"))
+    links = links_on(browser.get(step).text)
+    assert (links["a1"], links["foojob0"]) == ("/agents/a1", "/agents?job_type=foojob0")
+    assert links_on(browser.get("/runs/sunk/steps").text)["a1"] == "/agents/a1"
+    for address in ("/agents/a1", "/agents?job_type=foojob0"):
+        assert browser.get(address).status_code == 200

@@ -96,7 +96,7 @@ class Explainer:
             said = f"it begins in its turn: its template {template} was resumed, and others were held before it"
             return _reason("resumed", said, template=template)
         since = rfc3339(pause.since)
-        said = f"it is held until its template {template} is resumed, which is paused since {since}"
+        said = f"it is held until its template {template} is resumed, which was paused at {since}"
         return _reason("held", said, template=template, since=since)
 
     def _of_us(self) -> Iterator[Reason]:

@@ -1,5 +1,6 @@
 """How pages say moments, durations and sizes."""
 
+import time
 from datetime import datetime
 
 import pytest
@@ -16,6 +17,7 @@ from caroni_edge.web.templating import (
     in_path,
     lasting,
     link,
+    moments,
     size,
 )
 
@@ -72,6 +74,20 @@ def test_a_value_is_written_to_be_read() -> None:
     assert as_json([]) == "[]"
     assert as_json({"é": 1}) == '{"é": 1}'
     assert as_json(["x" * 60, "y" * 60]) == f'[\n "{"x" * 60}",\n "{"y" * 60}"\n]'
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("it was <b>completed</b>", "it was &lt;b&gt;completed&lt;/b&gt;"),
+        ("it failed at {0}: why", 'it failed <time datetime="{0}" title="{0}">23 h ago</time>: why'),
+        ("it runs since {0} (1)", 'it runs for <time class="lasting" datetime="{0}" title="{0}">23 h 0 min</time> (1)'),
+        ("at 2026-99-99T00:00:00Z", "at 2026-99-99T00:00:00Z"),
+    ],
+)
+def test_a_moment_in_a_sentence_is_said_as_others_are(sentence: str, said: str) -> None:
+    stamp = rfc3339(time.time() - 23 * 3600 - 30)
+    assert moments(sentence.format(stamp)) == said.format(stamp)
 
 
 def test_a_page_belongs_to_the_item_of_the_menu_that_leads_to_it() -> None:

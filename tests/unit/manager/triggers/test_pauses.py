@@ -53,9 +53,7 @@ def test_that_it_is_held_is_said(bench: Bench) -> None:
     (event,) = bench.take_events()
     assert (event["type"], event["data"]["status"]) == ("caroni.workflow.held", "held")
     assert event["data"]["reason"] == "the template one is paused"
-    assert why(bench) == [
-        "it is held until its template one is resumed, which is paused since 2023-11-14T22:13:20.000Z"
-    ]
+    assert why(bench) == ["it is held until its template one is resumed, which was paused at 2023-11-14T22:13:20.000Z"]
 
 
 def test_the_same_trigger_again_says_once_more_that_it_is_held(bench: Bench) -> None:
