@@ -98,6 +98,19 @@ def test_a_run_is_found_followed_and_cancelled(
     expect(page.get_by_text("Cancel…")).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [320, 900, 1100])
+def test_what_is_asked_can_be_read_at_every_width(
+    manager: WebServer, open_page: OpenPage, job: str, width: int
+) -> None:
+    page = open_page(f"{manager.url}/runs/w1", width=width)
+    for name in ("Cancel…", "Run again…"):
+        page.get_by_text(name).click()
+        box = page.locator("details[open] > .panel").bounding_box()
+        page.get_by_text(name).click()
+        assert box is not None
+        assert (box["x"] >= 0, box["x"] + box["width"] <= width) == (True, True), name
+
+
 def test_what_is_open_stays_open_while_the_page_follows(
     bench: ManagerBench, manager: WebServer, open_page: OpenPage, job: str
 ) -> None:

@@ -160,6 +160,14 @@ def test_a_wrong_filter_is_told(browser: Client) -> None:
     assert "Since must be a date" in answer.text
 
 
+def test_a_run_that_is_held_leads_to_the_template_that_is_paused(bench: ManagerBench, browser: Client) -> None:
+    bench.service.call(lambda at: bench.reactor.pause("test_simple", at))
+    bench.trigger(workflow="held")
+    page = browser.get("/runs/held").text
+    sentence = 'It is held until its template <a href="/templates/test_simple">test_simple</a> is resumed, which was'
+    assert sentence in page
+
+
 def test_from_a_run_one_comes_to_its_agents_and_to_who_serves_a_job_type(bench: ManagerBench, browser: Client) -> None:
     bench.see("a1", "foojob0")
     bench.trigger(workflow="sunk")
