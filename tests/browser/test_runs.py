@@ -135,3 +135,16 @@ def test_a_run_is_read_and_retried_without_javascript(
     page.get_by_role("button", name="Retry the run").click()
     expect(page.get_by_role("status")).to_have_text("What had failed gets fresh attempts.")
     expect(page).to_have_title(re.compile("^running: w1"))
+
+
+def test_a_list_keeps_the_focus_while_others_come(
+    bench: ManagerBench, manager: WebServer, open_page: OpenPage, job: str
+) -> None:
+    page = open_page(manager.url)
+    page.get_by_role("link", name="w1").focus()
+    bench.trigger(workflow="w2")
+    expect(page.locator("tbody tr").first).to_contain_text("w2")
+    expect(page.get_by_role("link", name="w1")).to_be_focused()
+    bench.status("a1", job, "completed", begun=True, outputs={"jobout": "x"}, ended=1_700_000_009.0)
+    expect(page.locator("#run-w1")).to_contain_text("1/3 steps")
+    expect(page.get_by_role("link", name="w1")).to_be_focused()

@@ -45,6 +45,9 @@ def bench(tmp_path: Path) -> Iterator[ManagerBench]:
     (folder / "many.cwl").write_text(
         f"cwlVersion: v1.2\nclass: Workflow\ninputs: {{site: string}}\noutputs: {{}}\nsteps:\n{steps}\n"
     )
+    (folder / "nothing.cwl").write_text(
+        "cwlVersion: v1.2\nclass: Workflow\ninputs: {site: string}\noutputs: {}\nsteps: {}\n"
+    )
     bench = ManagerBench(tmp_path, load_templates(folder))
     bench.see("a1", "measure", "probe", slots=4)
     bench.trigger("survey", workflow="w1", samples=["a", "b", "c", "d"], site="`<sea>`")
@@ -112,6 +115,13 @@ def test_a_graph_of_too_many_steps_is_a_list(bench: ManagerBench, browser: Clien
     assert [*re.findall(r'id="step-([^"]+)"', page), *re.findall(r'id="step-([^"]+)"', following)] == [
         f"s{nth}" for nth in range(90)
     ]
+
+
+def test_a_workflow_without_steps_says_so(bench: ManagerBench, browser: Client) -> None:
+    bench.trigger("nothing", workflow="w2", site="x")
+    assert "This workflow has no steps" in browser.get("/runs/w2").text
+    assert "Nothing flows here" in browser.get("/runs/w2/dataflows").text
+    assert "all its steps were completed" in words(browser.get("/runs/w2").text).lower()
 
 
 @pytest.mark.parametrize(
@@ -327,3 +337,29 @@ def test_what_is_in_doubt_is_retried_where_it_is_said(bench: ManagerBench, brows
         assert "is not run again by itself" in words(page)
         assert "<code>caroni-edge retry w1</code>" in page
         assert 'action="/runs/w1/retry"' in page
+
+
+@pytest.mark.parametrize("page", ["", "/steps", "/timeline", "/dataflows"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "within=%00",
+        "within=sample%5B",
+        "within=sample%5B0%5D%5B0%5D",
+        "within=deep%2F..%2Fdeep",
+        "within=" + "deep/" * 500,
+        "after=" + "9" * 5000,
+        "after=" + "9" * 17,
+        "after=-1",
+        "after=%00",
+        "status=%F0%9F%90%A0",
+        "within=sample&after=" + "9" * 17,
+    ],
+)
+def test_what_nobody_would_ask_is_answered(browser: Client, page: str, query: str) -> None:
+    assert browser.get(f"/runs/w1{page}?{query}").status_code in (200, 400, 404)
+
+
+@pytest.mark.parametrize("path", ["%00", "..%2F..", "%F0%9F%90%A0/steps/x", "w1/steps/%00", "w1/steps/a//b"])
+def test_a_run_or_step_that_nobody_would_name_is_not_there(browser: Client, path: str) -> None:
+    assert browser.get(f"/runs/{path}").status_code == 404

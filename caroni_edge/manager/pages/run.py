@@ -24,6 +24,8 @@ from caroni_edge.web.problems import Problem
 from caroni_edge.web.templating import page
 
 ROWS = 50
+DIGITS_MAX = 18
+"""No place in a list has a number with so many digits."""
 
 
 class Run:
@@ -46,7 +48,8 @@ class Run:
 
     def rows(self, within: str, after: str) -> tuple[list[ShownStep], str | None]:
         """Return a page of the steps of the run, of a nested workflow, or of the instances of a scattered step."""
-        step, first = self.views.step_row(self.row, within) if within else None, int(after) if after.isdecimal() else 0
+        step = self.views.step_row(self.row, within) if within else None
+        first = int(after) if after.isdecimal() and len(after) < DIGITS_MAX else 0
         if step and kind_of(self.views.plan(self.row), step) == "scatter":
             rows, last = self.views.instances(step, ROWS, first - 1)
             return rows, None if last is None else str(int(last) + 1)
