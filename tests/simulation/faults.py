@@ -299,6 +299,23 @@ def delete_many(federation: Federation) -> None:
         federation.users.delete_many(federation.manager(asked.manager), asked.template)
 
 
+# Owners of hosts
+
+
+def pause_agent(federation: Federation) -> None:
+    """The owner of a host keeps it idle for a while."""
+    agent, lasts_s = federation.chance.choice(federation.agents), a_while_s(federation.chance)
+    federation.note(f"{agent.name} is paused for {lasts_s:.0f} s")
+    agent.pause(on=True)
+    federation.later(lasts_s, lambda: agent.pause(on=False))
+
+
+def trial(federation: Federation) -> None:
+    """The owner of a host tries a job type there, if a slot is free."""
+    agent, job_type = federation.chance.choice(federation.agents), federation.chance.choice(TYPES)
+    agent.try_job_type(job_type)
+
+
 FAULTS: Mapping[str, tuple[float, Do]] = {
     "partition": (3, partition),
     "one way": (2, one_way),
@@ -328,5 +345,7 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "rerun": (0.5, rerun),
     "delete": (0.5, delete),
     "delete many": (0.2, delete_many),
+    "pause agent": (1, pause_agent),
+    "trial": (1, trial),
 }
 """How often each comes, and what it does."""

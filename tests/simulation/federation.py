@@ -169,9 +169,15 @@ class Federation:
             agent.host.fail, agent.host.slowness = 0.0, 1.0
         self._mend_black_holes()
         self.start()
+        self.resume_agents()
         for manager in self.managers:
             if manager.was_exempt:
                 self.users.ask_again(manager.name)
+
+    def resume_agents(self) -> None:
+        """Let no owner keep a host idle."""
+        for agent in self.agents:
+            agent.pause(on=False)
 
     def _mend_black_holes(self) -> None:
         """See to it that every job type can be run by somebody; who else fails always may go on to do so.

@@ -3,12 +3,14 @@
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from math import inf
 from random import Random
 from typing import Any
 
+from caroni_edge.agent.jobs.inputs import CannotRun
+from caroni_edge.agent.jobs.trials import TrialRefused
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.processes.port import JobEnded, TakenOver
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
@@ -410,6 +412,20 @@ class Agent(Member):
         )
         self.reactor = AgentReactor(parts)
         return self.reactor
+
+    def pause(self, *, on: bool) -> None:
+        """Let its owner pause or resume it, if it hears that now."""
+        self.tell(Call(lambda _at: self.reactor.pause(on=on)))
+
+    def try_job_type(self, job_type: str) -> None:
+        """Let its owner try a job type, if it knows yet what runs."""
+
+        def attempt(at: Moment) -> None:
+            with suppress(CannotRun, TrialRefused):
+                self.reactor.try_job_type(job_type, {"a": "x"}, at)
+
+        if self.up and self.reactor.is_taken_over:
+            self.tell(Call(attempt))
 
     def _connect(self) -> None:
         """It connects when it has taken over what its host knows."""

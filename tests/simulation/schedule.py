@@ -167,6 +167,7 @@ def _without_liars(federation: Federation) -> list[str]:
         federation.start()
         federation.users.retry_failed()
         federation.users.resume_all()
+        federation.resume_agents()
         for liar in federation.liars:
             liar.pause_s = min(2 * liar.pause_s, TIRED_PAUSE_S)
     found = swollen(federation)
@@ -184,6 +185,7 @@ def _rest(federation: Federation) -> list[str]:
         federation.run(next(waits, WAITS_S[-1]))
         federation.users.retry_failed()
         federation.users.resume_all()
+        federation.resume_agents()
     return []
 
 
