@@ -77,3 +77,19 @@ def test_a_paused_host_starts_nothing_over_a_restart_and_goes_on_when_it_is_resu
     assert agent.get("/api/jobs")["jobs"] == []
     agent.post("/api/pause", {"on": False})
     assert fleet.outputs("w1")
+
+
+def test_a_trial_goes_on_while_its_agent_is_killed_and_holds_its_slot_until_it_is_ended(
+    fleet: Fleet, job_types: Path
+) -> None:
+    (job_types / "foojob0.yaml").write_text("name: foojob0\ninputs: {message: string}\ncommand: [/bin/sleep, '600']\n")
+    agent = fleet.agent(job_types=str(job_types), slots=1)
+    job = agent.post("/api/job-types/foojob0/try", {"inputs": {"message": "x"}}).json()["id"]
+    wait_until(lambda: agent.get(f"/api/jobs/{job}")["memory_bytes"], WITHIN_S, "its process to be seen")
+    agent.kill()
+    agent.start()
+    assert agent.get(f"/api/jobs/{job}")["status"] == "running"
+    refused = agent.post("/api/job-types/foojob0/try", {"inputs": {"message": "x"}})
+    assert (refused.status_code, f"job {job}" in refused.text) == (409, True)
+    assert agent.post(f"/api/jobs/{job}/kill").status_code == 200
+    wait_until(lambda: agent.get(f"/api/jobs/{job}")["status"] == "killed", WITHIN_S, "the trial to end")

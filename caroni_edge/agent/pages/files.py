@@ -27,8 +27,8 @@ from caroni_edge.web.problems import Problem
 
 EDITING_IS_OFF = "the agent's configuration says web.edit: false, so files are changed on the host alone"
 HOW_TO_ALLOW = (
-    "let the daemon's user write there (chgrp and chmod g+w); where systemd runs it, also ReadWritePaths={directory} "
-    "by `systemctl edit caroni-edge-agent`"
+    "let the daemon's user write there (chgrp and chmod g+w), which its jobs can do then too; where systemd runs it, "
+    "also ReadWritePaths={directory} by `systemctl edit caroni-edge-agent`"
 )
 _EDITING = Lock()
 """Held while a file is changed: requests run in several threads."""
