@@ -54,7 +54,7 @@ def field_of(name: str, kind: Type, value: Any, *, may_be_empty: bool = False) -
         required=not kind.optional and not may_be_empty and asked != "check",
         default="" if value is None else _text_of(asked, value),
         choices=choices,
-        help=_HELP[asked],
+        help=_LIST_HELP if asked == "json" and isinstance(base, Array) else _HELP[asked],
     )
 
 
@@ -66,6 +66,7 @@ _HELP: Mapping[FieldKind, str] = {
     "lines": "an item on each line, or a list as JSON",
     "json": "JSON; a text stands in quotes",
 }
+_LIST_HELP = "a list as JSON, such as [1.5, 2]; a text in it stands in quotes"
 
 
 def _kind_of(kind: Type) -> FieldKind:

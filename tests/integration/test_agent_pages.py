@@ -186,6 +186,15 @@ def test_what_was_written_meanwhile_is_shown_and_only_then_replaced(browser: Cli
     assert (directory / "upper.yaml").read_text() == mine
 
 
+def test_what_is_not_saved_says_so_on_top(browser: Client) -> None:
+    shown = browser.get("/job-types/upper/edit").text
+    mark = re.search(r'name="mark" value="(\w+)"', shown)
+    assert mark
+    assert "Nothing was saved" not in shown
+    answer = send(browser, "/job-types/upper/edit", source="name: upper", mark=mark[1])
+    assert answer.text.index("Nothing was saved") < answer.text.index("<textarea")
+
+
 def test_what_is_typed_is_checked(browser: Client) -> None:
     text = send(browser, "/job-types/upper/check", source="name: upper").text
     assert "It cannot be saved like this" in text

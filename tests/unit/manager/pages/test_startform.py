@@ -70,6 +70,11 @@ def test_each_type_is_asked_for_in_its_way(kind: Any, asked: str, required: bool
     assert found["type"] == str(parse_type(kind))
 
 
+def test_a_list_is_asked_for_with_an_example() -> None:
+    assert "[1.5, 2]" in field("double[]")["help"]
+    assert "[1.5, 2]" not in field(RECORD)["help"]
+
+
 def test_a_choice_has_its_words() -> None:
     assert field(ENUM)["choices"] == ["red", "green"]
     assert field("boolean?")["choices"] == ["true", "false"]
