@@ -32,6 +32,7 @@ from caroni_edge.node.reactor import Forgotten, Notices, UnknownPeer
 from caroni_edge.node.store import AuditRows
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
+    JobLog,
     JobOffer,
     JobStatusUpdate,
     JobTypeNotice,
@@ -191,6 +192,11 @@ class ManagerBench:
     def status(self, agent: str, job: str, status: Any, **facts: Any) -> None:
         self.service.now += 1
         self.message(agent, JobStatusUpdate(job=job, serial=int(self.service.now), status=status, **facts))
+
+    def bring_log(self, agent: str, job: str, data: bytes, *, end: bool = False) -> None:
+        """Let an agent answer the question for the beginning of a log."""
+        self.service.call(lambda _at: self.reactor.request_log(job))
+        self.message(agent, JobLog(job=job, offset=0, data=data, end=end))
 
     def message(self, agent: str, message: LinkMessage) -> None:
         self.service.call(lambda at: self.reactor.on_message(agent, message, at))  # type: ignore[arg-type]

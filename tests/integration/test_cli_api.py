@@ -173,17 +173,11 @@ def test_cancel_and_retry(bench: ManagerBench, run: Run) -> None:
 # --- logs ------------------------------------------------------------------------------------------------------------
 
 
-def bring(bench: ManagerBench, job: str, data: bytes, *, end: bool = False) -> None:
-    """Let an agent answer the question for the beginning of a log."""
-    bench.service.call(lambda _at: bench.reactor.request_log(job))
-    bench.message("a1", JobLog(job=job, offset=0, data=data, end=end))
-
-
 def test_a_complete_log_goes_to_standard_output(bench: ManagerBench, run: Run) -> None:
     bench.see("a1", "foojob0")
     bench.trigger()
     job = bench.fail("a1", "foojob0").job
-    bring(bench, job, "naïve\n".encode(), end=True)
+    bench.bring_log("a1", job, "naïve\n".encode(), end=True)
     answer = run("logs", "w1/upper")
     assert (answer.exit_code, answer.stdout, answer.stderr) == (0, "naïve\n", "")
     found = json.loads(run("logs", "w1/upper", "--json").stdout)
@@ -194,7 +188,7 @@ def test_a_log_of_an_agent_that_is_away_says_so(bench: ManagerBench, run: Run) -
     bench.see("a1", "foojob0")
     bench.trigger()
     job = bench.fail("a1", "foojob0").job
-    bring(bench, job, b"begin\n")
+    bench.bring_log("a1", job, b"begin\n")
     bench.lose("a1")
     answer = run("logs", "w1/upper")
     assert answer.stdout == "begin\n"
@@ -230,7 +224,7 @@ def test_without_follow_it_ends_when_nothing_more_comes(bench: ManagerBench, ser
     bench.trigger()
     job = bench.place("a1", "foojob0").job
     bench.status("a1", job, "running", begun=True, started=1.0)
-    bring(bench, job, b"one\n")
+    bench.bring_log("a1", job, b"one\n")
     pauses: list[float] = []
     path = "/api/workflows/w1/steps/upper/log"
     pieces = list(logs_command.collect(api(server), path, None, is_following=False, pause=pauses.append))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.protocol.messages import JobLog
 from caroni_edge.web.server import WebServer
 from tests.web_bench import TOKEN, ManagerBench, serve_manager
 
@@ -27,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     bench.trigger(workflow="w1")
     for _ in range(5):
         job = bench.fail("a1", "foojob0", HOSTILE, stderr=f"one\n{HOSTILE}\n").job
-        bench.message("a1", JobLog(job=job, offset=0, data=f"one\n\ttwo {HOSTILE}\n".encode(), end=True))
+        bench.bring_log("a1", job, f"one\n\ttwo {HOSTILE}\n".encode(), end=True)
     bench.trigger(workflow="w2", message=HOSTILE)
     for job_type in ("foojob0", "foojob1", "foojob2"):
         bench.status("a1", bench.place("a1", job_type).job, "completed", begun=True, outputs={"jobout": HOSTILE})
