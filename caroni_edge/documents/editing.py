@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.text import is_unicode
 
 SOURCE_LIMIT_BYTES = 256 * 1024
+STEM_MAX_BYTES = 200
+"""Systems take 255; a suffix is added, and more to the file that is written beside it at first."""
 
 
 class Source(NamedTuple):
@@ -34,6 +37,12 @@ class NotWritable(CaroniError):
     """{path} cannot be written: {reason}."""
 
     hint = "Let the daemon's user write there, or change the file by hand."
+
+
+def may_name_file(stem: str) -> bool:
+    """Tell whether a file can have this name, before its suffix, and is in its directory and not hidden then."""
+    has_room = is_unicode(stem) and 0 < len(stem.encode()) <= STEM_MAX_BYTES
+    return has_room and not stem.startswith(".") and "/" not in stem and "\0" not in stem
 
 
 def read_source(path: Path) -> Source | None:

@@ -18,6 +18,7 @@ from caroni_edge.documents.editing import (
     FileChanged,
     NotWritable,
     delete_source,
+    may_name_file,
     read_source,
     why_not_writable,
     write_source,
@@ -78,7 +79,7 @@ def path_of(agent: AgentApi, name: str) -> Path:
     loaded = agent.reactor.job_types.get(name)
     if loaded is not None:
         return loaded.path
-    if "/" in name or "\0" in name or name.startswith(".") or not is_unicode(name) or len(name) > 200:
+    if not may_name_file(name):
         _no_job_type(name)
     paths = [agent.reactor.settings.job_types / f"{name}{suffix}" for suffix in SUFFIXES]
     return next((path for path in paths if path.exists()), paths[0])

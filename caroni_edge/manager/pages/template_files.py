@@ -11,6 +11,7 @@ from caroni_edge.documents.editing import (
     SOURCE_LIMIT_BYTES,
     FileChanged,
     NotWritable,
+    may_name_file,
     read_source,
     why_not_writable,
     write_source,
@@ -80,7 +81,7 @@ def path_of(manager: ManagerApi, name: str) -> Path:
     Raises:
         Problem: 404, no file can have that name.
     """
-    if "/" in name or "\0" in name or name.startswith(".") or not is_unicode(name) or len(name) > 200:
+    if not may_name_file(name):
         _no_template(name)
     loaded = manager.templates().get(name)
     paths = [manager.reactor.settings.templates / f"{name}{suffix}" for suffix in SUFFIXES]

@@ -10,6 +10,7 @@ from caroni_edge.documents.editing import (
     FileChanged,
     NotWritable,
     delete_source,
+    may_name_file,
     read_source,
     why_not_writable,
     write_source,
@@ -97,3 +98,14 @@ def test_what_no_editor_could_show_is_not_read(tmp_path: Path) -> None:
     assert read_source(path) is None
     os.mkfifo(tmp_path / "pipe")
     assert read_source(tmp_path / "pipe") is None
+
+
+@pytest.mark.parametrize("stem", ["upper", "a b", "é" * 100, "x" * 200, "a..b"])
+def test_most_names_can_be_those_of_files(tmp_path: Path, stem: str) -> None:
+    assert may_name_file(stem)
+    write_source(tmp_path / f"{stem}.yaml", "text", None)
+
+
+@pytest.mark.parametrize("stem", ["", ".", "..", ".hidden", "a/b", "../a", "a\0b", "\ud800", "é" * 101, "x" * 201])
+def test_some_cannot(stem: str) -> None:
+    assert not may_name_file(stem)
