@@ -158,6 +158,19 @@ def test_the_fleet_says_who_is_there_and_who_serves_what(bench: ManagerBench, br
     assert "No agent has the job type uper" in browser.get("/agents?job_type=uper").text
 
 
+def test_no_agent_fills_the_pages_of_the_fleet(tmp_path: Path) -> None:
+    names = [f"type{number}" for number in range(1000)]
+    with closing(ManagerBench(tmp_path)) as bench:
+        for number in range(20):
+            bench.see(f"loud{number}", *names, refuses=dict.fromkeys(names, "no, " * 200))
+        with serve_manager(bench, tmp_path) as server, Client(server) as program:
+            fleet, one = (program.get(path, headers=HTML).text for path in ("/agents", "/agents/loud1"))
+    assert "… (1000)" in fleet
+    assert "Likewise for 980 more" in one
+    assert "and 900 more" in one
+    assert max(len(fleet), len(one)) < 100_000
+
+
 def test_an_agent_shows_what_it_has(bench: ManagerBench, browser: Client) -> None:
     bench.see("ship3", "foojob0")
     bench.trigger(workflow="aboard")
