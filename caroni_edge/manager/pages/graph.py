@@ -18,8 +18,8 @@ LINE = 6
 MARGIN = 6
 SWEEPS = 6
 """So often the order within the layers is worked out, forth and back by turns."""
-DRAWN_MAX = 80
-"""Of more steps a list tells more than a drawing."""
+DRAWN_MAX, LINES_MAX, PATHS_MAX_CHARS = 80, 240, 40_000
+"""Of more steps, of more lines or of longer ones a list tells more than a drawing."""
 WIDE = 1240
 """A graph that would be wider from left to right goes from top to bottom, if that is narrower."""
 
@@ -60,6 +60,14 @@ class _Place(NamedTuple):
     name: str
     target: str = ""
     layer: int = 0
+
+
+def draw_few(sources: Mapping[str, Sequence[str]]) -> Drawing | None:
+    """Draw steps as `draw` does; None where there is so much to draw that a list tells more."""
+    if len(sources) > DRAWN_MAX or sum(len(each) for each in sources.values()) > LINES_MAX:
+        return None
+    drawing = draw(sources)
+    return drawing if sum(len(line.path) for line in drawing.lines) <= PATHS_MAX_CHARS else None
 
 
 def draw(sources: Mapping[str, Sequence[str]]) -> Drawing:

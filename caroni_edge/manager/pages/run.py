@@ -12,7 +12,7 @@ from caroni_edge.manager.lifecycle import ENDED, WORKFLOW, StepState, WorkflowEv
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.api_flows import AfterFlow, dataflows_of
 from caroni_edge.manager.pages.dataflows import Dataflows
-from caroni_edge.manager.pages.graph import DRAWN_MAX, draw
+from caroni_edge.manager.pages.graph import draw_few
 from caroni_edge.manager.pages.lines import StepLine, counts_of, kind_of, lines_of
 from caroni_edge.manager.pages.shapes import Why, WorkflowSummary
 from caroni_edge.manager.pages.timeline import timeline_steps
@@ -86,21 +86,22 @@ def show_run(manager: NamedDependency[ManagerApi], workflow: FromPath[str], with
         run = Run(manager, views, workflow)
         graph = run.flows(within).graph()
         nodes = graph["nodes"]
-        if len(nodes) > DRAWN_MAX:
-            rows, following = run.rows(within, "")
-            context = {"graph": graph, "within": within, "lines": run.lines(rows), "next": following}
-            return run.page("manager/run_graph.html", "graph", drawing=None, **context)
         sources: dict[str, list[str]] = {node["name"]: [] for node in nodes}
         flows = {(edge["source"], edge["target"]): edge["flows"] for edge in graph["edges"]}
         for source, target in flows:
             if source is not None and target is not None:
                 sources[target].append(source)
+        drawing = draw_few(sources)
+        if drawing is None:
+            rows, following = run.rows(within, "")
+            context = {"graph": graph, "within": within, "lines": run.lines(rows), "next": following}
+            return run.page("manager/run_graph.html", "graph", drawing=None, **context)
         return run.page(
             "manager/run_graph.html",
             "graph",
             graph=graph,
             within=within,
-            drawing=draw(sources),
+            drawing=drawing,
             nodes={node["name"]: node for node in nodes},
             counts={node["name"]: counts_of(node["parts"], node["instances"]) for node in nodes},
             flows=flows,

@@ -9,7 +9,7 @@ from litestar.response import Redirect, Template
 
 from caroni_edge.manager.pages import edit, start, template_files
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.graph import DRAWN_MAX, draw
+from caroni_edge.manager.pages.graph import draw_few
 from caroni_edge.manager.pages.template_files import template_view
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
@@ -38,7 +38,7 @@ def show_template(manager: NamedDependency[ManagerApi], name: FromPath[str]) -> 
         runs = views.workflows(WorkflowFilter(template=name), LAST_RUNS, None)["workflows"]
     steps = shown["template"]["steps"] if shown["template"] else []
     types = {step["name"]: step["job_type"] or "workflow" for step in steps}
-    drawing = draw({step["name"]: step["waits_for"] for step in steps}) if 0 < len(steps) <= DRAWN_MAX else None
+    drawing = draw_few({step["name"]: step["waits_for"] for step in steps}) if steps else None
     return page("manager/template.html", shown=shown, runs=runs, drawing=drawing, types=types, said=template_files.said)
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pytest
 
-from caroni_edge.manager.pages.graph import WIDE, Drawing, draw
+from caroni_edge.manager.pages.graph import DRAWN_MAX, LINES_MAX, WIDE, Drawing, draw, draw_few
 
 CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 DIAMOND = {"top": [], "left": ["top"], "right": ["top"], "end": ["left", "right", "top"]}
@@ -67,3 +67,14 @@ def test_lines_cross_no_more_than_they_must() -> None:
 
 def test_the_same_steps_are_drawn_in_the_same_way() -> None:
     assert draw(GRID) == draw(dict(GRID))
+
+
+def test_what_is_too_much_is_not_drawn() -> None:
+    names = [f"step{nth}" for nth in range(DRAWN_MAX)]
+    chain = {name: names[max(0, nth - 1) : nth] for nth, name in enumerate(names)}
+    assert draw_few(chain) == draw(chain)
+    assert draw_few(chain | {"one more": []}) is None
+    assert draw_few({name: names[:nth] for nth, name in enumerate(names)}) is None
+    long_lines = {name: [*chain[name], *names[1 : max(1, min(nth // 20, nth - 1))]] for nth, name in enumerate(names)}
+    assert sum(map(len, long_lines.values())) <= LINES_MAX
+    assert draw_few(long_lines) is None
