@@ -28,6 +28,20 @@ def test_a_page_follows_what_happens(bench: ManagerBench, manager: WebServer, op
     expect(page.locator("#trouble")).to_be_hidden()
 
 
+def test_a_page_that_does_not_follow_says_so(bench: ManagerBench, manager: WebServer, open_page: OpenPage) -> None:
+    page = open_page(manager.url)
+    expect(page.get_by_text("ready")).to_be_visible()
+    expect(page.get_by_text("not live")).to_be_hidden()
+    page.route("**/live", lambda route: route.fulfill(status=204))
+    page.reload()
+    expect(page.get_by_text("not live")).to_be_visible()
+    expect(page.get_by_text("ready")).to_be_hidden()
+    bench.trigger(workflow="came-meanwhile")
+    page.unroute("**/live")
+    expect(page.get_by_role("link", name="came-meanwhile")).to_be_visible()
+    expect(page.get_by_text("not live")).to_be_hidden()
+
+
 def test_what_one_types_stays_while_the_page_follows(
     bench: ManagerBench, manager: WebServer, open_page: OpenPage
 ) -> None:

@@ -60,7 +60,10 @@ function listen() {
     document.body.classList.add("away");
     if (stream.readyState === EventSource.CLOSED) { stream = undefined; setTimeout(listen, AGAIN_MS); }
   });
-  stream.addEventListener("open", () => document.body.classList.remove("away"));
+  stream.addEventListener("open", () => {
+    if (document.body.classList.contains("away")) refresh(); // what was committed meanwhile
+    document.body.classList.remove("away");
+  });
 }
 
 document.addEventListener("visibilitychange", () => {

@@ -168,7 +168,8 @@ class Explainer:
         elif is_running:
             yield _reason("running", f"runs on agent {agent} since {attempt['started']} (attempt {number})", **facts)
         elif attempt["status"] == "pending":
-            yield _reason("placed_ahead", f"is at agent {agent} already (attempt {number}) for when its data is there")
+            said = f"is at agent {agent} already (attempt {number}) for when its data is there"
+            yield _reason("placed_ahead", said, **facts)
         else:
             said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
             yield _reason("queued", said, **facts)
