@@ -234,7 +234,8 @@ class _Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self._findings.error(f"expected {what}, got {shown(value)}", key)
+            got = "" if key == "environment" else f", got {shown(value)}"
+            self._findings.error(f"expected {what}{got}", key)
             return {}
         return value
 
@@ -297,8 +298,10 @@ class _Reader:
                 what = f"names that begin with {_OURS} are the agent's own; choose another"
                 self._findings.error(f'"{name}": {what}', "environment", name)
             elif not isinstance(value, str):
-                what = f'expected a string, got {shown(value)}: write {name}: "{_plain(value)}"'
-                self._findings.error(what, "environment", name)
+                # What it is stays unsaid here: a value may be a secret, and viewers read what is wrong.
+                self._findings.error(
+                    f'expected a string: write the value of {name} in quotes, {name}: "…"', "environment", name
+                )
             elif not _can_be_passed(value):
                 self._findings.error(f"no variable can hold the value of {name}", "environment", name)
         return environment

@@ -304,3 +304,17 @@ def test_a_broken_file_is_on_top_with_its_lines(agent: AgentBench, browser: Clie
     assert page.count("the version from before stays in force") == 1
     assert "So no job of it runs." in browser.get("/job-types/broken").text
     assert "The version from before stays in force." in browser.get("/job-types/upper").text
+
+
+def test_a_viewer_learns_no_value_of_an_environment_by_what_is_wrong_with_it(
+    agent: AgentBench, directory: Path, log_in: LogIn
+) -> None:
+    viewer = log_in("viola", "looks")
+    for environment, said in (("{KEY: 987654321}", "value of KEY"), ("KEY=987654321", "expected variables")):
+        wrong = UPPER.replace("upper", "wrong").replace("{KEY: hidden-value}", environment)
+        (directory / "wrong.yaml").write_text(wrong)
+        agent.api.reload_types()
+        for path in ("/job-types", "/job-types/wrong", "/api/job-types", "/api/job-types/wrong"):
+            page = viewer.get(path).text
+            assert said in page
+            assert "987654321" not in page

@@ -120,7 +120,7 @@ repeat: maybe
         '4: "script" and "command" are both given: leave one out',
         '6: "interpreter" belongs to a script; a command starts with its program',
         '7: "CARONI_X": names that begin with CARONI_ are the agent\'s own; choose another',
-        '7: expected a string, got 3: write COUNT: "3"',
+        '7: expected a string: write the value of COUNT in quotes, COUNT: "…"',
         '8: unknown key "cpu"',
         "8: timeout: 10 has no unit: write 10s, or another unit; it is a duration such as 10s, 5m or 90d",
         "8: output: at most 48K; pass larger data by a URL or a path",
