@@ -482,6 +482,17 @@ def test_it_ends_without_jobs_and_agents(make_keeper: MakeKeeper, tmp_path: Path
     assert third.script("another1", "exit 0")["status"] == 0
 
 
+def test_it_ends_where_its_directory_was_deleted(make_keeper: MakeKeeper, tmp_path: Path) -> None:
+    """The agent was removed with all that it had, while a job ran: it can be recorded nowhere how the job ends."""
+    keeper = make_keeper(tmp_path / "state", idle_s=0.1)
+    pid = keeper.started("job12345", "echo ready; while :; do sleep 0.01; done")
+    keeper.close()
+    shutil.rmtree(keeper.state_dir)
+    os.kill(pid, signal.SIGKILL)
+    keeper.wait()
+    assert not keeper.is_alive
+
+
 def test_a_directory_that_cannot_be_served(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     (state_dir / "keeper.lock").mkdir(parents=True)

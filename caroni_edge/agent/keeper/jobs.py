@@ -268,13 +268,19 @@ class Jobs:
         except OSError as error:
             if end.job not in self._unrecorded:
                 note(f"{end.job}: its end cannot be recorded yet: {error}")
-            if error.errno in files.EXHAUSTED or not self._is_heard():
+            if self._is_homeless():
+                note(f"{end.job}: its end is recorded nowhere, since the agent's state directory was deleted")
+            elif error.errno in files.EXHAUSTED or not self._is_heard():
                 self._unrecorded[end.job] = start, end
                 self._record_due = time.monotonic() + RECORD_AGAIN_S
                 return
         self._unrecorded.pop(end.job, None)
         failpoint("after-end-record")
         self._say({"event": "exited", **end._asdict()})
+
+    def _is_homeless(self) -> bool:
+        """Tell whether the state directory was deleted: nobody will ever ask for what would be recorded there."""
+        return os.fstat(self._home).st_nlink == 0
 
     # Time
 

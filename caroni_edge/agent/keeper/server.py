@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from math import inf
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
@@ -132,7 +133,8 @@ class Server:
                 self._accept_due = inf
                 self._selector.register(self._listener, EVENT_READ, self._listener)
         # Who connects from now on finds no socket, and starts another keeper; the lock goes with this process.
-        os.unlink(SOCKET)
+        with suppress(FileNotFoundError):  # deleted, as the whole directory may have been
+            os.unlink(SOCKET)
         self._listener.close()
         note("ends: no jobs are left")
 
