@@ -5,6 +5,7 @@ It says no more than that. A browser then fetches the page that it shows once mo
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -16,8 +17,10 @@ from litestar.response.sse import ServerSentEventMessage
 from caroni_edge.web.readers import Readers
 
 LOOK_EVERY_S: Final = 1.0
-STREAMS_AT_THAT: Final = 4
-"""So many streams look so often; more of them look more seldom, so that any number costs the node the same."""
+TOLD_PER_S: Final = 1.0
+TOLD_AT_ONCE: Final = 10.0
+"""All streams together are told of changes so often, and so many of them at a moment after a quiet time: a busy node
+makes one page a second, however many are open."""
 STREAMS_SHARE: Final = 2
 """Of the connections that a server may have, this part at most goes to streams: half of them."""
 ALIVE_EVERY_S: Final = 15.0
@@ -37,6 +40,7 @@ class Changes:
         """
         self._readers, self._state, self._most = readers, state, most
         self._streams: dict[asyncio.Event, None] = {}
+        self._allowance, self._allowed_at = TOLD_AT_ONCE, time.monotonic()
         self._has_ended = False
 
     def end(self) -> None:
@@ -63,10 +67,10 @@ class Changes:
         try:
             seen, quiet_s = self._look(), 0.0
             yield ServerSentEventMessage(data=None, comment="listening")
-            while not await _is_set(over, pause_s := LOOK_EVERY_S * max(1.0, len(self._streams) / STREAMS_AT_THAT)):
+            while not await _is_set(over, LOOK_EVERY_S):
                 now = self._look()
-                quiet_s += pause_s
-                if now != seen:
+                quiet_s += LOOK_EVERY_S
+                if now != seen and self._may_tell():
                     seen, quiet_s = now, 0.0
                     yield ServerSentEventMessage(event="change", data="")
                 elif quiet_s >= ALIVE_EVERY_S:
@@ -74,6 +78,16 @@ class Changes:
                     yield ServerSentEventMessage(data=None, comment="still here")
         finally:
             self._streams.pop(over, None)
+
+    def _may_tell(self) -> bool:
+        """Tell whether a stream may be told of a change now; if not, it asks again at its next look."""
+        now = time.monotonic()
+        self._allowance = min(TOLD_AT_ONCE, self._allowance + (now - self._allowed_at) * TOLD_PER_S)
+        self._allowed_at = now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
 
     def _look(self) -> tuple[object, object]:
         """Return what differs from the last look if there may be something new."""
