@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.pages import files
 from tests.unit.agent.bench import completed
 from tests.web_bench import WEB, AgentBench, Client, serve_agent
+
+EDITING_IS_OFF = "the agent's configuration says web.edit: false, so files are changed on the host alone"
 
 UPPER = """\
 name: upper
@@ -150,19 +151,19 @@ def test_a_broken_file_can_be_mended_and_even_renamed(agent: AgentBench, client:
 def test_an_owner_can_forbid_it(agent: AgentBench, client: Client, directory: Path) -> None:
     agent.bench.reload(web=replace(WEB, edit=False))
     found = read(client)
-    assert found["why_not_edited"] == files.EDITING_IS_OFF
+    assert found["why_not_edited"] == EDITING_IS_OFF
     for answer in (
         client.put("/api/job-types/upper", json={"source": UPPER + "\n", "mark": found["mark"]}),
         client.delete("/api/job-types/upper", params={"mark": found["mark"]}),
     ):
-        assert (answer.status_code, answer.json()["error"]) == (403, files.EDITING_IS_OFF)
+        assert (answer.status_code, answer.json()["error"]) == (403, EDITING_IS_OFF)
     assert (directory / "upper.yaml").read_text() == UPPER
 
 
 def test_where_the_daemon_may_not_write_it_says_how_to_allow_it(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "why_not_writable", lambda _: "the daemon may not write /etc/it")
+    monkeypatch.setattr("caroni_edge.web.editing.why_not_writable", lambda _: "the daemon may not write /etc/it")
     answer = client.put("/api/job-types/upper", json={"source": UPPER, "mark": read(client)["mark"]})
     assert answer.status_code == 403
     assert "ReadWritePaths=" in answer.json()["error"]

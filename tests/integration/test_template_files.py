@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.pages import template_files
 from tests.web_bench import WEB, Client, ManagerBench, serve_manager
 
 HELLO = """\
@@ -189,7 +188,7 @@ def test_the_owner_may_forbid_it(manager: ManagerBench, client: Client, director
 def test_where_the_daemon_may_not_write_it_says_how_to_allow_it(
     client: Client, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(template_files, "why_not_writable", lambda path: f"the daemon may not write {path}")
+    monkeypatch.setattr("caroni_edge.web.editing.why_not_writable", lambda path: f"the daemon may not write {path}")
     found = read(client)
     assert f"ReadWritePaths={directory}" in found["why_not_edited"]
     assert client.put("/api/templates/hello", json={"source": HELLO, "mark": found["mark"]}).status_code == 403

@@ -1,7 +1,6 @@
 """The files of job types, as API and pages show, check, write and delete them."""
 
 from pathlib import Path
-from threading import Lock
 from typing import NoReturn
 
 from caroni_edge.agent.jobs.inputs import CannotRun
@@ -15,34 +14,25 @@ from caroni_edge.documents.documents import Problem as FileProblem
 from caroni_edge.documents.documents import Problems
 from caroni_edge.documents.editing import (
     SOURCE_LIMIT_BYTES,
-    FileChanged,
-    NotWritable,
     delete_source,
     may_name_file,
     read_source,
-    why_not_writable,
     write_source,
 )
 from caroni_edge.protocol.messages import Values
+from caroni_edge.web import editing
 from caroni_edge.web.problems import Problem
 
-EDITING_IS_OFF = "the agent's configuration says web.edit: false, so files are changed on the host alone"
 HOW_TO_ALLOW = (
     "let the daemon's user write there (chgrp and chmod g+w), which its jobs can do then too; where systemd runs it, "
     "also ReadWritePaths={directory} by `systemctl edit caroni-edge-agent`"
 )
-_EDITING = Lock()
-"""Held while a file is changed: requests run in several threads."""
 
 
 def why_not_edited(agent: AgentApi) -> str | None:
     """Return why pages and API cannot change job types, for people; None when they can."""
     settings = agent.reactor.settings
-    if settings.web is not None and not settings.web.edit:
-        return EDITING_IS_OFF
-    if why := why_not_writable(settings.job_types):
-        return f"{why}; to allow it, {HOW_TO_ALLOW.format(directory=settings.job_types)}"
-    return None
+    return editing.why_not_edited("agent", settings, settings.job_types, HOW_TO_ALLOW)
 
 
 def detail(agent: AgentApi, name: str, *, with_source: bool) -> JobTypeDetail:
@@ -127,13 +117,8 @@ def save(agent: AgentApi, name: str | None, text: str, mark: str | None) -> str:
     path = path_of(agent, name or checked["name"])
     if mark is None and name is not None and checked["name"] != name:
         raise Problem(422, f'the text names the job type "{checked["name"]}", not "{name}"', "source")
-    with _EDITING:
-        try:
-            write_source(path, text, mark)
-        except FileChanged as error:
-            raise Problem(409, f"{error} {error.advice}", "mark") from None
-        except NotWritable as error:
-            raise Problem(403, f"{error} {error.advice}") from None
+    with editing.changing():
+        write_source(path, text, mark)
         agent.reload_types()
     return checked["name"]
 
@@ -148,13 +133,8 @@ def delete(agent: AgentApi, name: str, mark: str) -> None:
     path = path_of(agent, name)
     if read_source(path) is None:
         _no_job_type(name)
-    with _EDITING:
-        try:
-            delete_source(path, mark)
-        except FileChanged as error:
-            raise Problem(409, f"{error} {error.advice}", "mark") from None
-        except NotWritable as error:
-            raise Problem(403, f"{error} {error.advice}") from None
+    with editing.changing():
+        delete_source(path, mark)
         agent.reload_types()
 
 

@@ -1,6 +1,5 @@
 """The agent's JSON API about job types: what is there, their files and versions, checking, changing and trying them."""
 
-import json
 from typing import Annotated, Any
 
 from litestar import Controller, Request, delete, get, post, put
@@ -13,6 +12,7 @@ from caroni_edge.agent.pages.shapes import CheckView, JobTypeDetail, JobTypePage
 from caroni_edge.agent.pages.typeviews import job_type_view
 from caroni_edge.web.audit import UNAUDITED
 from caroni_edge.web.auth import Visitor
+from caroni_edge.web.forms import json_object
 from caroni_edge.web.problems import Problem
 
 BODY_MAX_BYTES = 1 << 20
@@ -59,14 +59,14 @@ class JobTypesController(Controller):
     )
     def check(self, agent: NamedDependency[AgentApi], name: FromPath[str], body: RawBody) -> CheckView:
         """Say what is wrong with a text, `{"source": …}`, as the file of this job type."""
-        return files.check(agent, name, _source(_object(body)))
+        return files.check(agent, name, _source(json_object(body)))
 
     @put("/{name:str}", sync_to_thread=True, request_max_body_size=BODY_MAX_BYTES)
     def save(
         self, request: Asked, agent: NamedDependency[AgentApi], name: FromPath[str], body: RawBody
     ) -> JobTypeDetail:
         """Write the file, `{"source": …, "mark": …}`, and take over the job types; `mark` null makes a new one."""
-        given = _object(body)
+        given = json_object(body)
         mark = given.get("mark")
         if mark is not None and not isinstance(mark, str):
             raise Problem(422, "mark is the text that was read with the source, or null for a new job type", "mark")
@@ -81,20 +81,10 @@ class JobTypesController(Controller):
     @post("/{name:str}/try", status_code=201, sync_to_thread=True)
     def begin_trial(self, agent: NamedDependency[AgentApi], name: FromPath[str], body: RawBody) -> JobView:
         """Run it on inputs, `{"inputs": {…}}`, as a job would run, for no manager; the answer is the job."""
-        inputs = _object(body).get("inputs", {})
+        inputs = json_object(body).get("inputs", {})
         if not isinstance(inputs, dict):
             raise Problem(422, "inputs are an object, a value for each name", "inputs")
         return files.begin_trial(agent, name, inputs)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Problem(400, "the body is a JSON object")
-    return found
 
 
 def _source(given: dict[str, Any]) -> str:

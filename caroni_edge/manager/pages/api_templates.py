@@ -1,6 +1,5 @@
 """The manager's JSON API about templates: what is loaded, their files, checking, changing and pausing them."""
 
-import json
 from typing import Any
 
 from litestar import Controller, get, post, put
@@ -13,6 +12,7 @@ from caroni_edge.manager.pages.template_files import template_view
 from caroni_edge.manager.pages.templateshapes import PauseView, TemplateCheck, TemplateDetail, TemplatePage
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.web.audit import UNAUDITED
+from caroni_edge.web.forms import json_object
 from caroni_edge.web.problems import Problem
 
 BODY_MAX_BYTES = 1 << 20
@@ -50,12 +50,12 @@ class TemplatesController(Controller):
     )
     def check(self, manager: NamedDependency[ManagerApi], name: FromPath[str], body: RawBody) -> TemplateCheck:
         """Say what is wrong with a text, `{"source": …}`, as this template, and whether the agents could run it."""
-        return template_files.check(manager, name, _source(_object(body)))
+        return template_files.check(manager, name, _source(json_object(body)))
 
     @put("/{name:str}", sync_to_thread=True, request_max_body_size=BODY_MAX_BYTES)
     def save(self, manager: NamedDependency[ManagerApi], name: FromPath[str], body: RawBody) -> TemplateDetail:
         """Write the file, `{"source": …, "mark": …}`, and take over the templates; `mark` null makes a new one."""
-        given = _object(body)
+        given = json_object(body)
         mark = given.get("mark")
         if mark is not None and not isinstance(mark, str):
             raise Problem(422, "mark is the text that was read with the source, or null for a new template", "mark")
@@ -78,16 +78,6 @@ class TemplatesController(Controller):
 
 
 ROUTES = (TemplatesController,)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Problem(400, "the body is a JSON object")
-    return found
 
 
 def _source(given: dict[str, Any]) -> str:

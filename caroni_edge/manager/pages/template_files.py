@@ -1,7 +1,6 @@
 """The files of templates, as API and pages show, check and write them."""
 
 from pathlib import Path
-from threading import Lock
 from typing import NoReturn
 
 from caroni_edge.base.text import is_unicode
@@ -9,11 +8,8 @@ from caroni_edge.documents.documents import Problem as FileProblem
 from caroni_edge.documents.documents import Problems
 from caroni_edge.documents.editing import (
     SOURCE_LIMIT_BYTES,
-    FileChanged,
-    NotWritable,
     may_name_file,
     read_source,
-    why_not_writable,
     write_source,
 )
 from caroni_edge.manager.pages.api import ManagerApi
@@ -28,25 +24,19 @@ from caroni_edge.manager.pages.templateshapes import (
     TemplateView,
 )
 from caroni_edge.manager.templates.library import SUFFIXES, Template, parse_template
+from caroni_edge.web import editing
 from caroni_edge.web.problems import Problem
 
-EDITING_IS_OFF = "the manager's configuration says web.edit: false, so files are changed on the host alone"
 HOW_TO_ALLOW = (
     "let the daemon's user write there (chgrp and chmod g+w); where systemd runs it, also ReadWritePaths={directory} "
     "by `systemctl edit caroni-edge-manager`"
 )
-_EDITING = Lock()
-"""Held while a file is changed: requests run in several threads."""
 
 
 def why_not_edited(manager: ManagerApi) -> str | None:
     """Return why pages and API cannot change templates, for people; None when they can."""
     settings = manager.reactor.settings
-    if settings.web is not None and not settings.web.edit:
-        return EDITING_IS_OFF
-    if why := why_not_writable(settings.templates):
-        return f"{why}; to allow it, {HOW_TO_ALLOW.format(directory=settings.templates)}"
-    return None
+    return editing.why_not_edited("manager", settings, settings.templates, HOW_TO_ALLOW)
 
 
 def detail(manager: ManagerApi, name: str) -> TemplateDetail:
@@ -128,13 +118,8 @@ def save(manager: ManagerApi, name: str, text: str, mark: str | None) -> None:
     checked = check(manager, name, text)
     if checked["version"] is None:
         raise Problem(422, "\n".join(said(each) for each in checked["findings"] if not each["warning"]), "source")
-    with _EDITING:
-        try:
-            write_source(path_of(manager, name), text, mark)
-        except FileChanged as error:
-            raise Problem(409, f"{error} {error.advice}", "mark") from None
-        except NotWritable as error:
-            raise Problem(403, f"{error} {error.advice}") from None
+    with editing.changing():
+        write_source(path_of(manager, name), text, mark)
         manager.reload_templates()
 
 
