@@ -1,6 +1,6 @@
 """Logging in and out, what viewers see, and pages that follow what happens."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from caroni_edge.web.server import WebServer
 from tests.browser.conftest import OpenPage
@@ -26,6 +26,20 @@ def test_a_page_follows_what_happens(bench: ManagerBench, manager: WebServer, op
     expect(page.locator("#trouble")).to_contain_text("not connected to the broker")
     bench.problem = None
     expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_what_is_committed_before_a_page_listens_is_shown(
+    bench: ManagerBench, manager: WebServer, open_page: OpenPage
+) -> None:
+    page = open_page(manager.url)
+
+    def commit_first(route: Route) -> None:
+        bench.trigger(workflow="came-between")
+        route.continue_()
+
+    page.route("**/live", commit_first, times=1)
+    page.reload()
+    expect(page.get_by_role("link", name="came-between")).to_be_visible()
 
 
 def test_a_page_that_does_not_follow_says_so(bench: ManagerBench, manager: WebServer, open_page: OpenPage) -> None:

@@ -61,8 +61,8 @@ function listen() {
     if (stream.readyState === EventSource.CLOSED) { stream = undefined; setTimeout(listen, AGAIN_MS); }
   });
   stream.addEventListener("open", () => {
-    if (document.body.classList.contains("away")) refresh(); // what was committed meanwhile
     document.body.classList.remove("away");
+    refresh(); // what was committed since the page was made
   });
 }
 
