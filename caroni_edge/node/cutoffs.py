@@ -1,14 +1,18 @@
 """Which publication a broker cuts us off for: it ends the connection, says nothing, and the same comes again for ever.
 
 What was in flight at two cut-offs in a row, right after it was published, is suspect, and one message at a time is
-published until all of that has been acknowledged or blamed. So the one that is in flight at the third is it.
+published until all of that has been acknowledged or blamed. So the one that is in flight at the next ones is it; three
+of them are asked for, because a bad line ends connections too, at moments of its own.
 """
 
 from typing import NamedTuple
 
 from caroni_edge.protocol.messages import Frame
 
-STRIKES = 3
+SUSPECT_AT = 2
+"""Cut-offs in a row, after which a message goes alone."""
+STRIKES = SUSPECT_AT + 3
+"""Cut-offs in a row, after which it is blamed."""
 RIGHT_AFTER_S = 5.0
 """A connection that ends later than this after a publication did not end because of it."""
 
@@ -42,7 +46,7 @@ class CutOffs:
     @property
     def suspects(self) -> bool:
         """Whether something is suspect, so that one message at a time is to be published."""
-        return any(strikes >= STRIKES - 1 for strikes in self._strikes.values())
+        return any(strikes >= SUSPECT_AT for strikes in self._strikes.values())
 
     @property
     def has_lost(self) -> bool:

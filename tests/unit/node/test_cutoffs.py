@@ -1,11 +1,20 @@
 """What a broker cuts us off for is found, and nothing else is blamed."""
 
-from caroni_edge.node.cutoffs import RIGHT_AFTER_S, CutOffs, Publication
+from caroni_edge.node.cutoffs import RIGHT_AFTER_S, STRIKES, SUSPECT_AT, CutOffs, Publication
 
 LARGE = Publication("t/large", 7)
 
 
-def test_what_is_alone_in_flight_at_the_third_cut_off_is_blamed() -> None:
+def lose_alone(cut_offs: CutOffs, publication: Publication, times: int) -> list[Publication | None]:
+    """Publish one thing and lose the connection, so many times; return what was blamed each time."""
+    blamed = []
+    for token in range(100, 100 + times):
+        cut_offs.sent(token, publication, 0.0)
+        blamed.append(cut_offs.cut_off(0.0))
+    return blamed
+
+
+def test_what_is_alone_in_flight_three_times_is_blamed() -> None:
     cut_offs = CutOffs()
     for number in range(10):
         cut_offs.sent(number + 1, Publication("t", number), 0.0)
@@ -20,21 +29,24 @@ def test_what_is_alone_in_flight_at_the_third_cut_off_is_blamed() -> None:
     assert cut_offs.suspects
     cut_offs.sent(50, Publication("t", 2), 2.0)
     cut_offs.acknowledged(50)
-    cut_offs.sent(51, LARGE, 2.0)
-    assert cut_offs.cut_off(2.1) == LARGE
+    assert lose_alone(cut_offs, LARGE, 3) == [None, None, LARGE]
     assert not cut_offs.suspects
+
+
+def test_a_connection_that_also_ends_by_itself_blames_nothing() -> None:
+    cut_offs = CutOffs()
+    assert lose_alone(cut_offs, LARGE, STRIKES - 1) == [None] * (STRIKES - 1)
+    assert cut_offs.cut_off(0.0) is None, "nothing was in flight: it is the line"
+    assert lose_alone(cut_offs, LARGE, STRIKES - 1) == [None] * (STRIKES - 1)
 
 
 def test_what_was_acknowledged_is_not_suspect_any_more() -> None:
     cut_offs = CutOffs()
-    for round_ in range(2):
-        cut_offs.sent(round_ + 1, LARGE, 0.0)
-        assert cut_offs.cut_off(0.0) is None
+    lose_alone(cut_offs, LARGE, STRIKES - 1)
     cut_offs.sent(3, LARGE, 0.0)
     cut_offs.acknowledged(3)
     assert not cut_offs.suspects
-    cut_offs.sent(4, LARGE, 0.0)
-    assert cut_offs.cut_off(0.0) is None
+    assert lose_alone(cut_offs, LARGE, SUSPECT_AT) == [None] * SUSPECT_AT
 
 
 def test_a_network_that_dies_later_blames_nothing() -> None:
@@ -53,8 +65,7 @@ def test_a_publication_of_some_seconds_ago_may_be_the_reason() -> None:
     cut_offs.sent(2, LARGE, 10.0)
     assert cut_offs.cut_off(10.0) is None
     assert cut_offs.suspects
-    cut_offs.sent(3, LARGE, 20.0)
-    assert cut_offs.cut_off(20.0) == LARGE
+    assert lose_alone(cut_offs, LARGE, 3)[-1] == LARGE
     assert not cut_offs.has_lost
 
 
