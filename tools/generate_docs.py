@@ -25,7 +25,7 @@ import caroni_edge.manager.lifecycle
 from caroni_edge import cli
 from caroni_edge.base.states import mermaid
 from caroni_edge.protocol.schema import json_schema
-from tools import asyncapi, cwl_table
+from tools import asyncapi, cwl_table, files_reference
 from tools.examples import exemplified
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -114,10 +114,10 @@ def help_of(command: click.Command, name: str, top: click.Context) -> str:
         return command.get_help(context)
 
 
-def cwl() -> str:
-    """Return the page about CWL: what is written there, and below it the tables."""
-    written, _, _ = (DOCS / "cwl.md").read_text(encoding="utf-8").partition(MADE_BELOW)
-    return f"{written}{MADE_BELOW}\n{cwl_table.tables()}"
+def written_and(name: str, made: str) -> str:
+    """Return a page: what is written there, and below it what is made."""
+    written, _, _ = (DOCS / name).read_text(encoding="utf-8").partition(MADE_BELOW)
+    return f"{written}{MADE_BELOW}\n{made}"
 
 
 def protocol() -> str:
@@ -131,7 +131,10 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "reference/asyncapi.yaml": asyncapi_document,
     "reference/states.md": states,
     "reference/cli.md": commands,
-    "cwl.md": cwl,
+    "reference/manager.yaml.md": lambda: f"<!-- {MADE} -->\n{files_reference.node_file('manager')}",
+    "reference/agent.yaml.md": lambda: f"<!-- {MADE} -->\n{files_reference.node_file('agent')}",
+    "reference/jobtype.yaml.md": lambda: written_and("reference/jobtype.yaml.md", files_reference.job_type_file()),
+    "cwl.md": lambda: written_and("cwl.md", cwl_table.tables()),
     "protocol.md": protocol,
 }
 

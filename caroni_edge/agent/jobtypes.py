@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from caroni_edge.agent import jobtype_keys
+from caroni_edge.agent.jobtype_keys import INTERPRETER, LOG_LIMIT_BYTES
 from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
@@ -15,11 +17,8 @@ from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
 
 SUFFIXES = (".yaml", ".yml")
-INTERPRETER = ("/bin/bash", "-e")
-LOG_LIMIT_BYTES = 64 << 20
 
-_KEYS = ("name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat")
-_LIMITS = ("timeout", "memory", "output", "log", "nice")
+_KEYS, _LIMITS = jobtype_keys.names(), jobtype_keys.names("limits")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}\Z")
 _OURS = "CARONI_"
 

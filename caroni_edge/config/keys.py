@@ -21,6 +21,7 @@ class Key:
         required: It must be given.
         example: What could be given.
         gives: The key beside it whose value is in the file that this one names.
+        at_start: It is looked at when the node starts; SIGHUP does not change it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Key:
     required: bool = False
     example: str = ""
     gives: str = ""
+    at_start: bool = False
 
 
 NAMES: Final = MappingProxyType({"MANAGER": kinds.MANAGER, "USER": kinds.USER, "JOB_TYPE": kinds.SEGMENT})
@@ -40,10 +42,41 @@ SWITCHES: Final = frozenset({"web"})
 """Sections that `false` turns off."""
 
 
+_LOG: Final = (
+    Key(
+        "log.format",
+        kinds.choice("console", "json"),
+        "Log lines for people or for programs.",
+        default="console",
+        at_start=True,
+    ),
+    Key(
+        "log.level",
+        kinds.choice("debug", "info", "warning", "error"),
+        "The least that is logged.",
+        default="info",
+        at_start=True,
+    ),
+)
+
+
 def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
     return (
-        Key("id", kinds.SEGMENT, f"Name of this {role}; each on a broker has its own.", required=True, example=example),
-        Key("state_dir", kinds.PATH, "Where it keeps its database.", default=f"/var/lib/caroni-edge/{role}"),
+        Key(
+            "id",
+            kinds.SEGMENT,
+            f"Name of this {role}; each on a broker has its own.",
+            required=True,
+            example=example,
+            at_start=True,
+        ),
+        Key(
+            "state_dir",
+            kinds.PATH,
+            "Where it keeps its database.",
+            default=f"/var/lib/caroni-edge/{role}",
+            at_start=True,
+        ),
         Key(
             "broker.url",
             kinds.BROKER_URL,
@@ -57,12 +90,42 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
         Key("broker.ca_file", kinds.READABLE_FILE, "Certificates to trust.", otherwise="those of the system"),
         Key("broker.cert_file", kinds.READABLE_FILE, "Certificate of this node.", otherwise="none"),
         Key("broker.key_file", kinds.READABLE_FILE, "Its key.", otherwise="in cert_file"),
-        Key("topic_root", kinds.SEGMENT, "First part of every topic.", default="caroni"),
-        Key("forget_after", kinds.DURATION_OR_NEVER, "A peer silent for so long is forgotten.", default="90d"),
+        Key(
+            "topic_root",
+            kinds.SEGMENT,
+            "First part of every topic; nodes that are to meet have the same.",
+            default="caroni",
+            at_start=True,
+        ),
+        Key(
+            "forget_after",
+            kinds.DURATION_OR_NEVER,
+            "A peer silent for so long is forgotten.",
+            default="90d",
+            at_start=True,
+        ),
         Key("disk_floor", kinds.SIZE, "With less free space it takes no new work.", default="1G"),
-        Key("web.host", kinds.TEXT, "Address of the page and the API.", default="127.0.0.1"),
-        Key("web.port", kinds.whole(0, 65535), "Port of the page and the API; 0: any free one.", default=web_port),
-        Key("web.cert_file", kinds.READABLE_FILE, "Certificate of the page.", otherwise="none: http, no https"),
+        *_web(web_port),
+        *_LOG,
+    )
+
+
+def _web(port: int) -> tuple[Key, ...]:
+    return (
+        Key("web.host", kinds.TEXT, "Address of the page and the API.", default="127.0.0.1", at_start=True),
+        Key(
+            "web.port",
+            kinds.whole(0, 65535),
+            "Port of the page and the API; 0: any free one.",
+            default=port,
+            at_start=True,
+        ),
+        Key(
+            "web.cert_file",
+            kinds.READABLE_FILE,
+            "Certificate of the page. Whether there is one, so https, counts from the next start on.",
+            otherwise="none: http, no https",
+        ),
         Key("web.key_file", kinds.READABLE_FILE, "Its key.", otherwise="in cert_file"),
         Key(
             "web.trusted_proxies",
@@ -86,10 +149,6 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
         ),
         Key("web.users.USER.password", kinds.SECRET, "That user's password.", otherwise="give a password_file"),
         Key("web.users.USER.password_file", kinds.SECRET_FILE, "File that holds the password.", gives="password"),
-        Key("log.format", kinds.choice("console", "json"), "Log lines for people or for programs.", default="console"),
-        Key(
-            "log.level", kinds.choice("debug", "info", "warning", "error"), "The least that is logged.", default="info"
-        ),
     )
 
 

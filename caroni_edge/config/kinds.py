@@ -9,7 +9,7 @@ from typing import Any
 
 from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.model import EVERYBODY, Network
-from caroni_edge.config.secret import Secret, read_secret
+from caroni_edge.config.secret import SECRET_MAX_BYTES, Secret, read_secret
 from caroni_edge.config.units import duration, size
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.protocol.topics import REPLY_TOPIC_MAX_BYTES
@@ -39,11 +39,13 @@ class Kind:
         name: For people, as in "expected NAME".
         read: Makes the value of what stands in the file; raises ValueError with words for people.
         as_text: A value from the environment is taken as it is; otherwise it is read as YAML.
+        written: How such a value is written, where its name does not say it.
     """
 
     name: str
     read: Callable[[Any, Place], object]
     as_text: bool = True
+    written: str = ""
 
 
 def _text(value: object, expected: str) -> str:
@@ -182,23 +184,32 @@ def _flag(value: object, _place: Place) -> bool:
 
 def _or_never(kind: Kind) -> Kind:
     """Return the kind of a key that takes what `kind` takes, or `never`, which is None."""
-    return Kind(f"{kind.name} or {NEVER}", lambda value, place: None if value == NEVER else kind.read(value, place))
+    return Kind(
+        f"{kind.name} or {NEVER}",
+        lambda value, place: None if value == NEVER else kind.read(value, place),
+        written=kind.written,
+    )
 
 
-TEXT = Kind("text", _plain_text)
-SEGMENT = Kind("name", _segment)
-MANAGER = Kind("name of a manager", _manager)
-USER = Kind("user name", _user)
-PATH = Kind("path", _path)
-READABLE_FILE = Kind("path", _readable)
-SECRET = Kind("secret", _secret)
-SECRET_FILE = Kind("path", _secret_file)
-DURATION = Kind("duration", _duration)
+TEXT = Kind("text", _plain_text, written="one line without control characters")
+SEGMENT = Kind("name", _segment, written="1 to 40 of `a-z 0-9 _ -`, since it is part of a topic")
+MANAGER = Kind("name of a manager", _manager, written="a name, or `*` for all that are not named")
+USER = Kind("user name", _user, written="1 to 64 of `A-Z a-z 0-9 . _ @ -`")
+PATH = Kind("path", _path, written="a relative one starts at the folder of the configuration")
+READABLE_FILE = Kind("file", _readable, written="a path of what this node may read")
+SECRET = Kind("secret", _secret, written="text, in quotes where YAML would read something else")
+SECRET_FILE = Kind(
+    "file of a secret",
+    _secret_file,
+    written=f"a path of what holds the secret on one line, {SECRET_MAX_BYTES} bytes at most; "
+    "where systemd gives the service a credential of that name, that one is taken",
+)
+DURATION = Kind("duration", _duration, written="a number and `ms`, `s`, `m`, `h` or `d`, such as `500ms` or `90d`")
 DURATION_OR_NEVER = _or_never(DURATION)
 NETWORKS = Kind("list of addresses", _networks, as_text=False)
 FLAG = Kind("true or false", _flag, as_text=False)
 AGENTS = Kind("list of agents", _agents, as_text=False)
-SIZE = Kind("size", _size)
+SIZE = Kind("size", _size, written="a number and `B`, `K`, `M`, `G` or `T`, each 1024 times the one before")
 SIZE_OR_NEVER = _or_never(SIZE)
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)

@@ -1,6 +1,7 @@
 """How job types are shown: what is declared, and what is run with which limits."""
 
-from caroni_edge.agent.jobtypes import INTERPRETER, Command, JobType, Script
+from caroni_edge.agent.jobtype_keys import INTERPRETER
+from caroni_edge.agent.jobtypes import Command, JobType, Script
 from caroni_edge.agent.pages.shapes import JobTypeView, LimitsView
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.jobtypes import INTERPRETER, Command, JobType, Script, load_job_type, load_job_types
+from caroni_edge.agent.jobtype_keys import INTERPRETER
+from caroni_edge.agent.jobtypes import Command, JobType, Script, load_job_type, load_job_types
 from caroni_edge.documents.documents import Problems
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.parsing import parse_type

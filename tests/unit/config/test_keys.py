@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.config import kinds, load_agent, load_manager
+from caroni_edge.config import NodeConfig, kinds, load_agent, load_manager
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
+from caroni_edge.node.daemon import AT_START
 
 BASE: dict[str, Any] = {
     "id": "n1",
@@ -36,12 +37,13 @@ def other(key: Key) -> object:
     return next((word for word in words[1:] if word != key.default), 7)
 
 
-@pytest.mark.parametrize(
-    ("load", "key"),
-    [(load, key) for load, keys in ((load_manager, MANAGER_KEYS), (load_agent, AGENT_KEYS)) for key in keys],
-    ids=lambda value: value.name if isinstance(value, Key) else value.__name__,
+@pytest.fixture(
+    params=[(load, key) for load, keys in ((load_manager, MANAGER_KEYS), (load_agent, AGENT_KEYS)) for key in keys],
+    ids=lambda param: f"{param[0].__name__}-{param[1].name}",
 )
-def test_a_key_changes_the_configuration(load: Any, key: Key, tmp_path: Path) -> None:
+def changed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Key, NodeConfig, NodeConfig]:
+    """Return a key, and the configuration before and after its value was changed."""
+    load, key = request.param
     path, values = tmp_path / "node.yaml", deepcopy(BASE)
     for name in ("first", "file"):
         (tmp_path / name).write_text("of a file")
@@ -54,4 +56,14 @@ def test_a_key_changes_the_configuration(load: Any, key: Key, tmp_path: Path) ->
     section.pop(key.gives, None)
     section[last] = "file" if key.kind in (kinds.SECRET_FILE, kinds.READABLE_FILE) else other(key)
     path.write_text(json.dumps(values))
-    assert load(path, {}) != before
+    return key, before, load(path, {})
+
+
+def test_a_key_changes_the_configuration(changed: tuple[Key, NodeConfig, NodeConfig]) -> None:
+    _, before, after = changed
+    assert after != before
+
+
+def test_what_sighup_does_not_change_is_what_daemons_say(changed: tuple[Key, NodeConfig, NodeConfig]) -> None:
+    key, before, after = changed
+    assert key.at_start == any(getattr(before, name) != getattr(after, name) for name in AT_START)
