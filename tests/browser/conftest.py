@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from caroni_edge.web.server import WebServer
 from tests.brokers import find
@@ -14,6 +14,7 @@ from tests.web_bench import PASSWORD, AgentBench, ManagerBench, serve_agent, ser
 OpenPage = Callable[..., Page]
 
 WAIT_MS = 15_000
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")
