@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
         "retry": "Give the steps of WORKFLOW that failed or are in doubt fresh attempts; what has completed stays.",
         "doctor": "Look for what keeps a node from working: broker, limits, identity, disk, clock, state.",
+        "backup": "Copy the state database of a node into FILE, while the node works or is stopped.",
         "forget": "Let a node drop PEER, which will not come back: its rows, its jobs, and what it retained.",
         "drain": "Let an agent take no new work and finish what it has; its next start, or --off, ends that.",
     }

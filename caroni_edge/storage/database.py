@@ -5,9 +5,11 @@ WAL with ``synchronous=FULL``: what was committed survives a power cut
 their own read-only ones, which it never holds up, nor they it (https://www.sqlite.org/wal.html#concurrency).
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from math import inf
 from pathlib import Path
 from time import monotonic
 
@@ -154,10 +156,15 @@ def open_database(path: Path, role: Role) -> Database:
         conn.execute("PRAGMA synchronous = FULL")
         migrate(conn, role, str(path))
     except (sqlite3.Error, OSError) as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        kind = DatabaseCorrupt if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageFailed
-        raise kind(str(path), reason=error) from error
+        raise _failed(path, error) from error
     return Database(conn, path)
+
+
+def _failed(path: Path, error: Exception) -> StorageFailed:
+    """Return what it means that a database cannot be opened or read."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    kind = DatabaseCorrupt if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageFailed
+    return kind(str(path), reason=error)
 
 
 def memory_database(role: Role) -> Database:
@@ -202,6 +209,35 @@ def corruption(conn: sqlite3.Connection, within_s: float) -> tuple[str | None, b
     finally:
         conn.set_progress_handler(None, 0)
     return (None if found == "ok" else found), True
+
+
+def copy_database(path: Path, to: Path) -> int:
+    """Copy a state database as it is after its last commit, whether a node uses it or not, and return its size.
+
+    The copy is its owner's alone. It gets its name when all of it is on the disk and nothing is wrong with it.
+
+    Raises:
+        StorageFailed: It cannot be read or written.
+        DatabaseCorrupt: Something is wrong with it, and so with the copy, which is removed.
+        OSError: The copy cannot be made there.
+    """
+    begun = to.with_name(f".{to.name}.{os.getpid()}")
+    try:
+        with open(begun, "xb", opener=private.opener):
+            pass
+        with closing(open_reader(path)) as source, closing(sqlite3.connect(begun, isolation_level=None)) as copy:
+            source.backup(copy)  # all at once: what is committed meanwhile is not in it (sqlite.org/backup.html)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, which needs none beside it
+            found, _ = corruption(copy, inf)
+            copied_bytes = size_bytes(copy)
+        if found is not None:
+            raise DatabaseCorrupt(str(path), reason=found)
+        os.link(begun, to)  # which replaces nothing
+    except sqlite3.Error as error:
+        raise _failed(path, error) from error
+    finally:
+        begun.unlink(missing_ok=True)
+    return copied_bytes
 
 
 def size_bytes(conn: sqlite3.Connection) -> int:
