@@ -4,11 +4,12 @@ import json
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import click
 
 MESSAGE = "caronirocks"
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command(epilog="Example: caroni-edge demo --serve")
@@ -21,8 +22,8 @@ def demo(serve: bool) -> None:
     from caroni_edge.demo.bustle import bustle  # noqa: PLC0415
     from caroni_edge.demo.stage import Stage  # noqa: PLC0415
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
+    for number in ENDING:
+        signal.signal(number, _end)
     click.echo("Starting a broker, a workflow manager (m1) and two agents (a1, a2) …")
     try:
         with Stage(fixed_ports=serve) as stage:
@@ -34,6 +35,13 @@ def demo(serve: bool) -> None:
         click.echo("\nEnded.")
         return
     sys.exit(status)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    """Leave the stage, once: what it ends and removes is not broken off by another signal."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
 
 
 def _run(stage: Any) -> dict[str, Any]:

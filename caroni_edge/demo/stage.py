@@ -17,6 +17,7 @@ from types import TracebackType
 import httpx
 import yaml
 
+from caroni_edge.agent.processes.keeperlink import end_jobs
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.frozen import program
 from caroni_edge.demo.broker import EmbeddedBroker
@@ -62,7 +63,7 @@ class Player:
 
 
 class Stage:
-    """Everything that the demo runs, on 127.0.0.1; left, it is all ended.
+    """Everything that the demo runs, on 127.0.0.1; left, it is all ended, jobs too.
 
     Attributes:
         directory: Where templates, job types, logs and state are.
@@ -133,6 +134,8 @@ class Stage:
             process = subprocess.Popen(
                 [*program(), role, "--config", str(path)], stdout=out, stderr=out, env=_environment()
             )
+        if role == "agent":
+            self._opened.callback(end_jobs, self.directory / "state" / name, STOP_WITHIN_S)
         self._opened.callback(_end, process)
         self.players.append(Player(role, name, port, log, process))
 

@@ -46,6 +46,53 @@ def keeper_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))}
 
 
+def connect(state_dir: Path) -> socket.socket | None:
+    """Connect to the keeper of a state directory; None when there is none.
+
+    Raises:
+        NoKeeper: Nobody can say whether there is one.
+    """
+    connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # The path may be longer than the address of a socket can be.
+        directory = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            connecting.connect(f"/proc/self/fd/{directory}/{SOCKET}")
+        finally:
+            os.close(directory)
+    except _NO_KEEPER:
+        connecting.close()
+        return None
+    except OSError as error:
+        connecting.close()
+        raise NoKeeper(f"{state_dir}/{SOCKET}: {error.strerror}") from None
+    return connecting
+
+
+def end_jobs(state_dir: Path, within_s: float) -> None:
+    """End all jobs of an agent that has ended, and their keeper, and wait for it: for those who delete the directory.
+
+    Args:
+        state_dir: The agent's.
+        within_s: How long to wait for each word of the keeper.
+
+    Raises:
+        NoKeeper: It cannot be reached.
+        OSError: It does not end within the time.
+    """
+    connected = connect(state_dir)
+    if connected is None:
+        return
+    with connected, connected.makefile("rwb", buffering=0) as said:
+        connected.settimeout(within_s)
+        said.write(b'{"do": "list"}\n')
+        for line in said:
+            event = json.loads(line)
+            if event["event"] == "running":
+                kills = [{"do": "kill", "job": job, "reason": "its agent is removed"} for job in event["jobs"]]
+                said.write(b"".join(json.dumps(each).encode() + b"\n" for each in [*kills, {"do": "stop"}]))
+
+
 class KeeperLink:
     """Keeps one connection to the keeper in one thread (`run`); any thread may send.
 
@@ -116,31 +163,14 @@ class KeeperLink:
     # Connection
 
     def _connect(self) -> socket.socket:
-        connected = self._try_to_connect()
+        connected = connect(self._state_dir)
         if connected is None:
             self._start_keeper()
-            connected = self._try_to_connect()
+            connected = connect(self._state_dir)
         if connected is None:
             raise NoKeeper("the keeper was started and has ended again; keeper.log may say why")
+        connected.setblocking(False)
         return connected
-
-    def _try_to_connect(self) -> socket.socket | None:
-        connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            # The path may be longer than the address of a socket can be.
-            directory = os.open(self._state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                connecting.connect(f"/proc/self/fd/{directory}/{SOCKET}")
-            finally:
-                os.close(directory)
-        except _NO_KEEPER:
-            connecting.close()
-            return None
-        except OSError as error:
-            connecting.close()
-            raise NoKeeper(f"{self._state_dir}/{SOCKET}: {error.strerror}") from None
-        connecting.setblocking(False)
-        return connecting
 
     def _start_keeper(self) -> None:
         path = self._state_dir / LOG
