@@ -76,6 +76,16 @@ KEYS: Final = (
         "and an end that nobody saw waits for `retry`.",
         "true",
     ),
+    JobTypeKey(
+        "sandbox.each",
+        "true or false",
+        "A box for each job: it sees programs, its own directory, and what `read` and `write` name. `sandbox: off` in "
+        "the place of the section locks the jobs into nothing.",
+        "the box that the agent's jobs share",
+    ),
+    JobTypeKey("sandbox.network", "true or false", "With `false` a job has no network; it means `each`.", "true"),
+    JobTypeKey("sandbox.read", "list of paths", "What a job sees beside that; it means `each`.", "nothing"),
+    JobTypeKey("sandbox.write", "list of paths", "What it sees and may change; it means `each`.", "nothing"),
 )
 
 

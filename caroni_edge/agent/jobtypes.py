@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from caroni_edge.agent import jobtype_keys
+from caroni_edge.agent.boxes.wanted import SECTION, Sandbox, read_sandbox
 from caroni_edge.agent.jobtype_keys import INTERPRETER, LOG_LIMIT_BYTES
 from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
@@ -76,6 +77,7 @@ class JobType:
         environment: Variables of the job beside those that every job has.
         limits: What it may use.
         repeat: Whether it may be run again by itself once it may have begun.
+        sandbox: What its jobs are to be locked into.
         path: The file that it was read from.
         source: The text of that file.
         version: Hash of the content: it differs between any two job types that run something different.
@@ -89,12 +91,13 @@ class JobType:
     limits: Limits
     repeat: bool
     path: Path
+    sandbox: Sandbox = field(default_factory=Sandbox)
     source: str = field(default="", repr=False, compare=False)
     version: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Hash the content: all but the path, and how it is written."""
-        content = {
+        content: dict[str, Any] = {
             "name": self.name,
             "inputs": {name: kind.spec for name, kind in self.inputs.items()},
             "outputs": {name: kind.spec for name, kind in self.outputs.items()},
@@ -105,6 +108,8 @@ class JobType:
             "limits": asdict(self.limits),
             "repeat": self.repeat,
         }
+        if sandbox := self.sandbox.content():
+            content[SECTION] = sandbox
         object.__setattr__(self, "version", hash_of(content)[:16])
 
 
@@ -213,6 +218,7 @@ class _Reader:
             "environment": self._environment(),
             "limits": self._limits(),
             "repeat": self._repeat(),
+            "sandbox": read_sandbox(self._value.get(SECTION), self._findings, self._path.parent),
         }
         self._findings.raise_errors()
         return JobType(**found, path=self._path, source=self._document.text)

@@ -86,7 +86,7 @@ KEYS: Final = {
     "agent": _sections(AGENT_KEYS),
     "template": frozenset({"cwlVersion", "inputs", "outputs", "steps", "requirements", "hints", "doc", "$namespaces"}),
     "job-type": frozenset(
-        {"name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat"}
+        {"name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat", "sandbox"}
     ),
 }
 """What each kind of file may hold, where the telltale is missing: most in common wins."""

@@ -184,6 +184,12 @@ AGENT_KEYS: Final = (
     Key("pending", kinds.whole(0, 100_000), "Jobs kept whose data is not there yet.", otherwise="twice the slots"),
     Key("retention.jobs", kinds.DURATION_OR_NEVER, "How long finished jobs are kept.", default="30d"),
     Key("retention.size", kinds.SIZE_OR_NEVER, "How much finished jobs may take on disk.", default="10G"),
+    Key(
+        "sandbox",
+        kinds.choice("preferred", "required", "off"),
+        "Whether jobs are locked into boxes: where that is possible, or else run no job, or never.",
+        default="preferred",
+    ),
     Key("managers.MANAGER.weight", kinds.weight(1_000_000), "The share of a manager that may send work.", default=1),
 )
 

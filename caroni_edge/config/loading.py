@@ -75,6 +75,7 @@ def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
         retention_s=values["retention"]["jobs"],
         retention_bytes=values["retention"]["size"],
         managers={EVERYBODY: 1.0} if managers is None else {name: each["weight"] for name, each in managers.items()},
+        sandbox=values["sandbox"],
     )
 
 

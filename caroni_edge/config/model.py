@@ -203,6 +203,7 @@ class AgentConfig(NodeConfig):
         retention_s: How long finished jobs are kept; None: for ever.
         retention_bytes: How much finished jobs may take on disk; None: no bound.
         managers: Who may send work here, with the weight of its share; `*` stands for those not named.
+        sandbox: Whether jobs are locked into boxes.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "agents"
@@ -214,6 +215,7 @@ class AgentConfig(NodeConfig):
     retention_s: float | None
     retention_bytes: int | None
     managers: Mapping[str, float]
+    sandbox: Literal["preferred", "required", "off"] = "preferred"
 
     def serves(self, manager: str) -> bool:
         """Tell whether a manager may send work here."""

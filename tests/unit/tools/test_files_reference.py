@@ -26,6 +26,10 @@ GIVEN = {
     "limits.log": "1K",
     "limits.nice": "3",
     "repeat": "false",
+    "sandbox.each": "true",
+    "sandbox.network": "false",
+    "sandbox.read": "[/data]",
+    "sandbox.write": "[/data]",
 }
 
 

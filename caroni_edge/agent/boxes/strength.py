@@ -1,0 +1,59 @@
+"""What a job is locked into, decided of what its type asks for and of what this host can do."""
+
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+from caroni_edge.agent.boxes.wanted import Sandbox
+
+Policy = Literal["preferred", "required", "off"]
+
+
+class Strength(StrEnum):
+    """What keeps a job from its agent and its host."""
+
+    EACH = "each"
+    SHARED = "shared"
+    NONE = "none"
+
+
+class Able(NamedTuple):
+    """What this host can do.
+
+    Attributes:
+        no_shared: Why there is no box that jobs share, for people; empty where there is one.
+        no_each: Why there is no box for each job; likewise.
+    """
+
+    no_shared: str
+    no_each: str
+
+
+class Choice(NamedTuple):
+    """What a job gets.
+
+    Attributes:
+        strength: That.
+        lacks: Why it is less than was asked for; empty where it is not.
+    """
+
+    strength: Strength
+    lacks: str = ""
+
+
+def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:
+    """Return what a job gets, or why it must not run here.
+
+    Args:
+        policy: The agent's.
+        sandbox: What the job type asks for.
+        able: What the host can do.
+    """
+    if policy == "off" or sandbox.is_off:
+        return Choice(Strength.NONE)
+    wanted = Strength.EACH if sandbox.each else Strength.SHARED
+    problem = able.no_each if sandbox.each else able.no_shared
+    if not problem:
+        return Choice(wanted)
+    if policy == "required":
+        return f"its jobs cannot be locked into a box here, which the agent's configuration requires: {problem}"
+    return Choice(Strength.SHARED if not able.no_shared else Strength.NONE, problem)

@@ -1,0 +1,37 @@
+"""Which strength a job gets."""
+
+import pytest
+
+from caroni_edge.agent.boxes.strength import Able, Choice, Policy, Strength, choose
+from caroni_edge.agent.boxes.wanted import Sandbox
+
+ALL = Able("", "")
+NOTHING = Able("no bubblewrap", "no bubblewrap")
+ONLY_SHARED = Able("", "no namespaces")
+PLAIN, EACH, OFF = Sandbox(), Sandbox(each=True), Sandbox(is_off=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "sandbox", "able", "expected"),
+    [
+        ("preferred", PLAIN, ALL, Choice(Strength.SHARED)),
+        ("preferred", EACH, ALL, Choice(Strength.EACH)),
+        ("preferred", OFF, ALL, Choice(Strength.NONE)),
+        ("preferred", PLAIN, NOTHING, Choice(Strength.NONE, "no bubblewrap")),
+        ("preferred", EACH, ONLY_SHARED, Choice(Strength.SHARED, "no namespaces")),
+        ("preferred", EACH, NOTHING, Choice(Strength.NONE, "no bubblewrap")),
+        ("required", PLAIN, ALL, Choice(Strength.SHARED)),
+        ("required", OFF, ALL, Choice(Strength.NONE)),
+        ("off", EACH, ALL, Choice(Strength.NONE)),
+    ],
+)
+def test_what_a_job_gets(policy: Policy, sandbox: Sandbox, able: Able, expected: Choice) -> None:
+    assert choose(policy, sandbox, able) == expected
+
+
+@pytest.mark.parametrize(("sandbox", "able"), [(PLAIN, NOTHING), (EACH, ONLY_SHARED)])
+def test_where_boxes_are_required_nothing_runs_without(sandbox: Sandbox, able: Able) -> None:
+    refused = choose("required", sandbox, able)
+    assert isinstance(refused, str)
+    assert "requires" in refused
+    assert any(problem and problem in refused for problem in able)
