@@ -13,9 +13,11 @@ from pathlib import Path
 from selectors import DefaultSelector
 from typing import Any
 
-from caroni_edge.agent.keeper.jobs import Job, Jobs
-from caroni_edge.agent.keeper.processes import MARK, began, marked
+from caroni_edge.agent.keeper.job import Job
+from caroni_edge.agent.keeper.jobs import Jobs
+from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
+from caroni_edge.agent.keeper.trees import MARK, marked
 from caroni_edge.agent.processes.keeperlink import keeper_command
 from tests.support import wait_until
 

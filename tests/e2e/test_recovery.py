@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.keeper.processes import marked
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS
+from caroni_edge.agent.keeper.trees import marked
 from tests.brokers import Mosquitto
 from tests.e2e.conftest import MakeShipped
 from tests.e2e.daemons import Daemon, Fleet

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.keeper import jobs as keeper_jobs
+from caroni_edge.agent.keeper import ends as keeper_ends
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, read, write_end
 from tests.keepers import ORDINARY, InProcess, Keeper, is_alive
 from tests.support import wait_until
@@ -27,8 +27,8 @@ def test_an_end_that_finds_no_space_is_recorded_later(in_process: InProcess, mon
             raise OSError(number, os.strerror(number))
         write_end(*args)
 
-    monkeypatch.setattr(keeper_jobs, "write_end", full)
-    monkeypatch.setattr(keeper_jobs, "RECORD_AGAIN_S", 0.01)
+    monkeypatch.setattr(keeper_ends, "write_end", full)
+    monkeypatch.setattr(keeper_ends, "RECORD_AGAIN_S", 0.01)
     assert in_process.run("job12345", "exit 4")["status"] == 4
     end = read(".", "job12345").end
     assert end is not None

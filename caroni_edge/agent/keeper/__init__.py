@@ -26,6 +26,8 @@ Events, by their `event`, for every agent that is connected:
 It ends when there is neither a job nor an agent for some minutes, and at `stop` or SIGTERM once no job runs. A keeper
 that was killed is replaced by the agent. The new one watches the jobs of the old one, but nobody can know their exit
 status then, and while there is no keeper nobody keeps their deadlines.
+
+The end of a job is the end of all that it has started (`trees.py`), and is told when the last of it is gone.
 """
 
 from caroni_edge.agent.keeper.server import main

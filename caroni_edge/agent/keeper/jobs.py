@@ -1,22 +1,20 @@
 """The keeper's work: each job is started once, watched, kept to its limits, and recorded when it has ended."""
 
 import os
-import select
 import signal
-import sys
 import time
 from collections.abc import Callable
 from math import inf
 from selectors import EVENT_READ, BaseSelector
-from typing import Any
 
 from caroni_edge.agent.keeper import files, reasons
+from caroni_edge.agent.keeper.ends import Ends
+from caroni_edge.agent.keeper.job import Event, Job
+from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.orders import note_order, read_known
 from caroni_edge.agent.keeper.processes import (
     Limits,
     began,
-    kill_marked,
-    leader,
     limit,
     open_process,
     signal_group,
@@ -41,53 +39,15 @@ from caroni_edge.agent.keeper.records import (
     forget_running,
     note_process,
     read_running,
-    write_end,
 )
+from caroni_edge.agent.keeper.trees import Trees, leader, put_down
 from caroni_edge.base.failpoints import failpoint
 
 GRACE_S = 5.0
 """Between SIGTERM and SIGKILL."""
-LOOK_AT_LOGS_EVERY_S = 1.0
-RECORD_AGAIN_S = 1.0
+LOOK_EVERY_S = 1.0
 
 _LOGS = ((STDOUT, "standard output"), (STDERR, "standard error"))
-
-Event = dict[str, Any]
-
-
-class Job:
-    """A job that runs.
-
-    Attributes:
-        start: The record of its start.
-        pidfd: Readable once its process has ended (pidfd_open(2)).
-        is_child: Whether it is a child of this keeper; the child of one that has died has no exit status for us.
-        cause: Kind and reason of its end (see `Exit`), once it was asked to end.
-        kill_due: When SIGKILL follows the SIGTERM, on the monotonic clock.
-    """
-
-    __slots__ = ("cause", "is_child", "kill_due", "pidfd", "start")
-
-    def __init__(self, start: Start, pidfd: int, *, is_child: bool) -> None:
-        """Begin to watch a job that nobody has asked to end."""
-        self.start = start
-        self.pidfd = pidfd
-        self.is_child = is_child
-        self.cause: tuple[str, str] | None = None
-        self.kill_due = inf
-
-    @property
-    def due(self) -> float:
-        """When its deadline is over, or SIGKILL is due, on the monotonic clock."""
-        if self.cause is not None:
-            return self.kill_due
-        return inf if self.start.deadline is None else self.start.deadline
-
-    def has_ended(self) -> bool:
-        """Tell whether its process has ended."""
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        return bool(poll.poll(0))
 
 
 class Jobs:
@@ -98,7 +58,13 @@ class Jobs:
     """
 
     def __init__(
-        self, state_dir: str, selector: BaseSelector, say: Callable[[Event], None], is_heard: Callable[[], bool]
+        self,
+        state_dir: str,
+        selector: BaseSelector,
+        say: Callable[[Event], None],
+        is_heard: Callable[[], bool],
+        *,
+        is_reaper: bool = False,
     ) -> None:
         """Watch processes with `selector`.
 
@@ -107,25 +73,26 @@ class Jobs:
             selector: Gets the pidfd of each job, with the job as its data.
             say: Tells an event to the agents that are connected.
             is_heard: Tells whether an agent is connected.
+            is_reaper: All children of this process are of its jobs, and all orphans of its jobs are its children.
         """
-        self._state_dir, self._selector, self._say, self._is_heard = state_dir, selector, say, is_heard
+        self._state_dir, self._selector, self._say = state_dir, selector, say
         self._home = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._boot = boot_id()
         self.known = read_known(state_dir)
         self._running: dict[str, Job] = {}
-        self._unrecorded: dict[str, tuple[Start, Exit]] = {}
-        self._record_due = inf
-        self._logs_due = 0.0
+        self._ends = Ends(state_dir, self._home, say, is_heard)
+        self._trees = Trees(is_reaper=is_reaper)
+        self._look_due = 0.0
 
     def names(self) -> list[str]:
         """Return the jobs whose end is not recorded yet."""
-        return [*self._running, *self._unrecorded]
+        return [*self._running, *self._ends.names()]
 
     def next_due(self) -> float:
         """Return when `settle` must be called, on the monotonic clock."""
         if not self._running:
-            return self._record_due
-        return min(self._record_due, self._logs_due, *(job.due for job in self._running.values()))
+            return self._ends.due
+        return min(self._ends.due, self._look_due, *(job.due for job in self._running.values()))
 
     # Start
 
@@ -169,21 +136,21 @@ class Jobs:
         """Start the process of a job whose start is recorded: whatever fails from now on is recorded as its end."""
         try:
             with files.opened(directory_of(self._state_dir, start.job)) as directory:
-                pid = spawn(argv, order.get("env") or {}, directory)
+                pid = spawn(argv, order.get("env") or {}, directory, self._outputs_of(start.job))
         except Exception as error:  # noqa: BLE001 - recorded, and said to the agent
             end = self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))
             no_room = isinstance(error, OSError) and error.errno in files.EXHAUSTED
-            self._record(start, end._replace(started=None, no_room=no_room))
+            self._ends.record(start, end._replace(started=None, no_room=no_room))
             return
         finally:
             os.fchdir(self._home)
         failpoint("after-spawn")
         try:
-            self._watch(Job(self._noted(start, pid, order, record), os.pidfd_open(pid), is_child=True))
+            self._watch(Job(self._noted(start, pid, order, record), is_child=True), os.pidfd_open(pid))
         except Exception as error:  # noqa: BLE001 - what cannot be watched must not go on; recorded, and said to the agent
             signal_group(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            self._record(start, self._exit(start, KILLED, reason=reasons.not_watched(error)))
+            self._over(Job(start, is_child=False, cause=(KILLED, reasons.not_watched(error))))
             return
         self._say({"event": "started", "job": start.job, "pid": pid})
 
@@ -203,14 +170,20 @@ class Jobs:
             note(f"{start.job}: its process could not be recorded: {error}")
         return start._replace(pid=pid)
 
-    def _watch(self, job: Job) -> None:
+    def _watch(self, job: Job, pidfd: int) -> None:
+        job.pidfd = pidfd
         try:
-            self._selector.register(job.pidfd, EVENT_READ, job)
+            self._selector.register(pidfd, EVENT_READ, job)
         except OSError:
-            os.close(job.pidfd)
+            os.close(pidfd)
             raise
+        if job.is_child:
+            self._trees.add(self._outputs_of(job.start.job), job.start.pid, job.start.ticks)
+        self._add(job)
+
+    def _add(self, job: Job) -> None:
         if not self._running:
-            self._logs_due = time.monotonic() + LOOK_AT_LOGS_EVERY_S
+            self._look_due = time.monotonic() + LOOK_EVERY_S
         self._running[job.start.job] = job
 
     # End
@@ -232,18 +205,39 @@ class Jobs:
         signal_group(job.start.pid, signal.SIGTERM)
 
     def on_exit(self, job: Job) -> None:
-        """End all other processes of a job whose first one has ended, and record how."""
+        """End all other processes of a job whose first one has ended."""
         self._selector.unregister(job.pidfd)
         os.close(job.pidfd)
+        if job.is_child:
+            # While the first process is not waited for, nobody else gets its number.
+            signal_group(job.start.pid, signal.SIGKILL)
+        self._over(job)
+
+    def _over(self, job: Job) -> None:
+        """Record how a job ended, of which the first process is gone, as soon as all others are."""
+        job.is_over = True
+        self._add(job)
+        self._clear_up(job)
+
+    def _clear_up(self, job: Job) -> None:
+        outputs, left = self._outputs_of(job.start.job), []
+        try:
+            if left := self._trees.rest_of(outputs, is_child=job.is_child):
+                put_down(left)
+        except OSError as error:
+            note(f"{job.start.job}: what is left of it cannot be looked for: {error}")
+        if left and job.look_later(time.monotonic()):
+            return
+        self._finish(job, left)
+
+    def _finish(self, job: Job, left: list[int]) -> None:
+        """Record how a job ended; `left` are those of its processes that cannot be ended."""
         status, cpu_s, memory_bytes = None, None, None
         if job.is_child:
-            # While the leader is not waited for, nobody else gets its number.
-            signal_group(job.start.pid, signal.SIGKILL)
+            self._trees.remove(self._outputs_of(job.start.job), job.start.pid)
             _, waited, used = os.wait4(job.start.pid, 0)
             status = os.waitstatus_to_exitcode(waited)
             cpu_s, memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
-        else:
-            self._kill_marked(job.start.job)
         kind, reason = job.cause or (EXITED, "")
         if problem := self._log_problem(job.start, trim=True):
             kind, reason = job.cause or problem
@@ -251,36 +245,11 @@ class Jobs:
             kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
         end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
-        self._record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes))
+        notes = reasons.not_ended(left) if left else ""
+        self._ends.record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, notes=notes))
 
     def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
-
-    def _record(self, start: Start, end: Exit) -> None:
-        """Record how a job ended, then tell it; where the disk has no space, try again later.
-
-        Where the job keeps us from recording it, an agent that is connected has heard it all the same.
-        """
-        end = end._replace(is_synced=not self._is_heard())
-        failpoint("before-end-record")
-        try:
-            write_end(self._state_dir, start, end)
-        except OSError as error:
-            if end.job not in self._unrecorded:
-                note(f"{end.job}: its end cannot be recorded yet: {error}")
-            if self._is_homeless():
-                note(f"{end.job}: its end is recorded nowhere, since the agent's state directory was deleted")
-            elif error.errno in files.EXHAUSTED or not self._is_heard():
-                self._unrecorded[end.job] = start, end
-                self._record_due = time.monotonic() + RECORD_AGAIN_S
-                return
-        self._unrecorded.pop(end.job, None)
-        failpoint("after-end-record")
-        self._say({"event": "exited", **end._asdict()})
-
-    def _is_homeless(self) -> bool:
-        """Tell whether the state directory was deleted: nobody will ever ask for what would be recorded there."""
-        return os.fstat(self._home).st_nlink == 0
 
     # Time
 
@@ -288,20 +257,26 @@ class Jobs:
         """Do what is due: enforce deadlines, send SIGKILL, look at the size of logs, record ends that could not be."""
         now = time.monotonic()
         for job in [job for job in self._running.values() if job.due <= now]:
-            if job.cause is None:
+            if job.is_over:
+                self._clear_up(job)
+            elif job.cause is None:
                 self._end(job, TIMEOUT, reasons.after_timeout(job.start.timeout_s or 0))
             else:
                 job.kill_due = inf
                 signal_group(job.start.pid, signal.SIGKILL)
-        if self._running and self._logs_due <= now:
-            self._logs_due = now + LOOK_AT_LOGS_EVERY_S
-            for job in list(self._running.values()):
-                if problem := self._log_problem(job.start):
-                    self._end(job, *problem)
-        if self._record_due <= now:
-            self._record_due = inf
-            for start, end in list(self._unrecorded.values()):
-                self._record(start, end)
+        if self._running and self._look_due <= now:
+            self._look_due = now + LOOK_EVERY_S
+            self._look()
+        self._ends.settle(now)
+
+    def _look(self) -> None:
+        for job in list(self._running.values()):
+            if problem := self._log_problem(job.start):
+                self._end(job, *problem)
+        try:
+            self._trees.end_strays()
+        except OSError as error:
+            note(f"what belongs to no job cannot be looked for: {error}")
 
     def _log_problem(self, start: Start, *, trim: bool = False) -> tuple[str, str] | None:
         """Return kind and reason of the end of a job that has written too much, or None; `trim` cuts off the excess."""
@@ -330,12 +305,12 @@ class Jobs:
             if end is None:
                 self._adopt(start or Start(name, self._boot, 0.0))
             else:
-                self._kill_marked(name)
+                self._put_down(name)
                 forget_running(self._state_dir, name)
 
     def _adopt(self, start: Start) -> None:
         if start.boot not in {self._boot, ""}:
-            self._record(start, self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
+            self._ends.record(start, self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
             return
         try:
             if not (start.pid and start.ticks):
@@ -343,31 +318,20 @@ class Jobs:
                 start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
             pidfd = open_process(start.pid, start.ticks)
             if pidfd is not None:
-                self._watch(Job(start, pidfd, is_child=False))
+                self._watch(Job(start, is_child=False), pidfd)
                 note(f"{start.job}: runs on as process {start.pid}")
                 return
-            kind, reason = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
+            cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
         except OSError as error:
-            kind, reason = KILLED, reasons.not_watched(error)
-        self._kill_marked(start.job)
-        self._record(start, self._exit(start, kind, reason=reason))
+            cause = KILLED, reasons.not_watched(error)
+        self._over(Job(start, is_child=False, cause=cause))
 
-    def _kill_marked(self, job: str) -> None:
-        """Kill what is left of a job by its mark: its process group may be another's by now."""
+    def _put_down(self, job: str) -> None:
+        """Kill what is left of a job whose end was recorded."""
         try:
-            kill_marked(self._outputs_of(job))
+            put_down(self._trees.rest_of(self._outputs_of(job), is_child=False))
         except OSError as error:
             note(f"{job}: what is left of it cannot be looked for: {error}")
 
     def _outputs_of(self, job: str) -> str:
         return f"{directory_of(self._state_dir, job)}/{OUTPUTS}"
-
-
-def note(text: str) -> None:
-    """Write a line into the keeper's log (standard error); if that fails, the line is lost."""
-    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    try:
-        sys.stderr.write(f"{date} keeper: {text}\n")
-        sys.stderr.flush()
-    except OSError:
-        return

@@ -1,12 +1,12 @@
-"""A job's processes: started in a session of their own, limited, found again, and ended all together.
+"""A job's first process: started in a session of its own, limited, and found again.
 
 Memory is limited by RLIMIT_AS, the address space of each process: the one limit that works without control groups,
 which need rights that an agent may not have. A program then sees its allocation fail, and can say so. It counts what is
 mapped and not what is used, and each process of a job has the limit for itself. It is set from outside right after the
 start, since `posix_spawn` cannot; a child that the job made in that moment gets it too.
 
-A job is ended by a signal to its process group, which is what `setsid` made of it. A process that the job has put into
-another group or session (`setsid`, a shell's `set -m`) is not reached by it and escapes.
+A job is asked to end by a signal to its process group, which is what `setsid` made of it. What it has put into another
+one (`setsid`, a shell's `set -m`) is not asked: it is killed when the first process has ended (`trees.py`).
 """
 
 import os
@@ -16,9 +16,7 @@ from typing import NamedTuple
 
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import STDERR, STDOUT, WORK
-
-MARK = "CARONI_OUTPUTS"
-"""Variable whose value differs for every job of every agent on this host: it marks the processes of a job."""
+from caroni_edge.agent.keeper.trees import marking, read_process
 
 _DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
 
@@ -30,7 +28,7 @@ class Limits(NamedTuple):
     nice: int | None = None
 
 
-def spawn(argv: list[str], env: dict[str, str], directory: str) -> int:
+def spawn(argv: list[str], env: dict[str, str], directory: str, outputs: str) -> int:
     """Start a program in a session of its own, with its output in files; return its pid.
 
     Texts are passed as UTF-8, whatever the locale. The working directory of this process is another one afterwards.
@@ -39,6 +37,7 @@ def spawn(argv: list[str], env: dict[str, str], directory: str) -> int:
         argv: The program and its arguments.
         env: All of its environment.
         directory: The job's: it works in `WORK` there, and writes to `STDOUT` and `STDERR`.
+        outputs: What marks the job (see `trees.py`).
 
     Raises:
         OSError, ValueError, TypeError: It cannot be started.
@@ -51,18 +50,19 @@ def spawn(argv: list[str], env: dict[str, str], directory: str) -> int:
             output.append(_open_output(f"{directory}/{name}"))
         with files.opened(f"{directory}/{WORK}") as work:
             os.chdir(work)
-        return os.posix_spawn(
-            encoded[0],
-            encoded,
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                *((os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(output, 1)),
-            ],
-            setsid=True,
-            setsigmask=[],
-            setsigdef=_DEFAULT,
-        )
+        with marking(outputs):
+            return os.posix_spawn(
+                encoded[0],
+                encoded,
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                    *((os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(output, 1)),
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=_DEFAULT,
+            )
     finally:
         for file in output:
             os.close(file)
@@ -106,12 +106,8 @@ def began(pid: int) -> int:
     Raises:
         OSError: Nobody can say.
     """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return 0 if fields[0] in {b"Z", b"X"} else int(fields[19])
+    process = read_process(pid)
+    return process.began if process is not None and process.is_alive else 0
 
 
 def open_process(pid: int, ticks: int) -> int | None:
@@ -136,48 +132,6 @@ def open_process(pid: int, ticks: int) -> int | None:
     return None
 
 
-def marked(outputs: str) -> list[int]:
-    """Return the processes of the job that writes to `outputs`, by their environment; it looks at all of the host.
-
-    Raises:
-        OSError: Nobody can look at the host's processes.
-    """
-    mark = f"{MARK}={outputs}".encode("utf-8", "surrogateescape")
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                if mark in file.read().split(b"\0"):
-                    found.append(int(name))
-        except OSError:
-            continue
-    return found
-
-
-def kill_marked(outputs: str) -> None:
-    """Kill the processes of the job that writes to `outputs`.
-
-    Raises:
-        OSError: As `marked`.
-    """
-    for pid in marked(outputs):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue
-
-
-def leader(outputs: str) -> int:
-    """Return the first process of the job that writes to `outputs`, the leader of its session; 0 when there is none.
-
-    Raises:
-        OSError: As `marked`.
-    """
-    return next((pid for pid in marked(outputs) if _session(pid) == pid), 0)
-
-
 def _set_nice(pid: int, nice: int) -> None:
     """Make a session polite; with autogroups (sched(7)), the kernel looks at the nice value of the session only."""
     try:
@@ -186,13 +140,6 @@ def _set_nice(pid: int, nice: int) -> None:
             file.write(str(nice))
     except (ProcessLookupError, FileNotFoundError, BlockingIOError):
         return
-
-
-def _session(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return 0
 
 
 def _children(pid: int) -> list[int]:

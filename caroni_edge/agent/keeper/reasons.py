@@ -3,11 +3,13 @@
 import errno
 import os
 import signal
+from collections.abc import Sequence
 
 ITS_KEEPER_DIED = "its keeper died, so its exit status is not known"
 UNSEEN_SAME_BOOT = "it ended unseen: the keeper that watched it had died"
 UNSEEN_REBOOT = "it ended unseen: the host was restarted while it ran"
 
+_PROCESSES_TOLD = 5
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SIZES = (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
 
@@ -43,6 +45,13 @@ def after_timeout(timeout_s: float) -> str:
 def too_much_log(name: str, log_bytes: int) -> str:
     """Say that a job was ended for writing more than it may; `name` says where."""
     return f"ended because its {name} had become larger than {size(log_bytes)}"
+
+
+def not_ended(processes: Sequence[int]) -> str:
+    """Say which processes of a job could not be ended."""
+    told = ", ".join(str(pid) for pid in processes[:_PROCESSES_TOLD])
+    more = f" and {len(processes) - _PROCESSES_TOLD} more" if len(processes) > _PROCESSES_TOLD else ""
+    return f"what it started could not be ended and may still run: process {told}{more}"
 
 
 def not_started(program: str, error: Exception) -> str:

@@ -92,6 +92,7 @@ class Exit(NamedTuple):
         no_room: It could not be started for want of something that the host may have again soon.
         cpu_s: Processor time of its processes, as far as each was waited for; None where it is not known.
         memory_bytes: The most memory that one of them had; None where it is not known.
+        notes: What else the job's log is to say of it, line by line.
     """
 
     job: str
@@ -105,6 +106,7 @@ class Exit(NamedTuple):
     no_room: bool = False
     cpu_s: float | None = None
     memory_bytes: int | None = None
+    notes: str = ""
 
 
 class Records(NamedTuple):
@@ -269,7 +271,7 @@ def _is_whole(value: object, upto: int = _NUMBER_MAX) -> bool:
 
 
 _SOUND: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("job", "boot", "never", "kind", "reason"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("job", "boot", "never", "kind", "reason", "notes"), lambda value: isinstance(value, str)),
     **dict.fromkeys(
         ("date", "started", "deadline", "timeout_s", "cpu_s"), lambda value: value is None or _is_number(value)
     ),

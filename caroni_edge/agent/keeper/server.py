@@ -12,8 +12,11 @@ from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
 from caroni_edge.agent.keeper import files
-from caroni_edge.agent.keeper.jobs import Event, Job, Jobs, note
+from caroni_edge.agent.keeper.job import Event, Job
+from caroni_edge.agent.keeper.jobs import Jobs
+from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
+from caroni_edge.agent.keeper.trees import become_reaper
 
 SOCKET = "keeper.sock"
 LOCK = "keeper.lock"
@@ -102,7 +105,8 @@ class Server:
         self._listener, self._program, self._idle_s = listener, program, idle_s
         self._selector = DefaultSelector()
         self._connections: set[Connection] = set()
-        self._jobs = Jobs(state_dir, self._selector, self._say, lambda: bool(self._connections))
+        is_reaper = become_reaper()
+        self._jobs = Jobs(state_dir, self._selector, self._say, lambda: bool(self._connections), is_reaper=is_reaper)
         self._is_stopping = False
         self._accept_due = inf
         self._idle_since = time.monotonic()

@@ -56,7 +56,7 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
                 given = read_outputs(directory, about.declared)
             except OutputProblem as problem:
                 reason, is_final = str(problem), isinstance(problem, UnfitOutputs)
-        notes = [*about.notes, *(() if given is None else given.notes)]
+        notes = [*about.notes, *(() if given is None else given.notes), *end.notes.splitlines()]
         logfiles.finish(directory, notes, with_stdout=given is None or not given.from_stdout)
         outcome: ProcessOutcome
         if given is not None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from caroni_edge.agent.jobtypes import Command, JobType
 from caroni_edge.agent.keeper import files
-from caroni_edge.agent.keeper.processes import MARK
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
+from caroni_edge.agent.keeper.trees import MARK
 from caroni_edge.agent.processes.trash import Trash
 from caroni_edge.protocol.messages import Values
 from caroni_edge.values.json import canonical

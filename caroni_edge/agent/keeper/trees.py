@@ -1,0 +1,300 @@
+"""What belongs to a job: every process that comes of it, whatever session, parent or environment it has taken since.
+
+Three things tell whose a process is.
+
+- **Its parent.** The keeper is the sub-reaper of all that it starts (PR_SET_CHILD_SUBREAPER, prctl(2)), or process 1 of
+  its pid namespace: whoever's parent has ended is the keeper's child from then on. So when the first process of a job
+  has ended, what is left of the job are children of the keeper, and their children.
+- **Its session**, which is that of the job unless it has begun one of its own.
+- **Its marks.** `CARONI_OUTPUTS` in its environment is another one for each job of the host; a program may be started
+  with an empty one. The soft limit of file locks (RLIMIT_LOCKS), which limits nothing since Linux 2.4 and which nobody
+  changes, is a number that stands for the job: it is there from the first instant on and is passed on by fork and
+  exec. By the marks the next keeper finds what belongs to the jobs of one that has died.
+
+A process that has taken off all of them belongs to one of the jobs that ran when it began, and ends with the first of
+those that ends. What belongs to no job at all is ended at once.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+MARK = "CARONI_OUTPUTS"
+"""Variable whose value differs for every job of every agent on this host: it marks the processes of a job."""
+
+_RLIMIT_LOCKS = 10
+"""getrlimit(2); Python has no name for it."""
+_PRIME = (1 << 61) - 1
+_PR_SET_CHILD_SUBREAPER = 36
+_ROUNDS = 20
+"""So often the host is looked through for what a job has started while it was being stopped."""
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_ENDED = frozenset("ZX")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Process(NamedTuple):
+    """A process of the host.
+
+    Attributes:
+        pid: Its number.
+        name: Of its program, 15 characters at most.
+        state: One letter (proc(5)); `Z` has ended, and nobody has waited for it.
+        parent: Number of its parent.
+        session: Number of its session, which is that of the session's first process.
+        began: In ticks since the boot.
+        memory_bytes: Its resident memory, with what it shares.
+    """
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    session: int
+    began: int
+    memory_bytes: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.state not in _ENDED
+
+
+def read_process(pid: int) -> Process | None:
+    """Return what the kernel says of a process; None when there is none.
+
+    Raises:
+        OSError: Nobody can say.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            before, _, after = file.read().rpartition(b")")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = after.split()
+    name = before.partition(b"(")[2].decode(errors="replace")
+    numbers = (int(fields[1]), int(fields[3]), int(fields[19]), int(fields[21]) * _PAGE_BYTES)
+    return Process(pid, name, fields[0].decode(), *numbers)
+
+
+def all_processes() -> dict[int, Process]:
+    """Look at all processes of the host.
+
+    Raises:
+        OSError: Nobody can look.
+    """
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            process = read_process(int(name))
+        except OSError:  # not ours to see
+            continue
+        if process is not None:
+            found[process.pid] = process
+    return found
+
+
+def descendants(roots: Iterable[int], processes: Mapping[int, Process]) -> list[Process]:
+    """Return those processes of `roots` that live, and all that live of their children, and theirs."""
+    children: dict[int, list[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found, left = {}, list(roots)
+    while left:
+        pid = left.pop()
+        if pid in processes and pid not in found:
+            found[pid] = processes[pid]
+            left.extend(children.get(pid, ()))
+    return [process for process in found.values() if process.is_alive]
+
+
+def become_reaper() -> bool:
+    """Take in the orphans of all that this process starts from now on; tell whether the kernel can do that."""
+    return os.getpid() == 1 or _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def own_children() -> list[int]:
+    """Return the children of this process, which has one thread; those too that have ended."""
+    own = os.getpid()
+    try:
+        with open(f"/proc/{own}/task/{own}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return [process.pid for process in all_processes().values() if process.parent == own]
+
+
+# Marks
+
+
+def number_of(outputs: str) -> int:
+    """Return the number that stands for the job which writes to `outputs`."""
+    return int.from_bytes(outputs.encode("utf-8", "surrogateescape"), "big") % _PRIME
+
+
+@contextmanager
+def marking(outputs: str) -> Iterator[None]:
+    """Mark all that is started meanwhile as of the job that writes to `outputs`."""
+    before, most = resource.getrlimit(_RLIMIT_LOCKS)
+    number = number_of(outputs)
+    can = most in {-1, resource.RLIM_INFINITY} or number <= most
+    if can:
+        resource.setrlimit(_RLIMIT_LOCKS, (number, most))
+    try:
+        yield
+    finally:
+        if can:
+            resource.setrlimit(_RLIMIT_LOCKS, (before, most))
+
+
+def number_on(pid: int) -> int:
+    """Return the number that a process is marked with; 0 where there is none."""
+    try:
+        with open(f"/proc/{pid}/limits", "rb") as file:
+            found = file.read().partition(b"Max file locks")[2].split(maxsplit=1)
+        return int(found[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def outputs_on(pid: int) -> str:
+    """Return the value of `MARK` in the environment of a process; empty where there is none."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return ""
+    name = f"{MARK}=".encode()
+    return next((os.fsdecode(entry[len(name) :]) for entry in entries if entry.startswith(name)), "")
+
+
+def marked(outputs: str) -> list[int]:
+    """Return the living processes of the job that writes to `outputs`, by their marks; it looks at all of the host.
+
+    Raises:
+        OSError: Nobody can look at the host's processes.
+    """
+    number, own = number_of(outputs), os.getpid()
+    return [
+        pid
+        for pid, process in all_processes().items()
+        if pid != own and process.is_alive and (number_on(pid) == number or outputs_on(pid) == outputs)
+    ]
+
+
+def leader(outputs: str) -> int:
+    """Return the first process of the job that writes to `outputs`, the leader of its session; 0 when there is none.
+
+    Raises:
+        OSError: As `marked`.
+    """
+    leaders = [process for pid in marked(outputs) if (process := read_process(pid)) and process.session == pid]
+    return min(leaders, key=lambda process: process.began).pid if leaders else 0
+
+
+# The end
+
+
+def put_down(roots: Iterable[int]) -> None:
+    """Kill processes with all that they have started.
+
+    All are stopped before any is killed: who is stopped starts nothing more, and goes on counting where processes are
+    limited, so that who multiplies faster than we kill comes to its end.
+
+    Raises:
+        OSError: Nobody can look at the host's processes.
+    """
+    stopped: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = [process.pid for process in descendants([*roots, *stopped], all_processes())]
+        new = [pid for pid in found if pid not in stopped]
+        for pid in new:
+            _signal(pid, signal.SIGSTOP)
+        stopped.update(new)
+        if not new:
+            break
+    for pid in stopped:
+        _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+class Trees:
+    """Tells which processes are left of the jobs of one keeper, and takes in the orphans among them.
+
+    Attributes:
+        is_reaper: All children of this process are of its jobs, and all orphans of its jobs are its children.
+    """
+
+    def __init__(self, *, is_reaper: bool) -> None:
+        """Begin without a job."""
+        self.is_reaper = is_reaper
+        self._leaders: dict[int, tuple[str, int]] = {}
+        self._numbers: dict[int, str] = {}
+        self._owners: dict[int, frozenset[str]] = {}
+
+    def add(self, job: str, pid: int, began: int) -> None:
+        """Take note of a job whose first process is our child: its path of outputs, its pid, and when that began."""
+        self._leaders[pid] = job, began
+        self._numbers[number_of(job)] = job
+
+    def remove(self, job: str, pid: int) -> None:
+        """Forget a job whose first process is about to be waited for."""
+        self._leaders.pop(pid, None)
+        self._numbers.pop(number_of(job), None)
+
+    def rest_of(self, job: str, *, is_child: bool) -> list[int]:
+        """Return what lives of a job whose first process has ended.
+
+        Raises:
+            OSError: Nobody can look.
+        """
+        if not (self.is_reaper and is_child):
+            return marked(job)
+        return [pid for pid, owners in self.orphans().items() if job in owners]
+
+    def orphans(self) -> dict[int, frozenset[str]]:
+        """Wait for the orphans that have ended; return those that live, each with the jobs that it may belong to.
+
+        Raises:
+            OSError: Nobody can look.
+        """
+        found = [pid for pid in own_children() if pid not in self._leaders] if self.is_reaper else []
+        self._owners = {pid: self._owners.get(pid) or self._owners_of(pid) for pid in found if not _is_over(pid)}
+        return self._owners
+
+    def end_strays(self) -> None:
+        """Kill the orphans that belong to no job that is here: they outlived its end, or have hidden whose they are.
+
+        Raises:
+            OSError: Nobody can look.
+        """
+        jobs = {job for job, _ in self._leaders.values()}
+        if strays := [pid for pid, owners in self.orphans().items() if not owners & jobs]:
+            put_down(strays)
+
+    def _owners_of(self, pid: int) -> frozenset[str]:
+        process = read_process(pid)
+        if process is None:
+            return frozenset()
+        if process.session in self._leaders:
+            return frozenset({self._leaders[process.session][0]})
+        jobs = {job for job, _ in self._leaders.values()}
+        if (job := self._numbers.get(number_on(pid)) or outputs_on(pid)) in jobs:
+            return frozenset({job})
+        return frozenset(job for job, began in self._leaders.values() if began <= process.began)
+
+
+def _is_over(pid: int) -> bool:
+    """Wait for a child if it has ended; tell whether it had."""
+    return os.waitpid(pid, os.WNOHANG)[0] == pid
