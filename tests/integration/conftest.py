@@ -9,6 +9,7 @@ import pytest
 
 from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.jobs import Jobs
+from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 from tests.keepers import InProcess, Keeper, end_all, keepers
 from tests.runners import Agent, MakeAgent
@@ -35,7 +36,7 @@ def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InPr
         (tmp_path / directory).mkdir(parents=True)
     events: list[dict[str, Any]] = []
     with DefaultSelector() as selector:
-        yield InProcess(Jobs(str(tmp_path), selector, events.append, lambda: True), selector, events)
+        yield InProcess(Jobs(Places.unboxed(str(tmp_path)), selector, events.append, lambda: True), selector, events)
 
 
 @pytest.fixture

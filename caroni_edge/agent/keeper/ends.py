@@ -8,6 +8,7 @@ from math import inf
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.job import Event
 from caroni_edge.agent.keeper.log import note
+from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.records import Exit, Start, write_end
 from caroni_edge.base.failpoints import failpoint
 
@@ -21,16 +22,16 @@ class Ends:
         due: When `settle` must be called, on the monotonic clock.
     """
 
-    def __init__(self, state_dir: str, home: int, say: Callable[[Event], None], is_heard: Callable[[], bool]) -> None:
+    def __init__(self, places: Places, home: int, say: Callable[[Event], None], is_heard: Callable[[], bool]) -> None:
         """Record in a state directory.
 
         Args:
-            state_dir: The agent's.
-            home: The same directory, open.
+            places: Where files are.
+            home: The keeper's own directory, open.
             say: Tells an event to the agents that are connected.
             is_heard: Tells whether an agent is connected.
         """
-        self._state_dir, self._home, self._say, self._is_heard = state_dir, home, say, is_heard
+        self._places, self._home, self._say, self._is_heard = places, home, say, is_heard
         self._unrecorded: dict[str, tuple[Start, Exit]] = {}
         self.due = inf
 
@@ -53,7 +54,7 @@ class Ends:
         end = end._replace(is_synced=not self._is_heard())
         failpoint("before-end-record")
         try:
-            write_end(self._state_dir, start, end)
+            write_end(self._places.state_dir, start, end, self._places.home)
         except OSError as error:
             if end.job not in self._unrecorded:
                 note(f"{end.job}: its end cannot be recorded yet: {error}")

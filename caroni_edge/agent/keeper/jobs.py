@@ -12,6 +12,7 @@ from caroni_edge.agent.keeper.ends import Ends
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.orders import note_order, read_known
+from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.processes import (
     Limits,
     began,
@@ -38,6 +39,7 @@ from caroni_edge.agent.keeper.records import (
     directory_of,
     forget_running,
     note_process,
+    pid_space,
     read_running,
 )
 from caroni_edge.agent.keeper.trees import Trees, leader, put_down
@@ -59,7 +61,7 @@ class Jobs:
 
     def __init__(
         self,
-        state_dir: str,
+        places: Places,
         selector: BaseSelector,
         say: Callable[[Event], None],
         is_heard: Callable[[], bool],
@@ -69,18 +71,19 @@ class Jobs:
         """Watch processes with `selector`.
 
         Args:
-            state_dir: The agent's state directory.
+            places: Where files are.
             selector: Gets the pidfd of each job, with the job as its data.
             say: Tells an event to the agents that are connected.
             is_heard: Tells whether an agent is connected.
             is_reaper: All children of this process are of its jobs, and all orphans of its jobs are its children.
         """
-        self._state_dir, self._selector, self._say = state_dir, selector, say
-        self._home = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._boot = boot_id()
-        self.known = read_known(state_dir)
+        self._places, self._selector, self._say = places, selector, say
+        self._state_dir = places.state_dir
+        self._home = os.open(places.home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._boot, self._space = boot_id(), pid_space()
+        self.known = read_known(self._state_dir)
         self._running: dict[str, Job] = {}
-        self._ends = Ends(state_dir, self._home, say, is_heard)
+        self._ends = Ends(places, self._home, say, is_heard)
         self._trees = Trees(is_reaper=is_reaper)
         self._look_due = 0.0
 
@@ -109,12 +112,13 @@ class Jobs:
             timeout_s=timeout_s,
             log_bytes=order.get("log_bytes"),
             about=order.get("about") or {},
+            space=self._space,
         )
         failpoint("before-start-record")
         try:
             if database := order.get("database"):
                 self.known = note_order(self._state_dir, self.known, str(database), int(order["serial"]))
-            record = claim(self._state_dir, start)
+            record = claim(self._state_dir, start, self._places.home)
         except FileExistsError:
             self.refuse(job)
             return
@@ -135,7 +139,7 @@ class Jobs:
     def _spawn(self, start: Start, argv: list[str], order: Event, record: int) -> None:
         """Start the process of a job whose start is recorded: whatever fails from now on is recorded as its end."""
         try:
-            with files.opened(directory_of(self._state_dir, start.job)) as directory:
+            with files.opened(directory_of(self._places.seen, start.job)) as directory:
                 pid = spawn(argv, order.get("env") or {}, directory, self._outputs_of(start.job))
         except Exception as error:  # noqa: BLE001 - recorded, and said to the agent
             end = self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))
@@ -296,9 +300,9 @@ class Jobs:
 
     def adopt(self) -> None:
         """Watch the jobs of a keeper that has died, and record the end of those that ended unseen."""
-        for name in sorted(os.listdir(f"{self._state_dir}/{RUNNING}")):
+        for name in sorted(os.listdir(f"{self._places.home}/{RUNNING}")):
             try:
-                start, end = read_running(self._state_dir, name)
+                start, end = read_running(self._state_dir, name, self._places.home)
             except OSError as error:  # its process is to be found by its mark
                 note(f"{name}: its record cannot be read: {error}")
                 start, end = None, None
@@ -306,11 +310,14 @@ class Jobs:
                 self._adopt(start or Start(name, self._boot, 0.0))
             else:
                 self._put_down(name)
-                forget_running(self._state_dir, name)
+                forget_running(self._places.home, name)
 
     def _adopt(self, start: Start) -> None:
         if start.boot not in {self._boot, ""}:
             self._ends.record(start, self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
+            return
+        if start.space not in {self._space, ""}:
+            self._over(Job(start, is_child=False, cause=(UNSEEN, reasons.UNSEEN_BOX)))
             return
         try:
             if not (start.pid and start.ticks):
@@ -334,4 +341,4 @@ class Jobs:
             note(f"{job}: what is left of it cannot be looked for: {error}")
 
     def _outputs_of(self, job: str) -> str:
-        return f"{directory_of(self._state_dir, job)}/{OUTPUTS}"
+        return f"{directory_of(self._places.seen, job)}/{OUTPUTS}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 ITS_KEEPER_DIED = "its keeper died, so its exit status is not known"
 UNSEEN_SAME_BOOT = "it ended unseen: the keeper that watched it had died"
+UNSEEN_BOX = "it ended unseen: its box, or the container of its agent, ended with all that ran there"
 UNSEEN_REBOOT = "it ended unseen: the host was restarted while it ran"
 
 _PROCESSES_TOLD = 5

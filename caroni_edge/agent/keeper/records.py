@@ -1,8 +1,8 @@
 """What is on disk about a job: that it was started, by which process, and how it ended.
 
 The files of a job are in `jobs/JOB/` of the agent's state directory. Its `record` has a line for the start, one for the
-process and one for the end, each a JSON object. A second name of it, `running/JOB`, is there for as long as the job
-runs, so that a new keeper need not look at every job there ever was.
+process and one for the end, each a JSON object. A second name of it, `running/JOB` in the keeper's own directory, is
+there for as long as the job runs, so that a new keeper need not look at every job there ever was.
 
 What is synced, and what is not. A record stops a second start by being there (O_EXCL), whoever asks. A dying keeper or
 agent cannot take it away, only a power cut can. But the agent has committed `running` to its database, which is synced,
@@ -63,6 +63,7 @@ class Start(NamedTuple):
         never: Why the job shall never be started, instead of all this.
         pid: Of its process; 0 until that is known.
         ticks: When its process began, in the kernel's ticks since the boot; tells two processes of one pid apart.
+        space: The namespace in which `pid` is its number (pid_namespaces(7)); empty where an older keeper wrote it.
     """
 
     job: str
@@ -75,6 +76,7 @@ class Start(NamedTuple):
     never: str = ""
     pid: int = 0
     ticks: int = 0
+    space: str = ""
 
 
 class Exit(NamedTuple):
@@ -128,13 +130,24 @@ def boot_id() -> str:
         return file.read().strip()
 
 
+@functools.cache
+def pid_space() -> str:
+    """Return the name of the namespace of our process ids, which is another one in each box and each container."""
+    return os.readlink("/proc/self/ns/pid")
+
+
 def directory_of(state_dir: str, job: str) -> str:
     """Return the directory of a job's files."""
     return f"{state_dir}/{JOBS}/{job}"
 
 
-def claim(state_dir: str, start: Start) -> int:
+def claim(state_dir: str, start: Start, home: str = "") -> int:
     """Take the right to start a job, which is given once; return its open record, for `note_process`.
+
+    Args:
+        state_dir: The agent's.
+        start: What is recorded.
+        home: The keeper's directory; empty: the state directory.
 
     Raises:
         FileExistsError: It has been taken: the job was started before, or shall never be.
@@ -146,7 +159,7 @@ def claim(state_dir: str, start: Start) -> int:
         try:
             _append(record, {"start": start._asdict()})
             if not start.never:
-                _remember_running(path, f"{state_dir}/{RUNNING}/{start.job}")
+                _remember_running(path, f"{home or state_dir}/{RUNNING}/{start.job}")
         except OSError:
             # Nothing has been started by it, so another may try.
             os.close(record)
@@ -164,7 +177,7 @@ def note_process(record: int, pid: int, ticks: int) -> None:
     _append(record, {"process": {"pid": pid, "ticks": ticks}})
 
 
-def write_end(state_dir: str, start: Start, end: Exit) -> None:
+def write_end(state_dir: str, start: Start, end: Exit, home: str = "") -> None:
     """Add to a record how the job ended; where the job has taken its record away, or its directory, make it anew.
 
     Raises:
@@ -184,7 +197,7 @@ def write_end(state_dir: str, start: Start, end: Exit) -> None:
                 _sync(f"{directory}/{name}")
             _sync(f"{directory}/.")
             _sync(os.path.dirname(path))
-    forget_running(state_dir, end.job)
+    forget_running(home or state_dir, end.job)
 
 
 def _open_again(path: str, start: Start) -> int:
@@ -204,13 +217,13 @@ def _open_again(path: str, start: Start) -> int:
     return record
 
 
-def forget_running(state_dir: str, job: str) -> None:
-    """Take a job out of the list of those that run.
+def forget_running(home: str, job: str) -> None:
+    """Take a job out of a keeper's list of those that run.
 
     Raises:
         OSError: It stays there.
     """
-    files.put_aside(f"{state_dir}/{RUNNING}/{job}", only_if=lambda mode: not stat.S_ISDIR(mode))
+    files.put_aside(f"{home}/{RUNNING}/{job}", only_if=lambda mode: not stat.S_ISDIR(mode))
 
 
 def read(state_dir: str, job: str) -> Records:
@@ -228,13 +241,13 @@ def read(state_dir: str, job: str) -> Records:
         return Records(None, None)
 
 
-def read_running(state_dir: str, job: str) -> Records:
+def read_running(state_dir: str, job: str, home: str = "") -> Records:
     """Read the record of a job by its second name, out of the job's directory; it may say nothing (see `claim`).
 
     Raises:
         OSError: It cannot be read.
     """
-    found = _records(job, files.read_regular(f"{state_dir}/{RUNNING}/{job}", _LIMIT_BYTES))
+    found = _records(job, files.read_regular(f"{home or state_dir}/{RUNNING}/{job}", _LIMIT_BYTES))
     return found if found.start is not None and found.start.boot else read(state_dir, job)
 
 
@@ -271,7 +284,7 @@ def _is_whole(value: object, upto: int = _NUMBER_MAX) -> bool:
 
 
 _SOUND: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("job", "boot", "never", "kind", "reason", "notes"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("job", "boot", "space", "never", "kind", "reason", "notes"), lambda value: isinstance(value, str)),
     **dict.fromkeys(
         ("date", "started", "deadline", "timeout_s", "cpu_s"), lambda value: value is None or _is_number(value)
     ),

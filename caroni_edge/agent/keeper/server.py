@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import time
 from contextlib import suppress
 from math import inf
@@ -15,6 +16,7 @@ from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.log import note
+from caroni_edge.agent.keeper.places import Places, be_private
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 from caroni_edge.agent.keeper.trees import become_reaper
 
@@ -23,10 +25,12 @@ LOCK = "keeper.lock"
 IDLE_S = 300.0
 LOCK_WAIT_S = 5.0
 ACCEPT_AGAIN_S = 1.0
+READY = b"ready"
 
 _READ_BYTES = 1 << 18
 _LINE_LIMIT_BYTES = 16 << 20
 _UNSENT_LIMIT_BYTES = 8 << 20
+_CREDENTIALS = struct.Struct("3i")
 
 
 class Served(Exception):
@@ -93,11 +97,11 @@ class Connection:
 class Server:
     """Takes requests from agents, tells them events, and watches the jobs."""
 
-    def __init__(self, state_dir: str, listener: socket.socket, program: str, idle_s: float) -> None:
+    def __init__(self, places: Places, listener: socket.socket, program: str, idle_s: float) -> None:
         """Serve on `listener`.
 
         Args:
-            state_dir: The agent's; absolute.
+            places: Where files are.
             listener: As `listen` returns it.
             program: Version of the program, which the agent compares with its own.
             idle_s: How long to stay without a job and without an agent.
@@ -105,8 +109,9 @@ class Server:
         self._listener, self._program, self._idle_s = listener, program, idle_s
         self._selector = DefaultSelector()
         self._connections: set[Connection] = set()
+        self._is_boxed = places.state_dir != places.seen
         is_reaper = become_reaper()
-        self._jobs = Jobs(state_dir, self._selector, self._say, lambda: bool(self._connections), is_reaper=is_reaper)
+        self._jobs = Jobs(places, self._selector, self._say, lambda: bool(self._connections), is_reaper=is_reaper)
         self._is_stopping = False
         self._accept_due = inf
         self._idle_since = time.monotonic()
@@ -179,6 +184,10 @@ class Server:
             note(f"an agent could not connect: {error}")
             self._selector.unregister(self._listener)
             self._accept_due = time.monotonic() + ACCEPT_AGAIN_S
+            return
+        if self._is_boxed and _is_from_here(connected):
+            note("a process in the box has tried to give orders")
+            connected.close()
             return
         connected.setblocking(False)
         connection = Connection(connected)
@@ -269,19 +278,30 @@ class Server:
             self._send(connection, {"event": "unknown", **about, "reason": repr(error)})
 
 
+def _is_from_here(connected: socket.socket) -> bool:
+    """Tell whether who has connected is in our namespace of process ids: of others the kernel gives us no number."""
+    found = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid: int = _CREDENTIALS.unpack(found)[0]
+    return pid > 0
+
+
 def main(argv: list[str]) -> int:
-    """Serve a state directory in the background; return once it is served.
+    """Serve a state directory in the background; return once it is served, or, in a box, when all is over.
 
     Args:
-        argv: The directory; for the agent, the version of the program; how long to stay without work, in seconds.
+        argv: The directory; for the agent, the version of the program; how long to stay without work, in seconds. In a
+            box also: the keeper's directory in it, the descriptor of the state directory, and one to say `ready` by.
     """
     state_dir = os.path.abspath(argv[0])
     program = argv[1] if len(argv) > 1 else ""
     idle_s = float(argv[2]) if len(argv) > 2 else IDLE_S
+    be_private()
+    is_boxed = len(argv) > 3
+    places = Places.boxed(state_dir, int(argv[4]), argv[3]) if is_boxed else Places.unboxed(state_dir)
     try:
-        for directory in (JOBS, RUNNING):
-            os.makedirs(f"{state_dir}/{directory}", mode=0o700, exist_ok=True)
-        os.chdir(state_dir)
+        for directory in (f"{places.state_dir}/{JOBS}", f"{places.home}/{RUNNING}"):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.chdir(places.home)
         lock()
         listener = listen()
     except Served:
@@ -289,9 +309,17 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         note(f"cannot serve {state_dir}: {error.strerror or error}")
         return 1
+    if is_boxed:
+        _say_ready(int(argv[5]))
     # The agent waits for the first process, which says that the socket is there; the second one is nobody's child.
-    if os.fork():
+    elif os.fork():
         return 0
     note(f"serves {state_dir}")
-    Server(state_dir, listener, program, idle_s).serve()
+    Server(places, listener, program, idle_s).serve()
     return 0
+
+
+def _say_ready(descriptor: int) -> None:
+    with suppress(BrokenPipeError):  # the agent has gone; another will come
+        os.write(descriptor, READY)
+    os.close(descriptor)
