@@ -5,7 +5,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.documents.documents import Document, Findings, Problem, Problems
+from caroni_edge.documents.assembly import IMPORTS_MAX, Assembly
+from caroni_edge.documents.documents import Document, Problem, Problems
+from caroni_edge.documents.files import BYTES_MAX, FILES_MAX, Files
 from caroni_edge.manager.templates.cwl import features
 from caroni_edge.manager.templates.cwl.extent import STEPS_MAX
 from caroni_edge.manager.templates.cwl.features import Fields
@@ -64,7 +66,7 @@ OF_TOOLS = (features.TOOL, features.TOOL_INPUT, features.TOOL_OUTPUT)
 
 REMARKS: Mapping[str, str] = {
     "cwlVersion": "needed at the head of a file",
-    "run": f"{', '.join(features.RUNNABLE)}: written there, or in a file beside this one or below",
+    "run": f"{', '.join(features.RUNNABLE)}: written there, or in a file within the roots",
     "default": "null is none",
     "linkMerge": ", ".join(features.LINK_MERGES),
     "pickValue": ", ".join(features.PICK_VALUES),
@@ -104,18 +106,25 @@ TYPES: tuple[object, ...] = (
     {"type": "record", "fields": {"a": {"type": "string", "secondaryFiles": ".idx"}}},
 )
 
+_TOOL: Mapping[str, Any] = {"cwlVersion": "v1.2", **PLAIN["steps"]["one"]["run"]}
+BESIDE: Mapping[str, Any] = {
+    "tools/tool.cwl": _TOOL,
+    "tools.cwl": {"cwlVersion": "v1.2", "$graph": [{**_TOOL, "id": "part"}]},
+    "tools/fields.yaml": {"label": "a label"},
+}
+"""Files that there are."""
+
 FILES: tuple[tuple[str, Keys, object], ...] = (
+    ("`run: tools/tool.cwl`, `../tool.cwl`, within the roots", (*RUN,), "tools/tool.cwl"),
+    ("`run: ../tool.cwl`, outside of the roots", (*RUN,), "../tool.cwl"),
     ("`run: http://example.org/tool.cwl`", (*RUN,), "http://example.org/tool.cwl"),
-    ("`run: tools.cwl#part`", (*RUN,), "tools.cwl#part"),
-    ("`run: ../tool.cwl`", (*RUN,), "../tool.cwl"),
-    ("`$graph` at the head of a file", ("$graph",), []),
-    ("`$import` in the place of a step", ("steps", "$import"), "steps.yaml"),
-    ("`$import` in the place of what a step runs", RUN, {"$import": "tool.cwl"}),
-    ("`$import` among hints", (*STEP, "hints"), {"$import": "hints.yaml"}),
-    ("`$include`", (*STEP, "$include"), "text.txt"),
-    ("`$mixin`", (*STEP, "$mixin"), "step.yaml"),
+    ("`run: tools.cwl#part`, `#part`, of a `$graph`", (*RUN,), "tools.cwl#part"),
+    ("`$import` in the place of any value", RUN, {"$import": "tools/tool.cwl"}),
+    ("`$include` in the place of a text", (*STEP, "label"), {"$include": "tools.cwl"}),
+    ("`$mixin`: fields that are added", (*STEP, "$mixin"), "tools/fields.yaml"),
     ("`cwlVersion: v1.0`", ("cwlVersion",), "v1.0"),
     ("`cwlVersion: v1.1`", ("cwlVersion",), "v1.1"),
+    ("`cwlVersion: draft-3`", ("cwlVersion",), "draft-3"),
     ("`class: ExpressionTool`", (*RUN, "class"), "ExpressionTool"),
     ("`class: Operation` as a template", ("class",), "Operation"),
     ("an extension, as in `acme:colour: red`", ("acme:colour",), "red"),
@@ -155,6 +164,9 @@ PLACES: Mapping[str, Keys] = {
 BOUNDS = (
     ("steps of a template, those of a workflow counted for each step that runs it", STEPS_MAX),
     ("workflows in each other", NESTED_MAX),
+    ("files that a template leads to", FILES_MAX),
+    ("bytes that these have together", BYTES_MAX),
+    ("files that import each other, one inside the other", IMPORTS_MAX),
     ("instances of a scattered step", INSTANCES_MAX),
     ("characters of a step's path, with its numbers", NAME_MAX_CHARS),
     ("characters of an expression", LIMIT_CHARACTERS),
@@ -187,12 +199,12 @@ def said(keys: Keys, value: object, kind: str = "Operation") -> list[Problem]:
     document["steps"]["one"]["run"]["class"] = kind
     if keys:
         _at(document, keys[:-1])[keys[-1]] = value
-    findings = Findings(Document(Path("flow.cwl"), document))
+    assembly = Assembly(Files((Path(),), {Path(name): Document(Path(name), each) for name, each in BESIDE.items()}))
     try:
-        Wiring(read_workflow(findings, Path())).plan("flow")
+        Wiring(read_workflow(Document(Path("flow.cwl"), document), assembly)).plan("flow")
     except Problems as problems:
         return list(problems.problems)
-    return findings.problems
+    return assembly.problems
 
 
 def _at(value: Any, keys: Keys) -> Any:

@@ -21,6 +21,7 @@ SUFFIXES = (".yaml", ".yml")
 
 _KEYS, _LIMITS = jobtype_keys.names(), jobtype_keys.names("limits")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}\Z")
+_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
 _OURS = "CARONI_"
 
 Read = TypeVar("Read")
@@ -247,8 +248,8 @@ class _Reader:
     def _types(self, key: str) -> dict[str, Type]:
         types: dict[str, Type] = {}
         for name, spec in self._mapping(key, f"names and types below {key}, such as {{message: string}}").items():
-            if not _IDENTIFIER.match(name):
-                what = "it becomes a variable of a shell, so use letters, digits and _, a letter first"
+            if not _NAME.match(name):
+                what = "use 1 to 80 letters, digits, _ . and -"
                 self._findings.error(f'"{name}" cannot be a name here: {what}', key, name)
                 continue
             try:

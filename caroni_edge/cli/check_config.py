@@ -37,7 +37,8 @@ class Checked:
 def _manager(path: Path) -> Iterable[Problem]:
     from caroni_edge.manager.templates.library import load_templates  # noqa: PLC0415
 
-    templates = load_templates(load_manager(path, os.environ).templates)
+    config = load_manager(path, os.environ)
+    templates = load_templates(config.templates, None, config.roots)
     warnings = [problem for template in templates.loaded.values() for problem in template.warnings]
     return [*warnings, *(problem for problems in templates.errors.values() for problem in problems)]
 

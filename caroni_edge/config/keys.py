@@ -155,6 +155,7 @@ def _web(port: int) -> tuple[Key, ...]:
 MANAGER_KEYS: Final = (
     *_common("manager", "m1", 8000),
     Key("templates", kinds.PATH, "Directory of the workflow templates.", default="/etc/caroni-edge/templates"),
+    Key("roots", kinds.PATHS, "Further directories of files that templates may run, import and include."),
     Key("attempts", kinds.whole(1, 1000), "Attempts that a step has.", default=5),
     Key("retry_delay", kinds.DURATION, "Wait before the second attempt; doubles to 1m.", default="1s"),
     Key("lost_after", kinds.DURATION_OR_NEVER, "The jobs of an agent silent for so long go to others.", default="1d"),

@@ -88,6 +88,12 @@ def _path(value: object, place: Place) -> Path:
     return place.folder / text
 
 
+def _paths(value: object, place: Place) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"expected a list of paths, got {shown(value)}")
+    return tuple(_path(each, place) for each in value)
+
+
 def _readable(value: object, place: Place) -> Path:
     path = _path(value, place)
     try:
@@ -196,6 +202,7 @@ SEGMENT = Kind("name", _segment, written="1 to 40 of `a-z 0-9 _ -`, since it is 
 MANAGER = Kind("name of a manager", _manager, written="a name, or `*` for all that are not named")
 USER = Kind("user name", _user, written="1 to 64 of `A-Z a-z 0-9 . _ @ -`")
 PATH = Kind("path", _path, written="a relative one starts at the folder of the configuration")
+PATHS = Kind("list of paths", _paths, as_text=False, written="relative ones start at the folder of the configuration")
 READABLE_FILE = Kind("file", _readable, written="a path of what this node may read")
 SECRET = Kind("secret", _secret, written="text, in quotes where YAML would read something else")
 SECRET_FILE = Kind(

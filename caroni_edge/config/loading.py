@@ -39,6 +39,7 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
     return ManagerConfig(
         **_common(path, values),
         templates=values["templates"],
+        roots=values["roots"] or (),
         attempts=values["attempts"],
         retry_delay_s=values["retry_delay"],
         lost_after_s=values["lost_after"],

@@ -158,6 +158,7 @@ class ManagerConfig(NodeConfig):
 
     Attributes:
         templates: Directory of the workflow templates.
+        roots: Further directories of files that templates may lead to.
         attempts: Attempts that a step has.
         retry_delay_s: Wait before the second attempt; doubles to a minute.
         lost_after_s: Silence after which an agent's jobs are given to others; None: never.
@@ -174,6 +175,7 @@ class ManagerConfig(NodeConfig):
     role: ClassVar[Literal["managers", "agents"]] = "managers"
 
     templates: Path
+    roots: tuple[Path, ...]
     attempts: int
     retry_delay_s: float
     lost_after_s: float | None

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.documents.yamltree import YamlRefused, read_tree
@@ -46,6 +46,20 @@ class Problems(CaroniError):
         super().__init__("", listing="\n".join(map(str, self.problems)))
 
 
+class Origin(NamedTuple):
+    """Where a list or an object was written.
+
+    Attributes:
+        path: The file.
+        lines: The line of each item or key.
+        value: The list or object itself, which is so kept: no other one can get its `id`.
+    """
+
+    path: Path
+    lines: Mapping[Hashable, int]
+    value: Any
+
+
 @dataclass(frozen=True)
 class Document:
     """A YAML file as plain JSON-like data; not to be changed, since aliases share their objects.
@@ -54,23 +68,33 @@ class Document:
         path: The file, as it was named.
         value: None, bool, int, float, str, list or dict with string keys.
         text: What the file says.
+        line: Where the value begins, from 1.
+        origins: Where each list and object in it was written, by its `id`.
     """
 
     path: Path
     value: Any
     text: str = field(default="", repr=False)
-    _line: int = 1
-    _lines: Mapping[int, Mapping[Hashable, int]] = field(default_factory=dict, repr=False, compare=False)
+    line: int = 1
+    origins: Mapping[int, Origin] = field(default_factory=dict, repr=False, compare=False)
 
     def where(self, *keys: str | int) -> str:
         """Return `file:line` of the value at `keys`, or of the nearest one on the way to it that exists."""
-        value, line = self.value, self._line
+        path, line = self._found(keys)
+        return f"{path}:{line}"
+
+    def file_of(self, *keys: str | int) -> Path:
+        """Return the file in which the value at `keys` is written: another one for what was imported."""
+        return self._found(keys)[0]
+
+    def _found(self, keys: tuple[str | int, ...]) -> tuple[Path, int]:
+        value, path, line = self.value, self.path, self.line
         for key in keys:
-            lines = self._lines.get(id(value), {})
-            if key not in lines:
+            origin = self.origins.get(id(value))
+            if origin is None or key not in origin.lines:
                 break
-            value, line = value[key], lines[key]
-        return f"{self.path}:{line}"
+            value, path, line = value[key], origin.path, origin.lines[key]
+        return path, line
 
 
 @dataclass
@@ -111,6 +135,15 @@ def load(path: Path) -> Document:
     Raises:
         Problems: It cannot be read, is larger than `LIMIT_BYTES`, or is no YAML that we take.
     """
+    return parse(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        Problems: It cannot be read, is larger than `LIMIT_BYTES`, or is not UTF-8.
+    """
     try:
         if path.exists() and not path.is_file():
             raise _refused(path, "this is not a regular file")
@@ -121,11 +154,10 @@ def load(path: Path) -> Document:
     if len(data) > LIMIT_BYTES:
         raise _refused(path, f"is larger than {LIMIT_BYTES} bytes")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _refused(path, "is not UTF-8; save the file in that encoding", line) from None
-    return parse(text, path)
 
 
 def parse(text: str, path: Path) -> Document:
@@ -138,7 +170,8 @@ def parse(text: str, path: Path) -> Document:
         tree = read_tree(text)
     except YamlRefused as error:
         raise _refused(path, error.what, error.line) from None
-    return Document(path, tree.value, text, tree.line, tree.lines)
+    origins = {key: Origin(path, lines, value) for key, (value, lines) in tree.lines.items()}
+    return Document(path, tree.value, text, tree.line, origins)
 
 
 def meant(word: str, known: Iterable[str]) -> str | None:

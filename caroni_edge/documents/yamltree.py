@@ -47,12 +47,12 @@ class Tree:
     Attributes:
         value: None, bool, int, float, str, list or dict with string keys; aliases share their objects.
         line: Where it begins, from 1.
-        lines: For each list and object, by its `id`: the line of each item or key.
+        lines: For each list and object, by its `id`: itself, and the line of each item or key.
     """
 
     value: Any
     line: int
-    lines: dict[int, dict[Hashable, int]]
+    lines: dict[int, tuple[Any, dict[Hashable, int]]]
 
 
 def read_tree(text: str) -> Tree:
@@ -127,7 +127,7 @@ class _Builder:
     def __init__(self) -> None:
         self.value: Any = None
         self.line = 1
-        self.lines: dict[int, dict[Hashable, int]] = {}
+        self.lines: dict[int, tuple[Any, dict[Hashable, int]]] = {}
         self._documents = 0
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int] | None] = {}
@@ -165,7 +165,7 @@ class _Builder:
 
     def _end(self, event: yaml.Event) -> None:
         done = self._open.pop()
-        self.lines[id(done.value)] = done.lines
+        self.lines[id(done.value)] = (done.value, done.lines)
         self._remember(done.anchor, (done.value, done.size))
         self._place(done.value, done.size, event)
 

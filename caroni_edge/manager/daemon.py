@@ -28,7 +28,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         """Put the manager together, and let it connect."""
         config = self.config
         node = self._node = open_node(config, opened, ask_every_s(config), self.access)
-        self._templates = say_errors("template", load_templates(config.templates))
+        self._templates = say_errors("template", load_templates(config.templates, None, config.roots))
         self._reactor = make_reactor(node, config, self._templates)
         node.attach(self._reactor)
         from caroni_edge.manager.pages.site import serve  # noqa: PLC0415 - commands on the database do without
@@ -41,7 +41,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
 
     def apply_config(self, config: ManagerConfig) -> None:
         """Take over templates and settings."""
-        self._templates = say_errors("template", load_templates(config.templates, self._templates))
+        self._templates = say_errors("template", load_templates(config.templates, self._templates, config.roots))
         self._node.ask_every_s = ask_every_s(config)
         self._reactor.reload(config, self._templates)
 
@@ -51,12 +51,12 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         Raises:
             CaroniError: Their directory cannot be read, or the node is busy; nothing has changed then.
         """
-        before, directory = self._templates, self._reactor.settings.templates
-        found = load_templates(directory, before)  # here, since it may take a while
+        before, settings = self._templates, self._reactor.settings
+        found = load_templates(settings.templates, before, settings.roots)  # here, since it may take a while
 
         def take(_at: Moment) -> None:
             is_stale = self._templates is not before
-            templates = load_templates(directory, self._templates) if is_stale else found
+            templates = load_templates(settings.templates, self._templates, settings.roots) if is_stale else found
             self._templates = say_errors("template", templates)
             self._reactor.take_templates(self._templates)
 
@@ -71,7 +71,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
 def idle_node(config: ManagerConfig, opened: ExitStack) -> Node:
     """Return a manager's node that neither serves nor connects, for a command on its database."""
     node = open_node(config, opened)
-    node.attach(make_reactor(node, config, load_templates(config.templates)))
+    node.attach(make_reactor(node, config, load_templates(config.templates, None, config.roots)))
     return node
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -25,6 +26,8 @@ BLOCK_BYTES = 512
 
 VARIABLE_LIMIT_BYTES = 128 * 1024
 """No string that is longer, with its name and its end, is passed on by the kernel (MAX_ARG_STRLEN, execve(2))."""
+
+_NAME = re.compile(r"[A-Za-z0-9_]+\Z")
 
 PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
 """What a job gets of the agent's own environment."""
@@ -131,8 +134,9 @@ def _variables(inputs: Values) -> Iterator[tuple[str, str]]:
 
 
 def _texts(inputs: Values) -> Iterator[tuple[str, str]]:
+    """Yield each input that has a value, and a name that a variable can have; the others are in the file alone."""
     for name, value in inputs.items():
-        if value is not None:
+        if value is not None and _NAME.match(name):
             yield f"CARONI_ENV_{name}", value if isinstance(value, str) else canonical(value)
 
 

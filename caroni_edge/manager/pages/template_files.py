@@ -92,7 +92,7 @@ def check(manager: ManagerApi, name: str, text: str) -> TemplateCheck:
         what = f"a template is text in UTF-8, {SOURCE_LIMIT_BYTES >> 10} KiB at most"
         return _unreadable([Finding(file=None, line=None, what=what, warning=False)])
     try:
-        found = parse_template(text, path)
+        found = parse_template(text, path, manager.reactor.settings.roots)
     except Problems as wrong:
         return _unreadable([_finding(each, path) for each in wrong.problems])
     with manager.look() as views:

@@ -1,11 +1,13 @@
 """The manager's templates: CWL workflows in a directory, compiled into plans."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from caroni_edge.documents.assembly import Assembly
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
+from caroni_edge.documents.files import Files
 from caroni_edge.manager.templates.cwl.requirements import check_requirements
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import is_workflow, read_file, read_workflow
@@ -13,7 +15,7 @@ from caroni_edge.manager.templates.plan import Plan, plan_hash
 
 SUFFIXES = (".cwl", ".yaml", ".yml")
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
+_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,80}\Z")
 
 
 @dataclass(frozen=True)
@@ -58,28 +60,34 @@ class Templates:
         return list(self.loaded)
 
 
-def load_template(path: Path) -> Template:
+def load_template(path: Path, roots: Sequence[Path] = ()) -> Template:
     """Read and compile a template.
+
+    Args:
+        path: The file.
+        roots: The folders that it may lead to, beside its own.
 
     Raises:
         Problems: All that is wrong with the file, and with those that its steps run.
     """
-    return _compile(load(path))
+    return _compile(load(path), Files((path.parent, *roots)))
 
 
-def load_templates(directory: Path, before: Templates | None = None) -> Templates:
+def load_templates(directory: Path, before: Templates | None = None, roots: Sequence[Path] = ()) -> Templates:
     """Read all templates of a directory; a broken one is left out.
 
     Args:
         directory: Files in it that are no workflows are there for `run`.
         before: What was loaded until now: a broken template keeps the version that it has there.
+        roots: Further folders that templates may lead to.
 
     Raises:
         Problems: The directory itself cannot be read.
     """
     loaded: dict[str, Template] = {}
     errors: dict[str, list[Problem]] = {}
-    files: dict[str, list[Document]] = {}
+    documents: dict[str, list[Document]] = {}
+    files = Files((directory, *roots))
     for path in _files(directory):
         try:
             document = load(path)
@@ -87,18 +95,24 @@ def load_templates(directory: Path, before: Templates | None = None) -> Template
             errors.setdefault(path.stem, []).extend(problems.problems)
         else:
             if is_workflow(document):
-                files.setdefault(path.stem, []).append(document)
-    for name, documents in files.items():
+                documents.setdefault(path.stem, []).append(document)
+            files.known[path] = document
+    for name, each in documents.items():
         try:
-            loaded[name] = _compile_only(documents)
+            loaded[name] = _compile_only(each, files)
         except Problems as problems:
             errors.setdefault(name, []).extend(problems.problems)
     kept = {name: earlier for name in errors if before and (earlier := before.get(name))}
     return Templates(dict(sorted({**kept, **loaded}.items())), {name: in_order(each) for name, each in errors.items()})
 
 
-def parse_template(text: str, path: Path) -> Template:
+def parse_template(text: str, path: Path, roots: Sequence[Path] = ()) -> Template:
     """Compile a text as if it stood in the file at `path`.
+
+    Args:
+        text: All of it.
+        path: The file.
+        roots: The folders that it may lead to, beside its own.
 
     Raises:
         Problems: All that is wrong with it, and with the files that its steps run.
@@ -106,20 +120,26 @@ def parse_template(text: str, path: Path) -> Template:
     document = parse(text, path)
     if not is_workflow(document):
         raise Problems([Problem(document.where(), "a template is a workflow: it says class: Workflow")])
-    return _compile(document)
+    return _compile(document, Files((path.parent, *roots)))
 
 
-def check_file(path: Path) -> tuple[Problem, ...]:
-    """Return all that is to be said of a template, or of a file that steps run; warnings too."""
+def check_file(path: Path, files: Files | None = None) -> tuple[Problem, ...]:
+    """Return all that is to be said of a template, or of a file that steps run; warnings too.
+
+    Args:
+        path: The file.
+        files: What it may lead to: by default what is in its own folder.
+    """
+    files = files or Files((path.parent,))
     try:
         document = load(path)
         if is_workflow(document) or not isinstance(document.value, dict):
-            return _compile(document).warnings
+            return _compile(document, files).warnings
+        assembly = Assembly(files.anew())
+        read_file(document, assembly)
     except Problems as problems:
         return problems.problems
-    findings = Findings(document)
-    read_file(findings, path.parent)
-    return in_order(findings.problems)
+    return in_order(assembly.problems)
 
 
 def _files(directory: Path) -> list[Path]:
@@ -129,21 +149,21 @@ def _files(directory: Path) -> list[Path]:
         raise Problems([Problem(str(directory), f"cannot be read: {error.strerror or error}")]) from None
 
 
-def _compile_only(documents: list[Document]) -> Template:
+def _compile_only(documents: list[Document], files: Files) -> Template:
     """Compile the one file that has a name."""
     if len(documents) == 1:
-        return _compile(documents[0])
+        return _compile(documents[0], files)
     names = " and ".join(document.path.name for document in documents)
     what = f"{names} would be one template: rename all but one"
     raise Problems(Problem(document.where(), what) for document in documents)
 
 
-def _compile(document: Document) -> Template:
+def _compile(document: Document, files: Files) -> Template:
     findings = Findings(document)
     name = document.path.stem
     if not _NAME.match(name):
-        findings.error(f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ and -')
-    draft = read_workflow(findings, document.path.parent)
+        findings.error(f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ . and -')
+    draft = read_workflow(document, Assembly(files.anew(), findings.problems))
     check_requirements(draft)
     plan = Wiring(draft).plan(name)
     findings.raise_errors()

@@ -103,7 +103,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     text = """\
 name: Upper.Case
 inptus: {message: string}
-inputs: {a-b: string, message: strin, file: File}
+inputs: {a b: string, message: strin, file: File}
 script: echo
 command: [echo]
 interpreter: [bash]
@@ -114,8 +114,7 @@ repeat: maybe
     assert problems_of(tmp_path, text) == [
         '1: "Upper.Case" cannot name a job type: it becomes part of a topic, so use 1 to 40 of a-z, 0-9, _ and -',
         '2: unknown key "inptus" (did you mean "inputs"?)',
-        '3: "a-b" cannot be a name here: it becomes a variable of a shell, '
-        "so use letters, digits and _, a letter first",
+        '3: "a b" cannot be a name here: use 1 to 80 letters, digits, _ . and -',
         '3: message: "strin" is no type (did you mean "string"?)',
         "3: file: the type File is not served yet; pass a URL or a path that both hosts know, as a string",
         '4: "script" and "command" are both given: leave one out',

@@ -107,7 +107,7 @@ def test_a_kind_can_be_forced(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("id: x\nbroker: {url: mqtt://b}\nslots: 1\n")
     done = run("--kind", "manager", path)
-    assert (done.exit_code, done.stdout) == (2, f'{path}:3: unknown key "slots"\n')
+    assert (done.exit_code, done.stdout) == (2, f'{path}:3: unknown key "slots" (did you mean "roots"?)\n')
 
 
 def test_a_warning_does_no_harm(tmp_path: Path) -> None:

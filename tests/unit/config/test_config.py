@@ -112,7 +112,7 @@ def test_everything_wrong_is_said_at_once(write: Write) -> None:
         '6: attempts: expected a whole number from 1 to 1000, got "5"',
         "7: retry_delay: 10 has no unit: write 10s, or another unit; it is a duration such as 10s, 5m or 90d",
         "8: disk_floor: 1000 has no unit: write 1000M, or another unit; it is a size such as 64K, 512M or 2G",
-        '9: unknown key "slots"',
+        '9: unknown key "slots" (did you mean "roots"?)',
         "10: expected keys and values below retention, got a text",
         '11: log.level: expected debug or info or warning or error, got "loud"',
         '12: stalled_after: "0s" is too short: it must be more than 0',

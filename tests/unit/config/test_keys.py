@@ -24,6 +24,7 @@ OTHER: dict[Any, Any] = {
     kinds.BROKER_URL: "mqtts://elsewhere.example",
     kinds.TOPIC_FILTERS: ["elsewhere/#"],
     kinds.AGENTS: ["a1", "a2"],
+    kinds.PATHS: ["elsewhere"],
     kinds.FLAG: False,
     kinds.NETWORKS: ["10.0.0.0/8"],
 }

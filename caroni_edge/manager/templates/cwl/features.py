@@ -6,8 +6,6 @@ The field names are those of the specification's sections "Workflow", "WorkflowS
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-VERSION = "v1.2"
-
 _TOOL = "the agent's job type says what runs"
 _FILES = "files are not served yet"
 
@@ -111,9 +109,6 @@ REQUIREMENTS: Mapping[str, str] = {
 }
 """Requirements of CWL that are not served. In `requirements` they are an error, in `hints` a warning
 (CWL v1.2, "Requirements and hints"); each with what to do instead."""
-
-DIRECTIVES = ("$import", "$include", "$mixin", "$graph")
-"""Directives by which CWL documents are put together ("Document preprocessing"); none is served yet."""
 
 CARONI_IRI = "urn:caroni:cwl#"
 JOB_TYPE_NAMES: Mapping[str, str] = {"JobType": "name", "CaroniRequirement": "CaroniJobName"}

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caroni_edge.documents.assembly import is_directive
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.features import (
     CARONI_IRI,
-    DIRECTIVES,
     JOB_TYPE_NAMES,
     LIMIT_FIELD,
     LIMIT_NAME,
     REQUIREMENTS,
     SERVED_REQUIREMENTS,
 )
-from caroni_edge.manager.templates.cwl.reading import Place, directive_in, read_as_meant
+from caroni_edge.manager.templates.cwl.reading import Place, read_as_meant
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.values.json import shown
 
@@ -108,21 +108,20 @@ def refuse_limit(hints: Hints) -> None:
 
 def _entries(place: Place) -> Iterator[tuple[str | None, Place]]:
     """Return the class and the place of each entry, in a map or in a list; no class where it could not be read."""
-    if isinstance(place.value, dict):
+    if is_directive(place.value):
+        yield None, place
+    elif isinstance(place.value, dict):
         for name in place.value:
-            if name in DIRECTIVES:
-                place.at(name).error(f'"{name}" is not served yet: write it out')
-                yield None, place.at(name)
-            else:
-                yield name, place.at(name)
+            yield name, place.at(name)
     elif isinstance(place.value, list):
         for body in place.items():
             name = body.value.get("class") if isinstance(body.value, dict) else None
             if isinstance(name, str):
                 yield name, body
-            else:
-                body.error(directive_in(body) or f'in a list, each of the {place.keys[-1]} needs a "class"')
-                yield None, body
+                continue
+            if not is_directive(body.value):
+                body.error(f'in a list, each of the {place.keys[-1]} needs a "class"')
+            yield None, body
     elif place.value is not None:
         place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "class"')
         yield None, place

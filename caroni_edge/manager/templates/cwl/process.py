@@ -1,40 +1,35 @@
-"""Reads the process that a step runs: written into the step or in a file, with a job type or a workflow of its own.
+"""Reads the process that a step runs: written into the step, or in a file, or a part of one.
 
 A workflow must not run itself, directly or not (CWL v1.2, "Subworkflows").
 """
 
-import os.path
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from caroni_edge.documents.documents import Findings, Problem, Problems, load, nearest
-from caroni_edge.manager.templates.cwl.features import DIRECTIVES, PROCESSES, PROCESSES_NOT_YET, RUNNABLE, Fields
+from caroni_edge.documents.assembly import Assembly, is_directive
+from caroni_edge.documents.documents import Document, Findings, Problem, Problems, nearest
+from caroni_edge.documents.files import NotRead, parts_of
+from caroni_edge.manager.templates.cwl.features import PROCESSES, PROCESSES_NOT_YET, RUNNABLE, Fields
+from caroni_edge.manager.templates.cwl.graphs import part_of
 from caroni_edge.manager.templates.cwl.hints import JobTypeHint, read_hints, refuse_limit
 from caroni_edge.manager.templates.cwl.reading import (
-    IDENTIFIER,
     Names,
     Place,
     check_fields,
-    check_head,
-    check_version,
     named,
     read_default,
     read_type,
     root,
 )
+from caroni_edge.manager.templates.cwl.versions import as_read_here, check_head
 from caroni_edge.values.json import shown
 from caroni_edge.values.types import Type
 
 NESTED_MAX = 8
 """So many workflows may be nested in each other, in one file or in several."""
-KEYS_MAX = 3 * NESTED_MAX
-"""A workflow in a workflow stands three keys further down: `steps`, the name, `run`."""
 
 _TOO_DEEP = f"workflows are nested in each other {NESTED_MAX} deep at most"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,9 @@ class Process:
     levels: int = 0
 
 
+Where = tuple[object, ...]
+"""Where a process stands: its file, and the way to it there."""
+
 ReadWorkflow = Callable[[Place, "Processes"], Process | None]
 """Reads a workflow that a step runs; what it runs itself is read by the `Processes` that is handed on."""
 
@@ -74,26 +72,48 @@ class Processes:
     """Reads processes, each file once.
 
     Attributes:
-        directory: Where files are named from, and which they cannot leave.
-        problems: Where the problems of the files go.
+        assembly: Reads files, with all that they import.
         read_workflow: Reads nested workflows.
-        around: The files that are being read, from the outermost on.
-        files: What has been read, shared by all that one template reads.
+        version: Of CWL, of what names none itself.
+        around: What is being read, from the outermost on, and what it is called in messages.
+        depth: How many workflows are around.
+        known: What has been read, shared by all that one template reads.
     """
 
-    directory: Path
-    problems: list[Problem]
+    assembly: Assembly
     read_workflow: ReadWorkflow
-    around: tuple[Path, ...] = ()
-    files: dict[Path, Process | None] = field(default_factory=dict)
+    version: str | None = None
+    around: Mapping[Where, str] = field(default_factory=dict)
+    depth: int = 0
+    known: dict[Where, Process | None] = field(default_factory=dict)
+
+    def main(self, document: Document) -> tuple[Place, "Processes"]:
+        """Return where the process stands that a document is about, and what reads the processes that it runs.
+
+        Raises:
+            Problems: It has none.
+        """
+        whole = self.assembly.documents[document.path] = self.assembly.whole(document)
+        place = root(Findings(whole, self.problems))
+        try:
+            found = part_of(place, "")
+        except NotRead as error:
+            place.at("$graph").error(f"this file {error}")
+            raise Problems(self.problems) from None
+        return found, replace(self, around={where(found): document.path.name})
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with all that has been read."""
+        return self.assembly.problems
 
     def read(self, run: Place) -> Process | None:
         """Return what the field `run` of a step names, or note what is wrong with it."""
         process = None
         if isinstance(run.value, dict):
-            process = self._read_process(run)
+            process = None if is_directive(run.value) else self.read_process(run)
         elif isinstance(run.value, str):
-            process = self._read_file(run)
+            process = self._read_part(run)
         elif run.value is None:
             run.error('"run" is missing: write what the step runs there, or the name of its file')
         else:
@@ -103,70 +123,57 @@ class Processes:
             return None
         return process
 
-    def _read_file(self, run: Place) -> Process | None:
-        name = os.path.normpath(run.value)
-        if (why := _why_not_a_file(run.value, name)) is not None:
-            run.error(f"{shown(run.value)} {why}")
+    def _read_part(self, run: Place) -> Process | None:
+        """Read what a reference such as `tools/sort.cwl`, `#sort` or `tools.cwl#sort` leads to."""
+        here = run.findings.document.file_of(*run.keys)
+        try:
+            name, part = parts_of(run.value)
+            path = self.assembly.files.find(name, here) if name or not part else here
+            document = self.assembly.document(path)
+            return self._read_found(run, part_of(root(Findings(document, self.problems)), part)) if document else None
+        except NotRead as error:
+            run.error(f"{shown(run.value)} {error}")
             return None
-        path = self.directory / name
-        if path in self.around:
-            ring = [*self.around[self.around.index(path) :], path]
-            run.error(f"these files run each other: {' -> '.join(each.name for each in ring)}")
+
+    def _read_found(self, run: Place, place: Place) -> Process | None:
+        there = where(place)
+        called = place.findings.document.path.name + (f"#{parts_of(run.value)[1]}" if place.keys else "")
+        if there in self.around:
+            ring = [*list(self.around.values())[list(self.around).index(there) :], called]
+            run.error(f"these run each other: {' -> '.join(ring)}")
             return None
-        if len(self.around) > NESTED_MAX:
+        if self.depth > NESTED_MAX:
             run.error(_TOO_DEEP)
             return None
-        if not os.path.isfile(path):  # False where Path.is_file would raise
-            run.error(f"there is no file {path}")
-            return None
-        if path not in self.files:
-            self.files[path] = self._load(path)
-        return self.files[path]
+        if there not in self.known:
+            inside = replace(self, around={**self.around, there: called})
+            self.known[there] = inside.read_process(place, is_head=True)
+        return self.known[there]
 
-    def _load(self, path: Path) -> Process | None:
-        try:
-            document = load(path)
-        except Problems as problems:
-            self.problems += problems.problems
-            return None
-        inside = replace(self, directory=path.parent, around=(*self.around, path))
-        return inside.read_document(root(Findings(document, self.problems)))
-
-    def read_document(self, place: Place) -> Process | None:
-        """Return the process that a file holds, or note what is wrong with it."""
+    def read_process(self, place: Place, *, is_head: bool = False) -> Process | None:
+        """Return the process that stands there, or note what is wrong with it; `is_head`: it heads a file."""
         if not isinstance(place.value, dict):
             place.error("a file that a step runs is an object with a class")
             return None
-        check_head(place)
-        return self._read_process(place)
-
-    def _read_process(self, place: Place) -> Process | None:
-        kind = place.value.get("class")
+        version = check_head(place, self.version, is_head=is_head)
+        place, kind = as_read_here(place, version), place.value.get("class")
         if kind == "Workflow":
-            if len(place.keys) > KEYS_MAX:
+            if self.depth >= NESTED_MAX + 1:
                 place.error(_TOO_DEEP)
                 return None
-            return self.read_workflow(place, self)
+            return self.read_workflow(place, replace(self, version=version, depth=self.depth + 1))
         return _read_job(place, kind)
 
 
-def _why_not_a_file(written: str, name: str) -> str | None:
-    """Return why a reference cannot be followed, or None."""
-    if _SCHEME.match(written):
-        return "is not read over the network: name a file beside this one"
-    if "#" in written:
-        return "names a part of a file, which is not served yet: give the process a file of its own"
-    if os.path.isabs(name) or Path(name).parts[:1] == (os.pardir,):
-        return "lies outside of the directory of this file: put it beside this one, or below"
-    return None
+def where(place: Place) -> Where:
+    """Return where a process stands."""
+    return (place.findings.document.path, *place.keys)
 
 
 def _read_job(place: Place, kind: object) -> Process | None:
     if not isinstance(kind, str) or kind not in PROCESSES:
         _tell_class(place, kind)
         return None
-    if place.keys:
-        check_version(place)
     fields, input_fields, output_fields = PROCESSES[kind]
     check_fields(place, fields)
     hints = read_hints(place)
@@ -182,10 +189,7 @@ def _read_job(place: Place, kind: object) -> Process | None:
 def _tell_class(place: Place, kind: object) -> None:
     """Say why a class cannot be run by a step."""
     here = place.at("class")
-    directive = next((key for key in DIRECTIVES if key in place.value), None)
-    if directive is not None:
-        place.at(directive).error(f'"{directive}" is not served yet: name a file by "run"')
-    elif kind is None:
+    if kind is None:
         here.error(f'what a step runs needs a "class": {" or ".join(RUNNABLE)}')
     elif isinstance(kind, str) and kind in PROCESSES_NOT_YET:
         here.error(PROCESSES_NOT_YET[kind])
@@ -195,7 +199,7 @@ def _tell_class(place: Place, kind: object) -> None:
 
 
 def _read_ports(place: Place, what: str, fields: Fields) -> Names[Port]:
-    written = named(place, "type", what, IDENTIFIER)
+    written = named(place, "type", what)
     ports: Names[Port] = Names(is_whole=written.is_whole)
     for name, body in written.items():
         check_fields(body, fields)

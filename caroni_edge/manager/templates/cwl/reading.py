@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from caroni_edge.documents.assembly import DIRECTIVES, is_directive
 from caroni_edge.documents.documents import Findings, meant, nearest
-from caroni_edge.manager.templates.cwl.features import DIRECTIVES, VERSION, Fields
+from caroni_edge.documents.files import local_name
+from caroni_edge.manager.templates.cwl.features import Fields
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
 
 NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 T = TypeVar("T")
 
@@ -76,15 +77,13 @@ def check_fields(place: Place, fields: Fields) -> None:
     An unknown one is read on as the one that is meant, where that is missing: so nothing else is said of it.
     """
     for key in list(place.value):
-        if key in fields.read or key in fields.notes:
+        if key in fields.read or key in fields.notes or key in DIRECTIVES:  # a directive that is left has been told
             continue
         here = place.at(key)
         if key in fields.unused:
             here.warning(f'"{key}" is left aside: {fields.unused[key]}')
         elif key in fields.not_yet:
             here.error(f'"{key}" of {fields.of} is not served yet: {fields.not_yet[key]}')
-        elif key in DIRECTIVES:
-            here.error(f'"{key}" is not served yet: write it out, or name a file by "run"')
         elif key.startswith("caroni:"):
             here.error(f'"{key}" does not stand here: write it under "hints" of a step or of what it runs')
         elif ":" in key:
@@ -101,52 +100,27 @@ def read_as_meant(fields: dict[str, Any], key: str, known: Iterable[str]) -> Non
         fields[found] = fields[key]
 
 
-def check_head(place: Place) -> None:
-    """Check what a file says of itself: the version of CWL, and its namespaces."""
-    version, namespaces = place.at("cwlVersion"), place.at("$namespaces").value
-    if version.value is None:
-        version.error(f'"cwlVersion" is missing: write cwlVersion: {VERSION}')
-    else:
-        check_version(place)
-    if namespaces is not None and not _is_object_of_strings(namespaces):
-        place.at("$namespaces").error('"$namespaces" is an object of prefixes and IRIs')
-
-
-def check_version(place: Place) -> None:
-    """Check that a process, if it names a version of CWL, names the one that is read here."""
-    version = place.at("cwlVersion")
-    if version.value in ("v1.0", "v1.1"):
-        version.error(f"CWL {version.value} is not served: this reads {VERSION}, to which cwl-upgrader rewrites files")
-    elif version.value not in (None, VERSION):
-        version.error(f"cwlVersion {shown(version.value)} is not served: write cwlVersion: {VERSION}")
-
-
-def _is_object_of_strings(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
-
-
-def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) -> Names[Place]:
+def named(place: Place, short: str, what: str) -> Names[Place]:
     """Read objects that have names: an object by name, or a list of objects with `id`.
 
     Args:
         place: Where they stand.
         short: The field that stands for the whole object where it is no object (`message: string`); empty for none.
         what: What they are called in messages, as in `input`.
-        pattern: What a name is.
 
     Returns:
         The objects by name; what is wrong has been noted and is left out.
     """
     found: Names[Place] = Names()
     for name, body in _pairs(place, what):
-        if not isinstance(name, str) or not pattern.match(name):
-            body.error(f"{shown(name)} cannot name this {what}: {_RULES[pattern]}")
+        if not isinstance(name, str) or not NAME.match(name):
+            body.error(f"{shown(name)} cannot name this {what}: use 1 to 80 letters, digits, _ . -")
         elif name in found:
             first = body.findings.document.where(*found[name].keys)
             body.error(f'the {what} "{name}" is there twice, first in {first}')
         elif isinstance(body.value, dict):
             found[name] = body
-        elif short:
+        elif short and not is_directive(body.value):
             found[name] = Place(body.findings, body.keys, {short: body.value})
         else:
             body.error(f'the {what} "{name}" is no object')
@@ -156,42 +130,34 @@ def named(place: Place, short: str, what: str, pattern: re.Pattern[str] = NAME) 
 
 def _pairs(place: Place, what: str) -> Iterator[tuple[Any, Place]]:
     """Return the names, unchecked, and where the objects stand."""
+    if is_directive(place.value):
+        return
     if isinstance(place.value, dict):
         for key in place.value:
             body = place.at(key)
-            if key in DIRECTIVES:
-                body.error(f'"{key}" is not served yet: write it out')
+            if is_directive(body.value):
                 continue
             if isinstance(body.value, dict) and "id" in body.value:
                 body.at("id").error(f'"id" does not stand here: the name before the colon is the id of the {what}')
-            yield key, body
+            yield local_name(key), body
     elif isinstance(place.value, list):
         for body in place.items():
             if isinstance(body.value, dict) and "id" in body.value:
-                yield body.value["id"], body
-            else:
-                body.error(directive_in(body) or f'in a list, each {what} needs an "id"')
+                name = body.value["id"]
+                yield local_name(name) if isinstance(name, str) else name, body
+            elif not is_directive(body.value):
+                body.error(f'in a list, each {what} needs an "id"')
     elif place.value is None:
         place.error(f'"{place.keys[-1]}" is missing: write {place.keys[-1]}: {{}} when there is none')
     else:
         place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "id"')
 
 
-def directive_in(place: Place) -> str | None:
-    """Return what is to be said of an item of a list that stands for another document; None where it does not."""
-    named = [key for key in place.value if key in DIRECTIVES] if isinstance(place.value, dict) else []
-    return f'"{named[0]}" is not served yet: write it out' if named else None
-
-
-_RULES = {
-    NAME: "use 1 to 80 letters, digits, _ . -",
-    IDENTIFIER: "jobs get it as a variable, so use letters, digits and _, and begin with no digit",
-}
-
-
 def read_type(place: Place, what: str) -> Type | None:
     """Return the type of an object that has one, or note what is wrong with it."""
     here = place.at("type")
+    if is_directive(here.value):
+        return None
     if here.value is None:
         here.error(f'{what} needs a "type"')
         return None

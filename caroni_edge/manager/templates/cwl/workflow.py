@@ -1,9 +1,11 @@
 """Reads a CWL workflow (CWL v1.2, "Workflow", "WorkflowStep") into a draft."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from caroni_edge.documents.documents import Document, Findings, Problems, meant, nearest
+from caroni_edge.documents.assembly import Assembly, is_directive
+from caroni_edge.documents.documents import Document, Problems, meant, nearest
+from caroni_edge.documents.files import local_name
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
 from caroni_edge.manager.templates.cwl.features import (
     LINK_MERGES,
@@ -16,20 +18,11 @@ from caroni_edge.manager.templates.cwl.features import (
     WORKFLOW_INPUT,
     WORKFLOW_OUTPUT,
 )
+from caroni_edge.manager.templates.cwl.graphs import is_graph_of_workflow
 from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_job_type
-from caroni_edge.manager.templates.cwl.process import Port, Process, Processes
-from caroni_edge.manager.templates.cwl.reading import (
-    IDENTIFIER,
-    Names,
-    Place,
-    check_fields,
-    check_head,
-    check_version,
-    named,
-    read_default,
-    read_type,
-    root,
-)
+from caroni_edge.manager.templates.cwl.process import Port, Process, Processes, where
+from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named, read_default, read_type
+from caroni_edge.manager.templates.cwl.versions import as_read_here, check_head
 from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values.json import shown
 
@@ -44,36 +37,37 @@ def is_workflow(document: Document) -> bool:
     is_cwl = document.path.suffix == ".cwl"
     if not isinstance(value, dict):
         return is_cwl
+    if "$graph" in value:
+        return not isinstance(value["$graph"], list) or is_graph_of_workflow(value)
     kind = value.get("class")
     is_for_run = kind in ("Operation", "CommandLineTool", "ExpressionTool")
-    return kind == "Workflow" or "$graph" in value or ((is_cwl or "cwlVersion" in value) and not is_for_run)
+    return kind == "Workflow" or ((is_cwl or "cwlVersion" in value) and not is_for_run)
 
 
-def read_workflow(findings: Findings, directory: Path) -> Draft:
+def read_workflow(document: Document, assembly: Assembly) -> Draft:
     """Read a workflow, and note all that is wrong with each of its parts.
 
     Args:
-        findings: Of the document; the problems of files that its steps run go there too.
-        directory: Where these files are.
+        document: Its file.
+        assembly: Reads it whole, and the files that its steps run; their problems go there too.
 
     Raises:
         Problems: It is no workflow at all.
     """
-    place = root(findings)
+    place, processes = Processes(assembly, _read_nested).main(document)
     _check_class(place)
-    check_head(place)
-    path = findings.document.path
-    return _read_draft(place, Processes(directory, findings.problems, _read_nested, (path,)))
+    version = check_head(place, None, is_head=True)
+    return _read_draft(as_read_here(place, version), replace(processes, version=version))
 
 
-def read_file(findings: Findings, directory: Path) -> None:
+def read_file(document: Document, assembly: Assembly) -> None:
     """Read a file that steps run, and note what is wrong with it."""
-    Processes(directory, findings.problems, _read_nested, (findings.document.path,)).read_document(root(findings))
+    place, processes = Processes(assembly, _read_nested).main(document)
+    processes.read_process(place, is_head=True)
 
 
 def _read_nested(place: Place, processes: Processes) -> Process:
     """Read a workflow that a step runs."""
-    check_version(place)
     draft = _read_draft(place, processes)
     outputs = Names(
         ((name, Port(output.place, output.type)) for name, output in draft.outputs.items()),
@@ -87,21 +81,25 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
     check_fields(place, WORKFLOW)
     hints = read_hints(place)
     refuse_job_type(hints, "and not to the workflow")
+    around = _around(place)
     written = named(place.at("steps"), "", "step")
     steps = Names(
-        ((name, _read_step(body, name, processes)) for name, body in written.items()), is_whole=written.is_whole
+        ((name, _read_step(body, name, processes, around)) for name, body in written.items()), is_whole=written.is_whole
     )
     parallel = hints.limit[0] if hints.limit else None
-    where = (place.findings.document.path, *place.keys)
-    inputs, outputs = _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs"))
-    return Draft(where, inputs, outputs, steps, parallel, hints.requirements)
+    inputs, outputs = _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs"), around)
+    return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements)
+
+
+def _around(place: Place) -> str:
+    """Return what stands before the names of a workflow where they are written whole, as in `#main/step/output`."""
+    name = place.value.get("id")
+    return f"{local_name(name)}/" if isinstance(name, str) else ""
 
 
 def _check_class(place: Place) -> None:
     if not isinstance(place.value, dict):
         place.error("a template is an object with class: Workflow")
-    elif "$graph" in place.value:
-        place.at("$graph").error('"$graph", several processes in one file, is not served yet: give each its own file')
     elif place.value.get("class") is None:
         place.error('"class" is missing: write class: Workflow')
     elif place.value["class"] != "Workflow":
@@ -121,25 +119,27 @@ def _read_inputs(place: Place) -> Names[Port]:
     return inputs
 
 
-def _read_outputs(place: Place) -> Names[DraftOutput]:
+def _read_outputs(place: Place, around: str) -> Names[DraftOutput]:
     written = named(place, "type", "output")
     outputs: Names[DraftOutput] = Names(is_whole=written.is_whole)
     for name, body in written.items():
         check_fields(body, WORKFLOW_OUTPUT)
         if body.value.get("outputSource") is None:
             body.error(f'the output "{name}" needs an "outputSource": an output of a step, as in step/output')
-        link = _read_link(body, "outputSource")
+        link = _read_link(body, "outputSource", around)
         outputs[name] = DraftOutput(body, read_type(body, f'the output "{name}"'), link)
     return outputs
 
 
-def _read_step(place: Place, name: str, processes: Processes) -> DraftStep:
+def _read_step(place: Place, name: str, processes: Processes, around: str) -> DraftStep:
     check_fields(place, STEP)
     process = processes.read(place.at("run"))
     hints = read_hints(place)
     job_type, agents = _job_type(place, name, process, hints)
-    written = named(place.at("in"), "source", "step input", IDENTIFIER)
-    inputs = Names(((each, _read_step_input(body)) for each, body in written.items()), is_whole=written.is_whole)
+    written = named(place.at("in"), "source", "step input")
+    inputs = Names(
+        ((each, _read_step_input(body, around)) for each, body in written.items()), is_whole=written.is_whole
+    )
     when = _read_when(place.at("when"))
     scatter = _read_scatter(place.at("scatter"))
     method = _read_method(place, scatter)
@@ -175,23 +175,23 @@ def _job_type(
     return job_type or "", next((each.agents for each in said if each.agents), ())
 
 
-def _read_step_input(place: Place) -> DraftInput:
+def _read_step_input(place: Place, around: str) -> DraftInput:
     check_fields(place, STEP_INPUT)
     value_from = place.at("valueFrom")
     if value_from.value is not None and not isinstance(value_from.value, str):
         value_from.error('"valueFrom" is a text, in which references as $(inputs.name) and $(self) stand for values')
     text = value_from.value if isinstance(value_from.value, str) else None
     is_clear = text is not None or value_from.value is None
-    return DraftInput(place, _read_link(place, "source"), place.value.get("default"), text, is_clear)
+    return DraftInput(place, _read_link(place, "source", around), place.value.get("default"), text, is_clear)
 
 
-def _read_link(place: Place, field: str) -> DraftLink:
+def _read_link(place: Place, field: str, around: str) -> DraftLink:
     written, here = place.value.get(field), place.at(field)
     sources: tuple[str, ...] | None = ()
     if isinstance(written, str):
-        sources = (written,)
+        sources = (_source(written, around),)
     elif isinstance(written, list) and all(isinstance(each, str) for each in written):
-        sources = tuple(written)
+        sources = tuple(_source(each, around) for each in written)
     elif written is not None:
         here.error("a source is the name of an input, or step/output, or a list of such")
         sources = None
@@ -203,6 +203,12 @@ def _read_link(place: Place, field: str) -> DraftLink:
     if merge is None and isinstance(written, list) and len(written) != 1:
         merge = "merge_nested"
     return DraftLink(place, field, sources, merge, pick)
+
+
+def _source(written: str, around: str) -> str:
+    """Return a source as `input` or `step/output`; `around`: what may stand before it behind a `#`."""
+    _, hash_sign, name = written.partition("#")
+    return name.removeprefix(around) if hash_sign else written
 
 
 def _word(place: Place, words: tuple[str, ...]) -> Any:
@@ -225,10 +231,10 @@ def _read_scatter(place: Place) -> dict[str, Place] | None:
     for each in written:
         if not isinstance(each.value, str):
             each.error('"scatter" is the name of an input of the step, or a list of such')
-        elif each.value in found:
-            each.error(f'the input "{each.value}" is scattered over twice')
+        elif (name := local_name(each.value)) in found:
+            each.error(f'the input "{name}" is scattered over twice')
         else:
-            found[each.value] = each
+            found[name] = each
     return found if found and len(found) == len(written) else None
 
 
@@ -268,6 +274,9 @@ def _read_out(place: Place) -> Names[Place]:
         if isinstance(name, dict):
             check_fields(item, STEP_OUTPUT)
             name = name.get("id")
+        if is_directive(item.value):
+            continue
+        name = local_name(name) if isinstance(name, str) else name
         if not isinstance(name, str):
             item.error('each of "out" is a name, or an object with "id"')
         elif name in out:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.agent.processes import workspace
-from caroni_edge.agent.processes.workspace import taken_bytes
+from caroni_edge.agent.processes.workspace import _variables, taken_bytes, unset_variables
 
 
 def test_all_that_lies_in_a_directory_is_counted(tmp_path: Path) -> None:
@@ -39,3 +39,9 @@ def test_counting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_not_there_takes_nothing(tmp_path: Path) -> None:
     assert taken_bytes(str(tmp_path / "gone")) == 0
+
+
+def test_an_input_whose_name_no_variable_can_have_is_in_the_file_alone() -> None:
+    inputs = {"a-b": "x", "a.b": 1, "1st": True, "ship": "Pequod", "none": None}
+    assert dict(_variables(inputs)) == {"CARONI_ENV_1st": "true", "CARONI_ENV_ship": "Pequod"}
+    assert unset_variables(inputs) == []

@@ -162,7 +162,7 @@ def test_a_workflow_may_be_written_into_a_step(tmp_path: Path) -> None:
 def test_files_that_run_each_other_are_told(tmp_path: Path) -> None:
     write(tmp_path, inner=nest("in: {p: {default: x}}", "flow.cwl"))
     found = said_of(tmp_path, nest("in: {p: a}"))
-    assert "inner.cwl:5: these files run each other: flow.cwl -> inner.cwl -> flow.cwl" in found
+    assert "inner.cwl:5: these run each other: flow.cwl -> inner.cwl -> flow.cwl" in found
 
 
 def test_a_file_that_runs_itself_is_told(tmp_path: Path) -> None:

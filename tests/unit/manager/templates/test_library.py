@@ -207,9 +207,9 @@ def test_a_job_type_is_named_in_many_ways_and_the_step_wins(tmp_path: Path, hint
         ("hints: {caroni:JobType: {name: upper, agent: $(inputs.ship)}}", 'the step has no input "ship" under "in"'),
         ("hints: {caroni:JobTyp: {name: upper}}", 'unknown hint "caroni:JobTyp" (did you mean "caroni:JobType"?)'),
         ("hints: [{name: upper}]", 'in a list, each of the hints needs a "class"'),
-        ("hints: [{$import: other.yaml}]", '"$import" is not served yet: write it out'),
+        ("hints: [{$import: other.yaml}]", '"other.yaml" leads to nothing: there is no file'),
         ("hints: upper", '"hints" is an object, or a list'),
-        ("hints: {$import: hints.yml}", '"$import" is not served yet'),
+        ("hints: {$import: hints.yml}", '"hints.yml" leads to nothing: there is no file'),
         ("hints: {JobType: {name: b}, CaroniRequirement: {CaroniJobName: c}}", "two job types are named here, b and c"),
         ("requirements: {FooRequirement: {}}", 'unknown requirement "FooRequirement"'),
     ],
@@ -306,29 +306,30 @@ def test_a_command_beside_a_job_type_is_a_warning(tmp_path: Path) -> None:
         ("{class: Operatoin}", 'it runs Operation or CommandLineTool or Workflow (did you mean "Operation"?)'),
         ("{class: [x]}", "a step cannot run the class a list"),
         ("{inputs: {}}", 'what a step runs needs a "class"'),
-        ("{$import: tool.cwl}", 'is not served yet: name a file by "run"'),
-        ("{class: Operation, inputs: {}, outputs: {}, cwlVersion: v1.0}", "CWL v1.0 is not served"),
+        ("{$import: absent.cwl}", '"absent.cwl" leads to nothing: there is no file'),
+        ("{$import: tool.cwl, class: Operation}", '"$import" stands alone in its object'),
+        ("{$import: 3}", '"$import" names a file, and not 3'),
+        ("{$include: ../tool.cwl}", '"../tool.cwl" lies outside of '),
+        ("{$mixin: absent.cwl}", '"absent.cwl" leads to nothing'),
+        ("{class: Operation, inputs: {}, outputs: {}, cwlVersion: v0.9}", 'cwlVersion "v0.9" is not served: there are'),
         ("{class: Operation, inputs: {}, outputs: {}, baseCommand: x}", 'unknown field "baseCommand" of an Operation'),
         ("{class: Operation, inputs: {}}", '"outputs" is missing: write outputs: {}'),
         ("{class: Operation, inputs: {x: {}}, outputs: {}}", 'the input "x" needs a "type"'),
         ("{class: Operation, inputs: {x: File}, outputs: {}}", "the type File is not served yet"),
         ("{class: Operation, inputs: {x: {type: int, default: y}}, outputs: {}}", "the default of the input"),
-        (
-            "{class: Operation, inputs: {x-y: int}, outputs: {}}",
-            '"x-y" cannot name this input: jobs get it as a variable',
-        ),
+        ("{class: Operation, inputs: {x/y: int}, outputs: {}}", '"x/y" cannot name this input: use 1 to 80 letters'),
         ("{class: CommandLineTool, inputs: {}, outputs: {y: stdout}}", "the type stdout stands for a File"),
         ("", '"run" is missing'),
         ("[tool.cwl]", '"run" is an object, or the name of a file'),
         ("absent.cwl", "there is no file"),
         ("''", "there is no file"),
         ('"x\\0y"', "there is no file"),
-        ("../tool.cwl", "lies outside of the directory"),
-        ("sub/../../tool.cwl", "lies outside of the directory"),
-        ("/etc/passwd", "lies outside of the directory"),
+        ("../tool.cwl", "lies outside of "),
+        ("sub/../../tool.cwl", "lies outside of "),
+        ("/etc/passwd", "lies outside of "),
         ("https://example.org/tool.cwl", "is not read over the network"),
         ("file:///etc/passwd", "is not read over the network"),
-        ("tool.cwl#main", "names a part of a file, which is not served yet"),
+        ("tool.cwl#main", '"tool.cwl#main" names a part that is not there: no `id` there is "main"'),
     ],
 )
 def test_what_a_step_cannot_run_is_told(tmp_path: Path, run: str, said: str) -> None:
@@ -338,12 +339,12 @@ def test_what_a_step_cannot_run_is_told(tmp_path: Path, run: str, said: str) -> 
 
 
 def test_a_broken_file_that_a_step_runs_is_named_with_its_line_once(tmp_path: Path) -> None:
-    write(tmp_path, tool="cwlVersion: v1.1\nclass: Operation\ninputs:\n  x: strin\noutputs: {}\n", flow=CHAIN)
+    write(tmp_path, tool="cwlVersion: v2\nclass: Operation\ninputs:\n  x: strin\noutputs: {}\n", flow=CHAIN)
     with pytest.raises(Problems) as caught:
         load_template(tmp_path / "flow.cwl")
     said = [str(each) for each in caught.value.problems]
     assert f'{tmp_path}/tool.cwl:4: the input "x": "strin" is no type (did you mean "string"?)' in said
-    assert len([each for each in said if "tool.cwl:1: CWL v1.1 is not served" in each]) == 1
+    assert len([each for each in said if 'tool.cwl:1: cwlVersion "v2" is not served' in each]) == 1
     write(tmp_path, tool="a: [\n")
     with pytest.raises(Problems) as caught:
         load_template(tmp_path / "flow.cwl")
@@ -418,11 +419,11 @@ def test_defaults_of_what_runs_stand_behind_those_of_the_step(tmp_path: Path) ->
         ("in: {x: a, xx: b}\nout: [y]\n", '6: nothing here is called "b"'),
         ("in: [{id: x, source: a}, {id: x}]\nout: [y]\n", '6: the step input "x" is there twice, first in '),
         ("in: [{source: a}]\nout: [y]\n", '6: in a list, each step input needs an "id"'),
-        ("in: [{$import: a.yaml}]\nout: [y]\n", '6: "$import" is not served yet: write it out'),
+        ("in: [{$import: a.yaml}]\nout: [y]\n", '6: "a.yaml" leads to nothing: there is no file'),
         ("in: {x: {id: x, source: a}}\nout: [y]\n", '6: "id" does not stand here'),
         ("in: {x y: a, x: a}\nout: [y]\n", '6: "x y" cannot name this step input'),
         ("in: x\nout: [y]\n", '6: "in" is an object, or a list of objects with "id"'),
-        ("in: {$import: x, x: a}\nout: [y]\n", '6: "$import" is not served yet'),
+        ("in: {$import: x, x: a}\nout: [y]\n", '6: "$import" stands alone in its object'),
         ("in: {x: a}\nout: [y, yy]\n", '7: what the step "one" runs has no output "yy" (did you mean "y"?)'),
         ("in: {x: a}\nout: [y, y]\n", '7: the output "y" is there twice'),
         ("in: {x: a}\nout: [{id: y, doc: x}]\n", '7: unknown field "doc" of a step\'s output'),
@@ -441,10 +442,10 @@ def test_wrong_steps_are_told(tmp_path: Path, body: str, said: str) -> None:
     ("text", "said"),
     [
         ("class: Workflow\ninputs: {}\noutputs: {}\nsteps: {}", '1: "cwlVersion" is missing: write cwlVersion: v1.2'),
-        ("class: Workflow\ninputs: {}\noutputs: {}\nsteps: {}\ncwlVersion: v1.0", "5: CWL v1.0 is not served"),
+        ("class: Workflow\ninputs: {}\noutputs: {}\nsteps: {}\ncwlVersion: v0.9", '5: cwlVersion "v0.9" is not served'),
         (
             "class: Workflow\ninputs: {}\noutputs: {}\nsteps: {}\ncwlVersion: 1.2",
-            "5: cwlVersion 1.2 is not served: write",
+            "5: cwlVersion 1.2 is not served: there are v1.0, v1.1, v1.2",
         ),
         ("class: Workflow\ninputs: {}\noutputs: {}\nsteps: {}\ncwlVersion: [v1.2]", "5: cwlVersion a list is not"),
         ("cwlVersion: v1.2\nclass: Workflow\noutputs: {}\nsteps: {}", '1: "inputs" is missing: write inputs: {}'),
@@ -464,7 +465,15 @@ def test_wrong_steps_are_told(tmp_path: Path, body: str, said: str) -> None:
             "cwlVersion: v1.2\nclass: Workflow\ninputs: {}\noutputs: {}\nsteps: [{id: [a]}]",
             "5: a list cannot name this step",
         ),
-        ("cwlVersion: v1.2\n$graph: []", '2: "$graph", several processes in one file, is not served yet'),
+        (
+            "cwlVersion: v1.2\n$graph: []",
+            '2: this file holds processes beside each other ("$graph"): one of them needs `id: main`',
+        ),
+        (
+            "cwlVersion: v1.2\n$graph: [{id: a, class: Workflow}, {id: '#a'}]",
+            '2: this file holds two processes that are called "a"',
+        ),
+        ("cwlVersion: v1.2\n$graph: {}", '2: this file needs a list of processes with "id" as its "$graph"'),
         ("cwlVersion: v1.2\nclass: Workfow", '2: "Workfow" is no class of a template: that is Workflow'),
         ("cwlVersion: v1.2\nid: x", '1: "class" is missing: write class: Workflow'),
         ("- a", "1: a template is an object with class: Workflow"),
@@ -546,7 +555,7 @@ def test_steps_come_after_what_they_wait_for_and_else_as_written(tmp_path: Path)
 
 def test_all_problems_come_at_once_by_line(tmp_path: Path) -> None:
     text = """\
-        cwlVersion: v1.1
+        cwlVersion: v3
         class: Workflow
         inputs: {a: strng}
         outputs: {b: int}
