@@ -25,6 +25,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "manager": "Run a workflow manager, in the foreground.",
         "agent": "Run an agent, in the foreground.",
         "broker": "Run the embedded broker (amqtt) on 127.0.0.1, for trying things out.",
+        "broker-config": (
+            "Write configuration, ACL, passwords and certificates of a broker for these nodes and people."
+        ),
         "submit": "Start a workflow from TEMPLATE, over MQTT, and print its id.",
         "status": "Show workflows, newest first, or the steps of WORKFLOW.",
         "why": "Say why a workflow or a step waits, runs or has failed.",

@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"manager.pages.lists", "manager.pages.roster"},
     {"manager.pages.progress", "manager.pages.agentcheck"},
     {"manager.pages.shapes", "manager.pages.templateshapes", "agent.pages.shapes"},
-    {"doctor"},
+    {"doctor", "brokerconfig"},
     {"node.startup", "node.offline", "node.api_socket", "client"},
     {"node.service"},
     {"node.node"},

@@ -1,0 +1,187 @@
+"""Who may log in at a broker, and how it is set up: what a directory of `broker-config` remembers of itself."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from caroni_edge.base.errors import UsageError
+from caroni_edge.brokerconfig.rights import Access, Right, Role, rights_of
+from caroni_edge.protocol.messages import is_segment
+
+Kind = Literal["mosquitto", "rabbitmq"]
+FILE = "broker-config.json"
+LOGINS_MAX = 10_000
+_RANGE = re.compile(r"(?P<name>.*?)(?P<first>\d+)\.\.(?P=name)(?P<last>\d+)", re.ASCII)
+_FOLDERS: dict[Role, str] = {"manager": "managers", "agent": "agents", "person": "people"}
+
+
+class Login(msgspec.Struct, frozen=True):
+    """A node or a person.
+
+    Attributes:
+        name: User name at the broker; the node's id.
+        role: What it is.
+        password_hash: What the broker keeps of its password; empty where it has none yet, or shows a certificate.
+        certificate: Number of its certificate; empty where it has none.
+    """
+
+    name: str
+    role: Role
+    password_hash: str = ""
+    certificate: str = ""
+
+    @property
+    def folder(self) -> str:
+        """What is for it lies there, below the directory."""
+        return f"{_FOLDERS[self.role]}/{self.name}"
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a manager or an agent."""
+        return self.role != "person"
+
+
+class Extra(msgspec.Struct, frozen=True, array_like=True):
+    """A right that a login has beside those of its role, as for what starts workflows at a manager."""
+
+    name: str
+    access: Access
+    topic: str
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """How the broker is set up; decided when a directory is made, and kept from then on.
+
+    Attributes:
+        broker: Which one it is.
+        root: First segment of all topics.
+        hosts: Names and addresses of the broker, the one that nodes are told first.
+        tls: Connections are encrypted.
+        client_certificates: Nodes and people show a certificate in place of a password.
+        port: For nodes.
+        people_port: For people, and for further connections of nodes.
+        install_dir: Where the broker's files will lie on its host.
+    """
+
+    broker: Kind
+    root: str
+    hosts: tuple[str, ...]
+    tls: bool
+    client_certificates: bool
+    port: int
+    people_port: int
+    install_dir: str
+
+
+class Roster(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a directory remembers.
+
+    Attributes:
+        setup: How the broker is set up.
+        logins: Who there is, by name.
+        extras: Rights beside those of the roles.
+    """
+
+    setup: Setup
+    logins: dict[str, Login] = {}
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def managers(self) -> list[str]:
+        """The managers' names."""
+        return [login.name for login in self.logins.values() if login.role == "manager"]
+
+    def rights(self, login: Login) -> Iterator[Right]:
+        """Yield what a login may do."""
+        yield from rights_of(login.name, login.role, self.managers, self.setup.root)
+        for extra in self.extras:
+            if extra.name == login.name:
+                yield Right(extra.access, extra.topic)
+
+
+def names_in(texts: Iterable[str], role: Role) -> Iterator[Login]:
+    """Yield the logins that options name: `a1`, or all of `a1..a50`.
+
+    Raises:
+        UsageError: One is no name.
+    """
+    for text in texts:
+        for name in _spread(text, role):
+            if not is_segment(name):
+                raise UsageError(
+                    f"--{role} {text}", "this is no name", "A name is 1 to 40 of a-z 0-9 _ -; a1..a50 is fifty of them."
+                )
+            yield Login(name, role)
+
+
+def _spread(text: str, role: Role) -> Iterator[str]:
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        yield text
+        return
+    first, last = found["first"], found["last"]
+    if not int(first) <= int(last) < int(first) + LOGINS_MAX:
+        raise UsageError(f"--{role} {text}", "this is no range", f"Write a1..a50; it has {LOGINS_MAX:,} names at most.")
+    for number in range(int(first), int(last) + 1):
+        yield f"{found['name']}{number:0{len(first)}}"
+
+
+def enlarged(roster: Roster, wanted: Iterable[Login], extras: Iterable[Extra]) -> Roster:
+    """Return a roster with more in it; what was there stays as it was.
+
+    Raises:
+        UsageError: A name is given twice, is another's, or cannot be a login; a right names nobody.
+    """
+    logins, given = dict(roster.logins), set[str]()
+    for login in wanted:
+        there = logins.get(login.name, login)
+        if login.name in given or there.role != login.role:
+            what = "is given twice" if login.name in given else f"is there already, as {there.role}"
+            hint = "Managers, agents and people share one broker: each needs a name of its own."
+            raise UsageError(f"--{login.role} {login.name}", f"this name {what}", hint)
+        if login.name.startswith(roster.setup.root) and roster.setup.broker == "mosquitto":
+            raise UsageError(
+                f"--{login.role} {login.name}",
+                f"no login of mosquitto may begin with the topic root {roster.setup.root}",
+                "Client ids of people begin with it: they could take over this node's session. Choose another name.",
+            )
+        given.add(login.name)
+        logins.setdefault(login.name, login)
+    if len(logins) > LOGINS_MAX:
+        raise UsageError("", f"these are {len(logins):,} logins", f"{LOGINS_MAX:,} at most go into one broker.")
+    ordered = sorted(logins.values(), key=_order)
+    more = dict.fromkeys([*roster.extras, *extras])
+    for extra in more:
+        if extra.name not in logins:
+            raise UsageError(f"--allow {extra.name}", "there is no such login", "Name a manager, agent or person.")
+    return Roster(setup=roster.setup, logins={login.name: login for login in ordered}, extras=tuple(more))
+
+
+def _order(login: Login) -> tuple[int, list[tuple[int, str]]]:
+    numbers = [(int(piece or 0), piece) if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", login.name)]
+    return list(_FOLDERS).index(login.role), numbers
+
+
+def read_roster(directory: Path) -> Roster | None:
+    """Return what a directory remembers; None where it remembers nothing.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    path = directory / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Roster)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(str(path), f"this cannot be read: {error.strerror}", "Choose another --out.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"this cannot be read: {error}", "Bring it back from a copy.") from None
+
+
+def as_text(roster: Roster) -> str:
+    """Return what a directory is to remember."""
+    return msgspec.json.format(msgspec.json.encode(roster), indent=1).decode() + "\n"

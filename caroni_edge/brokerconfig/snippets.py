@@ -1,0 +1,53 @@
+"""What a node's owner and a person are handed: names of their files, and the lines of a node's configuration."""
+
+from caroni_edge.brokerconfig.roster import Login, Setup
+
+CA = "ca.pem"
+NODE = "broker.yaml"
+
+
+def password_file(login: Login) -> str:
+    """Return where a login's password lies."""
+    return f"{login.folder}/{login.name}.password"
+
+
+def certificate_files(login: Login) -> tuple[str, str]:
+    """Return where a login's certificate and its key lie."""
+    return f"{login.folder}/{login.name}.pem", f"{login.folder}/{login.name}.key"
+
+
+def url(setup: Setup, *, people: bool = False) -> str:
+    """Return the broker's address, for nodes or for people."""
+    host = f"[{setup.hosts[0]}]" if ":" in setup.hosts[0] else setup.hosts[0]
+    port = setup.people_port if people else setup.port
+    return f"{'mqtts' if setup.tls else 'mqtt'}://{host}:{port}"
+
+
+def node(setup: Setup, login: Login, *, has_ca: bool) -> str:
+    """Return the lines of a node's configuration, for files that lie beside it."""
+    lines = [
+        f"# For {login.role}.yaml; relative paths begin at its directory, so put the files beside it.",
+        f"id: {login.name}",
+    ]
+    if setup.root != "caroni":
+        lines.append(f"topic_root: {setup.root}")
+    lines += ["broker:", f"  url: {url(setup)}", f"  username: {login.name}"]
+    if setup.client_certificates:
+        lines += [f"  cert_file: {login.name}.pem", f"  key_file: {login.name}.key"]
+    else:
+        lines.append(f"  password_file: {login.name}.password")
+    if has_ca:
+        lines.append(f"  ca_file: {CA}")
+    return "\n".join(lines) + "\n"
+
+
+def submission(setup: Setup, login: Login, manager: str, *, has_ca: bool) -> str:
+    """Return how a person starts a workflow, from the directory with their files."""
+    words = ["caroni-edge submit TEMPLATE", f"--broker {url(setup, people=True)}", f"--manager {manager}"]
+    if setup.root != "caroni":
+        words.append(f"--topic-root {setup.root}")
+    if setup.client_certificates:
+        words.append(f"--cert-file {login.name}.pem --key-file {login.name}.key")
+    else:
+        words.append(f"--username {login.name} --password-file {login.name}.password")
+    return " ".join([*words, f"--ca-file {CA}"] if has_ca else words)
