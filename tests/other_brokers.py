@@ -35,7 +35,7 @@ mqtt {{ listen: "127.0.0.1:{port}", max_ack_pending: 1000, ack_wait: "5s" }}
 class RabbitMq(BrokerProcess):
     """A RabbitMQ with its MQTT plug-in. It takes ten seconds to start, so it is shared, and emptied between tests."""
 
-    start_within_s = 60.0
+    start_within_s = 120.0
 
     def __init__(self, directory: Path) -> None:
         self._program = find("rabbitmq-server", "rabbitmq-server", first="/usr/lib/rabbitmq/bin")
