@@ -115,14 +115,14 @@ MARKED = pytest.mark.parametrize("what", ATTACKS.values(), ids=ATTACKS)
 def test_nothing_outlives_success(keeper: Keeper, sleeper: Path, what: str) -> None:
     end = keeper.script("job12345", attack(sleeper, what) + "exit 0")
     assert survivors(sleeper) == []
-    assert (end["kind"], end["status"], end["notes"]) == ("exited", 0, [])
+    assert (end["kind"], end["status"], end["notes"]) == ("exited", 0, "")
 
 
 @EVERY
 def test_nothing_outlives_a_timeout(keeper: Keeper, sleeper: Path, what: str) -> None:
     end = keeper.script("job12345", attack(sleeper, what) + "sleep 600", timeout_s=1.0)
     assert survivors(sleeper) == []
-    assert (end["kind"], end["notes"]) == ("timeout", [])
+    assert (end["kind"], end["notes"]) == ("timeout", "")
 
 
 @EVERY
@@ -131,7 +131,7 @@ def test_nothing_outlives_a_kill(keeper: Keeper, sleeper: Path, what: str) -> No
     keeper.send(do="kill", job="job12345", reason="enough")
     end = keeper.hear("exited", "job12345")
     assert survivors(sleeper) == []
-    assert (end["kind"], end["reason"], end["notes"]) == ("killed", "enough", [])
+    assert (end["kind"], end["reason"], end["notes"]) == ("killed", "enough", "")
 
 
 @MARKED
@@ -142,7 +142,7 @@ def test_nothing_outlives_a_job_whose_keeper_was_killed(
     keeper.kill()
     second = make_keeper(keeper.state_dir)
     second.send(do="kill", job="job12345", reason="enough")
-    assert second.hear("exited", "job12345")["notes"] == []
+    assert second.hear("exited", "job12345")["notes"] == ""
     assert survivors(sleeper) == []
 
 
@@ -206,10 +206,8 @@ def test_what_cannot_be_ended_is_said(in_process: InProcess, sleeper: Path, monk
         end = in_process.run("job12345", attack(sleeper, ATTACKS["a session"]))
     [left] = survivors(sleeper)
     os.kill(left, 9)
-    assert (end["status"], end["notes"]) == (
-        0,
-        (f"what it started could not be ended and may still run: process {left}",),
-    )
+    assert end["status"] == 0
+    assert end["notes"] == f"what it started could not be ended and may still run: process {left}"
 
 
 def test_an_attempt_ends_before_the_next_one_begins(agent: Agent, sleeper: Path) -> None:
