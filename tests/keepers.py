@@ -15,6 +15,7 @@ from typing import Any
 
 from caroni_edge.agent.keeper.job import Job
 from caroni_edge.agent.keeper.jobs import Jobs
+from caroni_edge.agent.keeper.logs import Stream
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.keeper.trees import MARK, marked
@@ -243,6 +244,9 @@ class InProcess:
         self.jobs.start({"job": job, "argv": ["/bin/bash", "-c", text], "env": {"PATH": os.environ["PATH"]}, **more})
         while self.jobs.names():
             for key, _ in self.selector.select(max(0.0, self.jobs.next_due() - time.monotonic())):
+                if isinstance(key.data, Stream):
+                    self.jobs.on_output(key.data)
+                    continue
                 assert isinstance(key.data, Job)
                 self.jobs.on_exit(key.data)
             self.jobs.settle()

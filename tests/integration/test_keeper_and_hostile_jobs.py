@@ -78,7 +78,7 @@ def test_a_start_with_what_no_process_can_have_is_recorded_as_its_end(keeper: Ke
 def test_where_descriptors_run_out_each_job_runs_or_says_that_there_is_no_room(
     make_keeper: MakeKeeper, tmp_path: Path
 ) -> None:
-    few = ("/bin/sh", "-c", 'ulimit -n 36; exec "$@"', "sh")
+    few = ("/bin/sh", "-c", 'ulimit -n 130; exec "$@"', "sh")
     keeper = make_keeper(tmp_path / "state", within=few)
     jobs = [f"job{number:05}" for number in range(40)]
     for job in jobs:
@@ -191,7 +191,7 @@ def has_begun_to_wait(pid: int) -> bool:
 
 def test_too_much_log_is_not_cut_off_from_what_a_link_leads_to(ordinary: Keeper) -> None:
     victim = ordinary.state_dir.parent / "victim"
-    text = f"head -c 70000 /dev/zero; head -c 70000 /dev/zero >> {victim}; ln -sf {victim} ../stdout"
+    text = f"head -c 70000 /dev/zero >> {victim}; ln -sf {victim} ../stdout; head -c 70000 /dev/zero"
     ordinary.script("job12345", text, log_bytes=64 << 10)
     assert victim.stat().st_size > 70000
 

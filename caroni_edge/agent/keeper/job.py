@@ -4,6 +4,7 @@ import select
 from math import inf
 from typing import Any
 
+from caroni_edge.agent.keeper.logs import Log
 from caroni_edge.agent.keeper.records import Start
 
 Event = dict[str, Any]
@@ -21,6 +22,7 @@ class Job:
         start: The record of its start.
         pidfd: Readable once its first process has ended (pidfd_open(2)).
         is_child: Whether that is a child of this keeper; the child of one that has died has no exit status for us.
+        log: What it writes to.
         cause: Kind and reason of its end (see `Exit`), once it was asked to end.
         kill_due: When SIGKILL follows the SIGTERM, on the monotonic clock.
         is_over: Its first process has ended, and the others have been killed.
@@ -35,13 +37,17 @@ class Job:
         "is_child",
         "is_over",
         "kill_due",
+        "log",
         "look_due",
         "pidfd",
         "start",
     )
 
-    def __init__(self, start: Start, *, is_child: bool, cause: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, start: Start, log: Log | None = None, *, is_child: bool, cause: tuple[str, str] | None = None
+    ) -> None:
         """Begin with a job whose first process is not watched yet."""
+        self.log = log or Log()
         self.start = start
         self.pidfd = -1
         self.is_child = is_child

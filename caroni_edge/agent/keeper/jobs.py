@@ -11,6 +11,7 @@ from caroni_edge.agent.keeper import files, reasons
 from caroni_edge.agent.keeper.ends import Ends
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.log import note
+from caroni_edge.agent.keeper.logs import Log, Logs, Stream
 from caroni_edge.agent.keeper.orders import note_order, read_known
 from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.processes import (
@@ -85,6 +86,7 @@ class Jobs:
         self._running: dict[str, Job] = {}
         self._ends = Ends(places, self._home, say, is_heard)
         self._trees = Trees(is_reaper=is_reaper)
+        self._logs = Logs(selector)
         self._look_due = 0.0
 
     def names(self) -> list[str]:
@@ -95,7 +97,7 @@ class Jobs:
         """Return when `settle` must be called, on the monotonic clock."""
         if not self._running:
             return self._ends.due
-        return min(self._ends.due, self._look_due, *(job.due for job in self._running.values()))
+        return min(self._ends.due, self._logs.due, self._look_due, *(job.due for job in self._running.values()))
 
     # Start
 
@@ -140,7 +142,14 @@ class Jobs:
         """Start the process of a job whose start is recorded: whatever fails from now on is recorded as its end."""
         try:
             with files.opened(directory_of(self._places.seen, start.job)) as directory:
-                pid = spawn(argv, order.get("env") or {}, directory, self._outputs_of(start.job))
+                log = Log.opened(directory, start.log_bytes)
+                try:
+                    outputs = self._outputs_of(start.job)
+                    pid = spawn(argv, order.get("env") or {}, directory, outputs, log.ends)
+                except Exception:
+                    log.close()
+                    raise
+                log.close_ends()
         except Exception as error:  # noqa: BLE001 - recorded, and said to the agent
             end = self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))
             no_room = isinstance(error, OSError) and error.errno in files.EXHAUSTED
@@ -150,11 +159,11 @@ class Jobs:
             os.fchdir(self._home)
         failpoint("after-spawn")
         try:
-            self._watch(Job(self._noted(start, pid, order, record), is_child=True), os.pidfd_open(pid))
+            self._watch(Job(self._noted(start, pid, order, record), log, is_child=True), os.pidfd_open(pid))
         except Exception as error:  # noqa: BLE001 - what cannot be watched must not go on; recorded, and said to the agent
             signal_group(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            self._over(Job(start, is_child=False, cause=(KILLED, reasons.not_watched(error))))
+            self._over(Job(start, log, is_child=False, cause=(KILLED, reasons.not_watched(error))))
             return
         self._say({"event": "started", "job": start.job, "pid": pid})
 
@@ -167,17 +176,23 @@ class Jobs:
             limit(pid, Limits(order.get("memory_bytes"), order.get("nice")))
         except OSError as error:
             note(f"{start.job}: its limits could not be set: {error}")
+        start = start._replace(pid=pid)
         try:
-            noted = start._replace(pid=pid, ticks=began(pid))
-            note_process(record, noted.pid, noted.ticks)
+            start = start._replace(ticks=began(pid))
+            note_process(record, start.pid, start.ticks)
         except OSError as error:
             note(f"{start.job}: its process could not be recorded: {error}")
-        return start._replace(pid=pid)
+        return start
 
     def _watch(self, job: Job, pidfd: int) -> None:
         job.pidfd = pidfd
         try:
             self._selector.register(pidfd, EVENT_READ, job)
+            try:
+                self._logs.add(job.log)
+            except OSError:
+                self._selector.unregister(pidfd)
+                raise
         except OSError:
             os.close(pidfd)
             raise
@@ -189,6 +204,15 @@ class Jobs:
         if not self._running:
             self._look_due = time.monotonic() + LOOK_EVERY_S
         self._running[job.start.job] = job
+
+    # What jobs write
+
+    def on_output(self, stream: Stream) -> None:
+        """Keep what a job has written, and end one that writes too much."""
+        self._logs.on_output(stream)
+        if problem := stream.problem():
+            for job in [job for job in self._running.values() if job.log is stream.log]:
+                self._end(job, *problem)
 
     # End
 
@@ -242,15 +266,18 @@ class Jobs:
             _, waited, used = os.wait4(job.start.pid, 0)
             status = os.waitstatus_to_exitcode(waited)
             cpu_s, memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
+        notes = self._logs.close(job.log)
         kind, reason = job.cause or (EXITED, "")
-        if problem := self._log_problem(job.start, trim=True):
+        if problem := job.log.problem() or self._log_problem(job.start, trim=True):
             kind, reason = job.cause or problem
         if kind == EXITED and not job.is_child:
             kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
         end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
-        notes = reasons.not_ended(left) if left else ""
-        self._ends.record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, notes=notes))
+        if left:
+            notes.append(reasons.not_ended(left))
+        said = "\n".join(notes)
+        self._ends.record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, notes=said))
 
     def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
@@ -260,6 +287,7 @@ class Jobs:
     def settle(self) -> None:
         """Do what is due: enforce deadlines, send SIGKILL, look at the size of logs, record ends that could not be."""
         now = time.monotonic()
+        self._logs.settle(now)
         for job in [job for job in self._running.values() if job.due <= now]:
             if job.is_over:
                 self._clear_up(job)
@@ -325,7 +353,9 @@ class Jobs:
                 start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
             pidfd = open_process(start.pid, start.ticks)
             if pidfd is not None:
-                self._watch(Job(start, is_child=False), pidfd)
+                with files.opened_or_made(directory_of(self._state_dir, start.job)) as directory:
+                    log = Log.found(start.pid, directory, start.log_bytes)
+                self._watch(Job(start, log, is_child=False), pidfd)
                 note(f"{start.job}: runs on as process {start.pid}")
                 return
             cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT

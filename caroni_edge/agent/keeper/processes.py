@@ -12,13 +12,17 @@ one (`setsid`, a shell's `set -m`) is not asked: it is killed when the first pro
 import os
 import resource
 import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from caroni_edge.agent.keeper import files
-from caroni_edge.agent.keeper.records import STDERR, STDOUT, WORK
+from caroni_edge.agent.keeper.records import WORK
 from caroni_edge.agent.keeper.trees import marking, read_process
 
 _DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
+
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 class Limits(NamedTuple):
@@ -28,50 +32,55 @@ class Limits(NamedTuple):
     nice: int | None = None
 
 
-def spawn(argv: list[str], env: dict[str, str], directory: str, outputs: str) -> int:
-    """Start a program in a session of its own, with its output in files; return its pid.
+def spawn(argv: list[str], env: dict[str, str], directory: str, outputs: str, ends: Sequence[int]) -> int:
+    """Start a program in a session of its own; return its pid.
 
     Texts are passed as UTF-8, whatever the locale. The working directory of this process is another one afterwards.
 
     Args:
         argv: The program and its arguments.
         env: All of its environment.
-        directory: The job's: it works in `WORK` there, and writes to `STDOUT` and `STDERR`.
+        directory: The job's: it works in `WORK` there.
         outputs: What marks the job (see `trees.py`).
+        ends: Its standard output and standard error.
 
     Raises:
         OSError, ValueError, TypeError: It cannot be started.
     """
     encoded = [_encoded(word) for word in argv]
     environment = {_encoded(name): _encoded(value) for name, value in env.items()}
-    output: list[int] = []
+    with files.opened(f"{directory}/{WORK}") as work:
+        os.chdir(work)
+    with marking(outputs), _fewer_files():
+        return os.posix_spawn(
+            encoded[0],
+            encoded,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate(ends, 1)),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_DEFAULT,
+        )
+
+
+def use_more_files() -> None:
+    """Let this process open as many files as it may: it has several open for each job."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextmanager
+def _fewer_files() -> Iterator[None]:
+    """Let what is started meanwhile open as many files as this process could before `use_more_files`."""
+    now = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, _FILES)
     try:
-        for name in (STDOUT, STDERR):
-            output.append(_open_output(f"{directory}/{name}"))
-        with files.opened(f"{directory}/{WORK}") as work:
-            os.chdir(work)
-        with marking(outputs):
-            return os.posix_spawn(
-                encoded[0],
-                encoded,
-                environment,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                    *((os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(output, 1)),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=_DEFAULT,
-            )
+        yield
     finally:
-        for file in output:
-            os.close(file)
-
-
-def _open_output(path: str) -> int:
-    file = files.open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    os.set_blocking(file, True)
-    return file
+        resource.setrlimit(resource.RLIMIT_NOFILE, now)
 
 
 def limit(pid: int, limits: Limits) -> None:

@@ -55,6 +55,11 @@ def not_ended(processes: Sequence[int]) -> str:
     return f"what it started could not be ended and may still run: process {told}{more}"
 
 
+def log_lost(name: str, error: Exception) -> str:
+    """Say that a part of what a job wrote could not be kept; `name` says of what."""
+    return f"its {name} is not whole: {why(error)}"
+
+
 def not_started(program: str, error: Exception) -> str:
     """Say why a program could not be started."""
     number = error.errno if isinstance(error, OSError) else None

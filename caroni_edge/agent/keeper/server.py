@@ -16,7 +16,9 @@ from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.log import note
+from caroni_edge.agent.keeper.logs import Stream
 from caroni_edge.agent.keeper.places import Places, be_private
+from caroni_edge.agent.keeper.processes import use_more_files
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 from caroni_edge.agent.keeper.trees import become_reaper
 
@@ -110,6 +112,7 @@ class Server:
         self._selector = DefaultSelector()
         self._connections: set[Connection] = set()
         self._is_boxed = places.state_dir != places.seen
+        use_more_files()
         is_reaper = become_reaper()
         self._jobs = Jobs(places, self._selector, self._say, lambda: bool(self._connections), is_reaper=is_reaper)
         self._is_stopping = False
@@ -131,6 +134,8 @@ class Server:
                 match key.data:
                     case Job() as job:
                         self._jobs.on_exit(job)
+                    case Stream() as stream:
+                        self._jobs.on_output(stream)
                     case Connection() as connection:
                         self._on_ready(connection, events)
                     case self._listener:

@@ -1,0 +1,230 @@
+"""What jobs write to standard output and standard error: pipes to the keeper, which keeps as much as may be in files.
+
+So a log is bounded as it is written, whatever a job does to the file, and what is to be kept can be looked at before it
+is on disk. A job that writes faster than that waits. One that has written too much is ended, and no longer read.
+
+The pipe outlives the keeper: a job's end of it is open for reading too, so that it has a reader as long as the job
+lives. A job whose keeper has died goes on, and waits when the pipe is full, until the next keeper opens the same pipe
+by way of the job's first process (`/proc/PID/fd`). That it is complete is known not by the end of the file but by
+the end of all of the job's processes.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+from selectors import EVENT_READ, BaseSelector
+
+from caroni_edge.agent.keeper import files, reasons
+from caroni_edge.agent.keeper.records import LOG, STDERR, STDOUT
+
+PAUSE_S = 0.02
+"""A job that writes little by little is read so often at most: each time costs as much as a large piece."""
+
+_PIPE_BYTES = 1 << 16
+"""What a pipe holds (pipe(7))."""
+_write = os.write
+_STREAMS = ((1, STDOUT, "standard output"), (2, STDERR, "standard error"))
+
+
+class Stream:
+    """One of the two that a job writes to.
+
+    Attributes:
+        log: The job's, which this is a part of.
+        pipe: Where what it writes comes from; -1 once that is closed.
+        is_over: It has written more than is kept.
+    """
+
+    __slots__ = ("_called", "_file", "_kept_bytes", "_limit_bytes", "_lost", "is_over", "log", "pipe")
+
+    def __init__(self, log: "Log", called: str, pipe: int, file: int, limit_bytes: int | None) -> None:
+        """Read from `pipe` what is to be kept in `file`; both are closed by `close`."""
+        self.log, self.pipe, self._called, self._file = log, pipe, called, file
+        self._limit_bytes = limit_bytes
+        self._kept_bytes = os.fstat(file).st_size
+        self._lost = ""
+        self.is_over = False
+
+    def take(self) -> int:
+        """Keep a piece of what has come; return how many bytes came: 0 where no more will, -1 where none are there."""
+        try:
+            data = os.read(self.pipe, _PIPE_BYTES)
+        except BlockingIOError:
+            return -1
+        room = inf if self._limit_bytes is None else self._limit_bytes - self._kept_bytes
+        if len(data) > room:
+            self.is_over = True
+        self._keep(data[: int(room)] if self.is_over else data)
+        return len(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Write what nobody has kept yet: what must not be on disk is to be taken out here."""
+        try:
+            while data:
+                written = _write(self._file, data)
+                self._kept_bytes += written
+                data = data[written:]
+        except OSError as error:  # no space, for now: the job goes on, and its log says so
+            self._lost = reasons.log_lost(self._called, error)
+
+    def problem(self) -> tuple[str, str] | None:
+        """Return kind and reason of the end of a job that has written too much, or None."""
+        return (LOG, reasons.too_much_log(self._called, self._limit_bytes or 0)) if self.is_over else None
+
+    def close(self) -> str:
+        """Keep what is in the pipe, and close it; return what the log is to say of it, for people."""
+        if self.pipe >= 0:
+            while not self.is_over and self.take() > 0:
+                continue
+            os.close(self.pipe)
+            os.close(self._file)
+            self.pipe = -1
+        return self._lost
+
+
+class Log:
+    """The two streams of a job.
+
+    Attributes:
+        streams: Standard output and standard error, as far as they are read.
+        ends: The job's ends of both, to be closed when it has them.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.streams: list[Stream] = []
+        self.ends: list[int] = []
+
+    @classmethod
+    def opened(cls, directory: str, limit_bytes: int | None) -> "Log":
+        """Make the pipes of a job that is to be started, and the files in its directory.
+
+        Raises:
+            OSError: They cannot be made.
+        """
+        log = cls()
+        try:
+            for _, name, called in _STREAMS:
+                file = files.open_regular(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+                with _closed_on_error(file):
+                    pipe, end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+                log.streams.append(Stream(log, called, pipe, file, limit_bytes))
+                try:
+                    log.ends.append(os.open(f"/proc/self/fd/{end}", os.O_RDWR | os.O_CLOEXEC))
+                finally:
+                    os.close(end)
+        except OSError:
+            log.close()
+            raise
+        return log
+
+    @classmethod
+    def found(cls, pid: int, directory: str, limit_bytes: int | None) -> "Log":
+        """Open the pipes of a job that was started by a keeper that has died; of what it has closed, none.
+
+        Args:
+            pid: Its first process.
+            directory: The job's.
+            limit_bytes: How large each file may become.
+        """
+        log = cls()
+        for number, name, called in _STREAMS:
+            with suppress(OSError):
+                pipe = _open_pipe(f"/proc/{pid}/fd/{number}")
+                with _closed_on_error(pipe):
+                    file = files.open_regular(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                log.streams.append(Stream(log, called, pipe, file, limit_bytes))
+        return log
+
+    def close_ends(self) -> None:
+        """Close the job's ends of the pipes, which it has by now."""
+        while self.ends:
+            os.close(self.ends.pop())
+
+    def close(self) -> list[str]:
+        """Keep what is in the pipes, and close all; return what the log is to say of it, for people."""
+        self.close_ends()
+        return [said for stream in self.streams if (said := stream.close())]
+
+    def problem(self) -> tuple[str, str] | None:
+        """Return kind and reason of the end of a job that has written too much, or None."""
+        return next((problem for stream in self.streams if (problem := stream.problem())), None)
+
+
+@contextmanager
+def _closed_on_error(file: int) -> Iterator[None]:
+    """Close a descriptor where what follows fails."""
+    try:
+        yield
+    except OSError:
+        os.close(file)
+        raise
+
+
+def _open_pipe(path: str) -> int:
+    """Open the read end of a pipe without waiting, whatever a job has put there.
+
+    Raises:
+        OSError: It is none.
+    """
+    found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISFIFO(os.fstat(found).st_mode):
+            raise files.Unusable(0, "is not a pipe")
+        return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(found)
+
+
+class Logs:
+    """Reads the streams of all jobs as they come."""
+
+    def __init__(self, selector: BaseSelector) -> None:
+        """Let `selector` get each stream that is to be read, as the data of its pipe."""
+        self._selector = selector
+        self._paused: dict[Stream, float] = {}
+
+    @property
+    def due(self) -> float:
+        """When `settle` must be called, on the monotonic clock."""
+        return next(iter(self._paused.values()), inf)
+
+    def add(self, log: Log) -> None:
+        """Begin to read.
+
+        Raises:
+            OSError: It cannot be watched.
+        """
+        for stream in log.streams:
+            self._selector.register(stream.pipe, EVENT_READ, stream)
+
+    def on_output(self, stream: Stream) -> None:
+        """Keep what has come, and read on when it is time for it."""
+        if stream.pipe < 0:  # closed by what happened at the same moment
+            return
+        taken = stream.take()
+        if taken == _PIPE_BYTES and not stream.is_over:
+            return
+        self._selector.unregister(stream.pipe)
+        if taken and not stream.is_over:
+            self._paused[stream] = time.monotonic() + PAUSE_S
+
+    def settle(self, now: float) -> None:
+        """Read on what had to wait."""
+        for stream in self._ready(now):
+            del self._paused[stream]
+            self._selector.register(stream.pipe, EVENT_READ, stream)
+
+    def _ready(self, now: float) -> list[Stream]:
+        return [stream for stream, due in self._paused.items() if due <= now]
+
+    def close(self, log: Log) -> list[str]:
+        """Read to the end what is left, and close it; return what the log is to say of it, for people."""
+        for stream in log.streams:
+            if self._paused.pop(stream, None) is None:
+                with suppress(KeyError, ValueError):  # it was never read, or is no longer
+                    self._selector.unregister(stream.pipe)
+        return log.close()
