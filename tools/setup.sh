@@ -4,7 +4,7 @@
 #   tools/setup.sh run      to run Caroni Edge: Python and the locked packages, in .venv of this checkout
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
 #   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
-#                           Chromium; and debootstrap, systemd-nspawn and lintian, for the Debian package
+#                           Chromium; and debootstrap, systemd-nspawn, lintian and Ansible, for the packages
 #   tools/setup.sh dist     to make the binary: PyInstaller with the few packages that go into it, in build/venv
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
@@ -71,12 +71,13 @@ install_browser() {
     is_there chromium || apt_install chromium fonts-dejavu-core
 }
 
-# For the test of the Debian package, in a Debian of its own.
+# For the test of the Debian package, in a Debian of its own, and of the playbook.
 install_packagers() {
     missing=""
     is_there debootstrap || missing="debootstrap"
     is_there systemd-nspawn || missing="$missing systemd-container"
     is_there lintian || missing="$missing lintian"
+    is_there ansible-playbook || missing="$missing ansible-core"
     # shellcheck disable=SC2086 # the words are package names
     [ -z "$missing" ] || apt_install $missing
 }
