@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,15 @@ import pytest
 from tests.brokers import find
 from tests.support import wait_until
 
-PACKAGES = ("dbus", "mosquitto", "mosquitto-clients", "procps", "systemd", "systemd-sysv")
+PACKAGES = ("curl", "dbus", "mosquitto", "mosquitto-clients", "procps", "systemd", "systemd-sysv")
 BOOT_WITHIN_S = 60.0
 COMMAND_WITHIN_S = 120.0
 
 
 def bootstrap(directory: Path) -> Path:
-    """Return a Debian in `directory`, which is made once and then only read."""
+    """Return a Debian with `PACKAGES`, beside others that were made with others; it is made once and then only read."""
     debootstrap = find("debootstrap", "debootstrap")
+    directory = directory.with_name(f"{directory.name}-{sha256(' '.join(PACKAGES).encode()).hexdigest()[:8]}")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.timeout(900)  # the first test builds the package, and 
 
 UNITS = ("caroni-edge-manager", "caroni-edge-agent")
 PUBLISH = "mosquitto_pub -h 127.0.0.1 -q 1 -t caroni/managers/m1/workflows -m"
+PAGES = "http://127.0.0.1:8000"
+STATE = "/var/lib/caroni-edge/manager"
 STATUS = "caroni-edge status --config /etc/caroni-edge/manager.yaml --json"
 WAITING = """name: foojob0
 inputs: {message: string}
@@ -72,6 +74,13 @@ def test_it_is_installed_used_upgraded_hung_and_purged(machine: Machine) -> None
     wait_until(lambda: machine.status(f"{STATUS} w1") == 0, 20, "the workflow to begin", every_s=0.5)
     wait_until(ends(machine, "w1"), 30, "the workflow to complete", every_s=0.5)
     assert json.loads(machine.run(f"{STATUS} w1"))["outputs"] == {"result": "prepended CARONIROCKSappend"}
+
+    assert "CARONIROCKS" not in machine.run(f"curl --silent {PAGES}/runs/w1")
+    log_in = f'--data username=admin --data-urlencode "password=$(cat {STATE}/web-password)" {PAGES}/login'
+    machine.run(f"curl --fail --silent --cookie-jar /tmp/cookies {log_in}")
+    page = machine.run(f"curl --fail --silent --cookie /tmp/cookies {PAGES}/runs/w1")
+    assert "completed" in page
+    assert "prepended CARONIROCKSappend" in page
 
     assert "step completed" in machine.run("journalctl --output=cat CARONI_WORKFLOW=w1 CARONI_NODE=managers/m1")
 
