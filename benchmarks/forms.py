@@ -1,0 +1,113 @@
+"""What the program takes in each form that it is installed in: to start, until it is ready, with nothing to do.
+
+Give it the program of each form; they are run on this machine, on a mosquitto of their own. Times are processor time,
+which a busy machine does not change much. Prints a table on standard error and JSON on standard output.
+
+    python benchmarks/forms.py dist/caroni-edge-*-linux-amd64 /usr/bin/caroni-edge .venv/bin/caroni-edge
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+
+from benchmarks.chains import ROOT, run, start_mosquitto
+from tests.support import free_port
+
+VERSIONS = 5
+IDLE_S = 20.0
+READY_WITHIN_S = 60.0
+MIB = 1 << 20
+
+
+def main() -> None:
+    """Measure each form, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("programs", nargs="+", help="the program of each form")
+    report = {}
+    for program in parser.parse_args().programs:
+        report[program] = of_form(str(Path(program).absolute()))
+        print(f"{program}: {'  '.join(f'{key} {value}' for key, value in report[program].items())}", file=sys.stderr)
+    print(json.dumps(report))
+
+
+def of_form(program: str) -> dict[str, Any]:
+    """Return what one form takes."""
+    found: dict[str, Any] = {"version_s": min(version_s(program) for _ in range(VERSIONS))}
+    with ExitStack() as opened:
+        directory = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="caroni-bench-")))
+        port = start_mosquitto(directory, opened)
+        files = {"manager": {"templates": "templates"}, "agent": {"job_types": "jobtypes", "disk_floor": "1M"}}
+        started = {}
+        for role, more in files.items():
+            process, found[f"{role}_ready_s"] = start(program, role, port, directory, opened, more)
+            started[role] = process
+        time.sleep(IDLE_S)
+        for role, process in started.items():
+            found[f"{role}_mib"] = pss_mib(family(process.pid))
+        found["keeper_mib"] = pss_mib(keepers(directory))
+    return found
+
+
+def version_s(program: str) -> float:
+    """Return how much processor time `--version` takes."""
+    before = os.times()
+    subprocess.run([program, "--version"], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return round(after.children_user + after.children_system - before.children_user - before.children_system, 2)
+
+
+def start(
+    program: str, role: str, port: int, directory: Path, opened: ExitStack, more: dict[str, Any]
+) -> tuple["subprocess.Popen[bytes]", float]:
+    """Start a daemon; return it, and the processor time that it has taken until it was ready."""
+    page, config = free_port(), directory / f"{role}.yaml"
+    broker = {"url": f"mqtt://127.0.0.1:{port}", "username": role}
+    paths = {key: str(ROOT / "config" / value) if key != "disk_floor" else value for key, value in more.items()}
+    facts = {"id": role, "state_dir": str(directory / role), "broker": broker, "web": {"port": page}}
+    config.write_text(yaml.safe_dump({**facts, **paths}))
+    process = run(opened, [program, role, "--config", str(config)], directory / f"{role}.log")
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    while True:
+        try:
+            if httpx.get(f"http://127.0.0.1:{page}/readyz").status_code == httpx.codes.OK:
+                return process, round(sum(sum(each.cpu_times()[:2]) for each in family(process.pid)), 2)
+        except httpx.HTTPError as error:
+            if process.poll() is not None or time.monotonic() > give_up_at:
+                sys.exit(f"{role} is not ready: {error}\n{(directory / f'{role}.log').read_text()}")
+        time.sleep(0.1)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return a daemon with the process that has unpacked it, and without the keeper, which has left them."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def keepers(directory: Path) -> Iterator[psutil.Process]:
+    """Yield the processes of the keeper whose jobs are in `directory`; they end with the benchmark, by themselves."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or ()
+        if "keeper" in " ".join(words) and any(str(directory) in word for word in words):
+            yield process
+
+
+def pss_mib(processes: Iterable[psutil.Process]) -> float:
+    """Return the memory of processes as the kernel counts it for them alone: of what several share, their part."""
+    pss_bytes: int = sum(each.memory_full_info().pss for each in processes)
+    return round(pss_bytes / MIB, 1)
+
+
+if __name__ == "__main__":
+    main()
