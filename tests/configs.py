@@ -18,7 +18,16 @@ def manager_config(**changes: Any) -> ManagerConfig:
 
 def agent_config(**changes: Any) -> AgentConfig:
     """Return the configuration of the agent `a1`: few places, and nothing that depends on dates or the disk."""
-    few = {"slots": 2, "backlog": 2, "pending": 2, "disk_floor_bytes": 0, "retention_s": None, "retention_bytes": None}
+    few = {
+        "slots": 2,
+        "backlog": 2,
+        "pending": 2,
+        "backlog_most": 0,
+        "pending_most": 0,
+        "disk_floor_bytes": 0,
+        "retention_s": None,
+        "retention_bytes": None,
+    }
     return replace(_agent(), **{**few, **changes})
 
 

@@ -46,7 +46,8 @@ class JobEvent(StrEnum):
     FOUND_BEGUN = "FOUND_BEGUN"
     """The agent has started on an older copy of its database, and the keeper knows that the job was started since."""
     START_REFUSED = "START_REFUSED"
-    """It would get a slot, but its job type is gone or the agent paused (it is declined), or its inputs do not fit."""
+    """It does not begin here: its job type is gone, the agent paused or it would begin late (it is declined), or its
+    inputs do not fit."""
     JOB_COMPLETED = "JOB_COMPLETED"
     """The runner says that its process has ended well, with outputs that fit."""
     JOB_FAILED = "JOB_FAILED"

@@ -10,10 +10,12 @@ from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim, status_of
 from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.jobs.trials import Trials
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JOB, JobState
+from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.heard import Heard
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
@@ -94,14 +96,16 @@ class AgentReactor(Assembly):
         ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
         self._refusals = Refusals(store, in_force, journal)
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
-        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, journal)
-        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, ledger)
+        self._depth = depth = Depth(in_force, shares, journal)
+        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, journal)
+        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, ledger)
         self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
         self._trials = Trials(store, in_force, ledger, self._slots, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
-        self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, chance, journal)
+        self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, chance, journal)
+        surplus = Surplus(store, in_force, shares, ledger, journal)
         versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
@@ -109,8 +113,10 @@ class AgentReactor(Assembly):
             versions,
             self._heard,
             self._slots,
+            surplus,
             self._reconciliation,
             self._offers,
+            depth,
             self._retention,
             self._presence,
             self._deeds,
@@ -144,6 +150,11 @@ class AgentReactor(Assembly):
     def refuses(self) -> Mapping[str, str]:
         """What is refused now, and why, by job type or manager (`*`: all), as the presence says; any thread may ask."""
         return self._presence.refuses
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many ready jobs are kept beside those that run, and how many without their data; any thread may ask."""
+        return self._presence.kept
 
     @property
     def is_taken_over(self) -> bool:

@@ -181,8 +181,8 @@ AGENT_KEYS: Final = (
     *_common("agent", "a1", 8001),
     Key("job_types", kinds.PATH, "Directory of the job types.", default="/etc/caroni-edge/jobtypes"),
     Key("slots", kinds.whole(1, 10_000), "Jobs that run at a time.", otherwise="the number of CPUs"),
-    Key("backlog", kinds.whole(0, 100_000), "Ready jobs kept beside those that run.", otherwise="twice the slots"),
-    Key("pending", kinds.whole(0, 100_000), "Jobs kept whose data is not there yet.", otherwise="twice the slots"),
+    Key("backlog", kinds.PLACES, "Ready jobs kept beside those that run; auto: a second of work.", default=kinds.AUTO),
+    Key("pending", kinds.PLACES, "Jobs kept whose data is not there yet; auto: likewise.", default=kinds.AUTO),
     Key("retention.jobs", kinds.DURATION_OR_NEVER, "How long finished jobs are kept.", default="30d"),
     Key("retention.size", kinds.SIZE_OR_NEVER, "How much finished jobs may take on disk.", default="10G"),
     Key(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd tells a service its credentials (systemd.exec(5), LoadCredential=)."""
 
 NEVER = "never"
+AUTO = "auto"
 
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
@@ -232,6 +233,15 @@ def whole(least: int, most: int) -> Kind:
         return value
 
     return Kind(name, read, as_text=False)
+
+
+def _or_auto(kind: Kind) -> Kind:
+    """Return the kind of a key that takes what `kind` takes, or `auto`, which is None."""
+    name = f"{kind.name}, or {AUTO}"
+    return replace(kind, name=name, read=lambda value, place: None if value == AUTO else kind.read(value, place))
+
+
+PLACES = _or_auto(whole(0, 100_000))
 
 
 def weight(most: int) -> Kind:

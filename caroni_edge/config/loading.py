@@ -24,6 +24,9 @@ from caroni_edge.documents.documents import Problem, Problems, load
 _MANAGER: Final = tree(MANAGER_KEYS)
 _AGENT: Final = tree(AGENT_KEYS)
 
+DEPTH_MAX: Final = 512
+"""More jobs than that an agent keeps only where its owner says so, or it has half as many slots."""
+
 
 def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
     """Read a manager's configuration.
@@ -66,13 +69,15 @@ def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
     """
     values = _read(path, environ, _AGENT, _MANAGER)
     slots: int = values["slots"] or len(os.sched_getaffinity(0))
-    managers = values["managers"]
+    least, managers = 2 * slots, values["managers"]
     return AgentConfig(
         **_common(path, values),
         job_types=values["job_types"],
         slots=slots,
-        backlog=2 * slots if values["backlog"] is None else values["backlog"],
-        pending=2 * slots if values["pending"] is None else values["pending"],
+        backlog=least if values["backlog"] is None else values["backlog"],
+        backlog_most=DEPTH_MAX if values["backlog"] is None else values["backlog"],
+        pending=least if values["pending"] is None else values["pending"],
+        pending_most=DEPTH_MAX if values["pending"] is None else values["pending"],
         retention_s=values["retention"]["jobs"],
         retention_bytes=values["retention"]["size"],
         managers={EVERYBODY: 1.0} if managers is None else {name: each["weight"] for name, each in managers.items()},

@@ -201,7 +201,9 @@ class AgentConfig(NodeConfig):
         job_types: Directory of the job types.
         slots: Jobs that run at a time.
         backlog: Ready jobs kept beside those that run.
+        backlog_most: As many where they are short; less than `backlog`: there are never more.
         pending: Jobs kept whose data is not there yet.
+        pending_most: As many where they are short, likewise.
         retention_s: How long finished jobs are kept; None: for ever.
         retention_bytes: How much finished jobs may take on disk; None: no bound.
         managers: Who may send work here, with the weight of its share; `*` stands for those not named.
@@ -213,7 +215,9 @@ class AgentConfig(NodeConfig):
     job_types: Path
     slots: int
     backlog: int
+    backlog_most: int
     pending: int
+    pending_most: int
     retention_s: float | None
     retention_bytes: int | None
     managers: Mapping[str, float]

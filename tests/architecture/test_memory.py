@@ -24,6 +24,7 @@ EXCEPT = {
     "delivery.timers.Timers": "notes its changes itself: a heap has no other way",
     "agent.jobs.intake._PlacesForMessage": "lives for one message",
     "agent.jobs.intake._Places": "lives for one message",
+    "agent.offers.shares.Places": "lives for one look",
 }
 CONTAINERS = ("dict", "list", "set", "deque", "Counter", "defaultdict")
 

@@ -51,6 +51,7 @@ class Federation:
         managers: int = 1,
         agents: int = 2,
         slots: int = 2,
+        deep: int = 0,
         fail: float = 0.0,
         most_queued: int = 1000,
         settings: ManagerConfig = PATIENT,
@@ -66,7 +67,8 @@ class Federation:
         self.broker = broker(self.chance, most_queued=most_queued)
         self.once, self.trace = once, trace
         self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
-        self.agents = [self._agent(n, agents, fail, slots) for n in range(agents)]
+        self._room = {"slots": slots, "backlog": slots, "pending": slots, "backlog_most": deep, "pending_most": deep}
+        self.agents = [self._agent(n, agents, fail) for n in range(agents)]
         for agent in self.agents:
             agent.say_running_after_s = say_running_after_s
         self.twins: list[Member] = []
@@ -74,14 +76,13 @@ class Federation:
         self.users = Users(self.managers)
         self.owed: dict[tuple[str, str], None] = {}
 
-    def _agent(self, number: int, count: int, fail: float, slots: int) -> Agent:
+    def _agent(self, number: int, count: int, fail: float) -> Agent:
         # Every type is served by somebody; with more than one agent none serves all by necessity.
         names = [name for n, name in enumerate(TYPES) if n % count == number or number >= len(TYPES)]
         names += [name for name in TYPES if name not in names and self.chance.random() < 0.4]
         host = Host(self.chance, result, fail)
         types = job_types(names, self.once)
-        room = {"slots": slots, "backlog": slots, "pending": slots}
-        return Agent(f"a{number}", self.broker, self.chance, types, host, **room)
+        return Agent(f"a{number}", self.broker, self.chance, types, host, **self._room)
 
     @property
     def members(self) -> list[Member]:

@@ -368,6 +368,7 @@ class Agent(Member):
     """An agent on its host.
 
     Attributes:
+        types: Its job types.
         say_running_after_s: Of a job that runs for less its manager hears only the end.
     """
 
@@ -378,12 +379,12 @@ class Agent(Member):
     ) -> None:
         """Prepare an agent with these job types."""
         super().__init__("agents", name, broker, chance)
-        self.host, self._types = host, types
+        self.host, self.types = host, types
         self._settings = agent_config(id=name, **settings)
 
     def serves(self, job_type: str) -> bool:
         """Tell whether it has a job type."""
-        return self._types.get(job_type) is not None
+        return self.types.get(job_type) is not None
 
     def make_reactor(self, node: Node) -> AgentReactor:
         """Put the agent's reactor together."""
@@ -401,7 +402,7 @@ class Agent(Member):
         self.host.deliver, self.host.say_known = deliver, take_over
         parts = AgentParts(
             settings=self._settings,
-            types=self._types,
+            types=self.types,
             topics=node.topics,
             store=AgentStore(node.database.conn),
             outbox=node.links,

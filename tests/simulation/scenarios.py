@@ -14,7 +14,7 @@ from tests.configs import manager_config
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent
-from tests.simulation.plans import PLAIN
+from tests.simulation.plans import PLAIN, TYPES, job_types
 from tests.simulation.users import Asked
 
 SETTLED_IN_S = 10.0
@@ -23,6 +23,8 @@ CALM_S = 600.0
 SAME_TRIGGERS = 10
 SAY_AFTER_S = 0.05
 WANTED = 20
+KEPT = 3 * 2
+"""What an agent with two slots keeps whatever happens: those that run, a backlog, and as many that were pending."""
 ALL_MADE = f"SELECT 1 WHERE (SELECT count(*) FROM steps) = {WANTED}"
 PENDING = "SELECT job FROM jobs WHERE state = 'pending' ORDER BY id"
 
@@ -199,6 +201,26 @@ def answer_in_pieces(seed: int) -> list[str]:
         agent.lag_s = 0.0
         federation.run(LONG_S, lambda: not unrest(federation))
         return [*unrest(federation), *problems(federation)]
+
+
+def late_agent(seed: int) -> list[str]:
+    """An agent has taken many short jobs; they become endless, and another agent comes, which could do them at once."""
+    federation = Federation(seed, agents=2, deep=32)
+    first, late = federation.agents
+    for agent in federation.agents:
+        agent.types = job_types([*TYPES], frozenset())
+        agent.host.slowness = 0.001
+    late.absent = True
+    federation.start()
+    for _ in range(80):
+        federation.users.submit("m0", "chain1")
+    assert federation.run(LONG_S, lambda: len(_unfinished(federation)) < 55)
+    first.host.slowness = 1e8
+    late.absent = False
+    federation.start()
+    federation.run(60.0, lambda: len(_unfinished(federation)) <= KEPT)
+    left = _unfinished(federation)
+    return left if len(left) > KEPT else problems(federation)
 
 
 def _busy(seed: int, *, say_running_after_s: float = 0.0) -> tuple[Federation, Agent]:

@@ -7,6 +7,8 @@ from random import Random
 from unittest.mock import patch
 
 from caroni_edge.agent import retention
+from caroni_edge.agent.jobs import surplus
+from caroni_edge.agent.offers import depth
 from caroni_edge.delivery import link
 from caroni_edge.manager.peers import reconcile
 from caroni_edge.protocol.topics import Role
@@ -61,13 +63,14 @@ LOSSES = ("all", "agents", "managers")
 WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0)
 """How long to wait between two looks: a node whose id was taken stays away for up to ten minutes."""
 CALM_S = 7200.0
+AHEAD_S = 20.0
 
 
 def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = PLANS) -> list[str]:
     """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
     if kind == "hostile":
         plans = [*plans, *BOUND]
-    with _traced(trace), _tight(kind):
+    with _traced(trace), _tight(kind), _far_ahead():
         federation = make(kind, seed, trace)
         befall(federation, kind, [*plans])
         return end(federation)
@@ -92,6 +95,7 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
         fail=chance.choice((0.0, 0.1, 0.3)),
         most_queued=chance.choice((3, 1000, 1000)),
         settings=settings,
+        deep=(0, 8, 64)[seed // 6 % 3],
         once=_once(kind, seed, chance),
         say_running_after_s=0.05 * (seed % 2),
         trace=trace,
@@ -198,6 +202,17 @@ def _tight(kind: str) -> Iterator[None]:
     with ExitStack() as bounds:
         for module, name, bound in TIGHT:
             bounds.enter_context(patch.object(module, name, bound))
+        yield
+
+
+@contextmanager
+def _far_ahead() -> Iterator[None]:
+    """Let agents whose depth follows the work find jobs short, which take seconds here; some of it goes back."""
+    with (
+        patch.object(depth, "AHEAD_S", AHEAD_S),
+        patch.object(surplus, "AHEAD_S", AHEAD_S),
+        patch.object(surplus, "LATE_S", 2 * AHEAD_S),
+    ):
         yield
 
 

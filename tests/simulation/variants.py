@@ -10,8 +10,11 @@ from typing import Any
 from unittest.mock import patch
 
 from caroni_edge.agent.jobs.intake import Intake
+from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
+from caroni_edge.agent.lifecycle import JobEvent
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.peers.reconcile import Reconciliation as AgentReconciliation
 from caroni_edge.agent.processes.port import JobOrder
@@ -184,6 +187,24 @@ def _plain(part: type, name: str, container: type) -> Any:
         object.__setattr__(self, name, container())
 
     return instead(part, "__init__", forgetful)
+
+
+@VARIANTS.add
+def given_back_without_a_word() -> Iterator[None]:
+    """A job that would begin late is dropped, and its manager is not told."""
+
+    def drop(ledger: Ledger, row: Any, reason: str, at: Moment) -> None:
+        ledger.refuse(row, JobEvent.START_REFUSED, reason, at, tell=False)
+
+    with instead(Ledger, "give_back", drop):
+        yield
+
+
+@VARIANTS.add
+def late_jobs_kept() -> Iterator[None]:
+    """What an agent has taken it keeps, however long it would wait."""
+    with instead(Surplus, "settle", _nothing):
+        yield
 
 
 # Attempts

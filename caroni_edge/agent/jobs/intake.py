@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
 from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
+from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
-from caroni_edge.agent.offers.room import look
+from caroni_edge.agent.offers.room import Room, look
+from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
@@ -44,21 +46,21 @@ class _Places:
 class _PlacesForMessage:
     """The places for the jobs of one message: first those that its offer keeps free, then what else is free."""
 
-    def __init__(self, row: OfferRow | None, look_for_free: Callable[[], _Places]) -> None:
+    def __init__(self, row: OfferRow | None, look: Callable[[], Room]) -> None:
         self._row = row if row is not None and row.status is OfferState.OPEN else None
         self._offered = _Places(self._row.ready, self._row.waiting) if self._row is not None else _Places()
         self._left = replace(self._offered)
-        self._look_for_free = look_for_free
-        self._free: _Places | None = None
+        self._look = look
+        self._room: Room | None = None
 
     def fill(self, placed: Placement) -> bool:
         """Fill a place with a job; return False when there is none for it."""
         row, data_ready = self._row, placed.data_ready
         is_offered = row is not None and placed.job_type == row.job_type and self._left.have(data_ready=data_ready)
         if not (is_offered and row is not None and row.reserves):
-            if not self._look().have(data_ready=data_ready):
+            free = self._free(data_ready=data_ready)
+            if not free.take(placed.job_type):
                 return False
-            self._look().use(data_ready=data_ready)
         if is_offered:
             self._left.use(data_ready=data_ready)
         return True
@@ -67,26 +69,33 @@ class _PlacesForMessage:
         """Return how many of the offer's places are filled, ready and waiting."""
         return self._offered.ready - self._left.ready, self._offered.waiting - self._left.waiting
 
-    def _look(self) -> _Places:
-        if self._free is None:
-            self._free = self._look_for_free()
+    def _free(self, *, data_ready: bool) -> Places:
+        if self._room is None:
+            self._room = self._look()
             if self._row is not None and self._row.reserves:
                 # Counted twice until the message is over: these jobs have rows, and the offer reserves their places.
                 ready, waiting = self.used()
-                self._free.ready += ready
-                self._free.waiting += waiting
-        return self._free
+                self._room.places_ready.give_back(ready)
+                self._room.places_waiting.give_back(waiting)
+        return self._room.places_ready if data_ready else self._room.places_waiting
 
 
 class Intake:
     """Decides which jobs are taken."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, in_force: InForce, refusals: Refusals, offers: Offers, ledger: Ledger
+        self,
+        store: Store,
+        outbox: Outbox,
+        in_force: InForce,
+        refusals: Refusals,
+        offers: Offers,
+        depth: Depth,
+        ledger: Ledger,
     ) -> None:
         """Decide by the offers made, the room there is and the job types in force."""
         self._store, self._outbox, self._in_force = store, outbox, in_force
-        self._refusals, self._offers, self._ledger = refusals, offers, ledger
+        self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
 
     def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
         """Take the jobs that a manager places for an offer, or decline them one by one."""
@@ -149,9 +158,6 @@ class Intake:
             self._ledger.decline(manager, placed, "another manager has a job of that name here", at, final=True)
         return True
 
-    def _free(self) -> _Places:
+    def _free(self) -> Room:
         """Return the places for jobs that come after their offer has run out, or beyond what was offered."""
-        if self._refusals.of_all():
-            return _Places()
-        found = look(self._store, self._in_force.settings)
-        return _Places(found.ready, found.waiting)
+        return Room() if self._refusals.of_all() else look(self._store, self._in_force.settings, self._depth)

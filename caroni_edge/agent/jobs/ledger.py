@@ -126,6 +126,11 @@ class Ledger:
         status = require(JOB, row.status, event, **ids(row))
         self._change(_ended(row, NeverBegan(reason), at.date)._replace(status=status), tell=tell)
 
+    def give_back(self, row: JobRow, reason: str, at: Moment) -> None:
+        """Let a manager have a queued job back that others may run: it uses up no attempt."""
+        self.refuse(row, JobEvent.START_REFUSED, reason, at, tell=False)
+        self.decline(row.manager, row, reason, at)
+
     def end(self, row: JobRow, outcome: JobOutcome, date: float, *, tell: bool = True) -> JobRow | None:
         """Let a job end, if it has not ended before.
 

@@ -117,8 +117,7 @@ class Slots(Part):
         """Let managers have back what would begin now: others may run it, while the owner keeps this host idle."""
         for manager in sorted(queued):
             while row := self._store.jobs.next_ready(manager):
-                self._ledger.refuse(row, JobEvent.START_REFUSED, PAUSED, at, tell=False)
-                self._ledger.decline(manager, row, PAUSED, at)
+                self._ledger.give_back(row, PAUSED, at)
 
     def _competing(self) -> list[str]:
         serves = self._in_force.settings.serves

@@ -6,6 +6,7 @@ from math import inf
 from typing import NamedTuple
 
 from caroni_edge.agent.lifecycle import OFFER, OfferEvent, OfferState
+from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
 from caroni_edge.agent.offers.room import Kind, Room, look
 from caroni_edge.agent.offers.shares import Claim, Shares, distribute
@@ -58,12 +59,14 @@ class Offers(Part):
         in_force: InForce,
         refusals: Refusals,
         shares: Shares,
+        depth: Depth,
         journal: Journal,
     ) -> None:
-        """Decide by the demand in `store`, the owner's settings and the managers' shares."""
+        """Decide by the demand in `store`, the owner's settings, the managers' shares and how much is kept here."""
         super().__init__(journal)
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
+        self._depth = depth
         self._due = -inf
         self._is_unanswered = False
 
@@ -171,8 +174,8 @@ class Offers(Part):
 
     def _make(self, at: Moment) -> None:
         """Offer all free places to managers that have use for them."""
-        room = look(self._store, self._in_force.settings)
-        if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():
+        room = look(self._store, self._in_force.settings, self._depth)
+        if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
             return
         candidates = self._candidates(at)
         if not candidates:
@@ -222,7 +225,7 @@ class Offers(Part):
         costs = {each.kind: self._shares.cost(*each.kind) for each in candidates}
         stand = _with_occupied(standings, room.queued, self._shares)
         ready = distribute(
-            room.ready,
+            room.places_ready,
             (
                 Claim(
                     *each.kind, each.ready, each.demand.priority, _occupied(each.kind, room.running, room.queued), cost
@@ -236,7 +239,7 @@ class Offers(Part):
             stand[kind[0]] += places * costs[kind]
         stand = _with_occupied(stand, room.pending, self._shares)
         waiting = distribute(
-            room.waiting,
+            room.places_waiting,
             (
                 Claim(
                     *each.kind, each.waiting, each.demand.priority, _occupied(each.kind, room.pending), costs[each.kind]

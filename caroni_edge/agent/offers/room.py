@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers.depth import Depth
+from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.store import Store
 from caroni_edge.config.model import AgentConfig
 
@@ -16,8 +18,10 @@ class Room:
     """Places at one moment. Waiting jobs have places of their own, so they never keep a ready one out.
 
     Attributes:
-        ready: Free places for jobs whose inputs are there.
-        waiting: Free places for jobs whose inputs do not exist yet.
+        ready: Free places for jobs of any type whose inputs are there.
+        waiting: Free places for jobs of any type whose inputs do not exist yet.
+        places_ready: The former, and those for jobs of a type that is short.
+        places_waiting: The latter, likewise.
         ahead: Jobs that would come before one more: those that run or are queued, and reserved places.
         running: Jobs that hold a slot, by kind.
         queued: Ready jobs and places reserved for them, by kind.
@@ -26,13 +30,15 @@ class Room:
 
     ready: int = 0
     waiting: int = 0
+    places_ready: Places = field(default_factory=lambda: Places(0))
+    places_waiting: Places = field(default_factory=lambda: Places(0))
     ahead: int = 0
     running: Counter[Kind] = field(default_factory=Counter)
     queued: Counter[Kind] = field(default_factory=Counter)
     pending: Counter[Kind] = field(default_factory=Counter)
 
 
-def look(store: Store, settings: AgentConfig) -> Room:
+def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
     """Count the places; those that open offers keep free count as taken."""
     room = Room()
     by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
@@ -42,8 +48,25 @@ def look(store: Store, settings: AgentConfig) -> Room:
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
-    room.ready = settings.slots + settings.backlog - room.ahead
+    most_ready = max(settings.backlog, settings.backlog_most)
+    more, over = _more(depth, most_ready - settings.backlog, room.queued)
+    room.ready = settings.slots + settings.backlog - room.running.total() - over
+    room.places_ready = Places(room.ready, more, settings.slots + most_ready - room.ahead)
+    most_waiting = max(settings.pending, settings.pending_most)
+    more, over = _more(depth, most_waiting - settings.pending, room.pending)
     # Jobs whose data has come may be more than the backlog holds. Their places are not given to others meanwhile:
     # the queue would grow without bound behind long jobs.
-    room.waiting = settings.pending - room.pending.total() - max(0, -room.ready)
+    late = max(0, -room.ready)
+    room.waiting = settings.pending - over - late
+    room.places_waiting = Places(room.waiting, more, most_waiting - room.pending.total() - late)
     return room
+
+
+def _more(depth: Depth, most: int, taken: Counter[Kind]) -> tuple[dict[str, int], int]:
+    """Return the free places for jobs of a type alone, and how many jobs have places that all types share."""
+    by_type: Counter[str] = Counter()
+    for (_, job_type), count in taken.items():
+        by_type[job_type] += count
+    more = {job_type: min(count, most) for job_type, count in depth.more().items()} if most else {}
+    over = sum(max(0, count - more.get(job_type, 0)) for job_type, count in by_type.items())
+    return {job_type: max(0, count - by_type[job_type]) for job_type, count in more.items()}, over

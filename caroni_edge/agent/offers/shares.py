@@ -10,6 +10,7 @@ All of it is memory, and begins anew at a start of the process.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
@@ -19,6 +20,13 @@ from caroni_edge.base.memory import Journal, Memory, MemoryDict
 FIRST_ESTIMATE_S = 1.0
 NEWEST_COUNTS = 0.2
 """Weight of the last duration in the running mean of a job type's durations."""
+
+
+class Measured(NamedTuple):
+    """How long the jobs of a type held their slots: the running mean, and of how many jobs it is."""
+
+    mean_s: float
+    jobs: int
 
 
 class _Slot(NamedTuple):
@@ -42,12 +50,25 @@ class Shares(Memory):
         self._weight_of = weight_of
         self._service: MemoryDict[str, float] = MemoryDict(journal)
         self._slots: MemoryDict[str, _Slot] = MemoryDict(journal)
-        self._estimates: MemoryDict[str, float] = MemoryDict(journal)
+        self._estimates: MemoryDict[str, Measured] = MemoryDict(journal)
         self._ready: frozenset[str] = frozenset()  # who had ready jobs at the last look
 
     def estimate_s(self, job_type: str) -> float:
         """Return how long a job of a type is thought to run."""
-        return self._estimates.get(job_type, FIRST_ESTIMATE_S)
+        measured = self._estimates.get(job_type)
+        return FIRST_ESTIMATE_S if measured is None else measured.mean_s
+
+    def outlook(self, now: float) -> dict[str, Measured]:
+        """Return how long jobs will run, by their type: as those say that have ended, and those that run longer."""
+        found = dict(self._estimates.items())
+        longest_s: dict[str, float] = {}
+        for slot in self._slots.values():
+            longest_s[slot.job_type] = max(longest_s.get(slot.job_type, 0.0), now - slot.since)
+        for job_type, running_s in longest_s.items():
+            mean_s, jobs = found.get(job_type, Measured(0.0, 0))
+            if running_s > mean_s:
+                found[job_type] = Measured(mean_s + NEWEST_COUNTS * (running_s - mean_s), jobs)
+        return found
 
     def cost(self, manager: str, job_type: str) -> float:
         """Return by how much one job is thought to change a manager's standing."""
@@ -94,8 +115,9 @@ class Shares(Memory):
     def _end(self, slot: _Slot, now: float) -> None:
         had_s = now - slot.since
         self._service[slot.manager] = self._service.get(slot.manager, 0.0) + had_s / self._weight_of(slot.manager)
-        mean_s = self._estimates.get(slot.job_type, had_s)
-        self._estimates[slot.job_type] = mean_s + NEWEST_COUNTS * (had_s - mean_s)
+        before = self._estimates.get(slot.job_type, Measured(had_s, 0))
+        mean_s = before.mean_s + NEWEST_COUNTS * (had_s - before.mean_s)
+        self._estimates[slot.job_type] = Measured(mean_s, before.jobs + 1)
 
     def _charged(self, now: float) -> tuple[dict[str, float], dict[str, float]]:
         """Return what managers have had until now, first without and then with the estimates for what runs."""
@@ -140,7 +162,46 @@ class Claim(NamedTuple):
     cost: float
 
 
-def distribute(free: int, claims: Iterable[Claim], standings: Mapping[str, float]) -> dict[tuple[str, str], int]:
+@dataclass(slots=True)
+class Places:
+    """Free places of one kind.
+
+    Attributes:
+        shared: For jobs of any type.
+        more: Beside them, for jobs of a type alone.
+        most: So many at most of all these together; None: there is no such bound.
+    """
+
+    shared: int
+    more: dict[str, int] = field(default_factory=dict)
+    most: int | None = None
+
+    def are_there(self) -> bool:
+        """Tell whether there may be a place for some job."""
+        return (self.shared > 0 or any(count > 0 for count in self.more.values())) and self.most != 0
+
+    def give_back(self, count: int) -> None:
+        """Let places be free for jobs of any type."""
+        self.shared += count
+        if self.most is not None:
+            self.most += count
+
+    def take(self, job_type: str) -> bool:
+        """Take a place for a job of this type; return whether there was one."""
+        if self.most is not None and self.most <= 0:
+            return False
+        if self.more.get(job_type, 0) > 0:
+            self.more[job_type] -= 1
+        elif self.shared > 0:
+            self.shared -= 1
+        else:
+            return False
+        if self.most is not None:
+            self.most -= 1
+        return True
+
+
+def distribute(free: Places, claims: Iterable[Claim], standings: Mapping[str, float]) -> dict[tuple[str, str], int]:
     """Divide free places among managers by their standing, and within one by priority, then evenly.
 
     Args:
@@ -151,6 +212,7 @@ def distribute(free: int, claims: Iterable[Claim], standings: Mapping[str, float
     Returns:
         Places for each (manager, job type) that gets some.
     """
+    free = replace(free, more=dict(free.more))
     by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
     for claim in claims:
         if claim.places > 0:
@@ -161,18 +223,20 @@ def distribute(free: int, claims: Iterable[Claim], standings: Mapping[str, float
     for entries in by_manager.values():
         heapify(entries)
     given: dict[tuple[str, str], int] = {}
-    while free > 0 and heap:
+    while heap:
         standing, manager = heap[0]
         entries = by_manager[manager]
         priority, occupied, job_type, places, cost = entries[0]
-        given[manager, job_type] = given.get((manager, job_type), 0) + 1
-        free -= 1
-        if places > 1:
+        is_given = free.take(job_type)
+        if is_given:
+            given[manager, job_type] = given.get((manager, job_type), 0) + 1
+            standing += cost
+        if is_given and places > 1:
             heapreplace(entries, (priority, occupied + 1, job_type, places - 1, cost))
         else:
             heappop(entries)
         if entries:
-            heapreplace(heap, (standing + cost, manager))
+            heapreplace(heap, (standing, manager))
         else:
             heappop(heap)
     return given

@@ -141,7 +141,7 @@ class AgentApi:
     def slots(self, hours: int) -> SlotsView:
         """Return how the slots were used in the last hours."""
         with self.look() as views:
-            return views.slots(self.reactor.settings, hours, self.date())
+            return views.slots(self.reactor.settings, self.reactor.kept, hours, self.date())
 
     def refusals(self, limit: int) -> RefusalsView:
         """Return what is refused now, and what was not taken lately, so much at most."""

@@ -176,6 +176,8 @@ class SlotsView(TypedDict):
     Attributes:
         slots: How many there are.
         running: How many are held now.
+        backlog: So many ready jobs are kept beside those that run, now.
+        pending: So many are kept whose data is not there yet.
         hours: How far this looks back.
         since: When it begins.
         busy: How many slots were held, on average, in each minute since then.
@@ -184,6 +186,8 @@ class SlotsView(TypedDict):
 
     slots: int
     running: int
+    backlog: int
+    pending: int
     hours: int
     since: str
     busy: list[float]

@@ -83,11 +83,12 @@ class AgentViews:
         jobs = {status.value: int(counts[status]) for status in UNFINISHED}
         return Drain(drained=self._facts.drained(), paused=self._facts.paused(), jobs=jobs)
 
-    def slots(self, settings: AgentConfig, hours: int, date: float) -> SlotsView:
+    def slots(self, settings: AgentConfig, kept: tuple[int, int], hours: int, date: float) -> SlotsView:
         """Return how the slots were used.
 
         Args:
             settings: Those in force.
+            kept: How many jobs are kept, ready ones and others.
             hours: How far to look back.
             date: Now, Unix seconds.
         """
@@ -106,6 +107,8 @@ class AgentViews:
         return SlotsView(
             slots=settings.slots,
             running=len(held),
+            backlog=kept[0],
+            pending=kept[1],
             hours=hours,
             since=rfc3339(first * MINUTE_S),
             busy=[round(busy_s[minute] / length_s[minute], 3) for minute in busy_s],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
+from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.settings import InForce
@@ -31,15 +32,22 @@ class _Facts:
 
 
 class PresenceSaid(Part):
-    """Decides when presence is said: a change once a minute at most, the effect of an owner's command at once."""
+    """Decides when presence is said: a change once a minute at most; more places, or what the owner does, at once."""
 
     def __init__(
-        self, store: Store, in_force: InForce, refusals: Refusals, offers: Offers, chance: Chance, journal: Journal
+        self,
+        store: Store,
+        in_force: InForce,
+        refusals: Refusals,
+        offers: Offers,
+        depth: Depth,
+        chance: Chance,
+        journal: Journal,
     ) -> None:
-        """Look at what is in force, at what is refused, and at what becomes of offers."""
+        """Look at what is in force, at what is refused, at what becomes of offers, and how much is kept here."""
         super().__init__(journal)
         self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
-        self._chance = chance
+        self._depth, self._chance = depth, chance
         # As of the last look, and what the node has been told, or will be when it asks.
         self._true = self._said = _Facts()
         self._is_changed = False  # the node has to be told, and has not asked yet
@@ -74,7 +82,9 @@ class PresenceSaid(Part):
             self._unheard_due = self._newcomer_due + CHANGE_EVERY_S
         if at.now >= self._newcomer_due:
             self._is_changed, self._newcomer_due = True, inf
-        if self._true != self._said and at.now >= self._due:
+        # A manager fills no place that it has not been told of.
+        has_more = self._true.backlog > self._said.backlog or self._true.pending > self._said.pending
+        if self._true != self._said and (has_more or at.now >= self._due):
             self._is_changed, self._said, self._due = True, self._true, at.now + CHANGE_EVERY_S
 
     def hurry(self) -> None:
@@ -101,6 +111,11 @@ class PresenceSaid(Part):
         """Return what is refused now, and why, as of the last batch; any thread may ask."""
         return self._true.refuses
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Return how many jobs are kept, ready ones and others, as of the last batch; any thread may ask."""
+        return self._true.backlog, self._true.pending
+
     def _note_refusals(self, before: Mapping[str, str], at: Moment) -> None:
         """Keep for people what is refused from now on."""
         for subject, reason in self._true.refuses.items():
@@ -126,7 +141,7 @@ class PresenceSaid(Part):
             }
             self._notices = MappingProxyType(notices)
             self._noticed = types
-        settings = self._in_force.settings
+        slots = self._in_force.settings.slots
         return _Facts(
-            self._notices, self._refusals.said(), settings.slots, backlog=settings.backlog, pending=settings.pending
+            self._notices, self._refusals.said(), slots, backlog=self._depth.backlog, pending=self._depth.pending
         )

@@ -129,6 +129,14 @@ class JobRows(Rows):
         """Return a manager's job that is to get the next slot: by priority, then the first that came."""
         return self._one(JobRow, self.NEXT_READY, manager=manager)
 
+    LAST_READY = f"""
+        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager
+        ORDER BY priority, id DESC LIMIT 1"""
+
+    def last_ready(self, manager: str) -> JobRow | None:
+        """Return a manager's job that would be the last to get a slot."""
+        return self._one(JobRow, self.LAST_READY, manager=manager)
+
     RUNNING = "SELECT job, manager, job_type FROM jobs WHERE state = 'running' ORDER BY id"
 
     def running(self) -> list[Running]:

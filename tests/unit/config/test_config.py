@@ -13,6 +13,7 @@ from caroni_edge.config import (
     load_agent,
     load_manager,
 )
+from caroni_edge.config.loading import DEPTH_MAX
 from caroni_edge.documents.documents import Problems
 
 LEAST = "id: m1\nbroker: {url: mqtt://broker.example}\n"
@@ -70,6 +71,9 @@ def test_an_agent_with_defaults(write: Write) -> None:
 def test_backlog_and_pending_follow_the_slots_unless_they_are_given(write: Write) -> None:
     config = load_agent(write(LEAST + "slots: 3\npending: 0"), {})
     assert (config.slots, config.backlog, config.pending) == (3, 6, 0)
+    assert (config.backlog_most, config.pending_most) == (DEPTH_MAX, 0)
+    auto = load_agent(write(LEAST + "slots: 3\npending: auto"), {})
+    assert (auto.pending, auto.pending_most) == (6, DEPTH_MAX)
 
 
 def test_who_may_send_work(write: Write) -> None:

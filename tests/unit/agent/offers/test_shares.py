@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from caroni_edge.agent.offers.shares import NEWEST_COUNTS, Claim, Shares, distribute
+from caroni_edge.agent.offers.shares import NEWEST_COUNTS, Claim, Places, Shares, distribute
 from caroni_edge.agent.store.jobs import Running
 from caroni_edge.base.memory import Journal
 
@@ -121,15 +121,15 @@ def _claim(manager: str, job_type: str, places: int, priority: int = 4, occupied
 
 def test_places_are_divided_by_standing_and_never_beyond_what_is_claimed() -> None:
     claims = [_claim("m1", "t", 10), _claim("m2", "t", 2)]
-    assert distribute(6, claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 4, ("m2", "t"): 2}
-    assert distribute(3, claims, {"m1": 5.0, "m2": 0.0}) == {("m2", "t"): 2, ("m1", "t"): 1}
-    assert distribute(100, claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 10, ("m2", "t"): 2}
-    assert distribute(0, claims, {"m1": 0.0, "m2": 0.0}) == {}
-    assert distribute(-1, claims, {"m1": 0.0, "m2": 0.0}) == {}
+    assert distribute(Places(6), claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 4, ("m2", "t"): 2}
+    assert distribute(Places(3), claims, {"m1": 5.0, "m2": 0.0}) == {("m2", "t"): 2, ("m1", "t"): 1}
+    assert distribute(Places(100), claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 10, ("m2", "t"): 2}
+    assert distribute(Places(0), claims, {"m1": 0.0, "m2": 0.0}) == {}
+    assert distribute(Places(-1), claims, {"m1": 0.0, "m2": 0.0}) == {}
 
 
 def test_within_a_manager_priority_decides_then_who_holds_least() -> None:
     claims = [_claim("m1", "low", 9, priority=1), _claim("m1", "high", 2, priority=9)]
-    assert distribute(3, claims, {"m1": 0.0}) == {("m1", "high"): 2, ("m1", "low"): 1}
+    assert distribute(Places(3), claims, {"m1": 0.0}) == {("m1", "high"): 2, ("m1", "low"): 1}
     claims = [_claim("m1", "a", 9, occupied=2), _claim("m1", "b", 9)]
-    assert distribute(4, claims, {"m1": 0.0}) == {("m1", "a"): 1, ("m1", "b"): 3}
+    assert distribute(Places(4), claims, {"m1": 0.0}) == {("m1", "a"): 1, ("m1", "b"): 3}

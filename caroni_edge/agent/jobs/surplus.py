@@ -1,0 +1,61 @@
+"""Gives back queued jobs that would begin late: they were taken because such jobs were short, and are not any more."""
+
+from collections import Counter
+from math import inf
+
+from caroni_edge.agent.jobs.ledger import Ledger
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers.depth import AHEAD_S
+from caroni_edge.agent.offers.room import Kind
+from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.base.memory import Journal
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.parts import Part
+
+LATE_S = 5.0
+"""What would begin later goes back. Much longer than what is kept ahead (`AHEAD_S`): nothing goes to and fro."""
+LATE = "jobs take longer here than they did, and it would have to wait"
+
+
+class Surplus(Part):
+    """Looks how long what is queued will take; what every agent keeps, twice the slots, stays."""
+
+    def __init__(self, store: Store, in_force: InForce, shares: Shares, ledger: Ledger, journal: Journal) -> None:
+        """Look at how long jobs of a type took, and for how long those run that have not ended."""
+        super().__init__(journal)
+        self._store, self._in_force, self._shares, self._ledger = store, in_force, shares, ledger
+        self._due = inf
+
+    def next_due(self) -> float:
+        """Return when to look again how long jobs have been running."""
+        return self._due
+
+    def settle(self, at: Moment) -> None:
+        """Give back what is beyond a second of work, the last jobs first, when the last would begin late."""
+        settings = self._in_force.settings
+        self._due = inf
+        queued: Counter[Kind] = Counter()
+        for count in self._store.load.live():
+            if count.status == JobState.QUEUED:
+                queued[count.manager, count.job_type] += count.jobs
+        surplus = queued.total() - settings.backlog - settings.pending
+        if surplus <= 0:
+            return
+        outlook = self._shares.outlook(at.now)
+        lasts_s = {job_type: outlook[job_type].mean_s if job_type in outlook else 0.0 for _, job_type in queued}
+        work_s = sum(jobs * lasts_s[job_type] for (_, job_type), jobs in queued.items())
+        if work_s <= LATE_S * settings.slots:
+            self._due = at.now + LATE_S
+            return
+        of_managers: Counter[str] = Counter()
+        for (manager, _), jobs in queued.items():
+            of_managers[manager] += jobs
+        while surplus > 0 and work_s > AHEAD_S * settings.slots:
+            manager = max(of_managers, key=lambda name: (of_managers[name], name))
+            row = self._store.jobs.last_ready(manager)
+            assert row is not None
+            self._ledger.give_back(row, LATE, at)
+            of_managers[manager] -= 1
+            surplus, work_s = surplus - 1, work_s - lasts_s[row.job_type]
