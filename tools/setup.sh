@@ -4,7 +4,8 @@
 #   tools/setup.sh run      to run Caroni Edge: Python and the locked packages, in .venv of this checkout
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
 #   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
-#                           Chromium; and debootstrap, systemd-nspawn, lintian and Ansible, for the packages
+#                           Chromium; debootstrap, systemd-nspawn, lintian and Ansible, for the packages; and podman,
+#                           which tries what Docker is for
 #   tools/setup.sh dist     to make the binary: PyInstaller with the few packages that go into it, in build/venv
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
@@ -80,6 +81,19 @@ install_packagers() {
     is_there ansible-playbook || missing="$missing ansible-core"
     # shellcheck disable=SC2086 # the words are package names
     [ -z "$missing" ] || apt_install $missing
+}
+
+# What tries the containers without Docker, with a network of their own and names in it.
+install_containers() {
+    missing=""
+    is_there podman || missing="podman"
+    is_there podman-compose || missing="$missing podman-compose"
+    is_there runc || missing="$missing runc"
+    is_there /usr/lib/podman/netavark || missing="$missing netavark iptables"
+    is_there /usr/lib/podman/aardvark-dns || missing="$missing aardvark-dns"
+    is_there ip || missing="$missing iproute2"
+    # shellcheck disable=SC2086 # the words are package names, and podman has services
+    [ -z "$missing" ] || without_services apt_install $missing
 }
 
 # These two would run as services from now on, which nobody has asked for: the tests start their own.
@@ -211,6 +225,7 @@ test)
     install_other_brokers
     install_browser
     install_packagers
+    install_containers
     install_packages requirements-dev.lock
     (prepare_binary)
     ;;
