@@ -6,6 +6,7 @@ whatever a run that was broken off has left, the next one completes.
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.brokerconfig import mosquitto, passwords, rabbitmq, snippets
+from caroni_edge.brokerconfig import bridges, mosquitto, passwords, rabbitmq, snippets
 from caroni_edge.brokerconfig.keys import Given, TlsFiles
 from caroni_edge.brokerconfig.roster import FILE, Login, Roster, as_text
 from caroni_edge.brokerconfig.writing import make_directory, unwritable, write
@@ -121,7 +122,7 @@ def _without_secret(directory: Path, roster: Roster, name: str, tls: TlsFiles) -
     if login.certificate:
         tls.revoke(login.certificate)
     (directory / snippets.password_file(login)).unlink(missing_ok=True)
-    blank = Login(login.name, login.role)
+    blank = msgspec.structs.replace(login, password_hash="", certificate="")
     roster = msgspec.structs.replace(roster, logins={**roster.logins, name: blank})
     _remember(directory, roster)
     return roster
@@ -146,6 +147,20 @@ def _write_for_login(directory: Path, roster: Roster, login: Login, tls: TlsFile
     folder = directory / login.folder
     if tls.trusted.exists():
         write(folder / snippets.CA, tls.trusted.read_bytes())
-    text = snippets.node(roster.setup, login, has_ca=tls.trusted.exists()) if login.is_node else ""
-    if text:
+    if login.is_node:
+        text = snippets.node(roster.setup, login, has_ca=tls.trusted.exists())
         write(folder / snippets.NODE, text.encode())
+    if login.role == "bridge":
+        write(folder / snippets.BRIDGE, _bridge(directory, roster, login, tls).encode())
+
+
+def _bridge(directory: Path, roster: Roster, login: Login, tls: TlsFiles) -> str:
+    """Return the configuration of a bridge; its password may be there alone by now."""
+    setup, password = roster.setup, directory / snippets.password_file(login)
+    found = password if password.exists() else directory / login.folder / snippets.BRIDGE
+    if not setup.client_certificates and not found.exists():
+        raise UsageError(str(password), "the password of this bridge is not there", f"Say --rotate {login.name}.")
+    text = "" if setup.client_certificates else found.read_text(encoding="utf-8")
+    secret = re.search(r"^(?:remote_password )?(\S+)$", text, re.MULTILINE)
+    access = snippets.bridge_access(setup, login, secret and secret[1], has_ca=tls.trusted.exists())
+    return bridges.configuration(setup.root, access, bridges.bridged(setup.root, *roster.sides(login)))

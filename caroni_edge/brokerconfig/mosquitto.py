@@ -19,6 +19,7 @@ _ACL_HEAD = """\
 _WHO: dict[Role, str] = {
     "manager": "The manager {name}",
     "agent": "The agent {name}",
+    "bridge": "The bridge to {name}",
     "person": "A person who starts workflows at {managers} and follows them",
 }
 
@@ -37,7 +38,7 @@ def acl(roster: Roster) -> str:
 
 
 def _block(roster: Roster, login: Login) -> str:
-    comment = _WHO[login.role].format(name=login.name, managers=", ".join(roster.managers) or "no manager")
+    comment = _WHO[login.role].format(name=login.name, managers=", ".join(roster.named("manager")) or "no manager")
     lines = [f"# {comment}", f"user {login.name}"]
     lines += [f"topic {right.access} {right.topic}" for right in roster.rights(login)]
     return "\n".join(lines) + "\n"

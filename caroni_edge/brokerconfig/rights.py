@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from caroni_edge.protocol.topics import Topics
 
-Role = Literal["manager", "agent", "person"]
+Role = Literal["manager", "agent", "person", "bridge"]
 Access = Literal["read", "write", "readwrite"]
 ANY = "+"
 """Stands for every node, job type or workflow."""
@@ -39,6 +39,8 @@ def rights_of(name: str, role: Role, managers: Iterable[str], root: str) -> Iter
             yield from _of_manager(Topics(root, "managers", name))
         case "agent":
             yield from _of_agent(Topics(root, "agents", name))
+        case "bridge":
+            return  # its rights are those of the nodes behind it
         case "person":
             yield from _of_person(name, root, [Topics(root, "managers", manager) for manager in managers])
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from caroni_edge.base.errors import UsageError
+from caroni_edge.brokerconfig.bridges import Side, rights_of_bridge
 from caroni_edge.brokerconfig.rights import Access, Right, Role, rights_of
 from caroni_edge.protocol.messages import is_segment
 
@@ -15,7 +16,7 @@ Kind = Literal["mosquitto", "rabbitmq"]
 FILE = "broker-config.json"
 LOGINS_MAX = 10_000
 _RANGE = re.compile(r"(?P<name>.*?)(?P<first>\d+)\.\.(?P=name)(?P<last>\d+)", re.ASCII)
-_FOLDERS: dict[Role, str] = {"manager": "managers", "agent": "agents", "person": "people"}
+_FOLDERS: dict[Role, str] = {"manager": "managers", "agent": "agents", "person": "people", "bridge": "bridges"}
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -26,12 +27,16 @@ class Login(msgspec.Struct, frozen=True):
         role: What it is.
         password_hash: What the broker keeps of its password; empty where it has none yet, or shows a certificate.
         certificate: Number of its certificate; empty where it has none.
+        managers: Of a bridge: those on its other side.
+        agents: Of a bridge, likewise.
     """
 
     name: str
     role: Role
     password_hash: str = ""
     certificate: str = ""
+    managers: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -41,7 +46,7 @@ class Login(msgspec.Struct, frozen=True):
     @property
     def is_node(self) -> bool:
         """Whether it is a manager or an agent."""
-        return self.role != "person"
+        return self.role in {"manager", "agent"}
 
 
 class Extra(msgspec.Struct, frozen=True, array_like=True):
@@ -89,14 +94,20 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     logins: dict[str, Login] = {}
     extras: tuple[Extra, ...] = ()
 
-    @property
-    def managers(self) -> list[str]:
-        """The managers' names."""
-        return [login.name for login in self.logins.values() if login.role == "manager"]
+    def named(self, role: Role) -> list[str]:
+        """Return the names of all logins that are of a kind."""
+        return [login.name for login in self.logins.values() if login.role == role]
+
+    def sides(self, bridge: Login) -> tuple[Side, Side]:
+        """Return the nodes behind a bridge, and those of this broker."""
+        return Side(bridge.managers, bridge.agents), Side(self.named("manager"), self.named("agent"))
 
     def rights(self, login: Login) -> Iterator[Right]:
         """Yield what a login may do."""
-        yield from rights_of(login.name, login.role, self.managers, self.setup.root)
+        behind = [manager for bridge in self.logins.values() for manager in bridge.managers]
+        yield from rights_of(login.name, login.role, [*self.named("manager"), *behind], self.setup.root)
+        if login.role == "bridge":
+            yield from rights_of_bridge(self.setup.root, *self.sides(login))
         for extra in self.extras:
             if extra.name == login.name:
                 yield Right(extra.access, extra.topic)
@@ -115,6 +126,24 @@ def names_in(texts: Iterable[str], role: Role) -> Iterator[Login]:
                     f"--{role} {text}", "this is no name", "A name is 1 to 40 of a-z 0-9 _ -; a1..a50 is fifty of them."
                 )
             yield Login(name, role)
+
+
+def bridges_in(managers: Iterable[tuple[str, str]], agents: Iterable[tuple[str, str]]) -> list[Login]:
+    """Return the bridges that options name, with the nodes behind each.
+
+    Raises:
+        UsageError: One is no name.
+    """
+    found = dict[str, Login]()
+    for bridge, text in managers:
+        there = found.setdefault(bridge, next(names_in([bridge], "bridge")))
+        more = tuple(login.name for login in names_in([text], "manager"))
+        found[bridge] = msgspec.structs.replace(there, managers=there.managers + more)
+    for bridge, text in agents:
+        there = found.setdefault(bridge, next(names_in([bridge], "bridge")))
+        more = tuple(login.name for login in names_in([text], "agent"))
+        found[bridge] = msgspec.structs.replace(there, agents=there.agents + more)
+    return list(found.values())
 
 
 def _spread(text: str, role: Role) -> Iterator[str]:
@@ -149,15 +178,34 @@ def enlarged(roster: Roster, wanted: Iterable[Login], extras: Iterable[Extra]) -
                 "Client ids of people begin with it: they could take over this node's session. Choose another name.",
             )
         given.add(login.name)
-        logins.setdefault(login.name, login)
+        logins[login.name] = _with_more_behind(there, login)
     if len(logins) > LOGINS_MAX:
         raise UsageError("", f"these are {len(logins):,} logins", f"{LOGINS_MAX:,} at most go into one broker.")
+    _check_behind(logins)
     ordered = sorted(logins.values(), key=_order)
     more = dict.fromkeys([*roster.extras, *extras])
     for extra in more:
         if extra.name not in logins:
             raise UsageError(f"--allow {extra.name}", "there is no such login", "Name a manager, agent or person.")
     return Roster(setup=roster.setup, logins={login.name: login for login in ordered}, extras=tuple(more))
+
+
+def _check_behind(logins: dict[str, Login]) -> None:
+    """Look whether each node is at one broker only."""
+    seen = dict.fromkeys(logins, "here")
+    for bridge in logins.values():
+        for name in (*bridge.managers, *bridge.agents):
+            if name in seen:
+                what = f"{name} is {seen[name]} already"
+                raise UsageError(
+                    f"--bridge-manager or --bridge-agent {bridge.name} {name}", what, "Each node has one broker."
+                )
+            seen[name] = f"behind {bridge.name}"
+
+
+def _with_more_behind(there: Login, wanted: Login) -> Login:
+    managers, agents = dict.fromkeys(there.managers + wanted.managers), dict.fromkeys(there.agents + wanted.agents)
+    return msgspec.structs.replace(there, managers=tuple(managers), agents=tuple(agents))
 
 
 def _order(login: Login) -> tuple[int, list[tuple[int, str]]]:

@@ -1,9 +1,11 @@
 """What a node's owner and a person are handed: names of their files, and the lines of a node's configuration."""
 
+from caroni_edge.brokerconfig.bridges import Access
 from caroni_edge.brokerconfig.roster import Login, Setup
 
 CA = "ca.pem"
-NODE = "broker.yaml"
+BRIDGE_DIR = "/etc/mosquitto/bridge"
+NODE, BRIDGE = "broker.yaml", "caroni-bridge.conf"
 
 
 def password_file(login: Login) -> str:
@@ -39,6 +41,19 @@ def node(setup: Setup, login: Login, *, has_ca: bool) -> str:
     if has_ca:
         lines.append(f"  ca_file: {CA}")
     return "\n".join(lines) + "\n"
+
+
+def bridge_access(setup: Setup, login: Login, password: str | None, *, has_ca: bool) -> Access:
+    """Return how a bridge reaches this broker, from a host where mosquitto has its files in the usual place."""
+    host = setup.hosts[0]
+    certificate = (f"{BRIDGE_DIR}/{login.name}.pem", f"{BRIDGE_DIR}/{login.name}.key")
+    return Access(
+        address=f"{host}:{setup.port}",
+        login=login.name,
+        password=password,
+        ca_file=f"{BRIDGE_DIR}/{CA}" if has_ca else None,
+        certificate=certificate if setup.client_certificates else None,
+    )
 
 
 def submission(setup: Setup, login: Login, manager: str, *, has_ca: bool) -> str:

@@ -25,12 +25,16 @@ def next_steps(roster: Roster, directory: Path) -> Iterator[str]:
     nodes = [login for login in roster.logins.values() if login.is_node]
     if nodes:
         yield from _for_nodes(nodes[0], directory)
-    people = [login for login in roster.logins.values() if not login.is_node]
-    if people and roster.managers:
+    people = [login for login in roster.logins.values() if login.role == "person"]
+    if people and roster.named("manager"):
         has_ca = (directory / people[0].folder / snippets.CA).exists()
         yield ""
         yield f"People get what lies in {here}/people/NAME, each their own, and say there:"
-        yield f"  {snippets.submission(setup, people[0], roster.managers[0], has_ca=has_ca)}"
+        yield f"  {snippets.submission(setup, people[0], roster.named('manager')[0], has_ca=has_ca)}"
+    if aboard := roster.named("bridge"):
+        yield ""
+        yield f"{here}/bridges/{aboard[0]} belongs on the host of that broker, as {snippets.BRIDGE_DIR}, and its"
+        yield f"{snippets.BRIDGE} in {setup.install_dir}/conf.d there; docs/scaling.md says more."
     yield ""
     yield f"Keep {here} where nobody else reads it: it has all keys and passwords, and more are added there."
     if not setup.tls:

@@ -37,6 +37,14 @@ SHOWN_MAX = 8
 @click.option("--rotate", multiple=True, metavar="NAME", help="Give this login a new password or certificate.")
 @click.option("--remove", multiple=True, metavar="NAME", help="Take this login away.")
 @click.option(
+    "--bridge-manager",
+    nargs=2,
+    multiple=True,
+    metavar="BRIDGE ID",
+    help="A manager at another broker, behind a bridge.",
+)
+@click.option("--bridge-agent", nargs=2, multiple=True, metavar="BRIDGE ID", help="An agent there; a1..a5 are five.")
+@click.option(
     "--allow",
     "allowed",
     multiple=True,
@@ -55,11 +63,14 @@ def broker_config(**options: Any) -> None:
     """
     from caroni_edge.brokerconfig import folder, steps  # noqa: PLC0415
     from caroni_edge.brokerconfig.keys import Given  # noqa: PLC0415
-    from caroni_edge.brokerconfig.roster import Roster, enlarged, names_in, read_roster  # noqa: PLC0415
+    from caroni_edge.brokerconfig.roster import Roster, bridges_in, enlarged, names_in, read_roster  # noqa: PLC0415
 
     out = options["out"].absolute()
     roles = (("managers", "manager"), ("agents", "agent"), ("people", "person"))
     wanted = [login for option, role in roles for login in names_in(options[option], role)]  # type: ignore[arg-type]
+    bridges = bridges_in(options["bridge_manager"], options["bridge_agent"])
+    if bridges and options["broker"] != "mosquitto":
+        raise UsageError("--bridge-agent", "bridges are written for mosquitto alone", "docs/scaling.md has other ways.")
     given = Given(
         options["ca_cert"], options["ca_key"], options["server_cert"], options["server_key"], options["renew"]
     )
@@ -67,7 +78,7 @@ def broker_config(**options: Any) -> None:
     roster = Roster(setup=_first_setup(options)) if there is None else there
     if there is not None:
         roster = _same_setup(options, there)
-    roster = enlarged(roster, wanted, _extras(options["allowed"]))
+    roster = enlarged(roster, [*wanted, *bridges], _extras(options["allowed"]))
     if not roster.logins:
         raise UsageError("", "nobody is to log in", "Name them: --manager m1 --agent a1 --person alice.")
     with folder.opened(out):

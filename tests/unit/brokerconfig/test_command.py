@@ -215,9 +215,50 @@ def test_what_ends_soon_is_said(out: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "certificates that end within 90 days: the broker, m1, a1, a2, a3, alice" in said
 
 
+def test_a_bridge_carries_what_both_sides_say_to_each_other_and_may_no_more(out: Path) -> None:
+    behind = ("--bridge-manager", "ship", "m2", "--bridge-agent", "ship", "a2..a3")
+    done(out, "--manager", "m1", "--agent", "a1", "--person", "alice", *behind, "--tls", "--host", "shore.example")
+    config = (out / "bridges/ship/caroni-bridge.conf").read_text()
+    password = (out / "bridges/ship/ship.password").read_text().strip()
+    assert f"\nremote_username ship\nremote_password {password}\nbridge_cafile " in config
+    carried = {tuple(line.split()[1:]) for line in config.splitlines() if line.startswith("topic ")}
+    assert {line for line in carried if line[1:] == ("out", "1")} == {
+        ("caroni/managers/m1/inbox/agents/a2", "out", "1"),
+        ("caroni/managers/m1/inbox/agents/a3", "out", "1"),
+        ("caroni/agents/a1/inbox/managers/m2", "out", "1"),
+        ("caroni/managers/m2/events/+", "out", "1"),
+        ("caroni/replies/#", "out", "1"),
+    }
+    ways = {"out": "write", "in": "read"}
+    block = (out / "broker/caroni.acl").read_text().partition("user ship\n")[2].partition("\n\n")[0]
+    assert set(block.split("\n")[: len(carried)]) == {f"topic {ways[way]} {topic}" for topic, way, _qos in carried}
+    assert "topic write caroni/managers/m2/workflows" in (out / "broker/caroni.acl").read_text()  # alice
+
+
+def test_a_bridge_goes_with_the_nodes_that_are_added(out: Path) -> None:
+    done(out, "--manager", "m1", "--bridge-agent", "ship", "a2")
+    before = (out / "bridges/ship/caroni-bridge.conf").read_text()
+    (out / "bridges/ship/ship.password").unlink()  # it stands in the configuration
+    done(out, "--manager", "m3", "--bridge-agent", "ship", "a3")
+    after = (out / "bridges/ship/caroni-bridge.conf").read_text()
+    assert set(before.splitlines()) < set(after.splitlines())
+    for topic in (
+        "managers/m3/inbox/agents/a2 out 1",
+        "managers/m1/inbox/agents/a3 out 1",
+        "presence/managers/m3 in 0",
+    ):
+        assert f"topic caroni/{topic}\n" in after
+    (out / "bridges/ship/caroni-bridge.conf").unlink()
+    without = run(out, "--agent", "a1")
+    assert (without.exit_code, "--rotate ship" in without.stderr) == (2, True)
+    done(out, "--rotate", "ship")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--agent", "a2", "--bridge-agent", "ship", "a2"), "a2 is here already"),
+        (("--bridge-agent", "ship", "a2", "--bridge-agent", "boat", "a1..a3"), "a2 is behind ship already"),
         (("--agent", "A1"), "--agent A1: this is no name"),
         (("--agent", "a1..b5"), "this is no name"),
         (("--agent", "a5..a1"), "this is no range"),
