@@ -55,7 +55,13 @@ KEYS: Final = (
         "none",
     ),
     JobTypeKey("limits.timeout", "duration", "How long a job may run; then it is ended, and has failed.", "for ever"),
-    JobTypeKey("limits.memory", "size", "How much memory (address space) each process of a job may have.", "no limit"),
+    JobTypeKey(
+        "limits.memory",
+        "size",
+        "How much memory all processes of a job may have together, and how much address space each of them; a job "
+        "that has more is ended.",
+        "no limit",
+    ),
     JobTypeKey(
         "limits.output",
         f"size, to {VALUES_LIMIT_BYTES >> 10}K",
@@ -86,6 +92,19 @@ KEYS: Final = (
     JobTypeKey("sandbox.network", "true or false", "With `false` a job has no network; it means `each`.", "true"),
     JobTypeKey("sandbox.read", "list of paths", "What a job sees beside that; it means `each`.", "nothing"),
     JobTypeKey("sandbox.write", "list of paths", "What it sees and may change; it means `each`.", "nothing"),
+    JobTypeKey(
+        "sandbox.processes",
+        "whole number from 1",
+        "How many processes there may be of a job; one that has more is ended.",
+        "no bound",
+    ),
+    JobTypeKey(
+        "sandbox.disk",
+        "size",
+        "How much space the directory of a job may take, and how large a file that it writes may become, wherever that "
+        "lies; a job that takes more is ended.",
+        "no bound",
+    ),
 )
 
 

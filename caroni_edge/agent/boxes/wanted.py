@@ -1,11 +1,12 @@
 """What the owner of a job type wants its jobs to be locked into: the section `sandbox` of its file."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from caroni_edge.agent import jobtype_keys
+from caroni_edge.config import size
 from caroni_edge.documents.documents import Findings
 from caroni_edge.values.json import shown
 
@@ -25,6 +26,8 @@ class Sandbox:
         network: Whether a job in a box of its own has the host's network.
         read: Paths of the host that a job in a box of its own sees.
         write: Paths that it may also change.
+        processes: How many there may be of a job at a time, in a box or not; None: no bound.
+        disk_bytes: How much space a job's directory may take, in a box or not; None: no bound.
     """
 
     is_off: bool = False
@@ -32,6 +35,8 @@ class Sandbox:
     network: bool = True
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    processes: int | None = None
+    disk_bytes: int | None = None
 
     def content(self) -> dict[str, Any] | None:
         """Return what it says as JSON, for the version of the job type; None where it says nothing."""
@@ -62,7 +67,25 @@ def read_sandbox(value: object, findings: Findings, folder: Path) -> Sandbox:
     each = _flag(value, "each", findings, otherwise=bool(read or write or not network))
     if not each and (read or write or not network):
         findings.error("read, write and network: false need a box for each job: leave out each: false", SECTION, "each")
-    return Sandbox(each=each, network=network, read=read, write=write)
+    processes = _number(value, "processes", _count, findings)
+    disk_bytes = _number(value, "disk", size, findings)
+    return Sandbox(each=each, network=network, read=read, write=write, processes=processes, disk_bytes=disk_bytes)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"expected a whole number from 1 on, got {shown(value)}")
+    return value
+
+
+def _number(value: dict[str, Any], key: str, read: Callable[[object], int], findings: Findings) -> int | None:
+    if value.get(key) is None:
+        return None
+    try:
+        return read(value[key])
+    except ValueError as error:
+        findings.error(f"{key}: {error}", SECTION, key)
+        return None
 
 
 def _flag(value: dict[str, Any], key: str, findings: Findings, *, otherwise: bool) -> bool:

@@ -22,6 +22,7 @@ class Job:
         start: The record of its start.
         pidfd: Readable once its first process has ended (pidfd_open(2)).
         is_child: Whether that is a child of this keeper; the child of one that has died has no exit status for us.
+        outputs: What marks it (see `trees.py`).
         log: What it writes to.
         cause: Kind and reason of its end (see `Exit`), once it was asked to end.
         kill_due: When SIGKILL follows the SIGTERM, on the monotonic clock.
@@ -39,14 +40,22 @@ class Job:
         "kill_due",
         "log",
         "look_due",
+        "outputs",
         "pidfd",
         "start",
     )
 
     def __init__(
-        self, start: Start, log: Log | None = None, *, is_child: bool, cause: tuple[str, str] | None = None
+        self,
+        start: Start,
+        outputs: str,
+        log: Log | None = None,
+        *,
+        is_child: bool,
+        cause: tuple[str, str] | None = None,
     ) -> None:
         """Begin with a job whose first process is not watched yet."""
+        self.outputs = outputs
         self.log = log or Log()
         self.start = start
         self.pidfd = -1

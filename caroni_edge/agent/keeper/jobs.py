@@ -8,11 +8,12 @@ from math import inf
 from selectors import EVENT_READ, BaseSelector
 
 from caroni_edge.agent.keeper import files, reasons
+from caroni_edge.agent.keeper.bounds import Bounds, too_large_file
 from caroni_edge.agent.keeper.ends import Ends
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.log import note
-from caroni_edge.agent.keeper.logs import Log, Logs, Stream
-from caroni_edge.agent.keeper.orders import note_order, read_known
+from caroni_edge.agent.keeper.logs import Log, Logs, Stream, file_problem
+from caroni_edge.agent.keeper.orders import note_order, ordered, read_known
 from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.processes import (
     Limits,
@@ -25,12 +26,9 @@ from caroni_edge.agent.keeper.processes import (
 from caroni_edge.agent.keeper.records import (
     EXITED,
     KILLED,
-    LOG,
     OUTPUTS,
     RUNNING,
     SPAWN,
-    STDERR,
-    STDOUT,
     TIMEOUT,
     UNSEEN,
     Exit,
@@ -49,8 +47,6 @@ from caroni_edge.base.failpoints import failpoint
 GRACE_S = 5.0
 """Between SIGTERM and SIGKILL."""
 LOOK_EVERY_S = 1.0
-
-_LOGS = ((STDOUT, "standard output"), (STDERR, "standard error"))
 
 
 class Jobs:
@@ -87,6 +83,7 @@ class Jobs:
         self._ends = Ends(places, self._home, say, is_heard)
         self._trees = Trees(is_reaper=is_reaper)
         self._logs = Logs(selector)
+        self._bounds = Bounds(self._state_dir, self._trees)
         self._look_due = 0.0
 
     def names(self) -> list[str]:
@@ -97,25 +94,15 @@ class Jobs:
         """Return when `settle` must be called, on the monotonic clock."""
         if not self._running:
             return self._ends.due
-        return min(self._ends.due, self._logs.due, self._look_due, *(job.due for job in self._running.values()))
+        due = min(job.due for job in self._running.values())
+        return min(due, self._ends.due, self._logs.due, self._bounds.due, self._look_due)
 
     # Start
 
     def start(self, order: Event) -> None:
         """Start a job, unless it was started before: then say `refused`."""
-        job, timeout_s, argv = str(order["job"]), order.get("timeout_s"), [str(word) for word in order["argv"]]
-        if not argv or "/" in job or job.startswith("."):
-            raise ValueError(f"{job} cannot be started: {argv}")
-        start = Start(
-            job=job,
-            boot=self._boot,
-            date=time.time(),
-            deadline=None if timeout_s is None else time.monotonic() + timeout_s,
-            timeout_s=timeout_s,
-            log_bytes=order.get("log_bytes"),
-            about=order.get("about") or {},
-            space=self._space,
-        )
+        start, argv = ordered(order, self._boot, self._space)
+        job = start.job
         failpoint("before-start-record")
         try:
             if database := order.get("database"):
@@ -140,12 +127,12 @@ class Jobs:
 
     def _spawn(self, start: Start, argv: list[str], order: Event, record: int) -> None:
         """Start the process of a job whose start is recorded: whatever fails from now on is recorded as its end."""
+        outputs = self._outputs_of(start.job)
         try:
             with files.opened(directory_of(self._places.seen, start.job)) as directory:
                 log = Log.opened(directory, start.log_bytes)
                 try:
-                    outputs = self._outputs_of(start.job)
-                    pid = spawn(argv, order.get("env") or {}, directory, outputs, log.ends)
+                    pid = spawn(argv, order.get("env") or {}, directory, outputs, log.ends, start.disk_bytes)
                 except Exception:
                     log.close()
                     raise
@@ -159,11 +146,11 @@ class Jobs:
             os.fchdir(self._home)
         failpoint("after-spawn")
         try:
-            self._watch(Job(self._noted(start, pid, order, record), log, is_child=True), os.pidfd_open(pid))
+            self._watch(Job(self._noted(start, pid, order, record), outputs, log, is_child=True), os.pidfd_open(pid))
         except Exception as error:  # noqa: BLE001 - what cannot be watched must not go on; recorded, and said to the agent
             signal_group(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            self._over(Job(start, log, is_child=False, cause=(KILLED, reasons.not_watched(error))))
+            self._over(Job(start, outputs, log, is_child=False, cause=(KILLED, reasons.not_watched(error))))
             return
         self._say({"event": "started", "job": start.job, "pid": pid})
 
@@ -173,7 +160,7 @@ class Jobs:
         Without its process in the record, the next keeper finds it by its mark.
         """
         try:
-            limit(pid, Limits(order.get("memory_bytes"), order.get("nice")))
+            limit(pid, Limits(start.memory_bytes, start.disk_bytes, order.get("nice")))
         except OSError as error:
             note(f"{start.job}: its limits could not be set: {error}")
         start = start._replace(pid=pid)
@@ -197,13 +184,14 @@ class Jobs:
             os.close(pidfd)
             raise
         if job.is_child:
-            self._trees.add(self._outputs_of(job.start.job), job.start.pid, job.start.ticks)
+            self._trees.add(job.outputs, job.start.pid, job.start.ticks)
         self._add(job)
 
     def _add(self, job: Job) -> None:
         if not self._running:
             self._look_due = time.monotonic() + LOOK_EVERY_S
         self._running[job.start.job] = job
+        self._bounds.add(job.start)
 
     # What jobs write
 
@@ -248,9 +236,9 @@ class Jobs:
         self._clear_up(job)
 
     def _clear_up(self, job: Job) -> None:
-        outputs, left = self._outputs_of(job.start.job), []
+        left: list[int] = []
         try:
-            if left := self._trees.rest_of(outputs, is_child=job.is_child):
+            if left := self._trees.rest_of(job.outputs, is_child=job.is_child):
                 put_down(left)
         except OSError as error:
             note(f"{job.start.job}: what is left of it cannot be looked for: {error}")
@@ -262,13 +250,13 @@ class Jobs:
         """Record how a job ended; `left` are those of its processes that cannot be ended."""
         status, cpu_s, memory_bytes = None, None, None
         if job.is_child:
-            self._trees.remove(self._outputs_of(job.start.job), job.start.pid)
+            self._trees.remove(job.outputs, job.start.pid)
             _, waited, used = os.wait4(job.start.pid, 0)
             status = os.waitstatus_to_exitcode(waited)
             cpu_s, memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
         notes = self._logs.close(job.log)
         kind, reason = job.cause or (EXITED, "")
-        if problem := job.log.problem() or self._log_problem(job.start, trim=True):
+        if problem := self._problem_at_end(job, status):
             kind, reason = job.cause or problem
         if kind == EXITED and not job.is_child:
             kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
@@ -279,6 +267,12 @@ class Jobs:
         said = "\n".join(notes)
         self._ends.record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, notes=said))
 
+    def _problem_at_end(self, job: Job, status: int | None) -> tuple[str, str] | None:
+        """Return kind and reason of the end of a job that has had too much of something, or None."""
+        directory = directory_of(self._state_dir, job.start.job)
+        in_files = file_problem(directory, job.start.log_bytes, trim=True)
+        return job.log.problem() or in_files or too_large_file(job.start, status) or self._bounds.disk_problem(job)
+
     def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
 
@@ -288,6 +282,8 @@ class Jobs:
         """Do what is due: enforce deadlines, send SIGKILL, look at the size of logs, record ends that could not be."""
         now = time.monotonic()
         self._logs.settle(now)
+        if self._bounds.due <= now:
+            self._look_at_bounds(now)
         for job in [job for job in self._running.values() if job.due <= now]:
             if job.is_over:
                 self._clear_up(job)
@@ -303,26 +299,22 @@ class Jobs:
 
     def _look(self) -> None:
         for job in list(self._running.values()):
-            if problem := self._log_problem(job.start):
+            if problem := file_problem(directory_of(self._state_dir, job.start.job), job.start.log_bytes):
                 self._end(job, *problem)
         try:
             self._trees.end_strays()
         except OSError as error:
             note(f"what belongs to no job cannot be looked for: {error}")
 
-    def _log_problem(self, start: Start, *, trim: bool = False) -> tuple[str, str] | None:
-        """Return kind and reason of the end of a job that has written too much, or None; `trim` cuts off the excess."""
-        if start.log_bytes is None:
-            return None
-        problem = None
-        for name, called in _LOGS:
-            try:
-                with files.opened(directory_of(self._state_dir, start.job)) as directory:
-                    if files.is_larger(f"{directory}/{name}", start.log_bytes, trim=trim):
-                        problem = LOG, reasons.too_much_log(called, start.log_bytes)
-            except OSError:  # the job has taken it away, and what it wrote is no log any more
-                continue
-        return problem
+    def _look_at_bounds(self, now: float) -> None:
+        """End at once what has more than it may: it would go on filling the host while it is asked to end."""
+        running = [job for job in self._running.values() if not job.is_over]
+        try:
+            for job, cause in list(self._bounds.over(running, now)):
+                job.cause = job.cause or cause
+                put_down(self._trees.roots_of(job.outputs, job.start.pid))
+        except OSError as error:
+            note(f"what jobs have cannot be looked at: {error}")
 
     # After another keeper
 
@@ -341,27 +333,28 @@ class Jobs:
                 forget_running(self._places.home, name)
 
     def _adopt(self, start: Start) -> None:
+        outputs = self._outputs_of(start.job)
         if start.boot not in {self._boot, ""}:
             self._ends.record(start, self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
             return
         if start.space not in {self._space, ""}:
-            self._over(Job(start, is_child=False, cause=(UNSEEN, reasons.UNSEEN_BOX)))
+            self._over(Job(start, outputs, is_child=False, cause=(UNSEEN, reasons.UNSEEN_BOX)))
             return
         try:
             if not (start.pid and start.ticks):
-                pid = leader(self._outputs_of(start.job))
+                pid = leader(outputs)
                 start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
             pidfd = open_process(start.pid, start.ticks)
             if pidfd is not None:
                 with files.opened_or_made(directory_of(self._state_dir, start.job)) as directory:
                     log = Log.found(start.pid, directory, start.log_bytes)
-                self._watch(Job(start, log, is_child=False), pidfd)
+                self._watch(Job(start, outputs, log, is_child=False), pidfd)
                 note(f"{start.job}: runs on as process {start.pid}")
                 return
             cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
         except OSError as error:
             cause = KILLED, reasons.not_watched(error)
-        self._over(Job(start, is_child=False, cause=cause))
+        self._over(Job(start, outputs, is_child=False, cause=cause))
 
     def _put_down(self, job: str) -> None:
         """Kill what is left of a job whose end was recorded."""

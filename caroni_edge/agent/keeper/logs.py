@@ -154,6 +154,22 @@ class Log:
         return next((problem for stream in self.streams if (problem := stream.problem())), None)
 
 
+def file_problem(directory: str, limit_bytes: int | None, *, trim: bool = False) -> tuple[str, str] | None:
+    """Return kind and reason of the end of a job whose files of what it wrote are larger than they may be, or None.
+
+    It has opened them itself; `trim` cuts off the excess.
+    """
+    problem = None
+    for _, name, called in _STREAMS if limit_bytes is not None else ():
+        try:
+            with files.opened(directory) as opened:
+                if files.is_larger(f"{opened}/{name}", limit_bytes or 0, trim=trim):
+                    problem = LOG, reasons.too_much_log(called, limit_bytes or 0)
+        except OSError:  # the job has taken it away, and what it wrote is no log any more
+            continue
+    return problem
+
+
 @contextmanager
 def _closed_on_error(file: int) -> Iterator[None]:
     """Close a descriptor where what follows fails."""

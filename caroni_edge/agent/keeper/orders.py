@@ -1,4 +1,6 @@
-"""How far the agent's database had come at the last start order: it shows, later, that an older copy was put back.
+"""Start orders: what they say, and how far the agent's database had come at the last one.
+
+The latter shows, later, that an older copy of the database was put back.
 
 The agent counts each change of its jobs (`serial`), and has committed a count before it orders the start that was
 counted. So a database of the same name whose count is less than that of an order is a copy from before it: it does not
@@ -8,9 +10,12 @@ It is not synced, as the records of starts are not: after a power cut there may 
 """
 
 import json
-from typing import NamedTuple
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from caroni_edge.agent.keeper import files
+from caroni_edge.agent.keeper.records import Start
 
 ORDERS = "orders"
 
@@ -48,3 +53,37 @@ def note_order(state_dir: str, known: Known, database: str, serial: int) -> Know
     if found != known:
         files.replace(f"{state_dir}/{ORDERS}", json.dumps(found._asdict()).encode())
     return found
+
+
+def ordered(order: Mapping[str, Any], boot: str, space: str) -> tuple[Start, list[str]]:
+    """Return the record of a start that is ordered, and what is to be started.
+
+    Args:
+        order: The request.
+        boot: The present boot of the host.
+        space: The namespace of process ids in which it will be.
+
+    Raises:
+        ValueError, TypeError, KeyError: The order makes no sense.
+    """
+    job, timeout_s, argv = str(order["job"]), order.get("timeout_s"), [str(word) for word in order["argv"]]
+    if not argv or "/" in job or job.startswith("."):
+        raise ValueError(f"{job} cannot be started: {argv}")
+    start = Start(
+        job=job,
+        boot=boot,
+        date=time.time(),
+        deadline=None if timeout_s is None else time.monotonic() + timeout_s,
+        timeout_s=timeout_s,
+        log_bytes=order.get("log_bytes"),
+        memory_bytes=order.get("memory_bytes"),
+        processes=_whole(order.get("processes")),
+        disk_bytes=_whole(order.get("disk_bytes")),
+        about=order.get("about") or {},
+        space=space,
+    )
+    return start, argv
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)

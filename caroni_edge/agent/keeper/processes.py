@@ -12,27 +12,36 @@ one (`setsid`, a shell's `set -m`) is not asked: it is killed when the first pro
 import os
 import resource
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import WORK
-from caroni_edge.agent.keeper.trees import marking, read_process
+from caroni_edge.agent.keeper.trees import marking, read_process, softly
 
 _DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
 
-_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+"""How many files a job may open: as many as this process could before `use_more_files`."""
 
 
 class Limits(NamedTuple):
-    """Limits that the kernel enforces; None: no limit, or the keeper's own nice value."""
+    """Limits that the kernel enforces for each process; None: no limit, or the keeper's own nice value."""
 
     memory_bytes: int | None = None
+    file_bytes: int | None = None
     nice: int | None = None
 
 
-def spawn(argv: list[str], env: dict[str, str], directory: str, outputs: str, ends: Sequence[int]) -> int:
+def spawn(
+    argv: list[str],
+    env: dict[str, str],
+    directory: str,
+    outputs: str,
+    ends: Sequence[int],
+    file_bytes: int | None = None,
+) -> int:
     """Start a program in a session of its own; return its pid.
 
     Texts are passed as UTF-8, whatever the locale. The working directory of this process is another one afterwards.
@@ -43,6 +52,7 @@ def spawn(argv: list[str], env: dict[str, str], directory: str, outputs: str, en
         directory: The job's: it works in `WORK` there.
         outputs: What marks the job (see `trees.py`).
         ends: Its standard output and standard error.
+        file_bytes: How large a file that it writes may become, from the first instant on.
 
     Raises:
         OSError, ValueError, TypeError: It cannot be started.
@@ -51,7 +61,7 @@ def spawn(argv: list[str], env: dict[str, str], directory: str, outputs: str, en
     environment = {_encoded(name): _encoded(value) for name, value in env.items()}
     with files.opened(f"{directory}/{WORK}") as work:
         os.chdir(work)
-    with marking(outputs), _fewer_files():
+    with marking(outputs), softly(resource.RLIMIT_NOFILE, _FILES), softly(resource.RLIMIT_FSIZE, file_bytes):
         return os.posix_spawn(
             encoded[0],
             encoded,
@@ -72,17 +82,6 @@ def use_more_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-@contextmanager
-def _fewer_files() -> Iterator[None]:
-    """Let what is started meanwhile open as many files as this process could before `use_more_files`."""
-    now = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, _FILES)
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, now)
-
-
 def limit(pid: int, limits: Limits) -> None:
     """Limit a process that has just been started, and what it has started since.
 
@@ -91,14 +90,11 @@ def limit(pid: int, limits: Limits) -> None:
     """
     if limits.nice is not None:
         _set_nice(pid, limits.nice)
-    if limits.memory_bytes is None:
-        return
-    both = (limits.memory_bytes, limits.memory_bytes)
-    for process in (pid, *_children(pid)):
-        try:
-            resource.prlimit(process, resource.RLIMIT_AS, both)
-        except ProcessLookupError:
-            continue
+    for kind, most in ((resource.RLIMIT_AS, limits.memory_bytes), (resource.RLIMIT_FSIZE, limits.file_bytes)):
+        if most is not None:
+            for process in (pid, *_children(pid)):
+                with suppress(ProcessLookupError):
+                    resource.prlimit(process, kind, (most, most))
 
 
 def signal_group(pid: int, number: int) -> None:

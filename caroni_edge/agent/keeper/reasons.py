@@ -55,6 +55,26 @@ def not_ended(processes: Sequence[int]) -> str:
     return f"what it started could not be ended and may still run: process {told}{more}"
 
 
+def too_many_processes(found: int, limit: int) -> str:
+    """Say that a job was ended for having more processes than it may."""
+    return f"ended because it had {found} processes, and may have {limit}"
+
+
+def too_much_memory(found_bytes: int, limit_bytes: int) -> str:
+    """Say that a job was ended for using more memory than it may."""
+    return f"ended because its processes together had {_about(found_bytes)} of memory, and may have {size(limit_bytes)}"
+
+
+def too_much_disk(found_bytes: int, limit_bytes: int) -> str:
+    """Say that a job was ended for taking more space on disk than it may."""
+    return f"ended because it had {_about(found_bytes)} on disk, and may have {size(limit_bytes)}"
+
+
+def too_large_file(limit_bytes: int) -> str:
+    """Say that a job ended at a file that was larger than all that it may have on disk."""
+    return f"ended because it had more than {size(limit_bytes)} in one file, and may have that on disk"
+
+
 def log_lost(name: str, error: Exception) -> str:
     """Say that a part of what a job wrote could not be kept; `name` says of what."""
     return f"its {name} is not whole: {why(error)}"
@@ -84,6 +104,12 @@ def duration(seconds: float) -> str:
         if seconds >= length_s and seconds % length_s == 0:
             return f"{int(seconds) // length_s}{unit}"
     return f"{seconds:g}s"
+
+
+def _about(size_bytes: int) -> str:
+    """Return a size that was found, with as many digits as help people."""
+    unit, unit_bytes = next((pair for pair in _SIZES if size_bytes >= 10 * pair[1]), ("K", 1 << 10))
+    return f"{-(-size_bytes // unit_bytes)}{unit}"
 
 
 def size(size_bytes: int) -> str:

@@ -47,6 +47,9 @@ EXITED = "exited"
 KILLED = "killed"
 TIMEOUT = "timeout"
 LOG = "log"
+PROCESSES = "processes"
+MEMORY = "memory"
+DISK = "disk"
 
 
 class Start(NamedTuple):
@@ -59,6 +62,9 @@ class Start(NamedTuple):
         deadline: When it must end, on the monotonic clock of that boot.
         timeout_s: The same as a duration.
         log_bytes: How large standard output and standard error may become, each.
+        memory_bytes: How much memory its processes may have together.
+        processes: How many there may be of them.
+        disk_bytes: How much space its directory may take.
         about: What the agent wants to know again; the keeper does not look at it.
         never: Why the job shall never be started, instead of all this.
         pid: Of its process; 0 until that is known.
@@ -72,6 +78,9 @@ class Start(NamedTuple):
     deadline: float | None = None
     timeout_s: float | None = None
     log_bytes: int | None = None
+    memory_bytes: int | None = None
+    processes: int | None = None
+    disk_bytes: int | None = None
     about: dict[str, Any] = {}  # noqa: RUF012 - never changed
     never: str = ""
     pid: int = 0
@@ -86,7 +95,8 @@ class Exit(NamedTuple):
         job: Its name.
         boot: The boot of the host in which that was.
         date: Unix seconds.
-        kind: What ended it: EXITED (by itself), KILLED, TIMEOUT, LOG, SPAWN (it could not be started) or UNSEEN.
+        kind: What ended it: EXITED (by itself), KILLED, TIMEOUT, SPAWN (it could not be started), UNSEEN, or what it
+            had too much of: LOG, PROCESSES, MEMORY, DISK.
         status: Exit status of its process; negative for a signal; None where it is not known.
         reason: For people; empty where the status says all.
         started: When it was started, Unix seconds; None where its process surely never began.
@@ -289,7 +299,9 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
         ("date", "started", "deadline", "timeout_s", "cpu_s"), lambda value: value is None or _is_number(value)
     ),
     "date": _is_number,
-    **dict.fromkeys(("log_bytes", "memory_bytes"), lambda value: value is None or _is_whole(value)),
+    **dict.fromkeys(
+        ("log_bytes", "memory_bytes", "processes", "disk_bytes"), lambda value: value is None or _is_whole(value)
+    ),
     "status": lambda value: value is None or (_is_number(value) and isinstance(value, int)),
     "about": lambda value: isinstance(value, dict),
     "pid": lambda value: _is_whole(value, _PID_MAX),

@@ -20,7 +20,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 MARK = "CARONI_OUTPUTS"
@@ -138,18 +138,22 @@ def number_of(outputs: str) -> int:
 
 
 @contextmanager
-def marking(outputs: str) -> Iterator[None]:
-    """Mark all that is started meanwhile as of the job that writes to `outputs`."""
-    before, most = resource.getrlimit(_RLIMIT_LOCKS)
-    number = number_of(outputs)
-    can = most in {-1, resource.RLIM_INFINITY} or number <= most
-    if can:
-        resource.setrlimit(_RLIMIT_LOCKS, (number, most))
+def softly(kind: int, limit: int | None) -> Iterator[None]:
+    """Let all that is started meanwhile begin with a soft limit (getrlimit(2)), as far as there may be one so large."""
+    before, most = resource.getrlimit(kind)
+    if limit is None or (most != resource.RLIM_INFINITY and not 0 <= limit <= most):
+        yield
+        return
+    resource.setrlimit(kind, (limit, most))
     try:
         yield
     finally:
-        if can:
-            resource.setrlimit(_RLIMIT_LOCKS, (before, most))
+        resource.setrlimit(kind, (before, most))
+
+
+def marking(outputs: str) -> AbstractContextManager[None]:
+    """Mark all that is started meanwhile as of the job that writes to `outputs`."""
+    return softly(_RLIMIT_LOCKS, number_of(outputs))
 
 
 def number_on(pid: int) -> int:
@@ -262,6 +266,14 @@ class Trees:
         if not (self.is_reaper and is_child):
             return marked(job)
         return [pid for pid, owners in self.orphans().items() if job in owners]
+
+    def roots_of(self, job: str, leader: int) -> list[int]:
+        """Return the processes of which all others come that a running job has.
+
+        Raises:
+            OSError: Nobody can look.
+        """
+        return [leader, *(pid for pid, owners in self.orphans().items() if owners == {job})]
 
     def orphans(self) -> dict[int, frozenset[str]]:
         """Wait for the orphans that have ended; return those that live, each with the jobs that it may belong to.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from caroni_edge.agent.keeper import reasons
+from caroni_edge.agent.keeper.disk import taken_bytes
 from caroni_edge.agent.keeper.files import opened
 from caroni_edge.agent.keeper.reasons import why
 from caroni_edge.agent.keeper.records import EXITED, Exit, directory_of
@@ -11,7 +12,6 @@ from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.agent.processes.port import JobEnded
-from caroni_edge.agent.processes.workspace import taken_bytes
 
 
 class About(NamedTuple):

@@ -150,6 +150,8 @@ class Runner:
             "memory_bytes": limits.memory_bytes,
             "nice": limits.nice,
             "log_bytes": limits.log_bytes,
+            "processes": order.job_type.sandbox.processes,
+            "disk_bytes": order.job_type.sandbox.disk_bytes,
             "about": about.facts(),
             "database": order.database,
             "serial": order.serial,

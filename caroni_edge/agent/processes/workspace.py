@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 
 from caroni_edge.agent.jobtypes import Command, JobType
@@ -18,11 +17,6 @@ from caroni_edge.values.json import canonical
 
 INPUTS = "inputs.json"
 SCRIPTS = "scripts"
-
-COUNTED_FILES = 100_000
-"""More files of a job are not counted when its space is: that would hold up the ends of other jobs."""
-BLOCK_BYTES = 512
-"""What `st_blocks` counts in (stat(2))."""
 
 VARIABLE_LIMIT_BYTES = 128 * 1024
 """No string that is longer, with its name and its end, is passed on by the kernel (MAX_ARG_STRLEN, execve(2))."""
@@ -151,19 +145,3 @@ def _why_unset(variable: str, text: str) -> str | None:
 def _found(program: str, path: str | None) -> str:
     """Return the path of a program that was named without one; where there is none, its start fails and says so."""
     return program if "/" in program else shutil.which(program, path=path) or program
-
-
-def taken_bytes(directory: str) -> int:
-    """Return the space on disk that a directory and all in it take; no more than `COUNTED_FILES` files are counted."""
-    taken, left, to_look_at = 0, COUNTED_FILES, [directory]
-    while to_look_at and left > 0:
-        try:
-            with os.scandir(to_look_at.pop()) as entries:
-                for entry in islice(entries, left):
-                    left -= 1
-                    taken += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
-                    if entry.is_dir(follow_symlinks=False):
-                        to_look_at.append(entry.path)
-        except OSError:
-            continue  # what a job has hidden from us, or deletes meanwhile, is not counted
-    return taken

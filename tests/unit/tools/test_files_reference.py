@@ -30,6 +30,8 @@ GIVEN = {
     "sandbox.network": "false",
     "sandbox.read": "[/data]",
     "sandbox.write": "[/data]",
+    "sandbox.processes": "64",
+    "sandbox.disk": "1G",
 }
 
 

@@ -27,6 +27,7 @@ def read(text: str = "") -> JobType:
         ("sandbox: {read: [/data]}", Sandbox(each=True, read=("/data",))),
         ("sandbox: {write: [out]}", Sandbox(each=True, write=("/etc/caroni-edge/jobtypes/out",))),
         ("sandbox: {each: false}", Sandbox()),
+        ("sandbox: {processes: 256, disk: 2G}", Sandbox(processes=256, disk_bytes=2 << 30)),
     ],
 )
 def test_what_it_says(text: str, expected: Sandbox) -> None:
@@ -41,6 +42,9 @@ def test_what_it_says(text: str, expected: Sandbox) -> None:
         ("sandbox: {read: /data}", "expected a list of paths"),
         ("sandbox: {read: [3]}", "expected a path, got 3"),
         ("sandbox: {each: false, network: false}", "need a box for each job"),
+        ("sandbox: {processes: 0}", "processes: expected a whole number from 1 on, got 0"),
+        ("sandbox: {processes: true}", "processes: expected a whole number from 1 on, got true"),
+        ("sandbox: {disk: 5}", "disk: "),
         ("sandbox: {netwok: false}", 'unknown key "netwok"'),
     ],
 )

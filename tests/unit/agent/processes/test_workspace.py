@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.processes import workspace
-from caroni_edge.agent.processes.workspace import _variables, taken_bytes, unset_variables
+from caroni_edge.agent.keeper import disk
+from caroni_edge.agent.keeper.disk import taken_bytes
+from caroni_edge.agent.processes.workspace import _variables, unset_variables
 
 
 def test_all_that_lies_in_a_directory_is_counted(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_counting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         (tmp_path / str(number)).write_bytes(b"x" * 4096)
     whole = taken_bytes(str(tmp_path))
-    monkeypatch.setattr(workspace, "COUNTED_FILES", 5)
+    monkeypatch.setattr(disk, "COUNTED_FILES", 5)
     assert 0 < taken_bytes(str(tmp_path)) < whole
 
 
