@@ -80,6 +80,13 @@ REMARKS: Mapping[str, str] = {
 }
 """What there is to say of what is served, or of documentation."""
 
+PASSED: Mapping[str, str] = {
+    "InlineJavascriptRequirement": "JavaScript is refused where it stands",
+    "SchemaDefRequirement": "its types have names, as in `types.yml#mine`",
+    "LoadListingRequirement": "kept, for files",
+}
+"""What there is to say of requirements that ask for nothing by themselves."""
+
 OWN_HINTS = (
     ("caroni:JobType: {name, agent}", {"name": "work", "agent": "a7"}),
     ("caroni:Limit: {parallel}", {"parallel": 20}),
@@ -110,6 +117,7 @@ _TOOL: Mapping[str, Any] = {"cwlVersion": "v1.2", **PLAIN["steps"]["one"]["run"]
 BESIDE: Mapping[str, Any] = {
     "tools/tool.cwl": _TOOL,
     "tools.cwl": {"cwlVersion": "v1.2", "$graph": [{**_TOOL, "id": "part"}]},
+    "types.yaml": {"type": "enum", "symbols": ["a", "b"]},
     "tools/fields.yaml": {"label": "a label"},
 }
 """Files that there are."""
@@ -221,6 +229,8 @@ def _fields(fields: Fields, keys: Keys) -> Iterator[tuple[str, ...]]:
             yield _code(name), "served", remark
         elif name in fields.notes:
             yield _code(name), "documentation", remark
+        elif name in fields.kept:
+            yield _code(name), "kept", remark
         else:
             yield _code(name), *_verdict(said((*keys, name), {}, kind))
 
@@ -231,6 +241,8 @@ def _requirements() -> Iterator[tuple[str, ...]]:
         yield _code(name), *[" ".join(_verdict(said(keys, body))).strip()] * 2
     for name, needed in features.SERVED_REQUIREMENTS.items():
         yield _code(name), f"served; where it is missing and {needed}, a warning", "served"
+    for name, where in PASSED.items():
+        yield _code(name), f"served: {where}", "served"
     for name in (*features.REQUIREMENTS, "acme:Colour"):
         both = (said((*STEP, field, name), {}) for field in ("requirements", "hints"))
         yield _code(name), *(": ".join(_verdict(problems)) for problems in both)

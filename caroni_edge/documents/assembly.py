@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.documents.documents import Document, Origin, Problem, Problems
+from caroni_edge.documents.documents import Document, Findings, Origin, Problem, Problems
 from caroni_edge.documents.files import Files, NotRead, local_name, parts_of
 from caroni_edge.documents.yamltree import DEPTH_MAX, EXPANDED_MAX
 from caroni_edge.values.json import shown
@@ -35,11 +35,11 @@ class Assembly:
 
     files: Files
     problems: list[Problem] = field(default_factory=list)
-    documents: dict[Path, Document | None] = field(default_factory=dict)
+    documents: dict[Path, Findings | None] = field(default_factory=dict)
     left: dict[int, object] = field(default_factory=dict)
 
-    def document(self, path: Path, around: tuple[Path, ...] = (), depth: int = 0) -> Document | None:
-        """Return the document in a file, or note why there is none.
+    def document(self, path: Path, around: tuple[Path, ...] = (), depth: int = 0) -> Findings | None:
+        """Return the document in a file, with its problems, or note why there is none.
 
         Args:
             path: What `Files.find` has found.
@@ -51,17 +51,19 @@ class Assembly:
         """
         if path not in self.documents:
             try:
-                self.documents[path] = self.whole(self.files.document(path), around, depth)
+                return self.whole(self.files.document(path), around, depth)
             except Problems as problems:
                 self.documents[path] = None
                 self.problems += problems.problems
         return self.documents[path]
 
-    def whole(self, document: Document, around: tuple[Path, ...] = (), depth: int = 0) -> Document:
-        """Return a document with all that it imports."""
+    def whole(self, document: Document, around: tuple[Path, ...] = (), depth: int = 0) -> Findings:
+        """Return a document with all that it imports, and keep it."""
         writing = _Writing(self, (*around, document.path), dict(document.origins), depth)
         value, _ = writing.value(document.value, Origin(document.path, {None: document.line}, None), None)
-        return replace(document, value=value, origins=writing.origins)
+        found = Findings(replace(document, value=value, origins=writing.origins), self.problems)
+        self.documents[document.path] = found
+        return found
 
 
 @dataclass
@@ -184,9 +186,10 @@ class _Writing:
             raise NotRead(f"these files import each other: {' -> '.join(each.name for each in ring)}")
         if len(self.around) > IMPORTS_MAX:
             raise NotRead(f"files import each other {IMPORTS_MAX} deep at most")
-        document = self.assembly.document(path, self.around, self.depth)
-        if document is None:
+        found = self.assembly.document(path, self.around, self.depth)
+        if found is None:
             return None
+        document = found.document
         self.origins |= document.origins
         return _part_of(document.value, part) if part else document.value
 

@@ -24,11 +24,13 @@ class Problem:
         where: File and line, as in `templates/a.cwl:12`.
         what: What is wrong, and what would be right.
         warning: The file can be used all the same.
+        needs: What is not served yet, in a word or two, for which this is an error; empty for a mistake.
     """
 
     where: str
     what: str
     warning: bool = False
+    needs: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {'warning: ' if self.warning else ''}{self.what}"
@@ -99,14 +101,25 @@ class Document:
 
 @dataclass
 class Findings:
-    """Collects the problems of one document, so that all of them can be told at once."""
+    """Collects the problems of one document, so that all of them can be told at once.
+
+    Attributes:
+        document: The document.
+        problems: What is wrong with it, and perhaps with others.
+        lacking: What it needs, and is not served, as far as that is told once for the whole document.
+    """
 
     document: Document
     problems: list[Problem] = field(default_factory=list)
+    lacking: set[str] = field(default_factory=set)
 
     def error(self, what: str, *keys: str | int) -> None:
         """Note that the value at `keys` is wrong."""
         self.problems.append(Problem(self.document.where(*keys), what))
+
+    def lacks(self, needs: str, what: str, *keys: str | int) -> None:
+        """Note that the value at `keys` needs what is not served yet."""
+        self.problems.append(Problem(self.document.where(*keys), what, needs=needs))
 
     def warning(self, what: str, *keys: str | int) -> None:
         """Note something about the value at `keys` that does no harm."""

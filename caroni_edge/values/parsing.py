@@ -9,18 +9,17 @@ from functools import lru_cache
 
 from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import nearest
+from caroni_edge.values.files import FILE_NAMES, FileType
 from caroni_edge.values.json import shown
 from caroni_edge.values.types import ANY, NULL, SCALAR_NAMES, Array, Enum, Record, Scalar, Type, union
 
 _DEPTH_MAX = 16
-_NAMES = (*SCALAR_NAMES, "Any")
-_FILES = "is not served yet; pass a URL or a path that both hosts know, as a string"
-_NOT_SERVED = {
-    "File": f"the type File {_FILES}",
-    "Directory": f"the type Directory {_FILES}",
-    "stdin": f"the type stdin stands for a File, which {_FILES}",
-    "stdout": f"the type stdout stands for a File, which {_FILES}",
-    "stderr": f"the type stderr stands for a File, which {_FILES}",
+_NAMES = (*SCALAR_NAMES, "Any", *FILE_NAMES)
+FILES_NOT_SERVED = "is not served yet; pass a URL or a path that both hosts know, as a string"
+_NO_TYPES = {
+    "stdin": "stdin is the type of one input of a command line tool, and stands for a File",
+    "stdout": "stdout is the type of outputs of a command line tool, and stands for a File",
+    "stderr": "stderr is the type of outputs of a command line tool, and stands for a File",
     "array": 'an array names the type of its items: write "string[]", or {type: array, items: …} as the type',
     "record": "a record names its fields: write {type: record, fields: …} as the type",
     "enum": "an enum names its symbols: write {type: enum, symbols: […]} as the type",
@@ -101,7 +100,9 @@ def _parse_word(word: str, depth: int) -> Type:
         return ANY
     if word in SCALAR_NAMES:
         return Scalar(word)
-    raise TypeProblem(_NOT_SERVED.get(word) or f"{shown(word)} is no type{_meant(word)}")
+    if word in FILE_NAMES:
+        return FileType(word)
+    raise TypeProblem(_NO_TYPES.get(word) or f"{shown(word)} is no type{_meant(word)}")
 
 
 def _meant(word: str) -> str:

@@ -74,6 +74,10 @@ class Type(ABC):
         path, what = self.blame(value)
         return f"{path.lstrip('.')}: {what}" if path else what
 
+    def may_feed(self, sink: "Type") -> bool:
+        """Tell whether some values of this type, beside null, may stand where `sink` is asked for."""
+        return any(part.feeds(sink) for part in self.parts if part != NULL)
+
     def feeds(self, sink: "Type") -> bool:
         """Tell whether every value of this type may stand where `sink` is asked for.
 
@@ -108,7 +112,7 @@ class Scalar(Type):
             why = f" ({self.name} has {32 if self.name == 'int' else 64} bits)"
         elif self.name == "string" and isinstance(value, str):
             why = ", which holds half a surrogate pair"
-        return "", _expected(self, value) + why
+        return "", expected(self, value) + why
 
     def takes(self, source: Type) -> bool:
         """Tell whether every value of `source` has this type: an int is a float too, and a symbol is a string."""
@@ -135,7 +139,7 @@ class AnyType(Type):
 
     def blame(self, value: object) -> tuple[str, str]:
         """Return why the value is no JSON, or that something must be there."""
-        return "", why_not_json(value) or _expected(self, value)
+        return "", why_not_json(value) or expected(self, value)
 
     def takes(self, source: Type) -> bool:
         """Tell whether `source` is not null's type."""
@@ -163,7 +167,7 @@ class Array(Type):
     def blame(self, value: object) -> tuple[str, str]:
         """Return the index, from 0, of the first item that does not fit, and what is wrong with it."""
         if not isinstance(value, list):
-            return "", _expected(self, value)
+            return "", expected(self, value)
         index, item = next((at, item) for at, item in enumerate(value) if not self.items.fits(item))
         path, what = self.items.blame(item)
         return f"[{index}]{path}", what
@@ -195,7 +199,7 @@ class Enum(Type):
 
     def blame(self, value: object) -> tuple[str, str]:
         """Return which symbols there are, and which one is most like the value."""
-        return "", _expected(self, value) + (nearest(value, self.symbols) if isinstance(value, str) else "")
+        return "", expected(self, value) + (nearest(value, self.symbols) if isinstance(value, str) else "")
 
     def takes(self, source: Type) -> bool:
         """Tell whether `source` is an enum without other symbols than these."""
@@ -228,7 +232,7 @@ class Record(Type):
     def blame(self, value: object) -> tuple[str, str]:
         """Return the first field that does not fit, is missing, or is not declared, and what is wrong with it."""
         if not isinstance(value, dict):
-            return "", _expected(self, value)
+            return "", expected(self, value)
         for name, kind in self.fields:
             if name not in value and not kind.optional:
                 return "", f'the field "{name}" is missing'
@@ -285,7 +289,7 @@ class Union(Type):
         if isinstance(value, list | dict):
             shape = Array if isinstance(value, list) else Record
             others = [member for member in others if isinstance(member, shape)]
-        return others[0].blame(value) if len(others) == 1 else ("", _expected(self, value))
+        return others[0].blame(value) if len(others) == 1 else ("", expected(self, value))
 
     def takes(self, source: Type) -> bool:
         """Tell whether one of the members takes `source`."""
@@ -319,7 +323,8 @@ def union(members: Iterable[Type]) -> Type:
     return ordered[0] if len(ordered) == 1 else Union(tuple(ordered))
 
 
-def _expected(kind: Type, value: object) -> str:
+def expected(kind: Type, value: object) -> str:
+    """Return what was expected, and what was there."""
     return f"expected {kind}, got {shown(value)}"
 
 

@@ -35,6 +35,7 @@ LAYERS: list[set[str]] = [
     {"config"},
     {"protocol"},
     {"values.parsing", "values.fields"},
+    {"values.files"},
     {"values.types"},
     {"documents"},
     {"values.json"},

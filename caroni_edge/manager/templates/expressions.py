@@ -37,6 +37,10 @@ class ExpressionProblem(ValueError):
     """An expression cannot be read, or has no value for these inputs; the text is for people."""
 
 
+class JavaScriptFound(ExpressionProblem):
+    """An expression is more than a parameter reference."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """A reference to a value: `inputs` or `self`, and the fields and indices that lead into it."""
@@ -123,7 +127,7 @@ def _parts(text: str) -> list[str | Reference]:
             plain += found[0][1:]
             continue
         if found[0] == "${":
-            raise ExpressionProblem(f"{shown(text)}: {_NO_JAVASCRIPT}")
+            raise JavaScriptFound(f"{shown(text)}: {_NO_JAVASCRIPT}")
         if plain:
             parts.append(plain)
             plain = ""
@@ -144,8 +148,9 @@ def _reference(text: str, begin: int) -> tuple[Reference, int]:
         segments.append(_segment(found))
         at = found.end()
     if root is None or text[at : at + 1] != ")":
-        what = f"{_NO_JAVASCRIPT}; a reference is as {_EXAMPLE}" if ")" in text[at:] else "its bracket is not closed"
-        raise ExpressionProblem(f"{shown(text[begin:])}: {what}")
+        if ")" in text[at:]:
+            raise JavaScriptFound(f"{shown(text[begin:])}: {_NO_JAVASCRIPT}; a reference is as {_EXAMPLE}")
+        raise ExpressionProblem(f"{shown(text[begin:])}: its bracket is not closed")
     written = text[begin : at + 1]
     if root[0] == "runtime":
         raise ExpressionProblem(f"{written}: `runtime` means nothing for a step")

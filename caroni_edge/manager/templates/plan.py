@@ -57,6 +57,36 @@ class Link(_Data, frozen=True):
         return frozenset(each.step for each in self.sources if each.step is not None)
 
 
+class SecondaryFile(_Data, frozen=True):
+    """A file that lies beside another one (CWL v1.2, "SecondaryFileSchema").
+
+    Attributes:
+        pattern: Of its name, by that of the other one: `.bai` is added, each `^` takes a suffix away; or an expression.
+        required: Whether it must be there, perhaps by an expression; None: as CWL has it, an input's must, others not.
+    """
+
+    pattern: str
+    required: bool | str | None = None
+
+
+class FileUse(_Data, frozen=True):
+    """What is said of the files of an input or an output beside their type.
+
+    Attributes:
+        secondary_files: Those that lie beside them.
+        load_contents: Their text is part of the value.
+        load_listing: How deep directories are listed; None: not at all.
+        streamable: They are read once, from beginning to end.
+        format: IRIs of what they hold.
+    """
+
+    secondary_files: tuple[SecondaryFile, ...] = ()
+    load_contents: bool = False
+    load_listing: str | None = None
+    streamable: bool = False
+    format: tuple[str, ...] = ()
+
+
 class StepInput(_Data, frozen=True):
     """An input of a step.
 
@@ -66,6 +96,7 @@ class StepInput(_Data, frozen=True):
         link: What flows to it; None when it has a default or an expression only.
         default: The value where nothing or null flows; None for no default.
         value_from: An expression that makes the value for each instance (CWL v1.2, WorkflowStepInput, "valueFrom").
+        files: What is said of its files; None for nothing.
     """
 
     name: str
@@ -73,6 +104,7 @@ class StepInput(_Data, frozen=True):
     link: Link | None = None
     default: Any = None
     value_from: str | None = None
+    files: FileUse | None = None
 
 
 class PlanStep(_Data, frozen=True):
@@ -90,6 +122,8 @@ class PlanStep(_Data, frozen=True):
         when: An expression: an instance for which it is false is skipped ("Conditional execution").
         agents: Names of the agents that may take it, or expressions that give names; empty for any.
         parallel: So many instances of it in a workflow have begun and not ended, at most (its own gate).
+        output_files: By name, what is said of the files of an output.
+        streams: The files that standard input, output and error of its tool are, by `stdin` and so on.
     """
 
     name: str
@@ -103,6 +137,8 @@ class PlanStep(_Data, frozen=True):
     when: str | None = None
     agents: tuple[str, ...] = ()
     parallel: int | None = None
+    output_files: dict[str, FileUse] = {}
+    streams: dict[str, str] = {}
 
     @property
     def waits_for(self) -> frozenset[str]:
@@ -116,6 +152,7 @@ class PlanInput(_Data, frozen=True):
     name: str
     type: Any
     default: Any = None
+    files: FileUse | None = None
 
 
 class PlanOutput(_Data, frozen=True):
@@ -124,6 +161,7 @@ class PlanOutput(_Data, frozen=True):
     name: str
     type: Any
     link: Link
+    files: FileUse | None = None
 
 
 class Plan(_Data, frozen=True, dict=True):

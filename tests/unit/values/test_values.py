@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from caroni_edge.values.files import FILE_NAMES, FileType
 from caroni_edge.values.json import canonical
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import ANY, NULL, Array, Enum, Record, Scalar, Type, union
@@ -123,9 +124,8 @@ def test_deep_values_are_refused_without_a_crash() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("File", "File is not served yet"),
-        ("Directory[]?", "Directory is not served yet"),
-        ("stdout", "stdout stands for a File"),
+        ("Fil", 'did you mean "File"'),
+        ("stdout", "a command line tool, and stands for a File"),
         ("String", 'did you mean "string"'),
         ("integer", 'did you mean "int"'),
         ("bool", 'did you mean "boolean"'),
@@ -142,7 +142,6 @@ def test_deep_values_are_refused_without_a_crash() -> None:
         ({"type": "string"}, "only the name"),
         ({"type": ["null", "int"]}, "only the name"),
         ({"type": "array"}, 'needs "items"'),
-        ({"type": "array", "items": "File"}, "File is not served yet"),
         ({"type": "array", "items": "int", "itens": 1}, 'unknown key "itens" in a type (did you mean "items"?)'),
         ({"type": "array", "items": "int", "inputBinding": {}}, "the agent's job type says what runs"),
         ({"type": "enum", "symbols": []}, "one at least"),
@@ -235,7 +234,8 @@ def test_required_takes_null_away() -> None:
 SCALARS = [Scalar(name) for name in ("null", "boolean", "int", "long", "float", "double", "string")]
 KEYS = st.sampled_from(["a", "b", "c"])
 TYPES: st.SearchStrategy[Type] = st.recursive(
-    st.sampled_from(SCALARS) | st.lists(KEYS, min_size=1, unique=True).map(lambda symbols: Enum(tuple(symbols))),
+    st.sampled_from([*SCALARS, *map(FileType, FILE_NAMES)])
+    | st.lists(KEYS, min_size=1, unique=True).map(lambda symbols: Enum(tuple(symbols))),
     lambda inner: (
         inner.map(Array)
         | st.lists(inner, min_size=1, max_size=3).map(union)
@@ -256,12 +256,14 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**300), 10**300),
     "double": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**300), 10**300),
     "string": st.text(max_size=5),
+    "File": st.fixed_dictionaries({"class": st.just("File"), "location": st.just("x.fits")}),
+    "Directory": st.fixed_dictionaries({"class": st.just("Directory"), "listing": st.just([])}),
 }
 
 
 def values_of(kind: Type) -> st.SearchStrategy[Any]:
     match kind:
-        case Scalar(name):
+        case Scalar(name) | FileType(name):
             return BY_NAME[name]
         case Enum(symbols):
             return st.sampled_from(symbols)

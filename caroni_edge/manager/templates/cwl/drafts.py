@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from caroni_edge.manager.templates.cwl.process import Port, Process
+from caroni_edge.manager.templates.cwl.ports import Port
+from caroni_edge.manager.templates.cwl.process import Process
 from caroni_edge.manager.templates.cwl.reading import Names, Place
-from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
+from caroni_edge.manager.templates.plan import FileUse, Merge, Pick, ScatterMethod
 from caroni_edge.values.types import Type
 
 
@@ -81,6 +82,7 @@ class DraftOutput:
     place: Place
     type: Type | None
     link: DraftLink
+    files: FileUse | None = None
 
 
 @dataclass(frozen=True)

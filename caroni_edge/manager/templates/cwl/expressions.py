@@ -4,8 +4,15 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from caroni_edge.documents.documents import nearest
+from caroni_edge.manager.templates.cwl.features import JAVASCRIPT
 from caroni_edge.manager.templates.cwl.reading import Place
-from caroni_edge.manager.templates.expressions import Expression, ExpressionProblem, Reference, compile_text
+from caroni_edge.manager.templates.expressions import (
+    Expression,
+    ExpressionProblem,
+    JavaScriptFound,
+    Reference,
+    compile_text,
+)
 from caroni_edge.values.types import NULL, STRING, Type
 
 
@@ -26,6 +33,9 @@ def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
     """Return an expression, or note what is wrong with it."""
     try:
         found = compile_text(text)
+    except JavaScriptFound as problem:
+        place.lacks(JAVASCRIPT, str(problem))
+        return None
     except ExpressionProblem as problem:
         place.error(str(problem))
         return None

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _TOOL = "the agent's job type says what runs"
-_FILES = "files are not served yet"
+
+FILES, TOOLS, JOB_TYPES, JAVASCRIPT = "files", "tools", "a job type", "JavaScript"
+"""What is not served yet, or not given, in a word: `Problem.needs`."""
 
 
 @dataclass(frozen=True)
@@ -18,71 +20,67 @@ class Fields:
         of: What such an object is called in messages.
         read: Fields that have a meaning here.
         notes: Fields that document something, and have no effect in CWL itself.
+        kept: Fields that say something of files, or of a command: they are kept in the plan.
         unused: Fields that have no effect here, which is a warning; each with the reason.
-        not_yet: Fields with which a file is refused; each with the reason, or with what to write instead.
+        streams: Types that such an input or output may have, and that stand for a file.
     """
 
     of: str
     read: tuple[str, ...]
     notes: tuple[str, ...] = ("label", "doc")
+    kept: tuple[str, ...] = ()
     unused: Mapping[str, str] = field(default_factory=dict)
-    not_yet: Mapping[str, str] = field(default_factory=dict)
+    streams: tuple[str, ...] = ()
 
     @property
     def known(self) -> tuple[str, ...]:
         """All fields that CWL has for this."""
-        return (*self.read, *self.notes, *self.unused, *self.not_yet)
+        return (*self.read, *self.notes, *self.kept, *self.unused)
 
 
 _PROCESS = ("class", "cwlVersion", "id", "inputs", "outputs", "requirements", "hints")
 _PROCESS_NOTES = ("label", "doc", "intent", "$namespaces", "$schemas")
-_PORT_NOTES = ("label", "doc", "format", "streamable")
-_LOADING = {"secondaryFiles": _FILES, "loadContents": _FILES, "loadListing": _FILES}
+_NOTES = ("label", "doc")
+_OUTPUT_FILES = ("format", "streamable", "secondaryFiles")
+_LOADING = ("loadContents", "loadListing")
+_INPUT_FILES = (*_OUTPUT_FILES, *_LOADING)
 _COMBINING = ("linkMerge", "pickValue")
-_COMMAND = ("baseCommand", "arguments", "stdin", "stdout", "stderr")
-_EXIT_CODES = ("successCodes", "temporaryFailCodes", "permanentFailCodes")
+STREAMS = ("stdin", "stdout", "stderr")
+"""Fields of a tool: the names of the files that these are; kept in the plan too."""
+_COMMAND = ("baseCommand", "arguments", "successCodes", "temporaryFailCodes", "permanentFailCodes")
+_BINDING = {"inputBinding": "there is no command line here"}
 
 WORKFLOW = Fields("a workflow", (*_PROCESS, "steps"), _PROCESS_NOTES)
-WORKFLOW_INPUT = Fields(
-    "an input", ("id", "type", "default"), _PORT_NOTES, not_yet={**_LOADING, "inputBinding": "it only loads files"}
-)
-WORKFLOW_OUTPUT = Fields(
-    "an output", ("id", "type", "outputSource", *_COMBINING), _PORT_NOTES, not_yet={"secondaryFiles": _FILES}
-)
+WORKFLOW_INPUT = Fields("an input", ("id", "type", "default"), _NOTES, _INPUT_FILES, _BINDING)
+WORKFLOW_OUTPUT = Fields("an output", ("id", "type", "outputSource", *_COMBINING), _NOTES, _OUTPUT_FILES)
 STEP = Fields(
     "a step",
     ("id", "in", "out", "run", "scatter", "scatterMethod", "when", "requirements", "hints"),
 )
-STEP_INPUT = Fields(
-    "a step's input",
-    ("id", "source", "default", "valueFrom", *_COMBINING),
-    ("label",),
-    not_yet={"loadContents": _FILES, "loadListing": _FILES},
-)
+STEP_INPUT = Fields("a step's input", ("id", "source", "default", "valueFrom", *_COMBINING), ("label",), _LOADING)
 STEP_OUTPUT = Fields("a step's output", ("id",), ())
 
 OPERATION = Fields("an Operation", _PROCESS, _PROCESS_NOTES)
-OPERATION_INPUT = Fields("an input", ("id", "type", "default"), _PORT_NOTES, not_yet=_LOADING)
-OPERATION_OUTPUT = Fields("an output", ("id", "type"), _PORT_NOTES, not_yet={"secondaryFiles": _FILES})
+OPERATION_INPUT = Fields("an input", ("id", "type", "default"), _NOTES, _INPUT_FILES)
+OPERATION_OUTPUT = Fields("an output", ("id", "type"), _NOTES, _OUTPUT_FILES)
 
-TOOL = Fields("a CommandLineTool", _PROCESS, _PROCESS_NOTES, unused=dict.fromkeys((*_COMMAND, *_EXIT_CODES), _TOOL))
-TOOL_INPUT = Fields("an input", OPERATION_INPUT.read, _PORT_NOTES, {"inputBinding": _TOOL}, _LOADING)
+TOOL = Fields("a CommandLineTool", _PROCESS, _PROCESS_NOTES, (), dict.fromkeys((*_COMMAND, *STREAMS), _TOOL))
+TOOL_INPUT = Fields("an input", OPERATION_INPUT.read, _NOTES, _INPUT_FILES, {"inputBinding": _TOOL}, ("stdin",))
 TOOL_OUTPUT = Fields(
-    "an output", OPERATION_OUTPUT.read, _PORT_NOTES, {"outputBinding": _TOOL}, OPERATION_OUTPUT.not_yet
+    "an output", OPERATION_OUTPUT.read, _NOTES, _OUTPUT_FILES, {"outputBinding": _TOOL}, ("stdout", "stderr")
 )
+
+EXPRESSION_TOOL = Fields("an ExpressionTool", (*_PROCESS, "expression"), _PROCESS_NOTES)
 
 PROCESSES: Mapping[str, tuple[Fields, Fields, Fields]] = {
     "Operation": (OPERATION, OPERATION_INPUT, OPERATION_OUTPUT),
     "CommandLineTool": (TOOL, TOOL_INPUT, TOOL_OUTPUT),
+    "ExpressionTool": (EXPRESSION_TOOL, WORKFLOW_INPUT, OPERATION_OUTPUT),
 }
 """The classes that a step can run beside a workflow: fields of the process, of its inputs, and of its outputs."""
 
 RUNNABLE = (*PROCESSES, "Workflow")
 """The classes that a step can run."""
-
-PROCESSES_NOT_YET = {
-    "ExpressionTool": "the class ExpressionTool is not served yet: let a job make the value",
-}
 
 SERVED_REQUIREMENTS: Mapping[str, str] = {
     "ScatterFeatureRequirement": "a step is scattered",
@@ -92,12 +90,12 @@ SERVED_REQUIREMENTS: Mapping[str, str] = {
 }
 """Requirements of CWL that are served, each with what needs it. A file that does not name them is read as well."""
 
+PASSED_REQUIREMENTS = ("InlineJavascriptRequirement", "SchemaDefRequirement", "LoadListingRequirement")
+"""Requirements that ask for nothing by themselves: what makes use of them is read, or refused where it stands."""
+
 REQUIREMENTS: Mapping[str, str] = {
-    "InlineJavascriptRequirement": "JavaScript is not run here; parameter references as $(inputs.name) are",
-    "SchemaDefRequirement": "write the type where it is used",
-    "LoadListingRequirement": _FILES,
-    "InitialWorkDirRequirement": _FILES,
-    "InplaceUpdateRequirement": _FILES,
+    "InitialWorkDirRequirement": "files are not served yet",
+    "InplaceUpdateRequirement": "files are not served yet",
     "DockerRequirement": _TOOL,
     "SoftwareRequirement": _TOOL,
     "EnvVarRequirement": "the agent's job type names its environment",
@@ -107,8 +105,8 @@ REQUIREMENTS: Mapping[str, str] = {
     "NetworkAccess": _TOOL,
     "WorkReuse": "each step runs once",
 }
-"""Requirements of CWL that are not served. In `requirements` they are an error, in `hints` a warning
-(CWL v1.2, "Requirements and hints"); each with what to do instead."""
+"""Requirements of CWL that are not served: they say how a tool runs. In `requirements` they are an error, in `hints` a
+warning (CWL v1.2, "Requirements and hints"); each with what to do instead."""
 
 CARONI_IRI = "urn:caroni:cwl#"
 JOB_TYPE_NAMES: Mapping[str, str] = {"JobType": "name", "CaroniRequirement": "CaroniJobName"}
@@ -118,4 +116,5 @@ LIMIT_NAME, LIMIT_FIELD = "Limit", "parallel"
 
 SCATTER_METHODS = ("dotproduct", "flat_crossproduct", "nested_crossproduct")
 LINK_MERGES = ("merge_nested", "merge_flattened")
+LISTINGS = ("no_listing", "shallow_listing", "deep_listing")
 PICK_VALUES = ("first_non_null", "the_only_non_null", "all_non_null")

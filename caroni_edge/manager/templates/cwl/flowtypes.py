@@ -24,11 +24,14 @@ def picked(kind: Type, pick: Pick | None) -> Type:
 
 
 def item_of(kind: Type) -> Type | None:
-    """Return the type of one item of a list that is scattered over; None where the type is no list."""
-    parts = kind.parts
-    if all(part == ANY or isinstance(part, Array) for part in parts):
-        return union(item for part in parts for item in _items(part))
-    return None
+    """Return the type of one item of a list that is scattered over; None where no value of the type is a list."""
+    parts = [part for part in kind.parts if part == ANY or isinstance(part, Array)]
+    return union(item for part in parts for item in _items(part)) if parts else None
+
+
+def is_list(kind: Type) -> bool:
+    """Tell whether every value of a type may be a list."""
+    return all(part == ANY or isinstance(part, Array) for part in kind.parts)
 
 
 def scattered(kind: Type, inputs: int, method: ScatterMethod) -> Type:

@@ -15,8 +15,11 @@ from caroni_edge.manager.templates.cwl.features import (
     JOB_TYPE_NAMES,
     LIMIT_FIELD,
     LIMIT_NAME,
+    LISTINGS,
+    PASSED_REQUIREMENTS,
     REQUIREMENTS,
     SERVED_REQUIREMENTS,
+    TOOLS,
 )
 from caroni_edge.manager.templates.cwl.reading import Place, read_as_meant
 from caroni_edge.protocol.messages import is_segment
@@ -70,7 +73,7 @@ def read_hints(place: Place) -> Hints:
                 limits += _limit(body)
             elif own is not None:
                 found += _job_type(own, name, body)
-            elif name in SERVED_REQUIREMENTS:
+            elif name in SERVED_REQUIREMENTS or name in PASSED_REQUIREMENTS:
                 served.add(name)
             else:
                 tell(name, body)
@@ -81,6 +84,16 @@ def read_hints(place: Place) -> Hints:
         limits[-1][1].error(f"two limits are named here, {' and '.join(map(str, sorted(bounds)))}: keep one")
     readable = [hint for hint in found if hint.name != ""] or found
     return Hints(readable[0] if readable else None, limits[0] if limits else None, frozenset(served))
+
+
+def listing_of(place: Place) -> str | None:
+    """Return what a process says of how its directories are listed."""
+    for field in ("requirements", "hints"):
+        for name, body in _entries(place.at(field)):
+            listing = body.value.get("loadListing") if isinstance(body.value, dict) else None
+            if name == "LoadListingRequirement" and listing in LISTINGS:
+                return str(listing)
+    return None
 
 
 def _tell_different(hints: Sequence[JobTypeHint]) -> None:
@@ -143,7 +156,7 @@ def _own_kind(name: str, place: Place) -> str | None:
 
 def _tell_requirement(name: str, place: Place) -> None:
     if name in REQUIREMENTS:
-        place.error(f"the requirement {name} is not served yet: {REQUIREMENTS[name]}")
+        place.lacks(TOOLS, f"the requirement {name} is not served yet: {REQUIREMENTS[name]}")
     else:
         place.error(f"unknown requirement {shown(name)}{_nearest(name)}")
 
@@ -162,7 +175,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _nearest(name: str) -> str:
-    return nearest(name, [*(f"caroni:{kind}" for kind in _OWN), *SERVED_REQUIREMENTS, *REQUIREMENTS])
+    of_cwl = (*SERVED_REQUIREMENTS, *PASSED_REQUIREMENTS, *REQUIREMENTS)
+    return nearest(name, [*(f"caroni:{kind}" for kind in _OWN), *of_cwl])
 
 
 def _fields(place: Place, what: str, known: tuple[str, ...]) -> dict[str, Any] | None:

@@ -6,13 +6,25 @@ from typing import Any
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.drafts import DraftLink, DraftStep
 from caroni_edge.manager.templates.cwl.flowtypes import merged, picked
-from caroni_edge.manager.templates.cwl.process import Port
+from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.reading import Names, Place
 from caroni_edge.manager.templates.plan import Link, Source
 from caroni_edge.values.types import Type
 
 _MANY = 200
 """Problems of one file after which no nearest name is looked for: that takes time, and nobody reads so many."""
+
+
+def tell_flow(place: Place, given: Type, sink: Type, words: str) -> None:
+    """Say where values of one type may not, or may not all, stand where another one is asked for."""
+    if given.feeds(sink):
+        return
+    null_only = given.optional and given.required.feeds(sink)
+    advice = ", which may be null: give a default, or make it optional on both sides" if null_only else ""
+    if given.may_feed(sink):
+        place.warning(f"{words}{advice or ', of which some may not fit'}; that is checked when it is there")
+    else:
+        place.error(f"{words}{advice}")
 
 
 class Links:
@@ -45,14 +57,10 @@ class Links:
         if gives is None or sink is None:
             return
         given = gives if default is None else gives.required
-        if given.feeds(sink):
-            return
-        null_only = given.optional and given.required.feeds(sink)
-        advice = ", which may be null: give a default, or make it optional on both sides" if null_only else ""
         what = (
             f'"{draft.sources[0]}" gives' if draft.sources and not (draft.merge or draft.pick) else "its sources give"
         )
-        draft.place.error(f"{takes} {sink}, but {what} {gives}{advice}")
+        tell_flow(draft.place, given, sink, f"{takes} {sink}, but {what} {gives}")
 
     def type_of(self, draft: DraftLink) -> Type | None:
         """Return the type of what flows along a link, if it is known."""

@@ -8,37 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caroni_edge.documents.assembly import Assembly, is_directive
-from caroni_edge.documents.documents import Document, Findings, Problem, Problems, nearest
+from caroni_edge.documents.documents import Document, Problem, Problems, nearest
 from caroni_edge.documents.files import NotRead, parts_of
-from caroni_edge.manager.templates.cwl.features import PROCESSES, PROCESSES_NOT_YET, RUNNABLE, Fields
+from caroni_edge.manager.templates.cwl.features import JAVASCRIPT, PROCESSES, RUNNABLE, STREAMS
 from caroni_edge.manager.templates.cwl.graphs import part_of
-from caroni_edge.manager.templates.cwl.hints import JobTypeHint, read_hints, refuse_limit
-from caroni_edge.manager.templates.cwl.reading import (
-    Names,
-    Place,
-    check_fields,
-    named,
-    read_default,
-    read_type,
-    root,
-)
+from caroni_edge.manager.templates.cwl.hints import JobTypeHint, listing_of, read_hints, refuse_limit
+from caroni_edge.manager.templates.cwl.ports import Port, Types, read_ports
+from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, root
 from caroni_edge.manager.templates.cwl.versions import as_read_here, check_head
 from caroni_edge.values.json import shown
-from caroni_edge.values.types import Type
 
 NESTED_MAX = 8
 """So many workflows may be nested in each other, in one file or in several."""
 
 _TOO_DEEP = f"workflows are nested in each other {NESTED_MAX} deep at most"
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or an output of a process; the type is None where it could not be read."""
-
-    place: Place
-    type: Type | None
-    default: Any = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +34,7 @@ class Process:
         job_type: Its hint that names a job type.
         workflow: The nested workflow as a `Draft`; None for a process that runs as a job.
         levels: How many workflows are nested in each other there; 0 for a job.
+        streams: The files that standard input, output and error of a tool are.
     """
 
     inputs: Names[Port]
@@ -58,6 +42,7 @@ class Process:
     job_type: JobTypeHint | None = None
     workflow: Any = None
     levels: int = 0
+    streams: Mapping[str, str] = field(default_factory=dict)
 
 
 Where = tuple[object, ...]
@@ -75,6 +60,7 @@ class Processes:
         assembly: Reads files, with all that they import.
         read_workflow: Reads nested workflows.
         version: Of CWL, of what names none itself.
+        types: How types are read there.
         around: What is being read, from the outermost on, and what it is called in messages.
         depth: How many workflows are around.
         known: What has been read, shared by all that one template reads.
@@ -83,6 +69,7 @@ class Processes:
     assembly: Assembly
     read_workflow: ReadWorkflow
     version: str | None = None
+    types: Types = field(default_factory=Types)
     around: Mapping[Where, str] = field(default_factory=dict)
     depth: int = 0
     known: dict[Where, Process | None] = field(default_factory=dict)
@@ -93,8 +80,7 @@ class Processes:
         Raises:
             Problems: It has none.
         """
-        whole = self.assembly.documents[document.path] = self.assembly.whole(document)
-        place = root(Findings(whole, self.problems))
+        place = root(self.assembly.whole(document))
         try:
             found = part_of(place, "")
         except NotRead as error:
@@ -129,8 +115,8 @@ class Processes:
         try:
             name, part = parts_of(run.value)
             path = self.assembly.files.find(name, here) if name or not part else here
-            document = self.assembly.document(path)
-            return self._read_found(run, part_of(root(Findings(document, self.problems)), part)) if document else None
+            found = self.assembly.document(path)
+            return self._read_found(run, part_of(root(found), part)) if found else None
         except NotRead as error:
             run.error(f"{shown(run.value)} {error}")
             return None
@@ -157,12 +143,18 @@ class Processes:
             return None
         version = check_head(place, self.version, is_head=is_head)
         place, kind = as_read_here(place, version), place.value.get("class")
+        inside = replace(self, version=version, types=self.types_of(place, version), depth=self.depth + 1)
         if kind == "Workflow":
-            if self.depth >= NESTED_MAX + 1:
+            if inside.depth > NESTED_MAX + 1:
                 place.error(_TOO_DEEP)
                 return None
-            return self.read_workflow(place, replace(self, version=version, depth=self.depth + 1))
-        return _read_job(place, kind)
+            return self.read_workflow(place, inside)
+        return _read_job(place, kind, inside.types)
+
+    def types_of(self, place: Place, version: str) -> Types:
+        """Return how the types of a process are read, by what it says and by what is around it."""
+        around = self.types.listing or ("deep_listing" if version == "v1.0" else None)
+        return Types(self.types.schemas.with_those_of(place), listing_of(place) or around)
 
 
 def where(place: Place) -> Where:
@@ -170,7 +162,7 @@ def where(place: Place) -> Where:
     return (place.findings.document.path, *place.keys)
 
 
-def _read_job(place: Place, kind: object) -> Process | None:
+def _read_job(place: Place, kind: object, types: Types) -> Process | None:
     if not isinstance(kind, str) or kind not in PROCESSES:
         _tell_class(place, kind)
         return None
@@ -182,8 +174,26 @@ def _read_job(place: Place, kind: object) -> Process | None:
         if "$" in name:
             hints.job_type.place.at("agent").error("an expression belongs to the step: write its job type there")  # type: ignore[union-attr]
             break
-    inputs = _read_ports(place.at("inputs"), "input", input_fields)
-    return Process(inputs, _read_ports(place.at("outputs"), "output", output_fields), hints.job_type)
+    inputs = read_ports(place.at("inputs"), "input", input_fields, types)
+    outputs = read_ports(place.at("outputs"), "output", output_fields, types)
+    if kind == "ExpressionTool":
+        place.at("class").lacks(JAVASCRIPT, "the class ExpressionTool is not served yet: let a job make the value")
+        return Process(inputs, outputs, JobTypeHint(place, ""))
+    return Process(inputs, outputs, hints.job_type, streams=_streams(place, inputs, outputs))
+
+
+def _streams(place: Place, inputs: Names[Port], outputs: Names[Port]) -> dict[str, str]:
+    """Return the files that standard input, output and error of a tool are, as far as it names them."""
+    found = {}
+    for each in STREAMS if place.value["class"] == "CommandLineTool" else ():
+        written, port = place.at(each), {p.stream: name for name, p in (*inputs.items(), *outputs.items())}.get(each)
+        if isinstance(written.value, str):
+            found[each] = written.value
+        elif written.value is not None:
+            written.error(f'"{each}" is the name of a file, and not {shown(written.value)}')
+        elif port is not None:
+            found[each] = f"$(inputs.{port}.path)" if each == "stdin" else ""
+    return found
 
 
 def _tell_class(place: Place, kind: object) -> None:
@@ -191,19 +201,6 @@ def _tell_class(place: Place, kind: object) -> None:
     here = place.at("class")
     if kind is None:
         here.error(f'what a step runs needs a "class": {" or ".join(RUNNABLE)}')
-    elif isinstance(kind, str) and kind in PROCESSES_NOT_YET:
-        here.error(PROCESSES_NOT_YET[kind])
     else:
         near = nearest(kind, RUNNABLE) if isinstance(kind, str) else ""
         here.error(f"a step cannot run the class {shown(kind)}: it runs {' or '.join(RUNNABLE)}{near}")
-
-
-def _read_ports(place: Place, what: str, fields: Fields) -> Names[Port]:
-    written = named(place, "type", what)
-    ports: Names[Port] = Names(is_whole=written.is_whole)
-    for name, body in written.items():
-        check_fields(body, fields)
-        kind = read_type(body, f'the {what} "{name}"')
-        default = read_default(body, kind, f'the {what} "{name}"') if "default" in fields.read else None
-        ports[name] = Port(body, kind, default)
-    return ports

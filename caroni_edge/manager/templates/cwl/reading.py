@@ -13,7 +13,6 @@ from caroni_edge.documents.documents import Findings, meant, nearest
 from caroni_edge.documents.files import local_name
 from caroni_edge.manager.templates.cwl.features import Fields
 from caroni_edge.values.json import shown
-from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
 
 NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
@@ -61,6 +60,16 @@ class Place:
         """Note that something is wrong here."""
         self.findings.error(what, *self.keys)
 
+    def lacks(self, needs: str, what: str) -> None:
+        """Note that what stands here needs something that is not served yet."""
+        self.findings.lacks(needs, what, *self.keys)
+
+    def lacks_once(self, needs: str, what: str) -> None:
+        """Note that this document needs something that is not served yet, at the first place that does."""
+        if needs not in self.findings.lacking:
+            self.findings.lacking.add(needs)
+            self.lacks(needs, what)
+
     def warning(self, what: str) -> None:
         """Note that something here has no effect."""
         self.findings.warning(what, *self.keys)
@@ -77,13 +86,11 @@ def check_fields(place: Place, fields: Fields) -> None:
     An unknown one is read on as the one that is meant, where that is missing: so nothing else is said of it.
     """
     for key in list(place.value):
-        if key in fields.read or key in fields.notes or key in DIRECTIVES:  # a directive that is left has been told
+        if key in DIRECTIVES or (key in fields.known and key not in fields.unused):  # a directive has been told
             continue
         here = place.at(key)
         if key in fields.unused:
             here.warning(f'"{key}" is left aside: {fields.unused[key]}')
-        elif key in fields.not_yet:
-            here.error(f'"{key}" of {fields.of} is not served yet: {fields.not_yet[key]}')
         elif key.startswith("caroni:"):
             here.error(f'"{key}" does not stand here: write it under "hints" of a step or of what it runs')
         elif ":" in key:
@@ -151,21 +158,6 @@ def _pairs(place: Place, what: str) -> Iterator[tuple[Any, Place]]:
         place.error(f'"{place.keys[-1]}" is missing: write {place.keys[-1]}: {{}} when there is none')
     else:
         place.error(f'"{place.keys[-1]}" is an object, or a list of objects with "id"')
-
-
-def read_type(place: Place, what: str) -> Type | None:
-    """Return the type of an object that has one, or note what is wrong with it."""
-    here = place.at("type")
-    if is_directive(here.value):
-        return None
-    if here.value is None:
-        here.error(f'{what} needs a "type"')
-        return None
-    try:
-        return parse_type(here.value)
-    except TypeProblem as problem:
-        here.error(f"{what}: {problem}")
-        return None
 
 
 def read_default(place: Place, kind: Type | None, what: str) -> Any:

@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftStep
 from caroni_edge.manager.templates.cwl.expressions import Scope, check_text, looked_at, type_of
 from caroni_edge.manager.templates.cwl.extent import Extent, measure
-from caroni_edge.manager.templates.cwl.flowtypes import item_of, may_be_boolean, may_name, or_null, scattered
-from caroni_edge.manager.templates.cwl.links import Links
+from caroni_edge.manager.templates.cwl.features import LISTINGS
+from caroni_edge.manager.templates.cwl.flowtypes import is_list, item_of, may_be_boolean, may_name, or_null, scattered
+from caroni_edge.manager.templates.cwl.links import Links, tell_flow
 from caroni_edge.manager.templates.cwl.order import topological_order
-from caroni_edge.manager.templates.cwl.process import Port
+from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.reading import Names
-from caroni_edge.manager.templates.plan import Plan, PlanInput, PlanOutput, PlanStep, StepInput
+from caroni_edge.manager.templates.plan import FileUse, Plan, PlanInput, PlanOutput, PlanStep, StepInput
+from caroni_edge.values.files import file_in
 from caroni_edge.values.types import NULL, Array, Type
 
 
@@ -47,7 +51,9 @@ class Wiring:
         order, rings = topological_order({name: step.waits_for for name, step in steps.items()})
         for ring in rings:
             self.draft.steps[ring[0]].place.error(f"these steps wait for each other: {' -> '.join([*ring, ring[0]])}")
-        inputs = tuple(PlanInput(name, _spec(port.type), port.default) for name, port in self.draft.inputs.items())
+        inputs = tuple(
+            PlanInput(name, _spec(port.type), port.default, port.files) for name, port in self.draft.inputs.items()
+        )
         made = tuple(steps[name] for name in order)
         plan = Plan(template, inputs, tuple(self._outputs()), made, self.draft.parallel)
         nested = {name: found.extent for name, step in self.draft.steps.items() if (found := self._nested(name, step))}
@@ -58,7 +64,7 @@ class Wiring:
             link = self._links.read(output.link)
             if link is not None:
                 self._links.check(output.link, output.type, f'the output "{name}" is')
-                yield PlanOutput(name, _spec(output.type), link)
+                yield PlanOutput(name, _spec(output.type), link, output.files)
 
     def _gives(self, step: DraftStep, output: str) -> Type | None:
         """Return the type of an output of a step as other steps get it: of all instances together, null if skipped."""
@@ -91,6 +97,8 @@ class Wiring:
             when=when,
             agents=agents,
             parallel=step.parallel,
+            output_files={each: port.files for each, port in process.outputs.items() if port.files} if process else {},
+            streams=dict(process.streams) if process else {},
         )
 
     def _when(self, step: DraftStep, scope: Scope) -> str | None:
@@ -142,7 +150,7 @@ class Wiring:
                 self._links.read(draft.link)
             if process is not None and _is_unknown(each, process.inputs) and each not in seen:
                 near = nearest(each, process.inputs)
-                draft.place.error(f'what the step "{name}" runs has no input "{each}"{near}')
+                draft.place.warning(f'what the step "{name}" runs has no input "{each}"{near}: it is left aside')
         for each, place in step.out.items():
             if process is not None and _is_unknown(each, process.outputs):
                 place.error(f'what the step "{name}" runs has no output "{each}"{nearest(each, process.outputs)}')
@@ -162,7 +170,7 @@ class Wiring:
         elif default is None and not _has_value_from(draft) and _must_be_given(port) and _is_missing(draft_step, draft):
             place = draft.place if draft else draft_step.place
             place.error(f'the step "{step}" needs "{name}" ({kind}): give it a source or a default')
-        return StepInput(name, _spec(port.type), link, default, value_from)
+        return StepInput(name, _spec(port.type), link, default, value_from, _files(draft, port))
 
     def _check_flow(
         self, step: str, draft_step: DraftStep, name: str, draft: DraftInput, sink: Type | None, default: Any
@@ -178,8 +186,12 @@ class Wiring:
         if gives is not None and items is None:
             said = f'the step "{step}" is scattered over "{name}", which is no list: it is {gives}'
             draft_step.scatter[name].error(said)
-        elif sink is not None and items is not None and not items.feeds(sink):
-            draft.place.error(f"{takes} {sink}, but each item is {items}")
+            return
+        if gives is not None and not is_list(gives if default is None else gives.required):
+            said = f'the step "{step}" is scattered over "{name}", which may be no list: it is {gives}'
+            draft_step.scatter[name].warning(f"{said}; that is checked when it is there")
+        if sink is not None and items is not None:
+            tell_flow(draft.place, items, sink, f"{takes} {sink}, but each item is {items}")
 
     def _extra_input(self, step: DraftStep, name: str) -> StepInput:
         """Tie an input that expressions alone look at."""
@@ -210,15 +222,8 @@ def _must_be_given(port: Port) -> bool:
 
 
 def _is_missing(step: DraftStep, draft: DraftInput | None) -> bool:
-    """Tell whether the file gives an input nothing, rather than something wrong, which has been told.
-
-    What stands under a name that nobody knows may have been meant for it.
-    """
-    if draft is not None:
-        return draft.place.value.get("source") is None
-    return step.inputs.is_whole and (
-        step.process is None or step.inputs.keys() <= {*step.process.inputs, *_looked_at(step)}
-    )
+    """Tell whether the file gives an input nothing, rather than something wrong, which has been told."""
+    return step.inputs.is_whole if draft is None else draft.place.value.get("source") is None
 
 
 def _is_unknown(name: str, names: Names[Any]) -> bool:
@@ -234,6 +239,17 @@ def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: T
     if said is not None:
         draft.place.at("default").error(f'the default of "{name}" in the step "{step}" does not fit: {said}')
     return draft.default
+
+
+def _files(draft: DraftInput | None, port: Port) -> FileUse | None:
+    """Return what is said of the files of an input, by what the step runs and by the step."""
+    own = draft.place.value if draft is not None else {}
+    use = port.files or FileUse()
+    listing = own.get("loadListing")
+    changes = {"load_listing": listing} if listing in LISTINGS else {}
+    changes |= {"load_contents": True} if own.get("loadContents") is True else {}
+    found = msgspec.structs.replace(use, **changes)
+    return found if found != FileUse() and port.type is not None and file_in(port.type) else None
 
 
 def _spec(kind: Type | None) -> Any:

@@ -8,6 +8,7 @@ from caroni_edge.documents.documents import Document, Problems, meant, nearest
 from caroni_edge.documents.files import local_name
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
 from caroni_edge.manager.templates.cwl.features import (
+    JOB_TYPES,
     LINK_MERGES,
     PICK_VALUES,
     SCATTER_METHODS,
@@ -20,8 +21,9 @@ from caroni_edge.manager.templates.cwl.features import (
 )
 from caroni_edge.manager.templates.cwl.graphs import is_graph_of_workflow
 from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_job_type
-from caroni_edge.manager.templates.cwl.process import Port, Process, Processes, where
-from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named, read_default, read_type
+from caroni_edge.manager.templates.cwl.ports import Port, Types, read_port, read_ports
+from caroni_edge.manager.templates.cwl.process import Process, Processes, where
+from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named
 from caroni_edge.manager.templates.cwl.versions import as_read_here, check_head
 from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values.json import shown
@@ -57,7 +59,8 @@ def read_workflow(document: Document, assembly: Assembly) -> Draft:
     place, processes = Processes(assembly, _read_nested).main(document)
     _check_class(place)
     version = check_head(place, None, is_head=True)
-    return _read_draft(as_read_here(place, version), replace(processes, version=version))
+    place = as_read_here(place, version)
+    return _read_draft(place, replace(processes, version=version, types=processes.types_of(place, version)))
 
 
 def read_file(document: Document, assembly: Assembly) -> None:
@@ -70,7 +73,7 @@ def _read_nested(place: Place, processes: Processes) -> Process:
     """Read a workflow that a step runs."""
     draft = _read_draft(place, processes)
     outputs = Names(
-        ((name, Port(output.place, output.type)) for name, output in draft.outputs.items()),
+        ((name, Port(output.place, output.type, None, output.files)) for name, output in draft.outputs.items()),
         is_whole=draft.outputs.is_whole,
     )
     levels = 1 + max((step.process.levels for step in draft.steps.values() if step.process), default=0)
@@ -82,12 +85,13 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
     hints = read_hints(place)
     refuse_job_type(hints, "and not to the workflow")
     around = _around(place)
+    inputs = read_ports(place.at("inputs"), "input", WORKFLOW_INPUT, processes.types)
+    outputs = _read_outputs(place.at("outputs"), around, processes.types)
     written = named(place.at("steps"), "", "step")
     steps = Names(
         ((name, _read_step(body, name, processes, around)) for name, body in written.items()), is_whole=written.is_whole
     )
     parallel = hints.limit[0] if hints.limit else None
-    inputs, outputs = _read_inputs(place.at("inputs")), _read_outputs(place.at("outputs"), around)
     return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements)
 
 
@@ -109,17 +113,7 @@ def _check_class(place: Place) -> None:
     raise Problems(place.findings.problems)
 
 
-def _read_inputs(place: Place) -> Names[Port]:
-    written = named(place, "type", "input")
-    inputs: Names[Port] = Names(is_whole=written.is_whole)
-    for name, body in written.items():
-        check_fields(body, WORKFLOW_INPUT)
-        kind = read_type(body, f'the input "{name}"')
-        inputs[name] = Port(body, kind, read_default(body, kind, f'the input "{name}"'))
-    return inputs
-
-
-def _read_outputs(place: Place, around: str) -> Names[DraftOutput]:
+def _read_outputs(place: Place, around: str, types: Types) -> Names[DraftOutput]:
     written = named(place, "type", "output")
     outputs: Names[DraftOutput] = Names(is_whole=written.is_whole)
     for name, body in written.items():
@@ -127,7 +121,8 @@ def _read_outputs(place: Place, around: str) -> Names[DraftOutput]:
         if body.value.get("outputSource") is None:
             body.error(f'the output "{name}" needs an "outputSource": an output of a step, as in step/output')
         link = _read_link(body, "outputSource", around)
-        outputs[name] = DraftOutput(body, read_type(body, f'the output "{name}"'), link)
+        port = read_port(body, f'the output "{name}"', WORKFLOW_OUTPUT, types)
+        outputs[name] = DraftOutput(body, port.type, link, port.files)
     return outputs
 
 
@@ -171,7 +166,8 @@ def _job_type(
     said = [each for each in (hints.job_type, process and process.job_type) if each]
     job_type = next((each.name for each in said if each.name is not None), None)
     if process is not None and job_type is None:
-        place.error(f'the step "{name}" names no job type: write hints: {{caroni:JobType: {{name: …}}}}')
+        words = f'the step "{name}" names no job type: write hints: {{caroni:JobType: {{name: …}}}}'
+        place.lacks(JOB_TYPES, words)
     return job_type or "", next((each.agents for each in said if each.agents), ())
 
 

@@ -199,7 +199,6 @@ def test_what_is_wrong_in_a_nested_workflow_is_told_once_with_its_own_line(tmp_p
     [
         ("in: {}", 'the step "one" needs "p" (string)'),
         ("in: {p: n}", 'the step "one" takes "p" as string, but "n" gives int'),
-        ("in: {p: a, zz: a}", 'what the step "one" runs has no input "zz"'),
         (
             "in: {p: a}, hints: {JobType: {name: u}}",
             "a job type belongs to a step, or to what it runs, and not to a step that runs",

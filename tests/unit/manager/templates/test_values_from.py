@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.documents.documents import Problems
 from tests.unit.manager.templates.test_branches import JOB, flow, nest, only
 from tests.unit.manager.templates.test_library import compiled, said_of, taken
 
@@ -14,8 +15,10 @@ def test_what_a_condition_may_skip_may_be_null(tmp_path: Path) -> None:
     step = only(tmp_path, flow("in: {p: a, go: go}, when: $(inputs.go), out: [y]", "one/y", "string?"))
     assert step.when == "$(inputs.go)"
     assert [(each.name, each.type) for each in step.inputs] == [("p", "string"), ("go", None)]
-    (said,) = said_of(tmp_path, flow("in: {p: a, go: go}, when: $(inputs.go), out: [y]", "one/y", "string"))
-    assert said.startswith('4: the output "r" is string, but "one/y" gives string?, which may be null')
+    text = flow("in: {p: a, go: go}, when: $(inputs.go), out: [y]", "one/y", "string")
+    (warning,) = compiled(tmp_path, text).warnings
+    assert warning.where.endswith(":4")
+    assert warning.what.startswith('the output "r" is string, but "one/y" gives string?, which may be null')
 
 
 def test_an_expression_may_make_a_value(tmp_path: Path) -> None:
@@ -46,7 +49,6 @@ def test_an_expression_may_make_a_value(tmp_path: Path) -> None:
         ("in: {p: {source: a, valueFrom: 3}}", '"valueFrom" is a text'),
         ("in: {p: {source: a, valueFrom: '$(inputs.zz)'}}", 'the step has no input "zz" under "in"'),
         ("in: {p: {source: a, valueFrom: '$(inputs.p'}}", "its bracket is not closed"),
-        ("in: {p: a, z: n}", 'what the step "one" runs has no input "z"'),
     ],
 )
 def test_wrong_expressions_are_told(tmp_path: Path, step: str, said: str) -> None:
@@ -72,10 +74,13 @@ def test_what_may_be_true_or_false_may_be_a_condition(tmp_path: Path, step: str)
 
 
 def test_javascript_is_refused_with_its_line(tmp_path: Path) -> None:
-    (said,) = said_of(tmp_path, flow("in: {p: a}, out: [y]", more="requirements: {InlineJavascriptRequirement: {}}\n"))
-    assert said.startswith(
-        "6: the requirement InlineJavascriptRequirement is not served yet: JavaScript is not run here"
-    )
+    more = "requirements: {InlineJavascriptRequirement: {}}\n"
+    assert compiled(tmp_path, flow("in: {p: a}, out: [y]", more=more)).warnings == ()
+    with pytest.raises(Problems) as caught:
+        compiled(tmp_path, flow("in: {p: {valueFrom: '$(1 + 1)'}}, out: [y]", more=more))
+    (problem,) = [each for each in caught.value.problems if not each.warning]
+    assert (problem.where.endswith(":5"), problem.needs) == (True, "JavaScript")
+    assert problem.what.startswith('"$(1 + 1)": JavaScript is not run here')
 
 
 # Agents and limits
