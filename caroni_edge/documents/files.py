@@ -116,5 +116,5 @@ def parts_of(reference: str) -> tuple[str, str]:
 
 
 def local_name(written: str) -> str:
-    """Return the last name of one that is written with all that is around it, as in `#main/step/name`."""
-    return written.rpartition("/")[2].rpartition("#")[2] if "#" in written else written
+    """Return the last name of one that is written with what is around it, as in `#main/step/name` or `step/name`."""
+    return written.rpartition("/")[2].rpartition("#")[2]

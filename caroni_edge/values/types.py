@@ -76,7 +76,7 @@ class Type(ABC):
 
     def may_feed(self, sink: "Type") -> bool:
         """Tell whether some values of this type, beside null, may stand where `sink` is asked for."""
-        return any(part.feeds(sink) for part in self.parts if part != NULL)
+        return any(_part_may_feed(part, place) for part in self.parts if part != NULL for place in sink.parts)
 
     def feeds(self, sink: "Type") -> bool:
         """Tell whether every value of this type may stand where `sink` is asked for.
@@ -93,6 +93,15 @@ def _part_feeds(part: Type, place: Type) -> bool:
     if ANY in {part, place}:
         return NULL not in {part, place}
     return place.takes(part)
+
+
+def _part_may_feed(part: Type, place: Type) -> bool:
+    if isinstance(part, Array) and isinstance(place, Array):
+        return part.items.may_feed(place.items)
+    if isinstance(part, Record) and isinstance(place, Record):
+        given, asked = dict(part.fields), dict(place.fields)
+        return all(kind.optional if name not in given else given[name].may_feed(kind) for name, kind in asked.items())
+    return _part_feeds(part, place)
 
 
 @dataclass(frozen=True, slots=True)

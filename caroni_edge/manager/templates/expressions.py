@@ -156,7 +156,7 @@ def _reference(text: str, begin: int) -> tuple[Reference, int]:
         raise ExpressionProblem(f"{written}: `runtime` means nothing for a step")
     if root[0] not in ("inputs", "self") and (root[0] != "null" or segments):
         if root[0] in _CONSTANTS or root[0].isdigit():
-            raise ExpressionProblem(f"{written}: {root[0]} is a value and no reference: write {root[0]} without $()")
+            raise JavaScriptFound(f"{written}: {root[0]} is a value and no reference: write {root[0]} without $()")
         raise ExpressionProblem(f"{written}: there are only `inputs` and `self`")
     return Reference(written, root[0], tuple(segments)), at + 1
 

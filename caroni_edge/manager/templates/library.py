@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caroni_edge.documents.assembly import Assembly
-from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
+from caroni_edge.documents.documents import Document, Problem, Problems, in_order, load, parse
 from caroni_edge.documents.files import Files
 from caroni_edge.manager.templates.cwl.requirements import check_requirements
 from caroni_edge.manager.templates.cwl.wiring import Wiring
@@ -58,6 +58,19 @@ class Templates:
     def names(self) -> list[str]:
         """Return the names of what is loaded."""
         return list(self.loaded)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What there is to say of a file.
+
+    Attributes:
+        problems: Errors and warnings, by file and line.
+        plan: Of a workflow that has no mistakes, even where it needs what is not served yet.
+    """
+
+    problems: tuple[Problem, ...]
+    plan: Plan | None = None
 
 
 def load_template(path: Path, roots: Sequence[Path] = ()) -> Template:
@@ -123,8 +136,8 @@ def parse_template(text: str, path: Path, roots: Sequence[Path] = ()) -> Templat
     return _compile(document, Files((path.parent, *roots)))
 
 
-def check_file(path: Path, files: Files | None = None) -> tuple[Problem, ...]:
-    """Return all that is to be said of a template, or of a file that steps run; warnings too.
+def check_file(path: Path, files: Files | None = None) -> Checked:
+    """Return all that is to be said of a template, or of a file that steps run.
 
     Args:
         path: The file.
@@ -134,12 +147,14 @@ def check_file(path: Path, files: Files | None = None) -> tuple[Problem, ...]:
     try:
         document = load(path)
         if is_workflow(document) or not isinstance(document.value, dict):
-            return _compile(document, files).warnings
+            plan, problems = _read(document, files)
+            is_a_plan = not any(each.needs == "" and not each.warning for each in problems)
+            return Checked(problems, plan if is_a_plan else None)
         assembly = Assembly(files.anew())
         read_file(document, assembly)
     except Problems as problems:
-        return problems.problems
-    return in_order(assembly.problems)
+        return Checked(problems.problems)
+    return Checked(in_order(assembly.problems))
 
 
 def _files(directory: Path) -> list[Path]:
@@ -159,12 +174,20 @@ def _compile_only(documents: list[Document], files: Files) -> Template:
 
 
 def _compile(document: Document, files: Files) -> Template:
-    findings = Findings(document)
+    plan, problems = _read(document, files)
+    if any(not problem.warning for problem in problems):
+        raise Problems(problems)
+    return Template(plan.template, document.path, plan, plan_hash(plan), problems, document.text)
+
+
+def _read(document: Document, files: Files) -> tuple[Plan, tuple[Problem, ...]]:
+    """Return the plan of a workflow, and what is said of it; with errors among that the plan is not to be run."""
+    assembly = Assembly(files.anew())
     name = document.path.stem
     if not _NAME.match(name):
-        findings.error(f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ . and -')
-    draft = read_workflow(document, Assembly(files.anew(), findings.problems))
+        what = f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ . and -'
+        assembly.problems.append(Problem(document.where(), what))
+    draft = read_workflow(document, assembly)
     check_requirements(draft)
     plan = Wiring(draft).plan(name)
-    findings.raise_errors()
-    return Template(name, document.path, plan, plan_hash(plan), in_order(findings.problems), document.text)
+    return plan, in_order(assembly.problems)

@@ -140,3 +140,71 @@ def test_the_answer_as_json(tmp_path: Path) -> None:
 
 def test_no_file_is_wrong_usage() -> None:
     assert run().exit_code == 2
+
+
+def tree(directory: Path) -> Path:
+    """Write a folder of CWL: one workflow that is good, one that needs files, one that is wrong, and a tool."""
+    texts = {
+        "flows/good": "inputs: {}\noutputs: {}\nsteps: {a: {in: {}, out: [], run: ../tools/t.cwl}}\n",
+        "flows/files": "inputs: {x: File}\noutputs: {}\nsteps: {}\n",
+        "flows/wrong": "inputs: {x: Fil}\noutputs: {}\nsteps: {}\n",
+    }
+    tool = TOOL + "hints: {caroni:JobType: {name: t}}\n"
+    for name, text in {**texts, "tools/t": tool, ".git/x": "a: ["}.items():
+        path = directory / f"{name}.cwl"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text if name == "tools/t" else f"cwlVersion: v1.2\nclass: Workflow\n{text}")
+    return directory
+
+
+def test_a_folder_is_checked_with_a_summary_by_reason(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "cwl")
+    done = run(folder)
+    assert done.exit_code == 2
+    lines = done.stdout.replace(f"{folder}/", "").splitlines()
+    assert [line for line in lines if "warning" not in line] == [
+        'flows/files.cwl:3: the input "x": the type File is not served yet; pass a URL or a path that both hosts know, '
+        "as a string",
+        "flows/good.cwl: ok (template)",
+        'flows/wrong.cwl:3: the input "x": "Fil" is no type (did you mean "File"?)',
+        "tools/t.cwl: ok (template)",
+        "4 files: 2 ok, 1 need what is not served yet, 1 with mistakes",
+        "       1 need files",
+        '       1 the input "…"',
+    ]
+    answer = json.loads(run(folder, "--json").stdout)
+    assert answer["summary"] == {
+        "files": 4,
+        "ok": 2,
+        "read": 3,
+        "needs": {"files": 1},
+        "mistakes": {'the input "…"': 1},
+    }
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    assert run(tmp_path).stdout.splitlines()[0] == f"{tmp_path}: there are no CWL files in this folder"
+
+
+def test_a_file_may_lead_to_the_templates_of_a_manager_that_is_given_too(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "cwl")
+    config = tmp_path / "manager.yaml"
+    config.write_text("id: m1\nbroker: {url: mqtt://b}\ntemplates: cwl/flows\nroots: [cwl/tools]\n")
+    assert run(folder / "flows/good.cwl").exit_code == 2
+    assert f"{folder}/flows/good.cwl: ok (template)" in run(config, folder / "flows/good.cwl").stdout
+
+
+def test_the_plan_is_printed_even_of_what_is_not_served(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "cwl")
+    done = run(folder / "flows/files.cwl", "--cwl")
+    assert json.loads(done.stdout)["inputs"] == [{"name": "x", "type": "File"}]
+    assert "the type File is not served yet" in done.stderr
+    assert run(folder / "flows/wrong.cwl", "--cwl").stdout == ""
+
+
+def test_strict_takes_warnings_for_errors(tmp_path: Path) -> None:
+    path = tree(tmp_path / "cwl") / "tools/t.cwl"
+    said = 'baseCommand" is left aside'
+    assert (run(path).exit_code, said in run(path).stdout) == (0, True)
+    strict = run(path, "--strict")
+    assert (strict.exit_code, said in strict.stdout, ": warning: " in strict.stdout) == (2, True, False)

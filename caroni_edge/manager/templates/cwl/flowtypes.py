@@ -19,8 +19,11 @@ def picked(kind: Type, pick: Pick | None) -> Type:
     """Return the type of what is picked of a list ("Picking non-null values among inbound data links")."""
     if pick is None:
         return kind
-    items = union(item.required for item in _items(kind))
-    return Array(items) if pick == "all_non_null" else items
+    return union(_picked(part, pick) if isinstance(part, Array) else part for part in kind.parts)
+
+
+def _picked(kind: Array, pick: Pick) -> Type:
+    return Array(kind.items.required) if pick == "all_non_null" else kind.items.required
 
 
 def item_of(kind: Type) -> Type | None:

@@ -80,7 +80,8 @@ def read_type(body: Place, called: str, types: Types) -> Type | None:
     try:
         kind = parse_type(types.schemas.plain(here.value))
     except TypeProblem as problem:
-        here.error(f"{called}: {problem}")
+        if types.schemas.is_whole:  # otherwise the cause is a name that could not be read
+            here.error(f"{called}: {problem}")
         return None
     if file := file_in(kind):
         here.lacks_once(FILES, f"{called}: the type {file} {FILES_NOT_SERVED}")

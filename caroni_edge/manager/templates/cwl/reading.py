@@ -167,5 +167,5 @@ def read_default(place: Place, kind: Type | None, what: str) -> Any:
         return here.value
     said = kind.mismatch(here.value)
     if said is not None:
-        here.error(f"the default of {what} does not fit: {said}")
+        here.warning(f"the default of {what} does not fit: {said}; what takes it fails")
     return here.value

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caroni_edge.documents.assembly import is_directive
 from caroni_edge.documents.files import local_name, parts_of
 from caroni_edge.manager.templates.cwl.reading import Place
 from caroni_edge.values.json import shown
@@ -28,9 +29,11 @@ class Schemas:
 
     Attributes:
         named: By name, and by file and name, as in `types.yml#mine`.
+        is_whole: All of them could be read. Otherwise what is not found may be what could not, which has been told.
     """
 
     named: Mapping[str, Any] = field(default_factory=dict)
+    is_whole: bool = True
 
     def plain(self, spec: Any) -> Any:
         """Return a type in which no name is left.
@@ -42,8 +45,10 @@ class Schemas:
 
     def with_those_of(self, place: Place) -> "Schemas":
         """Return these and those that a process names itself."""
-        found = {name: spec for each in _definitions(place) for name, spec in _names_of(each)}
-        return Schemas({**self.named, **found}) if found else self
+        definitions = list(_definitions(place))
+        found = {name: spec for each in definitions for name, spec in _names_of(each)}
+        is_whole = self.is_whole and not any(is_directive(each.value) for each in definitions)
+        return Schemas({**self.named, **found}, is_whole) if definitions else self
 
 
 def _definitions(place: Place) -> Iterator[Place]:
@@ -60,6 +65,8 @@ def _listed(requirement: Place) -> Iterator[Place]:
     types = requirement.at("types")
     if isinstance(types.value, list):
         yield from types.items()
+    elif is_directive(types.value):
+        yield types
     else:
         types.error(f'"types" of {SCHEMAS} is a list of types with names')
 

@@ -237,7 +237,8 @@ def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: T
         return port.default if kind == port.type else None
     said = kind.mismatch(draft.default) if kind and draft.value_from is None else None
     if said is not None:
-        draft.place.at("default").error(f'the default of "{name}" in the step "{step}" does not fit: {said}')
+        words = f'the default of "{name}" in the step "{step}" does not fit: {said}; what takes it fails'
+        draft.place.at("default").warning(words)
     return draft.default
 
 

@@ -113,7 +113,7 @@ def test_several_sources_flow_together(tmp_path: Path, source: str, kind: str, l
     ("source", "said"),
     [
         ("[a, zz]", 'nothing here is called "zz"'),
-        ("[a, n]", "but its sources give (string | int)[]"),
+        ("[n, n]", "but its sources give int[]"),
         ("a, linkMerge: flat", '"linkMerge" is merge_nested or merge_flattened, and not "flat"'),
         ("a, pickValue: first", '"pickValue" is first_non_null or the_only_non_null or all_non_null'),
         ("[a, 3]", "a source is the name of an input, or step/output, or a list of such"),

@@ -287,8 +287,7 @@ def test_a_command_beside_a_job_type_is_a_warning(tmp_path: Path) -> None:
         ("{class: Operation, inputs: {}}", '"outputs" is missing: write outputs: {}'),
         ("{class: Operation, inputs: {x: {}}, outputs: {}}", 'the input "x" needs a "type"'),
         ("{class: Operation, inputs: {x: File?}, outputs: {}}", "the type File is not served yet"),
-        ("{class: Operation, inputs: {x: {type: int, default: y}}, outputs: {}}", "the default of the input"),
-        ("{class: Operation, inputs: {x/y: int}, outputs: {}}", '"x/y" cannot name this input: use 1 to 80 letters'),
+        ("{class: Operation, inputs: {x y: int}, outputs: {}}", '"x y" cannot name this input: use 1 to 80 letters'),
         (
             "{class: CommandLineTool, inputs: {}, outputs: {y: stdout}}",
             'the output "y" is stdout: the type File is not served yet',
@@ -344,7 +343,6 @@ def test_files_below_the_directory_can_be_run(tmp_path: Path) -> None:
         ("ona/y", '6: nothing here is called "ona/y" (did you mean "one/y"?)'),
         ("n", '6: the step "one" takes "x" as string, but "n" gives int'),
         ("{source: 3}", "6: a source is the name of an input, or step/output, or a list of such"),
-        ("{default: 3}", '6: the default of "x" in the step "one" does not fit: expected string, got 3'),
         ("{}", '6: the step "one" needs "x" (string): give it a source or a default'),
         ("", '6: the step "one" needs "x" (string): give it a source or a default'),
         ("{source: a, defualt: b}", '6: unknown field "defualt" of a step\'s input (did you mean "default"?)'),
@@ -453,10 +451,6 @@ def test_wrong_steps_are_told(tmp_path: Path, body: str, said: str) -> None:
             '3: the input "a": "strng" is no',
         ),
         ("cwlVersion: v1.2\nclass: Workflow\ninputs: {a: }\noutputs: {}\nsteps: {}", '3: the input "a" needs a "type"'),
-        (
-            "cwlVersion: v1.2\nclass: Workflow\ninputs: {a: {type: int, default: x}}\noutputs: {}\nsteps: {}",
-            '3: the default of the input "a" does not fit: expected int, got "x"',
-        ),
         (
             WITH_INPUT + "outputs: {b: int}\nsteps: {}",
             '4: the output "b" needs an "outputSource"',
@@ -619,14 +613,14 @@ def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_files_can_be_checked_by_themselves(tmp_path: Path) -> None:
     write(tmp_path, tool=TOOL, good=CHAIN, bad="cwlVersion: v1.2\nclass: Operation\ninputs: {x: strng}\noutputs: {}")
-    assert check_file(tmp_path / "good.cwl") == ()
-    assert check_file(tmp_path / "tool.cwl") == ()
-    (problem,) = check_file(tmp_path / "bad.cwl")
+    assert check_file(tmp_path / "good.cwl").problems == ()
+    assert check_file(tmp_path / "tool.cwl").problems == ()
+    (problem,) = check_file(tmp_path / "bad.cwl").problems
     assert "bad.cwl:3" in str(problem)
-    (problem,) = check_file(tmp_path / "absent.cwl")
+    (problem,) = check_file(tmp_path / "absent.cwl").problems
     assert "cannot be read" in str(problem)
     (tmp_path / "odd.cwl").write_text("- x")
-    (problem,) = check_file(tmp_path / "odd.cwl")
+    (problem,) = check_file(tmp_path / "odd.cwl").problems
     assert "a template is an object" in str(problem)
 
 
@@ -650,4 +644,4 @@ def test_no_document_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory,
     text = json.dumps({"cwlVersion": "v1.2", "class": "Workflow", **parts})
     (directory / "fuzz.cwl").write_text(text)
     write(directory, tool=TOOL)
-    assert all(str(problem).startswith(str(directory)) for problem in check_file(directory / "fuzz.cwl"))
+    assert all(str(problem).startswith(str(directory)) for problem in check_file(directory / "fuzz.cwl").problems)

@@ -160,6 +160,12 @@ def flow(directory: Path, kind: str, extra: str = "", more: str = "label: x") ->
             'is scattered over "x", which may be no list: it is string | string[]',
         ),
         ("'string?[]'", "", "scatter: x", 'takes "x" as string, but each item is string?, which may be null'),
+        (
+            "{type: {type: array, items: [string, int]}}",
+            "",
+            "scatter: x",
+            "each item is string | int, of which",
+        ),
         ("string", "nn: a", "label: x", 'runs has no input "nn" (did you mean "n"?): it is left aside'),
     ],
 )
@@ -177,6 +183,16 @@ def test_what_may_go_wrong_is_a_warning(tmp_path: Path, kind: str, extra: str, m
 def test_what_cannot_go_right_is_an_error(tmp_path: Path, kind: str, more: str) -> None:
     (problem,) = flow(tmp_path, kind, "", more)
     assert not problem.warning
+
+
+def test_a_default_that_does_not_fit_is_a_warning(tmp_path: Path) -> None:
+    """It is taken only where nothing else is given."""
+    text = "inputs: {a: {type: int, default: x}}\noutputs: {}\nsteps: {}\n"
+    said = words(read(tmp_path, text)[1])
+    assert said == ['3: the default of the input "a" does not fit: expected int, got "x"; what takes it fails']
+    (problem,) = flow(tmp_path, "string", "n: {default: x}")
+    assert problem.warning
+    assert 'the default of "n" in the step "one" does not fit: expected int, got "x"' in problem.what
 
 
 def test_what_only_an_expression_sees_is_not_warned_about(tmp_path: Path) -> None:
