@@ -1,6 +1,7 @@
 """docs/operations.md and what belongs to it name commands, keys, files and sentences that are there."""
 
 import re
+import subprocess
 from itertools import chain
 
 import pytest
@@ -36,6 +37,13 @@ def test_each_command_is_there_with_its_options(page: str) -> None:
         assert command is not None
         known = set(chain(*(parameter.opts + parameter.secondary_opts for parameter in command.params)))
         assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known, f"caroni-edge {name}{rest}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_shell_can_read_what_is_to_be_typed(page: str) -> None:
+    for block in re.findall(r"^```sh\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL):
+        read = subprocess.run(["bash", "-n"], input=block, check=False, capture_output=True, text=True)
+        assert (read.returncode, read.stderr) == (0, ""), block
 
 
 def test_some_commands_are_found() -> None:

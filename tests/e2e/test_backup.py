@@ -54,6 +54,19 @@ def test_a_manager_is_put_back_and_nothing_runs_twice(fleet: Fleet, notes: Notes
     wait_completed(manager, 2)
 
 
+def test_what_began_after_the_copy_of_its_manager_is_ended(fleet: Fleet, notes: Notes, tmp_path: Path) -> None:
+    agent = fleet.agent(job_types=str(notes.types))
+    manager = fleet.manager(templates=str(notes.templates))
+    assert back_up(manager, tmp_path / "m1.db").returncode == 0
+    start(manager, "later")
+    wait_until(lambda: notes.runs() == ["later/1"], 20, "the job to run")
+    manager.kill()
+    put_back(manager, tmp_path / "m1.db")
+    manager.start()
+    wait_until(lambda: agent.get("/api/jobs?status=killed")["jobs"], 20, "the job to be ended")
+    assert manager.get("/api/workflows")["workflows"] == []
+
+
 def test_an_agent_is_put_back_and_nothing_runs_twice(fleet: Fleet, notes: Notes, tmp_path: Path) -> None:
     copy = tmp_path / "a1.db"
     notes.go_on()
