@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from caroni_edge.agent.keeper import bounds, cgroups
 from caroni_edge.agent.keeper.records import JOBS
-from tests.keepers import Keeper
+from tests.keepers import InProcess, Keeper
 from tests.runners import Agent, failure_of
 
 MakeKeeper = Callable[..., Keeper]
@@ -54,9 +55,9 @@ time.sleep(600)
 """
 
 
-def python(keeper: Keeper, text: str, *words: str, **bounds: Any) -> dict[str, Any]:
+def python(keeper: Keeper, text: str, *words: str, **limits: Any) -> dict[str, Any]:
     """Run a program to its end."""
-    return keeper.run("job12345", sys.executable, "-c", text, *words, **bounds)
+    return keeper.run("job12345", sys.executable, "-c", text, *words, **limits)
 
 
 def test_a_job_has_no_more_processes_than_it_may(keeper: Keeper) -> None:
@@ -109,10 +110,10 @@ def test_one_file_is_bounded_by_the_kernel(keeper: Keeper) -> None:
     assert (keeper.state_dir / JOBS / "job12345" / "work" / "big").stat().st_size <= 10 << 20
 
 
-def test_space_is_looked_at_once_more_at_the_end(keeper: Keeper) -> None:
-    end = keeper.script(
-        "job12345", "for i in 1 2 3; do head -c 1M /dev/urandom > $i; sync $i; done", disk_bytes=2 << 20
-    )
+def test_space_is_looked_at_once_more_at_the_end(in_process: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "LOOK_EVERY_S", 1000.0)
+    text = "for i in 1 2 3; do head -c 1M /dev/urandom > $i; sync $i; done"
+    end = in_process.run("job12345", text, disk_bytes=2 << 20)
     assert (end["kind"], end["status"]) == ("disk", 0)
 
 
@@ -140,3 +141,18 @@ def test_the_attempt_says_what_was_bounded(agent: Agent, tmp_path: Path) -> None
     assert failure_of(agent.run("job67890", text)).reason == (
         "ended because it had more than 1M in one file, and may have that on disk"
     )
+
+
+def test_where_the_kernel_counts_a_job_nobody_looks_at_it(in_process: InProcess, tmp_path: Path) -> None:
+    """The group is made up of files, so nothing is bounded here; what the kernel would have done is written there."""
+    base = tmp_path / "groups"
+    base.mkdir()
+    in_process.jobs._groups = cgroups.Groups(str(base))
+    group = base / "job-job12345"
+    text = "for i in 1 2 3 4; do sleep 0.3 & done; wait"
+    text = f"{text}; cat {group}/cgroup.procs; echo max 7 > {group}/pids.events; exit 2"
+    end = in_process.run("job12345", text, processes=2, memory_bytes=512 << 20)
+    said = "exit status 2; it was refused more than the 2 processes that it may have"
+    assert (end["kind"], end["reason"]) == ("processes", said)
+    assert (group / "pids.max").read_text() == "2"
+    assert (tmp_path / JOBS / "job12345" / "stdout").read_text() == (group / "cgroup.procs").read_text()

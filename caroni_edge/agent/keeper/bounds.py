@@ -71,7 +71,8 @@ class Bounds:
         processes = all_processes()
         for job in jobs:
             own = descendants(self._trees.roots_of(job.outputs, job.start.pid), processes)
-            if problem := _held_problem(job.start, own) or self.disk_problem(job, own):
+            held = None if job.is_grouped else _held_problem(job.start, own)
+            if problem := held or self.disk_problem(job, own):
                 yield job, problem
 
     def disk_problem(self, job: Job, own: Iterable[Process] = ()) -> Problem | None:
@@ -99,8 +100,9 @@ def _is_bounded(start: Start) -> bool:
 
 
 def _held_problem(start: Start, own: list[Process]) -> Problem | None:
-    if start.processes is not None and len(own) > start.processes:
-        return PROCESSES, reasons.too_many_processes(len(own), start.processes)
+    threads = sum(process.threads for process in own)
+    if start.processes is not None and threads > start.processes:
+        return PROCESSES, reasons.too_many_processes(threads, start.processes)
     if start.memory_bytes is None or sum(process.memory_bytes for process in own) <= start.memory_bytes:
         return None
     # What processes share counts once, which the kernel has to look for: so only where it may be too much.

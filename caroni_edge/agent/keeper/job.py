@@ -24,6 +24,7 @@ class Job:
         is_child: Whether that is a child of this keeper; the child of one that has died has no exit status for us.
         outputs: What marks it (see `trees.py`).
         log: What it writes to.
+        is_grouped: The kernel keeps it to its bounds (`cgroups.py`).
         cause: Kind and reason of its end (see `Exit`), once it was asked to end.
         kill_due: When SIGKILL follows the SIGTERM, on the monotonic clock.
         is_over: Its first process has ended, and the others have been killed.
@@ -36,6 +37,7 @@ class Job:
         "cause",
         "give_up_due",
         "is_child",
+        "is_grouped",
         "is_over",
         "kill_due",
         "log",
@@ -62,7 +64,7 @@ class Job:
         self.is_child = is_child
         self.cause = cause
         self.kill_due = self.look_due = self.give_up_due = inf
-        self.is_over = False
+        self.is_over = self.is_grouped = False
         self._look_after_s = _FIRST_LOOK_AFTER_S
 
     @property

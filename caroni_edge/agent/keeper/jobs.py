@@ -8,7 +8,9 @@ from math import inf
 from selectors import EVENT_READ, BaseSelector
 
 from caroni_edge.agent.keeper import files, reasons
+from caroni_edge.agent.keeper.adoption import find
 from caroni_edge.agent.keeper.bounds import Bounds, too_large_file
+from caroni_edge.agent.keeper.cgroups import Groups
 from caroni_edge.agent.keeper.ends import Ends
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.log import note
@@ -19,9 +21,9 @@ from caroni_edge.agent.keeper.processes import (
     Limits,
     began,
     limit,
-    open_process,
     signal_group,
     spawn,
+    with_children,
 )
 from caroni_edge.agent.keeper.records import (
     EXITED,
@@ -41,7 +43,7 @@ from caroni_edge.agent.keeper.records import (
     pid_space,
     read_running,
 )
-from caroni_edge.agent.keeper.trees import Trees, leader, put_down
+from caroni_edge.agent.keeper.trees import Trees, put_down
 from caroni_edge.base.failpoints import failpoint
 
 GRACE_S = 5.0
@@ -82,6 +84,7 @@ class Jobs:
         self._running: dict[str, Job] = {}
         self._ends = Ends(places, self._home, say, is_heard)
         self._trees = Trees(is_reaper=is_reaper)
+        self._groups = Groups.found()
         self._logs = Logs(selector)
         self._bounds = Bounds(self._state_dir, self._trees)
         self._look_due = 0.0
@@ -146,7 +149,9 @@ class Jobs:
             os.fchdir(self._home)
         failpoint("after-spawn")
         try:
-            self._watch(Job(self._noted(start, pid, order, record), outputs, log, is_child=True), os.pidfd_open(pid))
+            job = Job(start, outputs, log, is_child=True)
+            self._note_process(job, pid, order, record)
+            self._watch(job, os.pidfd_open(pid))
         except Exception as error:  # noqa: BLE001 - what cannot be watched must not go on; recorded, and said to the agent
             signal_group(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -154,22 +159,23 @@ class Jobs:
             return
         self._say({"event": "started", "job": start.job, "pid": pid})
 
-    def _noted(self, start: Start, pid: int, order: Event, record: int) -> Start:
-        """Limit a process that has just been started, and add it to its record; return the record.
+    def _note_process(self, job: Job, pid: int, order: Event, record: int) -> None:
+        """Limit the first process of a job, which has just been started, and add it to the job's record.
 
         Without its process in the record, the next keeper finds it by its mark.
         """
+        start = job.start = job.start._replace(pid=pid)
+        job.is_grouped = self._groups.take(start, with_children(pid))
         try:
-            limit(pid, Limits(start.memory_bytes, start.disk_bytes, order.get("nice")))
+            memory_bytes = None if job.is_grouped else start.memory_bytes
+            limit(pid, Limits(memory_bytes, start.disk_bytes, order.get("nice")))
         except OSError as error:
             note(f"{start.job}: its limits could not be set: {error}")
-        start = start._replace(pid=pid)
         try:
-            start = start._replace(ticks=began(pid))
-            note_process(record, start.pid, start.ticks)
+            job.start = start._replace(ticks=began(pid))
+            note_process(record, pid, job.start.ticks)
         except OSError as error:
             note(f"{start.job}: its process could not be recorded: {error}")
-        return start
 
     def _watch(self, job: Job, pidfd: int) -> None:
         job.pidfd = pidfd
@@ -238,7 +244,9 @@ class Jobs:
     def _clear_up(self, job: Job) -> None:
         left: list[int] = []
         try:
-            if left := self._trees.rest_of(job.outputs, is_child=job.is_child):
+            left = [*self._groups.members(job.start.job), *self._trees.rest_of(job.outputs, is_child=job.is_child)]
+            if left:
+                self._groups.kill(job.start.job)
                 put_down(left)
         except OSError as error:
             note(f"{job.start.job}: what is left of it cannot be looked for: {error}")
@@ -260,6 +268,9 @@ class Jobs:
             kind, reason = job.cause or problem
         if kind == EXITED and not job.is_child:
             kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
+        if job.is_grouped:
+            memory_bytes = self._groups.peak_bytes(job.start.job) or memory_bytes
+            self._groups.remove(job.start.job)
         end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
         if left:
@@ -271,7 +282,8 @@ class Jobs:
         """Return kind and reason of the end of a job that has had too much of something, or None."""
         directory = directory_of(self._state_dir, job.start.job)
         in_files = file_problem(directory, job.start.log_bytes, trim=True)
-        return job.log.problem() or in_files or too_large_file(job.start, status) or self._bounds.disk_problem(job)
+        on_disk = too_large_file(job.start, status) or self._bounds.disk_problem(job)
+        return job.log.problem() or in_files or on_disk or self._groups.problem(job.start, status)
 
     def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
         return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
@@ -333,28 +345,19 @@ class Jobs:
                 forget_running(self._places.home, name)
 
     def _adopt(self, start: Start) -> None:
-        outputs = self._outputs_of(start.job)
-        if start.boot not in {self._boot, ""}:
-            self._ends.record(start, self._exit(start, UNSEEN, reason=reasons.UNSEEN_REBOOT))
-            return
-        if start.space not in {self._space, ""}:
-            self._over(Job(start, outputs, is_child=False, cause=(UNSEEN, reasons.UNSEEN_BOX)))
+        outputs, directory = self._outputs_of(start.job), directory_of(self._state_dir, start.job)
+        job, pidfd = find(start, outputs, directory, boot=self._boot, space=self._space)
+        job.is_grouped = self._groups.has(start.job)
+        if pidfd is None:
+            self._over(job)
             return
         try:
-            if not (start.pid and start.ticks):
-                pid = leader(outputs)
-                start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
-            pidfd = open_process(start.pid, start.ticks)
-            if pidfd is not None:
-                with files.opened_or_made(directory_of(self._state_dir, start.job)) as directory:
-                    log = Log.found(start.pid, directory, start.log_bytes)
-                self._watch(Job(start, outputs, log, is_child=False), pidfd)
-                note(f"{start.job}: runs on as process {start.pid}")
-                return
-            cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
+            self._watch(job, pidfd)
         except OSError as error:
-            cause = KILLED, reasons.not_watched(error)
-        self._over(Job(start, outputs, is_child=False, cause=cause))
+            job.cause = KILLED, reasons.not_watched(error)
+            self._over(job)
+            return
+        note(f"{start.job}: runs on as process {job.start.pid}")
 
     def _put_down(self, job: str) -> None:
         """Kill what is left of a job whose end was recorded."""

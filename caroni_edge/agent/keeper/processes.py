@@ -92,7 +92,7 @@ def limit(pid: int, limits: Limits) -> None:
         _set_nice(pid, limits.nice)
     for kind, most in ((resource.RLIMIT_AS, limits.memory_bytes), (resource.RLIMIT_FSIZE, limits.file_bytes)):
         if most is not None:
-            for process in (pid, *_children(pid)):
+            for process in with_children(pid):
                 with suppress(ProcessLookupError):
                     resource.prlimit(process, kind, (most, most))
 
@@ -147,12 +147,13 @@ def _set_nice(pid: int, nice: int) -> None:
         return
 
 
-def _children(pid: int) -> list[int]:
+def with_children(pid: int) -> list[int]:
+    """Return a process that has just been started, and what it has started since."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(child) for child in file.read().split()]
+            return [pid, *(int(child) for child in file.read().split())]
     except OSError:
-        return []
+        return [pid]
 
 
 def _encoded(text: str) -> bytes:

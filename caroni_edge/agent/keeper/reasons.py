@@ -65,6 +65,16 @@ def too_much_memory(found_bytes: int, limit_bytes: int) -> str:
     return f"ended because its processes together had {_about(found_bytes)} of memory, and may have {size(limit_bytes)}"
 
 
+def out_of_memory(limit_bytes: int) -> str:
+    """Say that the kernel ended a job for needing more memory than it may have."""
+    return f"ended because its processes together needed more memory than the {size(limit_bytes)} that it may have"
+
+
+def out_of_processes(limit: int, status: int | None) -> str:
+    """Say that a job has failed, and that it was refused processes."""
+    return f"{exited(status)}; it was refused more than the {limit} processes that it may have"
+
+
 def too_much_disk(found_bytes: int, limit_bytes: int) -> str:
     """Say that a job was ended for taking more space on disk than it may."""
     return f"ended because it had {_about(found_bytes)} on disk, and may have {size(limit_bytes)}"

@@ -47,6 +47,7 @@ class Process(NamedTuple):
         parent: Number of its parent.
         session: Number of its session, which is that of the session's first process.
         began: In ticks since the boot.
+        threads: How many it has.
         memory_bytes: Its resident memory, with what it shares.
     """
 
@@ -56,6 +57,7 @@ class Process(NamedTuple):
     parent: int
     session: int
     began: int
+    threads: int
     memory_bytes: int
 
     @property
@@ -77,7 +79,7 @@ def read_process(pid: int) -> Process | None:
         return None
     fields = after.split()
     name = before.partition(b"(")[2].decode(errors="replace")
-    numbers = (int(fields[1]), int(fields[3]), int(fields[19]), int(fields[21]) * _PAGE_BYTES)
+    numbers = (int(fields[1]), int(fields[3]), int(fields[19]), int(fields[17]), int(fields[21]) * _PAGE_BYTES)
     return Process(pid, name, fields[0].decode(), *numbers)
 
 

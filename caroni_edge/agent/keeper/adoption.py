@@ -1,0 +1,37 @@
+"""Finds the jobs of a keeper that has died."""
+
+from caroni_edge.agent.keeper import files, reasons
+from caroni_edge.agent.keeper.job import Job
+from caroni_edge.agent.keeper.logs import Log
+from caroni_edge.agent.keeper.processes import began, open_process
+from caroni_edge.agent.keeper.records import KILLED, UNSEEN, Start
+from caroni_edge.agent.keeper.trees import leader
+
+
+def find(start: Start, outputs: str, directory: str, *, boot: str, space: str) -> tuple[Job, int | None]:
+    """Return the job of a start that was recorded, and the pidfd of its first process; None where that has ended.
+
+    Args:
+        start: The record; of one that cannot be read, as much as is known.
+        outputs: What marks the job.
+        directory: The job's.
+        boot: The present boot of the host.
+        space: The namespace of process ids that we are in.
+    """
+    if start.boot not in {boot, ""}:
+        return Job(start, outputs, is_child=False, cause=(UNSEEN, reasons.UNSEEN_REBOOT)), None
+    if start.space not in {space, ""}:
+        return Job(start, outputs, is_child=False, cause=(UNSEEN, reasons.UNSEEN_BOX)), None
+    try:
+        if not (start.pid and start.ticks):
+            pid = leader(outputs)
+            start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
+        pidfd = open_process(start.pid, start.ticks)
+        if pidfd is not None:
+            with files.opened_or_made(directory) as opened:
+                log = Log.found(start.pid, opened, start.log_bytes)
+            return Job(start, outputs, log, is_child=False), pidfd
+        cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
+    except OSError as error:
+        cause = KILLED, reasons.not_watched(error)
+    return Job(start, outputs, is_child=False, cause=cause), None
