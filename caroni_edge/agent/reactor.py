@@ -90,7 +90,7 @@ class AgentReactor(Assembly):
         journal = parts.journal
         super().__init__(journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
-        self._in_force = in_force = InForce(parts.settings, parts.types, journal)
+        self._in_force = in_force = InForce(parts.settings, parts.types, parts.store.facts, journal)
         store, outbox, chance = parts.store, parts.outbox, parts.chance
         self._deeds = Deeds(parts.runner, journal)
         ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
@@ -99,7 +99,9 @@ class AgentReactor(Assembly):
         self._depth = depth = Depth(in_force, shares, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, ledger)
-        self._slots = Slots(store, in_force, ledger, shares, self._deeds, journal, parts.say_running_after_s)
+        self._slots = Slots(
+            store, in_force, self._refusals, ledger, shares, self._deeds, journal, parts.say_running_after_s
+        )
         self._trials = Trials(store, in_force, ledger, self._slots, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
@@ -138,7 +140,7 @@ class AgentReactor(Assembly):
 
     def on_start(self, at: Moment) -> None:
         """The process has started: it takes work again, if it was drained, and its parts begin."""
-        self._store.facts.undrain()
+        self._in_force.drain(on=False)
         super().on_start(at)
 
     @property
@@ -254,21 +256,17 @@ class AgentReactor(Assembly):
 
     def drain(self, *, on: bool) -> None:
         """Take no new work and finish what is here, or take work again."""
+        self._in_force.drain(on=on)
         if on:
-            self._store.facts.drain()
             self._store.offers.clear()
-        else:
-            self._store.facts.undrain()
         self._presence.hurry()
         log.warning("drained" if on else "not drained any more", extra={"action": "drained" if on else "undrained"})
 
     def pause(self, *, on: bool) -> None:
         """Start nothing, give back what has not begun and let the rest go on, over restarts too; or end that."""
+        self._in_force.pause(on=on)
         if on:
-            self._store.facts.pause()
             self._store.offers.clear()
-        else:
-            self._store.facts.resume()
         self._presence.hurry()
         log.warning("paused" if on else "not paused any more", extra={"action": "paused" if on else "resumed"})
 

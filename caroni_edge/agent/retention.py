@@ -38,11 +38,12 @@ class Retention(Part):
         self._store, self._in_force = store, in_force
         self._allowance = Allowance(journal)
         self._trim_due = -inf
+        self._is_forgetting, self._excess_bytes = False, 0  # as of the last look
         self._shrink_due, self._shrink_after, self._has_shrunk = -inf, 0, False
 
     def settle(self, at: Moment) -> None:
         """Delete what has become due."""
-        self._forget_some()
+        self._is_forgetting = self._forget_some()
         if self._allowance.is_due(at.now):
             self.prune(at)
         self._shrink(at)
@@ -66,16 +67,16 @@ class Retention(Part):
 
     def next_due(self) -> float:
         """Return when `settle` has something to delete."""
-        if self._store.managers.leaving():
+        if self._is_forgetting:
             return -inf
-        if self._excess_bytes() > 0:
+        if self._excess_bytes > 0:
             return min(self._shrink_due, self._age_due())
         return self._age_due()
 
     def _age_due(self) -> float:
         return inf if self._in_force.settings.retention_s is None else self._allowance.next_due()
 
-    def _excess_bytes(self) -> int:
+    def _look_at_size(self) -> int:
         limit_bytes = self._in_force.settings.retention_bytes
         return 0 if limit_bytes is None else self._store.jobs.taken_bytes() - limit_bytes
 
@@ -84,7 +85,7 @@ class Retention(Part):
 
         Not a job whose manager has not confirmed its end: should the link to it begin anew, it is asked for.
         """
-        excess_bytes = self._excess_bytes()
+        self._excess_bytes = excess_bytes = self._look_at_size()
         if excess_bytes <= 0:
             self._shrink_after = 0
         if excess_bytes <= 0 or at.now < self._shrink_due:
@@ -123,15 +124,17 @@ class Retention(Part):
         jobs = self._store.jobs.on_their_way(manager, ON_THEIR_WAY_MAX)
         return set(jobs) if len(jobs) < ON_THEIR_WAY_MAX else None
 
-    def _forget_some(self) -> None:
+    def _forget_some(self) -> bool:
+        """Delete some jobs of a manager that was forgotten; return whether there was one."""
         leaving = self._store.managers.leaving()
         if leaving is None:
-            return
+            return False
         manager, upto = leaving
         found = self._store.jobs.oldest_of(manager, upto, BATCH_JOBS)
         if len(found) < BATCH_JOBS:
             self._store.managers.gone(manager)
         self._delete(found)
+        return True
 
     def _delete(self, found: list[JobKey]) -> None:
         self._store.jobs.delete(key.id for key in found)

@@ -69,6 +69,8 @@ class Memory:
             if isinstance(value, dict | list | set | deque | bytearray):
                 raise TypeError(f"{name} would not go back with a transaction; use MemoryDict, MemorySet or a tuple")
             before = self.__dict__.get(name, _MISSING)
+            if before is value:
+                return
             self._journal.note(partial(self._put_back, name, before))
             object.__setattr__(self, name, value)
 

@@ -64,9 +64,10 @@ class Link(Memory):
         self.asked_at = inf
         self.speaks = 1
         self.acked, self.taken = rows.positions(peer)
+        self._newest = rows.last(peer) or self.acked
         self._me, self._own_boot = me, boot
         self._rows, self._chance = rows, chance
-        self._sent_seq = self._last()[0]
+        self._sent_seq = self._newest[0]
         self.has_answered = False
         self._in_flight: tuple[int, ...] = ()
         self._answers: tuple[str, ...] = ()
@@ -83,11 +84,11 @@ class Link(Memory):
 
     def rows_wait(self) -> bool:
         """Tell whether there are messages that the peer has not acknowledged."""
-        return self._rows.last(self.peer) is not None
+        return self._newest[0] > self.acked[0]
 
     def waiting(self) -> int:
         """Return how many messages the peer has not acknowledged: their numbers are without gaps."""
-        return self._last()[0] - self.acked[0]
+        return self._newest[0] - self.acked[0]
 
     def put(self, message: LinkMessage, now: float) -> bool:
         """Put a message for the peer into the outbox; return whether too much waits for it there now.
@@ -97,17 +98,15 @@ class Link(Memory):
         """
         row_id = self._chance.new_id()
         body = encode_message(row_id, message)
-        seq, _ = self._last()
+        seq, _ = self._newest
         self._rows.add(self.peer, OutboxRow(seq + 1, row_id, body))
+        self._newest = seq + 1, row_id
         if seq == self.acked[0]:
             self._progress_at = now
         waiting = seq + 1 - self.acked[0]
         if waiting % WEIGH_EVERY:
             return False
         return waiting >= WAITING_MAX or self._rows.size_bytes(self.peer) >= WAITING_MAX_BYTES
-
-    def _last(self) -> Position:
-        return self._rows.last(self.peer) or self.acked
 
     # What arrives
 
@@ -239,7 +238,7 @@ class Link(Memory):
 
     def _reset(self, position: Position, now: float) -> None:
         self._rows.delete_rows(self.peer)
-        self.acked = position
+        self.acked = self._newest = position
         self._fruitless_since = inf
         self._send_again_after(position)
         self.put(LinkReset(), now)
@@ -298,7 +297,7 @@ class Link(Memory):
 
     def has_more(self) -> bool:
         """Tell whether frames are due that `limit` kept back."""
-        return bool(self._answers) or (len(self._in_flight) < self._window() and self._last()[0] > self._sent_seq)
+        return bool(self._answers) or (len(self._in_flight) < self._window() and self._newest[0] > self._sent_seq)
 
     def _look_at_timers(self, now: float) -> None:
         if self.question is None and now >= self._progress_at + STUCK_AFTER_S and self.rows_wait():
@@ -316,8 +315,10 @@ class Link(Memory):
         for nonce in self._answers:
             yield self._frame(answer=nonce, speaks=MESSAGE_VERSION), 0
         limit_bytes = self.passage.limit_bytes(MESSAGE_LIMIT_BYTES, now)
-        while len(self._in_flight) < self._window() and (
-            rows := self._rows.above(self.peer, self._sent_seq, limit_bytes)
+        while (
+            len(self._in_flight) < self._window()
+            and self._sent_seq < self._newest[0]
+            and (rows := self._rows.above(self.peer, self._sent_seq, limit_bytes))
         ):
             bodies = tuple(msgspec.Raw(row.body) for row in rows)
             yield self._frame(first=rows[0].seq, prev=self._id_before(rows[0].seq), messages=bodies), 1

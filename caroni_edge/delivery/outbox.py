@@ -61,10 +61,7 @@ class _PeerRow(NamedTuple):
 
 
 class OutboxRows(Rows):
-    """Every SQL statement of the link; all run inside the batch's transaction.
-
-    The rows are asked each time, never remembered: a savepoint may take back what a handler has put.
-    """
+    """Every SQL statement of the link; all run inside the batch's transaction."""
 
     WAITING = _WAITING
 

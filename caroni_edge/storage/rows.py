@@ -156,4 +156,5 @@ def _converter(hint: Any) -> Callable[[Any], Any] | None:
     if not kinds:
         return None
     (kind,) = kinds
-    return kind if kind is hint else lambda value: None if value is None else kind(value)
+    known: dict[Any, Any] = {0: False, 1: True} if kind is bool else {member.value: member for member in kind}
+    return known.__getitem__ if kind is hint else {**known, None: None}.__getitem__

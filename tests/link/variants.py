@@ -39,7 +39,7 @@ def id_not_compared_on_acknowledging() -> Iterator[None]:
     """Only the seq tells whether an acknowledgement matches."""
 
     def matches(link: Link, ack: Position) -> bool:
-        return link.acked[0] <= ack[0] <= link._last()[0]
+        return link.acked[0] <= ack[0] <= link._newest[0]
 
     with instead(Link, "_matches", matches):
         yield
@@ -228,7 +228,7 @@ def prev_taken_from_sent() -> Iterator[None]:
 
     def begin(link: Any, *facts: Any) -> None:
         init(link, *facts)
-        link.sent_id = link._last()[1]
+        link.sent_id = link._newest[1]
 
     def remember(link: Any, frame: Frame, now: float) -> Frame:
         if frame.messages:
@@ -274,7 +274,7 @@ def seq_remembered_over_a_savepoint() -> Iterator[None]:
 
     def put(link: Any, message: Any, now: float) -> None:
         row_id = link._chance.new_id()
-        seq = max(link.__dict__.get("last_seq", 0), link._last()[0]) + 1
+        seq = max(link.__dict__.get("last_seq", 0), link._newest[0]) + 1
         link._rows.add(link.peer, OutboxRow(seq, row_id, encode_message(row_id, message)))
         link.last_seq = seq
 

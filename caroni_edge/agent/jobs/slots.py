@@ -12,7 +12,7 @@ from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.slottime import minutes
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JobEvent, JobState
-from caroni_edge.agent.offers.refusals import PAUSED
+from caroni_edge.agent.offers.refusals import PAUSED, Refusals
 from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
@@ -39,6 +39,7 @@ class Slots(Part):
         self,
         store: Store,
         in_force: InForce,
+        refusals: Refusals,
         ledger: Ledger,
         shares: Shares,
         deeds: Deeds,
@@ -48,6 +49,7 @@ class Slots(Part):
         """Note in `deeds` what is to be done after the commit, and say that a job runs when it has for so long."""
         super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
+        self._refusals = refusals
         self._deeds, self._say_running_after_s = deeds, say_running_after_s
         self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
@@ -94,7 +96,7 @@ class Slots(Part):
                 queued[count.manager] += count.jobs
             elif count.status == JobState.RUNNING:
                 running += count.jobs
-        if queued and self._store.facts.paused():
+        if queued and self._in_force.paused:
             self._give_back(queued, at)
             return
         self._shares.enter({*queued, *self._competing()}, at.now)
@@ -196,9 +198,9 @@ class Slots(Part):
             return  # it may have been tried on any inputs
         match outcome:
             case Completed():
-                self._store.records.completed(row.job_type)
+                self._refusals.on_completed(row.job_type)
             case Failed() | NeverBegan() if given_back is None:
-                self._store.records.failed(row.job_type, row.version or "")
+                self._refusals.on_failed(row.job_type, row.version or "")
 
     # Kill
 

@@ -73,7 +73,7 @@ class Offers(Part):
     def on_start(self, at: Moment) -> None:
         """Void the offers of earlier processes: the clock of before is gone, so nobody knows how old they are."""
         self._store.offers.clear()
-        self._store.records.begin_anew()
+        self._refusals.on_start()
 
     def settle(self, at: Moment) -> None:
         """Free the places of offers that have run out, and offer all that is free."""
@@ -279,7 +279,7 @@ class Offers(Part):
         )
         self._store.offers.save(row)
         if demand.job_type in self._refusals.failing():
-            self._store.records.probed(demand.job_type, at.now + PROBE_EVERY_S)
+            self._refusals.on_probed(demand.job_type, at.now + PROBE_EVERY_S)
         offer = JobOffer(
             offer=row.offer,
             job_type=row.job_type,

@@ -2,7 +2,8 @@
 
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal, Memory
+from caroni_edge.agent.store.records import Record
+from caroni_edge.base.memory import Journal, Memory, MemoryDict
 
 FAILURES_IN_A_ROW = 10
 """A version of a job type whose last jobs all failed, so many of them, is offered one place at a time."""
@@ -28,6 +29,8 @@ class Refusals(Memory):
         self._store, self._in_force = store, in_force
         self._free_bytes: int | None = None
         self._no_room: str | None = None
+        self._records: MemoryDict[str, Record] = MemoryDict(journal)
+        self._records.update((record.job_type, record) for record in store.records.all())
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
@@ -41,11 +44,35 @@ class Refusals(Memory):
         """Note that a job has ended: what it held is there for another."""
         self._no_room = None
 
+    def on_start(self) -> None:
+        """Let failing job types be tried at once: a process has started, and its clock is another."""
+        for record in [*self._records.values()]:
+            self._record(record._replace(probe_due=0.0))
+
+    def on_completed(self, job_type: str) -> None:
+        """Count no failures of a job type any more."""
+        if self._records.pop(job_type, None) is not None:
+            self._store.records.delete(job_type)
+
+    def on_failed(self, job_type: str, version: str) -> None:
+        """Count one more job of this version of a job type that has failed."""
+        before = self._records.get(job_type, Record(job_type, version, 0, 0.0))
+        failures = before.failures + 1 if before.version == version else 1
+        self._record(before._replace(version=version, failures=failures))
+
+    def on_probed(self, job_type: str, due: float) -> None:
+        """Note that a place is offered to try a failing job type; the next one is at `due`."""
+        self._record(self._records[job_type]._replace(probe_due=due))
+
+    def _record(self, record: Record) -> None:
+        self._records[record.job_type] = record
+        self._store.records.save(record)
+
     def of_all(self) -> str | None:
         """Return why nothing is offered to anybody, for people; None when something may be."""
-        if self._store.facts.paused():
+        if self._in_force.paused:
             return PAUSED
-        if self._store.facts.drained():
+        if self._in_force.drained:
             return DRAINED
         if self._no_room is not None:
             return f"{HOST_FULL}: {self._no_room}"
@@ -64,8 +91,11 @@ class Refusals(Memory):
 
     def failing(self) -> dict[str, float]:
         """Return the job types that are offered one place at a time, and when the next place is due."""
-        found = self._store.records.failing(FAILURES_IN_A_ROW)
-        return {each.job_type: each.probe_due for each in found if self._is_in_force(each.job_type, each.version)}
+        return {
+            name: record.probe_due
+            for name, record in sorted(self._records.items())
+            if record.failures >= FAILURES_IN_A_ROW and self._is_in_force(name, record.version)
+        }
 
     def said(self) -> dict[str, str]:
         """Return the reasons for the presence, by job type or manager; `*` stands for all."""

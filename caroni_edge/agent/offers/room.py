@@ -43,7 +43,7 @@ def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
     room = Room()
     by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
     for count in store.load.live():
-        by_status[JobState(count.status)][count.manager, count.job_type] += count.jobs
+        by_status[count.status][count.manager, count.job_type] += count.jobs
     for kept in store.offers.reserved():
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting

@@ -2,49 +2,41 @@
 
 from typing import NamedTuple
 
-from caroni_edge.storage.rows import Rows
+from caroni_edge.storage.rows import Rows, columns, parameters
 
 
-class Failing(NamedTuple):
-    """A version of a job type whose last jobs all failed, and when it may be tried again."""
+class Record(NamedTuple):
+    """How the last jobs of a job type ended; there is none while they complete.
+
+    Attributes:
+        version: The version of the job type that they were of.
+        failures: So many have failed since one completed.
+        probe_due: When the next one may be tried, after too many.
+    """
 
     job_type: str
     version: str
+    failures: int
     probe_due: float
 
 
 class RecordRows(Rows):
     """Statements about how jobs ended; one row at most for each job type."""
 
-    FAILED = """
-        INSERT INTO records (job_type, version, failures, probe_due) VALUES (:job_type, :version, 1, 0)
-        ON CONFLICT (job_type) DO UPDATE
-        SET failures = CASE WHEN version = excluded.version THEN failures + 1 ELSE 1 END, version = excluded.version"""
+    ALL = f"SELECT {columns(Record)} FROM records ORDER BY job_type"
 
-    def failed(self, job_type: str, version: str) -> None:
-        """Count one more job of this version that has failed."""
-        self._run(self.FAILED, job_type=job_type, version=version)
+    def all(self) -> list[Record]:
+        """Return what is known of all job types."""
+        return self._all(Record, self.ALL)
 
-    COMPLETED = "DELETE FROM records WHERE job_type = :job_type"
+    SAVE = f"INSERT OR REPLACE INTO records ({columns(Record)}) VALUES ({parameters(Record)})"
 
-    def completed(self, job_type: str) -> None:
-        """Count no failures any more: a job has completed."""
-        self._run(self.COMPLETED, job_type=job_type)
+    def save(self, record: Record) -> None:
+        """Keep what is known of a job type."""
+        self._run(self.SAVE, **record._asdict())
 
-    FAILING = "SELECT job_type, version, probe_due FROM records WHERE failures >= :failures ORDER BY job_type"
+    DELETE = "DELETE FROM records WHERE job_type = :job_type"
 
-    def failing(self, failures: int) -> list[Failing]:
-        """Return the versions that have failed so often, and not completed since."""
-        return self._all(Failing, self.FAILING, failures=failures)
-
-    PROBED = "UPDATE records SET probe_due = :due WHERE job_type = :job_type"
-
-    def probed(self, job_type: str, due: float) -> None:
-        """Note that a place was offered to try a failing version; the next one is at `due`."""
-        self._run(self.PROBED, job_type=job_type, due=due)
-
-    BEGIN_ANEW = "UPDATE records SET probe_due = 0"
-
-    def begin_anew(self) -> None:
-        """Let failing versions be tried at once: a process has started, and its clock is another."""
-        self._run(self.BEGIN_ANEW)
+    def delete(self, job_type: str) -> None:
+        """Forget what is known of a job type: a job has completed."""
+        self._run(self.DELETE, job_type=job_type)

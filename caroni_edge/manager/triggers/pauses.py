@@ -22,6 +22,7 @@ class Pauses(Part):
         """Let workflows begin by `engine`."""
         super().__init__(context.journal)
         self._engine, self._store = engine, context.store
+        self._is_resuming = False
 
     def holds(self, template: str) -> bool:
         """Tell whether a new workflow of a template is to be held."""
@@ -40,6 +41,7 @@ class Pauses(Part):
     def settle(self, at: Moment) -> None:
         """Let some of those begin whose template was resumed."""
         template = self._store.pauses.resumed()
+        self._is_resuming = template is not None
         if template is None:
             return
         steps_left = STEPS_AT_ONCE
@@ -53,4 +55,4 @@ class Pauses(Part):
 
     def next_due(self) -> float:
         """Return that `settle` has something to do at once, while held workflows are to begin; otherwise never."""
-        return inf if self._store.pauses.resumed() is None else -inf
+        return -inf if self._is_resuming else inf

@@ -49,6 +49,7 @@ class Bulk(Part):
         """Do it by `engine`."""
         super().__init__(context.journal)
         self._store = context.store
+        self._is_working = False
         self._do: Mapping[str, Callable[[WorkflowRow, Moment], bool]] = MappingProxyType(
             {"cancel": engine.cancel, "retry": engine.retry, "delete": engine.delete}
         )
@@ -65,6 +66,7 @@ class Bulk(Part):
     def settle(self, at: Moment) -> None:
         """Do it to some of the workflows that are left."""
         bulk = self._store.bulks.first()
+        self._is_working = bulk is not None
         if bulk is None:
             return
         filters = msgspec.json.decode(bulk.filters, type=list[WorkflowFilter])
@@ -90,4 +92,4 @@ class Bulk(Part):
 
     def next_due(self) -> float:
         """Return that `settle` has something to do at once, while a command is not worked off; otherwise never."""
-        return inf if self._store.bulks.first() is None else -inf
+        return -inf if self._is_working else inf

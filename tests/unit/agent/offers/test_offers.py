@@ -264,7 +264,7 @@ def test_waiting_jobs_and_ready_ones_do_not_keep_each_other_out() -> None:
 def test_freed_places_are_offered_by_the_managers_shares() -> None:
     bench = Bench(slots=6, backlog=6, pending=6, managers={"m1": 2.0, "*": 1.0})
     with bench.database.immediate():
-        bench.store.facts.drain()
+        bench.reactor.drain(on=True)
     bench.want(ready=50, waiting=50)
     bench.want(manager="m2", ready=50, waiting=50)
     bench.outbox.nothing_else()

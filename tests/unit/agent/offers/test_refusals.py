@@ -301,7 +301,7 @@ def test_of_all_managers_one_gets_the_place_of_a_failing_type() -> None:
     bench = Bench(slots=8)
     fail(bench, 10)
     with bench.database.immediate():
-        bench.store.facts.drain()
+        bench.reactor.drain(on=True)
     bench.want(ready=5)
     bench.want(manager="m2", ready=5)
     bench.call(lambda _: bench.reactor.drain(on=False))
