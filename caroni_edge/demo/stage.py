@@ -23,7 +23,7 @@ from caroni_edge.base.frozen import program
 from caroni_edge.demo.broker import EmbeddedBroker
 
 STARTER, FILES = resources.files("caroni_edge") / "starter", resources.files("caroni_edge.demo") / "files"
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.05
 USER, PASSWORD = "admin", "password"
