@@ -3,8 +3,10 @@
 import contextlib
 import ctypes
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import SystemRandom
 from typing import TypeVar
 
@@ -54,6 +56,19 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def add_migration(path: Path) -> None:
+    """Let a state database be one that a newer program has written."""
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        said = ("delivery", "from_tomorrow")
+        conn.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES (?, ?)", said)
+
+
+def take_migration(path: Path) -> None:
+    """Let a state database be what it was before `add_migration`."""
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'from_tomorrow'")
 
 
 _CAP_VERSION_3 = 0x20080522

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge import __version__
 from tests.brokers import find
 
+OLDER_VERSION = "0.0.9"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -50,3 +52,16 @@ def package(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     make(tmp_path_factory, "deb.sh", BUILT="1")
     (found,) = built.glob("caroni-edge_*.deb")
     return found
+
+
+@pytest.fixture(scope="session")
+def older_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the package as one of an older version, so that the other one is an upgrade."""
+    directory = tmp_path_factory.mktemp("older")
+    subprocess.run(["dpkg-deb", "--raw-extract", package, directory / "root"], check=True)
+    control = directory / "root" / "DEBIAN" / "control"
+    control.write_text(control.read_text().replace(f"\nVersion: {__version__}\n", f"\nVersion: {OLDER_VERSION}\n"))
+    made = directory / "older.deb"
+    words = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(directory / "root"), str(made)]
+    subprocess.run(words, check=True, capture_output=True)
+    return made

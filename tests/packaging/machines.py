@@ -74,6 +74,11 @@ class Machine:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def file(self, path: str) -> Path:
+        """Return the path by which the host sees a file of the machine; the path may not lead through links."""
+        (leader,) = self._children()
+        return Path(f"/proc/{leader}/root{path}")
+
     def status(self, command: str) -> int:
         """Run a command of the shell, and return its exit status."""
         return self._run(command).returncode

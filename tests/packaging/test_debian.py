@@ -1,4 +1,4 @@
-"""The Debian package in a booted Debian without Python: installed, used, upgraded, hung, removed and purged."""
+"""The Debian package in a booted Debian without Python: installed, used, upgraded, hung, downgraded and purged."""
 
 import json
 import shutil
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge import __version__
 from caroni_edge.cli import COMMANDS
 from caroni_edge.node.service import CONNECTED
 from tests.brokers import find
-from tests.packaging.conftest import ROOT
+from tests.packaging.conftest import OLDER_VERSION, ROOT
 from tests.packaging.machines import Machine, bootstrap
-from tests.support import wait_until
+from tests.support import add_migration, take_migration, wait_until
 
 pytestmark = pytest.mark.timeout(900)  # the first test builds the package, and a Debian
 
@@ -33,11 +34,12 @@ script: |
 
 
 @pytest.fixture
-def machine(package: Path, tmp_path: Path) -> Iterator[Machine]:
-    """Boot a Debian in which the package lies as /mnt/caroni-edge.deb."""
+def machine(package: Path, older_package: Path, tmp_path: Path) -> Iterator[Machine]:
+    """Boot a Debian in which the package lies as /mnt/caroni-edge.deb, and an older one as /mnt/older.deb."""
     shared = tmp_path / "shared"
     shared.mkdir()
     shutil.copy(package, shared / "caroni-edge.deb")
+    shutil.copy(older_package, shared / "older.deb")
     booted = Machine(bootstrap(ROOT / "build" / "debian"), shared, tmp_path / "console")
     yield booted
     booted.close()
@@ -63,9 +65,15 @@ def main_pid(machine: Machine, unit: str) -> str:
     return machine.run(f"systemctl show --property MainPID --value {unit}").strip()
 
 
-def test_it_is_installed_used_upgraded_hung_and_purged(machine: Machine) -> None:
+def installed(machine: Machine) -> str:
+    """Return the version that is installed."""
+    return machine.run("dpkg-query --show --showformat '${Version}' caroni-edge")
+
+
+def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machine) -> None:
     assert machine.status("command -v python3") != 0
-    machine.run("dpkg --install /mnt/caroni-edge.deb")
+    machine.run("dpkg --install /mnt/older.deb")
+    assert installed(machine) == OLDER_VERSION
     assert machine.status("systemctl is-active --quiet 'caroni-edge-*'") != 0
     machine.run(f"systemctl enable --now {' '.join(UNITS)}")
     wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
@@ -92,6 +100,7 @@ def test_it_is_installed_used_upgraded_hung_and_purged(machine: Machine) -> None
     before = main_pid(machine, "caroni-edge-agent")
     machine.run("systemctl restart caroni-edge-agent")
     machine.run("dpkg --force-confold --install /mnt/caroni-edge.deb")
+    assert installed(machine) == __version__
     assert main_pid(machine, "caroni-edge-agent") != before
     machine.run("touch /tmp/go")
     wait_until(ends(machine, "w2"), 60, "the workflow to complete", every_s=0.5)
@@ -105,6 +114,21 @@ def test_it_is_installed_used_upgraded_hung_and_purged(machine: Machine) -> None
     machine.run(f"kill -STOP {hung}")
     wait_until(lambda: main_pid(machine, "caroni-edge-manager") not in {hung, "0"}, 60, "a new one", every_s=0.5)
     wait_until(connected(machine, "caroni-edge-manager"), 60, "the new one to be connected", every_s=0.5)
+
+    # A downgrade is refused by the node whose database the older program does not know. The way on is the newer one.
+    database = machine.file("/var/lib/caroni-edge/manager/state.db")
+    add_migration(database)
+    machine.run("dpkg --install /mnt/older.deb")
+    assert installed(machine) == OLDER_VERSION
+    assert machine.status("systemctl is-failed --quiet caroni-edge-manager") == 0
+    said = machine.run("journalctl --output=cat --unit=caroni-edge-manager")
+    assert "was written by a newer release of Caroni Edge" in said
+    assert "Install that release again" in said
+    wait_until(connected(machine, "caroni-edge-agent"), 60, "the agent to be connected", every_s=0.5)
+    take_migration(database)  # as the newer program would know it
+    machine.run("dpkg --install /mnt/caroni-edge.deb && systemctl restart caroni-edge-manager")
+    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+    assert ends(machine, "w2")()
 
     machine.run("dpkg --remove caroni-edge")
     assert machine.status("pgrep -u caroni-agent,caroni-manager") != 0
