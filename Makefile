@@ -18,7 +18,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## watch a workflow cross two agents, here and now
@@ -80,12 +80,17 @@ bench: ## measure workflows per second and their latency on a real mosquitto
 	$(BIN)/python benchmarks/chains.py $(ARGS)
 
 .PHONY: dist
-dist: ## make the program in one file, which needs no Python: dist/caroni-edge-VERSION-linux-ARCH
+dist: ## make the program in one file, which needs no Python: dist/caroni-edge-VERSION-linux-ARCH; ARCH=arm64 emulates
 	@tools/dist.sh
 
 .PHONY: deb
 deb: ## make the Debian package: dist/caroni-edge_VERSION_ARCH.deb
 	@tools/deb.sh
+
+.PHONY: release-check
+release-check: ## make all that a release has from a clean clone, twice, and try it; ARGS='--without arm64' is shorter
+	@tools/setup.sh release
+	@$(BIN)/python -m tools.release_check $(ARGS)
 
 .PHONY: mutants
 mutants: ## make mistakes in the modules that decide: tests must notice; ARGS='--count 20 --seed 7 --minutes 15'

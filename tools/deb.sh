@@ -2,11 +2,13 @@
 # Makes dist/caroni-edge_VERSION_ARCH.deb: `make deb`. It needs nothing but dpkg-deb; the program comes from tools/dist.sh.
 set -eu
 cd "$(dirname "$0")/.."
+OURS=$(dpkg --print-architecture)
+ARCH=${ARCH:-$OURS}
+[ "$ARCH" = "$OURS" ] || exec tools/emulated.sh "$ARCH" tools/deb.sh
 [ -n "${BUILT:-}" ] || tools/dist.sh # BUILT=1: it was just run
 
 PYTHON=build/venv/bin/python
 VERSION=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' caroni_edge/__init__.py)
-ARCH=$(dpkg --print-architecture)
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
 export PYTHONDONTWRITEBYTECODE=1
 ROOT=build/deb
@@ -71,5 +73,5 @@ put 755 packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm
 sed -e "s/@VERSION@/$VERSION/" -e "s/@ARCH@/$ARCH/" -e "s/@SIZE@/$(du -sk "$ROOT" | cut -f1)/" \
     packaging/debian/control >"$ROOT/DEBIAN/control"
 dpkg-deb --root-owner-group -Zxz --build "$ROOT" "dist/caroni-edge_${VERSION}_$ARCH.deb" >/dev/null
-(cd dist && sha256sum caroni-edge-*-linux-* caroni-edge_*.deb >SHA256SUMS)
+(cd dist && sha256sum caroni* >SHA256SUMS)
 ls -l "dist/caroni-edge_${VERSION}_$ARCH.deb"

@@ -1,23 +1,25 @@
 #!/bin/sh
-# Makes the program that needs no Python: `make dist`.
+# Makes the program that needs no Python: `make dist`. ARCH=arm64 makes that of another architecture, emulated.
 #
 #   dist/caroni-edge-VERSION-linux-ARCH            in one file
 #   dist/caroni-edge-VERSION-linux-ARCH.cdx.json   what it is made of (CycloneDX)
-#   dist/SHA256SUMS                                of both
+#   dist/SHA256SUMS                                of all that is in dist/
 #   build/dist/folder                              the same program with its libraries beside it, for the Debian package
 #
 # The same commit gives the same bytes, on the same Debian with the same Python (docs/operations.md).
 set -eu
 cd "$(dirname "$0")/.."
+case $(uname -m) in
+x86_64) OURS=amd64 ;;
+aarch64) OURS=arm64 ;;
+*) OURS=$(uname -m) ;;
+esac
+ARCH=${ARCH:-$OURS}
+[ "$ARCH" = "$OURS" ] || exec tools/emulated.sh "$ARCH" tools/dist.sh
 tools/setup.sh dist
 
 PYTHON=build/venv/bin/python
 VERSION=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' caroni_edge/__init__.py)
-case $(uname -m) in
-x86_64) ARCH=amd64 ;;
-aarch64) ARCH=arm64 ;;
-*) ARCH=$(uname -m) ;;
-esac
 NAME=caroni-edge-$VERSION-linux-$ARCH
 
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
@@ -33,5 +35,5 @@ mv build/dist/caroni-edge-folder build/dist/folder
 mkdir -p dist
 mv build/dist/caroni-edge "dist/$NAME"
 "$PYTHON" tools/bill_of_materials.py "$VERSION" >"dist/$NAME.cdx.json"
-(cd dist && sha256sum "$NAME" "$NAME.cdx.json" >SHA256SUMS)
+(cd dist && sha256sum caroni* >SHA256SUMS)
 ls -l "dist/$NAME"

@@ -6,6 +6,8 @@
 #   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
 #                           Chromium; debootstrap, systemd-nspawn, lintian and Ansible, for the packages; and podman,
 #                           which tries what Docker is for
+#   tools/setup.sh release  to check a release: the formatter and so on, and lintian
+#   tools/setup.sh emulate  to build for another architecture: QEMU, debootstrap and systemd-nspawn
 #   tools/setup.sh dist     to make the binary: PyInstaller with the few packages that go into it, in build/venv
 #
 # Debian packages are installed only where something is missing, as root or with sudo; a machine on which all is there
@@ -94,6 +96,15 @@ install_containers() {
     is_there ip || missing="$missing iproute2"
     # shellcheck disable=SC2086 # the words are package names, and podman has services
     [ -z "$missing" ] || without_services apt_install $missing
+}
+
+install_emulator() {
+    missing=""
+    is_there qemu-aarch64-static || missing="qemu-user-static"
+    is_there debootstrap || missing="$missing debootstrap"
+    is_there systemd-nspawn || missing="$missing systemd-container"
+    # shellcheck disable=SC2086 # the words are package names
+    [ -z "$missing" ] || apt_install $missing
 }
 
 # These two would run as services from now on, which nobody has asked for: the tests start their own.
@@ -232,7 +243,14 @@ test)
 dist)
     prepare_binary
     ;;
+release)
+    is_there lintian || apt_install lintian
+    install_packages requirements-dev.lock
+    ;;
+emulate)
+    install_emulator
+    ;;
 *)
-    die "usage: tools/setup.sh run|check|test|dist"
+    die "usage: tools/setup.sh run|check|test|dist|release|emulate"
     ;;
 esac
