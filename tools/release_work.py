@@ -93,7 +93,7 @@ def try_program(release: Release, program: list[str]) -> float:
     """Run the program in an empty directory with nothing around it; return how long its demo takes."""
     with tempfile.TemporaryDirectory() as empty:
         where = Path(empty)
-        alone = ("env", "-i", "PATH=/usr/bin:/bin", f"HOME={empty}", f"TMPDIR={empty}", *program)
+        alone = ("env", "-i", "PATH=/nonexistent", f"HOME={empty}", f"TMPDIR={empty}", *program)
         if (said := run(*alone, "--version", where=where)) != f"caroni-edge {release.version}":
             raise Fault(f"it says that it is {said}")
         for role in ("manager", "agent"):
