@@ -1,12 +1,15 @@
 """Nodes of an older build: they work with those of today, and become them while jobs run. The way back is refused.
 
 The older build comes out of the repository's history. Where there is none (a copy of the source, a shallow clone), what
-older builds say is still pinned by `tests/unit/protocol/test_versions.py`.
+it said is still pinned by `tests/unit/protocol/test_versions.py`, and what it wrote is in `kept`: the databases of a
+manager and an agent that were killed with one workflow completed and the job of another running.
 """
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from tests.e2e.notes import Notes, start, wait_completed
 from tests.keepers import keepers_of
 from tests.support import wait_until
 
+KEPT = Path(__file__).resolve().parent / "kept"
 ROOT = Path(__file__).resolve().parents[2]
 OLDER = "10b419880edf120edc69099bd93d2c61b44ba542"
 """A commit whose databases lack many of today's migrations."""
@@ -99,3 +103,24 @@ def test_an_older_one_refuses_the_database_of_today(role: str, older: Older, fle
     assert "Install that release again" in daemon.log
     assert "Traceback" not in daemon.log
     today(daemon).start()
+
+
+def test_the_databases_that_an_older_build_has_left_are_gone_on_with(fleet: Fleet, notes: Notes) -> None:
+    forever = {"retention": {"workflows": "never"}, "forget_after": "never"}
+    manager = fleet.manager(templates=str(notes.templates), start=False, **forever)
+    agent = fleet.agent(job_types=str(notes.types), start=False, retention={"jobs": "never"}, forget_after="never")
+    for daemon, name in ((manager, "managers"), (agent, "agents")):
+        daemon.state_dir.mkdir(mode=0o700)
+        with closing(sqlite3.connect(daemon.state_dir / "state.db")) as conn:
+            conn.executescript((KEPT / f"{name}.sql").read_text())
+    notes.go_on()
+    agent.start()
+    manager.start()
+    wait_completed(manager, 2)
+    (step,) = manager.get("/api/workflows/w2")["steps"].values()
+    assert [each["status"] for each in step["attempts"]] == ["failed", "completed"], "its first job went with its files"
+    assert [manager.get(f"/api/workflows/{each}")["outputs"] for each in ("w1", "w2")] == [
+        {"result": "w1"},
+        {"result": "w2"},
+    ]
+    assert notes.runs() == ["w2/2"]
