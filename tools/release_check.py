@@ -5,6 +5,7 @@ summary says what was made, what was tried and what that showed. What was made i
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -222,10 +223,22 @@ CHECKS: dict[str, Check] = {
 
 
 def main() -> int:
-    """Check, print the summary, and return 1 if there is a fault."""
+    """Check as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--without", action="append", default=[], choices=list(CHECKS), help="leave a check out")
     without = set(parser.parse_args().without)
+    WORK.parent.mkdir(exist_ok=True)
+    with WORK.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another release-check of this checkout is at work; wait for its end.", file=sys.stderr)
+            return 1
+        return check_all(without)
+
+
+def check_all(without: set[str]) -> int:
+    """Check all but what is to be left out, print the summary, and return 1 if there is a fault."""
     release = clone()
     faults = sum(_check(name, check, release) for name, check in CHECKS.items() if name not in without)
     left_out = f"; left out: {', '.join(sorted(without))}" if without else ""

@@ -108,10 +108,9 @@ def test_the_summary_has_a_line_for_each_and_counts_faults(
         raise Skipped("not here")
 
     monkeypatch.setattr(release_check, "clone", lambda: release)
-    monkeypatch.setattr("sys.argv", ["release-check"])
     checks = {"good": lambda _: "fine", "bad": fault, "other": skipped}
     monkeypatch.setattr(release_check, "CHECKS", checks)
-    assert release_check.main() == 1
+    assert release_check.check_all(set()) == 1
     said = capsys.readouterr().out.splitlines()
     assert [line.partition(" (")[0].split() for line in said] == [
         ["ok", "good", "fine"],
@@ -120,7 +119,7 @@ def test_the_summary_has_a_line_for_each_and_counts_faults(
         ["1", "faults"],
     ]
     monkeypatch.setattr(release_check, "CHECKS", {"good": checks["good"]})
-    assert release_check.main() == 0
+    assert release_check.check_all(set()) == 0
 
 
 def test_a_source_package_is_the_same_whoever_packs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
