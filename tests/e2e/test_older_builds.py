@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,9 +107,10 @@ def test_an_older_one_refuses_the_database_of_today(role: str, older: Older, fle
 
 
 def test_the_databases_that_an_older_build_has_left_are_gone_on_with(fleet: Fleet, notes: Notes) -> None:
-    forever = {"retention": {"workflows": "never"}, "forget_after": "never"}
-    manager = fleet.manager(templates=str(notes.templates), start=False, **forever)
-    agent = fleet.agent(job_types=str(notes.types), start=False, retention={"jobs": "never"}, forget_after="never")
+    keep: dict[str, Any] = {"retention": {"workflows": "never"}, "forget_after": "never", "start": False}
+    manager = fleet.manager(templates=str(notes.templates), **keep)
+    keep["retention"] = {"jobs": "never"}
+    agent = fleet.agent(job_types=str(notes.types), **keep)
     for daemon, name in ((manager, "managers"), (agent, "agents")):
         daemon.state_dir.mkdir(mode=0o700)
         with closing(sqlite3.connect(daemon.state_dir / "state.db")) as conn:
