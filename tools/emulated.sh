@@ -34,7 +34,7 @@ FORMATS=/proc/sys/fs/binfmt_misc
 
 if [ ! -e "$DEBIAN/etc/debian_version" ] || [ -e "$DEBIAN/debootstrap" ]; then
     echo "emulated: making a Debian for $ARCH in $DEBIAN" >&2
-    rm -rf "$DEBIAN"
+    rm -rf --one-file-system "$DEBIAN"
     mkdir -p "$DEBIAN"
     debootstrap --arch="$ARCH" --variant=minbase --include=$PACKAGES $RELEASE "$DEBIAN" >"$DEBIAN.log" 2>&1 || {
         tail -n 20 "$DEBIAN.log" >&2
