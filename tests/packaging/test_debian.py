@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -70,6 +71,34 @@ def installed(machine: Machine) -> str:
     return machine.run("dpkg-query --show --showformat '${Version}' caroni-edge")
 
 
+def change_database(machine: Machine, change: Callable[[Path], None]) -> None:
+    """Stop the manager, and change its database."""
+    machine.run("systemctl stop caroni-edge-manager")
+    database = machine.file("/var/lib/caroni-edge/manager/state.db")
+    assert not database.with_name("state.db-wal").exists(), "it was closed"
+    with TemporaryDirectory() as directory:
+        copy = Path(directory) / "state.db"
+        copy.write_bytes(database.read_bytes())
+        change(copy)
+        database.write_bytes(copy.read_bytes())
+
+
+def refuses_a_downgrade(machine: Machine) -> None:
+    """Show that a node whose database the older program does not know says so, and goes on with the newer one."""
+    change_database(machine, add_migration)
+    machine.run("dpkg --install /mnt/older.deb")
+    assert installed(machine) == OLDER_VERSION
+    assert machine.status("systemctl start caroni-edge-manager") != 0
+    assert machine.status("systemctl is-failed --quiet caroni-edge-manager") == 0
+    said = machine.run("journalctl --output=cat --unit=caroni-edge-manager")
+    assert "was written by a newer release of Caroni Edge" in said
+    assert "Install that release again" in said
+    wait_until(connected(machine, "caroni-edge-agent"), 60, "the agent to be connected", every_s=0.5)
+    change_database(machine, take_migration)  # as the newer program would know it
+    machine.run("dpkg --install /mnt/caroni-edge.deb && systemctl start caroni-edge-manager")
+    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+
+
 def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machine) -> None:
     assert machine.status("command -v python3") != 0
     machine.run("dpkg --install /mnt/older.deb")
@@ -115,19 +144,7 @@ def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machi
     wait_until(lambda: main_pid(machine, "caroni-edge-manager") not in {hung, "0"}, 60, "a new one", every_s=0.5)
     wait_until(connected(machine, "caroni-edge-manager"), 60, "the new one to be connected", every_s=0.5)
 
-    # A downgrade is refused by the node whose database the older program does not know. The way on is the newer one.
-    database = machine.file("/var/lib/caroni-edge/manager/state.db")
-    add_migration(database)
-    machine.run("dpkg --install /mnt/older.deb")
-    assert installed(machine) == OLDER_VERSION
-    assert machine.status("systemctl is-failed --quiet caroni-edge-manager") == 0
-    said = machine.run("journalctl --output=cat --unit=caroni-edge-manager")
-    assert "was written by a newer release of Caroni Edge" in said
-    assert "Install that release again" in said
-    wait_until(connected(machine, "caroni-edge-agent"), 60, "the agent to be connected", every_s=0.5)
-    take_migration(database)  # as the newer program would know it
-    machine.run("dpkg --install /mnt/caroni-edge.deb && systemctl restart caroni-edge-manager")
-    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+    refuses_a_downgrade(machine)
     assert ends(machine, "w2")()
 
     machine.run("dpkg --remove caroni-edge")
