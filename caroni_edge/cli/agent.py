@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from caroni_edge.base.process1 import be_child_of_process_1
 from caroni_edge.cli._files import FILE
 
 
@@ -17,6 +18,7 @@ def agent(config: Path) -> None:
     SIGTERM stops it cleanly: jobs that run go on, and are found again when it is back. SIGHUP re-reads the job types
     and what else may change.
     """
+    be_child_of_process_1()
     from caroni_edge.agent.daemon import AgentDaemon  # noqa: PLC0415
 
     sys.exit(AgentDaemon(config, os.environ).run())
