@@ -97,6 +97,11 @@ mutants: ## make mistakes in the modules that decide: tests must notice; ARGS='-
 	@tools/setup.sh check
 	$(BIN)/python -m tools.mutants $(ARGS)
 
+.PHONY: conformance
+conformance: ## run CWL's conformance suite, of which CWL_SUITE names a copy
+	@tools/setup.sh check
+	$(BIN)/python -m tools.conformance "$(CWL_SUITE)" $(ARGS)
+
 .PHONY: lock
 lock: ## lock the dependencies anew; UPGRADE=1 takes the newest that pyproject.toml allows
 	tools/lock.sh $(if $(UPGRADE),--upgrade)

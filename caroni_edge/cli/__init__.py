@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "Show a workflow crossing two agents, on a broker of its own.",
         "init": "Write a commented starter configuration into DIR.",
         "check-config": "Check configuration, template and job type files.",
+        "cwl-run": "Run a CWL workflow to its end, and print its outputs as JSON.",
         "manager": "Run a workflow manager, in the foreground.",
         "agent": "Run an agent, in the foreground.",
         "broker": "Run the embedded broker (amqtt) on 127.0.0.1, for trying things out.",

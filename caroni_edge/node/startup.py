@@ -22,7 +22,7 @@ from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import open_database
 from caroni_edge.transport.access import Access
-from caroni_edge.transport.base import Will
+from caroni_edge.transport.base import Transport, Will
 from caroni_edge.transport.mqtt import MqttTransport
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def open_node(
     opened: ExitStack,
     ask_every_s: float = ASK_OPEN_PEERS_EVERY_S,
     access: Access | None = None,
+    transport: Transport | None = None,
 ) -> Node:
     """Make a node that is ready to get its reactor.
 
@@ -60,6 +61,7 @@ def open_node(
         opened: Closes what is opened here.
         ask_every_s: How often it asks peers with open business.
         access: How its broker is reached, where that may change.
+        transport: Its connection, where that is not to the broker of its configuration.
 
     Raises:
         CaroniError: The state directory, the database or a certificate cannot be used.
@@ -69,7 +71,7 @@ def open_node(
     database = open_database(config.state_dir / DATABASE, config.role)
     opened.callback(database.close)
     topics = Topics(config.topic_root, config.role, config.id)
-    transport = MqttTransport(access or Access(config.broker), topics.client_id)
+    transport = transport or MqttTransport(access or Access(config.broker), topics.client_id)
     host, chance = socket.gethostname(), SystemChance()
     node = Node(NodeParts(topics, database, transport, chance, __version__, host, ask_every_s, config.forget_after_s))
     transport.will = Will(topics.presence, encode(node.will))

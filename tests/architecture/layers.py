@@ -10,7 +10,7 @@ VIEWS = ("manager.pages.views", "agent.pages.views")
 LAYERS: list[set[str]] = [
     {"__main__"},
     {"cli"},
-    {"demo"},
+    {"demo", "embedded"},
     {"manager.daemon", "agent.daemon"},
     {"node.daemon"},
     {*PAGES},

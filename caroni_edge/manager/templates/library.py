@@ -73,17 +73,18 @@ class Checked:
     plan: Plan | None = None
 
 
-def load_template(path: Path, roots: Sequence[Path] = ()) -> Template:
+def load_template(path: Path, roots: Sequence[Path] = (), part: str = "") -> Template:
     """Read and compile a template.
 
     Args:
         path: The file.
         roots: The folders that it may lead to, beside its own.
+        part: The `id` of the workflow there that is meant; empty for the one that the file is about.
 
     Raises:
         Problems: All that is wrong with the file, and with those that its steps run.
     """
-    return _compile(load(path), Files((path.parent, *roots)))
+    return _compile(load(path), Files((path.parent, *roots)), part)
 
 
 def load_templates(directory: Path, before: Templates | None = None, roots: Sequence[Path] = ()) -> Templates:
@@ -173,21 +174,21 @@ def _compile_only(documents: list[Document], files: Files) -> Template:
     raise Problems(Problem(document.where(), what) for document in documents)
 
 
-def _compile(document: Document, files: Files) -> Template:
-    plan, problems = _read(document, files)
+def _compile(document: Document, files: Files, part: str = "") -> Template:
+    plan, problems = _read(document, files, part)
     if any(not problem.warning for problem in problems):
         raise Problems(problems)
     return Template(plan.template, document.path, plan, plan_hash(plan), problems, document.text)
 
 
-def _read(document: Document, files: Files) -> tuple[Plan, tuple[Problem, ...]]:
+def _read(document: Document, files: Files, part: str = "") -> tuple[Plan, tuple[Problem, ...]]:
     """Return the plan of a workflow, and what is said of it; with errors among that the plan is not to be run."""
     assembly = Assembly(files.anew())
     name = document.path.stem
     if not _NAME.match(name):
         what = f'"{name}" cannot name a template: name the file with 1 to 80 letters, digits, _ . and -'
         assembly.problems.append(Problem(document.where(), what))
-    draft = read_workflow(document, assembly)
+    draft = read_workflow(document, assembly, part)
     check_requirements(draft)
     plan = Wiring(draft).plan(name)
     return plan, in_order(assembly.problems)

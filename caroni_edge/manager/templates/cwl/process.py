@@ -74,15 +74,19 @@ class Processes:
     depth: int = 0
     known: dict[Where, Process | None] = field(default_factory=dict)
 
-    def main(self, document: Document) -> tuple[Place, "Processes"]:
+    def main(self, document: Document, part: str = "") -> tuple[Place, "Processes"]:
         """Return where the process stands that a document is about, and what reads the processes that it runs.
+
+        Args:
+            document: The file.
+            part: The `id` of the process that is meant; empty for the one that the file is about.
 
         Raises:
             Problems: It has none.
         """
         place = root(self.assembly.whole(document))
         try:
-            found = part_of(place, "")
+            found = part_of(place, part)
         except NotRead as error:
             place.at("$graph").error(f"this file {error}")
             raise Problems(self.problems) from None

@@ -8,6 +8,7 @@ from caroni_edge.documents.documents import Document, Problems, meant, nearest
 from caroni_edge.documents.files import local_name
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
 from caroni_edge.manager.templates.cwl.features import (
+    JAVASCRIPT,
     JOB_TYPES,
     LINK_MERGES,
     PICK_VALUES,
@@ -15,6 +16,7 @@ from caroni_edge.manager.templates.cwl.features import (
     STEP,
     STEP_INPUT,
     STEP_OUTPUT,
+    TOOLS,
     WORKFLOW,
     WORKFLOW_INPUT,
     WORKFLOW_OUTPUT,
@@ -46,17 +48,18 @@ def is_workflow(document: Document) -> bool:
     return kind == "Workflow" or ((is_cwl or "cwlVersion" in value) and not is_for_run)
 
 
-def read_workflow(document: Document, assembly: Assembly) -> Draft:
+def read_workflow(document: Document, assembly: Assembly, part: str = "") -> Draft:
     """Read a workflow, and note all that is wrong with each of its parts.
 
     Args:
         document: Its file.
         assembly: Reads it whole, and the files that its steps run; their problems go there too.
+        part: The `id` of the workflow there that is meant; empty for the one that the file is about.
 
     Raises:
         Problems: It is no workflow at all.
     """
-    place, processes = Processes(assembly, _read_nested).main(document)
+    place, processes = Processes(assembly, _read_nested).main(document, part)
     _check_class(place)
     version = check_head(place, None, is_head=True)
     place = as_read_here(place, version)
@@ -107,7 +110,13 @@ def _check_class(place: Place) -> None:
     elif place.value.get("class") is None:
         place.error('"class" is missing: write class: Workflow')
     elif place.value["class"] != "Workflow":
-        place.at("class").error(f"{shown(place.value['class'])} is no class of a template: that is Workflow")
+        kind = place.value["class"]
+        words = f"{shown(kind)} is no class of a template: that is Workflow"
+        needs = {"CommandLineTool": TOOLS, "Operation": JOB_TYPES, "ExpressionTool": JAVASCRIPT}.get(str(kind))
+        if needs is None:
+            place.at("class").error(words)
+        else:
+            place.at("class").lacks(needs, words)
     else:
         return
     raise Problems(place.findings.problems)
