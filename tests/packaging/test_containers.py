@@ -52,8 +52,8 @@ def docker(engine: Engine, line: str) -> None:
         case ["docker", "compose", "-f", file, "up", "--detach", "--wait"]:
             engine.compose(file, "up", "--detach")
             engine.wait_healthy(*(["a1", "a2"] if file == AGENTS else ["broker", "manager"]))
-        case ["docker", "compose", "-f", _, "kill", "--signal", name, *services]:
-            engine.run("podman", "kill", "--signal", name, *map(engine.container, services))
+        case ["docker", "compose", "-f", _, "exec", service, *words]:
+            engine.run("podman", "exec", engine.container(service), *words)
         case ["docker", "compose", "-f", file, *words]:
             engine.compose(file, *words)
         case words:
