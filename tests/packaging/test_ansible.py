@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from caroni_edge import cli
 from tests.brokers import find
 from tests.packaging.conftest import ROOT
 
@@ -27,18 +29,27 @@ PROGRAM = f'#!/bin/sh\nexec "{sys.executable}" -m caroni_edge "$@"\n'
 class Site:
     """What an operator has: playbook, inventory, a login and a job type; and one host, which is this machine."""
 
-    def __init__(self, directory: Path, broker_url: str) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory, self.etc, self._asked = directory / "site", directory / "etc", directory / "asked"
         shutil.copytree(PLAYBOOK, self.directory)
-        login = self.directory / "broker" / "agents" / "edge01"
-        login.mkdir(parents=True)
-        (login / "edge01.password").write_text("secret\n")
-        (login / "ca.pem").write_text("a certificate\n")
+        words = [
+            "broker-config",
+            "mosquitto",
+            "--manager",
+            "m1",
+            "--agent",
+            "edge01",
+            "--host",
+            "broker.example",
+            "--tls",
+        ]
+        made = CliRunner().invoke(cli.main, [*words, "--out", str(self.directory / "broker")])
+        assert made.exit_code == 0, made.output
         self.job_types = self.directory / "jobtypes"
         self.job_types.mkdir()
         shutil.copy(ROOT / "config" / "jobtypes" / "foojob0.yaml", self.job_types)
         self.etc.mkdir()
-        facts = {"broker_url": broker_url, "agent_id": "{{ inventory_hostname_short }}"}
+        facts = {"broker_url": "mqtts://broker.example", "agent_id": "{{ inventory_hostname_short }}"}
         here = {"ansible_connection": "local", "ansible_become": False}
         inventory = {"agents": {"hosts": {"edge01.example": here}, "vars": facts}}
         (self.directory / "inventory.yaml").write_text(json.dumps(inventory))
@@ -86,7 +97,7 @@ class Site:
 
 @pytest.mark.timeout(300)
 def test_a_host_is_configured_and_then_left_alone(tmp_path: Path) -> None:
-    site = Site(tmp_path, "mqtts://broker.example")
+    site = Site(tmp_path)
     broken = site.job_types / "broken.yaml"
     broken.write_text("name: broken\n")
     done = site.run("--tags", "configure")
@@ -107,6 +118,6 @@ def test_a_host_is_configured_and_then_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_inventory_has_fifty_hosts(tmp_path: Path) -> None:
-    site = Site(tmp_path, "mqtts://broker.example")
+    site = Site(tmp_path)
     shutil.copy(PLAYBOOK / "inventory.yaml", site.directory)
     assert "hosts (50)" in site.run("--list-hosts").stdout
