@@ -150,7 +150,7 @@ def check_arm64(release: Release) -> str:
 def check_container(release: Release) -> str:
     """The container: built from the commit, and the demo runs in it."""
     if not shutil.which("docker") or subprocess.run(["docker", "info"], check=False, capture_output=True).returncode:
-        raise Skipped("there is no docker that answers here; the workflow `release` builds it")
+        raise Skipped("no docker answers here; `make test` tries it with podman, the workflow `release` with docker")
     image = f"caroni-edge:{release.version}"
     build(release.source, "container", "docker", "build", "--tag", image, ".")
     if not run("docker", "run", "--rm", image, "demo", where=WORK).endswith(SAYS):
