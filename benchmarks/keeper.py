@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType, load_job_type
+from caroni_edge.agent.processes.homes import Home
 from caroni_edge.agent.processes.keeperlink import KeeperLink
 from caroni_edge.agent.processes.outcome import Completed
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
@@ -83,14 +84,13 @@ def stop_keeper(state_dir: Path) -> None:
 def _ask(state_dir: Path, request: dict[str, str]) -> list[dict[str, Any]]:
     heard: list[dict[str, Any]] = []
 
-    def take(event: dict[str, Any]) -> None:
+    def take(link: KeeperLink, event: dict[str, Any]) -> None:
         heard.append(event)
         if event["event"] == "running":
             link.send(request)
             link.close()
 
-    link = KeeperLink(state_dir, take)
-    link.run()
+    KeeperLink(Home(state_dir), take).run()
     return heard
 
 

@@ -19,7 +19,7 @@ from caroni_edge.agent.keeper.logs import Stream
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.keeper.trees import MARK, marked
-from caroni_edge.agent.processes.keeperlink import keeper_command
+from caroni_edge.agent.processes.homes import keeper_command
 from tests.support import wait_until
 
 TIMEOUT_S = 20.0

@@ -5,8 +5,11 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
+from caroni_edge.agent.boxes.host import find_boxes
+from caroni_edge.agent.boxes.strength import choose
 from caroni_edge.agent.jobs.slots import SAY_RUNNING_AFTER_S
-from caroni_edge.agent.jobtypes import JobTypes, load_job_types
+from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
+from caroni_edge.agent.keeper.places import be_private
 from caroni_edge.agent.processes.port import JobEnded, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
@@ -31,11 +34,16 @@ class AgentDaemon(Daemon[AgentConfig]):
         """Put the agent together with its runner, and let it connect."""
         config = self.config
         node = open_node(config, opened, access=self.access)
-        types = say_errors("job type", load_job_types(config.job_types))
         taken_over: Future[None] = Future()
-        runner = Runner(
-            config.state_dir, config.id, self._on_ended, lambda found: self._on_taken_over(found, taken_over)
+        be_private()
+        self._runner = runner = Runner(
+            config.state_dir,
+            config.id,
+            self._on_ended,
+            lambda found: self._on_taken_over(found, taken_over),
+            boxes=find_boxes(config, self.environ),
         )
+        types = self._load_types(config)
         self._reactor = make_reactor(node, config, types, runner)
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
@@ -51,7 +59,7 @@ class AgentDaemon(Daemon[AgentConfig]):
 
     def apply_config(self, config: AgentConfig) -> None:
         """Take over job types and settings."""
-        types = say_errors("job type", load_job_types(config.job_types, self._reactor.job_types))
+        types = self._load_types(config, self._reactor.job_types)
         self.service.tell(lambda _at: self._reactor.reload(config, types))
 
     def _reload_types(self) -> None:
@@ -63,10 +71,18 @@ class AgentDaemon(Daemon[AgentConfig]):
 
         def take(_at: Moment) -> None:
             settings = self._reactor.settings
-            types = load_job_types(settings.job_types, self._reactor.job_types)
-            self._reactor.reload(settings, say_errors("job type", types))
+            self._reactor.reload(settings, self._load_types(settings, self._reactor.job_types))
 
         self.service.call(take)
+
+    def _load_types(self, config: AgentConfig, before: JobTypes | None = None) -> JobTypes:
+        """Read the job types, and say what is wrong with them; one that cannot be boxed as required is left out."""
+        types = load_job_types(config.job_types, before)
+        return say_errors("job type", types.only(lambda each: self._why_not(config, each)))
+
+    def _why_not(self, config: AgentConfig, job_type: JobType) -> str:
+        found = choose(config.sandbox, job_type.sandbox, self._runner.able)
+        return found if isinstance(found, str) else ""
 
     def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
         """Let the agent connect when it has committed what its keeper knows: it says nothing before."""

@@ -135,6 +135,13 @@ class JobTypes:
         """Return the names of what is loaded."""
         return list(self.loaded)
 
+    def only(self, why_not: Callable[[JobType], str]) -> "JobTypes":
+        """Return those of which `why_not` gives an empty text; of the others it says why they cannot be taken."""
+        wrong = {name: why for name, each in self.loaded.items() if (why := why_not(each))}
+        errors = {name: (Problem(str(self.loaded[name].path), why),) for name, why in wrong.items()}
+        loaded = {name: each for name, each in self.loaded.items() if name not in wrong}
+        return JobTypes(loaded, {**self.errors, **errors})
+
 
 def load_job_type(path: Path) -> JobType:
     """Read a job type.

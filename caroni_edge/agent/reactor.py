@@ -90,7 +90,9 @@ class AgentReactor(Assembly):
         journal = parts.journal
         super().__init__(journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
-        self._in_force = in_force = InForce(parts.settings, parts.types, parts.store.facts, journal)
+        self._in_force = in_force = InForce(
+            parts.settings, parts.types, parts.store.facts, journal, able=parts.runner.able
+        )
         store, outbox, chance = parts.store, parts.outbox, parts.chance
         self._deeds = Deeds(parts.runner, journal)
         ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)

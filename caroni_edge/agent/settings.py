@@ -1,6 +1,7 @@
 """What the agent's owner has decided: configuration and job types, as they are now."""
 
-from caroni_edge.agent.jobtypes import JobTypes
+from caroni_edge.agent.boxes.strength import Able, Choice, choose
+from caroni_edge.agent.jobtypes import JobType, JobTypes
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.config.model import AgentConfig
@@ -16,12 +17,18 @@ class InForce(Memory):
         paused: Whether it starts nothing.
     """
 
-    def __init__(self, settings: AgentConfig, types: JobTypes, facts: AgentFactRows, journal: Journal) -> None:
-        """Begin with what was configured at the start, and what the owner said before it."""
+    def __init__(
+        self, settings: AgentConfig, types: JobTypes, facts: AgentFactRows, journal: Journal, *, able: Able
+    ) -> None:
+        """Begin with what was configured, what the owner said before, and what this host can lock jobs into."""
         super().__init__(journal)
         self.settings, self.types = settings, types
-        self._facts = facts
+        self._facts, self._able = facts, able
         self.drained, self.paused = facts.drained(), facts.paused()
+
+    def box_of(self, job_type: JobType) -> Choice | str:
+        """Return what a job is locked into, or why it must not run here."""
+        return choose(self.settings.sandbox, job_type.sandbox, self._able)
 
     def drain(self, *, on: bool) -> None:
         """Take no new work, or end that."""

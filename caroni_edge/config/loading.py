@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from caroni_edge.config.effect import in_effect
+from caroni_edge.config.effect import DEFAULT, in_effect
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Section, tree
 from caroni_edge.config.kinds import Place
 from caroni_edge.config.model import (
@@ -23,6 +23,8 @@ from caroni_edge.documents.documents import Problem, Problems, load
 
 _MANAGER: Final = tree(MANAGER_KEYS)
 _AGENT: Final = tree(AGENT_KEYS)
+_SECRET: Final = ("password_file", "token_file", "key_file", "cert_file")
+"""Ends of the names of keys whose files are not everybody's."""
 
 DEPTH_MAX: Final = 512
 """More jobs than that an agent keeps only where its owner says so, or it has half as many slots."""
@@ -90,14 +92,17 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
     if not isinstance(document.value, dict | None):
         raise Problems([Problem(document.where(), "expected keys and values, such as id: m1")])
     sources, problems = overlay(document, section, elsewhere, environ)
-    reader = Reader(sources, Place(path.absolute().parent, environ), problems)
+    place = Place(path.absolute().parent, environ)
+    reader = Reader(sources, place, problems)
     values = reader.section(section, sources.values)
     _check_broker(reader, values.get("broker") or {})
     _check_web(reader, values.get("web") or {})
     _check_replies(reader, values)
     if problems:
         raise Problems(problems)
-    return values | {"settings": tuple(in_effect(section, sources))}
+    settings = tuple(in_effect(section, sources))
+    names = [each.value for each in settings if each.key.endswith(_SECRET) and each.source != DEFAULT]
+    return values | {"settings": settings, "secret_files": tuple(place.folder / name for name in names)}
 
 
 def _check_broker(reader: Reader, broker: Values) -> None:
@@ -147,6 +152,7 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
         "web": None if values["web"] is None else _web(values["web"]),
         "log": LogConfig(**values["log"]),
         "settings": values["settings"],
+        "secret_files": values["secret_files"],
     }
 
 

@@ -126,6 +126,7 @@ class NodeConfig:
         web: The page and the API; None: off.
         log: How the node logs.
         settings: All that is in effect, for people: where it comes from, and no secret.
+        secret_files: Files beside its own that it names, and that hold secrets and keys.
     """
 
     role: ClassVar[Literal["managers", "agents"]]
@@ -140,6 +141,7 @@ class NodeConfig:
     web: WebConfig | None
     log: LogConfig
     settings: tuple[Setting, ...] = field(default=(), compare=False, repr=False)
+    secret_files: tuple[Path, ...] = ()
 
     @property
     def listens(self) -> tuple[str, int, bool] | None:

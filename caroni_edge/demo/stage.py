@@ -17,7 +17,7 @@ from types import TracebackType
 import httpx
 import yaml
 
-from caroni_edge.agent.processes.keeperlink import end_jobs
+from caroni_edge.agent.processes.homes import end_jobs
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.frozen import program
 from caroni_edge.demo.broker import EmbeddedBroker

@@ -43,6 +43,7 @@ class Daemon(ABC, Generic[Config]):
 
     Attributes:
         config: What is in force.
+        environ: The process's environment.
         service: The inbox and the loop.
         access: How the broker is reached now.
     """
@@ -64,7 +65,7 @@ class Daemon(ABC, Generic[Config]):
             Problems: All that is wrong with the configuration.
         """
         self._load: Callable[[], Config] = partial(load, path, environ)
-        self.config = self._load()
+        self.config, self.environ = self._load(), environ
         self.service = Service(Systemd(environ))
         self.access = Access(self.config.broker)
 

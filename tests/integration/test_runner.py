@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.agent.keeper.records import RUNNING, boot_id
-from caroni_edge.agent.processes.keeperlink import keeper_environment
+from caroni_edge.agent.processes.homes import keeper_environment
 from caroni_edge.agent.processes.outcome import Completed, NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
 from tests.keepers import Keeper, is_alive, keepers_of

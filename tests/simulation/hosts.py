@@ -7,6 +7,7 @@ from copy import copy
 from functools import cache
 from random import Random
 
+from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
 from caroni_edge.storage.database import Database, memory_database
@@ -33,6 +34,8 @@ class Host:
         deliver: Takes the end of a job, while an agent is there.
         say_known: Takes all that is known when an agent has started.
     """
+
+    able = Able("", "")
 
     def __init__(self, chance: Random, result: Callable[[JobOrder], dict[str, object]], fail: float) -> None:
         """Prepare a host.

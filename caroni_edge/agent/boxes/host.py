@@ -3,12 +3,15 @@
 import os
 import shutil
 import subprocess
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from caroni_edge.agent.boxes import each, shared
+from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Able
-from caroni_edge.agent.boxes.view import Hidden
+from caroni_edge.agent.boxes.view import Hidden, hidden
 from caroni_edge.agent.boxes.wanted import Sandbox
+from caroni_edge.config import AgentConfig
+from caroni_edge.config.kinds import CREDENTIALS
 
 BWRAP = "bwrap"
 WITHIN_S = 10.0
@@ -16,31 +19,25 @@ WITHIN_S = 10.0
 NO_BWRAP = "bubblewrap is not installed (bwrap)"
 
 
-class Host(NamedTuple):
-    """A host that was tried.
-
-    Attributes:
-        bwrap: The path of bubblewrap; empty where there is none.
-        able: What it can do.
-    """
-
-    bwrap: str
-    able: Able
+def find_boxes(config: AgentConfig, environ: Mapping[str, str]) -> Boxes:
+    """Return what an agent can make boxes with; the directories of its jobs are there."""
+    secrets = (config.path.absolute(), *config.secret_files)
+    return look(hidden(config.state_dir.absolute(), secrets, environ.get(CREDENTIALS)), environ.get("PATH"))
 
 
-def look(hidden: Hidden, path: str | None) -> Host:
+def look(view: Hidden, path: str | None) -> Boxes:
     """Try what this host can do.
 
     Args:
-        hidden: What boxes would hide; the state directory is there, with the directories of jobs and scripts.
+        view: What boxes would hide; the state directory is there, with the directories of jobs and scripts.
         path: Where programs are looked for.
     """
     bwrap = shutil.which(BWRAP, path=path)
     if bwrap is None:
-        return Host("", Able(NO_BWRAP, NO_BWRAP))
-    for_all = shared.arguments(bwrap, hidden, as_root=os.geteuid() == 0)
-    for_one = each.arguments(bwrap, hidden, Sandbox(each=True), readable=(), writable=(), work="/")
-    return Host(bwrap, Able(_problem(for_all), _problem(for_one)))
+        return Boxes(Able(NO_BWRAP, NO_BWRAP), "", view)
+    for_all = shared.arguments(bwrap, view, as_root=os.geteuid() == 0)
+    for_one = each.arguments(bwrap, view, Sandbox(each=True), readable=(), writable=(), work="/")
+    return Boxes(Able(_problem(for_all), _problem(for_one)), bwrap, view)
 
 
 def _problem(box: list[str]) -> str:

@@ -40,6 +40,9 @@ class Choice(NamedTuple):
     lacks: str = ""
 
 
+UNBOXED = Choice(Strength.NONE)
+
+
 def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:
     """Return what a job gets, or why it must not run here.
 
@@ -49,7 +52,7 @@ def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:
         able: What the host can do.
     """
     if policy == "off" or sandbox.is_off:
-        return Choice(Strength.NONE)
+        return UNBOXED
     wanted = Strength.EACH if sandbox.each else Strength.SHARED
     problem = able.no_each if sandbox.each else able.no_shared
     if not problem:

@@ -130,6 +130,9 @@ class Slots(Part):
         inputs = from_text(row.inputs)
         try:
             job_type = job_type_of(self._in_force.types, row.job_type, inputs)
+            box = self._in_force.box_of(job_type)
+            if isinstance(box, str):
+                raise CannotRun(box, final=False)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at, tell=error.final)
             if not error.final:
@@ -152,6 +155,7 @@ class Slots(Part):
             manager=row.manager,
             database=self._store.facts.database(),
             serial=begun.serial,
+            box=box,
         )
         self._deeds.start(order)
         return True

@@ -21,9 +21,9 @@ class Places(NamedTuple):
     seen: str
 
     @classmethod
-    def unboxed(cls, state_dir: str) -> "Places":
-        """Return those of a keeper without a box."""
-        return cls(state_dir, state_dir, state_dir)
+    def unboxed(cls, state_dir: str, home: str = "") -> "Places":
+        """Return those of a keeper without a box; `home` names its directory, where that is not the agent's own."""
+        return cls(state_dir, os.path.join(state_dir, home), state_dir)
 
     @classmethod
     def boxed(cls, state_dir: str, descriptor: int, home: str) -> "Places":

@@ -295,14 +295,16 @@ def main(argv: list[str]) -> int:
 
     Args:
         argv: The directory; for the agent, the version of the program; how long to stay without work, in seconds. In a
-            box also: the keeper's directory in it, the descriptor of the state directory, and one to say `ready` by.
+            directory of its own also: that directory's name in it; and in a box the descriptor of the state directory,
+            and one to say `ready` by.
     """
     state_dir = os.path.abspath(argv[0])
     program = argv[1] if len(argv) > 1 else ""
     idle_s = float(argv[2]) if len(argv) > 2 else IDLE_S
     be_private()
-    is_boxed = len(argv) > 3
-    places = Places.boxed(state_dir, int(argv[4]), argv[3]) if is_boxed else Places.unboxed(state_dir)
+    is_boxed = len(argv) > 4
+    home = argv[3] if len(argv) > 3 else ""
+    places = Places.boxed(state_dir, int(argv[4]), home) if is_boxed else Places.unboxed(state_dir, home)
     try:
         for directory in (f"{places.state_dir}/{JOBS}", f"{places.home}/{RUNNING}"):
             os.makedirs(directory, mode=0o700, exist_ok=True)

@@ -1,123 +1,80 @@
-"""The agent's end of the socket to its keeper; it starts a keeper where there is none."""
+"""The agent's end of the socket to a keeper; it starts a keeper where there is none."""
 
 import json
 import logging
 import os
 import selectors
 import socket
-import subprocess
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from caroni_edge import __version__
-from caroni_edge.agent.keeper.files import open_regular, read_regular
-from caroni_edge.agent.keeper.server import SOCKET
-from caroni_edge.base import failpoints
+from caroni_edge.agent.boxes.first import note_first
+from caroni_edge.agent.keeper.orders import read_known
+from caroni_edge.agent.processes.homes import Home, NoKeeper, connect
 from caroni_edge.base.backoff import Backoff
-from caroni_edge.base.frozen import is_frozen, program
 
 log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 
-START_TIMEOUT_S = 30.0
 PAUSE = Backoff(first_s=0.1, max_s=30.0)
-LOG = "keeper.log"
-LOG_LIMIT_BYTES = 1 << 20
 
 _READ_BYTES = 1 << 18
-_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", failpoints.VARIABLE)
-_NO_KEEPER = (FileNotFoundError, ConnectionRefusedError)
-
-
-class NoKeeper(Exception):
-    """No keeper can be reached or started; the message says why, for people."""
-
-
-def keeper_command() -> list[str]:
-    """Return the program that is a keeper, without its arguments: Python, or the one binary that holds everything."""
-    return [*program(), "keeper"] if is_frozen() else program("caroni_edge.agent.keeper")
-
-
-def keeper_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a keeper gets of the agent's environment: no secret."""
-    return {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))}
-
-
-def connect(state_dir: Path) -> socket.socket | None:
-    """Connect to the keeper of a state directory; None when there is none.
-
-    Raises:
-        NoKeeper: Nobody can say whether there is one.
-    """
-    connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # The path may be longer than the address of a socket can be.
-        directory = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            connecting.connect(f"/proc/self/fd/{directory}/{SOCKET}")
-        finally:
-            os.close(directory)
-    except _NO_KEEPER:
-        connecting.close()
-        return None
-    except OSError as error:
-        connecting.close()
-        raise NoKeeper(f"{state_dir}/{SOCKET}: {error.strerror}") from None
-    return connecting
-
-
-def end_jobs(state_dir: Path, within_s: float) -> None:
-    """End all jobs of an agent that has ended, and their keeper, and wait for it: for those who delete the directory.
-
-    Args:
-        state_dir: The agent's.
-        within_s: How long to wait for each word of the keeper.
-
-    Raises:
-        NoKeeper: It cannot be reached.
-        OSError: It does not end within the time.
-    """
-    connected = connect(state_dir)
-    if connected is None:
-        return
-    with connected, connected.makefile("rwb", buffering=0) as said:
-        connected.settimeout(within_s)
-        said.write(b'{"do": "list"}\n')
-        for line in said:
-            event = json.loads(line)
-            if event["event"] == "running":
-                kills = [{"do": "kill", "job": job, "reason": "its agent is removed"} for job in event["jobs"]]
-                said.write(b"".join(json.dumps(each).encode() + b"\n" for each in [*kills, {"do": "stop"}]))
 
 
 class KeeperLink:
-    """Keeps one connection to the keeper in one thread (`run`); any thread may send.
+    """Keeps one connection to the keeper of a place in one thread (`run`); any thread may send.
 
     A request that is sent while there is no connection is lost. At each new connection the keeper is asked for its
-    list; its answer, the event `running`, tells the runner to compare, and to ask again for what was lost.
+    list; its answer, the event `running`, tells the runner to compare, and to ask again for what was lost. Where there
+    is no keeper, and none is wanted, that event comes without one: nothing runs.
 
     Attributes:
+        home: The place.
         trouble: Why there is no keeper, for people; None while all is well.
+        first: Process 1 of the keeper's box; 0 where it is in none, or there is no keeper.
+        is_retired: No new job is started by its keeper: when it has none left it is to end, and is followed by none.
     """
 
-    def __init__(self, state_dir: Path, take: Callable[[Event], None]) -> None:
-        """Serve a state directory.
+    def __init__(
+        self, home: Home, take: Callable[["KeeperLink", Event], None], *, wanted: bool = True, retired: bool = False
+    ) -> None:
+        """Serve a place.
 
         Args:
-            state_dir: The agent's; absolute.
+            home: The place.
             take: Called with each event, in the thread of `run`.
+            wanted: A keeper is started at once; otherwise when it has jobs, or `want` is called.
+            retired: See `is_retired`.
         """
+        self.home = home
         self.trouble: str | None = None
-        self._state_dir, self._take = state_dir, take
+        self.first = 0
+        self.is_retired = retired
+        self._take = take
+        self._is_wanted = wanted
         self._lock = Lock()
         self._socket: socket.socket | None = None
         self._unsent = bytearray()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closing = False
         self._is_listed = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a keeper at the other end."""
+        return self._socket is not None
+
+    def want(self) -> None:
+        """Have a keeper started, if there is none."""
+        if not self._is_wanted:
+            self._is_wanted = True
+            os.eventfd_write(self._wake, 1)
+
+    def retire(self) -> None:
+        """Let the keeper end when it has no job left, and start none after it."""
+        self.is_retired = True
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Send a request without waiting; without a connection it is lost."""
@@ -138,15 +95,23 @@ class KeeperLink:
         os.eventfd_write(self._wake, 1)
 
     def run(self) -> None:
-        """Keep a connection, again and again, until `close`."""
+        """Keep a connection, again and again, until `close`, or until a retired keeper has ended."""
         pause_s = PAUSE.first_s
         with selectors.DefaultSelector() as woken:
             woken.register(self._wake, selectors.EVENT_READ)
             while not self._is_closing:
                 self._is_listed = False
                 try:
-                    with self._connect() as connected:
-                        self._serve(connected)
+                    connected = self._connect()
+                    if connected is not None:
+                        with connected:
+                            self._serve(connected)
+                    elif self._rest():
+                        return
+                    else:
+                        woken.select(None)
+                        os.eventfd_read(self._wake)
+                        continue
                 except NoKeeper as error:
                     self._say_trouble(str(error))
                 if self._is_listed:
@@ -155,6 +120,19 @@ class KeeperLink:
                     woken.select(pause_s)
                     pause_s = PAUSE.after(pause_s)
 
+    def _rest(self) -> bool:
+        """Say that nothing runs here, without a keeper; return whether there will never be one again.
+
+        Raises:
+            NoKeeper: Something may run all the same.
+        """
+        self.home.outlive()
+        self.trouble = None
+        self._take(self, {"event": "running", "jobs": [], **read_known(str(self.home.state_dir))._asdict()})
+        if self.is_retired:
+            self.home.remove()
+        return self.is_retired
+
     def _say_trouble(self, trouble: str) -> None:
         if trouble != self.trouble:
             log.error("no job can be started: %s", trouble, extra={"action": "keeper_failed"})
@@ -162,47 +140,37 @@ class KeeperLink:
 
     # Connection
 
-    def _connect(self) -> socket.socket:
-        connected = connect(self._state_dir)
+    def _connect(self) -> socket.socket | None:
+        """Return a connection to a keeper; None where there is none, and none is to be started."""
+        connected = self._try_to_connect()
         if connected is None:
-            self._start_keeper()
-            connected = connect(self._state_dir)
+            if not self._may_start():
+                return None
+            self.home.start()
+            log.info("keeper started", extra={"action": "keeper_started"})
+            connected = self._try_to_connect()
         if connected is None:
             raise NoKeeper("the keeper was started and has ended again; keeper.log may say why")
-        connected.setblocking(False)
         return connected
 
-    def _start_keeper(self) -> None:
-        path = self._state_dir / LOG
+    def _may_start(self) -> bool:
+        """Tell whether a keeper is to be started; one without a box also sees to the jobs of one that has died."""
+        return (self._is_wanted and not self.is_retired) or (not self.home.is_boxed and self.home.has_jobs())
+
+    def _try_to_connect(self) -> socket.socket | None:
+        connected = connect(self.home.directory)
+        if connected is None:
+            return None
         try:
-            with os.fdopen(open_regular(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as said:
-                if said.tell() > LOG_LIMIT_BYTES:
-                    said.truncate(0)
-                begin = said.tell()
-                process = subprocess.Popen(
-                    [*keeper_command(), str(self._state_dir), __version__],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=said,
-                    env=keeper_environment(os.environ),
-                    start_new_session=True,
-                )
-            status = process.wait(START_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise NoKeeper(f"the keeper did not start within {START_TIMEOUT_S:g} s") from None
+            self.first = note_first(self.home.directory, connected) if self.home.is_boxed else 0
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            connected.close()
+            return None
         except OSError as error:
-            raise NoKeeper(f"the keeper could not be started: {error}") from None
-        if status:
-            words = (
-                read_regular(str(path), 2 * LOG_LIMIT_BYTES)[begin:]
-                .decode(errors="replace")
-                .strip()
-                .rpartition("\n")[2]
-            )
-            raise NoKeeper(f"the keeper could not be started: {words or f'exit status {status}'}")
-        log.info("keeper started", extra={"action": "keeper_started"})
+            connected.close()
+            raise NoKeeper(f"{self.home.directory}: {error.strerror or error}") from None
+        connected.setblocking(False)
+        return connected
 
     def _serve(self, connected: socket.socket) -> None:
         """Pass on events until the connection ends."""
@@ -263,5 +231,5 @@ class KeeperLink:
             event = json.loads(line)
             if event.get("event") == "running":
                 self._is_listed, self.trouble = True, None
-            self._take(event)
+            self._take(self, event)
         return bool(data)

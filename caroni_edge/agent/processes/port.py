@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
 from caroni_edge.protocol.messages import Values
@@ -23,6 +24,7 @@ class JobOrder:
         manager: Whose job it is.
         database: Name of the agent's database.
         serial: The agent's count of changes, as of this start.
+        box: What it is locked into.
     """
 
     job: str
@@ -34,6 +36,7 @@ class JobOrder:
     manager: str
     database: str = ""
     serial: int = 0
+    box: Choice = UNBOXED
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,10 @@ class JobRunner(Protocol):
     Every job that is started or recovered is answered by one `JobEnded` at least, in whatever thread; a repeat is
     possible.
     """
+
+    @property
+    def able(self) -> Able:
+        """What jobs can be locked into on this host."""
 
     def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
         """Take over the jobs that the database calls `running`, or says that they wait; called once, before all others.

@@ -10,23 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge import __version__
-from caroni_edge.agent.keeper import files, reasons
-from caroni_edge.agent.keeper.records import (
-    UNSEEN,
-    Exit,
-    Start,
-    boot_id,
-    claim,
-    directory_of,
-    exit_of,
-    read,
-)
+from caroni_edge.agent.boxes.boxes import Boxes
+from caroni_edge.agent.boxes.first import inside
+from caroni_edge.agent.boxes.strength import Able
+from caroni_edge.agent.keeper import files
+from caroni_edge.agent.keeper.orders import Known
+from caroni_edge.agent.keeper.records import Exit, directory_of, exit_of, read
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.ends import About, conclude, unreadable
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
+from caroni_edge.agent.processes.keepers import Keepers
+from caroni_edge.agent.processes.launch import order_of
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared
-from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.recorded import begun_of, forbid, latest, unseen
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, unset_variables
@@ -36,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _NEVER = "it was never started: the agent stopped before it could be"
 _STRAY = "the agent's database does not know this job"
+_NO_BOXES = Boxes()
 
 
 @dataclass(slots=True)
@@ -44,13 +43,20 @@ class _Open:
 
     Attributes:
         about: What its end is read by; None: what its start record says.
-        request: The start that the keeper was asked for; None once it has answered.
+        request: The start that a keeper was asked for; None once it has answered.
+        link: To that keeper; None while it is not known which one it was.
         kill: Why it is to end; None while it is not.
     """
 
     about: About | None = None
     request: dict[str, Any] | None = None
+    link: KeeperLink | None = None
     kill: str | None = None
+
+
+def _kill_stray(job: str, link: KeeperLink) -> None:
+    log.warning("killing a job: %s", _STRAY, extra={"action": "stray_killed", "job": job})
+    link.send({"do": "kill", "job": job, "reason": _STRAY})
 
 
 class Runner:
@@ -67,6 +73,7 @@ class Runner:
         deliver: Callable[[JobEnded], None],
         taken_over: Callable[[TakenOver], None],
         environ: Mapping[bytes, bytes] = os.environb,
+        boxes: Boxes = _NO_BOXES,
     ) -> None:
         """Use the state directory of an agent.
 
@@ -76,6 +83,7 @@ class Runner:
             deliver: Called with the end of each job, when it is on disk.
             taken_over: Called once, when the keeper has said what runs: with all that is known beside the database.
             environ: The environment of which jobs get a little.
+            boxes: What jobs can be locked into.
 
         Raises:
             OSError: The directory cannot be used.
@@ -84,22 +92,33 @@ class Runner:
         self._agent, self._deliver, self._taken_over = agent, deliver, taken_over
         self._trash = Trash(f"{state_dir.absolute()}/{TRASH}")
         self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ)
-        self._link = KeeperLink(state_dir.absolute(), self._take)
+        self._boxes = boxes
+        self._keepers = Keepers(state_dir.absolute(), boxes, self._take)
         self._lock = threading.Lock()
         self._open: dict[str, _Open] = {}
         self._waiting: tuple[str, ...] = ()
         self._recovered = threading.Event()
-        self._is_taken_over = self._is_other_program = False
+        # What the keepers have said: the jobs of each, whether it is of another program, and how far the database was.
+        self._listed: dict[KeeperLink, set[str]] = {}
+        self._is_other: dict[KeeperLink, bool] = {}
+        self._said: list[Known] = []
+        self._is_taken_over = False
+        self._taking = threading.Lock()
 
     @property
     def trouble(self) -> str | None:
         """Why no job can be started, for people; None while all is well."""
-        return self._link.trouble
+        return self._keepers.trouble
+
+    @property
+    def able(self) -> Able:
+        """What jobs can be locked into on this host."""
+        return self._boxes.able
 
     def run(self) -> None:
         """Deliver the ends of jobs, and start a keeper where there is none, until `close`."""
         self._recovered.wait()
-        self._link.run()
+        self._keepers.run()
 
     def empty_trash(self) -> None:
         """Delete what is left of jobs, until `close`."""
@@ -112,8 +131,8 @@ class Runner:
         with self._lock:
             is_idle = not self._open
         if is_idle:
-            self._link.send({"do": "stop"})
-        self._link.close()
+            self._keepers.send({"do": "stop"})
+        self._keepers.close()
 
     def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
         """Take over what runs, and what was started though the database says that it waits (see `JobRunner`)."""
@@ -133,32 +152,18 @@ class Runner:
         except StartedBefore:
             log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
             self._add(order.job, _Open())
-            self._link.send({"do": "list"})
+            self._keepers.send({"do": "list"})
             return
         except OSError as error:
             reason = f"could not be started: its directory cannot be made: {error.strerror}"
             outcome = NeverBegan(reason, no_room=error.errno in files.EXHAUSTED)
             self._deliver(JobEnded(order.job, outcome, time.time()))
             return
-        limits = order.job_type.limits
-        request = {
-            "do": "start",
-            "job": order.job,
-            "argv": argv,
-            "env": environment,
-            "timeout_s": limits.timeout_s,
-            "memory_bytes": limits.memory_bytes,
-            "nice": limits.nice,
-            "log_bytes": limits.log_bytes,
-            "processes": order.job_type.sandbox.processes,
-            "disk_bytes": order.job_type.sandbox.disk_bytes,
-            "about": about.facts(),
-            "database": order.database,
-            "serial": order.serial,
-        }
-        self._add(order.job, _Open(about, request))
+        request = order_of(self._state_dir, order, about, self._boxes, argv, environment)
+        link = self._keepers.for_new(order.box.strength)
+        self._add(order.job, _Open(about, request, link))
         failpoint("before-start-request")
-        self._link.send(request)
+        link.send(request)
         failpoint("after-start-request")
 
     def kill(self, job: str, reason: str) -> None:
@@ -167,8 +172,11 @@ class Runner:
             opened = self._open.get(job)
             if opened is None:
                 return
-            opened.kill = reason
-        self._link.send({"do": "kill", "job": job, "reason": reason})
+            opened.kill, link = reason, opened.link
+        if link is None:  # whoever says that it runs there is told
+            self._keepers.send({"do": "list"})
+        else:
+            link.send({"do": "kill", "job": job, "reason": reason})
 
     def log_size(self, job: str) -> int:
         """Return how long a job's log is now; 0 for an unknown job."""
@@ -199,8 +207,14 @@ class Runner:
             except OSError:  # the job has put something else in its place
                 continue
             if start is not None and start.pid:
-                leaders[start.pid] = job
+                leaders[self._outside(job, start.pid)] = job
         return usage_of(leaders)
+
+    def _outside(self, job: str, pid: int) -> int:
+        """Return the number that the first process of a job has outside its box; 0 where it has none any more."""
+        with self._lock:
+            link = opened.link if (opened := self._open.get(job)) else None
+        return inside(link.first).get(pid, 0) if link is not None and link.first else pid
 
     def remove(self, job: str) -> None:
         """Delete all that is on disk of a job that has ended (see `JobRunner`)."""
@@ -228,91 +242,94 @@ class Runner:
         with self._lock:
             self._open[job] = opened
 
-    # What the keeper says, in the thread of `run`
+    # What a keeper says, in the thread of its link; one at a time
 
-    def _take(self, event: Event) -> None:
+    def _take(self, link: KeeperLink, event: Event) -> None:
+        with self._taking:
+            self._handle(link, event)
+
+    def _handle(self, link: KeeperLink, event: Event) -> None:
         match event:
             case {"event": "exited"}:
                 self._conclude(exit_of(event))
+                if link.is_retired:
+                    link.send({"do": "list"})
             case {"event": "started", "job": job}:
-                if not self._answered(job):
-                    self._kill_stray(job)
+                if not self._answered(job, link):
+                    _kill_stray(job, link)
             case {"event": "unstarted", "job": job, "reason": reason}:
                 self._end_now(job, NeverBegan(reason, no_room=event.get("no_room") is True))
             case {"event": "refused", "job": job, "running": is_running}:
-                self._answered(job)
+                self._answered(job, link)
                 if not is_running:
                     self._conclude_from_disk(job)
             case {"event": "running", "jobs": jobs}:
-                self._on_list(set(jobs), event)
+                self._on_list(link, set(jobs), event)
             case {"event": "hello", "program": program}:
-                self._is_other_program = program != __version__
+                self._is_other[link] = program != __version__
             case {"event": "unknown"}:
                 log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
                 if event.get("do") == "start" and isinstance(job := event.get("job"), str):
                     self._conclude_from_disk(job, never=f"could not be started: {event.get('reason')}")
 
-    def _answered(self, job: str) -> bool:
-        """Note that the keeper has taken a job over; return whether the database knows it."""
+    def _answered(self, job: str, link: KeeperLink) -> bool:
+        """Note that a keeper has taken a job over; return whether the database knows it."""
         with self._lock:
             opened = self._open.get(job)
             if opened is not None:
-                opened.request = None
+                opened.request, opened.link = None, link
         return opened is not None
 
-    def _kill_stray(self, job: str) -> None:
-        log.warning("killing a job: %s", _STRAY, extra={"action": "stray_killed", "job": job})
-        self._link.send({"do": "kill", "job": job, "reason": _STRAY})
+    def _on_list(self, link: KeeperLink, running: set[str], said: Event) -> None:
+        """Compare with what a keeper runs; once all have said it for the first time, take over what they know.
 
-    def _on_list(self, running: set[str], said: Event) -> None:
-        """Compare with what a keeper runs; the first time, take over what it knows."""
-        if self._is_other_program and not running:
-            self._link.send({"do": "stop"})
-        elif self._is_taken_over:
-            self._compare(running)
-        else:
-            self._take_over(running, said)
+        One of another program, or of a box that is not right any more, gets no new job, and ends when it has none.
+        """
+        if link.is_connected and (self._is_other.get(link) or link.is_retired):
+            if not running:
+                link.send({"do": "stop"})
+                return
+            self._keepers.succeed(link)
+        self._listed[link] = running
+        if self._is_taken_over:
+            self._compare(link)
+            return
+        self._said.append(Known(said.get("database", ""), said.get("serial", 0)))
+        if self._listed.keys() >= set(self._keepers.all()):
+            self._take_over()
 
-    def _take_over(self, running: set[str], said: Event) -> None:
-        """Say all at once what is known beside the database; an older keeper does not name the database's."""
-        begun = self._look_for_begun()
+    def _take_over(self) -> None:
+        """Say all at once what is known beside the database."""
+        begun = begun_of(self._state_dir, self._waiting)
         with self._lock:
             self._open.update((each.job, _Open()) for each in begun)
         ended: list[JobEnded] = []
         deliver, self._deliver = self._deliver, ended.append
-        self._compare(running)
+        for link in list(self._listed):
+            self._compare(link)
         self._deliver, self._is_taken_over = deliver, True
-        self._taken_over(TakenOver(said.get("database", ""), said.get("serial", 0), tuple(begun), tuple(ended)))
+        known = latest(self._state_dir, self._said)
+        self._taken_over(TakenOver(known.database, known.serial, tuple(begun), tuple(ended)))
 
-    def _look_for_begun(self) -> list[JobBegun]:
-        """Return the jobs that were started, though the database says that they wait."""
-        begun = []
-        for job in self._waiting:
-            try:
-                start = read(self._state_dir, job).start
-            except OSError as error:
-                ids = {"action": "record_unreadable", "job": job}
-                log.error("its record cannot be read, so it may have begun: %s", error, extra=ids)
-                start = Start(job, "", time.time())
-            if start is not None and not start.never:
-                begun.append(JobBegun(job, start.date))
-        return begun
-
-    def _compare(self, running: set[str]) -> None:
+    def _compare(self, link: KeeperLink) -> None:
         """Compare what a keeper runs with what is open here: between two connections requests and events are lost."""
+        running = self._listed[link]
+        elsewhere = {job for other, jobs in self._listed.items() if other is not link for job in jobs}
         with self._lock:
             opened = dict(self._open)
         for job, known in opened.items():
             if job in running:
-                self._answered(job)
+                self._answered(job, link)
+            elif known.link not in {link, None} or job in elsewhere:
+                continue
             elif known.request is not None:
-                self._link.send(known.request)
+                link.send(known.request)
             else:
                 self._conclude_from_disk(job)
             if known.kill is not None:
-                self._link.send({"do": "kill", "job": job, "reason": known.kill})
+                link.send({"do": "kill", "job": job, "reason": known.kill})
         for job in running - opened.keys():
-            self._kill_stray(job)
+            _kill_stray(job, link)
 
     # The end of a job
 
@@ -328,7 +345,7 @@ class Runner:
                 return
         try:
             start, end = read(self._state_dir, job)
-            if start is None and not self._forbid(job):
+            if start is None and not forbid(self._state_dir, job, _NEVER):
                 return
         except OSError as error:
             self._end_now(job, Failed(f"what became of it cannot be read: {error}"))
@@ -338,21 +355,7 @@ class Runner:
         elif start is None or start.never:
             self._end_now(job, NeverBegan(never))
         else:
-            why = reasons.UNSEEN_SAME_BOOT if start.boot == boot_id() else reasons.UNSEEN_REBOOT
-            self._conclude(Exit(job, start.boot, time.time(), UNSEEN, None, why, start.date))
-
-    def _forbid(self, job: str) -> bool:
-        """Make sure that nobody starts a job any more; return False when it has just been started after all.
-
-        A keeper may still have a request to read that an agent sent before it died.
-        """
-        with files.opened_or_made(directory_of(self._state_dir, job)):
-            pass
-        try:
-            os.close(claim(self._state_dir, Start(job, boot_id(), time.time(), never=_NEVER)))
-        except FileExistsError:
-            return False
-        return True
+            self._conclude(unseen(start))
 
     def _conclude(self, end: Exit) -> None:
         """Deliver the end of a job from its recorded end."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits, Script
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
@@ -70,6 +71,8 @@ COMPLETED = completed({"out": "X"})
 
 class FakeRunner:
     """Runs nothing; a test says when a job ends."""
+
+    able = Able("", "")
 
     def __init__(self) -> None:
         self.started: list[JobOrder] = []
