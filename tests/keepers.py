@@ -213,6 +213,7 @@ def keepers_of(state_dir: Path) -> list[int]:
         if (
             not {b"caroni_edge.agent.keeper", b"keeper"}.isdisjoint(words)
             and os.fsencode(state_dir) in words
+            and os.path.basename(words[0]) != b"bwrap"  # it waits outside the box, and names the keeper too
             and began(int(entry.name))
         ):
             found.append(int(entry.name))

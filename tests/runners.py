@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.jobtypes import load_job_type
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, read
@@ -20,6 +21,7 @@ from tests.keepers import keepers_of
 from tests.support import wait_until
 
 TIMEOUT_S = 20.0
+NO_BOXES = Boxes()
 ENVIRON = {b"PATH": os.environb[b"PATH"], b"HOME": b"/nowhere", b"TZ": b"Europe/Berlin", b"SECRET": b"s3cret"}
 
 
@@ -27,12 +29,18 @@ class Agent:
     """As much of an agent as a runner needs: a thread for it, and somebody who takes the ends."""
 
     def __init__(
-        self, state_dir: Path, running: tuple[str, ...] = (), waiting: tuple[str, ...] = (), *, takes_over: bool = True
+        self,
+        state_dir: Path,
+        running: tuple[str, ...] = (),
+        waiting: tuple[str, ...] = (),
+        *,
+        takes_over: bool = True,
+        boxes: Boxes = NO_BOXES,
     ) -> None:
         self.state_dir = state_dir
         self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
         self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
-        self.runner = Runner(state_dir, "a1", self.ended.put, self._on_taken_over, ENVIRON)
+        self.runner = Runner(state_dir, "a1", self.ended.put, self._on_taken_over, ENVIRON, boxes)
         works = (self.runner.run, self.runner.empty_trash)
         self.threads = [threading.Thread(target=work, name=work.__name__) for work in works]
         for thread in self.threads:

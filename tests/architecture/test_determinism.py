@@ -11,13 +11,8 @@ OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
     *(f"node.{name}" for name in ("api_socket", "daemon", "offline", "service", "startup")),
     # They start processes, and serve them.
-    *(
-        "agent.boxes.host",
-        "agent.keeper",
-        "agent.processes.keeperlink",
-        "agent.processes.runner",
-        "agent.processes.trash",
-    ),
+    *("agent.boxes.first", "agent.boxes.host", "agent.keeper"),
+    *(f"agent.processes.{name}" for name in ("homes", "keeperlink", "keepers", "recorded", "runner", "trash")),
 )
 """The edges of both roles, and of what they share. A new module of theirs is deterministic until it is named here."""
 

@@ -507,12 +507,13 @@ def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: Mak
     older.started("job12345", "echo ready; while [ ! -e go ]; do sleep 0.01; done")
     agent = make_agent("job12345")
     assert outputs_of(agent.run("another1", UPPER, {"message": "x"})) == {"jobout": "x"}
+    assert len(keepers_of(agent.state_dir)) == 2, "the older one gets no new jobs; the next one serves beside it"
+    assert older.is_alive
     agent.go("job12345")
     assert outputs_of(agent.end("job12345")) == {}
-    assert agent.keeper() == older.pid
-    agent.stop()
     wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
     older.close()
+    agent.stop()
     older = Keeper(tmp_path / "state")
     agent = make_agent()
     wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")

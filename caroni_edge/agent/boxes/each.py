@@ -7,7 +7,7 @@ ends with the keeper, and a signal that asks the job to end goes to the session 
 import os
 from collections.abc import Iterator
 
-from caroni_edge.agent.boxes.shared import NOTHING, covered
+from caroni_edge.agent.boxes.shared import NOTHING, covered, settings_of_kernel
 from caroni_edge.agent.boxes.view import Hidden
 from caroni_edge.agent.boxes.wanted import Sandbox
 
@@ -57,11 +57,20 @@ PUBLIC = (
 )
 """What of /etc programs read, and everybody may know."""
 
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - a box has its own
+
 _SPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
 def arguments(
-    bwrap: str, hidden: Hidden, sandbox: Sandbox, *, readable: tuple[str, ...], writable: tuple[str, ...], work: str
+    bwrap: str,
+    hidden: Hidden,
+    sandbox: Sandbox,
+    *,
+    as_root: bool,
+    readable: tuple[str, ...],
+    writable: tuple[str, ...],
+    work: str,
 ) -> list[str]:
     """Return the command in front of what a job runs.
 
@@ -69,6 +78,7 @@ def arguments(
         bwrap: The program.
         hidden: What is not to be seen even where a path that was asked for holds it.
         sandbox: What the job type asks for.
+        as_root: The agent is root.
         readable: Files of the agent's that the job needs: its script and its inputs.
         writable: Those that it writes: its outputs, and the directory where it works.
         work: That directory.
@@ -76,8 +86,18 @@ def arguments(
     words = [bwrap, *_SPACES, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     if not sandbox.network:
         words.append("--unshare-net")
-    words += [*_system(), "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
-    words += ["--perms", "1777", "--tmpfs", "/var/tmp", "--dir", "/run"]  # noqa: S108
+    words += [
+        *_system(),
+        "--proc",
+        "/proc",
+        *(settings_of_kernel() if as_root else ()),
+        "--dev",
+        "/dev",
+        "--dir",
+        "/run",
+    ]
+    for path in TEMPORARY:
+        words += ["--perms", "1777", "--tmpfs", path]
     asked = [*((path, False) for path in sandbox.read), *((path, True) for path in sandbox.write)]
     for path, may_write in asked:
         words += [_bind(path, may_write=may_write), path, path]
@@ -87,7 +107,7 @@ def arguments(
         words += ["--ro-bind", path, path]
     for path in writable:
         words += ["--bind", path, path]
-    return [*words, "--chdir", work, "--"]
+    return [*words, "--remount-ro", "/", "--chdir", work, "--"]
 
 
 def _system() -> Iterator[str]:

@@ -35,8 +35,9 @@ def look(view: Hidden, path: str | None) -> Boxes:
     bwrap = shutil.which(BWRAP, path=path)
     if bwrap is None:
         return Boxes(Able(NO_BWRAP, NO_BWRAP), "", view)
-    for_all = shared.arguments(bwrap, view, as_root=os.geteuid() == 0)
-    for_one = each.arguments(bwrap, view, Sandbox(each=True), readable=(), writable=(), work="/")
+    as_root = os.geteuid() == 0
+    for_all = shared.arguments(bwrap, view, as_root=as_root)
+    for_one = each.arguments(bwrap, view, Sandbox(each=True), as_root=as_root, readable=(), writable=(), work="/")
     return Boxes(Able(_problem(for_all), _problem(for_one)), bwrap, view)
 
 

@@ -28,8 +28,7 @@ def arguments(bwrap: str, hidden: Hidden, *, as_root: bool) -> list[str]:
     state = hidden.state_dir
     words = [bwrap, "--unshare-pid", "--as-pid-1", "--cap-drop", "ALL", "--dev-bind", "/", "/", "--proc", "/proc"]
     if as_root:
-        for path in _OF_ROOT:
-            words += ["--ro-bind-try", path, path]
+        words += settings_of_kernel()
     for directory in hidden.directories:
         words += covered(directory)
     words += ["--perms", "0755", "--tmpfs", state]
@@ -40,6 +39,11 @@ def arguments(bwrap: str, hidden: Hidden, *, as_root: bool) -> list[str]:
     for path in session_sockets(os.getuid()):
         words += ["--ro-bind-try", NOTHING, path]
     return [*words, "--"]
+
+
+def settings_of_kernel() -> list[str]:
+    """Return the words that keep an agent's root from changing the kernel's settings, after those for /proc."""
+    return [word for path in _OF_ROOT for word in ("--ro-bind-try", path, path)]
 
 
 def covered(directory: str) -> list[str]:

@@ -24,6 +24,7 @@ from caroni_edge.agent.keeper.processes import (
     signal_group,
     spawn,
     with_children,
+    within,
 )
 from caroni_edge.agent.keeper.records import (
     EXITED,
@@ -224,7 +225,7 @@ class Jobs:
             return
         job.cause = (kind, reason)
         job.kill_due = time.monotonic() + GRACE_S
-        signal_group(job.start.pid, signal.SIGTERM)
+        signal_group(within(job.start.pid) if job.start.is_alone else job.start.pid, signal.SIGTERM)
 
     def on_exit(self, job: Job) -> None:
         """End all other processes of a job whose first one has ended."""

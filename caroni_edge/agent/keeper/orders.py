@@ -81,6 +81,7 @@ def ordered(order: Mapping[str, Any], boot: str, space: str) -> tuple[Start, lis
         disk_bytes=_whole(order.get("disk_bytes")),
         about=order.get("about") or {},
         space=space,
+        is_alone=order.get("is_alone") is True,
     )
     return start, argv
 

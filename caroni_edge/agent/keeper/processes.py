@@ -105,6 +105,14 @@ def signal_group(pid: int, number: int) -> None:
         return
 
 
+def within(pid: int) -> int:
+    """Return the first process in a box, which has a session of its own, by that of bubblewrap outside it.
+
+    Bubblewrap itself would end at a signal, and the box with it: a job could not clear up.
+    """
+    return next(iter(_children(pid)), pid)
+
+
 def began(pid: int) -> int:
     """Return when a living process began, in ticks since the boot; 0 when there is none.
 

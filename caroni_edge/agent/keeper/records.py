@@ -69,6 +69,7 @@ class Start(NamedTuple):
         never: Why the job shall never be started, instead of all this.
         pid: Of its process; 0 until that is known.
         ticks: When its process began, in the kernel's ticks since the boot; tells two processes of one pid apart.
+        is_alone: It is in a box of its own; its process is bubblewrap's, outside of that.
         space: The namespace in which `pid` is its number (pid_namespaces(7)); empty where an older keeper wrote it.
     """
 
@@ -86,6 +87,7 @@ class Start(NamedTuple):
     pid: int = 0
     ticks: int = 0
     space: str = ""
+    is_alone: bool = False
 
 
 class Exit(NamedTuple):
@@ -306,7 +308,7 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
     "about": lambda value: isinstance(value, dict),
     "pid": lambda value: _is_whole(value, _PID_MAX),
     "ticks": _is_whole,
-    **dict.fromkeys(("is_synced", "no_room"), lambda value: isinstance(value, bool)),
+    **dict.fromkeys(("is_synced", "no_room", "is_alone"), lambda value: isinstance(value, bool)),
 }
 
 

@@ -54,6 +54,7 @@ def _box(state_dir: str, order: JobOrder, boxes: Boxes, argv: list[str]) -> list
         boxes.bwrap,
         boxes.hidden,
         order.job_type.sandbox,
+        as_root=os.geteuid() == 0,
         readable=tuple(path for path in needed if not path.startswith("/usr/")),
         writable=(f"{directory}/{OUTPUTS}", f"{directory}/{WORK}"),
         work=f"{directory}/{WORK}",

@@ -26,7 +26,8 @@ def sources(words: list[str]) -> dict[str, str]:
 
 def for_job(sandbox: Sandbox) -> list[str]:
     work = f"{STATE}/jobs/j/work"
-    return each.arguments("bwrap", HIDDEN, sandbox, readable=(f"{STATE}/scripts/v",), writable=(work,), work=work)
+    script = f"{STATE}/scripts/v"
+    return each.arguments("bwrap", HIDDEN, sandbox, as_root=False, readable=(script,), writable=(work,), work=work)
 
 
 def test_the_shared_box_hides_the_agents_files_and_shows_its_jobs() -> None:

@@ -1,0 +1,261 @@
+"""Real jobs attack their agent from each strength of box, as root's and as an ordinary user's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.attacks import SECRET
+from tests.brokers import find
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOBODY = (
+    *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"),
+    "/usr/bin/python3",
+)
+"""Another user, and a Python that is everybody's: that of the tests may lie in root's home."""
+
+PACKAGES = os.pathsep.join((str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))))
+STRENGTHS = ("shared", "each")
+
+READS = {
+    "the configuration's secret": "print(read(secret_file))",
+    "the database": "print(read(state + '/state.db'))",
+    "the database from where it works": "print(read('../../../state.db'))",
+    "the web token by a link": "os.symlink(state, 'link'); print(read('link/web-token'))",
+    "the secret by a hard link": "os.link(secret_file, 'copy'); print(read('copy'))",
+    "the agent's socket": "s = socket.socket(socket.AF_UNIX); s.connect(state + '/api.sock'); print(s.recv(100))",
+    "the agent's environment": "print(read(f'/proc/{agent}/environ'))",
+    "the agent's directory": "print(read(f'/proc/{agent}/cwd/password'), read(f'/proc/{agent}/root{secret_file}'))",
+    "every process's directories": """
+for path in [*glob.glob('/proc/[0-9]*/cwd'), *glob.glob('/proc/[0-9]*/root'), *glob.glob('/proc/[0-9]*/fd/*')]:
+    for name in ('/web-token', '/../web-token', '/../../web-token', secret_file):
+        try:
+            print(read(path + name))
+        except OSError:
+            pass
+raise SystemExit(1)
+""",
+    "every process's memory": """
+for path in glob.glob('/proc/[0-9]*/environ'):
+    if path != f'/proc/{os.getpid()}/environ':
+        try:
+            print(read(path))
+        except OSError:
+            pass
+raise SystemExit(1)
+""",
+    "what the box covers": """
+subprocess.run(['umount', state]); subprocess.run(['umount', secret_file])
+subprocess.run(['unshare', '-rm', 'sh', '-c', 'umount "$0"; umount "$1"; cat "$0/web-token" "$1"', state, secret_file])
+print(read(secret_file))
+""",
+    "a file by its handle": """
+handle, mount = ctypes.create_string_buffer(136), ctypes.c_int()
+ctypes.memmove(handle, (128).to_bytes(4, 'little'), 4)
+assert libc.name_to_handle_at(-100, b'.', handle, ctypes.byref(mount), 0) == 0
+print(libc.open_by_handle_at(os.open('.', os.O_RDONLY), handle, 0))
+assert ctypes.get_errno() == 1, 'this needs a capability'
+raise SystemExit(1)
+""",
+}
+"""What reads a secret, and prints it."""
+
+ACTS = {
+    "a signal to the agent": "os.kill(agent, 0); print('DONE')",
+    "a signal to the keeper": "os.kill(1, signal.SIGKILL); raise SystemExit(1)",
+    "a signal to all": "os.kill(-1, signal.SIGTERM); raise SystemExit(1)",
+    "ptrace of the agent": "assert libc.ptrace(16, agent, 0, 0) == 0; print('DONE')",
+    "ptrace of process 1": "assert libc.ptrace(16, 1, 0, 0) == 0 and read('/proc/1/comm') != b'x'; print('DONE')",
+    "a script": "open(glob.glob(state + '/scripts/*')[0], 'w').write('x'); print('DONE')",
+    "a new script": "open(state + '/scripts/x', 'w').write('x'); print('DONE')",
+    "a file in the state": "open(state + '/state.db', 'w').write('x'); print('DONE')",
+    "the keeper's socket": """
+for path in glob.glob(state + '/**/keeper.sock', recursive=True) + [state + '/keeper.sock']:
+    s = socket.socket(socket.AF_UNIX); s.connect(path); print('DONE')
+raise SystemExit(1)
+""",
+    "the kernel's core pattern": """
+path = '/proc/sys/kernel/core_pattern'
+before = read(path); open(path, 'wb').write(before)
+print('DONE')
+""",
+    "a watch of the state": """
+watch = libc.inotify_init()
+assert libc.inotify_add_watch(watch, (state + '/state.db').encode(), 0xfff) >= 0; print('DONE')
+""",
+    "a mount": "assert libc.mount(b'x', b'/mnt', b'tmpfs', 0, None) == 0; print('DONE')",
+    "the clock": "import time; time.clock_settime(time.CLOCK_REALTIME, time.time()); print('DONE')",
+    "a device": "os.mknod('disk', 0o060600, os.makedev(8, 0)); print('DONE')",
+    "capabilities": """
+assert any(int(line.split()[1], 16) for line in read('/proc/self/status').decode().splitlines() if 'CapEff' in line)
+print('DONE')
+""",
+    "more rights by a program": """
+assert 'NoNewPrivs:\t1' not in read('/proc/self/status').decode()
+print('DONE')
+""",
+}
+"""What changes something, and then says so."""
+
+
+ITS_OWN = ("ptrace of process 1", "a new script", "a file in the state", "a watch of the state")
+"""What a box of its own has for the job alone: its first process, and, where these tests have the state, its /tmp."""
+
+
+@pytest.fixture(params=["root", "nobody"])
+def user(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Return what starts a Python as an agent's user."""
+    find("bwrap", "bubblewrap")
+    if os.geteuid():
+        if request.param == "root":
+            pytest.skip("only root can be root")
+        return (sys.executable,)
+    if request.param == "root":
+        return (sys.executable,)
+    words = [*NOBODY, "-c", "import tests.attacks"]
+    tried = subprocess.run(
+        words,
+        cwd="/",
+        env={"PYTHONPATH": PACKAGES, "PATH": os.environ["PATH"]},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if tried.returncode:
+        pytest.skip(f"another user cannot use this checkout: {tried.stderr[-200:]}")
+    return NOBODY
+
+
+@pytest.fixture
+def home(user: tuple[str, ...]) -> Iterator[Path]:
+    """Return a directory of that user's."""
+    directory = Path(tempfile.mkdtemp(prefix="caroni-"))
+    if user is NOBODY:
+        os.chown(directory, 65534, 65534)
+    yield directory
+    shutil.rmtree(directory)
+
+
+def run(
+    user: tuple[str, ...], home: Path, strength: str, text: str, sandbox: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Let a job attack an agent of that user; return what has come of it."""
+    argv = [*user, "-m", "tests.attacks", str(home), strength, json.dumps(sandbox or {})]
+    done = subprocess.run(
+        argv,
+        cwd=home,
+        input=text,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": PACKAGES, "SECRET": SECRET},
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["able"] == ["", ""], "no box can be made here"
+    return found
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_nothing_of_the_agent_is_read(user: tuple[str, ...], home: Path, strength: str) -> None:
+    found = run(user, home, strength, _all_of(READS))
+    assert SECRET not in found["log"]
+    assert "/UNDONE" in found["log"], found
+    assert found["log"].count("/UNDONE") == len(READS), found["log"]
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_nothing_of_the_agent_is_changed_or_ended(user: tuple[str, ...], home: Path, strength: str) -> None:
+    acts = ACTS if strength == "shared" else {name: text for name, text in ACTS.items() if name not in ITS_OWN}
+    found = run(user, home, strength, _all_of(acts))
+    assert [line for line in found["log"].splitlines() if line.startswith("DONE")] == [], found["log"]
+    assert found["log"].count("/UNDONE") == len(acts), found["log"]
+    assert found["lives"]
+    assert not found["is_touched"]
+
+
+def test_without_a_box_the_same_attacks_succeed(user: tuple[str, ...], home: Path) -> None:
+    assert run(user, home, "none", READS["the configuration's secret"])["log"].count(SECRET) == 1
+
+
+def test_a_box_of_its_own_shows_nothing_of_the_hosts(user: tuple[str, ...], home: Path) -> None:
+    places = ["/home", "/root", "/srv", "/var/lib", "/boot", "/etc/shadow", "/sys/kernel", str(home)]
+    look = f"print([path for path in {places} if os.path.exists(path)]); print(sorted(os.listdir('/tmp')))"
+    found = run(user, home, "each", look)
+    state_home = str(home)
+    assert found["log"].splitlines()[-2] == str([state_home]), "where its own directory is"
+    assert found["log"].splitlines()[-1] == str([home.name])
+
+
+def test_a_box_of_its_own_has_what_was_asked_for(user: tuple[str, ...], home: Path) -> None:
+    data, spool = home / "data", home / "spool"
+    for directory in (data, spool):
+        directory.mkdir()
+        directory.chmod(0o777)
+    (data / "in").write_text("there")
+    text = f"""
+print(read('{data}/in'))
+open('{spool}/out', 'w').write('x')
+try:
+    open('{data}/out', 'w')
+except OSError as error:
+    print(error.strerror)
+try:
+    socket.create_connection(('127.0.0.1', 9))
+except OSError as error:
+    print(len(os.listdir('/sys/class/net')) if os.path.exists('/sys/class/net') else error.strerror)
+"""
+    found = run(user, home, "each", text, {"read": [str(data)], "write": [str(spool)], "network": False})
+    assert "b'there'" in found["log"]
+    assert "Read-only file system" in found["log"]
+    assert (spool / "out").read_text() == "x"
+
+
+def test_all_of_a_job_ends_with_its_box(user: tuple[str, ...], home: Path) -> None:
+    spool = home / "spool"
+    spool.mkdir()
+    spool.chmod(0o777)
+    text = """
+import time
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.environ.clear()
+            os.execv('/usr/bin/sleep', ['sleep', '4711'])
+        os._exit(0)
+time.sleep(0.2)
+"""
+    found = run(user, home, "each", text, {"write": [str(spool)]})
+    assert found["lives"]
+    assert subprocess.run(["pgrep", "-f", "sleep 4711"], check=False, capture_output=True, text=True).stdout == ""
+
+
+def _all_of(attacks: dict[str, str]) -> str:
+    """Return one text that makes every attack, each in a process of its own, and says `UNDONE` of what has failed."""
+    return f"""
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for name, text in {attacks!r}.items():
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            exec(text)
+            status = 0
+        except BaseException as error:
+            print(name, type(error).__name__, error)
+        sys.stdout.flush()
+        os._exit(status)
+    status = os.waitpid(pid, 0)[1]
+    print(f"{{name}}/{{'DONE' if status == 0 else 'UNDONE'}}", flush=True)
+"""
