@@ -110,7 +110,7 @@ def within(pid: int) -> int:
 
     Bubblewrap itself would end at a signal, and the box with it: a job could not clear up.
     """
-    return next(iter(_children(pid)), pid)
+    return next((child for child in with_children(pid) if child != pid), pid)
 
 
 def began(pid: int) -> int:
