@@ -17,7 +17,7 @@ from types import TracebackType
 
 from caroni_edge.agent import daemon as agent_daemon
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.processes.keeperlink import end_jobs
+from caroni_edge.agent.processes.homes import end_jobs
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import NodeConfig, load_agent, load_manager
