@@ -30,11 +30,12 @@ class Sea:
         self.trace = directory / "trace"
         self._started: dict[str, Daemon] = {}
         behind = ("--bridge-manager", "ship", "m2", "--bridge-agent", "ship", "a2")
-        self.shore = self._broker(directory / "shore", "m1", "a1", *behind)
+        self.shore = self._broker(directory / "shore", "m1", "a1", *behind, "--tls", "--client-certificates")
         self.ship = self._broker(directory / "ship", "m2", "a2")
         self._opened = ExitStack()
         self.line = self._opened.enter_context(lines(self.shore.port))("127.0.0.1")
-        config = (self.shore.made.folder("ship") / "caroni-bridge.conf").read_text()
+        files = self.shore.made.folder("ship")
+        config = (files / "caroni-bridge.conf").read_text().replace("/etc/mosquitto/bridge", str(files))
         reached = f"address 127.0.0.1:{self.shore.port}"
         assert reached in config
         fitted = config.replace(reached, f"address {self.line.host}:{self.line.port}")

@@ -157,7 +157,7 @@ def test_all_connections_of_a_node_and_two_of_a_person_are_there_at_once(clients
     for client in together:
         client.connect()
     for thief in ("m2", "a2", "alice"):
-        for taken in ("m1", "a1", "caroni-managers-m1", "caroni-agents-a1"):
+        for taken in (*("m1", "a1", "caroni-managers-m1", "caroni-agents-a1"), "caroni/managers/m1/triggers"):
             for people in (True, False):
                 client = clients.at(thief, taken, people=people).start()
                 ended_or_taken(client)

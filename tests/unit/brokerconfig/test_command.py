@@ -299,6 +299,17 @@ def test_nothing_of_a_directory_changes_silently(out: Path, arguments: tuple[str
     assert "was made with broker mosquitto" in refused(out, broker="rabbitmq")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--agent", "a1", "--tls", "--client-certificates"), "it is served for mosquitto"),
+        (("--manager", "m1", "--bridge-agent", "ship", "a1"), "bridges are written for mosquitto alone"),
+    ],
+)
+def test_what_is_not_written_for_rabbitmq(out: Path, arguments: tuple[str, ...], said: str) -> None:
+    assert said in refused(out, *arguments, broker="rabbitmq")
+
+
 def test_a_directory_with_something_else_is_left_alone(out: Path) -> None:
     out.mkdir()
     (out / "notes.txt").write_text("mine")
