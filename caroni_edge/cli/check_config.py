@@ -157,7 +157,7 @@ def _check_all(path: Path, kind: str | None, roots: tuple[Path, ...]) -> Iterato
 
 
 def _cwl_files(folder: Path) -> Iterator[Path]:
-    """Return the CWL files of a folder and of those below it: not what is hidden, and not what links lead to."""
+    """Return the CWL files of a folder and of those below it: not hidden ones, and not through links to folders."""
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(here, name) for name in names if name.endswith(".cwl") and not name.startswith("."))

@@ -76,6 +76,7 @@ class _Writing:
         origins: Of all that is in the document, or was.
         depth: How many lists and objects are around.
         done: What has been written out, by `id`: aliases share their objects.
+        imported: The files whose origins are among ours.
     """
 
     assembly: Assembly
@@ -83,6 +84,7 @@ class _Writing:
     origins: dict[int, Origin]
     depth: int
     done: dict[int, Whole] = field(default_factory=dict)
+    imported: set[Path] = field(default_factory=set)
 
     def value(self, value: Any, holder: Origin, key: Hashable) -> Whole:
         """Return a value written out; it stands at a key of its holder."""
@@ -190,7 +192,9 @@ class _Writing:
         if found is None:
             return None
         document = found.document
-        self.origins |= document.origins
+        if path not in self.imported:
+            self.imported.add(path)
+            self.origins |= document.origins
         return _part_of(document.value, part) if part else document.value
 
     def _text(self, written: str, beside: Path) -> str:
