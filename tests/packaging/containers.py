@@ -199,7 +199,6 @@ class Engine:
             "CONTAINERS_STORAGE_CONF": str(STORE / "storage.conf"),
             "BUILDAH_FORMAT": "docker",  # the other one has no health checks
             "BUILDAH_ISOLATION": "chroot",
-            "COMPOSE_PROJECT_NAME": "caroni",
             "BASE_IMAGE": BASE,
         }
 
