@@ -24,6 +24,7 @@ NAME=caroni-edge-$VERSION-linux-$ARCH
 
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
 export PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+export PYINSTALLER_CONFIG_DIR="$PWD/build/pyinstaller/cache" # else in $HOME, where another build would clean it
 
 if ! "$PYTHON" -m PyInstaller --noconfirm --clean --log-level WARN --distpath build/dist --workpath build/pyinstaller \
     packaging/pyinstaller/caroni-edge.spec >build/dist.log 2>&1; then
