@@ -215,7 +215,7 @@ def test_a_directory_for_which_there_is_no_space(agent: Agent, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("caroni_edge.agent.keeper.files.replace", full)
+    monkeypatch.setattr("caroni_edge.agent.keeper.files.write_new", full)
     ended = agent.run("job12345", WAIT)
     reason = "could not be started: its directory cannot be made: No space left on device"
     assert ended.outcome == NeverBegan(reason, no_room=True)

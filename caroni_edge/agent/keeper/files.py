@@ -137,18 +137,28 @@ def replace(path: str, data: bytes) -> None:
         OSError: It cannot be written.
     """
     new = beside(path)
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, _OURS)
     try:
-        try:
-            while data:
-                data = data[os.write(file, data) :]
-        finally:
-            os.close(file)
+        write_new(new, data)
         put_aside(path, only_if=stat.S_ISDIR)
         os.rename(new, path)
     except OSError:
-        os.unlink(new)
+        with suppress(FileNotFoundError):
+            os.unlink(new)
         raise
+
+
+def write_new(path: str, data: bytes) -> None:
+    """Write a small file where there is nothing yet, in a directory that no job has had in its reach.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, _OURS)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
 
 
 def put_aside(path: str, only_if: Callable[[int], bool] = lambda _: True) -> None:

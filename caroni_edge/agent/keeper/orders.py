@@ -10,6 +10,7 @@ It is not synced, as the records of starts are not: after a power cut there may 
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from caroni_edge.agent.keeper.records import Start
 ORDERS = "orders"
 
 _LIMIT_BYTES = 4096
+_LENGTH_BYTES = 256
+"""So long is the text at least, with blanks at its end: the one before it is never longer."""
 
 
 class Known(NamedTuple):
@@ -51,7 +54,12 @@ def note_order(state_dir: str, known: Known, database: str, serial: int) -> Know
     """
     found = Known(database, max(serial, known.serial) if database == known.database else serial)
     if found != known:
-        files.replace(f"{state_dir}/{ORDERS}", json.dumps(found._asdict()).encode())
+        # In its place, and in one write: a keeper that dies leaves the old text or the new one.
+        file = files.open_regular(f"{state_dir}/{ORDERS}", os.O_WRONLY | os.O_CREAT)
+        try:
+            os.pwrite(file, json.dumps(found._asdict()).encode().ljust(_LENGTH_BYTES), 0)
+        finally:
+            os.close(file)
     return found
 
 

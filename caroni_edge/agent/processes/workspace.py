@@ -78,10 +78,9 @@ class Workspaces:
             # An agent that died before it asked for the start has left it.
             self.remove(job)
             os.mkdir(path, 0o700)
-        with files.opened(path) as directory:
-            os.mkdir(f"{directory}/{WORK}", 0o700)
-            files.replace(f"{directory}/{INPUTS}", canonical(inputs).encode())
-            files.replace(f"{directory}/{OUTPUTS}", b"")
+        os.mkdir(f"{path}/{WORK}", 0o700)
+        files.write_new(f"{path}/{INPUTS}", canonical(inputs).encode())
+        files.write_new(f"{path}/{OUTPUTS}", b"")
         environment = {
             **self._environment,
             **job_type.environment,
