@@ -109,7 +109,7 @@ class AgentReactor(Assembly):
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, chance, journal)
-        surplus = Surplus(store, in_force, shares, ledger, journal)
+        surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
         versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (

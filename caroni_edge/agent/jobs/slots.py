@@ -33,7 +33,11 @@ TRIAL_MAX_S = 3600.0
 
 
 class Slots(Part):
-    """Gives each free slot to a queued job, and takes it back when the job has ended."""
+    """Gives each free slot to a queued job, and takes it back when the job has ended.
+
+    Attributes:
+        queued: So many jobs wait for a slot since the last ones were given.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Slots(Part):
         self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self._ended: tuple[str, ...] = ()
+        self.queued = 0
 
     def settle(self, at: Moment) -> None:
         """Give free slots to queued jobs, and order the kills that are due."""
@@ -96,6 +101,7 @@ class Slots(Part):
                 queued[count.manager] += count.jobs
             elif count.status == JobState.RUNNING:
                 running += count.jobs
+        self.queued = queued.total()
         if queued and self._in_force.paused:
             self._give_back(queued, at)
             return
@@ -112,6 +118,7 @@ class Slots(Part):
                 standings[manager] += self._shares.cost(manager, row.job_type)
                 free -= 1
             queued[manager] -= 1
+            self.queued -= 1
             if not queued[manager]:
                 del queued[manager]
 

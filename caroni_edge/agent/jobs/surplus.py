@@ -4,6 +4,7 @@ from collections import Counter
 from math import inf
 
 from caroni_edge.agent.jobs.ledger import Ledger
+from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.depth import AHEAD_S
 from caroni_edge.agent.offers.room import Kind
@@ -22,10 +23,13 @@ LATE = "jobs take longer here than they did, and it would have to wait"
 class Surplus(Part):
     """Looks how long what is queued will take; what every agent keeps, twice the slots, stays."""
 
-    def __init__(self, store: Store, in_force: InForce, shares: Shares, ledger: Ledger, journal: Journal) -> None:
+    def __init__(
+        self, store: Store, in_force: InForce, slots: Slots, shares: Shares, ledger: Ledger, journal: Journal
+    ) -> None:
         """Look at how long jobs of a type took, and for how long those run that have not ended."""
         super().__init__(journal)
-        self._store, self._in_force, self._shares, self._ledger = store, in_force, shares, ledger
+        self._store, self._in_force, self._slots = store, in_force, slots
+        self._shares, self._ledger = shares, ledger
         self._due = inf
 
     def next_due(self) -> float:
@@ -36,13 +40,13 @@ class Surplus(Part):
         """Give back what is beyond a second of work, the last jobs first, when the last would begin late."""
         settings = self._in_force.settings
         self._due = inf
+        if self._slots.queued <= settings.backlog + settings.pending:
+            return
         queued: Counter[Kind] = Counter()
         for count in self._store.load.live():
             if count.status == JobState.QUEUED:
                 queued[count.manager, count.job_type] += count.jobs
         surplus = queued.total() - settings.backlog - settings.pending
-        if surplus <= 0:
-            return
         outlook = self._shares.outlook(at.now)
         lasts_s = {job_type: outlook[job_type].mean_s if job_type in outlook else 0.0 for _, job_type in queued}
         work_s = sum(jobs * lasts_s[job_type] for (_, job_type), jobs in queued.items())

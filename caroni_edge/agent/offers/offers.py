@@ -1,7 +1,7 @@
 """Decides what to offer to whom, and follows what becomes of it (docs/protocol.md, "From a step to its result")."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -177,7 +177,7 @@ class Offers(Part):
         room = look(self._store, self._in_force.settings, self._depth)
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
             return
-        candidates = self._candidates(at)
+        candidates = [each for each in self._candidates(at, room) if each.ready or each.waiting]
         if not candidates:
             return
         standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
@@ -198,14 +198,17 @@ class Offers(Part):
         )
         return min((due for due in times if due is not None), default=inf)
 
-    def _candidates(self, at: Moment) -> list[Candidate]:
+    def _candidates(self, at: Moment, room: Room) -> Iterator[Candidate]:
         settings, types = self._in_force.settings, self._in_force.types
-        found = (
-            Candidate(demand, *_places(demand, at.now))
-            for demand in self._store.demands.to_offer(at.now)
-            if settings.serves(demand.manager) and types.get(demand.job_type) is not None
-        )
-        return [each for each in found if each.ready or each.waiting]
+        for demand in self._store.demands.to_offer(at.now):
+            job_type = demand.job_type
+            if settings.serves(demand.manager) and types.get(job_type) is not None:
+                ready, waiting = _places(demand, at.now)
+                yield Candidate(
+                    demand,
+                    ready=0 if job_type in room.well_queued else ready,
+                    waiting=0 if job_type in room.well_pending else waiting,
+                )
 
     def _probe(self, candidates: list[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
         """Leave a job type whose jobs all fail here one place every minute (`PROBE_EVERY_S`), until one completes."""

@@ -9,6 +9,9 @@ from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.store import Store
 from caroni_edge.config.model import AgentConfig
 
+ASK_BELOW = 0.75
+"""Of a short type places are offered when less than this part of them is taken: many at a time, not each by itself."""
+
 Kind = tuple[str, str]
 """Manager and job type."""
 
@@ -26,6 +29,8 @@ class Room:
         running: Jobs that hold a slot, by kind.
         queued: Ready jobs and places reserved for them, by kind.
         pending: Waiting jobs and places reserved for them, by kind.
+        well_queued: Short job types of which so much is queued that asking for more can wait (`ASK_BELOW`).
+        well_pending: The same of waiting jobs.
     """
 
     ready: int = 0
@@ -36,6 +41,8 @@ class Room:
     running: Counter[Kind] = field(default_factory=Counter)
     queued: Counter[Kind] = field(default_factory=Counter)
     pending: Counter[Kind] = field(default_factory=Counter)
+    well_queued: frozenset[str] = frozenset()
+    well_pending: frozenset[str] = frozenset()
 
 
 def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
@@ -49,11 +56,11 @@ def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
     most_ready = max(settings.backlog, settings.backlog_most)
-    more, over = _more(depth, most_ready - settings.backlog, room.queued)
+    more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
     room.ready = settings.slots + settings.backlog - room.running.total() - over
     room.places_ready = Places(room.ready, more, settings.slots + most_ready - room.ahead)
     most_waiting = max(settings.pending, settings.pending_most)
-    more, over = _more(depth, most_waiting - settings.pending, room.pending)
+    more, over, room.well_pending = _more(depth, most_waiting - settings.pending, room.pending)
     # Jobs whose data has come may be more than the backlog holds. Their places are not given to others meanwhile:
     # the queue would grow without bound behind long jobs.
     late = max(0, -room.ready)
@@ -62,11 +69,12 @@ def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
     return room
 
 
-def _more(depth: Depth, most: int, taken: Counter[Kind]) -> tuple[dict[str, int], int]:
-    """Return the free places for jobs of a type alone, and how many jobs have places that all types share."""
+def _more(depth: Depth, most: int, taken: Counter[Kind]) -> tuple[dict[str, int], int, frozenset[str]]:
+    """Return the free places for jobs of a type alone, how many jobs have shared ones, and what is well provided."""
     by_type: Counter[str] = Counter()
     for (_, job_type), count in taken.items():
         by_type[job_type] += count
     more = {job_type: min(count, most) for job_type, count in depth.more().items()} if most else {}
     over = sum(max(0, count - more.get(job_type, 0)) for job_type, count in by_type.items())
-    return {job_type: max(0, count - by_type[job_type]) for job_type, count in more.items()}, over
+    well = frozenset(job_type for job_type, count in more.items() if by_type[job_type] >= count * ASK_BELOW)
+    return {job_type: max(0, count - by_type[job_type]) for job_type, count in more.items()}, over, well

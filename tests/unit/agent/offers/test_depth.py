@@ -166,3 +166,17 @@ def test_after_a_restart_nothing_goes_back_before_it_is_known_how_long_jobs_take
     bench.restart()
     bench.advance(4.0)
     assert bench.outbox.take_all(JobDecline) == []
+
+
+def test_places_for_short_jobs_are_offered_many_at_a_time() -> None:
+    bench = bench_of()
+    run(bench, 200, 0.02)
+    jobs = bench.place(*(bench.new_job() for _ in range(2 + 64)))
+    bench.want(ready=1000)
+    for job in jobs[:19]:
+        bench.advance(0.02)
+        bench.end(job)
+    assert bench.outbox.take_all(JobOffer) == []
+    bench.advance(0.02)
+    bench.end(jobs[19])
+    assert bench.outbox.take(JobOffer).ready == 20
