@@ -85,7 +85,7 @@ class Authority:
         self._directory, self._config = directory, directory / "openssl.cnf"
         self.certificate = certificate or directory / "ca.pem"
         self._key, self.revoked = key or directory / "ca.key", directory / "revoked.pem"
-        self._openssl = _find_openssl()
+        self._openssl = find_openssl()
         make_directory(directory / "issued")
         names = ", ".join(f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts)
         facts = {"directory": directory, "certificate": self.certificate, "key": self._key}
@@ -189,7 +189,7 @@ def check_current(certificate: Path) -> None:
     Raises:
         UsageError: It has, or there is no openssl to tell.
     """
-    if not _lasts(_find_openssl(), certificate, 0):
+    if not _lasts(find_openssl(), certificate, 0):
         raise UsageError(str(certificate), "this certificate has expired", "Have a new one made, and name that.")
 
 
@@ -199,7 +199,12 @@ def _lasts(openssl: str, certificate: Path, days: int) -> bool:
     return done.returncode == 0
 
 
-def _find_openssl() -> str:
+def find_openssl() -> str:
+    """Return where the command is.
+
+    Raises:
+        UsageError: There is none.
+    """
     found = shutil.which("openssl")
     if found is None:
         raise UsageError(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from caroni_edge.base.errors import UsageError
 from caroni_edge.brokerconfig import mosquitto
-from caroni_edge.brokerconfig.certificates import Authority, check_current, check_pair
+from caroni_edge.brokerconfig.certificates import Authority, check_current, check_pair, find_openssl
 from caroni_edge.brokerconfig.roster import Setup
 from caroni_edge.brokerconfig.writing import make_directory, write
 
@@ -43,7 +43,7 @@ class TlsFiles:
         """Prepare; nothing is written yet.
 
         Raises:
-            UsageError: What is given does not go together.
+            UsageError: What is given cannot be used, or does not go together.
         """
         self._setup, self._given = setup, given
         self._home, self._broker = directory / "ca", directory / "broker"
@@ -66,6 +66,12 @@ class TlsFiles:
             raise UsageError("--ca-cert", "it needs --ca-key beside it, or a --server-cert that it has issued")
         if any(given) and not self._setup.tls:
             raise UsageError("", "certificates are given, and connections are not encrypted", "Say --tls, too.")
+        if self._setup.tls:
+            find_openssl()
+        for certificate, key in ((given.server_cert, given.server_key), (given.ca_cert, given.ca_key)):
+            if certificate is not None and key is not None:
+                check_pair(certificate, key)
+                check_current(certificate)
 
     def prepare(self, names: Iterable[str]) -> Iterator[str]:
         """Have what the broker needs; yield which of it, and of these logins, has a certificate that ends soon.
@@ -76,9 +82,6 @@ class TlsFiles:
         if not self._setup.tls:
             return
         given = self._given
-        if given.server_cert is not None and given.server_key is not None:
-            check_pair(given.server_cert, given.server_key)
-            check_current(given.server_cert)
         self._authority = self._open_authority()
         self._keep_trusted()
         if given.server_cert is not None and given.server_key is not None:
