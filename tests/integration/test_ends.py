@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,100 +10,17 @@ import pytest
 from caroni_edge.agent.keeper import job as keeper_job
 from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.records import JOBS
+from tests.escapes import ATTACKS, HIDDEN, escape, sleeper_in, survivors
 from tests.keepers import InProcess, Keeper
 from tests.runners import Agent, reason_of
 from tests.support import wait_until
 
 MakeKeeper = Callable[..., Keeper]
 
-FORKED_TWICE = """
-import os, resource, sys
-if os.fork():
-    os._exit(0)
-os.setsid()
-if os.fork():
-    os._exit(0)
-if "unmarked" in sys.argv:
-    resource.setrlimit(10, (-1, -1))
-os.execve(sys.argv[1], [sys.argv[1], "600"], {})
-"""
-COMET = """
-import os
-os.setsid()
-while True:
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-"""
-BOMB = """
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-for _ in range(6):
-    os.fork()
-    os.setsid() if os.getpid() != os.getsid(0) else None
-time.sleep(600)
-"""
-REAPER = """
-import ctypes, os, sys
-os.setsid()
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.execve(sys.argv[1], [sys.argv[1], "600"], {})
-os.wait()
-os.execve(sys.argv[1], [sys.argv[1], "600"], {})
-"""
-ATTACKS = {
-    "in the background": "$SLEEPER 600 &",
-    "a session": "setsid $SLEEPER 600 &",
-    "a session for each of three": 'setsid bash -c "setsid bash -c \\"setsid $SLEEPER 600 & wait\\" & wait" $SLEEPER &',
-    "a group": "set -m; $SLEEPER 600 &",
-    "an empty environment": "env -i $SLEEPER 600 & env -i setsid $SLEEPER 600 &",
-    "two forks, and an empty environment": "$PYTHON forked_twice $SLEEPER",
-    "SIGTERM ignored": "(trap '' TERM HUP INT; setsid $SLEEPER 600 &)",
-    "stopped": "setsid $SLEEPER 600 & kill -STOP $!",
-    "many, each with a session": "$PYTHON bomb $SLEEPER &",
-    "takes in its own orphans": "$PYTHON reaper $SLEEPER &",
-    "holds standard output": "nohup setsid $SLEEPER 600 & disown",
-}
-HIDDEN = {
-    "all marks taken off": "$PYTHON forked_twice $SLEEPER unmarked",
-    "forks on before anybody looks": "$PYTHON comet $SLEEPER &",
-}
-"""What only the keeper finds whose sub-tree it is in."""
-PROGRAMS = {"forked_twice": FORKED_TWICE, "comet": COMET, "bomb": BOMB, "reaper": REAPER}
-
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Path:
-    """Return a program that sleeps, by whose path all that a test has started is found."""
-    path = tmp_path / "sleeper"
-    shutil.copy(shutil.which("sleep") or "", path)
-    for name, text in PROGRAMS.items():
-        (tmp_path / name).write_text(text)
-    return path
-
-
-def attack(sleeper: Path, what: str) -> str:
-    """Return a script that does this, and says `ready` when what is to stay is there."""
-    for name in PROGRAMS:
-        what = what.replace(f"$PYTHON {name}", f"{sys.executable} {sleeper.parent / name}")
-    what = what.replace("$SLEEPER", str(sleeper))
-    return f"{what}\nwhile ! grep -qs {sleeper} /proc/[0-9]*/cmdline; do sleep 0.01; done\necho ready\n"
-
-
-def survivors(sleeper: Path) -> list[int]:
-    """Return what lives of all that a test has started, whatever became of it."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and os.fsencode(sleeper) in (entry / "cmdline").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return sorted(found)
+    return sleeper_in(tmp_path)
 
 
 EVERY = pytest.mark.parametrize("what", [*ATTACKS.values(), *HIDDEN.values()], ids=[*ATTACKS, *HIDDEN])
@@ -113,21 +29,21 @@ MARKED = pytest.mark.parametrize("what", ATTACKS.values(), ids=ATTACKS)
 
 @EVERY
 def test_nothing_outlives_success(keeper: Keeper, sleeper: Path, what: str) -> None:
-    end = keeper.script("job12345", attack(sleeper, what) + "exit 0")
+    end = keeper.script("job12345", escape(sleeper, what) + "exit 0")
     assert survivors(sleeper) == []
     assert (end["kind"], end["status"], end["notes"]) == ("exited", 0, "")
 
 
 @EVERY
 def test_nothing_outlives_a_timeout(keeper: Keeper, sleeper: Path, what: str) -> None:
-    end = keeper.script("job12345", attack(sleeper, what) + "sleep 600", timeout_s=1.0)
+    end = keeper.script("job12345", escape(sleeper, what) + "sleep 600", timeout_s=1.0)
     assert survivors(sleeper) == []
     assert (end["kind"], end["notes"]) == ("timeout", "")
 
 
 @EVERY
 def test_nothing_outlives_a_kill(keeper: Keeper, sleeper: Path, what: str) -> None:
-    keeper.started("job12345", attack(sleeper, what) + "sleep 600")
+    keeper.started("job12345", escape(sleeper, what) + "sleep 600")
     keeper.send(do="kill", job="job12345", reason="enough")
     end = keeper.hear("exited", "job12345")
     assert survivors(sleeper) == []
@@ -138,7 +54,7 @@ def test_nothing_outlives_a_kill(keeper: Keeper, sleeper: Path, what: str) -> No
 def test_nothing_outlives_a_job_whose_keeper_was_killed(
     make_keeper: MakeKeeper, keeper: Keeper, sleeper: Path, what: str
 ) -> None:
-    keeper.started("job12345", attack(sleeper, what) + "sleep 600")
+    keeper.started("job12345", escape(sleeper, what) + "sleep 600")
     keeper.kill()
     second = make_keeper(keeper.state_dir)
     second.send(do="kill", job="job12345", reason="enough")
@@ -150,7 +66,7 @@ def test_nothing_outlives_a_job_whose_keeper_was_killed(
 def test_nothing_outlives_a_job_that_ended_while_there_was_no_keeper(
     make_keeper: MakeKeeper, keeper: Keeper, sleeper: Path, what: str
 ) -> None:
-    pid = keeper.started("job12345", attack(sleeper, what) + "sleep 600")
+    pid = keeper.started("job12345", escape(sleeper, what) + "sleep 600")
     keeper.kill()
     os.kill(pid, 9)
     second = make_keeper(keeper.state_dir)
@@ -163,7 +79,7 @@ def test_nothing_outlives_a_job_that_ended_while_there_was_no_keeper(
 def test_nothing_outlives_a_job_whose_agent_has_gone(
     make_keeper: MakeKeeper, keeper: Keeper, sleeper: Path, what: str
 ) -> None:
-    keeper.started("job12345", attack(sleeper, what) + "while [ ! -e go ]; do sleep 0.01; done")
+    keeper.started("job12345", escape(sleeper, what) + "while [ ! -e go ]; do sleep 0.01; done")
     keeper.close()
     (keeper.state_dir / JOBS / "job12345" / "work" / "go").touch()
     end = wait_until(lambda: keeper.exit_of("job12345"), what="the record of the end")
@@ -173,14 +89,12 @@ def test_nothing_outlives_a_job_whose_agent_has_gone(
 
 
 def test_what_another_job_has_started_goes_on(keeper: Keeper, tmp_path: Path, sleeper: Path) -> None:
-    mine, others = tmp_path / "mine" / "sleeper", sleeper
-    mine.parent.mkdir()
-    for name in ("sleeper", *PROGRAMS):
-        shutil.copy(tmp_path / name, mine.parent / name)
+    (tmp_path / "mine").mkdir()
+    mine, others = sleeper_in(tmp_path / "mine"), sleeper
     for what in ("two forks, and an empty environment", "a session"):
-        keeper.started("other123", attack(others, ATTACKS[what]) + "while [ ! -e go ]; do sleep 0.01; done")
+        keeper.started("other123", escape(others, ATTACKS[what]) + "while [ ! -e go ]; do sleep 0.01; done")
         staying = survivors(others)
-        keeper.script("job12345", attack(mine, ATTACKS[what]))
+        keeper.script("job12345", escape(mine, ATTACKS[what]))
         assert survivors(mine) == []
         assert survivors(others) == staying
         (keeper.state_dir / JOBS / "other123" / "work" / "go").touch()
@@ -194,7 +108,7 @@ def test_who_has_hidden_whose_it_is_ends_with_the_first_job_that_may_have_starte
     keeper: Keeper, sleeper: Path
 ) -> None:
     keeper.started("other123", "echo ready; sleep 600")
-    keeper.script("job12345", attack(sleeper, HIDDEN["all marks taken off"]))
+    keeper.script("job12345", escape(sleeper, HIDDEN["all marks taken off"]))
     assert survivors(sleeper) == []
     assert keeper.running() == ["other123"]
 
@@ -203,7 +117,7 @@ def test_what_cannot_be_ended_is_said(in_process: InProcess, sleeper: Path, monk
     monkeypatch.setattr(keeper_job, "ENDING_S", 0.05)
     with monkeypatch.context() as powerless:
         powerless.setattr(keeper_jobs, "put_down", lambda _: None)
-        end = in_process.run("job12345", attack(sleeper, ATTACKS["a session"]))
+        end = in_process.run("job12345", escape(sleeper, ATTACKS["a session"]))
     [left] = survivors(sleeper)
     os.kill(left, 9)
     assert end["status"] == 0

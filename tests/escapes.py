@@ -1,0 +1,94 @@
+"""What jobs do to outlive their end, and what is left of them."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+FORKED_TWICE = """
+import os, resource, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+if "unmarked" in sys.argv:
+    resource.setrlimit(10, (-1, -1))
+os.execve(sys.argv[1], [sys.argv[1], "600"], {})
+"""
+COMET = """
+import os
+os.setsid()
+while True:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+"""
+BOMB = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for _ in range(6):
+    os.fork()
+    os.setsid() if os.getpid() != os.getsid(0) else None
+time.sleep(600)
+"""
+REAPER = """
+import ctypes, os, sys
+os.setsid()
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.execve(sys.argv[1], [sys.argv[1], "600"], {})
+os.wait()
+os.execve(sys.argv[1], [sys.argv[1], "600"], {})
+"""
+ATTACKS = {
+    "in the background": "$SLEEPER 600 &",
+    "a session": "setsid $SLEEPER 600 &",
+    "a session for each of three": 'setsid bash -c "setsid bash -c \\"setsid $SLEEPER 600 & wait\\" & wait" $SLEEPER &',
+    "a group": "set -m; $SLEEPER 600 &",
+    "an empty environment": "env -i $SLEEPER 600 & env -i setsid $SLEEPER 600 &",
+    "two forks, and an empty environment": "$PYTHON forked_twice $SLEEPER",
+    "SIGTERM ignored": "(trap '' TERM HUP INT; setsid $SLEEPER 600 &)",
+    "stopped": "setsid $SLEEPER 600 & kill -STOP $!",
+    "many, each with a session": "$PYTHON bomb $SLEEPER &",
+    "takes in its own orphans": "$PYTHON reaper $SLEEPER &",
+    "holds standard output": "nohup setsid $SLEEPER 600 & disown",
+}
+HIDDEN = {
+    "all marks taken off": "$PYTHON forked_twice $SLEEPER unmarked",
+    "forks on before anybody looks": "$PYTHON comet $SLEEPER &",
+}
+"""What only the keeper finds whose sub-tree it is in."""
+PROGRAMS = {"forked_twice": FORKED_TWICE, "comet": COMET, "bomb": BOMB, "reaper": REAPER}
+
+
+def sleeper_in(directory: Path) -> Path:
+    """Return a program that sleeps, by whose path all that a test has started is found; the others are beside it."""
+    path = directory / "sleeper"
+    shutil.copy(shutil.which("sleep") or "", path)
+    for name, text in PROGRAMS.items():
+        (directory / name).write_text(text)
+    return path
+
+
+def escape(sleeper: Path, what: str, python: str = sys.executable) -> str:
+    """Return a script that does this, and says `ready` when what is to stay is there."""
+    for name in PROGRAMS:
+        what = what.replace(f"$PYTHON {name}", f"{python} {sleeper.parent / name}")
+    what = what.replace("$SLEEPER", str(sleeper))
+    return f"{what}\nwhile ! grep -qs {sleeper} /proc/[0-9]*/cmdline; do sleep 0.01; done\necho ready\n"
+
+
+def survivors(sleeper: Path) -> list[int]:
+    """Return what lives of all that a test has started, whatever became of it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.fsencode(sleeper) in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return sorted(found)
