@@ -33,7 +33,7 @@ LAYERS: list[set[str]] = [
     {"transport", "storage"},
     {"manager.lifecycle", "agent.lifecycle"},
     {"config"},
-    {"protocol"},
+    {"protocol", "javascript"},
     {"values.parsing", "values.fields"},
     {"values.files"},
     {"values.types"},
