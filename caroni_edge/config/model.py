@@ -225,6 +225,11 @@ class AgentConfig(NodeConfig):
     managers: Mapping[str, float]
     sandbox: Literal["preferred", "required", "off"] = "preferred"
 
+    @property
+    def serves_all(self) -> bool:
+        """Whether every manager may send work here."""
+        return EVERYBODY in self.managers
+
     def serves(self, manager: str) -> bool:
         """Tell whether a manager may send work here."""
         return self.weight_of(manager) is not None

@@ -33,15 +33,18 @@ class Surplus(Part):
         self._due = inf
 
     def next_due(self) -> float:
-        """Return when to look again how long jobs have been running."""
+        """Return when to look again how long jobs have been running: each second, while much is queued."""
         return self._due
 
     def settle(self, at: Moment) -> None:
         """Give back what is beyond a second of work, the last jobs first, when the last would begin late."""
         settings = self._in_force.settings
-        self._due = inf
         if self._slots.queued <= settings.backlog + settings.pending:
+            self._due = inf
             return
+        if at.now < self._due < inf:
+            return
+        self._due = at.now + AHEAD_S
         queued: Counter[Kind] = Counter()
         for count in self._store.load.live():
             if count.status == JobState.QUEUED:
@@ -51,7 +54,6 @@ class Surplus(Part):
         lasts_s = {job_type: outlook[job_type].mean_s if job_type in outlook else 0.0 for _, job_type in queued}
         work_s = sum(jobs * lasts_s[job_type] for (_, job_type), jobs in queued.items())
         if work_s <= LATE_S * settings.slots:
-            self._due = at.now + LATE_S
             return
         of_managers: Counter[str] = Counter()
         for (manager, _), jobs in queued.items():

@@ -191,9 +191,7 @@ class Offers(Part):
     def _look_ahead(self, now: float) -> float:
         times = (
             self._store.offers.next_end(),
-            self._store.offers.next_again(now),
-            self._store.demands.next_due(now),
-            self._store.managers.next_hold(now),
+            self._store.offers.next_due(now),
             *(due for due in self._refusals.failing().values() if due > now),
         )
         return min((due for due in times if due is not None), default=inf)

@@ -100,7 +100,8 @@ class Refusals(Memory):
     def said(self) -> dict[str, str]:
         """Return the reasons for the presence, by job type or manager; `*` stands for all."""
         settings, types = self._in_force.settings, self._in_force.types
-        said = {name: NOT_SERVED for name in self._store.demands.managers(MANAGERS_SAID) if not settings.serves(name)}
+        known = () if settings.serves_all else self._store.demands.managers(MANAGERS_SAID)
+        said = {name: NOT_SERVED for name in known if not settings.serves(name)}
         said.update((name, FAILING) for name in self.failing())
         said.update(
             (name, f"its file has errors: {problems[0]}")

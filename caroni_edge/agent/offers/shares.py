@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heapreplace
+from math import inf
 from typing import NamedTuple
 
 from caroni_edge.agent.store.jobs import Running
@@ -59,14 +60,17 @@ class Shares(Memory):
         return FIRST_ESTIMATE_S if measured is None else measured.mean_s
 
     def outlook(self, now: float) -> dict[str, Measured]:
-        """Return how long jobs will run, by their type: as those say that have ended, and those that run longer."""
+        """Return how long jobs will run, by their type: as those say that have ended, and those that run now.
+
+        Of these only where all run longer than a second, and than usual: then the others will, as if one had ended.
+        """
         found = dict(self._estimates.items())
-        longest_s: dict[str, float] = {}
+        shortest_s: dict[str, float] = {}
         for slot in self._slots.values():
-            longest_s[slot.job_type] = max(longest_s.get(slot.job_type, 0.0), now - slot.since)
-        for job_type, running_s in longest_s.items():
+            shortest_s[slot.job_type] = min(shortest_s.get(slot.job_type, inf), now - slot.since)
+        for job_type, running_s in shortest_s.items():
             mean_s, jobs = found.get(job_type, Measured(0.0, 0))
-            if running_s > mean_s:
+            if running_s > max(mean_s, FIRST_ESTIMATE_S):
                 found[job_type] = Measured(mean_s + NEWEST_COUNTS * (running_s - mean_s), jobs)
         return found
 

@@ -108,12 +108,6 @@ class DemandRows(Rows):
         """Forget all demand: it will be heard again."""
         self._run(self.CLEAR)
 
-    NEXT_DUE = "SELECT min(offer_due) FROM demands WHERE offer_due > :now"
-
-    def next_due(self, now: float) -> float | None:
-        """Return when the next share of a spread is over."""
-        return self._one(float, self.NEXT_DUE, now=now)
-
     COMPETING = """
         SELECT DISTINCT d.manager FROM demands d
         LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type

@@ -50,12 +50,6 @@ class ManagerRows(Rows):
         """Make no offers to a manager until then."""
         self._run(self.HOLD, manager=manager, until=until)
 
-    NEXT_HOLD = "SELECT min(hold_until) FROM managers WHERE hold_until > :now"
-
-    def next_hold(self, now: float) -> float | None:
-        """Return when offers to a manager may begin again."""
-        return self._one(float, self.NEXT_HOLD, now=now)
-
     FORGET = "DELETE FROM managers WHERE manager = :manager"
 
     def forget(self, manager: str) -> int:

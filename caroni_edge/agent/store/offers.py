@@ -124,11 +124,17 @@ class OfferRows(Rows):
         """Return when the next open offer runs out."""
         return self._one(float, self.NEXT_END)
 
-    NEXT_AGAIN = """
-        SELECT min(o.again_due) FROM offers o
-        JOIN demands d ON d.manager = o.manager AND d.job_type = o.job_type
-        WHERE o.state <> 'open' AND o.again_due > :now"""
+    NEXT_DUE = """
+        SELECT min(due) FROM (
+            SELECT min(o.again_due) AS due FROM offers o
+            JOIN demands d ON d.manager = o.manager AND d.job_type = o.job_type
+            WHERE o.state <> 'open' AND o.again_due > :now
+            UNION ALL SELECT min(offer_due) FROM demands WHERE offer_due > :now
+            UNION ALL SELECT min(hold_until) FROM managers WHERE hold_until > :now)"""
 
-    def next_again(self, now: float) -> float | None:
-        """Return when the next demand that says nothing new gets another offer."""
-        return self._one(float, self.NEXT_AGAIN, now=now)
+    def next_due(self, now: float) -> float | None:
+        """Return when the next offer may be made.
+
+        A demand that says nothing new gets another one, the share of a spread is over, or a manager is held no more.
+        """
+        return self._one(float, self.NEXT_DUE, now=now)

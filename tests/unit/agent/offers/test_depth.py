@@ -122,7 +122,7 @@ def test_what_would_begin_late_goes_back_the_last_first() -> None:
     bench = bench_of()
     run(bench, 200, 0.01)
     jobs = bench.place(*(bench.new_job(priority=5 if number < 50 else 4) for number in range(100)))
-    bench.advance(4.0)
+    bench.advance(0.9)
     assert bench.outbox.take_all(JobDecline) == []
     bench.advance(60.0)
     declined = [each.job for each in bench.outbox.take_all(JobDecline)]
@@ -164,7 +164,7 @@ def test_after_a_restart_nothing_goes_back_before_it_is_known_how_long_jobs_take
     run(bench, 200, 0.01)
     bench.place(*(bench.new_job() for _ in range(100)))
     bench.restart()
-    bench.advance(4.0)
+    bench.advance(0.9)
     assert bench.outbox.take_all(JobDecline) == []
 
 
@@ -180,3 +180,13 @@ def test_places_for_short_jobs_are_offered_many_at_a_time() -> None:
     bench.advance(0.02)
     bench.end(jobs[19])
     assert bench.outbox.take(JobOffer).ready == 20
+
+
+def test_one_job_that_takes_longer_than_the_others_sends_nothing_back() -> None:
+    bench = bench_of()
+    run(bench, 200, 0.01)
+    _, *others = bench.place(*(bench.new_job() for _ in range(100)))
+    for job in others[:40]:
+        bench.advance(0.05)
+        bench.end(job)
+    assert bench.outbox.take_all(JobDecline) == []
