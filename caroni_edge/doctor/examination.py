@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 
 from caroni_edge.config import NodeConfig
-from caroni_edge.doctor import broker, clock, database, disk
+from caroni_edge.doctor import broker, clock, database, disk, keepers
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding
 
 
 def examine(config: NodeConfig, job_types: Iterable[str]) -> Iterator[Finding]:
-    """Look at a node: its state, disk and clock, and then its broker.
+    """Look at a node: its state, disk, clock and keepers, and then its broker.
 
     Args:
         config: The node's configuration.
@@ -20,4 +20,5 @@ def examine(config: NodeConfig, job_types: Iterable[str]) -> Iterator[Finding]:
     yield from database.check(config, state)
     yield from disk.check(config)
     yield from clock.check(state.dates, time.time())
+    yield from keepers.check(config)
     yield from broker.check(config, job_types, state)

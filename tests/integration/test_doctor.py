@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from caroni_edge.cli import main
+from caroni_edge.doctor.keepers import check as check_keepers
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.storage.database import open_database
@@ -22,6 +24,7 @@ from tests.brokers import Mosquitto, RunningBroker, find
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.e2e.daemons import CONFIG, Daemon
 from tests.integration.test_transport_tls import make_certificates
+from tests.keepers import keepers
 from tests.support import free_port
 
 Examine = Callable[..., dict[str, tuple[str, str]]]
@@ -216,6 +219,17 @@ def daemon(tmp_path: Path, mosquitto: RunningBroker) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path, "manager", "m1", mosquitto, templates=str(CONFIG / "templates"))
     yield daemon
     daemon.stop()
+
+
+def test_a_keeper_says_how_surely_its_jobs_end_and_what_bounds_them(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    with keepers() as make:
+        assert make(state_dir).hello["ends"] == "children"
+        found = list(check_keepers(SimpleNamespace(state_dir=state_dir)))  # type: ignore[arg-type]
+    [finding] = found
+    assert (finding.name, finding.level) == ("jobs", "ok")
+    assert finding.sentence.startswith("a keeper: all of a job ends with it; ")
+    assert list(check_keepers(SimpleNamespace(state_dir=tmp_path / "none"))) == []  # type: ignore[arg-type]
 
 
 def test_a_node_that_runs_is_asked_and_stays_connected(daemon: Daemon) -> None:

@@ -15,7 +15,7 @@ one a line. Fields are only added, so that a new agent can talk with an old keep
 
 Events, by their `event`, for every agent that is connected:
 
-- `hello`: program (its version), pid
+- `hello`: program (its version), pid; ends and bounds, in the words of `strengths.py`
 - `started`: job, pid
 - `exited`: the record of the end, which is on disk by now
 - `refused`: job, running; it was started before, or does not run

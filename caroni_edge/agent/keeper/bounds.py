@@ -101,8 +101,9 @@ def _is_bounded(start: Start) -> bool:
 
 def _held_problem(start: Start, own: list[Process]) -> Problem | None:
     threads = sum(process.threads for process in own)
-    if start.processes is not None and threads > start.processes:
-        return PROCESSES, reasons.too_many_processes(threads, start.processes)
+    most = start.processes_in_all
+    if start.processes is not None and most is not None and threads > most:
+        return PROCESSES, reasons.too_many_processes(threads - most + start.processes, start.processes)
     if start.memory_bytes is None or sum(process.memory_bytes for process in own) <= start.memory_bytes:
         return None
     # What processes share counts once, which the kernel has to look for: so only where it may be too much.

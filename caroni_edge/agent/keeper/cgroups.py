@@ -68,7 +68,7 @@ class Groups:
                 with suppress(OSError):  # a kernel that does not count it
                     _write(f"{group}/memory.swap.max", "0")
             if start.processes is not None:
-                _write(f"{group}/pids.max", str(start.processes))
+                _write(f"{group}/pids.max", str(start.processes_in_all))
             for pid in pids:
                 with suppress(ProcessLookupError):
                     _write(f"{group}/cgroup.procs", str(pid))

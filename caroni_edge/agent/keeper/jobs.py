@@ -94,6 +94,11 @@ class Jobs:
         """Return the jobs whose end is not recorded yet."""
         return [*self._running, *self._ends.names()]
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether the kernel keeps jobs to their processes and memory."""
+        return bool(self._groups.base)
+
     def next_due(self) -> float:
         """Return when `settle` must be called, on the monotonic clock."""
         if not self._running:

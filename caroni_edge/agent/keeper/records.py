@@ -41,6 +41,8 @@ _LIMIT_BYTES = 16 << 20
 _PID_MAX = 1 << 22
 _NUMBER_MAX = 1 << 53
 
+_OF_A_BOX = 2
+
 UNSEEN = "unseen"
 SPAWN = "spawn"
 EXITED = "exited"
@@ -88,6 +90,11 @@ class Start(NamedTuple):
     ticks: int = 0
     space: str = ""
     is_alone: bool = False
+
+    @property
+    def processes_in_all(self) -> int | None:
+        """How many processes there may be, with the two by which bubblewrap makes a box of its own."""
+        return None if self.processes is None else self.processes + (_OF_A_BOX if self.is_alone else 0)
 
 
 class Exit(NamedTuple):

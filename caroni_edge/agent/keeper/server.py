@@ -12,7 +12,7 @@ from math import inf
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
-from caroni_edge.agent.keeper import files
+from caroni_edge.agent.keeper import files, strengths
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.log import note
@@ -113,8 +113,8 @@ class Server:
         self._connections: set[Connection] = set()
         self._is_boxed = places.state_dir != places.seen
         use_more_files()
-        is_reaper = become_reaper()
-        self._jobs = Jobs(places, self._selector, self._say, lambda: bool(self._connections), is_reaper=is_reaper)
+        self._is_reaper = become_reaper()
+        self._jobs = Jobs(places, self._selector, self._say, lambda: bool(self._connections), is_reaper=self._is_reaper)
         self._is_stopping = False
         self._accept_due = inf
         self._idle_since = time.monotonic()
@@ -198,7 +198,13 @@ class Server:
         connection = Connection(connected)
         self._connections.add(connection)
         self._selector.register(connected, EVENT_READ, connection)
-        self._send(connection, {"event": "hello", "program": self._program, "pid": os.getpid()})
+        self._send(connection, {"event": "hello", "program": self._program, "pid": os.getpid(), **self._strength()})
+
+    def _strength(self) -> Event:
+        """Say how surely all of a job ends with it, and what keeps it to its bounds."""
+        alone = strengths.CHILDREN if self._is_reaper else strengths.MARKS
+        bounds = strengths.GROUPS if self._jobs.has_groups else strengths.LOOKS
+        return {"ends": strengths.BOX if self._is_boxed else alone, "bounds": bounds}
 
     def _on_ready(self, connection: Connection, events: int) -> None:
         if events & EVENT_WRITE:

@@ -112,6 +112,11 @@ def test_a_job_with_bounds_gets_a_group(unit: Path) -> None:
     groups.remove("job12345")
 
 
+def test_what_makes_a_box_does_not_count(unit: Path) -> None:
+    assert Groups(str(unit)).take(BOUNDED._replace(is_alone=True), [4711])
+    assert (unit / "job-job12345" / "pids.max").read_text() == "66"
+
+
 def test_a_job_without_bounds_gets_none(unit: Path) -> None:
     assert not Groups(str(unit)).take(Start("job12345", "boot", 0.0, disk_bytes=1), [4711])
     assert not Groups(str(unit)).has("job12345")
