@@ -86,7 +86,7 @@ def test_both_are_upgraded_while_a_job_runs_which_ends_once(older: Older, fleet:
     for daemon in (agent, manager):
         daemon.stop()
         today(daemon).start()
-    assert keepers_of(agent.state_dir) == [keeper], "the job has it still"
+    assert keeper in keepers_of(agent.state_dir), "the job has it still, whatever keeps those that begin from now on"
     notes.go_on()
     wait_completed(manager, 1)
     start(manager, "w2")

@@ -150,7 +150,7 @@ def test_daemons_and_keeper_need_neither_their_folders_nor_their_file(
     shutil.copy(binary, tmp_path / "other")
     (tmp_path / "other").rename(program)
     agent.start()
-    assert keepers_of(agent.state_dir) == [keeper]
+    assert keeper in keepers_of(agent.state_dir), "the job has it still; there may be one in a box, too"
     notes.go_on()
     wait_completed(manager, 1)
     assert notes.runs() == ["w1/1"]
