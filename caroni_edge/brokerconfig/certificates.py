@@ -157,6 +157,7 @@ class Authority:
         self._run("req", "-new", *_NEW_KEY, *subject, "-keyout", new_key, "-out", request)
         issued = ("-days", CERTIFICATE_DAYS, "-extensions", extensions, "-in", request, "-out", new)
         self._run("ca", "-batch", "-notext", "-config", self._config, *issued)
+        certificate.unlink(missing_ok=True)  # it does not go with the new key: a run that ends here is completed
         new_key.rename(key)
         new.rename(certificate)
         request.unlink()

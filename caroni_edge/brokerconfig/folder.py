@@ -18,8 +18,8 @@ import msgspec
 from caroni_edge.base.errors import UsageError
 from caroni_edge.brokerconfig import bridges, mosquitto, passwords, rabbitmq, snippets
 from caroni_edge.brokerconfig.keys import Given, TlsFiles
-from caroni_edge.brokerconfig.roster import FILE, Login, Roster, as_text
-from caroni_edge.brokerconfig.writing import make_directory, unwritable, write
+from caroni_edge.brokerconfig.roster import FILE, Login, Roster, as_text, read_roster
+from caroni_edge.brokerconfig.writing import begun, make_directory, unwritable, write
 
 BROKER = "broker"
 """What is the broker's lies there, as on its host."""
@@ -48,29 +48,45 @@ class Report(NamedTuple):
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[None]:
+def opened(directory: Path, there: Roster | None) -> Iterator[None]:
     """Make a directory where there is none, and keep a second run out of it.
 
+    Args:
+        directory: Which one.
+        there: What was read in it before: nothing of another run that has written since then is undone.
+
     Raises:
-        UsageError: It holds something else, is in use, or cannot be written.
+        UsageError: It holds something else, is in use, has changed, or cannot be written.
     """
     make_directory(directory)
     try:
-        foreign = sorted(path.name for path in directory.iterdir())
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise unwritable(directory, error) from None
     try:
-        if foreign and not (directory / FILE).exists():
-            what = f"{', '.join(foreign[:3])} lies there, which `broker-config` has not written"
-            raise UsageError(str(directory), what, "Choose an empty or new directory for --out.")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(str(directory), "another run is writing there", "Wait for its end.") from None
+        _check_unchanged(directory, there)
         yield
     finally:
         os.close(descriptor)
+
+
+def _check_unchanged(directory: Path, there: Roster | None) -> None:
+    """Look whether a directory is as it was when it was read, and ours."""
+    if read_roster(directory) != there:
+        raise UsageError(str(directory), "another run has written there in this moment", "Say the same again.")
+    if there is not None:
+        return
+    try:
+        foreign = sorted(path.name for path in directory.iterdir() if path != begun(directory / FILE))
+    except OSError as error:
+        raise unwritable(directory, error) from None
+    if foreign:
+        what = f"{', '.join(foreign[:3])} lies there, which `broker-config` has not written"
+        raise UsageError(str(directory), what, "Choose an empty or new directory for --out.")
 
 
 def bring(directory: Path, roster: Roster, given: Given, *, rotate: Collection[str], remove: Collection[str]) -> Report:

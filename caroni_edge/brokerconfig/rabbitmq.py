@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from caroni_edge.brokerconfig.mosquitto import CERTIFICATE, KEY
 from caroni_edge.brokerconfig.rights import Right
 from caroni_edge.brokerconfig.roster import Login, Roster, Setup
 
 CONFIG, DEFINITIONS = "conf.d/50-caroni.conf", "caroni-definitions.json"
-CERTIFICATE, KEY = "certs/broker.pem", "certs/broker.key"
 EXCHANGE, HOST = "amq.topic", "/"
 _SETTINGS = """\
 # Made by `caroni-edge broker-config`, which writes it anew: own settings belong into a file of their own.
@@ -95,6 +95,8 @@ def _topics(login: Login, rights: Iterable[Right]) -> dict[str, str]:
 
 def _pattern(topic: str) -> str:
     """Return a topic filter as a pattern of RabbitMQ's names for topics, which have `.` for `/`."""
+    if topic == "#":
+        return ".+"
     levels = [re.escape(level) if level not in {"+", "#"} else level for level in topic.split("/")]
     text = r"\.".join("[^.]+" if level == "+" else level for level in levels)
     return text.removesuffix(r"\.#") + r"(\..+)?" if levels[-1] == "#" else text

@@ -14,8 +14,8 @@ def next_steps(roster: Roster, directory: Path) -> Iterator[str]:
     here = shlex.quote(str(directory))
     yield ""
     yield "On the broker's host, as root:"
-    yield f"  cp -r {here}/broker/. {setup.install_dir}/"
-    names = " ".join(f"{setup.install_dir}/{name}" for name in _of_broker(roster))
+    yield f"  cp -r {here}/broker/. {shlex.quote(setup.install_dir)}/"
+    names = " ".join(shlex.quote(f"{setup.install_dir}/{name}") for name in _of_broker(roster))
     yield f"  chown -R {setup.broker}: {names}"
     if setup.broker == "rabbitmq":
         yield "  rabbitmq-plugins enable rabbitmq_mqtt"

@@ -31,7 +31,7 @@ def write(path: Path, data: bytes) -> bool:
     try:
         if path.exists() and path.read_bytes() == data:
             return False
-        new = path.with_name(f".{path.name}.new")
+        new = begun(path)
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE), "wb") as file:
             file.write(data)
@@ -41,6 +41,11 @@ def write(path: Path, data: bytes) -> bool:
     except OSError as error:
         raise unwritable(path, error) from None
     return True
+
+
+def begun(path: Path) -> Path:
+    """Return what a file is called until all of it is written; a run that was broken off may leave it."""
+    return path.with_name(f".{path.name}.new")
 
 
 def unwritable(path: Path, error: OSError) -> UsageError:

@@ -81,7 +81,7 @@ def broker_config(**options: Any) -> None:
     roster = enlarged(roster, [*wanted, *bridges], _extras(options["allowed"]))
     if not roster.logins:
         raise UsageError("", "nobody is to log in", "Name them: --manager m1 --agent a1 --person alice.")
-    with folder.opened(out):
+    with folder.opened(out, there):
         report = folder.bring(out, roster, given, rotate=options["rotate"], remove=options["remove"])
     roster = read_roster(out) or roster
     _say_done(report, out)
@@ -105,6 +105,8 @@ def _first_setup(options: dict[str, Any]) -> Any:
     port, people_port = PORTS[tls]
     port = options["port"] or port
     people_port = port if broker == "rabbitmq" else options["people_port"] or people_port
+    if broker == "rabbitmq" and options["people_port"] not in {None, port}:
+        raise UsageError("--people-port", "RabbitMQ has one port for nodes and people", "Leave it out.")
     if broker == "mosquitto" and port == people_port:
         raise UsageError("--people-port", "nodes and people need ports of their own")
     return Setup(
@@ -149,7 +151,7 @@ def _same_setup(options: dict[str, Any], roster: Any) -> Any:
         "hosts": options["hosts"] or None,
         "port": options["port"],
         "people_port": options["people_port"],
-        "install_dir": options["install_dir"],
+        "install_dir": options["install_dir"] and _install_dir(options["install_dir"]),
     }
     for name, value in said.items():
         if value is not None and value != getattr(setup, name):

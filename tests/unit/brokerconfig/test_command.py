@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from caroni_edge.base.errors import UsageError
+from caroni_edge.brokerconfig import folder
+from caroni_edge.brokerconfig.roster import read_roster
 from caroni_edge.cli import main
 from caroni_edge.config import load_agent, load_manager
 from tests.brokers import find
@@ -304,10 +307,58 @@ def test_nothing_of_a_directory_changes_silently(out: Path, arguments: tuple[str
     [
         (("--agent", "a1", "--tls", "--client-certificates"), "it is served for mosquitto"),
         (("--manager", "m1", "--bridge-agent", "ship", "a1"), "bridges are written for mosquitto alone"),
+        (("--agent", "a1", "--people-port", "1884"), "one port for nodes and people"),
     ],
 )
 def test_what_is_not_written_for_rabbitmq(out: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in refused(out, *arguments, broker="rabbitmq")
+
+
+def test_the_same_words_are_taken_again(out: Path) -> None:
+    words = (*NODES, "--install-dir", "/srv/mosquitto/", "--port", "2883", "--people-port", "2884")
+    done(out, *words)
+    before = contents(out)
+    done(out, *words)
+    assert contents(out) == before
+
+
+def test_of_two_runs_at_a_time_none_undoes_what_the_other_has_written(out: Path) -> None:
+    there = read_roster(out)
+    done(out, *NODES)
+    with pytest.raises(UsageError, match="another run has written there"), folder.opened(out, there):
+        pass
+    with (
+        folder.opened(out, read_roster(out)),
+        pytest.raises(UsageError, match="another run is writing there"),
+        folder.opened(out, read_roster(out)),
+    ):
+        pass
+
+
+def test_a_first_run_that_was_broken_off_as_it_began_is_completed(out: Path) -> None:
+    out.mkdir()
+    (out / ".broker-config.json.new").write_text("{")
+    assert "made for m1" in done(out, *NODES)
+
+
+def test_a_renewal_that_was_broken_off_between_key_and_certificate_is_completed(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(out, *NODES, "--tls")
+    key = out / "broker/certs/broker.key"
+    rename = Path.rename
+
+    def stop(path: Path, to: Path) -> Path:
+        renamed = rename(path, to)
+        if to == key:
+            raise KeyboardInterrupt
+        return renamed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", stop)
+        assert run(out, "--renew").exit_code != 0
+    done(out, "--manager", "m1")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(out / "broker/certs/broker.pem", key)
 
 
 def test_a_directory_with_something_else_is_left_alone(out: Path) -> None:

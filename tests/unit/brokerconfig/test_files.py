@@ -104,6 +104,14 @@ def test_topics_as_patterns_of_rabbitmq(name: str, may: str, topic: str, fits: b
     assert bool(re.search(found[name][may], topic)) == fits
 
 
+def test_all_topics_are_a_pattern_of_rabbitmq() -> None:
+    made = roster(broker="rabbitmq")
+    made = Roster(setup=made.setup, logins=made.logins, extras=(Extra("alice", "read", "#"),))
+    found = {each["user"]: each for each in rabbitmq.definitions(made)["topic_permissions"]}
+    assert re.search(found["alice"]["read"], "sensors.north")
+    assert not re.search(found["alice"]["write"], "sensors.north")
+
+
 @pytest.mark.parametrize(
     ("name", "client_id", "may"),
     [
