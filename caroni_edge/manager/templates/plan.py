@@ -78,6 +78,7 @@ class FileUse(_Data, frozen=True):
         load_listing: How deep directories are listed; None: not at all.
         streamable: They are read once, from beginning to end.
         format: IRIs of what they hold.
+        fields: The same for the fields of a record, by name.
     """
 
     secondary_files: tuple[SecondaryFile, ...] = ()
@@ -85,6 +86,7 @@ class FileUse(_Data, frozen=True):
     load_listing: str | None = None
     streamable: bool = False
     format: tuple[str, ...] = ()
+    fields: dict[str, FileUse] = {}
 
 
 class StepInput(_Data, frozen=True):

@@ -5,18 +5,24 @@ from typing import Any
 
 from caroni_edge.manager.templates.cwl.features import LISTINGS
 from caroni_edge.manager.templates.cwl.reading import Place
+from caroni_edge.manager.templates.cwl.typespecs import Schemas
 from caroni_edge.manager.templates.plan import FileUse, SecondaryFile
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
+from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import Type
 
+_NO_NAMES = Schemas()
+"""Of a type that has been written out."""
 
-def read_file_use(place: Place, kind: Type | None, listing: str | None) -> FileUse | None:
+
+def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: str | None) -> FileUse | None:
     """Return what an input or an output says of its files; None where it has none, or says nothing of them.
 
     Args:
         place: The input or output.
         kind: Its type.
+        schemas: The types that have names there.
         listing: What is listed of a directory where it does not say so itself.
     """
     secondary, format_ = tuple(_secondary_files(place.at("secondaryFiles"))), place.value.get("format")
@@ -29,8 +35,26 @@ def read_file_use(place: Place, kind: Type | None, listing: str | None) -> FileU
         load_listing=own or listing,
         streamable=place.value.get("streamable") is True,
         format=tuple(each for each in (format_ if isinstance(format_, list) else [format_]) if isinstance(each, str)),
+        fields=dict(_fields(place, schemas.with_files(place.value.get("type")), listing)),
     )
     return use if use != FileUse() else None
+
+
+def _fields(place: Place, spec: Any, listing: str | None) -> Iterator[tuple[str, FileUse]]:
+    """Return what the fields of a record say of their files, be it one of a list, or one of several types."""
+    match spec:
+        case list():
+            for each in spec:
+                yield from _fields(place, each, listing)
+        case {"type": "array", "items": inner} | {"type": (dict() | list()) as inner}:
+            yield from _fields(place, inner, listing)
+        case {"type": "record", "fields": (dict() | list()) as fields}:
+            named = fields.items() if isinstance(fields, dict) else ((each["name"], each) for each in fields)
+            for name, body in named:
+                here = Place(place.findings, place.keys, body if isinstance(body, dict) else {"type": body})
+                use = read_file_use(here, parse_type(_NO_NAMES.plain(here.value["type"])), _NO_NAMES, listing)
+                if use is not None:
+                    yield name, use
 
 
 def _listing(place: Place) -> str | None:

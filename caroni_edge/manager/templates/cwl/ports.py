@@ -66,7 +66,7 @@ def read_port(body: Place, called: str, fields: Fields, types: Types) -> Port:
     else:
         kind, stream = read_type(body, called, types), ""
     default = read_default(body, kind, called) if "default" in fields.read else None
-    return Port(body, kind, default, read_file_use(body, kind, types.listing), str(stream))
+    return Port(body, kind, default, read_file_use(body, kind, types.schemas, types.listing), str(stream))
 
 
 def read_type(body: Place, called: str, types: Types) -> Type | None:

@@ -17,10 +17,8 @@ from caroni_edge.values.parsing import TypeProblem
 SCHEMAS = "SchemaDefRequirement"
 _WRITTEN_MAX = 10_000
 _KINDS = {"array": "items", "record": "fields", "enum": "symbols"}
-_LEFT_AWAY = frozenset(
-    {"name", "label", "doc", "inputBinding", "outputBinding", "secondaryFiles", "format", "streamable"}
-    | {"loadContents", "loadListing"}
-)
+_OF_FILES = frozenset({"secondaryFiles", "format", "streamable", "loadContents", "loadListing"})
+_LEFT_AWAY = frozenset({"name", "label", "doc", "inputBinding", "outputBinding"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,15 @@ class Schemas:
         Raises:
             TypeProblem: One holds itself, or it becomes too large.
         """
-        return _Writing(self.named).out(spec, ())
+        return _Writing(self.named, _LEFT_AWAY | _OF_FILES).out(spec, ())
+
+    def with_files(self, spec: Any) -> Any:
+        """Return a type in which no name is left, with what its records say of files.
+
+        Raises:
+            TypeProblem: As `plain`.
+        """
+        return _Writing(self.named, _LEFT_AWAY).out(spec, ())
 
     def with_those_of(self, place: Place) -> "Schemas":
         """Return these and those that a process names itself."""
@@ -82,6 +88,7 @@ def _names_of(place: Place) -> Iterator[tuple[str, Any]]:
 @dataclass
 class _Writing:
     named: Mapping[str, Any]
+    left_away: frozenset[str]
     written: int = 0
 
     def out(self, spec: Any, around: tuple[str, ...]) -> Any:
@@ -114,7 +121,7 @@ class _Writing:
 
     def _object(self, spec: dict[str, Any], around: tuple[str, ...]) -> Any:
         kind = spec.get("type")
-        known = {key: each for key, each in spec.items() if key not in _LEFT_AWAY and ":" not in key}
+        known = {key: each for key, each in spec.items() if key not in self.left_away and ":" not in key}
         field_name = _KINDS.get(kind) if isinstance(kind, str) else None
         if field_name not in known:
             return {**known, "type": self.out(kind, around)} if isinstance(kind, dict | list) else known
@@ -136,8 +143,9 @@ class _Writing:
 
     def _field(self, body: Any, around: tuple[str, ...]) -> Any:
         if not isinstance(body, dict) or "type" not in body:
-            return self.out(body, around)
-        known = {key: each for key, each in body.items() if key == "name" or (key not in _LEFT_AWAY and ":" not in key)}
+            return {"type": self.out(body, around)}  # what a name stands for is an object with a type, too
+        left_away = self.left_away - {"name"}
+        known = {key: each for key, each in body.items() if key not in left_away and ":" not in key}
         if isinstance(known.get("name"), str):
             known["name"] = local_name(known["name"])
         return {**known, "type": self.out(known["type"], around)}

@@ -1,6 +1,7 @@
 """Types of templates: those with names, files, and what may flow where though not all of it fits."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -114,6 +115,27 @@ def test_what_is_said_of_files_is_in_the_plan(tmp_path: Path) -> None:
     ]
     assert step.output_files == {"log": FileUse(streamable=True)}
     assert step.streams == {"stdin": "$(inputs.image.path)", "stdout": "log.txt"}
+
+
+def test_what_records_say_of_files_is_in_the_plan(tmp_path: Path) -> None:
+    fields = "[{name: bam, type: File, secondaryFiles: [.bai], format: 'edam:1'}, {name: n, type: int}]"
+    inner = f"{{type: record, name: '#pair', fields: {fields}}}"
+    text = f"""\
+        requirements: {{SchemaDefRequirement: {{types: [{inner}]}}}}
+        inputs:
+          one: {{type: pair}}
+          all: {{type: [\"null\", {{type: array, items: pair}}], loadListing: no_listing}}
+          deep: {{type: {{type: record, fields: {{inner: pair, log: \"File?\"}}}}}}
+        outputs: {{}}
+        steps: {{}}
+        """
+    plan, _ = read(tmp_path, dedent(text))
+    of_fields = {"bam": FileUse((SecondaryFile(".bai"),), format=("edam:1",))}
+    assert [each.files for each in plan.inputs] == [
+        FileUse(fields=of_fields),
+        FileUse(load_listing="no_listing", fields=of_fields),
+        FileUse(fields={"inner": FileUse(fields=of_fields)}),
+    ]
 
 
 def test_a_v1_0_directory_is_listed_deep(tmp_path: Path) -> None:
