@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 
+from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim, status_of
@@ -149,6 +150,11 @@ class AgentReactor(Assembly):
     def job_types(self) -> JobTypes:
         """The job types in force; any thread may ask."""
         return self._in_force.types
+
+    @property
+    def able(self) -> Able:
+        """What jobs can be locked into on this host; any thread may ask."""
+        return self._runner.able
 
     @property
     def refuses(self) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """What the agent's owner has decided: configuration and job types, as they are now."""
 
-from caroni_edge.agent.boxes.strength import Able, Choice, choose
+from caroni_edge.agent.boxes.strength import Able, Choice, choose, said
 from caroni_edge.agent.jobtypes import JobType, JobTypes
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.base.memory import Journal, Memory
@@ -29,6 +29,11 @@ class InForce(Memory):
     def box_of(self, job_type: JobType) -> Choice | str:
         """Return what a job is locked into, or why it must not run here."""
         return choose(self.settings.sandbox, job_type.sandbox, self._able)
+
+    @property
+    def sandbox(self) -> str:
+        """What jobs are locked into whose type asks for nothing else, for people."""
+        return said(self.settings.sandbox, self._able)
 
     def drain(self, *, on: bool) -> None:
         """Take no new work, or end that."""

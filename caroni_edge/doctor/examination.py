@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from caroni_edge.config import NodeConfig
-from caroni_edge.doctor import broker, clock, database, disk, keepers
+from caroni_edge.config import AgentConfig, NodeConfig
+from caroni_edge.doctor import boxes, broker, clock, database, disk, keepers
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding
 
@@ -19,6 +19,8 @@ def examine(config: NodeConfig, job_types: Iterable[str]) -> Iterator[Finding]:
     state = State()
     yield from database.check(config, state)
     yield from disk.check(config)
+    if isinstance(config, AgentConfig):
+        yield from boxes.check(config)
     yield from clock.check(state.dates, time.time())
     yield from keepers.check(config)
     yield from broker.check(config, job_types, state)

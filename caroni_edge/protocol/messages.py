@@ -120,6 +120,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         slots: How many jobs the agent runs at once.
         backlog: How many ready jobs it keeps beside those; None: it does not say, and twice the slots are meant.
         pending: How many jobs it keeps whose data is not there yet; None: likewise.
+        sandbox: What an agent's jobs are locked into: `shared`, or `none: ` and why; empty where it does not say.
     """
 
     online: bool
@@ -132,6 +133,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     slots: Count = 0
     backlog: Count | None = None
     pending: Count | None = None
+    sandbox: str = ""
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):

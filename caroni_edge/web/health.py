@@ -69,3 +69,4 @@ class Health:
             yield state_dir.of_database(conn, CHECK_DATABASE_S)
         yield from clock.check(self._site.dates(), time.time())
         yield descriptors.check()
+        yield from self._site.findings()

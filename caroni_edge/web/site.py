@@ -11,6 +11,7 @@ from caroni_edge import __version__
 from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.config import Network, NodeConfig
 from caroni_edge.doctor.clock import Dates
+from caroni_edge.doctor.findings import Finding
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.audit import AuditedCommands
@@ -103,6 +104,7 @@ class Site:
         menu: The role's pages, for the bar on top.
         metrics: Returns the metrics of the role.
         loop: What the node's loop has done.
+        findings: Returns what the role alone knows of its health.
         dates: Returns what the role has written down that tells whether clocks are right.
         over_node: What people may do to the node itself.
     """
@@ -118,6 +120,7 @@ class Site:
     metrics: Callable[[], Iterable[Measured]] = tuple
     loop: LoopMeasures = field(default_factory=LoopMeasures)
     dates: Callable[[], Dates] = Dates
+    findings: Callable[[], Iterable[Finding]] = tuple
     over_node: NodeCommands | None = None
 
     @property

@@ -1,11 +1,13 @@
 """Whether every promise was kept, by what the databases, the jobs' files and the logs say in the end."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from caroni_edge.agent.keeper.records import RUNNING
+from caroni_edge.agent.processes.homes import names_of
 from tests.chaos.stage import Member, Stage
 from tests.chaos.work import Ear, User, ask
 
@@ -32,6 +34,12 @@ JOBS = """
 WORKFLOWS = "SELECT id, status, reason, outputs FROM workflows"
 
 
+def _running(state_dir: Path) -> list[str]:
+    """Return what is on the lists of all keepers of an agent."""
+    homes = [state_dir, *(state_dir / name for name in names_of(state_dir))]
+    return [job for home in homes if (home / RUNNING).exists() for job in os.listdir(home / RUNNING)]
+
+
 def unfinished(member: Member) -> list[str]:
     """Return what a node still waits for, when all work has ended."""
     counts = {
@@ -46,7 +54,7 @@ def unfinished(member: Member) -> list[str]:
         counts["open offers"] = "SELECT count(*) FROM offers"
     left = {what: ask(member.daemon.state_dir, statement)[0][0] for what, statement in counts.items()}
     if member.is_agent:
-        left["jobs in the keeper's list"] = len(list((member.daemon.state_dir / RUNNING).iterdir()))
+        left["jobs in the keeper's list"] = len(_running(member.daemon.state_dir))
     return [f"{member.name} has {count} {what}" for what, count in left.items() if count]
 
 

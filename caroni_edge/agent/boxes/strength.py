@@ -39,8 +39,20 @@ class Choice(NamedTuple):
     strength: Strength
     lacks: str = ""
 
+    def notes(self) -> list[str]:
+        """Return what the log of a job says of it: nothing where it is what was asked for."""
+        where = "the box that all jobs of this agent share" if self.strength is Strength.SHARED else "no box"
+        return [f"it ran in {where}, since it could not be locked up better: {self.lacks}"] if self.lacks else []
+
 
 UNBOXED = Choice(Strength.NONE)
+
+
+def said(policy: Policy, able: Able) -> str:
+    """Return, for people, what jobs are locked into whose type asks for nothing else."""
+    if policy == "off":
+        return "none: the agent's configuration says so"
+    return f"none: {able.no_shared}" if able.no_shared else Strength.SHARED.value
 
 
 def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:

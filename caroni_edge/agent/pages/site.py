@@ -1,5 +1,6 @@
 """What an agent serves: its pages and its API, behind what every node has."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +10,7 @@ from caroni_edge.agent.pages.api import ROUTES, AgentApi, Logs
 from caroni_edge.agent.pages.times import JobTimes
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
+from caroni_edge.doctor.boxes import of_boxes
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
 from caroni_edge.web.audit import AuditedCommands
@@ -57,4 +59,5 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         menu=MENU,
         metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
+        findings=lambda: [of_boxes(api.reactor.settings.sandbox, api.reactor.able, os.geteuid())],
     )

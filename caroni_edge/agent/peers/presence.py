@@ -29,6 +29,7 @@ class _Facts:
     slots: int = 0
     backlog: int = 0
     pending: int = 0
+    sandbox: str = ""
 
 
 class PresenceSaid(Part):
@@ -103,7 +104,7 @@ class PresenceSaid(Part):
     def facts(self) -> Mapping[str, object]:
         """Return what the presence says of job types, refusals and places; it counts as said now."""
         self._said = said = self._true
-        places = {"slots": said.slots, "backlog": said.backlog, "pending": said.pending}
+        places = {"slots": said.slots, "backlog": said.backlog, "pending": said.pending, "sandbox": said.sandbox}
         return {"job_types": dict(said.job_types), "refuses": dict(said.refuses), **places}
 
     @property
@@ -143,5 +144,10 @@ class PresenceSaid(Part):
             self._noticed = types
         slots = self._in_force.settings.slots
         return _Facts(
-            self._notices, self._refusals.said(), slots, backlog=self._depth.backlog, pending=self._depth.pending
+            self._notices,
+            self._refusals.said(),
+            slots,
+            backlog=self._depth.backlog,
+            pending=self._depth.pending,
+            sandbox=self._in_force.sandbox,
         )

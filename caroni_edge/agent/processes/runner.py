@@ -143,7 +143,7 @@ class Runner:
 
     def start(self, order: JobOrder) -> None:
         """Start a job that was never started (see `JobRunner`)."""
-        about = About(Declared.of(order.job_type), unset_variables(order.inputs))
+        about = About(Declared.of(order.job_type), [*unset_variables(order.inputs), *order.box.notes()])
         with self._lock:
             if order.job in self._open:
                 return

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.agent.boxes.strength import Able, Choice, Policy, Strength, choose
+from caroni_edge.agent.boxes.strength import Able, Choice, Policy, Strength, choose, said
 from caroni_edge.agent.boxes.wanted import Sandbox
 
 ALL = Able("", "")
@@ -35,3 +35,21 @@ def test_where_boxes_are_required_nothing_runs_without(sandbox: Sandbox, able: A
     assert isinstance(refused, str)
     assert "requires" in refused
     assert any(problem and problem in refused for problem in able)
+
+
+def test_a_log_says_only_what_a_job_lacks() -> None:
+    assert Choice(Strength.SHARED).notes() == []
+    (note,) = Choice(Strength.NONE, "no bubblewrap").notes()
+    assert note == "it ran in no box, since it could not be locked up better: no bubblewrap"
+
+
+@pytest.mark.parametrize(
+    ("policy", "able", "expected"),
+    [
+        ("preferred", ALL, "shared"),
+        ("required", NOTHING, "none: no bubblewrap"),
+        ("off", ALL, "none: the agent's configuration says so"),
+    ],
+)
+def test_what_the_presence_says(policy: Policy, able: Able, expected: str) -> None:
+    assert said(policy, able) == expected
