@@ -57,7 +57,6 @@ Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]
 Values = dict[str, Any]
 Status = Literal["pending", "queued", "running", "completed", "failed", "killed"]
-
 Position = tuple[Annotated[int, Meta(ge=0, le=(1 << 62))], Annotated[str, Meta(max_length=40)]]
 """A place in one direction of a link: `[seq, id]`; `[0, ""]` is the beginning."""
 
