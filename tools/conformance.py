@@ -99,7 +99,7 @@ def run(tests: list[dict[str, Any]], suite: Path, out: Path) -> dict[str, str]:
     runner.chmod(0o755)
     index, junit = out / "tests.json", out / "junit.xml"
     index.write_text(json.dumps(tests, indent=2) + "\n", encoding="utf-8")
-    options = ["--tool", str(runner), "--badgedir", str(out / "badges"), "--junit-xml", str(junit), "-j", WORKERS]
+    options = ["--tool", str(runner), "--junit-xml", str(junit), "-j", WORKERS]
     subprocess.run([cwltest, "--test", str(index), *options], check=False)
     return dict(_failed(junit))
 
@@ -108,6 +108,7 @@ def report(cases: list[Case], verdicts: dict[str, str], out: Path) -> int:
     """Write and print what became of each test."""
     rows = [{"id": case.name, "document": case.document, **_became(case, verdicts)} for case in cases]
     (out / RESULT).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    write_badges(cases, {row["id"] for row in rows if row["result"] == "passed"}, out / "badges")
     for row in rows:
         print(f"{row['result']:8} {row['id']:50} {row['why']}".rstrip())
     count = Counter(row["result"] for row in rows)
@@ -117,6 +118,23 @@ def report(cases: list[Case], verdicts: dict[str, str], out: Path) -> int:
         print(f"  {number:6} {why}")
     print(f"{out / RESULT} has the list, {out / 'badges'} the badges")
     return 1 if count["failed"] else 0
+
+
+def write_badges(cases: list[Case], passed: set[str], folder: Path) -> None:
+    """Write a badge for each tag of the suite, and for all: what part of all its tests has passed, run or not.
+
+    Those of cwltest would leave out what was not run.
+    """
+    tagged: dict[str, list[bool]] = {}
+    for case in cases:
+        for tag in ("all", *case.test.get("tags", ())):
+            tagged.setdefault(tag, []).append(case.name in passed)
+    folder.mkdir(exist_ok=True)
+    for tag, each in tagged.items():
+        percent = 100 * sum(each) // len(each)
+        colour = "green" if percent == 100 else "yellow" if percent >= 90 else "red"
+        badge = {"subject": tag, "status": f"{percent}%", "color": colour}
+        (folder / f"{tag}.json").write_text(json.dumps(badge) + "\n", encoding="utf-8")
 
 
 def _became(case: Case, verdicts: dict[str, str]) -> dict[str, str]:

@@ -35,7 +35,8 @@ def test_each_test_says_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_what_became_of_each_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cases = [Case("a", "a.cwl", {}, ""), Case("b", "b.cwl", {}, ""), Case("c", "c.cwl", {}, "files")]
+    tags = {"tags": ["workflow"]}
+    cases = [Case("a", "a.cwl", tags, ""), Case("b", "b.cwl", {}, ""), Case("c", "c.cwl", tags, "files")]
     assert report(cases, {"b": "it gave 3"}, tmp_path) == 1
     rows = json.loads((tmp_path / "results.json").read_text())
     assert [(row["id"], row["result"], row["why"]) for row in rows] == [
@@ -43,5 +44,7 @@ def test_what_became_of_each_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
         ("b", "failed", "it gave 3"),
         ("c", "not run", "needs files"),
     ]
+    badges = {path.stem: json.loads(path.read_text())["status"] for path in (tmp_path / "badges").iterdir()}
+    assert badges == {"all": "33%", "workflow": "50%"}
     assert "3 tests: 1 passed, 1 failed, 1 not run" in capsys.readouterr().out
     assert report(cases[:1], {}, tmp_path) == 0
