@@ -235,6 +235,7 @@ test)
     install_mosquitto
     install_other_brokers
     install_browser
+    install_boxes
     install_packagers
     install_containers
     install_packages requirements-dev.lock
