@@ -78,7 +78,7 @@ def _is_well(end: Exit) -> bool:
 
 
 def _reason(end: Exit) -> str:
-    return end.reason or reasons.exited(end.status)
+    return "; ".join([end.reason or reasons.exited(end.status), *end.notes.splitlines()])
 
 
 def _without_outputs(end: Exit, reason: str, stderr: str | None = None, *, final: bool = False) -> Failed | NeverBegan:
