@@ -7,6 +7,7 @@ import pytest
 
 from tests.brokers import WATCHER, BrokerProcess, RunningBroker, ShippedMosquitto
 from tests.e2e.daemons import Fleet
+from tests.e2e.notes import Notes
 
 MakeShipped = Callable[..., ShippedMosquitto]
 LOGINS = ("m1", "m2", "m3", "a1", "a2", "a3", "a4", "alice", "mallory", WATCHER)
@@ -39,6 +40,12 @@ def fleet(tmp_path: Path, mosquitto: ShippedMosquitto) -> Iterator[Fleet]:
     running = Fleet(tmp_path, mosquitto)
     yield running
     running.close()
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Notes:
+    """Job types and a template whose runs are noted."""
+    return Notes(tmp_path)
 
 
 @pytest.fixture

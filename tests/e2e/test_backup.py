@@ -13,11 +13,6 @@ from tests.e2e.notes import Notes, start, wait_completed
 from tests.support import wait_until
 
 
-@pytest.fixture
-def notes(tmp_path: Path) -> Notes:
-    return Notes(tmp_path)
-
-
 def back_up(daemon: Daemon, to: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "caroni_edge", "backup", "--config", str(daemon.config), str(to), "--json"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -8,14 +8,13 @@ manager and an agent that were killed with one workflow completed and the job of
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.brokers import Mosquitto
 from tests.e2e.daemons import Daemon, Fleet
 from tests.e2e.notes import Notes, start, wait_completed
 from tests.keepers import keepers_of
@@ -51,18 +50,6 @@ def today(daemon: Daemon) -> Daemon:
     """Give a daemon that has ended the program of today."""
     daemon.program, daemon.environ = (sys.executable, "-m", "caroni_edge"), {}
     return daemon
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, mosquitto)
-    yield fleet
-    fleet.close()
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Notes:
-    return Notes(tmp_path)
 
 
 @pytest.mark.parametrize("role", ["manager", "agent"])

@@ -17,11 +17,6 @@ from tests.keepers import keepers_of
 from tests.support import wait_until
 
 
-@pytest.fixture
-def notes(tmp_path: Path) -> Notes:
-    return Notes(tmp_path)
-
-
 @pytest.mark.timeout(300)
 def test_work_for_an_agent_that_was_away_passes_through_a_queue_of_five(
     make_shipped: MakeShipped, tmp_path: Path, notes: Notes
