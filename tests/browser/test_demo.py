@@ -1,4 +1,4 @@
-"""What the README does with a shell, done with a browser alone: the demo watched live, a failure found and mended."""
+"""What docs/failures.md does with a shell, done with a browser alone: the demo watched, a failure found and mended."""
 
 import re
 from collections.abc import Iterator

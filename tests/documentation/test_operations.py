@@ -17,8 +17,10 @@ PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8")
     for name in (
         "README.md",
+        "docs/failures.md",
         "docs/operations.md",
         "docs/performance.md",
+        "docs/templates.md",
         "packaging/ansible/README.md",
         "packaging/systemd/README.md",
     )

@@ -118,8 +118,8 @@ def test_the_first_workflow_of_ones_own(shell: Shell, mosquitto: Mosquitto) -> N
 
 
 def test_what_is_shown_of_templates_stands_in_the_examples() -> None:
-    _, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Workflows that branch out\n")
-    shown = re.findall(r"^```yaml\n(.*?)^```$", rest.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    page = (ROOT / "docs" / "templates.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     templates = [path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*/templates/*.cwl")]
     assert shown
     assert [each for each in shown if not any(each in text for text in templates)] == []
