@@ -9,6 +9,7 @@ from caroni_edge.config.kinds import NEVER, Kind
 from caroni_edge.config.sources import PREFIX
 
 ROLES = {"manager": MANAGER_KEYS, "agent": AGENT_KEYS}
+ARTICLES = {"manager": "a", "agent": "an"}
 ABOUT = f"""\
 `{"`, `".join(SWITCHES)}` may be `false`: then it is off; that counts from the next start on.
 
@@ -28,8 +29,9 @@ def node_file(role: str) -> str:
     lines = [
         f"# {role}.yaml",
         "",
-        f"Every key of the configuration of a {role}. [config/{role}.yaml](../../config/{role}.yaml) is an example",
-        "with comments. Dots are levels: `broker.url` is `url` below `broker`; a part in capitals is any name.",
+        f"Every key of the configuration of {ARTICLES[role]} {role}.",
+        f"[config/{role}.yaml](../../config/{role}.yaml) is an example with comments. Dots are levels: `broker.url` is",
+        "`url` below `broker`; a part in capitals is any name.",
         f"Unknown keys are errors; `caroni-edge check-config {role}.yaml` names all that is wrong, each with its line.",
         "",
         *table(["key", "takes", "without it", "what it means", "SIGHUP", "from the environment"], rows(keys)),

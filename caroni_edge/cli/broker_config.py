@@ -32,7 +32,7 @@ SHOWN_MAX = 8
 @click.option("--ca-cert", type=FILE, help="An authority of your own; with --ca-key it issues what is needed.")
 @click.option("--ca-key", type=FILE, help="Its key, which is not copied.")
 @click.option("--server-cert", type=FILE, help="A certificate that the broker has already.")
-@click.option("--server-key", type=FILE, help="Its key.")
+@click.option("--server-key", type=FILE, help="Its key; both are copied to the broker's files.")
 @click.option("--renew", is_flag=True, help="Make a new certificate for the broker.")
 @click.option("--rotate", multiple=True, metavar="NAME", help="Give this login a new password or certificate.")
 @click.option("--remove", multiple=True, metavar="NAME", help="Take this login away.")
