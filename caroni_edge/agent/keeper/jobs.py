@@ -251,7 +251,8 @@ class Jobs:
         left: list[int] = []
         try:
             left = [*self._groups.members(job.start.job), *self._trees.rest_of(job.outputs, is_child=job.is_child)]
-            if left:
+            # A box of its own ends with its first process: looking through the host for what is left would cost more.
+            if left and not (job.start.is_alone and job.give_up_due == inf):
                 self._groups.kill(job.start.job)
                 put_down(left)
         except OSError as error:
