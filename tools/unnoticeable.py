@@ -27,14 +27,6 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "bound[names] = _cut(room, *map(sum, zip(bound.get(names, (0, 0)), free, strict=True)))",
         "bound[names] = _cut(room, *map(sum, zip(bound.get(names, (0, 0)), free, strict=False)))",
     ): "both are pairs",
-    (
-        "if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():",
-        "if (room.ready < 0 and room.waiting <= 0) or self._refusals.of_all():",
-    ): "where there is no room, none is divided",
-    (
-        "if (room.ready <= 0 and room.waiting <= 0) or self._refusals.of_all():",
-        "if (room.ready <= 0 and room.waiting < 0) or self._refusals.of_all():",
-    ): "where there is no room, none is divided",
     ("slots: int = 0", "slots: int = 1"): "an agent that has said nothing yet has more to say than one number",
     ("backlog: int = 0", "backlog: int = 1"): "an agent that has said nothing yet has more to say than one number",
     ("pending: int = 0", "pending: int = 1"): "an agent that has said nothing yet has more to say than one number",
