@@ -74,6 +74,11 @@ install_browser() {
     is_there chromium || apt_install chromium fonts-dejavu-core
 }
 
+# What locks jobs into boxes.
+install_boxes() {
+    is_there bwrap || apt_install bubblewrap
+}
+
 # For the test of the Debian package, in a Debian of its own, and of the playbook.
 install_packagers() {
     missing=""
