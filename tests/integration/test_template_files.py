@@ -98,7 +98,7 @@ def test_a_check_names_lines_and_agents_and_changes_nothing(
     assert no_yaml["line"] is not None
     (tool,) = check("class: CommandLineTool")["findings"]
     assert tool["what"] == "a template is a workflow: it says class: Workflow"
-    assert "1 to 80 letters" in check(HELLO, "a.b")["findings"][0]["what"]
+    assert "1 to 80 letters" in check(HELLO, "a$b")["findings"][0]["what"]
     (large,) = check("#" * (300 << 10))["findings"]
     assert "256 KiB" in large["what"]
     assert check(HELLO, "new")["form"] == read(client)["form"]
@@ -144,7 +144,7 @@ def test_a_new_template_is_made(manager: ManagerBench, client: Client, directory
         ("hello", HELLO, None, 409, "was made since it was read"),
         ("hello", HELLO, 5, 422, "mark"),
         ("other", HELLO, "wrong", 409, "was deleted since it was read"),
-        ("a.b", HELLO, None, 422, "cannot name a template"),
+        ("a$b", HELLO, None, 422, "cannot name a template"),
         ("a%2Fb", HELLO, None, 404, "a/b"),
     ],
 )
