@@ -159,7 +159,7 @@ def test_a_command_is_found_in_the_path_of_its_job_type(agent: Agent, tmp_path: 
         ("script: sleep 600\nlimits: {timeout: 200ms}\n", -15, "ended after its timeout of 0.2s", ""),
         (
             "script: printf '%70000d' 0; sleep 600\nlimits: {log: 64K}\n",
-            0,
+            -15,
             "ended because its standard output had become larger than 64K",
             "",
         ),
