@@ -10,6 +10,8 @@ from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.boxes.view import Hidden, hidden
 from caroni_edge.agent.boxes.wanted import Sandbox
+from caroni_edge.agent.keeper.records import JOBS
+from caroni_edge.agent.processes.workspace import SCRIPTS
 from caroni_edge.config import AgentConfig
 from caroni_edge.config.kinds import CREDENTIALS
 
@@ -20,7 +22,13 @@ NO_BWRAP = "bubblewrap is not installed (bwrap)"
 
 
 def find_boxes(config: AgentConfig, environ: Mapping[str, str]) -> Boxes:
-    """Return what an agent can make boxes with; the directories of its jobs are there."""
+    """Return what an agent can make boxes with.
+
+    Raises:
+        OSError: The directories of its jobs and scripts are not there, and cannot be made.
+    """
+    for name in (JOBS, SCRIPTS):  # a new agent has none yet, and a box without them cannot be tried
+        (config.state_dir / name).mkdir(mode=0o700, exist_ok=True)
     secrets = (config.path.absolute(), *config.secret_files)
     return look(hidden(config.state_dir.absolute(), secrets, environ.get(CREDENTIALS)), environ.get("PATH"))
 
