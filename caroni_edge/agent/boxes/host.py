@@ -10,8 +10,7 @@ from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.boxes.view import Hidden, hidden
 from caroni_edge.agent.boxes.wanted import Sandbox
-from caroni_edge.agent.keeper.records import JOBS
-from caroni_edge.agent.processes.workspace import SCRIPTS
+from caroni_edge.agent.processes.workspace import make_roots
 from caroni_edge.config import AgentConfig
 from caroni_edge.config.kinds import CREDENTIALS
 
@@ -27,8 +26,7 @@ def find_boxes(config: AgentConfig, environ: Mapping[str, str]) -> Boxes:
     Raises:
         OSError: The directories of its jobs and scripts are not there, and cannot be made.
     """
-    for name in (JOBS, SCRIPTS):  # a new agent has none yet, and a box without them cannot be tried
-        (config.state_dir / name).mkdir(mode=0o700, exist_ok=True)
+    make_roots(config.state_dir)  # a new agent has none yet, and a box without them cannot be tried
     secrets = (config.path.absolute(), *config.secret_files)
     return look(hidden(config.state_dir.absolute(), secrets, environ.get(CREDENTIALS)), environ.get("PATH"))
 

@@ -34,6 +34,16 @@ class StartedBefore(Exception):
     """The job has a start record, so its directory must stay as it is."""
 
 
+def make_roots(state_dir: Path) -> None:
+    """Make what holds the directories of jobs, and their scripts, where a state directory has none yet.
+
+    Raises:
+        OSError: They cannot be made.
+    """
+    for name in (JOBS, SCRIPTS):
+        os.makedirs(state_dir / name, mode=0o700, exist_ok=True)
+
+
 class Workspaces:
     """Makes and deletes the directories of jobs."""
 
@@ -50,8 +60,7 @@ class Workspaces:
         self._environment = {
             name.decode(): environ[name].decode("utf-8", "surrogateescape") for name in PASSED_ON if name in environ
         }
-        for directory in (self._jobs, self._scripts):
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_roots(state_dir)
 
     def make(
         self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]
