@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"node.dispatch", "node.connection"},
     {"manager", "agent"},
     {"manager.store", "agent.store", "node.identity", "node.allowance", "node.cutoffs"},
-    {"delivery", "node.store"},
+    {"delivery", "node.store", "objects"},
     {"node.parts", "node.reactor"},
     {"transport", "storage"},
     {"manager.lifecycle", "agent.lifecycle"},
@@ -38,17 +38,18 @@ LAYERS: list[set[str]] = [
     {"values.files"},
     {"values.types"},
     {"documents"},
-    {"values.json"},
+    {"values.json", "objects.objects"},
     {"base"},
     {"", "node", "values"},
 ]
 
-STORES = ("manager.store", "agent.store", "delivery", "node.store")
+STORES = ("manager.store", "agent.store", "delivery", "node.store", "objects.store")
 """Where statements stand."""
 
 NEVER: dict[str, tuple[str, ...]] = {
     # Sans-IO: the link decides what goes out, and does not know what carries it.
     "delivery": ("transport",),
+    "objects": ("transport",),
     # A role knows the other one by its messages alone.
     "manager": ("agent",),
     "agent": ("manager",),
@@ -63,6 +64,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "delivery",
         "manager.store",
         "agent.store",
+        "objects.store",
         "web",
         "doctor",
         *VIEWS,
