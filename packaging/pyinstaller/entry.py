@@ -1,4 +1,4 @@
-"""Where the program that PyInstaller makes begins: the command line, or the keeper, which needs none of it."""
+"""Where the program that PyInstaller makes begins: the command line, or what needs none of it: keeper, JavaScript."""
 
 import sys
 
@@ -16,6 +16,11 @@ if sys.argv[1:2] == ["keeper"] and len(sys.argv) > 2:
     from caroni_edge.agent.keeper import main as keeper
 
     sys.exit(keeper(sys.argv[2:]))
+
+if sys.argv[1:] == ["javascript"]:
+    from caroni_edge.javascript.helper import main as helper
+
+    sys.exit(helper())
 
 from caroni_edge.cli import main
 

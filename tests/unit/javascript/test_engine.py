@@ -11,8 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from caroni_edge.javascript.engine import NOT_SERVED, TRIES, Answer, Engine, Script
+from caroni_edge.javascript.engine import Engine, Run
 from caroni_edge.javascript.helper import TOO_LONG
+from caroni_edge.javascript.interpreter import NOT_SERVED, TRIES, Answer, Interpreter, Script
+from caroni_edge.javascript.syntax import Reader
 
 WITHIN_S = 120.0
 ENDED = f"the JavaScript helper has ended over it {TRIES} times"
@@ -23,14 +25,22 @@ class Asked:
 
     def __init__(self, **facts: Any) -> None:
         self.answers: SimpleQueue[tuple[str, Answer]] = SimpleQueue()
-        self.engine = Engine(lambda name, answer: self.answers.put((name, answer)), **facts)
+        self.engine: Engine[tuple[str, Answer]] = Engine(self.answers.put, Interpreter(**facts))
         self.thread = threading.Thread(target=self.engine.run)
         self.thread.start()
 
     def ask(self, body: str, names: dict[str, Any] | None = None, **facts: Any) -> Answer:
         """Run a script, and return its answer."""
-        self.engine.ask("one", Script(body, names or {}, **facts))
+        self.start("one", Script(body, names or {}, **facts))
         return self.answers.get(timeout=WITHIN_S)[1]
+
+    def start(self, name: str, script: Script) -> None:
+        """Have a script run, by a name for its answer."""
+
+        def work(run: Run) -> tuple[str, Answer]:
+            return name, run(script)
+
+        self.engine.ask(work)
 
     def close(self) -> None:
         self.engine.close()
@@ -96,6 +106,12 @@ def test_a_script_knows_the_time_and_chance_that_it_is_given(asked: Asked) -> No
     assert first[4] != first[5]
 
 
+def test_what_cannot_be_read_is_told_without_being_run(asked: Asked) -> None:
+    with Reader() as reader:
+        found = reader.mistakes(["while (true) {}", "return (1 +);", "return nobody;", "with (a) {}"])
+    assert [each and each.partition(":")[0] for each in found] == [None, "SyntaxError", None, "SyntaxError"]
+
+
 def test_scripts_share_nothing(asked: Asked) -> None:
     asked.ask("globalThis.left = 1; Array.prototype.left = 1;")
     assert asked.ask("return [typeof left, typeof [].left];") == Answer(["undefined", "undefined"])
@@ -104,7 +120,7 @@ def test_scripts_share_nothing(asked: Asked) -> None:
 def test_a_helper_that_is_killed_comes_back_and_loses_nothing(asked: Asked) -> None:
     found: dict[str, Answer] = {}
     for number in range(200):
-        asked.engine.ask(str(number), Script("return number * 2;", {"number": number}))
+        asked.start(str(number), Script("return number * 2;", {"number": number}))
     for at in range(200):
         if at % 40 == 20:
             for each in helpers():
@@ -144,7 +160,6 @@ def test_without_the_package_every_script_says_so(tmp_path: Path) -> None:
     without = Asked(command=[sys.executable, "-c", f"{code}; main()"])
     try:
         assert without.ask("return 1;") == without.ask("return 1;") == Answer(error=NOT_SERVED)
-        assert without.engine.is_served is False
     finally:
         without.close()
 

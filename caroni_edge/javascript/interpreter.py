@@ -1,0 +1,172 @@
+"""Has scripts run by the helper process, one after the other.
+
+The helper may die over a script, or be killed: another one is started, and the script is asked again. One over which it
+dies each time has no answer but that.
+"""
+
+import importlib.util
+import json
+import logging
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from caroni_edge.base.frozen import is_frozen, program
+from caroni_edge.javascript.helper import MISSING, TOO_LONG
+
+log = logging.getLogger(__name__)
+
+TRIES = 10
+"""So often a script is asked over which the helper dies."""
+WITHIN_S = 60.0
+"""A script has little CPU time, which on a busy host may take long; one that takes longer than this is ended."""
+
+SUBCOMMAND = "javascript"
+"""By this argument alone the program that needs no Python is the helper (`packaging/pyinstaller/entry.py`)."""
+
+NOT_SERVED = "JavaScript is not served on this platform: the package quickjs-ng is not installed"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script: the body of a function, and what it sees.
+
+    Attributes:
+        body: What is run; it returns the value.
+        names: The names that it sees, with their values.
+        library: What runs before, in order.
+        date_ms: What the time is, as JavaScript counts it.
+        seed: What chance begins with.
+    """
+
+    body: str
+    names: Mapping[str, Any]
+    library: Sequence[str] = ()
+    date_ms: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a script gives.
+
+    Attributes:
+        value: As JSON has it; None where there is an error, too.
+        error: Why it gives nothing, for people.
+    """
+
+    value: Any = None
+    error: str | None = None
+
+
+class Died(Exception):
+    """The helper has ended without an answer."""
+
+
+class EndedIt(Exception):
+    """The helper was ended, by us or by the kernel, since a script took too long."""
+
+
+def is_installed() -> bool:
+    """Tell whether this platform has an engine, without loading it."""
+    return importlib.util.find_spec("quickjs") is not None
+
+
+def helper_command() -> list[str]:
+    """Return what starts the helper: Python, or the one binary that holds everything."""
+    return [*program(), SUBCOMMAND] if is_frozen() else program("caroni_edge.javascript")
+
+
+class Interpreter:
+    """The helper process, which is there from the first script on. One thread asks; any may `close` it."""
+
+    def __init__(self, command: Sequence[str] | None = None, within_s: float = WITHIN_S) -> None:
+        """Prepare.
+
+        Args:
+            command: What starts the helper; None for the one of this program.
+            within_s: A script that takes longer is ended.
+        """
+        self._command, self._within_s = list(command or helper_command()), within_s
+        self._helper: subprocess.Popen[bytes] | None = None
+        self._is_served = True
+        self._closed = threading.Event()
+
+    def answer(self, script: Script) -> Answer:
+        """Run a script, and return what it gives."""
+        why = ""
+        for _ in range(TRIES):
+            try:
+                return self._answer_once(script)
+            except EndedIt:
+                self.end()
+                return Answer(error=TOO_LONG)
+            except (Died, OSError) as error:
+                why = str(error)
+                log.warning("the JavaScript helper has ended: %s", why, extra={"action": "javascript_ended"})
+                self.end()
+            if self._closed.is_set():
+                break
+        return Answer(error=f"the JavaScript helper has ended over it {TRIES} times: {why}")
+
+    def close(self) -> None:
+        """Let what is being asked have no answer."""
+        self._closed.set()
+        helper = self._helper
+        if helper is not None:
+            helper.kill()
+
+    def end(self) -> None:
+        """End the helper; the next script starts another one."""
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.kill()
+            helper.communicate()
+
+    def _answer_once(self, script: Script) -> Answer:
+        helper = self._helper or self._start()
+        if not self._is_served:
+            return Answer(error=NOT_SERVED)
+        return Answer(**self._say(helper, json.dumps(asdict(script)).encode() + b"\n"))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        helper = self._helper = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self._is_served = self._say(helper, b"").get("state") != MISSING
+        return helper
+
+    def _say(self, helper: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
+        """Write a line to the helper, and return what it answers.
+
+        Raises:
+            Died: It has not answered, or no JSON.
+            EndedIt: It had to be ended.
+        """
+        too_late = threading.Event()
+
+        def end() -> None:
+            too_late.set()
+            helper.kill()
+
+        watch = threading.Timer(self._within_s, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            assert helper.stdin is not None
+            assert helper.stdout is not None
+            helper.stdin.write(line)
+            helper.stdin.flush()
+            answer: dict[str, Any] = json.loads(helper.stdout.readline() or b"null") or {}
+        except (OSError, ValueError) as error:
+            raise Died(str(error)) from None
+        finally:
+            watch.cancel()
+        if not answer and (helper.wait() == -signal.SIGXCPU or too_late.is_set()):
+            raise EndedIt
+        if not answer:
+            raise Died(f"it ended with status {helper.returncode}")
+        return answer
