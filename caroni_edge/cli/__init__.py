@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from caroni_edge import __version__
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.cli._output import say
+from caroni_edge.cli._output import say, say_json
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -30,11 +30,12 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
             "Write configuration, ACL, passwords and certificates of a broker for these nodes and people."
         ),
         "submit": "Start a workflow from TEMPLATE, over MQTT, and print its id.",
-        "status": "Show workflows, newest first, or the steps of WORKFLOW.",
+        "status": "Show workflows, newest first, or the steps of WORKFLOW in the order of its template.",
         "why": "Say why a workflow or a step waits, runs or has failed.",
         "logs": "Show the log of a step: what its job has written to standard error.",
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
         "retry": "Give the steps of WORKFLOW that failed or are in doubt fresh attempts; what has completed stays.",
+        "delete": "Remove each WORKFLOW, which must have ended, with its steps, attempts and logs.",
         "doctor": "Look for what keeps a node from working: broker, limits, identity, disk, clock, state.",
         "backup": "Copy the state database of a node into FILE, while the node works or is stopped.",
         "forget": "Let a node drop PEER, which will not come back: its rows, its jobs, and what it retained.",
@@ -71,30 +72,51 @@ class Commands(click.Group):
         names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named; where there is none, say which one may be meant."""
+        if args[0].startswith("-") or ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None:
+            return super().resolve_command(ctx, args)
+        from caroni_edge.documents.documents import nearest  # noqa: PLC0415
+
+        raise click.UsageError(f'there is no command "{args[0]}"{nearest(args[0], COMMANDS)}', ctx)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; an error becomes a sentence, a hint and an exit status."""
+        words = kwargs.get("args") or (args[0] if args else None) or sys.argv[1:]
+        as_json = "--json" in words
         try:
-            return super().main(*args, **kwargs)
+            return super().main(*args, **{**kwargs, "standalone_mode": not as_json})
+        except click.ClickException as error:
+            complain(error.format_message(), "`--help` says how it is used.", as_json=as_json)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            complain("Aborted", "", as_json=as_json)
+            sys.exit(1)
         except CaroniError as error:
-            show(error)
+            complain(str(error), error.advice, as_json=as_json)
             sys.exit(error.exit_status)
         except OSError as error:
-            say(f"{error.filename or 'caroni-edge'}: {error.strerror or error}", err=True)
+            complain(f"{error.filename or 'caroni-edge'}: {error.strerror or error}", "", as_json=as_json)
             sys.exit(1)
         except Exception as error:
             if os.environ.get(DEBUG):
                 raise
-            say(f"caroni-edge: {type(error).__name__}: {error}", err=True)
-            say(f"  This should not happen. {DEBUG}=1 shows where it did; please report it.", err=True)
+            hint = f"This should not happen. {DEBUG}=1 shows where it did; please report it."
+            complain(f"caroni-edge: {type(error).__name__}: {error}", hint, as_json=as_json)
             sys.exit(1)
 
 
-def show(error: CaroniError) -> None:
-    """Print an error on standard error: its sentence, and below it the hint."""
-    for line in str(error).splitlines():
+def complain(error: str, hint: str, *, as_json: bool) -> None:
+    """Print an error on standard error: its sentence, and below it what to do; or both as JSON."""
+    if as_json:
+        say_json({"error": error, "hint": hint}, indent=None, err=True)
+        return
+    for line in error.splitlines():
         say(line, err=True)
-    if error.advice:
-        say(f"  {error.advice}", err=True)
+    if hint:
+        say(f"  {hint}", err=True)
 
 
 @click.group(cls=Commands, epilog="Example: caroni-edge demo")

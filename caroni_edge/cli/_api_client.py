@@ -6,12 +6,11 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec
-from urllib.parse import quote
 
 import click
 
 from caroni_edge.base.errors import CaroniError, UsageError
-from caroni_edge.base.text import on_one_line
+from caroni_edge.cli._context import Place, place_options
 from caroni_edge.cli._files import FILE
 from caroni_edge.cli._output import say, say_json
 from caroni_edge.node.api_socket import SOCKET, address, directory_of
@@ -22,6 +21,7 @@ P = ParamSpec("P")
 URLS: Mapping[Role, str] = {"manager": "http://127.0.0.1:8000", "agent": "http://127.0.0.1:8001"}
 TOKEN = "CARONI_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S = 30.0
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, and an error too.")
 
 
 class Unreachable(CaroniError):
@@ -90,7 +90,7 @@ class Api:
         as_json: Whether to print the answer as JSON.
     """
 
-    def __init__(self, role: Role, options: Options, *, as_json: bool) -> None:
+    def __init__(self, role: Role, options: Options, *, as_json: bool, timeout_s: float = TIMEOUT_S) -> None:
         """Find out where the node is, and its token.
 
         Raises:
@@ -115,7 +115,7 @@ class Api:
             self._client = httpx.Client(
                 base_url=base,
                 headers=headers,
-                timeout=TIMEOUT_S,
+                timeout=timeout_s,
                 trust_env=False,
                 transport=transport,
                 verify=_trust(base),
@@ -127,9 +127,13 @@ class Api:
         """Return the JSON of an answer; options that are None are left out."""
         return self._json(self.fetch("GET", path, **asked))
 
-    def post(self, path: str, body: object = None) -> Any:
+    def post(self, path: str, body: object = None, **asked: Any) -> Any:
         """POST a change, and return the JSON of the answer."""
-        return self._json(self.fetch("POST", path, body=body))
+        return self._json(self.fetch("POST", path, body=body, **asked))
+
+    def delete(self, path: str) -> Any:
+        """DELETE something, and return the JSON of the answer."""
+        return self._json(self.fetch("DELETE", path))
 
     def fetch(self, method: str, path: str, *, body: object = None, **asked: Any) -> Any:
         """Send a request, and return the response of httpx, which is a success.
@@ -179,70 +183,45 @@ class Api:
             raise NotAnApi(self.url, role=self.role, reason=reason) from None
 
 
-def _api_options(role: Role) -> Callable[[Callable[Concatenate[Api, P], None]], Callable[..., None]]:
-    def decorate(command: Callable[Concatenate[Api, P], None]) -> Callable[..., None]:
-        @click.option("--url", help=f"Address of the {role}.  [default: {URLS[role]}]")
-        @click.option("--token", help="Token of its API; better in a file, where `ps` does not show it.")
-        @click.option("--token-file", type=FILE, help=f"File that holds the token; otherwise {TOKEN} may.")
-        @click.option("--config", type=FILE, help=f"The {role}'s configuration: it is asked by its socket, here.")
-        @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-        @functools.wraps(command)
-        def with_api(
-            url: str | None,
-            token: str | None,
-            token_file: Path | None,
-            config: Path | None,
-            as_json: bool,
-            *args: P.args,
-            **kwargs: P.kwargs,
-        ) -> None:
-            api = Api(role, Options(url, token, token_file, config), as_json=as_json)
-            command(api, *args, **kwargs)
+def manager_api(command: Callable[Concatenate[Api, P], None]) -> Callable[..., None]:
+    """Give a command the API of a manager as its first argument, and the options that say which."""
 
-        return with_api
+    @place_options(with_broker=False)
+    @JSON
+    @functools.wraps(command)
+    def with_api(place: Place, as_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
+        command(api_at(place, as_json=as_json), *args, **kwargs)
 
-    return decorate
+    return with_api
 
 
-manager_api = _api_options("manager")
-"""Gives a command the API of a manager as its first argument, and the options that say which."""
-agent_api = _api_options("agent")
-"""Likewise that of an agent."""
+def agent_api(command: Callable[Concatenate[Api, P], None]) -> Callable[..., None]:
+    """Give a command the API of an agent likewise: by options alone, since contexts are about managers."""
+
+    @click.option("--url", help=f"Address of the agent.  [default: {URLS['agent']}]")
+    @click.option("--token", help="Token of its API; better in a file, where `ps` does not show it.")
+    @click.option("--token-file", type=FILE, help=f"File that holds the token; otherwise {TOKEN} may.")
+    @click.option("--config", type=FILE, help="The agent's configuration: it is asked by its socket, here.")
+    @JSON
+    @functools.wraps(command)
+    def with_api(
+        url: str | None,
+        token: str | None,
+        token_file: Path | None,
+        config: Path | None,
+        as_json: bool,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        command(Api("agent", Options(url, token, token_file, config), as_json=as_json), *args, **kwargs)
+
+    return with_api
 
 
-def part(text: str) -> str:
-    """Return a name quoted, as one part of the path of a URL."""
-    return quote(text, safe="")
-
-
-def split_step(text: str) -> tuple[str, str | None]:
-    """Return workflow and step of WORKFLOW[/STEP]."""
-    workflow, sign, step = text.partition("/")
-    if not workflow or (sign and not step):
-        missing = "step" if workflow else "workflow"
-        raise UsageError(
-            "WORKFLOW[/STEP]", f'"{text}" lacks the name of the {missing}', "`caroni-edge status` has them."
-        )
-    return workflow, step if sign else None
-
-
-def whole_workflow(text: str) -> str:
-    """Return the name of a workflow as a part of a path, for commands that take no step.
-
-    Raises:
-        UsageError: `text` names a step, or nothing.
-    """
-    workflow, step = split_step(text.removesuffix("/"))
-    if step is not None or text != workflow:
-        raise UsageError("WORKFLOW", f'"{text}" is no workflow', f"The workflow alone is {workflow}.")
-    return part(workflow)
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
-    """Return lines in which columns stand below each other; None is shown as `-`."""
-    cells = [list(head), *([on_one_line("-" if cell is None else str(cell)) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+def api_at(place: Place, *, as_json: bool, timeout_s: float = TIMEOUT_S) -> Api:
+    """Return the API of the manager at a place."""
+    options = Options(place.url, place.token, place.token_file, place.config)
+    return Api("manager", options, as_json=as_json, timeout_s=timeout_s)
 
 
 def _state_dir(role: Role, config: Path) -> Path:

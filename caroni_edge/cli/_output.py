@@ -1,6 +1,7 @@
 """What commands print. Much of it was written by somebody else: none of it may command the terminal or forge a line."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -11,14 +12,31 @@ from caroni_edge.base.text import on_lines, on_one_line
 _BEYOND_16_BITS = 0xFFFF
 
 
+class Shown(str):
+    """A line that is printed as it stands: what others wrote in it is escaped already, and it may have colours."""
+
+    __slots__ = ()
+
+
 def say(line: str = "", *, err: bool = False) -> None:
     """Print a line, on standard error if asked for."""
-    click.echo(on_one_line(line), err=err)
+    click.echo(line if isinstance(line, Shown) else on_one_line(line), err=err)
 
 
-def say_json(value: Any, indent: int | None = 2) -> None:
-    """Print a value as JSON, on one line where `indent` is None."""
-    click.echo(shown_json(value, indent))
+def painted(text: str, colour: str | None) -> Shown:
+    """Return a text in a colour, where standard output is a terminal that shows any and NO_COLOR does not forbid it."""
+    text = on_one_line(text)
+    return Shown(click.style(text, fg=colour) if colour and has_colours() else text)
+
+
+def has_colours() -> bool:
+    """Tell whether people who look at standard output see colours (no-color.org)."""
+    return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say_json(value: Any, indent: int | None = 2, *, err: bool = False) -> None:
+    """Print a value as JSON, on one line where `indent` is None; on standard error if asked for."""
+    click.echo(shown_json(value, indent), err=err)
 
 
 def say_text(text: str, *, raw: bool = False) -> None:

@@ -1,14 +1,27 @@
-"""`caroni-edge cancel`: ends a workflow."""
+"""`caroni-edge cancel`: ends a workflow, or many."""
+
+from typing import Any
 
 import click
 
-from caroni_edge.cli._api_client import Api, manager_api, whole_workflow
+from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._filters import YES, act_on_many, filters, one_or_many
+from caroni_edge.cli._ids import complete_workflow, find_workflow, part
 
 
-@click.command(epilog="Example: caroni-edge cancel w1")
-@click.argument("workflow")
+@click.command(epilog="Example: caroni-edge cancel --template alarm --status stalled")
+@click.argument("workflow", required=False, shell_complete=complete_workflow)
+@filters
+@YES
 @manager_api
-def cancel(api: Api, workflow: str) -> None:
-    """End WORKFLOW: waiting steps never start, running jobs are killed."""
-    answer = api.post(f"/api/workflows/{whole_workflow(workflow)}/cancel")
-    api.show(answer, [f"{workflow} is {answer['status']}"])
+def cancel(api: Api, workflow: str | None, wanted: dict[str, Any], yes: bool) -> None:
+    """End WORKFLOW: waiting steps never start, running jobs are killed.
+
+    Without WORKFLOW, all that the options name; how many these are is shown and asked before.
+    """
+    one_or_many(workflow, wanted, "cancel")
+    if workflow is None:
+        act_on_many(api, "cancel", "cancelled", wanted, yes=yes)
+        return
+    answer = api.post(f"/api/workflows/{part(find_workflow(api, workflow))}/cancel")
+    api.show(answer, [f"{answer['id']} is {answer['status']}"])

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import click
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.cli._api_client import Api, manager_api, part, split_step
+from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._ids import complete_step, find_workflow, part, split_step
 from caroni_edge.cli._output import is_terminal, say, say_json, say_text
 
 POLL_S = 0.3
@@ -51,7 +52,7 @@ class Wanted(NamedTuple):
 
 
 @click.command(epilog="Example: caroni-edge logs w1/upper --follow")
-@click.argument("step", metavar="WORKFLOW/STEP")
+@click.argument("step", metavar="WORKFLOW/STEP", shell_complete=complete_step)
 @click.option("--tail", type=click.IntRange(1), metavar="N", help="The last N lines, of the last 64 KiB.")
 @click.option("--head", type=click.IntRange(1), metavar="N", help="The first N lines.")
 @click.option("--all", "is_all", is_flag=True, help="All of it, however long: what is not here, the agent sends.")
@@ -70,11 +71,12 @@ def logs(api: Api, /, step: str, follow: bool, failed: bool, attempt: int | None
         raise UsageError("logs", "--tail, --head, --all and --follow exclude each other", "Give one of them.")
     workflow, name = split_step(step)
     if failed and name is None:
-        _show_failed(api, workflow, wanted, raw=raw)
+        _show_failed(api, find_workflow(api, workflow), wanted, raw=raw)
         return
     if not name or failed:
         hint = f"Write {workflow}/STEP, which `caroni-edge status` names, or {workflow} --failed."
         raise UsageError(step, "a log is that of a step, and --failed is for a workflow", hint)
+    workflow = find_workflow(api, workflow)
     path = _path(workflow, name)
     if follow or wanted.is_all:
         pieces: Iterable[Piece] = collect(api, path, attempt, is_following=follow)

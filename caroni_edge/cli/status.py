@@ -1,91 +1,158 @@
 """`caroni-edge status`: workflows, or the steps of one."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
+from caroni_edge.base.errors import UsageError
 from caroni_edge.base.text import on_one_line
-from caroni_edge.cli._api_client import Api, manager_api, table, whole_workflow
-from caroni_edge.cli._output import shown_json
-from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._filters import filters
+from caroni_edge.cli._ids import complete_step, find_step, part
+from caroni_edge.cli._output import Shown, shown_json
+from caroni_edge.cli._tables import UTC, state, table, took, when
+from caroni_edge.cli._watch import Look, Seen
+from caroni_edge.cli._watch import watch as watch_it
+from caroni_edge.manager.lifecycle import ENDED
 
 
-@click.command(epilog="Example: caroni-edge status w1")
-@click.argument("workflow", required=False)
-@click.option(
-    "--status",
-    "state",
-    type=click.Choice([status.value for status in WorkflowState]),
-    help="Only workflows in this state.",
-)
-@click.option("--template", help="Only workflows of this template.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
+@click.command(epilog="Example: caroni-edge status --failed --since 2d")
+@click.argument("workflow", required=False, metavar="[WORKFLOW[/STEP]]", shell_complete=complete_step)
+@filters
+@click.option("--failed", is_flag=True, help="Only what has failed: workflows, or of WORKFLOW the steps, with why.")
+@click.option("--limit", type=click.IntRange(1, 1000), help="How many at most.  [default: 20 workflows, 100 steps]")
 @click.option("--after", help="Go on after a page: what `next` says.")
+@click.option("-o", "--outputs", is_flag=True, help="Of WORKFLOW: show its outputs too.")
+@click.option("-w", "--watch", is_flag=True, help="Show it as it changes; of WORKFLOW until it has ended.")
+@UTC
 @manager_api
-def status(
-    api: Api, workflow: str | None, state: str | None, template: str | None, limit: int, after: str | None
-) -> None:
-    """Show workflows, newest first, or the steps of WORKFLOW."""
-    if workflow is not None:
-        answer = api.get(f"/api/workflows/{whole_workflow(workflow)}")
-        if api.as_json:
-            _add_steps(api, answer)
-        api.show(answer, _one(answer))
-    else:
-        answer = api.get("/api/workflows", status=state, template=template, limit=limit, after=after)
-        api.show(answer, _all(answer))
+def status(api: Api, /, workflow: str | None, wanted: dict[str, Any], watch: bool, utc: bool, **how: Any) -> None:
+    """Show workflows, newest first, or the steps of WORKFLOW in the order of its template.
+
+    A scattered step is one line, however many instances it has; WORKFLOW/STEP shows these, or what is in a nested
+    workflow.
+    """
+    look = _look(api, workflow, wanted, utc=utc, **how)
+    if watch:
+        watch_it(look)
+        return
+    seen = look(False)
+    api.show(seen.answer, seen.lines)
 
 
-def _add_steps(api: Api, answer: dict[str, Any]) -> None:
-    """Complete the answer about a workflow by the steps after its first ones."""
+def _look(
+    api: Api, workflow: str | None, wanted: dict[str, Any], *, failed: bool, outputs: bool, utc: bool, **page: Any
+) -> Look:
+    if workflow is None:
+        if failed:
+            if wanted.get("status", "failed") != "failed":
+                raise UsageError("--failed", "--status names another state already", "Leave one of them out.")
+            wanted = wanted | {"status": "failed"}
+        asked = wanted | page | {"limit": page["limit"] or 20}
+
+        def look_at_all(is_still: bool) -> Seen:
+            answer = api.get("/api/workflows", **asked)
+            return Seen(answer, list(all_lines(answer, utc=utc or is_still, is_still=is_still)), is_last=False)
+
+        return look_at_all
+    if wanted:
+        raise UsageError(
+            f"--{next(iter(wanted))}", "is about lists, and this is one workflow", "Leave one of them out."
+        )
+    name, within = find_step(api, workflow.removesuffix("/") if workflow.count("/") == 1 else workflow)
+
+    def look_at_one(is_still: bool) -> Seen:
+        if api.as_json and within is None and not failed:
+            return Seen(_whole(api, name), [], is_last=True)
+        answer = outline(api, name, within=within, failed=failed, **page)
+        lines = list(one_lines(answer, utc=utc or is_still, outputs=outputs, is_still=is_still))
+        return Seen(answer, lines, is_last=answer["workflow"]["status"] in ENDED)
+
+    return look_at_one
+
+
+def outline(api: Api, workflow: str, *, within: str | None = None, failed: bool = False, **page: Any) -> Any:
+    """Ask for a workflow with the steps of one level, or with those that have failed wherever they are."""
+    asked = {"within": within, "status": "failed" if failed else None, **page}
+    return api.get(f"/api/workflows/{part(workflow)}/outline", **asked)
+
+
+def _whole(api: Api, workflow: str) -> Any:
+    """Return the answer about a workflow, completed by the steps after its first ones."""
+    answer = api.get(f"/api/workflows/{part(workflow)}")
     while answer["steps_next"] is not None:
-        page = api.get(f"/api/workflows/{answer['id']}/steps", limit=1000, after=answer["steps_next"])
+        page = api.get(f"/api/workflows/{part(workflow)}/steps", limit=1000, after=answer["steps_next"])
         answer["steps"].update(page["steps"])
         answer["steps_next"] = page["next"]
+    return answer
 
 
-def _all(answer: Mapping[str, Any]) -> Iterator[str]:
+def all_lines(answer: Mapping[str, Any], *, utc: bool, is_still: bool = False) -> Iterator[str]:
+    """Return a list of workflows for people; `is_still`: without what changes by itself as time passes."""
     found = answer["workflows"]
-    if not found:
+    if found:
+        rows = (
+            [
+                *(each["id"], each["status"], each["template"], when(each["created"], utc=utc)),
+                took(None if is_still else each["started"], each["duration_s"]),
+                each["progress"]["sentence"],
+                each["reason"] or "",
+            ]
+            for each in found
+        )
+        yield from table(("WORKFLOW", "STATUS", "TEMPLATE", "CREATED", "TOOK", "PROGRESS", ""), rows)
+    elif answer["next"] is None:
         yield "no workflows"
-        return
-    rows = ([each["id"], each["status"], each["template"], each["created"], _reason(each)] for each in found)
-    yield from table(("WORKFLOW", "STATUS", "TEMPLATE", "CREATED", ""), rows)
     if answer["next"] is not None:
-        yield f"more with --after {answer['next']}"
+        back = answer["looked_back_to"]
+        yield f"more with --after {answer['next']}" + (f" (looked back to {when(back, utc=utc)})" if back else "")
 
 
-def _one(found: Mapping[str, Any]) -> Iterator[str]:
-    ended = f", ended {found['ended']}" if found["ended"] else ""
-    yield f"{found['id']}: {found['status']} (template {found['template']}, created {found['created']}{ended})"
-    if found["reason"]:
-        yield f"  {on_one_line(found['reason'])}"
+def one_lines(answer: Mapping[str, Any], *, utc: bool, outputs: bool = False, is_still: bool = False) -> Iterator[str]:
+    """Return a workflow with some of its steps for people; `is_still` as for lists."""
+    run = answer["workflow"]
+    facts = [f"template {run['template']}", f"created {when(run['created'], utc=utc)}"]
+    facts += [f"ended {when(run['ended'], utc=utc)}"] if run["ended"] else []
+    facts += [f"took {took(run['started'], run['duration_s'])}"] if run["ended"] or not is_still else []
+    said = on_one_line(f"{', '.join(facts)}; {run['progress']['sentence']}")
+    yield Shown(f"{on_one_line(run['id'])}: {state(run['status'])} ({said})")
+    if run["reason"]:
+        yield f"  {on_one_line(run['reason'])}"
+    yield from _step_lines(answer["steps"], is_still=is_still)
+    if answer["next"] is not None:
+        yield f"more steps with --after {answer['next']}"
+    if run["outputs"] is not None:
+        if outputs:
+            yield "outputs:"
+            yield from shown_json(run["outputs"]).split("\n")
+        else:
+            yield f"outputs: {', '.join(run['outputs']) or 'none'} (--outputs shows them)"
+
+
+def _step_lines(steps: list[Mapping[str, Any]], *, is_still: bool) -> list[str]:
+    head = ("STEP", "STATUS", "AGENT", "TOOK", "ATTEMPTS", "")
     rows = (
-        [name, step["status"], step["agent"], len(step["attempts"]), ", ".join(step["waiting_for"]), _step_reason(step)]
-        for name, step in sorted(found["steps"].items(), key=lambda item: _numbers_in_order(item[0]))
+        [
+            *(
+                each["path"],
+                each["status"],
+                each["agent"],
+                took(None if is_still else each["began"], each["duration_s"]),
+            ),
+            "" if each["parts"] else each["attempts"],
+            "; ".join(_said_of(each)),
+        ]
+        for each in steps
     )
-    yield from table(("STEP", "STATUS", "AGENT", "ATTEMPTS", "WAITING FOR", ""), rows)
-    if found["steps_next"] is not None:
-        yield f"more steps than these {len(found['steps'])}; --json and the API have them all"
-    if found["outputs"] is not None:
-        yield "outputs:"
-        yield from shown_json(found["outputs"]).split("\n")
+    return table(head, rows) if steps else []
 
 
-def _numbers_in_order(name: str) -> list[str | int]:
-    """Return by what to sort names so that `s[10]` comes after `s[9]`."""
-    return [int(part) if nth % 2 else part for nth, part in enumerate(re.split(r"([0-9]+)", name))]
-
-
-def _step_reason(step: Mapping[str, Any]) -> str:
-    """Return what is to be said of a step; the error of an attempt before is no state of one that is tried again."""
-    reason = _reason(step)
-    is_over = step["status"] in ("completed", "failed", "cancelled")
-    is_old = not is_over and reason in [attempt["reason"] for attempt in step["attempts"]]
-    return f"tried again after: {reason}" if reason and is_old else reason
-
-
-def _reason(found: Mapping[str, Any]) -> str:
-    return found["reason"] or ""
+def _said_of(step: Mapping[str, Any]) -> Iterator[str]:
+    if parts := step["parts"]:
+        others = [f"{parts[word]} {word}" for word in ("failed", "running") if parts[word]]
+        yield ", ".join([f"{parts['completed']} of {parts['total']} completed", *others])
+    if step["waiting_for"]:
+        yield f"waits for {', '.join(step['waiting_for'])}"
+    if step["reason"]:
+        yield step["reason"]

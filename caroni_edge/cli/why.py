@@ -5,26 +5,32 @@ from typing import Any
 
 import click
 
+from caroni_edge.base.ages import with_ages
 from caroni_edge.base.text import on_one_line
-from caroni_edge.cli._api_client import Api, manager_api, part, split_step
+from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._ids import complete_step, find_step, part
+from caroni_edge.cli._output import Shown
+from caroni_edge.cli._tables import UTC, state
 
 
 @click.command(epilog="Example: caroni-edge why w1/upper")
-@click.argument("workflow", metavar="WORKFLOW[/STEP]")
+@click.argument("workflow", metavar="WORKFLOW[/STEP]", shell_complete=complete_step)
+@UTC
 @manager_api
-def why(api: Api, workflow: str) -> None:
+def why(api: Api, workflow: str, utc: bool) -> None:
     """Say why a workflow or a step waits, runs or has failed."""
-    name, step = split_step(workflow)
+    name, step = find_step(api, workflow)
     path = f"/api/workflows/{part(name)}"
     answer = api.get(f"{path}/why" if step is None else f"{path}/steps/{part(step)}/why")
-    api.show(answer, _lines(answer))
+    api.show(answer, _lines(answer, utc=utc))
 
 
-def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
+def _lines(answer: Mapping[str, Any], *, utc: bool) -> Iterator[str]:
     what = answer["workflow"] if answer["step"] is None else f"{answer['workflow']}/{answer['step']}"
-    yield f"{what} is {answer['status']}"
+    yield Shown(f"{on_one_line(what)} is {state(answer['status'])}")
     for reason in answer["why"]:
-        yield f"- {on_one_line(reason['sentence'])}"
+        sentence = reason["sentence"]
+        yield f"- {on_one_line(sentence if utc else with_ages(sentence))}"
         if stderr := reason["facts"].get("stderr"):
             yield "  the end of its standard error:"
             yield from (f"    {on_one_line(line)}" for line in stderr.splitlines())

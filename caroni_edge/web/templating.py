@@ -1,11 +1,8 @@
 """HTML: what every template can say, and how a handler answers with one."""
 
 import json
-import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -17,14 +14,13 @@ from litestar.response import Template
 from litestar.template import TemplateConfig
 from markupsafe import Markup, escape
 
+from caroni_edge.base.ages import MOMENT, age, duration, lasting
 from caroni_edge.web.assets import TEMPLATES, address
 
-_SECOND, _MINUTE, _HOUR, _DAY = 1.0, 60.0, 3600.0, 86400.0
 PARTS_SHOWN, TEXT_SHOWN = 200, 4000
 """So much of a value is shown."""
 LINE_CHARS = 120
 _SIZES = ("KiB", "MiB", "GiB", "TiB")
-_MOMENT: Final = re.compile(r"\b(?:(since|at) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)")
 
 POLICY: Final = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
@@ -81,30 +77,11 @@ def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplate
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
 
-def age(stamp: str, now: float | None = None) -> str:
-    """Say how long ago a moment was (RFC 3339), in its largest unit, as `live.js` does."""
-    left_s = (time.time() if now is None else now) - datetime.fromisoformat(stamp).timestamp()
-    since_s = abs(left_s)
-    if since_s < _SECOND:
-        return "now"
-    for unit_s, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (_SECOND, "s")):
-        if since_s >= unit_s:
-            text = f"{int(since_s // unit_s)} {unit}"
-            break
-    return f"in {text}" if left_s < 0 else f"{text} ago"
-
-
-def lasting(stamp: str, now: float | None = None) -> str:
-    """Say how long something has lasted that began at a moment (RFC 3339), as `live.js` does."""
-    since_s = (time.time() if now is None else now) - datetime.fromisoformat(stamp).timestamp()
-    return f"{max(0, int(since_s))} s" if since_s < _MINUTE else duration(since_s)
-
-
 def moments(sentence: str) -> Markup:
     """Say the moments in a sentence as elsewhere: how long ago it was, or after "since" for how long it has lasted."""
     said = Markup("")
     last = 0
-    for found in _MOMENT.finditer(sentence):
+    for found in MOMENT.finditer(sentence):
         said += escape(sentence[last : found.start()]) + _moment(found[0], found[1], found[2])
         last = found.end()
     return said + escape(sentence[last:])
@@ -118,22 +95,6 @@ def _moment(as_it_stands: str, word: str | None, stamp: str) -> Markup:
     if word == "since":
         return Markup('for <time class="lasting" datetime="{0}" title="{0}">{1}</time>').format(stamp, text)
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(stamp, text)
-
-
-def duration(seconds: float | None) -> str:
-    """Say how long something took, in its two largest units; nothing for None."""
-    if seconds is None:
-        return ""
-    if seconds < _SECOND:
-        return f"{max(0.0, seconds) * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    if seconds < _HOUR:
-        return f"{whole // 60} min {whole % 60} s"
-    if seconds < _DAY:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def size(count: float | None) -> str:

@@ -14,7 +14,9 @@ from click.testing import CliRunner, Result
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.cli import logs as logs_command
 from caroni_edge.cli import main
-from caroni_edge.cli._api_client import Api, Options, split_step, table
+from caroni_edge.cli._api_client import Api, Options
+from caroni_edge.cli._ids import split_step
+from caroni_edge.cli._tables import table
 from caroni_edge.cli.drain import drain, finish
 from caroni_edge.config import WebConfig
 from caroni_edge.manager.pages import views
@@ -78,7 +80,7 @@ def test_status_lists_workflows_in_columns(bench: ManagerBench, run: Run) -> Non
     answer = run("status")
     assert answer.exit_code == 0
     head, first, second = answer.stdout.splitlines()
-    assert head.split() == ["WORKFLOW", "STATUS", "TEMPLATE", "CREATED"]
+    assert head.split() == ["WORKFLOW", "STATUS", "TEMPLATE", "CREATED", "TOOK", "PROGRESS"]
     assert first.split()[:3] == ["another-one", "initializing", "diamond"]
     assert second.index("initializing") == head.index("STATUS")
 
@@ -96,14 +98,18 @@ def test_status_by_page_and_filter(bench: ManagerBench, run: Run) -> None:
 def test_status_of_one_workflow_shows_its_steps_and_outputs(bench: ManagerBench, run: Run) -> None:
     bench.see("a1", "foojob0", "foojob1", "foojob2")
     bench.trigger()
-    lines = run("status", "w1").stdout.splitlines()
+    lines = run("status", "w1", "--utc").stdout.splitlines()
     assert lines[0].startswith("w1: initializing (template test_simple, created 2023-11-14T")
-    assert lines[1].split() == ["STEP", "STATUS", "AGENT", "ATTEMPTS", "WAITING", "FOR"]
-    assert lines[2].split() == ["append", "fulfilling", "-", "0", "prepend"]
+    assert lines[0].endswith("; 0/3 steps)")
+    assert lines[1].split() == ["STEP", "STATUS", "AGENT", "TOOK", "ATTEMPTS"]
+    assert [line.split()[0] for line in lines[2:]] == ["upper", "prepend", "append"]
+    assert lines[4].split() == ["append", "fulfilling", "-", "-", "0", "waits", "for", "prepend"]
+    assert " ago, took " in run("status", "w1").stdout
     for job_type in ("foojob0", "foojob1", "foojob2"):
         job = bench.place("a1", job_type).job
         bench.status("a1", job, "completed", begun=True, outputs={"jobout": "ü"}, ended=5.0)
-    text = run("status", "w1").stdout
+    assert run("status", "w1").stdout.endswith("\noutputs: result (--outputs shows them)\n")
+    text = run("status", "w1", "--outputs").stdout
     assert text.partition("outputs:\n")[2] == '{\n  "result": "ü"\n}\n'
 
 
@@ -129,11 +135,16 @@ def test_the_parts_of_a_step_stand_in_order_and_json_has_them_all(
         environ = {"CARONI_TOKEN": TOKEN}
         short, long = (
             CliRunner().invoke(main, ["status", *words, "--url", server.url], env=environ).stdout
-            for words in (["short"], ["long", "--json"])
+            for words in (["short/s"], ["long", "--json"])
         )
+        whole = CliRunner().invoke(main, ["status", "short", "--url", server.url], env=environ).stdout
+        page = CliRunner().invoke(main, ["status", "short/s", "--limit", "2", "--url", server.url], env=environ).stdout
     bench.close()
     names = [line.split()[0] for line in short.splitlines()[2:]]
-    assert names == ["s", *(f"s[{nth}]" for nth in range(11))]
+    assert names == [f"s[{nth}]" for nth in range(11)]
+    assert [line.split()[0] for line in whole.splitlines()[2:]] == ["s"]
+    assert whole.splitlines()[2].endswith("0 of 11 completed")
+    assert page.splitlines()[-1] == "more steps with --after 2"
     found = json.loads(long)
     assert (set(found["steps"]), found["steps_next"]) == ({"s", *(f"s[{nth}]" for nth in range(40))}, None)
 
@@ -429,7 +440,7 @@ def test_the_configuration_of_the_other_role_is_told(tmp_path: Path) -> None:
     [
         (("why", "w1/"), '"w1/" lacks the name of the step'),
         (("why", "/upper"), '"/upper" lacks the name of the workflow'),
-        (("status", "w1/upper"), '"w1/upper" is no workflow'),
+        (("retry", "w1/upper"), '"w1/upper" is no workflow'),
         (("cancel", "w1/"), '"w1/" is no workflow'),
     ],
 )

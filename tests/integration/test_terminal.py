@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,9 @@ def on_terminal(server: WebServer, *words: str) -> str:
 
 
 def controls(text: str) -> list[str]:
-    """Return what is neither text nor the end of a line nor a tab; a terminal makes CR LF of each LF."""
+    """Return what is neither text, nor a word in a colour, nor the end of a line, nor a tab."""
+    text = re.sub(r"\x1b\[(?:3|9)[0-7]m([a-z]+)\x1b\[0m", r"\1", text)
+    # A terminal makes CR LF of each LF.
     return [char for char in text.replace("\r\n", "\n") if not char.isprintable() and char not in "\n\t"]
 
 
@@ -65,6 +68,8 @@ COMMANDS = [
     ("status", "--json"),
     ("status", "w1"),
     ("status", "w2"),
+    ("status", "w2", "--outputs"),
+    ("status", "w1", "--failed"),
     ("status", "w2", "--json"),
     ("why", "w1"),
     ("why", "w1/upper"),
@@ -83,6 +88,12 @@ def test_a_terminal_gets_text_alone(server: WebServer, words: tuple[str, ...]) -
     assert written
     assert "Traceback" not in written
     assert not controls(written), repr(written)
+
+
+def test_what_is_drawn_in_place_moves_the_cursor_alone(server: WebServer) -> None:
+    written = on_terminal(server, "status", "w2", "--watch", "--outputs")
+    assert r"\u001b[2J" in written
+    assert not controls(re.sub(r"\x1b\[(?:\?25[lh]|2K|1A)|\r", "", written)), repr(written)
 
 
 def test_json_is_the_same_for_programs(server: WebServer) -> None:

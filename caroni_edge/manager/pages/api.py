@@ -1,7 +1,7 @@
 """The manager's JSON API. It reads on connections of its own; what changes something runs in the node's thread."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, PathParameter, RawBody
 from litestar.response import Template
 
 from caroni_edge.doctor.clock import Dates
+from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.filters import read_filter
@@ -225,7 +226,7 @@ class WorkflowsController(Controller):
             raise Problem(404, f"of a step there is {step}/why and {step}/log")
         with manager.look() as views:
             row = views.workflow_row(workflow) or no_workflow(workflow)
-            step_row = views.step_row(row, path) or no_step(workflow, path)
+            step_row = views.step_row(row, path) or no_step(workflow, path, views.plan(row).routes)
             if what == "why":
                 return Response(manager.explain(views).step(row, step_row), media_type=MediaType.JSON)
             if not step_row.job_type:
@@ -286,13 +287,13 @@ def no_workflow(workflow: str) -> NoReturn:
     raise Problem(404, f"there is no workflow {workflow}")
 
 
-def no_step(workflow: str, step: str) -> NoReturn:
-    """Say that a workflow has no such step.
+def no_step(workflow: str, step: str, known: Iterable[str]) -> NoReturn:
+    """Say that a workflow has no such step, and which of those that its plan knows may be meant.
 
     Raises:
         Problem: 404.
     """
-    raise Problem(404, f"the workflow {workflow} has no step {step}")
+    raise Problem(404, f"the workflow {workflow} has no step {step}{nearest(step, known)}")
 
 
 def choose(present: str | None, attempts: list[AttemptView], number: int | None) -> AttemptView | None:

@@ -64,7 +64,7 @@ def dataflows_of(views: ManagerViews, workflow: str, within: str | None) -> Data
         Problem: 404; there is no such workflow or step, or it runs none.
     """
     row = views.workflow_row(workflow) or no_workflow(workflow)
-    step = (views.step_row(row, within) or no_step(workflow, within)) if within else None
+    step = (views.step_row(row, within) or no_step(workflow, within, views.plan(row).routes)) if within else None
     try:
         if step and views.plan(row).step_at(step.name).scatter and not step.path.endswith("]"):
             raise Problem(404, f"the step {within} has instances: name one of them, as in {within}[0]", "within")

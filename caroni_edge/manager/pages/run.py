@@ -11,9 +11,10 @@ from litestar.response import Template
 from caroni_edge.manager.lifecycle import ENDED, WORKFLOW, StepState, WorkflowEvent, WorkflowState
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.api_flows import AfterFlow, dataflows_of
+from caroni_edge.manager.pages.api_outline import level
 from caroni_edge.manager.pages.dataflows import Dataflows
 from caroni_edge.manager.pages.graph import draw_few
-from caroni_edge.manager.pages.lines import StepLine, counts_of, kind_of, lines_of
+from caroni_edge.manager.pages.lines import StepLine, counts_of, lines_of
 from caroni_edge.manager.pages.shapes import Why, WorkflowSummary
 from caroni_edge.manager.pages.timeline import timeline_steps
 from caroni_edge.manager.pages.timeline_chart import chart
@@ -24,8 +25,6 @@ from caroni_edge.web.problems import Problem
 from caroni_edge.web.templating import page
 
 ROWS = 50
-DIGITS_MAX = 18
-"""No place in a list has a number with so many digits."""
 
 
 class Run:
@@ -48,16 +47,7 @@ class Run:
 
     def rows(self, within: str, after: str) -> tuple[list[ShownStep], str | None]:
         """Return a page of the steps of the run, of a nested workflow, or of the instances of a scattered step."""
-        step = self.views.step_row(self.row, within) if within else None
-        first = int(after) if after.isdecimal() and len(after) < DIGITS_MAX else 0
-        if step and kind_of(self.views.plan(self.row), step) == "scatter":
-            rows, last = self.views.instances(step, ROWS, first - 1)
-            return rows, None if last is None else str(int(last) + 1)
-        paths = [node["path"] for node in self.flows(within).graph()["nodes"]]
-        shown = paths[first : first + ROWS]
-        found = {row.path: row for row in self.views.step_rows(self.row, shown)}
-        following = str(first + ROWS) if len(paths) > first + ROWS else None
-        return [found[path] for path in shown if path in found], following
+        return level(self.views, self.row, within, after, ROWS)
 
     def lines(self, rows: list[ShownStep]) -> list[StepLine]:
         """Return the lines of a list of steps."""

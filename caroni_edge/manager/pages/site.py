@@ -9,6 +9,7 @@ from caroni_edge.manager.pages import (
     api,
     api_acting,
     api_flows,
+    api_outline,
     api_templates,
     fleet,
     many,
@@ -30,7 +31,7 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
 
-ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_flows.ROUTES, *api_templates.ROUTES)
+ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_flows.ROUTES, *api_outline.ROUTES, *api_templates.ROUTES)
 PAGES = (*runs.PAGES, *many.PAGES, *run.PAGES, *run_acting.PAGES, *step.PAGES, *templates.PAGES, *fleet.PAGES)
 MENU = (*runs.MENU, *templates.MENU, *fleet.MENU)
 

@@ -64,6 +64,14 @@ class ManagerViews(WorkflowLists):
         steps = self.steps(row, None, STEPS_SHOWN, "")
         return WorkflowView(**self.summaries([row])[0], steps=steps["steps"], steps_next=steps["next"])
 
+    def ids_from(self, begin: str, limit: int) -> list[str]:
+        """Return the ids of workflows that begin so, by name."""
+        return self._workflows.ids_from(begin, limit)
+
+    def newest_ids(self, limit: int) -> list[str]:
+        """Return the ids of the newest workflows."""
+        return self._workflows.newest_ids(limit)
+
     def summary(self, workflow: str) -> WorkflowSummary | None:
         """Return a workflow without its steps."""
         row = self.workflow_row(workflow)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
-from caroni_edge.storage.rows import Page, Rows, columns
+from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
 from caroni_edge.values.json import as_text
 
 
@@ -138,6 +138,19 @@ class ShownWorkflowRows(Rows):
     def by_id(self, workflow: str) -> ShownWorkflow | None:
         """Return a workflow."""
         return self._one(ShownWorkflow, self.BY_ID, workflow=workflow)
+
+    # No character of an id comes after `z`.
+    IDS_FROM = "SELECT id FROM workflows WHERE id >= :begin AND id < :begin || '{' ORDER BY id LIMIT :limit"
+
+    def ids_from(self, begin: str, limit: int) -> list[str]:
+        """Return the ids of workflows that begin so, by name."""
+        return self._all(str, self.IDS_FROM, begin=begin, limit=limit)
+
+    NEWEST_IDS = "SELECT id FROM workflows WHERE seq < :after ORDER BY seq DESC LIMIT :limit"
+
+    def newest_ids(self, limit: int) -> list[str]:
+        """Return the ids of the newest workflows."""
+        return self._all(str, self.NEWEST_IDS, after=NEWEST, limit=limit)
 
     LATEST = """
         SELECT coalesce(max(created), 0.0) FROM workflows WHERE seq > (SELECT max(seq) FROM workflows) - 100"""

@@ -211,6 +211,15 @@ class Plan(_Data, frozen=True, dict=True):
         return workflow
 
     @cached_property
+    def routes(self) -> tuple[str, ...]:
+        """The names on the way to each step, as in `outer/inner`; those of nested workflows after their own step."""
+        found: list[str] = []
+        for step in self.steps:
+            inner = step.workflow.routes if step.workflow else ()
+            found += [step.name, *(f"{step.name}/{route}" for route in inner)]
+        return tuple(found)
+
+    @cached_property
     def _at_route(self) -> dict[str, PlanStep]:
         return {}
 

@@ -5,17 +5,15 @@ from datetime import datetime
 
 import pytest
 
+from caroni_edge.base.ages import age, duration, lasting
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.web.templating import (
     PARTS_SHOWN,
     TEXT_SHOWN,
     MenuItem,
-    age,
     as_json,
     cut,
-    duration,
     in_path,
-    lasting,
     link,
     moments,
     size,
