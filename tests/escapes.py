@@ -1,5 +1,6 @@
 """What jobs do to outlive their end, and what is left of them."""
 
+import fcntl
 import os
 import shutil
 import sys
@@ -17,8 +18,9 @@ if "unmarked" in sys.argv:
 os.execve(sys.argv[1], [sys.argv[1], "600"], {})
 """
 COMET = """
-import os, time
+import fcntl, os, sys, time
 ends = time.monotonic() + 60
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
 os.setsid()
 while time.monotonic() < ends:
     if os.fork():
@@ -83,9 +85,18 @@ def escape(sleeper: Path, what: str, python: str = sys.executable) -> str:
     return f"{what}\nwhile ! grep -qs {sleeper} /proc/[0-9]*/cmdline; do sleep 0.01; done\necho ready\n"
 
 
+FLEETING = 0
+"""Stands for a process that has no number for long enough to be looked up."""
+
+
 def survivors(sleeper: Path) -> list[int]:
     """Return what lives of all that a test has started, whatever became of it."""
     found = []
+    with sleeper.open() as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.append(FLEETING)
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and os.fsencode(sleeper) in (entry / "cmdline").read_bytes().split(b"\0"):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.agent.keeper import job as keeper_job
-from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.records import JOBS
+from caroni_edge.agent.keeper.trees import Trees
 from tests.escapes import ATTACKS, HIDDEN, escape, sleeper_in, survivors
 from tests.keepers import InProcess, Keeper
 from tests.runners import Agent, reason_of
@@ -116,7 +116,7 @@ def test_who_has_hidden_whose_it_is_ends_with_the_first_job_that_may_have_starte
 def test_what_cannot_be_ended_is_said(in_process: InProcess, sleeper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper_job, "ENDING_S", 0.05)
     with monkeypatch.context() as powerless:
-        powerless.setattr(keeper_jobs, "put_down", lambda _: None)
+        powerless.setattr(Trees, "end_rest_of", lambda *_, **__: None)
         end = in_process.run("job12345", escape(sleeper, ATTACKS["a session"]))
     [left] = survivors(sleeper)
     os.kill(left, 9)

@@ -254,7 +254,7 @@ class Jobs:
             # A box of its own ends with its first process: looking through the host for what is left would cost more.
             if left and not (job.start.is_alone and job.give_up_due == inf):
                 self._groups.kill(job.start.job)
-                put_down(left)
+                self._trees.end_rest_of(job.outputs, left, is_child=job.is_child)
         except OSError as error:
             note(f"{job.start.job}: what is left of it cannot be looked for: {error}")
         if left and job.look_later(time.monotonic()):

@@ -283,9 +283,38 @@ class Trees:
         Raises:
             OSError: Nobody can look.
         """
-        found = [pid for pid in own_children() if pid not in self._leaders] if self.is_reaper else []
-        self._owners = {pid: self._owners.get(pid) or self._owners_of(pid) for pid in found if not _is_over(pid)}
+        living: list[int] = []
+        while self.is_reaper:
+            found = [pid for pid in own_children() if pid not in self._leaders]
+            living = [pid for pid in found if not _is_over(pid)]
+            if living or not found:  # else what has just ended may have left us children of its own
+                break
+        self._owners = {pid: self._owners.get(pid) or self._owners_of(pid) for pid in living}
         return self._owners
+
+    def end_rest_of(self, job: str, left: Iterable[int], *, is_child: bool) -> None:
+        """Kill what lives of a job whose first process has ended.
+
+        Who forks on and ends at once is gone before all of the host is looked through. As our child it is found, and
+        killed while it forks, when it is looked for time and again.
+
+        Args:
+            job: Its path of outputs.
+            left: What was found of it.
+            is_child: Whether its first process was our child.
+
+        Raises:
+            OSError: Nobody can look.
+        """
+        put_down(left)
+        seen: set[int] = set()
+        for _ in range(_ROUNDS if self.is_reaper and is_child else 0):
+            new = {pid for pid, owners in self.orphans().items() if job in owners} - seen
+            if not new:
+                break
+            for pid in new:
+                _signal(pid, signal.SIGKILL)
+            seen |= new
 
     def end_strays(self) -> None:
         """Kill the orphans that belong to no job that is here: they outlived its end, or have hidden whose they are.

@@ -163,3 +163,26 @@ def test_whose_an_orphan_is(
     for job, pid in (("a", 100), ("b", 200)):
         found.remove(job, pid)
     assert found.orphans().keys() >= {300}
+
+
+def test_who_has_ended_may_have_left_a_child_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([[300, 301], [302], [302]])
+    monkeypatch.setattr(trees, "own_children", lambda: next(looks))
+    monkeypatch.setattr(trees, "read_process", lambda pid: process(pid, 1, began=15))
+    monkeypatch.setattr(trees, "_is_over", lambda pid: pid < 302)
+    found = Trees(is_reaper=True)
+    found.add("a", 100, 10)
+    assert found.rest_of("a", is_child=True) == [302]
+
+
+def test_who_forks_on_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    generations = iter([301, 302, 303, 303])
+    ended: list[int] = []
+    monkeypatch.setattr(trees, "own_children", lambda: [next(generations)])
+    monkeypatch.setattr(trees, "read_process", lambda pid: process(pid, 1, began=15))
+    monkeypatch.setattr(trees, "_is_over", lambda _: False)
+    monkeypatch.setattr(trees, "_signal", lambda pid, _: ended.append(pid))
+    found = Trees(is_reaper=True)
+    found.add("a", 100, 10)
+    found.end_rest_of("a", [], is_child=True)
+    assert ended == [301, 302, 303]
