@@ -1,5 +1,6 @@
 """Fixtures of all tests: brokers on loopback, each test its own."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from caroni_edge.base import logs
 from caroni_edge.demo.broker import EmbeddedBroker
 from tests.brokers import BrokerProcess, Client, Mosquitto, RunningBroker
 from tests.other_brokers import Nats, RabbitMq
@@ -16,6 +18,18 @@ MakeClient = Callable[..., Client]
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Give the log of this process back as it was: what a test has set up would keep records from the next ones."""
+    root, names = logging.getLogger(), ("", "caroni_edge", *logs.QUIET)
+    handlers, levels = root.handlers[:], [logging.getLogger(name).level for name in names]
+    yield
+    root.handlers[:] = handlers
+    for name, level in zip(names, levels, strict=True):
+        logging.getLogger(name).setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

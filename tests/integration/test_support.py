@@ -58,8 +58,6 @@ def node(tmp_path: Path) -> Iterator[ServedNode]:
     )
     config = load_manager(path, {"CARONI_EDGE_BROKER__PASSWORD": SECRETS["environment"]})
     (tmp_path / "web-password").write_text(SECRETS["made"])
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
     with closing(ServedNode(tmp_path, config)) as node:
         logs.setup("managers/m1", stream=io.StringIO())
         node.reactor.on[JobAccepted] = refuse
@@ -67,9 +65,6 @@ def node(tmp_path: Path) -> Iterator[ServedNode]:
         for secret in LOGGED:
             log.error("somebody has logged %s", secret, extra={"action": "leak", "said": secret})
         yield node
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    logging.captureWarnings(capture=False)
 
 
 def refuse(_message: object) -> None:

@@ -3,7 +3,6 @@
 import io
 import logging
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,6 @@ import pytest
 from caroni_edge.base import journal, logs
 
 log = logging.getLogger("caroni_edge.test_journal")
-
-
-@pytest.fixture
-def root() -> Iterator[logging.Logger]:
-    """Return the root logger; afterwards it is as it was."""
-    found = logging.getLogger()
-    level, handlers = found.level, found.handlers[:]
-    yield found
-    found.setLevel(level)
-    found.handlers[:] = handlers
-    logging.captureWarnings(capture=False)
 
 
 def test_only_a_stream_that_ends_in_the_journal_is_taken(tmp_path: Path) -> None:
@@ -39,9 +27,7 @@ def test_no_text_from_elsewhere_adds_a_field() -> None:
     assert said.endswith(b"CARONI_ODD_NAME\n" + (12).to_bytes(8, "little") + b"x\nPRIORITY=0\n")
 
 
-def test_records_go_there_with_their_facts(
-    tmp_path: Path, root: logging.Logger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_go_there_with_their_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = (tmp_path / "stream").open("w+")
     there = (tmp_path / "stream").stat()
     monkeypatch.setenv(journal.STREAM, f"{there.st_dev}:{there.st_ino}")
@@ -61,9 +47,7 @@ def test_records_go_there_with_their_facts(
     stream.close()
 
 
-def test_what_the_journal_does_not_take_is_a_line(
-    tmp_path: Path, root: logging.Logger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_journal_does_not_take_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = (tmp_path / "stream").open("w+")
     there = (tmp_path / "stream").stat()
     monkeypatch.setenv(journal.STREAM, f"{there.st_dev}:{there.st_ino}")

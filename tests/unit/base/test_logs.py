@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,17 +14,9 @@ log = logging.getLogger("caroni_edge.test_logs")
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Return a stream to log to; afterwards logging is as it was."""
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
-    yield io.StringIO()
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    for name, before in quiet.items():
-        logging.getLogger(name).setLevel(before)
-    logging.captureWarnings(capture=False)
+def stream() -> io.StringIO:
+    """Return a stream to log to."""
+    return io.StringIO()
 
 
 def entry(stream: io.StringIO) -> dict[str, object]:
