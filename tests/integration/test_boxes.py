@@ -106,6 +106,94 @@ print('DONE')
 """What changes something, and then says so."""
 
 
+CALLS = {
+    "a mount": ("EPERM", "libc.mount(b'x', b'/tmp', b'tmpfs', 0, None)"),
+    "a new mount": ("EPERM", "libc.syscall(430, b'tmpfs', 0)"),
+    "a user namespace": ("EPERM", "libc.unshare(0x10000000)"),
+    "a child in a user namespace": ("EPERM", "libc.syscall(CLONE, 0x10000000 | 17, 0, 0, 0, 0)"),
+    "a child by clone3": ("ENOSYS", "libc.syscall(435, 0, 0)"),
+    "another's namespace": ("EPERM", "libc.setns(os.open('/proc/self/ns/net', os.O_RDONLY), 0)"),
+    "a keyring": ("EPERM", "libc.syscall(KEYCTL, 0, -3, 0, 0, 0)"),
+    "a program in the kernel": ("EPERM", "libc.syscall(BPF, 0, b'\\0' * 128, 128)"),
+    "page faults": ("EPERM", "libc.syscall(USERFAULTFD, 1)"),
+    "counters of the processor": ("EPERM", "libc.syscall(PERF_EVENT_OPEN, b'\\0' * 128, 0, -1, -1, 0)"),
+    "a ring of requests": ("ENOSYS", "libc.syscall(425, 1, b'\\0' * 128)"),
+    "a kernel": ("EPERM", "libc.syscall(KEXEC_LOAD, 0, 0, 0, 0)"),
+    "a module": ("EPERM", "libc.syscall(FINIT_MODULE, 0, b'', 0)"),
+    "the kernel's log": ("EPERM", "libc.klogctl(3, ctypes.create_string_buffer(100), 100)"),
+    "another terminal's input": ("EPERM", "libc.ioctl(os.openpty()[1], 0x5412, b'x')"),
+    "the hypervisor": ("EAFNOSUPPORT", "libc.socket(40, 1, 0)"),
+    "packets": ("EAFNOSUPPORT", "libc.socket(17, 2, 0)"),
+    "a call of tomorrow": ("ENOSYS", "libc.syscall(1000)"),
+}
+"""What no job needs, and how a box of its own answers; a number is the same on all machines, or stands below."""
+
+NUMBERS = {
+    "x86_64": {"CLONE": 56, "KEYCTL": 250, "BPF": 321, "USERFAULTFD": 323, "PERF_EVENT_OPEN": 298, "KEXEC_LOAD": 246}
+    | {"FINIT_MODULE": 313},
+    "aarch64": {"CLONE": 220, "KEYCTL": 219, "BPF": 280, "USERFAULTFD": 282, "PERF_EVENT_OPEN": 241, "KEXEC_LOAD": 104}
+    | {"FINIT_MODULE": 273},
+}
+
+ORDINARY = {
+    "threads": """
+import threading
+threads = [threading.Thread(target=sum, args=(range(1000),)) for _ in range(8)]
+[thread.start() for thread in threads]; [thread.join() for thread in threads]
+""",
+    "processes": """
+import multiprocessing
+context = multiprocessing.get_context('fork')
+queue = context.SimpleQueue()
+processes = [context.Process(target=queue.put, args=(number,)) for number in range(4)]
+[process.start() for process in processes]
+assert sorted(queue.get() for _ in processes) == [0, 1, 2, 3]
+[process.join() for process in processes]
+""",
+    "a pipe of the shell": "assert subprocess.check_output(['bash', '-c', 'seq 9 | sort -r | head -1']) == b'9\\n'",
+    "a shell's jobs": "subprocess.check_call(['bash', '-c', 'set -m; sleep 0 & wait'])",
+    "an archive": """
+os.makedirs('tree/sub'); open('tree/sub/file', 'w').write('x')
+subprocess.check_call(['tar', '-czf', 'tree.tgz', 'tree'])
+subprocess.check_call(['sh', '-c', 'mkdir out && tar -xzf tree.tgz -C out && diff -r tree out/tree'])
+""",
+    "sockets": """
+a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'
+server = socket.create_server(('127.0.0.1', 0)); socket.create_connection(server.getsockname())
+socket.getaddrinfo('localhost', 80)
+""",
+    "a trace of its own child": """
+pid = os.fork()
+if pid == 0:
+    signal.pause()
+assert libc.ptrace(16, pid, 0, 0) == 0
+os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+""",
+    "a terminal of its own": """
+import pty
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp('stty', ['stty', 'size'])
+assert os.read(terminal, 100) == b'0 0\\r\\n'
+os.waitpid(pid, 0)
+""",
+    "a compiler": """
+import shutil
+if shutil.which('gcc'):
+    open('a.c', 'w').write('int main(void) { return 7; }')
+    subprocess.check_call(['gcc', '-o', 'a', 'a.c'])
+    assert subprocess.call(['./a']) == 7
+""",
+    "clocks, sleeps and random bytes": "import time; time.sleep(0.001); time.time(); os.urandom(9); os.sched_yield()",
+    "shared memory": """
+import mmap
+from multiprocessing import shared_memory
+shared_memory.SharedMemory(create=True, size=100).unlink(); mmap.mmap(-1, 4096)
+""",
+}
+"""What jobs do all the time."""
+
+
 ITS_OWN = ("ptrace of process 1", "a new script", "a file in the state", "a watch of the state")
 """What a box of its own has for the job alone: its first process, and, where these tests have the state, its /tmp."""
 
@@ -218,6 +306,26 @@ except OSError as error:
     assert "b'there'" in found["log"]
     assert "Read-only file system" in found["log"]
     assert (spool / "out").read_text() == "x"
+
+
+def test_a_box_of_its_own_refuses_what_no_job_needs_of_the_kernel(user: tuple[str, ...], home: Path) -> None:
+    text = f"""
+import errno
+globals().update({NUMBERS}[os.uname().machine])
+for name, call in { ({name: call for name, (_, call) in CALLS.items()})!r}.items():
+    ctypes.set_errno(0)
+    print(name, eval(call), errno.errorcode.get(ctypes.get_errno()), sep='/', flush=True)
+print(read('/proc/self/status').decode())
+"""
+    log = run(user, home, "each", text)["log"]
+    for name, (expected, _) in CALLS.items():
+        assert f"{name}/-1/{expected}\n" in log, log
+    assert "Seccomp:\t2\n" in log
+
+
+def test_ordinary_programs_work_in_a_box_of_its_own(user: tuple[str, ...], home: Path) -> None:
+    log = run(user, home, "each", _all_of(ORDINARY))["log"]
+    assert log.count("/DONE") == len(ORDINARY), log
 
 
 def test_all_of_a_job_ends_with_its_box(user: tuple[str, ...], home: Path) -> None:

@@ -16,8 +16,10 @@ class Boxes(NamedTuple):
         able: What this host can do.
         bwrap: The path of bubblewrap; empty where there is none.
         hidden: What boxes hide.
+        filter: The file with the filter of system calls for a box of a job's own; empty where there is none.
     """
 
     able: Able = UNABLE
     bwrap: str = ""
     hidden: Hidden = NOTHING_HIDDEN
+    filter: str = ""

@@ -68,6 +68,7 @@ def arguments(
     sandbox: Sandbox,
     *,
     as_root: bool,
+    filtered_by: int | None,
     readable: tuple[str, ...],
     writable: tuple[str, ...],
     work: str,
@@ -79,6 +80,7 @@ def arguments(
         hidden: What is not to be seen even where a path that was asked for holds it.
         sandbox: What the job type asks for.
         as_root: The agent is root.
+        filtered_by: The descriptor by which it reads the filter of system calls (`calls.py`); None where there is none.
         readable: Files of the agent's that the job needs: its script and its inputs.
         writable: Those that it writes: its outputs, and the directory where it works.
         work: That directory.
@@ -86,6 +88,8 @@ def arguments(
     words = [bwrap, *_SPACES, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     if not sandbox.network:
         words.append("--unshare-net")
+    if filtered_by is not None:
+        words += ["--seccomp", str(filtered_by)]
     words += [
         *_system(),
         "--proc",

@@ -141,7 +141,8 @@ class Jobs:
             with files.opened(directory_of(self._places.seen, start.job)) as directory:
                 log = Log.opened(directory, start.log_bytes)
                 try:
-                    pid = spawn(argv, order.get("env") or {}, directory, outputs, log.ends, start.disk_bytes)
+                    env, opens = order.get("env") or {}, order.get("opens")
+                    pid = spawn(argv, env, directory, outputs, log.ends, start.disk_bytes, opens)
                 except Exception:
                     log.close()
                     raise

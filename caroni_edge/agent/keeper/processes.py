@@ -26,6 +26,10 @@ _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 """How many files a job may open: as many as this process could before `use_more_files`."""
 
 
+OPENED = 3
+"""By this descriptor a program reads the file that it was started with."""
+
+
 class Limits(NamedTuple):
     """Limits that the kernel enforces for each process; None: no limit, or the keeper's own nice value."""
 
@@ -41,6 +45,7 @@ def spawn(
     outputs: str,
     ends: Sequence[int],
     file_bytes: int | None = None,
+    opens: str | None = None,
 ) -> int:
     """Start a program in a session of its own; return its pid.
 
@@ -53,6 +58,7 @@ def spawn(
         outputs: What marks the job (see `trees.py`).
         ends: Its standard output and standard error.
         file_bytes: How large a file that it writes may become, from the first instant on.
+        opens: A file that it reads by the descriptor `OPENED`.
 
     Raises:
         OSError, ValueError, TypeError: It cannot be started.
@@ -69,6 +75,7 @@ def spawn(
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 *((os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate(ends, 1)),
+                *([] if opens is None else [(os.POSIX_SPAWN_OPEN, OPENED, _encoded(opens), os.O_RDONLY, 0)]),
             ],
             setsid=True,
             setsigmask=[],

@@ -8,6 +8,7 @@ from caroni_edge.agent.boxes import each
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Strength
 from caroni_edge.agent.jobtypes import Command
+from caroni_edge.agent.keeper.processes import OPENED
 from caroni_edge.agent.keeper.records import OUTPUTS, WORK, directory_of
 from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.port import JobOrder
@@ -43,6 +44,7 @@ def order_of(
         "database": order.database,
         "serial": order.serial,
         "is_alone": is_alone,
+        "opens": (boxes.filter or None) if is_alone else None,
     }
 
 
@@ -55,6 +57,7 @@ def _box(state_dir: str, order: JobOrder, boxes: Boxes, argv: list[str]) -> list
         boxes.hidden,
         order.job_type.sandbox,
         as_root=os.geteuid() == 0,
+        filtered_by=OPENED if boxes.filter else None,
         readable=tuple(path for path in needed if not path.startswith("/usr/")),
         writable=(f"{directory}/{OUTPUTS}", f"{directory}/{WORK}"),
         work=f"{directory}/{WORK}",

@@ -24,10 +24,19 @@ def sources(words: list[str]) -> dict[str, str]:
     }
 
 
-def for_job(sandbox: Sandbox) -> list[str]:
+def for_job(sandbox: Sandbox, filtered_by: int | None = 3) -> list[str]:
     work = f"{STATE}/jobs/j/work"
     script = f"{STATE}/scripts/v"
-    return each.arguments("bwrap", HIDDEN, sandbox, as_root=False, readable=(script,), writable=(work,), work=work)
+    return each.arguments(
+        "bwrap",
+        HIDDEN,
+        sandbox,
+        as_root=False,
+        filtered_by=filtered_by,
+        readable=(script,),
+        writable=(work,),
+        work=work,
+    )
 
 
 def test_the_shared_box_hides_the_agents_files_and_shows_its_jobs() -> None:
@@ -69,6 +78,11 @@ def test_the_state_stays_hidden_in_what_was_asked_for_but_for_the_jobs_own_files
 @pytest.mark.parametrize(("network", "expected"), [(True, 0), (False, 1)])
 def test_the_network_is_taken_where_that_is_asked(network: bool, expected: int) -> None:
     assert for_job(Sandbox(each=True, network=network)).count("--unshare-net") == expected
+
+
+def test_system_calls_are_filtered_where_there_is_a_filter() -> None:
+    assert pairs(for_job(Sandbox(each=True)), "--seccomp") == ["3"]
+    assert pairs(for_job(Sandbox(each=True), filtered_by=None), "--seccomp") == []
 
 
 def test_a_directory_is_found_by_all_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
