@@ -13,7 +13,7 @@ import pytest
 from tests.brokers import find
 from tests.support import wait_until
 
-PACKAGES = ("curl", "dbus", "mosquitto", "mosquitto-clients", "procps", "systemd", "systemd-sysv")
+PACKAGES = ("bubblewrap", "curl", "dbus", "mosquitto", "mosquitto-clients", "procps", "systemd", "systemd-sysv")
 BOOT_WITHIN_S = 60.0
 COMMAND_WITHIN_S = 120.0
 
