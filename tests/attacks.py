@@ -1,8 +1,8 @@
 """An agent with one job that attacks it, and what the job says of its success; `tests/integration/test_boxes.py`.
 
-`python -m tests.attacks DIRECTORY STRENGTH` runs as whatever user is to be attacked: it puts into the directory what an
-agent has, keeps a secret in its own environment and memory, runs the Python text of its standard input as a job, and
-prints how that ended as JSON.
+`python -m tests.attacks DIRECTORY STRENGTH SANDBOX IMAGE` runs as whatever user is to be attacked: it puts into the
+directory what an agent has, keeps a secret in its own environment and memory, runs the Python text of its standard
+input as a job, and prints how that ended as JSON.
 """
 
 import json
@@ -39,8 +39,10 @@ def read(path):
 """
 
 
-def attack(directory: Path, strength: Strength, text: str, sandbox: dict[str, Any]) -> dict[str, Any]:
-    """Run a job that attacks; return how it and one after it ended."""
+def attack(
+    directory: Path, strength: Strength, text: str, sandbox: dict[str, Any], image: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Run a job that attacks, and gets a file if there is one; return how it and one after it ended."""
     state = directory / "state"
     for name in ("jobs", "scripts"):
         (state / name).mkdir(parents=True, mode=0o700)
@@ -53,10 +55,11 @@ def attack(directory: Path, strength: Strength, text: str, sandbox: dict[str, An
     be_private()
     boxes = look(hidden(state, [directory / "password"], None), os.environ["PATH"])
     agent = _BoxedAgent(state, boxes)
-    facts = {"STATE": str(state), "SECRET_FILE": str(directory / "password"), "AGENT": str(os.getpid())}
+    secret_file = str(directory / "password")
+    facts = {"STATE": str(state), "SECRET_FILE": secret_file, "AGENT": str(os.getpid()), "BOX": strength.value}
     try:
         script = directory / "attack.py"
-        ended = agent.boxed("attack11", BEFORE + text, strength, facts, sandbox)
+        ended = agent.boxed("attack11", BEFORE + text, strength, facts, sandbox, image)
         log, _ = agent.runner.log_chunk("attack11", 0, 1 << 20)
         after = agent.boxed("after111", "print('well')", strength, facts, {})
         return {
@@ -78,11 +81,19 @@ class _BoxedAgent(Agent):
         super().__init__(state, boxes=boxes)
 
     def boxed(
-        self, job: str, text: str, strength: Strength, facts: dict[str, str], sandbox: dict[str, Any]
+        self,
+        job: str,
+        text: str,
+        strength: Strength,
+        facts: dict[str, str],
+        sandbox: dict[str, Any],
+        image: dict[str, Any] | None = None,
     ) -> JobEnded:
-        """Run a Python text as a job."""
+        """Run a Python text as a job; one that gets a file may give one, the output `copy`."""
         about = {"name": job, "script": text, "interpreter": ["/usr/bin/python3"], "environment": facts}
-        order = self.order(job, yaml.safe_dump({**about, "sandbox": sandbox}, sort_keys=False))
+        files = {"inputs": {"image": "File"}, "outputs": {"copy": "File?"}} if image else {}
+        typed = yaml.safe_dump({**about, **files, "sandbox": sandbox}, sort_keys=False)
+        order = self.order(job, typed, {"image": image} if image else {})
         self.runner.start(replace(order, box=Choice(strength)))
         return self.end(job)
 
@@ -96,8 +107,8 @@ def _answer(listener: socket.socket) -> None:
 
 def main() -> None:
     """Be the agent."""
-    directory, strength, sandbox = Path(sys.argv[1]), Strength(sys.argv[2]), json.loads(sys.argv[3])
-    json.dump(attack(directory, strength, sys.stdin.read(), sandbox), sys.stdout)
+    directory, strength, (sandbox, image) = Path(sys.argv[1]), Strength(sys.argv[2]), map(json.loads, sys.argv[3:])
+    json.dump(attack(directory, strength, sys.stdin.read(), sandbox, image), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ REMARKS: Mapping[str, str] = {
     "requirements": "see [requirements](#requirements-and-hints)",
     "hints": "see [hints](#requirements-and-hints)",
     "$namespaces": "used for the names of hints",
+    **dict.fromkeys(("secondaryFiles", "loadContents", "loadListing"), "of a file or directory: not served yet"),
 }
 """What there is to say of what is served, or of documentation."""
 

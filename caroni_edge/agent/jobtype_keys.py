@@ -28,7 +28,7 @@ class JobTypeKey:
 
 KEYS: Final = (
     JobTypeKey("name", "1 to 40 of `a-z 0-9 _ -`", "What managers ask for; each on a host has its own."),
-    JobTypeKey("inputs", "names and types", "What a job is given: `{message: string, times: int}`.", "nothing"),
+    JobTypeKey("inputs", "names and types", "What a job is given: `{message: string, image: File}`.", "nothing"),
     JobTypeKey("outputs", "names and types", "What a job must give, or its attempt has failed.", "nothing"),
     JobTypeKey(
         "script",

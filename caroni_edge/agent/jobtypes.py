@@ -13,9 +13,9 @@ from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
-from caroni_edge.values.files import file_in
+from caroni_edge.values.files import UNSERVED, UNSERVED_NAMES, file_in
 from caroni_edge.values.json import hash_of, shown
-from caroni_edge.values.parsing import FILES_NOT_SERVED, TypeProblem, parse_type
+from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
 
 SUFFIXES = (".yaml", ".yml")
@@ -265,8 +265,8 @@ class _Reader:
             except TypeProblem as problem:
                 self._findings.error(f"{name}: {problem}", key, name)
             else:
-                if kind := file_in(types[name]):
-                    self._findings.error(f"{name}: the type {kind} {FILES_NOT_SERVED}", key, name)
+                if kind := file_in(types[name], UNSERVED_NAMES):
+                    self._findings.error(f"{name}: the type {kind} {UNSERVED}", key, name)
         return types
 
     def _runs(self) -> Command | Script:

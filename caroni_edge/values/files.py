@@ -1,5 +1,6 @@
 """The types File and Directory: a value is an object that leads to what it stands for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ from caroni_edge.values.json import why_not_json
 from caroni_edge.values.types import Array, Record, Type, Union, expected
 
 FILE_NAMES = ("File", "Directory")
+UNSERVED_NAMES = ("Directory",)
+UNSERVED = "is not served yet; pass a URL or a path that both hosts know, as a string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,17 @@ class FileType(Type):
         return self.name
 
 
-def file_in(kind: Type) -> str | None:
-    """Return `File` or `Directory` where values of a type may hold one; else None."""
+def file_in(kind: Type, names: Collection[str] = FILE_NAMES) -> str | None:
+    """Return `File` or `Directory`, of these names, where values of a type may hold one; else None."""
     match kind:
         case FileType():
-            return kind.name
+            return kind.name if kind.name in names else None
         case Array():
-            return file_in(kind.items)
+            return file_in(kind.items, names)
         case Record():
             inner = [each for _, each in kind.fields]
         case Union():
             inner = list(kind.members)
         case _:
             return None
-    return next((found for each in inner if (found := file_in(each))), None)
+    return next((found for each in inner if (found := file_in(each, names))), None)

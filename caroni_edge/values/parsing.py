@@ -15,7 +15,6 @@ from caroni_edge.values.types import ANY, NULL, SCALAR_NAMES, Array, Enum, Recor
 
 _DEPTH_MAX = 16
 _NAMES = (*SCALAR_NAMES, "Any", *FILE_NAMES)
-FILES_NOT_SERVED = "is not served yet; pass a URL or a path that both hosts know, as a string"
 _NO_TYPES = {
     "stdin": "stdin is the type of one input of a command line tool, and stands for a File",
     "stdout": "stdout is the type of outputs of a command line tool, and stands for a File",

@@ -34,7 +34,7 @@ LAYERS: list[set[str]] = [
     {"manager.lifecycle", "agent.lifecycle"},
     {"config"},
     {"protocol", "javascript"},
-    {"values.parsing", "values.fields"},
+    {"values.parsing", "values.fields", "values.carried"},
     {"values.files"},
     {"values.types"},
     {"documents"},

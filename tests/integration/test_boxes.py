@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from caroni_edge.values.carried import file_value
 from tests.attacks import SECRET
 from tests.brokers import find
 
@@ -233,10 +234,15 @@ def home(user: tuple[str, ...]) -> Iterator[Path]:
 
 
 def run(
-    user: tuple[str, ...], home: Path, strength: str, text: str, sandbox: dict[str, Any] | None = None
+    user: tuple[str, ...],
+    home: Path,
+    strength: str,
+    text: str,
+    sandbox: dict[str, Any] | None = None,
+    image: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Let a job attack an agent of that user; return what has come of it."""
-    argv = [*user, "-m", "tests.attacks", str(home), strength, json.dumps(sandbox or {})]
+    argv = [*user, "-m", "tests.attacks", str(home), strength, json.dumps(sandbox or {}), json.dumps(image)]
     done = subprocess.run(
         argv,
         cwd=home,
@@ -326,6 +332,23 @@ print(read('/proc/self/status').decode())
 def test_ordinary_programs_work_in_a_box_of_its_own(user: tuple[str, ...], home: Path) -> None:
     log = run(user, home, "each", _all_of(ORDINARY))["log"]
     assert log.count("/DONE") == len(ORDINARY), log
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_the_files_of_a_job_are_in_its_box(user: tuple[str, ...], home: Path, strength: str) -> None:
+    text = """
+path = os.environ["CARONI_ENV_image"]
+open("copy", "wb").write(read(path))
+open(os.environ["CARONI_OUTPUTS"], "w").write("copy=copy")
+try:
+    open(path, "ab")
+    print("DONE" if os.environ["BOX"] == "each" or os.geteuid() else "as root")
+except OSError as error:
+    print(error.strerror)
+"""
+    found = run(user, home, strength, text, image=file_value("a.bin", b"\xff\x00"))
+    assert file_value("copy", b"\xff\x00")["location"] in found["outcome"]
+    assert "DONE" not in found["log"]
 
 
 def test_all_of_a_job_ends_with_its_box(user: tuple[str, ...], home: Path) -> None:

@@ -14,6 +14,7 @@ from caroni_edge.agent.keeper.records import RUNNING, boot_id
 from caroni_edge.agent.processes.homes import keeper_environment
 from caroni_edge.agent.processes.outcome import Completed, NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
+from caroni_edge.values.carried import file_value
 from tests.keepers import Keeper, is_alive, keepers_of
 from tests.runners import TIMEOUT_S, UPPER, WAIT, Agent, MakeAgent, again, failure_of, outputs_of, reason_of
 from tests.support import wait_until
@@ -124,6 +125,70 @@ def test_the_log_says_what_is_unset_also_after_a_restart_of_the_agent(make_agent
     agent.go("job12345")
     assert failure_of(agent.end("job12345")).exit_code == 3
     assert agent.log("job12345").startswith("caroni-edge: CARONI_ENV_text is unset")
+
+
+GIVES_FILES = """\
+inputs: {image: File, more: "File[]", none: File?}
+outputs: {copy: File, back: "File[]", path: string, seen: Any}
+script: |
+  cp "$CARONI_ENV_image" copy.bin
+  test -z "$CARONI_ENV_none"
+  printf '{"copy": "copy.bin", "back": ["copy.bin"], "path": "%s", "seen": %s}' \\
+    "$CARONI_ENV_image" "$(cat "$CARONI_INPUTS")" > "$CARONI_OUTPUTS"
+"""
+
+
+def test_files_go_in_by_their_paths_and_come_out_by_theirs(agent: Agent) -> None:
+    image = {**file_value("a.fits", b"\x00\xff"), "secondaryFiles": [file_value("a.idx", b"1")], "format": "fits"}
+    more = [{"class": "File", "contents": "x\n"}, {"class": "File", "contents": "y\n", "basename": "y.tar.gz"}]
+    outputs = outputs_of(agent.run("job12345", GIVES_FILES, {"image": image, "more": more, "none": None}))
+    files = f"{agent.directory('job12345')}/files"
+    assert outputs["path"] == f"{files}/0/a.fits"
+    assert (outputs["copy"], outputs["back"]) == (file_value("copy.bin", b"\x00\xff"), [outputs["copy"]])
+    assert outputs["seen"]["image"] == {
+        "class": "File",
+        "path": f"{files}/0/a.fits",
+        "location": f"file://{files}/0/a.fits",
+        "basename": "a.fits",
+        "dirname": f"{files}/0",
+        "nameroot": "a",
+        "nameext": ".fits",
+        "size": 2,
+        "format": "fits",
+        "secondaryFiles": [
+            {
+                "class": "File",
+                "path": f"{files}/0/a.idx",
+                "location": f"file://{files}/0/a.idx",
+                "basename": "a.idx",
+                "dirname": f"{files}/0",
+                "nameroot": "a",
+                "nameext": ".idx",
+                "size": 1,
+            }
+        ],
+    }
+    found = [(each["path"], each["nameroot"], Path(each["path"]).read_text()) for each in outputs["seen"]["more"]]
+    assert found == [(f"{files}/1/file", "file", "x\n"), (f"{files}/2/y.tar.gz", "y.tar", "y\n")]
+
+
+def test_a_job_with_files_is_removed(agent: Agent) -> None:
+    ended = agent.run("job12345", GIVES_FILES, {"image": file_value("a", b"1"), "more": []})
+    assert outputs_of(ended)["back"] == [file_value("copy.bin", b"1")]
+    agent.runner.remove("job12345")
+    agent.all_is_deleted()
+
+
+def test_a_job_whose_file_is_not_there_has_failed(agent: Agent) -> None:
+    ended = agent.run("job12345", "outputs: {thumb: File}\nscript: echo thumb=thumb.png >> $CARONI_OUTPUTS\n")
+    assert reason_of(ended) == 'output thumb: there is no file "thumb.png" in the working directory of the job'
+
+
+def test_a_file_that_the_agent_missed_is_taken_when_it_is_back(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.started("job12345", WAIT.replace("string", "File").replace("jobout=done", "jobout=ready"))
+    agent = again(make_agent, agent, "job12345")
+    agent.go("job12345")
+    assert outputs_of(agent.end("job12345")) == {"jobout": file_value("ready", b"")}
 
 
 def test_a_keeper_gets_no_secrets() -> None:

@@ -3,6 +3,7 @@
 from caroni_edge.agent.jobtypes import JobType, JobTypes
 from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
+from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.json import canonical_within
 
 
@@ -18,7 +19,7 @@ def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
         kind = job_type.inputs.get(name)
         if kind is None:
             return f'job type {job_type.name} has no input "{name}"{nearest(name, job_type.inputs)}'
-        if wrong := kind.mismatch(value):
+        if wrong := misfit_of(kind, value):
             return f'input "{name}" of job type {job_type.name}: {wrong}'
     if all_there:
         for name, kind in job_type.inputs.items():

@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from typing import BinaryIO
 
 EXHAUSTED = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EIO, errno.EROFS}
@@ -112,6 +113,25 @@ def read_regular(path: str, limit_bytes: int) -> bytes:
         return os.read(file, size_bytes)
     finally:
         os.close(file)
+
+
+@contextmanager
+def open_within(directory: str, path: str) -> Iterator[BinaryIO]:
+    """Open a regular file somewhere below a directory for reading, through no symbolic link.
+
+    Args:
+        directory: As `opened` yields it.
+        path: Relative to that, and without `..`.
+
+    Raises:
+        OSError: There is none, it is none, or it cannot be opened.
+    """
+    *folders, name = path.split("/")
+    with ExitStack() as stack:
+        for folder in folders:
+            directory = stack.enter_context(opened(f"{directory}/{folder}"))
+        with os.fdopen(open_regular(f"{directory}/{name}", os.O_RDONLY), "rb") as file:
+            yield file
 
 
 def is_larger(path: str, limit_bytes: int, *, trim: bool = False) -> bool:

@@ -13,6 +13,7 @@ from caroni_edge.agent.pages import files
 from caroni_edge.agent.pages.api import AgentApi
 from caroni_edge.agent.pages.jobtypes import BODY_MAX_BYTES
 from caroni_edge.agent.pages.typeviews import job_type_view
+from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.fields import field_of, value_of
 from caroni_edge.web.audit import UNAUDITED
 from caroni_edge.web.auth import Visitor
@@ -253,7 +254,7 @@ def _read(job_type: JobType, typed: Mapping[str, str]) -> tuple[dict[str, Any], 
             continue
         if value is None and not kind.optional:
             errors[name] = f"is needed: {kind}"
-        elif value is not None and (wrong := kind.mismatch(value)):
+        elif value is not None and (wrong := misfit_of(kind, value)):
             errors[name] = wrong
         elif value is not None:
             inputs[name] = value

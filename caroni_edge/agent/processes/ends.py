@@ -7,7 +7,7 @@ from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.disk import taken_bytes
 from caroni_edge.agent.keeper.files import opened
 from caroni_edge.agent.keeper.reasons import why
-from caroni_edge.agent.keeper.records import EXITED, Exit, directory_of
+from caroni_edge.agent.keeper.records import EXITED, Exit, boot_id, directory_of
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared, OutputProblem, UnfitOutputs, read_outputs
@@ -53,7 +53,7 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
         given, is_final = None, False
         if _is_well(end):
             try:
-                given = read_outputs(directory, about.declared)
+                given = read_outputs(directory, about.declared, is_whole=end.boot == boot_id())
             except OutputProblem as problem:
                 reason, is_final = str(problem), isinstance(problem, UnfitOutputs)
         notes = [*about.notes, *(() if given is None else given.notes), *end.notes.splitlines()]

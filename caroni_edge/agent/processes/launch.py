@@ -1,7 +1,6 @@
 """The order by which a keeper starts a job, in a box of its own where it gets one."""
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from caroni_edge.agent.boxes import each
@@ -12,12 +11,11 @@ from caroni_edge.agent.keeper.processes import OPENED
 from caroni_edge.agent.keeper.records import OUTPUTS, WORK, directory_of
 from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.port import JobOrder
-from caroni_edge.agent.processes.workspace import INPUTS
+from caroni_edge.agent.processes.staging import FILES
+from caroni_edge.agent.processes.workspace import INPUTS, Launch
 
 
-def order_of(
-    state_dir: str, order: JobOrder, about: About, boxes: Boxes, argv: list[str], environment: Mapping[str, str]
-) -> dict[str, Any]:
+def order_of(state_dir: str, order: JobOrder, about: About, boxes: Boxes, launch: Launch) -> dict[str, Any]:
     """Return what to ask a keeper for.
 
     Args:
@@ -25,15 +23,14 @@ def order_of(
         order: The job.
         about: What must be known when it ends.
         boxes: What it can be locked into.
-        argv: What it runs.
-        environment: All of its environment.
+        launch: What it runs.
     """
     limits, is_alone = order.job_type.limits, order.box.strength is Strength.EACH
     return {
         "do": "start",
         "job": order.job,
-        "argv": [*_box(state_dir, order, boxes, argv), *argv] if is_alone else argv,
-        "env": dict(environment),
+        "argv": [*_box(state_dir, order, boxes, launch.argv), *launch.argv] if is_alone else launch.argv,
+        "env": launch.environment,
         "timeout_s": limits.timeout_s,
         "memory_bytes": limits.memory_bytes,
         "nice": limits.nice,
@@ -51,7 +48,8 @@ def order_of(
 def _box(state_dir: str, order: JobOrder, boxes: Boxes, argv: list[str]) -> list[str]:
     directory = directory_of(state_dir, order.job)
     program = argv[0] if isinstance(order.job_type.runs, Command) else argv[-1]
-    needed = [f"{directory}/{INPUTS}", *([program] if os.path.isfile(program) else [])]
+    given = [path for name in (INPUTS, FILES) if os.path.lexists(path := f"{directory}/{name}")]
+    needed = [*given, *([program] if os.path.isfile(program) else [])]
     return each.arguments(
         boxes.bwrap,
         boxes.hidden,

@@ -5,14 +5,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.files import Unusable, read_regular
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
+from caroni_edge.agent.processes.collecting import Collector, NotTaken
 from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
+from caroni_edge.values.carried import NotCarried
+from caroni_edge.values.files import FileType, file_in
 from caroni_edge.values.json import canonical_within, shown
 from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import STRING, Enum, Type
@@ -78,31 +81,61 @@ class Given:
     from_stdout: bool = False
 
 
-def read_outputs(directory: str, declared: Declared) -> Given:
+def read_outputs(directory: str, declared: Declared, *, is_whole: bool = True) -> Given:
     """Read the outputs of a job that has ended with exit status 0.
+
+    Args:
+        directory: The job's.
+        declared: What they are checked against.
+        is_whole: What the job wrote into its working directory is all there: no power cut can have taken any.
 
     Raises:
         OutputProblem: One is missing or wrong, or the text cannot be read.
         UnfitOutputs: They are too large, or one has another type.
     """
+    values, why_missing, from_stdout = _values(directory, declared)
+    values = _with_files(values, directory, declared, is_whole=is_whole)
+    given = _checked(values, declared, why_missing)
+    return replace(given, from_stdout=from_stdout)
+
+
+def _values(directory: str, declared: Declared) -> tuple[Values, str, bool]:
+    """Return what a job gave, why something may be missing in it, and whether standard output held it."""
     limit_bytes = declared.limit_bytes * RAW_FACTOR
     text = _text(f"{directory}/{OUTPUTS}", limit_bytes, _IN_FILE)
     if text:
         is_object = text.lstrip().startswith("{")
         values = _object(text, _IN_FILE) if is_object else _lines(text, declared)
-        return _checked(values, declared, f"{_IN_FILE} does not name it")
+        return values, f"{_IN_FILE} does not name it", False
     if not declared.types:
-        return Given("{}")
+        return {}, "", False
     text = _text(f"{directory}/{STDOUT}", limit_bytes, _IN_STDOUT)
     if not text.strip():
-        return _checked({}, declared, f"nothing was written to {_IN_FILE} or to {_IN_STDOUT}")
+        return {}, f"nothing was written to {_IN_FILE} or to {_IN_STDOUT}", False
     try:
         values = _object(text, _IN_STDOUT)
     except OutputProblem as problem:
         first = next((f"output {name} is missing: " for name, kind in declared.types.items() if not kind.optional), "")
         raise OutputProblem(f"{first}nothing was written to {_IN_FILE}, and {problem}") from None
-    given = _checked(values, declared, f"the JSON object on {_IN_STDOUT} does not name it")
-    return Given(given.outputs, given.notes, from_stdout=True)
+    return values, f"the JSON object on {_IN_STDOUT} does not name it", True
+
+
+def _with_files(values: Values, directory: str, declared: Declared, *, is_whole: bool) -> Values:
+    """Return outputs with File values in the place of the paths that the job has written."""
+    collector = Collector(directory, declared.limit_bytes)
+    taken = dict(values)
+    for name, kind in declared.types.items():
+        if file_in(kind) is None or values.get(name) is None:
+            continue
+        if not is_whole:
+            raise OutputProblem(f"output {name}: the host was restarted before the file was taken, and may have cut it")
+        try:
+            taken[name] = collector.taken(kind, values[name])
+        except NotTaken as problem:
+            raise OutputProblem(f"output {name}: {problem}") from None
+        except NotCarried as problem:
+            raise UnfitOutputs(f"output {name}: {problem}") from None
+    return taken
 
 
 def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
@@ -222,9 +255,11 @@ def _until(end: str, lines: "enumerate[str]", begun: int) -> str:
 
 
 def _value(name: str, text: str, declared: Declared) -> Any:
-    """Return the value of a text: itself where a string, an enum or nothing is declared, else what it is as JSON."""
+    """Return the value of a text: itself where a string, an enum, a file or nothing is declared, else its JSON."""
     kind = declared.types.get(name)
     if kind is None or kind.required == STRING or isinstance(kind.required, Enum):
+        return text
+    if isinstance(kind.required, FileType) and not text.startswith("{"):
         return text
     try:
         return _json(text)

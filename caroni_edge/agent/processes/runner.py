@@ -27,7 +27,7 @@ from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
 from caroni_edge.agent.processes.recorded import begun_of, forbid, latest, unseen
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
-from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces, unset_variables
+from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
 from caroni_edge.base.failpoints import failpoint
 
 log = logging.getLogger(__name__)
@@ -143,12 +143,11 @@ class Runner:
 
     def start(self, order: JobOrder) -> None:
         """Start a job that was never started (see `JobRunner`)."""
-        about = About(Declared.of(order.job_type), [*unset_variables(order.inputs), *order.box.notes()])
         with self._lock:
             if order.job in self._open:
                 return
         try:
-            argv, environment = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order))
+            launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order))
         except StartedBefore:
             log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
             self._add(order.job, _Open())
@@ -159,7 +158,8 @@ class Runner:
             outcome = NeverBegan(reason, no_room=error.errno in files.EXHAUSTED)
             self._deliver(JobEnded(order.job, outcome, time.time()))
             return
-        request = order_of(self._state_dir, order, about, self._boxes, argv, environment)
+        about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
+        request = order_of(self._state_dir, order, about, self._boxes, launch)
         link = self._keepers.for_new(order.box.strength)
         self._add(order.job, _Open(about, request, link))
         failpoint("before-start-request")

@@ -6,13 +6,16 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from caroni_edge.agent.jobtypes import Command, JobType
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.agent.keeper.trees import MARK
+from caroni_edge.agent.processes.staging import stage
 from caroni_edge.agent.processes.trash import Trash
 from caroni_edge.protocol.messages import Values
+from caroni_edge.values.files import FileType
 from caroni_edge.values.json import canonical
 
 INPUTS = "inputs.json"
@@ -28,6 +31,20 @@ PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
 
 
 log = logging.getLogger(__name__)
+
+
+class Launch(NamedTuple):
+    """What a job runs.
+
+    Attributes:
+        argv: The program and its arguments.
+        environment: All variables.
+        notes: What the job's log is to say.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    notes: list[str]
 
 
 class StartedBefore(Exception):
@@ -62,10 +79,8 @@ class Workspaces:
         }
         make_roots(state_dir)
 
-    def make(
-        self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]
-    ) -> tuple[list[str], dict[str, str]]:
-        """Make the directory of a job; return what to run in it, and with which environment.
+    def make(self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]) -> Launch:
+        """Make the directory of a job, with the files of its inputs; return what to run in it.
 
         Args:
             job: Its name.
@@ -88,18 +103,21 @@ class Workspaces:
             self.remove(job)
             os.mkdir(path, 0o700)
         os.mkdir(f"{path}/{WORK}", 0o700)
-        files.write_new(f"{path}/{INPUTS}", canonical(inputs).encode())
+        staged = stage(path, job_type.inputs, inputs)
+        texts = dict(_texts(job_type, staged))
+        files.write_new(f"{path}/{INPUTS}", canonical(staged).encode())
         files.write_new(f"{path}/{OUTPUTS}", b"")
         environment = {
             **self._environment,
             **job_type.environment,
             **facts,
-            **dict(_variables(inputs)),
+            **{variable: text for variable, text in texts.items() if not _why_unset(variable, text)},
             "CARONI_INPUTS": f"{path}/{INPUTS}",
             MARK: f"{path}/{OUTPUTS}",
         }
         program, *arguments = self._what_runs(job_type)
-        return [_found(program, environment.get("PATH")), *arguments], environment
+        argv = [_found(program, environment.get("PATH")), *arguments]
+        return Launch(argv, environment, list(_unset(texts)))
 
     def _what_runs(self, job_type: JobType) -> tuple[str, ...]:
         """Return the program and its arguments; all jobs of one version of a job type share the file of its script."""
@@ -121,25 +139,23 @@ class Workspaces:
         self._trash.take(f"{self._jobs}/{job}")
 
 
-def unset_variables(inputs: Values) -> list[str]:
-    """Return, for people, which inputs have no environment variable although they have a value, and why."""
-    return [
-        f"{variable} is unset: its value {why}; it is whole in the file $CARONI_INPUTS"
-        for variable, text in _texts(inputs)
-        if (why := _why_unset(variable, text))
-    ]
+def _texts(job_type: JobType, inputs: Values) -> Iterator[tuple[str, str]]:
+    """Yield a variable for each input that has a value, and a name that one can have; others are in the file alone.
 
-
-def _variables(inputs: Values) -> Iterator[tuple[str, str]]:
-    """Yield an environment variable for each input that one can hold."""
-    return ((variable, text) for variable, text in _texts(inputs) if not _why_unset(variable, text))
-
-
-def _texts(inputs: Values) -> Iterator[tuple[str, str]]:
-    """Yield each input that has a value, and a name that a variable can have; the others are in the file alone."""
+    It holds a text as it is, of a file its path, anything else as JSON.
+    """
+    of_files = {name for name, kind in job_type.inputs.items() if isinstance(kind.required, FileType)}
     for name, value in inputs.items():
         if value is not None and _NAME.match(name):
-            yield f"CARONI_ENV_{name}", value if isinstance(value, str) else canonical(value)
+            text = value["path"] if name in of_files else value
+            yield f"CARONI_ENV_{name}", text if isinstance(text, str) else canonical(text)
+
+
+def _unset(texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield, for people, which inputs have no variable although they have a value, and why."""
+    for variable, text in texts.items():
+        if why := _why_unset(variable, text):
+            yield f"{variable} is unset: its value {why}; it is whole in the file $CARONI_INPUTS"
 
 
 def _why_unset(variable: str, text: str) -> str | None:

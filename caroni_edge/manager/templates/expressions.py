@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Any
 
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
@@ -60,6 +61,7 @@ class Reference:
             is_last = at == len(self.segments) - 1
             if segment == "length" and is_last and isinstance(value, list):
                 return len(value)
+            value = _named(value, segment)
             if not _has(value, segment):
                 raise ExpressionProblem(f"{self.text}: {shown(value)} has no {_said(segment)}")
             value = value[segment]
@@ -180,6 +182,16 @@ def _has(value: object, segment: Segment) -> bool:
     if isinstance(segment, int):
         return isinstance(value, list | str) and segment < len(value)
     return isinstance(value, Mapping) and segment in value
+
+
+def _named(value: Any, segment: Segment) -> Any:
+    """Return a value with a part of its name where that is asked for and it is a file's (CWL v1.2, "File")."""
+    if segment in ("nameroot", "nameext") and isinstance(value, Mapping) and value.get("class") == "File":
+        basename = value.get("basename")
+        if isinstance(basename, str):
+            path = PurePath(basename)
+            return {"nameroot": path.stem, "nameext": path.suffix, **value}
+    return value
 
 
 def _said(segment: Segment) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from caroni_edge.documents.documents import nearest
+from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.json import canonical, hash_of
 from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import Type
@@ -261,7 +262,7 @@ class Plan(_Data, frozen=True, dict=True):
             filled[each.name] = value = each.default if given is None else given
             if value is None and not kind.optional:
                 wrong.append((each.name, f"is missing; it takes {kind}"))
-            elif (said := kind.mismatch(value)) is not None:
+            elif (said := misfit_of(kind, value)) is not None:
                 wrong.append((each.name, said))
         unknown = [name for name in values if name not in filled]
         wrong += [(name, f"is no input of {self.template}{nearest(name, filled)}") for name in unknown]

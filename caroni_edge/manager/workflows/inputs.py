@@ -8,6 +8,7 @@ import msgspec
 from caroni_edge.manager.templates.expressions import ExpressionProblem, compile_text
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
+from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import parse_type
 
@@ -102,7 +103,7 @@ def evaluate(step: PlanStep, given: Mapping[str, Any]) -> Evaluated | None:
 def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
     """Return why these inputs, which may not be all, cannot be given to a step; None when they can."""
     for each in step.inputs:
-        if each.name in known and (words := parse_type(each.type).mismatch(known[each.name])):
+        if each.name in known and (words := misfit_of(parse_type(each.type), known[each.name])):
             return f"input {each.name}: {words}"
     if step.workflow is not None:
         return None
@@ -118,7 +119,7 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
         kind = parse_type(spec)
         if name not in outputs and not kind.optional:
             return f"output {name} is missing; the template wants {kind}"
-        if words := kind.mismatch(outputs.get(name)):
+        if words := misfit_of(kind, outputs.get(name)):
             return f"output {name}: {words} (the template wants {kind})"
     return None
 

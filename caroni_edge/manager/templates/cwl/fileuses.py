@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from caroni_edge.manager.templates.cwl.features import LISTINGS
+from caroni_edge.manager.templates.cwl.features import FILES, LISTINGS
 from caroni_edge.manager.templates.cwl.reading import Place
 from caroni_edge.manager.templates.cwl.typespecs import Schemas
 from caroni_edge.manager.templates.plan import FileUse, SecondaryFile
@@ -29,6 +29,7 @@ def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: st
     own = _listing(place.at("loadListing"))
     if kind is None or file_in(kind) is None:
         return None
+    note_unserved(place, "secondaryFiles", "loadContents", "loadListing")
     use = FileUse(
         secondary_files=secondary,
         load_contents=place.value.get("loadContents") is True,
@@ -38,6 +39,13 @@ def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: st
         fields=dict(_fields(place, schemas.with_files(place.value.get("type")), listing)),
     )
     return use if use != FileUse() else None
+
+
+def note_unserved(place: Place, *fields: str) -> None:
+    """Note which of these fields, each of which asks for something that is not served yet, says something."""
+    for field in fields:
+        if place.value.get(field) not in (None, False, [], "no_listing"):
+            place.at(field).lacks_once(FILES, f'"{field}" is not served yet: a file comes as its source gives it')
 
 
 def _fields(place: Place, spec: Any, listing: str | None) -> Iterator[tuple[str, FileUse]]:

@@ -9,8 +9,8 @@ from caroni_edge.manager.templates.cwl.fileuses import read_file_use
 from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named, read_default
 from caroni_edge.manager.templates.cwl.typespecs import Schemas
 from caroni_edge.manager.templates.plan import FileUse
-from caroni_edge.values.files import FileType, file_in
-from caroni_edge.values.parsing import FILES_NOT_SERVED, TypeProblem, parse_type
+from caroni_edge.values.files import UNSERVED, UNSERVED_NAMES, FileType, file_in
+from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
 
 
@@ -62,7 +62,6 @@ def read_port(body: Place, called: str, fields: Fields, types: Types) -> Port:
     kind: Type | None
     if stream in fields.streams:
         kind = FileType("File")
-        body.at("type").lacks_once(FILES, f"{called} is {stream}: the type File {FILES_NOT_SERVED}")
     else:
         kind, stream = read_type(body, called, types), ""
     default = read_default(body, kind, called) if "default" in fields.read else None
@@ -83,6 +82,6 @@ def read_type(body: Place, called: str, types: Types) -> Type | None:
         if types.schemas.is_whole:  # otherwise the cause is a name that could not be read
             here.error(f"{called}: {problem}")
         return None
-    if file := file_in(kind):
-        here.lacks_once(FILES, f"{called}: the type {file} {FILES_NOT_SERVED}")
+    if file := file_in(kind, UNSERVED_NAMES):
+        here.lacks_once(FILES, f"{called}: the type {file} {UNSERVED}")
     return kind

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from caroni_edge.documents.assembly import DIRECTIVES, is_directive
 from caroni_edge.documents.documents import Findings, meant, nearest
 from caroni_edge.documents.files import local_name
-from caroni_edge.manager.templates.cwl.features import Fields
+from caroni_edge.manager.templates.cwl.features import FILES, Fields
+from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.json import shown
 from caroni_edge.values.types import Type
 
@@ -168,4 +169,6 @@ def read_default(place: Place, kind: Type | None, what: str) -> Any:
     said = kind.mismatch(here.value)
     if said is not None:
         here.warning(f"the default of {what} does not fit: {said}; what takes it fails")
+    elif (said := misfit_of(kind, here.value)) is not None:
+        here.lacks_once(FILES, f"the default of {what}: {said}")
     return here.value

@@ -10,13 +10,15 @@ from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftStep
 from caroni_edge.manager.templates.cwl.expressions import Scope, check_text, looked_at, type_of
 from caroni_edge.manager.templates.cwl.extent import Extent, measure
-from caroni_edge.manager.templates.cwl.features import LISTINGS
+from caroni_edge.manager.templates.cwl.features import FILES, LISTINGS
+from caroni_edge.manager.templates.cwl.fileuses import note_unserved
 from caroni_edge.manager.templates.cwl.flowtypes import is_list, item_of, may_be_boolean, may_name, or_null, scattered
 from caroni_edge.manager.templates.cwl.links import Links, tell_flow
 from caroni_edge.manager.templates.cwl.order import topological_order
 from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.reading import Names
 from caroni_edge.manager.templates.plan import FileUse, Plan, PlanInput, PlanOutput, PlanStep, StepInput
+from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.files import file_in
 from caroni_edge.values.types import NULL, Array, Type
 
@@ -239,6 +241,8 @@ def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: T
     if said is not None:
         words = f'the default of "{name}" in the step "{step}" does not fit: {said}; what takes it fails'
         draft.place.at("default").warning(words)
+    elif kind and draft.value_from is None and (said := misfit_of(kind, draft.default)) is not None:
+        draft.place.at("default").lacks_once(FILES, f'the default of "{name}" in the step "{step}": {said}')
     return draft.default
 
 
@@ -249,6 +253,8 @@ def _files(draft: DraftInput | None, port: Port) -> FileUse | None:
     listing = own.get("loadListing")
     changes = {"load_listing": listing} if listing in LISTINGS else {}
     changes |= {"load_contents": True} if own.get("loadContents") is True else {}
+    if draft is not None and port.type is not None and file_in(port.type):
+        note_unserved(draft.place, "loadContents", "loadListing")
     found = msgspec.structs.replace(use, **changes)
     return found if found != FileUse() and port.type is not None and file_in(port.type) else None
 

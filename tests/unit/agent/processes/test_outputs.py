@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, UnfitOutputs, read_outputs
+from caroni_edge.values.carried import bytes_of, file_value
 from caroni_edge.values.parsing import parse_type
 
 LIMIT_BYTES = 48 * 1024
@@ -281,3 +282,139 @@ def test_what_could_be_read_and_does_not_fit_would_not_fit_again(
 def test_a_mark_at_the_beginning_is_no_part_of_the_text(directory: Directory, text: str) -> None:
     """Some editors and shells begin each file with a BOM."""
     assert values(directory.read(ONE, file="\ufeff" + text)) == {"jobout": "x"}
+
+
+class Work(Directory):
+    """A job's directory in which the job has made files."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.work = path / "work"
+        self.work.mkdir()
+
+    def make(self, name: str, data: bytes = b"text\n") -> Path:
+        path = self.work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(tmp_path)
+
+
+FILE = declare({"file": "File"})
+TEXT = file_value("a.txt", b"text\n")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "file=a.txt\n",
+        "file=./a.txt\n",
+        "file={HERE}/a.txt\n",
+        'file={"class": "File", "path": "a.txt"}\n',
+        '{"file": "a.txt"}',
+        '{"file": {"class": "File", "path": "{HERE}/a.txt"}}',
+        '{"file": {"class": "File", "location": "a.txt"}}',
+        '{"file": {"class": "File", "location": "file://{HERE}/a.txt"}}',
+        '{"file": {"class": "File", "basename": "a.txt", "contents": "text\\n"}}',
+    ],
+)
+def test_a_file_is_given_by_its_path(work: Work, written: str) -> None:
+    work.make("a.txt")
+    assert values(work.read(FILE, file=written.replace("{HERE}", str(work.work)))) == {"file": TEXT}
+
+
+def test_files_come_in_lists_and_with_those_that_belong_to_them(work: Work) -> None:
+    for name in ("a.txt", "deep/er/b.txt", "c.txt"):
+        work.make(name)
+    declared = declare({"all": "File[]", "main": "File", "none": "File?"})
+    main = {"class": "File", "path": "a.txt", "format": "plain", "secondaryFiles": ["c.txt"]}
+    found = values(work.read(declared, file=json.dumps({"all": ["a.txt", "deep/er/b.txt"], "main": main})))
+    assert found["all"] == [TEXT, {**TEXT, "basename": "b.txt"}]
+    assert found["main"] == {**TEXT, "format": "plain", "secondaryFiles": [{**TEXT, "basename": "c.txt"}]}
+    assert found["none"] is None
+
+
+def test_a_file_that_is_no_text_is_taken_too(work: Work) -> None:
+    work.make("a.png", b"\x89PNG\xff")
+    assert bytes_of(values(work.read(FILE, file="file=a.png\n"))["file"]) == b"\x89PNG\xff"
+
+
+def test_a_link_is_followed_inside_the_working_directory(work: Work) -> None:
+    work.make("deep/a-1.0.txt")
+    (work.work / "a.txt").symlink_to("deep/a-1.0.txt")
+    assert values(work.read(FILE, file="file=a.txt\n")) == {"file": TEXT}
+
+
+def test_nothing_outside_the_working_directory_is_taken(work: Work, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (work.work / "link").symlink_to(tmp_path / "secret")
+    (work.work / "up").symlink_to(tmp_path)
+    for path in ("../secret", str(tmp_path / "secret"), "link", "up/secret", "up/work/../secret", "..", "/"):
+        assert "is not in the working directory of the job" in work.problem(FILE, file=f"file={path}\n"), path
+
+
+def test_a_link_that_takes_the_place_of_the_working_directory_leads_nowhere(work: Work, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.txt").write_text("secret")
+    work.work.rmdir()
+    work.work.symlink_to(outside)
+    assert "cannot be read" in work.problem(FILE, file="file=a.txt\n")
+
+
+def test_only_regular_files_are_taken(work: Work) -> None:
+    os.mkfifo(work.work / "pipe")
+    (work.work / "folder").mkdir()
+    for name in ("pipe", "folder", "."):
+        said = work.problem(FILE, file=f"file={name}\n")
+        assert said.startswith(f'output file: the file "{name}"'), said
+
+
+def test_a_file_that_the_job_may_not_read_any_more_is_taken(work: Work) -> None:
+    work.make("deep/a.txt").chmod(0)
+    (work.work / "deep").chmod(0)
+    assert values(work.read(FILE, file="file=deep/a.txt\n")) == {"file": TEXT}
+
+
+DEEP = '{"class": "File", "path": "a.txt", "secondaryFiles": ['
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "is_final"),
+    [
+        ("file=b.txt", 'output file: there is no file "b.txt" in the working directory of the job', False),
+        ("file=", "output file: a job gives a file by its path, and not as", True),
+        ('{"file": 5}', "output file: expected File, got 5", True),
+        ('{"file": {"class": "File", "location": "https://x/y"}}', "and not as", True),
+        ('{"file": {"class": "File", "path": "a.txt", "secondaryFiles": 5}}', "is a list of 1000 files", True),
+        ('{"file": {"class": "File", "path": "a.txt", "secondaryFiles": ["a.txt"]}}', 'both called "a.txt"', True),
+        ('{"file": {"class": "File", "path": "a.txt", "basename": "../x"}}', '"basename" is the name', True),
+        ("file=large", "has 16385 bytes, and files over 16 KiB are not served yet", True),
+        (f'{{"file": {DEEP * 200}{"]}" * 200}}}', "levels", True),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_taken_is_told(work: Work, written: str, said: str, *, is_final: bool) -> None:
+    work.make("a.txt")
+    work.make("large", b"x" * 16385)
+    problem = work.raised(FILE, file=written)
+    assert said in str(problem)
+    assert isinstance(problem, UnfitOutputs) is is_final
+
+
+def test_many_files_are_not_read_without_end(work: Work) -> None:
+    work.make("a", b"x" * 16384)
+    said = work.problem(declare({"all": "File[]"}), file=json.dumps({"all": ["a"] * 1000}))
+    assert said == "output all: the files of the outputs have too many bytes together"
+
+
+def test_a_file_that_a_power_cut_may_have_cut_is_not_taken(work: Work) -> None:
+    work.make("a.txt")
+    (work.path / "outputs").write_text("file=a.txt\n")
+    with pytest.raises(OutputProblem, match="the host was restarted before the file was taken"):
+        read_outputs(str(work.path), FILE, is_whole=False)
+    (work.path / "outputs").write_text("jobout=x\n")
+    assert values(read_outputs(str(work.path), ONE, is_whole=False)) == {"jobout": "x"}

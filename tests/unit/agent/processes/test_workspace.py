@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.agent.jobtypes import parse_job_type
 from caroni_edge.agent.keeper import disk
 from caroni_edge.agent.keeper.disk import taken_bytes
-from caroni_edge.agent.processes.workspace import _variables, unset_variables
+from caroni_edge.agent.processes.trash import TRASH, Trash
+from caroni_edge.agent.processes.workspace import Workspaces
 
 
 def test_all_that_lies_in_a_directory_is_counted(tmp_path: Path) -> None:
@@ -42,7 +44,11 @@ def test_what_is_not_there_takes_nothing(tmp_path: Path) -> None:
     assert taken_bytes(str(tmp_path / "gone")) == 0
 
 
-def test_an_input_whose_name_no_variable_can_have_is_in_the_file_alone() -> None:
+def test_an_input_whose_name_no_variable_can_have_is_in_the_file_alone(tmp_path: Path) -> None:
+    types = "{a-b: string, a.b: int, 1st: boolean, ship: string, none: string?}"
+    job_type = parse_job_type(f"name: see\ninputs: {types}\nscript: env\n", tmp_path / "see.yaml")
     inputs = {"a-b": "x", "a.b": 1, "1st": True, "ship": "Pequod", "none": None}
-    assert dict(_variables(inputs)) == {"CARONI_ENV_1st": "true", "CARONI_ENV_ship": "Pequod"}
-    assert unset_variables(inputs) == []
+    launch = Workspaces(tmp_path, Trash(str(tmp_path / TRASH)), {}).make("job12345", job_type, inputs, {})
+    given = {name: text for name, text in launch.environment.items() if name.startswith("CARONI_ENV_")}
+    assert given == {"CARONI_ENV_1st": "true", "CARONI_ENV_ship": "Pequod"}
+    assert launch.notes == []

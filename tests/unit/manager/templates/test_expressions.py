@@ -208,3 +208,15 @@ def test_a_reference_leads_where_plain_indexing_does(data: st.DataObject, inputs
     assert compile_text(f"$({text})").value(inputs) == value
     as_text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     assert compile_text(f"<$({text})|$({text})>").value(inputs) == f"<{as_text}|{as_text}>"
+
+
+def test_the_parts_of_a_files_name_are_there() -> None:
+    inputs = {
+        "file": {"class": "File", "basename": "m31.tar.gz"},
+        "other": {"basename": "m31.gz"},
+        "none": {"class": "File"},
+    }
+    assert compile_text("$(inputs.file.nameroot)-$(inputs.file['nameext'])").value(inputs) == "m31.tar-.gz"
+    for name in ("other", "none"):
+        with pytest.raises(ExpressionProblem, match='has no field "nameroot"'):
+            compile_text(f"$(inputs.{name}.nameroot)").value(inputs)

@@ -1,0 +1,204 @@
+"""File values as they travel: what is in the file is in the value itself, as a file literal of CWL.
+
+A text is in `contents`; what is no text, or would take more room so, is in a `data:` URI (RFC 2397) as `location`. Any
+program can read both without asking anybody for the bytes.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from caroni_edge.values.files import FILE_NAMES, FileType, file_in
+from caroni_edge.values.json import canonical, shown
+from caroni_edge.values.types import Array, Record, Type, Union
+
+FILE_MAX_BYTES = 16 * 1024
+"""No larger file travels inside a value."""
+BASENAME_MAX_BYTES = 255
+"""No file system has longer names."""
+SECONDARY_MAX = 1000
+"""So many files may belong to one, those of its own secondary files too."""
+
+UNNAMED = "file"
+"""The name of a file whose value gives none."""
+
+_DATA, _BASE64 = "data:", ";base64,"
+_SHA1 = "sha1$"
+_TOO_LARGE = f"and no more than {FILE_MAX_BYTES >> 10} KiB travel inside a value"
+
+
+class NotCarried(ValueError):
+    """A File value does not hold its file, or not rightly; the message says why, for people."""
+
+
+def misfit_of(kind: Type, value: object) -> str | None:
+    """Return why a value cannot be given where this type is asked for, in words; None when it can.
+
+    It must have the type, and each file in it must travel with it.
+    """
+    wrong = kind.mismatch(value)
+    if wrong is None and file_in(kind) is not None:
+        try:
+            with_files(kind, value, _checked)
+        except NotCarried as problem:
+            wrong = str(problem)
+    return wrong
+
+
+def with_files(kind: Type, value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value with each part that is to be a file, by its type, replaced by what `change` makes of it."""
+    if value is None or file_in(kind) is None:
+        return value
+    match kind:
+        case FileType():
+            return change(value)
+        case Array() if isinstance(value, list):
+            return [with_files(kind.items, item, change) for item in value]
+        case Record() if isinstance(value, dict):
+            kinds = dict(kind.fields)
+            return {
+                name: with_files(kinds[name], item, change) if name in kinds else item for name, item in value.items()
+            }
+        case Union():
+            member = _member(kind, value)
+            return value if member is None else with_files(member, value, change)
+    return value
+
+
+def _member(kind: Union, value: Any) -> Type | None:
+    """Return the member that a value has; where it has none yet, the one that it can be meant for."""
+    fitting = next((each for each in kind.members if each.fits(value)), None)
+    if fitting is not None:
+        return fitting
+    shapes: dict[type, type[Type]] = {list: Array, str: FileType}
+    is_file = isinstance(value, dict) and value.get("class") in FILE_NAMES
+    shape = FileType if is_file else shapes.get(type(value), Record)
+    return next((each for each in kind.members if isinstance(each, shape) and file_in(each)), None)
+
+
+def file_value(basename: str, data: bytes) -> dict[str, Any]:
+    """Return the value of a file that has these bytes; there are no more of them than `FILE_MAX_BYTES`."""
+    value = {"class": "File", "basename": basename, "size": len(data), "checksum": _sha1(data)}
+    location = f"{_DATA}{_BASE64}{base64.b64encode(data).decode()}"
+    try:
+        contents = data.decode()
+    except UnicodeDecodeError:
+        return {**value, "location": location}
+    if len(canonical(contents)) > len(location):
+        return {**value, "location": location}
+    return {**value, "contents": contents}
+
+
+def bytes_of(value: dict[str, Any]) -> bytes:
+    """Return what is in the file that a value carries.
+
+    Raises:
+        NotCarried: It carries none, or is not right.
+    """
+    location, contents = value.get("location"), value.get("contents")
+    if location is None and value.get("path") is None and isinstance(contents, str):
+        data = contents.encode()
+    elif isinstance(location, str) and location.startswith(_DATA):
+        data = _from_data(location)
+    else:
+        where = location if location is not None else value.get("path")
+        raise NotCarried(
+            f"a file that lies elsewhere ({shown(where)}) is not served yet: give what is in it as {{class: File, "
+            f"basename: …, contents: …}}, up to {FILE_MAX_BYTES >> 10} KiB, or pass a URL or a path that both hosts "
+            "know, as a string"
+        )
+    if len(data) > FILE_MAX_BYTES:
+        raise NotCarried(f"the file has {len(data)} bytes, {_TOO_LARGE}")
+    if _given(value, "size", len(data)) != len(data):
+        raise NotCarried(f'the file has {len(data)} bytes, and its "size" is {shown(value["size"])}')
+    if _given(value, "checksum", _sha1(data)) != _sha1(data):
+        raise NotCarried(f'what is in the file does not have the "checksum" {shown(value["checksum"])}')
+    return data
+
+
+def _from_data(location: str) -> bytes:
+    """Return what a `data:` URI holds."""
+    _, mark, text = location.partition(_BASE64)
+    if not mark:
+        raise NotCarried('a "location" that begins with data: holds base64: data:;base64,…')
+    if len(text) > FILE_MAX_BYTES * 2:  # of more text than that nothing is decoded
+        raise NotCarried(f"the file has some {len(text) * 3 // 4} bytes, {_TOO_LARGE}")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise NotCarried('what stands in "location" after base64, is no base64') from None
+
+
+def basename_of(value: dict[str, Any]) -> str:
+    """Return the name that the file of a value is to have.
+
+    Raises:
+        NotCarried: No file can have the name that it gives.
+    """
+    name = _given(value, "basename", UNNAMED)
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or not name.isprintable():
+        raise NotCarried(f'"basename" is the name of a file, without a path, and not {shown(name)}')
+    if len(name.encode()) > BASENAME_MAX_BYTES:
+        raise NotCarried(f'"basename" has more than {BASENAME_MAX_BYTES} bytes')
+    return name
+
+
+def secondary_of(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the values of the files that belong to a file, without those that belong to them.
+
+    Raises:
+        NotCarried: Something else stands there.
+    """
+    found = value.get("secondaryFiles")
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(each, dict) and each.get("class") == "File" for each in found):
+        raise NotCarried('"secondaryFiles" is a list of files, each with class: File')
+    return found
+
+
+def all_of(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the value of a file, and of all files that belong to it.
+
+    Raises:
+        NotCarried: They are too many, have the same name, or are no files.
+    """
+    found, at = [value], 0
+    while at < len(found):
+        found += secondary_of(found[at])
+        if len(found) > SECONDARY_MAX:
+            raise NotCarried(f"more than {SECONDARY_MAX} files belong to one")
+        at += 1
+    name, count = Counter(map(basename_of, found)).most_common(1)[0]
+    if count > 1:
+        raise NotCarried(f"two files that belong together are both called {shown(name)}")
+    return found
+
+
+def path_of(location: str) -> str | None:
+    """Return the path that a location means on a host: a `file:` URI, or a reference without a scheme; else None."""
+    path = location.removeprefix("file://")
+    return None if "://" in path else unquote(path)
+
+
+def _checked(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the value of a file that travels with it, or raise what is wrong."""
+    if value["class"] != "File":
+        raise NotCarried(f"the type {value['class']} is not served yet")
+    for each in all_of(value):
+        bytes_of(each)
+    return value
+
+
+def _given(value: dict[str, Any], key: str, otherwise: Any) -> Any:
+    """Return what a value says; null says as much as nothing."""
+    found = value.get(key)
+    return otherwise if found is None else found
+
+
+def _sha1(data: bytes) -> str:
+    return _SHA1 + hashlib.sha1(data, usedforsecurity=False).hexdigest()
