@@ -16,7 +16,8 @@ from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
 from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS
 from caroni_edge.manager.workflows.scatter import INSTANCES_MAX
-from caroni_edge.protocol.messages import NAME_MAX_CHARS, VALUES_LIMIT_BYTES
+from caroni_edge.protocol.fields import NAME_MAX_CHARS
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.types import SCALAR_NAMES
 
 Keys = tuple[str | int, ...]

@@ -12,7 +12,8 @@ from caroni_edge.agent.jobtype_keys import INTERPRETER, LOG_LIMIT_BYTES
 from caroni_edge.base.text import is_unicode
 from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
-from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
+from caroni_edge.protocol.fields import is_segment
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.files import UNSERVED, UNSERVED_NAMES, file_in
 from caroni_edge.values.json import hash_of, shown
 from caroni_edge.values.parsing import TypeProblem, parse_type

@@ -10,7 +10,7 @@ import msgspec
 from caroni_edge.base.errors import UsageError
 from caroni_edge.brokerconfig.bridges import Side, rights_of_bridge
 from caroni_edge.brokerconfig.rights import Access, Right, Role, rights_of
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.fields import is_segment
 
 Kind = Literal["mosquitto", "rabbitmq"]
 FILE = "broker-config.json"

@@ -91,7 +91,7 @@ def broker_config(**options: Any) -> None:
 
 def _first_setup(options: dict[str, Any]) -> Any:
     from caroni_edge.brokerconfig.roster import Setup  # noqa: PLC0415
-    from caroni_edge.protocol.messages import is_segment  # noqa: PLC0415
+    from caroni_edge.protocol.fields import is_segment  # noqa: PLC0415
 
     broker, tls = options["broker"], options["tls"]
     if options["client_certificates"] and not (tls and broker == "mosquitto"):

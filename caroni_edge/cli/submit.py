@@ -49,7 +49,7 @@ def submit(template: str, pairs: tuple[str, ...], inputs_file: Path | None, as_j
     from caroni_edge.base.chance import SystemChance  # noqa: PLC0415
     from caroni_edge.client.submission import Submission  # noqa: PLC0415
     from caroni_edge.protocol.codec import encode  # noqa: PLC0415
-    from caroni_edge.protocol.messages import is_segment  # noqa: PLC0415
+    from caroni_edge.protocol.fields import is_segment  # noqa: PLC0415
     from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
     from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.model import EVERYBODY, Network
 from caroni_edge.config.secret import SECRET_MAX_BYTES, Secret, read_secret
 from caroni_edge.config.units import duration, size
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.topics import REPLY_TOPIC_MAX_BYTES
 from caroni_edge.values.json import shown
 

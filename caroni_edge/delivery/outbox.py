@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from caroni_edge.protocol.messages import Position
+from caroni_edge.protocol.fields import Position
 from caroni_edge.storage.rows import Page, Rows, columns, parameters
 from caroni_edge.values.json import as_text
 

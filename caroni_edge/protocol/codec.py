@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.protocol.messages import LINK_VERSION, Frame, LinkMessage, Message, is_job
+from caroni_edge.protocol.fields import is_job
+from caroni_edge.protocol.messages import LINK_VERSION, Frame, LinkMessage, Message
 
 FRAME_LIMIT_BYTES = 64 * 1024
 FRAME_OVERHEAD_BYTES = 1024

@@ -5,7 +5,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from caroni_edge.protocol.messages import Nonce, Segment, Values
+from caroni_edge.protocol.fields import Nonce, Segment
+from caroni_edge.protocol.messages import Values
 
 EventType = Literal[
     "caroni.workflow.started",

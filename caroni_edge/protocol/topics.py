@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Literal
 
 from caroni_edge.base.text import encoded
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.fields import is_segment
 
 Role = Literal["managers", "agents"]
 OTHER: dict[Role, Role] = {"managers": "agents", "agents": "managers"}

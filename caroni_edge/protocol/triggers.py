@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from caroni_edge.protocol.messages import Priority, Segment, Values
+from caroni_edge.protocol.fields import Priority, Segment
+from caroni_edge.protocol.messages import Values
 
 TRIGGER_LIMIT_BYTES = 64 * 1024
 """A trigger as JSON."""

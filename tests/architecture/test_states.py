@@ -14,7 +14,7 @@ import caroni_edge.manager.lifecycle
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.peers.strays import LIVE
-from caroni_edge.protocol.messages import Status
+from caroni_edge.protocol.fields import Status
 from tests.architecture.source import PACKAGE, sources
 from tools.generate_docs import tables
 

@@ -15,7 +15,8 @@ from caroni_edge.delivery.link import REPEAT, Link
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRow, OutboxRows
 from caroni_edge.protocol.codec import decode_envelope, decode_message, encode_message
-from caroni_edge.protocol.messages import Frame, LinkReset, Position
+from caroni_edge.protocol.fields import Position
+from caroni_edge.protocol.messages import Frame, LinkReset
 from tests.link.broker import Envelope
 from tests.link.process import Action, Due, Process
 from tests.variants import Variants, instead

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.fields import DATE_MAX
 from caroni_edge.protocol.messages import (
-    DATE_MAX,
     JobAccepted,
     JobDecline,
     JobFulfillmentRequest,

@@ -15,7 +15,8 @@ from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.manager.workflows.bulk import BulkAction
 from caroni_edge.protocol.codec import Unreadable, decode_notice
-from caroni_edge.protocol.messages import Segment, Values
+from caroni_edge.protocol.fields import Segment
+from caroni_edge.protocol.messages import Values
 from caroni_edge.web import audit
 from caroni_edge.web.problems import Problem
 

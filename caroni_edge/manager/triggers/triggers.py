@@ -22,7 +22,7 @@ from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import Unreadable, decode_notice
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger
 from caroni_edge.transport.base import Arrived
 from caroni_edge.values.json import as_text, hash_of, shown

@@ -7,7 +7,8 @@ import msgspec
 
 from caroni_edge.manager.templates.expressions import ExpressionProblem, compile_text
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
-from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, is_segment
+from caroni_edge.protocol.fields import is_segment
+from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import parse_type

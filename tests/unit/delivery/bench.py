@@ -10,7 +10,8 @@ import msgspec
 from caroni_edge.delivery.link import Link
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.protocol.codec import decode_frame, encode, encode_message
-from caroni_edge.protocol.messages import Frame, JobKill, Position
+from caroni_edge.protocol.fields import Position
+from caroni_edge.protocol.messages import Frame, JobKill
 from caroni_edge.storage.database import Database, memory_database
 
 JOB = "job00001"

@@ -15,7 +15,8 @@ from caroni_edge.protocol.codec import (
     encode,
     encode_message,
 )
-from caroni_edge.protocol.messages import Frame, JobKill, JobLog, LinkReset, MessageRejected, Position
+from caroni_edge.protocol.fields import Position
+from caroni_edge.protocol.messages import Frame, JobKill, JobLog, LinkReset, MessageRejected
 from tests.unit.delivery.bench import JOB, SMALL, LinkBench, seqs
 
 

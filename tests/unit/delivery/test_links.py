@@ -11,7 +11,8 @@ from caroni_edge.delivery import link
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.protocol.codec import decode_message, encode_message
-from caroni_edge.protocol.messages import Frame, LinkReset, Position
+from caroni_edge.protocol.fields import Position
+from caroni_edge.protocol.messages import Frame, LinkReset
 from caroni_edge.storage.database import StorageFailed, memory_database
 from tests.unit.delivery.bench import SMALL, Ids, seqs
 

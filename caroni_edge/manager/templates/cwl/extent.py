@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caroni_edge.manager.templates.cwl.drafts import Draft
-from caroni_edge.protocol.messages import NAME_MAX_CHARS
+from caroni_edge.protocol.fields import NAME_MAX_CHARS
 
 STEPS_MAX = 10_000
 """Most steps of a template. Those of a nested workflow count once for each step that runs it, as in the plan."""

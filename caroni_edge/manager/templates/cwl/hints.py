@@ -22,7 +22,7 @@ from caroni_edge.manager.templates.cwl.features import (
     TOOLS,
 )
 from caroni_edge.manager.templates.cwl.reading import Place, read_as_meant
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.fields import is_segment
 from caroni_edge.values.json import shown
 
 _OWN = (*JOB_TYPE_NAMES, LIMIT_NAME)
