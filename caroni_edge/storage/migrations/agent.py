@@ -183,3 +183,16 @@ def versions(db: Database) -> None:
 def never_began(db: Database) -> None:
     """An index for jobs that have ended without having begun: of each manager only so many are kept."""
     script(db, "CREATE INDEX jobs_never_began ON jobs (manager, id) WHERE ended IS NOT NULL AND NOT begun;")
+
+
+@agent()
+def objects(db: Database) -> None:
+    """A job that is deleted needs no object any more; jobs whose outputs are collected have a state of their own."""
+    script(
+        db,
+        """
+        CREATE TRIGGER job_releases AFTER DELETE ON jobs BEGIN
+            DELETE FROM object_references WHERE job = old.job;
+        END;
+        """,
+    )

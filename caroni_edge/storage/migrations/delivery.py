@@ -47,3 +47,35 @@ def audit(db: Database) -> None:
         );
     """,
     )
+
+
+@delivery()
+def objects(db: Database) -> None:
+    """Objects that lie here, whose they are, and who needs them; triggers count the references of each."""
+    script(
+        db,
+        """
+        CREATE TABLE objects (
+            object TEXT PRIMARY KEY, size INTEGER NOT NULL, used REAL NOT NULL, refs INTEGER NOT NULL DEFAULT 0
+        ) WITHOUT ROWID;
+        CREATE INDEX objects_unreferenced ON objects (used) WHERE refs = 0;
+        CREATE TABLE object_owners (
+            manager TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (manager, object)
+        ) WITHOUT ROWID;
+        CREATE INDEX object_owners_object ON object_owners (object);
+        CREATE TABLE object_references (
+            manager TEXT NOT NULL, workflow TEXT NOT NULL, object TEXT NOT NULL, job TEXT NOT NULL,
+            PRIMARY KEY (manager, workflow, object, job)
+        ) WITHOUT ROWID;
+        CREATE INDEX object_references_job ON object_references (job);
+        CREATE TRIGGER object_referred AFTER INSERT ON object_references BEGIN
+            UPDATE objects SET refs = refs + 1 WHERE object = new.object;
+        END;
+        CREATE TRIGGER object_released AFTER DELETE ON object_references BEGIN
+            UPDATE objects SET refs = refs - 1 WHERE object = old.object;
+        END;
+        CREATE TRIGGER object_deleted AFTER DELETE ON objects BEGIN
+            DELETE FROM object_owners WHERE object = old.object;
+        END;
+        """,
+    )

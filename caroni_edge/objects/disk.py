@@ -1,0 +1,200 @@
+"""The bytes of objects on disk: taken in whole or not at all, never changed, and lent to jobs.
+
+`objects/ab/<hex>` holds an object, `part/` what is on its way there. An object is written and hashed in `part/`, is
+synced, and gets its place by a rename: what lies in its place is whole, whatever a power cut did.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
+
+OBJECTS, PART = "objects", "part"
+PIECE_BYTES = 1 << 20
+
+_CLONE = 0x40049409
+"""FICLONE of ioctl_ficlone(2): both files share their blocks until one of them is written to."""
+_READ_ONLY = 0o444
+
+
+class TooLarge(Exception):
+    """A file has more bytes than an object may have."""
+
+
+class NoRoom(Exception):
+    """The disk has no room for an object, for now."""
+
+
+class Damaged(Exception):
+    """What lies in the place of an object are other bytes, or fewer; it has been removed."""
+
+
+class ObjectFiles:
+    """The objects of one node. One thread at a time changes them."""
+
+    def __init__(self, directory: Path, min_free_bytes: Callable[[], int] = lambda: 0) -> None:
+        """Use a directory.
+
+        Args:
+            directory: Where `objects/` and `part/` are, or will be.
+            min_free_bytes: So much of the disk stays free.
+        """
+        self._objects, self._part = f"{directory}/{OBJECTS}", f"{directory}/{PART}"
+        self._min_free_bytes = min_free_bytes
+
+    def path(self, name: ObjectId) -> str:
+        """Return where an object lies, or would."""
+        digits = sha256_of(name)
+        return f"{self._objects}/{digits[:2]}/{digits}"
+
+    def take(self, source: BinaryIO) -> Object:
+        """Take in what is in a regular file, from its beginning; whoever writes to it later changes nothing here.
+
+        Raises:
+            TooLarge: It has more bytes than an object may have.
+            NoRoom: The disk has no room for it.
+            OSError: It cannot be read or written.
+        """
+        self._make_room(os.fstat(source.fileno()).st_size)
+        part = f"{self._part}/{os.getpid()}"
+        os.makedirs(self._part, mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+        try:
+            with open(part, "x+b") as file:
+                found = _hashed(file) if _cloned(source, file) else _copied(source, file)
+                os.fchmod(file.fileno(), _READ_ONLY)
+                os.fsync(file.fileno())
+            self._put(part, found.id)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part)
+            raise
+        return found
+
+    def _put(self, part: str, name: ObjectId) -> None:
+        """Give whole bytes their place; what lay there goes, in case it was damaged."""
+        path = self.path(name)
+        folder = os.path.dirname(path)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.rename(part, path)
+        for each in (folder, self._objects, os.path.dirname(self._objects)):
+            _sync(each)
+
+    def lend(self, found: Object, path: str, *, link: bool) -> None:
+        """Put an object at a path for somebody to read.
+
+        Args:
+            found: The object.
+            path: Where nothing is yet, on the same file system.
+            link: Whoever reads it there can surely not change it, so that it need not be another file.
+
+        Raises:
+            Damaged: It is not what its name says, or not there.
+            NoRoom: The disk has no room for a copy.
+            OSError: It cannot be read or written.
+        """
+        try:
+            with open(self.path(found.id), "rb") as source:
+                if _hashed(source) != found:
+                    raise FileNotFoundError
+                if link:
+                    os.link(self.path(found.id), path)
+                    return
+                with open(path, "xb") as file:
+                    if not _cloned(source, file):
+                        self._make_room(found.size)
+                        source.seek(0)
+                        shutil.copyfileobj(source, file, PIECE_BYTES)
+                    os.fchmod(file.fileno(), _READ_ONLY)
+        except FileNotFoundError:
+            self.remove(found.id)
+            raise Damaged(f"{found.id} is damaged on this host, or gone") from None
+
+    def remove(self, name: ObjectId) -> None:
+        """Remove an object, if it is there.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        with suppress(FileNotFoundError):
+            os.unlink(self.path(name))
+
+    def sizes(self) -> Iterator[Object]:
+        """Yield what lies here, as far as names and sizes tell; nothing is read.
+
+        Raises:
+            OSError: It cannot be listed.
+        """
+        for folder in _listed(self._objects):
+            for name in _listed(f"{self._objects}/{folder}"):
+                if parse_id(f"sha256:{name}") and name.startswith(folder):
+                    about = os.lstat(f"{self._objects}/{folder}/{name}")
+                    if stat.S_ISREG(about.st_mode):
+                        yield Object(name, about.st_size)
+
+    def clear_parts(self) -> None:
+        """Delete what was on its way here when the last process ended."""
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _make_room(self, size_bytes: int) -> None:
+        if size_bytes > SIZE_MAX_BYTES:
+            raise TooLarge
+        free_bytes = shutil.disk_usage(os.path.dirname(self._objects)).free
+        if free_bytes < size_bytes + self._min_free_bytes():
+            raise NoRoom(f"the disk has {free_bytes >> 20} MiB free, which leaves no room for {size_bytes} bytes")
+
+
+def _copied(source: BinaryIO, file: BinaryIO) -> Object:
+    """Copy a file up to the size that an object may have, and return what was copied."""
+    digest, size = hashlib.sha256(), 0
+    source.seek(0)
+    while piece := source.read(PIECE_BYTES):
+        size += len(piece)
+        if size > SIZE_MAX_BYTES:
+            raise TooLarge
+        digest.update(piece)
+        file.write(piece)
+    file.flush()
+    return Object(digest.hexdigest(), size)
+
+
+def _hashed(file: BinaryIO) -> Object:
+    """Return what is in a file, from its beginning."""
+    digest, size = hashlib.sha256(), 0
+    file.seek(0)
+    while piece := file.read(PIECE_BYTES):
+        size += len(piece)
+        digest.update(piece)
+    return Object(digest.hexdigest(), size)
+
+
+def _cloned(source: BinaryIO, file: BinaryIO) -> bool:
+    """Let an empty file share the blocks of another one; return whether the file system can."""
+    try:
+        fcntl.ioctl(file.fileno(), _CLONE, source.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def _sync(directory: str) -> None:
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,1 @@
+"""Every SQL statement about objects, in both roles; nothing else."""
