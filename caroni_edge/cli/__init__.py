@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "Show workflows, newest first, or the steps of WORKFLOW in the order of its template.",
         "why": "Say why a workflow or a step waits, runs or has failed.",
         "logs": "Show the log of a step: what its job has written to standard error.",
+        "triggers": "Show the triggers of a manager: when each last fired, what it started, and why not.",
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
         "retry": "Give the steps of WORKFLOW that failed or are in doubt fresh attempts; what has completed stays.",
         "delete": "Remove each WORKFLOW, which must have ended, with its steps, attempts and logs.",

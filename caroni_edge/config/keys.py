@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from caroni_edge.config import kinds
+from caroni_edge.config import automation_kinds, kinds
 from caroni_edge.config.kinds import Kind
 
 
@@ -35,7 +35,9 @@ class Key:
     at_start: bool = False
 
 
-NAMES: Final = MappingProxyType({"MANAGER": kinds.MANAGER, "USER": kinds.USER, "JOB_TYPE": kinds.SEGMENT})
+NAMES: Final = MappingProxyType(
+    {"MANAGER": kinds.MANAGER, "USER": kinds.USER, "JOB_TYPE": kinds.SEGMENT, "TRIGGER": kinds.SEGMENT}
+)
 """What the parts in capitals stand for."""
 
 SWITCHES: Final = frozenset({"web"})
@@ -152,6 +154,46 @@ def _web(port: int) -> tuple[Key, ...]:
     )
 
 
+_TRIGGERS: Final = (
+    Key(
+        "triggers.TRIGGER.topic",
+        automation_kinds.ANY_FILTER,
+        "The messages that may start workflows.",
+        required=True,
+        example="sensors/+/temperature",
+    ),
+    Key("triggers.TRIGGER.when", automation_kinds.CONDITION, "Whether a message does.", otherwise="each does"),
+    Key("triggers.TRIGGER.template", kinds.TEXT, "What is started.", required=True, example="alarm"),
+    Key("triggers.TRIGGER.inputs", automation_kinds.INPUTS, "Its inputs.", otherwise="none"),
+    Key(
+        "triggers.TRIGGER.id",
+        automation_kinds.EXPRESSION,
+        "The workflow's id; the same id starts nothing twice.",
+        otherwise="a random one",
+    ),
+    Key("triggers.TRIGGER.priority", kinds.whole(0, 9), "The workflow's priority.", default=4),
+    Key(
+        "triggers.TRIGGER.payload",
+        kinds.choice("json", "text"),
+        "What `message` is: the payload as JSON, or as a text.",
+        default="json",
+    ),
+    Key(
+        "triggers.TRIGGER.retained",
+        kinds.choice("ignore", "take"),
+        "Whether what the broker had retained counts; each value once.",
+        default="ignore",
+    ),
+    Key("triggers.TRIGGER.at_most.runs", kinds.whole(1, 1000), "So many workflows at most …", default=1),
+    Key("triggers.TRIGGER.at_most.per", kinds.DURATION, "… within so long.", otherwise="any number"),
+    Key(
+        "triggers.TRIGGER.at_most.for_each",
+        automation_kinds.EXPRESSION,
+        "What tells apart what is counted by itself.",
+        otherwise="all are counted together",
+    ),
+)
+
 MANAGER_KEYS: Final = (
     *_common("manager", "m1", 8000),
     Key("templates", kinds.PATH, "Directory of the workflow templates.", default="/etc/caroni-edge/templates"),
@@ -174,6 +216,7 @@ MANAGER_KEYS: Final = (
         example="[answers/#]",
     ),
     Key("agents.JOB_TYPE", kinds.AGENTS, "The agents that alone may have jobs of a type.", otherwise="any agent"),
+    *_TRIGGERS,
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 

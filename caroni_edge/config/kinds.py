@@ -57,7 +57,12 @@ def _text(value: object, expected: str) -> str:
     return value
 
 
-def _plain_text(value: object, _place: Place) -> str:
+def plain_text(value: object, _place: Place) -> str:
+    """Read one line of text.
+
+    Raises:
+        ValueError: It is none.
+    """
     text = _text(value, "text")
     if not text.isprintable():
         raise ValueError("expected one line of text without control characters")
@@ -198,7 +203,7 @@ def _or_never(kind: Kind) -> Kind:
     )
 
 
-TEXT = Kind("text", _plain_text, written="one line without control characters")
+TEXT = Kind("text", plain_text, written="one line without control characters")
 SEGMENT = Kind("name", _segment, written="1 to 40 of `a-z 0-9 _ -`, since it is part of a topic")
 MANAGER = Kind("name of a manager", _manager, written="a name, or `*` for all that are not named")
 USER = Kind("user name", _user, written="1 to 64 of `A-Z a-z 0-9 . _ @ -`")

@@ -9,12 +9,14 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config import ManagerConfig, load_manager
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.listening.threads import Listening
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, watch_disk
+from caroni_edge.transport.mqtt import MqttTransport
 
 
 class ManagerDaemon(Daemon[ManagerConfig]):
@@ -36,6 +38,10 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         site = serve(config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates)
         self._web = opened.enter_context(site)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
+        transport = MqttTransport(self.access, node.topics.rules_client_id)
+        self._listening = Listening(transport, self._reactor, self.service, opened)
+        node.checks.append(self._listening.problem)
+        self._listening.use(config.rules)
         connect(node, self.service, opened)
         return node
 
@@ -44,6 +50,12 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._templates = say_errors("template", load_templates(config.templates, self._templates, config.roots))
         self._node.ask_every_s = ask_every_s(config)
         self._reactor.reload(config, self._templates)
+        self._listening.use(config.rules)
+
+    def reconnect(self) -> None:
+        """Connect anew, with both sessions."""
+        super().reconnect()
+        self._listening.reconnect()
 
     def _reload_templates(self) -> None:
         """Read the templates anew, and nothing else; for any thread. It returns when they are in force.

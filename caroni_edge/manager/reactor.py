@@ -21,7 +21,9 @@ from caroni_edge.manager.retention import Retention
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.triggers.evaluation import Evaluated
 from caroni_edge.manager.triggers.pauses import Pauses
+from caroni_edge.manager.triggers.rules import Rules
 from caroni_edge.manager.triggers.triggers import Refused, Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
@@ -71,11 +73,13 @@ class ManagerReactor(Assembly):
         self._pauses = Pauses(context, self._engine)
         self._bulk = Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, templates)
+        self._rules = Rules(context, self._triggers)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
             self._reconciliation,
             self._logs,
             self._triggers,
+            self._rules,
             self._pauses,
             self._bulk,
             Delays(context, self._engine),
@@ -137,6 +141,18 @@ class ManagerReactor(Assembly):
     def on_trigger_settled(self, packet_id: int) -> None:
         """The broker cannot repeat a trigger any more."""
         self._triggers.on_settled(packet_id)
+
+    def on_reading(self, found: Sequence[Evaluated], at: Moment) -> None:
+        """A message on a topic that rules look at has come; they have worked out what it means to them."""
+        self._rules.take(found, at)
+
+    def on_listening(self, filters: Sequence[str], at: Moment, *, is_session_new: bool) -> None:
+        """The broker has these subscriptions of the rules' session, and no others."""
+        self._rules.listens(filters, at, is_session_new=is_session_new)
+
+    def listened(self) -> list[str]:
+        """Return which subscriptions of the rules' session the broker was asked for before."""
+        return [each.filter for each in self._store.rules.filters()]
 
     # What the node asks
 
@@ -272,6 +288,7 @@ class ManagerReactor(Assembly):
         self.take_templates(templates)
         self._fleet.reload()
         self._stalls.reload()
+        self._rules.reload()
         self.hurry()
 
     def take_templates(self, templates: Templates) -> None:

@@ -88,6 +88,10 @@ class Daemon(ABC, Generic[Config]):
             CaroniError: Nothing has changed.
         """
 
+    def reconnect(self) -> None:
+        """Connect anew: the broker is to be reached in another way."""
+        self._node.transport.disconnect()
+
     def _reload(self) -> None:
         """Read the configuration anew (SIGHUP); when it is broken, all stays as it was, and the log says why."""
         try:
@@ -107,7 +111,7 @@ class Daemon(ABC, Generic[Config]):
         log.info("configuration read anew", extra={"action": "reloaded"})
         if self.access.change_to(access):
             log.info("the broker's settings have changed: connecting anew", extra={"action": "broker_changed"})
-            self._node.transport.disconnect()
+            self.reconnect()
 
 
 class Loaded(Protocol):

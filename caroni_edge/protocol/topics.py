@@ -11,6 +11,7 @@ from caroni_edge.protocol.fields import is_segment
 Role = Literal["managers", "agents"]
 OTHER: dict[Role, Role] = {"managers": "agents", "agents": "managers"}
 REPLY_TOPIC_MAX_BYTES = 200
+FILTER_MAX_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class Topics:
     def doctor(self) -> str:
         """Where `caroni-edge doctor` says something only to hear it itself."""
         return f"{self.root}/doctor/{self.role}/{self.node}"
+
+    @property
+    def rules_client_id(self) -> str:
+        """MQTT client id of the session by which a manager hears what its rules look at."""
+        return f"{self.root}/managers/{self.node}/triggers"
 
     @property
     def triggers(self) -> str:
@@ -172,3 +178,37 @@ def peer_id(text: object, role: Role) -> str | None:
     """Return the id in `agents/a1` or `a1`, None when that is none of a node of this role."""
     node = text.removeprefix(f"{role}/") if isinstance(text, str) else ""
     return node if is_segment(node) else None
+
+
+def why_no_filter(text: str) -> str | None:
+    """Return why a text is no topic filter that we would subscribe to, or None [MQTT-4.7.1-2], [MQTT-4.7.1-3]."""
+    *levels, last = text.split("/")
+    plain = [level for level in (*levels, "" if last == "#" else last) if level != "+"]
+    if not text or len(encoded(text)) > FILTER_MAX_BYTES or not text.isprintable():
+        return f"a topic filter has 1 to {FILTER_MAX_BYTES} bytes, and no control characters"
+    if any(c in level for level in plain for c in "+#"):
+        return f"{text[:100]} is no topic filter: + is a whole level, # the last one"
+    return None
+
+
+def holds(outer: str, inner: str) -> bool:
+    """Tell whether a topic filter covers all topics that another one covers."""
+    levels, others = outer.split("/"), inner.split("/")
+    for nth, level in enumerate(levels):
+        if level == "#":
+            return True
+        if nth == len(others) or others[nth] == "#" or (level != "+" and level != others[nth]):
+            return False
+    return len(levels) == len(others)
+
+
+def meet(one: str, other: str) -> bool:
+    """Tell whether there is a topic that two topic filters cover."""
+    levels, others = one.split("/"), other.split("/")
+    for level, its in zip(levels, others, strict=False):
+        if "#" in (level, its):
+            return True
+        if "+" not in (level, its) and level != its:
+            return False
+    longer, shorter = sorted((levels, others), key=len, reverse=True)
+    return len(longer) == len(shorter) or longer[len(shorter) :] == ["#"]

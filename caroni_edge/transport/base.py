@@ -83,6 +83,14 @@ class SubscriptionRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker has taken the subscription to `topic_filter`: what is published from now on is for us."""
+
+    topic_filter: str
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransportEnded:
     """The network thread has died by a fault of the program; nothing will come any more. The node must end."""
 
@@ -97,7 +105,7 @@ class Will:
     payload: bytes = field(repr=False)
 
 
-Event = Arrived | Connected | Disconnected | Published | SubscriptionRefused | TransportEnded
+Event = Arrived | Connected | Disconnected | Published | Subscribed | SubscriptionRefused | TransportEnded
 Deliver = Callable[[Event], None]
 
 
@@ -118,7 +126,9 @@ class Transport(Protocol):
         """
 
     def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
-        """Subscribe to (topic filter, QoS) pairs on the present connection; `SubscriptionRefused` names those refused.
+        """Subscribe to (topic filter, QoS) pairs on the present connection.
+
+        `Subscribed` names those that the broker has taken, `SubscriptionRefused` the others.
 
         What is retained for them comes again, also for a filter that was subscribed to before [MQTT-3.8.4-3].
 

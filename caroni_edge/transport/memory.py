@@ -12,6 +12,7 @@ from caroni_edge.transport.base import (
     Deliver,
     Disconnected,
     Published,
+    Subscribed,
     Will,
     check_filter,
     check_topic,
@@ -64,7 +65,7 @@ class MemoryTransport:
         """Subscribe to (topic filter, QoS) pairs on the present connection."""
         for topic_filter, _ in filters:
             check_filter(topic_filter)
-        self._up(self._broker.subscribe, self.client_id, tuple(filters))
+        self._up(self._subscribed, tuple(filters))
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """End the subscriptions to these topic filters."""
@@ -108,7 +109,7 @@ class MemoryTransport:
 
     # Called by the broker
 
-    def down(self, event: Arrived | Published, late_s: float = 0.0, *, overtaken: bool = False) -> None:
+    def down(self, event: Arrived | Published | Subscribed, late_s: float = 0.0, *, overtaken: bool = False) -> None:
         """Deliver an event when it is due; events keep their order, except those that are overtaken."""
         due = self._broker.now + late_s
         if not overtaken:
@@ -139,6 +140,13 @@ class MemoryTransport:
         if qos and self.connected and connection == self.connection:
             self.down(Published(token, connection))
 
+    def _subscribed(self, filters: Sequence[tuple[str, int]]) -> None:
+        connection = self.connection
+        self._broker.subscribe(self.client_id, filters)
+        for topic_filter, _ in filters:
+            if self.connected and connection == self.connection:
+                self.down(Subscribed(topic_filter, connection))
+
     def _left(self, will: bool) -> None:
         self._broker.leave(self.client_id, will=will)
         self.connected = False
@@ -165,13 +173,13 @@ class MemoryTransport:
         self._give(Connected(self.connection, present))
         self._broker.resume(self.client_id)
 
-    def _arrive(self, event: Arrived | Published) -> None:
+    def _arrive(self, event: Arrived | Published | Subscribed) -> None:
         if not self.connected or event.connection != self.connection:
             return
         if isinstance(event, Published):
             self._in_flight.discard(event.token)
         self._give(event)
 
-    def _give(self, event: Connected | Disconnected | Arrived | Published) -> None:
+    def _give(self, event: Connected | Disconnected | Arrived | Published | Subscribed) -> None:
         if not self._ended:
             self._deliver(event)

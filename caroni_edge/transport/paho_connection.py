@@ -9,7 +9,7 @@ from paho.mqtt.enums import MQTTErrorCode
 
 from caroni_edge.config import BrokerUrl
 from caroni_edge.transport import failures
-from caroni_edge.transport.base import Arrived, Connected, Deliver, Published, SubscriptionRefused
+from caroni_edge.transport.base import Arrived, Connected, Deliver, Published, Subscribed, SubscriptionRefused
 from caroni_edge.transport.network import no_delay
 
 
@@ -68,7 +68,7 @@ class PahoConnection:
         self.client.ack(packet_id, qos)
 
     def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
-        """Subscribe to (topic filter, QoS) pairs; `SubscriptionRefused` names those that the broker refuses."""
+        """Subscribe to (topic filter, QoS) pairs; for each of them it is told whether the broker takes it."""
         _, packet_id = self.client.subscribe(list(filters))
         if packet_id is not None:
             self._filters[packet_id] = [topic_filter for topic_filter, _ in filters]
@@ -118,8 +118,8 @@ class PahoConnection:
     def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
         # The return codes have the order of the topic filters [MQTT-3.9.3-1].
         for topic_filter, code in zip(self._filters.pop(packet_id, ()), codes, strict=False):
-            if code.is_failure:
-                self._deliver(SubscriptionRefused(topic_filter, self.number))
+            found = SubscriptionRefused if code.is_failure else Subscribed
+            self._deliver(found(topic_filter, self.number))
 
 
 def _on_socket_open(_client: Any, _data: Any, sock: Any) -> None:

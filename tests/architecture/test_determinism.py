@@ -10,6 +10,7 @@ DETERMINISTIC = ("base.states", "delivery", "manager", "agent", "node", "protoco
 OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
     *(f"node.{name}" for name in ("api_socket", "daemon", "offline", "service", "startup")),
+    "manager.listening.threads",
     # They start processes, and serve them.
     *("agent.boxes.first", "agent.boxes.host", "agent.keeper"),
     *(f"agent.processes.{name}" for name in ("homes", "keeperlink", "keepers", "recorded", "runner", "trash")),

@@ -33,6 +33,7 @@ MANAGER = [
     "/templates/diamond/start",
     "/templates/diamond/edit",
     "/new-template",
+    "/triggers",
     "/many/cancel",
     "/many/delete?template=none",
     "/agents",
@@ -40,7 +41,7 @@ MANAGER = [
     "/agents/a1",
     f"/agents/{LONG}",
 ]
-EMPTY = ["/", "/templates/test_simple", "/agents"]
+EMPTY = ["/", "/templates/test_simple", "/triggers", "/agents"]
 AGENT = [
     "/",
     "/?hours=24",

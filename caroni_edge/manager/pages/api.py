@@ -102,6 +102,11 @@ class ManagerApi:
                 Metric("steps_wanted", "Steps that no agent has taken.", by("job_type", views.count_unplaced())),
                 Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
                 Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
+                Metric(
+                    "trigger_messages",
+                    "Messages that triggers looked at, by what they did with them.",
+                    [({"trigger": each.rule, "what": each.what}, each.times) for each in views.automation.counted()],
+                ),
             ]
 
 

@@ -8,6 +8,7 @@ from caroni_edge.config import ManagerConfig
 from caroni_edge.manager.pages import (
     api,
     api_acting,
+    api_automation,
     api_flows,
     api_outline,
     api_templates,
@@ -31,9 +32,25 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
 
-ROUTES = (*api.ROUTES, *api_acting.ROUTES, *api_flows.ROUTES, *api_outline.ROUTES, *api_templates.ROUTES)
-PAGES = (*runs.PAGES, *many.PAGES, *run.PAGES, *run_acting.PAGES, *step.PAGES, *templates.PAGES, *fleet.PAGES)
-MENU = (*runs.MENU, *templates.MENU, *fleet.MENU)
+ROUTES = (
+    *api.ROUTES,
+    *api_acting.ROUTES,
+    *api_flows.ROUTES,
+    *api_outline.ROUTES,
+    *api_templates.ROUTES,
+    *api_automation.ROUTES,
+)
+PAGES = (
+    *runs.PAGES,
+    *many.PAGES,
+    *run.PAGES,
+    *run_acting.PAGES,
+    *step.PAGES,
+    *templates.PAGES,
+    *api_automation.PAGES,
+    *fleet.PAGES,
+)
+MENU = (*runs.MENU, *templates.MENU, *api_automation.MENU, *fleet.MENU)
 
 
 def serve(

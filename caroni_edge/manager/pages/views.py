@@ -8,6 +8,7 @@ import msgspec
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.pages.automation import Automation
 from caroni_edge.manager.pages.lists import Plans, WorkflowLists, values_of
 from caroni_edge.manager.pages.roster import Roster
 from caroni_edge.manager.pages.shapes import (
@@ -44,6 +45,7 @@ class ManagerViews(WorkflowLists):
         """Read on `conn`."""
         super().__init__(conn, plans)
         self.roster = Roster(conn)
+        self.automation = Automation(self._store)
         self._workflows, self._steps, self._agents = ShownWorkflowRows(conn), ShownStepRows(conn), ShownAgentRows(conn)
 
     def dates(self) -> Dates:

@@ -9,7 +9,11 @@ from caroni_edge.values.json import as_text
 
 
 class WorkflowRow(NamedTuple):
-    """A workflow, as far as the reactor needs it; `inputs` is JSON."""
+    """A workflow, as far as the reactor needs it; `inputs` is JSON.
+
+    Attributes:
+        cause: What of the configuration has started it; None where people or programs have.
+    """
 
     seq: int
     id: str
@@ -21,6 +25,7 @@ class WorkflowRow(NamedTuple):
     inputs: str
     reply_to: str | None
     steps_left: int
+    cause: str | None = None
 
 
 class WorkflowCount(NamedTuple):
@@ -41,10 +46,10 @@ class WorkflowRows(Rows):
     """Statements about workflows and plans."""
 
     ADD = """
-        INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, created,
-            started)
-        VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :created,
-            :started)"""
+        INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, cause,
+            created, started)
+        VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :cause,
+            :created, :started)"""
 
     def add(self, row: WorkflowRow, date: float, started: float | None) -> int:
         """Add a workflow, and return its seq (that of `row` does not count); `started` is None for one that is held."""
@@ -68,6 +73,13 @@ class WorkflowRows(Rows):
         if row is None:
             raise LookupError(f"no workflow has the number {seq}")
         return row
+
+    UNENDED = """
+        SELECT count(*) FROM (SELECT 1 FROM workflows WHERE cause = :cause AND ended IS NULL LIMIT :limit)"""
+
+    def count_unended(self, cause: str, limit: int) -> int:
+        """Count the workflows that something has started and that have not ended; at most `limit`."""
+        return self._only(int, self.UNENDED, cause=cause, limit=limit)
 
     SET_STATUS = "UPDATE workflows SET status = :status, reason = :reason WHERE seq = :seq"
 

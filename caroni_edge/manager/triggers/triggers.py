@@ -94,8 +94,13 @@ class Triggers(Part):
             self._store.triggers.delete(sorted(self._settled))
             self._settled.clear()
 
-    def start(self, trigger: Trigger, at: Moment) -> tuple[str, bool]:
+    def start(self, trigger: Trigger, at: Moment, *, cause: str | None = None) -> tuple[str, bool]:
         """Start a workflow, or find the one that this trigger has started before.
+
+        Args:
+            trigger: What is to be started.
+            at: The time.
+            cause: What of the configuration starts it; None where people or programs do.
 
         Returns:
             The workflow's id, and whether it is new.
@@ -139,6 +144,7 @@ class Triggers(Part):
             inputs=inputs_text,
             reply_to=trigger.reply_to,
             steps_left=len(plan.steps),
+            cause=cause,
         )
         if self._pauses.holds(row.template):
             self._engine.hold(row, at)

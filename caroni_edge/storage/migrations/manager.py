@@ -357,3 +357,28 @@ def plans_of_template(db: Database) -> None:
 def unfinished_steps(db: Database) -> None:
     """Which steps of a workflow have not completed: few, as instances are made when others are taken."""
     script(db, "CREATE INDEX steps_not_completed ON steps (workflow, path) WHERE status <> 'completed';")
+
+
+@manager()
+def rules(db: Database) -> None:
+    """Workflows that something started by itself (`cause` names it), and what rules know of the messages they took."""
+    script(
+        db,
+        """
+        ALTER TABLE workflows ADD COLUMN cause TEXT;
+        CREATE INDEX workflows_unended_of_cause ON workflows (cause) WHERE cause IS NOT NULL AND ended IS NULL;
+        CREATE TABLE rule_counts (
+            rule TEXT NOT NULL, what TEXT NOT NULL, times INTEGER NOT NULL, date REAL NOT NULL, said TEXT NOT NULL,
+            PRIMARY KEY (rule, what)
+        ) WITHOUT ROWID;
+        CREATE TABLE rule_runs (
+            rule TEXT NOT NULL, key TEXT NOT NULL, dates TEXT NOT NULL, last REAL NOT NULL, PRIMARY KEY (rule, key)
+        ) WITHOUT ROWID;
+        CREATE INDEX rule_runs_last ON rule_runs (rule, last);
+        CREATE TABLE rule_values (
+            rule TEXT NOT NULL, topic TEXT NOT NULL, hash TEXT NOT NULL, date REAL NOT NULL, PRIMARY KEY (rule, topic)
+        ) WITHOUT ROWID;
+        CREATE INDEX rule_values_date ON rule_values (rule, date);
+        CREATE TABLE rule_filters (filter TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+        """,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.config import NodeConfig, kinds, load_agent, load_manager
+from caroni_edge.config import NodeConfig, automation_kinds, kinds, load_agent, load_manager
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
 from caroni_edge.node.daemon import AT_START
 
@@ -16,7 +16,10 @@ BASE: dict[str, Any] = {
     "broker": {"url": "mqtts://broker.example", "username": "n1", "cert_file": "first"},
     "web": {"cert_file": "first", "users": {"eve": {"role": "viewer", "password": "first"}}},
 }
-NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh"}
+OF_MANAGERS: dict[str, Any] = {
+    "triggers": {"hot": {"topic": "sensors/#", "template": "alarm", "at_most": {"per": "1m"}}},
+}
+NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh", "TRIGGER": "hot"}
 OTHER: dict[Any, Any] = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
@@ -27,6 +30,10 @@ OTHER: dict[Any, Any] = {
     kinds.PATHS: ["elsewhere"],
     kinds.FLAG: False,
     kinds.NETWORKS: ["10.0.0.0/8"],
+    automation_kinds.ANY_FILTER: "elsewhere/#",
+    automation_kinds.CONDITION: "$(message.hot)",
+    automation_kinds.EXPRESSION: "$(message.id)",
+    automation_kinds.INPUTS: {"ship": "$(topic[1])"},
 }
 
 
@@ -45,7 +52,7 @@ def other(key: Key) -> object:
 def changed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Key, NodeConfig, NodeConfig]:
     """Return a key, and the configuration before and after its value was changed."""
     load, key = request.param
-    path, values = tmp_path / "node.yaml", deepcopy(BASE)
+    path, values = tmp_path / "node.yaml", deepcopy(BASE | (OF_MANAGERS if load is load_manager else {}))
     for name in ("first", "file"):
         (tmp_path / name).write_text("of a file")
     path.write_text(json.dumps(values))

@@ -5,7 +5,16 @@ from random import Random
 
 import pytest
 
-from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Event, Published, Will
+from caroni_edge.transport.base import (
+    IN_FLIGHT_MAX,
+    Arrived,
+    Connected,
+    Disconnected,
+    Event,
+    Published,
+    Subscribed,
+    Will,
+)
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import (
     LAST_PACKET_ID,
@@ -59,8 +68,8 @@ def test_a_message_goes_to_who_subscribed_and_is_acknowledged(bench: Bench) -> N
     assert token == 1
     bench.pump()
     assert bench.told["sender"] == [Connected(1, False), Published(1, 1)]
-    assert bench.told["node"][1:] == [Arrived("in/a", b"x", 1, False, False, 1, 1)]
-    assert bench.told["other"] == [Connected(1, False)]
+    assert bench.told["node"][1:] == [Subscribed("in/+", 1), Arrived("in/a", b"x", 1, False, False, 1, 1)]
+    assert bench.told["other"] == [Connected(1, False), Subscribed("out/+", 1)]
 
 
 def test_nothing_happens_before_the_pump(bench: Bench) -> None:
@@ -207,7 +216,7 @@ def test_a_killed_client_hears_nothing_more_and_its_will_is_said(bench: Bench) -
     node.publish("t", b"on the way", qos=1)
     node.kill()
     bench.pump(10)
-    assert bench.told["node"] == [Connected(1, False)]
+    assert bench.told["node"] == [Connected(1, False), Subscribed("t", 1)]
     assert bench.payloads("watcher") == [b"gone"]
 
 
@@ -318,7 +327,7 @@ def test_a_stopped_client_is_told_nothing(bench: Bench) -> None:
     node.stop()
     bench.broker.cut("node")
     bench.pump(10)
-    assert bench.told["node"] == [Connected(1, False)]
+    assert bench.told["node"] == [Connected(1, False), Subscribed("t", 1)]
 
 
 def test_a_pause_holds_for_a_client_that_is_away_already(bench: Bench) -> None:

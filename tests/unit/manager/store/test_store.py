@@ -14,7 +14,7 @@ from tests.statements import statements, store_classes
 from tests.unit.manager.bench import DATE, Bench
 
 STATEMENTS = statements("manager.store")
-TINY = {"offers", "o", "demands", "d", "unserved", "u", "pauses", "bulks"}
+TINY = {"offers", "o", "demands", "d", "unserved", "u", "pauses", "bulks", "rule_counts", "rule_filters"}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy", "known"}
 """What a statement makes on its way, row by row."""

@@ -1,0 +1,46 @@
+"""Makes and checks what the configuration says of what starts workflows by itself, and of who is told."""
+
+from itertools import combinations
+from typing import Any
+
+from caroni_edge.config.automation import AtMost, Rule
+from caroni_edge.config.reading import Reader, Values
+from caroni_edge.protocol.topics import holds, meet
+
+
+def rule(name: str, values: Values) -> Rule:
+    """Make the rule of an entry of `triggers`."""
+    limit: dict[str, Any] = values["at_most"]
+    return Rule(
+        name=name,
+        topic=values["topic"],
+        when=values["when"],
+        template=values["template"],
+        inputs=values["inputs"] or {},
+        id=values["id"],
+        priority=values["priority"],
+        payload=values["payload"],
+        retained=values["retained"],
+        at_most=AtMost(runs=limit["runs"], per_s=limit["per"], for_each=limit["for_each"]) if limit["per"] else None,
+    )
+
+
+def check_rules(reader: Reader, values: Values) -> None:
+    """Note filters of triggers that no broker, or not this manager, can tell apart, and limits without a time."""
+    root = values.get("topic_root")
+    given = {name: each for name, each in (values.get("triggers") or {}).items() if each.get("topic")}
+    for name, each in given.items():
+        if each["topic"].split("/")[0] == root:
+            reader.error(f"{each['topic']} lies below {root}, where nodes talk", "triggers", name, "topic")
+        for reply in values.get("reply_to") or ():
+            if meet(each["topic"], reply):
+                what = f"{each['topic']} and reply_to {reply} meet: what this manager says would start its workflows"
+                reader.error(what, "triggers", name, "topic")
+        if reader.sources.given("triggers", name, "at_most") and not each["at_most"].get("per"):
+            what = f"triggers.{name}.at_most says how many, and not within which time: write per: 10m"
+            reader.error(what, "triggers", name, "at_most")
+    for (one, first), (other, second) in combinations(given.items(), 2):
+        filters = first["topic"], second["topic"]
+        if meet(*filters) and not holds(*filters) and not holds(*filters[::-1]):
+            what = f"{filters[1]} and {filters[0]} of {one} cover the same topics in part: let one hold the other"
+            reader.error(what, "triggers", other, "topic")

@@ -1,0 +1,32 @@
+"""The manager's JSON API and page of what starts workflows by itself."""
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.response import Template
+
+from caroni_edge.manager.pages.api import ManagerApi
+from caroni_edge.manager.pages.automation import SAID, TriggerPage
+from caroni_edge.web.templating import MenuItem, page
+
+
+def read_triggers(manager: ManagerApi) -> TriggerPage:
+    """Return the triggers as they are now."""
+    with manager.look() as views:
+        return views.automation.triggers(manager.reactor.settings, frozenset(manager.templates().loaded))
+
+
+@get("/api/triggers", tags=["triggers"], sync_to_thread=True)
+def list_triggers(manager: NamedDependency[ManagerApi]) -> TriggerPage:
+    """List the triggers of the configuration: what they listen to, what they started, and why not what else."""
+    return read_triggers(manager)
+
+
+@get("/triggers", include_in_schema=False, sync_to_thread=True)
+def show_triggers(manager: NamedDependency[ManagerApi]) -> Template:
+    """Show what starts workflows by itself."""
+    return page("manager/triggers.html", triggers=read_triggers(manager)["triggers"], said=SAID)
+
+
+ROUTES = (list_triggers,)
+PAGES = (show_triggers,)
+MENU = (MenuItem("Triggers", "/triggers", ()),)

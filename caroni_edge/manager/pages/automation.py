@@ -1,0 +1,131 @@
+"""What API and pages show of what starts workflows by itself: the configuration, with what its rules have done."""
+
+from typing import Final, TypedDict
+
+from caroni_edge.base.dates import rfc3339
+from caroni_edge.config.automation import Rule
+from caroni_edge.config.model import ManagerConfig
+from caroni_edge.manager.store import Store
+from caroni_edge.manager.store.rules import RuleCount
+from caroni_edge.manager.triggers import rules
+from caroni_edge.manager.triggers.evaluation import Outcome
+from caroni_edge.protocol.topics import holds
+
+SAID: Final = {
+    Outcome.UNREAD: "could not be read",
+    Outcome.UNMET: "did not meet the condition",
+    Outcome.FAILED: "had an expression that failed",
+    rules.KNOWN: "had an id that is known",
+    rules.RETAINED: "had been retained",
+    rules.LIMITED: "were more than at_most",
+    rules.FULL: "came while too many had not ended",
+    rules.REFUSED: "were refused",
+}
+"""What is said of messages that started nothing, by what is counted."""
+FAULTS: Final = (Outcome.UNREAD, Outcome.FAILED, rules.FULL, rules.REFUSED, rules.OFTEN_STARTED)
+"""What somebody should look at."""
+
+
+class CountView(TypedDict):
+    """How often a trigger has done something with a message, and what there is to say of the last time."""
+
+    times: int
+    last: str
+    said: str
+
+
+class TriggerView(TypedDict):
+    """A trigger of the configuration.
+
+    Attributes:
+        listens_since: Since when the broker has its subscription; None while it has not.
+        workflow: The last workflow that it has started; None for none.
+        counts: What it has done with messages, by what: `started`, and why the others started nothing.
+        problem: What somebody should look at; None where all is well.
+    """
+
+    name: str
+    topic: str
+    when: str | None
+    template: str
+    id: str | None
+    at_most: str | None
+    retained: str
+    priority: int
+    listens_since: str | None
+    workflow: str | None
+    counts: dict[str, CountView]
+    problem: str | None
+
+
+class TriggerPage(TypedDict):
+    """The triggers, in the order of the configuration."""
+
+    triggers: list[TriggerView]
+
+
+class Automation:
+    """What starts workflows by itself, at one commit."""
+
+    def __init__(self, store: Store) -> None:
+        """Read of a store whose connection is within a transaction."""
+        self._store = store
+
+    def triggers(self, settings: ManagerConfig, templates: frozenset[str]) -> TriggerPage:
+        """Return the triggers; `templates` are those that can be started."""
+        counts: dict[str, dict[str, RuleCount]] = {}
+        for each in self._store.rules.counts():
+            counts.setdefault(each.rule, {})[each.what] = each
+        since = {each.filter: each.since for each in self._store.rules.filters()}
+        return TriggerPage(
+            triggers=[
+                _trigger(rule, counts.get(rule.name, {}), _since(rule.topic, since), rule.template in templates)
+                for rule in settings.rules
+            ]
+        )
+
+    def counted(self) -> list[RuleCount]:
+        """Return what all triggers have done with messages."""
+        return self._store.rules.counts()
+
+
+def _since(topic: str, known: dict[str, float]) -> float | None:
+    return next((since for each, since in known.items() if holds(each, topic)), None)
+
+
+def _trigger(rule: Rule, counts: dict[str, RuleCount], since: float | None, has_template: bool) -> TriggerView:
+    started = counts.get(rules.STARTED)
+    return TriggerView(
+        name=rule.name,
+        topic=rule.topic,
+        when=None if rule.when is None else rule.when.text,
+        template=rule.template,
+        id=None if rule.id is None else rule.id.text,
+        at_most=_at_most(rule),
+        retained=rule.retained,
+        priority=rule.priority,
+        listens_since=rfc3339(since),
+        workflow=None if started is None else started.said,
+        counts={
+            what: CountView(times=each.times, last=rfc3339(each.date), said=each.said) for what, each in counts.items()
+        },
+        problem=_problem(rule, counts, has_template),
+    )
+
+
+def _at_most(rule: Rule) -> str | None:
+    if rule.at_most is None:
+        return None
+    each = f" for each {rule.at_most.for_each.text}" if rule.at_most.for_each else ""
+    return f"{rule.at_most.runs} in {rule.at_most.per_s:g} s{each}"
+
+
+def _problem(rule: Rule, counts: dict[str, RuleCount], has_template: bool) -> str | None:
+    if not has_template:
+        return f"there is no template {rule.template} that can be started"
+    newest = max((each.date for each in counts.values()), default=0.0)
+    found = [each for what, each in counts.items() if what in FAULTS and each.date >= newest - rules.HOUR_S]
+    if not found:
+        return None
+    last = max(found, key=lambda each: each.date)
+    return last.said if last.what == rules.OFTEN_STARTED else f"{SAID[last.what]}: {last.said}"

@@ -1,0 +1,97 @@
+"""What starts workflows by itself, as the API, the page and the command show it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from caroni_edge.cli import main
+from caroni_edge.config.automation import AtMost, Rule
+from caroni_edge.config.automation_kinds import CONDITION
+from caroni_edge.config.kinds import Place
+from caroni_edge.javascript.texts import read_text
+from caroni_edge.manager.triggers.evaluation import Evaluated, Outcome, Reading
+from caroni_edge.web.server import WebServer
+from tests.web_bench import DATE, TOKEN, Client, ManagerBench, metrics_of, serve_manager
+
+HOT = Rule(
+    name="hot",
+    topic="sensors/+/t",
+    when=CONDITION.read("$(message.c > 40)", Place(Path(), {})),  # type: ignore[arg-type]
+    template="test_simple",
+    inputs={},
+    id=read_text("hot-$(message.n)", ["message"]),
+    at_most=AtMost(runs=3, per_s=600, for_each=read_text("$(topic[1])", ["topic"])),
+)
+LOST = Rule(name="lost", topic="other/#", template="nothing", inputs={})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ManagerBench]:
+    bench = ManagerBench(tmp_path, rules=(HOT, LOST))
+    bench.service.call(lambda at: bench.reactor.on_listening(["sensors/#"], at, is_session_new=True))
+    take(bench, "hot-1")
+    take(bench, "hot-1")
+    take(bench, None, Outcome.UNREAD, "it is no JSON: <b>x</b>")
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
+    with serve_manager(bench, tmp_path) as server:
+        yield server
+
+
+def take(bench: ManagerBench, workflow: str | None, outcome: Outcome = Outcome.FITS, said: str = "") -> None:
+    reading = Reading("sensors/ida/t", b"{}", DATE)
+    found = Evaluated(HOT, reading, outcome, said, {"message": "x"}, workflow)
+    bench.service.call(lambda at: bench.reactor.on_reading([found], at))
+
+
+def test_the_api_lists_triggers_with_what_they_did(server: WebServer) -> None:
+    with Client(server) as client:
+        hot, lost = client.get("/api/triggers").json()["triggers"]
+    assert (hot["name"], hot["topic"], hot["template"]) == ("hot", "sensors/+/t", "test_simple")
+    assert (hot["when"], hot["id"]) == ("$(message.c > 40)", "hot-$(message.n)")
+    assert hot["at_most"] == "3 in 600 s for each $(topic[1])"
+    assert hot["listens_since"] == "2023-11-14T22:30:00.000Z"
+    assert hot["workflow"] == "hot-1"
+    assert {what: each["times"] for what, each in hot["counts"].items()} == {"started": 1, "known": 1, "unread": 1}
+    assert hot["problem"] == "could not be read: sensors/ida/t: it is no JSON: <b>x</b>"
+    assert (lost["listens_since"], lost["workflow"], lost["counts"]) == (None, None, {})
+    assert lost["problem"] == "there is no template nothing that can be started"
+
+
+def test_the_page_shows_them(server: WebServer) -> None:
+    with Client(server) as client:
+        page = client.get("/triggers").text
+    assert '<a href="/runs/hot-1">hot-1</a>' in page
+    assert "it is no JSON: &lt;b&gt;x&lt;/b&gt;" in page
+    assert "1 had an id that is known" in page
+
+
+def test_the_command_prints_them(server: WebServer) -> None:
+    done = CliRunner().invoke(main, ["triggers", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0] == "hot: sensors/+/t starts test_simple"
+    assert "  started 1, last hot-1 at 2023-11-14T22:30:00.000Z" in lines
+    assert "  it does not listen yet: the broker has no subscription of it" in lines
+    assert lines[-1] == "  look at this: there is no template nothing that can be started"
+
+
+def test_messages_are_counted_for_prometheus(server: WebServer) -> None:
+    with Client(server) as client:
+        found = metrics_of(client)
+    assert found['caroni_trigger_messages{trigger="hot",what="started"}'] == 1
+
+
+def test_without_any_it_says_how_to_have_one(tmp_path: Path) -> None:
+    bench = ManagerBench(tmp_path)
+    with serve_manager(bench, tmp_path) as server, Client(server) as client:
+        assert "No message starts a workflow by itself" in client.get("/triggers").text
+        done = CliRunner().invoke(main, ["triggers", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
+        assert done.stdout.startswith("no message starts a workflow by itself")
+    bench.close()
