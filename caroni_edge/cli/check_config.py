@@ -41,10 +41,12 @@ class Checked:
 
 def _manager(path: Path) -> Iterable[Problem]:
     from caroni_edge.manager.templates.library import load_templates  # noqa: PLC0415
+    from caroni_edge.manager.triggers.checking import automation_mistakes  # noqa: PLC0415
 
     config = load_manager(path, os.environ)
     templates = load_templates(config.templates, None, config.roots)
     warnings = [problem for template in templates.loaded.values() for problem in template.warnings]
+    warnings += automation_mistakes(config, [*templates.loaded, *templates.errors])
     return [*warnings, *(problem for problems in templates.errors.values() for problem in problems)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.config.automation import NAMES_READ, AtMost, Rule
-from caroni_edge.javascript.engine import Answer, Script
+from caroni_edge.javascript.interpreter import Answer, Script
 from caroni_edge.javascript.texts import read_text
 from caroni_edge.manager.listening.listener import Listener
 from caroni_edge.node.node import Call

@@ -12,9 +12,9 @@ from caroni_edge.manager.triggers.evaluation import Outcome
 from caroni_edge.protocol.topics import holds
 
 SAID: Final = {
-    Outcome.UNREAD: "could not be read",
-    Outcome.UNMET: "did not meet the condition",
-    Outcome.FAILED: "had an expression that failed",
+    Outcome.UNREAD.value: "could not be read",
+    Outcome.UNMET.value: "did not meet the condition",
+    Outcome.FAILED.value: "had an expression that failed",
     rules.KNOWN: "had an id that is known",
     rules.RETAINED: "had been retained",
     rules.LIMITED: "were more than at_most",

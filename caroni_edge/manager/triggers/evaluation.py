@@ -10,7 +10,7 @@ import msgspec
 
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config.automation import Rule
-from caroni_edge.javascript.engine import Answer, Script
+from caroni_edge.javascript.interpreter import Answer, Script
 from caroni_edge.javascript.texts import ExpressionProblem, Text
 from caroni_edge.protocol.messages import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES
@@ -107,6 +107,12 @@ def workflow_id(text: str) -> str:
     return f"{fitting}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
+def texts_of(rule: Rule) -> list[Text]:
+    """Return the texts of a rule that hold expressions, but for its condition."""
+    found = (rule.id, rule.at_most.for_each if rule.at_most else None, *_texts(rule.inputs))
+    return [text for text in found if text is not None]
+
+
 def _message(rule: Rule, payload: bytes) -> Any:
     if len(payload) > TRIGGER_LIMIT_BYTES:
         raise _Not(Outcome.UNREAD, f"it has {len(payload)} bytes, and {TRIGGER_LIMIT_BYTES} are allowed")
@@ -124,8 +130,7 @@ def _message(rule: Rule, payload: bytes) -> Any:
 
 
 def _evaluated(rule: Rule, reading: Reading, names: Mapping[str, Any], ask: Ask) -> Evaluated:
-    others = [text for text in (rule.id, rule.at_most and rule.at_most.for_each, *_texts(rule.inputs)) if text]
-    codes = list(dict.fromkeys(code for text in others for code in text.codes))
+    codes = list(dict.fromkeys(code for text in texts_of(rule) for code in text.codes))
     answers: dict[str, Any] = {}
 
     def run(script: str, asked: list[str]) -> None:

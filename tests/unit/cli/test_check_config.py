@@ -208,3 +208,20 @@ def test_strict_takes_warnings_for_errors(tmp_path: Path) -> None:
     assert (run(path).exit_code, said in run(path).stdout) == (0, True)
     strict = run(path, "--strict")
     assert (strict.exit_code, said in strict.stdout, ": warning: " in strict.stdout) == (2, True, False)
+
+
+def test_triggers_are_checked_with_their_templates_and_their_javascript(tmp_path: Path) -> None:
+    pytest.importorskip("quickjs")
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "alarm.cwl").write_text(
+        "cwlVersion: v1.2\nclass: Workflow\ninputs: {}\noutputs: {}\nsteps: {}\n"
+    )
+    path = tmp_path / "manager.yaml"
+    path.write_text(
+        "id: m1\nbroker: {url: mqtt://127.0.0.1}\ntemplates: templates\ntriggers:\n"
+        "  hot:\n    topic: s/#\n    when: $(message.c >)\n    template: alarm\n"
+        "  lost:\n    topic: t/#\n    template: alarms\n"
+    )
+    found = run(path).stdout.splitlines()
+    assert found[0].startswith(f"{path}:5: $(message.c >): SyntaxError")
+    assert found[1:] == [f'{path}:11: there is no template alarms (did you mean "alarm"?)']

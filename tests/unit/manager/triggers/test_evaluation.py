@@ -9,7 +9,7 @@ import pytest
 from caroni_edge.config.automation import NAMES_READ, AtMost, Rule
 from caroni_edge.config.automation_kinds import INPUTS
 from caroni_edge.config.kinds import Place
-from caroni_edge.javascript.engine import Answer, Script
+from caroni_edge.javascript.interpreter import Answer, Script
 from caroni_edge.javascript.texts import Text, read_text
 from caroni_edge.manager.triggers.evaluation import Evaluated, Outcome, Reading, evaluate, workflow_id
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES
