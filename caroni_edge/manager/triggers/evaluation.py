@@ -12,7 +12,7 @@ from caroni_edge.base.dates import rfc3339
 from caroni_edge.config.automation import Rule
 from caroni_edge.javascript.interpreter import Answer, Script
 from caroni_edge.javascript.texts import ExpressionProblem, Text
-from caroni_edge.protocol.messages import is_segment
+from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES
 from caroni_edge.values.json import canonical, shown, why_not_json
 
