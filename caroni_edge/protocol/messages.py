@@ -261,6 +261,7 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
         version: Version of the job type that it ran.
         outputs_left_out: Size of its outputs, which are too large for the broker and stay at the agent.
         final: It failed, and would again with that version: its outputs are too large, or have other types.
+        box: What it was locked into: `shared`, `each` or `none`, and why where that is less than was asked for.
     """
 
     job: JobId
@@ -276,6 +277,7 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
     version: str | None = None
     outputs_left_out: Count = 0
     final: bool = False
+    box: str | None = None
 
 
 class JobKill(LinkMessage, frozen=True, tag=True):
@@ -347,6 +349,7 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
     repeat: bool | None = None
     outputs_left_out: Count = 0
     final: bool = False
+    box: str | None = None
 
 
 class JobsHere(LinkMessage, frozen=True, tag=True):

@@ -55,6 +55,7 @@ def test_a_job_shows_all_that_there_is_of_it(agent: AgentBench, client: Client) 
     assert (found["status"], found["manager"], found["attempt"], found["workflow"]) == ("running", "m1", 1, "w1")
     assert (found["inputs"], found["outputs"], found["data"]) == ({"message": "x"}, None, "delivered")
     assert found["reply_topic"] == "caroni/managers/m1/inbox/agents/a1"
+    assert found["box"] == "shared"
     assert (found["log"], found["log_next"]) == ("begün", 6)
     agent.bench.end(job, completed({"out": "Y"}))
     found = client.get(f"/api/jobs/{job}").json()

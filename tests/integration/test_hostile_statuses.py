@@ -19,7 +19,7 @@ TEXTS = ["", "\0", "\x1b[2J\x9b31m", "\u202ereversed", "</script><script>alert(1
 FACTS: list[dict[str, Any]] = [
     *({"started": date, "ended": other} for date in (0, 1e-300, 253402300799) for other in (0, 253402300799)),
     *({"exit_code": code} for code in (-(2**31), -1, 255, 2**32 - 1)),
-    *({name: text} for name in ("reason", "stderr", "version") for text in TEXTS),
+    *({name: text} for name in ("reason", "stderr", "version", "box") for text in TEXTS),
     {"serial": 2**53 - 1},
     {"outputs": {}},
     {"outputs": {"out": None, "": {}, "x" * 10_000: "\0"}},

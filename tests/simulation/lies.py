@@ -216,6 +216,7 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "after": Liar._id,
     "attempt": lambda liar: liar._choice(1, 2, 1_000_000),
     "begun": Liar._yes,
+    "box": lambda liar: liar._choice(None, "shared", "none: why", "x" * 100),
     "data": Liar._data,
     "data_ready": lambda liar: liar._choice(True, True, False),
     "database": Liar._database,

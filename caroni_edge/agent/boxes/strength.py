@@ -39,6 +39,10 @@ class Choice(NamedTuple):
     strength: Strength
     lacks: str = ""
 
+    def said(self) -> str:
+        """Return it for people: `shared`, or `none: ` and why that is less than was asked for."""
+        return f"{self.strength}: {self.lacks}" if self.lacks else str(self.strength)
+
     def notes(self) -> list[str]:
         """Return what the log of a job says of it: nothing where it is what was asked for."""
         where = "the box that all jobs of this agent share" if self.strength is Strength.SHARED else "no box"

@@ -98,6 +98,7 @@ class Ledger:
             final=False,
             cpu_s=None,
             memory_bytes=None,
+            box=None,
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
@@ -108,10 +109,19 @@ class Ledger:
         data = require(DATA, row.data, DataEvent.INPUTS_COME, **ids(row))
         self._change(row._replace(status=status, data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs)))
 
-    def begin(self, row: JobRow, version: str, at: Moment, *, tell: bool) -> JobRow:
-        """Give a queued job a slot: its process may be started from now on, by this version of its job type."""
+    def begin(self, row: JobRow, version: str, box: str, at: Moment, *, tell: bool) -> JobRow:
+        """Give a queued job a slot: its process may be started from now on.
+
+        Args:
+            row: The job.
+            version: Of its job type.
+            box: What it is locked into.
+            at: Now.
+            tell: Send a status update.
+        """
         status = require(JOB, row.status, JobEvent.SLOT_GIVEN, **ids(row))
-        return self._change(row._replace(status=status, begun=True, started=at.date, version=version), tell=tell)
+        begun = row._replace(status=status, begun=True, started=at.date, version=version, box=shortened(box))
+        return self._change(begun, tell=tell)
 
     def find_begun(self, row: JobRow, date: float) -> None:
         """Note that a job was started, at this date, of which the database has forgotten that."""
@@ -243,7 +253,7 @@ def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
             row = row._replace(begun=True, exit_code=exit_code, stderr=stderr, started=started or row.started)
             return row._replace(reason=shortened(reason), final=final)
         case NeverBegan(reason):
-            return row._replace(begun=False, started=None, reason=shortened(reason))
+            return row._replace(begun=False, started=None, box=None, reason=shortened(reason))
         case Killed(reason, process):
             return _ended(
                 row, NeverBegan(reason) if process is None else replace(process, reason=reason, final=False), date
@@ -263,4 +273,5 @@ def _state(row: JobRow) -> dict[str, Any]:
         "ended": row.ended,
         "version": row.version,
         "final": row.final,
+        "box": row.box,
     }

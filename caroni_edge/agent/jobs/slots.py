@@ -146,7 +146,7 @@ class Slots(Part):
                 self._ledger.decline(row.manager, row, str(error), at)
             return False
         wait_s = self._say_running_after_s
-        begun = self._ledger.begin(row, job_type.version, at, tell=not wait_s)
+        begun = self._ledger.begin(row, job_type.version, box.said(), at, tell=not wait_s)
         if wait_s:
             self._unsaid[row.job] = at.now + wait_s
         if row.manager != TRIAL:

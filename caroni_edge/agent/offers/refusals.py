@@ -104,7 +104,7 @@ class Refusals(Memory):
         said = {name: NOT_SERVED for name in known if not settings.serves(name)}
         said.update((name, FAILING) for name in self.failing())
         said.update(
-            (name, f"its file has errors: {problems[0]}")
+            (name, f"its file cannot be taken: {problems[0]}")
             for name, problems in types.errors.items()
             if problems and types.get(name) is None
         )

@@ -14,6 +14,7 @@ class JobSummary(TypedDict):
         killing: Why it is to end, while it still runs.
         cpu_s: Processor time that its processes have used; null where that is not known.
         memory_bytes: Of a job that runs, what its processes have now; of one that has ended, the most that one had.
+        box: What it was locked into: `shared`, `each` or `none`, and why where that is less than was asked for.
     """
 
     id: str
@@ -34,6 +35,7 @@ class JobSummary(TypedDict):
     killing: str | None
     cpu_s: float | None
     memory_bytes: int | None
+    box: str | None
 
 
 class JobView(JobSummary):

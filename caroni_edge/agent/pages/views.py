@@ -190,4 +190,5 @@ def _summary(row: ShownJob) -> JobSummary:
         killing=row.killed if row.status in UNFINISHED else None,
         cpu_s=row.cpu_s,
         memory_bytes=row.memory_bytes,
+        box=row.box,
     )

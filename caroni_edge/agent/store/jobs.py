@@ -23,6 +23,7 @@ class JobRow(NamedTuple):
         final: It has failed, and the same version of its job type would do so again.
         cpu_s: Processor time that its processes have used, once it has ended and where that is known.
         memory_bytes: The most memory that one of them had, likewise.
+        box: What it was locked into, once it has begun (`Choice.said`).
     """
 
     id: int
@@ -52,6 +53,7 @@ class JobRow(NamedTuple):
     final: bool
     cpu_s: float | None
     memory_bytes: int | None
+    box: str | None
 
 
 class Ended(NamedTuple):
@@ -168,7 +170,8 @@ class JobRows(Rows):
         UPDATE jobs SET state = :status, data = :data, serial = :serial, begun = :begun, killed = :killed,
             inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
             ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
-            disk_bytes = :disk_bytes, final = :final, cpu_s = :cpu_s, memory_bytes = :memory_bytes
+            disk_bytes = :disk_bytes, final = :final, cpu_s = :cpu_s, memory_bytes = :memory_bytes,
+            box = :box
         WHERE id = :id"""
 
     def save(self, row: JobRow) -> None:

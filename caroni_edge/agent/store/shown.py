@@ -28,6 +28,7 @@ class ShownJob(NamedTuple):
     killed: str | None
     cpu_s: float | None
     memory_bytes: int | None
+    box: str | None
 
 
 class Held(NamedTuple):

@@ -6,7 +6,13 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 
 
 class AttemptView(TypedDict):
-    """One attempt of a step; `lost`: its agent is silent, and another attempt was made."""
+    """One attempt of a step.
+
+    Attributes:
+        lost: Its agent is silent, and another attempt was made.
+        box: What it was locked into: `shared`, `each` or `none`, and why where that is less than was asked for; null
+            where its agent has not said it.
+    """
 
     attempt: int
     job: str
@@ -19,6 +25,7 @@ class AttemptView(TypedDict):
     placed: str
     started: str | None
     ended: str | None
+    box: str | None
 
 
 class PartsView(TypedDict):

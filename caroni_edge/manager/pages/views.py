@@ -24,6 +24,7 @@ from caroni_edge.manager.store.jobs import LogEnd
 from caroni_edge.manager.store.shown import (
     ShownAgentRows,
     ShownAttempt,
+    ShownRefusal,
     ShownServer,
     ShownStep,
     ShownStepRows,
@@ -183,6 +184,10 @@ class ManagerViews(WorkflowLists):
         """Return the agents (`among`: of these) that have a job type, and whether the step has failed on them."""
         return self._agents.servers(step, job_type, limit, among)
 
+    def refusing(self, job_type: str, limit: int) -> list[ShownRefusal]:
+        """Return the agents that say why they do not offer a job type, whether they have it or not."""
+        return self._agents.refusing(job_type, limit)
+
     # Numbers
 
     def count_workflows(self) -> Mapping[str, float]:
@@ -246,4 +251,5 @@ def _attempt(row: ShownAttempt) -> AttemptView:
         placed=rfc3339(row.placed),
         started=rfc3339(row.started),
         ended=rfc3339(row.ended),
+        box=row.box,
     )

@@ -166,7 +166,8 @@ class Explainer:
             said = f"{doing} on agent {agent} (attempt {number}), which is offline{since}; its word is waited for"
             yield _reason("agent_away", said, seen=seen, **facts)
         elif is_running:
-            yield _reason("running", f"runs on agent {agent} since {attempt['started']} (attempt {number})", **facts)
+            said = f"runs on agent {agent} since {attempt['started']} (attempt {number}{_box(attempt)})"
+            yield _reason("running", said, **facts)
         elif attempt["status"] == "pending":
             said = f"is at agent {agent} already (attempt {number}) for when its data is there"
             yield _reason("placed_ahead", said, **facts)
@@ -223,6 +224,9 @@ class Explainer:
         elif not rows:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
             yield _reason("nobody_has_type", said, job_type=job_type)
+            yield from (
+                _refused(each.agent, job_type, each.reason) for each in self._views.refusing(job_type, NAMES_SAID)
+            )
         away = [each.agent for each in rows if not each.online]
         asked = []
         for each in [row for row in rows if row.online]:
@@ -230,8 +234,7 @@ class Explainer:
             if why is None:
                 asked.append(each)
                 continue
-            said = f"is not taken by agent {each.agent}, which offers nothing for {job_type}: {why}"
-            yield _reason("refused", said, agent=each.agent, job_type=job_type, reason=why)
+            yield _refused(each.agent, job_type, why)
         if away:
             said = f"is not taken by {_names(away)}: offline, with the job type {job_type}"
             yield _reason("agents_away", said, agents=away, job_type=job_type)
@@ -273,6 +276,11 @@ class Explainer:
         return next((refuses[key] for key in keys if key in refuses), None)
 
 
+def _refused(agent: str, job_type: str, why: str) -> Reason:
+    said = f"is not taken by agent {agent}, which offers nothing for {job_type}: {why}"
+    return _reason("refused", said, agent=agent, job_type=job_type, reason=why)
+
+
 def _failed(step: ShownStep, attempts: list[AttemptView]) -> Reason:
     last = attempts[-1] if attempts else None
     if last is None or last["status"] != "failed":
@@ -292,7 +300,12 @@ def _ended(attempt: AttemptView) -> str:
 def _by(attempt: AttemptView | None) -> str:
     if attempt is None:
         return ""
-    return f" by agent {attempt['agent']} at {attempt['ended']} (attempt {attempt['attempt']})"
+    return f" by agent {attempt['agent']} at {attempt['ended']} (attempt {attempt['attempt']}{_box(attempt)})"
+
+
+def _box(attempt: AttemptView) -> str:
+    """Return what an attempt is locked into, as far as its agent has said it."""
+    return f", box: {attempt['box']}" if attempt["box"] else ""
 
 
 def _facts(attempt: AttemptView | None) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class JobEnd(NamedTuple):
     version: str | None = None
     started: float | None = None
     ended: float | None = None
+    box: str | None = None
 
 
 class JobAt(NamedTuple):
@@ -106,19 +107,37 @@ class JobRows(Rows):
 
     UPDATE = """
         UPDATE jobs SET status = :status, data_sent = data_sent OR :status <> 'pending', serial = :serial,
-            begun = begun OR :begun, started = coalesce(:started, started), version = coalesce(:version, version)
+            begun = begun OR :begun, started = coalesce(:started, started), version = coalesce(:version, version),
+            box = coalesce(:box, box)
         WHERE job = :job"""
 
     def update(
-        self, job: str, status: str, serial: int, *, begun: bool, started: float | None, version: str | None
+        self,
+        job: str,
+        status: str,
+        serial: int,
+        *,
+        begun: bool,
+        started: float | None,
+        version: str | None,
+        box: str | None,
     ) -> None:
         """Note a state that is not the end."""
-        self._run(self.UPDATE, job=job, status=status, serial=serial, begun=begun, started=started, version=version)
+        self._run(
+            self.UPDATE,
+            job=job,
+            status=status,
+            serial=serial,
+            begun=begun,
+            started=started,
+            version=version,
+            box=box,
+        )
 
     CLOSE = """
         UPDATE jobs SET open = 0, status = :status, serial = max(serial, :serial), begun = begun OR :begun,
             reason = :reason, exit_code = :exit_code, stderr = :stderr, version = coalesce(:version, version),
-            started = coalesce(:started, started), ended = :ended
+            started = coalesce(:started, started), ended = :ended, box = coalesce(:box, box)
         WHERE job = :job"""
 
     def close(self, job: str, end: JobEnd) -> None:

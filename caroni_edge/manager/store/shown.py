@@ -93,6 +93,7 @@ class ShownAttempt(NamedTuple):
     placed: float
     started: float | None
     ended: float | None
+    box: str | None
 
 
 class ShownPresence(NamedTuple):
@@ -117,6 +118,13 @@ class ShownServer(NamedTuple):
     slots: int
     reconcile_query: str | None
     failures: int
+
+
+class ShownRefusal(NamedTuple):
+    """An agent that does not offer a job type, and why."""
+
+    agent: str
+    reason: str
 
 
 _STEP = columns(ShownStep, deps_left="missing", deferred="late", scatter_index="nth")
@@ -289,6 +297,14 @@ class ShownAgentRows(Rows):
         """Return the agents (`among`: of these) that have a job type, and how often the step has failed on them."""
         named = None if among is None else as_text(among)
         return self._all(ShownServer, self.SERVERS, step=step, job_type=job_type, among=named, limit=limit)
+
+    REFUSING = """
+        SELECT a.agent, r.value AS reason FROM agents a CROSS JOIN json_each(a.refuses) r
+        WHERE a.agent > '' AND a.online AND r.key = :job_type LIMIT :limit"""
+
+    def refusing(self, job_type: str, limit: int) -> list[ShownRefusal]:
+        """Return the agents that are there and say why they do not offer a job type, whether they have it or not."""
+        return self._all(ShownRefusal, self.REFUSING, job_type=job_type, limit=limit)
 
     EARLY_STARTS = """
         SELECT agent, max(placed - started) AS early_s

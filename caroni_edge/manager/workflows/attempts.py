@@ -97,7 +97,13 @@ class Attempts:
         is_running = said.status == "running"
         begun = said.begun or is_running
         self._store.jobs.update(
-            job.job, said.status, said.serial, begun=begun, started=said.started, version=said.version
+            job.job,
+            said.status,
+            said.serial,
+            begun=begun,
+            started=said.started,
+            version=said.version,
+            box=said.box,
         )
         step = self._store.steps.by_id(job.step)
         if job.asked:
@@ -296,4 +302,5 @@ def _end(said: JobStatusUpdate, reason: str | None) -> JobEnd:
         version=said.version,
         started=said.started,
         ended=said.ended,
+        box=said.box,
     )

@@ -196,3 +196,9 @@ def objects(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def boxes(db: Database) -> None:
+    """What each job was locked into; of one from before nobody knows."""
+    script(db, "ALTER TABLE jobs ADD COLUMN box TEXT;")

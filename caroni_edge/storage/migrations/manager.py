@@ -382,3 +382,9 @@ def rules(db: Database) -> None:
         CREATE TABLE rule_filters (filter TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
         """,
     )
+
+
+@manager()
+def boxes(db: Database) -> None:
+    """What each attempt was locked into, as its agent says; older ones do not say it."""
+    script(db, "ALTER TABLE jobs ADD COLUMN box TEXT;")

@@ -28,6 +28,7 @@ ENDED: Fields = {
     "ended": 2.5,
     "version": "v",
     "final": True,
+    "box": "shared",
 }
 PLACED = {"job": JOB, "attempt": 1, "job_type": "t", "workflow": "w1", "step": "s"}
 KEPT = {**PLACED, "serial": 7, "status": "failed"}

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
+from caroni_edge.agent.boxes.strength import Able
+from caroni_edge.agent.boxes.wanted import Sandbox
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
@@ -23,7 +26,7 @@ from caroni_edge.protocol.messages import (
     LinkReset,
     MessageRejected,
 )
-from tests.unit.agent.bench import Bench, completed, job_type
+from tests.unit.agent.bench import Bench, FakeRunner, completed, job_type
 
 
 @pytest.fixture
@@ -58,6 +61,32 @@ def test_a_ready_job_runs_at_once_and_completes(bench: Bench) -> None:
     assert done.serial > said.serial
     assert done.version == said.version
     bench.outbox.nothing_else()
+
+
+def test_what_a_job_is_locked_into_is_kept_and_said_if_it_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRunner, "able", Able("", "no namespaces"))
+    alone = replace(job_type("upper"), sandbox=Sandbox(each=True))
+    bench = Bench(slots=3, types=[alone, job_type("lower")])
+    jobs = bench.place(bench.new_job("lower"), bench.new_job("upper"), bench.new_job("upper"))
+    said = [bench.outbox.take(JobStatusUpdate).box for _ in jobs]
+    assert said == ["shared", "shared: no namespaces", "shared: no namespaces"]
+    bench.end(jobs[1])
+    assert bench.outbox.take(JobStatusUpdate).box == "shared: no namespaces"
+    bench.end(jobs[2], NeverBegan("no bash"))
+    assert bench.outbox.take(JobStatusUpdate).box is None
+    assert [bench.job(each).box for each in jobs] == ["shared", "shared: no namespaces", None]
+
+
+def test_a_job_that_cannot_be_boxed_as_required_is_declined_and_costs_no_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeRunner, "able", Able("no bubblewrap", "no bubblewrap"))
+    bench = Bench(sandbox="required")
+    bench.place(bench.new_job())
+    declined = bench.outbox.take(JobDecline)
+    assert declined.reason.endswith("which the agent's configuration requires: no bubblewrap")
+    assert (declined.final, declined.begun) == (False, False)
+    assert bench.runner.started == []
 
 
 def test_a_failed_job_says_why(bench: Bench) -> None:
@@ -565,7 +594,7 @@ def test_what_the_agent_decides_itself_must_fit_the_state_of_the_job(bench: Benc
     row = bench.job(running(bench))
     ledger = Ledger(bench.store, bench.outbox)
     decisions: list[Callable[[], object]] = [
-        lambda: ledger.begin(row, "v2", bench.at, tell=True),
+        lambda: ledger.begin(row, "v2", "shared", bench.at, tell=True),
         lambda: ledger.bring_data(row, {}),
         lambda: ledger.refuse(row, JobEvent.START_REFUSED, "gone", bench.at, tell=True),
     ]

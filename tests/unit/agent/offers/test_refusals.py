@@ -250,7 +250,7 @@ def test_a_broken_job_type_is_said_and_one_with_an_earlier_version_is_not() -> N
     bench.reactor.reload(bench.settings, JobTypes({"upper": kept}, {"lower": (problem,), "upper": (problem,)}))
     bench.settle()
     assert changed(bench)
-    assert refuses(bench) == {"lower": "its file has errors: jobtypes/lower.yaml:3: expected a mapping"}
+    assert refuses(bench) == {"lower": "its file cannot be taken: jobtypes/lower.yaml:3: expected a mapping"}
 
 
 def test_a_reload_takes_over_settings_and_types() -> None:

@@ -92,6 +92,7 @@ def test_a_workflow_that_has_begun_shows_its_steps_and_what_they_wait_for(bench:
                 "placed": "2023-11-14T22:30:00.000Z",
                 "started": None,
                 "ended": None,
+                "box": None,
             }
         ],
     }

@@ -59,6 +59,16 @@ def test_nobody_was_ever_heard_of(bench: ManagerBench) -> None:
     }
 
 
+def test_an_agent_that_cannot_take_the_job_type_says_why(bench: ManagerBench) -> None:
+    bench.see("a1", "foojob1", refuses={"foojob0": "its file cannot be taken", "*": "it is drained"})
+    bench.see("a2", "foojob1", refuses={"foojob2": "its file cannot be taken"})
+    bench.trigger()
+    found = explain(bench, "upper")
+    assert conditions(found) == ["nobody_has_type", "refused"]
+    said = "step upper is not taken by agent a1, which offers nothing for foojob0: its file cannot be taken"
+    assert found["why"][1]["sentence"] == said
+
+
 def test_who_has_the_job_type_is_away(bench: ManagerBench) -> None:
     bench.see("a1", "foojob0")
     bench.lose("a1")
@@ -169,13 +179,21 @@ def test_a_job_waits_for_a_slot_then_runs_then_its_agent_is_away(bench: ManagerB
     running = only(explain(bench, "upper"))
     assert running["condition"] == "running"
     assert running["sentence"] == "step upper runs on agent a1 since 1970-01-01T00:00:00.000Z (attempt 1)"
+    assert "box" not in running["facts"], "an older agent does not say it"
+    bench.status("a1", job, "running", begun=True, started=0.0, box="shared: no namespaces")
+    boxed = only(explain(bench, "upper"))
+    assert boxed["sentence"].endswith("000Z (attempt 1, box: shared: no namespaces)")
+    assert boxed["facts"]["box"] == "shared: no namespaces"
     bench.lose("a1")
     away = only(explain(bench, "upper"))
     assert away["condition"] == "agent_away"
     assert "which is offline since 2023" in away["sentence"]
     bench.status("a1", job, "completed", begun=True, outputs={"jobout": "X"}, ended=5.0)
     done = only(explain(bench, "upper"))
-    assert done["sentence"] == "step upper was completed by agent a1 at 1970-01-01T00:00:05.000Z (attempt 1)"
+    assert (
+        done["sentence"]
+        == "step upper was completed by agent a1 at 1970-01-01T00:00:05.000Z (attempt 1, box: shared: no namespaces)"
+    )
 
 
 # --- Attempts --------------------------------------------------------------------------------------------------------
