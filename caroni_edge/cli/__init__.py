@@ -29,18 +29,27 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "broker-config": (
             "Write configuration, ACL, passwords and certificates of a broker for these nodes and people."
         ),
-        "submit": "Start a workflow from TEMPLATE, over MQTT, and print its id.",
+        "run": "Start a workflow from TEMPLATE, show its steps until it has ended, and print its outputs as JSON.",
+        "submit": "Start a workflow from TEMPLATE, and print its id.",
         "status": "Show workflows, newest first, or the steps of WORKFLOW in the order of its template.",
         "why": "Say why a workflow or a step waits, runs or has failed.",
         "logs": "Show the log of a step: what its job has written to standard error.",
         "triggers": "Show the triggers of a manager: when each last fired, what it started, and why not.",
+        "agents": "Show the agents that the manager has heard of, or AGENT with its job types and what it refuses.",
+        "templates": (
+            "Show the templates: whether each can be started, its inputs and last run; or TEMPLATE with its last runs."
+        ),
         "cancel": "End WORKFLOW: waiting steps never start, running jobs are killed.",
         "retry": "Give the steps of WORKFLOW that failed or are in doubt fresh attempts; what has completed stays.",
+        "rerun": "Start another workflow with the inputs of WORKFLOW, or some changed, and print its id.",
+        "pause": "Hold the new workflows of TEMPLATE until it is resumed; what runs goes on.",
+        "resume": "Let the workflows of TEMPLATE begin that are held, in their order.",
         "delete": "Remove each WORKFLOW, which must have ended, with its steps, attempts and logs.",
         "doctor": "Look for what keeps a node from working: broker, limits, identity, disk, clock, state.",
         "backup": "Copy the state database of a node into FILE, while the node works or is stopped.",
         "forget": "Let a node drop PEER, which will not come back: its rows, its jobs, and what it retained.",
         "drain": "Let an agent take no new work and finish what it has; its next start, or --off, ends that.",
+        "completion": "Print what makes SHELL complete commands, ids, steps, templates and agents.",
     }
 )
 """Every command with its sentence for `--help`, which needs no command to be imported."""

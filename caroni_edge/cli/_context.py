@@ -15,6 +15,7 @@ from caroni_edge.cli._files import FILE
 CONTEXTS: Final = "CARONI_CONTEXTS"
 """The variable that names the file with contexts, instead of the one below the home directory."""
 CONTEXTS_FILE: Final = Path("~/.config/caroni-edge/contexts.yaml")
+ADDRESSES: Final = ("broker", "url")
 LOGIN: Final = ("username", "password_file", "ca_file", "cert_file", "key_file")
 TOKENS: Final = ("token", "token_file")
 IN_CONTEXTS: Final = ("broker", "manager", "topic_root", *LOGIN, "url", "token_file")
@@ -60,11 +61,17 @@ def find(options: Mapping[str, Any], context: str | None, environ: Mapping[str, 
         if "url" in near:
             raise UsageError("--url", "--config names the node already, by its socket", "Leave one of them out.")
         return Place(**near)
-    near = _without(_of_environment(environ), TOKENS if near.keys() & {*TOKENS} else ()) | near
-    far = _of_context(context, environ)
-    # What lets into the broker or the manager of a context is for nobody else.
-    not_theirs = [*(LOGIN if "broker" in near else ()), *(TOKENS if near.keys() & {"url", *TOKENS} else ())]
-    return Place(**_without(far, not_theirs) | near)
+    environment = _of_environment(environ)
+    near = _without(environment, [*_elsewhere(near), *(TOKENS if near.keys() & {*TOKENS} else ())]) | near
+    # What lets into the nodes of a context is for nobody else.
+    elsewhere = _elsewhere(near)
+    not_theirs = [*elsewhere, *(LOGIN if elsewhere else ()), *(TOKENS if elsewhere or near.keys() & {*TOKENS} else ())]
+    return Place(**_without(_of_context(context, environ), not_theirs) | near)
+
+
+def _elsewhere(near: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is not taken from farther away: one manager's broker and another's page do not go together."""
+    return ADDRESSES if near.keys() & {*ADDRESSES} else ()
 
 
 def _without(said: Mapping[str, Any], left_out: Iterable[str]) -> dict[str, Any]:

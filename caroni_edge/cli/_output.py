@@ -39,9 +39,9 @@ def say_json(value: Any, indent: int | None = 2, *, err: bool = False) -> None:
     click.echo(shown_json(value, indent), err=err)
 
 
-def say_text(text: str, *, raw: bool = False) -> None:
+def say_text(text: str, *, raw: bool = False, err: bool = False) -> None:
     """Print a text of several lines, or a piece of one; `raw` as it is, which click would not do by itself."""
-    click.echo(text if raw else on_lines(text), nl=False, color=True)
+    click.echo(text if raw else on_lines(text), nl=False, color=True, err=err)
 
 
 def shown_json(value: Any, indent: int | None = 2) -> str:
@@ -50,9 +50,9 @@ def shown_json(value: Any, indent: int | None = 2) -> str:
     return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
 
 
-def is_terminal() -> bool:
-    """Tell whether standard output is a terminal."""
-    return sys.stdout.isatty()
+def is_terminal(*, err: bool = False) -> bool:
+    """Tell whether standard output is a terminal, or standard error if asked for."""
+    return (sys.stderr if err else sys.stdout).isatty()
 
 
 def _escaped(char: str) -> str:

@@ -23,33 +23,37 @@ Look = Callable[[bool], Seen]
 Pause = Callable[[float], Any]
 
 
-def watch(look: Look, pause: Pause = time.sleep) -> Any:
-    """Show what is seen until it is the last, and return that answer; None when a person has had enough."""
-    try:
-        return _in_place(look, pause) if is_terminal() else _as_lines(look, pause)
-    except KeyboardInterrupt:
-        return None
+def watch(look: Look, pause: Pause = time.sleep, *, in_place: bool = True, err: bool = False) -> Any:
+    """Show what is seen until it is the last, and return that answer.
+
+    Args:
+        look: Looks once.
+        pause: Waits for so many seconds.
+        in_place: On a terminal it is drawn anew in its place; otherwise each line is said when it is new.
+        err: On standard error.
+    """
+    return _in_place(look, pause, err=err) if in_place and is_terminal(err=err) else _as_lines(look, pause, err=err)
 
 
-def _as_lines(look: Look, pause: Pause) -> Any:
+def _as_lines(look: Look, pause: Pause, *, err: bool) -> Any:
     before: list[str] = []
     while True:
         seen = look(True)
         for line in seen.lines:
             if line not in before:
-                say(line)
+                say(line, err=err)
         before = seen.lines
         if seen.is_last:
             return seen.answer
         pause(LOOK_EVERY_S)
 
 
-def _in_place(look: Look, pause: Pause) -> Any:
+def _in_place(look: Look, pause: Pause, *, err: bool) -> Any:
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as live:
+    with Live(console=Console(stderr=err), auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
             seen = look(False)
             safe = [line if isinstance(line, Shown) else on_one_line(line) for line in seen.lines]

@@ -34,6 +34,7 @@ class Piece(NamedTuple):
         following: Where it ends.
         state: Whether that was all (`complete`, `coming` or `agent-away`).
         is_cut: More of the log is there, and will not come.
+        has_begun: The job has begun; before that there is nothing.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Piece(NamedTuple):
     following: int
     state: str
     is_cut: bool
+    has_begun: bool = True
 
 
 class Wanted(NamedTuple):
@@ -71,7 +73,7 @@ def logs(api: Api, /, step: str, follow: bool, failed: bool, attempt: int | None
         raise UsageError("logs", "--tail, --head, --all and --follow exclude each other", "Give one of them.")
     workflow, name = split_step(step)
     if failed and name is None:
-        _show_failed(api, find_workflow(api, workflow), wanted, raw=raw)
+        show_failed(api, find_workflow(api, workflow), wanted, raw=raw)
         return
     if not name or failed:
         hint = f"Write {workflow}/STEP, which `caroni-edge status` names, or {workflow} --failed."
@@ -84,7 +86,7 @@ def logs(api: Api, /, step: str, follow: bool, failed: bool, attempt: int | None
         pieces = first_lines(collect(api, path, attempt, is_following=False), wanted.head)
     else:
         pieces = [_cut(end_of(api, path, attempt), wanted.tail)]
-    _show(api, (workflow, name), pieces, raw=raw)
+    _show(api, (workflow, name), pieces, raw=raw, is_following=follow)
 
 
 def collect(
@@ -106,9 +108,8 @@ def collect(
         is_large = piece.following - offset >= LARGE
         offset = piece.following
         yield piece
-        if piece.state == "complete" or (
-            not is_following and not is_large and (piece.state == "agent-away" or quiet >= QUIET_POLLS)
-        ):
+        is_all_for_now = piece.state == "agent-away" or quiet >= QUIET_POLLS or not piece.has_begun
+        if piece.state == "complete" or (not is_following and not is_large and is_all_for_now):
             return
         if not is_large:
             pause(POLL_S)
@@ -121,7 +122,7 @@ def end_of(api: Api, path: str, attempt: int | None, pause: Pause = time.sleep) 
     for _ in range(POLLS_MAX):
         piece, is_waiting = _ask(api, path, attempt=attempt, part="end")
         quiet = quiet + (not is_waiting) if piece == before else 0
-        if piece.state != "coming" or quiet >= QUIET_POLLS:
+        if piece.state != "coming" or quiet >= QUIET_POLLS or not piece.has_begun:
             return piece
         before = piece
         pause(POLL_S)
@@ -144,7 +145,8 @@ def _ask(api: Api, path: str, **asked: Any) -> tuple[Piece, bool]:
     answer = api.fetch("GET", path, **asked)
     offset, following = (int(answer.headers.get(f"Caroni-Log-{name}", "0")) for name in ("Offset", "Next"))
     state, is_cut = answer.headers.get("Caroni-Log", "complete"), "Caroni-Log-Cut" in answer.headers
-    return Piece(answer.text, offset, following, state, is_cut), "Caroni-Log-Waiting" in answer.headers
+    has_begun = "Caroni-Log-Begun" not in answer.headers
+    return Piece(answer.text, offset, following, state, is_cut, has_begun), "Caroni-Log-Waiting" in answer.headers
 
 
 def _cut(piece: Piece, count: int | None) -> Piece:
@@ -161,8 +163,16 @@ def _lines(text: str) -> list[str]:
     return _LINE.findall(text)
 
 
-def _show(api: Api, of: tuple[str, str], pieces: Iterable[Piece], *, raw: bool) -> None:
-    """Print a log, and on standard error what it lacks."""
+def _show(api: Api, of: tuple[str, str], pieces: Iterable[Piece], *, raw: bool, **how: bool) -> None:
+    """Print a log, and on standard error what it lacks.
+
+    Args:
+        api: The manager.
+        of: Workflow and step.
+        pieces: The log.
+        raw: As it is, also to a terminal.
+        how: `is_following`: until the job has ended; `err`: on standard error.
+    """
     workflow, name = of
     if api.as_json:
         found = list(pieces)
@@ -171,21 +181,26 @@ def _show(api: Api, of: tuple[str, str], pieces: Iterable[Piece], *, raw: bool) 
         say_json({"workflow": workflow, "step": name, "state": last.state, "text": text, **left_out}, None)
         return
     begin: Piece | None = None
+    err, is_following = how.get("err", False), how.get("is_following", False)
     for piece in pieces:
-        say_text(piece.text, raw=raw or not is_terminal())
+        if not (piece.has_begun or begin) and is_following:
+            say(f"{workflow}/{name}: its job has not begun; waiting for it", err=True)
+        say_text(piece.text, raw=raw or not is_terminal(err=err), err=err)
         begin, end = begin or piece, piece
     if begin is not None:
         _say_rest(f"{workflow}/{name}", begin, end)
 
 
-def _show_failed(api: Api, workflow: str, wanted: Wanted, *, raw: bool) -> None:
+def show_failed(api: Api, workflow: str, wanted: Wanted, *, raw: bool, err: bool = False) -> None:
+    """Print the end of the log of each step of a workflow that has failed; `err`: on standard error."""
     after: str | None = None
     while True:
         page = api.get(f"/api/workflows/{part(workflow)}/steps", status="failed", limit=1000, after=after)
         for name in [name for name, step in page["steps"].items() if step["attempts"]]:
             if not api.as_json:
                 say(f"==> {workflow}/{name}", err=True)
-            _show(api, (workflow, name), [_cut(end_of(api, _path(workflow, name), None), wanted.tail)], raw=raw)
+            end = _cut(end_of(api, _path(workflow, name), None), wanted.tail)
+            _show(api, (workflow, name), [end], raw=raw, err=err)
         after = page["next"]
         if after is None:
             return
@@ -198,7 +213,9 @@ def _path(workflow: str, step: str) -> str:
 def _say_rest(step: str, first: Piece, last: Piece) -> None:
     if first.offset:
         say(f"{step}: {first.offset} bytes before this are left out; --all shows them", err=True)
-    if last.is_cut:
+    if not last.has_begun:
+        say(f"{step}: its job has not begun; --follow waits for it, and `caroni-edge why {step}` says why", err=True)
+    elif last.is_cut:
         say(f"{step}: this is the beginning; its agent keeps the rest", err=True)
     elif last.state == "agent-away":
         say(f"{step}: its agent is away; more may come when it is back", err=True)

@@ -1,17 +1,17 @@
 """`caroni-edge status`: workflows, or the steps of one."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.base.text import on_one_line
 from caroni_edge.cli._api_client import Api, manager_api
 from caroni_edge.cli._filters import filters
 from caroni_edge.cli._ids import complete_step, find_step, part
-from caroni_edge.cli._output import Shown, shown_json
-from caroni_edge.cli._tables import UTC, state, table, took, when
+from caroni_edge.cli._outline import one_lines, outline
+from caroni_edge.cli._tables import UTC, table, took, when
 from caroni_edge.cli._watch import Look, Seen
 from caroni_edge.cli._watch import watch as watch_it
 from caroni_edge.manager.lifecycle import ENDED
@@ -35,7 +35,8 @@ def status(api: Api, /, workflow: str | None, wanted: dict[str, Any], watch: boo
     """
     look = _look(api, workflow, wanted, utc=utc, **how)
     if watch:
-        watch_it(look)
+        with suppress(KeyboardInterrupt):  # by which people end it
+            watch_it(look)
         return
     seen = look(False)
     api.show(seen.answer, seen.lines)
@@ -72,12 +73,6 @@ def _look(
     return look_at_one
 
 
-def outline(api: Api, workflow: str, *, within: str | None = None, failed: bool = False, **page: Any) -> Any:
-    """Ask for a workflow with the steps of one level, or with those that have failed wherever they are."""
-    asked = {"within": within, "status": "failed" if failed else None, **page}
-    return api.get(f"/api/workflows/{part(workflow)}/outline", **asked)
-
-
 def _whole(api: Api, workflow: str) -> Any:
     """Return the answer about a workflow, completed by the steps after its first ones."""
     answer = api.get(f"/api/workflows/{part(workflow)}")
@@ -107,52 +102,3 @@ def all_lines(answer: Mapping[str, Any], *, utc: bool, is_still: bool = False) -
     if answer["next"] is not None:
         back = answer["looked_back_to"]
         yield f"more with --after {answer['next']}" + (f" (looked back to {when(back, utc=utc)})" if back else "")
-
-
-def one_lines(answer: Mapping[str, Any], *, utc: bool, outputs: bool = False, is_still: bool = False) -> Iterator[str]:
-    """Return a workflow with some of its steps for people; `is_still` as for lists."""
-    run = answer["workflow"]
-    facts = [f"template {run['template']}", f"created {when(run['created'], utc=utc)}"]
-    facts += [f"ended {when(run['ended'], utc=utc)}"] if run["ended"] else []
-    facts += [f"took {took(run['started'], run['duration_s'])}"] if run["ended"] or not is_still else []
-    said = on_one_line(f"{', '.join(facts)}; {run['progress']['sentence']}")
-    yield Shown(f"{on_one_line(run['id'])}: {state(run['status'])} ({said})")
-    if run["reason"]:
-        yield f"  {on_one_line(run['reason'])}"
-    yield from _step_lines(answer["steps"], is_still=is_still)
-    if answer["next"] is not None:
-        yield f"more steps with --after {answer['next']}"
-    if run["outputs"] is not None:
-        if outputs:
-            yield "outputs:"
-            yield from shown_json(run["outputs"]).split("\n")
-        else:
-            yield f"outputs: {', '.join(run['outputs']) or 'none'} (--outputs shows them)"
-
-
-def _step_lines(steps: list[Mapping[str, Any]], *, is_still: bool) -> list[str]:
-    head = ("STEP", "STATUS", "AGENT", "TOOK", "ATTEMPTS", "")
-    rows = (
-        [
-            *(
-                each["path"],
-                each["status"],
-                each["agent"],
-                took(None if is_still else each["began"], each["duration_s"]),
-            ),
-            "" if each["parts"] else each["attempts"],
-            "; ".join(_said_of(each)),
-        ]
-        for each in steps
-    )
-    return table(head, rows) if steps else []
-
-
-def _said_of(step: Mapping[str, Any]) -> Iterator[str]:
-    if parts := step["parts"]:
-        others = [f"{parts[word]} {word}" for word in ("failed", "running") if parts[word]]
-        yield ", ".join([f"{parts['completed']} of {parts['total']} completed", *others])
-    if step["waiting_for"]:
-        yield f"waits for {', '.join(step['waiting_for'])}"
-    if step["reason"]:
-        yield step["reason"]

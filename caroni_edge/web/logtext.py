@@ -19,7 +19,7 @@ def decode(data: bytes, *, is_end: bool) -> tuple[str, int]:
 
 
 def log_answer(
-    data: bytes, offset: int, state: State, *, is_cut: bool = False, is_waiting: bool = False
+    data: bytes, offset: int, state: State, *, is_cut: bool = False, is_waiting: bool = False, has_begun: bool = True
 ) -> Response[str]:
     """Answer with the part of a log that begins at `offset`.
 
@@ -29,6 +29,7 @@ def log_answer(
         state: Whether that is all.
         is_cut: There is more, which will not come.
         is_waiting: The agent was asked for more, and has not answered yet.
+        has_begun: The job has; before that there is nothing.
     """
     text, length = decode(data, is_end=state == "complete")
     headers = {"Caroni-Log": state, "Caroni-Log-Offset": str(offset), "Caroni-Log-Next": str(offset + length)}
@@ -36,4 +37,6 @@ def log_answer(
         headers["Caroni-Log-Cut"] = "the agent keeps the rest"
     if is_waiting:
         headers["Caroni-Log-Waiting"] = "the agent has not answered yet"
+    if not has_begun:
+        headers["Caroni-Log-Begun"] = "no"
     return Response(text, headers=headers, media_type=MediaType.TEXT)

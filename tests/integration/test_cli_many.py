@@ -219,7 +219,7 @@ def test_a_workflow_is_watched_to_its_end(bench: ManagerBench, run: Run) -> None
 def test_on_a_terminal_it_is_drawn_in_place(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caroni_edge.cli._watch.is_terminal", lambda: True)
+    monkeypatch.setattr("caroni_edge.cli._watch.is_terminal", lambda err: not err)
     seen = [Seen(1, ["first"], False), Seen(2, ["second\x1b[2J"], True)]
     assert watch(lambda _is_still: seen.pop(0), pause=lambda _seconds: None) == 2
     shown = capsys.readouterr().out

@@ -25,7 +25,7 @@ Submit = Callable[..., Result]
 
 @pytest.fixture
 def submit(monkeypatch: pytest.MonkeyPatch) -> Submit:
-    monkeypatch.setattr("caroni_edge.cli.submit.TAKEN_WITHIN_S", 1.0)
+    monkeypatch.setattr("caroni_edge.cli._by_broker.TAKEN_WITHIN_S", 1.0)
 
     def run(broker: Any, *more: str) -> Result:
         words = ["submit", "one", "--id", "w1", "--broker", broker.url, "--manager", "m1", *more]

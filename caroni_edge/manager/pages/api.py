@@ -20,6 +20,7 @@ from caroni_edge.manager.pages.filters import read_filter
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.shapes import (
     AgentPage,
+    AgentView,
     AttemptView,
     Deleted,
     StepPage,
@@ -224,7 +225,8 @@ class WorkflowsController(Controller):
         """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).
 
         Of a log more is asked of the agent. The header `Caroni-Log` says whether this is all: `complete`, `coming` or
-        `agent-away`; `Caroni-Log-Offset` and `Caroni-Log-Next` say where it begins and ends.
+        `agent-away`; `Caroni-Log-Offset` and `Caroni-Log-Next` say where it begins and ends, `Caroni-Log-Begun: no`
+        that its job has not begun.
         """
         path, _, what = step.strip("/").rpartition("/")
         if what not in ("why", "log") or not path:
@@ -246,7 +248,7 @@ def read_log(
     """Return what has arrived of the log of an attempt, and ask its agent for more."""
     if attempt is None:
         over = step.status in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
-        return log_answer(b"", 0, "complete" if over else "coming")
+        return log_answer(b"", 0, "complete" if over else "coming", has_begun=over)
     job = attempt["job"]
     has_begun = attempt["status"] not in ("pending", "queued")  # before that there is nothing to ask for
     state: State = "coming" if views.seen(attempt["agent"])[0] else "agent-away"
@@ -254,7 +256,8 @@ def read_log(
     if asked.part == "end":
         begin = max(0, size - TAIL_BYTES)
         if is_all or not has_begun:
-            return log_answer(views.log(job, begin)[0], begin, "complete" if is_all else state)
+            data = views.log(job, begin)[0]
+            return log_answer(data, begin, "complete" if is_all else state, has_begun=is_all or has_begun)
         tail, is_waiting = manager.commands.call(lambda _at: manager.reactor.request_log_tail(job))
         if tail is not None and tail.is_whole:
             return log_answer(tail.data, tail.offset, "complete" if tail.is_end else state)
@@ -265,7 +268,7 @@ def read_log(
         return log_answer(data, asked.offset, "complete", is_cut=is_cut)
     if has_begun and not is_all:
         manager.commands.call(lambda _at: manager.reactor.request_log(job, whole=asked.part == "whole"))
-    return log_answer(data, asked.offset, state)
+    return log_answer(data, asked.offset, state, has_begun=has_begun)
 
 
 @get("/api/agents", tags=["agents"], sync_to_thread=True)
@@ -280,7 +283,18 @@ def list_agents(
         return views.roster.page(limit, after, job_type)
 
 
-ROUTES = (WorkflowsController, list_agents)
+@get("/api/agents/{agent:str}", tags=["agents"], sync_to_thread=True)
+def show_agent(manager: NamedDependency[ManagerApi], agent: FromPath[str]) -> AgentView:
+    """Show an agent that this manager has heard of."""
+    with manager.look() as views:
+        found = views.roster.agent(agent)
+        known = [] if found else [each["id"] for each in views.roster.page(1000, "")["agents"]]
+    if found is None:
+        raise Problem(404, f"this manager has not heard of an agent {agent}{nearest(agent, known)}")
+    return found
+
+
+ROUTES = (WorkflowsController, list_agents, show_agent)
 
 
 def no_workflow(workflow: str) -> NoReturn:

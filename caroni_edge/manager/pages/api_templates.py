@@ -31,9 +31,12 @@ class TemplatesController(Controller):
         templates = manager.templates()
         errors = {name: [str(problem) for problem in problems] for name, problems in templates.errors.items()}
         with manager.look() as views:
-            paused = views.pauses()
+            paused, last_runs = views.pauses(), views.last_runs([*templates.loaded, *templates.errors])
         return TemplatePage(
-            templates=[template_view(each) for each in templates.loaded.values()], errors=errors, paused=paused
+            templates=[template_view(each) for each in templates.loaded.values()],
+            errors=errors,
+            paused=paused,
+            last_runs=last_runs,
         )
 
     @get("/{name:str}", sync_to_thread=True)

@@ -12,7 +12,7 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.pages.agentcheck import check_agents
 from caroni_edge.manager.pages.progress import progress_of
 from caroni_edge.manager.pages.shapes import Progress, WorkflowPage, WorkflowSummary
-from caroni_edge.manager.pages.templateshapes import AgentFinding, PauseView, VersionView
+from caroni_edge.manager.pages.templateshapes import AgentFinding, LastRun, PauseView, VersionView
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.listed import ListedRows, WorkflowFilter
 from caroni_edge.manager.store.pauses import PauseRow
@@ -112,6 +112,13 @@ class WorkflowLists:
             )
             for each in self._lists.versions(template, VERSIONS_SHOWN, COUNTED_MAX + 1)
         ]
+
+    def last_runs(self, templates: Sequence[str]) -> dict[str, LastRun]:
+        """Return the newest workflow of each of these templates, by name, where there is one."""
+        return {
+            each.template: LastRun(id=each.id, status=each.status, created=rfc3339(each.created))
+            for each in self._lists.newest_of(templates)
+        }
 
     def check_agents(self, plan: Plan, settings: ManagerConfig) -> list[AgentFinding]:
         """Return what keeps the agents that are there from running a template; nothing when they can."""

@@ -1,11 +1,12 @@
 """The files of templates, as API and pages show, check and write them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
 from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import Problem as FileProblem
-from caroni_edge.documents.documents import Problems
+from caroni_edge.documents.documents import Problems, nearest
 from caroni_edge.documents.editing import (
     SOURCE_LIMIT_BYTES,
     may_name_file,
@@ -48,7 +49,7 @@ def detail(manager: ManagerApi, name: str) -> TemplateDetail:
     templates, path = manager.templates(), path_of(manager, name)
     loaded, problems, source = templates.get(name), templates.errors.get(name, ()), read_source(path)
     if loaded is None and not problems:
-        _no_template(name)
+        _no_template(name, [*templates.loaded, *templates.errors])
     with manager.look() as views:
         return TemplateDetail(
             name=name,
@@ -162,5 +163,5 @@ def _finding(problem: FileProblem, path: Path) -> Finding:
     )
 
 
-def _no_template(name: str) -> NoReturn:
-    raise Problem(404, f"there is no template {name}")
+def _no_template(name: str, known: Iterable[str] = ()) -> NoReturn:
+    raise Problem(404, f"there is no template {name}{nearest(name, known)}")

@@ -2,6 +2,7 @@
 
 from typing import Any, TypedDict
 
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.values.fields import FormField
 
 
@@ -148,6 +149,14 @@ class TemplateDetail(TypedDict):
     pause: PauseView
 
 
+class LastRun(TypedDict):
+    """The newest workflow of a template."""
+
+    id: str
+    status: WorkflowState
+    created: str
+
+
 class TemplatePage(TypedDict):
     """What is loaded.
 
@@ -155,8 +164,10 @@ class TemplatePage(TypedDict):
         templates: By name.
         errors: What is wrong with others, by name; one that is loaded too has its earlier version.
         paused: Those of which workflows are held, or were and are about to begin, by name.
+        last_runs: The newest workflow of each that has any, by name.
     """
 
     templates: list[TemplateView]
     errors: dict[str, list[str]]
     paused: dict[str, PauseView]
+    last_runs: dict[str, LastRun]

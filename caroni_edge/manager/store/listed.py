@@ -68,6 +68,15 @@ class Creation(NamedTuple):
     created: float
 
 
+class NewestOfTemplate(NamedTuple):
+    """The newest workflow of a template."""
+
+    template: str
+    id: str
+    status: WorkflowState
+    created: float
+
+
 class PlanVersion(NamedTuple):
     """A plan that workflows run by: its hash, when the first of them was started, and how many there are."""
 
@@ -167,6 +176,14 @@ class ListedRows(Rows):
             else:
                 low = row.seq + 1
         return low
+
+    NEWEST_OF = f"""
+        SELECT {columns(NewestOfTemplate, "w")} FROM json_each(:templates) t
+        CROSS JOIN workflows w ON w.seq = (SELECT max(n.seq) FROM workflows n WHERE n.template = t.value)"""
+
+    def newest_of(self, templates: Iterable[str]) -> list[NewestOfTemplate]:
+        """Return the newest workflow of each of these templates, where there is one."""
+        return self._all(NewestOfTemplate, self.NEWEST_OF, templates=as_text(list(templates)))
 
     VERSIONS = """
         SELECT p.hash, p.date, (SELECT count(*) FROM (SELECT 1 FROM workflows w WHERE w.plan = p.hash LIMIT :most))

@@ -54,10 +54,10 @@ def test_options_win_over_the_environment_and_that_over_the_context(environ: dic
 @pytest.mark.parametrize(
     ("options", "more", "lost"),
     [
-        ({"broker": "mqtt://other"}, {}, {"username", "password_file"}),
-        ({}, {"CARONI_BROKER": "mqtt://other"}, {"username", "password_file"}),
-        ({"url": "http://other"}, {}, {"token_file"}),
-        ({}, {"CARONI_URL": "http://other"}, {"token_file"}),
+        ({"broker": "mqtt://other"}, {}, {"username", "password_file", "url", "token_file"}),
+        ({}, {"CARONI_BROKER": "mqtt://other"}, {"username", "password_file", "url", "token_file"}),
+        ({"url": "http://other"}, {}, {"broker", "username", "password_file", "token_file"}),
+        ({}, {"CARONI_URL": "http://other"}, {"broker", "username", "password_file", "token_file"}),
         ({"token": "t"}, {}, {"token_file"}),
         ({}, {"CARONI_TOKEN": "t"}, {"token_file"}),
     ],
@@ -67,6 +67,13 @@ def test_what_lets_into_the_nodes_of_a_context_goes_nowhere_else(
 ) -> None:
     whole, found = find({}, None, environ)._asdict(), find(options, None, environ | more)._asdict()
     assert {name for name, value in whole.items() if value is not None and found[name] is None} == lost
+
+
+def test_the_broker_of_one_manager_and_the_page_of_another_do_not_go_together() -> None:
+    environ = {"CARONI_BROKER": "mqtt://far", "CARONI_TOKEN": "t", "CARONI_MANAGER": "m1"}
+    assert find({"url": "http://near"}, None, environ | {"HOME": "/"}) == Place(
+        url="http://near", token="t", manager="m1"
+    )
 
 
 def test_a_token_that_is_named_nearer_is_the_only_one(environ: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""What `submit` and `run` have in common: what is to be started, and by which way."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from caroni_edge.base.errors import UsageError
+from caroni_edge.cli._context import Place
+from caroni_edge.cli._files import FILE
+from caroni_edge.cli._ids import complete_template
+
+if TYPE_CHECKING:
+    from caroni_edge.protocol.triggers import Trigger
+
+
+def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    from caroni_edge.config import duration  # noqa: PLC0415
+
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        raise UsageError("--timeout", str(error)) from None
+
+
+_OPTIONS: Final = (
+    click.argument("template", shell_complete=complete_template),
+    click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=TEXT", help="An input; NAME:=JSON gives JSON."),
+    click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs."),
+    click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice."),
+    click.option("--priority", type=click.IntRange(0, 9), default=4, show_default=True),
+    click.option(
+        "--timeout", "timeout_s", callback=_duration, metavar="DURATION", help="Give up after so long (exit status 3)."
+    ),
+)
+
+
+def trigger_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument and the options that say what is started; in `trigger` it gets that."""
+
+    @functools.wraps(command)
+    def with_trigger(
+        *args: Any,
+        template: str,
+        pairs: tuple[str, ...],
+        inputs_file: Path | None,
+        workflow: str | None,
+        priority: int,
+        **kwargs: Any,
+    ) -> None:
+        inputs = {**(_file(inputs_file) if inputs_file else {}), **inputs_of(pairs)}
+        command(*args, trigger=_trigger(template, inputs, workflow, priority), **kwargs)
+
+    for option in reversed(_OPTIONS):
+        with_trigger = option(with_trigger)
+    return with_trigger
+
+
+def inputs_of(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Return inputs by what `-i NAME=TEXT` and `-i NAME:=JSON` say."""
+    return dict(_pair(pair) for pair in pairs)
+
+
+def _trigger(template: str, inputs: dict[str, Any], workflow: str | None, priority: int) -> "Trigger":
+    from caroni_edge.base.chance import SystemChance  # noqa: PLC0415
+    from caroni_edge.protocol.codec import encode  # noqa: PLC0415
+    from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger  # noqa: PLC0415
+
+    workflow = workflow or SystemChance().new_id()
+    check_segment("--id", workflow)
+    trigger = Trigger(template=template, inputs=inputs, id=workflow, priority=priority)
+    if (size_bytes := len(encode(trigger))) > TRIGGER_LIMIT_BYTES:
+        what = f"the trigger would have {size_bytes} bytes, and {TRIGGER_LIMIT_BYTES} are allowed"
+        raise UsageError("inputs", what, "Pass a URL, or a path that both hosts know.")
+    return trigger
+
+
+def check_segment(where: str, word: str) -> None:
+    """Make sure that a word can stand in a topic.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    from caroni_edge.protocol.fields import is_segment  # noqa: PLC0415
+
+    if not is_segment(word):
+        raise UsageError(where, f'"{word}" is no name', "1 to 40 of a-z 0-9 _ - make one.")
+
+
+def is_by_broker(place: Place) -> bool:
+    """Tell whether a workflow is started over MQTT: wherever a broker is named. Otherwise the manager's API does it.
+
+    Raises:
+        UsageError: A broker is named, and no manager; or the other way round.
+    """
+    if place.broker is not None and place.manager is None:
+        raise UsageError("--manager", "a broker is named, and no manager", "Give its id with --manager.")
+    return place.broker is not None
+
+
+def broker_config(url: str, *, password_file: Path | None = None, **others: Any) -> Any:
+    """Return how a broker is reached, from what a command line says; `others` are fields of `BrokerConfig`.
+
+    Raises:
+        UsageError: The URL is none, or the file holds no password.
+    """
+    from caroni_edge.config import BrokerConfig, broker_url, read_secret  # noqa: PLC0415
+
+    try:
+        parts = broker_url(url)
+    except ValueError as error:
+        raise UsageError("--broker", str(error)) from None
+    try:
+        password = read_secret(password_file) if password_file else None
+    except ValueError as error:
+        raise UsageError("--password-file", f"{password_file} {error}") from None
+    return BrokerConfig(urls=(parts,), password=password, **others)
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.rstrip(":"):
+        raise UsageError(f"-i {text}", "an input is written NAME=TEXT or NAME:=JSON")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"-i {text}", f"what follows := is no JSON ({error})", "Use NAME=TEXT for a text.") from None
+
+
+def _file(path: Path) -> dict[str, Any]:
+    from caroni_edge.documents.documents import load  # noqa: PLC0415
+
+    document = load(path)
+    if not isinstance(document.value, dict):
+        raise UsageError(document.where(), "inputs are a mapping of names to values")
+    return document.value
