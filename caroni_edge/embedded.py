@@ -25,6 +25,7 @@ from caroni_edge.manager import daemon as manager_daemon
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.shown import ShownWorkflow, ShownWorkflowRows
 from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.workflows.evaluator import Evaluator
 from caroni_edge.node.node import Call, Node
 from caroni_edge.node.service import now
 from caroni_edge.node.startup import open_node
@@ -122,8 +123,13 @@ class Embedded:
     def _open_manager(self) -> None:
         config = load_manager(self._configured("manager", {"templates": ".", "attempts": 1}), {})
         member = self._member(config)
-        self._reactor = manager_daemon.make_reactor(member.node, config, self._templates)
+        evaluator = Evaluator(
+            lambda outcome: self._tell(member, lambda at: self._reactor.on_evaluated(outcome, at)),
+        )
+        self._reactor = manager_daemon.make_reactor(member.node, config, self._templates, evaluator.ask)
         member.node.attach(self._reactor)
+        threading.Thread(target=evaluator.run, daemon=True).start()
+        self._opened.callback(evaluator.close)
         self._connect(member)
 
     def _open_agent(self) -> None:

@@ -142,7 +142,7 @@ class ManagerBench:
             silent_for=lambda _agent, _now: 0.0,
             journal=journal,
         )
-        self.reactor = ManagerReactor(context, self.templates)
+        self.reactor = ManagerReactor(context, self.templates, lambda _evaluation: None)
         self.service = DirectService(self.database, self.reactor.settle)
         self.service.call(self.reactor.on_start)
         self.readers = Readers(self.path)

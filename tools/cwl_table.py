@@ -8,13 +8,14 @@ from typing import Any
 from caroni_edge.documents.assembly import IMPORTS_MAX, Assembly
 from caroni_edge.documents.documents import Document, Problem, Problems
 from caroni_edge.documents.files import BYTES_MAX, FILES_MAX, Files
+from caroni_edge.javascript.helper import ANSWER_MAX_CHARS, CPU_S, MEMORY_BYTES
 from caroni_edge.manager.templates.cwl import features
 from caroni_edge.manager.templates.cwl.extent import STEPS_MAX
 from caroni_edge.manager.templates.cwl.features import Fields
 from caroni_edge.manager.templates.cwl.process import NESTED_MAX
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
-from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS
+from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS, SCRIPT_LIMIT_CHARACTERS
 from caroni_edge.manager.workflows.scatter import INSTANCES_MAX
 from caroni_edge.protocol.fields import NAME_MAX_CHARS
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
@@ -59,6 +60,7 @@ OBJECTS: tuple[tuple[str, Fields, Keys], ...] = (
     ("CommandLineTool, as what a step runs", features.TOOL, RUN),
     ("An input of a CommandLineTool", features.TOOL_INPUT, (*RUN, "inputs", "x")),
     ("An output of a CommandLineTool", features.TOOL_OUTPUT, (*RUN, "outputs", "y")),
+    ("ExpressionTool, as what a step runs", features.EXPRESSION_TOOL, RUN),
 )
 """The objects that have fields, and where they stand in the plain workflow."""
 
@@ -72,8 +74,9 @@ REMARKS: Mapping[str, str] = {
     "linkMerge": ", ".join(features.LINK_MERGES),
     "pickValue": ", ".join(features.PICK_VALUES),
     "scatterMethod": ", ".join(features.SCATTER_METHODS),
-    "when": "a parameter reference",
-    "valueFrom": "parameter references in a text",
+    "when": "an expression that gives true or false",
+    "valueFrom": "a text with expressions in it, or one alone",
+    "expression": "one that gives an object with the outputs",
     "type": "see [types](#types)",
     "requirements": "see [requirements](#requirements-and-hints)",
     "hints": "see [hints](#requirements-and-hints)",
@@ -83,7 +86,7 @@ REMARKS: Mapping[str, str] = {
 """What there is to say of what is served, or of documentation."""
 
 PASSED: Mapping[str, str] = {
-    "InlineJavascriptRequirement": "JavaScript is refused where it stands",
+    "InlineJavascriptRequirement": "expressions may be JavaScript, and see its `expressionLib`",
     "SchemaDefRequirement": "its types have names, as in `types.yml#mine`",
     "LoadListingRequirement": "kept, for files",
 }
@@ -116,6 +119,12 @@ TYPES: tuple[object, ...] = (
 )
 
 _TOOL: Mapping[str, Any] = {"cwlVersion": "v1.2", **PLAIN["steps"]["one"]["run"]}
+_EXPRESSION_TOOL: Mapping[str, Any] = {
+    "class": "ExpressionTool",
+    "inputs": {"x": {"type": "Any"}},
+    "outputs": {"y": {"type": "Any"}},
+    "expression": "$(inputs)",
+}
 BESIDE: Mapping[str, Any] = {
     "tools/tool.cwl": _TOOL,
     "tools.cwl": {"cwlVersion": "v1.2", "$graph": [{**_TOOL, "id": "part"}]},
@@ -135,7 +144,7 @@ FILES: tuple[tuple[str, Keys, object], ...] = (
     ("`cwlVersion: v1.0`", ("cwlVersion",), "v1.0"),
     ("`cwlVersion: v1.1`", ("cwlVersion",), "v1.1"),
     ("`cwlVersion: draft-3`", ("cwlVersion",), "draft-3"),
-    ("`class: ExpressionTool`", (*RUN, "class"), "ExpressionTool"),
+    ("`class: ExpressionTool`, run by a step", RUN, _EXPRESSION_TOOL),
     ("`class: Operation` as a template", ("class",), "Operation"),
     ("an extension, as in `acme:colour: red`", ("acme:colour",), "red"),
 )
@@ -164,6 +173,16 @@ EXPRESSIONS: tuple[tuple[str, str], ...] = (
     ("agent", "ship-$(inputs.x)"),
 )
 
+SCRIPTS: tuple[tuple[str, str], ...] = (
+    ("valueFrom", "$(inputs.x + 1)"),
+    ("valueFrom", "a text with $(inputs.x + 1) in it"),
+    ("valueFrom", "${return inputs.x;}"),
+    ("valueFrom", "$(runtime.cores)"),
+    ("when", "$(inputs.x > 3)"),
+    ("agent", "$('ship-' + inputs.x)"),
+)
+"""Expressions where JavaScript is run."""
+
 PLACES: Mapping[str, Keys] = {
     "valueFrom": (*STEP_INPUT, "valueFrom"),
     "when": (*STEP, "when"),
@@ -180,6 +199,10 @@ BOUNDS = (
     ("instances of a scattered step", INSTANCES_MAX),
     ("characters of a step's path, with its numbers", NAME_MAX_CHARS),
     ("characters of an expression", LIMIT_CHARACTERS),
+    ("characters of one that may be JavaScript", SCRIPT_LIMIT_CHARACTERS),
+    ("bytes of memory that JavaScript may take", MEMORY_BYTES),
+    ("seconds of processor time that one script may take", CPU_S),
+    ("characters of JSON that one may give", ANSWER_MAX_CHARS),
     ("bytes of JSON of a job's inputs, and of its outputs", VALUES_LIMIT_BYTES),
 )
 
@@ -192,20 +215,26 @@ def tables() -> str:
     lines += ["## Requirements and hints", "", *_table(("class", "requirements", "hints"), _requirements()), ""]
     lines += ["## Types", "", *_table(("type", "here", ""), map(_type, TYPES)), ""]
     lines += ["## Expressions", "", *_table(("where", "written", "here", ""), map(_expression, EXPRESSIONS)), ""]
+    lines += ["With `InlineJavascriptRequirement: {}` among the requirements:", ""]
+    lines += [*_table(("where", "written", "here", ""), map(_script, SCRIPTS)), ""]
     lines += ["## Files and versions", "", *_table(("written", "here", ""), map(_file, FILES)), ""]
     lines += ["## Bounds", "", *_table(("of", "at most"), ((what, f"{most:,}") for what, most in BOUNDS))]
     return "\n".join(lines) + "\n"
 
 
-def said(keys: Keys, value: object, kind: str = "Operation") -> list[Problem]:
+def said(
+    keys: Keys, value: object, kind: str = "Operation", requirements: Mapping[str, Any] | None = None
+) -> list[Problem]:
     """Return what is said of the plain workflow, once it has a value in a place.
 
     Args:
         keys: The place.
         value: What is there then.
         kind: The class of what the step runs.
+        requirements: Of the workflow.
     """
     document = deepcopy(dict(PLAIN))
+    document |= {"requirements": requirements} if requirements else {}
     document["steps"]["one"]["run"]["class"] = kind
     if keys:
         _at(document, keys[:-1])[keys[-1]] = value
@@ -257,6 +286,12 @@ def _type(spec: object) -> tuple[str, ...]:
 def _expression(case: tuple[str, str]) -> tuple[str, ...]:
     field, text = case
     return _code(field), _code(text), *_verdict(said(PLACES[field], text))
+
+
+def _script(case: tuple[str, str]) -> tuple[str, ...]:
+    field, text = case
+    needed: dict[str, Any] = {each: {} for each in ("InlineJavascriptRequirement", "StepInputExpressionRequirement")}
+    return _code(field), _code(text), *_verdict(said(PLACES[field], text, requirements=needed))
 
 
 def _file(case: tuple[str, Keys, object]) -> tuple[str, ...]:

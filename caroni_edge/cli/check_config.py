@@ -15,6 +15,7 @@ from caroni_edge.cli._summary import Summary, lines_of, summary_of
 from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, AgentConfig, Key, ManagerConfig, load_agent, load_manager
 from caroni_edge.documents.documents import Problem, Problems, in_order, load
 from caroni_edge.documents.files import Files
+from caroni_edge.javascript.syntax import Reader
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ def _agent(path: Path) -> Iterable[Problem]:
     return [problem for problems in job_types.errors.values() for problem in problems]
 
 
-def _template(path: Path, files: Files) -> Checked:
+def _template(path: Path, files: Files, reader: Reader | None = None) -> Checked:
     from caroni_edge.manager.templates.library import check_file  # noqa: PLC0415
 
-    found = check_file(path, files)
+    found = check_file(path, files, reader)
     return Checked(path, "template", found.problems, found.plan)
 
 
@@ -154,8 +155,9 @@ def _check_all(path: Path, kind: str | None, roots: tuple[Path, ...]) -> Iterato
     found = sorted(_cwl_files(path))
     if not found:
         yield Checked(path, "template", (Problem(str(path), "there are no CWL files in this folder"),))
-    for each in found:
-        yield _template(each, files)
+    with Reader() as reader:
+        for each in found:
+            yield _template(each, files, reader)
 
 
 def _cwl_files(folder: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from caroni_edge.base.frozen import is_frozen, program
@@ -130,7 +130,7 @@ class Interpreter:
         helper = self._helper or self._start()
         if not self._is_served:
             return Answer(error=NOT_SERVED)
-        return Answer(**self._say(helper, json.dumps(asdict(script)).encode() + b"\n"))
+        return Answer(**self._say(helper, json.dumps(vars(script)).encode() + b"\n"))
 
     def _start(self) -> subprocess.Popen[bytes]:
         helper = self._helper = subprocess.Popen(

@@ -13,6 +13,8 @@ from caroni_edge.manager.listening.threads import Listening
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
+from caroni_edge.manager.workflows.evaluations import Ask
+from caroni_edge.manager.workflows.evaluator import Evaluator
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, watch_disk
@@ -31,12 +33,15 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         config = self.config
         node = self._node = open_node(config, opened, ask_every_s(config), self.access)
         self._templates = say_errors("template", load_templates(config.templates, None, config.roots))
-        self._reactor = make_reactor(node, config, self._templates)
+        evaluator = Evaluator(lambda outcome: self.service.tell(lambda at: self._reactor.on_evaluated(outcome, at)))
+        self._reactor = make_reactor(node, config, self._templates, evaluator.ask)
         node.attach(self._reactor)
         from caroni_edge.manager.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
         site = serve(config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates)
         self._web = opened.enter_context(site)
+        self.service.supervise("evaluator", evaluator.run)
+        opened.callback(evaluator.close)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
         transport = MqttTransport(self.access, node.topics.rules_client_id)
         self._listening = Listening(transport, self._reactor, self.service, opened)
@@ -81,9 +86,10 @@ class ManagerDaemon(Daemon[ManagerConfig]):
 
 
 def idle_node(config: ManagerConfig, opened: ExitStack) -> Node:
-    """Return a manager's node that neither serves nor connects, for a command on its database."""
+    """Return a manager's node that neither serves nor connects, for a command on its database. No JavaScript runs."""
     node = open_node(config, opened)
-    node.attach(make_reactor(node, config, load_templates(config.templates, None, config.roots)))
+    templates = load_templates(config.templates, None, config.roots)
+    node.attach(make_reactor(node, config, templates, lambda _evaluation: None))
     return node
 
 
@@ -92,8 +98,8 @@ def ask_every_s(config: ManagerConfig) -> float:
     return min(ASK_OPEN_PEERS_EVERY_S, inf if config.lost_after_s is None else config.lost_after_s / 3)
 
 
-def make_reactor(node: Node, config: ManagerConfig, templates: Templates) -> ManagerReactor:
-    """Put a manager's reactor together on a node."""
+def make_reactor(node: Node, config: ManagerConfig, templates: Templates, ask: Ask) -> ManagerReactor:
+    """Put a manager's reactor together on a node; `ask` has expressions worked out that have JavaScript in them."""
     context = Context(
         settings=config,
         topics=node.topics,
@@ -106,4 +112,4 @@ def make_reactor(node: Node, config: ManagerConfig, templates: Templates) -> Man
         has_answered=node.links.has_answered,
         journal=node.database.journal,
     )
-    return ManagerReactor(context, templates)
+    return ManagerReactor(context, templates, ask)

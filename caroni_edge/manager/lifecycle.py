@@ -6,8 +6,9 @@ and after from the table.
 
 What they do not cover, since no state changes with it:
 
-- What a step waits for. One that is `created` waits for its data (`deps_left`), its turn (`gate`), or for `retry`. One
-  that is `fulfilling` is in the demand, or waits for its next attempt (`retry_due`) or for `retry` (`in_doubt`).
+- What a step waits for. One that is `created` waits for its data (`deps_left`), for its expressions (a row of
+  `evaluations`), its turn (`gate`), or for `retry`. One that is `fulfilling` is in the demand, or waits for its next
+  attempt (`retry_due`) or for `retry` (`in_doubt`).
 - Attempts. A job has its states at its agent (`agent/lifecycle.py`), and its row here has what the agent has said last.
   What the manager knows of itself is whether the job may still give a result (`open`), and whether another attempt was
   made meanwhile (`lost`).
@@ -112,6 +113,8 @@ class StepEvent(StrEnum):
     """Its workflow is cancelled."""
     BEGUN = "BEGUN"
     """Its data is there and it has passed its gates: its parts are made."""
+    EVALUATED = "EVALUATED"
+    """Its data is there, and its expression, which is all that it is, has given its outputs (`ExpressionTool`)."""
     SKIPPED = "SKIPPED"
     """Its data is there, and its condition (`when`) is false."""
     PARTS_COMPLETED = "PARTS_COMPLETED"
@@ -174,6 +177,7 @@ STEP: Mapping[StepState, Mapping[StepEvent, StepState]] = {
     S.CREATED: {
         SE.DEMANDED: S.FULFILLING,
         SE.BEGUN: S.RUNNING,
+        SE.EVALUATED: S.COMPLETED,
         SE.SKIPPED: S.COMPLETED,
         SE.JOB_COMPLETED: S.COMPLETED,
         SE.VALUES_UNFIT: S.FAILED,

@@ -29,6 +29,7 @@ from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
 from caroni_edge.manager.workflows.delays import Delays
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.messages import (
@@ -56,8 +57,8 @@ class ManagerReactor(Assembly):
 
     _whose = "a manager"
 
-    def __init__(self, context: Context, templates: Templates) -> None:
-        """Put the parts together."""
+    def __init__(self, context: Context, templates: Templates, ask: Ask) -> None:
+        """Put the parts together; `ask` has expressions worked out that have JavaScript in them."""
         super().__init__(context.journal)
         self._context, self._store = context, context.store
         orders = Orders(context)
@@ -74,6 +75,7 @@ class ManagerReactor(Assembly):
         self._bulk = Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, templates)
         self._rules = Rules(context, self._triggers)
+        self._evaluations = Evaluations(context, self._engine, ask)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
             self._reconciliation,
@@ -84,6 +86,7 @@ class ManagerReactor(Assembly):
             self._bulk,
             Delays(context, self._engine),
             self._engine,
+            self._evaluations,
             self._placing,
             self._fleet,
             self._stalls,
@@ -153,6 +156,10 @@ class ManagerReactor(Assembly):
     def listened(self) -> list[str]:
         """Return which subscriptions of the rules' session the broker was asked for before."""
         return [each.filter for each in self._store.rules.filters()]
+
+    def on_evaluated(self, outcome: Outcome, at: Moment) -> None:
+        """The expressions of a step have been worked out; a repeat changes nothing."""
+        self._evaluations.on_evaluated(outcome, at)
 
     # What the node asks
 

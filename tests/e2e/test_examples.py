@@ -75,5 +75,5 @@ def test_nothing_is_to_be_said_of_the_files_of_an_example(name: str, capsys: pyt
 
 def test_all_examples_are_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert len(NAMES) == 5
+    assert len(NAMES) == 6
     assert all(f"[{name}]({name}/README.md)" in listed for name in NAMES)

@@ -21,6 +21,7 @@ from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.daemon import make_reactor
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.workflows.evaluations import Evaluation, work_out
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, NodeParts
 from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
@@ -29,10 +30,13 @@ from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.transport.base import Arrived, Deliver, Event, Will
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import MemoryBroker
+from tests import scripts
 from tests.configs import agent_config
 from tests.simulation.hosts import DATE, Disk, Host
 
 RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND state = 'running'"
+HELPER_S = 0.2
+"""So long at most it takes until JavaScript has been run."""
 ROUNDING_S = 1e-6
 """What is due on one clock is due on the other, in spite of rounding."""
 
@@ -360,8 +364,14 @@ class Manager(Member):
 
     def make_reactor(self, node: Node) -> ManagerReactor:
         """Put the manager's reactor together."""
-        self.reactor = make_reactor(node, self.settings, self._templates)
-        return self.reactor
+        self.reactor = reactor = make_reactor(node, self.settings, self._templates, self._ask)
+        return reactor
+
+    def _ask(self, evaluation: Evaluation) -> None:
+        """Have expressions worked out in a moment, by a helper that goes with the process."""
+        inbox, reactor = self._inbox, self.reactor
+        call = Call(lambda at: reactor.on_evaluated(work_out(evaluation, scripts.run), at), keep=True)
+        self._broker.at(self._broker.now + self._chance.random() * HELPER_S, lambda: inbox.append(call))
 
 
 class Agent(Member):

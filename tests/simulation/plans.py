@@ -16,6 +16,8 @@ from tests import reference
 TYPES = reference.TYPES
 BRANCHING = 12
 """So many plans with scatter, conditions, nested workflows and limits."""
+SCRIPTED = 3
+"""So many of the same kind with JavaScript."""
 
 
 def result(order: JobOrder) -> dict[str, Any]:
@@ -58,6 +60,12 @@ def branching(number: int) -> Plan:
     return reference.random_plan(
         Random(f"plan {number}"), f"branching{number}", depth=2 if large else 1, most_steps=4 if large else 3
     )
+
+
+def scripted(number: int) -> Plan:
+    """A small plan that branches out, with JavaScript in its expressions, and expressions for steps."""
+    chance = Random(f"script {number}")
+    return reference.random_plan(chance, f"scripted{number}", depth=1, most_steps=3, has_scripts=True)
 
 
 def inputs_of(plan: Plan, value: str) -> dict[str, Any]:
@@ -105,7 +113,8 @@ def _job_type(name: str, *, repeat: bool) -> JobType:
 
 
 PLAIN = {plan.template: plan for plan in (chain(1), chain(3), chain(5), diamond())}
-PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCHING))}}
+SCRIPTS = {plan.template: plan for plan in map(scripted, range(SCRIPTED))}
+PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCHING))}, **SCRIPTS}
 BOUND = {plan.template: plan for plan in (bound(),)}
 """Where it is known that an agent is always there."""
 ALL = {**PLANS, **BOUND}

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.simulation import restores, scenarios, stolen
-from tests.simulation.plans import PLAIN
+from tests.simulation.plans import PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
 
@@ -16,6 +16,11 @@ Schedule = Callable[[int], list[str]]
 def plain(kind: str, seed: int) -> list[str]:
     """Play the schedule of a seed with the plainest of plans: small steps to where something is wrong."""
     return play(kind, seed, plans=PLAIN)
+
+
+def scripted(kind: str, seed: int) -> list[str]:
+    """Play the schedule of a seed with plans that have JavaScript."""
+    return play(kind, seed, plans=SCRIPTS)
 
 
 CAUGHT: Mapping[str, Schedule] = {
@@ -31,6 +36,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "held_here_is_never_begun_elsewhere": restores.manager_restored_to_before_a_resume,
     "id_not_compared_on_acknowledging": partial(plain, "managers"),
     "id_not_compared_on_taking": partial(plain, "managers"),
+    "javascript_is_asked_for_once": partial(scripted, "crashes"),
     "kill_ignored": partial(plain, "managers"),
     "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
     "late_jobs_kept": scenarios.late_agent,

@@ -40,6 +40,7 @@ from caroni_edge.manager.triggers import pauses
 from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.evaluations import Evaluations
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.cutoffs import Publication
 from caroni_edge.node.node import Call, Node
@@ -490,6 +491,17 @@ def steps_left_of_what_was_deleted() -> Iterator[None]:
 def held_here_is_never_begun_elsewhere() -> Iterator[None]:
     """What an agent has of a workflow that is held here is killed, though it had begun before a restore."""
     with instead(Engine, "_has_step", lambda *_: False):
+        yield
+
+
+@VARIANTS.add
+def javascript_is_asked_for_once() -> Iterator[None]:
+    """A manager that starts has forgotten what was being worked out."""
+
+    def forget(evaluations: Evaluations, at: Moment) -> None:
+        evaluations._store.evaluations._conn.execute("DELETE FROM evaluations WHERE evaluated IS NULL")
+
+    with instead(Evaluations, "on_start", forget):
         yield
 
 

@@ -10,7 +10,7 @@ from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.pages.templateshapes import AgentFinding
 from caroni_edge.manager.store.serving import Serving, ServingRows
 from caroni_edge.manager.templates.plan import Plan, PlanStep
-from caroni_edge.manager.workflows.inputs import is_constant
+from caroni_edge.manager.workflows.inputs import has_constant_agents
 from caroni_edge.values.parsing import TypeProblem, parse_type
 
 AGENTS_MAX = 1000
@@ -82,7 +82,7 @@ def _misfits(job_type: str, steps: Sequence[_Asked], able: Sequence[Serving]) ->
     """Yield what steps give, take or are bound to that none of the agents has that could run them."""
     declared = [(each.agent, _declared(each.notice)) for each in able]
     for route, step in steps:
-        is_bound = bool(step.agents) and all(map(is_constant, step.agents))
+        is_bound = bool(step.agents) and has_constant_agents(step)
         mine = [each for each in declared if not is_bound or each[0] in step.agents]
         if not mine:
             there = _served(job_type, [each.agent for each in able])

@@ -130,6 +130,8 @@ class Explainer:
             case StepState.CREATED if step.deferred and row.status not in ENDED:
                 if step.gate is not None:
                     yield self._of_gate(step.gate)
+                elif not for_data:
+                    yield _reason("waits_for_expression", "waits for an expression: its JavaScript is being worked out")
             case StepState.CREATED:
                 yield _reason("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
             case StepState.FULFILLING:

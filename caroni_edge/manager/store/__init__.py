@@ -6,6 +6,7 @@ from caroni_edge.manager.store.agents import AgentRows
 from caroni_edge.manager.store.answers import AnswerRows
 from caroni_edge.manager.store.bulks import BulkRows
 from caroni_edge.manager.store.demands import DemandRows
+from caroni_edge.manager.store.evaluations import EvaluationRows
 from caroni_edge.manager.store.gates import GateRows
 from caroni_edge.manager.store.jobs import JobRows
 from caroni_edge.manager.store.listed import ListedRows
@@ -27,6 +28,7 @@ class Store:
         self.answers = AnswerRows(conn)
         self.bulks = BulkRows(conn)
         self.demands = DemandRows(conn)
+        self.evaluations = EvaluationRows(conn)
         self.gates = GateRows(conn)
         self.jobs = JobRows(conn)
         self.lists = ListedRows(conn)

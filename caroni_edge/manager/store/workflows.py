@@ -230,6 +230,7 @@ class WorkflowRows(Rows):
 
     LEAVE = "INSERT INTO pruned (workflow) SELECT value FROM json_each(:workflows) WHERE true ON CONFLICT DO NOTHING"
     DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(:workflows))"
+    DELETE_EVALUATIONS = "DELETE FROM evaluations WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_AGENTS = "DELETE FROM workflow_agents WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(:workflows)) RETURNING plan"
     DELETE_PLANS = """
@@ -241,6 +242,7 @@ class WorkflowRows(Rows):
         named = as_text(workflows)
         self._run(self.LEAVE, workflows=named)
         self._run(self.DELETE_GATES, workflows=named)
+        self._run(self.DELETE_EVALUATIONS, workflows=named)
         self._run(self.DELETE_AGENTS, workflows=named)
         self._run(self.DELETE_PLANS, plans=as_text(self._all(str, self.DELETE, workflows=named)))
 

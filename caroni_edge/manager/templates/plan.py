@@ -110,12 +110,24 @@ class StepInput(_Data, frozen=True):
     files: FileUse | None = None
 
 
+class ToolExpression(_Data, frozen=True):
+    """The expression of an ExpressionTool: it gives the outputs.
+
+    Attributes:
+        text: As it is written.
+        library: As `PlanStep.library`.
+    """
+
+    text: str
+    library: int | None = None
+
+
 class PlanStep(_Data, frozen=True):
-    """A step: a job type, or a workflow, with its inputs.
+    """A step: a job type, a workflow or an expression, with its inputs.
 
     Attributes:
         name: Unique among the steps of its workflow.
-        job_type: What agents are asked for; empty where a workflow is run.
+        job_type: What agents are asked for; empty where a workflow is run, or an expression.
         workflow: The nested workflow that is run.
         inputs: The inputs of an instance; an optional one that nothing flows to is left out.
         outputs: By name, the CWL type in JSON of each output that one instance must give.
@@ -127,6 +139,8 @@ class PlanStep(_Data, frozen=True):
         parallel: So many instances of it in a workflow have begun and not ended, at most (its own gate).
         output_files: By name, what is said of the files of an output.
         streams: The files that standard input, output and error of its tool are, by `stdin` and so on.
+        library: Its expressions may be JavaScript, and see this one of `Plan.libraries`; None: they may not.
+        expression: What gives its outputs, where an ExpressionTool is run.
     """
 
     name: str
@@ -142,6 +156,8 @@ class PlanStep(_Data, frozen=True):
     parallel: int | None = None
     output_files: dict[str, FileUse] = {}
     streams: dict[str, str] = {}
+    library: int | None = None
+    expression: ToolExpression | None = None
 
     @property
     def waits_for(self) -> frozenset[str]:
@@ -176,6 +192,7 @@ class Plan(_Data, frozen=True, dict=True):
         outputs: What the workflow gives at its end.
         steps: Each after all that it waits for; otherwise in the order of the file.
         parallel: So many jobs of it have begun and not ended, at most (its gate).
+        libraries: What JavaScript may see beside its inputs: each is a list of texts (`expressionLib`), perhaps empty.
     """
 
     template: str
@@ -183,6 +200,7 @@ class Plan(_Data, frozen=True, dict=True):
     outputs: tuple[PlanOutput, ...] = ()
     steps: tuple[PlanStep, ...] = ()
     parallel: int | None = None
+    libraries: tuple[tuple[str, ...], ...] = ()
 
     @cached_property
     def step_by_name(self) -> Mapping[str, PlanStep]:

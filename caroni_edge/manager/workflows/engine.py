@@ -45,6 +45,7 @@ class Engine(Part):
 
     Attributes:
         statuses: Where a workflow changes its state.
+        instances: Where steps are made, and begin.
     """
 
     def __init__(self, context: Context, orders: Orders) -> None:
@@ -52,7 +53,7 @@ class Engine(Part):
         super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
-        self._instances = Instances(context, orders)
+        self.instances = Instances(context, orders)
         self.statuses = Statuses(context)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
@@ -84,20 +85,20 @@ class Engine(Part):
         self.statuses.say("caroni.workflow.started", row, at)
         log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
         propagation = Propagation(row, plan, at)
-        self._follow(propagation, self._instances.open(propagation, None, dict(inputs)))
+        self.follow(propagation, self.instances.open(propagation, None, dict(inputs)))
         if not plan.steps:
             self._complete(propagation)
 
     # It goes on
 
-    def _follow(self, propagation: Propagation, first: Iterable[WorkItem]) -> None:
+    def follow(self, propagation: Propagation, first: Iterable[WorkItem]) -> None:
         """Work off items, and those that follow from them, depth first; a list, so that no chain is too long for it."""
         todo = deque(first)
         while todo:
             following: list[WorkItem] = []
             match todo.popleft():
                 case Ready(step) if propagation.goes_on:
-                    following = self._instances.ready(propagation, step)
+                    following = self.instances.ready(propagation, step)
                 case Done() as done:
                     following = self._done(propagation, done)
                 case PartsDone(step_id):
@@ -115,13 +116,13 @@ class Engine(Part):
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
         if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another
             self._context.dirty_job_types.add(step.job_type)
-        self._follow(propagation, [Done(step, kept, job)])
+        self.follow(propagation, [Done(step, kept, job)])
         if step.in_doubt and not self._store.steps.any_in_doubt(row.seq):
             self.statuses.resume(self._store.workflows.by_seq(row.seq), WorkflowEvent.SERVED_AGAIN, at)
 
     def _done(self, propagation: Propagation, done: Done) -> list[WorkItem]:
         step, job = done.step, done.job
-        event = StepEvent.JOB_COMPLETED if job else StepEvent.SKIPPED if done.reason else StepEvent.PARTS_COMPLETED
+        event = _how_done(done)
         status = require(STEP, step.status, event, workflow=propagation.row.id, step=step.path)
         self._store.steps.complete(step.id, status, job and job.job, as_text(done.outputs), done.reason)
         ids = {"job": job.job, "agent": job.agent, "attempt": job.attempt} if job else {}
@@ -129,6 +130,8 @@ class Engine(Part):
         self._context.events.step("caroni.step.completed", propagation.row, step.path, propagation.at.date, **facts)
         if step.agents:
             self._store.unplaced.unbind([step.id])
+        if step.deferred and job:  # of one that was forgotten here
+            self._store.evaluations.take(step.workflow, step.id)
         follow = self._leave(propagation, step) if step.gates_passed else []
         if step.scatter_index is not None:
             self._context.growing.add(step.parent)
@@ -162,18 +165,18 @@ class Engine(Part):
     def _leave(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
         """Let a step that has ended out of its gates; return what follows for those that waited there."""
         gates = gates_of(propagation.plan, step.name)
-        self._instances.admission.leave(step, gates)
+        self.instances.admission.leave(step, gates)
         return self._admit(propagation, gates) if propagation.goes_on else []
 
     def _admit(self, propagation: Propagation, gates: Iterable[tuple[str, int]]) -> list[WorkItem]:
-        admitted = self._instances.admission.admitted(propagation.row.seq, tuple(gates))
-        return [item for step in admitted for item in self._instances.ready(propagation, step)]
+        admitted = self.instances.admission.admitted(propagation.row.seq, tuple(gates))
+        return [item for step in admitted for item in self.instances.ready(propagation, step)]
 
     def _parts_done(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
         """Put the outputs of a step together from those of its parts, all completed; return what is to be done next."""
         plan_step = propagation.plan.step_at(step.name)
         if plan_step.scatter and step.scatter_index is None:
-            return [Done(step, self._instances.gathered(step, plan_step))]
+            return [Done(step, self.instances.gathered(step, plan_step))]
         try:
             nested = propagation.plan.workflow_at(step.name)
             return [Done(step, self._outputs(propagation, nested, step.id, f"{step.path}/"))]
@@ -189,7 +192,7 @@ class Engine(Part):
                 self._context.growing.discard(step_id)
                 continue
             propagation = Propagation(row, self.plan(row.plan), at)
-            self._follow(propagation, self._instances.grow(propagation, step))
+            self.follow(propagation, self.instances.grow(propagation, step))
 
     def find(self, row: WorkflowRow, path: str, at: Moment) -> StepRow | None:
         """Return the step with this path; instances on the way to it that are not made yet are made for it.
@@ -206,7 +209,7 @@ class Engine(Part):
                     step and step.parts and step.status is StepState.RUNNING and step.made <= named_index < step.parts
                 ):
                     propagation = Propagation(row, self.plan(row.plan), at)
-                    self._follow(propagation, self._instances.grow(propagation, step, is_forced=True))
+                    self.follow(propagation, self.instances.grow(propagation, step, is_forced=True))
                     step = self._store.steps.by_id(step.id)
         return self._store.steps.by_path(row.seq, path)
 
@@ -246,7 +249,7 @@ class Engine(Part):
         Raises:
             Unfit: They are not what the template says.
         """
-        look = partial(self._instances.look, propagation, parent, prefix)
+        look = partial(self.instances.look, propagation, parent, prefix)
         outputs = {}
         for each in plan.outputs:
             try:
@@ -292,6 +295,7 @@ class Engine(Part):
         """End a workflow as failed, if it has not ended; set aside its steps of which no job has begun."""
         if not self.statuses.end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
+        self._store.evaluations.drop_due(row.seq)
         aside = _state_after(StepEvent.SET_ASIDE)
         for step in self._store.steps.of_workflow(row.seq, as_text([StepState.FULFILLED])):
             job = self._orders.present(step)
@@ -308,6 +312,7 @@ class Engine(Part):
         if not self.statuses.end(row, WorkflowEvent.CANCEL, at):
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
+        self._store.evaluations.drop_due(row.seq)
         event = StepEvent.CANCEL
         self._context.dirty_job_types |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
         return True
@@ -347,8 +352,8 @@ class Engine(Part):
         self._context.growing |= steps.growing(seq)
         follow: list[WorkItem] = [Ready(step) for step in steps.ready(seq)]
         follow += [PartsDone(step) for step in steps.go_on(seq, _state_after(StepEvent.GOES_ON))]
-        self._follow(propagation, follow)
-        self._follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
+        self.follow(propagation, follow)
+        self.follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
         if propagation.goes_on and propagation.row.steps_left == 0:
             self._complete(propagation)
 
@@ -359,6 +364,14 @@ class Engine(Part):
 
     def _load_plan(self, plan_hash: str) -> Plan:
         return decode_plan(self._store.workflows.plan(plan_hash))
+
+
+def _how_done(done: Done) -> StepEvent:
+    if done.job:
+        return StepEvent.JOB_COMPLETED
+    if done.reason:
+        return StepEvent.SKIPPED
+    return StepEvent.EVALUATED if done.step.status is StepState.CREATED else StepEvent.PARTS_COMPLETED
 
 
 def _states_before(event: StepEvent) -> str:

@@ -1,11 +1,16 @@
 """What a step is given, whether it runs at all and where, and whether values fit what the template says of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from caroni_edge.manager.templates.expressions import ExpressionProblem, compile_text
+from caroni_edge.manager.templates.expressions import (
+    Expression,
+    ExpressionProblem,
+    JavaScript,
+    compile_text,
+)
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
@@ -15,6 +20,14 @@ from caroni_edge.values.parsing import parse_type
 
 Look = Callable[[Source], Any]
 """Returns the value of a source: of an input of the workflow, or of an output of a step that has completed."""
+
+
+RunScript = Callable[[str, int, JavaScript, Mapping[str, Any], Any], Any]
+"""Runs JavaScript: with the name of the field that it stands in, its library, `inputs` and `self`.
+
+Raises:
+    ExpressionProblem: It gives nothing.
+"""
 
 
 class Unfit(ValueError):
@@ -27,10 +40,12 @@ class Evaluated(NamedTuple):
     Attributes:
         inputs: What its job, or the workflow that it runs, is given.
         agents: The agents that may take it, sorted; empty for any agent.
+        outputs: What the expression has given, where an ExpressionTool is run.
     """
 
     inputs: dict[str, Any]
     agents: tuple[str, ...] = ()
+    outputs: dict[str, Any] | None = None
 
 
 def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,37 +83,49 @@ def value_of(link: Link, look: Look) -> Any:
     return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
 
 
-def evaluate(step: PlanStep, given: Mapping[str, Any]) -> Evaluated | None:
-    """Work out the expressions of one instance of a step: `valueFrom`, `when`, and the names of its agents.
+def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = None) -> Evaluated | None:
+    """Work out the expressions of one instance of a step: `valueFrom`, `when`, its agents, and what it gives itself.
 
     An expression sees the inputs as they were before any `valueFrom` (CWL v1.2, WorkflowStepInput, "valueFrom"); `when`
-    and the agents see them after it ("Conditional execution").
+    and the agents see them after it ("Conditional execution"), and an ExpressionTool those that it declares.
 
     Args:
         step: The step.
         given: What `collected` has returned; of a scattered step, one item of each list.
+        run: Runs JavaScript; None where nobody does.
 
     Returns:
         What it begins with; None when it is skipped, since its condition is false.
 
     Raises:
         Unfit: A value does not fit, or an expression cannot be worked out.
+        ScriptDue: There is JavaScript in one, and nobody runs it.
     """
+
+    def value(where: str, text: str, values: Mapping[str, Any], self_value: Any = None) -> Any:
+        return _worked_out(where, text, step.library, (values, self_value), run)
+
     try:
         values = {
             each.name: given.get(each.name)
             if each.value_from is None
-            else compile_text(each.value_from).value(given, given.get(each.name))
+            else value(f"input {each.name}", each.value_from, given, given.get(each.name))
             for each in step.inputs
         }
-        if step.when is not None and not _condition(step.when, values):
+        if step.when is not None and not _condition(step.when, value("when", step.when, values)):
             return None
         inputs = {each.name: values[each.name] for each in step.inputs if each.type is not None}
         if words := inputs_misfit(step, inputs):
             raise Unfit(words)
-        return Evaluated(inputs, _agents(step.agents, values))
+        agents = _agents(step.agents, lambda text: value("agent", text, values))
+        return Evaluated(inputs, agents, _outputs(step, inputs, run) if step.expression else None)
     except ExpressionProblem as problem:
         raise Unfit(str(problem)) from problem
+
+
+def has_script(step: PlanStep) -> bool:
+    """Tell whether there is JavaScript in an expression of a step."""
+    return any(compiled.scripts for compiled in _expressions(step))
 
 
 def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
@@ -125,9 +152,44 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
     return None
 
 
-def is_constant(text: str) -> bool:
-    """Tell whether a text holds no expression."""
-    return not compile_text(text).references()
+def has_constant_agents(step: PlanStep) -> bool:
+    """Tell whether the names of a step's agents, if it has any, hold no expression."""
+    return not any(_compiled(text, step.library).references() for text in step.agents)
+
+
+def _expressions(step: PlanStep) -> Iterator[Expression]:
+    texts = [*(each.value_from for each in step.inputs), step.when, *step.agents]
+    yield from (_compiled(text, step.library) for text in texts if text is not None)
+    if step.expression is not None:
+        yield _compiled(step.expression.text, step.expression.library)
+
+
+def _compiled(text: str, library: int | None) -> Expression:
+    return compile_text(text, javascript=library is not None)
+
+
+def _worked_out(
+    where: str, text: str, library: int | None, names: tuple[Mapping[str, Any], Any], run: RunScript | None
+) -> Any:
+    compiled, (inputs, self_value) = _compiled(text, library), names
+    if run is None or library is None:
+        return compiled.value(inputs, self_value)
+    return compiled.value(inputs, self_value, lambda script, *seen: run(where, library, script, *seen))
+
+
+def _outputs(step: PlanStep, inputs: Mapping[str, Any], run: RunScript | None) -> dict[str, Any]:
+    """Return what the expression of an ExpressionTool gives."""
+    assert step.expression is not None
+    given = _worked_out("expression", step.expression.text, step.expression.library, (inputs, None), run)
+    if not isinstance(given, dict):
+        raise Unfit(f"its expression gives {shown(given)}, and not an object with its outputs")
+    if words := outputs_misfit(step, given):
+        raise Unfit(words)
+    outputs = {name: given.get(name) for name in step.outputs}
+    size_bytes = len(msgspec.json.encode(outputs))
+    if size_bytes > VALUES_LIMIT_BYTES:
+        raise Unfit(f"its outputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together")
+    return outputs
 
 
 def _value(each: StepInput, look: Look) -> Any:
@@ -155,18 +217,17 @@ def _picked(values: list[Any], pick: str) -> Any:
     return found[0]
 
 
-def _condition(when: str, values: Mapping[str, Any]) -> bool:
-    value = compile_text(when).value(values)
+def _condition(when: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise Unfit(f'"when" is {when}, which gives {shown(value)}, and not true or false')
     return value
 
 
-def _agents(texts: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
+def _agents(texts: Sequence[str], value_of_text: Callable[[str], Any]) -> tuple[str, ...]:
     """Return the names that these texts and expressions give, sorted."""
     names: set[str] = set()
     for text in texts:
-        value = compile_text(text).value(values)
+        value = value_of_text(text)
         for name in value if isinstance(value, list) else [value]:
             if not isinstance(name, str) or not is_segment(name):
                 raise Unfit(f'"agent" is {text}, which gives {shown(name)}, and that is no name of an agent')

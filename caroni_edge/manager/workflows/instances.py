@@ -18,6 +18,7 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.templates.expressions import ScriptDue
 from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.gates import Admission, gates_of
@@ -26,8 +27,9 @@ from caroni_edge.manager.workflows.inputs import (
     Unfit,
     collected,
     evaluate,
+    has_constant_agents,
+    has_script,
     inputs_misfit,
-    is_constant,
     known_inputs,
 )
 from caroni_edge.values.json import as_text
@@ -45,7 +47,7 @@ class Ready(NamedTuple):
 
 
 class Done(NamedTuple):
-    """To be done: complete a step with these outputs, of its `job` or its parts, or since it is skipped (`reason`)."""
+    """To be done: complete a step with these outputs, of its `job`, parts or expression, or skipped (`reason`)."""
 
     step: StepRow
     outputs: dict[str, Any]
@@ -155,24 +157,52 @@ class Instances:
         try:
             if plan_step.scatter and step.scatter_index is None:
                 return self._begin_scatter(step, plan_step, self._collected(propagation, step, plan_step))
-            given = (
-                self._collected(propagation, step, plan_step)
-                if step.scatter_index is None
-                else msgspec.json.decode(step.inputs)
-            )
-            return self._begin(propagation, step, plan_step, evaluate(plan_step, given))
+            return self.begin(propagation, step, evaluate(plan_step, self.given(propagation, step)))
         except (Unfit, scatter.NotScattered) as problem:
             return [StepFailed(step, str(problem))]
+        except ScriptDue:
+            return self._begin_kept(propagation, step)
 
-    def _begin(
-        self, propagation: Propagation, step: StepRow, plan_step: PlanStep, evaluated: Evaluated | None
-    ) -> list[WorkItem]:
+    def _begin_kept(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
+        """Begin a step with what its expressions have given while it waited; or have them worked out."""
+        kept = self._store.evaluations.take_kept(step.workflow, step.id)
+        if kept is not None:
+            return self.begin(propagation, step, msgspec.json.decode(kept, type=Evaluated))
+        self._store.evaluations.add(step.workflow, step.id)
+        return []
+
+    def given(self, propagation: Propagation, step: StepRow) -> dict[str, Any]:
+        """Return what flows to a step, or to an instance; not to a scattered step as a whole.
+
+        Raises:
+            Unfit: Values do not go together as the template says.
+        """
+        if step.scatter_index is not None:
+            found: dict[str, Any] = msgspec.json.decode(step.inputs)
+            return found
+        return self._collected(propagation, step, propagation.plan.step_at(step.name))
+
+    def begin(self, propagation: Propagation, step: StepRow, evaluated: Evaluated | None) -> list[WorkItem]:
+        """Begin a step with what its expressions have given (None: it is skipped); return what is to be done next."""
+        plan_step = propagation.plan.step_at(step.name)
         if evaluated is None:
             return [Done(step, dict.fromkeys(plan_step.outputs), reason=f"skipped: {plan_step.when} is false")]
+        if evaluated.outputs is not None:
+            return [Done(step, evaluated.outputs)]
+        try:
+            return self._begin(propagation, step, plan_step, evaluated)
+        except Unfit as unfit:
+            return [StepFailed(step, str(unfit))]
+
+    def _begin(
+        self, propagation: Propagation, step: StepRow, plan_step: PlanStep, evaluated: Evaluated
+    ) -> list[WorkItem]:
         inputs = evaluated.inputs
         if plan_step.workflow:
             inputs = _inputs_of_workflow(plan_step.workflow, inputs)
         if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):
+            if has_script(plan_step):
+                self._store.evaluations.keep(step.workflow, step.id, as_text(evaluated))
             return []
         if plan_step.workflow:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
@@ -287,8 +317,8 @@ class Instances:
 def _values_decide(plan: Plan, name: str) -> bool:
     """Tell whether the values of a step decide something about it, so that agents are not asked for it before them."""
     step = plan.step_at(name)
-    decides = step.scatter or step.workflow or step.when is not None or gates_of(plan, name)
-    return bool(decides) or not all(map(is_constant, step.agents))
+    decides = step.scatter or step.workflow or step.expression or step.when is not None or gates_of(plan, name)
+    return bool(decides) or has_script(step) or not has_constant_agents(step)
 
 
 def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]:

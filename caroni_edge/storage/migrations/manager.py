@@ -388,3 +388,17 @@ def rules(db: Database) -> None:
 def boxes(db: Database) -> None:
     """What each attempt was locked into, as its agent says; older ones do not say it."""
     script(db, "ALTER TABLE jobs ADD COLUMN box TEXT;")
+
+
+@manager()
+def evaluations(db: Database) -> None:
+    """Steps whose expressions are worked out outside of the loop, with what came of it while they wait at a gate."""
+    script(
+        db,
+        """
+        CREATE TABLE evaluations (
+            workflow INTEGER NOT NULL, step INTEGER NOT NULL, evaluated TEXT, PRIMARY KEY (workflow, step)
+        ) WITHOUT ROWID;
+        CREATE INDEX evaluations_due ON evaluations (workflow, step) WHERE evaluated IS NULL;
+        """,
+    )

@@ -18,6 +18,8 @@ from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
+from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
+from caroni_edge.manager.workflows.inputs import RunScript
 from caroni_edge.node.reactor import Notices
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
@@ -37,6 +39,7 @@ from caroni_edge.protocol.messages import (
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived
+from tests import scripts
 from tests.configs import manager_config
 from tests.outbox import RecordingOutbox
 
@@ -133,6 +136,7 @@ class Bench:
         self.outbox, self.notices = RecordingOutbox("a1"), Notices(self.database.journal)
         self.silent: dict[str, float] = {}
         self.unheard: set[str] = set()
+        self.evaluations: list[Evaluation] = []
         self.now, self.date = 1000.0, DATE
         self._serials = count(1)
         self._packets = count(1)
@@ -159,7 +163,8 @@ class Bench:
             has_answered=lambda agent: agent not in self.unheard,
             journal=self.database.journal,
         )
-        self.reactor = ManagerReactor(context, self.templates)
+        self.evaluations.clear()
+        self.reactor = ManagerReactor(context, self.templates, self.evaluations.append)
         with self.database.immediate():
             self.reactor.on_start(self.at)
         self.reactor.committed()
@@ -213,6 +218,24 @@ class Bench:
 
     def _go(self, now: float) -> None:
         self.now, self.date = now, self.date + now - self.now
+
+    # What is worked out outside
+
+    def evaluate(self, run: RunScript = scripts.run) -> list[Outcome]:
+        """Work out what was asked for, and let all of it arrive in one batch; return that."""
+        outcomes = [work_out(each, run) for each in self.evaluations]
+        self.evaluations.clear()
+        self.arrive(*outcomes)
+        return outcomes
+
+    def arrive(self, *outcomes: Outcome) -> None:
+        """Let what came of expressions arrive in one batch."""
+
+        def work(at: Moment) -> None:
+            for outcome in outcomes:
+                self.reactor.on_evaluated(outcome, at)
+
+        self.call(work)
 
     # What people do
 

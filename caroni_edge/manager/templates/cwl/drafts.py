@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from caroni_edge.manager.templates.cwl.hints import Library
 from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.process import Process
 from caroni_edge.manager.templates.cwl.reading import Names, Place
@@ -58,6 +59,7 @@ class DraftStep:
         is_scatter_known: What it is scattered over, and how, could be read, and the step has it.
         is_clear: Its expressions could be read: what they do not look at, nothing looks at.
         requirements: CWL's own that it names.
+        library: As `Hints.library`.
     """
 
     place: Place
@@ -73,6 +75,7 @@ class DraftStep:
     is_scatter_known: bool
     is_clear: bool
     requirements: frozenset[str]
+    library: Library | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Draft:
         steps: By name.
         parallel: How many of its jobs are begun at a time.
         requirements: CWL's own that it names.
+        library: As `Hints.library`.
     """
 
     where: tuple[object, ...]
@@ -104,3 +108,4 @@ class Draft:
     steps: Names[DraftStep]
     parallel: int | None
     requirements: frozenset[str]
+    library: Library | None = None

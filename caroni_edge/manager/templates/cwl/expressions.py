@@ -2,18 +2,32 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from caroni_edge.documents.documents import nearest
-from caroni_edge.manager.templates.cwl.features import JAVASCRIPT
 from caroni_edge.manager.templates.cwl.reading import Place
 from caroni_edge.manager.templates.expressions import (
     Expression,
     ExpressionProblem,
-    JavaScriptFound,
+    JavaScript,
     Reference,
     compile_text,
 )
 from caroni_edge.values.types import NULL, STRING, Type
+
+
+class FoundScript(NamedTuple):
+    """JavaScript in a template.
+
+    Attributes:
+        text: As it is written.
+        body: Of the function that is run.
+        place: Where it stands.
+    """
+
+    text: str
+    body: str
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -23,22 +37,24 @@ class Scope:
     Attributes:
         inputs: The names under "in".
         has_self: Whether `self` means something.
+        javascript: Whether it may be JavaScript.
+        scripts: Gets the JavaScript that is found.
     """
 
     inputs: Collection[str]
+    scripts: list[FoundScript]
+    javascript: bool = False
     has_self: bool = False
 
 
 def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
     """Return an expression, or note what is wrong with it."""
     try:
-        found = compile_text(text)
-    except JavaScriptFound as problem:
-        place.lacks(JAVASCRIPT, str(problem))
-        return None
+        found = compile_text(text, javascript=scope.javascript)
     except ExpressionProblem as problem:
         place.error(str(problem))
         return None
+    scope.scripts.extend(FoundScript(script.text, script.body, place) for script in found.scripts)
     is_good = True
     for reference in sorted(found.references()):
         name = reference.removeprefix("inputs.")
@@ -51,12 +67,20 @@ def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
     return found if is_good else None
 
 
-def looked_at(texts: Iterable[str | None], names: Collection[str]) -> frozenset[str]:
+def check_tool(expression: tuple[str, Place], scope: Scope) -> None:
+    """Note what is wrong with the expression of an ExpressionTool."""
+    text, place = expression
+    found = check_text(text, place, scope)
+    if found is not None and (len(found.parts) > 1 or isinstance(found.parts[0], str)):
+        place.error('"expression" is one that gives an object, as in "${return {sum: 3};}": what it is here is a text')
+
+
+def looked_at(texts: Iterable[str | None], names: Collection[str], *, javascript: bool) -> frozenset[str]:
     """Return which inputs these expressions read; all, where one of them cannot be read itself."""
     found: set[str] = set()
     for text in texts:
         try:
-            found |= compile_text(text).references() if text is not None else frozenset()
+            found |= compile_text(text, javascript=javascript).references() if text is not None else frozenset()
         except ExpressionProblem:  # told where it is checked; what it was to look at, nobody knows
             return frozenset(names)
     looked = {name.removeprefix("inputs.") for name in found if name.startswith("inputs.")}
@@ -68,6 +92,8 @@ def type_of(expression: Expression, type_of_input: Callable[[str], Type | None])
     if len(expression.parts) != 1:
         return STRING
     (part,) = expression.parts
+    if isinstance(part, JavaScript):
+        return None
     if not isinstance(part, Reference):
         return STRING
     if part.root == "null":

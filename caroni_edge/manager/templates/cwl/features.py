@@ -90,7 +90,8 @@ SERVED_REQUIREMENTS: Mapping[str, str] = {
 }
 """Requirements of CWL that are served, each with what needs it. A file that does not name them is read as well."""
 
-PASSED_REQUIREMENTS = ("InlineJavascriptRequirement", "SchemaDefRequirement", "LoadListingRequirement")
+JAVASCRIPT_REQUIREMENT = "InlineJavascriptRequirement"
+PASSED_REQUIREMENTS = (JAVASCRIPT_REQUIREMENT, "SchemaDefRequirement", "LoadListingRequirement")
 """Requirements that ask for nothing by themselves: what makes use of them is read, or refused where it stands."""
 
 REQUIREMENTS: Mapping[str, str] = {

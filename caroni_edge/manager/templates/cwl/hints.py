@@ -5,13 +5,14 @@ leave them aside, so they stand in `hints`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from caroni_edge.documents.assembly import is_directive
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.features import (
     CARONI_IRI,
+    JAVASCRIPT_REQUIREMENT,
     JOB_TYPE_NAMES,
     LIMIT_FIELD,
     LIMIT_NAME,
@@ -45,6 +46,19 @@ class JobTypeHint:
 
 
 @dataclass(frozen=True)
+class Library:
+    """What runs before JavaScript (`expressionLib`); equal where the texts are.
+
+    Attributes:
+        texts: JavaScript, in order; perhaps none.
+        place: Where that is said.
+    """
+
+    texts: tuple[str, ...]
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Hints:
     """What the hints and requirements of one object say.
 
@@ -52,11 +66,13 @@ class Hints:
         job_type: The job type.
         limit: How many jobs or instances may have begun at a time, and where that stands.
         requirements: Those of CWL that are named here and served.
+        library: What expressions see where they may be JavaScript; None where that is not said.
     """
 
     job_type: JobTypeHint | None
     limit: tuple[int, Place] | None
     requirements: frozenset[str]
+    library: Library | None = None
 
 
 def read_hints(place: Place) -> Hints:
@@ -64,8 +80,9 @@ def read_hints(place: Place) -> Hints:
     found: list[JobTypeHint] = []
     limits: list[tuple[int, Place]] = []
     served: set[str] = set()
-    for field, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
-        for name, body in _entries(place.at(field)):
+    libraries: list[Library] = []
+    for key, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
+        for name, body in _entries(place.at(key)):
             own = _own_kind(name, body) if name is not None else None
             if name is None:
                 found.append(JobTypeHint(body, ""))
@@ -75,6 +92,7 @@ def read_hints(place: Place) -> Hints:
                 found += _job_type(own, name, body)
             elif name in SERVED_REQUIREMENTS or name in PASSED_REQUIREMENTS:
                 served.add(name)
+                libraries += [_library(body)] if name == JAVASCRIPT_REQUIREMENT else []
             else:
                 tell(name, body)
                 found += [JobTypeHint(body, "")] if _is_ours(name) else []
@@ -83,17 +101,29 @@ def read_hints(place: Place) -> Hints:
     if len(bounds) > 1:
         limits[-1][1].error(f"two limits are named here, {' and '.join(map(str, sorted(bounds)))}: keep one")
     readable = [hint for hint in found if hint.name != ""] or found
-    return Hints(readable[0] if readable else None, limits[0] if limits else None, frozenset(served))
+    limit, library = limits[0] if limits else None, libraries[0] if libraries else None
+    return Hints(readable[0] if readable else None, limit, frozenset(served), library)
 
 
 def listing_of(place: Place) -> str | None:
     """Return what a process says of how its directories are listed."""
-    for field in ("requirements", "hints"):
-        for name, body in _entries(place.at(field)):
+    for key in ("requirements", "hints"):
+        for name, body in _entries(place.at(key)):
             listing = body.value.get("loadListing") if isinstance(body.value, dict) else None
             if name == "LoadListingRequirement" and listing in LISTINGS:
                 return str(listing)
     return None
+
+
+def _library(place: Place) -> Library:
+    """Return what is to be run before JavaScript."""
+    written = place.at("expressionLib") if isinstance(place.value, dict) else place
+    if written.value is None:
+        return Library((), place)
+    texts = written.value if isinstance(written.value, list) else [written.value]
+    if not all(isinstance(each, str) or is_directive(each) for each in texts):
+        written.error('"expressionLib" is a list of texts: JavaScript that is run before that of expressions')
+    return Library(tuple(each for each in texts if isinstance(each, str)), written)
 
 
 def _tell_different(hints: Sequence[JobTypeHint]) -> None:

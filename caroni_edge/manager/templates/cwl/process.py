@@ -10,9 +10,17 @@ from typing import Any
 from caroni_edge.documents.assembly import Assembly, is_directive
 from caroni_edge.documents.documents import Document, Problem, Problems, nearest
 from caroni_edge.documents.files import NotRead, parts_of
-from caroni_edge.manager.templates.cwl.features import JAVASCRIPT, PROCESSES, RUNNABLE, STREAMS
+from caroni_edge.manager.templates.cwl.features import PROCESSES, RUNNABLE, STREAMS
 from caroni_edge.manager.templates.cwl.graphs import part_of
-from caroni_edge.manager.templates.cwl.hints import JobTypeHint, listing_of, read_hints, refuse_limit
+from caroni_edge.manager.templates.cwl.hints import (
+    Hints,
+    JobTypeHint,
+    Library,
+    listing_of,
+    read_hints,
+    refuse_job_type,
+    refuse_limit,
+)
 from caroni_edge.manager.templates.cwl.ports import Port, Types, read_ports
 from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, root
 from caroni_edge.manager.templates.cwl.versions import as_read_here, check_head
@@ -35,6 +43,8 @@ class Process:
         workflow: The nested workflow as a `Draft`; None for a process that runs as a job.
         levels: How many workflows are nested in each other there; 0 for a job.
         streams: The files that standard input, output and error of a tool are.
+        expression: Of an ExpressionTool, and where it stands.
+        library: As `Hints.library`.
     """
 
     inputs: Names[Port]
@@ -43,6 +53,8 @@ class Process:
     workflow: Any = None
     levels: int = 0
     streams: Mapping[str, str] = field(default_factory=dict)
+    expression: tuple[str, Place] | None = None
+    library: Library | None = None
 
 
 Where = tuple[object, ...]
@@ -181,9 +193,18 @@ def _read_job(place: Place, kind: object, types: Types) -> Process | None:
     inputs = read_ports(place.at("inputs"), "input", input_fields, types)
     outputs = read_ports(place.at("outputs"), "output", output_fields, types)
     if kind == "ExpressionTool":
-        place.at("class").lacks(JAVASCRIPT, "the class ExpressionTool is not served yet: let a job make the value")
-        return Process(inputs, outputs, JobTypeHint(place, ""))
+        return _read_expression(place, hints, inputs, outputs)
     return Process(inputs, outputs, hints.job_type, streams=_streams(place, inputs, outputs))
+
+
+def _read_expression(place: Place, hints: Hints, inputs: Names[Port], outputs: Names[Port]) -> Process:
+    refuse_job_type(hints, "and an ExpressionTool is none: it is worked out by the manager")
+    written = place.at("expression")
+    if isinstance(written.value, str):
+        return Process(inputs, outputs, expression=(written.value, written), library=hints.library)
+    if not is_directive(written.value):
+        written.error('"expression" is a text that gives an object with the outputs, as in "${return {sum: 3};}"')
+    return Process(inputs, outputs, JobTypeHint(place, ""))
 
 
 def _streams(place: Place, inputs: Names[Port], outputs: Names[Port]) -> dict[str, str]:

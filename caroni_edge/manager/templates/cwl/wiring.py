@@ -8,16 +8,26 @@ import msgspec
 
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftStep
-from caroni_edge.manager.templates.cwl.expressions import Scope, check_text, looked_at, type_of
+from caroni_edge.manager.templates.cwl.expressions import FoundScript, Scope, check_text, check_tool, looked_at, type_of
 from caroni_edge.manager.templates.cwl.extent import Extent, measure
 from caroni_edge.manager.templates.cwl.features import FILES, LISTINGS
 from caroni_edge.manager.templates.cwl.fileuses import note_unserved
 from caroni_edge.manager.templates.cwl.flowtypes import is_list, item_of, may_be_boolean, may_name, or_null, scattered
+from caroni_edge.manager.templates.cwl.hints import Library
+from caroni_edge.manager.templates.cwl.libraries import Libraries
 from caroni_edge.manager.templates.cwl.links import Links, tell_flow
 from caroni_edge.manager.templates.cwl.order import topological_order
 from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.reading import Names
-from caroni_edge.manager.templates.plan import FileUse, Plan, PlanInput, PlanOutput, PlanStep, StepInput
+from caroni_edge.manager.templates.plan import (
+    FileUse,
+    Plan,
+    PlanInput,
+    PlanOutput,
+    PlanStep,
+    StepInput,
+    ToolExpression,
+)
 from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.files import file_in
 from caroni_edge.values.types import NULL, Array, Type
@@ -30,18 +40,29 @@ class Made(NamedTuple):
     extent: Extent
 
 
-Nested = dict[tuple[object, ...], Made]
-"""Nested workflows by where they stand: a file that is run twice is compiled once."""
+Nested = dict[tuple[tuple[object, ...], Library | None], Made]
+"""Nested workflows by where they stand, and what JavaScript sees there: a file that is run twice is compiled once."""
 
 
 @dataclass
 class Wiring:
-    """Checks a draft as a whole, notes what is wrong, and makes a plan of what is right."""
+    """Checks a draft as a whole, notes what is wrong, and makes a plan of what is right.
+
+    Attributes:
+        draft: The workflow.
+        nested: The workflows inside that have been compiled.
+        scripts: Gets the JavaScript in it and in those inside.
+        around: What JavaScript sees in what is around; None where there may be none.
+    """
 
     draft: Draft
     nested: Nested = field(default_factory=dict)
+    scripts: list[FoundScript] = field(default_factory=list)
+    around: Library | None = None
 
     def __post_init__(self) -> None:
+        own = self.around if self.draft.library is None else self.draft.library
+        self._libraries = Libraries(own, self.scripts)
         self._links = Links(self.draft.inputs, self.draft.steps, self._gives)
 
     def plan(self, template: str) -> Plan:
@@ -57,7 +78,9 @@ class Wiring:
             PlanInput(name, _spec(port.type), port.default, port.files) for name, port in self.draft.inputs.items()
         )
         made = tuple(steps[name] for name in order)
-        plan = Plan(template, inputs, tuple(self._outputs()), made, self.draft.parallel)
+        plan = Plan(
+            template, inputs, tuple(self._outputs()), made, self.draft.parallel, libraries=self._libraries.named()
+        )
         nested = {name: found.extent for name, step in self.draft.steps.items() if (found := self._nested(name, step))}
         return Made(plan, measure(self.draft, nested))
 
@@ -78,20 +101,21 @@ class Wiring:
 
     def _step(self, name: str, step: DraftStep) -> PlanStep:
         process = step.process
-        scope = Scope(step.inputs)
+        scope = self._scope(step)
         when = self._when(step, scope)
         agents = self._agents(step, scope)
         is_clear = step.is_clear and (step.when is None or when is not None) and len(agents) == len(step.agents)
-        seen = _looked_at(step) if is_clear else frozenset(step.inputs)
+        seen = _looked_at(step, javascript=scope.javascript) if is_clear else frozenset(step.inputs)
         self._check_names(name, step, seen)
         ports = process.inputs if process else {}
         inputs = [self._step_input(name, step, each, port) for each, port in ports.items()]
         inputs += [self._extra_input(step, each) for each in step.inputs if each not in ports and each in seen]
+        library, expression = self._libraries.of_step(step), self._expression(step)
         return PlanStep(
             name=name,
             job_type=step.job_type,
             workflow=nested.plan if (nested := self._nested(name, step)) else None,
-            inputs=tuple(each for each in inputs if each.link or each.default is not None or each.value_from),
+            inputs=tuple(each for each in inputs if expression or _is_given(each)),
             outputs={each: _spec(port.type) for each, port in process.outputs.items()} if process else {},
             out=tuple(step.out),
             scatter=tuple(step.scatter),
@@ -101,7 +125,21 @@ class Wiring:
             parallel=step.parallel,
             output_files={each: port.files for each, port in process.outputs.items() if port.files} if process else {},
             streams=dict(process.streams) if process else {},
+            library=library,
+            expression=expression,
         )
+
+    def _scope(self, step: DraftStep, *, has_self: bool = False) -> Scope:
+        return Scope(step.inputs, self.scripts, self._libraries.seen_by(step) is not None, has_self)
+
+    def _expression(self, step: DraftStep) -> ToolExpression | None:
+        """Check the expression of the ExpressionTool that a step runs, if it runs one."""
+        process = step.process
+        if process is None or process.expression is None:
+            return None
+        library = self._libraries.of_tool(step)
+        check_tool(process.expression, Scope(process.inputs, self.scripts, library is not None))
+        return ToolExpression(process.expression[0], library)
 
     def _when(self, step: DraftStep, scope: Scope) -> str | None:
         """Check the condition of a step."""
@@ -140,9 +178,11 @@ class Wiring:
         draft = step.process.workflow if step.process else None
         if draft is None:
             return None
-        if draft.where not in self.nested:
-            self.nested[draft.where] = Wiring(draft, self.nested)._make(name)
-        return self.nested[draft.where]
+        around = self._libraries.seen_by(step)
+        if (draft.where, around) not in self.nested:
+            inside = Wiring(draft, self.nested, self.scripts, around)
+            self.nested[draft.where, around] = inside._make(name)
+        return self.nested[draft.where, around]
 
     def _check_names(self, name: str, step: DraftStep, seen: frozenset[str]) -> None:
         """Check that what the step runs has the inputs and outputs that the step names."""
@@ -203,15 +243,20 @@ class Wiring:
     def _value_from(self, step: DraftStep, draft: DraftInput) -> str | None:
         if draft.value_from is None:
             return None
-        found = check_text(draft.value_from, draft.place.at("valueFrom"), Scope(step.inputs, has_self=True))
+        found = check_text(draft.value_from, draft.place.at("valueFrom"), self._scope(step, has_self=True))
         return found.text if found else None
 
 
-def _looked_at(step: DraftStep) -> frozenset[str]:
+def _looked_at(step: DraftStep, *, javascript: bool) -> frozenset[str]:
     """Return the inputs of a step that its expressions look at; those of their own `valueFrom` too."""
     texts = [*(text for text, _ in step.agents), step.when, *(each.value_from for each in step.inputs.values())]
     own = {name for name, each in step.inputs.items() if each.value_from}
-    return looked_at(texts, step.inputs) | own
+    return looked_at(texts, step.inputs, javascript=javascript) | own
+
+
+def _is_given(each: StepInput) -> bool:
+    """Tell whether anything may make a value of an input; if not, and it is optional, it is left out."""
+    return bool(each.link or each.value_from) or each.default is not None
 
 
 def _has_value_from(draft: DraftInput | None) -> bool:

@@ -7,6 +7,7 @@ from caroni_edge.documents.assembly import Assembly, is_directive
 from caroni_edge.documents.documents import Document, Problems, meant, nearest
 from caroni_edge.documents.files import local_name
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
+from caroni_edge.manager.templates.cwl.expressions import FoundScript, Scope, check_tool
 from caroni_edge.manager.templates.cwl.features import (
     JAVASCRIPT,
     JOB_TYPES,
@@ -66,10 +67,14 @@ def read_workflow(document: Document, assembly: Assembly, part: str = "") -> Dra
     return _read_draft(place, replace(processes, version=version, types=processes.types_of(place, version)))
 
 
-def read_file(document: Document, assembly: Assembly) -> None:
-    """Read a file that steps run, and note what is wrong with it."""
+def read_file(document: Document, assembly: Assembly) -> list[FoundScript]:
+    """Read a file that steps run, note what is wrong with it, and return the JavaScript in it."""
+    scripts: list[FoundScript] = []
     place, processes = Processes(assembly, _read_nested).main(document)
-    processes.read_process(place, is_head=True)
+    process = processes.read_process(place, is_head=True)
+    if process is not None and process.expression is not None:
+        check_tool(process.expression, Scope(process.inputs, scripts, javascript=True))
+    return scripts
 
 
 def _read_nested(place: Place, processes: Processes) -> Process:
@@ -95,7 +100,7 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
         ((name, _read_step(body, name, processes, around)) for name, body in written.items()), is_whole=written.is_whole
     )
     parallel = hints.limit[0] if hints.limit else None
-    return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements)
+    return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements, hints.library)
 
 
 def _around(place: Place) -> str:
@@ -162,6 +167,7 @@ def _read_step(place: Place, name: str, processes: Processes, around: str) -> Dr
         is_clear=(when is not None or place.value.get("when") is None)
         and all(each.is_clear for each in inputs.values()),
         requirements=hints.requirements,
+        library=hints.library,
     )
 
 
@@ -169,8 +175,9 @@ def _job_type(
     place: Place, name: str, process: Process | None, hints: Hints
 ) -> tuple[str, tuple[tuple[str, Place], ...]]:
     """Return the job type of a step, and who may take it; what the step says wins over what it runs."""
-    if process is not None and process.workflow is not None:
-        refuse_job_type(hints, "and not to a step that runs a workflow")
+    if process is not None and (process.workflow is not None or process.expression is not None):
+        what = "a workflow" if process.expression is None else "an ExpressionTool"
+        refuse_job_type(hints, f"and not to a step that runs {what}")
         return "", ()
     said = [each for each in (hints.job_type, process and process.job_type) if each]
     job_type = next((each.name for each in said if each.name is not None), None)

@@ -40,6 +40,7 @@ BY_INDEX_ALONE = {
     "StepRows.SEEN_TO_FAIL",
     # Up to its limit, where there is one.
     "JobRows.COUNT_OPEN",
+    "EvaluationRows.DUE",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.
     "UnplacedRows.NOW_UNSERVED",
     "UnplacedRows.ANY_BOUND",

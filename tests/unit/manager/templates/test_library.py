@@ -270,7 +270,7 @@ def test_a_command_beside_a_job_type_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        ("{class: ExpressionTool, inputs: {}, outputs: {}}", "the class ExpressionTool is not served yet"),
+        ("{class: ExpressionTool, inputs: {}, outputs: {}}", '"expression" is a text that gives an object with the'),
         (
             "{class: Operatoin}",
             'it runs Operation or CommandLineTool or ExpressionTool or Workflow (did you mean "Operation"?)',

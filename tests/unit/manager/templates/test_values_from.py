@@ -73,13 +73,11 @@ def test_what_may_be_true_or_false_may_be_a_condition(tmp_path: Path, step: str)
     assert only(tmp_path, text).when == "$(inputs.go)"
 
 
-def test_javascript_is_refused_with_its_line(tmp_path: Path) -> None:
-    more = "requirements: {InlineJavascriptRequirement: {}}\n"
-    assert compiled(tmp_path, flow("in: {p: a}, out: [y]", more=more)).warnings == ()
+def test_javascript_without_its_requirement_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(Problems) as caught:
-        compiled(tmp_path, flow("in: {p: {valueFrom: '$(1 + 1)'}}, out: [y]", more=more))
+        compiled(tmp_path, flow("in: {p: {valueFrom: '$(1 + 1)'}}, out: [y]"))
     (problem,) = [each for each in caught.value.problems if not each.warning]
-    assert (problem.where.endswith(":5"), problem.needs) == (True, "JavaScript")
+    assert (problem.where.endswith(":5"), problem.needs) == (True, "")
     assert problem.what.startswith('"$(1 + 1)": JavaScript is not run here')
 
 

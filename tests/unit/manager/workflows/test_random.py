@@ -9,7 +9,9 @@ from zlib import crc32
 import pytest
 
 from caroni_edge.manager.lifecycle import WorkflowState
+from caroni_edge.manager.workflows.evaluations import work_out
 from caroni_edge.protocol.messages import OfferAccept, Placement
+from tests import scripts
 from tests.reference import TYPES, evaluate, expected, join, random_inputs, random_plan
 from tests.unit.manager.bench import Bench
 
@@ -26,8 +28,18 @@ def take(bench: Bench, agent: str, job_type: str, places: int) -> list[tuple[str
 
 @pytest.mark.parametrize("seed", range(150))
 def test_a_random_workflow_gives_what_recursion_says(seed: int) -> None:
+    gives_what_recursion_says(seed, has_scripts=False)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_random_workflow_with_javascript_does_so_too(seed: int) -> None:
+    gives_what_recursion_says(seed, has_scripts=True)
+
+
+def gives_what_recursion_says(seed: int, *, has_scripts: bool) -> None:
+    """Run a random workflow to its end, and compare what it gives."""
     chance = Random(seed)
-    plan, inputs = random_plan(chance, "random"), random_inputs(chance)
+    plan, inputs = random_plan(chance, "random", has_scripts=has_scripts), random_inputs(chance)
     bench = Bench(plan, attempts=50)
     bench.presence(types=TYPES)
     bench.presence("a2", types=TYPES)
@@ -39,6 +51,8 @@ def test_a_random_workflow_gives_what_recursion_says(seed: int) -> None:
             and bench.workflow_state() is not WorkflowState.RUNNING
         ):
             break
+        for each in [bench.evaluations.pop(0) for _ in range(chance.randint(0, len(bench.evaluations)))]:
+            bench.arrive(work_out(each, scripts.run))
         for job_type in TYPES:
             agent = chance.choice(("a1", "a2"))
             if bench.is_ready(job_type):
@@ -57,6 +71,7 @@ def test_a_random_workflow_gives_what_recursion_says(seed: int) -> None:
     assert bench.workflow()["reason"] is None
     assert bench.outputs() == expected(plan, inputs)
     assert {row["inside"] for row in bench.rows("SELECT inside FROM gates")} <= {0}
+    assert bench.rows("SELECT * FROM evaluations") == []
 
 
 class Broken(Exception):

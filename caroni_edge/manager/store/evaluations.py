@@ -1,0 +1,64 @@
+"""Steps whose expressions are worked out outside of the loop, since there is JavaScript in them."""
+
+from typing import NamedTuple
+
+from caroni_edge.storage.rows import Rows
+
+
+class DueEvaluation(NamedTuple):
+    """A step whose expressions are to be worked out.
+
+    Attributes:
+        workflow: Its workflow's seq.
+        step: The step.
+        created: When the workflow was created: what its JavaScript takes for the present time.
+    """
+
+    workflow: int
+    step: int
+    created: float
+
+
+class EvaluationRows(Rows):
+    """Statements about such steps; `evaluated` is what came of it, while the step waits at a gate."""
+
+    ADD = "INSERT INTO evaluations (workflow, step) VALUES (:workflow, :step) ON CONFLICT DO NOTHING"
+
+    def add(self, workflow: int, step: int) -> None:
+        """Note that the expressions of a step are to be worked out."""
+        self._run(self.ADD, workflow=workflow, step=step)
+
+    DUE = """
+        SELECT e.workflow, e.step, w.created FROM evaluations e INDEXED BY evaluations_due
+        CROSS JOIN workflows w ON w.seq = e.workflow
+        WHERE e.evaluated IS NULL ORDER BY e.workflow, e.step LIMIT :limit"""
+
+    def due(self, limit: int) -> list[DueEvaluation]:
+        """Return the steps whose expressions have not been worked out, those of the oldest workflows first."""
+        return self._all(DueEvaluation, self.DUE, limit=limit)
+
+    TAKE = "DELETE FROM evaluations WHERE workflow = :workflow AND step = :step AND evaluated IS NULL"
+
+    def take(self, workflow: int, step: int) -> bool:
+        """Note that the expressions of a step have been worked out; return whether they were to be."""
+        return self._run(self.TAKE, workflow=workflow, step=step) > 0
+
+    KEEP = "INSERT INTO evaluations (workflow, step, evaluated) VALUES (:workflow, :step, :evaluated)"
+
+    def keep(self, workflow: int, step: int, evaluated: str) -> None:
+        """Keep what came of it (JSON), for a step that waits at a gate."""
+        self._run(self.KEEP, workflow=workflow, step=step, evaluated=evaluated)
+
+    TAKE_KEPT = """
+        DELETE FROM evaluations WHERE workflow = :workflow AND step = :step AND evaluated IS NOT NULL
+        RETURNING evaluated"""
+
+    def take_kept(self, workflow: int, step: int) -> str | None:
+        """Return what was kept of a step, and keep it no longer; None where nothing was."""
+        return self._one(str, self.TAKE_KEPT, workflow=workflow, step=step)
+
+    DROP_DUE = "DELETE FROM evaluations WHERE workflow = :workflow AND evaluated IS NULL"
+
+    def drop_due(self, workflow: int) -> None:
+        """Have nothing more worked out of a workflow; what was kept stays, for `retry`."""
+        self._run(self.DROP_DUE, workflow=workflow)

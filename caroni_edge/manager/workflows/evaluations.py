@@ -1,0 +1,127 @@
+"""Has the expressions of steps worked out that have JavaScript in them: outside of the loop, after the commit.
+
+A row says that they are due. What came of it is an event, as the end of a job is for an agent. A process that ends in
+between asks again at its next start; JavaScript knows no time and no chance but those of its workflow, so that it gives
+the same. An answer that nobody waits for any more changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from caroni_edge.base.memory import MemorySet
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.lifecycle import ENDED, StepState
+from caroni_edge.manager.store.evaluations import DueEvaluation
+from caroni_edge.manager.templates.plan import PlanStep
+from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.inputs import Evaluated, RunScript, Unfit, evaluate
+from caroni_edge.manager.workflows.instances import Propagation, StepFailed
+from caroni_edge.node.parts import Part
+
+ASKED_MAX = 100
+"""So many are with whoever works them out at a time; the others are rows alone."""
+
+
+class Evaluation(NamedTuple):
+    """The expressions of a step, with all that they see.
+
+    Attributes:
+        workflow: Seq of its workflow.
+        step: The step.
+        plan_step: What it is in the plan.
+        given: What flows to it; of a scattered step, one item of each list.
+        libraries: Of its workflow in the plan.
+        date: What JavaScript takes for the present time.
+        key: What chance begins with.
+    """
+
+    workflow: int
+    step: int
+    plan_step: PlanStep
+    given: Mapping[str, Any]
+    libraries: tuple[tuple[str, ...], ...]
+    date: float
+    key: str
+
+
+class Outcome(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        workflow: Seq of its workflow.
+        step: The step.
+        evaluated: What the step begins with; None where it is skipped, and where there is a problem.
+        problem: Why it cannot begin, for people.
+    """
+
+    workflow: int
+    step: int
+    evaluated: Evaluated | None = None
+    problem: str | None = None
+
+
+Ask = Callable[[Evaluation], object]
+"""Has expressions worked out; returns at once, and may be forgotten with the process."""
+
+
+def work_out(evaluation: Evaluation, run: RunScript) -> Outcome:
+    """Work out the expressions of a step.
+
+    Args:
+        evaluation: The expressions.
+        run: Runs JavaScript.
+    """
+    workflow, step, plan_step, given, *_ = evaluation
+    try:
+        return Outcome(workflow, step, evaluate(plan_step, given, run))
+    except Unfit as unfit:
+        return Outcome(workflow, step, problem=str(unfit))
+
+
+class Evaluations(Part):
+    """Asks for what is due, a few at a time, and lets steps begin with what came of it."""
+
+    def __init__(self, context: Context, engine: Engine, ask: Ask) -> None:
+        """Ask for the steps in the store of `context`, and let them begin by `engine`."""
+        super().__init__(context.journal)
+        self._store, self._engine, self._ask = context.store, engine, ask
+        self._asked: MemorySet[tuple[int, int]] = MemorySet(context.journal)
+        self._to_ask: tuple[Evaluation, ...] = ()
+
+    def settle(self, at: Moment) -> None:
+        """Choose what is asked for when the batch is committed."""
+        if len(self._asked) >= ASKED_MAX:
+            return
+        for due in self._store.evaluations.due(ASKED_MAX):
+            if (due.workflow, due.step) not in self._asked and len(self._asked) < ASKED_MAX:
+                self._asked.add((due.workflow, due.step))
+                self._to_ask = (*self._to_ask, self._evaluation(due, at))
+
+    def committed(self) -> None:
+        """Ask."""
+        for each in self._to_ask:
+            self._ask(each)
+        self._to_ask = ()
+
+    def on_evaluated(self, outcome: Outcome, at: Moment) -> None:
+        """Let a step begin, or fail, by what came of its expressions; if that is still to be known."""
+        self._asked.discard((outcome.workflow, outcome.step))
+        if not self._store.evaluations.take(outcome.workflow, outcome.step):
+            return
+        step, row = self._store.steps.by_id(outcome.step), self._store.workflows.by_seq(outcome.workflow)
+        if step.status is not StepState.CREATED or row.status in ENDED:
+            return
+        propagation = Propagation(row, self._engine.plan(row.plan), at)
+        if outcome.problem is not None:
+            self._engine.follow(propagation, [StepFailed(step, outcome.problem)])
+        else:
+            self._engine.follow(propagation, self._engine.instances.begin(propagation, step, outcome.evaluated))
+
+    def _evaluation(self, due: DueEvaluation, at: Moment) -> Evaluation:
+        step, row = self._store.steps.by_id(due.step), self._store.workflows.by_seq(due.workflow)
+        plan = self._engine.plan(row.plan)
+        given = self._engine.instances.given(Propagation(row, plan, at), step)
+        libraries = plan.workflow_at(step.name.rpartition("/")[0]).libraries
+        key = f"{row.id}/{step.path}"
+        return Evaluation(row.seq, step.id, plan.step_at(step.name), given, libraries, due.created, key)
