@@ -77,6 +77,7 @@ install_browser() {
 # What locks jobs into boxes.
 install_boxes() {
     is_there bwrap || apt_install bubblewrap
+    is_there newuidmap || apt_install uidmap
 }
 
 # For the test of the Debian package, in a Debian of its own, and of the playbook.

@@ -17,6 +17,7 @@ NAME = "sandbox"
 
 _ROOT = 0
 _INSTALL = "Install it: apt-get install bubblewrap."
+_GIVE = "Or give its slots user ids (docs/operations.md says how)."
 _ALLOW = "Let the agent's user make namespaces (docs/operations.md says how)."
 
 
@@ -25,7 +26,8 @@ def check(config: AgentConfig) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as directory:
         for name in (JOBS, SCRIPTS):
             Path(directory, name).mkdir()
-        boxes = look(hidden(Path(directory), (), None), os.environ.get("PATH"))
+        parent = str(config.state_dir.absolute().parent)
+        boxes = look(hidden(Path(directory), (), None), os.environ.get("PATH"), parent)
     yield of_boxes(config.sandbox, boxes.able, os.geteuid())
 
 
@@ -45,10 +47,16 @@ def of_boxes(policy: Policy, able: Able, user: int) -> Finding:
         if policy == "required":
             return problem(NAME, f"{what}; as agent.yaml requires one, none is taken", hint)
         return warning(NAME, f"{what}; they can do all that the agent can", hint)
-    if user == _ROOT:
+    if user == _ROOT and able.no_ids:
         what = (
             "jobs share a box that hides the agent, but the agent is root: what is root's on the host, they can change"
         )
-        return warning(NAME, what, "Run the agent as a user of its own, as its systemd unit does.")
+        return warning(NAME, what, f"Run the agent as a user of its own, as its systemd unit does. {_GIVE}")
+    each_other = (
+        f"; they can touch each other, since slots have no user ids: {able.no_ids}"
+        if able.no_ids
+        else " and, by a user id for each slot, each other"
+    )
     apart = f"; none can have one of its own: {able.no_each}" if able.no_each else ""
-    return ok(NAME, f"jobs share a box that hides the agent's state, secrets, sockets and processes from them{apart}")
+    hidden_from = f"jobs share a box that hides the agent's state, secrets, sockets and processes from them{each_other}"
+    return ok(NAME, hidden_from + apart)

@@ -255,7 +255,7 @@ def run(
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    assert found["able"] == ["", ""], "no box can be made here"
+    assert found["able"][:2] == ["", ""], "no box can be made here"
     return found
 
 

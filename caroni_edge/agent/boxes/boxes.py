@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
+from caroni_edge.agent.boxes.slotids import NO_SLOT_IDS, SlotIds
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.boxes.view import Hidden
 
-UNABLE = Able("no box is made here", "no box is made here")
+UNABLE = Able("no box is made here", "no box is made here", "no box is made here")
 NOTHING_HIDDEN = Hidden("")
 
 
@@ -17,9 +18,11 @@ class Boxes(NamedTuple):
         bwrap: The path of bubblewrap; empty where there is none.
         hidden: What boxes hide.
         filter: The file with the filter of system calls for a box of a job's own; empty where there is none.
+        ids: The user ids that slots have in the box that jobs share.
     """
 
     able: Able = UNABLE
     bwrap: str = ""
     hidden: Hidden = NOTHING_HIDDEN
     filter: str = ""
+    ids: SlotIds = NO_SLOT_IDS

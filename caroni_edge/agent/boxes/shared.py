@@ -7,6 +7,7 @@ directory in its place, with their own directories and, read-only, their scripts
 
 import os
 
+from caroni_edge.agent.boxes.slotids import capable
 from caroni_edge.agent.boxes.view import Hidden
 from caroni_edge.agent.keeper.records import JOBS
 from caroni_edge.agent.processes.workspace import SCRIPTS
@@ -17,16 +18,18 @@ _OF_ROOT = ("/proc/sys", "/proc/sysrq-trigger")
 """Files of the kernel that belong to root, whatever its capabilities."""
 
 
-def arguments(bwrap: str, hidden: Hidden, *, as_root: bool) -> list[str]:
+def arguments(bwrap: str, hidden: Hidden, *, as_root: bool, has_ids: bool = False) -> list[str]:
     """Return the command in front of what is to run in the box as its process 1.
 
     Args:
         bwrap: The program.
         hidden: What is not to be seen.
         as_root: The agent is root.
+        has_ids: Its process 1 gives slots user ids, and has the capabilities for that.
     """
     state = hidden.state_dir
-    words = [bwrap, "--unshare-pid", "--as-pid-1", "--cap-drop", "ALL", "--dev-bind", "/", "/", "--proc", "/proc"]
+    words = [bwrap, "--unshare-pid", "--as-pid-1", "--cap-drop", "ALL", *(capable() if has_ids else ())]
+    words += ["--dev-bind", "/", "/", "--proc", "/proc"]
     if as_root:
         words += settings_of_kernel()
     for directory in hidden.directories:

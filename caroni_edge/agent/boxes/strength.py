@@ -22,10 +22,12 @@ class Able(NamedTuple):
     Attributes:
         no_shared: Why there is no box that jobs share, for people; empty where there is one.
         no_each: Why there is no box for each job; likewise.
+        no_ids: Why slots have no user ids of their own in the box that jobs share; likewise.
     """
 
     no_shared: str
     no_each: str
+    no_ids: str = "none are looked for"
 
 
 class Choice(NamedTuple):
@@ -56,7 +58,9 @@ def said(policy: Policy, able: Able) -> str:
     """Return, for people, what jobs are locked into whose type asks for nothing else."""
     if policy == "off":
         return "none: the agent's configuration says so"
-    return f"none: {able.no_shared}" if able.no_shared else Strength.SHARED.value
+    if able.no_shared:
+        return f"none: {able.no_shared}"
+    return Strength.SHARED.value if able.no_ids else f"{Strength.SHARED.value}, with a user id for each slot"
 
 
 def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:

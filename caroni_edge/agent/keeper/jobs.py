@@ -16,6 +16,7 @@ from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.logs import Log, Logs, Stream, file_problem
 from caroni_edge.agent.keeper.orders import note_order, ordered, read_known
+from caroni_edge.agent.keeper.ownership import hand_over, take_back
 from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.processes import (
     Limits,
@@ -45,6 +46,7 @@ from caroni_edge.agent.keeper.records import (
     read_running,
 )
 from caroni_edge.agent.keeper.trees import Trees, put_down
+from caroni_edge.agent.keeper.users import NO_IDS, Range, Users
 from caroni_edge.base.failpoints import failpoint
 
 GRACE_S = 5.0
@@ -67,6 +69,7 @@ class Jobs:
         is_heard: Callable[[], bool],
         *,
         is_reaper: bool = False,
+        ids: Range = NO_IDS,
     ) -> None:
         """Watch processes with `selector`.
 
@@ -76,6 +79,7 @@ class Jobs:
             say: Tells an event to the agents that are connected.
             is_heard: Tells whether an agent is connected.
             is_reaper: All children of this process are of its jobs, and all orphans of its jobs are its children.
+            ids: User ids for the jobs; only in a box of our own.
         """
         self._places, self._selector, self._say = places, selector, say
         self._state_dir = places.state_dir
@@ -85,6 +89,7 @@ class Jobs:
         self._running: dict[str, Job] = {}
         self._ends = Ends(places, self._home, say, is_heard)
         self._trees = Trees(is_reaper=is_reaper)
+        self._users = Users(places, ids)
         self._groups = Groups.found()
         self._logs = Logs(selector)
         self._bounds = Bounds(self._state_dir, self._trees)
@@ -116,6 +121,8 @@ class Jobs:
         try:
             if database := order.get("database"):
                 self.known = note_order(self._state_dir, self.known, str(database), int(order["serial"]))
+            taken = {each.start.user for each in self._running.values()}
+            start = start._replace(user=self._users.pick(str(order.get("manager") or ""), taken))
             record = claim(self._state_dir, start, self._places.home)
         except FileExistsError:
             self.refuse(job)
@@ -139,10 +146,11 @@ class Jobs:
         outputs = self._outputs_of(start.job)
         try:
             with files.opened(directory_of(self._places.seen, start.job)) as directory:
-                log = Log.opened(directory, start.log_bytes)
+                hand_over(directory, start.user)
+                log = Log.opened(directory, start.log_bytes, start.user)
                 try:
                     env, opens = order.get("env") or {}, order.get("opens")
-                    pid = spawn(argv, env, directory, outputs, log.ends, start.disk_bytes, opens)
+                    pid = spawn(argv, env, directory, outputs, log.ends, start.disk_bytes, opens, start.user)
                 except Exception:
                     log.close()
                     raise
@@ -197,7 +205,7 @@ class Jobs:
             os.close(pidfd)
             raise
         if job.is_child:
-            self._trees.add(job.outputs, job.start.pid, job.start.ticks)
+            self._trees.add(job.outputs, job.start.pid, job.start.ticks, job.start.user)
         self._add(job)
 
     def _add(self, job: Job) -> None:
@@ -240,6 +248,7 @@ class Jobs:
         if job.is_child:
             # While the first process is not waited for, nobody else gets its number.
             signal_group(job.start.pid, signal.SIGKILL)
+            self._users.end_all(job.start.user)
         self._over(job)
 
     def _over(self, job: Job) -> None:
@@ -256,6 +265,7 @@ class Jobs:
             if left and not (job.start.is_alone and job.give_up_due == inf):
                 self._groups.kill(job.start.job)
                 self._trees.end_rest_of(job.outputs, left, is_child=job.is_child)
+                self._users.end_all(job.start.user)
         except OSError as error:
             note(f"{job.start.job}: what is left of it cannot be looked for: {error}")
         if left and job.look_later(time.monotonic()):
@@ -283,8 +293,10 @@ class Jobs:
         del self._running[job.start.job]
         if left:
             notes.append(reasons.not_ended(left))
-        said = "\n".join(notes)
-        self._ends.record(job.start, end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, notes=said))
+            self._users.note_unended(job.start.user)
+        disk_bytes = take_back(directory_of(self._state_dir, job.start.job), job.start.user)
+        end = end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, disk_bytes=disk_bytes)
+        self._ends.record(job.start, end._replace(notes="\n".join(notes)))
 
     def _problem_at_end(self, job: Job, status: int | None) -> tuple[str, str] | None:
         """Return kind and reason of the end of a job that has had too much of something, or None."""

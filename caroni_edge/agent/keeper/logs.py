@@ -99,8 +99,13 @@ class Log:
         self.ends: list[int] = []
 
     @classmethod
-    def opened(cls, directory: str, limit_bytes: int | None) -> "Log":
+    def opened(cls, directory: str, limit_bytes: int | None, user: int = 0) -> "Log":
         """Make the pipes of a job that is to be started, and the files in its directory.
+
+        Args:
+            directory: The job's.
+            limit_bytes: How large each file may become.
+            user: Who is to be able to open the job's ends again (`/dev/stderr`); 0: we.
 
         Raises:
             OSError: They cannot be made.
@@ -114,6 +119,8 @@ class Log:
                 log.streams.append(Stream(log, called, pipe, file, limit_bytes))
                 try:
                     log.ends.append(os.open(f"/proc/self/fd/{end}", os.O_RDWR | os.O_CLOEXEC))
+                    if user:
+                        os.fchown(end, user, user)
                 finally:
                     os.close(end)
         except OSError:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from caroni_edge.agent.keeper import files
+from caroni_edge.agent.keeper.acting import acting_as, take_new_keyrings
 from caroni_edge.agent.keeper.records import WORK
 from caroni_edge.agent.keeper.trees import marking, read_process, softly
 
@@ -46,6 +47,7 @@ def spawn(
     ends: Sequence[int],
     file_bytes: int | None = None,
     opens: str | None = None,
+    user: int = 0,
 ) -> int:
     """Start a program in a session of its own; return its pid.
 
@@ -59,6 +61,7 @@ def spawn(
         ends: Its standard output and standard error.
         file_bytes: How large a file that it writes may become, from the first instant on.
         opens: A file that it reads by the descriptor `OPENED`.
+        user: Whose process it is to be; 0: ours.
 
     Raises:
         OSError, ValueError, TypeError: It cannot be started.
@@ -67,7 +70,14 @@ def spawn(
     environment = {_encoded(name): _encoded(value) for name, value in env.items()}
     with files.opened(f"{directory}/{WORK}") as work:
         os.chdir(work)
-    with marking(outputs), softly(resource.RLIMIT_NOFILE, _FILES), softly(resource.RLIMIT_FSIZE, file_bytes):
+    with (
+        marking(outputs),
+        softly(resource.RLIMIT_NOFILE, _FILES),
+        softly(resource.RLIMIT_FSIZE, file_bytes),
+        acting_as(user, real=user),
+    ):
+        if user:
+            take_new_keyrings()
         return os.posix_spawn(
             encoded[0],
             encoded,

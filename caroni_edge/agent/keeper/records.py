@@ -40,6 +40,7 @@ _LIMIT_BYTES = 16 << 20
 """A record holds what a start order holds, which is no larger."""
 _PID_MAX = 1 << 22
 _NUMBER_MAX = 1 << 53
+_USER_MAX = (1 << 32) - 1
 
 _OF_A_BOX = 2
 
@@ -72,6 +73,7 @@ class Start(NamedTuple):
         pid: Of its process; 0 until that is known.
         ticks: When its process began, in the kernel's ticks since the boot; tells two processes of one pid apart.
         is_alone: It is in a box of its own; its process is bubblewrap's, outside of that.
+        user: The user id of its processes; 0: that of the keeper.
         space: The namespace in which `pid` is its number (pid_namespaces(7)); empty where an older keeper wrote it.
     """
 
@@ -90,6 +92,7 @@ class Start(NamedTuple):
     ticks: int = 0
     space: str = ""
     is_alone: bool = False
+    user: int = 0
 
     @property
     def processes_in_all(self) -> int | None:
@@ -114,6 +117,7 @@ class Exit(NamedTuple):
         cpu_s: Processor time of its processes, as far as each was waited for; None where it is not known.
         memory_bytes: The most memory that one of them had; None where it is not known.
         notes: What else the job's log is to say of it, line by line.
+        disk_bytes: What its directory takes, of which the agent cannot see all; None: the agent can.
     """
 
     job: str
@@ -128,6 +132,7 @@ class Exit(NamedTuple):
     cpu_s: float | None = None
     memory_bytes: int | None = None
     notes: str = ""
+    disk_bytes: int | None = None
 
 
 class Records(NamedTuple):
@@ -315,6 +320,7 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
     "about": lambda value: isinstance(value, dict),
     "pid": lambda value: _is_whole(value, _PID_MAX),
     "ticks": _is_whole,
+    "user": lambda value: _is_whole(value, _USER_MAX),
     **dict.fromkeys(("is_synced", "no_room", "is_alone"), lambda value: isinstance(value, bool)),
 }
 

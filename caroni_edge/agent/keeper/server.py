@@ -12,7 +12,7 @@ from math import inf
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
-from caroni_edge.agent.keeper import files, strengths
+from caroni_edge.agent.keeper import acting, files, strengths
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.log import note
@@ -21,6 +21,7 @@ from caroni_edge.agent.keeper.places import Places, be_private
 from caroni_edge.agent.keeper.processes import use_more_files
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 from caroni_edge.agent.keeper.trees import become_reaper
+from caroni_edge.agent.keeper.users import NO_IDS, Range
 
 SOCKET = "keeper.sock"
 LOCK = "keeper.lock"
@@ -99,7 +100,9 @@ class Connection:
 class Server:
     """Takes requests from agents, tells them events, and watches the jobs."""
 
-    def __init__(self, places: Places, listener: socket.socket, program: str, idle_s: float) -> None:
+    def __init__(
+        self, places: Places, listener: socket.socket, program: str, idle_s: float, ids: Range = NO_IDS
+    ) -> None:
         """Serve on `listener`.
 
         Args:
@@ -107,6 +110,7 @@ class Server:
             listener: As `listen` returns it.
             program: Version of the program, which the agent compares with its own.
             idle_s: How long to stay without a job and without an agent.
+            ids: User ids for the jobs.
         """
         self._listener, self._program, self._idle_s = listener, program, idle_s
         self._selector = DefaultSelector()
@@ -114,7 +118,14 @@ class Server:
         self._is_boxed = places.state_dir != places.seen
         use_more_files()
         self._is_reaper = become_reaper()
-        self._jobs = Jobs(places, self._selector, self._say, lambda: bool(self._connections), is_reaper=self._is_reaper)
+        self._jobs = Jobs(
+            places,
+            self._selector,
+            self._say,
+            lambda: bool(self._connections),
+            is_reaper=self._is_reaper,
+            ids=ids,
+        )
         self._is_stopping = False
         self._accept_due = inf
         self._idle_since = time.monotonic()
@@ -302,7 +313,7 @@ def main(argv: list[str]) -> int:
     Args:
         argv: The directory; for the agent, the version of the program; how long to stay without work, in seconds. In a
             directory of its own also: that directory's name in it; and in a box the descriptor of the state directory,
-            and one to say `ready` by.
+            one to say `ready` by, and the lowest user id for jobs, with how many there are.
     """
     state_dir = os.path.abspath(argv[0])
     program = argv[1] if len(argv) > 1 else ""
@@ -311,12 +322,15 @@ def main(argv: list[str]) -> int:
     is_boxed = len(argv) > 4
     home = argv[3] if len(argv) > 3 else ""
     places = Places.boxed(state_dir, int(argv[4]), home) if is_boxed else Places.unboxed(state_dir, home)
+    ids = Range(int(argv[6]), int(argv[7])) if len(argv) > 7 else NO_IDS
     try:
         for directory in (f"{places.state_dir}/{JOBS}", f"{places.home}/{RUNNING}"):
             os.makedirs(directory, mode=0o700, exist_ok=True)
         os.chdir(places.home)
         lock()
         listener = listen()
+        if ids.length:
+            acting.prepare()
     except Served:
         return 0
     except OSError as error:
@@ -328,7 +342,7 @@ def main(argv: list[str]) -> int:
     elif os.fork():
         return 0
     note(f"serves {state_dir}")
-    Server(places, listener, program, idle_s).serve()
+    Server(places, listener, program, idle_s, ids).serve()
     return 0
 
 

@@ -1,6 +1,6 @@
 """What belongs to a job: every process that comes of it, whatever session, parent or environment it has taken since.
 
-Three things tell whose a process is.
+Four things tell whose a process is.
 
 - **Its parent.** The keeper is the sub-reaper of all that it starts (PR_SET_CHILD_SUBREAPER, prctl(2)), or process 1 of
   its pid namespace: whoever's parent has ended is the keeper's child from then on. So when the first process of a job
@@ -10,6 +10,7 @@ Three things tell whose a process is.
   with an empty one. The soft limit of file locks (RLIMIT_LOCKS), which limits nothing since Linux 2.4 and which nobody
   changes, is a number that stands for the job: it is there from the first instant on and is passed on by fork and
   exec. By the marks the next keeper finds what belongs to the jobs of one that has died.
+- **Its user id**, where each slot has one (`users.py`): of all that a process cannot take off, it says most.
 
 A process that has taken off all of them belongs to one of the jobs that ran when it began, and ends with the first of
 those that ends. What belongs to no job at all is ended at once.
@@ -193,6 +194,15 @@ def marked(outputs: str) -> list[int]:
     ]
 
 
+def user_ids(pid: str) -> set[int]:
+    """Return the user ids that a process has; none when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            return next(({int(word) for word in line.split()[1:]} for line in file if line.startswith("Uid:")), set())
+    except OSError:
+        return set()
+
+
 def leader(outputs: str) -> int:
     """Return the first process of the job that writes to `outputs`, the leader of its session; 0 when there is none.
 
@@ -247,17 +257,28 @@ class Trees:
         self.is_reaper = is_reaper
         self._leaders: dict[int, tuple[str, int]] = {}
         self._numbers: dict[int, str] = {}
+        self._users: dict[int, str] = {}
         self._owners: dict[int, frozenset[str]] = {}
 
-    def add(self, job: str, pid: int, began: int) -> None:
-        """Take note of a job whose first process is our child: its path of outputs, its pid, and when that began."""
+    def add(self, job: str, pid: int, began: int, user: int = 0) -> None:
+        """Take note of a job whose first process is our child.
+
+        Args:
+            job: Its path of outputs.
+            pid: Of that process.
+            began: When that began.
+            user: The user id that no other job has; 0: it has none.
+        """
         self._leaders[pid] = job, began
         self._numbers[number_of(job)] = job
+        if user:
+            self._users[user] = job
 
     def remove(self, job: str, pid: int) -> None:
         """Forget a job whose first process is about to be waited for."""
         self._leaders.pop(pid, None)
         self._numbers.pop(number_of(job), None)
+        self._users = {user: other for user, other in self._users.items() if other != job}
 
     def rest_of(self, job: str, *, is_child: bool) -> list[int]:
         """Return what lives of a job whose first process has ended.
@@ -330,6 +351,8 @@ class Trees:
         process = read_process(pid)
         if process is None:
             return frozenset()
+        if self._users:
+            return frozenset(self._users[user] for user in user_ids(str(pid)) if user in self._users)
         if process.session in self._leaders:
             return frozenset({self._leaders[process.session][0]})
         jobs = {job for job, _ in self._leaders.values()}

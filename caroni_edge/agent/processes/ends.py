@@ -63,7 +63,8 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
             outcome = Completed(given.outputs, _started(end))
         else:
             outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory), final=is_final)
-        return JobEnded(end.job, outcome, end.date, taken_bytes(directory), end.cpu_s, end.memory_bytes)
+        disk_bytes = taken_bytes(directory) if end.disk_bytes is None else end.disk_bytes
+        return JobEnded(end.job, outcome, end.date, disk_bytes, end.cpu_s, end.memory_bytes)
 
 
 def unreadable(end: Exit, error: Exception) -> JobEnded:

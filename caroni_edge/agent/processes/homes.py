@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from caroni_edge import __version__
 from caroni_edge.agent.boxes.first import outlive
+from caroni_edge.agent.boxes.slotids import NO_SLOT_IDS, SlotIds
 from caroni_edge.agent.keeper.files import open_regular, read_regular
 from caroni_edge.agent.keeper.records import RUNNING
 from caroni_edge.agent.keeper.server import IDLE_S, READY, SOCKET
@@ -168,16 +169,17 @@ class BoxedHome(Home):
 
     is_boxed = True
 
-    def __init__(self, state_dir: Path, name: str, box: Sequence[str] = ()) -> None:
+    def __init__(self, state_dir: Path, name: str, box: Sequence[str] = (), ids: SlotIds = NO_SLOT_IDS) -> None:
         """Name a place.
 
         Args:
             state_dir: The agent's; absolute.
             name: Of its directory.
             box: The command in front of what runs in the box; empty where there is to be no new one.
+            ids: The user ids that slots have in it.
         """
         super().__init__(state_dir, name)
-        self._box = box
+        self._box, self._ids = box, ids
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -190,9 +192,11 @@ class BoxedHome(Home):
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             arguments = [str(self.state_dir), __version__, str(IDLE_S), self.name, str(state), str(ready)]
+            arguments += [str(each) for each in self._ids.range]
             with _log(self.state_dir) as said:
                 begin = said.tell()
-                self._process = _popen([*self._box, *keeper_command(), *arguments], said, state, ready)
+                argv = [*self._ids.within(list(self._box)), *keeper_command(), *arguments]
+                self._process = _popen(argv, said, state, ready, *self._ids.descriptors)
         except OSError as error:
             os.close(heard)
             raise NoKeeper(f"the keeper could not be started in its box: {error}") from None

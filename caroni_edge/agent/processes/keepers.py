@@ -108,10 +108,13 @@ class Keepers:
 
 
 def _shared_home(state_dir: Path, boxes: Boxes) -> BoxedHome:
-    box = shared_box.arguments(boxes.bwrap, boxes.hidden, as_root=os.geteuid() == 0)
-    made_of = json.dumps([__version__, box, [_identity(path) for path in (boxes.bwrap, *boxes.hidden.files)]])
+    has_ids = not boxes.able.no_ids
+    box = shared_box.arguments(boxes.bwrap, boxes.hidden, as_root=os.geteuid() == 0, has_ids=has_ids)
+    made_of = json.dumps(
+        [__version__, box, boxes.ids.range, [_identity(path) for path in (boxes.bwrap, *boxes.hidden.files)]]
+    )
     name = hashlib.sha256(made_of.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return BoxedHome(state_dir, f"{BOXES}/{SHARED}{name}", box)
+    return BoxedHome(state_dir, f"{BOXES}/{SHARED}{name}", box, boxes.ids)
 
 
 def _identity(path: str) -> list[int]:

@@ -42,6 +42,7 @@ def order_of(state_dir: str, order: JobOrder, about: About, boxes: Boxes, launch
         "serial": order.serial,
         "is_alone": is_alone,
         "opens": (boxes.filter or None) if is_alone else None,
+        "manager": order.manager,
     }
 
 

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from caroni_edge import __version__
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.first import inside
+from caroni_edge.agent.boxes.slotids import delete_within
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.orders import Known
@@ -90,8 +92,10 @@ class Runner:
         """
         self._state_dir = str(state_dir.absolute())
         self._agent, self._deliver, self._taken_over = agent, deliver, taken_over
-        self._trash = Trash(f"{state_dir.absolute()}/{TRASH}")
-        self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ)
+        has_ids = not boxes.able.no_ids
+        delete = partial(delete_within, boxes.bwrap, boxes.ids) if has_ids else None
+        self._trash = Trash(f"{state_dir.absolute()}/{TRASH}", delete)
+        self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ, for_others=has_ids)
         self._boxes = boxes
         self._keepers = Keepers(state_dir.absolute(), boxes, self._take)
         self._lock = threading.Lock()

@@ -2,10 +2,11 @@
 
 import logging
 import os
-import stat
+from collections.abc import Callable
 from queue import SimpleQueue
 
 from caroni_edge.agent.keeper import files
+from caroni_edge.agent.keeper.removal import delete, move
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +17,14 @@ TRASH = "trash"
 class Trash:
     """A directory that is emptied by the thread of `empty`; all else is for any thread."""
 
-    def __init__(self, directory: str) -> None:
-        """Use a directory; what a process of before has left there is deleted too."""
+    def __init__(self, directory: str, delete_others: Callable[[str], None] | None = None) -> None:
+        """Use a directory; what a process of before has left there is deleted too.
+
+        Args:
+            directory: Its path.
+            delete_others: Deletes what is another user's, and raises `OSError` where it cannot.
+        """
+        self._delete_others = delete_others
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self._directory = directory
         self._left: SimpleQueue[str | None] = SimpleQueue()
@@ -32,7 +39,7 @@ class Trash:
         """
         in_trash = files.beside(f"{self._directory}/{os.path.basename(path)}")
         try:
-            _move(path, in_trash)
+            move(path, in_trash)
         except FileNotFoundError:
             return
         self._left.put(in_trash)
@@ -41,43 +48,20 @@ class Trash:
         """Delete what is here and what comes, until `close`."""
         while (path := self._left.get()) is not None:
             try:
-                _delete(path)
+                self._delete(path)
             except OSError as error:
                 log.warning("what is left of a job cannot be removed: %s", error, extra={"action": "trash_kept"})
+
+    def _delete(self, path: str) -> None:
+        try:
+            delete(path)
+        except PermissionError:
+            if self._delete_others is None:
+                raise
+            for name in os.listdir(self._directory):
+                if name.startswith(os.path.basename(path)):  # a part of it may lie beside it by now
+                    self._delete_others(f"{self._directory}/{name}")
 
     def close(self) -> None:
         """Have `empty` return when it has deleted what is here by now."""
         self._left.put(None)
-
-
-def _move(path: str, to: str) -> None:
-    """Give a file or a directory another place; of a directory that is not ours to write into, that would fail."""
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        with files.opened(path):
-            pass
-    os.rename(path, to)
-
-
-def _delete(top: str) -> None:
-    """Delete what is in the trash, with all in it.
-
-    A job may have made any number of directories inside each other: each is moved to the top before it is emptied, so
-    that neither a path nor the stack gets longer.
-
-    Raises:
-        OSError: It cannot be deleted.
-    """
-    left = [top]
-    while left:
-        path = left.pop()
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
-            os.unlink(path)
-            continue
-        with files.opened(path) as directory:
-            for name in os.listdir(directory):
-                if stat.S_ISDIR(os.lstat(f"{directory}/{name}").st_mode):
-                    left.append(files.beside(top))
-                    _move(f"{directory}/{name}", left[-1])
-                else:
-                    os.unlink(f"{directory}/{name}")
-        os.rmdir(path)

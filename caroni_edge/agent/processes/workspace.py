@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,9 @@ VARIABLE_LIMIT_BYTES = 128 * 1024
 """No string that is longer, with its name and its end, is passed on by the kernel (MAX_ARG_STRLEN, execve(2))."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+
+_OURS = stat.S_IRUSR | stat.S_IWUSR
+_READ_BY_ALL = _OURS | stat.S_IRGRP | stat.S_IROTH
 
 PASSED_ON = (b"PATH", b"HOME", b"LANG", b"TZ")
 """What a job gets of the agent's own environment."""
@@ -61,17 +65,31 @@ def make_roots(state_dir: Path) -> None:
         os.makedirs(state_dir / name, mode=0o700, exist_ok=True)
 
 
+def open_roots(state_dir: Path) -> None:
+    """Let users of other ids get to what is theirs in there, and to scripts; they can list neither.
+
+    Raises:
+        OSError: It cannot be.
+    """
+    for name in (JOBS, SCRIPTS):
+        os.chmod(state_dir / name, stat.S_IRWXU | stat.S_IXGRP | stat.S_IXOTH)  # noqa: S103 - to get through, not to look
+
+
 class Workspaces:
     """Makes and deletes the directories of jobs."""
 
-    def __init__(self, state_dir: Path, trash: Trash, environ: Mapping[bytes, bytes]) -> None:
+    def __init__(
+        self, state_dir: Path, trash: Trash, environ: Mapping[bytes, bytes], *, for_others: bool = False
+    ) -> None:
         """Use a state directory.
 
         Args:
             state_dir: The agent's; absolute.
             trash: Where directories go that are not needed any more.
             environ: The agent's own environment, of which jobs get a little.
+            for_others: Jobs have other user ids than the agent.
         """
+        self._script_mode = _READ_BY_ALL if for_others else _OURS
         self._jobs, self._scripts, self._trash = f"{state_dir}/{JOBS}", f"{state_dir}/{SCRIPTS}", trash
         self._written: set[str] = set()
         self._environment = {
@@ -127,6 +145,7 @@ class Workspaces:
         if job_type.version not in self._written:
             # What is there may have been cut by a power cut, and a job may be reading it.
             files.replace(path, job_type.runs.text.encode())
+            os.chmod(path, self._script_mode)
             self._written.add(job_type.version)
         return (*job_type.runs.interpreter, path)
 

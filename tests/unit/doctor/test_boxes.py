@@ -15,7 +15,10 @@ ALL, NONE = Able("", ""), Able(NO_BWRAP, NO_BWRAP)
     [
         ("preferred", ALL, 1000, Level.OK, "hides the agent's state, secrets, sockets and processes"),
         ("preferred", Able("", "no namespaces"), 1000, Level.OK, "none can have one of its own: no namespaces"),
+        ("preferred", ALL, 1000, Level.OK, "they can touch each other, since slots have no user ids: none are"),
+        ("preferred", Able("", "", ""), 1000, Level.OK, "by a user id for each slot, each other"),
         ("preferred", ALL, 0, Level.WARNING, "the agent is root"),
+        ("preferred", Able("", "", ""), 0, Level.OK, "by a user id for each slot, each other"),
         ("preferred", NONE, 1000, Level.WARNING, "bubblewrap is not installed"),
         ("required", NONE, 1000, Level.PROBLEM, "none is taken"),
         ("off", ALL, 1000, Level.WARNING, "locked into nothing"),

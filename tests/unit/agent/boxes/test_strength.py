@@ -47,6 +47,7 @@ def test_a_log_says_only_what_a_job_lacks() -> None:
     ("policy", "able", "expected"),
     [
         ("preferred", ALL, "shared"),
+        ("preferred", Able("", "", ""), "shared, with a user id for each slot"),
         ("required", NOTHING, "none: no bubblewrap"),
         ("off", ALL, "none: the agent's configuration says so"),
     ],

@@ -58,3 +58,19 @@ def test_what_cannot_be_deleted_is_said_and_holds_up_nothing(
     (left,) = os.listdir(tmp_path / "trash")
     assert left.startswith("job00001")
     assert "the disk is broken" in caplog.text
+
+
+def test_what_is_another_users_is_deleted_by_who_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of it may have been moved beside it by then."""
+    trash = Trash(str(tmp_path / "trash"), lambda path: asked.append(path.removeprefix(f"{tmp_path}/trash/")))
+    asked: list[str] = []
+    made(tmp_path / "job12345")
+
+    def refuses(path: str) -> None:
+        raise PermissionError(1, f"{path} is another user's")
+
+    monkeypatch.setattr(os, "rmdir", refuses)
+    trash.take(str(tmp_path / "job12345"))
+    emptied(trash)
+    assert sorted(asked) == sorted(os.listdir(tmp_path / "trash"))
+    assert len(asked) > 1
