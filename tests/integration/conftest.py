@@ -1,4 +1,4 @@
-"""Keepers and runners for integration tests, with their own directories; all that they have started is ended."""
+"""Keepers, runners, and a manager with its API for integration tests: each test has its own, and all of it is ended."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,15 +6,20 @@ from selectors import DefaultSelector
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
+from caroni_edge.cli import main
+from caroni_edge.web.server import WebServer
 from tests.keepers import InProcess, Keeper, end_all, keepers
 from tests.runners import Agent, MakeAgent
+from tests.web_bench import TOKEN, ManagerBench, serve_manager
 
 MakeKeeper = Callable[..., Keeper]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -58,3 +63,29 @@ def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
 @pytest.fixture
 def agent(make_agent: MakeAgent) -> Agent:
     return make_agent()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ManagerBench]:
+    """Give a manager without agents."""
+    bench = ManagerBench(tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
+    """Serve the API and the pages of that manager."""
+    with serve_manager(bench, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def run(server: WebServer) -> Run:
+    """Give the command line, which asks that manager; it is called with words, and with what a person answers."""
+
+    def run(*words: str, token: str | None = TOKEN, answer: str | None = None) -> Result:
+        environ = {"CARONI_TOKEN": token, "CARONI_URL": server.url}
+        return CliRunner().invoke(main, [*words], env=environ, prog_name="caroni-edge", input=answer)
+
+    return run

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +14,6 @@ from caroni_edge.protocol.messages import JobLog, JobLogRequest
 from caroni_edge.storage.database import StorageFailed
 from caroni_edge.web.server import WebServer
 from tests.web_bench import Client, ManagerBench, serve_manager
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
 
 
 @pytest.fixture

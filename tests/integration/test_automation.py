@@ -38,12 +38,6 @@ def bench(tmp_path: Path) -> Iterator[ManagerBench]:
     bench.close()
 
 
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
 def take(bench: ManagerBench, workflow: str | None, outcome: Outcome = Outcome.FITS, said: str = "") -> None:
     reading = Reading("sensors/ida/t", b"{}", DATE)
     found = Evaluated(HOT, reading, outcome, said, {"message": "x"}, workflow)

@@ -3,7 +3,7 @@
 import json
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from caroni_edge.manager.pages import views
 from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.protocol.messages import JobLog
 from caroni_edge.web.server import WebServer
+from tests.integration.conftest import Run
 from tests.support import free_port
 from tests.web_bench import TOKEN, AgentBench, ManagerBench, serve_agent, serve_manager
 
-Run = Callable[..., Result]
 MANY = """\
 cwlVersion: v1.2
 class: Workflow
@@ -39,28 +39,6 @@ steps:
     out: [y]
     run: {class: Operation, inputs: {p: string}, outputs: {y: string}, hints: {JobType: {name: foojob0}}}
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: WebServer) -> Run:
-    def run(*words: str, token: str | None = TOKEN) -> Result:
-        environ = {"CARONI_TOKEN": token}
-        return CliRunner().invoke(main, [*words, "--url", server.url], env=environ, prog_name="caroni-edge")
-
-    return run
 
 
 def fail_all(bench: ManagerBench) -> None:

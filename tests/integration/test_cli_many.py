@@ -1,43 +1,18 @@
 """Commands on the workflows that people mean: by short ids, by filters, and as they change."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from caroni_edge.cli import _filters, _output, _tables, main
 from caroni_edge.cli._ids import complete_agent, complete_step, complete_template, complete_workflow
 from caroni_edge.cli._watch import Seen, watch
 from caroni_edge.web.server import WebServer
-from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: WebServer) -> Run:
-    def run(*words: str, answer: str | None = None) -> Result:
-        environ = {"CARONI_TOKEN": TOKEN, "CARONI_URL": server.url}
-        return CliRunner().invoke(main, [*words], env=environ, prog_name="caroni-edge", input=answer)
-
-    return run
+from tests.integration.conftest import Run
+from tests.web_bench import TOKEN, Client, ManagerBench
 
 
 def status_of(bench: ManagerBench, *workflows: str) -> list[str | None]:

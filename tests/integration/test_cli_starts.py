@@ -14,32 +14,9 @@ from caroni_edge.cli.run import Steps
 from caroni_edge.client import submission
 from caroni_edge.client.submission import WorkflowEvent
 from caroni_edge.web.server import WebServer
+from tests.integration.conftest import Run
 from tests.support import free_port, wait_until
 from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: WebServer) -> Run:
-    def run(*words: str) -> Result:
-        environ = {"CARONI_TOKEN": TOKEN, "CARONI_URL": server.url}
-        return CliRunner().invoke(main, [*words], env=environ, prog_name="caroni-edge")
-
-    return run
 
 
 def complete(bench: ManagerBench, agent: str = "a1") -> None:

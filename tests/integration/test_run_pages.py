@@ -21,13 +21,6 @@ COPIES = """
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
 def browser(bench: ManagerBench, tmp_path: Path) -> Iterator[Client]:
     with serve_manager(bench, tmp_path) as server, Client(server) as browser:
         browser.headers.update(HTML)
