@@ -13,7 +13,7 @@ from caroni_edge.cli._ids import complete_agent, complete_template
 from caroni_edge.cli._output import say
 from caroni_edge.manager.lifecycle import WorkflowState
 
-FILTERS: Final = ("status", "template", "agent", "since", "text")
+FILTERS: Final = ("status", "template", "agent", "since", "label", "text")
 
 _OPTIONS: Final = (
     click.option(
@@ -22,6 +22,7 @@ _OPTIONS: Final = (
     click.option("--template", shell_complete=complete_template, help="Only workflows of this template."),
     click.option("--agent", shell_complete=complete_agent, help="Only workflows of which this agent has had a job."),
     click.option("--since", metavar="AGE", help="Only those created since: an age as 2d, or a date."),
+    click.option("--label", metavar="NAME=VALUE", help="Only those with this label."),
     click.option("--text", help="Only those whose inputs hold this text."),
 )
 

@@ -22,6 +22,7 @@ def one_lines(answer: Mapping[str, Any], *, utc: bool, outputs: bool = False, is
     facts = [f"template {run['template']}", f"created {when(run['created'], utc=utc)}"]
     facts += [f"ended {when(run['ended'], utc=utc)}"] if run["ended"] else []
     facts += [f"took {took(run['started'], run['duration_s'])}"] if run["ended"] or not is_still else []
+    facts += [f"{name}={value}" for name, value in run.get("labels", {}).items()]
     said = on_one_line(f"{', '.join(facts)}; {run['progress']['sentence']}")
     yield Shown(f"{on_one_line(run['id'])}: {state(run['status'])} ({said})")
     if run["reason"]:

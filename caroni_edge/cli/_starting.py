@@ -31,6 +31,7 @@ _OPTIONS: Final = (
     click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=TEXT", help="An input; NAME:=JSON gives JSON."),
     click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs."),
     click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice."),
+    click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What it is about, to be found by."),
     click.option("--priority", type=click.IntRange(0, 9), default=4, show_default=True),
     click.option(
         "--timeout", "timeout_s", callback=_duration, metavar="DURATION", help="Give up after so long (exit status 3)."
@@ -49,10 +50,11 @@ def trigger_options(command: Callable[..., None]) -> Callable[..., None]:
         inputs_file: Path | None,
         workflow: str | None,
         priority: int,
+        labels: tuple[str, ...],
         **kwargs: Any,
     ) -> None:
         inputs = {**(_file(inputs_file) if inputs_file else {}), **inputs_of(pairs)}
-        command(*args, trigger=_trigger(template, inputs, workflow, priority), **kwargs)
+        command(*args, trigger=_trigger(template, inputs, workflow, priority, _labels(labels)), **kwargs)
 
     for option in reversed(_OPTIONS):
         with_trigger = option(with_trigger)
@@ -64,18 +66,32 @@ def inputs_of(pairs: tuple[str, ...]) -> dict[str, Any]:
     return dict(_pair(pair) for pair in pairs)
 
 
-def _trigger(template: str, inputs: dict[str, Any], workflow: str | None, priority: int) -> "Trigger":
+def _trigger(
+    template: str, inputs: dict[str, Any], workflow: str | None, priority: int, labels: dict[str, str]
+) -> "Trigger":
     from caroni_edge.base.chance import SystemChance  # noqa: PLC0415
     from caroni_edge.protocol.codec import encode  # noqa: PLC0415
     from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger  # noqa: PLC0415
 
     workflow = workflow or SystemChance().new_id()
     check_segment("--id", workflow)
-    trigger = Trigger(template=template, inputs=inputs, id=workflow, priority=priority)
+    trigger = Trigger(template=template, inputs=inputs, id=workflow, priority=priority, labels=labels)
     if (size_bytes := len(encode(trigger))) > TRIGGER_LIMIT_BYTES:
         what = f"the trigger would have {size_bytes} bytes, and {TRIGGER_LIMIT_BYTES} are allowed"
         raise UsageError("inputs", what, "Pass a URL, or a path that both hosts know.")
     return trigger
+
+
+def _labels(texts: tuple[str, ...]) -> dict[str, str]:
+    from caroni_edge.protocol.labels import LABELS_MAX, read_label  # noqa: PLC0415
+
+    try:
+        labels = dict(read_label(text) for text in texts)
+    except ValueError as error:
+        raise UsageError("--label", str(error)) from None
+    if len(labels) > LABELS_MAX:
+        raise UsageError("--label", f"{LABELS_MAX} labels are allowed")
+    return labels
 
 
 def check_segment(where: str, word: str) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from caroni_edge.protocol.fields import Priority, Segment
+from caroni_edge.protocol.labels import LABELS_MAX, Labels
 from caroni_edge.protocol.messages import Values
 
 TRIGGER_LIMIT_BYTES = 64 * 1024
@@ -22,6 +23,7 @@ class Trigger(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
         id: Id for the workflow; the same id with the same content starts nothing again.
         priority: From 0 to 9.
         reply_to: A topic that gets this workflow's events as well.
+        labels: What it is about, to be found by; not compared when the id is known.
     """
 
     template: Annotated[str, Meta(extra={MUST_BE: "the name of a template, a string"})]
@@ -29,3 +31,4 @@ class Trigger(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     id: Annotated[Segment | None, Meta(extra={MUST_BE: "1 to 40 characters of a-z 0-9 _ -"})] = None
     priority: Annotated[Priority, Meta(extra={MUST_BE: "an integer from 0 to 9"})] = 4
     reply_to: Annotated[str | None, Meta(extra={MUST_BE: "a topic, a string"})] = None
+    labels: Annotated[Labels, Meta(extra={MUST_BE: f"an object of {LABELS_MAX} labels at most: texts by names"})] = {}

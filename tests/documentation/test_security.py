@@ -40,6 +40,7 @@ OF_PEOPLE: dict[Role, set[str]] = {
         "triggers",
         "unserved",
         "workflow_counts",
+        "workflow_labels",
         "workflows",
         "facts",
     },

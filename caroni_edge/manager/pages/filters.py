@@ -10,6 +10,7 @@ from caroni_edge.config.units import duration
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.listed import WorkflowFilter
+from caroni_edge.protocol.labels import read_label
 from caroni_edge.web.problems import Problem
 
 TEXT_MAX_CHARS = 200
@@ -23,6 +24,7 @@ Text = Annotated[
     str | None,
     QueryParameter(max_length=TEXT_MAX_CHARS, description="Is in their inputs, in capitals or not."),
 ]
+Label = Annotated[str | None, QueryParameter(description="They have this label, as `cruise=42`.")]
 
 
 def read_filter(
@@ -31,6 +33,7 @@ def read_filter(
     agent: FromQuery[str | None] = None,
     since: Since = None,
     text: Text = None,
+    label: Label = None,
 ) -> WorkflowFilter:
     """Return the filter that a query is; an empty parameter, as of a form, is none."""
     if status and status not in [*WorkflowState]:
@@ -38,7 +41,19 @@ def read_filter(
             400, f"status must be one of {', '.join(WorkflowState)}{nearest(status, WorkflowState)}", "status"
         )
     state, date = WorkflowState(status) if status else None, read_since(since or None, time.time())
-    return WorkflowFilter(state, template or None, agent or None, date, text or None)
+    return WorkflowFilter(state, template or None, agent or None, date, text or None, read_filter_label(label))
+
+
+def read_filter_label(text: str | None) -> str | None:
+    """Return the label that a text names, as it is kept; None for none.
+
+    Raises:
+        Problem: It is no label.
+    """
+    try:
+        return "=".join(read_label(text)) if text else None
+    except ValueError as error:
+        raise Problem(400, str(error), "label") from None
 
 
 def read_since(text: str | None, now: float) -> float | None:

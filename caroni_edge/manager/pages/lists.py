@@ -153,6 +153,7 @@ def _summary(row: ShownWorkflow, progress: Progress) -> WorkflowSummary:
         progress=progress,
         inputs=values_of(row.inputs) or {},
         outputs=values_of(row.outputs),
+        labels=values_of(row.labels) or {},
         reason=row.reason,
     )
 

@@ -100,6 +100,7 @@ class WorkflowSummary(TypedDict):
         duration_s: From its start to its end; None while it goes on.
         progress: How far it is.
         inputs: With the defaults of its template.
+        labels: What it is about.
         reason: Why it failed or is stalled.
     """
 
@@ -114,6 +115,7 @@ class WorkflowSummary(TypedDict):
     progress: Progress
     inputs: dict[str, Any]
     outputs: dict[str, Any] | None
+    labels: dict[str, str]
     reason: str | None
 
 

@@ -24,6 +24,7 @@ class WorkflowFilter(NamedTuple):
         agent: It was given a job of theirs.
         since: They were created at this date or later.
         text: Their inputs hold it, in a name or a value, in capitals or not.
+        label: They have it, as `cruise=42`.
     """
 
     status: WorkflowState | None = None
@@ -31,9 +32,10 @@ class WorkflowFilter(NamedTuple):
     agent: str | None = None
     since: float | None = None
     text: str | None = None
+    label: str | None = None
 
     def fitting(self) -> Callable[[ShownWorkflow], bool]:
-        """Return what tells whether a workflow is meant, of those that the agent has had."""
+        """Return what tells whether a workflow is meant, of those that the agent has had, and that have the label."""
         sought = None if self.text is None else as_text(self.text)[1:-1].casefold()
 
         def fits(row: ShownWorkflow) -> bool:
@@ -122,19 +124,30 @@ class ListedRows(Rows):
         SELECT {columns(ShownWorkflow)} FROM workflows w WHERE status = :status AND {_OF_AGENT}
         AND {_IN_ORDER}"""
 
+    OF_LABEL = f"""
+        SELECT {columns(ShownWorkflow, "w")} FROM workflow_labels l CROSS JOIN workflows w ON w.seq = l.workflow
+        WHERE l.label = :label AND l.workflow < :after AND l.workflow >= :first
+        AND (:agent IS NULL OR {_OF_AGENT}) ORDER BY l.workflow DESC"""
+
     def each(self, wanted: WorkflowFilter, after: int | None = None) -> Iterator[ShownWorkflow]:
         """Return, newest first, the workflows before `after` that may fit a filter: all that do, and maybe others."""
-        status, template, agent, since, _ = wanted
-        sql = {
-            (False, False, False): self.ALL,
-            (True, False, False): self.OF_STATUS,
-            (False, True, False): self.OF_TEMPLATE,
-            (True, True, False): self.OF_BOTH,
-            (True, False, True): self.OF_STATUS_AND_AGENT if status in FEW else self.OF_AGENT,
-            (True, True, True): self.OF_STATUS_AND_AGENT if status in FEW else self.OF_AGENT,
-        }.get((status is not None, template is not None, agent is not None), self.OF_AGENT)
+        status, template, agent, since, _, label = wanted
+        sql = (
+            self.OF_LABEL
+            if label is not None
+            else {
+                (False, False, False): self.ALL,
+                (True, False, False): self.OF_STATUS,
+                (False, True, False): self.OF_TEMPLATE,
+                (True, True, False): self.OF_BOTH,
+                (True, False, True): self.OF_STATUS_AND_AGENT if status in FEW else self.OF_AGENT,
+                (True, True, True): self.OF_STATUS_AND_AGENT if status in FEW else self.OF_AGENT,
+            }.get((status is not None, template is not None, agent is not None), self.OF_AGENT)
+        )
         upto, first = NEWEST if after is None else after, 0 if since is None else self._first_since(since)
-        return self._each(ShownWorkflow, sql, status=status, template=template, agent=agent, after=upto, first=first)
+        return self._each(
+            ShownWorkflow, sql, status=status, template=template, agent=agent, label=label, after=upto, first=first
+        )
 
     def page(self, wanted: WorkflowFilter, limit: int, after: int | None, look_back: int | None = None) -> ListPage:
         """Return so many workflows that fit a filter, or those that were found before too much was looked at.

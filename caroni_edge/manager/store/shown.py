@@ -9,7 +9,7 @@ from caroni_edge.values.json import as_text
 
 
 class ShownWorkflow(NamedTuple):
-    """A workflow; `inputs` and `outputs` are JSON.
+    """A workflow; `inputs`, `outputs` and `labels` are JSON.
 
     Attributes:
         steps_left: How many of its steps, without those within other steps, have not completed.
@@ -29,6 +29,7 @@ class ShownWorkflow(NamedTuple):
     created: float
     started: float | None
     ended: float | None
+    labels: str
 
 
 class WorkflowTimesRow(NamedTuple):

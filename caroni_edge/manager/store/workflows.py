@@ -9,7 +9,7 @@ from caroni_edge.values.json import as_text
 
 
 class WorkflowRow(NamedTuple):
-    """A workflow, as far as the reactor needs it; `inputs` is JSON.
+    """A workflow, as far as the reactor needs it; `inputs` and `labels` are JSON.
 
     Attributes:
         cause: What of the configuration has started it; None where people or programs have.
@@ -26,6 +26,7 @@ class WorkflowRow(NamedTuple):
     reply_to: str | None
     steps_left: int
     cause: str | None = None
+    labels: str = "{}"
 
 
 class WorkflowCount(NamedTuple):
@@ -47,13 +48,19 @@ class WorkflowRows(Rows):
 
     ADD = """
         INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, cause,
-            created, started)
+            labels, created, started)
         VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :cause,
-            :created, :started)"""
+            :labels, :created, :started)"""
+    ADD_LABELS = """
+        INSERT INTO workflow_labels (label, workflow)
+        SELECT l.key || '=' || l.value, :workflow FROM json_each(:labels) l"""
 
     def add(self, row: WorkflowRow, date: float, started: float | None) -> int:
         """Add a workflow, and return its seq (that of `row` does not count); `started` is None for one that is held."""
-        return self._insert(self.ADD, **row._asdict(), created=date, started=started)
+        seq = self._insert(self.ADD, **row._asdict(), created=date, started=started)
+        if row.labels != "{}":
+            self._run(self.ADD_LABELS, workflow=seq, labels=row.labels)
+        return seq
 
     BY_ID = f"SELECT {columns(WorkflowRow)} FROM workflows WHERE id = :workflow"
 
@@ -232,6 +239,7 @@ class WorkflowRows(Rows):
     DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_EVALUATIONS = "DELETE FROM evaluations WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_AGENTS = "DELETE FROM workflow_agents WHERE workflow IN (SELECT value FROM json_each(:workflows))"
+    DELETE_LABELS = "DELETE FROM workflow_labels WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(:workflows)) RETURNING plan"
     DELETE_PLANS = """
         DELETE FROM plans WHERE hash IN (SELECT value FROM json_each(:plans))
@@ -244,6 +252,7 @@ class WorkflowRows(Rows):
         self._run(self.DELETE_GATES, workflows=named)
         self._run(self.DELETE_EVALUATIONS, workflows=named)
         self._run(self.DELETE_AGENTS, workflows=named)
+        self._run(self.DELETE_LABELS, workflows=named)
         self._run(self.DELETE_PLANS, plans=as_text(self._all(str, self.DELETE, workflows=named)))
 
     PRUNED = "SELECT min(workflow) FROM pruned"

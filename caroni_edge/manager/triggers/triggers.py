@@ -145,6 +145,7 @@ class Triggers(Part):
             reply_to=trigger.reply_to,
             steps_left=len(plan.steps),
             cause=cause,
+            labels=as_text(trigger.labels),
         )
         if self._pauses.holds(row.template):
             self._engine.hold(row, at)
@@ -166,6 +167,7 @@ class Triggers(Part):
             inputs={name: value for name, value in inputs.items() if value is not None},
             id=new_id,
             priority=min(row.priority, self._context.settings.priority_max),
+            labels=msgspec.json.decode(row.labels),
         )
         return self.start(trigger, at)
 

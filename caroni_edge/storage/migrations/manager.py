@@ -128,3 +128,18 @@ def evaluations(db: Database) -> None:
         CREATE INDEX evaluations_due ON evaluations (workflow, step) WHERE evaluated IS NULL;
         """,
     )
+
+
+@manager()
+def labels(db: Database) -> None:
+    """What workflows are about, as their triggers say: JSON, and by label."""
+    script(
+        db,
+        """
+        ALTER TABLE workflows ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+        CREATE TABLE workflow_labels (
+            label TEXT NOT NULL, workflow INTEGER NOT NULL, PRIMARY KEY (label, workflow)
+        ) WITHOUT ROWID;
+        CREATE INDEX workflow_labels_workflow ON workflow_labels (workflow);
+        """,
+    )

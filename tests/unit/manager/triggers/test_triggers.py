@@ -245,7 +245,10 @@ def test_a_record_of_a_packet_id_that_is_in_use_again_stays(bench: Bench) -> Non
         (b'{"template":"one","id":%s}' % (b"9" * 5000), "it holds a number that is too long"),
         (b"[" * 60_000, "it has more than 64 levels inside each other"),
         (b"{}", "it has no template, which must be the name of a template"),
-        (trigger(nonsense=1), 'it has a field "nonsense", and may have template, inputs, id, priority and reply_to'),
+        (
+            trigger(nonsense=1),
+            'it has a field "nonsense", and may have template, inputs, id, priority, reply_to and labels',
+        ),
         (trigger(priorty=1), '(did you mean "priority"?)'),
         (trigger(template=None), "template is null, and must be the name of a template, a string"),
         (trigger(inputs=[1]), "inputs is a list, and must be an object"),

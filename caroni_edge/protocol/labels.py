@@ -1,0 +1,51 @@
+"""Labels: small texts by name, which say what an agent is or what a workflow is about, to be chosen by."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import Meta
+
+LABELS_MAX = 16
+LABEL_NAME_PATTERN = r"^[a-z0-9_.-]{1,40}$(?!\n)"
+LABEL_VALUE_PATTERN = r"^[A-Za-z0-9 _.:/+@-]{0,100}$(?!\n)"
+NAME_WORDS = "1 to 40 of a-z 0-9 _ . -"
+VALUE_WORDS = "up to 100 letters, digits and signs of _.:/+@- and spaces"
+
+LabelName = Annotated[str, Meta(pattern=LABEL_NAME_PATTERN, description="Name of a label")]
+LabelValue = Annotated[str, Meta(pattern=LABEL_VALUE_PATTERN, description="Value of a label")]
+Labels = Annotated[dict[LabelName, LabelValue], Meta(max_length=LABELS_MAX)]
+
+_name, _value = re.compile(LABEL_NAME_PATTERN), re.compile(LABEL_VALUE_PATTERN)
+
+
+def is_label_name(text: str) -> bool:
+    """Tell whether a text may name a label."""
+    return _name.match(text) is not None
+
+
+def is_label_value(text: str) -> bool:
+    """Tell whether a text may be the value of a label."""
+    return _value.match(text) is not None
+
+
+def read_label(text: str) -> tuple[str, str]:
+    """Return name and value of a label that is written NAME=VALUE.
+
+    Raises:
+        ValueError: It is none; the words are for people.
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not is_label_name(name) or not is_label_value(value):
+        raise ValueError(f"a label is written NAME=VALUE: the name has {NAME_WORDS}, the value {VALUE_WORDS}")
+    return name, value
+
+
+def written(labels: Mapping[str, str]) -> str:
+    """Return labels as one text, `gpu=a100,site=north`: the same ones give the same text."""
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+
+
+def fits(selector: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether somebody with these labels has all those that a text names, as `written` returns it."""
+    return all(labels.get(name) == value for name, _, value in (each.partition("=") for each in selector.split(",")))
