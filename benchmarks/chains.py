@@ -79,7 +79,7 @@ def keeper_of(state_dir: Path) -> int:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if str(state_dir) in words and any("keeper" in word for word in words):
+            if str(state_dir) in words and "caroni_edge.agent.keeper" in words and not words[0].endswith("bwrap"):
                 return int(process.name)
     sys.exit(f"{state_dir} has no keeper")
 

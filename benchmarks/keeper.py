@@ -37,7 +37,9 @@ limits: {timeout: 1m}
 def measure(state_dir: Path, job_type: JobType, jobs: int, slots: int) -> dict[str, Any]:
     """Run `jobs` jobs, `slots` at a time."""
     ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
-    runner = Runner(state_dir, "a1", ended.put, lambda _found: None)
+    runner = Runner(
+        state_dir, "a1", lambda news: ended.put(news) if isinstance(news, JobEnded) else None, lambda _found: None
+    )
     thread = threading.Thread(target=runner.run, name="runner")
     thread.start()
     runner.recover([], [])

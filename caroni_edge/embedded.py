@@ -139,7 +139,7 @@ class Embedded:
         runner = Runner(
             config.state_dir,
             config.id,
-            lambda ended: self._tell(member, lambda at: reactor.on_job_ended(ended, at)),
+            lambda news: self._tell(member, lambda at: reactor.on_news(news, at)),
             lambda found: self._tell(member, lambda at: reactor.on_taken_over(found, at), then=self._connect),
         )
         reactor = agent_daemon.make_reactor(member.node, config, self._job_types, runner)

@@ -6,6 +6,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from caroni_edge.agent.jobtypes import load_job_type
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, read
 from caroni_edge.agent.processes.outcome import Completed, Failed
-from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.processes.trash import TRASH
 from tests.keepers import keepers_of
@@ -34,20 +35,29 @@ class Agent:
         running: tuple[str, ...] = (),
         waiting: tuple[str, ...] = (),
         *,
+        ahead: tuple[str, ...] = (),
+        boot: str = "",
         takes_over: bool = True,
         boxes: Boxes = NO_BOXES,
     ) -> None:
         self.state_dir = state_dir
         self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
+        self.told: queue.SimpleQueue[JobStarted | JobRecalled] = queue.SimpleQueue()
         self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
-        self.runner = Runner(state_dir, "a1", self.ended.put, self._on_taken_over, ENVIRON, boxes)
+        self.runner = Runner(state_dir, "a1", self._on_news, self._on_taken_over, ENVIRON, boxes)
         works = (self.runner.run, self.runner.empty_trash)
         self.threads = [threading.Thread(target=work, name=work.__name__) for work in works]
         for thread in self.threads:
             thread.start()
-        self.runner.recover(running, waiting)
+        self.runner.recover(running, waiting, ahead, boot)
         if takes_over:
             self.known = self.taken_over.get(timeout=TIMEOUT_S)
+
+    def _on_news(self, news: JobNews) -> None:
+        if isinstance(news, JobEnded):
+            self.ended.put(news)
+        else:
+            self.told.put(news)
 
     def _on_taken_over(self, found: TakenOver) -> None:
         self.taken_over.put(found)
@@ -79,6 +89,10 @@ class Agent:
 
     def start(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> None:
         self.runner.start(self.order(job, text, inputs))
+
+    def hand_over(self, job: str, text: str, slots: int = 1) -> None:
+        """Have a job started when fewer than so many run."""
+        self.runner.start(replace(self.order(job, text), slots=slots))
 
     def run(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> JobEnded:
         self.start(job, text, inputs)

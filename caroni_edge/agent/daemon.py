@@ -10,7 +10,7 @@ from caroni_edge.agent.boxes.strength import choose
 from caroni_edge.agent.jobs.slots import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
 from caroni_edge.agent.keeper.places import be_private
-from caroni_edge.agent.processes.port import JobEnded, TakenOver
+from caroni_edge.agent.processes.port import JobNews, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
@@ -39,7 +39,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         self._runner = runner = Runner(
             config.state_dir,
             config.id,
-            self._on_ended,
+            self._on_news,
             lambda found: self._on_taken_over(found, taken_over),
             boxes=find_boxes(config, self.environ),
         )
@@ -89,8 +89,8 @@ class AgentDaemon(Daemon[AgentConfig]):
         done = self.service.tell(lambda at: self._reactor.on_taken_over(found, at))
         done.add_done_callback(lambda done: None if done.exception() else taken_over.set_result(None))
 
-    def _on_ended(self, ended: JobEnded) -> None:
-        self.service.tell(lambda at: self._reactor.on_job_ended(ended, at))
+    def _on_news(self, news: JobNews) -> None:
+        self.service.tell(lambda at: self._reactor.on_news(news, at))
 
 
 def idle_node(config: AgentConfig, opened: ExitStack) -> Node:

@@ -24,7 +24,7 @@ from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobRunner, TakenOver
+from caroni_edge.agent.processes.port import JobEnded, JobNews, JobRecalled, JobRunner, JobStarted, TakenOver
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -218,6 +218,16 @@ class AgentReactor(Assembly):
     def on_trigger_settled(self, packet_id: int) -> None:
         """Agents have no topic for triggers."""
 
+    def on_news(self, news: JobNews, at: Moment) -> None:
+        """The runner tells something of a job."""
+        match news:
+            case JobEnded():
+                self.on_job_ended(news, at)
+            case JobStarted(job, date):
+                self._slots.on_started(job, date, at)
+            case JobRecalled(job):
+                self._slots.on_recalled(job, at)
+
     def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
         """The runner says that a job's process has ended; a repeat changes nothing."""
         if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:
@@ -258,6 +268,7 @@ class AgentReactor(Assembly):
     def reload(self, settings: AgentConfig, types: JobTypes) -> None:
         """Take over what may change while the agent runs; `settle` does the rest."""
         self._in_force.settings, self._in_force.types = settings, types
+        self._slots.ahead.recall()
         self._heard.reload()
         self._presence.hurry()
         self.hurry()
@@ -296,7 +307,7 @@ class AgentReactor(Assembly):
         for job in self._store.jobs.live_of(peer):
             row = self._store.jobs.by_job(job)
             assert row is not None
-            if row.status is JobState.RUNNING:
+            if row.begun:
                 self._deeds.kill(job, f"manager {peer} was forgotten")
             self._store.jobs.delete([row.id])
         self._retention.forget(peer)

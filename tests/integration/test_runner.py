@@ -550,7 +550,7 @@ def test_a_keeper_that_cannot_be_started_is_said_and_tried_again(make_agent: Mak
     obstacle.rmdir()
     assert outputs_of(agent.end("job12345")) == {"jobout": "x"}
     assert agent.runner.trouble is None
-    assert agent.taken_over.get(timeout=TIMEOUT_S) == TakenOver()
+    assert agent.taken_over.get(timeout=TIMEOUT_S) == TakenOver(boot=boot_id())
 
 
 def test_a_keeper_ends_with_an_agent_that_has_no_jobs(make_agent: MakeAgent, agent: Agent) -> None:

@@ -8,8 +8,17 @@ from functools import cache
 from random import Random
 
 from caroni_edge.agent.boxes.strength import Able
+from caroni_edge.agent.keeper.ahead import SAY_STARTED_AFTER_S
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
-from caroni_edge.agent.processes.port import JobBegun, JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.port import (
+    JobBegun,
+    JobEnded,
+    JobNews,
+    JobOrder,
+    JobRecalled,
+    JobStarted,
+    TakenOver,
+)
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
@@ -27,11 +36,14 @@ class Host:
         was_wiped: Its job directories were lost, or others have been put in their place.
         history: The orders of all starts there ever were, whatever has become of the directories.
         twice: Jobs that were started a second time, which must never be.
-        unrecorded: Jobs that ran when their agent crashed, and that its database did not call running.
+        unrecorded: Jobs that were started, or ran when their agent crashed, and that may not as its database said.
+        unsynced: Jobs whose records a power cut has taken: they were started, and nothing here says so.
+        boot: The present boot.
         fail: How likely a job fails.
         fails_always: Job types whose jobs all fail here.
         slowness: How many times longer than usual jobs take.
-        deliver: Takes the end of a job, while an agent is there.
+        deliver: Takes the end of a job, and what else there is to tell, while an agent is there.
+        is_noted: Tells whether the database of its agent says that a job may be started.
         say_known: Takes all that is known when an agent has started.
     """
 
@@ -54,16 +66,21 @@ class Host:
         self.was_wiped = False
         self.twice: list[str] = []
         self.unrecorded: list[str] = []
-        self.deliver: Callable[[JobEnded], None] | None = None
+        self.unsynced: set[str] = set()
+        self.boot = "boot 0"
+        self.deliver: Callable[[JobNews], None] | None = None
+        self.is_noted: Callable[[str], bool] = lambda _job: True
         self.say_known: Callable[[TakenOver], None] | None = None
         self._orders = ("", 0)
         self._running: dict[str, float] = {}
         self._ends: list[tuple[float, str]] = []
         self._ended: dict[str, ProcessOutcome] = {}
+        self._ahead: dict[str, JobOrder] = {}
+        self._untold: dict[str, float] = {}
 
     def next_due(self) -> float:
-        """Return when the next job ends."""
-        return self._ends[0][0] if self._ends else float("inf")
+        """Return when the next job ends, or has run for a moment."""
+        return min([*self._untold.values(), *(due for due, _ in self._ends[:1])], default=float("inf"))
 
     def pump(self, now: float) -> None:
         """Let the jobs end that are due."""
@@ -72,18 +89,27 @@ class Host:
             _, job = heapq.heappop(self._ends)
             if job in self._running:
                 self._end(job, self._outcome(job))
+        self._say_started(now)
 
     def reboot(self) -> None:
-        """All processes are gone, and nobody saw their end."""
+        """All processes are gone, and nobody saw their end; of some there is no record, since it was not synced."""
+        self.boot = f"boot {int(self.boot.split()[1]) + 1}"
+        self._forget_ahead()
+        self._untold.clear()
         for job in list(self._running):
             del self._running[job]
-            self._ended[job] = UNSEEN
+            if self._chance.random() < 0.5:
+                self._ended[job] = UNSEEN
+            else:
+                self.unsynced.add(job)
 
     def wipe(self) -> None:
         """All processes are gone, and all directories: nobody can know here what was started before."""
         self.started.clear()
         self._running.clear()
         self._ended.clear()
+        self._forget_ahead()
+        self._untold.clear()
         self._orders = ("", 0)
         self.was_wiped = True
 
@@ -94,6 +120,7 @@ class Host:
         other.deliver = other.say_known = None
         other.was_wiped = self.was_wiped = True
         other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
+        other._ahead, other._untold, other.unsynced = {}, {}, set(self.unsynced)
         other.reboot()
         if fresh:
             other.wipe()
@@ -105,28 +132,71 @@ class Host:
 
     # JobRunner
 
-    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+    def recover(
+        self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""
+    ) -> None:
         """Take over what runs; say what has begun and what has ended."""
-        begun = [job for job in waiting if job in self.started]
-        named = [*running, *begun]
+        self._forget_ahead()
+        begun = [job for job in waiting if job in self.started.keys() - self.unsynced]
+        is_another = boot not in {"", self.boot}
+        named = [*running, *begun, *(job for job in ahead if is_another and job not in begun)]
+        unknown = UNSEEN if is_another else NeverBegan("it was never started")
         ended = [
-            JobEnded(job, self._ended.setdefault(job, NeverBegan("it was never started")), DATE + self.now)
+            JobEnded(job, self._ended.setdefault(job, unknown), DATE + self.now)
             for job in named
             if job not in self._running
         ]
         if self.say_known is not None:
             dates = tuple(JobBegun(job, DATE + self.now) for job in begun)
-            self.say_known(TakenOver(*self._orders, dates, tuple(ended)))
+            self.say_known(TakenOver(*self._orders, dates, tuple(ended), self.boot))
         for job in [job for job in self._running if job not in named]:
             self.kill(job, "it belongs to no job")
 
     def start(self, order: JobOrder) -> None:
-        """Start a job; one that was started before is not started again."""
+        """Start a job, or have it wait for its turn; one that was started before is not started again."""
+        if order.slots is not None and order.job not in self._ended:
+            self._ahead.setdefault(order.job, order)
+            self._start_ahead()
+        else:
+            self._start(order)
+
+    def _start_ahead(self) -> None:
+        for job, order in list(self._ahead.items()):
+            assert order.slots is not None
+            if len(self._running) >= order.slots:
+                break
+            del self._ahead[job]
+            self._start(order)
+            if job in self._running:
+                self._untold[job] = self.now + SAY_STARTED_AFTER_S
+
+    def _forget_ahead(self) -> None:
+        """Another connection of an agent has taken over, or there is no keeper any more."""
+        self._ahead.clear()
+
+    def _say_started(self, now: float) -> None:
+        for job in [job for job, due in self._untold.items() if due <= now]:
+            del self._untold[job]
+            if self.deliver is not None:
+                self.deliver(JobStarted(job, DATE + self.now))
+
+    def recall(self) -> None:
+        """Start nothing that waits for its turn."""
+        self._say_started(float("inf"))
+        waiting = list(self._ahead)
+        self._forget_ahead()
+        for job in waiting:
+            if self.deliver is not None:
+                self.deliver(JobRecalled(job))
+
+    def _start(self, order: JobOrder) -> None:
         if order.job in self._ended:
             self._say(order.job, self._ended[order.job])
             return
         if order.job in self.started:
             self.twice.append(order.job)
+        if not self.is_noted(order.job):
+            self.unrecorded.append(order.job)
         known_database, known_serial = self._orders
         is_same = order.database == known_database
         self._orders = (order.database, max(order.serial, known_serial) if is_same else order.serial)
@@ -139,6 +209,7 @@ class Host:
 
     def kill(self, job: str, reason: str) -> None:
         """End a job."""
+        self._ahead.pop(job, None)
         if job in self._running:
             self._end(job, Failed(reason, exit_code=-15))
         elif job in self._ended:
@@ -165,8 +236,10 @@ class Host:
 
     def _end(self, job: str, outcome: ProcessOutcome) -> None:
         del self._running[job]
+        self._untold.pop(job, None)
         self._ended[job] = outcome
         self._say(job, outcome)
+        self._start_ahead()
 
     def _say(self, job: str, outcome: ProcessOutcome) -> None:
         if self.deliver is not None:

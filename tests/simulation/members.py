@@ -12,7 +12,7 @@ from typing import Any
 from caroni_edge.agent.jobs.inputs import CannotRun
 from caroni_edge.agent.jobs.trials import TrialRefused
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.processes.port import JobEnded, TakenOver
+from caroni_edge.agent.processes.port import JobNews, TakenOver
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store as AgentStore
 from caroni_edge.base.chance import SeededChance
@@ -34,7 +34,7 @@ from tests import scripts
 from tests.configs import agent_config
 from tests.simulation.hosts import DATE, Disk, Host
 
-RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND state = 'running'"
+RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND begun AND state IN ('queued', 'running')"
 HELPER_S = 0.2
 """So long at most it takes until JavaScript has been run."""
 ROUNDING_S = 1e-6
@@ -400,8 +400,8 @@ class Agent(Member):
         """Put the agent's reactor together."""
         inbox = self._inbox
 
-        def deliver(ended: JobEnded) -> None:
-            inbox.append(Call(lambda at: self.reactor.on_job_ended(ended, at), keep=True))
+        def deliver(news: JobNews) -> None:
+            inbox.append(Call(lambda at: self.reactor.on_news(news, at), keep=True))
 
         def take_over(found: TakenOver) -> None:
             transport = self.transport
@@ -409,7 +409,7 @@ class Agent(Member):
             call.done.add_done_callback(lambda _: transport.start(inbox.append))
             inbox.append(call)
 
-        self.host.deliver, self.host.say_known = deliver, take_over
+        self.host.deliver, self.host.say_known, self.host.is_noted = deliver, take_over, self._is_noted
         parts = AgentParts(
             settings=self._settings,
             types=self.types,
@@ -451,8 +451,8 @@ class Agent(Member):
     def _gone(self) -> None:
         super()._gone()
         self.host.deliver = self.host.say_known = None
-        if not self.was_exempt:
-            conn = self.disk.database.conn
-            self.host.unrecorded += [
-                job for job in self.host.running() if not conn.execute(RECORDED, (job,)).fetchone()
-            ]
+        self.host.unrecorded += [job for job in self.host.running() if not self._is_noted(job)]
+
+    def _is_noted(self, job: str) -> bool:
+        """Tell whether a job may run, as the database says; what that has forgotten is excused."""
+        return self.was_exempt or self.disk.database.conn.execute(RECORDED, (job,)).fetchone() is not None

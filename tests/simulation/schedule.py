@@ -7,7 +7,7 @@ from random import Random
 from unittest.mock import patch
 
 from caroni_edge.agent import retention
-from caroni_edge.agent.jobs import surplus
+from caroni_edge.agent.jobs import ahead, surplus
 from caroni_edge.agent.offers import depth
 from caroni_edge.delivery import link
 from caroni_edge.manager.peers import reconcile
@@ -70,7 +70,7 @@ def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] 
     """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
     if kind == "hostile":
         plans = [*plans, *BOUND]
-    with _traced(trace), _tight(kind), _far_ahead():
+    with _traced(trace), _tight(kind), far_ahead():
         federation = make(kind, seed, trace)
         befall(federation, kind, [*plans])
         return end(federation)
@@ -206,12 +206,15 @@ def _tight(kind: str) -> Iterator[None]:
 
 
 @contextmanager
-def _far_ahead() -> Iterator[None]:
+def far_ahead() -> Iterator[None]:
     """Let agents whose depth follows the work find jobs short, which take seconds here; some of it goes back."""
     with (
         patch.object(depth, "AHEAD_S", AHEAD_S),
         patch.object(surplus, "AHEAD_S", AHEAD_S),
         patch.object(surplus, "LATE_S", 2 * AHEAD_S),
+        patch.object(ahead, "AHEAD_AT_KEEPER_S", AHEAD_S),
+        patch.object(ahead, "RECALL_AFTER_S", AHEAD_S / 2),
+        patch.object(ahead, "SURE_AFTER", 1),
     ):
         yield
 

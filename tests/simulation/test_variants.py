@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import restores, scenarios, stolen
+from tests.simulation import handed, restores, scenarios, stolen
 from tests.simulation.plans import PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -31,6 +31,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "data_sent_only_once": scenarios.agent_that_forgot_the_data,
     "demand_said_only_once": partial(plain, "network"),
     "given_back_without_a_word": scenarios.late_agent,
+    "handed_over_before_the_restart_starts_after_it": handed.much_waits_at_keepers,
     "held_back_for_all_until_answered": stolen.never_answers,
     "held_begin_in_another_order": partial(plain, "users"),
     "held_here_is_never_begun_elsewhere": restores.manager_restored_to_before_a_resume,
@@ -38,12 +39,14 @@ CAUGHT: Mapping[str, Schedule] = {
     "id_not_compared_on_taking": partial(plain, "managers"),
     "javascript_is_asked_for_once": partial(scripted, "crashes"),
     "kill_ignored": partial(plain, "managers"),
+    "killed_at_once_though_handed_over": handed.much_waits_at_keepers,
     "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
     "late_jobs_kept": scenarios.late_agent,
     "memory_kept_over_a_rollback": scenarios.disks_fail_all_the_time,
     "missing_jobs_never_were": partial(plain, "agents"),
     "no_link_reset": partial(plain, "agents"),
     "no_reconciliation": partial(plain, "managers"),
+    "no_record_means_never_started_in_any_boot": handed.much_waits_at_keepers,
     "offers_counted_in_full": stolen.more_than_it_shows,
     "old_attempt_fails_the_present_one": partial(plain, "agents"),
     "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
@@ -51,6 +54,8 @@ CAUGHT: Mapping[str, Schedule] = {
     "others_come_first_for_ever": stolen.never_offers,
     "puback_before_the_commit": scenarios.triggers_said_once,
     "published_before_the_commit": scenarios.crashes_all_the_time,
+    "recall_unanswered": handed.much_waits_at_keepers,
+    "recalled_without_waiting_for_the_answer": handed.much_waits_at_keepers,
     "repeat_false_repeated": partial(plain, "hosts"),
     "reservation_never_runs_out": partial(plain, "managers"),
     "rows_deleted_at_puback": scenarios.crashes_all_the_time,

@@ -14,11 +14,13 @@ from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
-from caroni_edge.agent.lifecycle import JobEvent
+from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.peers.reconcile import Reconciliation as AgentReconciliation
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.agent.store.facts import AgentFactRows
+from caroni_edge.agent.store.jobs import JobRow as AgentJobRow
 from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
@@ -506,6 +508,62 @@ def javascript_is_asked_for_once() -> Iterator[None]:
 
 
 # The agent
+
+
+@VARIANTS.add
+def recalled_without_waiting_for_the_answer() -> Iterator[None]:
+    """What waits at its keeper counts as never started from the moment that it is recalled."""
+    settle = Slots.settle
+
+    def assuming(slots: Slots, at: Moment) -> None:
+        settle(slots, at)
+        if slots.ahead.is_recalling:
+            for job in slots.ahead.running():
+                slots.on_recalled(job.job, at)
+            settle(slots, at)
+
+    with instead(Slots, "settle", assuming):
+        yield
+
+
+@VARIANTS.add
+def killed_at_once_though_handed_over() -> Iterator[None]:
+    """A job that waits at its keeper ends at once when it is killed, as if it had not begun."""
+    kill = Slots.kill
+
+    def at_once(slots: Slots, row: AgentJobRow, reason: str, at: Moment) -> None:
+        kill(slots, row._replace(begun=row.begun and row.status != JobState.QUEUED), reason, at)
+
+    with instead(Slots, "kill", at_once):
+        yield
+
+
+@VARIANTS.add
+def recall_unanswered() -> Iterator[None]:
+    """A keeper that is asked for what waits there does not say what it has not started."""
+    with instead(Host, "recall", Host._forget_ahead):
+        yield
+
+
+@VARIANTS.add
+def handed_over_before_the_restart_starts_after_it() -> Iterator[None]:
+    """A keeper goes on with what a process of before has handed over, when the next one has taken over."""
+    recover = Host.recover
+
+    def keeping(host: Host, *facts: Any) -> None:
+        ahead = dict(host._ahead)
+        recover(host, *facts)
+        host._ahead.update(ahead)
+
+    with instead(Host, "recover", keeping):
+        yield
+
+
+@VARIANTS.add
+def no_record_means_never_started_in_any_boot() -> Iterator[None]:
+    """After the host has stopped a job counts as never started where its record is lost."""
+    with instead(AgentFactRows, "boot", lambda _facts: ""):
+        yield
 
 
 @VARIANTS.add

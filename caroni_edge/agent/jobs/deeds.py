@@ -14,19 +14,24 @@ class Deeds(Part):
         """Begin with no orders."""
         super().__init__(journal)
         self._runner = runner
-        self._recover: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self._recover: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str] | None = None
+        self._is_recall = False
         self._starts: tuple[JobOrder, ...] = ()
         self._kills: MemoryDict[str, str] = MemoryDict(journal)
         self._killed: MemorySet[str] = MemorySet(journal)  # those whose kill the runner was told
         self._removals: tuple[str, ...] = ()
 
-    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+    def recover(self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str], boot: str) -> None:
         """Order to take over the jobs that run or wait, as the database says, at a start of the process."""
-        self._recover = tuple(running), tuple(waiting)
+        self._recover = tuple(running), tuple(waiting), tuple(ahead), boot
 
     def start(self, order: JobOrder) -> None:
         """Order to start a job, which is `running` in the database."""
         self._starts = (*self._starts, order)
+
+    def recall(self) -> None:
+        """Order that nothing is started that waits at its keeper."""
+        self._is_recall = True
 
     def kill(self, job: str, reason: str) -> None:
         """Order to end a job that runs, unless the runner was told before."""
@@ -47,10 +52,12 @@ class Deeds(Part):
             self._runner.recover(*self._recover)
         for order in self._starts:
             self._runner.start(order)
+        if self._is_recall:
+            self._runner.recall()
         for job, reason in self._kills.items():
             self._runner.kill(job, reason)
         for job in self._removals:
             self._runner.remove(job)
         self._killed.update(self._kills)
-        self._recover, self._starts, self._removals = None, (), ()
+        self._recover, self._is_recall, self._starts, self._removals = None, False, (), ()
         self._kills.clear()

@@ -123,6 +123,22 @@ class Ledger:
         begun = row._replace(status=status, begun=True, started=at.date, version=version, box=shortened(box))
         return self._change(begun, tell=tell)
 
+    def hand_over(self, row: JobRow, version: str, box: str) -> None:
+        """Note that a queued job waits at its keeper from now on, so that its process may be started (see `begin`)."""
+        self._store.jobs.hand_over(row.id, version, shortened(box))
+
+    def recalled(self, row: JobRow) -> JobRow:
+        """Note that a job that was handed over to its keeper was not started, and will not be."""
+        return self._change(row._replace(begun=False, version=None, box=None), tell=False)
+
+    def started(self, row: JobRow, date: float | None) -> JobRow:
+        """Return a job that was handed over as it is now that it was started; nothing is kept or told of that yet."""
+        return row._replace(status=require(JOB, row.status, JobEvent.SLOT_GIVEN, **ids(row)), started=date)
+
+    def say_started(self, row: JobRow, date: float) -> None:
+        """Note that a job was started that was handed over, and tell it."""
+        self._change(self.started(row, date))
+
     def find_begun(self, row: JobRow, date: float) -> None:
         """Note that a job was started, at this date, of which the database has forgotten that."""
         status = advance(JOB, row.status, JobEvent.FOUND_BEGUN)

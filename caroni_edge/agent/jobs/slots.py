@@ -2,18 +2,20 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf
 
+from caroni_edge.agent.boxes.strength import Choice
+from caroni_edge.agent.jobs.ahead import Ahead
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.slottime import minutes
 from caroni_edge.agent.jobtypes import JobType
-from caroni_edge.agent.lifecycle import JobEvent, JobState
+from caroni_edge.agent.lifecycle import JOB, JobEvent, JobState
 from caroni_edge.agent.offers.refusals import PAUSED, Refusals
-from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.offers.shares import Measured, Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
@@ -37,6 +39,7 @@ class Slots(Part):
 
     Attributes:
         queued: So many jobs wait for a slot since the last ones were given.
+        ahead: Those that wait at their keeper, which are not counted there.
     """
 
     def __init__(
@@ -59,13 +62,16 @@ class Slots(Part):
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self._ended: tuple[str, ...] = ()
         self.queued = 0
+        self.ahead = Ahead(deeds, journal)
+        self._handed_at_serial = 0
+        self._here: frozenset[str] = frozenset()  # who had jobs to be started at the last look
 
     def settle(self, at: Moment) -> None:
         """Give free slots to queued jobs, and order the kills that are due."""
         if self._is_synced:
             self._shares.end(self._ended, at.now)
         else:
-            self._shares.sync(self._store.jobs.running(), at.now)
+            self._shares.sync([*self._store.jobs.running(), *self.ahead.running()], at.now)
             self._is_synced = True
         self._ended = ()
         self._give(at)
@@ -73,8 +79,8 @@ class Slots(Part):
         self._say_running(at)
 
     def next_due(self) -> float:
-        """Return when the next manager is to hear that a job of its runs."""
-        return min(self._unsaid.values(), default=inf)
+        """Return when the next manager is to hear that a job of its runs, or what waits at the keeper comes back."""
+        return min((self.ahead.due if self.queued else inf, *self._unsaid.values()))
 
     def look_again(self) -> None:
         """Jobs have gone without an end: look in the rows who holds a slot."""
@@ -85,7 +91,8 @@ class Slots(Part):
     def on_start(self, at: Moment) -> None:
         """Have the runner find out what became of the jobs that ran when the last process of this agent ended."""
         running = [job.job for job in self._store.jobs.running()]
-        self._deeds.recover(running, self._store.jobs.waiting())
+        ahead = [row.job for row in self._store.jobs.ahead()]
+        self._deeds.recover(running, self._store.jobs.waiting(), ahead, self._store.facts.boot())
         if self._say_running_after_s:
             self._unsaid.update(dict.fromkeys(running, -inf))
 
@@ -95,32 +102,68 @@ class Slots(Part):
 
     def _give(self, at: Moment) -> None:
         queued: Counter[str] = Counter()
-        running = 0
+        running: Counter[str] = Counter()
         for count in self._store.load.live():
             if count.status == JobState.QUEUED:
                 queued[count.manager] += count.jobs
             elif count.status == JobState.RUNNING:
-                running += count.jobs
+                running[count.job_type] += count.jobs
+        queued -= self.ahead.of_managers()
         self.queued = queued.total()
-        if queued and self._in_force.paused:
+        if self._in_force.paused:
+            self.ahead.recall()
             self._give_back(queued, at)
             return
         self._shares.enter({*queued, *self._competing()}, at.now)
-        free = self._in_force.settings.slots - running
-        if free <= 0 or not queued:
-            return
-        standings = self._shares.standings(queued, at.now)
-        while free > 0 and queued:
+        if (queued and self.ahead.due <= at.now) or any(self._overtakes(manager) for manager in queued):
+            self.ahead.recall()
+        self._here = frozenset({*queued, *self.ahead.managers()})
+        if queued and not self.ahead.is_recalling:
+            self._give_to(queued, running, at)
+
+    def _give_to(self, queued: Counter[str], running: Counter[str], at: Moment) -> None:
+        slots = self._in_force.settings.slots
+        free = slots - running.total() - len(self.ahead)
+        standings, outlook = self._shares.standings(queued, at.now), self._shares.outlook(at.now)
+        self._handed_at_serial = 0
+        while queued:
             manager = min(queued, key=lambda name: (standings[name], name))
             row = self._store.jobs.next_ready(manager)
             assert row is not None
-            if self._start(row, at):
+            lasts_s = None
+            if free <= 0 and (lasts_s := self._lasts_ahead_s(row, running, outlook)) is None:
+                return
+            if self._start(row, at, lasts_s):
                 standings[manager] += self._shares.cost(manager, row.job_type)
                 free -= 1
+                running[row.job_type] += lasts_s is None
             queued[manager] -= 1
             self.queued -= 1
             if not queued[manager]:
                 del queued[manager]
+
+    def _lasts_ahead_s(self, row: JobRow, running: Counter[str], outlook: Mapping[str, Measured]) -> float | None:
+        """Return how long a job will run that is handed over to its keeper now; None: it waits here for its slot."""
+        job_type = self._in_force.types.get(row.job_type)
+        box = "" if job_type is None else self._in_force.box_of(job_type)
+        if job_type is None or isinstance(box, str):
+            return None
+        slots = self._in_force.settings.slots
+        holders = {*running, *(self.ahead.job_types() if running.total() < slots else ())}
+        return self.ahead.lasts_s(job_type, box.strength, slots, holders, outlook)
+
+    def _overtakes(self, manager: str) -> bool:
+        """Tell whether a manager's queued jobs come before what waits at the keeper.
+
+        They do where they are its first, or more urgent; of two managers with jobs there, each has had its turn.
+        """
+        if not self.ahead or self.ahead.is_recalling:
+            return False
+        least = self.ahead.least_priority(manager)
+        if least is None:
+            return manager not in self._here
+        row = self._store.jobs.next_ready(manager)
+        return row is not None and row.priority > least
 
     def _give_back(self, queued: Iterable[str], at: Moment) -> None:
         """Let managers have back what would begin now: others may run it, while the owner keeps this host idle."""
@@ -132,8 +175,15 @@ class Slots(Part):
         serves = self._in_force.settings.serves
         return [manager for manager in self._store.demands.competing() if serves(manager)]
 
-    def _start(self, row: JobRow, at: Moment) -> bool:
-        """Start a job by the version of its job type that is in force; return whether it holds a slot now."""
+    def _start(self, row: JobRow, at: Moment, lasts_s: float | None = None) -> bool:
+        """Start a job by the version of its job type that is in force; return whether it holds a slot now.
+
+        Args:
+            row: The job.
+            at: Now.
+            lasts_s: It is handed over to its keeper, which starts it when a slot is free, and will run for so long;
+                None: it has a slot.
+        """
         inputs = from_text(row.inputs)
         try:
             job_type = job_type_of(self._in_force.types, row.job_type, inputs)
@@ -145,13 +195,10 @@ class Slots(Part):
             if not error.final:
                 self._ledger.decline(row.manager, row, str(error), at)
             return False
-        wait_s = self._say_running_after_s
-        begun = self._ledger.begin(row, job_type.version, box.said(), at, tell=not wait_s)
-        if wait_s:
-            self._unsaid[row.job] = at.now + wait_s
-        if row.manager != TRIAL:
-            self._store.versions.count(row.job_type, job_type.version)
-        self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
+        if lasts_s is None:
+            serial, slots = self._begin(row, job_type, box, at), None
+        else:
+            serial, slots = self._hand_over(row, job_type, box, lasts_s, at), self._in_force.settings.slots
         order = JobOrder(
             job=row.job,
             job_type=_bounded(job_type) if row.manager == TRIAL else job_type,
@@ -161,11 +208,34 @@ class Slots(Part):
             attempt=row.attempt,
             manager=row.manager,
             database=self._store.facts.database(),
-            serial=begun.serial,
+            serial=serial,
             box=box,
+            slots=slots,
         )
         self._deeds.start(order)
         return True
+
+    def _begin(self, row: JobRow, job_type: JobType, box: Choice, at: Moment) -> int:
+        """Give a job a slot; return the serial of that change."""
+        wait_s = self._say_running_after_s
+        begun = self._ledger.begin(row, job_type.version, box.said(), at, tell=not wait_s)
+        if wait_s:
+            self._unsaid[row.job] = at.now + wait_s
+        self._count(begun)
+        self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
+        return begun.serial
+
+    def _hand_over(self, row: JobRow, job_type: JobType, box: Choice, lasts_s: float, at: Moment) -> int:
+        """Let a job wait at its keeper; return the serial of that change, one for all that are handed over together."""
+        self._ledger.hand_over(row, job_type.version, box.said())
+        self.ahead.add(row, lasts_s, box.strength, at.now)
+        self._shares.hand_over(Running(row.job, row.manager, row.job_type))
+        self._handed_at_serial = self._handed_at_serial or self._store.facts.next_serial()
+        return self._handed_at_serial
+
+    def _count(self, row: JobRow) -> None:
+        if row.manager != TRIAL:
+            self._store.versions.count(row.job_type, row.version or "")
 
     def _say_running(self, at: Moment) -> None:
         """Tell managers of the jobs that have run for `say_running_after_s`."""
@@ -181,17 +251,47 @@ class Slots(Part):
         if row is not None and row.status is not JobState.RUNNING:
             self._ledger.find_begun(row, date)
 
+    def on_started(self, job: str, date: float, at: Moment) -> None:
+        """Note that a job that has waited at its keeper has had its slot for a moment."""
+        self.ahead.remove(job)
+        row = self._store.jobs.by_job(job)
+        if row is not None and row.status is JobState.QUEUED:
+            self._ledger.say_started(row, date)
+            self._has_slot(row, date, at.date, at.now)
+
+    def on_recalled(self, job: str, at: Moment) -> None:
+        """Note that a job that has waited at its keeper does so no more: it waits here again."""
+        self.ahead.remove(job)
+        self._shares.hand_back(job)
+        row = self._store.jobs.by_job(job)
+        if row is None or row.status is not JobState.QUEUED:
+            return
+        if row.killed is None:
+            self._ledger.recalled(row)
+        else:
+            self._ledger.end(row, Killed(row.killed), at.date)
+            self._deeds.has_ended(job)
+
+    def _has_slot(self, row: JobRow, since: float, date: float, now: float) -> None:
+        """Count the slot of a job that was handed over, from a date on until `date`, which is `now`."""
+        self._shares.start(Running(row.job, row.manager, row.job_type), now - max(0.0, date - since))
+        self._count(row)
+
     # End
 
     def on_ended(self, ended: JobEnded, at: Moment) -> None:
         """End the job whose process has ended, or could not be started; a repeat changes nothing."""
         self._unsaid.pop(ended.job, None)
+        self.ahead.remove(ended.job)
         row = self._store.jobs.by_job(ended.job)
         if row is None:
             log.warning("a job ended that nobody knows", extra={"action": "stale_job_ended", "job": ended.job})
             self._deeds.remove([ended.job])
             self._deeds.has_ended(ended.job)
+            self._shares.hand_back(ended.job)
             return
+        if row.status is JobState.QUEUED and row.begun:
+            row = self._found_started(row, ended, at)
         outcome = _as_wanted(row, ended.outcome)
         given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_room else None
         used = row._replace(disk_bytes=ended.disk_bytes, cpu_s=ended.cpu_s, memory_bytes=ended.memory_bytes)
@@ -213,11 +313,20 @@ class Slots(Part):
             case Failed() | NeverBegan() if given_back is None:
                 self._refusals.on_failed(row.job_type, row.version or "")
 
+    def _found_started(self, row: JobRow, ended: JobEnded, at: Moment) -> JobRow:
+        """Return a job that was handed over, as it was when it had its slot; of most only the end is heard."""
+        since = None if isinstance(ended.outcome, NeverBegan) else ended.outcome.started
+        if since is None:
+            self._shares.hand_back(row.job)
+        else:
+            self._has_slot(row, since, ended.date, at.now)
+        return self._ledger.started(row, since)
+
     # Kill
 
     def kill(self, row: JobRow, reason: str, at: Moment) -> None:
-        """End a job that is not wanted: at once when it does not run, otherwise when its process is gone."""
-        if row.status is not JobState.RUNNING:
+        """End a job that is not wanted: at once when it has not begun, otherwise when its keeper has answered."""
+        if not row.begun or not JOB[row.status]:
             self._ledger.end(row, Killed(reason), at.date)
         elif row.killed is None:
             self._store.jobs.kill(row.id, reason)

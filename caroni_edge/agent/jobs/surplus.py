@@ -49,6 +49,7 @@ class Surplus(Part):
         for count in self._store.load.live():
             if count.status == JobState.QUEUED:
                 queued[count.manager, count.job_type] += count.jobs
+        queued -= self._slots.ahead.of_kinds()
         surplus = queued.total() - settings.backlog - settings.pending
         outlook = self._shares.outlook(at.now)
         lasts_s = {job_type: outlook[job_type].mean_s if job_type in outlook else 0.0 for _, job_type in queued}

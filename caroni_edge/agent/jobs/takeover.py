@@ -38,6 +38,10 @@ class Takeover(Part):
             self._slots.on_begun(begun.job, begun.date)
         for ended in found.ended:
             self._slots.on_ended(ended, at)
+        # What is left was handed over in this boot and has no record: it was never started.
+        for row in self._store.jobs.ahead():
+            self._slots.on_recalled(row.job, at)
+        self._store.facts.know_boot(found.boot)
         self.is_done = True
 
     def _name(self, found: TakenOver) -> None:

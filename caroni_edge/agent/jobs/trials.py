@@ -45,7 +45,7 @@ class Trials:
             TrialRefused: Another trial runs, or no slot is free.
         """
         job_type_of(self._in_force.types, name, inputs)
-        running = self._store.load.total(JobState.RUNNING)
+        running = self._store.load.total(JobState.RUNNING) + len(self._slots.ahead)
         if trials := self._store.jobs.live_of(TRIAL):
             raise TrialRefused("", job_type=name, reason=f"another trial runs (job {trials[0]})")
         if running >= self._in_force.settings.slots:

@@ -8,19 +8,24 @@ It listens on `keeper.sock` in the agent's state directory (mode 0600). Agent an
 one a line. Fields are only added, so that a new agent can talk with an old keeper. Requests, by their `do`:
 
 - `start`: job, argv, env, timeout_s, memory_bytes, nice, log_bytes, about (kept in the start record); database, serial:
-  how far the agent's database had come (`orders.py`)
+  how far the agent's database had come (`orders.py`); slots: it is started when fewer jobs than that run here, in the
+  order in which they came (`ahead.py`); without it at once
+- `recall`: start nothing that waits for its turn
 - `kill`: job, reason
-- `list`
+- `list`; takes_over: what other connections have asked for is dropped, and what waits for its turn
 - `stop`: end as soon as nothing runs
 
 Events, by their `event`, for every agent that is connected:
 
 - `hello`: program (its version), pid; ends and bounds, in the words of `strengths.py`
-- `started`: job, pid
+- `started`: job, pid, date; of a job that has waited for its turn only when it has run for a moment: of a shorter one
+  its end says as much
+- `recalled`: jobs; what waited, and will not be started. All others that were handed over were started, and are told
 - `exited`: the record of the end, which is on disk by now
 - `refused`: job, running; it was started before, or does not run
 - `unstarted`: job, reason, no_room; nothing was recorded
-- `running`: jobs; database and serial, the greatest of all start orders; the answer to `list`
+- `running`: jobs; ahead: those that wait for their turn; database and serial, the greatest of all start orders; the
+  answer to `list`
 - `unknown`: do, job (as far as they could be read), reason; what could not be done
 
 It ends when there is neither a job nor an agent for some minutes, and at `stop` or SIGTERM once no job runs. A keeper

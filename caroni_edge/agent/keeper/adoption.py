@@ -1,11 +1,29 @@
 """Finds the jobs of a keeper that has died."""
 
+import os
+from collections.abc import Iterator
+
 from caroni_edge.agent.keeper import files, reasons
 from caroni_edge.agent.keeper.job import Job
+from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.logs import Log
+from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.processes import began, open_process
-from caroni_edge.agent.keeper.records import KILLED, UNSEEN, Start
+from caroni_edge.agent.keeper.records import KILLED, RUNNING, UNSEEN, Exit, Start, read_running
 from caroni_edge.agent.keeper.trees import leader
+
+
+def left_running(places: Places) -> Iterator[tuple[str, Start | None, Exit | None]]:
+    """Yield the jobs on the list of those that run, with the records of their start and end, as far as they are there.
+
+    Of a job whose record cannot be read there is neither: its process is to be found by its mark.
+    """
+    for name in sorted(os.listdir(f"{places.home}/{RUNNING}")):
+        try:
+            yield name, *read_running(places.state_dir, name, places.home)
+        except OSError as error:
+            note(f"{name}: its record cannot be read: {error}")
+            yield name, None, None
 
 
 def find(start: Start, outputs: str, directory: str, *, boot: str, space: str) -> tuple[Job, int | None]:

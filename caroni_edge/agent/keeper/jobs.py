@@ -8,7 +8,7 @@ from math import inf
 from selectors import EVENT_READ, BaseSelector
 
 from caroni_edge.agent.keeper import files, reasons
-from caroni_edge.agent.keeper.adoption import find
+from caroni_edge.agent.keeper.adoption import find, left_running
 from caroni_edge.agent.keeper.bounds import Bounds, too_large_file
 from caroni_edge.agent.keeper.cgroups import Groups
 from caroni_edge.agent.keeper.ends import Ends
@@ -31,7 +31,6 @@ from caroni_edge.agent.keeper.records import (
     EXITED,
     KILLED,
     OUTPUTS,
-    RUNNING,
     SPAWN,
     TIMEOUT,
     UNSEEN,
@@ -43,7 +42,6 @@ from caroni_edge.agent.keeper.records import (
     forget_running,
     note_process,
     pid_space,
-    read_running,
 )
 from caroni_edge.agent.keeper.trees import Trees, put_down
 from caroni_edge.agent.keeper.users import NO_IDS, Range, Users
@@ -172,7 +170,7 @@ class Jobs:
             os.waitpid(pid, 0)
             self._over(Job(start, outputs, log, is_child=False, cause=(KILLED, reasons.not_watched(error))))
             return
-        self._say({"event": "started", "job": start.job, "pid": pid})
+        self._say({"event": "started", "job": start.job, "pid": pid, "date": start.date})
 
     def _note_process(self, job: Job, pid: int, order: Event, record: int) -> None:
         """Limit the first process of a job, which has just been started, and add it to the job's record.
@@ -352,12 +350,7 @@ class Jobs:
 
     def adopt(self) -> None:
         """Watch the jobs of a keeper that has died, and record the end of those that ended unseen."""
-        for name in sorted(os.listdir(f"{self._places.home}/{RUNNING}")):
-            try:
-                start, end = read_running(self._state_dir, name, self._places.home)
-            except OSError as error:  # its process is to be found by its mark
-                note(f"{name}: its record cannot be read: {error}")
-                start, end = None, None
+        for name, start, end in left_running(self._places):
             if end is None:
                 self._adopt(start or Start(name, self._boot, 0.0))
             else:

@@ -13,6 +13,7 @@ from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
 from caroni_edge.agent.keeper import acting, files, strengths
+from caroni_edge.agent.keeper.ahead import Ahead
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.log import note
@@ -118,10 +119,11 @@ class Server:
         self._is_boxed = places.state_dir != places.seen
         use_more_files()
         self._is_reaper = become_reaper()
+        self._ahead = Ahead(self._say)
         self._jobs = Jobs(
             places,
             self._selector,
-            self._say,
+            self._ahead.say,
             lambda: bool(self._connections),
             is_reaper=self._is_reaper,
             ids=ids,
@@ -154,6 +156,8 @@ class Server:
                     case _:
                         self._woken.recv(64)
             self._jobs.settle()
+            self._start_ahead()
+            self._ahead.settle(time.monotonic())
             if self._accept_due <= time.monotonic():
                 self._accept_due = inf
                 self._selector.register(self._listener, EVENT_READ, self._listener)
@@ -176,7 +180,7 @@ class Server:
         self._is_stopping = True
 
     def _is_done(self) -> bool:
-        if self._jobs.names():
+        if self._jobs.names() or self._ahead.names():
             self._idle_since = time.monotonic()
             return False
         if self._is_stopping:
@@ -184,7 +188,7 @@ class Server:
         return not self._connections and time.monotonic() >= self._idle_since + self._idle_s
 
     def _wait_s(self) -> float | None:
-        due = min(self._accept_due, self._jobs.next_due())
+        due = min(self._accept_due, self._jobs.next_due(), self._ahead.next_due())
         if not self._connections and not self._jobs.names():
             due = min(due, self._idle_since + self._idle_s)
         return None if due == inf else max(0.0, due - time.monotonic())
@@ -282,22 +286,48 @@ class Server:
         try:
             request = json.loads(line)
             match request["do"]:
+                case "start" if request.get("slots") is not None:
+                    self._ahead.add(request)
                 case "start":
                     self._jobs.start(request)
+                case "recall":
+                    self._ahead.recall()
                 case "kill":
-                    self._jobs.kill(request["job"], request["reason"])
+                    if not self._ahead.kill(request["job"], request["reason"]):
+                        self._jobs.kill(request["job"], request["reason"])
                 case "list":
-                    known = self._jobs.known._asdict()
-                    self._send(connection, {"event": "running", "jobs": self._jobs.names(), **known})
+                    if request.get("takes_over"):
+                        self._leave_alone(connection)
+                    said = {"jobs": self._jobs.names(), "ahead": self._ahead.names(), **self._jobs.known._asdict()}
+                    self._send(connection, {"event": "running", **said})
                 case "stop":
                     self._stop()
                 case other:
                     self._send(connection, {"event": "unknown", "do": other})
         except Exception as error:  # noqa: BLE001 - said to the agent, and in the log
-            note(f"a request failed: {error!r}")
-            named = request if isinstance(request, dict) else {}
-            about = {key: named[key] for key in ("do", "job") if isinstance(named.get(key), str)}
-            self._send(connection, {"event": "unknown", **about, "reason": repr(error)})
+            self._send(connection, _failed(request, error))
+
+    def _start_ahead(self) -> None:
+        """Start jobs that were handed over, as far as there are slots for them."""
+        while order := self._ahead.take(len(self._jobs.names())):
+            try:
+                self._jobs.start(order)
+            except Exception as error:  # noqa: BLE001 - said to the agents, and in the log
+                self._ahead.say(_failed(order, error))
+
+    def _leave_alone(self, connection: Connection) -> None:
+        """Forget what others have asked for and is not done: they may not know what is known to this one."""
+        for other in self._connections - {connection}:
+            self._drop(other)
+        self._ahead.clear()
+
+
+def _failed(request: Any, error: Exception) -> Event:
+    """Return what is said of a request that has failed, which may be anything."""
+    note(f"a request failed: {error!r}")
+    named = request if isinstance(request, dict) else {}
+    about = {key: named[key] for key in ("do", "job") if isinstance(named.get(key), str)}
+    return {"event": "unknown", **about, "reason": repr(error)}
 
 
 def _is_from_here(connected: socket.socket) -> bool:

@@ -31,6 +31,8 @@ class Measured(NamedTuple):
 
 
 class _Slot(NamedTuple):
+    """A slot that is held since then; or that a job will hold soon, which was handed over to its keeper (`inf`)."""
+
     manager: str
     job_type: str
     since: float
@@ -67,7 +69,8 @@ class Shares(Memory):
         found = dict(self._estimates.items())
         shortest_s: dict[str, float] = {}
         for slot in self._slots.values():
-            shortest_s[slot.job_type] = min(shortest_s.get(slot.job_type, inf), now - slot.since)
+            if slot.since < inf:
+                shortest_s[slot.job_type] = min(shortest_s.get(slot.job_type, inf), now - slot.since)
         for job_type, running_s in shortest_s.items():
             mean_s, jobs = found.get(job_type, Measured(0.0, 0))
             if running_s > max(mean_s, FIRST_ESTIMATE_S):
@@ -106,14 +109,22 @@ class Shares(Memory):
         return {name: value if name in here else max(value, least) for name, value in found.items()}
 
     def start(self, job: Running, now: float) -> None:
-        """Give a job a slot."""
+        """Give a job a slot, from `now` on."""
         self._slots[job.job] = _Slot(job.manager, job.job_type, now, self.estimate_s(job.job_type))
+
+    def hand_over(self, job: Running) -> None:
+        """Count a job that will hold a slot soon: its manager has had its turn."""
+        self.start(job, inf)
+
+    def hand_back(self, job: str) -> None:
+        """Count a job no more that was handed over, and was not started."""
+        self._slots.pop(job, None)
 
     def end(self, jobs: Iterable[str], now: float) -> None:
         """Charge jobs that have ended exactly for the slot-time that they have had."""
         for name in jobs:
             slot = self._slots.pop(name, None)
-            if slot is not None:
+            if slot is not None and slot.since < inf:
                 self._end(slot, now)
 
     def _end(self, slot: _Slot, now: float) -> None:
@@ -128,7 +139,7 @@ class Shares(Memory):
         had_s: defaultdict[str, float] = defaultdict(float)
         estimated_s: defaultdict[str, float] = defaultdict(float)
         for slot in self._slots.values():
-            had_s[slot.manager] += now - slot.since
+            had_s[slot.manager] += max(0.0, now - slot.since)
             estimated_s[slot.manager] += max(now - slot.since, slot.estimate_s)
         had, charged = dict(self._service), dict(self._service)
         for manager in had_s:

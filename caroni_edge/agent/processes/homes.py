@@ -90,7 +90,8 @@ def end_jobs(state_dir: Path, within_s: float) -> None:
                 for line in said:
                     event = json.loads(line)
                     if event["event"] == "running":
-                        kills = [{"do": "kill", "job": job, "reason": "its agent is removed"} for job in event["jobs"]]
+                        jobs = [*event["jobs"], *event.get("ahead", ())]
+                        kills = [{"do": "kill", "job": job, "reason": "its agent is removed"} for job in jobs]
                         said.write(b"".join(json.dumps(each).encode() + b"\n" for each in [*kills, {"do": "stop"}]))
         if problem := outlive(directory):
             raise NoKeeper(problem)

@@ -176,7 +176,7 @@ class KeeperLink:
         """Pass on events until the connection ends."""
         with self._lock:
             self._socket, self._unsent = connected, bytearray()
-        self.send({"do": "list"})
+        self.send({"do": "list", "takes_over": True})
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(connected, selectors.EVENT_READ)

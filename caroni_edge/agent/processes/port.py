@@ -25,6 +25,7 @@ class JobOrder:
         database: Name of the agent's database.
         serial: The agent's count of changes, as of this start.
         box: What it is locked into.
+        slots: It waits at its keeper until fewer jobs than that run there; None: it is started at once.
     """
 
     job: str
@@ -37,6 +38,7 @@ class JobOrder:
     database: str = ""
     serial: int = 0
     box: Choice = UNBOXED
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,25 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class JobStarted:
+    """A job that has waited at its keeper was started, Unix seconds, and runs for a moment already."""
+
+    job: str
+    date: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecalled:
+    """A job that has waited at its keeper was never started, and will not be unless it is ordered anew."""
+
+    job: str
+
+
+JobNews = JobEnded | JobStarted | JobRecalled
+"""What a runner tells of a job, when it happens."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobBegun:
     """A job that was started, though the database says that it waits; `date` is when, Unix seconds."""
 
@@ -77,35 +98,51 @@ class TakenOver:
         serial: The greatest count of changes of a start order from that database.
         begun: Jobs that were started, though the database says that they wait: it is an older copy.
         ended: Jobs that have ended while there was no agent, those of `begun` too.
+        boot: The present boot of the host.
     """
 
     database: str = ""
     serial: int = 0
     begun: tuple[JobBegun, ...] = ()
     ended: tuple[JobEnded, ...] = ()
+    boot: str = ""
 
 
 class JobRunner(Protocol):
     """What the reactor needs of a runner; a simulation has one without processes.
 
     Every job that is started or recovered is answered by one `JobEnded` at least, in whatever thread; a repeat is
-    possible.
+    possible. Of one that is ordered ahead of its slot (`JobOrder.slots`) that it has started is told before, unless it
+    ends within a moment; or, after `recall`, that it has not.
     """
 
     @property
     def able(self) -> Able:
         """What jobs can be locked into on this host."""
 
-    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+    def recover(
+        self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""
+    ) -> None:
         """Take over the jobs that the database calls `running`, or says that they wait; called once, before all others.
 
         It is answered by one `TakenOver`. The end of each job that was started is in it, or delivered when it comes:
         what is recorded of it, or that nobody saw it. A `running` one that was never started will never be. What runs
         beside these belongs to no job: it is killed, and its end delivered.
+
+        Args:
+            running: Jobs that were ordered to be started.
+            waiting: Those that have not begun, as far as is known.
+            ahead: Those of them that were ordered to be started in their turn. From now on none of them will be, but
+                those that were started.
+            boot: The boot of the host in which all that was ordered. In another one a record may be lost, so that what
+                has none may have begun: that counts as an end that nobody saw.
         """
 
     def start(self, order: JobOrder) -> None:
         """Start a job whose state `running` is committed. One that was started before is not started again."""
+
+    def recall(self) -> None:
+        """Start none of the jobs that wait at their keeper; what was started of them before is told, or its end."""
 
     def kill(self, job: str, reason: str) -> None:
         """End a job and all its processes; its end is delivered with this reason, unless it has ended before."""

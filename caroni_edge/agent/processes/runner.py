@@ -4,11 +4,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from caroni_edge import __version__
 from caroni_edge.agent.boxes.boxes import Boxes
@@ -17,16 +15,17 @@ from caroni_edge.agent.boxes.slotids import delete_within
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.orders import Known
-from caroni_edge.agent.keeper.records import Exit, directory_of, exit_of, read
+from caroni_edge.agent.keeper.records import boot_id, directory_of, exit_of, read
 from caroni_edge.agent.processes import logfiles
-from caroni_edge.agent.processes.ends import About, conclude, unreadable
+from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.keepers import Keepers
 from caroni_edge.agent.processes.launch import order_of
-from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.openjobs import Open, OpenJobs
+from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.outputs import Declared
-from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
-from caroni_edge.agent.processes.recorded import begun_of, forbid, latest, unseen
+from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
+from caroni_edge.agent.processes.recorded import begun_of, latest
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
@@ -34,26 +33,8 @@ from caroni_edge.base.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 
-_NEVER = "it was never started: the agent stopped before it could be"
 _STRAY = "the agent's database does not know this job"
 _NO_BOXES = Boxes()
-
-
-@dataclass(slots=True)
-class _Open:
-    """A job whose end has not been delivered.
-
-    Attributes:
-        about: What its end is read by; None: what its start record says.
-        request: The start that a keeper was asked for; None once it has answered.
-        link: To that keeper; None while it is not known which one it was.
-        kill: Why it is to end; None while it is not.
-    """
-
-    about: About | None = None
-    request: dict[str, Any] | None = None
-    link: KeeperLink | None = None
-    kill: str | None = None
 
 
 def _kill_stray(job: str, link: KeeperLink) -> None:
@@ -72,7 +53,7 @@ class Runner:
         self,
         state_dir: Path,
         agent: str,
-        deliver: Callable[[JobEnded], None],
+        deliver: Callable[[JobNews], None],
         taken_over: Callable[[TakenOver], None],
         environ: Mapping[bytes, bytes] = os.environb,
         boxes: Boxes = _NO_BOXES,
@@ -82,7 +63,7 @@ class Runner:
         Args:
             state_dir: Where jobs have their directories, and the keeper its socket.
             agent: The agent's id.
-            deliver: Called with the end of each job, when it is on disk.
+            deliver: Called with the end of each job, when it is on disk, and with what else there is to tell of it.
             taken_over: Called once, when the keeper has said what runs: with all that is known beside the database.
             environ: The environment of which jobs get a little.
             boxes: What jobs can be locked into.
@@ -91,15 +72,14 @@ class Runner:
             OSError: The directory cannot be used.
         """
         self._state_dir = str(state_dir.absolute())
-        self._agent, self._deliver, self._taken_over = agent, deliver, taken_over
+        self._agent, self._taken_over = agent, taken_over
+        self._open = OpenJobs(self._state_dir, deliver)
         has_ids = not boxes.able.no_ids
         delete = partial(delete_within, boxes.bwrap, boxes.ids) if has_ids else None
         self._trash = Trash(f"{state_dir.absolute()}/{TRASH}", delete)
         self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ, for_others=has_ids)
         self._boxes = boxes
         self._keepers = Keepers(state_dir.absolute(), boxes, self._take)
-        self._lock = threading.Lock()
-        self._open: dict[str, _Open] = {}
         self._waiting: tuple[str, ...] = ()
         self._recovered = threading.Event()
         # What the keepers have said: the jobs of each, whether it is of another program, and how far the database was.
@@ -132,51 +112,63 @@ class Runner:
         """Have `run` return. Jobs go on, and the keeper stays as long as there are any."""
         self._recovered.set()
         self._trash.close()
-        with self._lock:
-            is_idle = not self._open
-        if is_idle:
+        if not self._open.any():
             self._keepers.send({"do": "stop"})
         self._keepers.close()
 
-    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
+    def recover(
+        self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""
+    ) -> None:
         """Take over what runs, and what was started though the database says that it waits (see `JobRunner`)."""
-        with self._lock:
-            self._open.update((job, _Open()) for job in running)
+        is_another = bool(boot) and boot != boot_id()
+        for job in (*running, *(ahead if is_another else ())):
+            self._open.add(job, Open(may_have_begun=is_another))
         self._waiting = tuple(waiting)
         self._recovered.set()
 
     def start(self, order: JobOrder) -> None:
         """Start a job that was never started (see `JobRunner`)."""
-        with self._lock:
-            if order.job in self._open:
-                return
+        if order.job in self._open:
+            return
         try:
             launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order))
         except StartedBefore:
             log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
-            self._add(order.job, _Open())
+            self._open.add(order.job, Open())
             self._keepers.send({"do": "list"})
             return
         except OSError as error:
             reason = f"could not be started: its directory cannot be made: {error.strerror}"
             outcome = NeverBegan(reason, no_room=error.errno in files.EXHAUSTED)
-            self._deliver(JobEnded(order.job, outcome, time.time()))
+            self._open.deliver(JobEnded(order.job, outcome, time.time()))
             return
         about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
         request = order_of(self._state_dir, order, about, self._boxes, launch)
         link = self._keepers.for_new(order.box.strength)
-        self._add(order.job, _Open(about, request, link))
+        if order.slots is not None:
+            elsewhere = sum(1 for opened in self._open.all().values() if opened.link not in {link, None})
+            request["slots"] = max(0, order.slots - elsewhere)
+        self._open.add(order.job, Open(about, request, link, is_ahead=order.slots is not None))
         failpoint("before-start-request")
         link.send(request)
         failpoint("after-start-request")
 
+    def recall(self) -> None:
+        """Start nothing that waits at a keeper (see `JobRunner`)."""
+        asked = set()
+        for opened in self._open.all().values():
+            if opened.is_ahead and opened.link is not None:
+                opened.is_recalled = True
+                asked.add(opened.link)
+        for link in asked:
+            link.send({"do": "recall"})
+
     def kill(self, job: str, reason: str) -> None:
         """End a job (see `JobRunner`)."""
-        with self._lock:
-            opened = self._open.get(job)
-            if opened is None:
-                return
-            opened.kill, link = reason, opened.link
+        opened = self._open.get(job)
+        if opened is None:
+            return
+        opened.kill, link = reason, opened.link
         if link is None:  # whoever says that it runs there is told
             self._keepers.send({"do": "list"})
         else:
@@ -184,8 +176,7 @@ class Runner:
 
     def log_size(self, job: str) -> int:
         """Return how long a job's log is now; 0 for an unknown job."""
-        with self._lock:
-            has_ended = job not in self._open
+        has_ended = job not in self._open
         try:
             with files.opened(directory_of(self._state_dir, job)) as directory:
                 return logfiles.size(directory, has_ended=has_ended)
@@ -194,8 +185,7 @@ class Runner:
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return a piece of a job's log (see `JobRunner`); that of an unknown job is empty, and complete."""
-        with self._lock:
-            has_ended = job not in self._open
+        has_ended = job not in self._open
         try:
             with files.opened(directory_of(self._state_dir, job)) as directory:
                 return logfiles.chunk(directory, offset, limit, has_ended=has_ended)
@@ -216,17 +206,15 @@ class Runner:
 
     def _outside(self, job: str, pid: int) -> int:
         """Return the number that the first process of a job has outside its box; 0 where it has none any more."""
-        with self._lock:
-            link = opened.link if (opened := self._open.get(job)) else None
+        link = opened.link if (opened := self._open.get(job)) else None
         return inside(link.first).get(pid, 0) if link is not None and link.first else pid
 
     def remove(self, job: str) -> None:
         """Delete all that is on disk of a job that has ended (see `JobRunner`)."""
         ids = {"action": "job_remove_failed", "job": job}
-        with self._lock:
-            if job in self._open:
-                log.error("a job that has not ended cannot be removed", extra=ids)
-                return
+        if job in self._open:
+            log.error("a job that has not ended cannot be removed", extra=ids)
+            return
         try:
             self._workspaces.remove(job)
         except OSError as error:
@@ -242,10 +230,6 @@ class Runner:
             "CARONI_AGENT": self._agent,
         }
 
-    def _add(self, job: str, opened: _Open) -> None:
-        with self._lock:
-            self._open[job] = opened
-
     # What a keeper says, in the thread of its link; one at a time
 
     def _take(self, link: KeeperLink, event: Event) -> None:
@@ -255,34 +239,53 @@ class Runner:
     def _handle(self, link: KeeperLink, event: Event) -> None:
         match event:
             case {"event": "exited"}:
-                self._conclude(exit_of(event))
+                self._open.conclude(exit_of(event))
                 if link.is_retired:
                     link.send({"do": "list"})
             case {"event": "started", "job": job}:
-                if not self._answered(job, link):
-                    _kill_stray(job, link)
+                self._on_started(job, link, event.get("date"))
+            case {"event": "recalled", "jobs": jobs}:
+                for job in jobs:
+                    self._on_recalled(job)
             case {"event": "unstarted", "job": job, "reason": reason}:
-                self._end_now(job, NeverBegan(reason, no_room=event.get("no_room") is True))
+                self._open.end_now(job, NeverBegan(reason, no_room=event.get("no_room") is True))
             case {"event": "refused", "job": job, "running": is_running}:
-                self._answered(job, link)
                 if not is_running:
-                    self._conclude_from_disk(job)
+                    self._open.conclude_from_disk(job)
+                elif job in self._open:
+                    self._on_started(job, link, None)
             case {"event": "running", "jobs": jobs}:
                 self._on_list(link, set(jobs), event)
             case {"event": "hello", "program": program}:
                 self._is_other[link] = program != __version__
             case {"event": "unknown"}:
-                log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
-                if event.get("do") == "start" and isinstance(job := event.get("job"), str):
-                    self._conclude_from_disk(job, never=f"could not be started: {event.get('reason')}")
+                self._on_unknown(event)
 
     def _answered(self, job: str, link: KeeperLink) -> bool:
         """Note that a keeper has taken a job over; return whether the database knows it."""
-        with self._lock:
-            opened = self._open.get(job)
-            if opened is not None:
-                opened.request, opened.link = None, link
+        opened = self._open.get(job)
+        if opened is not None:
+            opened.request, opened.link = None, link
         return opened is not None
+
+    def _on_started(self, job: str, link: KeeperLink, date: float | None) -> None:
+        opened = self._open.get(job)
+        if not self._answered(job, link):
+            _kill_stray(job, link)
+        elif opened is not None and opened.is_ahead:
+            opened.is_ahead = False
+            self._open.deliver(JobStarted(job, date or time.time()))
+
+    def _on_unknown(self, event: Event) -> None:
+        log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
+        if event.get("do") == "start" and isinstance(job := event.get("job"), str):
+            self._open.conclude_from_disk(job, never=f"could not be started: {event.get('reason')}")
+
+    def _on_recalled(self, job: str) -> None:
+        if job in self._open:
+            self._open.drop(job)
+            self.remove(job)
+            self._open.deliver(JobRecalled(job))
 
     def _on_list(self, link: KeeperLink, running: set[str], said: Event) -> None:
         """Compare with what a keeper runs; once all have said it for the first time, take over what they know.
@@ -296,7 +299,7 @@ class Runner:
             self._keepers.succeed(link)
         self._listed[link] = running
         if self._is_taken_over:
-            self._compare(link)
+            self._compare(link, frozenset(said.get("ahead", ())))
             return
         self._said.append(Known(said.get("database", ""), said.get("serial", 0)))
         if self._listed.keys() >= set(self._keepers.all()):
@@ -305,83 +308,39 @@ class Runner:
     def _take_over(self) -> None:
         """Say all at once what is known beside the database."""
         begun = begun_of(self._state_dir, self._waiting)
-        with self._lock:
-            self._open.update((each.job, _Open()) for each in begun)
-        ended: list[JobEnded] = []
-        deliver, self._deliver = self._deliver, ended.append
+        for each in begun:
+            self._open.add(each.job, Open())
+        told: list[JobNews] = []
+        deliver, self._open.deliver = self._open.deliver, told.append
         for link in list(self._listed):
             self._compare(link)
-        self._deliver, self._is_taken_over = deliver, True
+        self._open.deliver, self._is_taken_over = deliver, True
         known = latest(self._state_dir, self._said)
-        self._taken_over(TakenOver(known.database, known.serial, tuple(begun), tuple(ended)))
+        ended = tuple(each for each in told if isinstance(each, JobEnded))
+        self._taken_over(TakenOver(known.database, known.serial, tuple(begun), ended, boot_id()))
 
-    def _compare(self, link: KeeperLink) -> None:
-        """Compare what a keeper runs with what is open here: between two connections requests and events are lost."""
+    def _compare(self, link: KeeperLink, waits: Collection[str] = ()) -> None:
+        """Compare what a keeper runs with what is open here: between two connections requests and events are lost.
+
+        Args:
+            link: To the keeper.
+            waits: The jobs that wait there for their turn.
+        """
         running = self._listed[link]
         elsewhere = {job for other, jobs in self._listed.items() if other is not link for job in jobs}
-        with self._lock:
-            opened = dict(self._open)
+        opened = self._open.all()
         for job, known in opened.items():
             if job in running:
-                self._answered(job, link)
-            elif known.link not in {link, None} or job in elsewhere:
+                self._on_started(job, link, None)
+            elif known.link not in {link, None} or job in elsewhere or job in waits:
                 continue
+            elif known.request is not None and known.is_recalled:
+                self._on_recalled(job)
             elif known.request is not None:
                 link.send(known.request)
             else:
-                self._conclude_from_disk(job)
+                self._open.conclude_from_disk(job)
             if known.kill is not None:
                 link.send({"do": "kill", "job": job, "reason": known.kill})
         for job in running - opened.keys():
             _kill_stray(job, link)
-
-    # The end of a job
-
-    def _conclude_from_disk(self, job: str, never: str = _NEVER) -> None:
-        """Deliver the end of a job that does not run, from its record on disk.
-
-        Args:
-            job: Its name.
-            never: Why, for people, if it was never started.
-        """
-        with self._lock:
-            if job not in self._open:
-                return
-        try:
-            start, end = read(self._state_dir, job)
-            if start is None and not forbid(self._state_dir, job, _NEVER):
-                return
-        except OSError as error:
-            self._end_now(job, Failed(f"what became of it cannot be read: {error}"))
-            return
-        if end is not None:
-            self._conclude(end)
-        elif start is None or start.never:
-            self._end_now(job, NeverBegan(never))
-        else:
-            self._conclude(unseen(start))
-
-    def _conclude(self, end: Exit) -> None:
-        """Deliver the end of a job from its recorded end."""
-        with self._lock:
-            opened = self._open.get(end.job)
-        about = opened.about if opened else None
-        try:
-            ended = conclude(self._state_dir, end, about or self._about(end.job))
-        except (OSError, ValueError) as error:
-            ended = unreadable(end, error)
-        self._deliver_end(ended)
-
-    def _end_now(self, job: str, outcome: ProcessOutcome) -> None:
-        """Deliver an end of which there is no record."""
-        self._deliver_end(JobEnded(job, outcome, time.time()))
-
-    def _deliver_end(self, ended: JobEnded) -> None:
-        failpoint("before-end-delivered")
-        with self._lock:
-            self._open.pop(ended.job, None)
-        self._deliver(ended)
-
-    def _about(self, job: str) -> About:
-        start = read(self._state_dir, job).start
-        return About.read(start.about if start else {})

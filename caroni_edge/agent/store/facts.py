@@ -39,6 +39,14 @@ class AgentFactRows(FactRows):
         """Keep what the keeper knew when the database got its present name."""
         self.set("orders", said)
 
+    def boot(self) -> str:
+        """Return the boot of the host in which jobs were started or handed over last; empty where that is not known."""
+        return self.get("boot") or ""
+
+    def know_boot(self, boot: str) -> None:
+        """Keep in which boot of the host jobs are started from now on."""
+        self.set("boot", boot)
+
     def drain(self) -> None:
         """Note that the agent takes no new work."""
         self.set("drained", "1")

@@ -16,7 +16,7 @@ class JobRow(NamedTuple):
     Attributes:
         id: Order of arrival.
         serial: The agent's count of changes at the last change of this job.
-        begun: Its process may have been started.
+        begun: Its process may have been started; of a queued one: it was handed over to its keeper.
         killed: Why it is being killed, while it runs.
         received: When it was placed here.
         disk_bytes: What its directory takes on disk, once it has ended.
@@ -124,15 +124,18 @@ class JobRows(Rows):
         return self._one(Owner, self.OWNER, job=job)
 
     NEXT_READY = f"""
-        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager
+        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager AND NOT begun
         ORDER BY priority DESC, id LIMIT 1"""
 
     def next_ready(self, manager: str) -> JobRow | None:
-        """Return a manager's job that is to get the next slot: by priority, then the first that came."""
+        """Return a manager's job that is to get the next slot: by priority, then the first that came.
+
+        Those that wait at their keeper have been chosen already.
+        """
         return self._one(JobRow, self.NEXT_READY, manager=manager)
 
     LAST_READY = f"""
-        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager
+        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager AND NOT begun
         ORDER BY priority, id DESC LIMIT 1"""
 
     def last_ready(self, manager: str) -> JobRow | None:
@@ -144,6 +147,18 @@ class JobRows(Rows):
     def running(self) -> list[Running]:
         """Return the jobs that hold a slot."""
         return self._all(Running, self.RUNNING)
+
+    HAND_OVER = "UPDATE jobs SET begun = 1, version = :version, box = :box WHERE id = :id"
+
+    def hand_over(self, row_id: int, version: str, box: str) -> None:
+        """Note that a queued job is handed over to its keeper, by which version of its job type and in which box."""
+        self._run(self.HAND_OVER, id=row_id, version=version, box=box)
+
+    AHEAD = f"SELECT {JOB} FROM jobs j WHERE state = 'queued' AND begun ORDER BY id"
+
+    def ahead(self) -> list[JobRow]:
+        """Return the queued jobs that were handed over."""
+        return self._all(JobRow, self.AHEAD)
 
     WAITING = "SELECT job FROM jobs WHERE state IN ('pending', 'queued') ORDER BY job"
 

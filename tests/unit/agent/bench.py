@@ -1,6 +1,6 @@
 """An agent's reactor on a bench: real SQLite in memory, simulated time, and everything around it recorded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits, Script
 from caroni_edge.agent.lifecycle import JobState
-from caroni_edge.agent.processes.outcome import Completed, ProcessOutcome
-from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
+from caroni_edge.agent.processes.outcome import Completed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
 from caroni_edge.agent.store import Store
@@ -70,7 +70,13 @@ COMPLETED = completed({"out": "X"})
 
 
 class FakeRunner:
-    """Runs nothing; a test says when a job ends."""
+    """Runs nothing; a test says when a job ends. What waits for its turn is started when a slot is free.
+
+    Attributes:
+        news: What it has to tell, which the bench lets the agent hear.
+        is_silent: What it has to tell takes its time: the test calls `hear_news`.
+        tells_started: It tells when a job is started whose turn has come; otherwise the end says as much.
+    """
 
     able = Able("", "")
 
@@ -83,8 +89,32 @@ class FakeRunner:
         self.waiting: list[str] = []
         self.logs: dict[str, bytes] = {}
         self.used: dict[str, Usage] = {}
+        self.boot = ""
+        self.handed_over: list[str] = []
+        self.ahead: dict[str, JobOrder] = {}
+        self.news: list[JobNews] = []
+        self.tells_started = True
+        self.is_silent = False
+        self.date: Callable[[], float] = lambda: DATE
 
     def start(self, order: JobOrder) -> None:
+        assert order.job not in self.ahead, "a job was handed over twice"
+        self.ahead[order.job] = order
+        if order.slots is None:
+            self._start(self.ahead.pop(order.job))
+        self.start_ahead()
+
+    def start_ahead(self) -> None:
+        """Start what waits, as far as there are slots for it."""
+        for job, order in list(self.ahead.items()):
+            assert order.slots is not None
+            if len(self.there) >= order.slots:
+                break
+            self._start(self.ahead.pop(job))
+            if self.tells_started:
+                self.news.append(JobStarted(job, self.date()))
+
+    def _start(self, order: JobOrder) -> None:
         assert order.job not in {earlier.job for earlier in self.started}, "a job was started twice"
         self.started.append(order)
         self.there.add(order.job)
@@ -92,9 +122,18 @@ class FakeRunner:
     def kill(self, job: str, reason: str) -> None:
         assert job not in self.killed, "a job was killed twice"
         self.killed[job] = reason
+        if self.ahead.pop(job, None) is not None:
+            self.news.append(JobEnded(job, NeverBegan(reason), self.date()))
 
-    def recover(self, running: Iterable[str], waiting: Iterable[str]) -> None:
-        self.recovered, self.waiting = list(running), list(waiting)
+    def recover(
+        self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""
+    ) -> None:
+        self.recovered, self.waiting, self.handed_over, self.boot = list(running), list(waiting), list(ahead), boot
+        self.ahead.clear()
+
+    def recall(self) -> None:
+        self.news += [JobRecalled(job) for job in self.ahead]
+        self.ahead.clear()
 
     def remove(self, job: str) -> None:
         self.removed.append(job)
@@ -138,6 +177,7 @@ class Bench:
         self.store = Store(self.database.conn)
         self.outbox, self.chance, self.runner = RecordingOutbox("m1"), SeededChance(seed), FakeRunner()
         self.now, self.date = 1000.0, DATE
+        self.runner.date = lambda: self.date
         self.serials = 0
         self.jobs_made = 0
         self.presences: list[Mapping[str, object]] = []
@@ -184,7 +224,7 @@ class Bench:
                     raise Undone
         except Undone:
             return
-        self.reactor.committed()
+        self._committed()
 
     def send(self, *messages: LinkMessage, manager: str = "m1") -> None:
         """Let messages of one manager arrive in one batch."""
@@ -206,8 +246,20 @@ class Bench:
             with self.database.savepoint():
                 result = work(self.at)
             self._settle()
-        self.reactor.committed()
+        self._committed()
         return result
+
+    def _committed(self) -> None:
+        """Do what is to be done after a commit."""
+        self.reactor.committed()
+        if not self.runner.is_silent:
+            self.hear_news()
+
+    def hear_news(self) -> None:
+        """Let the agent hear what the runner has to tell."""
+        news, self.runner.news = self.runner.news, []
+        for each in news:
+            self.call(lambda at, each=each: self.reactor.on_news(each, at))
 
     def advance(self, seconds: float) -> None:
         """Let time pass; `settle` runs whenever it is due."""
@@ -250,7 +302,7 @@ class Bench:
                     said = decode_notice(Presence, topic.node, payload) if payload else None
                     self.reactor.on_presence(topic.node, said, self.at)
             self._settle()
-        self.reactor.committed()
+        self._committed()
 
     def new_job(self, job_type: str = "upper", *, ready: bool = True, **facts: Any) -> Placement:
         """Make a job that fits."""
@@ -281,6 +333,7 @@ class Bench:
     def end(self, job: str, outcome: ProcessOutcome = COMPLETED, *, disk_bytes: int = 0) -> None:
         """Let a job's process end; unless something else is said, it completes."""
         self.runner.there.discard(job)
+        self.runner.start_ahead()
         ended = JobEnded(job, outcome, self.date, disk_bytes)
         self.call(lambda at: self.reactor.on_job_ended(ended, at))
 

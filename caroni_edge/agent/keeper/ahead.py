@@ -1,0 +1,89 @@
+"""What an agent has handed over before a slot is free: the keeper starts the next of it the moment that one is.
+
+So no slot idles while an agent commits that a job has ended, and asks for another. What waits here is on no disk: it
+goes with this process, and as soon as another connection takes over, since the agent hands it over anew, or has other
+plans. A job has begun when its start is recorded, as ever; until then it can be recalled.
+"""
+
+import time
+from collections.abc import Callable
+from math import inf
+
+from caroni_edge.agent.keeper.job import Event
+from caroni_edge.agent.keeper.orders import ordered
+
+SAY_STARTED_AFTER_S = 0.05
+"""So long a job runs before its agent is told that it was started: most end sooner, and their end says as much."""
+
+
+class Ahead:
+    """Start orders that wait for their turn, in the order in which they came; and the starts that are not told yet."""
+
+    def __init__(self, tell: Callable[[Event], None]) -> None:
+        """Begin with none; `tell` tells an event to the agents that are connected."""
+        self._tell = tell
+        self._waiting: dict[str, Event] = {}
+        self._begun: set[str] = set()
+        self._untold: dict[str, tuple[float, Event]] = {}
+
+    def names(self) -> list[str]:
+        """Return the jobs that wait."""
+        return list(self._waiting)
+
+    def next_due(self) -> float:
+        """Return when `settle` must be called, on the monotonic clock."""
+        return next((due for due, _ in self._untold.values()), inf)
+
+    def add(self, order: Event) -> None:
+        """Let a job wait for its turn, unless it does already.
+
+        Raises:
+            ValueError, TypeError, KeyError: The order makes no sense.
+        """
+        start, _ = ordered(order, "", "")
+        self._waiting.setdefault(start.job, {**order, "slots": int(order["slots"])})
+
+    def take(self, running: int) -> Event | None:
+        """Return the order that is next, if it may be carried out beside so many jobs; it does not wait any more."""
+        for job, order in self._waiting.items():
+            if running >= order["slots"]:
+                break
+            self._begun.add(job)
+            return self._waiting.pop(job)
+        return None
+
+    def kill(self, job: str, reason: str) -> bool:
+        """Let a job that waits wait no more, and say `unstarted`; return False where it does not wait."""
+        if self._waiting.pop(job, None) is None:
+            return False
+        self._tell({"event": "unstarted", "job": job, "reason": reason})
+        return True
+
+    def recall(self) -> None:
+        """Start nothing that waits; say what was started of all that was handed over, then what was not."""
+        self.settle(inf)
+        self._tell({"event": "recalled", "jobs": self.clear()})
+
+    def clear(self) -> list[str]:
+        """Return the jobs that wait; none does any more."""
+        names = self.names()
+        self._waiting.clear()
+        return names
+
+    def say(self, event: Event) -> None:
+        """Tell an event; but that a job was started whose turn has come, only when it has run for a moment."""
+        job = event.get("job", "")
+        if job in self._begun:
+            self._begun.discard(job)
+            if event["event"] == "started":
+                self._untold[job] = time.monotonic() + SAY_STARTED_AFTER_S, event
+                return
+        self._untold.pop(job, None)
+        self._tell(event)
+
+    def settle(self, now: float) -> None:
+        """Tell which jobs were started, if they run still."""
+        for due, event in list(self._untold.values()):
+            if due <= now:
+                del self._untold[event["job"]]
+                self._tell(event)

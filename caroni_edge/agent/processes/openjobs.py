@@ -1,0 +1,137 @@
+"""The jobs of a runner whose end has not been delivered, and how it is."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from caroni_edge.agent.keeper import reasons
+from caroni_edge.agent.keeper.records import Exit, read
+from caroni_edge.agent.processes.ends import About, conclude, unreadable
+from caroni_edge.agent.processes.keeperlink import KeeperLink
+from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
+from caroni_edge.agent.processes.port import JobEnded, JobNews
+from caroni_edge.agent.processes.recorded import forbid, unseen
+from caroni_edge.base.failpoints import failpoint
+
+NEVER = "it was never started: the agent stopped before it could be"
+
+
+@dataclass(slots=True)
+class Open:
+    """A job whose end has not been delivered.
+
+    Attributes:
+        about: What its end is read by; None: what its start record says.
+        request: The start that a keeper was asked for; None once it has answered.
+        link: To that keeper; None while it is not known which one it was.
+        kill: Why it is to end; None while it is not.
+        is_ahead: It was to wait for its turn, and is not known to have started.
+        is_recalled: It is not to be started any more.
+        may_have_begun: Where it has no record, that may be lost.
+    """
+
+    about: About | None = None
+    request: dict[str, Any] | None = None
+    link: KeeperLink | None = None
+    kill: str | None = None
+    is_ahead: bool = False
+    is_recalled: bool = False
+    may_have_begun: bool = False
+
+
+class OpenJobs:
+    """Open jobs by their name, for any thread.
+
+    Attributes:
+        deliver: Called with the end of each job, when it is on disk.
+    """
+
+    def __init__(self, state_dir: str, deliver: Callable[[JobNews], None]) -> None:
+        """Read the ends of jobs in the state directory of an agent."""
+        self.deliver = deliver
+        self._state_dir = state_dir
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Open] = {}
+
+    def __contains__(self, job: str) -> bool:
+        """Tell whether a job is open."""
+        with self._lock:
+            return job in self._jobs
+
+    def any(self) -> bool:
+        """Tell whether any job is open."""
+        with self._lock:
+            return bool(self._jobs)
+
+    def get(self, job: str) -> Open | None:
+        """Return an open job."""
+        with self._lock:
+            return self._jobs.get(job)
+
+    def all(self) -> dict[str, Open]:
+        """Return all that are open now, in the order in which they came."""
+        with self._lock:
+            return dict(self._jobs)
+
+    def add(self, job: str, opened: Open) -> None:
+        """Open a job."""
+        with self._lock:
+            self._jobs[job] = opened
+
+    def drop(self, job: str) -> None:
+        """Let a job be open no more."""
+        with self._lock:
+            self._jobs.pop(job, None)
+
+    # Ends
+
+    def conclude_from_disk(self, job: str, never: str = NEVER) -> None:
+        """Deliver the end of a job that does not run, from its record on disk.
+
+        Args:
+            job: Its name.
+            never: Why, for people, if it was never started.
+        """
+        opened = self.get(job)
+        if opened is None:
+            return
+        try:
+            start, end = read(self._state_dir, job)
+            if start is None and not forbid(self._state_dir, job, NEVER):
+                return
+        except OSError as error:
+            self.end_now(job, Failed(f"what became of it cannot be read: {error}"))
+            return
+        if end is not None:
+            self.conclude(end)
+        elif start is None and opened.may_have_begun:
+            self.end_now(job, Failed(reasons.UNSEEN_REBOOT))
+        elif start is None or start.never:
+            self.end_now(job, NeverBegan(never))
+        else:
+            self.conclude(unseen(start))
+
+    def conclude(self, end: Exit) -> None:
+        """Deliver the end of a job from its recorded end."""
+        opened = self.get(end.job)
+        about = opened.about if opened else None
+        try:
+            ended = conclude(self._state_dir, end, about or self._about(end.job))
+        except (OSError, ValueError) as error:
+            ended = unreadable(end, error)
+        self._deliver_end(ended)
+
+    def end_now(self, job: str, outcome: ProcessOutcome) -> None:
+        """Deliver an end of which there is no record."""
+        self._deliver_end(JobEnded(job, outcome, time.time()))
+
+    def _deliver_end(self, ended: JobEnded) -> None:
+        failpoint("before-end-delivered")
+        self.drop(ended.job)
+        self.deliver(ended)
+
+    def _about(self, job: str) -> About:
+        start = read(self._state_dir, job).start
+        return About.read(start.about if start else {})
