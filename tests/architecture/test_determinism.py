@@ -13,7 +13,10 @@ OUTSIDE = (
     "manager.listening.threads",
     # They start processes, and serve them.
     *("agent.boxes.first", "agent.boxes.host", "agent.boxes.slotids", "agent.keeper"),
-    *(f"agent.processes.{name}" for name in ("homes", "keeperlink", "keepers", "recorded", "runner", "trash")),
+    *(
+        f"agent.processes.{name}"
+        for name in ("homes", "keeperlink", "keepers", "openjobs", "recorded", "runner", "trash")
+    ),
 )
 """The edges of both roles, and of what they share. A new module of theirs is deterministic until it is named here."""
 

@@ -31,6 +31,7 @@ from caroni_edge.values.json import from_text
 SHARES_SHOWN = 50
 VERSIONS_SHOWN = 20
 
+NEXT = "it is next at the keeper, which starts it when a slot is free"
 UNFINISHED = tuple(status for status, arrows in JOB.items() if arrows)
 
 
@@ -186,7 +187,7 @@ def _summary(row: ShownJob) -> JobSummary:
         ended=rfc3339(row.ended),
         duration_s=None if row.started is None or row.ended is None else max(0.0, row.ended - row.started),
         exit_code=row.exit_code,
-        reason=row.reason,
+        reason=NEXT if row.status is JobState.QUEUED and row.begun else row.reason,
         killing=row.killed if row.status in UNFINISHED else None,
         cpu_s=row.cpu_s,
         memory_bytes=row.memory_bytes,

@@ -8,7 +8,7 @@ from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
 
 
 class ShownJob(NamedTuple):
-    """A job as lists show it; `killed`: why it is to end, while it still runs."""
+    """A job as lists show it; `killed`: why it is to end, while it still runs; `begun`: as in `JobRow`."""
 
     id: int
     job: str
@@ -19,6 +19,7 @@ class ShownJob(NamedTuple):
     job_type: str
     priority: int
     status: JobState
+    begun: bool
     data: DataState
     received: float
     started: float | None
