@@ -29,7 +29,7 @@ def plan(sql: str) -> list[str]:
 def scans(step: str) -> bool:
     """Tell whether a step of a plan reads all jobs, or all jobs of a manager."""
     reads_all = re.match(r"SCAN (jobs|j)\b", step) and not any(index in step for index in FEW)
-    return bool(reads_all or re.search(r"USING INDEX jobs_(manager|changed) \(manager=\?\)$", step))
+    return bool(reads_all or re.search(r"USING INDEX jobs_(manager|manager_state|changed) \(manager=\?\)$", step))
 
 
 def test_the_statements_are_found() -> None:
