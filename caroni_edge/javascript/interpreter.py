@@ -7,9 +7,12 @@ dies each time has no answer but that.
 import importlib.util
 import json
 import logging
+import os
+import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +26,8 @@ TRIES = 10
 """So often a script is asked over which the helper dies."""
 WITHIN_S = 60.0
 """A script has little CPU time, which on a busy host may take long; one that takes longer than this is ended."""
+
+_PIECE_BYTES = 1 << 16
 
 SUBCOMMAND = "javascript"
 """By this argument alone the program that needs no Python is the helper (`packaging/pyinstaller/entry.py`)."""
@@ -134,7 +139,7 @@ class Interpreter:
 
     def _start(self) -> subprocess.Popen[bytes]:
         helper = self._helper = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            self._command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self._is_served = self._say(helper, b"").get("state") != MISSING
         return helper
@@ -146,27 +151,47 @@ class Interpreter:
             Died: It has not answered, or no JSON.
             EndedIt: It had to be ended.
         """
-        too_late = threading.Event()
-
-        def end() -> None:
-            too_late.set()
-            helper.kill()
-
-        watch = threading.Timer(self._within_s, end)
-        watch.daemon = True
-        watch.start()
         try:
-            assert helper.stdin is not None
-            assert helper.stdout is not None
-            helper.stdin.write(line)
-            helper.stdin.flush()
-            answer: dict[str, Any] = json.loads(helper.stdout.readline() or b"null") or {}
+            said = _exchange(helper, line, time.monotonic() + self._within_s)
+            answer: dict[str, Any] = json.loads(said or b"null") or {}
+        except TimeoutError:
+            raise EndedIt from None
         except (OSError, ValueError) as error:
             raise Died(str(error)) from None
-        finally:
-            watch.cancel()
-        if not answer and (helper.wait() == -signal.SIGXCPU or too_late.is_set()):
+        if not answer and helper.wait() == -signal.SIGXCPU:
             raise EndedIt
         if not answer:
             raise Died(f"it ended with status {helper.returncode}")
         return answer
+
+
+def _exchange(helper: subprocess.Popen[bytes], line: bytes, until: float) -> bytes:
+    """Write a line, and return the one that comes back; nothing where the helper has ended.
+
+    Raises:
+        TimeoutError: It has not come by then.
+        OSError: The helper takes nothing any more.
+    """
+    assert helper.stdin is not None
+    assert helper.stdout is not None
+    told, heard = helper.stdin.fileno(), helper.stdout.fileno()
+    os.set_blocking(told, False)
+    looked_at = select.poll()
+    looked_at.register(heard, select.POLLIN)
+    if line:
+        looked_at.register(told, select.POLLOUT)
+    left, said = memoryview(line), b""
+    while not said.endswith(b"\n"):
+        ready = dict(looked_at.poll(max(0.0, until - time.monotonic()) * 1000))
+        if not ready:
+            raise TimeoutError
+        if told in ready:
+            left = left[os.write(told, left) :]
+            if not left:
+                looked_at.unregister(told)
+        if heard in ready:
+            piece = os.read(heard, _PIECE_BYTES)
+            if not piece:
+                return b""
+            said += piece
+    return said

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -117,8 +118,9 @@ def test_a_helper_that_is_killed_now_and_then_loses_nothing(run: Callable[..., R
     def kill() -> None:
         if chance.random() < 0.1:
             for process in psutil.Process().children():
-                if "caroni_edge.javascript" in process.cmdline():
-                    process.kill()
+                with suppress(psutil.NoSuchProcess):  # it has ended
+                    if "caroni_edge.javascript" in process.cmdline():
+                        process.kill()
 
     workflows = [running.bench.start("good", f"w{n}", inputs={"n": n}) for n in range(150)]
     running.work(kill)
