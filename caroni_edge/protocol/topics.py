@@ -42,6 +42,22 @@ class Request:
     manager: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A node asks this one for bytes of an object."""
+
+    role: Role
+    asker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A node that holds an object answers this one: by some of its bytes, or by a No."""
+
+    role: Role
+    holder: str
+
+
 Topic = Inbox | Triggers | PresenceOf | Request
 
 
@@ -99,6 +115,29 @@ class Topics:
         """Where workflows are started."""
         return f"{self.root}/managers/{self.node}/workflows"
 
+    @property
+    def data_client_id(self) -> str:
+        """MQTT client id of the connection for the bytes of objects; no node's own one has a slash."""
+        return f"{self.root}/{self.role}/{self.node}/data"
+
+    @property
+    def asks(self) -> str:
+        """Filter for what asks this node for bytes of objects."""
+        return f"{self.root}/objects/{self.role}/{self.node}/ask/+/+"
+
+    @property
+    def answers(self) -> str:
+        """Filter for the bytes that this node has asked for."""
+        return f"{self.root}/objects/{self.role}/{self.node}/data/+/+"
+
+    def ask_of(self, role: str, holder: str) -> str:
+        """Where this node asks a holder."""
+        return f"{self.root}/objects/{role}/{holder}/ask/{self.role}/{self.node}"
+
+    def answer_to(self, role: str, asker: str) -> str:
+        """Where this node answers who has asked it."""
+        return f"{self.root}/objects/{role}/{asker}/data/{self.role}/{self.node}"
+
     def presence_of(self, peer: str) -> str:
         """Where a peer says that it is there."""
         return f"{self.root}/presence/{OTHER[self.role]}/{peer}"
@@ -130,6 +169,15 @@ class Topics:
                 return PresenceOf(role, node) if is_segment(node) else None
             case [self.root, "requests", job_type, manager]:
                 return Request(job_type, manager) if is_segment(job_type) and is_segment(manager) else None
+        return None
+
+    def read_objects(self, topic: str) -> Asked | Answered | None:
+        """Return what a topic of objects means to this node, or None when it means nothing."""
+        match topic.split("/"):
+            case [self.root, "objects", self.role, self.node, "ask", ("managers" | "agents") as role, asker]:
+                return Asked(role, asker) if is_segment(asker) else None
+            case [self.root, "objects", self.role, self.node, "data", ("managers" | "agents") as role, holder]:
+                return Answered(role, holder) if is_segment(holder) else None
         return None
 
     def reply_problem(self, topic: str, elsewhere: Iterable[str] = ()) -> str | None:

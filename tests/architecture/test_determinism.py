@@ -6,7 +6,7 @@ import pytest
 
 from tests.architecture.source import PACKAGE, calls, imports, listed, sources, within
 
-DETERMINISTIC = ("base.states", "delivery", "manager", "agent", "node", "protocol")
+DETERMINISTIC = ("base.states", "delivery", "manager", "agent", "node", "objects.transfer", "protocol")
 OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
     *(f"node.{name}" for name in ("api_socket", "daemon", "offline", "service", "startup")),

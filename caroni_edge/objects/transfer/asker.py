@@ -1,0 +1,367 @@
+"""The asker: fetches objects from nodes that hold them, whatever the broker and those nodes do (docs/protocol.md).
+
+A sans-IO core: what is wanted and what holders say come in, Asks and what is to be done with a part file go out, the
+time is passed in. It asks again for what does not come in time, goes to another place when one is silent, wrong or
+busy, and believes nothing that does not have the hash it asked for. What it may have on its way is divided among the
+managers, by their weights.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from math import inf
+
+from caroni_edge.base.moment import Chance
+from caroni_edge.objects.transfer.effects import AskerEffect, Failure, Fetched, FetchId, PlaceFailed, SayAsk
+from caroni_edge.objects.transfer.fetch import Fetch, Want
+from caroni_edge.objects.transfer.pieces import GRAIN, Grain, Piece
+from caroni_edge.objects.transfer.places import Place, Places
+from caroni_edge.objects.transfer.queue import FetchQueue
+from caroni_edge.objects.transfer.rates import Bucket
+from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.objects.transfer.window import Window
+from caroni_edge.protocol.transfers import CHUNK_MIN, LAST_OFFSET, Data, No
+
+AT_ONCE = 2
+"""So many objects of a manager are asked for at a time; the window bounds the rest."""
+FILL_SHARE = 4
+"""Nothing is asked for before this part of the window is free."""
+REFUSED_FOR_S = 600.0
+"""A place that does not have an object, or does not take the ticket, is asked for it again after so long."""
+DISK_AGAIN_S = 60.0
+
+
+class Asker:
+    """All that this node fetches.
+
+    Attributes:
+        passes: How many bytes one Data may carry as far as this node's broker is concerned; 0: none comes through.
+        closed_until: The owner lets nothing come before then.
+        at_once: How many objects of a manager are asked for at a time.
+        ignored: How many answers were for nothing that was asked.
+        effects: What is to be done, one by one, the first first; whoever does it takes it out.
+    """
+
+    def __init__(
+        self,
+        chance: Chance,
+        weight_of: Callable[[str], float] = lambda _manager: 1.0,
+        down: float | None = None,
+        grain: Grain = GRAIN,
+    ) -> None:
+        """Begin without a connection.
+
+        Args:
+            chance: Where the numbers of transfers and jitter come from.
+            weight_of: The share of a manager.
+            down: So many bytes a second may come; None: as many as do.
+            grain: The sizes of blocks.
+        """
+        self._chance, self._weight_of, self._grain = chance, weight_of, grain
+        self._fetches: dict[FetchId, Fetch] = {}
+        self._streams: dict[int, Fetch] = {}
+        self._asking: dict[str, dict[FetchId, Fetch]] = {}
+        self._queue = FetchQueue()
+        self._places = Places(chance)
+        self._window, self._bucket = Window(), Bucket(down)
+        self._is_connected, self._orders, self._fill_at = False, 0, inf
+        self.passes = 0
+        self.closed_until = -inf
+        self.at_once = AT_ONCE
+        self.ignored = 0
+        self.effects: deque[AskerEffect] = deque()
+
+    # What is wanted
+
+    def fetch(self, want: Want, blocks: bytes = b"") -> None:
+        """Fetch an object; if it is on its way, only its places are replaced.
+
+        Args:
+            want: What, for whom, and where it is.
+            blocks: Those blocks that were saved by an earlier process.
+        """
+        self._orders += 1
+        if fetch := self._fetches.get(want.id):
+            if fetch.stream is not None and fetch.stream.place not in want.places:
+                self._end(fetch)
+            fetch.want, fetch.not_before = want, {}
+        else:
+            fetch = self._fetches[want.id] = Fetch(want, self._orders, self._grain, blocks)
+        if fetch.stream is None:
+            self._queue.add(fetch)
+
+    def forget(self, fetch_id: FetchId) -> None:
+        """Nobody wants it any more."""
+        if fetch := self._fetches.pop(fetch_id, None):
+            self._end(fetch)
+            self._queue.remove(fetch)
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is wanted."""
+        return not self._fetches
+
+    def left_bytes(self, fetch_id: FetchId) -> int:
+        """Return how many bytes of an object are missing."""
+        return self._fetches[fetch_id].pieces.left
+
+    def holder(self, fetch_id: FetchId) -> Peer | None:
+        """Return the node that an object comes from now."""
+        stream = self._fetches[fetch_id].stream
+        return None if stream is None else stream.place.holder
+
+    # The connection
+
+    def connected(self) -> None:
+        """Nothing of what was asked for before will come."""
+        self.disconnected()
+        self._is_connected = True
+
+    def disconnected(self) -> None:
+        """Nothing can be asked for; nothing that has not come says anything of the places."""
+        self._is_connected = False
+        for fetch in list(self._streams.values()):
+            self._end(fetch)
+            self._queue.add(fetch)
+        self._queue.wake_all()
+        self._places.reconnected()
+        self._window.restart()
+
+    # What holders say
+
+    def heard(self, holder: Peer, answer: Data | No, now: float) -> None:
+        """Take what a holder says; what was not asked for counts for nothing."""
+        fetch = self._streams.get(answer.transfer)
+        stream = fetch.stream if fetch else None
+        if fetch is None or stream is None or stream.place.holder != holder:
+            self.ignored += 1
+        elif isinstance(answer, No):
+            self._heard_no(fetch, holder, answer, now)
+        else:
+            self._heard_data(fetch, answer, now)
+
+    def _heard_data(self, fetch: Fetch, data: Data, now: float) -> None:
+        stream = fetch.stream
+        assert stream is not None
+        piece = Piece(data.offset, len(data.content))
+        took_s = stream.came(piece, now)
+        if took_s is None:
+            self.ignored += 1
+            return
+        stream.health.answered(piece.length)
+        if took_s:
+            stream.health.trip.measured(took_s)
+            self._window.came(took_s, stream.health.trip, now)
+        if write := fetch.came(piece, data.content, now):
+            self.effects.append(write)
+        if fetch.has_list():
+            del self._streams[stream.number]
+            number = self._new_number()
+            fetch.follow_list(number)
+            self._streams[number] = self._asking_of(fetch)[fetch.want.id] = fetch
+        self._look_at(fetch, now)
+
+    def _heard_no(self, fetch: Fetch, holder: Peer, no: No, now: float) -> None:
+        match no.reason:
+            case "unknown" | "ticket":
+                self._failed(fetch, holder, no.reason, now + REFUSED_FOR_S)
+                return
+            case "chunk" if 0 < no.chunk < self._places.health(holder).chunk(self.passes, now):
+                self._places.health(holder).narrow(no.chunk, now)
+            case _:
+                self._places.health(holder).wait(no.retry_after, now)
+        self._end(fetch)
+        self._queue.add(fetch)
+
+    # What was done
+
+    def hashed(self, fetch_id: FetchId, turn: int, digest: bytes, now: float) -> None:
+        """Take a hash that was wanted."""
+        fetch = self._fetches.get(fetch_id)
+        if fetch is None:
+            return
+        match fetch.hashed(turn, digest):
+            case "right":
+                self.forget(fetch_id)
+                self.effects.append(Fetched(fetch_id))
+                return
+            case "bad" if fetch.stream is not None:
+                self._failed(fetch, fetch.stream.place.holder, "bad", inf)
+                return
+            case "again" if fetch.stream is not None:
+                self._asking_of(fetch)[fetch_id] = fetch
+        self._look_at(fetch, now)
+
+    def saved(self, fetch_id: FetchId, blocks: bytes) -> None:
+        """What was to be made safe is so."""
+        if fetch := self._fetches.get(fetch_id):
+            fetch.safe_blocks = blocks
+
+    def disk_failed(self, fetch_id: FetchId, now: float) -> None:
+        """The part file could not be written or read: go on later, with what was safe."""
+        self.effects = deque(effect for effect in self.effects if getattr(effect, "fetch", None) != fetch_id)
+        if fetch := self._fetches.get(fetch_id):
+            self._end(fetch)
+            self._queue.remove(fetch)
+            fetch.go_back()
+            self._queue.block(fetch, now + DISK_AGAIN_S)
+
+    # What is due
+
+    def step(self, now: float) -> None:
+        """Do what is due; to be called after all that has come at once, and when `next_due` is reached."""
+        for fetch in list(self._streams.values()):
+            self._look_at_time(fetch, now)
+        self._fill_at = inf
+        if self._is_connected and self.passes:
+            self._queue.wake(now)
+            if now >= self.closed_until:
+                self._fill(now)
+            else:
+                self._fill_at = self.closed_until
+
+    def next_due(self) -> float:
+        """Return when `step` should be called again because of the time alone."""
+        due = [self._fill_at]
+        for fetch in self._streams.values():
+            assert fetch.stream is not None
+            due += [fetch.stream.due, fetch.save_at]
+        if self._is_connected and self.passes:
+            due.append(self._queue.next_due())
+        return min(due)
+
+    def _look_at_time(self, fetch: Fetch, now: float) -> None:
+        self._look_at(fetch, now)
+        stream = fetch.stream
+        if stream is None or now < stream.due:
+            return
+        timeout_s = stream.health.trip.timeout_s()
+        chunk, others_came = stream.overdue(now)
+        if not chunk:
+            return
+        self._asking_of(fetch)[fetch.want.id] = fetch
+        if others_came:
+            self._window.shrink(timeout_s, now)
+        if stream.health.missed(chunk, now):
+            self._leave(stream.place.holder)
+        elif stream.health.is_silent() and self._choose(fetch, now, instead=stream.place.holder):
+            stream.health.leave_alone(now)
+            self._leave(stream.place.holder)
+
+    def _look_at(self, fetch: Fetch, now: float) -> None:
+        """See what has come: is it to be made safe, or to be hashed?"""
+        if save := fetch.to_save(now):
+            self.effects.append(save)
+        if to_hash := fetch.to_hash():
+            self.effects.append(to_hash)
+
+    # What is asked for
+
+    def _fill(self, now: float) -> None:
+        """Ask for as much as the window has room for, in turns by the managers' weights."""
+        flying = self._flying()
+        room = self._window.chunks - sum(flying.values())
+        if room < self._window.chunks // FILL_SHARE:
+            return  # many small Asks cost more than a few that are larger
+        turns = {name: self._pieces(name, now) for name in dict.fromkeys([*self._asking, *self._queue.managers()])}
+        taken: dict[int, list[Piece]] = {}
+        while turns and room > 0 and not self._bucket.wait_s(now):
+            manager = min(turns, key=lambda name: flying.get(name, 0) / self._weight_of(name))
+            found = next(turns[manager], None)
+            if found is None:
+                del turns[manager]
+                continue
+            number, piece = found
+            taken.setdefault(number, []).append(piece)
+            self._bucket.take(piece.length, now)
+            flying[manager] = flying.get(manager, 0) + 1
+            room -= 1
+        if turns and room > 0:
+            self._fill_at = now + self._bucket.wait_s(now)
+        for number, pieces in taken.items():
+            asking = self._streams[number]
+            assert asking.stream is not None
+            ask = asking.ask(pieces, max(CHUNK_MIN, *(piece.length for piece in pieces)), int(self._bucket.rate or 0))
+            self.effects.append(SayAsk(asking.stream.place.holder, ask))
+
+    def _flying(self) -> dict[str, int]:
+        """Return how many chunks are on their way for each manager."""
+        flying: dict[str, int] = {}
+        for fetch in self._streams.values():
+            assert fetch.stream is not None
+            flying[fetch.want.manager] = flying.get(fetch.want.manager, 0) + fetch.stream.flying
+        return flying
+
+    def _pieces(self, manager: str, now: float) -> Iterator[tuple[int, Piece]]:
+        """Yield what is to be asked for next of the objects of a manager."""
+        for fetch in list(self._asking.get(manager, {}).values()):
+            yield from self._pieces_of(fetch, now)
+        while self._trusted(manager) < self.at_once and (following := self._queue.pop(manager)):
+            if self._begin(following, now):
+                yield from self._pieces_of(following, now)
+
+    def _trusted(self, manager: str) -> int:
+        """Return how many objects of a manager are being asked for, but for those whose places are silent."""
+        streams = (fetch.stream for fetch in self._asking.get(manager, {}).values())
+        return sum(stream is not None and stream.health.is_trusted() for stream in streams)
+
+    def _pieces_of(self, fetch: Fetch, now: float) -> Iterator[tuple[int, Piece]]:
+        stream = fetch.stream
+        assert stream is not None
+        while stream.health.is_trusted() or not stream.flying:
+            piece = stream.take(stream.health.chunk(self.passes, now), now, self._chance.random())
+            if piece is None:
+                self._asking_of(fetch).pop(fetch.want.id, None)
+                return
+            yield stream.number, piece
+
+    def _begin(self, fetch: Fetch, now: float) -> bool:
+        """Let an object come from the best of its places; without one it waits, and False is returned."""
+        place = self._choose(fetch, now)
+        if place is None:
+            self._queue.block(fetch, self._places.usable_at(fetch.want.places, fetch.not_before, now))
+            return False
+        number = self._new_number()
+        fetch.begin(number, place, self._places.health(place.holder))
+        self._streams[number] = fetch
+        self._asking_of(fetch)[fetch.want.id] = fetch
+        self._look_at(fetch, now)
+        return True
+
+    def _choose(self, fetch: Fetch, now: float, instead: Peer | None = None) -> Place | None:
+        others = [place for place in fetch.want.places if place.holder != instead]
+        asked = {each.stream.place.holder for each in self._streams.values() if each.stream is not None}
+        return self._places.choose(others, fetch.not_before, asked, now)
+
+    def _streams_at(self, holder: Peer) -> list[Fetch]:
+        streams = [(fetch, fetch.stream) for fetch in self._streams.values()]
+        return [fetch for fetch, stream in streams if stream is not None and stream.place.holder == holder]
+
+    def _asking_of(self, fetch: Fetch) -> dict[FetchId, Fetch]:
+        return self._asking.setdefault(fetch.want.manager, {})
+
+    # What is given up
+
+    def _failed(self, fetch: Fetch, holder: Peer, why: Failure, until: float) -> None:
+        self.effects.append(PlaceFailed(fetch.want.id, holder, why))
+        fetch.not_before[holder] = until
+        self._end(fetch)
+        self._queue.add(fetch)
+
+    def _leave(self, holder: Peer) -> None:
+        for fetch in self._streams_at(holder):
+            self._end(fetch)
+            self._queue.add(fetch)
+
+    def _end(self, fetch: Fetch) -> None:
+        if fetch.stream is not None:
+            del self._streams[fetch.stream.number]
+        fetch.end_stream()
+        asking = self._asking_of(fetch)
+        asking.pop(fetch.want.id, None)
+        if not asking:
+            del self._asking[fetch.want.manager]
+
+    def _new_number(self) -> int:
+        while True:
+            number = 1 + int(self._chance.random() * LAST_OFFSET)
+            if number not in self._streams:
+                return number

@@ -1,0 +1,102 @@
+"""What asker and holder want done, in this order: they only decide, and never touch a disk or a connection."""
+
+from typing import Literal, NamedTuple
+
+from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.protocol.transfers import Ask, No, Part
+
+Failure = Literal["bad", "unknown", "ticket"]
+"""Of a place: its bytes were wrong; it says that it has no such object of that workflow; it takes no such ticket."""
+
+
+class FetchId(NamedTuple):
+    """One object that is fetched for one manager; what lies here for another one only does not count.
+
+    Attributes:
+        manager: For whom it is fetched.
+        sha256: Hash of the object.
+    """
+
+    manager: str
+    sha256: str
+
+
+class SayAsk(NamedTuple):
+    """An Ask is to be published."""
+
+    holder: Peer
+    ask: Ask
+
+
+class Write(NamedTuple):
+    """Bytes are to be written to the part file."""
+
+    fetch: FetchId
+    offset: int
+    content: bytes
+
+
+class Save(NamedTuple):
+    """What was written is to be made safe, and only then that these blocks are here (a bit each, the least first)."""
+
+    fetch: FetchId
+    blocks: bytes
+
+
+class Hash(NamedTuple):
+    """The SHA-256 of some bytes of the part file is wanted; it is given to `Asker.hashed`, with the same `turn`."""
+
+    fetch: FetchId
+    turn: int
+    offset: int
+    length: int
+
+
+class Fetched(NamedTuple):
+    """All bytes are in the part file, and have the hash that was asked for."""
+
+    fetch: FetchId
+
+
+class PlaceFailed(NamedTuple):
+    """A place did not give what it was said to have.
+
+    Attributes:
+        fetch: What was wanted.
+        holder: Who was asked.
+        why: What was wrong.
+    """
+
+    fetch: FetchId
+    holder: Peer
+    why: Failure
+
+
+AskerEffect = SayAsk | Write | Save | Hash | Fetched | PlaceFailed
+
+
+class SayData(NamedTuple):
+    """Bytes of an object, or of its block list, are to be read and published."""
+
+    asker: Peer
+    transfer: int
+    sha256: str
+    part: Part
+    offset: int
+    length: int
+
+
+class SayNo(NamedTuple):
+    """A No is to be published."""
+
+    asker: Peer
+    no: No
+
+
+class MakeList(NamedTuple):
+    """The block list of an object is to be made; it is given to `Holder.listed`."""
+
+    sha256: str
+
+
+HolderEffect = SayData | SayNo | MakeList

@@ -1,0 +1,166 @@
+"""The nodes that bytes come from: how they answer, how much they can send at once, when they are left alone."""
+
+from collections.abc import Collection, Iterable, Mapping
+from math import inf
+from typing import NamedTuple
+
+from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.moment import Chance
+from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.objects.transfer.window import RoundTrip
+from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN
+
+ROUNDS_MAX = 10
+"""So many rounds without an answer show that no chunk of that size passes, or that nobody is there."""
+ROUNDS_ELSEWHERE = 3
+"""After so many the bytes come from another place, if there is one."""
+LEFT_ALONE = Backoff(first_s=10.0, max_s=300.0)
+"""For so long a place that does not answer is asked for nothing while another one does."""
+UNREACHABLE_FOR_S = 600.0
+CHUNK_AGAIN_S = 3600.0
+"""After so long chunks as large as ever are tried again."""
+SILENT_AGAIN_S = 5.0
+"""What waits for the answer that another object has asked for looks again after so long."""
+RETRY_MIN_S, RETRY_MAX_S = 1.0, 3600.0
+"""A holder may make an asker wait for so long, whatever it says."""
+
+
+class Place(NamedTuple):
+    """Where an object is, and what opens it.
+
+    Attributes:
+        holder: The node that has it.
+        generation: Which key of the manager and the holder has made the ticket.
+        ticket: What shows the holder that the manager lets this node have it.
+    """
+
+    holder: Peer
+    generation: int
+    ticket: str
+
+
+class Health:
+    """What an asker knows of a holder, whatever it asks it for.
+
+    Attributes:
+        trip: How long it takes to answer.
+        not_before: Until then it is asked for nothing.
+        failures: How often it was left alone since it has answered last.
+    """
+
+    def __init__(self) -> None:
+        """Begin without knowing anything of it."""
+        self.trip = RoundTrip()
+        self.not_before = -inf
+        self._missed = self._rounds = 0
+        self.answered(CHUNK_MAX)
+        self._chunk, self._chunk_until = CHUNK_MAX, -inf
+
+    def chunk(self, passes: int, now: float) -> int:
+        """Return how many bytes one Data from there may carry, when this node's broker lets `passes` through."""
+        return min(passes, self._chunk if now < self._chunk_until else CHUNK_MAX)
+
+    def is_trusted(self) -> bool:
+        """Tell whether it has answered the last question in time; of others no more than one piece is asked for."""
+        return self._is_trusted
+
+    def is_silent(self) -> bool:
+        """Tell whether it has left several questions unanswered, so that another place would be better."""
+        return self._rounds_in_row >= ROUNDS_ELSEWHERE
+
+    def answered(self, length: int) -> None:
+        """So many bytes have come from there in one Data; that says nothing of larger ones that have not."""
+        self._is_trusted = True
+        self.failures = self._rounds_in_row = 0
+        self._round_until = -inf
+        if length >= self._missed or self._missed <= CHUNK_MIN:
+            self._rounds = self._missed = 0
+
+    def missed(self, chunk: int, now: float) -> bool:
+        """A round has brought nothing; return whether the place counts as unreachable now.
+
+        Args:
+            chunk: How many bytes one Data would have carried.
+            now: Seconds on the monotonic clock.
+        """
+        if now < self._round_until:
+            return False  # another object has said so already
+        self.trip.missed()
+        self._round_until = now + self.trip.timeout_s() / 2
+        self._is_trusted = False
+        self._rounds, self._missed = self._rounds + 1, chunk
+        self._rounds_in_row += 1
+        if self._rounds < ROUNDS_MAX:
+            return False
+        self._rounds = 0
+        if chunk > CHUNK_MIN:
+            self.narrow(max(CHUNK_MIN, chunk // 2), now)
+            return False
+        self.not_before = now + UNREACHABLE_FOR_S
+        return True
+
+    def narrow(self, chunk: int, now: float) -> None:
+        """No chunk passes that is larger than `chunk`."""
+        self._chunk, self._chunk_until = max(chunk, CHUNK_MIN), now + CHUNK_AGAIN_S
+
+    def leave_alone(self, now: float) -> None:
+        """It is silent, and there are other places."""
+        self.not_before = max(self.not_before, now + LEFT_ALONE.nth(self.failures))
+        self.failures += 1
+        self._rounds_in_row = 0
+
+    def wait(self, retry_after_s: float, now: float) -> None:
+        """It wants to be left alone for a while."""
+        self.not_before = now + min(max(retry_after_s, RETRY_MIN_S), RETRY_MAX_S)
+
+    def reconnected(self) -> None:
+        """This node's connection is another one: nothing that was missed before says anything of the place."""
+        self.trip = RoundTrip()
+        self.answered(CHUNK_MAX)
+        self.not_before = -inf
+
+
+class Places:
+    """All holders that an asker has to do with."""
+
+    def __init__(self, chance: Chance) -> None:
+        """Begin without knowing any."""
+        self._chance = chance
+        self._health: dict[Peer, Health] = {}
+
+    def health(self, holder: Peer) -> Health:
+        """Return what is known of a holder."""
+        return self._health.setdefault(holder, Health())
+
+    def choose(
+        self, places: Iterable[Place], not_before: Mapping[Peer, float], asked: Collection[Peer], now: float
+    ) -> Place | None:
+        """Return the place that has failed least of those that may be asked now; any of them if they are alike.
+
+        Args:
+            places: Where an object is.
+            not_before: When a holder may be asked for this object.
+            asked: Holders that are being asked for something; such a one that is silent is left to that.
+            now: Seconds on the monotonic clock.
+        """
+        usable = [
+            place
+            for place in places
+            if self._usable_at(place.holder, not_before) <= now
+            and (self.health(place.holder).is_trusted() or place.holder not in asked)
+        ]
+        ranked = [(self.health(place.holder).failures, self._chance.random(), place) for place in usable]
+        return min(ranked)[2] if ranked else None
+
+    def usable_at(self, places: Iterable[Place], not_before: Mapping[Peer, float], now: float) -> float:
+        """Return when one of the places may be asked."""
+        times = (self._usable_at(place.holder, not_before) for place in places)
+        return min((time if time > now else now + SILENT_AGAIN_S for time in times), default=inf)
+
+    def reconnected(self) -> None:
+        """This node's connection is another one: nothing that was missed before says anything of a place."""
+        for health in self._health.values():
+            health.reconnected()
+
+    def _usable_at(self, holder: Peer, not_before: Mapping[Peer, float]) -> float:
+        return max(not_before.get(holder, -inf), self.health(holder).not_before)

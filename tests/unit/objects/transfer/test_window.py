@@ -1,0 +1,127 @@
+"""The window and the round trip, and what is known of a place."""
+
+from caroni_edge.objects.transfer.places import (
+    CHUNK_AGAIN_S,
+    ROUNDS_ELSEWHERE,
+    ROUNDS_MAX,
+    UNREACHABLE_FOR_S,
+    Health,
+)
+from caroni_edge.objects.transfer.window import (
+    MAX_CHUNKS,
+    PATIENCE_MAX,
+    TIMEOUT_MAX_S,
+    TIMEOUT_MIN_S,
+    TIMEOUT_UNKNOWN_S,
+    RoundTrip,
+    Window,
+)
+from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN
+
+
+def test_the_window_grows_to_its_end_while_answers_come_quickly() -> None:
+    window, trip = Window(), RoundTrip()
+    for _ in range(200):
+        trip.measured(0.1)
+        window.came(0.1, trip, 0.0)
+    assert window.chunks == MAX_CHUNKS
+
+
+def test_the_window_halves_once_when_answers_stand_in_a_queue() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.1)
+    for _ in range(30):
+        window.came(0.1, trip, 0.0)
+    assert window.chunks == 32
+    for _ in range(30):
+        window.came(0.5, trip, 1.0)
+    assert window.chunks == 16
+    window.came(0.5, trip, 1.6)
+    assert window.chunks == 8
+
+
+def test_the_window_keeps_its_size_between_the_two() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.1)
+    window.came(0.35, trip, 0.0)
+    assert window.chunks == 2
+
+
+def test_a_window_is_never_empty() -> None:
+    window = Window()
+    for second in range(20):
+        window.shrink(0.5, float(second))
+    assert window.chunks == 1
+
+
+def test_after_a_loss_the_window_grows_by_one_a_round_trip() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.1)
+    for _ in range(30):
+        window.came(0.1, trip, 0.0)
+    window.shrink(0.1, 1.0)
+    for _ in range(16):
+        window.came(0.1, trip, 2.0)
+    assert window.chunks == 16
+    window.came(0.1, trip, 2.0)
+    assert window.chunks == 17
+
+
+def test_timeouts_follow_the_round_trip_within_bounds() -> None:
+    trip = RoundTrip()
+    assert trip.timeout_s() == TIMEOUT_UNKNOWN_S
+    trip.measured(0.01)
+    assert trip.timeout_s() == TIMEOUT_MIN_S
+    trip = RoundTrip()
+    trip.measured(10.0)
+    assert trip.timeout_s() == 20.0
+    for _ in range(10):
+        trip.missed()
+    assert trip.timeout_s() == 20.0 * PATIENCE_MAX
+    trip.measured(1000.0)
+    assert trip.timeout_s() <= TIMEOUT_MAX_S
+
+
+def miss(health: Health, chunk: int, now: float, rounds: int) -> tuple[float, bool]:
+    for _ in range(rounds):
+        now += health.trip.timeout_s()
+        if health.missed(chunk, now):
+            return now, True
+    return now, False
+
+
+def test_ten_rounds_without_an_answer_halve_the_chunk_and_then_the_place_is_unreachable() -> None:
+    health, now, sizes = Health(), 0.0, []
+    is_gone = False
+    while not is_gone:
+        sizes.append(health.chunk(CHUNK_MAX, now))
+        now, is_gone = miss(health, sizes[-1], now, ROUNDS_MAX)
+    assert sizes == [CHUNK_MAX, CHUNK_MAX // 2, CHUNK_MAX // 4, CHUNK_MIN]
+    assert health.not_before == now + UNREACHABLE_FOR_S
+
+
+def test_a_small_answer_does_not_show_that_large_ones_pass() -> None:
+    health = Health()
+    now, _ = miss(health, CHUNK_MAX, 0.0, ROUNDS_MAX - 1)
+    health.answered(160)
+    now, _ = miss(health, CHUNK_MAX, now, 1)
+    assert health.chunk(CHUNK_MAX, now) == CHUNK_MAX // 2
+    assert health.chunk(CHUNK_MAX, now + CHUNK_AGAIN_S) == CHUNK_MAX
+
+
+def test_an_answer_of_that_size_does() -> None:
+    health = Health()
+    now, _ = miss(health, CHUNK_MAX, 0.0, ROUNDS_MAX - 1)
+    health.answered(CHUNK_MAX)
+    now, _ = miss(health, CHUNK_MAX, now, ROUNDS_MAX - 1)
+    assert health.chunk(CHUNK_MAX, now) == CHUNK_MAX
+
+
+def test_several_objects_that_miss_an_answer_are_one_round() -> None:
+    health = Health()
+    for _ in range(ROUNDS_MAX):
+        assert not health.missed(CHUNK_MAX, 1.0)
+    assert not health.is_silent()
+    miss(health, CHUNK_MAX, 1.0, ROUNDS_ELSEWHERE - 1)
+    assert health.is_silent()
+    assert not health.is_trusted()
