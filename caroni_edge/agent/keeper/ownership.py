@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from caroni_edge.agent.keeper import files
-from caroni_edge.agent.keeper.disk import COUNTED_FILES, taken_bytes
+from caroni_edge.agent.keeper.disk import BLOCK_BYTES, COUNTED_FILES
 from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.records import OUTPUTS, RECORD
 
@@ -51,11 +51,13 @@ def take_back(path: str, user: int) -> int | None:
     try:
         with files.opened(path) as directory:
             _take_outputs(f"{directory}/{OUTPUTS}", user)
+            taken = 0
             for found, about in _below(directory, COUNTED_FILES):
+                taken += about.st_blocks * BLOCK_BYTES
                 if about.st_uid == user and (stat.S_ISDIR(about.st_mode) or about.st_nlink == 1):
                     with suppress(OSError):
                         os.chown(found, os.getuid(), os.getgid(), follow_symlinks=False)
-            return taken_bytes(directory)
+            return taken
     except OSError as error:
         note(f"{path}: what it owns cannot be had: {error}")
         return None
