@@ -146,6 +146,10 @@ print(into.raw)
     "an abstract socket that looks who asks": """
 asking = socket.socket(socket.AF_UNIX); asking.connect(abstract); print(asking.recv(100))
 """,
+    "the namespaces and the root directory": """
+for pid in others():
+    os.open(f'/proc/{pid}/ns/user', os.O_RDONLY); os.listdir(f'/proc/{pid}/root/'); print(secret)
+""",
     "the terminal": """
 import fcntl
 for path in glob.glob('/dev/pts/*') + ['/dev/tty', '/dev/console', '/dev/tty0']:
