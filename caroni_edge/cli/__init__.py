@@ -34,6 +34,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "Show workflows, newest first, or the steps of WORKFLOW in the order of its template.",
         "why": "Say why a workflow or a step waits, runs or has failed.",
         "logs": "Show the log of a step: what its job has written to standard error.",
+        "schedules": (
+            "Show the schedules of a manager: what comes next, what was started last, what was missed and why."
+        ),
         "triggers": "Show the triggers of a manager: when each last fired, what it started, and why not.",
         "agents": "Show the agents that the manager has heard of, or AGENT with its job types and what it refuses.",
         "templates": (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from caroni_edge.config.timing import Timing
 from caroni_edge.javascript.texts import Text
 
 NAMES_READ = ("message", "received", "topic")
@@ -52,3 +53,26 @@ class Rule:
     payload: Literal["json", "text"] = "json"
     retained: Literal["ignore", "take"] = "ignore"
     at_most: AtMost | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When workflows are started by the clock: an entry of `schedules`.
+
+    Attributes:
+        name: Its name in the configuration.
+        template: What is started.
+        inputs: Its inputs, by name.
+        priority: Of the workflow.
+        timing: When it is due.
+        catch_up: Which of the slots are made up for that were missed while the manager was off.
+        overlap: What becomes of a slot while a workflow of the schedule has not ended.
+    """
+
+    name: str
+    template: str
+    inputs: Mapping[str, Any]
+    priority: int = 4
+    timing: Timing
+    catch_up: Literal["none", "last", "all"] = "last"
+    overlap: Literal["skip", "queue", "allow"] = "skip"

@@ -3,8 +3,9 @@
 from itertools import combinations
 from typing import Any
 
-from caroni_edge.config.automation import AtMost, Rule
+from caroni_edge.config.automation import AtMost, Rule, Schedule
 from caroni_edge.config.reading import Reader, Values
+from caroni_edge.config.timing import Cron, Every
 from caroni_edge.protocol.topics import holds, meet
 
 
@@ -44,3 +45,31 @@ def check_rules(reader: Reader, values: Values) -> None:
         if meet(*filters) and not holds(*filters) and not holds(*filters[::-1]):
             what = f"{filters[1]} and {filters[0]} of {one} cover the same topics in part: let one hold the other"
             reader.error(what, "triggers", other, "topic")
+
+
+def schedule(name: str, values: Values) -> Schedule:
+    """Make the schedule of an entry of `schedules`."""
+    pace = values["every"]
+    return Schedule(
+        name=name,
+        template=values["template"],
+        inputs=values["inputs"] or {},
+        priority=values["priority"],
+        timing=Every(pace) if pace else Cron(values["cron"], values["timezone"]),
+        catch_up=values["catch_up"],
+        overlap=values["overlap"],
+    )
+
+
+def check_schedules(reader: Reader, values: Values) -> None:
+    """Note schedules that have no time, or two."""
+    given = reader.sources.given
+    for name in values.get("schedules") or {}:
+        has_cron, has_pace = given("schedules", name, "cron"), given("schedules", name, "every")
+        if has_cron == has_pace:
+            said = (
+                "both cron and every: leave one out" if has_cron else 'no time: write cron: "30 2 * * *" or every: 15m'
+            )
+            reader.error(f"schedules.{name} has {said}", "schedules", name)
+        if has_pace and given("schedules", name, "timezone"):
+            reader.error(f"schedules.{name}.timezone is of no use with every", "schedules", name, "timezone")

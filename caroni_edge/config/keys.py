@@ -37,6 +37,7 @@ class Key:
 
 NAMES: Final = MappingProxyType(
     {"MANAGER": kinds.MANAGER, "USER": kinds.USER, "JOB_TYPE": kinds.SEGMENT, "TRIGGER": kinds.SEGMENT}
+    | {"SCHEDULE": automation_kinds.SCHEDULE}
 )
 """What the parts in capitals stand for."""
 
@@ -194,6 +195,27 @@ _TRIGGERS: Final = (
     ),
 )
 
+_SCHEDULES: Final = (
+    Key("schedules.SCHEDULE.template", kinds.TEXT, "What is started.", required=True, example="health"),
+    Key("schedules.SCHEDULE.cron", automation_kinds.CRON, "When.", otherwise="give every"),
+    Key("schedules.SCHEDULE.every", automation_kinds.PACE, "Or by this pace, from 1970 on.", otherwise="give cron"),
+    Key("schedules.SCHEDULE.timezone", automation_kinds.ZONE, "In which the times of cron are.", default="UTC"),
+    Key("schedules.SCHEDULE.inputs", automation_kinds.PLAIN_INPUTS, "Its inputs.", otherwise="none"),
+    Key("schedules.SCHEDULE.priority", kinds.whole(0, 9), "The workflow's priority.", default=4),
+    Key(
+        "schedules.SCHEDULE.catch_up",
+        kinds.choice("last", "none", "all"),
+        "Of the slots missed while the manager was off; all: 100 at most.",
+        default="last",
+    ),
+    Key(
+        "schedules.SCHEDULE.overlap",
+        kinds.choice("skip", "queue", "allow"),
+        "While a workflow of it has not ended.",
+        default="skip",
+    ),
+)
+
 MANAGER_KEYS: Final = (
     *_common("manager", "m1", 8000),
     Key("templates", kinds.PATH, "Directory of the workflow templates.", default="/etc/caroni-edge/templates"),
@@ -217,6 +239,7 @@ MANAGER_KEYS: Final = (
     ),
     Key("agents.JOB_TYPE", kinds.AGENTS, "The agents that alone may have jobs of a type.", otherwise="any agent"),
     *_TRIGGERS,
+    *_SCHEDULES,
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 

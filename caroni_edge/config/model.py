@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
-from caroni_edge.config.automation import Rule
+from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.broker_url import BrokerUrl
 from caroni_edge.config.secret import Secret
 
@@ -174,6 +174,7 @@ class ManagerConfig(NodeConfig):
         retention_s: How long finished workflows are kept; None: for ever.
         trusted: The agents that alone may have jobs of a type; everybody may have those of types not named.
         rules: By which messages on any topic start workflows.
+        schedules: By which the clock does.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "managers"
@@ -192,6 +193,7 @@ class ManagerConfig(NodeConfig):
     retention_s: float | None
     trusted: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
     def trusts(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent may have jobs of a type."""

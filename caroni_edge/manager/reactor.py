@@ -18,6 +18,7 @@ from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.retention import Retention
+from caroni_edge.manager.schedules.schedules import Schedules
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
@@ -76,12 +77,14 @@ class ManagerReactor(Assembly):
         self._triggers = Triggers(context, self._engine, self._pauses, templates)
         self._rules = Rules(context, self._triggers)
         self._evaluations = Evaluations(context, self._engine, ask)
+        self._schedules = Schedules(context, self._triggers)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
             self._reconciliation,
             self._logs,
             self._triggers,
             self._rules,
+            self._schedules,
             self._pauses,
             self._bulk,
             Delays(context, self._engine),
@@ -296,6 +299,7 @@ class ManagerReactor(Assembly):
         self._fleet.reload()
         self._stalls.reload()
         self._rules.reload()
+        self._schedules.reload()
         self.hurry()
 
     def take_templates(self, templates: Templates) -> None:

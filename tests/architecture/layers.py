@@ -57,6 +57,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 """What the rows would allow, and what is never to be reached, neither directly nor through others."""
 
 ONLY: dict[str, tuple[str, ...]] = {
+    "cronsim": ("config.timing",),
     "paho": ("transport.mqtt", "transport.paho_connection"),
     "amqtt": ("demo.broker",),
     "sqlite3": (

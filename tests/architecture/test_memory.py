@@ -13,7 +13,7 @@ DECIDING = (
     "node.parts",
     *(
         f"manager.{room}"
-        for room in ("context", "jobs", "offers", "peers", "reactor", "retention", "triggers", "workflows")
+        for room in ("context", "jobs", "offers", "peers", "reactor", "retention", "schedules", "triggers", "workflows")
     ),
     *(f"agent.{room}" for room in ("jobs", "offers", "peers", "reactor", "retention")),
 )

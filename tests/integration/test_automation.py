@@ -7,9 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from caroni_edge.cli import main
-from caroni_edge.config.automation import AtMost, Rule
+from caroni_edge.config.automation import AtMost, Rule, Schedule
 from caroni_edge.config.automation_kinds import CONDITION
 from caroni_edge.config.kinds import Place
+from caroni_edge.config.timing import Cron, Every
 from caroni_edge.javascript.texts import read_text
 from caroni_edge.manager.triggers.evaluation import Evaluated, Outcome, Reading
 from caroni_edge.web.server import WebServer
@@ -24,16 +25,22 @@ HOT = Rule(
     id=read_text("hot-$(message.n)", ["message"]),
     at_most=AtMost(runs=3, per_s=600, for_each=read_text("$(topic[1])", ["topic"])),
 )
+NIGHTLY = Schedule(
+    name="nightly", template="test_simple", timing=Cron("30 2 * * *", "Europe/Prague"), inputs={"message": "x"}
+)
+BROKEN = Schedule(name="broken", template="nothing", timing=Every(60), inputs={})
 LOST = Rule(name="lost", topic="other/#", template="nothing", inputs={})
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path, rules=(HOT, LOST))
+    bench = ManagerBench(tmp_path, rules=(HOT, LOST), schedules=(NIGHTLY, BROKEN))
     bench.service.call(lambda at: bench.reactor.on_listening(["sensors/#"], at, is_session_new=True))
     take(bench, "hot-1")
     take(bench, "hot-1")
     take(bench, None, Outcome.UNREAD, "it is no JSON: <b>x</b>")
+    bench.service.now += 86400.0
+    bench.service.call(lambda _at: None)
     yield bench
     bench.close()
 
@@ -89,3 +96,39 @@ def test_without_any_it_says_how_to_have_one(tmp_path: Path) -> None:
         done = CliRunner().invoke(main, ["triggers", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
         assert done.stdout.startswith("no message starts a workflow by itself")
     bench.close()
+
+
+def test_the_api_lists_schedules_with_what_comes_and_what_was_missed(server: WebServer) -> None:
+    with Client(server) as client:
+        nightly, broken = client.get("/api/schedules").json()["schedules"]
+    assert (nightly["timing"], nightly["timezone"], nightly["problem"]) == ("30 2 * * *", "Europe/Prague", None)
+    workflow = "nightly-20231115t013000z"
+    assert nightly["last"] == [{"slot": "2023-11-15T01:30:00.000Z", "workflow": workflow, "waiting": False}]
+    assert len(nightly["next"]) == 3
+    assert (broken["timing"], broken["last"]) == ("every 60 s", [])
+    assert broken["missed"] > 0
+    assert broken["missed_why"] == "there is no template nothing"
+    assert broken["problem"] == "there is no template nothing that can be started"
+
+
+def test_the_page_shows_schedules(server: WebServer) -> None:
+    with Client(server) as client:
+        page = client.get("/triggers").text
+    assert '<a href="/runs/nightly-20231115t013000z">nightly-20231115t013000z</a>' in page
+    assert "there is no template nothing" in page
+
+
+def test_the_command_prints_schedules_and_tries_a_time(server: WebServer) -> None:
+    done = CliRunner().invoke(main, ["schedules", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
+    lines = done.stdout.splitlines()
+    assert lines[0] == "nightly: 30 2 * * * Europe/Prague starts test_simple"
+    assert "  2023-11-15T01:30:00.000Z started nightly-20231115t013000z" in lines
+    tried = CliRunner().invoke(main, ["schedules", "--test", "30 2 * * *"])
+    assert [line[10:] for line in tried.stdout.splitlines()] == ["T02:30:00.000Z"] * 10
+    wrong = CliRunner().invoke(main, ["schedules", "--test", "61 * * * *"])
+    assert (wrong.exit_code, "bad minute" in wrong.output) == (2, True)
+
+
+def test_missed_slots_are_counted_for_prometheus(server: WebServer) -> None:
+    with Client(server) as client:
+        assert metrics_of(client)['caroni_schedule_slots_missed{schedule="nightly"}'] == 0

@@ -104,6 +104,11 @@ class ManagerApi:
                 Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
                 Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
                 Metric(
+                    "schedule_slots_missed",
+                    "Slots of schedules that have started nothing.",
+                    by("schedule", views.automation.missed()),
+                ),
+                Metric(
                     "trigger_messages",
                     "Messages that triggers looked at, by what they did with them.",
                     [({"trigger": each.rule, "what": each.what}, each.times) for each in views.automation.counted()],

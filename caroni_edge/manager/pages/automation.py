@@ -1,12 +1,16 @@
 """What API and pages show of what starts workflows by itself: the configuration, with what its rules have done."""
 
+from itertools import islice
 from typing import Final, TypedDict
 
 from caroni_edge.base.dates import rfc3339
-from caroni_edge.config.automation import Rule
+from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.model import ManagerConfig
+from caroni_edge.config.timing import Cron
+from caroni_edge.manager.schedules.schedules import slot_id
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.rules import RuleCount
+from caroni_edge.manager.store.schedules import ScheduleRow, SlotRow
 from caroni_edge.manager.triggers import rules
 from caroni_edge.manager.triggers.evaluation import Outcome
 from caroni_edge.protocol.topics import holds
@@ -24,6 +28,9 @@ SAID: Final = {
 """What is said of messages that started nothing, by what is counted."""
 FAULTS: Final = (Outcome.UNREAD, Outcome.FAILED, rules.FULL, rules.REFUSED, rules.OFTEN_STARTED)
 """What somebody should look at."""
+
+
+SLOTS_SHOWN = 3
 
 
 class CountView(TypedDict):
@@ -64,6 +71,44 @@ class TriggerPage(TypedDict):
     triggers: list[TriggerView]
 
 
+class SlotView(TypedDict):
+    """A slot of a schedule, and the workflow that it has started or is to start."""
+
+    slot: str
+    workflow: str
+    waiting: bool
+
+
+class ScheduleView(TypedDict):
+    """A schedule of the configuration.
+
+    Attributes:
+        next: When it is due next.
+        last: Its last slots, the newest first.
+        missed: How many slots have started nothing, and the last of them.
+        problem: What somebody should look at; None where all is well.
+    """
+
+    name: str
+    template: str
+    timing: str
+    timezone: str | None
+    catch_up: str
+    overlap: str
+    next: list[str]
+    last: list[SlotView]
+    missed: int
+    missed_slot: str | None
+    missed_why: str | None
+    problem: str | None
+
+
+class SchedulePage(TypedDict):
+    """The schedules, in the order of the configuration."""
+
+    schedules: list[ScheduleView]
+
+
 class Automation:
     """What starts workflows by itself, at one commit."""
 
@@ -83,6 +128,25 @@ class Automation:
                 for rule in settings.rules
             ]
         )
+
+    def schedules(self, settings: ManagerConfig, templates: frozenset[str], date: float) -> SchedulePage:
+        """Return the schedules as they stand at a date; `templates` are those that can be started."""
+        return SchedulePage(
+            schedules=[
+                _schedule(
+                    each,
+                    self._store.schedules.get(each.name),
+                    self._store.schedules.last(each.name, SLOTS_SHOWN),
+                    date,
+                    each.template in templates,
+                )
+                for each in settings.schedules
+            ]
+        )
+
+    def missed(self) -> dict[str, int]:
+        """Return how many slots have started nothing, by schedule."""
+        return {each.schedule: each.missed for each in self._store.schedules.all()}
 
     def counted(self) -> list[RuleCount]:
         """Return what all triggers have done with messages."""
@@ -129,3 +193,26 @@ def _problem(rule: Rule, counts: dict[str, RuleCount], has_template: bool) -> st
         return None
     last = max(found, key=lambda each: each.date)
     return last.said if last.what == rules.OFTEN_STARTED else f"{SAID[last.what]}: {last.said}"
+
+
+def _schedule(
+    schedule: Schedule, row: ScheduleRow | None, slots: list[SlotRow], date: float, has_template: bool
+) -> ScheduleView:
+    timing = schedule.timing
+    return ScheduleView(
+        name=schedule.name,
+        template=schedule.template,
+        timing=timing.text if isinstance(timing, Cron) else str(timing),
+        timezone=timing.zone if isinstance(timing, Cron) else None,
+        catch_up=schedule.catch_up,
+        overlap=schedule.overlap,
+        next=[rfc3339(slot) for slot in islice(timing.after(date), SLOTS_SHOWN)],
+        last=[
+            SlotView(slot=rfc3339(each.slot), workflow=slot_id(schedule.name, each.slot), waiting=each.waiting)
+            for each in slots
+        ],
+        missed=row.missed if row else 0,
+        missed_slot=rfc3339(row.missed_slot) if row and row.missed_slot is not None else None,
+        missed_why=row.missed_why if row else None,
+        problem=None if has_template else f"there is no template {schedule.template} that can be started",
+    )

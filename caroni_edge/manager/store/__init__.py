@@ -13,6 +13,7 @@ from caroni_edge.manager.store.listed import ListedRows
 from caroni_edge.manager.store.offers import OfferRows
 from caroni_edge.manager.store.pauses import PauseRows
 from caroni_edge.manager.store.rules import RuleRows
+from caroni_edge.manager.store.schedules import ScheduleRows
 from caroni_edge.manager.store.steps import StepRows
 from caroni_edge.manager.store.triggers import TriggerRows
 from caroni_edge.manager.store.unplaced import UnplacedRows
@@ -35,6 +36,7 @@ class Store:
         self.offers = OfferRows(conn)
         self.pauses = PauseRows(conn)
         self.rules = RuleRows(conn)
+        self.schedules = ScheduleRows(conn)
         self.steps = StepRows(conn)
         self.triggers = TriggerRows(conn)
         self.unplaced = UnplacedRows(conn)

@@ -12,10 +12,12 @@ from caroni_edge.manager.triggers.evaluation import texts_of
 def automation_mistakes(config: ManagerConfig, templates: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong, beside what the configuration itself tells; nothing is run."""
     document = load(config.path)
-    for rule in config.rules:
-        if rule.template not in templates:
-            where = document.where("triggers", rule.name, "template")
-            yield Problem(where, f"there is no template {rule.template}{nearest(rule.template, templates)}")
+    named = [("triggers", rule.name, rule.template) for rule in config.rules]
+    named += [("schedules", schedule.name, schedule.template) for schedule in config.schedules]
+    for section, name, template in named:
+        if template not in templates:
+            where = document.where(section, name, "template")
+            yield Problem(where, f"there is no template {template}{nearest(template, templates)}")
     with Reader() as reader:
         for rule in config.rules:
             texts = [*texts_of(rule), *([rule.when] if rule.when else [])]

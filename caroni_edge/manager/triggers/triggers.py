@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 
 NOT_AN_ID = "rejected"
 """No workflow may have this id: refused triggers are told on the topic that would be that of its events."""
+
+BY_SCHEDULE = "schedule "
+"""The cause of a workflow that a schedule has started begins so."""
+_SLOT_ID = re.compile(r"[a-z0-9_-]{1,23}-[0-9]{8}t[0-9]{6}z")
 
 _ENDED_JSON = as_text(ENDED)
 
@@ -112,6 +117,8 @@ class Triggers(Part):
             raise Refused(422, problem, "reply_to")
         if trigger.id == NOT_AN_ID:
             raise Refused(422, f'id must not be "{NOT_AN_ID}": that is the topic of refused triggers', "id")
+        if trigger.id is not None and _SLOT_ID.fullmatch(trigger.id) and not (cause or "").startswith(BY_SCHEDULE):
+            raise Refused(422, f"id {trigger.id} is one of those that schedules give: name it otherwise", "id")
         try:
             content = hash_of({"template": trigger.template, "inputs": trigger.inputs})
         except ValueError as error:

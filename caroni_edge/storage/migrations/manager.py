@@ -143,3 +143,21 @@ def labels(db: Database) -> None:
         CREATE INDEX workflow_labels_workflow ON workflow_labels (workflow);
         """,
     )
+
+
+@manager()
+def schedules(db: Database) -> None:
+    """How far schedules have come, and which slots have started a workflow or wait to."""
+    script(
+        db,
+        """
+        CREATE TABLE schedules (
+            schedule TEXT PRIMARY KEY, timing TEXT NOT NULL, seen REAL NOT NULL, missed INTEGER NOT NULL DEFAULT 0,
+            missed_slot INTEGER, missed_why TEXT
+        ) WITHOUT ROWID;
+        CREATE TABLE slots (
+            schedule TEXT NOT NULL, slot INTEGER NOT NULL, waiting INTEGER NOT NULL, PRIMARY KEY (schedule, slot)
+        ) WITHOUT ROWID;
+        CREATE INDEX slots_waiting ON slots (schedule, slot) WHERE waiting;
+        """,
+    )

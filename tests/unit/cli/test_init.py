@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from caroni_edge import __version__, cli
 from caroni_edge.base.errors import UsageError
 from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, Key, load_agent, load_manager
-from caroni_edge.config.automation_kinds import INPUTS
+from caroni_edge.config.automation_kinds import INPUTS, PLAIN_INPUTS
 from caroni_edge.config.keys import NAMES
 from caroni_edge.documents.documents import parse
 from caroni_edge.protocol.topics import Topics
@@ -163,7 +163,7 @@ def settings(value: object, *names: str) -> dict[tuple[str, ...], object]:
 def named(key: Key, names: tuple[str, ...]) -> bool:
     """Tell whether these names are what a key is called."""
     parts = key.name.split(".")
-    if key.kind is INPUTS:  # what stands below it has the names of somebody's inputs
+    if key.kind in (INPUTS, PLAIN_INPUTS):  # what stands below it has the names of somebody's inputs
         names = names[: len(parts)]
     return len(names) == len(parts) and all(
         part in NAMES or part == each for part, each in zip(parts, names, strict=True)

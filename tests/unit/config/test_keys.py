@@ -18,8 +18,9 @@ BASE: dict[str, Any] = {
 }
 OF_MANAGERS: dict[str, Any] = {
     "triggers": {"hot": {"topic": "sensors/#", "template": "alarm", "at_most": {"per": "1m"}}},
+    "schedules": {"nightly": {"template": "health", "cron": "30 2 * * *"}},
 }
-NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh", "TRIGGER": "hot"}
+NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh", "TRIGGER": "hot", "SCHEDULE": "nightly"}
 OTHER: dict[Any, Any] = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
@@ -33,6 +34,10 @@ OTHER: dict[Any, Any] = {
     automation_kinds.ANY_FILTER: "elsewhere/#",
     automation_kinds.CONDITION: "$(message.hot)",
     automation_kinds.EXPRESSION: "$(message.id)",
+    automation_kinds.CRON: "0 4 * * 1",
+    automation_kinds.ZONE: "Europe/Prague",
+    automation_kinds.PACE: "15m",
+    automation_kinds.PLAIN_INPUTS: {"depth": 3},
     automation_kinds.INPUTS: {"ship": "$(topic[1])"},
 }
 
@@ -62,6 +67,8 @@ def changed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Key, NodeCo
     for name in sections:
         section = section.setdefault(name, {})
     section.pop(key.gives, None)
+    if last == "every":  # in the place of cron
+        del section["cron"]
     section[last] = "file" if key.kind in (kinds.SECRET_FILE, kinds.READABLE_FILE) else other(key)
     path.write_text(json.dumps(values))
     return key, before, load(path, {})

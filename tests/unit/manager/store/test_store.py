@@ -14,7 +14,7 @@ from tests.statements import statements, store_classes
 from tests.unit.manager.bench import DATE, Bench
 
 STATEMENTS = statements("manager.store")
-TINY = {"offers", "o", "demands", "d", "unserved", "u", "pauses", "bulks", "rule_counts", "rule_filters"}
+TINY = {"offers", "o", "demands", "d", "unserved", "u", "pauses", "bulks", "rule_counts", "rule_filters", "schedules"}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy", "known"}
 """What a statement makes on its way, row by row."""
@@ -36,6 +36,7 @@ ALL_ROWS = {
 BY_INDEX_ALONE = {
     # At the start of the process.
     "UnplacedRows.JOB_TYPES",
+    "ScheduleRows.WAITING",
     "StepRows.GROWING",
     "StepRows.SEEN_TO_FAIL",
     # Up to its limit, where there is one.
