@@ -7,6 +7,7 @@ from pathlib import Path
 
 from caroni_edge.agent.boxes.host import find_boxes
 from caroni_edge.agent.boxes.strength import choose
+from caroni_edge.agent.boxes.view import clash
 from caroni_edge.agent.jobs.slots import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
 from caroni_edge.agent.keeper.places import be_private
@@ -76,13 +77,13 @@ class AgentDaemon(Daemon[AgentConfig]):
         self.service.call(take)
 
     def _load_types(self, config: AgentConfig, before: JobTypes | None = None) -> JobTypes:
-        """Read the job types, and say what is wrong with them; one that cannot be boxed as required is left out."""
+        """Read the job types, and say what is wrong with them; one that cannot be boxed as it must be is left out."""
         types = load_job_types(config.job_types, before)
         return say_errors("job type", types.only(lambda each: self._why_not(config, each)))
 
     def _why_not(self, config: AgentConfig, job_type: JobType) -> str:
         found = choose(config.sandbox, job_type.sandbox, self._runner.able)
-        return found if isinstance(found, str) else ""
+        return found if isinstance(found, str) else clash(job_type.sandbox.paths, config.state_dir)
 
     def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
         """Let the agent connect when it has committed what its keeper knows: it says nothing before."""

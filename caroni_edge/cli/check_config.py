@@ -52,9 +52,11 @@ def _manager(path: Path) -> Iterable[Problem]:
 
 
 def _agent(path: Path) -> Iterable[Problem]:
+    from caroni_edge.agent.boxes.view import clash  # noqa: PLC0415
     from caroni_edge.agent.jobtypes import load_job_types  # noqa: PLC0415
 
-    job_types = load_job_types(load_agent(path, os.environ).job_types)
+    config = load_agent(path, os.environ)
+    job_types = load_job_types(config.job_types).only(lambda each: clash(each.sandbox.paths, config.state_dir))
     return [problem for problems in job_types.errors.values() for problem in problems]
 
 

@@ -351,6 +351,13 @@ except OSError as error:
     assert "DONE" not in found["log"]
 
 
+def test_the_box_that_jobs_share_shows_the_hosts_control_groups_and_devices(user: tuple[str, ...], home: Path) -> None:
+    look = "print(sorted(os.listdir('/sys/fs/cgroup')), sorted(os.listdir('/sys/class')), os.path.exists('/dev/null'))"
+    found = run(user, home, "shared", look)
+    seen = f"{sorted(os.listdir('/sys/fs/cgroup'))} {sorted(os.listdir('/sys/class'))} True"
+    assert seen in found["log"].splitlines()
+
+
 def test_all_of_a_job_ends_with_its_box(user: tuple[str, ...], home: Path) -> None:
     spool = home / "spool"
     spool.mkdir()

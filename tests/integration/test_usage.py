@@ -1,9 +1,18 @@
 """What real jobs use: looked at while they run, and known when they have ended."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from caroni_edge.agent.boxes.host import look
+from caroni_edge.agent.boxes.strength import Choice, Strength
+from caroni_edge.agent.boxes.view import hidden
 from caroni_edge.agent.processes.usage import usage_of
-from tests.runners import WAIT, Agent
+from tests.brokers import find
+from tests.runners import TIMEOUT_S, WAIT, Agent, MakeAgent
+from tests.support import wait_until
 
 BURN = """\
 name: burn
@@ -41,3 +50,40 @@ def test_a_job_that_has_hidden_its_record_is_not_seen(agent: Agent) -> None:
     agent.started("job12345", WAIT)
     os.unlink(agent.directory("job12345") / "record")
     assert agent.runner.usage(["job12345"]) == {}
+
+
+@pytest.fixture
+def boxed(make_agent: MakeAgent, tmp_path: Path) -> Agent:
+    """Return an agent that makes boxes."""
+    find("bwrap", "bubblewrap")
+    for name in ("jobs", "scripts"):
+        (tmp_path / "state" / name).mkdir(parents=True, mode=0o700, exist_ok=True)
+    boxes = look(hidden(tmp_path / "state", [], None), os.environ["PATH"])
+    if boxes.able.no_shared or boxes.able.no_each:
+        pytest.skip(f"no box can be made here: {boxes.able}")
+    return make_agent(boxes=boxes)
+
+
+@pytest.mark.parametrize("strength", list(Strength))
+def test_what_is_used_in_a_box_is_seen_while_it_runs_and_known_at_its_end(boxed: Agent, strength: Strength) -> None:
+    text = BURN.replace("wait", "wait; touch ready; while [ ! -e go ]; do sleep 0.01; done")
+    boxed.runner.start(replace(boxed.order("job12345", text), box=Choice(strength)))
+    wait_until((boxed.work("job12345") / "ready").exists, TIMEOUT_S, "the job to be ready")
+    found = boxed.runner.usage(["job12345"])["job12345"]
+    assert found.cpu_s > 0.01
+    assert found.memory_bytes > 100_000
+    boxed.go("job12345")
+    ended = boxed.end("job12345")
+    assert ended.cpu_s is not None
+    assert ended.cpu_s > 0.01
+    assert ended.memory_bytes is not None
+    assert ended.memory_bytes > 100_000
+
+
+def test_jobs_in_boxes_of_their_own_that_run_side_by_side_are_told_apart(boxed: Agent) -> None:
+    for job, text in (("job12345", BURN), ("job54321", WAIT)):
+        boxed.runner.start(replace(boxed.order(job, text), box=Choice(Strength.EACH)))
+    used = {"job12345": boxed.end("job12345").cpu_s}
+    boxed.go("job54321")
+    used["job54321"] = boxed.end("job54321").cpu_s
+    assert (used["job12345"] or 0) > 0.01

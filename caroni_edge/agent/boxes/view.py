@@ -48,6 +48,24 @@ def hidden(state_dir: Path, secret_files: Iterable[Path], credentials: str | Non
     return Hidden(state, tuple(sorted(each for each in directories if os.path.isdir(each))), tuple(outside))
 
 
+def clash(paths: Iterable[str], state_dir: Path) -> str:
+    """Return why a box of a job's own cannot show these paths, for people; empty where it can.
+
+    What holds the agent's state could be moved away by a job with the state in it, and another be put in its place.
+
+    Args:
+        paths: What the job type wants to be seen.
+        state_dir: The agent's.
+    """
+    state = os.path.realpath(state_dir)
+    for path in paths:
+        real = os.path.realpath(path)
+        if _is_below(state, real) or _is_below(real, state):
+            where = "holds" if _is_below(state, real) else "is in"
+            return f"its sandbox is to show {path}, which {where} the agent's state_dir {state_dir}: name other paths"
+    return ""
+
+
 def _is_below(path: str, top: str) -> bool:
     return bool(path) and (path == top or path.startswith(top.rstrip("/") + "/"))
 

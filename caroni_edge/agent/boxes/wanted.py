@@ -38,6 +38,11 @@ class Sandbox:
     processes: int | None = None
     disk_bytes: int | None = None
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths of the host that a job in a box of its own sees."""
+        return (*self.read, *self.write)
+
     def content(self) -> dict[str, Any] | None:
         """Return what it says as JSON, for the version of the job type; None where it says nothing."""
         return None if self == Sandbox() else asdict(self)

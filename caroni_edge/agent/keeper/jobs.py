@@ -274,10 +274,10 @@ class Jobs:
         """Record how a job ended; `left` are those of its processes that cannot be ended."""
         status, cpu_s, memory_bytes = None, None, None
         if job.is_child:
-            self._trees.remove(job.outputs, job.start.pid)
+            used_by_orphans = self._trees.remove(job.outputs, job.start.pid)
             _, waited, used = os.wait4(job.start.pid, 0)
             status = os.waitstatus_to_exitcode(waited)
-            cpu_s, memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
+            cpu_s, memory_bytes = used_by_orphans.and_by(used)
         notes = self._logs.close(job.log)
         kind, reason = job.cause or (EXITED, "")
         if problem := self._problem_at_end(job, status):

@@ -24,6 +24,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
+from caroni_edge.agent.keeper.used import Used
+
 MARK = "CARONI_OUTPUTS"
 """Variable whose value differs for every job of every agent on this host: it marks the processes of a job."""
 
@@ -259,6 +261,7 @@ class Trees:
         self._numbers: dict[int, str] = {}
         self._users: dict[int, str] = {}
         self._owners: dict[int, frozenset[str]] = {}
+        self._used: dict[str, Used] = {}
 
     def add(self, job: str, pid: int, began: int, user: int = 0) -> None:
         """Take note of a job whose first process is our child.
@@ -274,11 +277,12 @@ class Trees:
         if user:
             self._users[user] = job
 
-    def remove(self, job: str, pid: int) -> None:
-        """Forget a job whose first process is about to be waited for."""
+    def remove(self, job: str, pid: int) -> Used:
+        """Forget a job whose first process is about to be waited for; return what its orphans have used."""
         self._leaders.pop(pid, None)
         self._numbers.pop(number_of(job), None)
         self._users = {user: other for user, other in self._users.items() if other != job}
+        return self._used.pop(job, Used())
 
     def rest_of(self, job: str, *, is_child: bool) -> list[int]:
         """Return what lives of a job whose first process has ended.
@@ -307,7 +311,7 @@ class Trees:
         living: list[int] = []
         while self.is_reaper:
             found = [pid for pid in own_children() if pid not in self._leaders]
-            living = [pid for pid in found if not _is_over(pid)]
+            living = [pid for pid in found if not self._is_over(pid)]
             if living or not found:  # else what has just ended may have left us children of its own
                 break
         self._owners = {pid: self._owners.get(pid) or self._owners_of(pid) for pid in living}
@@ -360,7 +364,20 @@ class Trees:
             return frozenset({job})
         return frozenset(job for job, began in self._leaders.values() if began <= process.began)
 
+    def _is_over(self, pid: int) -> bool:
+        """Wait for an orphan if it has ended; tell whether it had."""
+        process = read_process(pid)
+        owner = "" if process is None or process.is_alive else self._owner_of(process)
+        waited, _, used = os.wait4(pid, os.WNOHANG)
+        if waited == pid:
+            self._used[owner] = self._used.get(owner, Used()).and_by(used)
+        return waited == pid
 
-def _is_over(pid: int) -> bool:
-    """Wait for a child if it has ended; tell whether it had."""
-    return os.waitpid(pid, os.WNOHANG)[0] == pid
+    def _owner_of(self, process: Process) -> str:
+        """Return the job that an orphan has most likely come of: one that has ended bears no marks any more.
+
+        Of several it is the last that began before it, as the first process in a box of its own begins with its job.
+        """
+        owners = self._owners.get(process.pid) or self._owners_of(process.pid)
+        begins = {job: began for job, began in self._leaders.values() if job in owners}
+        return max(begins, key=begins.__getitem__, default="")

@@ -15,6 +15,7 @@ from caroni_edge.agent.boxes.slotids import delete_within
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.orders import Known
+from caroni_edge.agent.keeper.processes import within
 from caroni_edge.agent.keeper.records import boot_id, directory_of, exit_of, read
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.ends import About
@@ -201,7 +202,9 @@ class Runner:
             except OSError:  # the job has put something else in its place
                 continue
             if start is not None and start.pid:
-                leaders[self._outside(job, start.pid)] = job
+                pid = self._outside(job, start.pid)
+                # In a box of its own its processes have a session of their own.
+                leaders.update(dict.fromkeys((pid, within(pid)) if start.is_alone else (pid,), job))
         return usage_of(leaders)
 
     def _outside(self, job: str, pid: int) -> int:

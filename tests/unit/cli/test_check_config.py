@@ -64,6 +64,16 @@ def test_an_agent_is_checked_with_its_job_types(tmp_path: Path) -> None:
     assert f'{tmp_path}/jobtypes/bad.yaml:2: unknown key "scrpt" (did you mean "script"?)' in done.stdout.splitlines()
 
 
+def test_a_job_type_whose_box_would_show_the_agents_state_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("id: a1\nbroker: {url: mqtt://b}\njob_types: jobtypes\nstate_dir: state\n")
+    (tmp_path / "jobtypes").mkdir()
+    (tmp_path / "jobtypes" / "bad.yaml").write_text(f"name: bad\nscript: exit\nsandbox: {{write: [{tmp_path}]}}\n")
+    done = run(path)
+    assert done.exit_code == 2
+    assert f"its sandbox is to show {tmp_path}, which holds the agent's state_dir {tmp_path}/state" in done.stdout
+
+
 def test_several_files_are_answered_in_order(tmp_path: Path) -> None:
     missing = tmp_path / "none.yaml"
     done = run(CONFIG / "templates" / "diamond.cwl", missing, CONFIG / "templates" / "test_simple.cwl")

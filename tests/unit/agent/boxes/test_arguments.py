@@ -1,5 +1,7 @@
 """How bubblewrap is asked for a box."""
 
+from pathlib import Path
+
 import pytest
 
 from caroni_edge.agent.boxes import each, shared, view
@@ -78,6 +80,24 @@ def test_the_state_stays_hidden_in_what_was_asked_for_but_for_the_jobs_own_files
 @pytest.mark.parametrize(("network", "expected"), [(True, 0), (False, 1)])
 def test_the_network_is_taken_where_that_is_asked(network: bool, expected: int) -> None:
     assert for_job(Sandbox(each=True, network=network)).count("--unshare-net") == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/var/lib", "holds"),
+        ("/", "holds"),
+        (STATE, "holds"),
+        (f"{STATE}/state.db", "is in"),
+        ("/var/lib/caroni-edge/agent2", ""),
+        ("/data", ""),
+    ],
+)
+def test_no_box_is_asked_for_the_agents_state(path: str, expected: str) -> None:
+    said = view.clash(["/data", path], Path(STATE))
+    assert said == (
+        expected and f"its sandbox is to show {path}, which {expected} the agent's state_dir {STATE}: name other paths"
+    )
 
 
 def test_system_calls_are_filtered_where_there_is_a_filter() -> None:

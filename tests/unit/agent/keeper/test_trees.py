@@ -149,7 +149,7 @@ def test_whose_an_orphan_is(
     monkeypatch.setattr(trees, "read_process", lambda _: orphan)
     monkeypatch.setattr(trees, "number_on", lambda _: number)
     monkeypatch.setattr(trees, "outputs_on", lambda _: outputs)
-    monkeypatch.setattr(trees, "_is_over", lambda _: False)
+    monkeypatch.setattr(Trees, "_is_over", lambda *_: False)
     ended: list[int] = []
     monkeypatch.setattr(trees, "put_down", ended.extend)
     found = Trees(is_reaper=True)
@@ -169,7 +169,7 @@ def test_who_has_ended_may_have_left_a_child_since(monkeypatch: pytest.MonkeyPat
     looks = iter([[300, 301], [302], [302]])
     monkeypatch.setattr(trees, "own_children", lambda: next(looks))
     monkeypatch.setattr(trees, "read_process", lambda pid: process(pid, 1, began=15))
-    monkeypatch.setattr(trees, "_is_over", lambda pid: pid < 302)
+    monkeypatch.setattr(Trees, "_is_over", lambda _, pid: pid < 302)
     found = Trees(is_reaper=True)
     found.add("a", 100, 10)
     assert found.rest_of("a", is_child=True) == [302]
@@ -180,7 +180,7 @@ def test_who_forks_on_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
     monkeypatch.setattr(trees, "own_children", lambda: [next(generations)])
     monkeypatch.setattr(trees, "read_process", lambda pid: process(pid, 1, began=15))
-    monkeypatch.setattr(trees, "_is_over", lambda _: False)
+    monkeypatch.setattr(Trees, "_is_over", lambda *_: False)
     monkeypatch.setattr(trees, "_signal", lambda pid, _: ended.append(pid))
     found = Trees(is_reaper=True)
     found.add("a", 100, 10)
