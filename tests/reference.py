@@ -135,7 +135,7 @@ def _flow(link: Link, look: Callable[[Source], Any]) -> Any:
     values = [look(source) for source in link.sources]
     match link.merge:
         case None:
-            (value,) = values
+            (value,) = values or [None]
         case "merge_nested":
             value = values
         case "merge_flattened":

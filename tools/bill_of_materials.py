@@ -66,6 +66,7 @@ def package(distribution: Distribution) -> dict[str, Any]:
     name, version = normal(distribution.metadata["Name"]), distribution.version
     purl = f"pkg:pypi/{name}@{version}"
     said = [*_said(distribution, "License-Expression"), *_said(distribution, "License"), *_classified(distribution)]
+    said += _titled(distribution)
     entry: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
     if said:
         entry["licenses"] = [{"license": {"name": said[0]}}]
@@ -78,6 +79,12 @@ def _said(distribution: Distribution, field: str) -> list[str]:
 
 def _classified(distribution: Distribution) -> list[str]:
     return [mark.rpartition(" :: ")[2] for mark in _said(distribution, "Classifier") if mark.startswith("License :: ")]
+
+
+def _titled(distribution: Distribution) -> list[str]:
+    """Return the first lines of the licences that come with a package: their titles."""
+    files = [each for each in distribution.files or [] if each.name.startswith("LICENSE")]
+    return [each.read_text().strip().splitlines()[0] for each in files]
 
 
 def python() -> dict[str, Any]:

@@ -28,6 +28,7 @@ WITHIN_S = 60.0
 """A script has little CPU time, which on a busy host may take long; one that takes longer than this is ended."""
 
 _PIECE_BYTES = 1 << 16
+_PASSED_ON = ("PATH", "TMPDIR")
 
 SUBCOMMAND = "javascript"
 """By this argument alone the program that needs no Python is the helper (`packaging/pyinstaller/entry.py`)."""
@@ -78,6 +79,11 @@ class EndedIt(Exception):
 def is_installed() -> bool:
     """Tell whether this platform has an engine, without loading it."""
     return importlib.util.find_spec("quickjs") is not None
+
+
+def helper_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the helper gets of an environment: no secret."""
+    return {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith("PYTHON")}
 
 
 def helper_command() -> list[str]:
@@ -139,7 +145,12 @@ class Interpreter:
 
     def _start(self) -> subprocess.Popen[bytes]:
         helper = self._helper = subprocess.Popen(
-            self._command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            self._command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=helper_environment(os.environ),
         )
         self._is_served = self._say(helper, b"").get("state") != MISSING
         return helper

@@ -42,7 +42,7 @@ class Link(_Data, frozen=True):
     """What flows to one place, from one source or from several.
 
     Attributes:
-        sources: In the order of the file.
+        sources: In the order of the file; an output of a workflow that has none is null.
         merge: How the values become one list (CWL v1.2, "Merging multiple inbound data links"); None for the value of
             the one source as it is.
         pick: Which items of a list are taken ("Picking non-null values among inbound data links").

@@ -79,6 +79,8 @@ def value_of(link: Link, look: Look) -> Any:
         Unfit: `the_only_non_null` or `first_non_null` has not found what it looks for.
     """
     values = [look(source) for source in link.sources]
+    if not values and link.merge is None:  # of an output that has no source
+        return None
     value = values[0] if link.merge is None else _merged(values, is_flat=link.merge == "merge_flattened")
     return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
 

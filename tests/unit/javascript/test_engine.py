@@ -13,7 +13,14 @@ import pytest
 
 from caroni_edge.javascript.engine import Engine, Run
 from caroni_edge.javascript.helper import TOO_LONG
-from caroni_edge.javascript.interpreter import NOT_SERVED, TRIES, Answer, Interpreter, Script
+from caroni_edge.javascript.interpreter import (
+    NOT_SERVED,
+    TRIES,
+    Answer,
+    Interpreter,
+    Script,
+    helper_environment,
+)
 from caroni_edge.javascript.syntax import Reader
 
 WITHIN_S = 120.0
@@ -142,6 +149,11 @@ def test_the_helper_can_open_nothing_and_start_nothing(asked: Asked) -> None:
         name: helper.rlimit(getattr(psutil, f"RLIMIT_{name}"))[1] for name in ("NOFILE", "NPROC", "FSIZE", "CORE")
     }
     assert limits == {"NOFILE": 3, "NPROC": 0, "FSIZE": 0, "CORE": 0}
+
+
+def test_the_helper_knows_no_secret_of_the_environment() -> None:
+    environ = {"PATH": "/bin", "PYTHONPATH": "x", "TMPDIR": "/t", "CARONI_BROKER_PASSWORD": "secret", "HOME": "/root"}
+    assert helper_environment(environ) == {"PATH": "/bin", "PYTHONPATH": "x", "TMPDIR": "/t"}
 
 
 def pretended(tmp_path: Path, code: str) -> list[str]:

@@ -21,6 +21,7 @@ from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.reading import Names
 from caroni_edge.manager.templates.plan import (
     FileUse,
+    Link,
     Plan,
     PlanInput,
     PlanOutput,
@@ -86,7 +87,8 @@ class Wiring:
 
     def _outputs(self) -> Iterator[PlanOutput]:
         for name, output in self.draft.outputs.items():
-            link = self._links.read(output.link)
+            has_source = output.place.value.get("outputSource") is not None or output.link.sources
+            link = self._links.read(output.link) if has_source else Link()
             if link is not None:
                 self._links.check(output.link, output.type, f'the output "{name}" is')
                 yield PlanOutput(name, _spec(output.type), link, output.files)

@@ -9,7 +9,6 @@ from caroni_edge.documents.files import local_name
 from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftLink, DraftOutput, DraftStep
 from caroni_edge.manager.templates.cwl.expressions import FoundScript, Scope, check_tool
 from caroni_edge.manager.templates.cwl.features import (
-    JAVASCRIPT,
     JOB_TYPES,
     LINK_MERGES,
     PICK_VALUES,
@@ -27,6 +26,7 @@ from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_jo
 from caroni_edge.manager.templates.cwl.ports import Port, Types, read_port, read_ports
 from caroni_edge.manager.templates.cwl.process import Process, Processes, where
 from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named
+from caroni_edge.manager.templates.cwl.toolflow import flow_around
 from caroni_edge.manager.templates.cwl.versions import as_read_here, check_head
 from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values.json import shown
@@ -57,14 +57,26 @@ def read_workflow(document: Document, assembly: Assembly, part: str = "") -> Dra
         assembly: Reads it whole, and the files that its steps run; their problems go there too.
         part: The `id` of the workflow there that is meant; empty for the one that the file is about.
 
+    Returns:
+        The workflow; of an ExpressionTool, one around it.
+
     Raises:
         Problems: It is no workflow at all.
     """
     place, processes = Processes(assembly, _read_nested).main(document, part)
+    if isinstance(place.value, dict) and place.value.get("class") == "ExpressionTool":
+        return _read_tool(place, processes)
     _check_class(place)
     version = check_head(place, None, is_head=True)
     place = as_read_here(place, version)
     return _read_draft(place, replace(processes, version=version, types=processes.types_of(place, version)))
+
+
+def _read_tool(place: Place, processes: Processes) -> Draft:
+    process = processes.read_process(place, is_head=True)
+    if process is None or process.expression is None:
+        raise Problems(place.findings.problems)
+    return flow_around(place, process)
 
 
 def read_file(document: Document, assembly: Assembly) -> list[FoundScript]:
@@ -117,7 +129,7 @@ def _check_class(place: Place) -> None:
     elif place.value["class"] != "Workflow":
         kind = place.value["class"]
         words = f"{shown(kind)} is no class of a template: that is Workflow"
-        needs = {"CommandLineTool": TOOLS, "Operation": JOB_TYPES, "ExpressionTool": JAVASCRIPT}.get(str(kind))
+        needs = {"CommandLineTool": TOOLS, "Operation": JOB_TYPES}.get(str(kind))
         if needs is None:
             place.at("class").error(words)
         else:
@@ -133,7 +145,7 @@ def _read_outputs(place: Place, around: str, types: Types) -> Names[DraftOutput]
     for name, body in written.items():
         check_fields(body, WORKFLOW_OUTPUT)
         if body.value.get("outputSource") is None:
-            body.error(f'the output "{name}" needs an "outputSource": an output of a step, as in step/output')
+            body.warning(f'the output "{name}" has no "outputSource", as in step/output: it is null, if it may be')
         link = _read_link(body, "outputSource", around)
         port = read_port(body, f'the output "{name}"', WORKFLOW_OUTPUT, types)
         outputs[name] = DraftOutput(body, port.type, link, port.files)

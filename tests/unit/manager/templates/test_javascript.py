@@ -17,6 +17,7 @@ from caroni_edge.manager.templates.expressions import (
 )
 from caroni_edge.manager.templates.library import check_file, load_template
 from caroni_edge.manager.templates.plan import Plan, ToolExpression
+from tests.reference import evaluate
 
 SERVED = "requirements: {InlineJavascriptRequirement: {}, StepInputExpressionRequirement: {}}"
 TOOL = "{class: ExpressionTool, inputs: {p: Any}, outputs: {y: Any}, expression: '${ return inputs; }'}"
@@ -199,3 +200,24 @@ def test_each_input_of_an_expression_tool_is_there_though_nothing_flows_to_it(tm
     tool = TOOL.replace("{p: Any}", "{p: Any, q: 'string?', s: {type: string, default: d}}")
     (step,) = read(tmp_path, flow(f"run: {tool}")).steps
     assert [(each.name, each.default) for each in step.inputs] == [("p", None), ("q", None), ("s", "d")]
+
+
+def test_an_expression_tool_can_be_run_by_itself(tmp_path: Path) -> None:
+    text = (
+        "cwlVersion: v1.2\nclass: ExpressionTool\nrequirements: [{class: InlineJavascriptRequirement}]\n"
+        "inputs: {p: int, q: {type: string, default: d}}\noutputs: [{id: y, type: Any}]\n"
+    )
+    plan = read(tmp_path, f"{text}expression: \"$({{'y': inputs.p}})\"\n")
+    assert [(each.name, each.default) for each in plan.inputs] == [("p", None), ("q", "d")]
+    assert [str(each.link.sources[0]) for each in plan.outputs] == ["expression/y"]
+    (step,) = plan.steps
+    assert step.expression == ToolExpression("$({'y': inputs.p})", 0)
+
+
+def test_an_output_of_nothing_is_null_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "flow.cwl").write_text(flow(OPERATION).replace("outputs: {", 'outputs: {none: "string?", '))
+    found = load_template(tmp_path / "flow.cwl")
+    (warning,) = found.warnings
+    assert warning.what == 'the output "none" has no "outputSource", as in step/output: it is null, if it may be'
+    assert found.plan.outputs[0].link.sources == ()
+    assert evaluate(found.plan, {"a": 1}, lambda *_: {"y": 2}) == {"none": None, "r": 2}

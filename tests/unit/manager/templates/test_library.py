@@ -460,10 +460,6 @@ def test_wrong_steps_are_told(tmp_path: Path, body: str, said: str) -> None:
         ),
         ("cwlVersion: v1.2\nclass: Workflow\ninputs: {a: }\noutputs: {}\nsteps: {}", '3: the input "a" needs a "type"'),
         (
-            WITH_INPUT + "outputs: {b: int}\nsteps: {}",
-            '4: the output "b" needs an "outputSource"',
-        ),
-        (
             WITH_INPUT + "outputs: {b: {type: string, outputSource: a}}\nsteps: {}",
             '4: the output "b" is string, but "a" gives int',
         ),
@@ -529,7 +525,7 @@ def test_all_problems_come_at_once_by_line(tmp_path: Path) -> None:
         cwlVersion: v3
         class: Workflow
         inputs: {a: strng}
-        outputs: {b: int}
+        outputs: {b: {type: int, outputSource: nobody/x}}
         steps:
           one: {scatter: x, in: {message: nobody}, out: [jobout], run: tool.cwl}
           two: {in: {message: three/jobout}, out: [jobout], run: tool.cwl}

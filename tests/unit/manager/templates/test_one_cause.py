@@ -141,7 +141,6 @@ MISTAKES = [
     ("inputs missing", "inputs:\n  message: string\n  list: string[]\n  flag: boolean\n  note: string?\n", ""),
     ("inputs field misspelt", "inputs:\n  message: string\n", "input:\n  message: string\n"),
     ("outputs misspelt", "outputs:\n  result:", "output:\n  result:"),
-    ("output no source", "result: {type: string, outputSource: second/jobout}", "result: {type: string}"),
     (
         "output bad type",
         "result: {type: string, outputSource: second/jobout}",
