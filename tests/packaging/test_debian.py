@@ -33,6 +33,16 @@ script: |
   echo "jobout=$CARONI_ENV_message" >> "$CARONI_OUTPUTS"
 """
 
+WHO = """name: foojob0
+inputs: {message: string}
+outputs: {jobout: string}
+script: |
+  rights=$(grep -c -e 'CapEff:.*[1-9a-f]' -e 'NoNewPrivs:.*0' /proc/self/status || true)
+  echo "jobout=$(id -u) $rights" >> "$CARONI_OUTPUTS"
+"""
+IDS = range(1879048192, 1879113728)
+ALLOWED = "CapabilityBoundingSet=CAP_SETUID CAP_SETGID\\nAmbientCapabilities=CAP_SETUID CAP_SETGID"
+
 
 @pytest.fixture
 def machine(package: Path, older_package: Path, tmp_path: Path) -> Iterator[Machine]:
@@ -167,3 +177,25 @@ def test_every_command_has_a_manual_page_and_shells_complete(package: Path) -> N
         assert f"/man1/caroni-edge-{name}.1.gz" in listed
     for place in ("bash-completion/completions", "zsh/vendor-completions", "fish/vendor_completions.d"):
         assert place in listed
+
+
+def test_slots_have_user_ids_by_two_lines_of_the_unit(machine: Machine) -> None:
+    ids = f"{IDS[0]}-{IDS[-1]}"
+    machine.run("dpkg --install /mnt/caroni-edge.deb")
+    machine.run(f"usermod --add-subuids {ids} --add-subgids {ids} caroni-agent")
+    drop_in = "/etc/systemd/system/caroni-edge-agent.service.d"
+    machine.run(f"mkdir {drop_in} && printf '[Service]\\n{ALLOWED}\\n' > {drop_in}/ids.conf && systemctl daemon-reload")
+    machine.run(f"cat > /etc/caroni-edge/jobtypes/foojob0.yaml <<'END'\n{WHO}END")
+    machine.run(f"systemctl enable --now {' '.join(UNITS)}")
+    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+
+    machine.run(f"""{PUBLISH} '{{"template":"test_simple","inputs":{{"message":"x"}},"id":"w1"}}'""")
+    wait_until(lambda: machine.status(f"{STATUS} w1") == 0, 20, "the workflow to begin", every_s=0.5)
+    wait_until(ends(machine, "w1"), 60, "the workflow to complete", every_s=0.5)
+    result = json.loads(machine.run(f"{STATUS} w1"))["outputs"]["result"]
+    user, rights = result.removeprefix("prepended ").removesuffix("append").split()
+    assert int(user) in IDS
+    assert rights == "0"
+    agent = main_pid(machine, "caroni-edge-agent")
+    kept = machine.run(f"grep -h Cap[PE] /proc/{agent}/task/*/status | cut -f 2 | sort -u").split()
+    assert kept == ["0000000000000000"], "what the unit gives it for the ids, it has given up"
