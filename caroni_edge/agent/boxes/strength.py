@@ -36,14 +36,17 @@ class Choice(NamedTuple):
     Attributes:
         strength: That.
         lacks: Why it is less than was asked for; empty where it is not.
+        has_id: It has a user id of its own in the box that jobs share.
     """
 
     strength: Strength
     lacks: str = ""
+    has_id: bool = False
 
     def said(self) -> str:
         """Return it for people: `shared`, or `none: ` and why that is less than was asked for."""
-        return f"{self.strength}: {self.lacks}" if self.lacks else str(self.strength)
+        kind = f"{self.strength}{_WITH_ID}" if self.has_id else str(self.strength)
+        return f"{kind}: {self.lacks}" if self.lacks else kind
 
     def notes(self) -> list[str]:
         """Return what the log of a job says of it: nothing where it is what was asked for."""
@@ -52,6 +55,7 @@ class Choice(NamedTuple):
 
 
 UNBOXED = Choice(Strength.NONE)
+_WITH_ID = ", with a user id of its own"
 
 
 def said(policy: Policy, able: Able) -> str:
@@ -60,7 +64,7 @@ def said(policy: Policy, able: Able) -> str:
         return "none: the agent's configuration says so"
     if able.no_shared:
         return f"none: {able.no_shared}"
-    return Strength.SHARED.value if able.no_ids else f"{Strength.SHARED.value}, with a user id for each slot"
+    return Choice(Strength.SHARED, has_id=not able.no_ids).said()
 
 
 def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:
@@ -75,8 +79,9 @@ def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:
         return UNBOXED
     wanted = Strength.EACH if sandbox.each else Strength.SHARED
     problem = able.no_each if sandbox.each else able.no_shared
+    has_id = not (able.no_shared or able.no_ids)
     if not problem:
-        return Choice(wanted)
+        return Choice(wanted, has_id=has_id and wanted is Strength.SHARED)
     if policy == "required":
         return f"its jobs cannot be locked into a box here, which the agent's configuration requires: {problem}"
-    return Choice(Strength.SHARED if not able.no_shared else Strength.NONE, problem)
+    return Choice(Strength.SHARED if not able.no_shared else Strength.NONE, problem, has_id=has_id)

@@ -6,6 +6,7 @@ from caroni_edge.agent.boxes.strength import Able, Choice, Policy, Strength, cho
 from caroni_edge.agent.boxes.wanted import Sandbox
 
 ALL = Able("", "")
+IDS = Able("", "", "")
 NOTHING = Able("no bubblewrap", "no bubblewrap")
 ONLY_SHARED = Able("", "no namespaces")
 PLAIN, EACH, OFF = Sandbox(), Sandbox(each=True), Sandbox(is_off=True)
@@ -16,6 +17,10 @@ PLAIN, EACH, OFF = Sandbox(), Sandbox(each=True), Sandbox(is_off=True)
     [
         ("preferred", PLAIN, ALL, Choice(Strength.SHARED)),
         ("preferred", EACH, ALL, Choice(Strength.EACH)),
+        ("preferred", PLAIN, IDS, Choice(Strength.SHARED, has_id=True)),
+        ("preferred", EACH, IDS, Choice(Strength.EACH)),
+        ("preferred", EACH, Able("", "no namespaces", ""), Choice(Strength.SHARED, "no namespaces", has_id=True)),
+        ("preferred", OFF, IDS, Choice(Strength.NONE)),
         ("preferred", OFF, ALL, Choice(Strength.NONE)),
         ("preferred", PLAIN, NOTHING, Choice(Strength.NONE, "no bubblewrap")),
         ("preferred", EACH, ONLY_SHARED, Choice(Strength.SHARED, "no namespaces")),
@@ -47,7 +52,7 @@ def test_a_log_says_only_what_a_job_lacks() -> None:
     ("policy", "able", "expected"),
     [
         ("preferred", ALL, "shared"),
-        ("preferred", Able("", "", ""), "shared, with a user id for each slot"),
+        ("preferred", Able("", "", ""), "shared, with a user id of its own"),
         ("required", NOTHING, "none: no bubblewrap"),
         ("off", ALL, "none: the agent's configuration says so"),
     ],
