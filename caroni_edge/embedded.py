@@ -145,7 +145,7 @@ class Embedded:
         )
         reactor = agent_daemon.make_reactor(member.node, config, self._job_types, runner)
         member.node.attach(reactor)
-        for work in (runner.run, runner.empty_trash):
+        for work in (runner.run, runner.empty_trash, runner.work_on_files):
             threading.Thread(target=work, daemon=True).start()
         self._opened.callback(runner.close)
 

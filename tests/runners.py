@@ -15,7 +15,17 @@ from caroni_edge.agent.jobtypes import load_job_type
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, read
 from caroni_edge.agent.processes.outcome import Completed, Failed
-from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
+from caroni_edge.agent.processes.port import (
+    JobCollecting,
+    JobEnded,
+    JobNews,
+    JobOrder,
+    JobRecalled,
+    JobStarted,
+    NoRoomForFiles,
+    ObjectsLost,
+    TakenOver,
+)
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.processes.trash import TRASH
 from tests.keepers import keepers_of
@@ -43,9 +53,10 @@ class Agent:
         self.state_dir = state_dir
         self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
         self.told: queue.SimpleQueue[JobStarted | JobRecalled] = queue.SimpleQueue()
+        self.news: queue.SimpleQueue[JobCollecting | NoRoomForFiles | ObjectsLost] = queue.SimpleQueue()
         self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
         self.runner = Runner(state_dir, "a1", self._on_news, self._on_taken_over, ENVIRON, boxes)
-        works = (self.runner.run, self.runner.empty_trash)
+        works = (self.runner.run, self.runner.empty_trash, self.runner.work_on_files)
         self.threads = [threading.Thread(target=work, name=work.__name__) for work in works]
         for thread in self.threads:
             thread.start()
@@ -56,8 +67,10 @@ class Agent:
     def _on_news(self, news: JobNews) -> None:
         if isinstance(news, JobEnded):
             self.ended.put(news)
-        else:
+        elif isinstance(news, JobStarted | JobRecalled):
             self.told.put(news)
+        else:
+            self.news.put(news)
 
     def _on_taken_over(self, found: TakenOver) -> None:
         self.taken_over.put(found)

@@ -43,6 +43,7 @@ class AgentDaemon(Daemon[AgentConfig]):
             self._on_news,
             lambda found: self._on_taken_over(found, taken_over),
             boxes=find_boxes(config, self.environ),
+            min_free_bytes=config.disk_floor_bytes,
         )
         types = self._load_types(config)
         self._reactor = make_reactor(node, config, types, runner)
@@ -53,6 +54,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         self._web = opened.enter_context(serve(config, node, self.service, self._reactor, runner, self._reload_types))
         self.service.supervise("runner", runner.run)
         self.service.supervise("trash", runner.empty_trash)
+        self.service.supervise("files", runner.work_on_files)
         opened.callback(runner.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
         connect(node, self.service, opened, when=taken_over)

@@ -9,6 +9,7 @@ What they do not cover, since no state changes with it:
   completed by then, it has completed.
 - A process. Whether there is one, and how it has ended, the keeper knows (`keeper/records.py`); a job is `running` from
   the commit before its process starts (`begun`) until the runner has read its end.
+- The kill of a job whose files are being taken: it comes too late, and changes nothing.
 - A job that is declined when it comes, given back or forgotten: it has no row, or none any more.
 - What an offer keeps free: `reserves`, `ready` and `waiting` count its places.
 """
@@ -26,6 +27,8 @@ class JobState(StrEnum):
     """All of its inputs are there: it begins when a slot is free and it is its manager's turn."""
     RUNNING = "running"
     """It holds a slot: its process is about to start, runs, or has ended and its outputs are being read."""
+    COLLECTING = "collecting"
+    """Its process has ended well and its slot is free: its files are being taken. Managers hear `running`."""
     COMPLETED = "completed"
     """Its process has ended well, and its outputs are kept."""
     FAILED = "failed"
@@ -48,6 +51,8 @@ class JobEvent(StrEnum):
     START_REFUSED = "START_REFUSED"
     """It does not begin here: its job type is gone, the agent paused or it would begin late (it is declined), or its
     inputs do not fit."""
+    PROCESS_ENDED = "PROCESS_ENDED"
+    """The runner says that its process has ended well, and that it has given files that are to be taken first."""
     JOB_COMPLETED = "JOB_COMPLETED"
     """The runner says that its process has ended well, with outputs that fit."""
     JOB_FAILED = "JOB_FAILED"
@@ -111,7 +116,13 @@ JOB: Mapping[JobState, Mapping[JobEvent, JobState]] = {
         E.START_REFUSED: S.FAILED,
         E.JOB_KILLED: S.KILLED,
     },
-    S.RUNNING: {E.JOB_COMPLETED: S.COMPLETED, E.JOB_FAILED: S.FAILED, E.JOB_KILLED: S.KILLED},
+    S.RUNNING: {
+        E.PROCESS_ENDED: S.COLLECTING,
+        E.JOB_COMPLETED: S.COMPLETED,
+        E.JOB_FAILED: S.FAILED,
+        E.JOB_KILLED: S.KILLED,
+    },
+    S.COLLECTING: {E.JOB_COMPLETED: S.COMPLETED, E.JOB_FAILED: S.FAILED},
     S.COMPLETED: {},
     S.FAILED: {},
     S.KILLED: {},

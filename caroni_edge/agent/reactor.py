@@ -10,6 +10,7 @@ from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim, status_of
+from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
@@ -24,7 +25,17 @@ from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobNews, JobRecalled, JobRunner, JobStarted, TakenOver
+from caroni_edge.agent.processes.port import (
+    JobCollecting,
+    JobEnded,
+    JobNews,
+    JobRecalled,
+    JobRunner,
+    JobStarted,
+    NoRoomForFiles,
+    ObjectsLost,
+    TakenOver,
+)
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -101,9 +112,10 @@ class AgentReactor(Assembly):
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
         self._depth = depth = Depth(in_force, shares, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, journal)
-        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, ledger)
+        self._objects = objects = JobObjects(store, self._deeds, journal)
+        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, ledger, objects)
         self._slots = Slots(
-            store, in_force, self._refusals, ledger, shares, self._deeds, journal, parts.say_running_after_s
+            store, in_force, self._refusals, ledger, shares, self._deeds, objects, journal, parts.say_running_after_s
         )
         self._trials = Trials(store, in_force, ledger, self._slots, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
@@ -123,6 +135,7 @@ class AgentReactor(Assembly):
             self._offers,
             depth,
             self._retention,
+            objects,
             self._presence,
             self._deeds,
         )
@@ -219,7 +232,7 @@ class AgentReactor(Assembly):
         """Agents have no topic for triggers."""
 
     def on_news(self, news: JobNews, at: Moment) -> None:
-        """The runner tells something of a job."""
+        """The runner tells something of a job, or of files."""
         match news:
             case JobEnded():
                 self.on_job_ended(news, at)
@@ -227,6 +240,12 @@ class AgentReactor(Assembly):
                 self._slots.on_started(job, date, at)
             case JobRecalled(job):
                 self._slots.on_recalled(job, at)
+            case JobCollecting():
+                self._slots.on_collecting(news, at)
+            case NoRoomForFiles(reason):
+                self._refusals.on_no_room(reason)
+            case ObjectsLost(objects):
+                self._objects.lose(objects)
 
     def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
         """The runner says that a job's process has ended; a repeat changes nothing."""
@@ -314,6 +333,7 @@ class AgentReactor(Assembly):
         self._presence.forget_manager(peer)
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
+        rows += self._store.objects.forget(peer)
         rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
         self._store.answers.end(peer)
         self._store.facts.forget_manager(peer)

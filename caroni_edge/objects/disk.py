@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
 
@@ -22,6 +22,18 @@ PIECE_BYTES = 1 << 20
 _CLONE = 0x40049409
 """FICLONE of ioctl_ficlone(2): both files share their blocks until one of them is written to."""
 _READ_ONLY = 0o444
+
+
+class Taken(NamedTuple):
+    """What was taken in.
+
+    Attributes:
+        object: The object that it is.
+        sha1: SHA-1 of the bytes, in hexadecimal digits: what CWL knows files by.
+    """
+
+    object: Object
+    sha1: str
 
 
 class TooLarge(Exception):
@@ -34,6 +46,11 @@ class NoRoom(Exception):
 
 class Damaged(Exception):
     """What lies in the place of an object are other bytes, or fewer; it has been removed."""
+
+    def __init__(self, name: ObjectId) -> None:
+        """Name the object."""
+        super().__init__(f"{name} is damaged on this host, or gone")
+        self.name = name
 
 
 class ObjectFiles:
@@ -54,7 +71,7 @@ class ObjectFiles:
         digits = sha256_of(name)
         return f"{self._objects}/{digits[:2]}/{digits}"
 
-    def take(self, source: BinaryIO) -> Object:
+    def take(self, source: BinaryIO) -> Taken:
         """Take in what is in a regular file, from its beginning; whoever writes to it later changes nothing here.
 
         Raises:
@@ -62,22 +79,22 @@ class ObjectFiles:
             NoRoom: The disk has no room for it.
             OSError: It cannot be read or written.
         """
-        self._make_room(os.fstat(source.fileno()).st_size)
         part = f"{self._part}/{os.getpid()}"
         os.makedirs(self._part, mode=0o700, exist_ok=True)
+        self._make_room(os.fstat(source.fileno()).st_size)
         with suppress(FileNotFoundError):
             os.unlink(part)
         try:
             with open(part, "x+b") as file:
-                found = _hashed(file) if _cloned(source, file) else _copied(source, file)
+                taken = _read(file) if _cloned(source, file) else _read(source, file)
                 os.fchmod(file.fileno(), _READ_ONLY)
                 os.fsync(file.fileno())
-            self._put(part, found.id)
+            self._put(part, taken.object.id)
         except BaseException:
             with suppress(OSError):
                 os.unlink(part)
             raise
-        return found
+        return taken
 
     def _put(self, part: str, name: ObjectId) -> None:
         """Give whole bytes their place; what lay there goes, in case it was damaged."""
@@ -103,7 +120,7 @@ class ObjectFiles:
         """
         try:
             with open(self.path(found.id), "rb") as source:
-                if _hashed(source) != found:
+                if _read(source).object != found:
                     raise FileNotFoundError
                 if link:
                     os.link(self.path(found.id), path)
@@ -116,7 +133,7 @@ class ObjectFiles:
                     os.fchmod(file.fileno(), _READ_ONLY)
         except FileNotFoundError:
             self.remove(found.id)
-            raise Damaged(f"{found.id} is damaged on this host, or gone") from None
+            raise Damaged(found.id) from None
 
     def remove(self, name: ObjectId) -> None:
         """Remove an object, if it is there.
@@ -152,28 +169,25 @@ class ObjectFiles:
             raise NoRoom(f"the disk has {free_bytes >> 20} MiB free, which leaves no room for {size_bytes} bytes")
 
 
-def _copied(source: BinaryIO, file: BinaryIO) -> Object:
-    """Copy a file up to the size that an object may have, and return what was copied."""
-    digest, size = hashlib.sha256(), 0
+def _read(source: BinaryIO, copy: BinaryIO | None = None) -> Taken:
+    """Return what is in a file, from its beginning, and copy it if that is asked for.
+
+    Raises:
+        TooLarge: It has more bytes than an object may have.
+    """
+    sha256, sha1, size = hashlib.sha256(), hashlib.sha1(usedforsecurity=False), 0
     source.seek(0)
     while piece := source.read(PIECE_BYTES):
         size += len(piece)
         if size > SIZE_MAX_BYTES:
             raise TooLarge
-        digest.update(piece)
-        file.write(piece)
-    file.flush()
-    return Object(digest.hexdigest(), size)
-
-
-def _hashed(file: BinaryIO) -> Object:
-    """Return what is in a file, from its beginning."""
-    digest, size = hashlib.sha256(), 0
-    file.seek(0)
-    while piece := file.read(PIECE_BYTES):
-        size += len(piece)
-        digest.update(piece)
-    return Object(digest.hexdigest(), size)
+        sha256.update(piece)
+        sha1.update(piece)
+        if copy is not None:
+            copy.write(piece)
+    if copy is not None:
+        copy.flush()
+    return Taken(Object(sha256.hexdigest(), size), sha1.hexdigest())
 
 
 def _cloned(source: BinaryIO, file: BinaryIO) -> bool:

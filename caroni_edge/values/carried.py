@@ -1,17 +1,19 @@
-"""File values as they travel: what is in the file is in the value itself, as a file literal of CWL.
+"""File values as they travel: a small file is in the value itself, as a file literal of CWL; a large one is an object.
 
 A text is in `contents`; what is no text, or would take more room so, is in a `data:` URI (RFC 2397) as `location`. Any
-program can read both without asking anybody for the bytes.
+program can read both without asking anybody for the bytes. Of a larger file the `location` names the object that it is:
+`caroni:sha256:…`; whoever has its bytes is not said in the value.
 """
 
 import base64
 import binascii
 import hashlib
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
 from urllib.parse import unquote
 
+from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
 from caroni_edge.values.files import FILE_NAMES, FileType, file_in
 from caroni_edge.values.json import canonical, shown
 from caroni_edge.values.types import Array, Record, Type, Union
@@ -27,7 +29,9 @@ UNNAMED = "file"
 """The name of a file whose value gives none."""
 
 _DATA, _BASE64 = "data:", ";base64,"
-_SHA1 = "sha1$"
+_SHA1, _CARONI = "sha1$", "caroni:"
+LOCATION = f"{_CARONI}sha256:"
+"""How the location of each object begins."""
 _TOO_LARGE = f"and no more than {FILE_MAX_BYTES >> 10} KiB travel inside a value"
 
 
@@ -35,15 +39,20 @@ class NotCarried(ValueError):
     """A File value does not hold its file, or not rightly; the message says why, for people."""
 
 
-def misfit_of(kind: Type, value: object) -> str | None:
+def misfit_of(kind: Type, value: object, *, objects: bool = False) -> str | None:
     """Return why a value cannot be given where this type is asked for, in words; None when it can.
 
     It must have the type, and each file in it must travel with it.
+
+    Args:
+        kind: The type.
+        value: Any value.
+        objects: Whether a file may also be an object: somebody knows then where it lies.
     """
     wrong = kind.mismatch(value)
     if wrong is None and file_in(kind) is not None:
         try:
-            with_files(kind, value, _checked)
+            with_files(kind, value, lambda each: _checked(each, objects=objects))
         except NotCarried as problem:
             wrong = str(problem)
     return wrong
@@ -91,6 +100,48 @@ def file_value(basename: str, data: bytes) -> dict[str, Any]:
     if len(canonical(contents)) > len(location):
         return {**value, "location": location}
     return {**value, "contents": contents}
+
+
+def object_value(basename: str, found: Object, sha1: str) -> dict[str, Any]:
+    """Return the value of a file that is an object."""
+    checksum, location = f"{_SHA1}{sha1}", f"{_CARONI}{found.id}"
+    return {"class": "File", "basename": basename, "size": found.size, "checksum": checksum, "location": location}
+
+
+def object_of(value: Mapping[str, Any]) -> Object | None:
+    """Return the object that the file of a value is; None for a file of another kind.
+
+    Raises:
+        NotCarried: Its size is not said, or is none.
+    """
+    location, size = value.get("location"), value.get("size")
+    name = parse_id(location.removeprefix(_CARONI)) if is_object(location) else None
+    if name is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= SIZE_MAX_BYTES:
+        raise NotCarried(f'the "size" of the file {shown(location)} is missing, or cannot be {shown(size)}')
+    return Object(sha256_of(name), size)
+
+
+def is_object(location: object) -> TypeGuard[str]:
+    """Tell whether a location names an object."""
+    return isinstance(location, str) and location.startswith(_CARONI)
+
+
+def objects_in(value: object) -> dict[ObjectId, dict[str, Any]]:
+    """Return the objects that are files of a value, wherever they stand in it, each with the value of such a file."""
+    found: dict[ObjectId, dict[str, Any]] = {}
+    todo = [value]
+    for each in todo:  # what is inside is looked at behind what is there already
+        match each:
+            case list() as items:
+                todo += items
+            case dict() as fields:
+                todo += fields.values()
+                location = fields.get("location") if fields.get("class") == "File" else None
+                if is_object(location) and (name := parse_id(location.removeprefix(_CARONI))) is not None:
+                    found[name] = fields
+    return found
 
 
 def bytes_of(value: dict[str, Any]) -> bytes:
@@ -185,12 +236,13 @@ def path_of(location: str) -> str | None:
     return None if "://" in path else unquote(path)
 
 
-def _checked(value: dict[str, Any]) -> dict[str, Any]:
+def _checked(value: dict[str, Any], *, objects: bool) -> dict[str, Any]:
     """Return the value of a file that travels with it, or raise what is wrong."""
     if value["class"] != "File":
         raise NotCarried(f"the type {value['class']} is not served yet")
     for each in all_of(value):
-        bytes_of(each)
+        if not objects or object_of(each) is None:
+            bytes_of(each)
     return value
 
 

@@ -62,8 +62,9 @@ def test_each_kind_of_state_and_event_has_a_table(module: ModuleType) -> None:
 
 
 def test_the_wire_and_the_manager_know_the_states_of_a_job() -> None:
-    assert set(get_args(Status)) == {state.value for state in JobState}
-    assert set(LIVE) == {state.value for state, row in JOB.items() if row}
+    unsaid = {JobState.COLLECTING}  # which managers hear as `running`
+    assert set(get_args(Status)) == {state.value for state in JobState} - unsaid
+    assert set(LIVE) == {state.value for state, row in JOB.items() if row} - unsaid
 
 
 def test_why_has_a_word_about_each_state_of_a_step() -> None:

@@ -1,8 +1,12 @@
 """Files that travel inside values: from a trigger through jobs on two hosts, to the outputs of the workflow."""
 
+import json
+from hashlib import sha1, sha256
 from pathlib import Path
+from typing import Any
 
-from caroni_edge.values.carried import file_value
+from caroni_edge.objects.objects import Object
+from caroni_edge.values.carried import file_value, object_value
 from tests.e2e.daemons import Fleet
 from tests.support import wait_until
 
@@ -52,6 +56,49 @@ script: |
 """
 
 
+NIGHT = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {stars: int}
+steps:
+  shoot:
+    run: {class: Operation, inputs: {stars: int}, outputs: {image: File}}
+    hints: {caroni:JobType: {name: shoot}}
+    in: {stars: stars}
+    out: [image]
+  count:
+    run: {class: Operation, inputs: {image: File}, outputs: {stars: int, report: File}}
+    hints: {caroni:JobType: {name: count}}
+    in: {image: shoot/image}
+    out: [stars, report]
+outputs:
+  stars: {type: int, outputSource: count/stars}
+  report: {type: File, outputSource: count/report}
+  image: {type: File, outputSource: shoot/image}
+"""
+SHOOT = """\
+name: shoot
+inputs: {stars: int}
+outputs: {image: File}
+script: |
+  yes star | head --lines "$CARONI_ENV_stars" > m31.fits
+  echo image=m31.fits >> "$CARONI_OUTPUTS"
+"""
+COUNT = """\
+name: count
+inputs: {image: File}
+outputs: {stars: int, report: File}
+script: |
+  stars=$(grep --count star "$CARONI_ENV_image")
+  echo "$stars stars" > report.txt
+  echo "stars=$stars" >> "$CARONI_OUTPUTS"
+  echo report=report.txt >> "$CARONI_OUTPUTS"
+"""
+STARS = 300_000
+IMAGE = b"star\n" * STARS
+
+
 def written(path: Path, text: str) -> str:
     """Write a file, and return its directory."""
     path.parent.mkdir(parents=True)
@@ -78,3 +125,68 @@ def test_a_file_that_lies_elsewhere_is_refused_in_words(fleet: Fleet, tmp_path: 
     fleet.trigger({"template": "album", "inputs": {"photos": photos}, "id": "w1"})
     [refused] = wait_until(fleet.rejections, 30.0, "the trigger to be refused")
     assert "a file that lies elsewhere" in refused["reason"]
+
+
+def image() -> dict[str, Any]:
+    """Return the value of the file that STARS stars give."""
+    found = Object(sha256(IMAGE).hexdigest(), len(IMAGE))
+    return object_value("m31.fits", found, sha1(IMAGE, usedforsecurity=False).hexdigest())
+
+
+def both(path: Path) -> str:
+    """Write both job types of a night."""
+    written(path / "shoot.yaml", SHOOT)
+    (path / "count.yaml").write_text(COUNT)
+    return str(path)
+
+
+def test_a_large_file_stays_on_its_host_and_steps_come_to_it(any_fleet: Fleet, tmp_path: Path) -> None:
+    any_fleet.agent("a1", job_types=both(tmp_path / "t1"))
+    any_fleet.agent("a2", job_types=written(tmp_path / "t2" / "count.yaml", COUNT))
+    manager = any_fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
+    for number in range(3):
+        any_fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": f"n{number}"})
+    for number in range(3):
+        assert any_fleet.outputs(f"n{number}") == {
+            "stars": STARS,
+            "report": file_value("report.txt", f"{STARS} stars\n".encode()),
+            "image": image(),
+        }
+        steps = manager.get(f"/api/workflows/n{number}")["steps"]
+        assert {step["agent"] for step in steps.values()} == {"a1"}
+
+
+def test_a_step_whose_file_lies_on_a_host_that_is_away_waits_and_says_so(fleet: Fleet, tmp_path: Path) -> None:
+    first = fleet.agent("a1", job_types=written(tmp_path / "t1" / "shoot.yaml", SHOOT))
+    fleet.agent("a2", job_types=written(tmp_path / "t2" / "count.yaml", COUNT))
+    manager = fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
+    fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": "n1"})
+    wait_until(lambda: fleet.of("n1", "caroni.step.completed"), 30.0, "the image")
+
+    def why() -> str:
+        return json.dumps(manager.get("/api/workflows/n1/steps/count/why"))
+
+    assert 'waits for agent a1, which has the file \\"m31.fits\\" (1.5 MB)' in why()
+    first.stop()
+    wait_until(lambda: "and is offline since" in why(), 30.0, "the agent to be seen as away")
+    (tmp_path / "t1" / "count.yaml").write_text(COUNT)
+    first.start()
+    assert fleet.outputs("n1")["stars"] == STARS
+
+
+def test_a_file_is_taken_by_the_agent_that_follows_one_that_was_killed(fleet: Fleet, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    slow = SHOOT.replace(
+        "  echo image", f"  touch {tmp_path}/begun; while [ ! -e {go} ]; do sleep 0.05; done\n  echo image"
+    )
+    agent = fleet.agent("a1", job_types=both(tmp_path / "t1"))
+    (tmp_path / "t1" / "shoot.yaml").write_text(slow)
+    agent.stop()
+    agent.start()
+    fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
+    fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": "n1"})
+    wait_until((tmp_path / "begun").exists, 30.0, "the job to begin")
+    agent.kill()
+    go.touch()
+    agent.start()
+    assert fleet.outputs("n1")["image"] == image()

@@ -19,6 +19,7 @@ from caroni_edge.agent.processes.port import (
     JobStarted,
     TakenOver,
 )
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
@@ -228,6 +229,20 @@ class Host:
 
     def remove(self, job: str) -> None:
         """Nothing is on disk."""
+
+    @property
+    def files(self) -> "Host":
+        """The host itself."""
+        return self
+
+    def take_stock(self, known: Iterable[Object]) -> None:
+        """There are no objects here."""
+
+    def settled(self, job: str) -> None:
+        """There are no objects here."""
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        """There are no objects here."""
 
     def _outcome(self, job: str) -> ProcessOutcome:
         if self._chance.random() < self.fail or self.started[job].job_type.name in self.fails_always:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from caroni_edge.agent.processes.port import JobOrder, JobRunner
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.node.parts import Part
+from caroni_edge.objects.objects import Object, ObjectId
 
 
 class Deeds(Part):
@@ -20,6 +21,9 @@ class Deeds(Part):
         self._kills: MemoryDict[str, str] = MemoryDict(journal)
         self._killed: MemorySet[str] = MemorySet(journal)  # those whose kill the runner was told
         self._removals: tuple[str, ...] = ()
+        self._stock: tuple[Object, ...] | None = None
+        self._settled: tuple[str, ...] = ()
+        self._discards: tuple[ObjectId, ...] = ()
 
     def recover(self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str], boot: str) -> None:
         """Order to take over the jobs that run or wait, as the database says, at a start of the process."""
@@ -46,8 +50,22 @@ class Deeds(Part):
         """Order to delete what is on disk of jobs that have ended."""
         self._removals = (*self._removals, *jobs)
 
+    def take_stock(self, known: Iterable[Object]) -> None:
+        """Order to compare the objects that have rows with what lies on disk."""
+        self._stock = tuple(known)
+
+    def settle_objects(self, job: str) -> None:
+        """Order that rows keep what a job has given from now on."""
+        self._settled = (*self._settled, job)
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        """Order to delete objects that have no rows."""
+        self._discards = (*self._discards, *objects)
+
     def committed(self) -> None:
         """Give the orders: take over first, and start before killing, since a job may be both started and killed."""
+        if self._stock is not None:
+            self._runner.files.take_stock(self._stock)
         if self._recover is not None:
             self._runner.recover(*self._recover)
         for order in self._starts:
@@ -58,6 +76,11 @@ class Deeds(Part):
             self._runner.kill(job, reason)
         for job in self._removals:
             self._runner.remove(job)
+        for job in self._settled:
+            self._runner.files.settled(job)
+        if self._discards:
+            self._runner.files.discard(self._discards)
+        self._stock, self._settled, self._discards = None, (), ()
         self._killed.update(self._kills)
         self._recover, self._is_recall, self._starts, self._removals = None, False, (), ()
         self._kills.clear()

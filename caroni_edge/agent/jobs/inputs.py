@@ -19,7 +19,7 @@ def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
         kind = job_type.inputs.get(name)
         if kind is None:
             return f'job type {job_type.name} has no input "{name}"{nearest(name, job_type.inputs)}'
-        if wrong := misfit_of(kind, value):
+        if wrong := misfit_of(kind, value, objects=True):
             return f'input "{name}" of job type {job_type.name}: {wrong}'
     if all_there:
         for name, kind in job_type.inputs.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
+from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
@@ -92,8 +93,10 @@ class Intake:
         offers: Offers,
         depth: Depth,
         ledger: Ledger,
+        objects: JobObjects,
     ) -> None:
-        """Decide by the offers made, the room there is and the job types in force."""
+        """Decide by the offers made, the room there is, the job types in force and the objects that are here."""
+        self._objects = objects
         self._store, self._outbox, self._in_force = store, outbox, in_force
         self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
 
@@ -119,11 +122,14 @@ class Intake:
             return
         try:
             job_type_of(self._in_force.types, row.job_type, message.inputs)
+            if why := self._objects.missing(manager, message.inputs):
+                raise CannotRun(why, final=True)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.DATA_REFUSED, str(error), at, tell=False)
             self._ledger.decline(manager, row, str(error), at, final=error.final)
         else:
             self._ledger.bring_data(row, message.inputs)
+            self._objects.refer(manager, row.workflow, row.job, message.inputs, at)
 
     def _take(self, manager: str, placed: Placement, places: _PlacesForMessage, at: Moment, *, is_ours: bool) -> bool:
         """Add a job, or decline it; return whether it was added. `is_ours`: our database has offered for it."""
@@ -136,6 +142,7 @@ class Intake:
         why = self._refusals.of_placement(manager, placed.job_type)
         if why is None and job_type is not None:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
+            why = why or self._objects.missing(manager, placed.inputs)
         if why is not None:
             is_gone = job_type is None and self._in_force.settings.serves(manager)
             self._ledger.decline(manager, placed, why, at, final=not is_gone)
@@ -144,6 +151,7 @@ class Intake:
             self._ledger.decline(manager, placed, self._refusals.of_all() or NO_PLACE, at)
             return False
         self._ledger.add(manager, placed, at)
+        self._objects.refer(manager, placed.workflow, placed.job, placed.inputs, at)
         return True
 
     def _is_known(self, manager: str, placed: Placement, at: Moment) -> bool:

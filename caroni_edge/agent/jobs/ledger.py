@@ -33,8 +33,8 @@ REASON_LIMIT_CHARS = 1000
 
 Slim = TypeVar("Slim", JobStatusUpdate, JobHere)
 
-_UNTOLD = {JobState.PENDING, JobState.QUEUED}
-"""`JobAccepted` says as much, and `JobStatusRequest` asks."""
+_UNTOLD = {JobState.PENDING, JobState.QUEUED, JobState.COLLECTING}
+"""`JobAccepted` says as much of the first two, `JobStatusRequest` asks, and the last is `running` to managers."""
 
 _EVENTS: Mapping[type[JobOutcome], JobEvent] = {
     Completed: JobEvent.JOB_COMPLETED,
@@ -138,6 +138,13 @@ class Ledger:
     def say_started(self, row: JobRow, date: float) -> None:
         """Note that a job was started that was handed over, and tell it."""
         self._change(self.started(row, date))
+
+    def collect(self, row: JobRow) -> bool:
+        """Note that a job has given its slot back, and that its files are being taken; return whether that is new."""
+        status = advance(JOB, row.status, JobEvent.PROCESS_ENDED)
+        if status is not None:
+            self._change(row._replace(status=status, killed=None))
+        return status is not None
 
     def find_begun(self, row: JobRow, date: float) -> None:
         """Note that a job was started, at this date, of which the database has forgotten that."""
@@ -279,7 +286,7 @@ def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
 def _state(row: JobRow) -> dict[str, Any]:
     return {
         "serial": row.serial,
-        "status": row.status.value,
+        "status": (JobState.RUNNING if row.status is JobState.COLLECTING else row.status).value,
         "begun": row.begun,
         "outputs": from_text(row.outputs) if row.outputs is not None else None,
         "reason": row.reason,

@@ -11,13 +11,14 @@ from caroni_edge.agent.jobs.ahead import Ahead
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
 from caroni_edge.agent.jobs.ledger import Ledger, ids
+from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slottime import minutes
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JOB, JobEvent, JobState
 from caroni_edge.agent.offers.refusals import PAUSED, Refusals
 from caroni_edge.agent.offers.shares import Measured, Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
-from caroni_edge.agent.processes.port import JobEnded, JobOrder
+from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
@@ -50,6 +51,7 @@ class Slots(Part):
         ledger: Ledger,
         shares: Shares,
         deeds: Deeds,
+        objects: JobObjects,
         journal: Journal,
         say_running_after_s: float,
     ) -> None:
@@ -57,7 +59,7 @@ class Slots(Part):
         super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
         self._refusals = refusals
-        self._deeds, self._say_running_after_s = deeds, say_running_after_s
+        self._deeds, self._objects, self._say_running_after_s = deeds, objects, say_running_after_s
         self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self._ended: tuple[str, ...] = ()
@@ -92,7 +94,8 @@ class Slots(Part):
         """Have the runner find out what became of the jobs that ran when the last process of this agent ended."""
         running = [job.job for job in self._store.jobs.running()]
         ahead = [row.job for row in self._store.jobs.ahead()]
-        self._deeds.recover(running, self._store.jobs.waiting(), ahead, self._store.facts.boot())
+        begun = [*running, *self._store.jobs.collecting()]
+        self._deeds.recover(begun, self._store.jobs.waiting(), ahead, self._store.facts.boot())
         if self._say_running_after_s:
             self._unsaid.update(dict.fromkeys(running, -inf))
 
@@ -146,7 +149,7 @@ class Slots(Part):
         """Return how long a job will run that is handed over to its keeper now; None: it waits here for its slot."""
         job_type = self._in_force.types.get(row.job_type)
         box = "" if job_type is None else self._in_force.box_of(job_type)
-        if job_type is None or isinstance(box, str):
+        if job_type is None or isinstance(box, str) or self._objects.are_in(row.inputs):
             return None
         slots = self._in_force.settings.slots
         holders = {*running, *(self.ahead.job_types() if running.total() < slots else ())}
@@ -190,6 +193,8 @@ class Slots(Part):
             box = self._in_force.box_of(job_type)
             if isinstance(box, str):
                 raise CannotRun(box, final=False)
+            if why := self._objects.missing(row.manager, inputs):
+                raise CannotRun(why, final=True)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at, tell=error.final)
             if not error.final:
@@ -211,6 +216,7 @@ class Slots(Part):
             serial=serial,
             box=box,
             slots=slots,
+            objects=self._objects.refer(row.manager, row.workflow, row.job, inputs, at),
         )
         self._deeds.start(order)
         return True
@@ -289,21 +295,27 @@ class Slots(Part):
             self._deeds.remove([ended.job])
             self._deeds.has_ended(ended.job)
             self._shares.hand_back(ended.job)
-            return
+        else:
+            self._end(row, ended, at)
+        self._objects.on_ended(ended)
+
+    def _end(self, row: JobRow, ended: JobEnded, at: Moment) -> None:
         if row.status is JobState.QUEUED and row.begun:
-            row = self._found_started(row, ended, at)
+            since = None if isinstance(ended.outcome, NeverBegan) else ended.outcome.started
+            row = self._found_started(row, since, ended.date, at)
         outcome = _as_wanted(row, ended.outcome)
         given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_room else None
         used = row._replace(disk_bytes=ended.disk_bytes, cpu_s=ended.cpu_s, memory_bytes=ended.memory_bytes)
+        if isinstance(outcome, Completed) and JobEvent.JOB_COMPLETED in JOB[row.status]:
+            self._objects.on_completed(row, ended, at)
         done = self._ledger.end(used, outcome, ended.date, tell=given_back is None)
         if done is None:
             return
-        if done.started is not None:
-            self._store.slot_time.add(row.manager, minutes(done.started, ended.date))
+        if row.status is not JobState.COLLECTING:
+            self._leave(done, ended.date)
         if given_back is not None:
             self._ledger.decline(row.manager, row, given_back.reason, at)
             self._deeds.remove([row.job])
-        self._ended = (*self._ended, row.job)
         self._deeds.has_ended(row.job)
         if row.manager == TRIAL:
             return  # it may have been tried on any inputs
@@ -313,20 +325,37 @@ class Slots(Part):
             case Failed() | NeverBegan() if given_back is None:
                 self._refusals.on_failed(row.job_type, row.version or "")
 
-    def _found_started(self, row: JobRow, ended: JobEnded, at: Moment) -> JobRow:
+    def on_collecting(self, news: JobCollecting, at: Moment) -> None:
+        """Take back the slot of a job whose process has ended, and whose files are being taken."""
+        self._unsaid.pop(news.job, None)
+        self.ahead.remove(news.job)
+        row = self._store.jobs.by_job(news.job)
+        if row is not None and row.status is JobState.QUEUED and row.begun:
+            row = self._found_started(row, news.started, news.date, at)
+        if row is not None and self._ledger.collect(row):
+            self._leave(row, news.date)
+
+    def _leave(self, row: JobRow, date: float) -> None:
+        """Count the time that a job has held a slot, which it holds no more."""
+        self._ended = (*self._ended, row.job)
+        if row.started is not None:
+            self._store.slot_time.add(row.manager, minutes(row.started, date))
+
+    def _found_started(self, row: JobRow, since: float | None, date: float, at: Moment) -> JobRow:
         """Return a job that was handed over, as it was when it had its slot; of most only the end is heard."""
-        since = None if isinstance(ended.outcome, NeverBegan) else ended.outcome.started
         if since is None:
             self._shares.hand_back(row.job)
         else:
-            self._has_slot(row, since, ended.date, at.now)
+            self._has_slot(row, since, date, at.now)
         return self._ledger.started(row, since)
 
     # Kill
 
     def kill(self, row: JobRow, reason: str, at: Moment) -> None:
         """End a job that is not wanted: at once when it has not begun, otherwise when its keeper has answered."""
-        if not row.begun or not JOB[row.status]:
+        if row.status is JobState.COLLECTING:
+            log.info("the kill of a job comes too late: %s", reason, extra={"action": "late_kill", **ids(row)})
+        elif not row.begun or not JOB[row.status]:
             self._ledger.end(row, Killed(reason), at.date)
         elif row.killed is None:
             self._store.jobs.kill(row.id, reason)

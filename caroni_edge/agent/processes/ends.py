@@ -12,6 +12,7 @@ from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.objects.disk import ObjectFiles
 
 
 class About(NamedTuple):
@@ -42,10 +43,18 @@ class About(NamedTuple):
         return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
 
 
-def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
+def conclude(state_dir: str, end: Exit, about: About, store: ObjectFiles | None = None) -> JobEnded:
     """Read what a job gave, or why it gave nothing, and finish its log.
 
+    Args:
+        state_dir: The agent's.
+        end: How its process ended.
+        about: What was to be kept in mind of it.
+        store: Takes large files; None where there is no time for that.
+
     Raises:
+        NeedsStore: It has given a large file, and there is no store; nothing was done then.
+        NoRoom: The disk has no room for one; nothing was done then.
         OSError: Its directory cannot be used, or the log cannot be finished.
     """
     with opened(directory_of(state_dir, end.job)) as directory:
@@ -53,7 +62,7 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
         given, is_final = None, False
         if _is_well(end):
             try:
-                given = read_outputs(directory, about.declared, is_whole=end.boot == boot_id())
+                given = read_outputs(directory, about.declared, is_whole=end.boot == boot_id(), store=store)
             except OutputProblem as problem:
                 reason, is_final = str(problem), isinstance(problem, UnfitOutputs)
         notes = [*about.notes, *(() if given is None else given.notes), *end.notes.splitlines()]
@@ -64,7 +73,8 @@ def conclude(state_dir: str, end: Exit, about: About) -> JobEnded:
         else:
             outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory), final=is_final)
         disk_bytes = taken_bytes(directory) if end.disk_bytes is None else end.disk_bytes
-        return JobEnded(end.job, outcome, end.date, disk_bytes, end.cpu_s, end.memory_bytes)
+        objects = () if given is None else given.objects
+        return JobEnded(end.job, outcome, end.date, disk_bytes, end.cpu_s, end.memory_bytes, objects)
 
 
 def unreadable(end: Exit, error: Exception) -> JobEnded:

@@ -1,18 +1,78 @@
 """The order by which a keeper starts a job, in a box of its own where it gets one."""
 
 import os
+from functools import partial
 from typing import Any
 
 from caroni_edge.agent.boxes import each
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Strength
 from caroni_edge.agent.jobtypes import Command
+from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.processes import OPENED
 from caroni_edge.agent.keeper.records import OUTPUTS, WORK, directory_of
 from caroni_edge.agent.processes.ends import About
+from caroni_edge.agent.processes.outcome import NeverBegan
+from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.processes.staging import FILES
-from caroni_edge.agent.processes.workspace import INPUTS, Launch
+from caroni_edge.agent.processes.workspace import INPUTS, Launch, Workspaces
+from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
+from caroni_edge.objects.objects import ObjectId
+
+
+class NotLaunched(Exception):
+    """A job cannot be started.
+
+    Attributes:
+        outcome: How it ends because of that.
+        damaged: The object because of which; None for none.
+    """
+
+    def __init__(self, why: str, *, no_room: bool = False, damaged: ObjectId | None = None) -> None:
+        """Say why not."""
+        super().__init__(why)
+        self.outcome = NeverBegan(f"could not be started: {why}", no_room=no_room)
+        self.damaged = damaged
+
+
+class Launcher:
+    """Makes the directories of jobs, and the orders by which they are started."""
+
+    def __init__(self, state_dir: str, agent: str, workspaces: Workspaces, boxes: Boxes, store: ObjectFiles) -> None:
+        """Lend jobs the objects of `store`, for which no other thread may use it meanwhile."""
+        self._state_dir, self._agent = state_dir, agent
+        self._workspaces, self._boxes, self._store = workspaces, boxes, store
+
+    def prepare(self, order: JobOrder) -> tuple[About, dict[str, Any]]:
+        """Make the directory of a job; return what must be known when it ends, and what to ask a keeper for.
+
+        Raises:
+            StartedBefore: The job was started before.
+            NotLaunched: It cannot be started.
+        """
+        lend = partial(self._store.lend, link=order.box.strength is Strength.EACH)
+        try:
+            launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order), lend)
+        except OSError as error:
+            no_room = error.errno in files.EXHAUSTED
+            raise NotLaunched(f"its directory cannot be made: {error.strerror}", no_room=no_room) from error
+        except NoRoom as error:
+            raise NotLaunched(str(error), no_room=True) from error
+        except Damaged as error:
+            raise NotLaunched(str(error), damaged=error.name) from error
+        about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
+        return about, order_of(self._state_dir, order, about, self._boxes, launch)
+
+    def _facts(self, order: JobOrder) -> dict[str, str]:
+        return {
+            "CARONI_JOB": order.job,
+            "CARONI_WORKFLOW": order.workflow,
+            "CARONI_STEP": order.step,
+            "CARONI_ATTEMPT": str(order.attempt),
+            "CARONI_MANAGER": order.manager,
+            "CARONI_AGENT": self._agent,
+        }
 
 
 def order_of(state_dir: str, order: JobOrder, about: About, boxes: Boxes, launch: Launch) -> dict[str, Any]:

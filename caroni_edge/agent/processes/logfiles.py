@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from caroni_edge.agent.keeper import files
-from caroni_edge.agent.keeper.records import STDERR, STDOUT
+from caroni_edge.agent.keeper.records import STDERR, STDOUT, directory_of
 from caroni_edge.agent.processes.outcome import STDERR_LIMIT_BYTES
 from caroni_edge.base.text import encoded, tail
 
@@ -104,3 +104,21 @@ def _read(path: str, offset: int, limit: int) -> bytes:
         return os.pread(file, limit, offset)
     finally:
         os.close(file)
+
+
+def size_of(state_dir: str, job: str, *, has_ended: bool) -> int:
+    """Return how long the log of a job is now; 0 where there is none."""
+    try:
+        with files.opened(directory_of(state_dir, job)) as directory:
+            return size(directory, has_ended=has_ended)
+    except OSError:  # it is gone, or the job has put something else in its place
+        return 0
+
+
+def chunk_of(state_dir: str, job: str, offset: int, limit: int, *, has_ended: bool) -> tuple[bytes, bool]:
+    """Return a piece of the log of a job, and whether these are its last bytes for ever."""
+    try:
+        with files.opened(directory_of(state_dir, job)) as directory:
+            return chunk(directory, offset, limit, has_ended=has_ended)
+    except OSError:  # it is gone, or the job has put something else in its place
+        return b"", has_ended

@@ -8,10 +8,12 @@ from typing import Any
 
 from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.records import Exit, read
+from caroni_edge.agent.processes.collecting import NeedsStore
 from caroni_edge.agent.processes.ends import About, conclude, unreadable
+from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.keeperlink import KeeperLink
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
-from caroni_edge.agent.processes.port import JobEnded, JobNews
+from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobNews
 from caroni_edge.agent.processes.recorded import forbid, unseen
 from caroni_edge.base.failpoints import failpoint
 
@@ -48,9 +50,9 @@ class OpenJobs:
         deliver: Called with the end of each job, when it is on disk.
     """
 
-    def __init__(self, state_dir: str, deliver: Callable[[JobNews], None]) -> None:
-        """Read the ends of jobs in the state directory of an agent."""
-        self.deliver = deliver
+    def __init__(self, state_dir: str, deliver: Callable[[JobNews], None], work: FileWork) -> None:
+        """Read the ends of jobs in the state directory of an agent, and have large files taken by `work`."""
+        self.deliver, self._work = deliver, work
         self._state_dir = state_dir
         self._lock = threading.Lock()
         self._jobs: dict[str, Open] = {}
@@ -119,8 +121,28 @@ class OpenJobs:
         about = opened.about if opened else None
         try:
             ended = conclude(self._state_dir, end, about or self._about(end.job))
+        except NeedsStore:
+            self.deliver(_collecting(end))
+            self._work.put(lambda: self._collect(end))
+            return
         except (OSError, ValueError) as error:
             ended = unreadable(end, error)
+        self._deliver_end(ended)
+
+    def _collect(self, end: Exit) -> None:
+        """Take the large files of a job, and deliver its end; what has been delivered meanwhile stands.
+
+        Raises:
+            NoRoom: The disk has no room for them.
+        """
+        if end.job not in self:
+            return
+        self.deliver(_collecting(end))  # before all was taken over, nobody listened
+        try:
+            ended = conclude(self._state_dir, end, self._about(end.job), self._work.store)
+        except (OSError, ValueError) as error:
+            ended = unreadable(end, error)
+        self._work.given(end.job, ended.objects)
         self._deliver_end(ended)
 
     def end_now(self, job: str, outcome: ProcessOutcome) -> None:
@@ -135,3 +157,7 @@ class OpenJobs:
     def _about(self, job: str) -> About:
         start = read(self._state_dir, job).start
         return About.read(start.about if start else {})
+
+
+def _collecting(end: Exit) -> JobCollecting:
+    return JobCollecting(end.job, end.started or None, end.date)

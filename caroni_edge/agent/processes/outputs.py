@@ -13,6 +13,8 @@ from caroni_edge.agent.keeper.files import Unusable, read_regular
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
 from caroni_edge.agent.processes.collecting import Collector, NotTaken
 from caroni_edge.documents.documents import nearest
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.carried import NotCarried
 from caroni_edge.values.files import FileType, file_in
@@ -74,29 +76,36 @@ class Given:
         outputs: A value for each declared output, as canonical JSON; null for an optional one that is missing.
         notes: What the log should say.
         from_stdout: Standard output held them, so it is no part of the log.
+        objects: Which of their files lie in the store now.
     """
 
     outputs: str
     notes: tuple[str, ...] = ()
     from_stdout: bool = False
+    objects: tuple[Object, ...] = ()
 
 
-def read_outputs(directory: str, declared: Declared, *, is_whole: bool = True) -> Given:
+def read_outputs(
+    directory: str, declared: Declared, *, is_whole: bool = True, store: ObjectFiles | None = None
+) -> Given:
     """Read the outputs of a job that has ended with exit status 0.
 
     Args:
         directory: The job's.
         declared: What they are checked against.
         is_whole: What the job wrote into its working directory is all there: no power cut can have taken any.
+        store: Takes large files; None where there is no time for that.
 
     Raises:
+        NeedsStore: It has given a large file, and there is no store.
+        NoRoom: The disk has no room for one.
         OutputProblem: One is missing or wrong, or the text cannot be read.
         UnfitOutputs: They are too large, or one has another type.
     """
     values, why_missing, from_stdout = _values(directory, declared)
-    values = _with_files(values, directory, declared, is_whole=is_whole)
-    given = _checked(values, declared, why_missing)
-    return replace(given, from_stdout=from_stdout)
+    collector = Collector(directory, declared.limit_bytes, store)
+    given = _checked(_with_files(values, collector, declared, is_whole=is_whole), declared, why_missing)
+    return replace(given, from_stdout=from_stdout, objects=tuple(collector.objects))
 
 
 def _values(directory: str, declared: Declared) -> tuple[Values, str, bool]:
@@ -120,9 +129,8 @@ def _values(directory: str, declared: Declared) -> tuple[Values, str, bool]:
     return values, f"the JSON object on {_IN_STDOUT} does not name it", True
 
 
-def _with_files(values: Values, directory: str, declared: Declared, *, is_whole: bool) -> Values:
+def _with_files(values: Values, collector: Collector, declared: Declared, *, is_whole: bool) -> Values:
     """Return outputs with File values in the place of the paths that the job has written."""
-    collector = Collector(directory, declared.limit_bytes)
     taken = dict(values)
     for name, kind in declared.types.items():
         if file_in(kind) is None or values.get(name) is None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.protocol.messages import Values
 
 
@@ -26,6 +27,7 @@ class JobOrder:
         serial: The agent's count of changes, as of this start.
         box: What it is locked into.
         slots: It waits at its keeper until fewer jobs than that run there; None: it is started at once.
+        objects: The files of its inputs that are objects; they lie here, and `slots` is None.
     """
 
     job: str
@@ -39,6 +41,7 @@ class JobOrder:
     serial: int = 0
     box: Choice = UNBOXED
     slots: int | None = None
+    objects: tuple[Object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class JobEnded:
         disk_bytes: What its directory takes on disk.
         cpu_s: Processor time that its processes have used; None where it is not known.
         memory_bytes: The most memory that one of them had; None where it is not known.
+        objects: What it has given that lies in the store now.
+        damaged: The object because of which it could not be started; None for none.
     """
 
     job: str
@@ -60,6 +65,8 @@ class JobEnded:
     disk_bytes: int = 0
     cpu_s: float | None = None
     memory_bytes: int | None = None
+    objects: tuple[Object, ...] = ()
+    damaged: ObjectId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,37 @@ class JobRecalled:
     job: str
 
 
-JobNews = JobEnded | JobStarted | JobRecalled
-"""What a runner tells of a job, when it happens."""
+@dataclass(frozen=True, slots=True)
+class JobCollecting:
+    """A job has ended well, and its files are being taken.
+
+    Attributes:
+        job: Its name.
+        started: When its process was started, Unix seconds; None where that is not known.
+        date: When it ended.
+    """
+
+    job: str
+    started: float | None
+    date: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoomForFiles:
+    """Files cannot be taken for want of room; they are tried again, and `reason` is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsLost:
+    """Objects that have rows do not lie here any more."""
+
+    objects: tuple[ObjectId, ...]
+
+
+JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | NoRoomForFiles | ObjectsLost
+"""What a runner tells of jobs and their files, when it happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +144,19 @@ class TakenOver:
     boot: str = ""
 
 
+class JobFiles(Protocol):
+    """What the reactor needs of whoever keeps the large files of jobs; all of it is done later, and in this order."""
+
+    def take_stock(self, known: Iterable[Object]) -> None:
+        """Compare what lies here with what has rows: what has none goes, and what is gone is told (`ObjectsLost`)."""
+
+    def settled(self, job: str) -> None:
+        """Note that the end of a job is committed: from now on rows keep what it has given, or nothing does."""
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        """Delete objects that have no rows, unless a job has just given them."""
+
+
 class JobRunner(Protocol):
     """What the reactor needs of a runner; a simulation has one without processes.
 
@@ -119,6 +168,10 @@ class JobRunner(Protocol):
     @property
     def able(self) -> Able:
         """What jobs can be locked into on this host."""
+
+    @property
+    def files(self) -> JobFiles:
+        """Who keeps the large files of jobs."""
 
     def recover(
         self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""

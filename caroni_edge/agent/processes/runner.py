@@ -13,24 +13,23 @@ from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.first import inside
 from caroni_edge.agent.boxes.slotids import delete_within
 from caroni_edge.agent.boxes.strength import Able
-from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.orders import Known
 from caroni_edge.agent.keeper.processes import within
-from caroni_edge.agent.keeper.records import boot_id, directory_of, exit_of, read
+from caroni_edge.agent.keeper.records import boot_id, exit_of, read
 from caroni_edge.agent.processes import logfiles
-from caroni_edge.agent.processes.ends import About
+from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.keepers import Keepers
-from caroni_edge.agent.processes.launch import order_of
+from caroni_edge.agent.processes.launch import Launcher, NotLaunched
 from caroni_edge.agent.processes.openjobs import Open, OpenJobs
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
 from caroni_edge.agent.processes.recorded import begun_of, latest
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
 from caroni_edge.base.failpoints import failpoint
+from caroni_edge.objects.disk import ObjectFiles
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +47,7 @@ class Runner:
 
     Attributes:
         trouble: Why no job can be started, for people; None while all is well.
+        files: What is done with large files.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Runner:
         taken_over: Callable[[TakenOver], None],
         environ: Mapping[bytes, bytes] = os.environb,
         boxes: Boxes = _NO_BOXES,
+        min_free_bytes: int = 0,
     ) -> None:
         """Use the state directory of an agent.
 
@@ -68,18 +69,21 @@ class Runner:
             taken_over: Called once, when the keeper has said what runs: with all that is known beside the database.
             environ: The environment of which jobs get a little.
             boxes: What jobs can be locked into.
+            min_free_bytes: So much of the disk stays free of large files.
 
         Raises:
             OSError: The directory cannot be used.
         """
         self._state_dir = str(state_dir.absolute())
-        self._agent, self._taken_over = agent, taken_over
-        self._open = OpenJobs(self._state_dir, deliver)
+        self._taken_over = taken_over
+        self.files = FileWork(ObjectFiles(state_dir.absolute(), lambda: min_free_bytes), deliver)
+        self._open = OpenJobs(self._state_dir, deliver, self.files)
         has_ids = not boxes.able.no_ids
         delete = partial(delete_within, boxes.bwrap, boxes.ids) if has_ids else None
         self._trash = Trash(f"{state_dir.absolute()}/{TRASH}", delete)
         self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ, for_others=has_ids)
         self._boxes = boxes
+        self._launcher = Launcher(self._state_dir, agent, self._workspaces, boxes, self.files.store)
         self._keepers = Keepers(state_dir.absolute(), boxes, self._take)
         self._waiting: tuple[str, ...] = ()
         self._recovered = threading.Event()
@@ -88,6 +92,7 @@ class Runner:
         self._is_other: dict[KeeperLink, bool] = {}
         self._said: list[Known] = []
         self._is_taken_over = False
+        self._has_taken_over = threading.Event()
         self._taking = threading.Lock()
 
     @property
@@ -109,9 +114,16 @@ class Runner:
         """Delete what is left of jobs, until `close`."""
         self._trash.empty()
 
+    def work_on_files(self) -> None:
+        """Do what is to be done with large files, from when all is taken over, until `close`."""
+        self._has_taken_over.wait()
+        self.files.run()
+
     def close(self) -> None:
         """Have `run` return. Jobs go on, and the keeper stays as long as there are any."""
         self._recovered.set()
+        self._has_taken_over.set()
+        self.files.close()
         self._trash.close()
         if not self._open.any():
             self._keepers.send({"do": "stop"})
@@ -131,20 +143,26 @@ class Runner:
         """Start a job that was never started (see `JobRunner`)."""
         if order.job in self._open:
             return
+        if order.objects:
+            self.files.stage(order.job, lambda: self._launch(order), partial(self._never, order.job))
+        else:
+            self._launch(order)
+
+    def _never(self, job: str, reason: str) -> None:
+        """Deliver that a job was ended before it was started."""
+        self._open.deliver(JobEnded(job, NeverBegan(reason), time.time()))
+
+    def _launch(self, order: JobOrder) -> None:
         try:
-            launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order))
+            about, request = self._launcher.prepare(order)
         except StartedBefore:
             log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
             self._open.add(order.job, Open())
             self._keepers.send({"do": "list"})
             return
-        except OSError as error:
-            reason = f"could not be started: its directory cannot be made: {error.strerror}"
-            outcome = NeverBegan(reason, no_room=error.errno in files.EXHAUSTED)
-            self._open.deliver(JobEnded(order.job, outcome, time.time()))
+        except NotLaunched as error:
+            self._open.deliver(JobEnded(order.job, error.outcome, time.time(), damaged=error.damaged))
             return
-        about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
-        request = order_of(self._state_dir, order, about, self._boxes, launch)
         link = self._keepers.for_new(order.box.strength)
         if order.slots is not None:
             elsewhere = sum(1 for opened in self._open.all().values() if opened.link not in {link, None})
@@ -168,6 +186,7 @@ class Runner:
         """End a job (see `JobRunner`)."""
         opened = self._open.get(job)
         if opened is None:
+            self.files.kill(job, reason)
             return
         opened.kill, link = reason, opened.link
         if link is None:  # whoever says that it runs there is told
@@ -177,21 +196,14 @@ class Runner:
 
     def log_size(self, job: str) -> int:
         """Return how long a job's log is now; 0 for an unknown job."""
-        has_ended = job not in self._open
-        try:
-            with files.opened(directory_of(self._state_dir, job)) as directory:
-                return logfiles.size(directory, has_ended=has_ended)
-        except OSError:  # it is gone, or the job has put something else in its place
-            return 0
+        return logfiles.size_of(self._state_dir, job, has_ended=self._has_ended(job))
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return a piece of a job's log (see `JobRunner`); that of an unknown job is empty, and complete."""
-        has_ended = job not in self._open
-        try:
-            with files.opened(directory_of(self._state_dir, job)) as directory:
-                return logfiles.chunk(directory, offset, limit, has_ended=has_ended)
-        except OSError:  # it is gone, or the job has put something else in its place
-            return b"", has_ended
+        return logfiles.chunk_of(self._state_dir, job, offset, limit, has_ended=self._has_ended(job))
+
+    def _has_ended(self, job: str) -> bool:
+        return job not in self._open and not self.files.is_staging(job)
 
     def usage(self, jobs: Iterable[str]) -> dict[str, Usage]:
         """Return what those jobs that run use of the host now."""
@@ -222,16 +234,6 @@ class Runner:
             self._workspaces.remove(job)
         except OSError as error:
             log.warning("what is on disk of a job cannot be removed: %s", error, extra=ids)
-
-    def _facts(self, order: JobOrder) -> dict[str, str]:
-        return {
-            "CARONI_JOB": order.job,
-            "CARONI_WORKFLOW": order.workflow,
-            "CARONI_STEP": order.step,
-            "CARONI_ATTEMPT": str(order.attempt),
-            "CARONI_MANAGER": order.manager,
-            "CARONI_AGENT": self._agent,
-        }
 
     # What a keeper says, in the thread of its link; one at a time
 
@@ -321,6 +323,7 @@ class Runner:
         known = latest(self._state_dir, self._said)
         ended = tuple(each for each in told if isinstance(each, JobEnded))
         self._taken_over(TakenOver(known.database, known.serial, tuple(begun), ended, boot_id()))
+        self._has_taken_over.set()
 
     def _compare(self, link: KeeperLink, waits: Collection[str] = ()) -> None:
         """Compare what a keeper runs with what is open here: between two connections requests and events are lost.

@@ -1,14 +1,15 @@
 """Puts the files of a job's inputs into its directory, where the job reads them by their paths."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import PurePath
 from typing import Any
 
 from caroni_edge.agent.keeper import files
+from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import Values
-from caroni_edge.values.carried import all_of, basename_of, bytes_of, secondary_of, with_files
+from caroni_edge.values.carried import all_of, basename_of, bytes_of, object_of, secondary_of, with_files
 from caroni_edge.values.types import Type
 
 FILES = "files"
@@ -18,32 +19,42 @@ _KEPT = ("format",)
 """What a job is told of a file as its value says it; all else is what the file is now."""
 
 
-def stage(directory: str, types: Mapping[str, Type], inputs: Values) -> Values:
+Lend = Callable[[Object, str], None]
+"""Puts an object at a path for a job to read."""
+
+
+def stage(directory: str, types: Mapping[str, Type], inputs: Values, lend: Lend) -> Values:
     """Write the files of all inputs, for nobody to change; return the inputs, with a path in each file's value.
 
     Args:
         directory: The job's, as the job sees it.
         types: Those of the inputs.
-        inputs: They fit, and carry their files.
+        inputs: They fit, and carry their files, or name objects that lie here.
+        lend: Puts an object where a job reads it.
 
     Raises:
         OSError: A file cannot be written.
+        Damaged: An object is.
+        NoRoom: The disk has no room for one.
     """
     numbers = count()
     top = f"{directory}/{FILES}"
     staged = dict(inputs)
     for name in [each for each in types if each in inputs]:
-        staged[name] = with_files(types[name], inputs[name], lambda each: _staged(top, numbers, each))
+        staged[name] = with_files(types[name], inputs[name], lambda each: _staged(top, numbers, lend, each))
     return staged
 
 
-def _staged(top: str, numbers: Iterator[int], value: dict[str, Any]) -> dict[str, Any]:
+def _staged(top: str, numbers: Iterator[int], lend: Lend, value: dict[str, Any]) -> dict[str, Any]:
     folder = f"{top}/{next(numbers)}"
     os.makedirs(folder, mode=0o755)
     for each in all_of(value):
         path = f"{folder}/{basename_of(each)}"
-        files.write_new(path, bytes_of(each))
-        os.chmod(path, 0o444)
+        if (found := object_of(each)) is not None:
+            lend(found, path)
+        else:
+            files.write_new(path, bytes_of(each))
+            os.chmod(path, 0o444)
     return _told(folder, value)
 
 

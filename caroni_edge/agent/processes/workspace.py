@@ -13,7 +13,7 @@ from caroni_edge.agent.jobtypes import Command, JobType
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.agent.keeper.trees import MARK
-from caroni_edge.agent.processes.staging import stage
+from caroni_edge.agent.processes.staging import Lend, stage
 from caroni_edge.agent.processes.trash import Trash
 from caroni_edge.protocol.messages import Values
 from caroni_edge.values.files import FileType
@@ -97,7 +97,7 @@ class Workspaces:
         }
         make_roots(state_dir)
 
-    def make(self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str]) -> Launch:
+    def make(self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str], lend: Lend) -> Launch:
         """Make the directory of a job, with the files of its inputs; return what to run in it.
 
         Args:
@@ -105,10 +105,13 @@ class Workspaces:
             job_type: What runs it.
             inputs: All of them; they fit.
             facts: Variables of its environment that say what it is about.
+            lend: Puts an object where a job reads it.
 
         Raises:
             StartedBefore: The job was started before.
             OSError: It cannot be made.
+            Damaged: An object among the inputs is.
+            NoRoom: The disk has no room for one.
         """
         path = f"{self._jobs}/{job}"
         try:
@@ -121,7 +124,7 @@ class Workspaces:
             self.remove(job)
             os.mkdir(path, 0o700)
         os.mkdir(f"{path}/{WORK}", 0o700)
-        staged = stage(path, job_type.inputs, inputs)
+        staged = stage(path, job_type.inputs, inputs, lend)
         texts = dict(_texts(job_type, staged))
         files.write_new(f"{path}/{INPUTS}", canonical(staged).encode())
         files.write_new(f"{path}/{OUTPUTS}", b"")

@@ -13,6 +13,7 @@ from caroni_edge.agent.store.records import RecordRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.turnedaway import TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
+from caroni_edge.objects.store.rows import ObjectRows
 
 
 class Store:
@@ -26,6 +27,7 @@ class Store:
         self.jobs = JobRows(conn)
         self.load = LoadRows(conn)
         self.managers = ManagerRows(conn)
+        self.objects = ObjectRows(conn)
         self.offers = OfferRows(conn)
         self.records = RecordRows(conn)
         self.slot_time = SlotTimeRows(conn)

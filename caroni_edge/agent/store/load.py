@@ -38,12 +38,12 @@ class LoadRows(Rows):
         WHERE state IN ('pending', 'queued', 'running') AND jobs > 0 ORDER BY state, manager, job_type"""
 
     def live(self) -> list[Count]:
-        """Return how many jobs are not finished."""
+        """Return how many jobs have a place here, running or not."""
         return self._all(Count, self.LIVE)
 
     LIVE_MANAGERS = """
         SELECT DISTINCT manager FROM load
-        WHERE state IN ('pending', 'queued', 'running') AND jobs > 0 ORDER BY manager"""
+        WHERE state IN ('pending', 'queued', 'running', 'collecting') AND jobs > 0 ORDER BY manager"""
 
     def live_managers(self) -> list[str]:
         """Return the managers that have jobs here that are not finished."""

@@ -15,6 +15,8 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
+from caroni_edge.values.carried import objects_in
+from caroni_edge.values.json import shown
 
 STEPS_EXPLAINED = 20
 AGENTS_EXPLAINED = 100
@@ -222,6 +224,7 @@ class Explainer:
                 return
         rows = self._views.servers(step.id, job_type, AGENTS_EXPLAINED, bound)
         if bound is not None:
+            yield from self._of_files(step, bound)
             yield from self._of_bound(bound, {each.agent for each in rows}, job_type)
         elif not rows:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
@@ -241,6 +244,18 @@ class Explainer:
             said = f"is not taken by {_names(away)}: offline, with the job type {job_type}"
             yield _reason("agents_away", said, agents=away, job_type=job_type)
         yield from self._of_asked(asked, job_type)
+
+    def _of_files(self, step: ShownStep, bound: list[str]) -> Iterator[Reason]:
+        """Say whether a step can be taken by few because of where the files lie that it takes."""
+        files = objects_in(msgspec.json.decode(self._views.inputs_of(step))).values()
+        if not files:
+            return
+        named = _names(f"{shown(each.get('basename'))} ({_size(each.get('size'))})" for each in files)
+        for agent in bound[:NAMES_SAID]:
+            is_online, seen = self._views.seen(agent)
+            away = "" if is_online else f" and is offline since {seen}" if seen else " and is offline"
+            said = f"waits for agent {agent}, which has the file{'s' if len(files) > 1 else ''} {named}{away}"
+            yield _reason("has_files", said, agent=agent, files=[each.get("basename") for each in files], seen=seen)
 
     def _of_bound(self, bound: list[str], have_type: set[str], job_type: str) -> Iterator[Reason]:
         """Say of each agent that alone may take a step whether it is one that could."""
@@ -320,6 +335,10 @@ def _of_parts(step: ShownStep, count: int, *, goes_on: bool) -> Reason:
     begins = "goes on" if goes_on else "stands where it was when the workflow ended"
     said = f"{begins}: {completed} of its {count} parts have completed"
     return _reason("parts", said, count=count, made=step.made, completed=completed)
+
+
+def _size(size_bytes: Any) -> str:
+    return f"{size_bytes / 1e6:.3g} MB" if isinstance(size_bytes, int) else "of unknown size"
 
 
 def _names(names: Iterable[str], last: str = "and") -> str:

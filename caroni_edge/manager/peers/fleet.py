@@ -93,6 +93,7 @@ class Fleet(Part):
         self._heard.discard(agent)
         before = self._store.agents.serving(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
+        rows += self._store.places.forget(agent)
         self._serves(before, set(), at)
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 

@@ -12,6 +12,7 @@ from caroni_edge.manager.store.jobs import JobRows
 from caroni_edge.manager.store.listed import ListedRows
 from caroni_edge.manager.store.offers import OfferRows
 from caroni_edge.manager.store.pauses import PauseRows
+from caroni_edge.manager.store.places import PlaceRows
 from caroni_edge.manager.store.rules import RuleRows
 from caroni_edge.manager.store.schedules import ScheduleRows
 from caroni_edge.manager.store.steps import StepRows
@@ -37,6 +38,7 @@ class Store:
         self.pauses = PauseRows(conn)
         self.rules = RuleRows(conn)
         self.schedules = ScheduleRows(conn)
+        self.places = PlaceRows(conn)
         self.steps = StepRows(conn)
         self.triggers = TriggerRows(conn)
         self.unplaced = UnplacedRows(conn)

@@ -262,11 +262,14 @@ class Plan(_Data, frozen=True, dict=True):
         """The type of each input of the workflow."""
         return {each.name: parse_type(each.type) for each in self.inputs}
 
-    def check_inputs(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    def check_inputs(
+        self, values: Mapping[str, Any], *, objects: bool = False
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Check what a trigger gives, and fill in what it leaves out.
 
         Args:
             values: Inputs by name.
+            objects: Whether a file may be an object: not where nobody knows where it lies.
 
         Returns:
             A value for every input (the default where null or nothing was given, null for an optional one), and what is
@@ -280,7 +283,7 @@ class Plan(_Data, frozen=True, dict=True):
             filled[each.name] = value = each.default if given is None else given
             if value is None and not kind.optional:
                 wrong.append((each.name, f"is missing; it takes {kind}"))
-            elif (said := misfit_of(kind, value)) is not None:
+            elif (said := misfit_of(kind, value, objects=objects)) is not None:
                 wrong.append((each.name, said))
         unknown = [name for name in values if name not in filled]
         wrong += [(name, f"is no input of {self.template}{nearest(name, filled)}") for name in unknown]

@@ -27,6 +27,7 @@ from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
 from caroni_edge.manager.workflows.instances import Done, Instances, PartsDone, Propagation, Ready, StepFailed, WorkItem
+from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
@@ -53,7 +54,8 @@ class Engine(Part):
         super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
-        self.instances = Instances(context, orders)
+        self._places = Places(context.store)
+        self.instances = Instances(context, orders, self._places)
         self.statuses = Statuses(context)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
@@ -114,6 +116,7 @@ class Engine(Part):
         """Keep the outputs of a job as those of its step, hand them on, and end the workflow after its last step."""
         propagation = Propagation(row, self.plan(row.plan), at)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
+        self._places.note(row.seq, kept, job.agent)
         if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another
             self._context.dirty_job_types.add(step.job_type)
         self.follow(propagation, [Done(step, kept, job)])

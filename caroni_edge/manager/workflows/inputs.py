@@ -14,7 +14,8 @@ from caroni_edge.manager.templates.expressions import (
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
-from caroni_edge.values.carried import misfit_of
+from caroni_edge.values.carried import misfit_of, objects_in
+from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import parse_type
 
@@ -133,8 +134,15 @@ def has_script(step: PlanStep) -> bool:
 def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
     """Return why these inputs, which may not be all, cannot be given to a step; None when they can."""
     for each in step.inputs:
-        if each.name in known and (words := misfit_of(parse_type(each.type), known[each.name])):
+        if each.name not in known:
+            continue
+        kind, value = parse_type(each.type), known[each.name]
+        if words := misfit_of(kind, value, objects=True):
             return f"input {each.name}: {words}"
+        if step.job_type and file_in(kind) is None and objects_in(value):
+            return (
+                f"input {each.name}: a file over 16 KiB goes to an input of type File alone, and this one takes {kind}"
+            )
     if step.workflow is not None:
         return None
     size_bytes = len(msgspec.json.encode(known))
@@ -149,7 +157,7 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
         kind = parse_type(spec)
         if name not in outputs and not kind.optional:
             return f"output {name} is missing; the template wants {kind}"
-        if words := misfit_of(kind, outputs.get(name)):
+        if words := misfit_of(kind, outputs.get(name), objects=True):
             return f"output {name}: {words} (the template wants {kind})"
     return None
 

@@ -19,7 +19,7 @@ from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.expressions import ScriptDue
-from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
+from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, StepInput, prefix_of
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.gates import Admission, gates_of
 from caroni_edge.manager.workflows.inputs import (
@@ -32,7 +32,10 @@ from caroni_edge.manager.workflows.inputs import (
     inputs_misfit,
     known_inputs,
 )
+from caroni_edge.manager.workflows.places import Places
+from caroni_edge.values.files import file_in
 from caroni_edge.values.json import as_text
+from caroni_edge.values.parsing import parse_type
 
 UNTAKEN = 500
 """More instances of a scattered step are made while fewer are untaken (where each runs a workflow: not completed)."""
@@ -99,9 +102,9 @@ class Propagation:
 class Instances:
     """Makes the rows of steps, and begins steps."""
 
-    def __init__(self, context: Context, orders: Orders) -> None:
-        """Make steps in the store of `context`, and send data by `orders`."""
-        self._context, self._orders = context, orders
+    def __init__(self, context: Context, orders: Orders, places: Places) -> None:
+        """Make steps in the store of `context`, for agents that have their files, and send data by `orders`."""
+        self._context, self._orders, self._places = context, orders, places
         self._store = context.store
         self.admission = Admission(context.store)
 
@@ -198,8 +201,11 @@ class Instances:
         self, propagation: Propagation, step: StepRow, plan_step: PlanStep, evaluated: Evaluated
     ) -> list[WorkItem]:
         inputs = evaluated.inputs
+        agents = evaluated.agents
         if plan_step.workflow:
             inputs = _inputs_of_workflow(plan_step.workflow, inputs)
+        else:
+            agents = self._places.agents(step.workflow, inputs, agents)
         if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):
             if has_script(plan_step):
                 self._store.evaluations.keep(step.workflow, step.id, as_text(evaluated))
@@ -208,7 +214,7 @@ class Instances:
             return self._begin_workflow(propagation, step, plan_step.workflow, inputs)
         if step.status is StepState.CREATED:
             status = require(STEP, step.status, StepEvent.DEMANDED, workflow=propagation.row.id, step=step.path)
-            step = step._replace(status=status, agents=as_text(evaluated.agents) if evaluated.agents else None)
+            step = step._replace(status=status, agents=as_text(agents) if agents else None)
             self._store.steps.begin_job(step.id, status, as_text(inputs), step.agents)
             self._demand(step)
         else:
@@ -318,11 +324,17 @@ def _values_decide(plan: Plan, name: str) -> bool:
     """Tell whether the values of a step decide something about it, so that agents are not asked for it before them."""
     step = plan.step_at(name)
     decides = step.scatter or step.workflow or step.expression or step.when is not None or gates_of(plan, name)
-    return bool(decides) or has_script(step) or not has_constant_agents(step)
+    return bool(decides) or has_script(step) or not has_constant_agents(step) or any(map(_brings_files, step.inputs))
+
+
+def _brings_files(given: StepInput) -> bool:
+    """Tell whether files may come from other steps to an input: where they lie decides who may take the step."""
+    comes_late = given.value_from is not None or (given.link is not None and bool(given.link.waits_for))
+    return comes_late and given.type is not None and file_in(parse_type(given.type)) is not None
 
 
 def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]:
-    inputs, wrong = workflow.check_inputs(given)
+    inputs, wrong = workflow.check_inputs(given, objects=True)
     if wrong:
         raise Unfit("; ".join(f"input {name} {words}" for name, words in wrong))
     return inputs

@@ -62,7 +62,13 @@ class ObjectRows(Rows):
         self._run(self.REFER, manager=manager, workflow=workflow, object=name, job=job)
         self._run(self.USE, object=name, date=date)
 
-    UNREFERENCED = "SELECT object FROM objects WHERE refs = 0 AND used < :before ORDER BY used LIMIT :limit"
+    OLDEST_UNREFERENCED = "SELECT used FROM objects WHERE refs = 0 ORDER BY used LIMIT 1"
+
+    def oldest_unreferenced(self) -> float | None:
+        """Return when that was used which nobody needs and which has lain here longest unused; None for nothing."""
+        return self._one(float, self.OLDEST_UNREFERENCED)
+
+    UNREFERENCED = "SELECT object FROM objects WHERE refs = 0 AND used <= :before ORDER BY used LIMIT :limit"
 
     def unreferenced(self, before: float, limit: int) -> list[ObjectId]:
         """Return objects that nobody needs, and that were used last before a date: the oldest first."""

@@ -161,3 +161,20 @@ def schedules(db: Database) -> None:
         CREATE INDEX slots_waiting ON slots (schedule, slot) WHERE waiting;
         """,
     )
+
+
+@manager()
+def object_places(db: Database) -> None:
+    """Which agent has which object of a workflow; it goes with the workflow."""
+    script(
+        db,
+        """
+        CREATE TABLE object_places (
+            workflow INTEGER NOT NULL, object TEXT NOT NULL, agent TEXT NOT NULL, PRIMARY KEY (workflow, object, agent)
+        ) WITHOUT ROWID;
+        CREATE INDEX object_places_agent ON object_places (agent);
+        CREATE TRIGGER workflow_places AFTER DELETE ON workflows BEGIN
+            DELETE FROM object_places WHERE workflow = old.seq;
+        END;
+        """,
+    )

@@ -17,6 +17,7 @@ from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -89,6 +90,9 @@ class FakeRunner:
         self.waiting: list[str] = []
         self.logs: dict[str, bytes] = {}
         self.used: dict[str, Usage] = {}
+        self.stock: list[Object] = []
+        self.settled_jobs: list[str] = []
+        self.discarded: list[ObjectId] = []
         self.boot = ""
         self.handed_over: list[str] = []
         self.ahead: dict[str, JobOrder] = {}
@@ -138,6 +142,19 @@ class FakeRunner:
     def remove(self, job: str) -> None:
         self.removed.append(job)
         self.there.discard(job)
+
+    @property
+    def files(self) -> "FakeRunner":
+        return self
+
+    def take_stock(self, known: Iterable[Object]) -> None:
+        self.stock = list(known)
+
+    def settled(self, job: str) -> None:
+        self.settled_jobs.append(job)
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        self.discarded += objects
 
     def log_size(self, job: str) -> int:
         return len(self.logs.get(job, b""))

@@ -1,7 +1,7 @@
 """Objects on disk: whole or not there, never changed by others, and lent."""
 
 import os
-from hashlib import sha256
+from hashlib import sha1, sha256
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,9 @@ def source(tmp_path: Path) -> Path:
 
 def take(files: ObjectFiles, source: Path) -> Object:
     with source.open("rb") as file:
-        return files.take(file)
+        taken = files.take(file)
+    assert taken.sha1 == sha1(source.read_bytes(), usedforsecurity=False).hexdigest()
+    return taken.object
 
 
 def parts(tmp_path: Path) -> list[str]:

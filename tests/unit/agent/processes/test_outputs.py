@@ -1,5 +1,6 @@
 """What a job gave: both forms of outputs, their types, and what is said of those that cannot be taken."""
 
+import hashlib
 import json
 import os
 import time
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from caroni_edge.agent.processes.collecting import NeedsStore
 from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, UnfitOutputs, read_outputs
-from caroni_edge.values.carried import bytes_of, file_value
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import Object
+from caroni_edge.values.carried import bytes_of, file_value, misfit_of
 from caroni_edge.values.parsing import parse_type
 
 LIMIT_BYTES = 48 * 1024
@@ -393,16 +397,33 @@ DEEP = '{"class": "File", "path": "a.txt", "secondaryFiles": ['
         ('{"file": {"class": "File", "path": "a.txt", "secondaryFiles": 5}}', "is a list of 1000 files", True),
         ('{"file": {"class": "File", "path": "a.txt", "secondaryFiles": ["a.txt"]}}', 'both called "a.txt"', True),
         ('{"file": {"class": "File", "path": "a.txt", "basename": "../x"}}', '"basename" is the name', True),
-        ("file=large", "has 16385 bytes, and files over 16 KiB are not served yet", True),
         (f'{{"file": {DEEP * 200}{"]}" * 200}}}', "levels", True),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_taken_is_told(work: Work, written: str, said: str, *, is_final: bool) -> None:
     work.make("a.txt")
-    work.make("large", b"x" * 16385)
     problem = work.raised(FILE, file=written)
     assert said in str(problem)
     assert isinstance(problem, UnfitOutputs) is is_final
+
+
+def test_a_large_file_is_taken_into_the_store(work: Work, tmp_path: Path) -> None:
+    data = b"x" * 16385
+    work.make("large.bin", data)
+    work.make("large.idx", b"y" * 20_000)
+    (work.path / "outputs").write_text(
+        '{"file": {"class": "File", "path": "large.bin", "secondaryFiles": ["large.idx"]}}'
+    )
+    with pytest.raises(NeedsStore):
+        read_outputs(str(work.path), FILE)
+    given = read_outputs(str(work.path), FILE, store=ObjectFiles(tmp_path / "state"))
+    value = values(given)["file"]
+    large, index = given.objects
+    assert large == Object(hashlib.sha256(data).hexdigest(), 16385)
+    assert value["location"] == f"caroni:{large.id}"
+    assert (value["basename"], value["size"]) == ("large.bin", 16385)
+    assert value["secondaryFiles"][0]["location"] == f"caroni:{index.id}"
+    assert misfit_of(parse_type("File"), value, objects=True) is None
 
 
 def test_many_files_are_not_read_without_end(work: Work) -> None:

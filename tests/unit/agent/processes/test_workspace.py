@@ -48,7 +48,9 @@ def test_an_input_whose_name_no_variable_can_have_is_in_the_file_alone(tmp_path:
     types = "{a-b: string, a.b: int, 1st: boolean, ship: string, none: string?}"
     job_type = parse_job_type(f"name: see\ninputs: {types}\nscript: env\n", tmp_path / "see.yaml")
     inputs = {"a-b": "x", "a.b": 1, "1st": True, "ship": "Pequod", "none": None}
-    launch = Workspaces(tmp_path, Trash(str(tmp_path / TRASH)), {}).make("job12345", job_type, inputs, {})
+    launch = Workspaces(tmp_path, Trash(str(tmp_path / TRASH)), {}).make(
+        "job12345", job_type, inputs, {}, lambda _found, _path: None
+    )
     given = {name: text for name, text in launch.environment.items() if name.startswith("CARONI_ENV_")}
     assert given == {"CARONI_ENV_1st": "true", "CARONI_ENV_ship": "Pequod"}
     assert launch.notes == []

@@ -34,7 +34,9 @@ def scans(step: str) -> bool:
 
 def test_the_statements_are_found() -> None:
     assert len(STATEMENTS) > 60
-    assert {type(rows) for rows in vars(Store(memory_database("agents").conn)).values()} <= {*store_classes("agent")}
+    assert {type(rows) for rows in vars(Store(memory_database("agents").conn)).values()} <= {
+        *store_classes("agent", "objects")
+    }
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

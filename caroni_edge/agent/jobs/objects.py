@@ -1,0 +1,108 @@
+"""The objects of jobs: which may be taken, which a job has given, and which go since nobody needs them."""
+
+import logging
+from collections.abc import Sequence
+from math import inf
+
+from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.base.memory import Journal
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.parts import Part
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.protocol.messages import Values
+from caroni_edge.values.carried import LOCATION, NotCarried, object_of, objects_in
+from caroni_edge.values.json import shown
+
+log = logging.getLogger(__name__)
+
+CACHE_S = 3600.0
+"""So long an object stays that no job needs any more."""
+BATCH_OBJECTS = 200
+STOCK_PAGE = 1000
+
+
+class JobObjects(Part):
+    """Keeps the rows of objects true to what jobs take and give."""
+
+    def __init__(self, store: Store, deeds: Deeds, journal: Journal) -> None:
+        """Note in `deeds` what is to be done on disk after the commit."""
+        super().__init__(journal)
+        self._store, self._deeds = store, deeds
+        self._look_due = inf
+
+    def on_start(self, at: Moment) -> None:
+        """Have what has rows compared with what is on disk."""
+        known: list[Object] = []
+        while found := self._store.objects.after(known[-1].id if known else "", STOCK_PAGE):
+            known += [Object(sha256_of(each.object), each.size) for each in found]
+        self._deeds.take_stock(known)
+
+    def settle(self, at: Moment) -> None:
+        """Let go what nobody has needed for a while, the oldest first."""
+        self._look_due = inf
+        oldest = self._store.objects.oldest_unreferenced()
+        if oldest is None:
+            return
+        wait_s = oldest + CACHE_S - at.date
+        if wait_s > 0:
+            self._look_due = at.now + min(wait_s, CACHE_S)
+            return
+        self._look_due = at.now
+        found = self._store.objects.unreferenced(at.date - CACHE_S, BATCH_OBJECTS)
+        self._store.objects.delete(found)
+        self._deeds.discard(found)
+        log.info("%d objects go that nobody needs", len(found), extra={"action": "objects_pruned"})
+
+    def next_due(self) -> float:
+        """Return when to look again."""
+        return self._look_due
+
+    @staticmethod
+    def are_in(inputs: str) -> bool:
+        """Tell whether inputs, as JSON, may hold objects: then files are to be brought before the job can start."""
+        return LOCATION in inputs
+
+    def missing(self, manager: str, inputs: Values) -> str | None:
+        """Return why a job cannot have the objects among its inputs, for people; None when it can.
+
+        What lies here for somebody else only is missing, too: a hash is no right.
+        """
+        for name, value in objects_in(inputs).items():
+            try:
+                asked = object_of(value)
+            except NotCarried as problem:
+                return str(problem)
+            found = self._store.objects.of(manager, name)
+            if found is None or asked is None or found.size != asked.size:
+                return f"the file {shown(value.get('basename', name))} ({name}) is not on this host"
+        return None
+
+    def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
+        """Keep what a job takes, for as long as the job is known here; return it."""
+        found = [each for value in objects_in(inputs).values() if (each := object_of(value)) is not None]
+        for each in found:
+            self._store.objects.refer(each.id, manager=manager, workflow=workflow, job=job, date=at.date)
+        return tuple(found)
+
+    def on_completed(self, row: JobRow, ended: JobEnded, at: Moment) -> None:
+        """Keep what a job has given."""
+        for each in ended.objects:
+            self._store.objects.add(each, manager=row.manager, date=at.date)
+            self._store.objects.refer(each.id, manager=row.manager, workflow=row.workflow, job=row.job, date=at.date)
+
+    def on_ended(self, ended: JobEnded) -> None:
+        """Let go, once all is committed, what a job has given and nobody keeps."""
+        if ended.objects:
+            self._deeds.settle_objects(ended.job)
+            self._deeds.discard(each.id for each in ended.objects if not self._store.objects.is_here(each.id))
+        if ended.damaged is not None:
+            self.lose([ended.damaged])
+
+    def lose(self, objects: Sequence[ObjectId]) -> None:
+        """Forget objects that are not here any more, or damaged."""
+        for name in objects:
+            log.error("an object is damaged, or gone: %s", name, extra={"action": "object_lost"})
+        self._store.objects.delete(objects)

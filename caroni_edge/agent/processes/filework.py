@@ -1,0 +1,138 @@
+"""Works on the large files of jobs: staging, taking and removing them, in one thread and one after the other."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+
+from caroni_edge.agent.processes.port import JobNews, NoRoomForFiles, ObjectsLost
+from caroni_edge.objects.disk import NoRoom, ObjectFiles
+from caroni_edge.objects.objects import Object, ObjectId
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 10.0
+"""So long what found no room waits before it is tried again."""
+
+Work = Callable[[], None]
+
+
+class FileWork:
+    """A queue of work, and the thread that does it.
+
+    What a job has just given is kept until its end is committed: until then no row says that anybody needs it.
+
+    Attributes:
+        store: The objects; for the work in the queue alone.
+    """
+
+    def __init__(self, store: ObjectFiles, tell: Callable[[JobNews], None]) -> None:
+        """Say by `tell` what the agent must know."""
+        self.store, self._tell = store, tell
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._later: list[Work] = []
+        self._given: dict[str, tuple[Object, ...]] = {}
+        self._lock = threading.Lock()
+        self._staging: dict[str, str | None] = {}
+
+    def run(self) -> None:
+        """Do the work, until `close`; what finds no room is tried again, and holds up nothing else."""
+        self.store.clear_parts()
+        while True:
+            try:
+                work = self._queue.get(timeout=AGAIN_S if self._later else None)
+            except Empty:
+                later, self._later = self._later, []
+                for each in later:
+                    self._do(each)
+                continue
+            if work is None:
+                return
+            self._do(work)
+
+    def close(self) -> None:
+        """Have `run` return; what is in the queue is not done: a start does all of it again."""
+        self._queue.put(None)
+
+    def put(self, work: Work) -> None:
+        """Let something be done in its turn."""
+        self._queue.put(work)
+
+    def _do(self, work: Work) -> None:
+        try:
+            work()
+        except NoRoom as error:
+            log.warning("no room for the files of a job: %s", error, extra={"action": "no_room_for_files"})
+            self._later.append(work)
+            self._tell(NoRoomForFiles(str(error)))
+
+    # Jobs that wait for their files before their start
+
+    def stage(self, job: str, start: Work, killed: Callable[[str], None]) -> None:
+        """Let a job start in its turn; one that is killed before is not started, and `killed` gets the reason."""
+        with self._lock:
+            self._staging[job] = None
+
+        def work() -> None:
+            with self._lock:
+                reason = self._staging.pop(job)
+            start() if reason is None else killed(reason)
+
+        self.put(work)
+
+    def kill(self, job: str, reason: str) -> None:
+        """End a job that waits for its files, if it does."""
+        with self._lock:
+            if job in self._staging:
+                self._staging[job] = reason
+
+    def is_staging(self, job: str) -> bool:
+        """Tell whether a job waits for its files."""
+        with self._lock:
+            return job in self._staging
+
+    # Objects
+
+    def given(self, job: str, objects: tuple[Object, ...]) -> None:
+        """Keep what a job has given until `settled`; for the work in the queue."""
+        if objects:
+            self._given[job] = objects
+
+    def settled(self, job: str) -> None:
+        """Note that the end of a job is committed."""
+        self.put(lambda: self._settle(job))
+
+    def _settle(self, job: str) -> None:
+        self._given.pop(job, None)
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        """Delete objects that have no rows, unless a job has just given them."""
+        names = tuple(objects)
+        self.put(lambda: self._discard(names))
+
+    def _discard(self, names: Iterable[ObjectId]) -> None:
+        kept = {each.id for objects in self._given.values() for each in objects}
+        for name in names:
+            if name not in kept:
+                self._remove(name)
+
+    def take_stock(self, known: Iterable[Object]) -> None:
+        """Compare what lies here with what has rows: what has none goes, and what is gone is told."""
+        rows = set(known)
+        self.put(lambda: self._take_stock(rows))
+
+    def _take_stock(self, rows: set[Object]) -> None:
+        try:
+            here = set(self.store.sizes())
+        except OSError as error:
+            log.error("the objects cannot be listed: %s", error, extra={"action": "objects_unreadable"})
+            return
+        self._discard(each.id for each in here - rows)
+        if lost := sorted(each.id for each in rows - here):
+            self._tell(ObjectsLost(tuple(lost)))
+
+    def _remove(self, name: ObjectId) -> None:
+        try:
+            self.store.remove(name)
+        except OSError as error:
+            log.warning("an object cannot be removed: %s", error, extra={"action": "object_remove_failed"})

@@ -1,0 +1,165 @@
+"""The runner with large files of real jobs: taken into the store when one has ended, and lent to those that follow."""
+
+import os
+import threading
+from dataclasses import replace
+from hashlib import sha1, sha256
+from pathlib import Path
+
+import pytest
+
+from caroni_edge.agent.processes import filework
+from caroni_edge.agent.processes.outcome import NeverBegan
+from caroni_edge.agent.processes.port import JobCollecting, NoRoomForFiles, ObjectsLost
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import Object
+from caroni_edge.values.carried import object_value
+from tests.runners import TIMEOUT_S, Agent, MakeAgent, again, outputs_of, reason_of
+from tests.support import wait_until
+
+DATA = b"stars\n" * 200_000
+OBJECT = Object(sha256(DATA).hexdigest(), len(DATA))
+FILE = object_value("m31.fits", OBJECT, sha1(DATA, usedforsecurity=False).hexdigest())
+GIVES = """
+outputs: {file: File, small: File}
+script: |
+  yes stars | head --lines 200000 > m31.fits
+  echo small > small
+  echo file=m31.fits >> $CARONI_OUTPUTS
+  echo small=small >> $CARONI_OUTPUTS
+"""
+TAKES = """
+inputs: {file: File}
+outputs: {bytes: int, again: File}
+script: |
+  cp "$CARONI_ENV_file" copy
+  chmod +w copy
+  echo bytes=$(stat --format %s "$CARONI_ENV_file") >> $CARONI_OUTPUTS
+  echo again=copy >> $CARONI_OUTPUTS
+"""
+
+
+def stored(agent: Agent) -> Path:
+    return Path(ObjectFiles(agent.state_dir).path(OBJECT.id))
+
+
+def given(agent: Agent, job: str = "giver123") -> None:
+    """Let a job give the file."""
+    ended = agent.run(job, GIVES)
+    assert (outputs_of(ended)["file"], ended.objects) == (FILE, (OBJECT,))
+    agent.runner.files.settled(job)
+
+
+def news(agent: Agent) -> NoRoomForFiles | ObjectsLost:
+    """Return what is told next of files, beside that some are being taken."""
+    while isinstance(found := agent.news.get(timeout=TIMEOUT_S), JobCollecting):
+        pass
+    return found
+
+
+def take(agent: Agent, job: str = "taker123") -> None:
+    """Start a job that takes it."""
+    agent.runner.start(replace(agent.order(job, TAKES, {"file": FILE}), objects=(OBJECT,)))
+
+
+def test_a_large_file_is_an_object_and_a_small_one_is_in_its_value(agent: Agent) -> None:
+    ended = agent.run("giver123", GIVES)
+    assert outputs_of(ended)["file"] == FILE
+    assert outputs_of(ended)["small"]["contents"] == "small\n"
+    assert ended.objects == (OBJECT,)
+    assert stored(agent).read_bytes() == DATA
+    said = agent.news.get(timeout=TIMEOUT_S)
+    assert isinstance(said, JobCollecting)
+    assert (said.job, said.date) == ("giver123", ended.date)
+    assert said.started is not None
+
+
+def test_a_job_reads_an_object_and_cannot_change_it(agent: Agent) -> None:
+    given(agent)
+    take(agent)
+    ended = agent.end("taker123")
+    assert outputs_of(ended)["bytes"] == len(DATA)
+    assert outputs_of(ended)["again"] == {**FILE, "basename": "copy"}
+    staged = agent.directory("taker123") / "files" / "0" / "m31.fits"
+    assert staged.read_bytes() == DATA
+    assert not staged.samefile(stored(agent))
+
+
+def test_a_damaged_object_is_not_given_to_a_job(agent: Agent) -> None:
+    given(agent)
+    stored(agent).chmod(0o644)
+    with stored(agent).open("r+b") as file:
+        file.write(b"S")
+    take(agent)
+    ended = agent.end("taker123")
+    assert reason_of(ended) == f"could not be started: {OBJECT.id} is damaged on this host, or gone"
+    assert ended.damaged == OBJECT.id
+    assert not stored(agent).exists()
+
+
+def test_files_that_find_no_room_wait_and_that_is_said(
+    make_agent: MakeAgent, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filework, "AGAIN_S", 0.01)
+    free_bytes = [1 << 60]
+    agent.runner.files.store = ObjectFiles(agent.state_dir, lambda: free_bytes[0])
+    agent.start("giver123", GIVES)
+    said = news(agent)
+    assert isinstance(said, NoRoomForFiles)
+    assert "no room for 1200000 bytes" in said.reason
+    assert agent.ended.empty()
+    free_bytes[0] = 0
+    assert outputs_of(agent.end("giver123"))["file"] == FILE
+
+
+def test_files_are_taken_again_by_the_agent_that_follows(make_agent: MakeAgent, agent: Agent) -> None:
+    agent.runner.files.store = ObjectFiles(agent.state_dir, lambda: 1 << 60)
+    agent.start("giver123", GIVES)
+    wait_until(lambda: not agent.news.empty(), TIMEOUT_S, "the job to be collected")
+    agent = again(make_agent, agent, "giver123")
+    ended = agent.end("giver123")
+    assert (outputs_of(ended)["file"], ended.objects) == (FILE, (OBJECT,))
+
+
+def test_a_job_that_is_killed_while_it_waits_for_its_files_never_began(agent: Agent) -> None:
+    given(agent)
+    go = threading.Event()
+
+    def wait() -> None:
+        go.wait(TIMEOUT_S)
+
+    agent.runner.files.put(wait)
+    take(agent)
+    agent.runner.kill("taker123", "not wanted")
+    go.set()
+    assert agent.end("taker123").outcome == NeverBegan("not wanted")
+    assert not agent.directory("taker123").exists()
+
+
+def test_what_has_no_row_goes_but_not_what_a_job_has_just_given(agent: Agent) -> None:
+    ended = agent.run("giver123", GIVES)
+    agent.runner.files.discard([each.id for each in ended.objects])
+    agent.runner.files.take_stock([])
+    agent.runner.files.settled("giver123")
+    done: list[bool] = []
+    agent.runner.files.put(lambda: done.append(stored(agent).exists()))
+    agent.runner.files.discard([OBJECT.id])
+    agent.runner.files.put(lambda: done.append(stored(agent).exists()))
+    wait_until(lambda: len(done) == 2, TIMEOUT_S, "the work on files")
+    assert done == [True, False]
+
+
+def test_at_a_start_what_is_gone_is_told_and_what_nobody_knows_goes(agent: Agent) -> None:
+    given(agent)
+    gone = Object("b" * 64, 5)
+    agent.runner.files.take_stock([OBJECT, gone])
+    assert news(agent) == ObjectsLost((gone.id,))
+    assert stored(agent).exists()
+    os.truncate(_writable(stored(agent)), 5)
+    agent.runner.files.take_stock([OBJECT])
+    assert news(agent) == ObjectsLost((OBJECT.id,))
+
+
+def _writable(path: Path) -> Path:
+    path.chmod(0o644)
+    return path

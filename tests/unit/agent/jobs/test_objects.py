@@ -1,0 +1,215 @@
+"""Objects of jobs as the agent decides of them: who may have them, what is kept, and what a collecting job is."""
+
+import pytest
+
+from caroni_edge.agent.jobs.objects import CACHE_S
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.processes.outcome import Failed, NeverBegan
+from caroni_edge.agent.processes.port import JobCollecting, JobEnded, NoRoomForFiles, ObjectsLost
+from caroni_edge.objects.objects import Object
+from caroni_edge.protocol.messages import (
+    JobDataReady,
+    JobDecline,
+    JobKill,
+    JobOffer,
+    JobStatusRequest,
+    JobStatusUpdate,
+)
+from caroni_edge.values.carried import object_value
+from tests.unit.agent.bench import Bench, completed, job_type
+
+OBJECT = Object("a" * 64, 5_000_000)
+FILE = object_value("m31.fits", OBJECT, "0" * 40)
+NO_OFFER = JobOffer(offer="nooffer1", job_type="take", serial=0)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(types=[job_type("give", {"message": "string?"}), job_type("take", {"file": "File"})], slots=1)
+
+
+def given(bench: Bench, manager: str = "m1") -> str:
+    """Let a job of a manager give the file; return the job."""
+    (job,) = bench.place(bench.new_job("give", inputs={}), manager=manager)
+    bench.outbox.take(JobStatusUpdate, manager)
+    ended = JobEnded(job, completed({"file": FILE}), bench.date, objects=(OBJECT,))
+    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    said = bench.outbox.take(JobStatusUpdate, manager)
+    assert said.outputs == {"file": FILE}
+    return job
+
+
+def taking(bench: Bench) -> str:
+    """Place a job that takes the file."""
+    placed = bench.new_job("take", inputs={"file": FILE})
+    bench.place(placed)
+    return placed.job
+
+
+def test_what_a_job_has_given_is_its_managers_and_rows_keep_it(bench: Bench) -> None:
+    job = given(bench)
+    assert bench.store.objects.of("m1", OBJECT.id) == (OBJECT.id, OBJECT.size)
+    assert (bench.runner.settled_jobs, bench.runner.discarded) == ([job], [])
+    assert bench.store.objects.oldest_unreferenced() is None
+
+
+def test_a_job_takes_what_lies_here(bench: Bench) -> None:
+    given(bench)
+    job = taking(bench)
+    order = bench.runner.started[-1]
+    assert (order.job, order.objects, order.inputs) == (job, (OBJECT,), {"file": FILE})
+
+
+def test_a_hash_is_no_right(bench: Bench) -> None:
+    given(bench)
+    placed = bench.new_job("take", inputs={"file": FILE})
+    bench.accept(NO_OFFER, placed, manager="m2")
+    declined = bench.outbox.take(JobDecline, "m2")
+    assert (declined.job, declined.final) == (placed.job, True)
+    assert declined.reason == f'the file "m31.fits" ({OBJECT.id}) is not on this host'
+
+
+@pytest.mark.parametrize("size", [OBJECT.size - 1, None, -1, "x", True])
+def test_a_job_that_names_an_object_with_another_size_is_declined(bench: Bench, size: object) -> None:
+    given(bench)
+    bench.accept(NO_OFFER, bench.new_job("take", inputs={"file": {**FILE, "size": size}}))
+    assert bench.outbox.take(JobDecline).final
+
+
+def test_data_that_names_what_is_not_here_is_declined(bench: Bench) -> None:
+    (job,) = bench.place(bench.new_job("take", ready=False))
+    bench.send(JobDataReady(job=job, inputs={"file": FILE}))
+    assert "is not on this host" in bench.outbox.take(JobDecline).reason
+    assert bench.state(job) is JobState.FAILED
+
+
+def test_an_object_that_is_gone_before_a_slot_is_free_fails_its_job(bench: Bench) -> None:
+    given(bench)
+    (busy,) = bench.place(bench.new_job("give", inputs={}))
+    bench.outbox.take(JobStatusUpdate)
+    job = taking(bench)
+    bench.call(lambda at: bench.reactor.on_news(ObjectsLost((OBJECT.id,)), at))
+    bench.end(busy, Failed("x"))
+    assert bench.state(job) is JobState.FAILED
+    assert "is not on this host" in (bench.job(job).reason or "")
+
+
+def test_a_damaged_object_is_forgotten(bench: Bench) -> None:
+    given(bench)
+    job = taking(bench)
+    ended = JobEnded(job, NeverBegan("damaged"), bench.date, damaged=OBJECT.id)
+    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    assert bench.store.objects.of("m1", OBJECT.id) is None
+
+
+def test_what_nobody_needs_goes_after_a_while(bench: Bench) -> None:
+    row = bench.job(given(bench))
+    bench.call(lambda _at: bench.store.jobs.delete([row.id]))
+    bench.advance(CACHE_S - 1)
+    assert bench.store.objects.is_here(OBJECT.id)
+    bench.advance(2)
+    assert not bench.store.objects.is_here(OBJECT.id)
+    assert bench.runner.discarded == [OBJECT.id]
+    assert bench.reactor.next_due() == float("inf")
+
+
+def test_what_a_job_needs_stays(bench: Bench) -> None:
+    first = bench.job(given(bench))
+    taking(bench)
+    bench.call(lambda _at: bench.store.jobs.delete([first.id]))
+    bench.advance(10 * CACHE_S)
+    assert bench.store.objects.is_here(OBJECT.id)
+
+
+def test_of_a_forgotten_manager_nothing_stays(bench: Bench) -> None:
+    given(bench)
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert bench.store.objects.of("m1", OBJECT.id) is None
+    bench.advance(CACHE_S + 10)
+    assert bench.runner.discarded == [OBJECT.id]
+
+
+def test_what_a_job_gave_that_nobody_knows_goes_again(bench: Bench) -> None:
+    ended = JobEnded("unknown1", completed({"file": FILE}), bench.date, objects=(OBJECT,))
+    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    assert (bench.runner.settled_jobs, bench.runner.discarded) == (["unknown1"], [OBJECT.id])
+
+
+def test_at_a_start_rows_and_disk_are_compared(bench: Bench) -> None:
+    given(bench)
+    bench.restart()
+    assert bench.runner.stock == [OBJECT]
+    bench.call(lambda at: bench.reactor.on_news(ObjectsLost((OBJECT.id,)), at))
+    bench.restart()
+    assert bench.runner.stock == []
+
+
+# Collecting
+
+
+def collecting(bench: Bench) -> str:
+    """Let a job come to its end whose files are still to be taken."""
+    (job,) = bench.place(bench.new_job("give", inputs={}))
+    bench.outbox.take(JobStatusUpdate)
+    bench.call(lambda at: bench.reactor.on_news(JobCollecting(job, bench.date, bench.date), at))
+    return job
+
+
+def test_a_job_gives_its_slot_back_while_its_files_are_taken(bench: Bench) -> None:
+    job = collecting(bench)
+    (other,) = bench.place(bench.new_job("give", inputs={}))
+    assert (bench.state(job), bench.state(other)) == (JobState.COLLECTING, JobState.RUNNING)
+    assert bench.reactor.open_peers() == ["m1"]
+    ended = JobEnded(job, completed({"file": FILE}), bench.date, objects=(OBJECT,))
+    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    assert (bench.state(job), bench.state(other)) == (JobState.COMPLETED, JobState.RUNNING)
+
+
+def test_to_its_manager_a_collecting_job_runs(bench: Bench) -> None:
+    job = collecting(bench)
+    bench.outbox.nothing_else()
+    bench.send(JobStatusRequest(job=job))
+    assert bench.outbox.take(JobStatusUpdate).status == "running"
+
+
+def test_a_kill_is_too_late_then(bench: Bench) -> None:
+    job = collecting(bench)
+    bench.send(JobKill(job=job, reason="not wanted"))
+    assert (bench.state(job), bench.runner.killed) == (JobState.COLLECTING, {})
+
+
+def test_a_job_that_is_being_killed_and_ends_well_has_completed(bench: Bench) -> None:
+    (job,) = bench.place(bench.new_job("give", inputs={}))
+    bench.outbox.take(JobStatusUpdate)
+    bench.send(JobKill(job=job, reason="not wanted"))
+    bench.call(lambda at: bench.reactor.on_news(JobCollecting(job, bench.date, bench.date), at))
+    bench.end(job, completed({"file": FILE}))
+    assert bench.outbox.take(JobStatusUpdate).status == "completed"
+
+
+def test_files_that_cannot_be_taken_fail_the_job(bench: Bench) -> None:
+    job = collecting(bench)
+    bench.end(job, Failed("there is no file", exit_code=0))
+    assert bench.outbox.take(JobStatusUpdate).status == "failed"
+    assert bench.state(job) is JobState.FAILED
+
+
+def test_after_a_restart_the_files_are_taken_again(bench: Bench) -> None:
+    job = collecting(bench)
+    bench.restart()
+    assert bench.runner.recovered == [job]
+    bench.call(lambda at: bench.reactor.on_news(JobCollecting(job, bench.date, bench.date), at))
+    assert bench.state(job) is JobState.COLLECTING
+
+
+def test_slot_time_is_counted_once(bench: Bench) -> None:
+    job = collecting(bench)
+    before = bench.database.conn.execute("SELECT sum(busy_s) FROM slot_time").fetchone()
+    bench.advance(100)
+    bench.end(job, completed({"file": FILE}))
+    assert bench.database.conn.execute("SELECT sum(busy_s) FROM slot_time").fetchone() == before
+
+
+def test_a_host_that_is_full_says_so(bench: Bench) -> None:
+    bench.call(lambda at: bench.reactor.on_news(NoRoomForFiles("the disk has 1 MiB free"), at))
+    assert "the disk has 1 MiB free" in bench.reactor.refuses["*"]
