@@ -175,3 +175,27 @@ def test_from_a_run_one_comes_to_its_agents_and_to_who_serves_a_job_type(bench: 
     assert links_on(browser.get("/runs/sunk/steps").text)["a1"] == "/agents/a1"
     for address in ("/agents/a1", "/agents?job_type=foojob0"):
         assert browser.get(address).status_code == 200
+
+
+def test_a_step_that_is_an_expression_is_called_so_and_has_no_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "sums.cwl").write_text(
+        "cwlVersion: v1.2\nclass: Workflow\ninputs: {n: int}\noutputs: {n: {type: int, outputSource: add/n}}\n"
+        "requirements: {InlineJavascriptRequirement: {}}\nsteps:\n"
+        "  add: {in: {n: n}, out: [n], run: {class: ExpressionTool, inputs: {n: int}, outputs: {n: int},\n"
+        '    expression: "$({n: inputs.n + 1})"}}\n'
+    )
+    bench = ManagerBench(tmp_path, load_templates(folder))
+    bench.trigger("sums", "w1", n=3)
+    with serve_manager(bench, tmp_path) as server, Client(server) as browser:
+        browser.headers.update(HTML)
+        steps = browser.get("/runs/w1/steps").text
+        assert ">expression</span>" in steps
+        step = browser.get("/runs/w1/steps/add").text
+        assert "waits for an expression: its JavaScript is being worked out" in step
+        assert "Steps within it" not in step
+        assert "expression" in browser.get("/templates/sums").text
+        graph = browser.get("/api/workflows/w1/graph", headers={"Accept": "application/json"}).json()
+    assert [node["kind"] for node in graph["nodes"]] == ["expression"]
+    bench.close()

@@ -45,8 +45,9 @@ class GraphNode(TypedDict):
     Attributes:
         name: Its name in its workflow.
         path: Its name in the whole one, as in `outer[3]/inner`.
-        kind: What it is: a job, a scatter (one node for all its instances), or a nested workflow (a graph of its own).
-        job_type: What an agent runs for it; None for a nested workflow.
+        kind: What it is: a job, an expression, a scatter (one node for all its instances), or a nested workflow (a
+            graph of its own).
+        job_type: What an agent runs for it; None where it is no job.
         status: None while it does not exist: the workflow is held, or what it is in has not begun.
         parts: How far its parts are, once it has begun; None where it has none.
         instances: How many of these are in which state, for a scatter that has begun.
@@ -224,7 +225,7 @@ class Dataflows:
                 yield _Flow(source, None, output.name, scattered=False, changed=_is_changed(output.link))
 
     def _node(self, step: PlanStep, row: ShownStep | None) -> GraphNode:
-        kind = "scatter" if step.scatter else "workflow" if step.workflow is not None else "job"
+        kind = "scatter" if step.scatter else step.kind
         has_parts = row is not None and row.parts is not None
         return GraphNode(
             name=step.name,

@@ -38,9 +38,10 @@ class StepLine(NamedTuple):
 
     Attributes:
         path: Its path in the run.
-        job_type: What its jobs, or those of its instances, run; empty for a workflow.
+        job_type: What its jobs, or those of its instances, run; empty where they are no jobs.
         view: What there is to say of it.
-        kind: `job`, `scatter` or `workflow`: what is inside.
+        runs: That, or `workflow`, or `expression`.
+        kind: `job`, `scatter`, `workflow` or `expression`: what is inside.
         counts: How many of its parts are in which state; None where it has none.
         waits_since: Since when it is in its state, while it waits for something and that is known.
         began: When the job began that counts, or runs.
@@ -50,6 +51,7 @@ class StepLine(NamedTuple):
 
     path: str
     job_type: str
+    runs: str
     view: StepView
     kind: str
     counts: Counts | None
@@ -67,20 +69,19 @@ def lines_of(
     shown = views.step_views(workflow, kept)
     lines = []
     for row in kept:
-        view, kind = shown[row.path], kind_of(plan, row)
+        view, kind, step = shown[row.path], kind_of(plan, row), plan.step_at(row.name)
         attempt = _counting(view)
         began, ended = (attempt["started"], attempt["ended"]) if attempt else (None, None)
         instances = count_instances(views, row) if kind == "scatter" and row.parts is not None else None
         lines.append(
             StepLine(
                 path=row.path,
-                job_type=plan.step_at(row.name).job_type,
+                job_type=step.job_type,
+                runs=step.job_type or step.kind,
                 view=view,
                 kind=kind,
                 counts=counts_of(view["parts"], instances),
-                waits_since=_waits_since(
-                    view, run, is_first=not plan.step_at(row.name).waits_for and row.path == row.name
-                ),
+                waits_since=_waits_since(view, run, is_first=not step.waits_for and row.path == row.name),
                 began=began,
                 ended=ended,
                 duration_s=seconds_between(began, ended),
@@ -90,11 +91,11 @@ def lines_of(
 
 
 def kind_of(plan: Plan, row: ShownStep) -> str:
-    """Tell whether a step is a job, has instances, or runs a workflow, as `GraphNode` says it."""
+    """Tell whether a step is a job or an expression, has instances, or runs a workflow, as `GraphNode` says it."""
     step = plan.step_at(row.name)
     if step.scatter and not row.path.endswith("]"):
         return "scatter"
-    return "workflow" if step.workflow else "job"
+    return step.kind
 
 
 def counts_of(parts: PartsView | None, instances: InstanceCounts | None) -> Counts | None:

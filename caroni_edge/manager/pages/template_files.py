@@ -141,7 +141,9 @@ def template_view(template: Template) -> TemplateView:
         inputs=[TemplateInput(name=each.name, type=each.type, default=each.default) for each in plan.inputs],
         outputs=[TemplateOutput(name=each.name, type=each.type) for each in plan.outputs],
         steps=[
-            TemplateStep(name=each.name, job_type=each.job_type or None, waits_for=sorted(each.waits_for))
+            TemplateStep(
+                name=each.name, kind=each.kind, job_type=each.job_type or None, waits_for=sorted(each.waits_for)
+            )
             for each in plan.steps
         ],
         warnings=[str(problem) for problem in template.warnings],

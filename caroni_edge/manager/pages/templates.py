@@ -37,7 +37,7 @@ def show_template(manager: NamedDependency[ManagerApi], name: FromPath[str]) -> 
     with manager.look() as views:
         runs = views.workflows(WorkflowFilter(template=name), LAST_RUNS, None)["workflows"]
     steps = shown["template"]["steps"] if shown["template"] else []
-    types = {step["name"]: step["job_type"] or "workflow" for step in steps}
+    types = {step["name"]: step["job_type"] or step["kind"] for step in steps}
     drawing = draw_few({step["name"]: step["waits_for"] for step in steps}) if steps else None
     return page("manager/template.html", shown=shown, runs=runs, drawing=drawing, types=types, said=template_files.said)
 

@@ -1,6 +1,6 @@
 """What the answers about templates look like; times are RFC 3339, UTC."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.values.fields import FormField
@@ -22,9 +22,10 @@ class TemplateOutput(TypedDict):
 
 
 class TemplateStep(TypedDict):
-    """A step of a template, named by the way to it; without a job type it runs a nested workflow."""
+    """A step of a template, named by the way to it; without a job type it is another `kind` than a job."""
 
     name: str
+    kind: Literal["job", "workflow", "expression"]
     job_type: str | None
     waits_for: list[str]
 

@@ -160,6 +160,13 @@ class PlanStep(_Data, frozen=True):
     expression: ToolExpression | None = None
 
     @property
+    def kind(self) -> Literal["job", "workflow", "expression"]:
+        """What an instance of it is."""
+        if self.workflow is not None:
+            return "workflow"
+        return "job" if self.expression is None else "expression"
+
+    @property
     def waits_for(self) -> frozenset[str]:
         """The steps whose outputs this one takes."""
         return frozenset(step for each in self.inputs if each.link for step in each.link.waits_for)
