@@ -4,9 +4,10 @@ from itertools import combinations
 from typing import Any
 
 from caroni_edge.config.automation import AtMost, Rule, Schedule
+from caroni_edge.config.notify import Notify, Topic
 from caroni_edge.config.reading import Reader, Values
 from caroni_edge.config.timing import Cron, Every
-from caroni_edge.protocol.topics import holds, meet
+from caroni_edge.protocol.topics import covers, holds, meet
 
 
 def rule(name: str, values: Values) -> Rule:
@@ -73,3 +74,19 @@ def check_schedules(reader: Reader, values: Values) -> None:
             reader.error(f"schedules.{name} has {said}", "schedules", name)
         if has_pace and given("schedules", name, "timezone"):
             reader.error(f"schedules.{name}.timezone is of no use with every", "schedules", name, "timezone")
+
+
+def check_notify(reader: Reader, values: Values) -> None:
+    """Note topics of `notify` where nodes talk, and those that triggers listen to."""
+    root = values.get("topic_root")
+    entries: tuple[Notify, ...] = values.get("notify") or ()
+    topics = [each.target.topic for each in entries if isinstance(each.target, Topic)]
+    for topic in topics:
+        if topic.split("/")[0] == root:
+            reader.error(f"notify: {topic} lies below {root}, where nodes talk", "notify")
+        for name, each in (values.get("triggers") or {}).items():
+            if each.get("topic") and covers(each["topic"], topic):
+                what = (
+                    f"notify: the trigger {name} listens to {topic}: what this manager says would start its workflows"
+                )
+                reader.error(what, "notify")

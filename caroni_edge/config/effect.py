@@ -8,6 +8,7 @@ from typing import Any
 from caroni_edge.config import kinds
 from caroni_edge.config.keys import NAMES, Key, Section
 from caroni_edge.config.model import Setting
+from caroni_edge.config.notify import NOTIFY
 from caroni_edge.config.sources import Sources
 
 HIDDEN = "(hidden)"
@@ -38,7 +39,7 @@ def _named(section: Section, given: dict[str, Any]) -> Iterator[tuple[str, Key |
 
 
 def _shown(key: Key, value: object) -> str:
-    if key.kind is kinds.SECRET:
+    if key.kind in (kinds.SECRET, NOTIFY):
         return HIDDEN
     text = _text(value)
     return _QUERY.sub(f"?{HIDDEN}", text) if key.kind is kinds.BROKER_URL else text

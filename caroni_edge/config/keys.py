@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from caroni_edge.config import automation_kinds, kinds
+from caroni_edge.config import automation_kinds, kinds, notify
 from caroni_edge.config.kinds import Kind
 
 
@@ -240,6 +240,8 @@ MANAGER_KEYS: Final = (
     Key("agents.JOB_TYPE", kinds.AGENTS, "The agents that alone may have jobs of a type.", otherwise="any agent"),
     *_TRIGGERS,
     *_SCHEDULES,
+    Key("notify", notify.NOTIFY, "Who is told of what.", otherwise="nobody"),
+    Key("silent_after", kinds.DURATION, "An agent away for so long is called silent.", default="10m"),
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from caroni_edge.config.automation_reading import check_rules, check_schedules, rule, schedule
+from caroni_edge.config.automation_reading import check_notify, check_rules, check_schedules, rule, schedule
 from caroni_edge.config.effect import DEFAULT, in_effect
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Section, tree
 from caroni_edge.config.kinds import Place
@@ -57,6 +57,8 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         reply_to=values["reply_to"] or (),
         retention_s=values["retention"]["workflows"],
         trusted={name: agents for name, agents in (values["agents"] or {}).items() if agents},
+        notify=values["notify"] or (),
+        silent_after_s=values["silent_after"],
         schedules=tuple(schedule(name, each) for name, each in (values["schedules"] or {}).items()),
         rules=tuple(rule(name, each) for name, each in (values["triggers"] or {}).items()),
     )
@@ -103,6 +105,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
     _check_replies(reader, values)
     check_rules(reader, values)
     check_schedules(reader, values)
+    check_notify(reader, values)
     if problems:
         raise Problems(problems)
     settings = tuple(in_effect(section, sources))

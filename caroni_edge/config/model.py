@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.broker_url import BrokerUrl
 from caroni_edge.config.secret import Secret
+
+if TYPE_CHECKING:
+    from caroni_edge.config.notify import Notify  # which needs the kinds, and they this
 
 EVERYBODY = "*"
 """The key of `managers` that stands for all that are not named there."""
@@ -175,6 +178,8 @@ class ManagerConfig(NodeConfig):
         trusted: The agents that alone may have jobs of a type; everybody may have those of types not named.
         rules: By which messages on any topic start workflows.
         schedules: By which the clock does.
+        notify: Who is told of what.
+        silent_after_s: An agent that is away for so long is called silent.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "managers"
@@ -194,6 +199,8 @@ class ManagerConfig(NodeConfig):
     trusted: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    notify: "tuple[Notify, ...]" = ()
+    silent_after_s: float = 600.0
 
     def trusts(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent may have jobs of a type."""

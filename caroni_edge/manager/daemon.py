@@ -10,6 +10,7 @@ from caroni_edge.config import ManagerConfig, load_manager
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.listening.threads import Listening
+from caroni_edge.manager.notifications.couriers import Couriers
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
@@ -47,6 +48,10 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._listening = Listening(transport, self._reactor, self.service, opened)
         node.checks.append(self._listening.problem)
         self._listening.use(config.rules)
+        self._couriers = Couriers(self._reactor, self.service)
+        self._reactor.notifications.wake = self._couriers.wake
+        opened.callback(self._couriers.close)
+        self._couriers.use(config.notify)
         connect(node, self.service, opened)
         return node
 
@@ -56,6 +61,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._node.ask_every_s = ask_every_s(config)
         self._reactor.reload(config, self._templates)
         self._listening.use(config.rules)
+        self._couriers.use(config.notify)
 
     def reconnect(self) -> None:
         """Connect anew, with both sessions."""

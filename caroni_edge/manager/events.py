@@ -1,7 +1,7 @@
 """Events for people and other programs: CloudEvents 1.0 in JSON, one an event (docs/protocol.md, "Events")."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -18,16 +18,22 @@ OUTPUTS_LIMIT_BYTES = 128 * 1024
 RECEIVED_CHARACTERS = 200
 
 
+Tell = Callable[[EventType, str | None, str | None, bytes, float], None]
+"""Hears of an event: its type, the template and the workflow that it is about (if known), itself, its date."""
+
+
 class EventWriter:
     """Makes events, and puts them where they wait for their PUBACK.
 
     Attributes:
         replies: The configuration's filters of topics that may be a `reply_to` beside those below `{root}/replies/`.
+        tell: Hears of each event about a workflow, in its transaction.
     """
 
     def __init__(self, events: Events, topics: Topics, replies: tuple[str, ...] = ()) -> None:
         """Write as the manager of `topics`."""
         self._events, self._topics, self.replies = events, topics, replies
+        self.tell: Tell | None = None
 
     def reply_problem(self, topic: str) -> str | None:
         """Return why `topic` may not be a `reply_to`, or None."""
@@ -36,7 +42,9 @@ class EventWriter:
     def workflow(self, kind: EventType, row: WorkflowRow, date: float, **facts: Any) -> bytes:
         """Say something about a workflow, to its `reply_to` too; return the event, to be said again."""
         data = {"workflow": row.id, "template": row.template, **_known(facts)}
-        return self._put(kind, row.id, row, data, date)
+        body = self._put(kind, row.id, row, data, date)
+        self._tell(kind, row.template, row.id, body, date)
+        return body
 
     def step(self, kind: EventType, row: WorkflowRow, path: str, date: float, **facts: Any) -> None:
         """Say something about a step."""
@@ -52,6 +60,19 @@ class EventWriter:
         data = _known({"id": workflow, "reason": reason, "received": received[:RECEIVED_CHARACTERS]})
         body = self._encode("caroni.workflow.rejected", workflow or "rejected", data, date)
         self._put_all("rejected", (reply_to,), body)
+        self._tell("caroni.workflow.rejected", None, workflow, body, date)
+
+    def made(self, kind: EventType, subject: str, date: float, **facts: Any) -> bytes:
+        """Make an event that is only for those who are told by the configuration."""
+        return self._encode(kind, subject, _known(facts), date)
+
+    def repeat(self, topic: str, body: bytes) -> None:
+        """Publish an event on a topic of the configuration, too."""
+        self._events.put(topic, body)
+
+    def _tell(self, kind: EventType, template: str | None, workflow: str | None, body: bytes, date: float) -> None:
+        if self.tell is not None:
+            self.tell(kind, template, workflow, body, date)
 
     def _put(self, kind: EventType, subject: str, row: WorkflowRow, data: dict[str, Any], date: float) -> bytes:
         body = self._encode(kind, subject, data, date)

@@ -10,6 +10,7 @@ from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.logs import JobLogs, Tail
 from caroni_edge.manager.jobs.orders import Orders
+from caroni_edge.manager.notifications.notifications import Notifications
 from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.placing import Placing
@@ -54,7 +55,11 @@ log = logging.getLogger(__name__)
 
 
 class ManagerReactor(Assembly):
-    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API."""
+    """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
+
+    Attributes:
+        notifications: What is told outside.
+    """
 
     _whose = "a manager"
 
@@ -78,6 +83,7 @@ class ManagerReactor(Assembly):
         self._rules = Rules(context, self._triggers)
         self._evaluations = Evaluations(context, self._engine, ask)
         self._schedules = Schedules(context, self._triggers)
+        self.notifications = Notifications(context)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
             self._reconciliation,
@@ -94,6 +100,7 @@ class ManagerReactor(Assembly):
             self._fleet,
             self._stalls,
             self._demand,
+            self.notifications,
             Retention(context),
         )
         self.handlers = MappingProxyType(
@@ -300,6 +307,7 @@ class ManagerReactor(Assembly):
         self._stalls.reload()
         self._rules.reload()
         self._schedules.reload()
+        self.notifications.reload()
         self.hurry()
 
     def take_templates(self, templates: Templates) -> None:

@@ -20,8 +20,11 @@ EventType = Literal[
     "caroni.step.completed",
     "caroni.step.failed",
     "caroni.step.retried",
+    "caroni.template.recovered",
+    "caroni.agent.silent",
+    "caroni.agent.back",
 ]
-"""What may happen to a workflow or to a step of it."""
+"""What may happen to a workflow or to a step of it; the last three are for those alone whom `notify` names."""
 
 
 class EventData(Struct, frozen=True):

@@ -11,6 +11,7 @@ OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
     *(f"node.{name}" for name in ("api_socket", "daemon", "offline", "service", "startup")),
     "manager.listening.threads",
+    "manager.notifications.couriers",
     # They start processes, and serve them.
     *("agent.boxes.first", "agent.boxes.host", "agent.boxes.slotids", "agent.keeper"),
     *(

@@ -15,6 +15,7 @@ DECIDING = (
         f"manager.{room}"
         for room in ("context", "jobs", "offers", "peers", "reactor", "retention", "schedules", "triggers", "workflows")
     ),
+    "manager.notifications.notifications",
     *(f"agent.{room}" for room in ("jobs", "offers", "peers", "reactor", "retention")),
 )
 GO_BACK = {"Memory", "Part", "Assembly"}

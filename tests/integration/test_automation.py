@@ -10,6 +10,7 @@ from caroni_edge.cli import main
 from caroni_edge.config.automation import AtMost, Rule, Schedule
 from caroni_edge.config.automation_kinds import CONDITION
 from caroni_edge.config.kinds import Place
+from caroni_edge.config.notify import Notify, Topic, Webhook
 from caroni_edge.config.timing import Cron, Every
 from caroni_edge.javascript.texts import read_text
 from caroni_edge.manager.triggers.evaluation import Evaluated, Outcome, Reading
@@ -29,12 +30,14 @@ NIGHTLY = Schedule(
     name="nightly", template="test_simple", timing=Cron("30 2 * * *", "Europe/Prague"), inputs={"message": "x"}
 )
 BROKEN = Schedule(name="broken", template="nothing", timing=Every(60), inputs={})
+HOOK = Notify(("trigger-refused",), (), Webhook("https://user:pass@hooks.example/a-token", None))
+ALARMS = Notify(("failed", "recovered"), ("night-*",), Topic("ship/alarms"))
 LOST = Rule(name="lost", topic="other/#", template="nothing", inputs={})
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path, rules=(HOT, LOST), schedules=(NIGHTLY, BROKEN))
+    bench = ManagerBench(tmp_path, rules=(HOT, LOST), schedules=(NIGHTLY, BROKEN), notify=(HOOK, ALARMS))
     bench.service.call(lambda at: bench.reactor.on_listening(["sensors/#"], at, is_session_new=True))
     take(bench, "hot-1")
     take(bench, "hot-1")
@@ -132,3 +135,20 @@ def test_the_command_prints_schedules_and_tries_a_time(server: WebServer) -> Non
 def test_missed_slots_are_counted_for_prometheus(server: WebServer) -> None:
     with Client(server) as client:
         assert metrics_of(client)['caroni_schedule_slots_missed{schedule="nightly"}'] == 0
+
+
+def test_the_api_lists_who_is_told_and_no_secret_of_an_address(server: WebServer, bench: ManagerBench) -> None:
+    notifications = bench.reactor.notifications
+    number = notifications.first(HOOK.target_key)
+    assert number is not None
+    bench.service.call(lambda at: notifications.handed_over(number.id, "it", "again", "it answers with status 500", at))
+    with Client(server) as client:
+        hook, alarms = client.get("/api/notify").json()["notify"]
+        page, config = client.get("/triggers").text, client.get("/node").text
+        waiting = metrics_of(client)['caroni_notifications_waiting{target="webhook https://hooks.example"}']
+    assert (hook["to"], hook["on"], hook["templates"]) == ("webhook https://hooks.example", ["trigger-refused"], [])
+    assert (hook["waiting"], hook["taken"], hook["said"]) == (waiting, 0, "it answers with status 500")
+    assert waiting > 0
+    assert (alarms["to"], alarms["waiting"], alarms["said"]) == ("topic ship/alarms", 0, None)
+    assert "webhook https://hooks.example" in page
+    assert "a-token" not in page + config

@@ -104,6 +104,17 @@ class ManagerApi:
                 Metric("jobs_open", "Attempts not ended, by state.", by("status", views.count_open_jobs())),
                 Metric("agents", "Agents that have been seen.", by("state", views.count_agents())),
                 Metric(
+                    "notifications_waiting",
+                    "Notifications that their targets have not taken yet.",
+                    by(
+                        "target",
+                        {
+                            each["to"]: each["waiting"]
+                            for each in views.automation.notify(self.reactor.settings)["notify"]
+                        },
+                    ),
+                ),
+                Metric(
                     "schedule_slots_missed",
                     "Slots of schedules that have started nothing.",
                     by("schedule", views.automation.missed()),

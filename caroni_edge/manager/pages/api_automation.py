@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.response import Template
 
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.automation import SAID, SchedulePage, TriggerPage
+from caroni_edge.manager.pages.automation import SAID, NotifyPage, SchedulePage, TriggerPage
 from caroni_edge.web.templating import MenuItem, page
 
 
@@ -36,6 +36,18 @@ def list_schedules(manager: NamedDependency[ManagerApi]) -> SchedulePage:
     return read_schedules(manager)
 
 
+def read_notify(manager: ManagerApi) -> NotifyPage:
+    """Return who is told of what, as it stands now."""
+    with manager.look() as views:
+        return views.automation.notify(manager.reactor.settings)
+
+
+@get("/api/notify", tags=["triggers"], sync_to_thread=True)
+def list_notify(manager: NamedDependency[ManagerApi]) -> NotifyPage:
+    """List who is told of what by the configuration, what waits for whom, and what went wrong last."""
+    return read_notify(manager)
+
+
 @get("/triggers", include_in_schema=False, sync_to_thread=True)
 def show_triggers(manager: NamedDependency[ManagerApi]) -> Template:
     """Show what starts workflows by itself."""
@@ -44,9 +56,10 @@ def show_triggers(manager: NamedDependency[ManagerApi]) -> Template:
         triggers=read_triggers(manager)["triggers"],
         said=SAID,
         schedules=read_schedules(manager)["schedules"],
+        notify=read_notify(manager)["notify"],
     )
 
 
-ROUTES = (list_triggers, list_schedules)
+ROUTES = (list_triggers, list_schedules, list_notify)
 PAGES = (show_triggers,)
 MENU = (MenuItem("Triggers", "/triggers", ()),)

@@ -6,9 +6,11 @@ from typing import Final, TypedDict
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.model import ManagerConfig
+from caroni_edge.config.notify import Notify
 from caroni_edge.config.timing import Cron
 from caroni_edge.manager.schedules.schedules import slot_id
 from caroni_edge.manager.store import Store
+from caroni_edge.manager.store.notifications import TargetRow
 from caroni_edge.manager.store.rules import RuleCount
 from caroni_edge.manager.store.schedules import ScheduleRow, SlotRow
 from caroni_edge.manager.triggers import rules
@@ -109,6 +111,31 @@ class SchedulePage(TypedDict):
     schedules: list[ScheduleView]
 
 
+class NotifyView(TypedDict):
+    """An entry of `notify`, and how it goes with its target; of a topic that is the matter of the broker.
+
+    Attributes:
+        to: Who is told; of a URL only the host.
+        waiting: How many notifications wait.
+        said: What went wrong last.
+    """
+
+    on: list[str]
+    templates: list[str]
+    to: str
+    waiting: int
+    taken: int
+    dropped: int
+    said: str | None
+    said_at: str | None
+
+
+class NotifyPage(TypedDict):
+    """Who is told of what, in the order of the configuration."""
+
+    notify: list[NotifyView]
+
+
 class Automation:
     """What starts workflows by itself, at one commit."""
 
@@ -141,6 +168,16 @@ class Automation:
                     each.template in templates,
                 )
                 for each in settings.schedules
+            ]
+        )
+
+    def notify(self, settings: ManagerConfig) -> NotifyPage:
+        """Return who is told of what, and how that goes."""
+        known = {each.target: each for each in self._store.notifications.targets()}
+        return NotifyPage(
+            notify=[
+                _notify(each, known.get(each.target_key), self._store.notifications.waiting(each.target_key))
+                for each in settings.notify
             ]
         )
 
@@ -215,4 +252,17 @@ def _schedule(
         missed_slot=rfc3339(row.missed_slot) if row and row.missed_slot is not None else None,
         missed_why=row.missed_why if row else None,
         problem=None if has_template else f"there is no template {schedule.template} that can be started",
+    )
+
+
+def _notify(entry: Notify, row: TargetRow | None, waiting: int) -> NotifyView:
+    return NotifyView(
+        on=list(entry.on),
+        templates=list(entry.templates),
+        to=entry.target.name,
+        waiting=waiting,
+        taken=row.taken if row else 0,
+        dropped=row.dropped if row else 0,
+        said=row.said if row else None,
+        said_at=rfc3339(row.date) if row else None,
     )

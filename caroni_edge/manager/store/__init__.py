@@ -10,6 +10,7 @@ from caroni_edge.manager.store.evaluations import EvaluationRows
 from caroni_edge.manager.store.gates import GateRows
 from caroni_edge.manager.store.jobs import JobRows
 from caroni_edge.manager.store.listed import ListedRows
+from caroni_edge.manager.store.notifications import NotificationRows
 from caroni_edge.manager.store.offers import OfferRows
 from caroni_edge.manager.store.pauses import PauseRows
 from caroni_edge.manager.store.places import PlaceRows
@@ -34,6 +35,7 @@ class Store:
         self.gates = GateRows(conn)
         self.jobs = JobRows(conn)
         self.lists = ListedRows(conn)
+        self.notifications = NotificationRows(conn)
         self.offers = OfferRows(conn)
         self.pauses = PauseRows(conn)
         self.rules = RuleRows(conn)

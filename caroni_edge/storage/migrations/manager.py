@@ -178,3 +178,23 @@ def object_places(db: Database) -> None:
         END;
         """,
     )
+
+
+@manager()
+def notifications(db: Database) -> None:
+    """What waits to be told outside, how it went with others, and what must be known to tell it once."""
+    script(
+        db,
+        """
+        CREATE TABLE notifications (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, event TEXT NOT NULL, body BLOB NOT NULL,
+            date REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE INDEX notifications_target ON notifications (target, id);
+        CREATE TABLE targets (
+            target TEXT PRIMARY KEY, taken INTEGER NOT NULL, dropped INTEGER NOT NULL, said TEXT, date REAL
+        ) WITHOUT ROWID;
+        CREATE TABLE failing (entry TEXT NOT NULL, template TEXT NOT NULL, PRIMARY KEY (entry, template)) WITHOUT ROWID;
+        CREATE TABLE silent (agent TEXT PRIMARY KEY) WITHOUT ROWID;
+        """,
+    )

@@ -14,13 +14,29 @@ from tests.statements import statements, store_classes
 from tests.unit.manager.bench import DATE, Bench
 
 STATEMENTS = statements("manager.store")
-TINY = {"offers", "o", "demands", "d", "unserved", "u", "pauses", "bulks", "rule_counts", "rule_filters", "schedules"}
+TINY = {
+    "offers",
+    "o",
+    "demands",
+    "d",
+    "unserved",
+    "u",
+    "pauses",
+    "bulks",
+    "rule_counts",
+    "rule_filters",
+    "schedules",
+    "targets",
+    "silent",
+}
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy", "known"}
 """What a statement makes on its way, row by row."""
 ALL_ROWS = {
     # When the configuration is read again.
     "AgentRows.SHOWN_TYPES",
+    # Four times a minute, where somebody is told of silent agents.
+    "NotificationRows.AWAY",
     # At the start of the process.
     "AgentRows.NOBODY_ONLINE",
     "AgentRows.NO_TYPE_ONLINE",
@@ -37,6 +53,7 @@ BY_INDEX_ALONE = {
     # At the start of the process.
     "UnplacedRows.JOB_TYPES",
     "ScheduleRows.WAITING",
+    "NotificationRows.WAITING_FOR",
     "StepRows.GROWING",
     "StepRows.SEEN_TO_FAIL",
     # Up to its limit, where there is one.

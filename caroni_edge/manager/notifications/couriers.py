@@ -1,0 +1,197 @@
+"""Hands notifications over: one thread for each target, one notification after the other, until each is taken."""
+
+import base64
+import hashlib
+import hmac
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+import httpx
+
+from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.base.moment import Moment
+from caroni_edge.config.notify import Command, Notify, Topic, Webhook
+from caroni_edge.config.secret import Secret
+from caroni_edge.manager.notifications.notifications import Result
+from caroni_edge.manager.reactor import ManagerReactor
+from caroni_edge.manager.store.notifications import NotificationRow
+from caroni_edge.node.service import Service
+
+log = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
+
+AGAIN = Backoff(first_s=10.0, max_s=3600.0)
+WITHIN_S = 30.0
+"""So long a command may run, and a webhook may be silent."""
+MAY_COME_LATER = frozenset({408, 425, 429})
+"""Of the answers that refuse a request these may be others later on."""
+ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ")
+_PREFIX = "whsec_"
+
+for _talkative in ("httpx", "httpcore"):  # they log URLs and headers, which hold secrets
+    logging.getLogger(_talkative).setLevel(logging.WARNING)
+
+
+class Couriers:
+    """The threads that hand over, as the configuration has targets. What one of them meets concerns no other."""
+
+    def __init__(self, reactor: ManagerReactor, service: Service) -> None:
+        """Hand over what `reactor` has."""
+        self._reactor, self._service = reactor, service
+        self._at_work: dict[str, Courier] = {}
+
+    def use(self, entries: Iterable[Notify]) -> None:
+        """Have couriers for the targets of these entries, and for no others; for the node's thread."""
+        wanted = {each.target_key: each.target for each in entries if not isinstance(each.target, Topic)}
+        for key in [*self._at_work]:
+            if self._at_work[key].target != wanted.get(key):
+                self._at_work.pop(key).close()
+        for key, target in wanted.items():
+            if key not in self._at_work and not isinstance(target, Topic):
+                self._at_work[key] = Courier(key, target, self._reactor, self._service)
+
+    def wake(self) -> None:
+        """Something waits for somebody."""
+        for courier in self._at_work.values():
+            courier.wake.set()
+
+    def close(self) -> None:
+        """End all; what is on its way may come again at the next start."""
+        for courier in self._at_work.values():
+            courier.close()
+
+
+class Courier:
+    """Hands over to one target.
+
+    Attributes:
+        target: To whom.
+        wake: Set when something may wait.
+    """
+
+    def __init__(self, key: str, target: Webhook | Command, reactor: ManagerReactor, service: Service) -> None:
+        """Begin."""
+        self.target, self.wake = target, threading.Event()
+        self._key, self._reactor, self._service = key, reactor, service
+        self._closed = False
+        threading.Thread(target=self._run, name=f"courier-{key}", daemon=True).start()
+
+    def close(self) -> None:
+        """Take no other notification."""
+        self._closed = True
+        self.wake.set()
+
+    def _run(self) -> None:
+        tries = 0
+        while not self._closed:
+            self.wake.clear()
+            try:
+                pause_s = self._hand_over_all()
+                tries = 0
+            except CaroniError as error:  # the node is busy, or its disk is full
+                pause_s, tries = AGAIN.nth(tries), tries + 1
+                log.warning("notifications wait: %s", error, extra={"action": "notifications_wait"})
+            except Exception:
+                pause_s, tries = AGAIN.nth(tries), tries + 1
+                log.exception("handing over failed", extra={"action": "notification_failed"})
+            if pause_s is None:
+                self.wake.wait()
+            else:
+                self._rest(pause_s)
+
+    def _rest(self, pause_s: float) -> None:
+        """Wait before the next try; other notifications do not shorten it."""
+        until = time.monotonic() + pause_s
+        while not self._closed and (left_s := until - time.monotonic()) > 0:
+            self.wake.wait(left_s)
+            if not self._closed:
+                self.wake.clear()
+
+    def _hand_over_all(self) -> float | None:
+        """Hand over until nothing waits, or something is not taken: then return how long to wait."""
+        while not self._closed:
+            row = self._ask(lambda _at: self._reactor.notifications.first(self._key))
+            if row is None:
+                return None
+            result, said = hand_over(self.target, row, time.time())
+            self._ask(partial(self._note, row.id, result, said))
+            if result == "again":
+                return AGAIN.nth(row.tries)
+        return None
+
+    def _note(self, number: int, result: Result, said: str, at: Moment) -> None:
+        self._reactor.notifications.handed_over(number, self.target.name, result, said, at)
+
+    def _ask(self, work: Callable[[Moment], Given]) -> Given:
+        return self._service.call(work)
+
+
+def hand_over(target: Webhook | Command, row: NotificationRow, date: float) -> tuple[Result, str]:
+    """Hand a notification over once; return what became of it, and what there is to say, without secrets."""
+    return _post(target, row, date) if isinstance(target, Webhook) else _run(target, row)
+
+
+def signature(secret: Secret, event: str, stamp: int, body: bytes) -> str:
+    """Return the signature of Standard Webhooks: HMAC-SHA256 over id, time and body, in base64."""
+    text = secret.reveal()
+    try:
+        key = base64.b64decode(text.removeprefix(_PREFIX), validate=True) if text.startswith(_PREFIX) else text.encode()
+    except ValueError:
+        key = text.encode()
+    signed = hmac.new(key, f"{event}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(signed).decode()}"
+
+
+def _post(target: Webhook, row: NotificationRow, date: float) -> tuple[Result, str]:
+    stamp = int(date)
+    headers = {
+        "Content-Type": "application/cloudevents+json",
+        "webhook-id": row.event,
+        "webhook-timestamp": str(stamp),
+    }
+    if target.secret is not None:
+        headers["webhook-signature"] = signature(target.secret, row.event, stamp, row.body)
+    try:
+        with (
+            httpx.Client(timeout=WITHIN_S, trust_env=False) as client,
+            client.stream("POST", target.url, content=row.body, headers=headers) as answer,
+        ):
+            status = answer.status_code
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return "again", f"it cannot be reached: {type(error).__name__}"  # the words may hold the URL
+    if 200 <= status < 300:
+        return "taken", ""
+    is_final = 400 <= status < 500 and status not in MAY_COME_LATER
+    return "never" if is_final else "again", f"it answers with status {status}"
+
+
+def _run(target: Command, row: NotificationRow) -> tuple[Result, str]:
+    environ = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    try:
+        process = subprocess.Popen(
+            target.words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**environ, "CARONI_EVENT": row.event},
+            start_new_session=True,
+        )
+    except OSError as error:
+        return "again", f"it cannot be started: {error.strerror}"
+    try:
+        process.communicate(row.body, timeout=WITHIN_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return "again", f"it had not ended after {WITHIN_S:g} s"
+    status = process.returncode
+    return ("taken", "") if status == 0 else ("again", f"it ended with status {status}")

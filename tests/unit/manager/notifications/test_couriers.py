@@ -1,0 +1,222 @@
+"""Couriers: webhooks and commands that take, refuse, hang and answer later; each target by itself, in order."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caroni_edge.base.backoff import Backoff
+from caroni_edge.config.notify import Command, Notify, Webhook
+from caroni_edge.config.secret import Secret
+from caroni_edge.manager.notifications import couriers
+from caroni_edge.manager.notifications.couriers import Couriers, hand_over, signature
+from caroni_edge.manager.store.notifications import NotificationRow
+from tests.support import wait_until
+from tests.web_bench import ManagerBench
+
+KEY = b"0123456789abcdef0123456789abcdef"
+SECRET = Secret("whsec_" + base64.b64encode(KEY).decode())
+ROW = NotificationRow(1, "target", "event1", b'{"id": "event1"}', 0.0, 0)
+
+
+class Hook:
+    """A web server that takes webhooks, and answers as it is told.
+
+    Attributes:
+        answers: The next statuses; when none is left, 204.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.seen.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(hook.answers.pop(0) if hook.answers else 204)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                """It is quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/a-token-in-the-path"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    hook = Hook()
+    yield hook
+    hook.close()
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    body = b'{"test": 2432232314}'
+    secret = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    assert signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == (
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    )
+
+
+def test_a_webhook_gets_the_event_signed_with_its_id(hook: Hook) -> None:
+    assert hand_over(Webhook(hook.url, SECRET), ROW, 1000.9) == ("taken", "")
+    ((headers, body),) = hook.seen
+    assert (headers["webhook-id"], headers["webhook-timestamp"], body) == ("event1", "1000", ROW.body)
+    assert headers["content-type"] == "application/cloudevents+json"
+    signed = hmac.new(KEY, b"event1.1000." + ROW.body, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
+
+
+def test_without_a_secret_it_is_not_signed(hook: Hook) -> None:
+    hand_over(Webhook(hook.url, None), ROW, 0.0)
+    assert "webhook-signature" not in hook.seen[0][0]
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        *((status, "taken") for status in (200, 204)),
+        *((status, "again") for status in (302, 408, 425, 429, 500, 503)),
+        *((status, "never") for status in (400, 404, 410)),
+    ],
+)
+def test_what_an_answer_means(hook: Hook, status: int, result: str) -> None:
+    hook.answers = [status]
+    found, said = hand_over(Webhook(hook.url, SECRET), ROW, 0.0)
+    assert found == result
+    assert said == ("" if result == "taken" else f"it answers with status {status}")
+
+
+def test_what_cannot_be_reached_is_tried_again_and_no_url_is_said() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/a-token-in-the-path"
+        assert hand_over(Webhook(url, SECRET), ROW, 0.0) == ("again", "it cannot be reached: ConnectError")
+
+
+def test_one_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(couriers, "WITHIN_S", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert hand_over(Webhook(url, None), ROW, 0.0) == ("again", "it cannot be reached: ReadTimeout")
+
+
+def test_a_command_gets_the_event_and_little_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARONI_EDGE_BROKER__PASSWORD", "hidden")
+    code = "import json,os,sys; print(json.dumps([sys.stdin.read(), dict(os.environ)]), file=open(sys.argv[1], 'w'))"
+    told = tmp_path / "told"
+    assert hand_over(Command((sys.executable, "-c", code, str(told))), ROW, 0.0) == ("taken", "")
+    body, environ = json.loads(told.read_text())
+    assert body == ROW.body.decode()
+    assert environ["CARONI_EVENT"] == "event1"
+    assert "CARONI_EDGE_BROKER__PASSWORD" not in environ
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("/bin/false",), "it ended with status 1"),
+        (("/nowhere",), "it cannot be started: No such file or directory"),
+        (("/bin/sleep", "60"), "it had not ended after 0.2 s"),
+    ],
+)
+def test_a_command_that_fails_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr(couriers, "WITHIN_S", 0.2)
+    assert hand_over(Command(words), ROW, 0.0) == ("again", said)
+
+
+# With a manager
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ManagerBench]]:
+    monkeypatch.setattr(couriers, "AGAIN", Backoff(first_s=0.01, max_s=0.05))
+    opened: list[tuple[ManagerBench, Couriers]] = []
+
+    def make(*targets: Webhook | Command) -> ManagerBench:
+        entries = tuple(Notify(("trigger-refused",), (), target) for target in targets)
+        bench = ManagerBench(tmp_path, notify=entries)
+        found = Couriers(bench.reactor, bench.service)  # type: ignore[arg-type]
+        bench.reactor.notifications.wake = found.wake
+        found.use(entries)
+        opened.append((bench, found))
+        return bench
+
+    yield make
+    for bench, found in opened:
+        found.close()
+        bench.close()
+
+
+def refuse(bench: ManagerBench, *names: str) -> None:
+    """Let triggers be refused."""
+    events = bench.reactor._context.events
+    for name in names:
+        bench.service.call(lambda at, name=name: events.rejected(name, "why", "", None, at.date))  # type: ignore[misc]
+        bench.reactor.committed()
+
+
+def subjects(hook: Hook) -> list[str]:
+    return [json.loads(body)["subject"] for _, body in hook.seen]
+
+
+def test_a_target_that_was_down_gets_each_once_and_in_order(
+    manager: Callable[..., ManagerBench], hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    hook.answers = [500] * 5 + [503] * 3
+    bench = manager(Webhook(hook.url, SECRET))
+    refuse(bench, "w1", "w2", "w3")
+    wait_until(lambda: len(hook.seen) == 11)
+    assert subjects(hook) == ["w1"] * 9 + ["w2", "w3"]
+    assert len({headers["webhook-id"] for headers, _ in hook.seen[:9]}) == 1
+    wait_until(lambda: bench.reactor.notifications.first(bench.reactor.settings.notify[0].target_key) is None)
+    assert "a-token-in-the-path" not in caplog.text
+    assert SECRET.reveal() not in caplog.text
+
+
+def test_a_target_that_hangs_holds_up_no_other(manager: Callable[..., ManagerBench], hook: Hook) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        bench = manager(Webhook(url, None), Webhook(hook.url, None))
+        refuse(bench, "w1", "w2")
+        wait_until(lambda: len(hook.seen) == 2)
+    assert subjects(hook) == ["w1", "w2"]
+
+
+def test_what_waited_for_a_stopped_manager_goes_at_its_next_start(
+    manager: Callable[..., ManagerBench], hook: Hook
+) -> None:
+    bench = manager(Webhook(hook.url, None))
+    entries = bench.reactor.settings.notify
+    bench.reactor.notifications.wake = lambda: None
+    others = Couriers(bench.reactor, bench.service)  # type: ignore[arg-type]
+    refuse(bench, "w1")
+    others.use(entries)
+    wait_until(lambda: subjects(hook) == ["w1"])
+    others.use(())
