@@ -9,7 +9,7 @@ import msgspec
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.store.workflows import WorkflowRow
-from caroni_edge.protocol.events import EventType
+from caroni_edge.protocol.events import EventType, ToldType
 from caroni_edge.protocol.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class EventWriter:
         self._put_all("rejected", (reply_to,), body)
         self._tell("caroni.workflow.rejected", None, workflow, body, date)
 
-    def made(self, kind: EventType, subject: str, date: float, **facts: Any) -> bytes:
+    def made(self, kind: ToldType, subject: str, date: float, **facts: Any) -> bytes:
         """Make an event that is only for those who are told by the configuration."""
         return self._encode(kind, subject, _known(facts), date)
 
@@ -93,7 +93,7 @@ class EventWriter:
             else:
                 self._events.put(topic, body)
 
-    def _encode(self, kind: EventType, subject: str, data: dict[str, Any], date: float) -> bytes:
+    def _encode(self, kind: EventType | ToldType, subject: str, data: dict[str, Any], date: float) -> bytes:
         return msgspec.json.encode(
             {
                 "specversion": "1.0",

@@ -20,11 +20,11 @@ EventType = Literal[
     "caroni.step.completed",
     "caroni.step.failed",
     "caroni.step.retried",
-    "caroni.template.recovered",
-    "caroni.agent.silent",
-    "caroni.agent.back",
 ]
-"""What may happen to a workflow or to a step of it; the last three are for those alone whom `notify` names."""
+"""What may happen to a workflow or to a step of it."""
+
+ToldType = Literal["caroni.template.recovered", "caroni.agent.silent", "caroni.agent.back"]
+"""What is for those alone whom the configuration names (`notify`): it is on no topic of the manager's."""
 
 
 class EventData(Struct, frozen=True):
@@ -76,7 +76,7 @@ class CloudEvent(Struct, frozen=True):
     specversion: Literal["1.0"]
     id: Nonce
     source: str
-    type: EventType
+    type: EventType | ToldType
     subject: str
     time: str
     datacontenttype: Literal["application/json"]

@@ -13,7 +13,7 @@ from caroni_edge.config.notify import OF_AGENTS, Notify, Topic
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.store.notifications import NotificationRow, TargetRow
 from caroni_edge.node.parts import Part
-from caroni_edge.protocol.events import EventType
+from caroni_edge.protocol.events import EventType, ToldType
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ class Notifications(Part):
                 rows.be_back(agent)
                 self._tell_of_agent("agent-back", "caroni.agent.back", agent, at)
 
-    def _tell_of_agent(self, occasion: str, kind: EventType, agent: str, at: Moment) -> None:
+    def _tell_of_agent(self, occasion: str, kind: ToldType, agent: str, at: Moment) -> None:
         log.warning("%s", occasion, extra={"action": occasion.replace("-", "_"), "peer": agent})
         body = self._context.events.made(kind, agent, at.date, agent=agent)
         for entry in self._entries(occasion, None):
