@@ -7,19 +7,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from caroni_edge.cli import main
+from caroni_edge.documents.documents import load
 from tests.conftest import MakeMosquitto
 from tests.e2e.daemons import Fleet
+from tests.hooks import Hook
+from tests.support import wait_until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 COMMAND = re.compile(r"^```sh\n(caroni-edge submit .*?)^```\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BROKER = "mqtt://127.0.0.1:1883"
 WITHIN_S = 60
+AUTOMATIC = ("triggers", "schedules", "notify")
+"""What a manager of an example starts by itself, and whom it tells."""
 
 
 @pytest.fixture
@@ -30,13 +35,14 @@ def fleet(tmp_path: Path, make_mosquitto: MakeMosquitto) -> Iterator[Fleet]:
     running.close()
 
 
-def start(fleet: Fleet, example: Path) -> None:
-    """Start what the folder has configurations of, on the broker of the test."""
+def start(fleet: Fleet, example: Path, **changes: Any) -> None:
+    """Start what the folder has configurations of, on the broker of the test, with changes of the manager's."""
     for path in sorted(example.glob("*.yaml"), reverse=True):
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = load(path).value
         assert (config["id"], config["broker"]) == (path.stem, {"url": BROKER})
         if "templates" in config:
-            fleet.manager(path.stem, templates=str(example / config["templates"]))
+            automatic = {key: config[key] for key in AUTOMATIC if key in config} | changes
+            fleet.manager(path.stem, templates=str(example / config["templates"]), attempts=2, **automatic)
         else:
             fleet.agent(path.stem, job_types=str(example / config["job_types"]))
 
@@ -62,6 +68,25 @@ def test_an_example_prints_what_its_readme_says(fleet: Fleet, name: str) -> None
         assert json.loads(done.stdout) == json.loads(printed)
 
 
+def test_messages_of_a_sensor_cross_two_hosts_and_end_at_a_webhook(fleet: Fleet) -> None:
+    """The one that fails is told, and so is the first that completes afterwards; what is not hot starts nothing."""
+    hook, example = Hook(), EXAMPLES / "sensor-alarm"
+    (entry,) = load(example / "m1.yaml").value["notify"]
+    start(fleet, example, notify=[{**entry, "webhook": {"url": hook.url}}])
+    for number, celsius in enumerate((50, 150, 95.5, 95.5)):
+        body = json.dumps({"celsius": celsius, "sequence": min(number, 2)}).encode()
+        fleet.client.publish("bearings/port/temperature", body)
+        if celsius == 150:
+            wait_until(lambda: hook.seen, WITHIN_S, "the webhook to be told")
+    assert fleet.outputs("overheated-port-2") == {"message": "the valve of port is open at 95.5 degrees"}
+    wait_until(lambda: len(hook.seen) == 2, WITHIN_S, "the webhook to be told of the recovery")
+    failed, recovered = (json.loads(body) for _, body in hook.seen)
+    assert (failed["type"], failed["subject"]) == ("caroni.workflow.failed", "overheated-port-1")
+    assert (recovered["type"], recovered["data"]["workflow"]) == ("caroni.template.recovered", "overheated-port-2")
+    assert [headers["webhook-id"] for headers, _ in hook.seen] == [failed["id"], recovered["id"]]
+    hook.close()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_to_be_said_of_the_files_of_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     files = [str(path) for path in (EXAMPLES / name).rglob("*") if path.suffix in {".yaml", ".cwl"}]
@@ -75,5 +100,5 @@ def test_nothing_is_to_be_said_of_the_files_of_an_example(name: str, capsys: pyt
 
 def test_all_examples_are_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert len(NAMES) == 6
+    assert len(NAMES) == 7
     assert all(f"[{name}]({name}/README.md)" in listed for name in NAMES)

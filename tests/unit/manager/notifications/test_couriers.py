@@ -7,11 +7,8 @@ import json
 import logging
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,43 +18,13 @@ from caroni_edge.config.secret import Secret
 from caroni_edge.manager.notifications import couriers
 from caroni_edge.manager.notifications.couriers import Couriers, hand_over, signature
 from caroni_edge.manager.store.notifications import NotificationRow
+from tests.hooks import Hook
 from tests.support import wait_until
 from tests.web_bench import ManagerBench
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SECRET = Secret("whsec_" + base64.b64encode(KEY).decode())
 ROW = NotificationRow(1, "target", "event1", b'{"id": "event1"}', 0.0, 0)
-
-
-class Hook:
-    """A web server that takes webhooks, and answers as it is told.
-
-    Attributes:
-        answers: The next statuses; when none is left, 204.
-    """
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.seen.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(hook.answers.pop(0) if hook.answers else 204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                """It is quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/a-token-in-the-path"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
