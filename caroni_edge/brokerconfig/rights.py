@@ -66,6 +66,10 @@ def _of_node(topics: Topics) -> Iterator[Right]:
     yield Right("readwrite", topics.presence)
     yield Right("readwrite", topics.doctor)
     yield Right("read", topics.presence_of_peers)
+    yield Right("read", topics.asks)
+    yield Right("read", topics.answers)
+    yield Right("write", topics.ask_of(ANY, ANY))
+    yield Right("write", topics.answer_to(ANY, ANY))
 
 
 def _of_person(name: str, root: str, managers: list[Topics]) -> Iterator[Right]:

@@ -91,6 +91,13 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class Writable:
+    """The network keeps up again: what `publish` has not taken at QoS 0 may be tried again."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransportEnded:
     """The network thread has died by a fault of the program; nothing will come any more. The node must end."""
 
@@ -105,7 +112,7 @@ class Will:
     payload: bytes = field(repr=False)
 
 
-Event = Arrived | Connected | Disconnected | Published | Subscribed | SubscriptionRefused | TransportEnded
+Event = Arrived | Connected | Disconnected | Published | Subscribed | SubscriptionRefused | Writable | TransportEnded
 Deliver = Callable[[Event], None]
 
 
@@ -145,7 +152,8 @@ class Transport(Protocol):
         Returns:
             A positive token, greater than all before. With QoS 1, `Published` names it when the broker has the message.
             0 when it was not taken: there is no connection, or `IN_FLIGHT_MAX` are in flight, or (QoS 0) the network
-            does not keep up. Nothing is queued then; a `Published` or `Connected` tells when to try again.
+            does not keep up. Nothing is queued then; a `Published`, `Writable` or `Connected` tells when to try
+            again.
 
         Raises:
             ValueError: `topic` is none that can be published to.

@@ -30,6 +30,7 @@ from caroni_edge.transport.base import (
     Disconnected,
     TransportEnded,
     Will,
+    Writable,
     check_filter,
     check_topic,
 )
@@ -46,7 +47,7 @@ CHECK_EVERY_S = 2.0
 RETRY_FIRST_S = 1.0
 COMMANDS_AT_ONCE = 100
 WAITING_MAX = 1000
-"""QoS 0 publications are refused while so many commands wait for the network."""
+"""By default QoS 0 publications are refused while so many commands wait for the network."""
 LEAVE_WITHIN_S = 1.0
 
 
@@ -67,6 +68,7 @@ class MqttTransport:
         will: Will | None = None,
         clean_session: bool = False,
         retry_first_s: float = RETRY_FIRST_S,
+        waiting_max: int = WAITING_MAX,
     ) -> None:
         """Prepare a connection; `start` begins it.
 
@@ -76,6 +78,7 @@ class MqttTransport:
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
             retry_first_s: The longest wait before the first retry (see `Reconnection`).
+            waiting_max: QoS 0 publications are refused while so many commands wait for the network.
 
         Raises:
             UnusableCaFile, UnusableCertificate: A file of certificates cannot be used.
@@ -87,6 +90,7 @@ class MqttTransport:
         self._connection: PahoConnection | None = None
         self._connections = self._tokens = self._turn = 0
         self._commands: deque[tuple[PahoConnection, Callable[..., None], tuple[Any, ...]]] = deque()
+        self._waiting_max, self._has_refused = waiting_max, False
         self._not_before = -inf
         self._stop_at: float | None = None
         self._said: set[str] = set()
@@ -119,7 +123,7 @@ class MqttTransport:
         connection = self._present()
         if connection is None:
             return 0
-        if len(connection.in_flight) >= IN_FLIGHT_MAX if qos else len(self._commands) >= WAITING_MAX:
+        if len(connection.in_flight) >= IN_FLIGHT_MAX if qos else self._is_behind():
             return 0
         self._tokens += 1
         if qos:
@@ -157,6 +161,13 @@ class MqttTransport:
     def _command(self, connection: PahoConnection, method: Callable[..., None], *arguments: Any) -> None:
         self._commands.append((connection, method, arguments))
         self._waker.wake()
+
+    def _is_behind(self) -> bool:
+        if len(self._commands) < self._waiting_max:
+            return False
+        self._has_refused = True
+        # What waits may have left just now, and then no `Writable` would say so.
+        return len(self._commands) >= self._waiting_max
 
     # The network thread
 
@@ -258,6 +269,9 @@ class MqttTransport:
             meant_for, method, arguments = self._commands.popleft()
             if meant_for is connection:
                 method(*arguments)
+        if self._has_refused and len(self._commands) <= self._waiting_max // 2:
+            self._has_refused = False
+            self._deliver(Writable(connection.number))
         if self._commands:
             self._waker.wake()
 

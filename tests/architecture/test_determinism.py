@@ -9,7 +9,10 @@ from tests.architecture.source import PACKAGE, calls, imports, listed, sources, 
 DETERMINISTIC = ("base.states", "delivery", "manager", "agent", "node", "objects.transfer", "protocol")
 OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
-    *(f"node.{name}" for name in ("api_socket", "daemon", "offline", "service", "startup")),
+    *(
+        f"node.{name}"
+        for name in ("api_socket", "daemon", "dataconnection", "objectdisk", "offline", "service", "startup")
+    ),
     "manager.listening.threads",
     "manager.notifications.couriers",
     # They start processes, and serve them.

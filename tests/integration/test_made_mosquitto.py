@@ -16,6 +16,8 @@ NODES = ("--manager", "m1..m2", "--agent", "a1..a2", "--person", "alice", "--per
 EXTRA = ("--allow", WATCHER, "readwrite", "#", "--allow", "m1", "read", "sensors/+/temperature")
 MODES = {"tls": ("--tls",), "certificates": ("--tls", "--client-certificates")}
 LOGINS = ("m1", "m2", "a1", "a2", "alice", "bob")
+OTHERS = {"managers/m1": "agents/a1", "managers/m2": "agents/a2", "agents/a1": "agents/a2", "agents/a2": "managers/m1"}
+"""Each node, and another one that it asks for an object, or answers."""
 
 WRITERS = {
     **{f"caroni/managers/{m}/workflows": {"alice", "bob"} for m in ("m1", "m2")},
@@ -26,6 +28,8 @@ WRITERS = {
     **{f"caroni/requests/t/{m}": {m} for m in ("m1", "m2")},
     **{f"caroni/{kind}/managers/{m}": {m} for kind in ("presence", "doctor") for m in ("m1", "m2")},
     **{f"caroni/{kind}/agents/{a}": {a} for kind in ("presence", "doctor") for a in ("a1", "a2")},
+    **{f"caroni/objects/{OTHERS[n]}/ask/{n}": {n[-2:]} for n in OTHERS},
+    **{f"caroni/objects/{OTHERS[n]}/data/{n}": {n[-2:]} for n in OTHERS},
     "sensors/north/temperature": set(),
     "caroni": set(),
     "caroni/other": set(),
@@ -45,6 +49,8 @@ READERS = {
     **{f"caroni/presence/agents/{a}": {a, "m1", "m2"} for a in ("a1", "a2")},
     **{f"caroni/doctor/managers/{m}": {m} for m in ("m1", "m2")},
     **{f"caroni/doctor/agents/{a}": {a} for a in ("a1", "a2")},
+    **{f"caroni/objects/{n}/ask/{OTHERS[n]}": {n[-2:]} for n in OTHERS},
+    **{f"caroni/objects/{n}/data/{OTHERS[n]}": {n[-2:]} for n in OTHERS},
     "sensors/north/temperature": {"m1"},
     "caroni": set(),
     "caroni/other": set(),

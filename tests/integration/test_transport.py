@@ -7,8 +7,9 @@ from importlib.metadata import version
 import pytest
 
 from caroni_edge.transport import paho_connection
-from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Published, Will
-from tests.brokers import BrokerProcess, Mosquitto, RunningBroker
+from caroni_edge.transport.base import IN_FLIGHT_MAX, Arrived, Connected, Disconnected, Published, Will, Writable
+from caroni_edge.transport.mqtt import MqttTransport
+from tests.brokers import BrokerProcess, Client, Mosquitto, RunningBroker, config_of
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.support import wait_until
 
@@ -65,6 +66,21 @@ def test_no_more_than_the_bound_is_in_flight(mosquitto: Mosquitto, make_client: 
     mosquitto.resume()
     wait_until(lambda: len(client.find(Published)) == IN_FLIGHT_MAX, what="all PUBACKs")
     assert client.transport.publish("t", b"x", qos=1) > 0
+
+
+def test_what_the_network_does_not_keep_up_with_is_refused_until_it_does(mosquitto: Mosquitto) -> None:
+    client = Client(MqttTransport(config_of(mosquitto), "bulk", clean_session=True, waiting_max=4), "bulk")
+    client.connect()
+    mosquitto.pause()
+    sent = 0
+    while client.transport.publish("t", bytes(1 << 20), qos=0):
+        sent += 1
+    assert sent < 200, "kernel and paho hold some"
+    assert not client.find(Writable)
+    mosquitto.resume()
+    client.wait_for(Writable)
+    assert client.transport.publish("t", b"x", qos=0) > 0
+    client.stop()
 
 
 def test_without_acknowledgement_a_message_comes_again(broker: BrokerProcess, make_client: MakeClient) -> None:

@@ -1,0 +1,348 @@
+"""The second connection of a node: the bytes of objects, in a thread of their own, so that they never hold up the link.
+
+It is open only while something is fetched or given. What it does is decided by `Asker` and `Holder`; here are the
+thread, the clock and the connection, and `ObjectDisk` has the files. All methods may be called by any thread.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event as ThreadEvent
+from time import monotonic
+from typing import TypeVar
+
+from caroni_edge.base.chance import SystemChance
+from caroni_edge.node.objectdisk import ObjectDisk
+from caroni_edge.objects.transfer.asker import Asker
+from caroni_edge.objects.transfer.effects import (
+    AskerEffect,
+    Fetched,
+    FetchId,
+    Hash,
+    HolderEffect,
+    MakeList,
+    PlaceFailed,
+    Save,
+    SayAsk,
+    SayData,
+    SayNo,
+    Write,
+)
+from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.holder import Holder, Rights
+from caroni_edge.objects.transfer.probe import Probe
+from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.protocol.codec import Unreadable, encode
+from caroni_edge.protocol.topics import Answered, Topics
+from caroni_edge.protocol.transfers import Ask, Data, decode_answer, encode_data
+from caroni_edge.transport.base import (
+    Arrived,
+    Connected,
+    Disconnected,
+    Event,
+    Subscribed,
+    SubscriptionRefused,
+    Transport,
+    TransportEnded,
+    Writable,
+)
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 16
+"""So many chunks may wait for the network: what waits there delays a fairer turn."""
+CLOSED_AFTER_S = 5.0
+"""It is closed after so long without anything to fetch or to give."""
+LEAVE_WITHIN_S = 1.0
+EVENTS_AT_ONCE = 256
+T = TypeVar("T")
+Supervise = Callable[[str, Callable[[], None]], None]
+Told = Fetched | PlaceFailed
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the data connection needs of its node.
+
+    Attributes:
+        connect: Makes a transport with the client id of the data connection, a clean session and `WAITING_MAX`.
+        rights: Whose the objects here are.
+        path_of: Where an object lies, by its hash.
+        parts: The directory of part files.
+        tell: Is called with what has come, with its file; and with what a place has failed to give.
+        up, down: Bytes a second that the owner lets flow; None: as many as do.
+    """
+
+    connect: Callable[[], Transport]
+    rights: Rights
+    path_of: Callable[[str], Path]
+    parts: Path
+    tell: Callable[[Told, Path | None], None]
+    up: float | None = None
+    down: float | None = None
+
+
+class DataConnection:
+    """Fetches objects for this node, and gives those that others may have."""
+
+    def __init__(self, topics: Topics, around: Surroundings) -> None:
+        """Prepare; `start` begins the threads, and the connection is made when it is needed."""
+        self._topics, self._around = topics, around
+        self._me = Peer(topics.role, topics.node)
+        self._asker = Asker(SystemChance(), down=around.down)
+        self._holder = Holder(around.rights, around.up)
+        self._disk = ObjectDisk(around.parts, around.path_of)
+        self._probe = Probe()
+        self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._transport: Transport | None = None
+        self._opened = 0
+        self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
+        self._refused: HolderEffect | None = None
+        self._idle_since = inf
+        self._problem: str | None = None
+        self._ended = ThreadEvent()
+
+    def start(self, supervise: Supervise, wanted: Iterable[Want] = ()) -> None:
+        """Begin with what is wanted from before; part files of anything else are deleted.
+
+        Args:
+            supervise: Runs something in a thread of a name, and sees to it that its end does not go unnoticed.
+            wanted: What is to be fetched.
+        """
+        wants = list(wanted)
+        self._disk.parts.keep_only([want.id for want in wants])
+        for want in wants:
+            self.fetch(want)
+        supervise("objects", self._run)
+        supervise("objects-disk", self._disk.run)
+
+    def stop(self) -> None:
+        """End the connection and the threads; what is safe stays for the next start."""
+        self._todo.put(self._stop)
+        self._ended.wait()
+
+    def fetch(self, want: Want) -> None:
+        """Fetch an object, or replace the places of one that is on its way."""
+        self._todo.put(lambda: self._asker.fetch(want, self._disk.parts.saved(want.id)))
+
+    def forget(self, fetch: FetchId) -> None:
+        """Nobody wants an object any more."""
+        self._todo.put(partial(self._forget, fetch))
+
+    def asked(self, asker: Peer, ask: Ask) -> None:
+        """Take an Ask, which the node has heard by its own connection, since this one is not always open."""
+        self._todo.put(lambda: self._holder.asked(asker, ask, monotonic()))
+
+    def problem(self) -> str | None:
+        """Return why nothing can be fetched or given, for people; None when nothing is wrong."""
+        return self._problem
+
+    # The thread
+
+    def _run(self) -> None:
+        while True:
+            self._take(min(self._due(), monotonic() + CLOSED_AFTER_S))
+            if self._is_stopping:
+                self._ended.set()
+                return
+            now = monotonic()
+            self._open_or_close(now)
+            self._try_sizes(now)
+            self._asker.step(now)
+            while self._asker.effects:
+                self._do(self._asker.effects.popleft(), now)
+                if not self._asker.effects:
+                    self._asker.step(now)
+            self._give(now)
+
+    def _take(self, until: float) -> None:
+        """Wait for something to do, and do what has come together."""
+        try:
+            self._todo.get(timeout=max(0.0, until - monotonic()))()
+            for _ in range(EVENTS_AT_ONCE):
+                self._todo.get_nowait()()
+        except Empty:
+            return
+
+    def _due(self) -> float:
+        due = self._asker.next_due()
+        if self._is_subscribed:
+            due = min(due, self._probe.next_due())
+        if self._is_flowing and self._refused is None:
+            due = min(due, self._holder.next_due(monotonic()))
+        return due
+
+    def _open_or_close(self, now: float) -> None:
+        if not self._asker.is_idle() or not self._holder.is_idle():
+            self._idle_since = inf
+            if self._transport is None:
+                self._opened += 1
+                self._transport = self._around.connect()
+                self._transport.start(partial(self._deliver, self._opened))
+        else:
+            self._idle_since = min(self._idle_since, now)
+            if now >= self._idle_since + CLOSED_AFTER_S:
+                self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.stop(LEAVE_WITHIN_S)
+            self._transport = None
+            self._disconnected()
+        self._disk.close()
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+        self._close()
+        self._disk.stop()
+
+    # What the transport says
+
+    def _deliver(self, opened: int, event: Event) -> None:
+        self._todo.put(partial(self._hear, opened, event))
+
+    def _hear(self, opened: int, event: Event) -> None:
+        if opened != self._opened or self._transport is None:
+            return
+        match event:
+            case Arrived():
+                self._arrived(event)
+            case Connected():
+                self._is_connected = True
+                self._transport.subscribe([(self._topics.answers, 0)])
+            case Subscribed():
+                self._is_subscribed = True
+            case SubscriptionRefused(topic_filter=topic):
+                self._problem = f"the broker does not let this node hear {topic}; look at its ACL"
+            case Disconnected(reason=reason):
+                self._problem = None if self._is_connected else reason
+                self._disconnected()
+            case Writable():
+                refused, self._refused = self._refused, None
+                if refused is not None:
+                    self._do_for_others(refused)
+            case TransportEnded(failure):
+                log.critical("no bytes flow any more: %s", failure, extra={"action": "data_connection_ended"})
+                self._problem = failure
+
+    def _arrived(self, event: Arrived) -> None:
+        topic = self._topics.read_objects(event.topic)
+        if not isinstance(topic, Answered):
+            return
+        try:
+            answer = decode_answer(event.topic, event.payload)
+        except Unreadable as error:
+            log.debug("%s", error, extra={"action": "answer_unreadable"})
+            return
+        holder = Peer(topic.role, topic.holder)
+        if holder == self._me and isinstance(answer, Data) and answer.transfer == 0:
+            self._probe.heard(len(answer.content))
+        else:
+            self._asker.heard(holder, answer, monotonic())
+
+    def _disconnected(self) -> None:
+        self._is_connected = self._is_subscribed = self._is_flowing = False
+        self._refused = None
+        self._asker.disconnected()
+        self._holder.disconnected()
+        self._probe.disconnected()
+
+    def _try_sizes(self, now: float) -> None:
+        """Find out what the broker lets through, once; then let the bytes flow."""
+        if not self._is_subscribed or self._is_flowing or self._transport is None:
+            return
+        while (size := self._probe.to_say(now)) is not None:
+            self._transport.publish(self._topics.answer_to(*self._me), encode_data(Data(0, 0, bytes(size))), qos=0)
+        if self._probe.is_done:
+            passes = self._probe.passes
+            self._problem = None if passes else "the broker lets no chunk of 8 KiB through"
+            self._is_flowing = True
+            if passes < self._holder.passes:
+                self._holder.disconnected()  # what was asked for may be too large
+            self._holder.passes = self._asker.passes = passes
+            self._asker.connected()
+
+    # What is wanted done
+
+    def _do(self, effect: AskerEffect, now: float) -> None:
+        match effect:
+            case SayAsk(holder, ask):
+                if self._transport is not None:  # one that is not taken is lost, and asked again
+                    self._transport.publish(self._topics.ask_of(*holder), encode(ask), qos=0)
+            case Write(fetch, offset, content):
+                try:
+                    self._disk.parts.write(fetch, offset, content)
+                except OSError as error:
+                    self._disk_failed(fetch, error)
+            case Save(fetch, blocks):
+                saved = partial(self._asker.saved, fetch, blocks)
+                self._on_disk(fetch, partial(self._disk.parts.save, fetch, blocks), lambda _: saved())
+            case Hash(fetch, turn, offset, length):
+                hashing = partial(self._disk.parts.hash, fetch, offset, length)
+                self._on_disk(fetch, hashing, lambda digest: self._asker.hashed(fetch, turn, digest, monotonic()))
+            case Fetched(fetch):
+                self._disk.parts.close_one(fetch)
+                finishing = partial(self._disk.parts.finish, fetch)
+                self._on_disk(fetch, finishing, lambda path: self._around.tell(effect, path))
+            case PlaceFailed():
+                self._around.tell(effect, None)
+
+    def _on_disk(self, fetch: FetchId, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Let the thread of the disk do something, and go on with its result in this one."""
+
+        def done(result: T | OSError) -> None:
+            if isinstance(result, OSError):
+                self._disk_failed(fetch, result)
+            else:
+                then(result)
+
+        self._disk.do(work, lambda result: self._todo.put(partial(done, result)))
+
+    def _forget(self, fetch: FetchId) -> None:
+        self._asker.forget(fetch)
+        self._disk.parts.close_one(fetch)
+        self._on_disk(fetch, partial(self._disk.parts.remove, fetch), lambda _: None)
+
+    def _disk_failed(self, fetch: FetchId, error: OSError) -> None:
+        ids = {"action": "part_failed", "manager": fetch.manager, "object": fetch.sha256}
+        log.warning("an object cannot be written: %s", error, extra=ids)
+        self._asker.disk_failed(fetch, monotonic())
+
+    def _give(self, now: float) -> None:
+        """Give what others have asked for, as long as the network takes it."""
+        while self._is_flowing and self._refused is None and (effect := self._holder.due(now)) is not None:
+            self._do_for_others(effect)
+
+    def _do_for_others(self, effect: HolderEffect) -> None:
+        match effect:
+            case MakeList(sha256):
+                self._disk.do(
+                    partial(self._disk.make_list, sha256),
+                    lambda found: self._todo.put(
+                        lambda: self._holder.listed(sha256, None if isinstance(found, OSError) else found)
+                    ),
+                )
+                return
+            case SayNo(asker, no):
+                payload = encode(no)
+            case SayData(asker=asker, transfer=transfer, offset=offset):
+                try:
+                    content = self._bytes_of(effect)
+                except OSError as error:
+                    log.warning("an object cannot be read: %s", error, extra={"action": "object_unreadable"})
+                    self._holder.unreadable(effect)
+                    return
+                if len(content) != effect.length:
+                    return
+                payload = encode_data(Data(transfer, offset, content))
+        if self._transport is not None and not self._transport.publish(self._topics.answer_to(*asker), payload, qos=0):
+            self._refused = effect
+
+    def _bytes_of(self, data: SayData) -> bytes:
+        if data.part == "blocks":
+            return self._holder.list_of(data.sha256)[data.offset : data.offset + data.length]
+        return self._disk.read(data.sha256, data.offset, data.length)

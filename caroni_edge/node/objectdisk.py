@@ -1,0 +1,85 @@
+"""The files of objects, for the data connection: what takes long is done in a thread of its own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from caroni_edge.objects.transfer.partfiles import PartFiles, hash_of
+from caroni_edge.objects.transfer.pieces import GRAIN
+
+FILES_MAX = 16
+"""So many objects are kept open for those who ask for them."""
+T = TypeVar("T")
+
+
+class ObjectDisk:
+    """Reads what is given, and has the part files of what comes.
+
+    Attributes:
+        parts: The part files. What they sync, hash, finish or remove belongs into `do`.
+    """
+
+    def __init__(self, parts: Path, path_of: Callable[[str], Path]) -> None:
+        """Use a directory for part files.
+
+        Args:
+            parts: The directory.
+            path_of: Where an object lies, by its hash.
+        """
+        self.parts = PartFiles(parts)
+        self._path_of = path_of
+        self._files: dict[str, int] = {}
+        self._todo: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def run(self) -> None:
+        """Do one thing after the other, until `stop`; this is the body of the thread."""
+        while (work := self._todo.get()) is not None:
+            work()
+
+    def do(self, work: Callable[[], T], then: Callable[[T | OSError], None]) -> None:
+        """Let the thread do something; `then` is called there with what it gives, or why it failed."""
+
+        def body() -> None:
+            try:
+                result: T | OSError = work()
+            except OSError as error:
+                result = error
+            then(result)
+
+        self._todo.put(body)
+
+    def stop(self) -> None:
+        """End the thread after what is to be done already."""
+        self._todo.put(None)
+
+    def read(self, sha256: str, offset: int, length: int) -> bytes:
+        """Return some bytes of an object.
+
+        Raises:
+            OSError: It is not there, or cannot be read.
+        """
+        if sha256 not in self._files:
+            while len(self._files) >= FILES_MAX:
+                os.close(self._files.pop(next(iter(self._files))))
+            self._files[sha256] = os.open(self._path_of(sha256), os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(self._files[sha256], length, offset)
+
+    def make_list(self, sha256: str) -> bytes:
+        """Return the block list of an object.
+
+        Raises:
+            OSError: It is not there, or cannot be read.
+        """
+        with self._path_of(sha256).open("rb") as file:
+            size, step = os.fstat(file.fileno()).st_size, GRAIN.segment
+            steps = range(0, size, step)
+            return b"".join(hash_of(file.fileno(), offset, min(step, size - offset)) for offset in steps)
+
+    def close(self) -> None:
+        """Close what is open."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        self.parts.close()
