@@ -323,6 +323,8 @@ class AgentReactor(Assembly):
     def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget a manager: its running jobs are killed, and nothing more is said to it."""
         jobs = self._store.jobs.count_of(peer)
+        if peer in self._slots.ahead.managers():
+            self._slots.ahead.recall()  # else the next of them would begin in the slot of one that is killed
         for job in self._store.jobs.live_of(peer):
             row = self._store.jobs.by_job(job)
             assert row is not None

@@ -97,6 +97,7 @@ class FakeRunner:
         self.handed_over: list[str] = []
         self.ahead: dict[str, JobOrder] = {}
         self.news: list[JobNews] = []
+        self.recalls = 0
         self.tells_started = True
         self.is_silent = False
         self.date: Callable[[], float] = lambda: DATE
@@ -136,6 +137,7 @@ class FakeRunner:
         self.ahead.clear()
 
     def recall(self) -> None:
+        self.recalls += 1
         self.news += [JobRecalled(job) for job in self.ahead]
         self.ahead.clear()
 

@@ -6,7 +6,7 @@ from typing import Any
 from caroni_edge.agent.jobs.ahead import AHEAD_AT_KEEPER_S, AHEAD_MAX, RECALL_AFTER_S, SURE_AFTER
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.refusals import PAUSED
-from caroni_edge.agent.processes.outcome import Completed, NeverBegan
+from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
 from caroni_edge.agent.processes.port import JobBegun, TakenOver
 from caroni_edge.protocol.messages import JobDecline, JobKill, JobStatusUpdate, OfferAccept
 from tests.unit.agent.bench import DATE, Bench, job_type
@@ -266,3 +266,13 @@ def test_another_boot_is_noted_when_all_is_taken_over() -> None:
     assert bench.store.facts.boot() == ""
     bench.call(lambda at: bench.reactor.on_taken_over(replace(TakenOver(), boot="b2"), at))
     assert bench.store.facts.boot() == "b2"
+
+
+def test_before_the_jobs_of_a_forgotten_manager_are_killed_those_that_wait_are_recalled() -> None:
+    bench = bench_of()
+    first, second, *_ = place(bench, 5)
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert bench.runner.recalls == 1
+    assert bench.runner.killed.keys() >= {first, second}
+    bench.end(first, Failed("killed"))
+    assert bench.runner.take_started() == [first]
