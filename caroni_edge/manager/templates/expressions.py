@@ -26,6 +26,7 @@ _SEGMENT = re.compile(
     rf"""\.(?P<name>{_SYMBOL})|\[(?P<index>[0-9]{{1,9}})\]|\['(?P<single>(?:[^'\\]|\\['"])*)'\]|\["(?P<double>(?:[^"\\]|\\['"])*)"\]"""
 )
 _ROOT = re.compile(_SYMBOL)
+_INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
 _BEGIN = re.compile(r"\$[({]")
 _NEXT = re.compile(r"\\\$[({]|\\\\|\$[({]")
 _QUOTED = re.compile(r"\\(['\"])")
@@ -79,7 +80,7 @@ class Reference:
         text: As it was written.
         root: What it begins with.
         segments: The fields and indices.
-        is_lenient: What it leads to last may be missing, and is null then, as JavaScript has it.
+        is_lenient: It has the value that JavaScript would give it: what is missing is null, and leads nowhere.
     """
 
     text: str
@@ -96,11 +97,12 @@ class Reference:
         value: Any = inputs if self.root == "inputs" else None if self.root == "null" else self_value
         for at, segment in enumerate(self.segments):
             is_last = at == len(self.segments) - 1
+            value = _named(value, segment)
+            if self.is_lenient and value is not None:
+                value = _in_javascript(value, segment)
+                continue
             if segment == "length" and is_last and isinstance(value, list):
                 return len(value)
-            value = _named(value, segment)
-            if self.is_lenient and is_last and value is not None and not _has(value, segment):
-                return len(value.encode("utf-16-le")) // 2 if segment == "length" and isinstance(value, str) else None
             if not _has(value, segment):
                 raise ExpressionProblem(f"{self.text}: {shown(value)} has no {_said(segment)}")
             value = value[segment]
@@ -317,6 +319,18 @@ def _parts_of_name(value: Mapping[str, Any]) -> dict[str, str]:
         return {}
     path = PurePath(basename)
     return {"nameroot": path.stem, "nameext": path.suffix}
+
+
+def _in_javascript(value: Any, segment: Segment) -> Any:
+    """Return what JavaScript finds in a value that is not null; None for `undefined`."""
+    if isinstance(value, Mapping):
+        return value.get(str(segment))
+    if not isinstance(value, list | str):
+        return None
+    if segment == "length":
+        return len(value) if isinstance(value, list) else len(value.encode("utf-16-le")) // 2
+    at = int(segment) if isinstance(segment, int) or _INDEX.match(segment) else len(value)
+    return value[at] if at < len(value) else None
 
 
 def _said(segment: Segment) -> str:
