@@ -6,7 +6,7 @@ it. So keepers that serve beside each other never use the same id, nor do jobs o
 
 An id is free when no job that runs has it. Before the next job gets it, what the last one has left with it is gone: its
 processes, what it has in memory that all processes share, and its files where everybody may write. What a job leaves
-elsewhere, the next job of that manager which gets the id may find.
+elsewhere, or among more files than can be looked through, the next job of that manager which gets the id may find.
 """
 
 import errno
@@ -38,6 +38,7 @@ COMMON = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108 - nothing
 CLEARED_AT_ONCE = 2000
 """So many files of one id are deleted before another id is tried, so that other jobs do not wait."""
 
+LOOKED_AT_MAX = 20_000
 _LIMIT_BYTES = 8 << 20
 _SETTLED_NS = 100_000_000
 """What was changed so lately may be changed again without another date."""
@@ -88,8 +89,8 @@ class Users:
         if self._range.length < LENGTH_MIN:
             return 0
         own = [user for user, owner in self._managers.items() if owner == manager]
-        user = self._first_clear(own, taken) or self._take_unused(manager)
-        if not user and (user := self._first_clear(self._managers, taken)):
+        user = self._first_clear(own, taken, manager) or self._take_unused(manager)
+        if not user and (user := self._first_clear(self._managers, taken, manager)):
             self._note(user, manager)
         if not user:
             raise OSError(errno.EAGAIN, "no user id is left for it")
@@ -107,11 +108,15 @@ class Users:
         if user:
             self._unended.add(user)
 
-    def _first_clear(self, users: Iterable[int], taken: Collection[int]) -> int:
-        return next((user for user in users if user not in taken and self._is_clear(user)), 0)
+    def _first_clear(self, users: Iterable[int], taken: Collection[int], manager: str) -> int:
+        return next((user for user in users if user not in taken and self._is_clear(user, manager)), 0)
 
-    def _is_clear(self, user: int) -> bool:
-        """Clear away what is left of an id; tell whether nothing is."""
+    def _is_clear(self, user: int, manager: str) -> bool:
+        """Clear away what is left of an id, for a job of a manager; tell whether nothing is.
+
+        Raises:
+            OSError: It may have been another manager's, and there is too much to be looked through.
+        """
         if user in self._unended:
             if _has_processes(user):
                 return False
@@ -121,10 +126,14 @@ class Users:
             known = self._clean.pop(user, None)
             if known is None or known != {path: _changed(path) for path in known}:
                 now = time.time_ns()
-                known, left = _look(user)
-                if left:
-                    return _delete(left, user)
-                if any(now - changed < _SETTLED_NS for changed in known.values()):
+                known, left, is_all = _look(user)
+                if left and not _delete(left, user):
+                    return False
+                if not is_all and self._managers.get(user) != manager:
+                    raise OSError(
+                        errno.EAGAIN, f"over {LOOKED_AT_MAX} files lie where everybody may write ({COMMON[0]})"
+                    )
+                if left or not is_all or any(now - changed < _SETTLED_NS for changed in known.values()):
                     return True
             self._clean[user] = known
         return True
@@ -141,7 +150,7 @@ class Users:
         with self._locked():
             used = {user for name in os.listdir(self._boxes) for user, _ in _read(f"{self._boxes}/{name}/{IDS}")}
             every = (first + (place + step) % count for step in range(count))
-            user = self._first_clear(every, used | self._managers.keys())
+            user = self._first_clear(every, used | self._managers.keys(), manager)
             if user:
                 self._note(user, manager)
         return user
@@ -165,22 +174,31 @@ class Users:
 # What an id has left
 
 
-def _look(user: int) -> tuple[dict[str, int], list[str]]:
-    """Return where everybody may write, each with when something was last put there, and what is a user's there."""
+def _look(user: int) -> tuple[dict[str, int], list[str], bool]:
+    """Look through what lies where everybody may write.
+
+    Returns:
+        The directories, each with when something was last put there; what is the user's there; and whether that is all:
+        a job that makes files without end keeps others from starting no longer than it takes to look at so many.
+    """
     changed: dict[str, int] = {}
     own: list[str] = []
+    count = 0
     to_look_at = [(path, True) for path in COMMON]
     for directory, is_top in to_look_at:
         changed[directory] = _changed(directory)
         with suppress(OSError), os.scandir(directory) as entries:
             for entry in entries:
+                count += 1
+                if count > LOOKED_AT_MAX:
+                    return changed, own, False
                 with suppress(OSError):
                     about = entry.stat(follow_symlinks=False)
                     if about.st_uid == user:
                         own.append(entry.path)
                     elif is_top and about.st_mode & stat.S_IWOTH and stat.S_ISDIR(about.st_mode):
                         to_look_at.append((entry.path, False))
-    return changed, own
+    return changed, own, True
 
 
 def _changed(path: str) -> int:

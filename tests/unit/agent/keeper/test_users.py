@@ -26,7 +26,7 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(users, "acting_as", acting_as)
     monkeypatch.setattr(sysvipc, "remove_all", lambda _user: None)
-    monkeypatch.setattr(users, "_look", lambda _user: ({}, []))
+    monkeypatch.setattr(users, "_look", lambda _user: ({}, [], True))
 
 
 def keeper(state_dir: Path, home: str = "boxes/shared-1", ids: Range = FEW) -> Users:
@@ -95,7 +95,7 @@ def test_an_id_of_which_files_are_left_waits_until_they_are_gone(
     for number in range(5):
         (common / str(number)).touch()
     left = [str(path) for path in sorted(common.iterdir())]
-    monkeypatch.setattr(users, "_look", lambda user: ({}, left if user == first else []))
+    monkeypatch.setattr(users, "_look", lambda user: ({}, left if user == first else [], True))
     monkeypatch.setattr(users, "CLEARED_AT_ONCE", 3)
     given._clean.clear()
     assert given.pick("m1", ()) != first, "others do not wait for it"
@@ -109,3 +109,39 @@ def test_what_a_power_cut_has_left_of_the_list_is_no_list(tmp_path: Path) -> Non
     given.pick("m1", ())
     (tmp_path / "boxes" / "shared-1" / "ids").write_text("[[2000")
     assert keeper(tmp_path).pick("m1", ()) in range(200000, 200004)
+
+
+def test_where_too_much_lies_to_be_looked_through_a_manager_keeps_to_its_own_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = keeper(tmp_path)
+    first = given.pick("m1", ())
+    given._clean.clear()
+    monkeypatch.setattr(users, "_look", lambda _user: ({}, [], False))
+    assert given.pick("m1", ()) == first
+    with pytest.raises(OSError, match="20000 files lie where everybody may write") as refused:
+        given.pick("m1", {first})
+    assert refused.value.errno == errno.EAGAIN
+
+
+def test_no_more_is_looked_at_than_there_is_time_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(users, "COMMON", (str(tmp_path),))
+    monkeypatch.setattr(users, "LOOKED_AT_MAX", 5)
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o1777)
+    own = os.getuid()
+    for number in range(3):
+        (open_to_all / str(number)).touch()
+    looked = users._look(own + 1)
+    assert looked == (
+        {str(tmp_path): looked[0][str(tmp_path)], str(open_to_all): looked[0][str(open_to_all)]},
+        [],
+        True,
+    )
+    for number in range(3, 9):
+        (open_to_all / str(number)).touch()
+    assert not users._look(own + 1)[2]
+    monkeypatch.setattr(users, "LOOKED_AT_MAX", 100)
+    assert users._look(own)[1] == [str(open_to_all)], "what is in an own directory goes with it"
