@@ -58,7 +58,7 @@ def follow(api: Api, workflow: str, give_up_at: float, pause: Callable[[float], 
         has_ended = answer["workflow"]["status"] in ENDED
         if not has_ended and monotonic() >= give_up_at:
             raise not_ended(workflow, is_taken=True)
-        return Seen(answer, list(one_lines(answer, utc=is_still, is_still=is_still)), has_ended)
+        return Seen(answer, list(one_lines(answer, utc=is_still, outputs=None, is_still=is_still)), has_ended)
 
     return watch(look, pause, in_place=in_place, err=True)
 

@@ -16,8 +16,17 @@ def outline(api: Api, workflow: str, *, within: str | None = None, failed: bool 
     return api.get(f"/api/workflows/{part(workflow)}/outline", **asked)
 
 
-def one_lines(answer: Mapping[str, Any], *, utc: bool, outputs: bool = False, is_still: bool = False) -> Iterator[str]:
-    """Return a workflow with some of its steps for people; `is_still` as for lists."""
+def one_lines(
+    answer: Mapping[str, Any], *, utc: bool, outputs: bool | None = False, is_still: bool = False
+) -> Iterator[str]:
+    """Return a workflow with some of its steps for people.
+
+    Args:
+        answer: What the manager has said.
+        utc: Times are dates, and not ages.
+        outputs: Show them; None: do not even name them.
+        is_still: Without what changes by itself as time passes.
+    """
     run = answer["workflow"]
     facts = [f"template {run['template']}", f"created {when(run['created'], utc=utc)}"]
     facts += [f"ended {when(run['ended'], utc=utc)}"] if run["ended"] else []
@@ -30,7 +39,7 @@ def one_lines(answer: Mapping[str, Any], *, utc: bool, outputs: bool = False, is
     yield from _step_lines(answer["steps"], is_still=is_still)
     if answer["next"] is not None:
         yield f"more steps with --after {answer['next']}"
-    if run["outputs"] is not None:
+    if run["outputs"] is not None and outputs is not None:
         if outputs:
             yield "outputs:"
             yield from shown_json(run["outputs"]).split("\n")

@@ -37,12 +37,12 @@ def _all(found: list[Mapping[str, Any]], *, utc: bool) -> Iterator[str]:
     rows = (
         [
             *(each["id"], _state(each), when(each["seen"], utc=utc), f"{each['open_jobs']}/{each['slots']}"),
-            *(each["version"], each["host"], " ".join(each["job_types"])),
+            *(each["version"], each["host"], _labels(each), " ".join(each["job_types"])),
             "; ".join(f"refuses {what}: {why}" for what, why in each["refuses"].items()),
         ]
         for each in found
     )
-    yield from table(("AGENT", "STATE", "HEARD", "JOBS/SLOTS", "VERSION", "HOST", "JOB TYPES", ""), rows)
+    yield from table(("AGENT", "STATE", "HEARD", "JOBS/SLOTS", "VERSION", "HOST", "LABELS", "JOB TYPES", ""), rows)
 
 
 def _one(found: Mapping[str, Any], *, utc: bool) -> Iterator[str]:
@@ -54,6 +54,8 @@ def _one(found: Mapping[str, Any], *, utc: bool) -> Iterator[str]:
         yield f"  {found['messages_waiting']} messages wait for it"
     if found["is_asked"]:
         yield "  it was asked which jobs it has, and is given none before it has answered"
+    if found["labels"]:
+        yield f"  labels {_labels(found)}"
     for what, why in found["refuses"].items():
         yield f"  refuses {'everything' if what == '*' else what}: {why}"
     rows = (
@@ -61,6 +63,10 @@ def _one(found: Mapping[str, Any], *, utc: bool) -> Iterator[str]:
         for name, each in found["job_types"].items()
     )
     yield from table(("JOB TYPE", "SERVED", "INPUTS", "OUTPUTS"), rows)
+
+
+def _labels(found: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in found["labels"].items())
 
 
 def _state(found: Mapping[str, Any]) -> str:

@@ -36,8 +36,14 @@ class Key:
 
 
 NAMES: Final = MappingProxyType(
-    {"MANAGER": kinds.MANAGER, "USER": kinds.USER, "JOB_TYPE": kinds.SEGMENT, "TRIGGER": kinds.SEGMENT}
-    | {"SCHEDULE": automation_kinds.SCHEDULE}
+    {
+        "MANAGER": kinds.MANAGER,
+        "USER": kinds.USER,
+        "JOB_TYPE": kinds.SEGMENT,
+        "TRIGGER": kinds.SEGMENT,
+        "LABEL": kinds.LABEL,
+        "SCHEDULE": automation_kinds.SCHEDULE,
+    }
 )
 """What the parts in capitals stand for."""
 
@@ -259,6 +265,7 @@ AGENT_KEYS: Final = (
         "Whether jobs are locked into boxes: where that is possible, or else run no job, or never.",
         default="preferred",
     ),
+    Key("labels.LABEL", kinds.LABEL_VALUE, "What this host is, for steps that ask for it.", otherwise="no labels"),
     Key("managers.MANAGER.weight", kinds.weight(1_000_000), "The share of a manager that may send work.", default=1),
 )
 

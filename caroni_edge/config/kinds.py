@@ -12,6 +12,7 @@ from caroni_edge.config.model import EVERYBODY, Network
 from caroni_edge.config.secret import SECRET_MAX_BYTES, Secret, read_secret
 from caroni_edge.config.units import duration, size
 from caroni_edge.protocol.fields import is_segment
+from caroni_edge.protocol.labels import NAME_WORDS, VALUE_WORDS, is_label_name, is_label_value
 from caroni_edge.protocol.topics import REPLY_TOPIC_MAX_BYTES
 from caroni_edge.values.json import shown
 
@@ -179,6 +180,20 @@ def _agents(value: object, place: Place) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_segment(agent, place) for agent in value))
 
 
+def _label_name(value: object, _place: Place) -> str:
+    name = _text(value, "the name of a label")
+    if not is_label_name(name):
+        raise ValueError(f"{shown(name)} is no name of a label: use {NAME_WORDS}")
+    return name
+
+
+def _label_value(value: object, _place: Place) -> str:
+    text = _text(value, "a text")
+    if not is_label_value(text):
+        raise ValueError(f"{shown(text)} is no value of a label: it may have {VALUE_WORDS}")
+    return text
+
+
 def _networks(value: object, _place: Place) -> tuple[Network, ...]:
     if not isinstance(value, list):
         raise ValueError(f"expected a list of addresses, such as [127.0.0.1, 10.0.0.0/8], got {shown(value)}")
@@ -206,6 +221,8 @@ def _or_never(kind: Kind) -> Kind:
 TEXT = Kind("text", plain_text, written="one line without control characters")
 SEGMENT = Kind("name", _segment, written="1 to 40 of `a-z 0-9 _ -`, since it is part of a topic")
 MANAGER = Kind("name of a manager", _manager, written="a name, or `*` for all that are not named")
+LABEL = Kind("name of a label", _label_name, written=NAME_WORDS)
+LABEL_VALUE = Kind("value of a label", _label_value, written=VALUE_WORDS)
 USER = Kind("user name", _user, written="1 to 64 of `A-Z a-z 0-9 . _ @ -`")
 PATH = Kind("path", _path, written="a relative one starts at the folder of the configuration")
 PATHS = Kind("list of paths", _paths, as_text=False, written="relative ones start at the folder of the configuration")

@@ -21,6 +21,7 @@ from caroni_edge.config.model import (
 from caroni_edge.config.reading import Reader, Values
 from caroni_edge.config.sources import overlay
 from caroni_edge.documents.documents import Problem, Problems, load
+from caroni_edge.protocol.labels import LABELS_MAX
 
 _MANAGER: Final = tree(MANAGER_KEYS)
 _AGENT: Final = tree(AGENT_KEYS)
@@ -89,7 +90,14 @@ def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
         retention_bytes=values["retention"]["size"],
         managers={EVERYBODY: 1.0} if managers is None else {name: each["weight"] for name, each in managers.items()},
         sandbox=values["sandbox"],
+        labels=_labels(path, values["labels"] or {}),
     )
+
+
+def _labels(path: Path, labels: Values) -> dict[str, str]:
+    if len(labels) > LABELS_MAX:
+        raise Problems([Problem(str(path), f"labels: {LABELS_MAX} are allowed, and these are {len(labels)}")])
+    return dict(labels)
 
 
 def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: Section) -> Values:

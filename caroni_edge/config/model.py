@@ -222,6 +222,7 @@ class AgentConfig(NodeConfig):
         retention_bytes: How much finished jobs may take on disk; None: no bound.
         managers: Who may send work here, with the weight of its share; `*` stands for those not named.
         sandbox: Whether jobs are locked into boxes.
+        labels: What this host is, by name.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "agents"
@@ -236,6 +237,7 @@ class AgentConfig(NodeConfig):
     retention_bytes: int | None
     managers: Mapping[str, float]
     sandbox: Literal["preferred", "required", "off"] = "preferred"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def serves_all(self) -> bool:

@@ -1,7 +1,7 @@
 """Labels: small texts by name, which say what an agent is or what a workflow is about, to be chosen by."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -41,11 +41,11 @@ def read_label(text: str) -> tuple[str, str]:
     return name, value
 
 
-def written(labels: Mapping[str, str]) -> str:
-    """Return labels as one text, `gpu=a100,site=north`: the same ones give the same text."""
-    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+def as_list(labels: Mapping[str, str]) -> list[str]:
+    """Return labels as a list, `["gpu=a100", "site=north"]`: the same ones give the same list."""
+    return sorted(f"{name}={value}" for name, value in labels.items())
 
 
-def fits(selector: str, labels: Mapping[str, str]) -> bool:
-    """Tell whether somebody with these labels has all those that a text names, as `written` returns it."""
-    return all(labels.get(name) == value for name, _, value in (each.partition("=") for each in selector.split(",")))
+def are_labels(names: Iterable[str]) -> bool:
+    """Tell whether these are labels of agents, all of which one must have, and not names, of which it has one."""
+    return any("=" in name for name in names)

@@ -28,6 +28,7 @@ from caroni_edge.protocol.fields import (
     Serial,
     Status,
 )
+from caroni_edge.protocol.labels import Labels
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
@@ -98,6 +99,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         backlog: How many ready jobs it keeps beside those; None: it does not say, and twice the slots are meant.
         pending: How many jobs it keeps whose data is not there yet; None: likewise.
         sandbox: What an agent's jobs are locked into: `shared`, or `none: ` and why; empty where it does not say.
+        labels: What an agent says that it is.
     """
 
     online: bool
@@ -111,6 +113,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     backlog: Count | None = None
     pending: Count | None = None
     sandbox: str = ""
+    labels: Labels = {}
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
@@ -120,7 +123,8 @@ class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
         serial: Grows whenever the demand changes.
         ready: Steps whose inputs are there.
         waiting: Steps whose inputs do not exist yet.
-        only: How many of them are bound to which agent, or to which of several: their names, with commas between.
+        only: How many of them are bound to which agent, or to which of several: their names, with commas between;
+            or to those that have all of these labels, as `gpu=a100,site=north`.
         priority: The greatest priority among them.
         spread: Agents answer after a random share of this duration.
     """
@@ -170,6 +174,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
         valid_for: How long the places are reserved, on the agent's clock, in seconds.
         expected_start: Seconds until a job would start, as the agent guesses.
         database: Name of the agent's database, for a later reconciliation.
+        labels: What the agent is, by its configuration.
     """
 
     offer: JobId
@@ -181,6 +186,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
     valid_for: Seconds = 10.0
     expected_start: Seconds = 0.0
     database: DatabaseName = ""
+    labels: Labels = {}
 
 
 class Placement(Struct, frozen=True, omit_defaults=True):

@@ -178,7 +178,7 @@ def test_agents_with_what_they_have_and_refuse(bench: ManagerBench, server: WebS
     bench.trigger()
     bench.place("a1", "foojob0")
     head, first, second = run("agents").stdout.splitlines()
-    assert head.split() == ["AGENT", "STATE", "HEARD", "JOBS/SLOTS", "VERSION", "HOST", "JOB", "TYPES"]
+    assert head.split() == ["AGENT", "STATE", "HEARD", "JOBS/SLOTS", "VERSION", "HOST", "LABELS", "JOB", "TYPES"]
     assert first.split()[:2] == ["a1", "online"]
     assert "  1/2  " in first
     assert first.endswith("foojob0 foojob1  refuses foojob1: disk full")

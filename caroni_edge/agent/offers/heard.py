@@ -1,5 +1,7 @@
 """What this agent has heard of managers by their notices: which are there, and what each demands."""
 
+from collections.abc import Mapping
+
 from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -8,6 +10,7 @@ from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import decode_notice
+from caroni_edge.protocol.labels import are_labels, as_list
 from caroni_edge.protocol.messages import JobFulfillmentRequest, Presence
 from caroni_edge.protocol.topics import Request, Topics
 
@@ -47,7 +50,10 @@ class Heard(Part):
         if request is None or not request.ready + request.waiting:
             self._store.demands.end(manager, job_type)
             return
-        others = min(_bound_to_others(request, self._topics.node), request.ready + request.waiting)
+        others = min(
+            _bound_to_others(request, self._topics.node, self._in_force.settings.labels),
+            request.ready + request.waiting,
+        )
         due = self._offer_due(topic, request, at)
         counts = (request.serial, request.ready, request.waiting, others, request.priority)
         self._store.demands.say(DemandRow(manager, job_type, *counts, due))
@@ -81,5 +87,10 @@ class Heard(Part):
                 self._store.demands.end_type(job_type)
 
 
-def _bound_to_others(request: JobFulfillmentRequest, agent: str) -> int:
-    return sum(max(0, count) for names, count in request.only.items() if agent not in names.split(","))
+def _bound_to_others(request: JobFulfillmentRequest, agent: str, labels: Mapping[str, str]) -> int:
+    return sum(max(0, count) for who, count in request.only.items() if not _is_meant(who.split(","), agent, labels))
+
+
+def _is_meant(who: list[str], agent: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether an agent is one of these, or has all of these labels."""
+    return {*as_list(labels)}.issuperset(who) if are_labels(who) else agent in who

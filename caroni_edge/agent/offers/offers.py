@@ -291,6 +291,7 @@ class Offers(Part):
             valid_for=VALID_FOR_S,
             expected_start=self._expected_start_s(row.job_type, room),
             database=self._store.facts.database_for(row.manager),
+            labels=dict(self._in_force.settings.labels),
         )
         self._outbox.put(row.manager, offer)
         record = {"action": "offer_made", "peer": row.manager, "offer": row.offer}

@@ -30,6 +30,7 @@ class _Facts:
     backlog: int = 0
     pending: int = 0
     sandbox: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class PresenceSaid(Part):
@@ -105,7 +106,8 @@ class PresenceSaid(Part):
         """Return what the presence says of job types, refusals and places; it counts as said now."""
         self._said = said = self._true
         places = {"slots": said.slots, "backlog": said.backlog, "pending": said.pending, "sandbox": said.sandbox}
-        return {"job_types": dict(said.job_types), "refuses": dict(said.refuses), **places}
+        own = {"job_types": dict(said.job_types), "refuses": dict(said.refuses), "labels": dict(said.labels)}
+        return {**own, **places}
 
     @property
     def refuses(self) -> Mapping[str, str]:
@@ -150,4 +152,5 @@ class PresenceSaid(Part):
             backlog=self._depth.backlog,
             pending=self._depth.pending,
             sandbox=self._in_force.sandbox,
+            labels=self._in_force.settings.labels,
         )

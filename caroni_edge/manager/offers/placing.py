@@ -20,7 +20,9 @@ from caroni_edge.manager.store.steps import PlacedStep
 from caroni_edge.manager.store.unplaced import UnplacedStep
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import TOGETHER_LIMIT_BYTES
+from caroni_edge.protocol.labels import as_list
 from caroni_edge.protocol.messages import JobOffer, OfferAccept, OfferReject, Placement
+from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Placing(Part):
 
     def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:
         """Keep an offer until the end of the batch; it takes the place of an earlier one for the same job type."""
-        self._store.agents.set_database(agent, offer.database)
+        self._store.agents.set_offered(agent, offer.database, as_text(as_list(offer.labels)))
         self._store.offers.delete_same(agent, offer.job_type)
         if self._store.offers.count_of(agent) >= UNDECIDED_MAX:
             self._context.outbox.put(agent, OfferReject(offer=offer.offer))

@@ -11,6 +11,7 @@ from caroni_edge.manager.pages.templateshapes import AgentFinding
 from caroni_edge.manager.store.serving import Serving, ServingRows
 from caroni_edge.manager.templates.plan import Plan, PlanStep
 from caroni_edge.manager.workflows.inputs import has_constant_agents
+from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.parsing import TypeProblem, parse_type
 
 AGENTS_MAX = 1000
@@ -80,10 +81,9 @@ def _nobody(rows: ServingRows, job_type: str, agents: Sequence[Serving]) -> str:
 
 def _misfits(job_type: str, steps: Sequence[_Asked], able: Sequence[Serving]) -> Iterator[AgentFinding]:
     """Yield what steps give, take or are bound to that none of the agents has that could run them."""
-    declared = [(each.agent, _declared(each.notice)) for each in able]
+    declared = [(each, _declared(each.notice)) for each in able]
     for route, step in steps:
-        is_bound = bool(step.agents) and has_constant_agents(step)
-        mine = [each for each in declared if not is_bound or each[0] in step.agents]
+        mine = [(each.agent, names) for each, names in declared if _may_take(step, each)]
         if not mine:
             there = _served(job_type, [each.agent for each in able])
             said = f"step {route} is bound to {_names(step.agents)}, and {there}"
@@ -92,6 +92,15 @@ def _misfits(job_type: str, steps: Sequence[_Asked], able: Sequence[Serving]) ->
         wrong = [_misfit(route, step, job_type, agent, *names) for agent, names in mine]
         if all(wrong):
             yield AgentFinding(job_type=job_type, steps=[route], sentence=wrong[0])
+
+
+def _may_take(step: PlanStep, agent: Serving) -> bool:
+    """Tell whether a step may be given to an agent, as far as that is known before it begins."""
+    if not step.agents or not has_constant_agents(step):
+        return True
+    if are_labels(step.agents):
+        return {*msgspec.json.decode(agent.labels)}.issuperset(step.agents)
+    return agent.agent in step.agents
 
 
 def _misfit(

@@ -8,6 +8,7 @@ import msgspec
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.pages.shapes import AgentJobPage, AgentJobView, AgentPage, AgentTypeView, AgentView
 from caroni_edge.manager.store.roster import RosterRows, ShownAgent, ShownAgentJob, ShownAgentType
+from caroni_edge.protocol.labels import read_label
 
 
 class Roster:
@@ -54,6 +55,7 @@ def _agent(row: ShownAgent, types: dict[str, AgentTypeView]) -> AgentView:
         is_asked=row.asked,
         seen=rfc3339(row.seen) if row.seen else None,
         refuses=msgspec.json.decode(row.refuses),
+        labels=dict(read_label(each) for each in msgspec.json.decode(row.labels)),
         job_types=types,
     )
 

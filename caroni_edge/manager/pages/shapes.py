@@ -48,7 +48,7 @@ class StepView(TypedDict):
     Attributes:
         job_type: What an agent runs for it; None where the step has parts instead.
         parts: How far its parts are, once it has begun; None where it has none.
-        agents: The only agents that may take it; None where any may.
+        agents: The only agents that may take it, or labels as `site=north`, all of which one must have; None: any may.
         agent: The agent that has it, or whose attempt has decided its state.
         waiting_for: The steps whose outputs it has not got yet.
         reason: Why it has failed, is in doubt, or was skipped.
@@ -189,6 +189,7 @@ class AgentView(TypedDict):
         messages_waiting: How many messages it has not acknowledged yet.
         is_asked: It was asked which jobs it has, and is given none until it has answered.
         refuses: Why it offers nothing, by job type or manager, `*` for all.
+        labels: What it says that it is.
     """
 
     id: str
@@ -203,6 +204,7 @@ class AgentView(TypedDict):
     is_asked: bool
     seen: str | None
     refuses: dict[str, str]
+    labels: dict[str, str]
     job_types: dict[str, AgentTypeView]
 
 

@@ -180,9 +180,11 @@ class ManagerViews(WorkflowLists):
         found = self._agents.presence(agent)
         return found.online, rfc3339(found.seen or None)
 
-    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[ShownServer]:
-        """Return the agents (`among`: of these) that have a job type, and whether the step has failed on them."""
-        return self._agents.servers(step, job_type, limit, among)
+    def servers(
+        self, step: int, job_type: str, limit: int, among: list[str] | None = None, labels: Sequence[str] = ()
+    ) -> list[ShownServer]:
+        """Return the agents (`among`: of these) that have a job type and labels, and how often a step failed there."""
+        return self._agents.servers(step, job_type, limit, among, labels)
 
     def refusing(self, job_type: str, limit: int) -> list[ShownRefusal]:
         """Return the agents that say why they do not offer a job type, whether they have it or not."""

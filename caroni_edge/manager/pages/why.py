@@ -15,6 +15,7 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
+from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import shown
 
@@ -214,6 +215,7 @@ class Explainer:
         """Say of each kind of agent that has the job type why none has the step."""
         job_type = step.job_type
         bound: list[str] | None = msgspec.json.decode(step.agents) if step.agents else None
+        labels, bound = (bound, None) if bound and are_labels(bound) else ([], bound)
         if trusted := self._us.trusted.get(job_type):
             named, bound = bound, [each for each in trusted if bound is None or each in bound]
             said = f"is given to agents alone that {self._us.manager} trusts with the job type {job_type} (agents)"
@@ -222,8 +224,12 @@ class Explainer:
                 said = f"is bound to {_names(named or [], 'or')}, and so is given to nobody"
                 yield _reason("nobody_trusted", said, agents=named, job_type=job_type)
                 return
-        rows = self._views.servers(step.id, job_type, AGENTS_EXPLAINED, bound)
-        if bound is not None:
+        rows = self._views.servers(step.id, job_type, AGENTS_EXPLAINED, bound, labels)
+        if labels:
+            asked_for = f"agents with the labels {', '.join(labels)}"
+            nobody = "" if rows else f", and none that this manager has heard of has them and the job type {job_type}"
+            yield _reason("labels", f"may be taken by {asked_for} alone{nobody}", labels=labels, job_type=job_type)
+        elif bound is not None:
             yield from self._of_files(step, bound)
             yield from self._of_bound(bound, {each.agent for each in rows}, job_type)
         elif not rows:

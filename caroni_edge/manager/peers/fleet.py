@@ -15,6 +15,7 @@ from caroni_edge.manager.store.agents import AgentType
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Forgotten
+from caroni_edge.protocol.labels import as_list
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.values.json import as_text
 
@@ -59,7 +60,9 @@ class Fleet(Part):
             self._store.agents.gone(agent, at.date)
             self._heard.discard(agent)
         else:
-            refuses = presence.refuses
+            refuses, labels = presence.refuses, as_text(as_list(presence.labels))
+            if labels != self._store.agents.labels(agent):
+                self._heard.discard(agent)  # other steps are for it now
             self._store.agents.see(
                 agent,
                 boot=presence.boot,
@@ -69,6 +72,7 @@ class Fleet(Part):
                 backlog=2 * presence.slots if presence.backlog is None else presence.backlog,
                 pending=2 * presence.slots if presence.pending is None else presence.pending,
                 refuses=as_text(refuses),
+                labels=labels,
                 date=at.date,
             )
             types = [

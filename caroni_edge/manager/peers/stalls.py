@@ -10,6 +10,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
+from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.json import as_text
 
 BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
@@ -79,12 +80,11 @@ class Stalls(Part):
         self._store.unplaced.look_for_unserved(at.now)
         for job_type, agents in self._store.unplaced.unserved(after_s, at.now):
             waiting = self._store.workflows.waiting_for(job_type, agents, _may_stall())
-            names = " or ".join(msgspec.json.decode(agents))
-            self._stall_all(
-                waiting,
-                f"only agent {names} may take a step, and none of that name takes jobs of the type {job_type} now",
-                at,
-            )
+            who = msgspec.json.decode(agents)
+            said = f"only agent {' or '.join(who)} may take a step, and none of that name takes"
+            if are_labels(who):
+                said = f"only agents with the labels {', '.join(who)} may take a step, and none that has them takes"
+            self._stall_all(waiting, f"{said} jobs of the type {job_type} now", at)
         self._unstall(at)
         self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.unplaced.any_bound() else inf
 

@@ -67,7 +67,8 @@ class AgentRows(Rows):
 
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
-            backlog = :backlog, pending = :pending, refuses = :refuses, seen = :date, unheard = 0
+            backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, seen = :date,
+            unheard = 0
         WHERE agent = :agent"""
 
     def see(
@@ -81,6 +82,7 @@ class AgentRows(Rows):
         backlog: int,
         pending: int,
         refuses: str,
+        labels: str,
         date: float,
     ) -> None:
         """Keep the presence of an agent that is connected; `refuses` is JSON."""
@@ -95,6 +97,7 @@ class AgentRows(Rows):
             backlog=backlog,
             pending=pending,
             refuses=refuses,
+            labels=labels,
             date=date,
         )
 
@@ -218,12 +221,20 @@ class AgentRows(Rows):
 
     # Reconciliation
 
-    SET_DATABASE = "UPDATE agents SET database = :database WHERE agent = :agent AND database = ''"
+    SET_OFFERED = """
+        UPDATE agents SET database = iif(database = '', :database, database), labels = :labels
+        WHERE agent = :agent AND (database = '' OR labels <> :labels)"""
 
-    def set_database(self, agent: str, database: str) -> None:
-        """Learn the name of an agent's database from its first offer."""
+    def set_offered(self, agent: str, database: str, labels: str) -> None:
+        """Learn the name of an agent's database from its first offer, and its labels (a JSON list) from each."""
         self.know(agent)
-        self._run(self.SET_DATABASE, agent=agent, database=database)
+        self._run(self.SET_OFFERED, agent=agent, database=database, labels=labels)
+
+    LABELS = "SELECT labels FROM agents WHERE agent = :agent"
+
+    def labels(self, agent: str) -> str:
+        """Return what an agent says that it is, as a JSON list."""
+        return self._one(str, self.LABELS, agent=agent) or "[]"
 
     HEAR = """
         UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS

@@ -15,6 +15,7 @@ class ShownAgent(NamedTuple):
         backlog: So many ready jobs it keeps beside those that run.
         pending: So many jobs it keeps ahead of their data.
         refuses: Why it offers nothing, as JSON, by job type or manager.
+        labels: What it says that it is, as a JSON list.
         seen: When it was heard of last; 0 when it has not been.
         asked: It was asked which jobs it has, and has not answered yet.
         open_jobs: How many of our jobs it has.
@@ -29,6 +30,7 @@ class ShownAgent(NamedTuple):
     backlog: int
     pending: int
     refuses: str
+    labels: str
     seen: float
     asked: bool
     open_jobs: int
@@ -59,7 +61,7 @@ class ShownAgentJob(NamedTuple):
 
 # The numbers of the rows in an outbox are without gaps.
 _AGENT = """
-    a.agent, a.online, a.version, a.host, a.slots, a.backlog, a.pending, a.refuses, a.seen,
+    a.agent, a.online, a.version, a.host, a.slots, a.backlog, a.pending, a.refuses, a.labels, a.seen,
     a.wanted IS NOT NULL AS asked,
     (SELECT count(*) FROM jobs j WHERE j.agent = a.agent AND j.open) AS open_jobs,
     (SELECT coalesce(max(o.seq) - min(o.seq) + 1, 0) FROM outbox o WHERE o.peer = a.agent) AS messages"""

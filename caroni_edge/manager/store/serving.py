@@ -6,19 +6,24 @@ from caroni_edge.storage.rows import Rows
 
 
 class Serving(NamedTuple):
-    """An agent that has a job type; `serves`: it takes such jobs from us now; `notice`: what it says of it, as JSON."""
+    """An agent that has a job type; `serves`: it takes such jobs from us now; `notice`: what it says of it, as JSON.
+
+    Attributes:
+        labels: What the agent is, as a JSON list.
+    """
 
     agent: str
     serves: bool
     notice: str
+    labels: str
 
 
 class ServingRows(Rows):
     """Statements that read who has a job type."""
 
     OF_TYPE = """
-        SELECT agent, online AS serves, notice FROM agent_types WHERE job_type = :job_type ORDER BY agent
-        LIMIT :limit"""
+        SELECT t.agent, t.online AS serves, t.notice, a.labels FROM agent_types t
+        CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = :job_type ORDER BY t.agent LIMIT :limit"""
 
     def of_type(self, job_type: str, limit: int) -> list[Serving]:
         """Return the agents that have a job type."""

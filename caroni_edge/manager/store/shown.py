@@ -1,9 +1,10 @@
 """What pages show of workflows, steps and agents: read on connections of their own, which never hold up the writer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.store.unplaced import HAS_ALL
 from caroni_edge.storage.rows import NEWEST, Page, Rows, columns
 from caroni_edge.values.json import as_text
 
@@ -288,16 +289,21 @@ class ShownAgentRows(Rows):
         """Return what has been heard of an agent."""
         return self._one(ShownPresence, self.PRESENCE, agent=agent) or ShownPresence(online=False, seen=0.0)
 
-    SERVERS = """
+    SERVERS = f"""
         SELECT a.agent, a.online, a.refuses, a.slots, a.wanted AS reconcile_query,
             (SELECT count(*) FROM jobs j WHERE j.step = :step AND j.agent = a.agent AND j.status = 'failed') AS failures
         FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = :job_type
-        AND (:among IS NULL OR a.agent IN (SELECT value FROM json_each(:among))) LIMIT :limit"""
+        AND (:among IS NULL OR a.agent IN (SELECT value FROM json_each(:among)))
+        AND {HAS_ALL.format(who=":labels", labels="a.labels")} LIMIT :limit"""
 
-    def servers(self, step: int, job_type: str, limit: int, among: list[str] | None = None) -> list[ShownServer]:
-        """Return the agents (`among`: of these) that have a job type, and how often the step has failed on them."""
-        named = None if among is None else as_text(among)
-        return self._all(ShownServer, self.SERVERS, step=step, job_type=job_type, among=named, limit=limit)
+    def servers(
+        self, step: int, job_type: str, limit: int, among: list[str] | None = None, labels: Sequence[str] = ()
+    ) -> list[ShownServer]:
+        """Return the agents (`among`: of these) that have a job type and labels, and how often a step failed there."""
+        named, asked = None if among is None else as_text(among), as_text([*labels])
+        return self._all(
+            ShownServer, self.SERVERS, step=step, job_type=job_type, among=named, labels=asked, limit=limit
+        )
 
     REFUSING = """
         SELECT a.agent, r.value AS reason FROM agents a CROSS JOIN json_each(a.refuses) r

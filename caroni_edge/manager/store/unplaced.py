@@ -14,6 +14,11 @@ from caroni_edge.values.json import as_text
 IN_DEMAND = "s.status = 'fulfilling' AND s.retry_due IS NULL AND s.in_doubt IS NULL"
 """Of a step `s`: it is unplaced, and nothing holds it back."""
 
+BY_LABELS = "instr({who}, '=')"
+"""Of what says who may take a step (a JSON list): it is labels, all of which an agent must have, and not names."""
+HAS_ALL = """
+    NOT EXISTS (SELECT 1 FROM json_each({who}) w WHERE w.value NOT IN (SELECT h.value FROM json_each({labels}) h))"""
+
 _DEMANDED = f"{IN_DEMAND} AND s.job_type = :job_type"
 _FREE = f"{_DEMANDED} AND s.agents IS NULL"
 _BOUND = f"{_DEMANDED} AND s.agents IS NOT NULL"
@@ -26,12 +31,24 @@ _FAILED_LESS_THERE = f"{_FAILURES.format(agent='t.agent')} < {_FAILURES.format(a
 _OTHER_AGENT = f"""
     EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = s.job_type AND t.online AND {_FAILED_LESS_THERE})"""
 _OTHER_BOUND = f"""
-    EXISTS (SELECT 1 FROM bound o CROSS JOIN agent_types t ON t.job_type = s.job_type AND t.agent = o.agent
-    WHERE o.step = s.id AND t.online AND {_FAILED_LESS_THERE})"""
+    (EXISTS (SELECT 1 FROM bound o CROSS JOIN agent_types t ON t.job_type = s.job_type AND t.agent = o.agent
+    WHERE o.step = s.id AND t.online AND {_FAILED_LESS_THERE}) OR {BY_LABELS.format(who="s.agents")} AND
+    EXISTS (SELECT 1 FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = s.job_type
+    AND t.online AND {HAS_ALL.format(who="s.agents", labels="a.labels")} AND {_FAILED_LESS_THERE}))"""
 _BEST_FIRST = "ORDER BY s.priority DESC, s.id LIMIT :limit"
-_SERVED = """
-    EXISTS (SELECT 1 FROM json_each({row}.agents) o CROSS JOIN agent_types t
-    ON t.job_type = {row}.job_type AND t.agent = o.value WHERE t.online)"""
+
+
+def _served(row: str) -> str:
+    """Return the condition that somebody is online who may take what a row names, and serves its job type."""
+    return f"""
+        (EXISTS (SELECT 1 FROM json_each({row}.agents) o CROSS JOIN agent_types t
+        ON t.job_type = {row}.job_type AND t.agent = o.value WHERE t.online) OR {BY_LABELS.format(who=f"{row}.agents")}
+        AND EXISTS (SELECT 1 FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE
+        t.job_type = {row}.job_type AND t.online AND {HAS_ALL.format(who=f"{row}.agents", labels="a.labels")}))"""
+
+
+NAMES_MAX = 10_000
+"""By so many names and lists of labels steps may be bound to agents at a time."""
 
 
 class UnplacedStep(NamedTuple):
@@ -70,9 +87,9 @@ class UnplacedRows(Rows):
     AGAIN_HERE = f"""
         {_FREE_STEPS} AND s.attempt > 0 AND {_FAILED_HERE} AND NOT (:others_first AND {_OTHER_AGENT}) {_BEST_FIRST}"""
     BOUND_HERE = f"""
-        SELECT {STEP}, w.id AS workflow FROM bound b CROSS JOIN steps s ON s.id = b.step
-        CROSS JOIN workflows w ON w.seq = s.workflow
-        WHERE b.agent = :agent AND {_BOUND} AND (s.missing > 0) = :waiting
+        SELECT {STEP}, w.id AS workflow FROM json_each(:names) n CROSS JOIN bound b ON b.agent = n.value
+        CROSS JOIN steps s ON s.id = b.step CROSS JOIN workflows w ON w.seq = s.workflow
+        WHERE {_BOUND} AND (s.missing > 0) = :waiting
         AND NOT (:others_first AND {_OTHER_BOUND})
         AND NOT EXISTS (SELECT 1 FROM json_each(:holders) h CROSS JOIN bound o ON o.agent = h.value AND o.step = s.id)
         {_BEST_FIRST}"""
@@ -94,14 +111,16 @@ class UnplacedRows(Rows):
         """
         if limit <= 0:
             return []
+        names = self.names_of([agent])
         bound = self._all(
             UnplacedStep,
             self.BOUND_HERE,
             job_type=job_type,
             waiting=waiting,
             agent=agent,
+            names=as_text(names),
             limit=limit,
-            holders=as_text([*holders]),
+            holders=as_text(self.names_of(holders) if holders else []),
             others_first=others_first,
         )
         if holders:
@@ -174,11 +193,29 @@ class UnplacedRows(Rows):
 
     # Steps that only some agents may take
 
-    BIND = "INSERT INTO bound (agent, step) SELECT value, :step FROM json_each(:agents)"
+    BIND = f"""
+        INSERT INTO bound (agent, step) SELECT value, :step FROM json_each(:agents)
+        WHERE NOT {BY_LABELS.format(who=":agents")}
+        UNION ALL SELECT :agents, :step WHERE {BY_LABELS.format(who=":agents")}"""
 
     def bind(self, step: int, agents: str) -> None:
-        """Let a step be taken by these agents (a JSON list) alone."""
+        """Let a step be taken by these agents (a JSON list) alone, or by those that have all of these labels."""
         self._run(self.BIND, step=step, agents=agents)
+
+    # No name begins as a list does, and few lists of labels are asked for at a time: from one to the next by the key.
+    NAMES_OF = f"""
+        WITH RECURSIVE known (who) AS (
+            SELECT (SELECT min(agent) FROM bound WHERE agent >= '[' AND agent < '\\') UNION ALL
+            SELECT (SELECT min(agent) FROM bound WHERE agent > known.who AND agent < '\\')
+            FROM known WHERE who NOT NULL
+        )
+        SELECT value FROM json_each(:agents) UNION ALL SELECT who FROM known CROSS JOIN json_each(:agents) n
+        CROSS JOIN agents a ON a.agent = n.value
+        WHERE who NOT NULL AND {HAS_ALL.format(who="who", labels="a.labels")} LIMIT :limit"""
+
+    def names_of(self, agents: Sequence[str]) -> list[str]:
+        """Return by what steps are bound to these agents: their names, and lists of labels that they have."""
+        return self._all(str, self.NAMES_OF, agents=as_text([*agents]), limit=NAMES_MAX)
 
     UNBIND = "DELETE FROM bound WHERE step = :step"
 
@@ -187,12 +224,12 @@ class UnplacedRows(Rows):
         self._run_each(self.UNBIND, ({"step": step} for step in steps))
 
     NOW_SERVED = f"""
-        DELETE FROM unserved WHERE {_SERVED.format(row="unserved")} OR NOT EXISTS (SELECT 1 FROM steps s
+        DELETE FROM unserved WHERE {_served("unserved")} OR NOT EXISTS (SELECT 1 FROM steps s
         WHERE {IN_DEMAND} AND s.agents = unserved.agents AND s.job_type = unserved.job_type)"""
     NOW_UNSERVED = f"""
         INSERT INTO unserved (job_type, agents, since) SELECT DISTINCT s.job_type, s.agents, :now
         FROM steps s INDEXED BY steps_bound WHERE {IN_DEMAND} AND s.agents IS NOT NULL
-        AND NOT {_SERVED.format(row="s")} ON CONFLICT DO NOTHING"""
+        AND NOT {_served("s")} ON CONFLICT DO NOTHING"""
 
     def look_for_unserved(self, now: float) -> None:
         """Note since when none of the agents that may take a step serves it."""

@@ -135,7 +135,8 @@ class PlanStep(_Data, frozen=True):
         scatter: The inputs that are lists, with an instance for each item (CWL v1.2, "Scatter/gather").
         method: How several such lists go together.
         when: An expression: an instance for which it is false is skipped ("Conditional execution").
-        agents: Names of the agents that may take it, or expressions that give names; empty for any.
+        agents: Names of the agents that may take it, or expressions that give names; or labels, all of which an agent
+            must have, as `site=north` or `site=$(inputs.site)`; empty for any.
         parallel: So many instances of it in a workflow have begun and not ended, at most (its own gate).
         output_files: By name, what is said of the files of an output.
         streams: The files that standard input, output and error of its tool are, by `stdin` and so on.

@@ -13,6 +13,7 @@ from caroni_edge.manager.templates.expressions import (
 )
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
 from caroni_edge.protocol.fields import is_segment
+from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.carried import misfit_of, objects_in
 from caroni_edge.values.files import file_in
@@ -40,7 +41,7 @@ class Evaluated(NamedTuple):
 
     Attributes:
         inputs: What its job, or the workflow that it runs, is given.
-        agents: The agents that may take it, sorted; empty for any agent.
+        agents: The agents that may take it, or labels (`site=north`) that one must have, sorted; empty for any agent.
         outputs: What the expression has given, where an ExpressionTool is run.
     """
 
@@ -233,11 +234,22 @@ def _condition(when: str, value: Any) -> bool:
     return value
 
 
+def _label(text: str, value: object) -> str:
+    try:
+        return "=".join(read_label(value if isinstance(value, str) else ""))
+    except ValueError:
+        said = f'"labels" has {text}, which gives {shown(value)}, and that is no label'
+        raise Unfit(f"{said}: its value may have {VALUE_WORDS}") from None
+
+
 def _agents(texts: Sequence[str], value_of_text: Callable[[str], Any]) -> tuple[str, ...]:
     """Return the names that these texts and expressions give, sorted."""
     names: set[str] = set()
     for text in texts:
         value = value_of_text(text)
+        if are_labels([text.partition("$")[0]]):
+            names.add(_label(text, value))
+            continue
         for name in value if isinstance(value, list) else [value]:
             if not isinstance(name, str) or not is_segment(name):
                 raise Unfit(f'"agent" is {text}, which gives {shown(name)}, and that is no name of an agent')

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.workflows.inputs import Unfit
+from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import shown
 
@@ -29,20 +32,28 @@ class Places:
         Args:
             workflow: Of the step.
             inputs: Of the step.
-            bound: The agents that the template names; none for any.
+            bound: The agents that the template names, or the labels that one must have; none for any.
 
         Raises:
             Unfit: No agent has all files, or none that may take the step.
         """
-        able, so_far = tuple(bound), ""
+        labels = tuple(bound) if are_labels(bound) else ()
+        able, so_far = () if labels else tuple(bound), ""
         for name, value in objects_in(inputs).items():
             called = f"the file {shown(value.get('basename', name))} ({value.get('size')} bytes)"
             here = self._store.places.of(workflow, name)
             if not here:
                 raise Unfit(f"no agent has {called} any more")
-            both = tuple(each for each in here if each in able) if able else tuple(here)
+            fitting = [each for each in here if not labels or self._has(each, labels)]
+            if not fitting:
+                asked_for = f"it asks for an agent with the labels {', '.join(labels)}"
+                raise Unfit(f"{asked_for}, and {called} lies on {' and '.join(here)}: {_NOT_MOVED}")
+            both = tuple(each for each in fitting if each in able) if able else tuple(fitting)
             if not both:
                 reason = so_far or f"it is bound to {' or '.join(able)}"
                 raise Unfit(f"{reason}, and {called} lies on {' and '.join(here)}: {_NOT_MOVED}")
             able, so_far = both, f"{called} lies on {' and '.join(here)}"
-        return able
+        return able or labels
+
+    def _has(self, agent: str, labels: Sequence[str]) -> bool:
+        return {*msgspec.json.decode(self._store.agents.labels(agent))}.issuperset(labels)

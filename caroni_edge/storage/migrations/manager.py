@@ -198,3 +198,9 @@ def notifications(db: Database) -> None:
         CREATE TABLE silent (agent TEXT PRIMARY KEY) WITHOUT ROWID;
         """,
     )
+
+
+@manager()
+def labels_of_agents(db: Database) -> None:
+    """What agents are, as they say: a JSON list as `["site=north"]`."""
+    script(db, "ALTER TABLE agents ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';")

@@ -289,12 +289,14 @@ class Bench:
         repeat: bool = True,
         refuses: Mapping[str, str] | None = None,
         version: str = "",
+        labels: Mapping[str, str] | None = None,
         **places: int | None,
     ) -> None:
         """Let an agent show itself; unless a test says something else, it has room for all."""
         notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat, version=version) for name in types}
         places = {"slots": 2, "backlog": 10_000, "pending": 10_000, **places}
-        said = Presence(online, boot="b", host="h", job_types=notices, refuses=dict(refuses or {}), **places)  # type: ignore[arg-type]
+        about: dict[str, Any] = {"refuses": dict(refuses or {}), "labels": dict(labels or {}), **places}
+        said = Presence(online, boot="b", host="h", job_types=notices, **about)
         self.notice(agent, said)
 
     def notice(self, agent: str, said: Presence | None) -> None:

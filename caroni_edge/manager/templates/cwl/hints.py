@@ -24,6 +24,7 @@ from caroni_edge.manager.templates.cwl.features import (
 )
 from caroni_edge.manager.templates.cwl.reading import Place, read_as_meant
 from caroni_edge.protocol.fields import is_segment
+from caroni_edge.protocol.labels import LABELS_MAX, NAME_WORDS, VALUE_WORDS, is_label_name, is_label_value
 from caroni_edge.values.json import shown
 
 _OWN = (*JOB_TYPE_NAMES, LIMIT_NAME)
@@ -37,7 +38,8 @@ class JobTypeHint:
     Attributes:
         place: Where it stands in the file.
         name: The job type; empty where it could not be read.
-        agents: The agents that may take the step: names, or expressions that give names; with the place of each.
+        agents: The agents that may take the step: names, or expressions that give names; or labels that one must
+            have, as `site=$(inputs.site)`; with the place of each.
     """
 
     place: Place
@@ -223,12 +225,16 @@ def _fields(place: Place, what: str, known: tuple[str, ...]) -> dict[str, Any] |
 
 def _job_type(kind: str, written: str, place: Place) -> Iterator[JobTypeHint]:
     field = JOB_TYPE_NAMES[kind]
-    fields = _fields(place, "a job type", (field, "agent"))
+    fields = _fields(place, "a job type", (field, "agent", "labels"))
     if fields is None:
         place.error(f"a job type is an object: write {written}: {{{field}: …}}")
         yield JobTypeHint(place, "")
         return
     agents = tuple(_agents(place.at("agent"))) if "agent" in fields else ()
+    if "labels" in fields:
+        if "agent" in fields:
+            place.error('"agent" names who may take the step, and "labels" what they are: keep one')
+        agents = tuple(_labels(place.at("labels")))
     name = fields.get(field)
     if name is None:
         if not agents:
@@ -252,6 +258,21 @@ def _agents(place: Place) -> Iterator[tuple[str, Place]]:
             each.error(f"{shown(each.value)} is no name of an agent: use 1 to 40 of a-z, 0-9, _ and -")
         else:
             yield each.value, each
+
+
+def _labels(place: Place) -> Iterator[tuple[str, Place]]:
+    """Return the labels that an agent must have, as `site=north` or `site=$(inputs.site)`, that are well written."""
+    if not isinstance(place.value, dict) or not 1 <= len(place.value) <= LABELS_MAX:
+        place.error(f'"labels" are 1 to {LABELS_MAX} labels: write labels: {{site: north}}')
+        return
+    for name, value in place.value.items():
+        each = place.at(name)
+        if not is_label_name(name):
+            each.error(f"{shown(name)} is no name of a label: use {NAME_WORDS}")
+        elif not isinstance(value, str) or ("$" not in value and not is_label_value(value)):
+            each.error(f"{shown(value)} is no value of a label: it is a text with {VALUE_WORDS}, or as $(inputs.name)")
+        else:
+            yield f"{name}={value}", each
 
 
 def _limit(place: Place) -> Iterator[tuple[int, Place]]:

@@ -186,9 +186,9 @@ def _read_job(place: Place, kind: object, types: Types) -> Process | None:
     check_fields(place, fields)
     hints = read_hints(place)
     refuse_limit(hints)
-    for name, _ in hints.job_type.agents if hints.job_type else ():
+    for name, place_of_name in hints.job_type.agents if hints.job_type else ():
         if "$" in name:
-            hints.job_type.place.at("agent").error("an expression belongs to the step: write its job type there")  # type: ignore[union-attr]
+            place_of_name.error("an expression belongs to the step: write its job type there")
             break
     inputs = read_ports(place.at("inputs"), "input", input_fields, types)
     outputs = read_ports(place.at("outputs"), "output", output_fields, types)

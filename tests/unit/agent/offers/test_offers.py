@@ -306,6 +306,14 @@ def test_work_may_be_bound_to_one_of_several_agents() -> None:
     assert bench.outbox.take(JobOffer).ready == 1
 
 
+def test_work_may_be_bound_to_agents_with_certain_labels() -> None:
+    bench = Bench(labels={"site": "north", "gpu": "a100"})
+    bench.want(ready=7, only={"gpu=a100,site=north": 1, "site=north": 2, "site=south": 3, "gpu=a100,site=south": 1})
+    offer = bench.outbox.take(JobOffer)
+    assert (offer.ready, offer.labels) == (3, {"site": "north", "gpu": "a100"})
+    assert bench.reactor.presence()["labels"] == {"site": "north", "gpu": "a100"}
+
+
 def test_only_never_hides_ready_work_behind_waiting_work_of_others() -> None:
     bench = Bench(slots=8, pending=8)
     bench.want(ready=3, waiting=3, only={"a7": 3})
