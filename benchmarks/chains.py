@@ -2,7 +2,7 @@
 
 Prints a table on standard error and JSON on standard output; nothing passes or fails here.
 
-    python benchmarks/chains.py [--chains 300] [--singles 50] [--slots 2]
+    python benchmarks/chains.py [--chains 300] [--singles 50] [--slots 2] [--sandbox off]
 """
 
 import argparse
@@ -40,12 +40,18 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=300, help="workflows at once")
     parser.add_argument("--singles", type=int, default=50, help="workflows one after the other")
     parser.add_argument("--slots", type=int, default=2, help="slots of the agent")
+    parser.add_argument("--sandbox", default="preferred", help="what its jobs are locked into: preferred or off")
     options = parser.parse_args()
     with ExitStack() as opened:
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="caroni-bench-")))
         port = start_mosquitto(directory, opened)
         manager = start_daemon(directory, opened, "manager", "m1", port, {"templates": str(ROOT / "config/templates")})
-        more = {"job_types": str(ROOT / "config/jobtypes"), "slots": options.slots, "disk_floor": "1M"}
+        more = {
+            "job_types": str(ROOT / "config/jobtypes"),
+            "slots": options.slots,
+            "disk_floor": "1M",
+            "sandbox": options.sandbox,
+        }
         agent = start_daemon(directory, opened, "agent", "a1", port, more)
         client = Client(port, opened)
         client.run(1)

@@ -14,8 +14,8 @@ UNITS = ROOT / "packaging" / "systemd"
 @pytest.mark.parametrize(
     ("unit", "most"),
     [
-        ("caroni-edge-manager.service", 1.4),
-        ("caroni-edge-manager@.service", 1.4),
+        ("caroni-edge-manager.service", 1.2),
+        ("caroni-edge-manager@.service", 1.2),
         ("caroni-edge-agent.service", 3.5),
         ("caroni-edge-agent@.service", 3.5),
     ],
