@@ -12,8 +12,9 @@ from caroni_edge.brokerconfig.rights import ANY, Right
 from caroni_edge.protocol.topics import Topics
 
 Direction = Literal["in", "out"]
-NOTICE, MESSAGE = 0, 1
-"""QoS. Notices say a whole state, and the newest comes again with each connect: an old one must not wait in a queue."""
+NOTICE, MESSAGE, BYTES = 0, 1, 0
+"""QoS. Notices say a whole state, and the newest comes again with each connect: an old one must not wait in a queue.
+Bytes of objects are asked for again, and must not fill one."""
 
 
 class Side(NamedTuple):
@@ -62,6 +63,7 @@ def _of_manager(topics: Topics, peers: Side, away: Direction, home: Direction) -
     for agent in peers.agents:
         yield Bridged(topics.inbox_of(agent), away, MESSAGE)
         yield Bridged(Topics(topics.root, "agents", agent).inbox_of(topics.node), home, MESSAGE)
+        yield from _of_objects(topics, Topics(topics.root, "agents", agent), away, home)
 
 
 def _of_agent(topics: Topics, peers: Side, away: Direction, home: Direction) -> Iterator[Bridged]:
@@ -70,6 +72,16 @@ def _of_agent(topics: Topics, peers: Side, away: Direction, home: Direction) -> 
     for manager in peers.managers:
         yield Bridged(topics.inbox_of(manager), away, MESSAGE)
         yield Bridged(Topics(topics.root, "managers", manager).inbox_of(topics.node), home, MESSAGE)
+        yield from _of_objects(topics, Topics(topics.root, "managers", manager), away, home)
+    for agent in peers.agents:
+        yield from _of_objects(topics, Topics(topics.root, "agents", agent), away, home)
+
+
+def _of_objects(topics: Topics, other: Topics, away: Direction, home: Direction) -> Iterator[Bridged]:
+    """Yield what a node and one of the other side say to each other about bytes of objects."""
+    for sender, receiver, direction in ((topics, other, away), (other, topics, home)):
+        yield Bridged(sender.ask_of(receiver.role, receiver.node), direction, BYTES)
+        yield Bridged(sender.answer_to(receiver.role, receiver.node), direction, BYTES)
 
 
 def rights_of_bridge(root: str, ship: Side, shore: Side) -> Iterator[Right]:

@@ -232,6 +232,14 @@ def test_a_bridge_carries_what_both_sides_say_to_each_other_and_may_no_more(out:
         ("caroni/managers/m2/events/+", "out", "1"),
         ("caroni/replies/#", "out", "1"),
     }
+    objects = "caroni/objects"
+    assert {line for line in carried if line[0].startswith(objects) and "/a2" in line[0] and "/a1" in line[0]} == {
+        (f"{objects}/agents/a1/ask/agents/a2", "out", "0"),
+        (f"{objects}/agents/a1/data/agents/a2", "out", "0"),
+        (f"{objects}/agents/a2/ask/agents/a1", "in", "0"),
+        (f"{objects}/agents/a2/data/agents/a1", "in", "0"),
+    }
+    assert len([line for line in carried if line[0].startswith(objects)]) == 4 * (2 + 1 + 2), "not m1 and m2"
     ways = {"out": "write", "in": "read"}
     block = (out / "broker/caroni.acl").read_text().partition("user ship\n")[2].partition("\n\n")[0]
     assert set(block.split("\n")[: len(carried)]) == {f"topic {ways[way]} {topic}" for topic, way, _qos in carried}
