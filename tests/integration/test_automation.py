@@ -152,3 +152,10 @@ def test_the_api_lists_who_is_told_and_no_secret_of_an_address(server: WebServer
     assert (alarms["to"], alarms["waiting"], alarms["said"]) == ("topic ship/alarms", 0, None)
     assert "webhook https://hooks.example" in page
     assert "a-token" not in page + config
+
+
+def test_the_doctor_says_what_somebody_should_look_at(server: WebServer) -> None:
+    with Client(server) as client:
+        page = client.get("/node").text
+    assert "trigger lost: there is no template nothing that can be started" in page
+    assert "schedule broken: there is no template nothing that can be started" in page

@@ -167,7 +167,8 @@ class Notifications(Part):
         for agent in rows.silent():
             if agent not in away:
                 rows.be_back(agent)
-                self._tell_of_agent("agent-back", "caroni.agent.back", agent, at)
+                if rows.is_online(agent):
+                    self._tell_of_agent("agent-back", "caroni.agent.back", agent, at)
 
     def _tell_of_agent(self, occasion: str, kind: ToldType, agent: str, at: Moment) -> None:
         log.warning("%s", occasion, extra={"action": occasion.replace("-", "_"), "peer": agent})

@@ -1,13 +1,15 @@
 """The manager's JSON API and page of what starts workflows by itself."""
 
 import time
+from collections.abc import Iterator
 
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Template
 
+from caroni_edge.doctor.findings import Finding
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.automation import SAID, NotifyPage, SchedulePage, TriggerPage
+from caroni_edge.manager.pages.automation import SAID, NotifyPage, SchedulePage, TriggerPage, findings
 from caroni_edge.web.templating import MenuItem, page
 
 
@@ -58,6 +60,11 @@ def show_triggers(manager: NamedDependency[ManagerApi]) -> Template:
         schedules=read_schedules(manager)["schedules"],
         notify=read_notify(manager)["notify"],
     )
+
+
+def find_problems(manager: ManagerApi) -> Iterator[Finding]:
+    """Yield what somebody should look at, for the doctor."""
+    return findings(read_triggers(manager), read_schedules(manager), read_notify(manager))
 
 
 ROUTES = (list_triggers, list_schedules, list_notify)

@@ -1,5 +1,6 @@
 """What API and pages show of what starts workflows by itself: the configuration, with what its rules have done."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, TypedDict
 
@@ -8,6 +9,7 @@ from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.config.notify import Notify
 from caroni_edge.config.timing import Cron
+from caroni_edge.doctor.findings import Finding, warning
 from caroni_edge.manager.schedules.schedules import slot_id
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.notifications import TargetRow
@@ -188,6 +190,22 @@ class Automation:
     def counted(self) -> list[RuleCount]:
         """Return what all triggers have done with messages."""
         return self._store.rules.counts()
+
+
+def findings(triggers: TriggerPage, schedules: SchedulePage, notify: NotifyPage) -> Iterator[Finding]:
+    """Yield what somebody should look at, for the doctor."""
+    for trigger in triggers["triggers"]:
+        if trigger["problem"]:
+            said = f"trigger {trigger['name']}: {trigger['problem']}"
+            yield warning("triggers", said, "`caroni-edge triggers` shows what it did.")
+    for schedule in schedules["schedules"]:
+        if schedule["problem"]:
+            said = f"schedule {schedule['name']}: {schedule['problem']}"
+            yield warning("schedules", said, "`caroni-edge schedules` shows what was missed and why.")
+    for each in notify["notify"]:
+        if each["waiting"] and each["said"]:
+            said = f"{each['waiting']} notifications wait for {each['to']}: {each['said']}"
+            yield warning("notify", said, "They are tried again for three days.")
 
 
 def _since(topic: str, known: dict[str, float]) -> float | None:

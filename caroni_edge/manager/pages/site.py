@@ -89,4 +89,5 @@ def make_site(api: ManagerApi, state_dir: Path) -> Site:
         menu=MENU,
         metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
+        findings=lambda: api_automation.find_problems(api),
     )

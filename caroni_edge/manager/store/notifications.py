@@ -151,6 +151,12 @@ class NotificationRows(Rows):
         """Return the agents that are not there."""
         return self._all(str, self.AWAY)
 
+    IS_ONLINE = "SELECT online FROM agents WHERE agent = :agent"
+
+    def is_online(self, agent: str) -> bool | None:
+        """Tell whether an agent is there; None for one that was forgotten."""
+        return self._one(bool, self.IS_ONLINE, agent=agent)
+
     SILENT = "SELECT agent FROM silent ORDER BY agent"
 
     def silent(self) -> list[str]:

@@ -140,6 +140,16 @@ def test_a_short_absence_and_a_new_connection_are_no_silence() -> None:
     assert told(bench) == []
 
 
+def test_an_agent_that_is_forgotten_is_not_back() -> None:
+    bench = bench_of("agent-silent", "agent-back", silent_after_s=600.0)
+    presence(bench, online=False)
+    pass_time(bench, 700)
+    bench.call(lambda at: bench.reactor.forget_peer("a1", at))
+    pass_time(bench, 30)
+    assert told(bench) == [("caroni.agent.silent", "a1")]
+    assert bench.rows("SELECT * FROM silent") == []
+
+
 # What becomes of them
 
 
