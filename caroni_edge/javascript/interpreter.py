@@ -27,6 +27,7 @@ TRIES = 10
 WITHIN_S = 60.0
 """A script has little CPU time, which on a busy host may take long; one that takes longer than this is ended."""
 
+ENDS_WITHIN_S = 2.0
 _PIECE_BYTES = 1 << 16
 _PASSED_ON = ("PATH", "TMPDIR")
 
@@ -105,15 +106,23 @@ class Interpreter:
         self._helper: subprocess.Popen[bytes] | None = None
         self._is_served = True
         self._closed = threading.Event()
+        self._is_asked = False
 
     def answer(self, script: Script) -> Answer:
         """Run a script, and return what it gives."""
+        self._is_asked = True
+        try:
+            return self._answer(script)
+        finally:
+            self._is_asked = False
+
+    def _answer(self, script: Script) -> Answer:
         why = ""
         for _ in range(TRIES):
             try:
                 return self._answer_once(script)
             except EndedIt:
-                self.end()
+                self.end(within_s=0.0)
                 return Answer(error=TOO_LONG)
             except (Died, OSError) as error:
                 why = str(error)
@@ -127,15 +136,27 @@ class Interpreter:
         """Let what is being asked have no answer."""
         self._closed.set()
         helper = self._helper
-        if helper is not None:
+        if helper is not None and self._is_asked:
             helper.kill()
 
-    def end(self) -> None:
-        """End the helper; the next script starts another one."""
+    def end(self, within_s: float = ENDS_WITHIN_S) -> None:
+        """End the helper, which ends by itself when it is asked nothing more; the next script starts another one.
+
+        Args:
+            within_s: So long it has for that: one file that unpacks itself wants to clean up.
+        """
         helper, self._helper = self._helper, None
-        if helper is not None:
+        if helper is None:
+            return
+        assert helper.stdin is not None
+        assert helper.stdout is not None
+        helper.stdin.close()
+        try:
+            helper.wait(within_s)
+        except subprocess.TimeoutExpired:
             helper.kill()
-            helper.communicate()
+            helper.wait()
+        helper.stdout.close()
 
     def _answer_once(self, script: Script) -> Answer:
         helper = self._helper or self._start()

@@ -81,6 +81,16 @@ def test_the_demo_runs_alone_and_leaves_nothing(bare: Bare) -> None:
     wait_until(lambda: not bare.left(), what="nothing to be left")
 
 
+def test_it_runs_javascript_by_itself_and_leaves_nothing(bare: Bare, tmp_path: Path) -> None:
+    tool = tmp_path / "tool.cwl"
+    tool.write_text(
+        "cwlVersion: v1.2\nclass: ExpressionTool\nrequirements: {InlineJavascriptRequirement: {}}\ninputs: {}\n"
+        'outputs: {n: int}\nexpression: "$({n: [1, 2, 3].length})"\n'
+    )
+    assert json.loads(bare.run("cwl-run", str(tool))) == {"n": 3}
+    wait_until(lambda: not bare.left(), what="nothing to be left")
+
+
 def test_it_has_the_starter_configuration_and_checks_it(bare: Bare) -> None:
     for role in ("manager", "agent"):
         bare.run("init", role, role)
