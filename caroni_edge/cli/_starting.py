@@ -29,6 +29,13 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 _OPTIONS: Final = (
     click.argument("template", shell_complete=complete_template),
     click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=TEXT", help="An input; NAME:=JSON gives JSON."),
+    click.option(
+        "--file",
+        "named_files",
+        multiple=True,
+        metavar="NAME=PATH",
+        help="A file of up to 16 KiB as an input; for a list of files, one --file for each.",
+    ),
     click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs."),
     click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice."),
     click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What it is about, to be found by."),
@@ -47,13 +54,15 @@ def trigger_options(command: Callable[..., None]) -> Callable[..., None]:
         *args: Any,
         template: str,
         pairs: tuple[str, ...],
+        named_files: tuple[str, ...],
         inputs_file: Path | None,
         workflow: str | None,
         priority: int,
         labels: tuple[str, ...],
         **kwargs: Any,
     ) -> None:
-        inputs = {**(_file(inputs_file) if inputs_file else {}), **inputs_of(pairs)}
+        given = _file(inputs_file) if inputs_file else {}
+        inputs = {**given, **inputs_of(pairs), **files_of(named_files)}
         command(*args, trigger=_trigger(template, inputs, workflow, priority, _labels(labels)), **kwargs)
 
     for option in reversed(_OPTIONS):
@@ -64,6 +73,41 @@ def trigger_options(command: Callable[..., None]) -> Callable[..., None]:
 def inputs_of(pairs: tuple[str, ...]) -> dict[str, Any]:
     """Return inputs by what `-i NAME=TEXT` and `-i NAME:=JSON` say."""
     return dict(_pair(pair) for pair in pairs)
+
+
+def files_of(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return inputs by what `--file NAME=PATH` says; a name that is there several times gets a list.
+
+    Raises:
+        UsageError: A file cannot be read, or is too large to travel inside a value.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for text in texts:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise UsageError(f"--file {text}", "a file is written NAME=PATH")
+        found.setdefault(name, []).append(_file_value(Path(path)))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _file_value(path: Path) -> dict[str, Any]:
+    from caroni_edge.values.carried import FILE_MAX_BYTES, NotCarried, basename_of, file_value  # noqa: PLC0415
+
+    where = f"--file {path}"
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(where, f"it cannot be read: {error.strerror}") from None
+    if len(data) > FILE_MAX_BYTES:
+        what = f"it has more than {FILE_MAX_BYTES >> 10} KiB, and larger files cannot be given along yet"
+        raise UsageError(where, what, "Pass a URL, or a path that both hosts know, as a string.")
+    value = file_value(path.name, data)
+    try:
+        basename_of(value)
+    except NotCarried as problem:
+        raise UsageError(where, str(problem)) from None
+    return value
 
 
 def _trigger(
