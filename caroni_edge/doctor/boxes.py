@@ -22,7 +22,12 @@ _ALLOW = "Let the agent's user make namespaces (docs/operations.md says how)."
 
 
 def check(config: AgentConfig) -> Iterator[Finding]:
-    """Try what this host can do, as who asks; a box is made around nothing."""
+    """Try what this host can do, as who asks, who must be the agent's user; a box is made around nothing."""
+    agents = config.state_dir.stat().st_uid if config.state_dir.exists() else os.geteuid()
+    if agents != os.geteuid() and config.sandbox != "off":
+        what = f"what jobs are locked into, only the agent's user can find out (user {agents}), and the page /node says"
+        yield warning(NAME, what, f"Ask as that user: setpriv --reuid {agents} --clear-groups caroni-edge doctor …")
+        return
     with tempfile.TemporaryDirectory() as directory:
         for name in (JOBS, SCRIPTS):
             Path(directory, name).mkdir()
