@@ -79,6 +79,11 @@ bench: ## measure workflows per second and their latency on a real mosquitto
 	@tools/setup.sh test
 	$(BIN)/python benchmarks/chains.py $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: ## the same work by Celery with RabbitMQ, HyperQueue and xargs beside it, which are installed below build/
+	@tools/setup.sh test
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
 .PHONY: dist
 dist: ## make the program in one file, which needs no Python: dist/caroni-edge-VERSION-linux-ARCH; ARCH=arm64 emulates
 	@tools/dist.sh

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TRIGGERS = "caroni/managers/m1/workflows"
 EVENTS = "caroni/managers/m1/events/#"
 PRESENCE = "caroni/presence/#"
+INPUTS = {"message": "caronirocks"}
 
 
 def main() -> None:
@@ -140,11 +142,16 @@ def run(opened: ExitStack, command: list[str], log: Path) -> subprocess.Popen[by
 
 
 class Client:
-    """Starts workflows and waits for their events, as a user's program would."""
+    """Starts workflows and waits for their events, as a user's program would.
+
+    Attributes:
+        completed: The events of those that have completed in the last run.
+    """
 
     def __init__(self, port: int, opened: ExitStack) -> None:
         """Connect."""
         self.arrived: SimpleQueue[Event] = SimpleQueue()
+        self.completed: list[dict[str, Any]] = []
         chance = SystemChance()
         self._new_id = chance.new_id
         broker = BrokerConfig(urls=(BrokerUrl("127.0.0.1", port, tls=False),), username="bench")
@@ -160,13 +167,14 @@ class Client:
             if isinstance(event, Arrived) and json.loads(event.payload)["online"]:
                 nodes.discard(event.topic)
 
-    def run(self, count: int) -> float:
+    def run(self, count: int, template: str = "test_simple", inputs: Mapping[str, Any] = INPUTS) -> float:
         """Start workflows at once; return the seconds until the last has completed."""
+        self.completed.clear()
         unfinished = {self._new_id() for _ in range(count)}
         waiting = sorted(unfinished)
         begun = time.perf_counter()
         while unfinished:
-            while waiting and self._start(waiting[-1]):
+            while waiting and self._start(waiting[-1], template, inputs):
                 waiting.pop()
             event = self.arrived.get(timeout=120)
             if isinstance(event, Arrived):
@@ -176,8 +184,9 @@ class Client:
                 body = json.loads(event.payload)
                 if body["type"] == "caroni.workflow.failed":
                     sys.exit(f"a workflow failed: {body['data']}")
-                if body["type"] == "caroni.workflow.completed":
+                if body["type"] == "caroni.workflow.completed" and body["data"]["workflow"] in unfinished:
                     unfinished.discard(body["data"]["workflow"])
+                    self.completed.append(body)
         return time.perf_counter() - begun
 
     def ack(self, message: Arrived) -> None:
@@ -188,8 +197,8 @@ class Client:
         """Publish at QoS 1; 0 says that it cannot be done now."""
         return self._transport.publish(topic, payload, qos=1)
 
-    def _start(self, workflow: str) -> int:
-        trigger = {"template": "test_simple", "inputs": {"message": "caronirocks"}, "id": workflow}
+    def _start(self, workflow: str, template: str, inputs: Mapping[str, Any]) -> int:
+        trigger = {"template": template, "inputs": inputs, "id": workflow}
         return self.publish(TRIGGERS, json.dumps(trigger).encode())
 
 

@@ -1,0 +1,1 @@
+"""Caroni Edge beside what people would take instead, doing the same: see `__main__.py`."""
