@@ -42,6 +42,7 @@ class Keeper:
         self._argv = [*within, *keeper_command(), str(state_dir), "1.2.3", str(idle_s)]
         self._env = env
         self._ends: dict[str, dict[str, Any]] = {}
+        self._said: list[dict[str, Any]] = []
         connected = wait_until(self._try_to_connect, TIMEOUT_S, "a keeper")
         assert connected is not None
         self._socket = connected
@@ -94,17 +95,24 @@ class Keeper:
     def hear(self, event: str, job: str = "") -> dict[str, Any]:
         """Return the next event of a kind; the others before it are passed over."""
         heard = []
-        for line in self._lines:
-            found: dict[str, Any] = json.loads(line)
+        for found in self._events():
             if found["event"] == event and job in {"", found.get("job")}:
                 return found
             heard.append(found)
         raise AssertionError(f"the keeper has ended before it said {event}; heard: {heard}")
 
+    def _events(self) -> Iterator[dict[str, Any]]:
+        """Yield what it says, the ends of jobs one by one."""
+        while self._said or (line := self._lines.readline()):
+            if not self._said:
+                found: dict[str, Any] = json.loads(line)
+                self._said += found["ends"] if found["event"] == "ended" else [found]
+            yield self._said.pop(0)
+
     def hear_of(self, job: str) -> dict[str, Any]:
         """Return the event that says how a job ended, or that it was not started, among all those that came."""
         while job not in self._ends:
-            found = json.loads(next(self._lines))
+            found = next(self._events())
             if found["event"] in {"exited", "unstarted"}:
                 self._ends[found["job"]] = found
         return self._ends[job]

@@ -1,11 +1,13 @@
 """The keeper with jobs that it starts by itself, when others have ended."""
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from caroni_edge.agent.keeper.ahead import Ahead
 from caroni_edge.agent.keeper.records import read
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
 from caroni_edge.agent.processes.port import JobRecalled, JobStarted
@@ -119,6 +121,37 @@ def test_an_order_that_makes_no_sense_ends_nothing(keeper: Keeper, wrong: dict[s
     keeper.send(**{"do": "start", "job": "one", "argv": ["/bin/true"], "env": {}, **wrong})
     assert keeper.hear("unknown")["job"] == "one"
     assert keeper.script("two", "true")["status"] == 0
+
+
+def test_while_others_wait_the_ends_of_jobs_are_told_together() -> None:
+    told: list[dict[str, Any]] = []
+    ahead = Ahead(told.append)
+    for job in ("one", "two", "three"):
+        ahead.add({"do": "start", "job": job, "argv": ["/bin/true"], "slots": 2})
+    for job in ("one", "two"):
+        assert (ahead.take(1) or {})["job"] == job
+        ahead.say({"event": "exited", "job": job})
+    assert told == []
+    assert ahead.next_due() < inf
+    ahead.settle(ahead.next_due())
+    assert told == [{"event": "ended", "ends": [{"event": "exited", "job": "one"}, {"event": "exited", "job": "two"}]}]
+    assert ahead.next_due() == inf
+
+
+def test_the_ends_of_jobs_are_told_before_all_else_and_when_nothing_waits() -> None:
+    told: list[dict[str, Any]] = []
+    ahead = Ahead(told.append)
+    for job in ("one", "two"):
+        ahead.add({"do": "start", "job": job, "argv": ["/bin/true"], "slots": 1})
+    ahead.take(0)
+    ahead.say({"event": "exited", "job": "one"})
+    ahead.recall()
+    assert [event["event"] for event in told] == ["ended", "recalled"]
+    ahead.add({"do": "start", "job": "two", "argv": ["/bin/true"], "slots": 1})
+    ahead.say({"event": "exited", "job": "zero"})
+    ahead.take(0)
+    ahead.settle(0.0)
+    assert [event["event"] for event in told[2:]] == ["ended"]
 
 
 # The runner

@@ -22,6 +22,7 @@ Events, by their `event`, for every agent that is connected:
   its end says as much
 - `recalled`: jobs; what waited, and will not be started. All others that were handed over were started, and are told
 - `exited`: the record of the end, which is on disk by now
+- `ended`: ends; the events `exited` of several jobs, while others wait for their turn
 - `refused`: job, running; it was started before, or does not run
 - `unstarted`: job, reason, no_room; nothing was recorded
 - `running`: jobs; ahead: those that wait for their turn; database and serial, the greatest of all start orders; the

@@ -15,16 +15,21 @@ from caroni_edge.agent.keeper.orders import ordered
 SAY_STARTED_AFTER_S = 0.05
 """So long a job runs before its agent is told that it was started: most end sooner, and their end says as much."""
 
+SAY_ENDED_AFTER_S = 0.02
+"""So long the end of a job waits for the next ones while others wait for their turn: agents commit them together."""
+
 
 class Ahead:
-    """Start orders that wait for their turn, in the order in which they came; and the starts that are not told yet."""
+    """Start orders that wait for their turn, in the order in which they came; and what is not told yet."""
 
     def __init__(self, tell: Callable[[Event], None]) -> None:
         """Begin with none; `tell` tells an event to the agents that are connected."""
-        self._tell = tell
+        self._tell_now = tell
         self._waiting: dict[str, Event] = {}
         self._begun: set[str] = set()
         self._untold: dict[str, tuple[float, Event]] = {}
+        self._ends: list[Event] = []
+        self._ends_due = inf
 
     def names(self) -> list[str]:
         """Return the jobs that wait."""
@@ -32,7 +37,7 @@ class Ahead:
 
     def next_due(self) -> float:
         """Return when `settle` must be called, on the monotonic clock."""
-        return next((due for due, _ in self._untold.values()), inf)
+        return min(self._ends_due, next((due for due, _ in self._untold.values()), inf))
 
     def add(self, order: Event) -> None:
         """Let a job wait for its turn, unless it does already.
@@ -65,13 +70,17 @@ class Ahead:
         self._tell({"event": "recalled", "jobs": self.clear()})
 
     def clear(self) -> list[str]:
-        """Return the jobs that wait; none does any more."""
+        """Return the jobs that wait; none does any more, and what is not told yet stands on disk."""
         names = self.names()
         self._waiting.clear()
+        self._ends, self._ends_due = [], inf
         return names
 
     def say(self, event: Event) -> None:
-        """Tell an event; but that a job was started whose turn has come, only when it has run for a moment."""
+        """Tell an event; but that a job was started whose turn has come, only when it has run for a moment.
+
+        The ends of jobs are told together, in one event, while others wait for their turn.
+        """
         job = event.get("job", "")
         if job in self._begun:
             self._begun.discard(job)
@@ -79,10 +88,26 @@ class Ahead:
                 self._untold[job] = time.monotonic() + SAY_STARTED_AFTER_S, event
                 return
         self._untold.pop(job, None)
+        if event["event"] == "exited" and self._waiting:
+            self._ends.append(event)
+            self._ends_due = min(self._ends_due, time.monotonic() + SAY_ENDED_AFTER_S)
+            return
         self._tell(event)
 
+    def _tell(self, event: Event) -> None:
+        self.tell_ends()
+        self._tell_now(event)
+
+    def tell_ends(self) -> None:
+        """Tell the ends that are not told yet."""
+        if self._ends:
+            ends, self._ends, self._ends_due = self._ends, [], inf
+            self._tell_now({"event": "ended", "ends": ends})
+
     def settle(self, now: float) -> None:
-        """Tell which jobs were started, if they run still."""
+        """Tell which jobs were started, if they run still, and which have ended."""
+        if self._ends and (self._ends_due <= now or not self._waiting):
+            self.tell_ends()
         for due, event in list(self._untold.values()):
             if due <= now:
                 del self._untold[event["job"]]

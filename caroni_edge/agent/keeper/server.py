@@ -298,6 +298,7 @@ class Server:
                 case "list":
                     if request.get("takes_over"):
                         self._leave_alone(connection)
+                    self._ahead.tell_ends()
                     said = {"jobs": self._jobs.names(), "ahead": self._ahead.names(), **self._jobs.known._asdict()}
                     self._send(connection, {"event": "running", **said})
                 case "stop":

@@ -115,19 +115,24 @@ class OpenJobs:
         else:
             self.conclude(unseen(start))
 
-    def conclude(self, end: Exit) -> None:
-        """Deliver the end of a job from its recorded end."""
+    def conclude(self, *ends: Exit) -> None:
+        """Deliver the ends of jobs from their recorded ends, all at once when all of them are read."""
+        for ended in [self._read(end) for end in ends]:
+            if ended is not None:
+                self._deliver_end(ended)
+
+    def _read(self, end: Exit) -> JobEnded | None:
+        """Return how a job ended; None where its large files are to be taken first."""
         opened = self.get(end.job)
         about = opened.about if opened else None
         try:
-            ended = conclude(self._state_dir, end, about or self._about(end.job))
+            return conclude(self._state_dir, end, about or self._about(end.job))
         except NeedsStore:
             self.deliver(_collecting(end))
             self._work.put(lambda: self._collect(end))
-            return
+            return None
         except (OSError, ValueError) as error:
-            ended = unreadable(end, error)
-        self._deliver_end(ended)
+            return unreadable(end, error)
 
     def _collect(self, end: Exit) -> None:
         """Take the large files of a job, and deliver its end; what has been delivered meanwhile stands.

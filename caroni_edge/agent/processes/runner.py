@@ -244,9 +244,9 @@ class Runner:
     def _handle(self, link: KeeperLink, event: Event) -> None:
         match event:
             case {"event": "exited"}:
-                self._open.conclude(exit_of(event))
-                if link.is_retired:
-                    link.send({"do": "list"})
+                self._on_ended(link, [event])
+            case {"event": "ended", "ends": ends}:
+                self._on_ended(link, ends)
             case {"event": "started", "job": job}:
                 self._on_started(job, link, event.get("date"))
             case {"event": "recalled", "jobs": jobs}:
@@ -285,6 +285,11 @@ class Runner:
         log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
         if event.get("do") == "start" and isinstance(job := event.get("job"), str):
             self._open.conclude_from_disk(job, never=f"could not be started: {event.get('reason')}")
+
+    def _on_ended(self, link: KeeperLink, ends: Iterable[Event]) -> None:
+        self._open.conclude(*(exit_of(end) for end in ends))
+        if link.is_retired:
+            link.send({"do": "list"})
 
     def _on_recalled(self, job: str) -> None:
         if job in self._open:
