@@ -11,7 +11,7 @@ from caroni_edge.objects.transfer.segments import Segments, Verdict
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.transfers import TRANSFER_VERSION, Ask, Part
 
-SAVE_AFTER_S = 10.0
+SAVE_AFTER_S = 2.0
 """What has come is made safe after so long at the latest, however little it is."""
 HASHES_APART = 1 << 32
 """After going back, no hash that was wanted before is taken for one that is wanted now."""

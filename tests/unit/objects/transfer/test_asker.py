@@ -10,7 +10,7 @@ from caroni_edge.base.chance import SeededChance
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.asker import REFUSED_FOR_S, Asker
 from caroni_edge.objects.transfer.effects import Fetched, Hash, PlaceFailed, Save, SayAsk, Write
-from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.fetch import SAVE_AFTER_S, Want
 from caroni_edge.objects.transfer.pieces import chunks_of
 from caroni_edge.objects.transfer.places import RETRY_MAX_S, UNREACHABLE_FOR_S, Place
 from caroni_edge.objects.transfer.tickets import Peer
@@ -121,7 +121,7 @@ def test_what_has_come_is_made_safe_after_some_bytes_and_after_some_seconds() ->
     while bench.written < written + BLOCK:
         bench.answer()
     assert len(bench.saves) == count
-    bench.step(bench.now + 10.0)
+    bench.step(bench.now + SAVE_AFTER_S)
     assert len(bench.saves) == count + 1
 
 
