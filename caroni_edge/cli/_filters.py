@@ -28,7 +28,7 @@ _OPTIONS: Final = (
 
 
 class NotConfirmed(CaroniError):
-    """{count} workflows would be {done}, and nobody has confirmed that."""
+    """{count} would be {done}, and nobody has confirmed that."""
 
     hint = "Give --yes, or answer y on a terminal."
     exit_status = 2
@@ -66,18 +66,19 @@ def act_on_many(api: Api, action: str, done: str, wanted: dict[str, Any], *, yes
     path = f"/api/workflows/{action}"
     found = api.post(path, **wanted)
     some = f"more than {found['count'] - 1}" if found["more"] else str(found["count"])
+    some += " workflow" if found["count"] == 1 else " workflows"
     if not found["count"]:
         api.show(found, [f"there are no such workflows that could be {done}"])
         return
     if not yes:
         if not is_asked():
             raise NotConfirmed("", count=some, done=done)
-        say(f"{some} workflows would be {done}:", err=True)
+        say(f"{some} would be {done}:", err=True)
         _say_some(api, wanted, found["count"])
         if not click.confirm("Go on?", err=True):
             raise NotConfirmed("", count=some, done=done)
     begun = api.post(path, **wanted, count=found["count"])
-    api.show(begun, [f"{some} workflows are being {done}, a few at a time"])
+    api.show(begun, [f"{some} {'is' if found['count'] == 1 else 'are'} being {done}, a few at a time"])
 
 
 def is_asked() -> bool:

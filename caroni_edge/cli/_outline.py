@@ -43,8 +43,8 @@ def one_lines(
         if outputs:
             yield "outputs:"
             yield from shown_json(run["outputs"]).split("\n")
-        else:
-            yield f"outputs: {', '.join(run['outputs']) or 'none'} (--outputs shows them)"
+        elif run["outputs"]:
+            yield f"outputs: {', '.join(run['outputs'])} (--outputs shows them)"
 
 
 def _step_lines(steps: list[Mapping[str, Any]], *, is_still: bool) -> list[str]:

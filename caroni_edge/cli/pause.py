@@ -15,4 +15,5 @@ def pause(api: Api, template: str) -> None:
     They are taken, by whatever they are started, and begin in their order when it is resumed.
     """
     answer = api.post(f"/api/templates/{part(template)}/pause")
-    api.show(answer, [f"{template} is paused; {answer['held']} workflows are held"])
+    held = f"{answer['held']} workflow{' is' if answer['held'] == 1 else 's are'}"
+    api.show(answer, [f"{template} is paused; {held} held"])

@@ -150,7 +150,7 @@ def test_many_are_deleted_and_retried_without_asking(bench: ManagerBench, run: R
     bench.trigger()
     for _ in range(5):
         bench.fail("a1", "foojob0")
-    assert run("retry", "--status", "failed", "--yes").stdout == "1 workflows are being retried, a few at a time\n"
+    assert run("retry", "--status", "failed", "--yes").stdout == "1 workflow is being retried, a few at a time\n"
     work_off(bench)
     assert run("retry", "--status", "failed", "--yes").stdout == "there are no such workflows that could be retried\n"
     run("cancel", "w1")

@@ -161,7 +161,7 @@ def test_a_template_is_paused_and_resumed(bench: ManagerBench, run: Run) -> None
     assert run("pause", "test_simple").stdout == "test_simple is paused; 0 workflows are held\n"
     bench.trigger()
     assert workflow(bench, "w1")["status"] == "held"
-    assert run("pause", "test_simple").stdout == "test_simple is paused; 1 workflows are held\n"
+    assert run("pause", "test_simple").stdout == "test_simple is paused; 1 workflow is held\n"
     assert "test_simple  paused, 1 held  message: string" in run("templates").stdout
     assert run("resume", "test_simple").stdout.startswith("test_simple is resumed")
     assert 'did you mean "test_simple"' in run("pause", "test_simpl").stderr

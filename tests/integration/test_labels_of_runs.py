@@ -69,7 +69,7 @@ def test_lists_and_pages_are_filtered_by_label(bench: ManagerBench, server: WebS
 def test_many_are_cancelled_by_label_and_a_deleted_one_leaves_none(bench: ManagerBench, run: Run) -> None:
     start(run, "w1", "cruise=42")
     start(run, "w2", "cruise=43")
-    assert run("cancel", "--label", "cruise=42", "--yes").stdout == "1 workflows are being cancelled, a few at a time\n"
+    assert run("cancel", "--label", "cruise=42", "--yes").stdout == "1 workflow is being cancelled, a few at a time\n"
     while bench.reactor.next_due() < 0:
         bench.service.call(lambda _at: None)
     assert names(run("status", "--status", "cancelled")) == ["w1"]

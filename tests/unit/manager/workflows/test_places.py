@@ -148,3 +148,23 @@ def test_the_places_of_a_workflow_go_with_it(bench: Bench) -> None:
 
 def _fields(made: PlanStep) -> dict[str, Any]:
     return {name: getattr(made, name) for name in made.__struct_fields__}
+
+
+BY_LABEL = plan(
+    "by_label",
+    giver("make"),
+    msgspec.structs.replace(step("use", "lower", file=("File", out("make", "file"))), agents=("site=north",)),
+)
+
+
+def test_a_step_that_asks_for_labels_goes_where_its_file_lies_if_they_are_there() -> None:
+    bench = Bench(BY_LABEL)
+    bench.presence("a1", labels={"site": "north"})
+    bench.presence("a2", labels={"site": "south"})
+    bench.start("by_label", "w1")
+    bench.complete(bench.place("a1", labels={"site": "north"}), "a1", file=LARGE)
+    assert bench.step("use")["agents"] == '["a1"]'
+    bench.start("by_label", "w2")
+    bench.complete(bench.place("a2", labels={"site": "south"}), "a2", file=OTHER)
+    assert bench.workflow_state("w2") is WorkflowState.FAILED
+    assert "it asks for an agent with the labels site=north, and the file" in bench.workflow("w2")["reason"]
