@@ -24,7 +24,7 @@ NODE_PLACES = PLACES[: PLACES.index("before-start-request")]
 AGENT_PLACES = PLACES[: PLACES.index("before-start-record")]
 ARMED_SHARE, ARMED_CHANCE = 0.6, 0.02
 LEAST_UP_S = 0.5
-FULL = ("SQLITE_FULL", "No space left on device")
+FULL = ("SQLITE_FULL", "database or disk is full", "No space left on device")
 LINES_OF_AN_ERROR = 2
 """What a command says that fails: what is wrong, and what to do."""
 
