@@ -13,7 +13,7 @@ from caroni_edge.javascript.texts import read_text
 from caroni_edge.manager.listening.listener import Listener
 from caroni_edge.node.node import Call
 from caroni_edge.storage.database import Database
-from caroni_edge.transport.base import Event, Published, SubscriptionRefused
+from caroni_edge.transport.base import Arrived, Event, Published, SubscriptionRefused
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import Faults, MemoryBroker
 from tests.configs import manager_config
@@ -52,6 +52,7 @@ class ListeningManager(Manager):
     """A manager with its second session, and with a thread of its own that is never late."""
 
     session: FragileTransport | None = None
+    kind: type[Listener] = Listener
 
     def _begin(self, database: Database, now: float) -> None:
         super()._begin(database, now)
@@ -64,7 +65,7 @@ class ListeningManager(Manager):
             inbox.append(call)
             return call.done
 
-        self.listener = Listener(
+        self.listener = self.kind(
             session, self.reactor, no_script, tell, lambda work: work(), lambda: DATE + self._broker.now
         )
         self.listener.use(self.settings.rules)
@@ -79,10 +80,11 @@ class ListeningManager(Manager):
 class Stage:
     """A broker, a manager that listens, and sensors."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, kind: type[Listener] = Listener) -> None:
         self.chance = Random(seed)
         self.broker = MemoryBroker(self.chance)
         self.manager = ListeningManager("m0", self.broker, self.chance, TEMPLATES, SETTINGS)
+        self.manager.kind = kind
         self.sensors = MemoryTransport(self.broker, "sensors", reliable=True)
         self.taken: set[int] = set()
         self.sensors.start(self._heard)
@@ -121,9 +123,9 @@ class Stage:
         return Counter(json.loads(row[0])["x"] for row in self.manager.disk.database.conn.execute(sql, (template,)))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_each_message_starts_what_it_is_to_start(seed: int) -> None:
-    stage = Stage(seed)
+def play(seed: int, kind: type[Listener] = Listener) -> Stage:
+    """Let sensors speak while all goes wrong, and then for a while nothing."""
+    stage = Stage(seed, kind)
     stage.run(10)
     assert stage.manager.listener.problem() is None
     stage.trouble(TROUBLE, 0.1)
@@ -136,10 +138,43 @@ def test_each_message_starts_what_it_is_to_start(seed: int) -> None:
             stage.broker.start()
     stage.trouble(Faults(), 0.0)
     stage.run(120)
+    return stage
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_message_starts_what_it_is_to_start(seed: int) -> None:
+    stage = play(seed)
     assert stage.manager.crashes > 2
     assert stage.started("chain1") == {str(number): 1 for number in range(0, MESSAGES, 3)}
     assert set(stage.started("chain3")) == {str(number) for number in range(MESSAGES)}
     assert len(stage.started("chain5")) == 7
+
+
+class Hasty(Listener):
+    """It acknowledges a message before it is decided on."""
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Arrived):
+            assert isinstance(self.transport, MemoryTransport)
+            MemoryTransport.ack(self.transport, event)
+        super().take(event)
+
+
+def taken_through_crashes(kind: type[Listener]) -> int:
+    """Let the manager crash at each of ten messages, and return how many of them have started something."""
+    stage = Stage(1, kind)
+    stage.run(10)
+    for number in range(10):
+        stage.manager.fuse.probability = 1.0
+        stage.publish(number)
+        stage.manager.fuse.probability = 0.0
+        stage.run(10)
+    return len(stage.started("chain3"))
+
+
+def test_a_message_that_is_acknowledged_too_early_is_missed() -> None:
+    assert taken_through_crashes(Listener) == 10
+    assert taken_through_crashes(Hasty) < 10
 
 
 def test_a_restored_manager_starts_what_comes_again_once() -> None:
