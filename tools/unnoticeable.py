@@ -8,10 +8,6 @@ UNNOTICEABLE: Mapping[tuple[str, str], str] = {
         "if limit <= 0 and (not self._has_unsent):",
     ): "rows are asked for no more than the limit, and for none in vain",
     (
-        "if free <= 0 or not queued:",
-        "if free < 0 or not queued:",
-    ): "the loop below does nothing without a free slot; standings need not be counted for it",
-    (
         "id=0,",
         "id=1,",
     ): "the row is added, and the database gives its number",

@@ -368,7 +368,11 @@ def test_waiting_until_an_agent_has_finished(agent: AgentBench, tmp_path: Path) 
     with serve_agent(agent, tmp_path) as server:
         client = Api("agent", Options(server.url, TOKEN, None, None), as_json=False)
         answer: Any = finish(client, client.post("/api/drain"), pause=end)
-    assert answer == {"drained": True, "paused": False, "jobs": {"pending": 0, "queued": 0, "running": 0}}
+    assert answer == {
+        "drained": True,
+        "paused": False,
+        "jobs": {"pending": 0, "queued": 0, "running": 0, "collecting": 0},
+    }
 
 
 def test_an_agent_without_jobs_is_not_waited_for(drain_it: Run) -> None:
