@@ -133,11 +133,15 @@ class Interpreter:
         return Answer(error=f"the JavaScript helper has ended over it {TRIES} times: {why}")
 
     def close(self) -> None:
-        """Let what is being asked have no answer."""
+        """Let what is being asked have no answer; a helper that is asked nothing ends by itself."""
         self._closed.set()
         helper = self._helper
-        if helper is not None and self._is_asked:
+        if helper is None:
+            return
+        if self._is_asked:
             helper.kill()
+        elif helper.stdin is not None:
+            helper.stdin.close()
 
     def end(self, within_s: float = ENDS_WITHIN_S) -> None:
         """End the helper, which ends by itself when it is asked nothing more; the next script starts another one.

@@ -151,6 +151,17 @@ def test_the_helper_can_open_nothing_and_start_nothing(asked: Asked) -> None:
     assert limits == {"NOFILE": 3, "NPROC": 0, "FSIZE": 0, "CORE": 0}
 
 
+def test_a_helper_that_is_asked_nothing_ends_when_nobody_wants_it_any_more() -> None:
+    if not os.environ.get("CI"):
+        pytest.importorskip("quickjs")
+    before = {each.pid for each in helpers()}
+    interpreter = Interpreter()
+    assert interpreter.answer(Script("return 1;", {})) == Answer(1)
+    (helper,) = (each for each in helpers() if each.pid not in before)
+    interpreter.close()
+    assert helper.wait(WITHIN_S) == 0
+
+
 def test_the_helper_knows_no_secret_of_the_environment() -> None:
     environ = {"PATH": "/bin", "PYTHONPATH": "x", "TMPDIR": "/t", "CARONI_BROKER_PASSWORD": "secret", "HOME": "/root"}
     assert helper_environment(environ) == {"PATH": "/bin", "PYTHONPATH": "x", "TMPDIR": "/t"}
