@@ -1,6 +1,5 @@
 """The keeper's socket and loop: one thread and one selector, which sleeps until something happens or is due."""
 
-import fcntl
 import json
 import os
 import signal
@@ -12,7 +11,7 @@ from math import inf
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
-from caroni_edge.agent.keeper import acting, files, strengths
+from caroni_edge.agent.keeper import acting, strengths
 from caroni_edge.agent.keeper.ahead import Ahead
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.jobs import Jobs
@@ -21,13 +20,11 @@ from caroni_edge.agent.keeper.logs import Stream
 from caroni_edge.agent.keeper.places import Places, be_private
 from caroni_edge.agent.keeper.processes import use_more_files
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
+from caroni_edge.agent.keeper.serving import SOCKET, Served, listen, lock
 from caroni_edge.agent.keeper.trees import become_reaper
 from caroni_edge.agent.keeper.users import NO_IDS, Range
 
-SOCKET = "keeper.sock"
-LOCK = "keeper.lock"
 IDLE_S = 300.0
-LOCK_WAIT_S = 5.0
 ACCEPT_AGAIN_S = 1.0
 READY = b"ready"
 
@@ -35,55 +32,6 @@ _READ_BYTES = 1 << 18
 _LINE_LIMIT_BYTES = 16 << 20
 _UNSENT_LIMIT_BYTES = 8 << 20
 _CREDENTIALS = struct.Struct("3i")
-
-
-class Served(Exception):
-    """Another keeper serves this directory."""
-
-
-def lock() -> None:
-    """Become the one keeper of the working directory, until this process ends.
-
-    Raises:
-        Served: There is one, and it does not end.
-    """
-    file = files.open_regular(LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _outlast_another(file)
-
-
-def _outlast_another(file: int) -> None:
-    """Wait for a keeper that holds the lock without serving: it is about to end, and has taken its socket away."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        if probe.connect_ex(SOCKET) == 0:
-            raise Served
-    before = signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, LOCK_WAIT_S)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _give_up(*_: object) -> None:
-    raise Served
-
-
-def listen() -> socket.socket:
-    """Listen on the socket in the working directory, whose path may be longer than a socket's address can be."""
-    if os.path.lexists(SOCKET):
-        os.unlink(SOCKET)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    umask = os.umask(0o177)
-    try:
-        listener.bind(SOCKET)
-    finally:
-        os.umask(umask)
-    listener.listen()
-    return listener
 
 
 class Connection:

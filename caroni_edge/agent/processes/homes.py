@@ -19,7 +19,8 @@ from caroni_edge.agent.boxes.first import outlive
 from caroni_edge.agent.boxes.slotids import NO_SLOT_IDS, SlotIds
 from caroni_edge.agent.keeper.files import open_regular, read_regular
 from caroni_edge.agent.keeper.records import RUNNING
-from caroni_edge.agent.keeper.server import IDLE_S, READY, SOCKET
+from caroni_edge.agent.keeper.server import IDLE_S, READY
+from caroni_edge.agent.keeper.serving import SOCKET
 from caroni_edge.base import failpoints
 from caroni_edge.base.frozen import is_frozen, program
 
