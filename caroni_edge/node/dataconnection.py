@@ -73,7 +73,7 @@ class Surroundings:
         rights: Whose the objects here are.
         path_of: Where an object lies, by its hash.
         parts: The directory of part files.
-        tell: Is called with what has come, with its file; and with what a place has failed to give.
+        tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
         up, down: Bytes a second that the owner lets flow; None: as many as do.
     """
 

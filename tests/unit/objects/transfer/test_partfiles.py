@@ -40,6 +40,8 @@ def test_what_is_whole_is_handed_over(parts: PartFiles) -> None:
     parts.save(FETCH, b"\x01")
     path = parts.finish(FETCH)
     assert path.read_bytes() == b"hello"
+    assert parts.saved(FETCH) == b"\x01", "whoever dies before it is taken begins with that"
+    path.rename(path.with_name("taken"))
     assert parts.saved(FETCH) == b""
 
 
