@@ -24,7 +24,7 @@ SHORTEST_S = 0.001
 SURE_AFTER = 8
 """So many jobs of a type have ended when it is known how long they take: the first may have failed at once."""
 RECALL_AFTER_S = 1.5
-"""What has not begun by then is behind jobs that take longer than they did: it is recalled, if others wait."""
+"""What has not begun by then is behind jobs that take longer than they did: it is recalled, and may go elsewhere."""
 
 
 class _Handed(NamedTuple):

@@ -82,7 +82,7 @@ class Slots(Part):
 
     def next_due(self) -> float:
         """Return when the next manager is to hear that a job of its runs, or what waits at the keeper comes back."""
-        return min((self.ahead.due if self.queued else inf, *self._unsaid.values()))
+        return min((self.ahead.due, *self._unsaid.values()))
 
     def look_again(self) -> None:
         """Jobs have gone without an end: look in the rows who holds a slot."""
@@ -118,7 +118,7 @@ class Slots(Part):
             self._give_back(queued, at)
             return
         self._shares.enter({*queued, *self._competing()}, at.now)
-        if (queued and self.ahead.due <= at.now) or any(self._overtakes(manager) for manager in queued):
+        if self.ahead.due <= at.now or any(self._overtakes(manager) for manager in queued):
             self.ahead.recall()
         self._here = frozenset({*queued, *self.ahead.managers()})
         if queued and not self.ahead.is_recalling:

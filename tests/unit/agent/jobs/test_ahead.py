@@ -93,11 +93,11 @@ def test_the_slot_time_of_one_counts_from_its_start() -> None:
     bench = bench_of(managers={"m1": 1.0, "m2": 1.0})
     before = bench.reactor._slots._shares.standings(["m1"], bench.now)["m1"]
     first, second, *_ = place(bench, 2)
-    bench.advance(5.0)
+    bench.advance(1.0)
     ended(bench, first)
     ended(bench, second)
     after = bench.reactor._slots._shares.standings(["m1"], bench.now)["m1"]
-    assert round(after - before, 3) == 5.0 + SHORT_S
+    assert round(after - before, 3) == 1.0 + SHORT_S
 
 
 def test_long_jobs_and_such_as_nobody_knows_wait_here() -> None:
@@ -208,7 +208,16 @@ def test_they_are_started_by_the_version_that_is_in_force_then() -> None:
     assert bench.job(second).version == newer.version
 
 
-def test_what_does_not_begin_is_had_back_once_if_others_wait() -> None:
+def test_what_does_not_begin_is_had_back_though_nobody_else_waits() -> None:
+    bench = bench_of()
+    _, second = place(bench, 2)
+    assert list(bench.runner.ahead) == [second]
+    bench.advance(RECALL_AFTER_S)
+    assert not bench.runner.ahead
+    assert not bench.job(second).begun
+
+
+def test_what_does_not_begin_is_had_back_once() -> None:
     bench = bench_of()
     first, *others = place(bench, 20)
     assert bench.runner.ahead
