@@ -20,7 +20,7 @@ TASKS = [
 ]
 ELSEWHERE = ("drain", "doctor", "run", "check-config")
 """Commands that no manager's page is asked by, or that wait for agents."""
-LOOKS = ("status", "why", "logs", "agents", "templates", "schedules", "completion")
+LOOKS = ("status", "why", "logs", "agents", "templates", "triggers", "schedules", "completion")
 """Commands that change nothing."""
 ENDLESS = ("--watch", "--follow")
 
