@@ -14,8 +14,9 @@ from math import inf
 from caroni_edge.agent.keeper import files, reasons
 from caroni_edge.agent.keeper.disk import deleted_bytes, taken_bytes
 from caroni_edge.agent.keeper.job import Job
+from caroni_edge.agent.keeper.proc import Process, all_processes, descendants
 from caroni_edge.agent.keeper.records import DISK, MEMORY, PROCESSES, Start, directory_of
-from caroni_edge.agent.keeper.trees import Process, Trees, all_processes, descendants
+from caroni_edge.agent.keeper.trees import Trees
 
 LOOK_EVERY_S = 0.1
 _LOOK_SHARE = 50

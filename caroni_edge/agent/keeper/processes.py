@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.acting import acting_as, take_new_keyrings
+from caroni_edge.agent.keeper.proc import read_process
 from caroni_edge.agent.keeper.records import WORK
-from caroni_edge.agent.keeper.trees import marking, read_process, softly
+from caroni_edge.agent.keeper.trees import marking, softly
 
 _DEFAULT = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
 

@@ -20,10 +20,17 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
 
+from caroni_edge.agent.keeper.proc import (
+    Process,
+    all_processes,
+    descendants,
+    own_children,
+    read_process,
+    user_ids,
+)
 from caroni_edge.agent.keeper.used import Used
 
 MARK = "CARONI_OUTPUTS"
@@ -35,103 +42,12 @@ _PRIME = (1 << 61) - 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 20
 """So often the host is looked through for what a job has started while it was being stopped."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_ENDED = frozenset("ZX")
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Process(NamedTuple):
-    """A process of the host.
-
-    Attributes:
-        pid: Its number.
-        name: Of its program, 15 characters at most.
-        state: One letter (proc(5)); `Z` has ended, and nobody has waited for it.
-        parent: Number of its parent.
-        session: Number of its session, which is that of the session's first process.
-        began: In ticks since the boot.
-        threads: How many it has.
-        memory_bytes: Its resident memory, with what it shares.
-    """
-
-    pid: int
-    name: str
-    state: str
-    parent: int
-    session: int
-    began: int
-    threads: int
-    memory_bytes: int
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has not ended."""
-        return self.state not in _ENDED
-
-
-def read_process(pid: int) -> Process | None:
-    """Return what the kernel says of a process; None when there is none.
-
-    Raises:
-        OSError: Nobody can say.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            before, _, after = file.read().rpartition(b")")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = after.split()
-    name = before.partition(b"(")[2].decode(errors="replace")
-    numbers = (int(fields[1]), int(fields[3]), int(fields[19]), int(fields[17]), int(fields[21]) * _PAGE_BYTES)
-    return Process(pid, name, fields[0].decode(), *numbers)
-
-
-def all_processes() -> dict[int, Process]:
-    """Look at all processes of the host.
-
-    Raises:
-        OSError: Nobody can look.
-    """
-    found = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            process = read_process(int(name))
-        except OSError:  # not ours to see
-            continue
-        if process is not None:
-            found[process.pid] = process
-    return found
-
-
-def descendants(roots: Iterable[int], processes: Mapping[int, Process]) -> list[Process]:
-    """Return those processes of `roots` that live, and all that live of their children, and theirs."""
-    children: dict[int, list[int]] = {}
-    for process in processes.values():
-        children.setdefault(process.parent, []).append(process.pid)
-    found, left = {}, list(roots)
-    while left:
-        pid = left.pop()
-        if pid in processes and pid not in found:
-            found[pid] = processes[pid]
-            left.extend(children.get(pid, ()))
-    return [process for process in found.values() if process.is_alive]
 
 
 def become_reaper() -> bool:
     """Take in the orphans of all that this process starts from now on; tell whether the kernel can do that."""
     return os.getpid() == 1 or _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-
-
-def own_children() -> list[int]:
-    """Return the children of this process, which has one thread; those too that have ended."""
-    own = os.getpid()
-    try:
-        with open(f"/proc/{own}/task/{own}/children", "rb") as file:
-            return [int(child) for child in file.read().split()]
-    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
-        return [process.pid for process in all_processes().values() if process.parent == own]
 
 
 # Marks
@@ -194,15 +110,6 @@ def marked(outputs: str) -> list[int]:
         for pid, process in all_processes().items()
         if pid != own and process.is_alive and (number_on(pid) == number or outputs_on(pid) == outputs)
     ]
-
-
-def user_ids(pid: str) -> set[int]:
-    """Return the user ids that a process has; none when there is no such process."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            return next(({int(word) for word in line.split()[1:]} for line in file if line.startswith("Uid:")), set())
-    except OSError:
-        return set()
 
 
 def leader(outputs: str) -> int:

@@ -25,8 +25,8 @@ from caroni_edge.agent.keeper import files, sysvipc
 from caroni_edge.agent.keeper.acting import acting_as
 from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.places import Places
+from caroni_edge.agent.keeper.proc import user_ids
 from caroni_edge.agent.keeper.removal import delete
-from caroni_edge.agent.keeper.trees import user_ids
 
 IDS = "ids"
 BOXES = "boxes"

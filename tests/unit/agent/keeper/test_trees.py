@@ -8,10 +8,9 @@ import sys
 import pytest
 
 from caroni_edge.agent.keeper import trees
+from caroni_edge.agent.keeper.proc import Process, descendants, read_process
 from caroni_edge.agent.keeper.trees import (
-    Process,
     Trees,
-    descendants,
     leader,
     marked,
     marking,
@@ -19,7 +18,6 @@ from caroni_edge.agent.keeper.trees import (
     number_on,
     outputs_on,
     put_down,
-    read_process,
     softly,
 )
 from tests.support import wait_until
