@@ -1,4 +1,4 @@
-"""Does what needs scripts in a thread of its own, one after the other, and delivers what each work gives."""
+"""A queue of work that needs JavaScript: a thread does one after the other, and delivers what each gives."""
 
 import threading
 from collections.abc import Callable

@@ -23,7 +23,7 @@ from caroni_edge.javascript.helper import MISSING, TOO_LONG
 log = logging.getLogger(__name__)
 
 TRIES = 10
-"""So often a script is asked over which the helper dies."""
+"""A script over which the helper dies is tried so often."""
 WITHIN_S = 60.0
 """A script has little CPU time, which on a busy host may take long; one that takes longer than this is ended."""
 
@@ -73,7 +73,7 @@ class Died(Exception):
     """The helper has ended without an answer."""
 
 
-class EndedIt(Exception):
+class TookTooLong(Exception):
     """The helper was ended, by us or by the kernel, since a script took too long."""
 
 
@@ -121,7 +121,7 @@ class Interpreter:
         for _ in range(TRIES):
             try:
                 return self._answer_once(script)
-            except EndedIt:
+            except TookTooLong:
                 self.end(within_s=0.0)
                 return Answer(error=TOO_LONG)
             except (Died, OSError) as error:
@@ -185,17 +185,17 @@ class Interpreter:
 
         Raises:
             Died: It has not answered, or no JSON.
-            EndedIt: It had to be ended.
+            TookTooLong: It had to be ended.
         """
         try:
             said = _exchange(helper, line, time.monotonic() + self._within_s)
             answer: dict[str, Any] = json.loads(said or b"null") or {}
         except TimeoutError:
-            raise EndedIt from None
+            raise TookTooLong from None
         except (OSError, ValueError) as error:
             raise Died(str(error)) from None
         if not answer and helper.wait() == -signal.SIGXCPU:
-            raise EndedIt
+            raise TookTooLong
         if not answer:
             raise Died(f"it ended with status {helper.returncode}")
         return answer

@@ -1,4 +1,4 @@
-"""Tells whether scripts can be read at all, without running them: the same helper reads them."""
+"""Finds syntax errors in scripts without running them; the helper process that runs scripts looks for them."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is at the keeper before a slot is free: it starts the next the moment that one is, while we still commit.
+"""Jobs that the keeper has before a slot is free: it starts the next one the moment that a slot is, while we commit.
 
 Such a job is `queued` and has `begun`, until the keeper says that it was started: its process may have been. Nothing is
 concluded of it here. To end it, its keeper is asked; to have it back, it is recalled, with all that waits there.
@@ -116,7 +116,7 @@ class Ahead(Memory):
             self._work_s, self._strength, self.is_recalling = 0.0, None, False
 
     def recall(self) -> None:
-        """Have them back; until their keeper has answered of each, nothing is given."""
+        """Have the keeper give them back; until it has answered for each, it is handed no other."""
         if self._jobs and not self.is_recalling:
             self.is_recalling = True
             self._deeds.recall()

@@ -50,7 +50,7 @@ def prepare() -> None:
 
 
 def let_go(capabilities: Collection[int]) -> None:
-    """Have these capabilities no more: neither this thread, nor what it starts.
+    """Give up these capabilities for good, in this thread and in what it starts.
 
     Raises:
         OSError: The kernel refuses.
@@ -66,10 +66,10 @@ def let_go(capabilities: Collection[int]) -> None:
 
 @contextmanager
 def acting_as(user: int, *, real: int | None = None) -> Iterator[None]:
-    """Be another user meanwhile, without capabilities; 0: change nothing.
+    """Act as another user within the block, without capabilities.
 
     Args:
-        user: Its user id, and the id of its group. Groups beside that stay as they are.
+        user: Its user id, and the id of its group; 0: change nothing. Groups beside that stay as they are.
         real: The real user id meanwhile: who has that may send this process signals. With that of the user, what is
             started is the user's alone. None: ours.
 

@@ -58,7 +58,7 @@ class Ahead:
         return None
 
     def kill(self, job: str, reason: str) -> bool:
-        """Let a job that waits wait no more, and say `unstarted`; return False where it does not wait."""
+        """Take a job out of the queue, and say `unstarted`; return False where it does not wait."""
         if self._waiting.pop(job, None) is None:
             return False
         self._tell({"event": "unstarted", "job": job, "reason": reason})
@@ -70,7 +70,7 @@ class Ahead:
         self._tell({"event": "recalled", "jobs": self.clear()})
 
     def clear(self) -> list[str]:
-        """Return the jobs that wait; none does any more, and what is not told yet stands on disk."""
+        """Empty the queue, and return what was in it; ends that are not told yet are dropped: they are on disk."""
         names = self.names()
         self._waiting.clear()
         self._ends, self._ends_due = [], inf

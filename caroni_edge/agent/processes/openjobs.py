@@ -1,4 +1,4 @@
-"""The jobs of a runner whose end has not been delivered, and how it is."""
+"""The jobs whose end the runner has not delivered yet; how their ends are read from disk, and delivered."""
 
 import threading
 import time

@@ -1,6 +1,6 @@
 """The session of its own by which a manager hears what its rules look at.
 
-Readings never stand in front of the frames of agents so. A message is acknowledged when what it starts, or the decision
+So readings never hold up the frames of agents. A message is acknowledged when what it starts, or the decision
 that it starts nothing, is committed; until then the broker would send it again.
 """
 

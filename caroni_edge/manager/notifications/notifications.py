@@ -82,12 +82,12 @@ class Notifications(Part):
         return self._look_due
 
     def committed(self) -> None:
-        """Let those send who hand over."""
+        """Wake the couriers, if something new waits for them."""
         if self._has_new:
             self._has_new = False
             self.wake()
 
-    # What those ask who hand over
+    # What couriers ask
 
     def first(self, target: str) -> NotificationRow | None:
         """Return what a target is to get next."""
@@ -178,4 +178,4 @@ class Notifications(Part):
 
 
 def _nobody() -> None:
-    """Nobody hands over."""
+    """Wake nobody: there are no couriers yet."""

@@ -23,7 +23,7 @@ LOOK_EVERY_S = 30.0
 """The clock may jump, so it is looked at so often."""
 ROUNDING_S = 0.001
 BACK_S = 60.0
-"""A clock that goes back by less is only set right."""
+"""A clock that goes back by more has jumped: schedules go on from the time that it shows now."""
 LOOKED_AT_MAX = 1000
 """So many missed slots are looked at, the newest; those before them are not counted."""
 CATCH_UP_MAX = 100
@@ -34,7 +34,7 @@ _CATCHES: Final = {"none": 0, "last": 1, "all": CATCH_UP_MAX}
 
 
 def cause_of(schedule: str) -> str:
-    """Return what the workflows of a schedule are marked by."""
+    """Return the `cause` of the workflows that a schedule starts."""
     return f"{BY_SCHEDULE}{schedule}"
 
 

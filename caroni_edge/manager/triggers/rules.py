@@ -41,7 +41,7 @@ OFTEN_STARTED: Final = "often"
 
 
 def cause_of(rule: str) -> str:
-    """Return what the workflows of a rule are marked by."""
+    """Return the `cause` of the workflows that a rule starts."""
     return f"trigger {rule}"
 
 

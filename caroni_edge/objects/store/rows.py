@@ -65,13 +65,13 @@ class ObjectRows(Rows):
     OLDEST_UNREFERENCED = "SELECT used FROM objects WHERE refs = 0 ORDER BY used LIMIT 1"
 
     def oldest_unreferenced(self) -> float | None:
-        """Return when that was used which nobody needs and which has lain here longest unused; None for nothing."""
+        """Return when the longest unused of the objects without a reference was last used; None where there is none."""
         return self._one(float, self.OLDEST_UNREFERENCED)
 
     UNREFERENCED = "SELECT object FROM objects WHERE refs = 0 AND used <= :before ORDER BY used LIMIT :limit"
 
     def unreferenced(self, before: float, limit: int) -> list[ObjectId]:
-        """Return objects that nobody needs, and that were used last before a date: the oldest first."""
+        """Return objects without a reference that were last used before a date, the longest unused first."""
         return self._all(ObjectId, self.UNREFERENCED, before=before, limit=limit)
 
     DELETE = "DELETE FROM objects WHERE object = :object"

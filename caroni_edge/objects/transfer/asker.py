@@ -24,7 +24,7 @@ from caroni_edge.protocol.transfers import CHUNK_MIN, LAST_OFFSET, Data, No
 AT_ONCE = 2
 """So many objects of a manager are asked for at a time; the window bounds the rest."""
 FILL_SHARE = 4
-"""Nothing is asked for before this part of the window is free."""
+"""Nothing is asked for before one part in so many of the window is free."""
 REFUSED_FOR_S = 600.0
 """A place that does not have an object, or does not take the ticket, is asked for it again after so long."""
 DISK_AGAIN_S = 60.0
@@ -34,7 +34,7 @@ class Asker:
     """All that this node fetches.
 
     Attributes:
-        passes: How many bytes one Data may carry as far as this node's broker is concerned; 0: none comes through.
+        passes: How many bytes one Data may carry through this node's broker; 0: not known yet, or none comes through.
         closed_until: The owner lets nothing come before then.
         at_once: How many objects of a manager are asked for at a time.
         ignored: How many answers were for nothing that was asked.

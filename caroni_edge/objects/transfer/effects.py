@@ -1,4 +1,4 @@
-"""What asker and holder want done, in this order: they only decide, and never touch a disk or a connection."""
+"""What asker and holder want done, as values: whoever runs them does it, in this order, on disk and connection."""
 
 from typing import Literal, NamedTuple
 
@@ -6,11 +6,11 @@ from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.transfers import Ask, No, Part
 
 Failure = Literal["bad", "unknown", "ticket"]
-"""Of a place: its bytes were wrong; it says that it has no such object of that workflow; it takes no such ticket."""
+"""What is wrong with a place: its bytes do not fit; it has no such object of that workflow; it refuses the ticket."""
 
 
 class FetchId(NamedTuple):
-    """One object that is fetched for one manager; what lies here for another one only does not count.
+    """One object that is fetched for one manager; that another one's bytes are here gives this one no right to them.
 
     Attributes:
         manager: For whom it is fetched.

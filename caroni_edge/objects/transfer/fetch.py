@@ -14,7 +14,7 @@ from caroni_edge.protocol.transfers import TRANSFER_VERSION, Ask, Part
 SAVE_AFTER_S = 2.0
 """What has come is made safe after so long at the latest, however little it is."""
 HASHES_APART = 1 << 32
-"""After going back, no hash that was wanted before is taken for one that is wanted now."""
+"""So far the turns of hashes move on when a fetch goes back: a late hash of before is not taken for one of now."""
 
 
 class Want(NamedTuple):
@@ -48,7 +48,7 @@ class _Flight(NamedTuple):
 
 
 class Stream:
-    """Pieces that come from one place, under one number; what is late of an earlier stream has another one.
+    """Pieces that come from one place, under a transfer number of their own: late ones of another stream are ignored.
 
     Attributes:
         number: The number of the transfer.
@@ -123,7 +123,7 @@ class Fetch:
     Attributes:
         want: What is wanted, and where it is.
         stream: Where its bytes come from now.
-        order: Its turn among those of its manager.
+        order: Of wants of the same order, the one that came first has the least.
         safe_blocks: The blocks that a crash leaves: a bit for each.
         not_before: A place that has failed is asked for this object no sooner.
     """

@@ -48,7 +48,7 @@ class Pieces:
         Args:
             size: How many bytes the object has.
             block: How many bytes a block has.
-            blocks: What `blocks` was; of another size, it counts as empty.
+            blocks: `blocks` as it was saved; of another length it counts as empty.
         """
         self.size, self._block = size, block
         self.count = -(-size // block)

@@ -11,16 +11,16 @@ from caroni_edge.objects.transfer.window import RoundTrip
 from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN
 
 ROUNDS_MAX = 10
-"""So many rounds without an answer show that no chunk of that size passes, or that nobody is there."""
+"""After so many rounds without an answer chunks become smaller; with the smallest, the place counts as unreachable."""
 ROUNDS_ELSEWHERE = 3
-"""After so many the bytes come from another place, if there is one."""
+"""After so many rounds without an answer the bytes come from another place, if there is one."""
 LEFT_ALONE = Backoff(first_s=10.0, max_s=300.0)
-"""For so long a place that does not answer is asked for nothing while another one does."""
+"""For so long a silent place is asked for nothing, when another one is asked instead."""
 UNREACHABLE_FOR_S = 600.0
 CHUNK_AGAIN_S = 3600.0
-"""After so long chunks as large as ever are tried again."""
+"""After so long the largest chunks are tried again."""
 SILENT_AGAIN_S = 5.0
-"""What waits for the answer that another object has asked for looks again after so long."""
+"""A silent place that is being asked for another object may be asked for this one after so long, if it has answered."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 3600.0
 """A holder may make an asker wait for so long, whatever it says."""
 
@@ -45,7 +45,7 @@ class Health:
     Attributes:
         trip: How long it takes to answer.
         not_before: Until then it is asked for nothing.
-        failures: How often it was left alone since it has answered last.
+        failures: How often it was left alone since it last answered.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Health:
         return min(passes, self._chunk if now < self._chunk_until else CHUNK_MAX)
 
     def is_trusted(self) -> bool:
-        """Tell whether it has answered the last question in time; of others no more than one piece is asked for."""
+        """Tell whether no round has gone unanswered since its last answer; others are asked for one piece at a time."""
         return self._is_trusted
 
     def is_silent(self) -> bool:
@@ -140,7 +140,7 @@ class Places:
         Args:
             places: Where an object is.
             not_before: When a holder may be asked for this object.
-            asked: Holders that are being asked for something; such a one that is silent is left to that.
+            asked: Holders that are being asked for an object; of these a silent one is not asked for a second.
             now: Seconds on the monotonic clock.
         """
         usable = [

@@ -6,7 +6,7 @@ from caroni_edge.protocol.transfers import CHUNK_SIZES
 
 ECHO_WITHIN_S = 5.0
 TRIES = 2
-"""A size that has not come back so often does not pass."""
+"""A size that has not come back after so many tries does not pass."""
 
 
 class Probe:

@@ -7,7 +7,7 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.pieces import HASH_BYTES, Grain, Pieces
 
 Verdict = Literal["right", "again", "bad"]
-"""Of a hash: it is right, the bytes are to be fetched again, or the place that they came from is bad."""
+"""What a hash says: the object is right as a whole; bytes are fetched again; the place that gave them is bad."""
 
 
 class ToHash(NamedTuple):

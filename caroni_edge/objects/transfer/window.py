@@ -7,7 +7,7 @@ GROWS_WITHIN_S, SHRINKS_BEYOND_S = 0.150, 0.300
 """Within so much of the least round trip the window grows; beyond so much, what is sent stands in a queue."""
 TIMEOUT_UNKNOWN_S, TIMEOUT_MIN_S, TIMEOUT_MAX_S = 4.0, 1.0, 300.0
 PATIENCE_MAX = 8.0
-"""So many times longer at most is waited for what has not come several times."""
+"""The timeout doubles with each round that brings nothing, up to so many times."""
 
 
 class RoundTrip:
