@@ -6,7 +6,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from caroni_edge.manager.templates.expressions import ExpressionProblem, Run, compile_text
+from caroni_edge.javascript.texts import ExpressionProblem, Run
+from caroni_edge.manager.templates.expressions import compile_text
 from caroni_edge.manager.templates.plan import (
     Link,
     Plan,
@@ -95,7 +96,7 @@ def _instance(plan: Plan, step: PlanStep, given: dict[str, Any], do: Do) -> dict
         if library is None:
             return _worked_out(text, inputs, self_value)
         seen = plan.libraries[library]
-        return _worked_out(text, inputs, self_value, lambda script, *names: do[1](script.body, seen, *names))
+        return _worked_out(text, inputs, self_value, lambda script: do[1](script.body, seen, inputs, self_value))
 
     values = {
         each.name: worked_out(each.value_from, step.library, given, given[each.name])
@@ -126,7 +127,7 @@ def _instance(plan: Plan, step: PlanStep, given: dict[str, Any], do: Do) -> dict
 
 def _worked_out(text: str, inputs: Mapping[str, Any], self_value: Any, run: Run | None = None) -> Any:
     try:
-        return compile_text(text, javascript=run is not None).value(inputs, self_value, run)
+        return compile_text(text, javascript=run is not None).value({"inputs": inputs, "self": self_value}, run)
     except ExpressionProblem as problem:
         raise Failed(str(problem)) from problem
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from caroni_edge.manager.templates.expressions import ExpressionProblem, JavaScript, compile_text
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript
+from caroni_edge.manager.templates.expressions import compile_text
 
 
 def _text(value: Any) -> str:

@@ -9,13 +9,14 @@ from caroni_edge.documents.assembly import IMPORTS_MAX, Assembly
 from caroni_edge.documents.documents import Document, Problem, Problems
 from caroni_edge.documents.files import BYTES_MAX, FILES_MAX, Files
 from caroni_edge.javascript.helper import ANSWER_MAX_CHARS, CPU_S, MEMORY_BYTES
+from caroni_edge.javascript.texts import LIMIT_CHARACTERS
 from caroni_edge.manager.templates.cwl import features
 from caroni_edge.manager.templates.cwl.extent import STEPS_MAX
 from caroni_edge.manager.templates.cwl.features import Fields
 from caroni_edge.manager.templates.cwl.process import NESTED_MAX
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
-from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS, SCRIPT_LIMIT_CHARACTERS
+from caroni_edge.manager.templates.expressions import SCRIPT_LIMIT_CHARACTERS
 from caroni_edge.manager.workflows.scatter import INSTANCES_MAX
 from caroni_edge.protocol.fields import NAME_MAX_CHARS
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES

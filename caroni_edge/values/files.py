@@ -1,7 +1,8 @@
 """The types File and Directory: a value is an object that leads to what it stands for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from caroni_edge.values.json import why_not_json
@@ -63,3 +64,21 @@ def file_in(kind: Type, names: Collection[str] = FILE_NAMES) -> str | None:
         case _:
             return None
     return next((found for each in inner if (found := file_in(each, names))), None)
+
+
+def with_names_of_files(value: Any) -> Any:
+    """Return a value in which each file has the parts of its name, `nameroot` and `nameext` (CWL v1.2, "File")."""
+    if isinstance(value, list):
+        return [with_names_of_files(each) for each in value]
+    if isinstance(value, Mapping):
+        return {**parts_of_name(value), **{key: with_names_of_files(each) for key, each in value.items()}}
+    return value
+
+
+def parts_of_name(value: Mapping[str, Any]) -> dict[str, str]:
+    """Return `nameroot` and `nameext` of an object that is a file with a name; nothing of others."""
+    basename = value.get("basename") if value.get("class") == "File" else None
+    if not isinstance(basename, str):
+        return {}
+    path = PurePath(basename)
+    return {"nameroot": path.stem, "nameext": path.suffix}

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from caroni_edge.javascript.interpreter import Interpreter, Script
-from caroni_edge.manager.templates.expressions import ExpressionProblem, JavaScript, compile_text
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript
+from caroni_edge.manager.templates.expressions import compile_text
 from tests.cwl.engine import our_engine
 
 BAR = {"baz": "zab1", "b az": 2, "b'az": True, 'b"az': None, "buz": ["a", ["b", {"length": 3}], 1.5], "length": 7}
@@ -76,16 +77,17 @@ FAILED = object()
 def ours(text: str, self_value: Any, interpreter: Interpreter | None = None) -> Any:
     """Return what we give, or `FAILED`."""
 
-    def run(script: JavaScript, inputs: Any, self_value: Any) -> Any:
+    names = {"inputs": INPUTS, "self": self_value}
+
+    def run(script: JavaScript) -> Any:
         assert interpreter is not None
-        names = {"inputs": inputs, "self": self_value, "runtime": {}}
-        answer = interpreter.answer(Script(script.body, names, (LIBRARY,)))
+        answer = interpreter.answer(Script(script.body, {**names, "runtime": {}}, (LIBRARY,)))
         if answer.error is not None:
             raise ExpressionProblem(answer.error)
         return answer.value
 
     try:
-        return compile_text(text, javascript=interpreter is not None).value(INPUTS, self_value, run)
+        return compile_text(text, javascript=interpreter is not None).value(names, run)
     except ExpressionProblem:
         return FAILED
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.documents.documents import Problem, load, nearest
 from caroni_edge.javascript.syntax import Reader
-from caroni_edge.javascript.texts import JavaScript
 from caroni_edge.manager.triggers.evaluation import texts_of
 
 
@@ -21,10 +20,10 @@ def automation_mistakes(config: ManagerConfig, templates: Collection[str]) -> It
     with Reader() as reader:
         for rule in config.rules:
             texts = [*texts_of(rule), *([rule.when] if rule.when else [])]
-            scripts = [part for text in texts for part in text.parts if isinstance(part, JavaScript)]
+            scripts = [script for text in texts for script in text.scripts]
             if not scripts:
                 continue
-            mistakes = reader.mistakes([f"return {script.code};" for script in scripts])
+            mistakes = reader.mistakes([script.body for script in scripts])
             for script, mistake in zip(scripts, mistakes, strict=True):
                 if mistake is not None:
                     yield Problem(document.where("triggers", rule.name), f"{script.text[:200]}: {mistake}")

@@ -11,9 +11,10 @@ import msgspec
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config.automation import Rule
 from caroni_edge.javascript.interpreter import Answer, Script
-from caroni_edge.javascript.texts import ExpressionProblem, Text
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Run, Text
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES
+from caroni_edge.values.files import with_names_of_files
 from caroni_edge.values.json import canonical, shown, why_not_json
 
 Ask = Callable[[Script], Answer]
@@ -130,35 +131,38 @@ def _message(rule: Rule, payload: bytes) -> Any:
 
 
 def _evaluated(rule: Rule, reading: Reading, names: Mapping[str, Any], ask: Ask) -> Evaluated:
-    codes = list(dict.fromkeys(code for text in texts_of(rule) for code in text.codes))
+    codes = list(dict.fromkeys(script.code for text in texts_of(rule) for script in text.scripts))
     answers: dict[str, Any] = {}
 
-    def run(script: str, asked: list[str]) -> None:
-        answer = ask(Script(body=script, names=names, date_ms=int(reading.date * 1000)))
+    def work_out(body: str, asked: list[str]) -> None:
+        answer = ask(Script(body=body, names=with_names_of_files(names), date_ms=int(reading.date * 1000)))
         if answer.error is not None:
             raise ExpressionProblem(answer.error)
         answers.update(zip(asked, answer.value, strict=False))
 
+    def given(script: JavaScript) -> Any:
+        return answers[script.code]
+
     listed = ", ".join(codes)
-    if rule.when is not None and rule.when.codes:
-        (condition,) = rule.when.codes
-        run(f"const met = {condition}; return met === true ? [met, {listed}] : [met];", [condition, *codes])
+    if rule.when is not None and rule.when.scripts:
+        condition = rule.when.scripts[0].code
+        work_out(f"const met = {condition}; return met === true ? [met, {listed}] : [met];", [condition, *codes])
     if rule.when is not None:
-        is_met = rule.when.value(names, answers.__getitem__)
+        is_met = rule.when.value(names, given)
         if is_met is False:
             raise _Not(Outcome.UNMET)
         if is_met is not True:
             raise ExpressionProblem(f"when: {rule.when.text} gives {shown(is_met)}, and must give true or false")
     if codes and not answers:
-        run(f"return [{listed}];", codes)
-    inputs = _filled(rule.inputs, names, answers.__getitem__)
+        work_out(f"return [{listed}];", codes)
+    inputs = _filled(rule.inputs, names, given)
     limit = rule.at_most and rule.at_most.for_each
     return Evaluated(
         rule,
         reading,
         inputs=inputs,
-        id=None if rule.id is None else _id(rule.id, rule.id.value(names, answers.__getitem__)),
-        key="" if not limit else _key(limit.value(names, answers.__getitem__)),
+        id=None if rule.id is None else _id(rule.id, rule.id.value(names, given)),
+        key="" if not limit else _key(limit.value(names, given)),
     )
 
 
@@ -174,7 +178,7 @@ def _texts(value: Any) -> Iterator[Text]:
                 yield from _texts(each)
 
 
-def _filled(value: Any, names: Mapping[str, Any], run: Callable[[str], Any]) -> Any:
+def _filled(value: Any, names: Mapping[str, Any], run: Run) -> Any:
     match value:
         case Text():
             return value.value(names, run)

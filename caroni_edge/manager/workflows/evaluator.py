@@ -6,9 +6,10 @@ from typing import Any
 
 from caroni_edge.javascript.engine import Engine, Run
 from caroni_edge.javascript.interpreter import Script
-from caroni_edge.manager.templates.expressions import ExpressionProblem, JavaScript, with_names_of_files
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript
 from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
 from caroni_edge.manager.workflows.inputs import RunScript
+from caroni_edge.values.files import with_names_of_files
 from caroni_edge.values.json import why_not_json
 
 SHOWN_MAX_CHARS = 200

@@ -5,12 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from caroni_edge.manager.templates.expressions import (
-    Expression,
-    ExpressionProblem,
-    JavaScript,
-    compile_text,
-)
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Text
+from caroni_edge.manager.templates.expressions import compile_text
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
@@ -165,17 +161,17 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
 
 def has_constant_agents(step: PlanStep) -> bool:
     """Tell whether the names of a step's agents, if it has any, hold no expression."""
-    return not any(_compiled(text, step.library).references() for text in step.agents)
+    return all(_compiled(text, step.library).is_plain for text in step.agents)
 
 
-def _expressions(step: PlanStep) -> Iterator[Expression]:
+def _expressions(step: PlanStep) -> Iterator[Text]:
     texts = [*(each.value_from for each in step.inputs), step.when, *step.agents]
     yield from (_compiled(text, step.library) for text in texts if text is not None)
     if step.expression is not None:
         yield _compiled(step.expression.text, step.expression.library)
 
 
-def _compiled(text: str, library: int | None) -> Expression:
+def _compiled(text: str, library: int | None) -> Text:
     return compile_text(text, javascript=library is not None)
 
 
@@ -183,9 +179,10 @@ def _worked_out(
     where: str, text: str, library: int | None, names: tuple[Mapping[str, Any], Any], run: RunScript | None
 ) -> Any:
     compiled, (inputs, self_value) = _compiled(text, library), names
+    seen = {"inputs": inputs, "self": self_value}
     if run is None or library is None:
-        return compiled.value(inputs, self_value)
-    return compiled.value(inputs, self_value, lambda script, *seen: run(where, library, script, *seen))
+        return compiled.value(seen)
+    return compiled.value(seen, lambda script: run(where, library, script, inputs, self_value))
 
 
 def _outputs(step: PlanStep, inputs: Mapping[str, Any], run: RunScript | None) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import msgspec
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
+from caroni_edge.javascript.texts import ScriptDue
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
-from caroni_edge.manager.templates.expressions import ScriptDue
 from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, StepInput, prefix_of
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.gates import Admission, gates_of

@@ -17,7 +17,7 @@ NAMES = {"message": {"a": 1, "b": {"x y": [True, None]}, "s": "text"}, "topic": 
 
 
 def value(text: str, **answers: Any) -> Any:
-    return read_text(text, NAMES).value(NAMES, lambda code: answers[code.strip("()\n ")])
+    return read_text(text, NAMES).value(NAMES, lambda script: answers[script.code.strip("()\n ")])
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,9 @@ def value(text: str, **answers: Any) -> Any:
         ('$(message["b"]["x y"][1])', None),
         ("$(topic[1])", "ida"),
         ("$(topic.length)", 2),
+        ("$(message.s[0])", "t"),
+        ("$(null)", None),
+        ("$(null)-$(message.a)", "null-1"),
         ("$(topic[0])-$(message.a)-$(message.s)", "sensors-1-text"),
         ("$(message.b)!", '{"x y": [true, null]}!'),
         (r"\$(message.a)", "$(message.a)"),
@@ -46,7 +49,7 @@ def test_what_a_reference_gives(text: str, gives: Any) -> None:
     [
         ("$(message.z)", '$(message.z): an object has no field "z"'),
         ("$(topic[2])", "$(topic[2]): a list has no item 2"),
-        ("$(message.s[0])", '$(message.s[0]): "text" has no item 0'),
+        ("$(message.s[4])", '$(message.s[4]): "text" has no item 4'),
         ("$(message.a.b)", '$(message.a.b): 1 has no field "b"'),
     ],
 )
@@ -61,7 +64,10 @@ def test_a_reference_that_leads_nowhere_says_so(text: str, says: str) -> None:
     [
         ("$(message.a > 40)", "(message.a > 40\n)"),
         ("$(f(')'))", "(f(')')\n)"),
-        ("$(null)", "(null\n)"),
+        ("$(true)", "(true\n)"),
+        ("$(null.a)", "(null.a\n)"),
+        ("$( message.a )", "(message.a\n)"),
+        ("$(`it's )`)", "(`it's )`\n)"),
         ("$(40)", "(40\n)"),
         ("${return {a: '}'};}", "(function () {return {a: '}'};\n})()"),
         ("$(message.a // not all\n)", "(message.a // not all\n)"),
@@ -69,7 +75,7 @@ def test_a_reference_that_leads_nowhere_says_so(text: str, says: str) -> None:
 )
 def test_everything_else_is_javascript(text: str, code: str) -> None:
     assert read_text(text, NAMES).parts == (JavaScript(text, code),)
-    assert read_text(text, NAMES).codes == (code,)
+    assert read_text(text, NAMES).scripts == (JavaScript(text, code),)
 
 
 def test_javascript_gives_what_the_engine_says() -> None:
@@ -96,7 +102,7 @@ def test_what_cannot_be_read_says_why(text: str, says: str) -> None:
 
 def test_a_text_that_becomes_too_long_is_refused() -> None:
     with pytest.raises(ExpressionProblem, match="gives more than"):
-        read_text("$(message)$(message)", ["message"]).value({"message": "x" * GIVES_MAX_CHARACTERS}, str)
+        read_text("$(message)$(message)", ["message"]).value({"message": "x" * GIVES_MAX_CHARACTERS})
 
 
 def test_a_reference_keeps_where_it_leads() -> None:

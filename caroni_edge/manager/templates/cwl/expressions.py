@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from caroni_edge.documents.documents import nearest
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Reference, Text
 from caroni_edge.manager.templates.cwl.reading import Place
-from caroni_edge.manager.templates.expressions import (
-    Expression,
-    ExpressionProblem,
-    JavaScript,
-    Reference,
-    compile_text,
-)
+from caroni_edge.manager.templates.expressions import compile_text, references
 from caroni_edge.values.types import NULL, STRING, Type
 
 
@@ -47,7 +42,7 @@ class Scope:
     has_self: bool = False
 
 
-def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
+def check_text(text: str, place: Place, scope: Scope) -> Text | None:
     """Return an expression, or note what is wrong with it."""
     try:
         found = compile_text(text, javascript=scope.javascript)
@@ -56,7 +51,7 @@ def check_text(text: str, place: Place, scope: Scope) -> Expression | None:
         return None
     scope.scripts.extend(FoundScript(script.text, script.body, place) for script in found.scripts)
     is_good = True
-    for reference in sorted(found.references()):
+    for reference in sorted(references(found)):
         name = reference.removeprefix("inputs.")
         if reference == "self" and not scope.has_self:
             place.error("`self` means something in valueFrom alone: name an input, as in $(inputs.name)")
@@ -80,14 +75,14 @@ def looked_at(texts: Iterable[str | None], names: Collection[str], *, javascript
     found: set[str] = set()
     for text in texts:
         try:
-            found |= compile_text(text, javascript=javascript).references() if text is not None else frozenset()
+            found |= references(compile_text(text, javascript=javascript)) if text is not None else frozenset()
         except ExpressionProblem:  # told where it is checked; what it was to look at, nobody knows
             return frozenset(names)
     looked = {name.removeprefix("inputs.") for name in found if name.startswith("inputs.")}
     return frozenset(names if "inputs" in found or not looked <= set(names) else looked)
 
 
-def type_of(expression: Expression, type_of_input: Callable[[str], Type | None]) -> Type | None:
+def type_of(expression: Text, type_of_input: Callable[[str], Type | None]) -> Type | None:
     """Return the type of what an expression gives, if it is known; `type_of_input` returns that of an input."""
     if len(expression.parts) != 1:
         return STRING

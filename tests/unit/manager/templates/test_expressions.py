@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caroni_edge.manager.templates.expressions import LIMIT_CHARACTERS, ExpressionProblem, compile_text
+from caroni_edge.javascript.texts import LIMIT_CHARACTERS, ExpressionProblem
+from caroni_edge.manager.templates.expressions import compile_text, references
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 
 INPUTS: Mapping[str, Any] = {
@@ -22,6 +23,11 @@ INPUTS: Mapping[str, Any] = {
     "größe": "XL",
     "length": "of the inputs",
 }
+
+
+def value_of(text: str, inputs: Mapping[str, Any], self_value: Any = None) -> Any:
+    """Return what a text gives, where nobody runs JavaScript."""
+    return compile_text(text).value({"inputs": inputs, "self": self_value})
 
 
 @pytest.mark.parametrize(
@@ -49,8 +55,8 @@ INPUTS: Mapping[str, Any] = {
     ],
 )
 def test_a_reference_alone_is_the_value_itself(text: str, value: Any) -> None:
-    assert compile_text(text).value(INPUTS, {"here": [1]}) == value
-    assert compile_text(f" \n{text}\t").value(INPUTS, {"here": [1]}) == value
+    assert value_of(text, INPUTS, {"here": [1]}) == value
+    assert value_of(f" \n{text}\t", INPUTS, {"here": [1]}) == value
 
 
 @pytest.mark.parametrize(
@@ -74,15 +80,15 @@ def test_a_reference_alone_is_the_value_itself(text: str, value: Any) -> None:
     ],
 )
 def test_references_in_a_text_become_text(text: str, value: str) -> None:
-    assert compile_text(text).value(INPUTS) == value
+    assert value_of(text, INPUTS) == value
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "plain", "  spaced  ", "$", "$$x", "a $ (b)", r"two \\ slashes", "(inputs.x)"]
 )
 def test_a_text_without_references_means_itself(text: str) -> None:
-    assert compile_text(text).value({}) == text
-    assert compile_text(text).references() == frozenset()
+    assert value_of(text, {}) == text
+    assert references(compile_text(text)) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -143,20 +149,20 @@ def test_what_cannot_be_read_is_told(text: str, said: str) -> None:
 )
 def test_a_reference_that_leads_nowhere_says_where_it_ends(text: str, said: str) -> None:
     with pytest.raises(ExpressionProblem, match=re.escape(said)):
-        compile_text(text).value(INPUTS)
+        value_of(text, INPUTS)
 
 
 def test_what_an_expression_looks_at_is_known_before() -> None:
     text = "$(inputs.ship.name) \\$(inputs.no) $(inputs['any name']) $(self) $(null)"
-    assert compile_text(text).references() == {"inputs.ship", "inputs.any name", "self"}
-    assert compile_text("$(inputs)").references() == {"inputs"}
+    assert references(compile_text(text)) == {"inputs.ship", "inputs.any name", "self"}
+    assert references(compile_text("$(inputs)")) == {"inputs"}
 
 
 def test_a_text_cannot_grow_without_end() -> None:
-    many = compile_text("$(self)" * 1000)
+    many = "$(self)" * 1000
     with pytest.raises(ExpressionProblem, match=f"gives more than {VALUES_LIMIT_BYTES} characters"):
-        many.value({}, "x" * 1000)
-    assert many.value({}, "x" * 20) == "x" * 20_000
+        value_of(many, {}, "x" * 1000)
+    assert value_of(many, {}, "x" * 20) == "x" * 20_000
 
 
 # Any text, any values
@@ -174,7 +180,7 @@ VALUES = st.recursive(
 @given(text=TEXTS, inputs=st.dictionaries(NAMES, VALUES, max_size=3), self_value=VALUES)
 def test_every_text_has_a_value_or_a_problem(text: str, inputs: dict[str, Any], self_value: Any) -> None:
     try:
-        found = compile_text(text).value(inputs, self_value)
+        found = value_of(text, inputs, self_value)
     except ExpressionProblem as problem:
         found = str(problem)
     alone = text.strip().startswith("$(") and text.strip().endswith(")")
@@ -185,7 +191,7 @@ def test_every_text_has_a_value_or_a_problem(text: str, inputs: dict[str, Any], 
 def test_what_is_escaped_means_itself(text: str) -> None:
     escaped = text.replace("\\", "\\\\").replace("$(", "\\$(").replace("${", "\\${")
     expected = text.strip() if escaped != text and ("$(" in text or "${" in text) else escaped
-    assert compile_text(escaped).value({}) == expected
+    assert value_of(escaped, {}) == expected
 
 
 def written(step: str | int, *, dotted: bool) -> str:
@@ -205,9 +211,9 @@ def test_a_reference_leads_where_plain_indexing_does(data: st.DataObject, inputs
         step = data.draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
         value = value[step]
         text += written(step, dotted=data.draw(st.booleans()))
-    assert compile_text(f"$({text})").value(inputs) == value
+    assert value_of(f"$({text})", inputs) == value
     as_text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    assert compile_text(f"<$({text})|$({text})>").value(inputs) == f"<{as_text}|{as_text}>"
+    assert value_of(f"<$({text})|$({text})>", inputs) == f"<{as_text}|{as_text}>"
 
 
 def test_the_parts_of_a_files_name_are_there() -> None:
@@ -216,7 +222,7 @@ def test_the_parts_of_a_files_name_are_there() -> None:
         "other": {"basename": "m31.gz"},
         "none": {"class": "File"},
     }
-    assert compile_text("$(inputs.file.nameroot)-$(inputs.file['nameext'])").value(inputs) == "m31.tar-.gz"
+    assert value_of("$(inputs.file.nameroot)-$(inputs.file['nameext'])", inputs) == "m31.tar-.gz"
     for name in ("other", "none"):
         with pytest.raises(ExpressionProblem, match='has no field "nameroot"'):
-            compile_text(f"$(inputs.{name}.nameroot)").value(inputs)
+            value_of(f"$(inputs.{name}.nameroot)", inputs)

@@ -7,14 +7,9 @@ import pytest
 
 from caroni_edge.documents.documents import Problem
 from caroni_edge.javascript.interpreter import NOT_SERVED
+from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, ScriptDue
 from caroni_edge.manager.templates import library
-from caroni_edge.manager.templates.expressions import (
-    SCRIPT_LIMIT_CHARACTERS,
-    ExpressionProblem,
-    JavaScript,
-    ScriptDue,
-    compile_text,
-)
+from caroni_edge.manager.templates.expressions import SCRIPT_LIMIT_CHARACTERS, compile_text
 from caroni_edge.manager.templates.library import check_file, load_template
 from caroni_edge.manager.templates.plan import Plan, ToolExpression
 from tests.reference import evaluate
@@ -55,26 +50,26 @@ def said_of(tmp_path: Path, text: str) -> list[Problem]:
 
 
 def parts(text: str) -> list[Any]:
-    """Return what a text is made of: texts, bodies of functions, references."""
+    """Return what a text is made of: texts, JavaScript as an expression, references."""
     compiled = compile_text(text, javascript=True)
-    return [part.body if isinstance(part, JavaScript) else getattr(part, "text", part) for part in compiled.parts]
+    return [part.code if isinstance(part, JavaScript) else getattr(part, "text", part) for part in compiled.parts]
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("$(inputs.a + 1)", ["return (inputs.a + 1);"]),
+        ("$(inputs.a + 1)", ["(inputs.a + 1\n)"]),
         ("$(inputs.a)", ["$(inputs.a)"]),
         ("$(null)", ["$(null)"]),
-        ("$(true)", ["return (true);"]),
-        ("$(other.a)", ["return (other.a);"]),
-        ("${ return 1; }", [" return 1; "]),
-        ("a $(1) b ${2}", ["a ", "return (1);", " b ", "2"]),
-        ("$(')' + \"(\")x", ["return (')' + \"(\");", "x"]),
-        ("$('\\')')", ["return ('\\')');"]),
-        ("${ if (1) { return '}'; } }!", [" if (1) { return '}'; } ", "!"]),
+        ("$(true)", ["(true\n)"]),
+        ("$(other.a)", ["(other.a\n)"]),
+        ("${ return 1; }", ["(function () { return 1; \n})()"]),
+        ("a $(1) b ${2}", ["a ", "(1\n)", " b ", "(function () {2\n})()"]),
+        ("$(')' + \"(\")x", ["(')' + \"(\"\n)", "x"]),
+        ("$('\\')')", ["('\\')'\n)"]),
+        ("${ if (1) { return '}'; } }!", ["(function () { if (1) { return '}'; } \n})()", "!"]),
         ("\\$(1 + 1) \\${x} $ (1)", ["\\$(1 + 1) \\${x} $ (1)".replace("\\", "")]),
-        ("  $( inputs.a )\n", ["return ( inputs.a );"]),
+        ("  $( inputs.a )\n", ["(inputs.a\n)"]),
         ("plain", ["plain"]),
     ],
 )
@@ -107,13 +102,13 @@ def test_a_script_may_be_longer_than_a_text_of_references() -> None:
 )
 def test_what_is_not_there_is_null_as_in_javascript(text: str, value: Any) -> None:
     inputs = {"text": "\U0001f600ab", "list": [1], "number": 3, "null": None}
-    assert compile_text(text, javascript=True).value(inputs) == value
+    assert compile_text(text, javascript=True).value({"inputs": inputs, "self": None}) == value
 
 
 @pytest.mark.parametrize("text", ["$(inputs.none.more)", "$(self.more)", "$(inputs.list[5].more)"])
 def test_nothing_leads_on_from_null(text: str) -> None:
     with pytest.raises(ExpressionProblem):
-        compile_text(text, javascript=True).value({"list": []})
+        compile_text(text, javascript=True).value({"inputs": {"list": []}, "self": None})
 
 
 def test_who_runs_no_javascript_is_told_that_there_is_some() -> None:

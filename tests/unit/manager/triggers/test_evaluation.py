@@ -156,6 +156,12 @@ def test_any_text_gives_an_id_of_its_own(given: str, begins: str) -> None:
     assert len(made) <= 40
 
 
+def test_the_parts_of_a_files_name_are_there_for_references_and_for_javascript() -> None:
+    inputs = {"root": "$(message.nameroot)", "ext": "$(message.nameext + '')"}
+    found = seen(rule(inputs), b'{"class": "File", "basename": "m31.tar.gz", "path": "/m31.tar.gz"}')
+    assert found.inputs == {"root": "m31.tar", "ext": ".gz"}
+
+
 def test_an_id_that_is_one_stays_as_it_is() -> None:
     assert workflow_id("hot_1-a") == "hot_1-a"
 
