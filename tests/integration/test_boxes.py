@@ -15,6 +15,7 @@ import pytest
 from caroni_edge.values.carried import file_value
 from tests.attacks import SECRET
 from tests.brokers import find
+from tests.trespasses import all_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = (
@@ -379,21 +380,5 @@ time.sleep(0.2)
 
 
 def _all_of(attacks: dict[str, str]) -> str:
-    """Return one text that makes every attack, each in a process of its own, and says `UNDONE` of what has failed."""
-    return f"""
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-for name, text in {attacks!r}.items():
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            exec(text)
-            status = 0
-        except BaseException as error:
-            print(name, type(error).__name__, error)
-        sys.stdout.flush()
-        os._exit(status)
-    status = os.waitpid(pid, 0)[1]
-    print(f"{{name}}/{{'DONE' if status == 0 else 'UNDONE'}}", flush=True)
-"""
+    """Return one text that makes every attack, deaf to SIGTERM, since some of them send it to all that they can."""
+    return f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{all_of(attacks)}"

@@ -1,20 +1,17 @@
 """Labels of agents: from a template to who is asked, why a step waits, and what people see of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from caroni_edge.cli import main
 from caroni_edge.documents.documents import Problems
 from caroni_edge.manager.templates.library import load_templates, parse_template
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import JobOffer, JobTypeNotice, Presence
 from caroni_edge.web.server import WebServer
-from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
-
-Run = Callable[..., Result]
+from tests.integration.conftest import Run
+from tests.web_bench import Client, ManagerBench
 
 SCAN = """\
 cwlVersion: v1.2
@@ -39,20 +36,6 @@ def bench(tmp_path: Path) -> Iterator[ManagerBench]:
     bench = ManagerBench(tmp_path, load_templates(templates), directory=templates)
     yield bench
     bench.close()
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: WebServer) -> Run:
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(main, [*words, "--url", server.url, "--token", TOKEN])
-
-    return run
 
 
 def see(bench: ManagerBench, agent: str, **labels: str) -> None:

@@ -1,37 +1,11 @@
 """Labels of workflows: given with a trigger, shown, and filtered by in lists, pages and commands on many."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from caroni_edge.cli import main
 from caroni_edge.web.server import WebServer
-from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ManagerBench]:
-    bench = ManagerBench(tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: WebServer) -> Run:
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(main, [*words, "--url", server.url, "--token", TOKEN])
-
-    return run
+from tests.integration.conftest import Run
+from tests.web_bench import Client, ManagerBench
 
 
 def start(run: Run, workflow: str, *labels: str) -> Result:
