@@ -47,5 +47,5 @@ def as_list(labels: Mapping[str, str]) -> list[str]:
 
 
 def are_labels(names: Iterable[str]) -> bool:
-    """Tell whether these are labels of agents, all of which one must have, and not names, of which it has one."""
+    """Tell whether a step is bound by labels, all of which an agent must have, and not by the names of some agents."""
     return any("=" in name for name in names)
