@@ -1,5 +1,6 @@
 """What starts workflows by itself, as the API, the page and the command show it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,13 +78,28 @@ def test_the_page_shows_them(server: WebServer) -> None:
 
 
 def test_the_command_prints_them(server: WebServer) -> None:
-    done = CliRunner().invoke(main, ["triggers", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
+    done = CliRunner().invoke(main, ["triggers", "--utc", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == "hot: sensors/+/t starts test_simple"
-    assert "  started 1, last hot-1 at 2023-11-14T22:30:00.000Z" in lines
+    assert lines[1] == "  started 1, last 2023-11-14T22:30:00.000Z: hot-1"
     assert "  it does not listen yet: the broker has no subscription of it" in lines
     assert lines[-1] == "  look at this: there is no template nothing that can be started"
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("triggers", r"  started 1, last \d+ d ago: hot-1"),
+        ("triggers", r"  unread 1, last \d+ d ago: .*it is no JSON.*"),
+        ("schedules", r"  next (in \d+ (s|min|h)|now)(, in \d+ (s|min|h|d)){2}"),
+        ("schedules", r"  \d+ d ago started nightly-20231115t013000z"),
+        ("schedules", r"  missed \d+, last \d+ d ago: there is no template nothing"),
+    ],
+)
+def test_the_commands_say_ages(server: WebServer, command: str, line: str) -> None:
+    done = CliRunner().invoke(main, [command, "--url", server.url], env={"CARONI_TOKEN": TOKEN})
+    assert any(re.fullmatch(line, each) for each in done.stdout.splitlines()), done.stdout
 
 
 def test_messages_are_counted_for_prometheus(server: WebServer) -> None:
@@ -122,7 +138,7 @@ def test_the_page_shows_schedules(server: WebServer) -> None:
 
 
 def test_the_command_prints_schedules_and_tries_a_time(server: WebServer) -> None:
-    done = CliRunner().invoke(main, ["schedules", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
+    done = CliRunner().invoke(main, ["schedules", "--utc", "--url", server.url], env={"CARONI_TOKEN": TOKEN})
     lines = done.stdout.splitlines()
     assert lines[0] == "nightly: 30 2 * * * Europe/Prague starts test_simple"
     assert "  2023-11-15T01:30:00.000Z started nightly-20231115t013000z" in lines
