@@ -18,7 +18,7 @@ class AtMost:
     Attributes:
         runs: So many.
         per_s: Within so many seconds.
-        for_each: What tells apart what is counted by itself; None: all are counted together.
+        for_each: The key by which workflows are counted apart; None: all are counted together.
     """
 
     runs: int

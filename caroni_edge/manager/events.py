@@ -19,7 +19,7 @@ RECEIVED_CHARACTERS = 200
 
 
 Tell = Callable[[EventType, str | None, str | None, bytes, float], None]
-"""Hears of an event: its type, the template and the workflow that it is about (if known), itself, its date."""
+"""Hears of an event: its type, the template and the workflow that it is about (if known), its body, its date."""
 
 
 class EventWriter:

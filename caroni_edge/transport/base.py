@@ -1,6 +1,6 @@
 """What the node needs of an MQTT connection, and what it is told by one.
 
-A transport owns a connection with a persistent session and keeps it open: it reconnects by itself, with jitter. All it
+A transport owns a connection and its session, and keeps it open: it reconnects by itself, with jitter. All it
 learns goes into one callable as small immutable objects, from whichever thread; it never decides anything. It queues
 nothing either: what cannot be published now stays where it is kept, in the outbox.
 
@@ -117,7 +117,9 @@ Deliver = Callable[[Event], None]
 
 
 class Transport(Protocol):
-    """An MQTT 3.1.1 connection with a persistent session. Methods are called by the node's thread only.
+    """An MQTT 3.1.1 connection. The session is persistent, but for the connection that is for the bytes of objects.
+
+    Methods are called by one thread at a time.
 
     Attributes:
         will: What the broker is to say when we vanish; it is read at each connect.

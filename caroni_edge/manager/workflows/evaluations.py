@@ -62,7 +62,7 @@ class Outcome(NamedTuple):
 
 
 Ask = Callable[[Evaluation], object]
-"""Has expressions worked out; returns at once, and may be forgotten with the process."""
+"""Has expressions worked out elsewhere, and returns at once; what is asked for may be lost with the process."""
 
 
 def work_out(evaluation: Evaluation, run: RunScript) -> Outcome:
