@@ -169,7 +169,7 @@ _TRIGGERS: Final = (
         required=True,
         example="sensors/+/temperature",
     ),
-    Key("triggers.TRIGGER.when", automation_kinds.CONDITION, "Whether a message does.", otherwise="each does"),
+    Key("triggers.TRIGGER.when", automation_kinds.CONDITION, "Whether a message starts one.", otherwise="each does"),
     Key("triggers.TRIGGER.template", kinds.TEXT, "What is started.", required=True, example="alarm"),
     Key("triggers.TRIGGER.inputs", automation_kinds.INPUTS, "Its inputs.", otherwise="none"),
     Key(
@@ -188,36 +188,36 @@ _TRIGGERS: Final = (
     Key(
         "triggers.TRIGGER.retained",
         kinds.choice("ignore", "take"),
-        "Whether what the broker had retained counts; each value once.",
+        "What becomes of retained messages: none counts, or each value of a topic once.",
         default="ignore",
     ),
-    Key("triggers.TRIGGER.at_most.runs", kinds.whole(1, 1000), "So many workflows at most …", default=1),
+    Key("triggers.TRIGGER.at_most.runs", kinds.whole(1, 1000), "So many workflows are started at most …", default=1),
     Key("triggers.TRIGGER.at_most.per", kinds.DURATION, "… within so long.", otherwise="any number"),
     Key(
         "triggers.TRIGGER.at_most.for_each",
         automation_kinds.EXPRESSION,
-        "What tells apart what is counted by itself.",
+        "The key by which they are counted apart.",
         otherwise="all are counted together",
     ),
 )
 
 _SCHEDULES: Final = (
     Key("schedules.SCHEDULE.template", kinds.TEXT, "What is started.", required=True, example="health"),
-    Key("schedules.SCHEDULE.cron", automation_kinds.CRON, "When.", otherwise="give every"),
-    Key("schedules.SCHEDULE.every", automation_kinds.PACE, "Or by this pace, from 1970 on.", otherwise="give cron"),
+    Key("schedules.SCHEDULE.cron", automation_kinds.CRON, "When it is due.", otherwise="give every"),
+    Key("schedules.SCHEDULE.every", automation_kinds.PACE, "Or how often, from 1970 on.", otherwise="give cron"),
     Key("schedules.SCHEDULE.timezone", automation_kinds.ZONE, "In which the times of cron are.", default="UTC"),
     Key("schedules.SCHEDULE.inputs", automation_kinds.PLAIN_INPUTS, "Its inputs.", otherwise="none"),
     Key("schedules.SCHEDULE.priority", kinds.whole(0, 9), "The workflow's priority.", default=4),
     Key(
         "schedules.SCHEDULE.catch_up",
         kinds.choice("last", "none", "all"),
-        "Of the slots missed while the manager was off; all: 100 at most.",
+        "Which of the slots are made up for that the manager missed; all: 100 at most.",
         default="last",
     ),
     Key(
         "schedules.SCHEDULE.overlap",
         kinds.choice("skip", "queue", "allow"),
-        "While a workflow of it has not ended.",
+        "What becomes of a slot while a workflow of the schedule has not ended.",
         default="skip",
     ),
 )
