@@ -188,7 +188,7 @@ _TRIGGERS: Final = (
     Key(
         "triggers.TRIGGER.retained",
         kinds.choice("ignore", "take"),
-        "What becomes of retained messages: none counts, or each value of a topic once.",
+        "Whether retained messages count; the last value of a topic does once.",
         default="ignore",
     ),
     Key("triggers.TRIGGER.at_most.runs", kinds.whole(1, 1000), "So many workflows are started at most …", default=1),
