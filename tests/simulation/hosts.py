@@ -4,6 +4,7 @@ import heapq
 import sqlite3
 from collections.abc import Callable, Iterable
 from copy import copy
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -179,7 +180,7 @@ class Host:
         for job in [job for job, due in self._untold.items() if due <= now]:
             del self._untold[job]
             if self.deliver is not None:
-                self.deliver(JobStarted(job, DATE + self.now))
+                self.deliver(JobStarted(job, DATE + self._running[job]))
 
     def recall(self) -> None:
         """Start nothing that waits for its turn."""
@@ -204,9 +205,8 @@ class Host:
         self.started[order.job] = order
         self.history.append(order)
         usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0, 30.0)) * (0.5 + self._chance.random())
-        end = self.now + usual_s * self.slowness
-        self._running[order.job] = end
-        heapq.heappush(self._ends, (end, order.job))
+        self._running[order.job] = self.now
+        heapq.heappush(self._ends, (self.now + usual_s * self.slowness, order.job))
 
     def kill(self, job: str, reason: str) -> None:
         """End a job."""
@@ -244,13 +244,13 @@ class Host:
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """There are no objects here."""
 
-    def _outcome(self, job: str) -> ProcessOutcome:
+    def _outcome(self, job: str) -> Completed | Failed:
         if self._chance.random() < self.fail or self.started[job].job_type.name in self.fails_always:
             return Failed("exit status 1", exit_code=1, stderr="no luck")
         return Completed(canonical(self._result(self.started[job])))
 
-    def _end(self, job: str, outcome: ProcessOutcome) -> None:
-        del self._running[job]
+    def _end(self, job: str, outcome: Completed | Failed) -> None:
+        outcome = replace(outcome, started=DATE + self._running.pop(job))
         self._untold.pop(job, None)
         self._ended[job] = outcome
         self._say(job, outcome)
