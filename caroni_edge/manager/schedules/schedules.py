@@ -1,9 +1,11 @@
 """Decides by the clock which workflows are started: a slot of a schedule starts one, or is counted as missed."""
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from math import inf
+from types import MappingProxyType
 from typing import Final
 
 from caroni_edge.base.dates import rfc3339
@@ -51,29 +53,32 @@ class Schedules(Part):
         super().__init__(context.journal)
         self._context, self._triggers, self._store = context, triggers, context.store
         self._due = -inf
-        self._is_reloaded = self._has_waiting = True
+        self._is_reloaded = True
+        self._by_cause: Mapping[str, Schedule] = MappingProxyType({})
 
     def reload(self) -> None:
         """There may be other schedules now."""
         self._due, self._is_reloaded = -inf, True
 
     def settle(self, at: Moment) -> None:
-        """Start what is due, and what waited for the one before."""
+        """Start what waited for the one before, and after it what is due."""
         if self._is_reloaded:
             self._is_reloaded = False
             self._forget_others()
+            self._by_cause = MappingProxyType({cause_of(each.name): each for each in self._context.settings.schedules})
+            self._context.ended_causes.update(self._by_cause)  # what ended before is not known any more
+        if self._context.ended_causes:
+            self._start_waiting(at)
         if at.now >= self._due:
             self._due = inf
             for schedule in self._context.settings.schedules:
                 self._decide(schedule, at)
                 until_next_s = next(schedule.timing.after(at.date), inf) - at.date
                 self._due = min(self._due, at.now + min(max(until_next_s, ROUNDING_S), LOOK_EVERY_S))
-        if self._has_waiting:
-            self._start_waiting(at)
 
     def next_due(self) -> float:
-        """Return when the next slot is due, or the clock is to be looked at."""
-        return self._due
+        """Return when the next slot is due, or the clock is to be looked at; at once after an end in this batch."""
+        return -inf if any(each in self._by_cause for each in self._context.ended_causes) else self._due
 
     def _forget_others(self) -> None:
         names = [schedule.name for schedule in self._context.settings.schedules]
@@ -129,22 +134,22 @@ class Schedules(Part):
         return self._store.workflows.count_unended(cause_of(schedule), 1) > 0
 
     def _wait(self, schedule: Schedule, slot: int) -> None:
-        waiting = [each for each in self._store.schedules.waiting(10 * WAITING_MAX) if each.schedule == schedule.name]
-        if len(waiting) >= WAITING_MAX:
+        if self._store.schedules.count_waiting(schedule.name, WAITING_MAX) >= WAITING_MAX:
             self._miss(schedule, slot, f"{WAITING_MAX} slots wait already")
             return
         self._store.schedules.add(schedule.name, slot, waiting=True)
-        self._has_waiting = True
 
     def _start_waiting(self, at: Moment) -> None:
-        """Start the first slot that waits of each schedule of which no workflow runs."""
-        known = {schedule.name: schedule for schedule in self._context.settings.schedules}
-        waiting = self._store.schedules.waiting(10 * WAITING_MAX)
-        self._has_waiting = bool(waiting)
-        for each in waiting:
-            if each.schedule in known and not self._is_running(each.schedule):
-                self._store.schedules.drop(each.schedule, each.slot)
-                self._start(known[each.schedule], each.slot, at)
+        """Start the first slot that waits of each schedule of which a workflow has ended, and none runs."""
+        ended = sorted(self._context.ended_causes)
+        self._context.ended_causes.clear()
+        for schedule in (self._by_cause[cause] for cause in ended if cause in self._by_cause):
+            while not self._is_running(schedule.name):
+                slot = self._store.schedules.first_waiting(schedule.name)
+                if slot is None:
+                    break
+                self._store.schedules.drop(schedule.name, slot)
+                self._start(schedule, slot, at)
 
     def _start(self, schedule: Schedule, slot: int, at: Moment) -> None:
         workflow = slot_id(schedule.name, slot)

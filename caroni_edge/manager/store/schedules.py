@@ -104,11 +104,21 @@ class ScheduleRows(Rows):
         """Forget the oldest slots of a schedule, so that `kept` stay."""
         self._run(self.TRIM, schedule=schedule, kept=kept)
 
-    WAITING = f"SELECT {columns(SlotRow)} FROM slots WHERE waiting ORDER BY schedule, slot LIMIT :limit"
+    # By the primary key SQLite would go through all that have started a workflow.
+    FIRST_WAITING = """
+        SELECT slot FROM slots INDEXED BY slots_waiting WHERE schedule = :schedule AND waiting ORDER BY slot LIMIT 1"""
 
-    def waiting(self, limit: int) -> list[SlotRow]:
-        """Return slots that wait, those of a schedule together and in their order."""
-        return self._all(SlotRow, self.WAITING, limit=limit)
+    def first_waiting(self, schedule: str) -> int | None:
+        """Return the slot of a schedule that has waited longest."""
+        return self._one(int, self.FIRST_WAITING, schedule=schedule)
+
+    COUNT_WAITING = """
+        SELECT count(*) FROM
+        (SELECT 1 FROM slots INDEXED BY slots_waiting WHERE schedule = :schedule AND waiting LIMIT :limit)"""
+
+    def count_waiting(self, schedule: str, limit: int) -> int:
+        """Count the slots of a schedule that wait; at most `limit`."""
+        return self._only(int, self.COUNT_WAITING, schedule=schedule, limit=limit)
 
     LAST = f"SELECT {columns(SlotRow)} FROM slots WHERE schedule = :schedule ORDER BY slot DESC LIMIT :limit"
 

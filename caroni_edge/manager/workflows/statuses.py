@@ -80,6 +80,8 @@ class Statuses:
             return False
         kept = None if outputs is None else as_text(outputs)
         self._store.workflows.set_ended(row.seq, status, reason=reason, outputs=kept, date=at.date)
+        if row.cause is not None:
+            self._context.ended_causes.add(row.cause)
         kind = f"caroni.workflow.{status}"
         self.say(kind, row._replace(status=status), at, reason=reason, outputs=outputs)  # type: ignore[arg-type]
         level = logging.INFO if status is WorkflowState.COMPLETED else logging.WARNING

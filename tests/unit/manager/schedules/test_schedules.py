@@ -9,6 +9,7 @@ import pytest
 
 from caroni_edge.config.automation import Schedule
 from caroni_edge.config.timing import Cron, Every, Timing
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.schedules import schedules
 from tests.unit.manager.bench import DATE, Bench
 
@@ -152,6 +153,49 @@ def test_the_slots_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     bench = bench_of(overlap="queue")
     run_on(bench, 300)
     assert missed(bench) == (2, "2 slots wait already")
+
+
+def test_each_schedule_waits_and_is_served_by_itself() -> None:
+    bench = Bench()
+    names = [f"s{number:02}" for number in range(11)]
+    facts: dict[str, Any] = {"timing": Every(60), "template": "one", "inputs": {"message": "x"}, "overlap": "queue"}
+    bench.set(schedules=tuple(Schedule(name=each, **facts) for each in names))
+    bench.settle()
+    run_on(bench, 60 * (schedules.WAITING_MAX + 15))
+    waiting = bench.rows("SELECT schedule, count(*) AS slots FROM slots WHERE waiting GROUP BY schedule")
+    assert waiting == [{"schedule": each, "slots": schedules.WAITING_MAX} for each in names]
+    (first,) = [each for each in started(bench) if each.startswith("s10-")]
+    bench.cancel(first)
+    bench.settle()
+    assert len([each for each in started(bench) if each.startswith("s10-")]) == 2
+    assert len(started(bench)) == len(names) + 1
+
+
+def test_a_slot_that_comes_as_the_workflow_ends_does_not_overtake_those_that_wait() -> None:
+    bench = bench_of(overlap="queue")
+    run_on(bench, 125)
+    (running,) = started(bench)
+    bench.now, bench.date = bench.now + 60, bench.date + 60
+    bench.cancel(running)
+    bench.settle()
+    assert started(bench) == ["s-20231114t221400z", "s-20231114t221500z"]
+
+
+def test_a_slot_need_not_wait_for_more_when_the_clock_alone_has_ended_the_workflow() -> None:
+    bench = bench_of(overlap="queue")
+    bench.set(lost_after_s=60.0)
+    bench.presence("a1")
+    run_on(bench, 125)
+    (running,) = started(bench)
+    bench.silent["a1"] = 1e6
+    while bench.workflow_state(running) is not WorkflowState.FAILED:
+        if bench.is_ready("upper"):
+            bench.place()
+        run_on(bench, max(bench.reactor.next_due() - bench.now, 0.01))
+    assert len(started(bench)) == 1
+    assert bench.reactor.next_due() <= bench.now
+    bench.settle()
+    assert len(started(bench)) == 2
 
 
 def test_what_is_refused_is_missed_and_said() -> None:

@@ -52,7 +52,6 @@ ALL_ROWS = {
 BY_INDEX_ALONE = {
     # At the start of the process.
     "UnplacedRows.JOB_TYPES",
-    "ScheduleRows.WAITING",
     "NotificationRows.WAITING_FOR",
     "StepRows.GROWING",
     "StepRows.SEEN_TO_FAIL",
@@ -124,6 +123,12 @@ def test_the_index_of_unplaced_steps_serves_what_is_asked_most(conn: sqlite3.Con
 def test_workflows_in_a_rare_state_are_found_among_the_many_of_a_template(conn: sqlite3.Connection) -> None:
     (line,) = STATEMENTS["ListedRows.OF_BOTH"].plan(conn)
     assert line.endswith("USING INDEX workflows_template_status (template=? AND status=? AND seq>? AND seq<?)")
+
+
+@pytest.mark.parametrize("name", ["FIRST_WAITING", "COUNT_WAITING"])
+def test_slots_that_wait_are_found_among_the_many_that_have_started(conn: sqlite3.Connection, name: str) -> None:
+    lines = STATEMENTS[f"ScheduleRows.{name}"].plan(conn)
+    assert any(re.search(r"SEARCH slots USING .*INDEX slots_waiting \(schedule=\?\)", line) for line in lines), lines
 
 
 # What statements do
