@@ -1,7 +1,6 @@
 """Works on the large files of jobs: staging, taking and removing them, in one thread and one after the other."""
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 
@@ -32,8 +31,6 @@ class FileWork:
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._later: list[Work] = []
         self._given: dict[str, tuple[Object, ...]] = {}
-        self._lock = threading.Lock()
-        self._staging: dict[str, str | None] = {}
 
     def run(self) -> None:
         """Do the work, until `close`; what finds no room is tried again, and holds up nothing else."""
@@ -65,31 +62,6 @@ class FileWork:
             log.warning("no room for the files of a job: %s", error, extra={"action": "no_room_for_files"})
             self._later.append(work)
             self._tell(NoRoomForFiles(str(error)))
-
-    # Jobs that wait for their files before their start
-
-    def stage(self, job: str, start: Work, killed: Callable[[str], None]) -> None:
-        """Let a job start in its turn; one that is killed before is not started, and `killed` gets the reason."""
-        with self._lock:
-            self._staging[job] = None
-
-        def work() -> None:
-            with self._lock:
-                reason = self._staging.pop(job)
-            start() if reason is None else killed(reason)
-
-        self.put(work)
-
-    def kill(self, job: str, reason: str) -> None:
-        """End a job that waits for its files, if it does."""
-        with self._lock:
-            if job in self._staging:
-                self._staging[job] = reason
-
-    def is_staging(self, job: str) -> bool:
-        """Tell whether a job waits for its files."""
-        with self._lock:
-            return job in self._staging
 
     # Objects
 

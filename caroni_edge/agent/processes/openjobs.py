@@ -29,6 +29,7 @@ class Open:
         request: The start that a keeper was asked for; None once it has answered.
         link: To that keeper; None while it is not known which one it was.
         kill: Why it is to end; None while it is not.
+        is_staging: Its directory and its files are still to be made, and no keeper was asked for it.
         is_ahead: It was to wait for its turn, and is not known to have started.
         is_recalled: It is not to be started any more.
         may_have_begun: Where it has no record, that may be lost.
@@ -38,6 +39,7 @@ class Open:
     request: dict[str, Any] | None = None
     link: KeeperLink | None = None
     kill: str | None = None
+    is_staging: bool = False
     is_ahead: bool = False
     is_recalled: bool = False
     may_have_begun: bool = False
@@ -62,10 +64,9 @@ class OpenJobs:
         with self._lock:
             return job in self._jobs
 
-    def any(self) -> bool:
-        """Tell whether any job is open."""
-        with self._lock:
-            return bool(self._jobs)
+    def any_at_keeper(self) -> bool:
+        """Tell whether a keeper may have any job that is open."""
+        return any(not each.is_staging for each in self.all().values())
 
     def get(self, job: str) -> Open | None:
         """Return an open job."""
@@ -119,7 +120,7 @@ class OpenJobs:
         """Deliver the ends of jobs from their recorded ends, all at once when all of them are read."""
         for ended in [self._read(end) for end in ends]:
             if ended is not None:
-                self._deliver_end(ended)
+                self.end(ended)
 
     def _read(self, end: Exit) -> JobEnded | None:
         """Return how a job ended; None where its large files are to be taken first."""
@@ -148,13 +149,14 @@ class OpenJobs:
         except (OSError, ValueError) as error:
             ended = unreadable(end, error)
         self._work.given(end.job, ended.objects)
-        self._deliver_end(ended)
+        self.end(ended)
 
     def end_now(self, job: str, outcome: ProcessOutcome) -> None:
         """Deliver an end of which there is no record."""
-        self._deliver_end(JobEnded(job, outcome, time.time()))
+        self.end(JobEnded(job, outcome, time.time()))
 
-    def _deliver_end(self, ended: JobEnded) -> None:
+    def end(self, ended: JobEnded) -> None:
+        """Deliver an end."""
         failpoint("before-end-delivered")
         self.drop(ended.job)
         self.deliver(ended)

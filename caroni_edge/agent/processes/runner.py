@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from caroni_edge import __version__
 from caroni_edge.agent.boxes.boxes import Boxes
@@ -17,6 +18,7 @@ from caroni_edge.agent.keeper.orders import Known
 from caroni_edge.agent.keeper.processes import within
 from caroni_edge.agent.keeper.records import boot_id, exit_of, read
 from caroni_edge.agent.processes import logfiles
+from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.keepers import Keepers
@@ -94,6 +96,7 @@ class Runner:
         self._is_taken_over = False
         self._has_taken_over = threading.Event()
         self._taking = threading.Lock()
+        self._asking = threading.Lock()  # so that no kill overtakes the start that it is for
 
     @property
     def trouble(self) -> str | None:
@@ -125,7 +128,7 @@ class Runner:
         self._has_taken_over.set()
         self.files.close()
         self._trash.close()
-        if not self._open.any():
+        if not self._open.any_at_keeper():
             self._keepers.send({"do": "stop"})
         self._keepers.close()
 
@@ -143,31 +146,44 @@ class Runner:
         """Start a job that was never started (see `JobRunner`)."""
         if order.job in self._open:
             return
+        opened = Open(is_staging=True)
+        self._open.add(order.job, opened)
         if order.objects:
-            self.files.stage(order.job, lambda: self._launch(order), partial(self._never, order.job))
+            self.files.put(lambda: self._launch(order, opened))
         else:
-            self._launch(order)
+            self._launch(order, opened)
 
-    def _never(self, job: str, reason: str) -> None:
-        """Deliver that a job was ended before it was started."""
-        self._open.deliver(JobEnded(job, NeverBegan(reason), time.time()))
-
-    def _launch(self, order: JobOrder) -> None:
+    def _launch(self, order: JobOrder, opened: Open) -> None:
+        """Make what a job needs, and ask a keeper for it; one that is killed before that is not started."""
+        if opened.kill is not None:
+            self._open.end_now(order.job, NeverBegan(opened.kill))
+            return
         try:
             about, request = self._launcher.prepare(order)
         except StartedBefore:
             log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
-            self._open.add(order.job, Open())
+            opened.is_staging = False
             self._keepers.send({"do": "list"})
             return
         except NotLaunched as error:
-            self._open.deliver(JobEnded(order.job, error.outcome, time.time(), damaged=error.damaged))
+            self._open.end(JobEnded(order.job, error.outcome, time.time(), damaged=error.damaged))
             return
+        with self._asking:
+            reason = opened.kill
+            if reason is None:
+                self._ask(order, opened, about, request)
+        if reason is not None:
+            self._open.end_now(order.job, NeverBegan(reason))
+            self.remove(order.job)
+
+    def _ask(self, order: JobOrder, opened: Open, about: About, request: dict[str, Any]) -> None:
+        """Ask a keeper to start a job."""
         link = self._keepers.for_new(order.box.strength)
         if order.slots is not None:
-            elsewhere = sum(1 for opened in self._open.all().values() if opened.link not in {link, None})
+            elsewhere = sum(1 for other in self._open.all().values() if other.link not in {link, None})
             request["slots"] = max(0, order.slots - elsewhere)
-        self._open.add(order.job, Open(about, request, link, is_ahead=order.slots is not None))
+        opened.about, opened.request, opened.link = about, request, link
+        opened.is_ahead, opened.is_staging = order.slots is not None, False
         failpoint("before-start-request")
         link.send(request)
         failpoint("after-start-request")
@@ -186,13 +202,13 @@ class Runner:
         """End a job (see `JobRunner`)."""
         opened = self._open.get(job)
         if opened is None:
-            self.files.kill(job, reason)
             return
-        opened.kill, link = reason, opened.link
-        if link is None:  # whoever says that it runs there is told
-            self._keepers.send({"do": "list"})
-        else:
-            link.send({"do": "kill", "job": job, "reason": reason})
+        with self._asking:
+            opened.kill, link = reason, opened.link
+            if link is not None:
+                link.send({"do": "kill", "job": job, "reason": reason})
+            elif not opened.is_staging:  # whoever says that it runs there is told
+                self._keepers.send({"do": "list"})
 
     def log_size(self, job: str) -> int:
         """Return how long a job's log is now; 0 for an unknown job."""
@@ -203,7 +219,7 @@ class Runner:
         return logfiles.chunk_of(self._state_dir, job, offset, limit, has_ended=self._has_ended(job))
 
     def _has_ended(self, job: str) -> bool:
-        return job not in self._open and not self.files.is_staging(job)
+        return job not in self._open
 
     def usage(self, jobs: Iterable[str]) -> dict[str, Usage]:
         """Return what those jobs that run use of the host now."""
@@ -341,6 +357,8 @@ class Runner:
         elsewhere = {job for other, jobs in self._listed.items() if other is not link for job in jobs}
         opened = self._open.all()
         for job, known in opened.items():
+            if known.is_staging:
+                continue
             if job in running:
                 self._on_started(job, link, None)
             elif known.link not in {link, None} or job in elsewhere or job in waits:
