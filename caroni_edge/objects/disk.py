@@ -118,22 +118,25 @@ class ObjectFiles:
             NoRoom: The disk has no room for a copy.
             OSError: It cannot be read or written.
         """
+        with self._opened(found.id) as source:
+            if os.fstat(source.fileno()).st_size != found.size or _read(source).object != found:
+                self.remove(found.id)
+                raise Damaged(found.id)
+            if link:
+                os.link(self.path(found.id), path)
+                return
+            with open(path, "xb") as file:
+                if not _cloned(source, file):
+                    self._make_room(found.size)
+                    source.seek(0)
+                    shutil.copyfileobj(source, file, PIECE_BYTES)
+                os.fchmod(file.fileno(), _READ_ONLY)
+
+    def _opened(self, name: ObjectId) -> BinaryIO:
         try:
-            with open(self.path(found.id), "rb") as source:
-                if _read(source).object != found:
-                    raise FileNotFoundError
-                if link:
-                    os.link(self.path(found.id), path)
-                    return
-                with open(path, "xb") as file:
-                    if not _cloned(source, file):
-                        self._make_room(found.size)
-                        source.seek(0)
-                        shutil.copyfileobj(source, file, PIECE_BYTES)
-                    os.fchmod(file.fileno(), _READ_ONLY)
+            return open(self.path(name), "rb")
         except FileNotFoundError:
-            self.remove(found.id)
-            raise Damaged(found.id) from None
+            raise Damaged(name) from None
 
     def remove(self, name: ObjectId) -> None:
         """Remove an object, if it is there.

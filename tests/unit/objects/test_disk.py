@@ -98,9 +98,22 @@ def test_a_copy_that_is_changed_is_no_object(files: ObjectFiles, source: Path, t
     assert Path(files.path(found.id)).read_bytes() == DATA
 
 
-@pytest.mark.parametrize("damage", ["a bit", "the end", "all"])
-def test_a_damaged_object_is_never_lent(files: ObjectFiles, source: Path, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("link", [True, False])
+def test_an_object_is_whole_though_it_cannot_be_lent(
+    files: ObjectFiles, source: Path, tmp_path: Path, *, link: bool
+) -> None:
+    found = take(files, source)
+    with pytest.raises(FileNotFoundError):
+        files.lend(found, str(tmp_path / "gone" / "lent"), link=link)
+    assert list(files.sizes()) == [found]
+
+
+@pytest.mark.parametrize("damage", ["a bit", "the end", "more than an object has", "all"])
+def test_a_damaged_object_is_never_lent(
+    files: ObjectFiles, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
     found, lent = take(files, source), tmp_path / "lent"
+    monkeypatch.setattr(disk, "SIZE_MAX_BYTES", len(DATA))
     path = Path(files.path(found.id))
     path.chmod(0o644)
     if damage == "a bit":
@@ -108,6 +121,8 @@ def test_a_damaged_object_is_never_lent(files: ObjectFiles, source: Path, tmp_pa
             file.write(bytes([DATA[0] ^ 1]))
     elif damage == "the end":
         os.truncate(path, 5)
+    elif damage == "more than an object has":
+        os.truncate(path, len(DATA) + 1)
     else:
         path.unlink()
     with pytest.raises(Damaged, match=f"{found.id} is damaged on this host, or gone"):
