@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -32,6 +33,8 @@ Given = TypeVar("Given")
 AGAIN = Backoff(first_s=10.0, max_s=3600.0)
 WITHIN_S = 30.0
 """So long a command may run, and a webhook may be silent."""
+ENDS_WITHIN_S = 5.0
+"""So long it may take until a command is gone that is killed."""
 MAY_COME_LATER = frozenset({408, 425, 429})
 """Of the answers that refuse a request these may be others later on."""
 ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ")
@@ -82,6 +85,7 @@ class Courier:
         """Begin."""
         self.target, self.wake = target, threading.Event()
         self._key, self._reactor, self._service = key, reactor, service
+        self._hands = Hands(target)
         self._closed = False
         threading.Thread(target=self._run, name=f"courier-{key}", daemon=True).start()
 
@@ -122,11 +126,18 @@ class Courier:
             row = self._ask(lambda _at: self._reactor.notifications.first(self._key))
             if row is None:
                 return None
-            result, said = hand_over(self.target, row, time.time())
+            result, said = self._hand_over(row)
             self._ask(partial(self._note, row.id, result, said))
             if result == "again":
                 return AGAIN.nth(row.tries)
         return None
+
+    def _hand_over(self, row: NotificationRow) -> tuple[Result, str]:
+        try:
+            return self._hands.hand_over(row, time.time())
+        except Exception as error:  # a try that is not noted would never be the last
+            log.exception("handing over failed", extra={"action": "notification_failed"})
+            return "again", f"it cannot be handed over: {type(error).__name__} (the manager's log tells more)"
 
     def _note(self, number: int, result: Result, said: str, at: Moment) -> None:
         self._reactor.notifications.handed_over(number, self.target.name, result, said, at)
@@ -135,9 +146,38 @@ class Courier:
         return self._service.call(work)
 
 
-def hand_over(target: Webhook | Command, row: NotificationRow, date: float) -> tuple[Result, str]:
-    """Hand a notification over once; return what became of it, and what there is to say, without secrets."""
-    return _post(target, row, date) if isinstance(target, Webhook) else _run(target, row)
+class Hands:
+    """Hands over to one target, by one process at a time: none is started beside one that cannot be ended."""
+
+    def __init__(self, target: Webhook | Command) -> None:
+        """Hand over to `target`."""
+        self._target = target
+        self._left: subprocess.Popen[bytes] | None = None
+
+    def hand_over(self, row: NotificationRow, date: float) -> tuple[Result, str]:
+        """Hand a notification over once; return what became of it, and what there is to say, without secrets."""
+        return _post(self._target, row, date) if isinstance(self._target, Webhook) else self._run(self._target, row)
+
+    def _run(self, target: Command, row: NotificationRow) -> tuple[Result, str]:
+        if self._left is not None and self._left.poll() is None:
+            return "again", f"process {self._left.pid} of a try before still runs, and cannot be ended from here"
+        self._left = None
+        try:
+            process = _begin(target, row)
+        except OSError as error:
+            return "again", f"it cannot be started: {error.strerror}"
+        try:
+            process.communicate(row.body, timeout=WITHIN_S)
+        except subprocess.TimeoutExpired:
+            said = f"it had not ended after {WITHIN_S:g} s"
+            if not _end(process):
+                self._left = process
+                return "again", f"{said}, and process {process.pid} cannot be ended from here (another user's?)"
+            if _has_left_others(process.pid):
+                return "again", f"{said}, and what it runs as another user (process group {process.pid}) goes on"
+            return "again", said
+        status = process.returncode
+        return ("taken", "") if status == 0 else ("again", f"it ended with status {status}")
 
 
 def signature(secret: Secret, event: str, stamp: int, body: bytes) -> str:
@@ -174,24 +214,37 @@ def _post(target: Webhook, row: NotificationRow, date: float) -> tuple[Result, s
     return "never" if is_final else "again", f"it answers with status {status}"
 
 
-def _run(target: Command, row: NotificationRow) -> tuple[Result, str]:
+def _begin(target: Command, row: NotificationRow) -> subprocess.Popen[bytes]:
     environ = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    try:
-        process = subprocess.Popen(
-            target.words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**environ, "CARONI_EVENT": row.event},
-            start_new_session=True,
-        )
-    except OSError as error:
-        return "again", f"it cannot be started: {error.strerror}"
-    try:
-        process.communicate(row.body, timeout=WITHIN_S)
-    except subprocess.TimeoutExpired:
+    return subprocess.Popen(
+        target.words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**environ, "CARONI_EVENT": row.event},
+        start_new_session=True,
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """Kill a command with what it has started, and tell whether it is gone: as another user (`sudo`) it stays."""
+    if process.stdin is not None:
+        process.stdin.close()
+    with suppress(PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return "again", f"it had not ended after {WITHIN_S:g} s"
-    status = process.returncode
-    return ("taken", "") if status == 0 else ("again", f"it ended with status {status}")
+    try:
+        process.wait(ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _has_left_others(group: int) -> bool:
+    """Tell whether all that is left of the process group of a command belongs to other users."""
+    try:
+        os.killpg(group, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return False

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +18,8 @@ from caroni_edge.base.backoff import Backoff
 from caroni_edge.config.notify import Command, Notify, Webhook
 from caroni_edge.config.secret import Secret
 from caroni_edge.manager.notifications import couriers
-from caroni_edge.manager.notifications.couriers import Couriers, hand_over, signature
+from caroni_edge.manager.notifications.couriers import Couriers, Hands, signature
+from caroni_edge.manager.notifications.notifications import Result
 from caroni_edge.manager.store.notifications import NotificationRow
 from tests.hooks import Hook
 from tests.support import wait_until
@@ -25,6 +28,10 @@ from tests.web_bench import ManagerBench
 KEY = b"0123456789abcdef0123456789abcdef"
 SECRET = Secret("whsec_" + base64.b64encode(KEY).decode())
 ROW = NotificationRow(1, "target", "event1", b'{"id": "event1"}', 0.0, 0)
+
+
+def hand_over(target: Webhook | Command, row: NotificationRow, date: float) -> tuple[Result, str]:
+    return Hands(target).hand_over(row, date)
 
 
 @pytest.fixture
@@ -115,6 +122,42 @@ def test_a_command_that_fails_is_tried_again(
     assert hand_over(Command(words), ROW, 0.0) == ("again", said)
 
 
+def as_another_user(monkeypatch: pytest.MonkeyPatch, *, leader_too: bool = True) -> None:
+    """Let a process group be killed as if it ran as another user, or all of it but its leader."""
+
+    def killpg(group: int, number: int) -> None:
+        if number and not leader_too:
+            os.kill(group, number)
+        else:
+            raise PermissionError
+
+    monkeypatch.setattr(couriers, "WITHIN_S", 0.2)
+    monkeypatch.setattr(couriers, "ENDS_WITHIN_S", 0.05 if leader_too else 5.0)
+    monkeypatch.setattr(os, "killpg", killpg)
+
+
+def test_no_command_is_started_beside_one_that_cannot_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    hands = Hands(Command(("/bin/sleep", "60")))
+    with monkeypatch.context() as patched:
+        as_another_user(patched)
+        result, first = hands.hand_over(ROW, 0.0)
+        result_again, then = hands.hand_over(ROW, 0.0)
+    pid = int(first.partition(" process ")[2].split()[0])
+    os.kill(pid, signal.SIGKILL)
+    assert (result, result_again) == ("again", "again")
+    assert first == f"it had not ended after 0.2 s, and process {pid} cannot be ended from here (another user's?)"
+    assert then == f"process {pid} of a try before still runs, and cannot be ended from here"
+    monkeypatch.setattr(couriers, "WITHIN_S", 0.2)
+    wait_until(lambda: hands.hand_over(ROW, 0.0)[1] == "it had not ended after 0.2 s")
+
+
+def test_what_a_command_runs_as_another_user_is_said_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_another_user(monkeypatch, leader_too=False)
+    result, said = hand_over(Command(("/bin/sleep", "60")), ROW, 0.0)
+    assert result == "again"
+    assert "s, and what it runs as another user (process group " in said
+
+
 # With a manager
 
 
@@ -163,6 +206,13 @@ def test_a_target_that_was_down_gets_each_once_and_in_order(
     wait_until(lambda: bench.reactor.notifications.first(bench.reactor.settings.notify[0].target_key) is None)
     assert "a-token-in-the-path" not in caplog.text
     assert SECRET.reveal() not in caplog.text
+
+
+def test_a_try_that_fails_here_is_noted_so_that_it_is_given_up_one_day(manager: Callable[..., ManagerBench]) -> None:
+    bench = manager(Command(("/bin/\0",)))
+    refuse(bench, "w1")
+    key = bench.reactor.settings.notify[0].target_key
+    wait_until(lambda: (row := bench.reactor.notifications.first(key)) is not None and row.tries > 1)
 
 
 def test_a_target_that_hangs_holds_up_no_other(manager: Callable[..., ManagerBench], hook: Hook) -> None:
