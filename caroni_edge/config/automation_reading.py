@@ -4,7 +4,7 @@ from itertools import combinations
 from typing import Any
 
 from caroni_edge.config.automation import AtMost, Rule, Schedule
-from caroni_edge.config.notify import Notify, Topic
+from caroni_edge.config.notify import Notify, Topic, Webhook
 from caroni_edge.config.reading import Reader, Values
 from caroni_edge.config.timing import Cron, Every
 from caroni_edge.protocol.topics import covers, holds, meet
@@ -77,9 +77,10 @@ def check_schedules(reader: Reader, values: Values) -> None:
 
 
 def check_notify(reader: Reader, values: Values) -> None:
-    """Note topics of `notify` where nodes talk, and those that triggers listen to."""
+    """Note topics of `notify` where nodes talk or triggers listen, and webhooks with two secrets."""
     root = values.get("topic_root")
     entries: tuple[Notify, ...] = values.get("notify") or ()
+    _check_secrets(reader, entries)
     topics = [each.target.topic for each in entries if isinstance(each.target, Topic)]
     for topic in topics:
         if topic.split("/")[0] == root:
@@ -90,3 +91,16 @@ def check_notify(reader: Reader, values: Values) -> None:
                     f"notify: the trigger {name} listens to {topic}: what this manager says would start its workflows"
                 )
                 reader.error(what, "notify")
+
+
+def _check_secrets(reader: Reader, entries: tuple[Notify, ...]) -> None:
+    """Note webhooks that are to be signed in two ways: what waits for a URL waits in one line, whatever the secret."""
+    first: dict[str, tuple[int, Webhook]] = {}
+    for nth, entry in enumerate(entries, 1):
+        if not isinstance(target := entry.target, Webhook):
+            continue
+        before, other = first.setdefault(entry.target_key, (nth, target))
+        if other != target:
+            where = target.name.removeprefix("webhook ")
+            what = f"notify: entries {before} and {nth} have the same webhook url ({where}) and not the same secret"
+            reader.error(f"{what}: give all entries of a url the same secret_file, or none of them any", "notify")

@@ -39,6 +39,23 @@ def test_the_three_kinds_of_targets(tmp_path: Path) -> None:
     assert [setting.value for setting in config.settings if setting.key == "notify"] == ["(hidden)"]
 
 
+def test_entries_of_one_url_have_one_secret(tmp_path: Path) -> None:
+    for name in ("one", "same", "other"):
+        (tmp_path / name).write_text("whsec_abcd" if name != "other" else "whsec_efgh")
+
+    def entries(*names: str | None) -> list[Any]:
+        webhooks = [{"url": "https://a.example/veiled"} | ({"secret_file": name} if name else {}) for name in names]
+        return [{"on": ["failed"], "topic": "a"}, *({"on": ["failed"], "webhook": each} for each in webhooks)]
+
+    assert len(load(tmp_path, entries("one", "one", "same")).notify) == 4
+    for others in (("one", "other"), ("one", None), (None, "one")):
+        with pytest.raises(Problems) as caught:
+            load(tmp_path, entries(others[0], *others))
+        said = "notify: entries 2 and 4 have the same webhook url (https://a.example) and not the same secret"
+        assert said in str(caught.value)
+        assert "veiled" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
