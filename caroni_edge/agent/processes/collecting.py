@@ -108,7 +108,7 @@ class Collector:
             with opened(self._work) as directory, open_within(directory, inside) as file:
                 data = file.read(FILE_MAX_BYTES + 1)
                 basename = basename_of(named)
-                return self._small(basename, data) if len(data) <= FILE_MAX_BYTES else self._large(basename, file)
+                return self._small(basename, data) if len(data) <= FILE_MAX_BYTES else self._large(basename, file, path)
         except TooLarge:
             raise NotCarried(f"the file {shown(path)} has more than {SIZE_MAX_BYTES} bytes") from None
         except FileNotFoundError:
@@ -120,10 +120,13 @@ class Collector:
                 raise NoRoom(f"the file {shown(path)} cannot be taken: {error.strerror}") from None
             raise NotTaken(f"the file {shown(path)} cannot be read: {error.strerror}") from None
 
-    def _large(self, basename: str, file: BinaryIO) -> dict[str, Any]:
+    def _large(self, basename: str, file: BinaryIO, path: str) -> dict[str, Any]:
         if self._store is None:
             raise NeedsStore
-        taken = self._store.take(file)
+        try:
+            taken = self._store.take(file)
+        except FileNotFoundError as error:  # not the file, which is open
+            raise NotTaken(f"the file {shown(path)} cannot be stored: {error.strerror}") from None
         self.objects.append(taken.object)
         return object_value(basename, taken.object, taken.sha1)
 

@@ -41,6 +41,8 @@ class Trash:
         try:
             move(path, in_trash)
         except FileNotFoundError:
+            if os.path.lexists(path):  # what is gone is the place that it was to have here
+                raise
             return
         self._left.put(in_trash)
 

@@ -426,6 +426,21 @@ def test_a_large_file_is_taken_into_the_store(work: Work, tmp_path: Path) -> Non
     assert misfit_of(parse_type("File"), value, objects=True) is None
 
 
+def test_a_store_that_is_gone_is_not_taken_for_a_file_that_is_gone(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.make("large.bin", b"x" * 16_385)
+    (work.path / "outputs").write_text("file=large.bin\n")
+    store = ObjectFiles(tmp_path / "state")
+
+    def take(_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(store, "take", take)
+    with pytest.raises(OutputProblem, match=r'the file "large\.bin" cannot be stored: No such file or directory'):
+        read_outputs(str(work.path), FILE, store=store)
+
+
 def test_many_files_are_not_read_without_end(work: Work) -> None:
     work.make("a", b"x" * 16384)
     said = work.problem(declare({"all": "File[]"}), file=json.dumps({"all": ["a"] * 1000}))

@@ -74,3 +74,11 @@ def test_what_is_another_users_is_deleted_by_who_can(tmp_path: Path, monkeypatch
     emptied(trash)
     assert sorted(asked) == sorted(os.listdir(tmp_path / "trash"))
     assert len(asked) > 1
+
+
+def test_what_cannot_be_moved_for_want_of_a_trash_is_said(tmp_path: Path, trash: Trash) -> None:
+    job = made(tmp_path / "job12345")
+    (tmp_path / "trash").rmdir()
+    with pytest.raises(FileNotFoundError):
+        trash.take(str(job))
+    assert job.exists()
