@@ -9,7 +9,7 @@ import pytest
 
 from caroni_edge.agent.keeper.records import RUNNING
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.workspace import Workspaces
+from caroni_edge.agent.processes.workspace import Launch, Workspaces
 from tests.keepers import is_alive
 from tests.runners import TIMEOUT_S, UPPER, WAIT, Agent, MakeAgent, failure_of, outputs_of, reason_of
 from tests.support import ordinary_rights, wait_until
@@ -130,6 +130,6 @@ script: |
 
 def test_a_start_that_the_keeper_does_not_understand_never_began(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     agent.run("another1", UPPER, {"message": "x"})
-    monkeypatch.setattr(Workspaces, "make", lambda *_: ([], {}))
+    monkeypatch.setattr(Workspaces, "make", lambda *_: Launch([], {}, []))
     reason = "could not be started: ValueError('job12345 cannot be started: []')"
     assert agent.run("job12345", WAIT).outcome == NeverBegan(reason)
