@@ -104,7 +104,8 @@ class Liar:
         notices = {name: JobTypeNotice(repeat=self._chance.random() < 0.7, version=self._word()) for name in names}
         refused = self._some([*TYPES, "*", *self._known.managers, self._word()]) if not plausible else ()
         places = {name: self._chance.choice((1, 2, 4)) if plausible else self._count() for name in ("slots", "backlog")}
-        return {"job_types": notices, "refuses": dict.fromkeys(refused, self._word()), **places}
+        labels = {} if plausible else _FIELDS["labels"](self)
+        return {"job_types": notices, "refuses": dict.fromkeys(refused, self._word()), "labels": labels, **places}
 
     def demand(self, serial: int) -> JobFulfillmentRequest:
         """Return a demand for a job type."""
@@ -228,6 +229,7 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "id": Liar._id,
     "job": Liar._id,
     "job_type": lambda liar: liar._choice(*TYPES, "x"),
+    "labels": lambda liar: liar._choice({}, {}, {"site": "north"}, {liar._word(): "x" * 60}),
     "known": lambda liar: liar._choice(0, 1, 100, SERIAL_MAX),
     "last": Liar._yes,
     "message_type": lambda liar: liar._choice("JobOffer", "JobsHere", ""),
