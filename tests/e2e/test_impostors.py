@@ -169,8 +169,9 @@ def test_an_offer_counts_for_what_presence_names_and_for_so_many_places(fleet: F
     wait_until(lambda: known(manager, "w7"), 20, "the workflows")
     liar.show(slots=1, backlog=1, pending=0, job_types=TYPES)
     wait_until(lambda: "foojob0" in str(agents(manager)["a2"]), 20, "the presence")
-    for number in (2, 3):
-        offer(liar, number, 10**9)
+    offer(liar, 2, 10**9)
+    wait_until(lambda: len(liar.jobs()) == 2, 20, "the jobs for its two places")
+    offer(liar, 3, 10**9)
     assert liar.wait_for("OfferReject")["offer"] == "offer0000003"
     assert len(liar.jobs()) == 2
     agent.start()

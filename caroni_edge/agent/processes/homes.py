@@ -141,7 +141,7 @@ class Home:
         """
         arguments = [str(self.state_dir), __version__, *([str(IDLE_S), self.name] if self.name else [])]
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             with _log(self.state_dir) as said:
                 begin = said.tell()
                 process = _popen([*keeper_command(), *arguments], said)
@@ -152,6 +152,11 @@ class Home:
             raise NoKeeper(f"the keeper could not be started: {error}") from None
         if status:
             raise NoKeeper(f"the keeper could not be started: {_words(self.state_dir, begin, status)}")
+
+    def _make(self) -> None:
+        """Make the directory, which is the agent's alone, as is the one that it lies in."""
+        for directory in (self.state_dir, self.directory.parent, self.directory):
+            directory.mkdir(mode=0o700, exist_ok=True)
 
     def outlive(self) -> None:
         """Wait until nothing runs any more that the last keeper has started in its box.
@@ -192,7 +197,7 @@ class BoxedHome(Home):
         state = os.open(self.state_dir, os.O_PATH | os.O_DIRECTORY)
         heard, ready = os.pipe()
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             arguments = [str(self.state_dir), __version__, str(IDLE_S), self.name, str(state), str(ready)]
             arguments += [str(each) for each in self._ids.range]
             with _log(self.state_dir) as said:
