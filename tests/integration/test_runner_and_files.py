@@ -14,7 +14,8 @@ from caroni_edge.agent.processes.port import JobCollecting, NoRoomForFiles, Obje
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import object_value
-from tests.runners import TIMEOUT_S, Agent, MakeAgent, again, outputs_of, reason_of
+from tests.keepers import keepers_of
+from tests.runners import TIMEOUT_S, UPPER, Agent, MakeAgent, again, outputs_of, reason_of
 from tests.support import wait_until
 
 DATA = b"stars\n" * 200_000
@@ -60,6 +61,17 @@ def news(agent: Agent) -> NoRoomForFiles | ObjectsLost:
 def take(agent: Agent, job: str = "taker123") -> None:
     """Start a job that takes it."""
     agent.runner.start(replace(agent.order(job, TAKES, {"file": FILE}), objects=(OBJECT,)))
+
+
+def held_up(agent: Agent) -> threading.Event:
+    """Hold up the work on files until an event."""
+    go = threading.Event()
+
+    def wait() -> None:
+        go.wait(TIMEOUT_S)
+
+    agent.runner.files.put(wait)
+    return go
 
 
 def test_a_large_file_is_an_object_and_a_small_one_is_in_its_value(agent: Agent) -> None:
@@ -123,17 +135,31 @@ def test_files_are_taken_again_by_the_agent_that_follows(make_agent: MakeAgent, 
 
 def test_a_job_that_is_killed_while_it_waits_for_its_files_never_began(agent: Agent) -> None:
     given(agent)
-    go = threading.Event()
-
-    def wait() -> None:
-        go.wait(TIMEOUT_S)
-
-    agent.runner.files.put(wait)
+    go = held_up(agent)
     take(agent)
     agent.runner.kill("taker123", "not wanted")
     go.set()
     assert agent.end("taker123").outcome == NeverBegan("not wanted")
     assert not agent.directory("taker123").exists()
+
+
+def test_a_job_that_waits_for_its_files_goes_on_whatever_a_keeper_lists(agent: Agent) -> None:
+    given(agent)
+    go = held_up(agent)
+    take(agent)
+    agent.kill_keeper()
+    agent.run("another1", UPPER, {"message": "x"})
+    go.set()
+    assert outputs_of(agent.end("taker123"))["bytes"] == len(DATA)
+
+
+def test_a_job_that_waits_for_its_files_keeps_no_keeper_there(agent: Agent) -> None:
+    given(agent)
+    go = held_up(agent)
+    take(agent)
+    agent.runner.close()
+    wait_until(lambda: not keepers_of(agent.state_dir), TIMEOUT_S, "the keeper to end")
+    go.set()
 
 
 def test_what_has_no_row_goes_but_not_what_a_job_has_just_given(agent: Agent) -> None:
