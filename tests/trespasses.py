@@ -233,15 +233,21 @@ if os.fork() == 0:
 os.wait()
 """
 FIND = """
+def is_ours(path):
+    try:
+        return os.lstat(path).st_uid == os.getuid()
+    except FileNotFoundError:  # gone since it was listed
+        return False
+
 found = {
-    "tmp": [path for path in os.listdir("/tmp") if os.lstat("/tmp/" + path).st_uid == os.getuid()],
-    "shm": [path for path in os.listdir("/dev/shm") if os.lstat("/dev/shm/" + path).st_uid == os.getuid()],
+    "tmp": [path for path in os.listdir("/tmp") if is_ours("/tmp/" + path)],
+    "shm": [path for path in os.listdir("/dev/shm") if is_ours("/dev/shm/" + path)],
     "memory": libc.shmget(key, 4096, 0) >= 0, "queue": libc.msgget(key, 0) >= 0,
     "semaphore": libc.semget(key, 1, 0) >= 0,
     "key": libc.syscall(keyctl, 10, -4, b"user", b"victim", 0) > 0,
     "processes": [
         path for path in glob.glob("/proc/[0-9]*")
-        if os.stat(path).st_uid == os.getuid() and path != f"/proc/{os.getpid()}"
+        if is_ours(path) and path != f"/proc/{os.getpid()}"
     ],
 }
 write(os.environ["CARONI_OUTPUTS"], json.dumps({"found": {what: left for what, left in found.items() if left}}))
