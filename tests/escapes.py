@@ -104,3 +104,16 @@ def survivors(sleeper: Path) -> list[int]:
         except OSError:
             continue
     return sorted(found)
+
+
+def asleep(sleeper: Path) -> list[int]:
+    """Return what lives of all that a test has started, once each of it has become the sleeper; until then nothing."""
+    found = survivors(sleeper)
+    for pid in found:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except FileNotFoundError:
+            return []
+        if not words.startswith(os.fsencode(sleeper) + b"\0"):
+            return []
+    return found

@@ -10,7 +10,7 @@ import pytest
 from caroni_edge.agent.keeper import job as keeper_job
 from caroni_edge.agent.keeper.records import JOBS
 from caroni_edge.agent.keeper.trees import Trees
-from tests.escapes import ATTACKS, HIDDEN, escape, sleeper_in, survivors
+from tests.escapes import ATTACKS, HIDDEN, asleep, escape, sleeper_in, survivors
 from tests.keepers import InProcess, Keeper
 from tests.runners import Agent, reason_of
 from tests.support import wait_until
@@ -93,7 +93,7 @@ def test_what_another_job_has_started_goes_on(keeper: Keeper, tmp_path: Path, sl
     mine, others = sleeper_in(tmp_path / "mine"), sleeper
     for what in ("two forks, and an empty environment", "a session"):
         keeper.started("other123", escape(others, ATTACKS[what]) + "while [ ! -e go ]; do sleep 0.01; done")
-        staying = survivors(others)
+        staying = wait_until(lambda: asleep(others), what="what the other job has started")
         keeper.script("job12345", escape(mine, ATTACKS[what]))
         assert survivors(mine) == []
         assert survivors(others) == staying
