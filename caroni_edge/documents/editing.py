@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from caroni_edge.base.durable import sync
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.text import is_unicode
 
@@ -94,7 +95,7 @@ def write_source(path: Path, text: str, mark: str | None) -> None:
             with suppress(OSError):
                 os.unlink(beside)
             raise
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise NotWritable("", path=path, reason=error.strerror or error) from None
 
@@ -108,7 +109,7 @@ def delete_source(path: Path, mark: str) -> None:
     _check(path, mark)
     try:
         path.unlink()
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise NotWritable("", path=path, reason=error.strerror or error) from None
 
@@ -121,11 +122,3 @@ def _check(path: Path, mark: str | None) -> None:
         raise FileChanged("", path=path, what="was deleted")
     if found is not None and found.mark != mark:
         raise FileChanged("", path=path, what="has changed")
-
-
-def _sync(directory: Path) -> None:
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

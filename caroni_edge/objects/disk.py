@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from caroni_edge.base.durable import sync
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
 
 OBJECTS, PART = "objects", "part"
@@ -103,7 +104,7 @@ class ObjectFiles:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         os.rename(part, path)
         for each in (folder, self._objects, os.path.dirname(self._objects)):
-            _sync(each)
+            sync(each)
 
     def lend(self, found: Object, path: str, *, link: bool) -> None:
         """Put an object at a path for somebody to read.
@@ -200,14 +201,6 @@ def _cloned(source: BinaryIO, file: BinaryIO) -> bool:
     except OSError:
         return False
     return True
-
-
-def _sync(directory: str) -> None:
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _listed(directory: str) -> list[str]:

@@ -21,10 +21,10 @@ from caroni_edge.agent.keeper.files import open_regular, read_regular
 from caroni_edge.agent.keeper.records import RUNNING
 from caroni_edge.agent.keeper.server import IDLE_S, READY
 from caroni_edge.agent.keeper.serving import SOCKET
+from caroni_edge.agent.keeper.users import BOXES
 from caroni_edge.base import failpoints
 from caroni_edge.base.frozen import is_frozen, program
 
-BOXES = "boxes"
 PLAIN, SHARED = "plain-", "shared-"
 
 START_TIMEOUT_S = 30.0

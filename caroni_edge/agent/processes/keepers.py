@@ -13,7 +13,8 @@ from caroni_edge import __version__
 from caroni_edge.agent.boxes import shared as shared_box
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Strength
-from caroni_edge.agent.processes.homes import BOXES, PLAIN, SHARED, BoxedHome, Home, names_of
+from caroni_edge.agent.keeper.users import BOXES
+from caroni_edge.agent.processes.homes import PLAIN, SHARED, BoxedHome, Home, names_of
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 
 _SUCCESSOR = f"{BOXES}/{PLAIN}{__version__}"

@@ -11,6 +11,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from caroni_edge.base.durable import sync
 from caroni_edge.objects.transfer.effects import FetchId
 
 READ_BYTES = 1 << 20
@@ -46,10 +47,10 @@ class PartFiles:
     def save(self, fetch: FetchId, blocks: bytes) -> None:
         """Make safe what was written, and then that these blocks are."""
         part, path = self._path(fetch, "part"), self._path(fetch, "map")
-        _sync(part)
+        sync(part)
         new = path.with_suffix(".new")
         new.write_bytes(blocks)
-        _sync(new)
+        sync(new)
         new.replace(path)
 
     def hash(self, fetch: FetchId, offset: int, length: int) -> bytes:
@@ -67,7 +68,7 @@ class PartFiles:
         path = self._path(fetch, "part")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)  # an object of no bytes was never written
-        _sync(path)
+        sync(path)
         return path
 
     def remove(self, fetch: FetchId) -> None:
@@ -116,11 +117,3 @@ def hash_of(file: int, offset: int, length: int) -> bytes:
         digest.update(piece)
         offset += len(piece)
     return digest.digest()
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
