@@ -88,7 +88,11 @@ class TlsDoor:
             self._shaking[task] = None
             task.add_done_callback(lambda done: self._shaking.pop(done, None))
             if len(self._shaking) > SHAKING_MAX:
-                next(iter(self._shaking)).cancel()
+                oldest = next(iter(self._shaking))
+                del self._shaking[oldest]
+                oldest.cancel()
+            # Where many wait, `sock_accept` lets nobody else run: each has begun before it can be told to make room.
+            await asyncio.sleep(0)
 
     async def _shake_hands(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
