@@ -187,26 +187,26 @@ class Interpreter:
             Died: It has not answered, or no JSON.
             TookTooLong: It had to be ended.
         """
+        until = time.monotonic() + self._within_s
         try:
-            said = _exchange(helper, line, time.monotonic() + self._within_s)
+            said = _exchange(helper, line, until)
             answer: dict[str, Any] = json.loads(said or b"null") or {}
-        except TimeoutError:
+            if not answer and helper.wait(max(0.0, until - time.monotonic())) == -signal.SIGXCPU:
+                raise TookTooLong
+        except (TimeoutError, subprocess.TimeoutExpired):
             raise TookTooLong from None
         except (OSError, ValueError) as error:
             raise Died(str(error)) from None
-        if not answer and helper.wait() == -signal.SIGXCPU:
-            raise TookTooLong
         if not answer:
             raise Died(f"it ended with status {helper.returncode}")
         return answer
 
 
 def _exchange(helper: subprocess.Popen[bytes], line: bytes, until: float) -> bytes:
-    """Write a line, and return the one that comes back; nothing where the helper has ended.
+    """Write a line, and return the one that comes back; nothing where the helper takes or says nothing any more.
 
     Raises:
         TimeoutError: It has not come by then.
-        OSError: The helper takes nothing any more.
     """
     assert helper.stdin is not None
     assert helper.stdout is not None
@@ -222,7 +222,10 @@ def _exchange(helper: subprocess.Popen[bytes], line: bytes, until: float) -> byt
         if not ready:
             raise TimeoutError
         if told in ready:
-            left = left[os.write(told, left) :]
+            try:
+                left = left[os.write(told, left) :]
+            except BrokenPipeError:
+                return b""
             if not left:
                 looked_at.unregister(told)
         if heard in ready:

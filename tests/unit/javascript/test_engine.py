@@ -188,18 +188,19 @@ def test_without_the_package_every_script_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "within_s", "said"),
     [
-        ("sys.exit(3)", f"the JavaScript helper has ended over it {TRIES} times: it ended with status 3"),
-        (
-            "sys.stdin.readline(); print('{'); sys.stdout.flush()",
-            f"the JavaScript helper has ended over it {TRIES} times",
-        ),
-        ("time.sleep(1000)", TOO_LONG),
+        ("sys.exit(3)", WITHIN_S, f"{ENDED}: it ended with status 3"),
+        ("os.close(0); sys.exit(3)", WITHIN_S, f"{ENDED}: it ended with status 3"),
+        ("sys.stdin.readline(); print('{'); sys.stdout.flush()", WITHIN_S, ENDED),
+        ("time.sleep(1000)", 1.0, TOO_LONG),
+        ("os.close(0); os.close(1); time.sleep(1000)", 1.0, TOO_LONG),
     ],
 )
-def test_a_helper_that_dies_over_a_script_fails_that_script_alone(tmp_path: Path, code: str, said: str) -> None:
-    broken = Asked(command=pretended(tmp_path, code), within_s=1.0)
+def test_a_helper_that_dies_over_a_script_fails_that_script_alone(
+    tmp_path: Path, code: str, within_s: float, said: str
+) -> None:
+    broken = Asked(command=pretended(tmp_path, code), within_s=within_s)
     try:
         assert (broken.ask("return 1;").error or "").startswith(said)
         assert (broken.ask("return 1;").error or "").startswith(said)
