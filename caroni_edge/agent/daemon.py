@@ -8,7 +8,7 @@ from pathlib import Path
 from caroni_edge.agent.boxes.host import find_boxes
 from caroni_edge.agent.boxes.strength import choose
 from caroni_edge.agent.boxes.view import clash
-from caroni_edge.agent.jobs.slots import SAY_RUNNING_AFTER_S
+from caroni_edge.agent.jobs.unsaid import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
 from caroni_edge.agent.keeper.places import be_private
 from caroni_edge.agent.processes.port import JobNews, TakenOver

@@ -4,16 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from caroni_edge.agent import jobtype_keys
 from caroni_edge.agent.boxes.wanted import SECTION, Sandbox, read_sandbox
-from caroni_edge.agent.jobtype_keys import INTERPRETER, LOG_LIMIT_BYTES
+from caroni_edge.agent.jobtype_keys import INTERPRETER
+from caroni_edge.agent.limits import Limits, read_limits
 from caroni_edge.base.text import is_unicode
-from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.protocol.fields import is_segment
-from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.files import UNSERVED, UNSERVED_NAMES, file_in
 from caroni_edge.values.json import hash_of, shown
 from caroni_edge.values.parsing import TypeProblem, parse_type
@@ -21,31 +20,10 @@ from caroni_edge.values.types import Type
 
 SUFFIXES = (".yaml", ".yml")
 
-_KEYS, _LIMITS = jobtype_keys.names(), jobtype_keys.names("limits")
+_KEYS = jobtype_keys.names()
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}\Z")
 _NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,80}\Z")
 _OURS = "CARONI_"
-
-Read = TypeVar("Read")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a job of a type may use.
-
-    Attributes:
-        timeout_s: How long it may run; None: for ever.
-        memory_bytes: Address space of each of its processes; None: no limit.
-        output_bytes: Its outputs together, as JSON.
-        log_bytes: Standard output and standard error, each.
-        nice: From 0 to 19, the politest; None: as the agent.
-    """
-
-    timeout_s: float | None = None
-    memory_bytes: int | None = None
-    output_bytes: int = VALUES_LIMIT_BYTES
-    log_bytes: int = LOG_LIMIT_BYTES
-    nice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +204,9 @@ class _Reader:
             "outputs": self._types("outputs"),
             "runs": self._runs(),
             "environment": self._environment(),
-            "limits": self._limits(),
+            "limits": read_limits(
+                self._mapping("limits", "limits such as {timeout: 10m, memory: 512M}"), self._findings
+            ),
             "repeat": self._repeat(),
             "sandbox": read_sandbox(self._value.get(SECTION), self._findings, self._path.parent),
         }
@@ -324,45 +304,11 @@ class _Reader:
                 self._findings.error(f"no variable can hold the value of {name}", "environment", name)
         return environment
 
-    def _limits(self) -> Limits:
-        limits = self._mapping("limits", "limits such as {timeout: 10m, memory: 512M}")
-        self._findings.unknown_keys(limits, _LIMITS, "limits")
-        timeout_s = self._limit(limits, "timeout", duration)
-        if timeout_s == 0:
-            self._findings.error("timeout: 0 would end every job at once; leave it out for none", "limits", "timeout")
-        output_bytes = self._limit(limits, "output", size)
-        if output_bytes is not None and output_bytes > VALUES_LIMIT_BYTES:
-            what = f"output: at most {VALUES_LIMIT_BYTES >> 10}K; pass larger data by a URL or a path"
-            self._findings.error(what, "limits", "output")
-        log_bytes = self._limit(limits, "log", size)
-        return Limits(
-            timeout_s=timeout_s,
-            memory_bytes=self._limit(limits, "memory", size),
-            output_bytes=VALUES_LIMIT_BYTES if output_bytes is None else output_bytes,
-            log_bytes=LOG_LIMIT_BYTES if log_bytes is None else log_bytes,
-            nice=self._limit(limits, "nice", _nice),
-        )
-
-    def _limit(self, limits: Mapping[str, Any], key: str, read: Callable[[object], Read]) -> Read | None:
-        if limits.get(key) is None:
-            return None
-        try:
-            return read(limits[key])
-        except ValueError as error:
-            self._findings.error(f"{key}: {error}", "limits", key)
-            return None
-
     def _repeat(self) -> bool:
         repeat = self._value.get("repeat")
         if repeat is not None and not isinstance(repeat, bool):
             self._findings.error(f"expected true or false, got {shown(repeat)}", "repeat")
         return repeat is not False
-
-
-def _nice(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 19:
-        raise ValueError(f"expected a number from 0 to 19, the politest, got {shown(value)}")
-    return value
 
 
 def _can_be_passed(text: str) -> bool:

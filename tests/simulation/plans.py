@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from caroni_edge.agent.jobtypes import Command, JobType, JobTypes, Limits
+from caroni_edge.agent.jobtypes import Command, JobType, JobTypes
+from caroni_edge.agent.limits import Limits
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash

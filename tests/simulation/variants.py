@@ -14,6 +14,7 @@ from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
+from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.peers.reconcile import Reconciliation as AgentReconciliation
@@ -162,7 +163,7 @@ def settled_packet_ids_kept() -> Iterator[None]:
 @VARIANTS.add
 def running_said_is_kept() -> Iterator[None]:
     """That a manager was told that a job runs stays in memory, though the batch was undone."""
-    with _plain(Slots, "_unsaid", dict):
+    with _plain(Unsaid, "_jobs", dict):
         yield
 
 

@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from math import inf
 
 from caroni_edge.agent.boxes.strength import Choice
 from caroni_edge.agent.jobs.ahead import Ahead
@@ -13,6 +12,7 @@ from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slottime import minutes
+from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JOB, JobEvent, JobState
 from caroni_edge.agent.offers.refusals import PAUSED, Refusals
@@ -22,15 +22,12 @@ from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
-from caroni_edge.base.memory import Journal, MemoryDict
+from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
-
-SAY_RUNNING_AFTER_S = 0.05
-"""So long a job runs before its manager is told: most end sooner, and cost it one message and one commit less."""
 
 TRIAL_MAX_S = 3600.0
 
@@ -59,8 +56,8 @@ class Slots(Part):
         super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
         self._refusals = refusals
-        self._deeds, self._objects, self._say_running_after_s = deeds, objects, say_running_after_s
-        self._unsaid: MemoryDict[str, float] = MemoryDict(journal)  # jobs that run, and when their managers hear of it
+        self._deeds, self._objects = deeds, objects
+        self._unsaid = Unsaid(store, ledger, journal, say_running_after_s)
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self._ended: tuple[str, ...] = ()
         self.queued = 0
@@ -78,11 +75,11 @@ class Slots(Part):
         self._ended = ()
         self._give(at)
         self._kill()
-        self._say_running(at)
+        self._unsaid.say(at)
 
     def next_due(self) -> float:
         """Return when the next manager is to hear that a job of its runs, or what waits at the keeper comes back."""
-        return min((self.ahead.due, *self._unsaid.values()))
+        return min(self.ahead.due, self._unsaid.due)
 
     def look_again(self) -> None:
         """Jobs have gone without an end: look in the rows who holds a slot."""
@@ -96,8 +93,7 @@ class Slots(Part):
         ahead = [row.job for row in self._store.jobs.ahead()]
         begun = [*running, *self._store.jobs.collecting()]
         self._deeds.recover(begun, self._store.jobs.waiting(), ahead, self._store.facts.boot())
-        if self._say_running_after_s:
-            self._unsaid.update(dict.fromkeys(running, -inf))
+        self._unsaid.found(running)
 
     def start(self, row: JobRow, at: Moment) -> None:
         """Give a slot that is free to a job whose inputs fit, out of turn."""
@@ -223,10 +219,8 @@ class Slots(Part):
 
     def _begin(self, row: JobRow, job_type: JobType, box: Choice, at: Moment) -> int:
         """Give a job a slot; return the serial of that change."""
-        wait_s = self._say_running_after_s
-        begun = self._ledger.begin(row, job_type.version, box.said(), at, tell=not wait_s)
-        if wait_s:
-            self._unsaid[row.job] = at.now + wait_s
+        begun = self._ledger.begin(row, job_type.version, box.said(), at, tell=not self._unsaid.waits)
+        self._unsaid.begun(row.job, at.now)
         self._count(begun)
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
         return begun.serial
@@ -242,14 +236,6 @@ class Slots(Part):
     def _count(self, row: JobRow) -> None:
         if row.manager != TRIAL:
             self._store.versions.count(row.job_type, row.version or "")
-
-    def _say_running(self, at: Moment) -> None:
-        """Tell managers of the jobs that have run for `say_running_after_s`."""
-        for job in sorted((job for job, due in self._unsaid.items() if due <= at.now), key=self._unsaid.__getitem__):
-            del self._unsaid[job]
-            row = self._store.jobs.by_job(job)
-            if row is not None and row.status is JobState.RUNNING:
-                self._ledger.tell(row)
 
     def on_begun(self, job: str, date: float) -> None:
         """Note of a job that waits, as the database says, that it was started: the database is an older copy."""
@@ -287,7 +273,7 @@ class Slots(Part):
 
     def on_ended(self, ended: JobEnded, at: Moment) -> None:
         """End the job whose process has ended, or could not be started; a repeat changes nothing."""
-        self._unsaid.pop(ended.job, None)
+        self._unsaid.drop(ended.job)
         self.ahead.remove(ended.job)
         row = self._store.jobs.by_job(ended.job)
         if row is None:
@@ -327,7 +313,7 @@ class Slots(Part):
 
     def on_collecting(self, news: JobCollecting, at: Moment) -> None:
         """Take back the slot of a job whose process has ended, and whose files are being taken."""
-        self._unsaid.pop(news.job, None)
+        self._unsaid.drop(news.job)
         self.ahead.remove(news.job)
         row = self._store.jobs.by_job(news.job)
         if row is not None and row.status is JobState.QUEUED and row.begun:

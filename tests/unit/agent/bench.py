@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from caroni_edge.agent.boxes.strength import Able
-from caroni_edge.agent.jobtypes import JobType, JobTypes, Limits, Script
+from caroni_edge.agent.jobtypes import JobType, JobTypes, Script
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.limits import Limits
 from caroni_edge.agent.processes.outcome import Completed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
 from caroni_edge.agent.processes.usage import Usage

@@ -13,9 +13,9 @@ def test_nothing_is_kept_of_a_job_that_was_killed() -> None:
     bench = Bench(say_running_after_s=5.0)
     (job,) = bench.place(bench.new_job())
     bench.send(JobKill(job=job, reason="cancelled"))
-    assert {"Deeds.killed", "Slots.unsaid", "Shares.slots"} <= {*kept(bench.reactor)}
+    assert {"Deeds.killed", "Unsaid.jobs", "Shares.slots"} <= {*kept(bench.reactor)}
     bench.end(job, Failed("killed"))
-    assert not {"Deeds.killed", "Slots.unsaid", "Shares.slots"} & {*kept(bench.reactor)}
+    assert not {"Deeds.killed", "Unsaid.jobs", "Shares.slots"} & {*kept(bench.reactor)}
     bench.advance(3600)
     assert kept(bench.reactor) == SHARES
 
