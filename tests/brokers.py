@@ -16,7 +16,7 @@ import pytest
 from caroni_edge.config import BrokerConfig, BrokerUrl, Secret
 from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event, Published, Transport, Will
 from caroni_edge.transport.mqtt import MqttTransport
-from tests.support import free_port, wait_until
+from tests.support import WITHIN_S, free_port, wait_until
 
 Kind = TypeVar("Kind")
 
@@ -72,7 +72,7 @@ class BrokerProcess(ABC):
     """A broker as a process of its own, on a free port of 127.0.0.1, with all that it keeps in one directory."""
 
     host = "127.0.0.1"
-    start_within_s = 10.0
+    start_within_s = WITHIN_S
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.port = directory, free_port()
@@ -152,7 +152,7 @@ class BrokerProcess(ABC):
         if self._process is not None:
             self._send(number)
             self._send(signal.SIGCONT)
-            self._process.wait(20)
+            self._process.wait(WITHIN_S)
             self._process = None
 
 

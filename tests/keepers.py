@@ -20,9 +20,9 @@ from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.keeper.trees import MARK, marked
 from caroni_edge.agent.processes.homes import keeper_command
-from tests.support import wait_until
+from tests.support import WITHIN_S, wait_until
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = WITHIN_S
 
 
 class Keeper:
@@ -43,7 +43,7 @@ class Keeper:
         self._env = env
         self._ends: dict[str, dict[str, Any]] = {}
         self._said: list[dict[str, Any]] = []
-        connected = wait_until(self._try_to_connect, TIMEOUT_S, "a keeper")
+        connected = wait_until(self._try_to_connect, what="a keeper")
         assert connected is not None
         self._socket = connected
         self._lines = self._socket.makefile("rb")
@@ -79,7 +79,7 @@ class Keeper:
 
     def wait(self) -> None:
         """Wait until it has ended."""
-        wait_until(lambda: not self.is_alive, TIMEOUT_S, "the keeper's end")
+        wait_until(lambda: not self.is_alive, what="the keeper's end")
 
     def close(self) -> None:
         """Be an agent that goes away."""
@@ -140,7 +140,7 @@ class Keeper:
         """Start a shell script that says `ready` when it is; return its pid."""
         self.start(job, "/bin/bash", "-c", text, **more)
         pid: int = self.hear("started", job)["pid"]
-        wait_until(lambda: "ready" in self.stdout(job), TIMEOUT_S, f"{job} to be ready")
+        wait_until(lambda: "ready" in self.stdout(job), what=f"{job} to be ready")
         return pid
 
     def running(self) -> list[str]:
@@ -201,7 +201,7 @@ def end_all(state_dirs: set[Path]) -> None:
     for state_dir in state_dirs:
         for pid in keepers_of(state_dir):
             _kill(pid)
-            wait_until(lambda pid=pid: not began(pid), TIMEOUT_S, f"the end of keeper {pid}")  # type: ignore[misc]
+            wait_until(lambda pid=pid: not began(pid), what=f"the end of keeper {pid}")  # type: ignore[misc]
         running = state_dir / RUNNING
         for job in running.iterdir() if running.exists() else ():
             for pid in marked(f"{state_dir}/{JOBS}/{job.name}/outputs"):

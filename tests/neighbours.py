@@ -25,7 +25,7 @@ from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.values.carried import file_value
 from tests.escapes import ATTACKS, HIDDEN, escape, sleeper_in, survivors
 from tests.keepers import end_all
-from tests.runners import TIMEOUT_S, Agent, outputs_of
+from tests.runners import Agent, outputs_of
 from tests.support import wait_until
 from tests.trespasses import ACTS, BEFORE, FIND, LEAVE, READS, VICTIM_TEXT, all_of
 
@@ -66,7 +66,7 @@ class Neighbourhood(Agent):
 
     def wait_for(self, job: str, word: str) -> None:
         """Wait until its log says something."""
-        wait_until(lambda: word in self.text(job), TIMEOUT_S, f"{job} to say {word}")
+        wait_until(lambda: word in self.text(job), what=f"{job} to say {word}")
 
 
 def attacked(home: Path) -> dict[str, Any]:

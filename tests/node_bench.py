@@ -17,6 +17,7 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands, NodeView, Site
 from tests.configs import manager_config
+from tests.support import WITHIN_S
 from tests.unit.node.bench import NodeBench
 from tests.web_bench import WEB, in_thread
 
@@ -49,7 +50,7 @@ class ServedNode(NodeBench):
             self.run()
         return call.done
 
-    def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
+    def call(self, work: Callable[[Moment], Result], timeout_s: float = WITHIN_S) -> Result:
         result: Result = self.tell(work).result(timeout_s)
         return result
 

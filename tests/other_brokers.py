@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.brokers import BrokerProcess, find
-from tests.support import HTTP, free_port, wait_until
+from tests.support import HTTP, WITHIN_S, free_port, wait_until
 
 PASSWORD = "x"
 USERS = ("u", "m1", "m2", "a1", "a2", "watcher", "alice", "me")
@@ -100,7 +100,7 @@ class RabbitMq(BrokerProcess):
         self.kill()
         if self._epmd is not None:
             self._epmd.kill()
-            self._epmd.wait(10)
+            self._epmd.wait(WITHIN_S)
         rmtree(self.directory / "data", ignore_errors=True)
 
     def _answers(self) -> bool:

@@ -29,9 +29,9 @@ from caroni_edge.agent.processes.port import (
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.processes.trash import TRASH
 from tests.keepers import keepers_of
-from tests.support import wait_until
+from tests.support import WITHIN_S, wait_until
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = WITHIN_S
 NO_BOXES = Boxes()
 ENVIRON = {b"PATH": os.environb[b"PATH"], b"HOME": b"/nowhere", b"TZ": b"Europe/Berlin", b"SECRET": b"s3cret"}
 
@@ -87,7 +87,7 @@ class Agent:
     def all_is_deleted(self) -> None:
         """Hold that no job has a directory any more, and that the trash becomes empty."""
         assert os.listdir(self.state_dir / JOBS) == []
-        wait_until(lambda: os.listdir(self.state_dir / TRASH) == [], TIMEOUT_S, "the trash to be empty")
+        wait_until(lambda: os.listdir(self.state_dir / TRASH) == [], what="the trash to be empty")
 
     def end(self, job: str) -> JobEnded:
         """Return the next end, which is this job's."""
@@ -114,7 +114,7 @@ class Agent:
     def started(self, job: str, text: str, inputs: dict[str, Any] | None = None) -> int:
         """Start a job that makes the file `ready`, and return its pid."""
         self.start(job, text, inputs)
-        wait_until((self.work(job) / "ready").exists, TIMEOUT_S, f"{job} to be ready")
+        wait_until((self.work(job) / "ready").exists, what=f"{job} to be ready")
         return self.pid_of(job)
 
     def pid_of(self, job: str) -> int:
@@ -122,7 +122,7 @@ class Agent:
             start = read(str(self.state_dir), job).start
             return start.pid if start else 0
 
-        return wait_until(look, TIMEOUT_S, "the record of the process")
+        return wait_until(look, what="the record of the process")
 
     def work(self, job: str) -> Path:
         return self.directory(job) / "work"
@@ -139,13 +139,13 @@ class Agent:
             found = keepers_of(self.state_dir)
             return found if len(found) == 1 else []  # one that is being started has a parent for a moment
 
-        [pid] = wait_until(look, TIMEOUT_S, "a keeper")
+        [pid] = wait_until(look, what="a keeper")
         return pid
 
     def kill_keeper(self) -> None:
         pid = self.keeper()
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not began(pid), TIMEOUT_S, "the keeper's end")
+        wait_until(lambda: not began(pid), what="the keeper's end")
 
     def log(self, job: str) -> str:
         text, is_end = self.runner.log_chunk(job, 0, 1 << 20)

@@ -15,14 +15,16 @@ import httpx
 Seen = TypeVar("Seen")
 
 POLL_S = 0.005
+WITHIN_S = 60.0
+"""How long to wait for what should come at once: a machine may be busy. It bounds a failing test only."""
 
-HTTP = httpx.Client(verify=False, trust_env=False, timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
+HTTP = httpx.Client(verify=False, trust_env=False, timeout=WITHIN_S, limits=httpx.Limits(max_keepalive_connections=0))
 """One for all: each new client would read all CA certificates, which takes longer than to ask. It keeps no connection,
 since daemons come and go."""
 
 
 def wait_until(
-    condition: Callable[[], Seen], timeout_s: float = 10.0, what: str = "", *, every_s: float = POLL_S
+    condition: Callable[[], Seen], timeout_s: float = WITHIN_S, what: str = "", *, every_s: float = POLL_S
 ) -> Seen:
     """Call `condition` until it returns something true, and return that.
 

@@ -106,7 +106,7 @@ def test_an_unplugged_namespace_hears_nothing_until_it_is_plugged(echo: int) -> 
             namespace.unplug()
             assert not reaches(namespace, line)
             namespace.plug()
-            wait_until(lambda: reaches(namespace, line), 10, "the cable to carry again")
+            wait_until(lambda: reaches(namespace, line), what="the cable to carry again")
     finally:
         namespace.close()
 

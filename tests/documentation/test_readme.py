@@ -76,7 +76,7 @@ class Shell:
         """End everything that was started from here, the keeper included, which leaves the shell's process group."""
         with suppress(ProcessLookupError):  # all of it may have ended
             os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(10)
+        self.process.wait(BLOCK_WITHIN_S)
 
 
 @pytest.fixture

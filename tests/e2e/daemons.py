@@ -17,11 +17,10 @@ import yaml
 from caroni_edge.transport.base import Arrived, Connected, Event, Published
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import WATCHER, RunningBroker, ShippedMosquitto, config_of
-from tests.support import HTTP, free_port, wait_until
+from tests.support import HTTP, WITHIN_S, free_port, wait_until
 
 TOKEN = "a-token-for-tests"
 CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
-READY_WITHIN_S = 30.0
 
 
 class Daemon:
@@ -78,7 +77,7 @@ class Daemon:
 
     def wait_ready(self) -> None:
         """Wait until it is connected."""
-        wait_until(lambda: self.ready() == 200, READY_WITHIN_S, f"{self.name} to be ready")
+        wait_until(lambda: self.ready() == 200, what=f"{self.name} to be ready")
 
     def ready(self) -> int:
         """Return the status of /readyz, 0 while nothing answers; a daemon that has ended fails the test."""
@@ -102,29 +101,29 @@ class Daemon:
             return 0
         if self._process.poll() is None:
             self._process.terminate()
-        return self._process.wait(20)
+        return self._process.wait(WITHIN_S)
 
     def wait(self) -> int:
         """Wait until it has ended by itself, and return its exit status."""
         assert self._process is not None
-        return self._process.wait(30)
+        return self._process.wait(WITHIN_S)
 
     def kill(self) -> None:
         """Kill it with SIGKILL."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(WITHIN_S)
 
     def get(self, path: str) -> Any:
         """Ask its API."""
-        answer = HTTP.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        answer = HTTP.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
         answer.raise_for_status()
         return answer.json()
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         """Change something by its API."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return HTTP.post(f"{self.url}{path}", headers=headers, json=body, timeout=10)
+        return HTTP.post(f"{self.url}{path}", headers=headers, json=body)
 
 
 class Watcher:
@@ -136,7 +135,7 @@ class Watcher:
         self._transport = MqttTransport(config_of(broker, username=WATCHER), "caroni-watcher", retry_first_s=0.05)
         self._published: set[int] = set()
         self._transport.start(self._take)
-        assert self._subscribed.wait(20), "the watcher does not connect"
+        assert self._subscribed.wait(WITHIN_S), "the watcher does not connect"
 
     def stop(self) -> None:
         """Disconnect."""
@@ -146,7 +145,7 @@ class Watcher:
         """Publish with QoS 1, and wait for the PUBACK."""
         token = self._transport.publish(topic, payload, qos=1, retain=retain)
         assert token, "not connected"
-        wait_until(lambda: token in self._published, 20, "the PUBACK")
+        wait_until(lambda: token in self._published, what="the PUBACK")
 
     def _take(self, event: Event) -> None:
         match event:
@@ -203,7 +202,7 @@ class Fleet:
         """Return the data of a workflow's events of one type."""
         return [data for seen, data in self.client.events if seen == kind and data.get("workflow") == workflow]
 
-    def outputs(self, workflow: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    def outputs(self, workflow: str, timeout_s: float = WITHIN_S) -> dict[str, Any]:
         """Wait for a workflow to complete, and return its outputs."""
 
         def completed() -> list[dict[str, Any]]:

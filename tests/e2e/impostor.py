@@ -29,7 +29,7 @@ class Impostor:
         self._connected = False
         self._transport = MqttTransport(config_of(broker, username=node), self._topics.client_id, retry_first_s=0.05)
         self._transport.start(self._take)
-        wait_until(lambda: self._connected, 20, f"{node} to be connected")
+        wait_until(lambda: self._connected, what=f"{node} to be connected")
 
     def close(self) -> None:
         """Disconnect."""
@@ -57,7 +57,7 @@ class Impostor:
             found = [message for message in list(self.heard) if message["type"] == kind]
             return found if len(found) >= count else []
 
-        return wait_until(said, 20, f"{kind} of {self._peer}")[-1]
+        return wait_until(said, what=f"{kind} of {self._peer}")[-1]
 
     def jobs(self) -> list[str]:
         """Return the names of the jobs that were placed here."""

@@ -21,10 +21,10 @@ def test_a_new_password_is_used_at_sighup(tmp_path: Path) -> None:
     manager.config.write_text(right.replace("password: x", "password: old", 1))
     try:
         manager.start(wait=False)
-        wait_until(lambda: "refused the login" in manager.log, 30, "the refusal")
+        wait_until(lambda: "refused the login" in manager.log, what="the refusal")
         manager.config.write_text(right + "topic_root: other\n")
         manager.signal(signal.SIGHUP)
-        wait_until(lambda: manager.ready() == 200, 30, "a connection")
+        wait_until(lambda: manager.ready() == 200, what="a connection")
         assert "topic_root has changed in the configuration, which counts from the next start on" in manager.log
         assert "connecting anew" in manager.log
     finally:
@@ -44,7 +44,7 @@ def test_a_broker_with_client_certificates_and_a_new_ca_at_sighup(
     manager = Daemon(tmp_path, "manager", "m1", broker, templates=str(tmp_path), broker=access)
     try:
         manager.start(wait=False)
-        wait_until(lambda: "not trusted" in manager.log, 30, "the certificate to be refused")
+        wait_until(lambda: "not trusted" in manager.log, what="the certificate to be refused")
         ca_file.write_bytes(ours.ca.read_bytes())
         manager.signal(signal.SIGHUP)
         manager.wait_ready()
@@ -62,12 +62,12 @@ def test_people_log_in_anew_when_their_password_has_changed(tmp_path: Path, make
             assert person.post("/login", data=log_in).status_code == 200
             manager.config.write_text(right.replace("password: x", "password: another", 2))
             manager.signal(signal.SIGHUP)
-            wait_until(lambda: person.get("/api/session").status_code == 401, 30, "the session to end")
+            wait_until(lambda: person.get("/api/session").status_code == 401, what="the session to end")
             assert person.post("/login", data=log_in).status_code == 401
         assert "counts from the next start on" not in manager.log
         manager.config.write_text(right.replace(f"port: {manager.url.rpartition(':')[2]}", "port: 1"))
         manager.signal(signal.SIGHUP)
-        wait_until(lambda: "web: {host, port}" in manager.log, 30, "what needs a restart to be said")
+        wait_until(lambda: "web: {host, port}" in manager.log, what="what needs a restart to be said")
     finally:
         fleet.close()
 
@@ -82,11 +82,11 @@ def test_nodes_go_to_the_next_broker_of_their_list(tmp_path: Path, make_shipped:
         for number, ending in enumerate((None, first)):
             if ending is not None:
                 ending.stop()
-                wait_until(lambda: manager.ready() == 503, 30, "the connection to be gone", every_s=0.02)
+                wait_until(lambda: manager.ready() == 503, what="the connection to be gone", every_s=0.02)
             workflow = f"w{number}"
             trigger = {"template": "test_simple", "inputs": {"message": "x"}, "id": workflow}
             assert manager.post("/api/workflows", trigger).status_code == 201
             page = f"/api/workflows/{workflow}"
-            wait_until(lambda p=page: manager.get(p)["status"] == "completed", 60, "the workflow to complete")  # type: ignore[misc]
+            wait_until(lambda p=page: manager.get(p)["status"] == "completed", what="the workflow to complete")  # type: ignore[misc]
     finally:
         fleet.close()

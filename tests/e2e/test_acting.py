@@ -11,7 +11,7 @@ def put(manager: Daemon, name: str, source: str, mark: str | None) -> int:
     """Write a template; return the status."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     body = {"source": source, "mark": mark}
-    return HTTP.put(f"{manager.url}/api/templates/{name}", headers=headers, json=body, timeout=10).status_code
+    return HTTP.put(f"{manager.url}/api/templates/{name}", headers=headers, json=body).status_code
 
 
 def states(manager: Daemon) -> dict[str, str]:
@@ -27,12 +27,12 @@ def test_a_template_is_made_paused_run_again_and_its_runs_deleted(fleet: Fleet, 
     assert manager.get("/api/templates/test_simple")["agents"]  # nobody is there yet
     assert put(manager, "mine", source, None) == 200
     fleet.agent()
-    wait_until(lambda: not manager.get("/api/templates/mine")["agents"], 20, "an agent for all of its steps")
+    wait_until(lambda: not manager.get("/api/templates/mine")["agents"], what="an agent for all of its steps")
 
     assert manager.post("/api/templates/mine/pause").json()["paused"]
     for number in range(3):
         fleet.trigger({"template": "mine", "id": f"w{number}", "inputs": {"message": f"hello{number}"}})
-    wait_until(lambda: fleet.of("w2", "caroni.workflow.held"), 20, "the last one to be held")
+    wait_until(lambda: fleet.of("w2", "caroni.workflow.held"), what="the last one to be held")
     manager.kill()
     manager.start()
     assert states(manager) == {f"w{number}": "held" for number in range(3)}
@@ -47,4 +47,4 @@ def test_a_template_is_made_paused_run_again_and_its_runs_deleted(fleet: Fleet, 
     counted = manager.post("/api/workflows/delete?template=mine").json()
     assert (counted["count"], counted["begun"]) == (4, False)
     assert manager.post("/api/workflows/delete?template=mine&count=4").json()["begun"]
-    wait_until(lambda: states(manager) == {}, 20, "all of them to be deleted")
+    wait_until(lambda: states(manager) == {}, what="all of them to be deleted")

@@ -33,7 +33,7 @@ def test_a_manager_is_put_back_and_nothing_runs_twice(fleet: Fleet, notes: Notes
     fleet.agent(job_types=str(notes.types), slots=4)
     manager = fleet.manager(templates=str(notes.templates))
     start(manager, "w1")
-    wait_until(lambda: notes.runs() == ["w1/1"], 20, "the job to run")
+    wait_until(lambda: notes.runs() == ["w1/1"], what="the job to run")
     done = back_up(manager, copy)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"file": str(copy), "bytes": copy.stat().st_size})
     start(manager, "later")
@@ -54,11 +54,11 @@ def test_what_began_after_the_copy_of_its_manager_is_ended(fleet: Fleet, notes: 
     manager = fleet.manager(templates=str(notes.templates))
     assert back_up(manager, tmp_path / "m1.db").returncode == 0
     start(manager, "later")
-    wait_until(lambda: notes.runs() == ["later/1"], 20, "the job to run")
+    wait_until(lambda: notes.runs() == ["later/1"], what="the job to run")
     manager.kill()
     put_back(manager, tmp_path / "m1.db")
     manager.start()
-    wait_until(lambda: agent.get("/api/jobs?status=killed")["jobs"], 20, "the job to be ended")
+    wait_until(lambda: agent.get("/api/jobs?status=killed")["jobs"], what="the job to be ended")
     assert manager.get("/api/workflows")["workflows"] == []
 
 

@@ -59,7 +59,7 @@ def test_refused_triggers_say_why_and_disturb_nothing(fleet: Fleet) -> None:
     manager = fleet.manager()
     for number, (payload, words) in enumerate(BAD_TRIGGERS.values(), start=1):
         fleet.trigger(payload)
-        last = wait_until(lambda n=number: fleet.rejections()[n - 1 :], 15, f"rejection {words}")[0]  # type: ignore[misc]
+        last = wait_until(lambda n=number: fleet.rejections()[n - 1 :], what=f"rejection {words}")[0]  # type: ignore[misc]
         assert words in last["reason"]
     fleet.client.publish(
         "caroni/managers/m1/workflows", b'{"template":"test_simple","inputs":{"message":"x"}}', retain=True
@@ -107,7 +107,7 @@ def test_a_job_that_gives_no_good_output_fails_and_says_why(
     fleet.agent(job_types=str(types))
     fleet.manager(attempts=1)
     fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    failed = wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    failed = wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), what="the workflow to fail")
     assert words in failed[0]["reason"]
 
 
@@ -130,7 +130,7 @@ def test_what_the_same_version_would_give_again_is_not_tried_again(
     fleet.agent(job_types=str(types))
     manager = fleet.manager(attempts=2, retry_delay="100ms")
     fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), what="the workflow to fail")
     assert len(manager.get("/api/workflows/w1")["steps"]["upper"]["attempts"]) == tries
 
 
@@ -148,7 +148,7 @@ def test_broken_files_are_left_out_and_said(fleet: Fleet, tmp_path: Path) -> Non
     assert "broken.yaml:" in agent.log
     assert "broken" in json.dumps(manager.get("/api/templates"))
     fleet.trigger({"template": "broken"})
-    wait_until(fleet.rejections, 10, "a rejection")
+    wait_until(fleet.rejections, what="a rejection")
     assert "broken.cwl:" in fleet.rejections()[0]["reason"]
     fleet.trigger({"template": "test_simple", "inputs": {"message": "fine"}, "id": "w1"})
     assert fleet.outputs("w1") == {"result": "prepended FINEappend"}

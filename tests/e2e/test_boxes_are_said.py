@@ -10,7 +10,6 @@ from tests.brokers import find
 from tests.e2e.daemons import CONFIG, Daemon, Fleet
 from tests.support import wait_until
 
-WITHIN_S = 20.0
 NO_BWRAP = "bubblewrap is not installed (bwrap)"
 
 
@@ -69,6 +68,6 @@ def test_where_a_box_is_required_and_cannot_be_nothing_is_taken_and_why_is_said(
     agent.environ = {"PATH": elsewhere}
     agent.start()
     start(manager, "w1")
-    wait_until(lambda: NO_BWRAP in sentences(manager, "w1"), WITHIN_S, "the reason to be said")
+    wait_until(lambda: NO_BWRAP in sentences(manager, "w1"), what="the reason to be said")
     assert f"is not taken by agent {agent.name}, which offers nothing for foojob0" in sentences(manager, "w1")
     assert attempts(manager, "w1") == []

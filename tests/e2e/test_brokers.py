@@ -19,7 +19,7 @@ def test_a_trigger_that_comes_twice_starts_one_workflow(broker_fleet: Fleet, tmp
     broker_fleet.trigger(trigger)
     assert broker_fleet.outputs("w1") == {"result": "x"}
     broker_fleet.trigger(trigger)
-    wait_until(lambda: len(broker_fleet.of("w1", "caroni.workflow.completed")) > 1, 20, "the last event once more")
+    wait_until(lambda: len(broker_fleet.of("w1", "caroni.workflow.completed")) > 1, what="the last event once more")
     assert len(manager.get("/api/workflows")["workflows"]) == 1
     assert sorted(runs(trace)) == ["w1/append/1", "w1/prepend/1", "w1/upper/1"]
 
@@ -46,7 +46,7 @@ def test_two_managers_run_the_same_workload(broker_fleet: Fleet, tmp_path: Path)
     for name in ("a1", "a2"):
         broker_fleet.agent(name, job_types=slow_type(tmp_path / f"types-{name}", trace))
     for number in range(5):
-        wait_until(lambda n=number: len(broker_fleet.of(f"w{n}", "caroni.workflow.completed")) == 2, 60)  # type: ignore[misc]
+        wait_until(lambda n=number: len(broker_fleet.of(f"w{n}", "caroni.workflow.completed")) == 2)  # type: ignore[misc]
         found = [data["outputs"]["result"] for data in broker_fleet.of(f"w{number}", "caroni.workflow.completed")]
         assert sorted(found) == [f"m1 {number}", f"m2 {number}"]
     steps = [f"w{number}/{step}/1" for number in range(5) for step in ("upper", "prepend", "append")]

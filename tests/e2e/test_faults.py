@@ -57,7 +57,7 @@ class SlowChain:
         self.agent = fleet.agent(job_types=slow_type(directory / "types", self._trace))
         self.manager = fleet.manager()
         fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-        wait_until(lambda: runs(self._trace), 20, "the first job to run")
+        wait_until(lambda: runs(self._trace), what="the first job to run")
 
     def go_on(self) -> None:
         """Let the jobs end."""
@@ -102,16 +102,16 @@ def test_a_failure_says_why_and_retry_goes_on(fleet: Fleet, tmp_path: Path) -> N
     agent = fleet.agent(job_types=str(types))
     manager = fleet.manager(attempts=2, retry_delay="100ms")
     fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    failed = wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    failed = wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), what="the workflow to fail")
     assert "append" in failed[0]["reason"]
     step = manager.get("/api/workflows/w1")["steps"]["append"]
     assert [attempt["exit_code"] for attempt in step["attempts"]] == [3, 3]
     assert "not good" in step["attempts"][-1]["stderr"]
     (types / "foojob2.yaml").write_text(yaml.safe_dump({"name": "foojob2", **facts, "script": good}))
     agent.signal(signal.SIGHUP)
-    wait_until(lambda: "configuration read anew" in agent.log, 10, "the agent to re-read its job types")
+    wait_until(lambda: "configuration read anew" in agent.log, what="the agent to re-read its job types")
     assert manager.post("/api/workflows/w1/retry").status_code == 200
-    wait_until(lambda: fleet.of("w1", "caroni.workflow.completed"), 30, "the workflow to complete")
+    wait_until(lambda: fleet.of("w1", "caroni.workflow.completed"), what="the workflow to complete")
 
 
 def test_two_managers_share_an_agent_by_weight(fleet: Fleet, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_file_that_lies_elsewhere_is_refused_in_words(fleet: Fleet, tmp_path: 
     fleet.manager(templates=written(tmp_path / "templates" / "album.cwl", TEMPLATE))
     photos = [{"class": "File", "location": "https://example.org/m31.fits"}]
     fleet.trigger({"template": "album", "inputs": {"photos": photos}, "id": "w1"})
-    [refused] = wait_until(fleet.rejections, 30.0, "the trigger to be refused")
+    [refused] = wait_until(fleet.rejections, what="the trigger to be refused")
     assert "a file that lies elsewhere" in refused["reason"]
 
 
@@ -161,14 +161,14 @@ def test_a_step_whose_file_lies_on_a_host_that_is_away_waits_and_says_so(fleet: 
     fleet.agent("a2", job_types=written(tmp_path / "t2" / "count.yaml", COUNT))
     manager = fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
     fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": "n1"})
-    wait_until(lambda: fleet.of("n1", "caroni.step.completed"), 30.0, "the image")
+    wait_until(lambda: fleet.of("n1", "caroni.step.completed"), what="the image")
 
     def why() -> str:
         return json.dumps(manager.get("/api/workflows/n1/steps/count/why"))
 
     assert 'waits for agent a1, which has the file \\"m31.fits\\" (1.5 MB)' in why()
     first.stop()
-    wait_until(lambda: "and is offline since" in why(), 30.0, "the agent to be seen as away")
+    wait_until(lambda: "and is offline since" in why(), what="the agent to be seen as away")
     (tmp_path / "t1" / "count.yaml").write_text(COUNT)
     first.start()
     assert fleet.outputs("n1")["stars"] == STARS
@@ -185,7 +185,7 @@ def test_a_file_is_taken_by_the_agent_that_follows_one_that_was_killed(fleet: Fl
     agent.start()
     fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
     fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": "n1"})
-    wait_until((tmp_path / "begun").exists, 30.0, "the job to begin")
+    wait_until((tmp_path / "begun").exists, what="the job to begin")
     agent.kill()
     go.touch()
     agent.start()

@@ -70,7 +70,6 @@ def wait_completed(manager: Daemon, count: int) -> None:
     wait_until(lambda: len(manager.get(path)["workflows"]) == count, 90, f"{count} workflows to complete", every_s=0.1)
 
 
-@pytest.mark.timeout(200)
 def test_a_job_with_pipes_in_the_place_of_its_files_gives_its_slot_back(fleet: Fleet, tmp_path: Path) -> None:
     where = write(tmp_path, hostile=HOSTILE, kind="echo jobout=x >> $CARONI_OUTPUTS")
     agent = fleet.agent(job_types=where["types"], slots=1)
@@ -84,7 +83,6 @@ def test_a_job_with_pipes_in_the_place_of_its_files_gives_its_slot_back(fleet: F
     wait_completed(manager, 3)
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize("script", [LINKS, MANY_KEYS], ids=["links", "many keys"])
 def test_a_job_that_fails_by_what_it_has_left_ends_and_others_go_on(fleet: Fleet, tmp_path: Path, script: str) -> None:
     victim = tmp_path / "victim"
@@ -95,18 +93,17 @@ def test_a_job_that_fails_by_what_it_has_left_ends_and_others_go_on(fleet: Fleet
     start(manager, "w1", "hostile")
     start(manager, "w2", "kind")
     wait_completed(manager, 1)
-    wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "failed", 60, "the hostile one to fail")
+    wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "failed", what="the hostile one to fail")
     assert victim.read_text() == "untouched"
 
 
-@pytest.mark.timeout(200)
 def test_more_jobs_than_the_keeper_has_descriptors_run_once_each(fleet: Fleet, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     script = f"echo $CARONI_WORKFLOW >> {trace}; sleep 2; echo jobout=x >> $CARONI_OUTPUTS"
     where = write(tmp_path, short=script)
     agent = fleet.agent(job_types=where["types"], slots=40)
     manager = fleet.manager(templates=where["templates"])
-    (keeper,) = wait_until(lambda: keepers_of(agent.state_dir), 20, "a keeper")
+    (keeper,) = wait_until(lambda: keepers_of(agent.state_dir), what="a keeper")
     resource.prlimit(keeper, resource.RLIMIT_NOFILE, (36, 36))
     for number in range(40):
         start(manager, f"w{number}", "short")

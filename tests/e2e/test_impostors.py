@@ -71,7 +71,7 @@ def test_an_agent_that_resets_and_never_answers_holds_up_no_other(fleet: Fleet, 
         liar.say("LinkReset")
         return bool(fleet.of("w1", "caroni.workflow.completed"))
 
-    wait_until(completed, 30, "w1 to complete while another agent resets", every_s=0.5)
+    wait_until(completed, what="w1 to complete while another agent resets", every_s=0.5)
 
 
 def test_a_manager_cannot_spoil_what_an_agent_says_to_others(fleet: Fleet, impostor: MakeImpostor) -> None:
@@ -116,7 +116,7 @@ def test_no_step_that_is_bound_to_another_agent_is_adopted(fleet: Fleet, imposto
     (templates / "bound.cwl").write_text(yaml.safe_dump(facts))
     manager = fleet.manager(templates=str(templates))
     start(fleet, "w1", "bound")
-    wait_until(lambda: known(manager, "w1"), 20, "the workflow")
+    wait_until(lambda: known(manager, "w1"), what="the workflow")
     liar = impostor()
     liar.show(job_types=TYPES)
     liar.say("LinkReset")
@@ -145,7 +145,7 @@ def test_what_no_calendar_holds_costs_its_own_attempt(
     liar.show(job_types=TYPES)
     start(fleet, "w1")
     start(fleet, "w2")
-    wait_until(lambda: known(manager, "w2"), 20, "the workflows")
+    wait_until(lambda: known(manager, "w2"), what="the workflows")
     offer(liar, 1, 1)
     liar.wait_for("OfferAccept")
     (job,) = liar.jobs()
@@ -170,13 +170,13 @@ def test_an_offer_counts_for_what_presence_names_and_for_so_many_places(fleet: F
     agent.stop()
     for number in range(8):
         start(fleet, f"w{number}")
-    wait_until(lambda: known(manager, "w7"), 20, "the workflows")
+    wait_until(lambda: known(manager, "w7"), what="the workflows")
     liar.show(slots=1, backlog=1, pending=0, job_types=TYPES)
-    wait_until(lambda: "foojob0" in str(agents(manager)["a2"]), 20, "the presence")
+    wait_until(lambda: "foojob0" in str(agents(manager)["a2"]), what="the presence")
     offer(liar, 2, 10**9)  # where the first offer still stands, its turn has come already
-    wait_until(lambda: len(liar.jobs()) == 2, 20, "the jobs for its two places")
+    wait_until(lambda: len(liar.jobs()) == 2, what="the jobs for its two places")
     offer(liar, 3, 10**9)
-    wait_until(lambda: "offer0000003" in rejected(liar), 20, "the rejection of an offer without a place")
+    wait_until(lambda: "offer0000003" in rejected(liar), what="the rejection of an offer without a place")
     assert len(liar.jobs()) == 2
     agent.start()
     for number in range(2, 8):
@@ -187,9 +187,9 @@ def test_a_job_type_that_is_entrusted_to_some_goes_to_no_other(fleet: Fleet, imp
     manager = fleet.manager(agents={"foojob0": ["a1"]})
     liar = impostor()
     liar.show(job_types=TYPES)
-    wait_until(lambda: "foojob0" in str(manager.get("/api/agents")), 20, "the presence")
+    wait_until(lambda: "foojob0" in str(manager.get("/api/agents")), what="the presence")
     start(fleet, "w1")
-    wait_until(lambda: known(manager, "w1"), 20, "the workflow")
+    wait_until(lambda: known(manager, "w1"), what="the workflow")
     offer(liar, 1, 1)
     assert liar.wait_for("OfferReject")["offer"] == "offer0000001"
     fleet.agent()
@@ -201,7 +201,7 @@ def test_nobody_speaks_of_the_jobs_of_others(fleet: Fleet, impostor: MakeImposto
     trace = fleet.directory / "trace"
     agent, manager = fleet.agent(job_types=slow_type(fleet.directory / "types", trace)), fleet.manager()
     start(fleet, "w1")
-    wait_until(lambda: runs(trace), 20, "the job to run")
+    wait_until(lambda: runs(trace), what="the job to run")
     (job,) = [each["id"] for each in agent.get("/api/jobs?status=running")["jobs"]]
     other_agent, other_manager = impostor(), impostor("managers", "m2", "a1")
     other_agent.show(job_types=TYPES)
@@ -237,7 +237,7 @@ def test_a_login_speaks_for_no_other_node(fleet: Fleet, impostor: MakeImpostor) 
     ):
         liar.publish(topic, b'{"template":"test_simple","inputs":{"message":"x"}}')
     liar.publish("caroni/managers/m1/inbox/agents/a2", forged)
-    wait_until(lambda: "it says that it is from a1 to m1" in manager.log, 20, "the forged frame to be refused")
+    wait_until(lambda: "it says that it is from a1 to m1" in manager.log, what="the forged frame to be refused")
     assert manager.get("/api/workflows")["workflows"] == []
     assert "a1" not in agents(manager)
     assert fleet.client.events == [], "no trigger was refused, and no event is his"

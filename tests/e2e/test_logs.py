@@ -39,7 +39,7 @@ def manager(fleet: Fleet, tmp_path: Path) -> Daemon:
     manager = fleet.manager(attempts=1)
     fleet.agent(job_types=str(tmp_path / "types"))
     fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), what="the workflow to fail")
     return manager
 
 

@@ -68,7 +68,7 @@ def test_both_are_upgraded_while_a_job_runs_which_ends_once(older: Older, fleet:
     manager = older(fleet.manager(templates=str(notes.templates), start=False)).start()
     agent = older(fleet.agent(job_types=str(notes.types), start=False)).start()
     start(manager, "w1")
-    wait_until(notes.runs, 30, "the job to begin")
+    wait_until(notes.runs, what="the job to begin")
     (keeper,) = keepers_of(agent.state_dir)
     for daemon in (agent, manager):
         daemon.stop()

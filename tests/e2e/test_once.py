@@ -15,7 +15,7 @@ def test_a_failure_that_was_seen_fails_the_workflow_at_once(fleet: Fleet) -> Non
     fleet.manager()
     fleet.agent(job_types=str(types))
     fleet.trigger({"template": "test_simple", "id": "once", "inputs": {"message": "x"}})
-    wait_until(lambda: fleet.of("once", "caroni.workflow.failed"), 30, "the end")
+    wait_until(lambda: fleet.of("once", "caroni.workflow.failed"), what="the end")
     (failed,) = fleet.of("once", "caroni.step.failed")
     assert (failed["attempt"], failed["exit_code"]) == (1, 1)
     assert failed["reason"] == "exit status 1; its job type is never run again by itself (repeat: false)"

@@ -10,8 +10,6 @@ import pytest
 from tests.e2e.daemons import CONFIG, TOKEN, Daemon, Fleet
 from tests.support import HTTP, wait_until
 
-WITHIN_S = 20.0
-
 
 @pytest.fixture
 def job_types(tmp_path: Path) -> Path:
@@ -24,7 +22,7 @@ def job_types(tmp_path: Path) -> Path:
 
 def put(daemon: Daemon, path: str, body: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return HTTP.put(f"{daemon.url}{path}", headers=headers, json=body, timeout=10)
+    return HTTP.put(f"{daemon.url}{path}", headers=headers, json=body)
 
 
 def tried(agent: Daemon, **inputs: Any) -> dict[str, Any]:
@@ -35,7 +33,7 @@ def tried(agent: Daemon, **inputs: Any) -> dict[str, Any]:
         found = agent.get(f"/api/jobs/{job}")
         return found if found["ended"] else None
 
-    found: dict[str, Any] = wait_until(ended, WITHIN_S, "the trial to end")
+    found: dict[str, Any] = wait_until(ended, what="the trial to end")
     return found
 
 
@@ -45,7 +43,7 @@ def test_a_failing_job_type_is_found_mended_and_tried_and_the_next_attempt_compl
     agent = fleet.agent(job_types=str(job_types))
     manager = fleet.manager(attempts=50, retry_delay="200ms")
     manager.post("/api/workflows", {"template": "test_simple", "id": "w1", "inputs": {"message": "caroni"}})
-    wait_until(lambda: agent.get("/api/jobs?status=failed&manager=m1")["jobs"], WITHIN_S, "an attempt to fail")
+    wait_until(lambda: agent.get("/api/jobs?status=failed&manager=m1")["jobs"], what="an attempt to fail")
     failed = tried(agent, message="x")
     assert (failed["status"], failed["exit_code"], failed["manager"]) == ("failed", 3, "")
     assert "no such device" in failed["log"]
@@ -72,7 +70,7 @@ def test_a_paused_host_starts_nothing_over_a_restart_and_goes_on_when_it_is_resu
     def why() -> str:
         return str(manager.get("/api/workflows/w1/why"))
 
-    wait_until(lambda: "the agent is paused" in why(), WITHIN_S, "the manager to say why")
+    wait_until(lambda: "the agent is paused" in why(), what="the manager to say why")
     assert agent.get("/api/drain")["paused"] is True
     assert agent.get("/api/jobs")["jobs"] == []
     agent.post("/api/pause", {"on": False})
@@ -85,11 +83,11 @@ def test_a_trial_goes_on_while_its_agent_is_killed_and_holds_its_slot_until_it_i
     (job_types / "foojob0.yaml").write_text("name: foojob0\ninputs: {message: string}\ncommand: [/bin/sleep, '600']\n")
     agent = fleet.agent(job_types=str(job_types), slots=1)
     job = agent.post("/api/job-types/foojob0/try", {"inputs": {"message": "x"}}).json()["id"]
-    wait_until(lambda: agent.get(f"/api/jobs/{job}")["memory_bytes"], WITHIN_S, "its process to be seen")
+    wait_until(lambda: agent.get(f"/api/jobs/{job}")["memory_bytes"], what="its process to be seen")
     agent.kill()
     agent.start()
     assert agent.get(f"/api/jobs/{job}")["status"] == "running"
     refused = agent.post("/api/job-types/foojob0/try", {"inputs": {"message": "x"}})
     assert (refused.status_code, f"job {job}" in refused.text) == (409, True)
     assert agent.post(f"/api/jobs/{job}/kill").status_code == 200
-    wait_until(lambda: agent.get(f"/api/jobs/{job}")["status"] == "killed", WITHIN_S, "the trial to end")
+    wait_until(lambda: agent.get(f"/api/jobs/{job}")["status"] == "killed", what="the trial to end")

@@ -76,7 +76,7 @@ def test_a_job_cannot_command_the_terminal_by_its_log(fleet: Fleet, tmp_path: Pa
     )
     manager, _ = fleet.manager(attempts=1), fleet.agent(job_types=str(types))
     fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
-    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), 30, "the workflow to fail")
+    wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), what="the workflow to fail")
     words = [sys.executable, "-m", "caroni_edge", "logs", "w1/upper", "--config", str(manager.config)]
     raw = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     assert "\x1b]0;owned\a" in raw.stdout

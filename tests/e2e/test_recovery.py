@@ -17,7 +17,6 @@ from tests.keepers import keepers_of
 from tests.support import wait_until
 
 
-@pytest.mark.timeout(300)
 def test_work_for_an_agent_that_was_away_passes_through_a_queue_of_five(
     make_shipped: MakeShipped, tmp_path: Path, notes: Notes
 ) -> None:
@@ -47,7 +46,7 @@ def test_a_killed_keeper_fails_what_runs_and_doubles_nothing(
     agent = fleet.agent(job_types=str(notes.types))
     manager = fleet.manager(templates=str(notes.templates), retry_delay="100ms")
     start(manager, "w1")
-    wait_until(notes.runs, 20, "the job to run")
+    wait_until(notes.runs, what="the job to run")
     if with_agent:
         agent.kill()
     (keeper,) = keepers_of(agent.state_dir)
@@ -55,11 +54,11 @@ def test_a_killed_keeper_fails_what_runs_and_doubles_nothing(
         os.kill(keeper, signal.SIGSTOP)
         notes.go_on()
         (job,) = (agent.state_dir / JOBS).iterdir()
-        wait_until(lambda: not marked(str(job / OUTPUTS)), 20, "the job to end")
+        wait_until(lambda: not marked(str(job / OUTPUTS)), what="the job to end")
     os.kill(keeper, signal.SIGKILL)
     if with_agent:
         agent.start()
-    wait_until(lambda: set(keepers_of(agent.state_dir)) - {keeper}, 20, "a new keeper")
+    wait_until(lambda: set(keepers_of(agent.state_dir)) - {keeper}, what="a new keeper")
     notes.go_on()
     wait_completed(manager, 1)
     first, second = attempts(manager, "w1")
@@ -91,7 +90,7 @@ def restore(daemon: Daemon, copy: Copy) -> None:
 
 def wait_stalled(manager: Daemon, workflow: str) -> None:
     page = f"/api/workflows/{workflow}"
-    wait_until(lambda: manager.get(page)["status"] == "stalled", 30, "the workflow to wait for somebody's word")
+    wait_until(lambda: manager.get(page)["status"] == "stalled", what="the workflow to wait for somebody's word")
 
 
 def test_a_wiped_agent_runs_nothing_twice_by_itself(fleet: Fleet, notes: Notes) -> None:
@@ -99,7 +98,7 @@ def test_a_wiped_agent_runs_nothing_twice_by_itself(fleet: Fleet, notes: Notes) 
     agent = fleet.agent(job_types=str(notes.types))
     manager = fleet.manager(templates=str(notes.templates))
     start(manager, "w1")
-    wait_until(lambda: notes.runs() == ["w1/1"], 20, "the job to run")
+    wait_until(lambda: notes.runs() == ["w1/1"], what="the job to run")
     agent.kill()
     restore(agent, {})
     agent.start()
@@ -122,17 +121,17 @@ def test_a_manager_restored_from_a_copy_lets_nothing_run_twice(fleet: Fleet, not
     copy = copy_of(manager)
     manager.start()
     agent = fleet.agent(job_types=str(notes.types))
-    wait_until(lambda: notes.runs() == ["w1/1"], 20, "the job to run")
+    wait_until(lambda: notes.runs() == ["w1/1"], what="the job to run")
     manager.kill()
     if meanwhile == "it has failed":
         notes.go_on(fails=True)
-        wait_until(lambda: agent.get("/api/jobs?status=failed")["jobs"], 20, "the job to fail")
+        wait_until(lambda: agent.get("/api/jobs?status=failed")["jobs"], what="the job to fail")
     restore(manager, copy)
     manager.start()
     if meanwhile == "it has failed":
         wait_stalled(manager, "w1")
     else:
-        wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "running", 30, "the job to be adopted")
+        wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "running", what="the job to be adopted")
         notes.go_on()
         wait_completed(manager, 1)
     assert notes.runs() == ["w1/1"]
@@ -142,17 +141,17 @@ def test_a_job_type_that_is_removed_while_jobs_wait_costs_them_nothing(fleet: Fl
     agent = fleet.agent(job_types=str(notes.types), slots=1, backlog=4)
     manager = fleet.manager(templates=str(notes.templates), attempts=1)
     start(manager, "w0")
-    wait_until(lambda: notes.runs() == ["w0/1"], 20, "the first job to run")
+    wait_until(lambda: notes.runs() == ["w0/1"], what="the first job to run")
     start(manager, "w1")
-    wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, 20, "the second job to wait")
+    wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, what="the second job to wait")
     path = notes.types / "note.yaml"
     text = path.read_text()
     path.unlink()
     agent.signal(signal.SIGHUP)
-    wait_until(lambda: not agent.get("/api/job-types")["job_types"], 20, "the job type to be gone")
+    wait_until(lambda: not agent.get("/api/job-types")["job_types"], what="the job type to be gone")
     notes.go_on()
     wait_completed(manager, 1)
-    wait_until(lambda: attempts(manager, "w1") == [], 20, "the job to be declined, which is no attempt")
+    wait_until(lambda: attempts(manager, "w1") == [], what="the job to be declined, which is no attempt")
     path.write_text(text)
     agent.signal(signal.SIGHUP)
     wait_completed(manager, 2)
@@ -168,9 +167,9 @@ def test_an_agent_restored_from_a_copy_runs_nothing_twice(fleet: Fleet, notes: N
     manager = fleet.manager(templates=str(notes.templates))
     if restored == "while it waits for a slot":
         start(manager, "w0")
-        wait_until(lambda: notes.runs() == ["w0/1"], 20, "the first job to run")
+        wait_until(lambda: notes.runs() == ["w0/1"], what="the first job to run")
         start(manager, "w1")
-        wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, 20, "the second job to wait")
+        wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 2, what="the second job to wait")
     agent.stop()
     copy = copy_of(agent)
     agent.start()
@@ -178,13 +177,13 @@ def test_an_agent_restored_from_a_copy_runs_nothing_twice(fleet: Fleet, notes: N
         start(manager, "w1")
     else:
         notes.go_on()
-    wait_until(lambda: "w1/1" in notes.runs(), 20, "the job to run")
+    wait_until(lambda: "w1/1" in notes.runs(), what="the job to run")
     agent.kill()
     restore(agent, copy)
     agent.start()
     if restored == "before it was accepted":
         page = "/api/workflows/w1"
-        wait_until(lambda: manager.get(page)["status"] == "stalled", 30, "the workflow to wait for somebody's word")
+        wait_until(lambda: manager.get(page)["status"] == "stalled", what="the workflow to wait for somebody's word")
         assert notes.runs() == ["w1/1"]
     else:
         wait_completed(manager, 2)
@@ -198,16 +197,16 @@ def test_nodes_work_without_a_broker_from_the_start(fleet: Fleet, mosquitto: Mos
     queued = [f"w{number}" for number in range(5)]
     for workflow in queued:
         start(manager, workflow)
-    wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 5, 20, "the agent to have all jobs")
+    wait_until(lambda: len(agent.get("/api/jobs")["jobs"]) == 5, what="the agent to have all jobs")
     agent.stop()
     manager.stop()
     mosquitto.kill()
     agent.start(wait=False)
     manager.start(wait=False)
-    wait_until(lambda: agent.ready() == manager.ready() == 503, 20, "both to serve their pages")
+    wait_until(lambda: agent.ready() == manager.ready() == 503, what="both to serve their pages")
     notes.go_on()
     path = "/api/jobs?status=completed"
-    wait_until(lambda: len(agent.get(path)["jobs"]) == 5, 20, "the agent to finish its queue", every_s=LOOK_EVERY_S)
+    wait_until(lambda: len(agent.get(path)["jobs"]) == 5, what="the agent to finish its queue", every_s=LOOK_EVERY_S)
     start(manager, "later")
     assert manager.get("/api/workflows/w0")["status"] != "completed"
     mosquitto.start()

@@ -71,7 +71,7 @@ def ended(manager: Daemon, workflow: str) -> str:
 
 
 def ready_reason(node: Daemon) -> str:
-    return HTTP.get(f"{node.url}/readyz", timeout=5).text
+    return HTTP.get(f"{node.url}/readyz").text
 
 
 def test_two_steps_that_pass_one_by_one_do_so(small_fleet: MakeFleet, tmp_path: Path) -> None:

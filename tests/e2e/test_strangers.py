@@ -71,7 +71,7 @@ def test_half_open_connections_cost_neither_answers_nor_work(fleet: Fleet, mosqu
             daemon.wait_ready()
         started = {"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"}
         assert manager.post("/api/workflows", started).status_code == 201
-        wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "completed", 30, "the workflow to complete")
+        wait_until(lambda: manager.get("/api/workflows/w1")["status"] == "completed", what="the workflow to complete")
         for daemon in (manager, agent):
             answers(daemon)
             assert len(daemon.log) - before[daemon.name] < LOG_GROWS_BYTES, daemon.log[-2000:]

@@ -37,10 +37,10 @@ def test_an_agent_that_hears_nothing_is_named(tmp_path: Path, make_shipped: Make
             found = manager.get("/api/workflows/w1/why")["why"] if manager.get("/api/workflows")["workflows"] else []
             return "\n".join(each["sentence"] for each in found)
 
-        wait_until(lambda: "has not acknowledged it" in sentences(), 20, "why to say what is known")
+        wait_until(lambda: "has not acknowledged it" in sentences(), what="why to say what is known")
         assert "for the next slot that is free" not in sentences()
         wait_until(lambda: manager.ready() == 503, 90, "/readyz to notice")
-        said = HTTP.get(f"{manager.url}/readyz", timeout=5).text
+        said = HTTP.get(f"{manager.url}/readyz").text
         assert "no answer from a1, though online" in said
         assert "caroni/agents/a1/inbox/managers/m1" in said
         assert "a1 is online and answers nothing" in manager.log.replace("agents/a1", "a1")

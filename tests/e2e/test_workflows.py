@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.e2e.daemons import CONFIG, Fleet
+from tests.support import WITHIN_S
 
 UGLY = "a \"quoted\" 'word'\nsecond line\t\\ \\n é 漢字 🦜 $(touch /tmp/never) `id` ${HOME} %s %n ;|&<>*?[] "
 
@@ -67,5 +68,5 @@ def test_stock_tools_are_enough(broker_fleet: Fleet) -> None:
     events = (json.loads(line) for line in lines if line.startswith("{"))
     completed = next(event for event in events if event["type"] == "caroni.workflow.completed")
     listener.terminate()
-    listener.wait(10)
+    listener.wait(WITHIN_S)
     assert completed["data"]["outputs"] == {"result": "prepended CARONIROCKSappend"}

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from caroni_edge import cli
@@ -95,7 +94,6 @@ class Site:
         return [line for line in self._asked.read_text().splitlines() if line != "daemon-reload"]
 
 
-@pytest.mark.timeout(300)
 def test_a_host_is_configured_and_then_left_alone(tmp_path: Path) -> None:
     site = Site(tmp_path)
     broken = site.job_types / "broken.yaml"

@@ -151,7 +151,7 @@ def test_daemons_and_keeper_need_neither_their_folders_nor_their_file(
     shutil.rmtree(temporary)
     temporary.mkdir()
     start(manager, "w1")
-    wait_until(notes.runs, 20, "the job to begin")
+    wait_until(notes.runs, what="the job to begin")
     keeper = max(keepers_of(agent.state_dir))  # in a box, what has unpacked the program is there too, and waits for it
     assert not {"LD_LIBRARY_PATH", "LD_LIBRARY_PATH_ORIG"} & environment(children(keeper)[0]).keys()
     agent.kill()

@@ -118,7 +118,7 @@ def add_a_job_type_and_a_template(engine: Engine, read_again: list[str]) -> None
     (engine.clone / "config" / "templates" / "own.cwl").write_text(template.replace("foojob0", "own"))
     for line in read_again:
         docker(engine, line)
-    wait_until(lambda: all("reloaded" in engine.log(name) for name in PAGES.values()), 30, "all to have read it")
+    wait_until(lambda: all("reloaded" in engine.log(name) for name in PAGES.values()), what="all to have read it")
     program = "import site_stub; print(site_stub.run('own', {'message': 'x'})['result'])"
     assert on_the_site(engine, f'python -c "{program}"') == ["prepended 990 xappend"]
 
@@ -136,7 +136,7 @@ def kill_the_manager(engine: Engine) -> None:
     first = engine.inspect("container", name)["State"]["Pid"]
     (daemon,) = Path(f"/proc/{first}/task/{first}/children").read_text().split()
     os.kill(int(daemon), signal.SIGKILL)
-    wait_until(lambda: engine.inspect("container", name)["State"]["Pid"] not in {0, first}, 60, "another one")
+    wait_until(lambda: engine.inspect("container", name)["State"]["Pid"] not in {0, first}, what="another one")
     engine.wait_healthy("manager")
     assert on_the_site(engine, "python site_stub.py again") == ["prepended AGAINappend"]
     status = ("caroni-edge", "status", "--config", "/etc/caroni-edge/manager.yaml", "--json")

@@ -103,10 +103,10 @@ def refuses_a_downgrade(machine: Machine) -> None:
     said = machine.run("journalctl --output=cat --unit=caroni-edge-manager")
     assert "was written by a newer release of Caroni Edge" in said
     assert "Install that release again" in said
-    wait_until(connected(machine, "caroni-edge-agent"), 60, "the agent to be connected", every_s=0.5)
+    wait_until(connected(machine, "caroni-edge-agent"), what="the agent to be connected", every_s=0.5)
     change_database(machine, take_migration)  # as the newer program would know it
     machine.run("dpkg --install /mnt/caroni-edge.deb && systemctl start caroni-edge-manager")
-    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+    wait_until(connected(machine, *UNITS), what="both services to be connected", every_s=0.5)
 
 
 def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machine) -> None:
@@ -115,11 +115,11 @@ def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machi
     assert installed(machine) == OLDER_VERSION
     assert machine.status("systemctl is-active --quiet 'caroni-edge-*'") != 0
     machine.run(f"systemctl enable --now {' '.join(UNITS)}")
-    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+    wait_until(connected(machine, *UNITS), what="both services to be connected", every_s=0.5)
 
     machine.run(f"""{PUBLISH} '{{"template":"test_simple","inputs":{{"message":"caronirocks"}},"id":"w1"}}'""")
-    wait_until(lambda: machine.status(f"{STATUS} w1") == 0, 20, "the workflow to begin", every_s=0.5)
-    wait_until(ends(machine, "w1"), 30, "the workflow to complete", every_s=0.5)
+    wait_until(lambda: machine.status(f"{STATUS} w1") == 0, what="the workflow to begin", every_s=0.5)
+    wait_until(ends(machine, "w1"), what="the workflow to complete", every_s=0.5)
     assert json.loads(machine.run(f"{STATUS} w1"))["outputs"] == {"result": "prepended CARONIROCKSappend"}
 
     assert "CARONIROCKS" not in machine.run(f"curl --silent {PAGES}/runs/w1")
@@ -135,14 +135,14 @@ def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machi
     machine.run(f"cat > /etc/caroni-edge/jobtypes/foojob0.yaml <<'END'\n{WAITING}END")
     machine.run("systemctl reload caroni-edge-agent")
     machine.run(f"""{PUBLISH} '{{"template":"test_simple","inputs":{{"message":"two"}},"id":"w2"}}'""")
-    wait_until(lambda: machine.status("test -e /tmp/runs") == 0, 30, "the job to begin", every_s=0.2)
+    wait_until(lambda: machine.status("test -e /tmp/runs") == 0, what="the job to begin", every_s=0.2)
     before = main_pid(machine, "caroni-edge-agent")
     machine.run("systemctl restart caroni-edge-agent")
     machine.run("dpkg --force-confold --install /mnt/caroni-edge.deb")
     assert installed(machine) == __version__
     assert main_pid(machine, "caroni-edge-agent") != before
     machine.run("touch /tmp/go")
-    wait_until(ends(machine, "w2"), 60, "the workflow to complete", every_s=0.5)
+    wait_until(ends(machine, "w2"), what="the workflow to complete", every_s=0.5)
     assert machine.run("cat /tmp/runs") == "run\n"
 
     # A daemon that hangs is started anew.
@@ -151,8 +151,8 @@ def test_it_is_installed_used_upgraded_hung_downgraded_and_purged(machine: Machi
     machine.run("systemctl daemon-reload && systemctl restart caroni-edge-manager")
     hung = main_pid(machine, "caroni-edge-manager")
     machine.run(f"kill -STOP {hung}")
-    wait_until(lambda: main_pid(machine, "caroni-edge-manager") not in {hung, "0"}, 60, "a new one", every_s=0.5)
-    wait_until(connected(machine, "caroni-edge-manager"), 60, "the new one to be connected", every_s=0.5)
+    wait_until(lambda: main_pid(machine, "caroni-edge-manager") not in {hung, "0"}, what="a new one", every_s=0.5)
+    wait_until(connected(machine, "caroni-edge-manager"), what="the new one to be connected", every_s=0.5)
 
     refuses_a_downgrade(machine)
     assert ends(machine, "w2")()
@@ -187,11 +187,11 @@ def test_slots_have_user_ids_by_two_lines_of_the_unit(machine: Machine) -> None:
     machine.run(f"mkdir {drop_in} && printf '[Service]\\n{ALLOWED}\\n' > {drop_in}/ids.conf && systemctl daemon-reload")
     machine.run(f"cat > /etc/caroni-edge/jobtypes/foojob0.yaml <<'END'\n{WHO}END")
     machine.run(f"systemctl enable --now {' '.join(UNITS)}")
-    wait_until(connected(machine, *UNITS), 60, "both services to be connected", every_s=0.5)
+    wait_until(connected(machine, *UNITS), what="both services to be connected", every_s=0.5)
 
     machine.run(f"""{PUBLISH} '{{"template":"test_simple","inputs":{{"message":"x"}},"id":"w1"}}'""")
-    wait_until(lambda: machine.status(f"{STATUS} w1") == 0, 20, "the workflow to begin", every_s=0.5)
-    wait_until(ends(machine, "w1"), 60, "the workflow to complete", every_s=0.5)
+    wait_until(lambda: machine.status(f"{STATUS} w1") == 0, what="the workflow to begin", every_s=0.5)
+    wait_until(ends(machine, "w1"), what="the workflow to complete", every_s=0.5)
     result = json.loads(machine.run(f"{STATUS} w1"))["outputs"]["result"]
     user, rights = result.removeprefix("prepended ").removesuffix("append").split()
     assert int(user) in IDS

@@ -78,9 +78,9 @@ def install(machine: Machine) -> None:
     for name, box in BOXES.items():
         machine.run(f"cat > /etc/caroni-edge/jobtypes/attack-{name}.yaml <<'END'\n{job_type(name, box, pid)}END")
     machine.run("systemctl reload caroni-edge-agent")
-    wait_until(lambda: "attack-none" in ask(machine, "job-types"), 30, "the job types to be read", every_s=0.2)
+    wait_until(lambda: "attack-none" in ask(machine, "job-types"), what="the job types to be read", every_s=0.2)
     ready = f"curl --fail --silent {PAGES}/readyz"
-    wait_until(lambda: machine.status(ready) == 0, 60, "the agent to be ready", every_s=0.2)
+    wait_until(lambda: machine.status(ready) == 0, what="the agent to be ready", every_s=0.2)
 
 
 def job_type(name: str, box: str, agent: str) -> str:
@@ -105,7 +105,7 @@ def tried(machine: Machine, name: str) -> dict[str, Any]:
         found = json.loads(ask(machine, f"jobs/{job}"))
         return found if found["ended"] else None
 
-    found: dict[str, Any] = wait_until(ended, 60, "the job to end", every_s=0.2)
+    found: dict[str, Any] = wait_until(ended, what="the job to end", every_s=0.2)
     return found
 
 
