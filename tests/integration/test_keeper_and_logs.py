@@ -64,6 +64,21 @@ def test_what_is_written_little_by_little_is_there_while_the_job_runs(keeper: Ke
     wait_until(lambda: keeper.stdout("job12345") == "ready\n1\n2\n3\n", what="the log")
 
 
+def test_no_file_is_made_for_what_is_never_written(keeper: Keeper) -> None:
+    keeper.script("job12345", "echo x >&2")
+    directory = keeper.state_dir / JOBS / "job12345"
+    assert (directory / "stderr").read_text() == "x\n"
+    assert not (directory / "stdout").exists()
+
+
+def test_what_was_in_a_file_before_the_start_is_no_part_of_the_log(keeper: Keeper) -> None:
+    directory = keeper.state_dir / JOBS / "job12345"
+    directory.mkdir(parents=True)
+    (directory / "stdout").write_text("of another job")
+    keeper.script("job12345", "exit 0")
+    assert keeper.stdout("job12345") == ""
+
+
 def test_both_streams_may_be_one(keeper: Keeper) -> None:
     keeper.script("job12345", "exec 2>&1; for i in 1 2 3; do echo out$i; echo err$i >&2; done")
     assert keeper.stdout("job12345") == "out1\nerr1\nout2\nerr2\nout3\nerr3\n"

@@ -59,7 +59,8 @@ def nothing_else_is_touched(agent: Agent, tmp_path: Path) -> None:
     """Hold that nothing outside a job's directory has changed, that it can be deleted, and that the next job runs."""
     assert (tmp_path / "victim").read_text() == "precious"
     if (foreign := tmp_path / "foreign").exists():
-        assert sorted(os.listdir(foreign)) == ["inputs.json", "outputs", "record", "stderr", "stdout", "work"]
+        # The keeper may have kept what the job wrote to standard error before it moved the directory, or not.
+        assert {*os.listdir(foreign)} - {"stderr"} == {"inputs.json", "outputs", "record", "work"}
         assert '"end"' not in (foreign / "record").read_text()
     assert agent.runner.log_chunk("job12345", 0, 1000)[1]
     agent.runner.remove("job12345")

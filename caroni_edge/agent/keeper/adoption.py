@@ -46,8 +46,8 @@ def find(start: Start, outputs: str, directory: str, *, boot: str, space: str) -
             start = start._replace(pid=pid, ticks=began(pid) if pid else 0)
         pidfd = open_process(start.pid, start.ticks)
         if pidfd is not None:
-            with files.opened_or_made(directory) as opened:
-                log = Log.found(start.pid, opened, start.log_bytes)
+            with files.opened_or_made(directory):
+                log = Log.found(start.pid, directory, start.log_bytes)
             return Job(start, outputs, log, is_child=False), pidfd
         cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
     except OSError as error:

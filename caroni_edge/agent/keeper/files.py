@@ -58,10 +58,14 @@ def opened_or_made(path: str) -> Iterator[str]:
     Raises:
         OSError: It cannot be made.
     """
-    put_aside(path, only_if=lambda mode: not stat.S_ISDIR(mode))
-    with suppress(FileExistsError):
-        os.mkdir(path, stat.S_IRWXU)
-    with opened(path) as directory:
+    with ExitStack() as stack:
+        try:
+            directory = stack.enter_context(opened(path))
+        except (FileNotFoundError, NotADirectoryError):
+            put_aside(path, only_if=lambda mode: not stat.S_ISDIR(mode))
+            with suppress(FileExistsError):
+                os.mkdir(path, stat.S_IRWXU)
+            directory = stack.enter_context(opened(path))
         yield directory
 
 

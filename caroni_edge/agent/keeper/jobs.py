@@ -145,7 +145,7 @@ class Jobs:
         try:
             with files.opened(directory_of(self._places.seen, start.job)) as directory:
                 hand_over(directory, start.user)
-                log = Log.opened(directory, start.log_bytes, start.user)
+                log = Log.opened(directory_of(self._state_dir, start.job), start.log_bytes, start.user)
                 try:
                     env, opens = order.get("env") or {}, order.get("opens")
                     pid = spawn(argv, env, directory, outputs, log.ends, start.disk_bytes, opens, start.user)

@@ -7,13 +7,16 @@ The pipe outlives the keeper: a job's end of it is open for reading too, so that
 lives. A job whose keeper has died goes on, and waits when the pipe is full, until the next keeper opens the same pipe
 by way of the job's first process (`/proc/PID/fd`). That it is complete is known not by the end of the file but by
 the end of all of the job's processes.
+
+A file is made when there is something to keep in it: most jobs write to one of the two at most. Where a job has a user
+id of its own, both are made before it starts, since it could put another's file in their place; and what is there
+already is looked at then.
 """
 
 import os
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from math import inf
 from selectors import EVENT_READ, BaseSelector
 
@@ -26,7 +29,8 @@ PAUSE_S = 0.02
 _PIPE_BYTES = 1 << 16
 """What a pipe holds (pipe(7))."""
 _write = os.write
-_STREAMS = ((1, STDOUT, "standard output"), (2, STDERR, "standard error"))
+_STREAMS = {1: (STDOUT, "standard output"), 2: (STDERR, "standard error")}
+"""By descriptor: the name of the file, and what people call it."""
 
 
 class Stream:
@@ -38,15 +42,42 @@ class Stream:
         is_over: It has written more than is kept.
     """
 
-    __slots__ = ("_called", "_file", "_kept_bytes", "_limit_bytes", "_lost", "is_over", "log", "pipe")
+    __slots__ = (
+        "_called",
+        "_directory",
+        "_file",
+        "_kept_bytes",
+        "_limit_bytes",
+        "_lost",
+        "_name",
+        "is_over",
+        "log",
+        "pipe",
+    )
 
-    def __init__(self, log: "Log", called: str, pipe: int, file: int, limit_bytes: int | None) -> None:
-        """Read from `pipe` what is to be kept in `file`; both are closed by `close`."""
-        self.log, self.pipe, self._called, self._file = log, pipe, called, file
+    def __init__(self, log: "Log", number: int, pipe: int, directory: str, limit_bytes: int | None) -> None:
+        """Read from `pipe`, which is closed by `close`, what is to be kept in the directory of the job."""
+        self.log, self.pipe, self._directory = log, pipe, directory
+        self._name, self._called = _STREAMS[number]
         self._limit_bytes = limit_bytes
-        self._kept_bytes = os.fstat(file).st_size
+        self._file, self._kept_bytes = -1, 0
         self._lost = ""
         self.is_over = False
+
+    def is_there(self) -> bool:
+        """Tell whether anything bears the name of the file."""
+        return os.path.lexists(f"{self._directory}/{self._name}")
+
+    def open_file(self, flags: int = 0) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            OSError: It cannot be.
+        """
+        with files.opened(self._directory) as directory:
+            path = f"{directory}/{self._name}"
+            self._file = files.open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags)
+        self._kept_bytes = os.fstat(self._file).st_size
 
     def take(self) -> int:
         """Keep a piece of what has come; return how many bytes came: 0 where no more will, -1 where none are there."""
@@ -54,15 +85,18 @@ class Stream:
             data = os.read(self.pipe, _PIPE_BYTES)
         except BlockingIOError:
             return -1
-        room = inf if self._limit_bytes is None else self._limit_bytes - self._kept_bytes
-        if len(data) > room:
-            self.is_over = True
-        self._keep(data[: int(room)] if self.is_over else data)
+        if data:
+            self._keep(data)
         return len(data)
 
     def _keep(self, data: bytes) -> None:
-        """Write what nobody has kept yet: what must not be on disk is to be taken out here."""
+        """Write what nobody has kept yet, as much as may be: what must not be on disk is to be taken out here."""
         try:
+            if self._file < 0:
+                self.open_file()
+            room = len(data) if self._limit_bytes is None else self._limit_bytes - self._kept_bytes
+            self.is_over = len(data) > room
+            data = data[: max(0, room)]
             while data:
                 written = _write(self._file, data)
                 self._kept_bytes += written
@@ -80,7 +114,8 @@ class Stream:
             while not self.is_over and self.take() > 0:
                 continue
             os.close(self.pipe)
-            os.close(self._file)
+            if self._file >= 0:
+                os.close(self._file)
             self.pipe = -1
         return self._lost
 
@@ -100,7 +135,7 @@ class Log:
 
     @classmethod
     def opened(cls, directory: str, limit_bytes: int | None, user: int = 0) -> "Log":
-        """Make the pipes of a job that is to be started, and the files in its directory.
+        """Make the pipes of a job that is to be started.
 
         Args:
             directory: The job's.
@@ -112,13 +147,14 @@ class Log:
         """
         log = cls()
         try:
-            for _, name, called in _STREAMS:
-                file = files.open_regular(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-                with _closed_on_error(file):
-                    pipe, end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-                log.streams.append(Stream(log, called, pipe, file, limit_bytes))
+            for number in _STREAMS:
+                pipe, end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+                stream = Stream(log, number, pipe, directory, limit_bytes)
+                log.streams.append(stream)
                 try:
                     log.ends.append(os.open(f"/proc/self/fd/{end}", os.O_RDWR | os.O_CLOEXEC))
+                    if user or stream.is_there():
+                        stream.open_file(os.O_TRUNC)
                     if user:
                         os.fchown(end, user, user)
                 finally:
@@ -138,12 +174,10 @@ class Log:
             limit_bytes: How large each file may become.
         """
         log = cls()
-        for number, name, called in _STREAMS:
+        for number in _STREAMS:
             with suppress(OSError):
                 pipe = _open_pipe(f"/proc/{pid}/fd/{number}")
-                with _closed_on_error(pipe):
-                    file = files.open_regular(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-                log.streams.append(Stream(log, called, pipe, file, limit_bytes))
+                log.streams.append(Stream(log, number, pipe, directory, limit_bytes))
         return log
 
     def close_ends(self) -> None:
@@ -167,24 +201,14 @@ def file_problem(directory: str, limit_bytes: int | None, *, trim: bool = False)
     It has opened them itself; `trim` cuts off the excess.
     """
     problem = None
-    for _, name, called in _STREAMS if limit_bytes is not None else ():
+    for name, called in _STREAMS.values() if limit_bytes is not None else ():
         try:
             with files.opened(directory) as opened:
                 if files.is_larger(f"{opened}/{name}", limit_bytes or 0, trim=trim):
                     problem = LOG, reasons.too_much_log(called, limit_bytes or 0)
-        except OSError:  # the job has taken it away, and what it wrote is no log any more
+        except OSError:  # nothing was written, or the job has taken it away, and what it wrote is no log any more
             continue
     return problem
-
-
-@contextmanager
-def _closed_on_error(file: int) -> Iterator[None]:
-    """Close a descriptor where what follows fails."""
-    try:
-        yield
-    except OSError:
-        os.close(file)
-        raise
 
 
 def _open_pipe(path: str) -> int:
