@@ -110,9 +110,14 @@ def limit(pid: int, limits: Limits) -> None:
         _set_nice(pid, limits.nice)
     for kind, most in ((resource.RLIMIT_AS, limits.memory_bytes), (resource.RLIMIT_FSIZE, limits.file_bytes)):
         if most is not None:
-            for process in with_children(pid):
-                with suppress(ProcessLookupError):
-                    resource.prlimit(process, kind, (most, most))
+            _limit_one(pid, kind, most)
+            for child in with_children(pid)[1:]:  # looked for only now: what it starts from now on has the limit
+                _limit_one(child, kind, most)
+
+
+def _limit_one(pid: int, kind: int, most: int) -> None:
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, kind, (most, most))
 
 
 def signal_group(pid: int, number: int) -> None:
