@@ -20,7 +20,7 @@ from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Exit, read
 from caroni_edge.agent.keeper.trees import MARK, marked
 from caroni_edge.agent.processes.homes import keeper_command
-from tests.support import WITHIN_S, wait_until
+from tests.support import POLL_S, WITHIN_S, wait_until
 
 TIMEOUT_S = WITHIN_S
 
@@ -43,15 +43,13 @@ class Keeper:
         self._env = env
         self._ends: dict[str, dict[str, Any]] = {}
         self._said: list[dict[str, Any]] = []
-        connected = wait_until(self._try_to_connect, what="a keeper")
-        assert connected is not None
-        self._socket = connected
-        self._lines = self._socket.makefile("rb")
-        self.hello = self.hear("hello")
+        hello = wait_until(self._try_to_connect, what="a keeper")
+        assert hello is not None
+        self.hello = hello
         self.pid: int = self.hello["pid"]
 
-    def _try_to_connect(self) -> socket.socket | None:
-        """Start a keeper and connect; None when one with little patience has ended in between."""
+    def _try_to_connect(self) -> dict[str, Any] | None:
+        """Start a keeper, connect, and return its hello; None when one with little patience has ended in between."""
         with (self.state_dir / "keeper.log").open("ab") as log:
             subprocess.run(
                 self._argv,
@@ -64,8 +62,14 @@ class Keeper:
                 timeout=TIMEOUT_S,
             )
         try:
-            return connect(self.state_dir)
+            self._socket = connect(self.state_dir)
         except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        self._lines = self._socket.makefile("rb")
+        try:
+            return self.hear("hello")
+        except (AssertionError, ConnectionResetError):
+            self.close()
             return None
 
     @property
@@ -107,14 +111,15 @@ class Keeper:
             if not self._said:
                 found: dict[str, Any] = json.loads(line)
                 self._said += found["ends"] if found["event"] == "ended" else [found]
-            yield self._said.pop(0)
+            said = self._said.pop(0)
+            if said["event"] in {"exited", "unstarted"}:
+                self._ends[said["job"]] = said
+            yield said
 
     def hear_of(self, job: str) -> dict[str, Any]:
         """Return the event that says how a job ended, or that it was not started, among all those that came."""
         while job not in self._ends:
-            found = next(self._events())
-            if found["event"] in {"exited", "unstarted"}:
-                self._ends[found["job"]] = found
+            next(self._events())
         return self._ends[job]
 
     def start(self, job: str, *argv: str, env: Mapping[str, str] | None = None, **limits: Any) -> None:
@@ -248,15 +253,18 @@ class InProcess:
     selector: DefaultSelector
     events: list[dict[str, Any]]
 
-    def run(self, job: str, text: str, **more: Any) -> dict[str, Any]:
-        """Run a shell script to its end."""
+    def run(self, job: str, text: str, meanwhile: Callable[[], object] | None = None, **more: Any) -> dict[str, Any]:
+        """Run a shell script to its end, and do something again and again meanwhile."""
         self.jobs.start({"job": job, "argv": ["/bin/bash", "-c", text], "env": {"PATH": os.environ["PATH"]}, **more})
         while self.jobs.names():
-            for key, _ in self.selector.select(max(0.0, self.jobs.next_due() - time.monotonic())):
+            due_in_s = max(0.0, self.jobs.next_due() - time.monotonic())
+            for key, _ in self.selector.select(POLL_S if meanwhile else due_in_s):
                 if isinstance(key.data, Stream):
                     self.jobs.on_output(key.data)
                     continue
                 assert isinstance(key.data, Job)
                 self.jobs.on_exit(key.data)
+            if meanwhile:
+                meanwhile()
             self.jobs.settle()
         return self.events[-1]

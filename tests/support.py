@@ -47,17 +47,52 @@ def wait_until(
         time.sleep(every_s)
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on.
+_held: list[socket.socket] = []
 
-    It is below those that the kernel gives to connections: a broker that takes seconds to listen, or is away for a
-    while, must not lose its port to one of them.
+
+def own_number(of_what: str, most: int) -> int:
+    """Return a number below `most` that no other process of tests on this host has while this one lives.
+
+    What tests share with all that runs beside them (ports, user ids) is divided by such numbers. An abstract socket
+    with its name holds each.
     """
     while True:
-        port = SystemRandom().randrange(10_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        number, holder = SystemRandom().randrange(most), socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0caroni-edge-tests-{of_what}-{number}")
+        except OSError:
+            holder.close()
+            continue
+        _held.append(holder)
+        return number
+
+
+class Ports:
+    """TCP ports of 127.0.0.1 that no other process of tests is given, and nobody twice.
+
+    They are below those that the kernel gives to connections: a broker that takes seconds to listen, or is away for a
+    while, must not lose its port to one of them.
+    """
+
+    FIRST, BLOCKS, SIZE = 10_000, 200, 100
+
+    def __init__(self) -> None:
+        self._left: list[int] = []
+
+    def take(self) -> int:
+        """Return the next port that nobody listens on."""
+        while True:
+            if not self._left:
+                first = self.FIRST + own_number("ports", self.BLOCKS) * self.SIZE
+                self._left = list(range(first, first + self.SIZE))
+            port = self._left.pop()
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
+free_port = Ports().take
+"""Return a TCP port of 127.0.0.1 to listen on."""
 
 
 def add_migration(path: Path) -> None:

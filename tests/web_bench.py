@@ -274,7 +274,7 @@ class Client(httpx.Client):
 
     def __init__(self, server: WebServer, token: str | None = TOKEN) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        super().__init__(base_url=server.url, headers=headers, trust_env=False, verify=False)
+        super().__init__(base_url=server.url, headers=headers, trust_env=False, verify=False, timeout=60)
 
 
 def metrics_of(client: httpx.Client) -> dict[str, float]:

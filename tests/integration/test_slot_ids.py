@@ -14,11 +14,15 @@ import pytest
 
 from caroni_edge.values.carried import file_value
 from tests.brokers import find
+from tests.support import own_number
 from tests.trespasses import ACTS, READS, SECRET
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = os.pathsep.join((str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))))
-RANGES = "caroni-edge:1879048192:65536\n65534:1879113728:65536\n"
+OURS = 1879048192 + 131072 * own_number("user-ids", 2_000)
+"""User ids that no other process of tests gives its jobs: what these find is told by whose it is."""
+
+RANGES = f"caroni-edge:{OURS}:65536\n65534:{OURS + 65536}:65536\n"
 GIVEN = """
 for file in /etc/subuid /etc/subgid; do mount --bind "$0" "$file"; done
 exec "$@"
