@@ -47,6 +47,9 @@ if os.fork() == 0:
 os.wait()
 os.execve(sys.argv[1], [sys.argv[1], "600"], {})
 """
+NAMED = "grep -qszxF {} /proc/{}/cmdline"
+"""Tells whether a process has a word; one of its own, since the shell that runs a script may have it within one."""
+STOPPED = f"setsid $SLEEPER 600 & until {NAMED.format('$SLEEPER', '$!')} || ! kill -0 $!; do :; done; kill -STOP $!"
 ATTACKS = {
     "in the background": "$SLEEPER 600 &",
     "a session": "setsid $SLEEPER 600 &",
@@ -55,7 +58,7 @@ ATTACKS = {
     "an empty environment": "env -i $SLEEPER 600 & env -i setsid $SLEEPER 600 &",
     "two forks, and an empty environment": "$PYTHON forked_twice $SLEEPER",
     "SIGTERM ignored": "(trap '' TERM HUP INT; setsid $SLEEPER 600 &)",
-    "stopped": "setsid $SLEEPER 600 & kill -STOP $!",
+    "stopped": STOPPED,
     "many, each with a session": "$PYTHON bomb $SLEEPER &",
     "takes in its own orphans": "$PYTHON reaper $SLEEPER &",
     "holds standard output": "nohup setsid $SLEEPER 600 & disown",
@@ -82,7 +85,8 @@ def escape(sleeper: Path, what: str, python: str = sys.executable) -> str:
     for name in PROGRAMS:
         what = what.replace(f"$PYTHON {name}", f"{python} {sleeper.parent / name}")
     what = what.replace("$SLEEPER", str(sleeper))
-    return f"{what}\nwhile ! grep -qs {sleeper} /proc/[0-9]*/cmdline; do sleep 0.01; done\necho ready\n"
+    is_there = f"{NAMED.format(sleeper, '[0-9]*')} || ! flock --nonblock {sleeper} true"  # the comet holds a lock of it
+    return f"{what}\nuntil {is_there}; do sleep 0.01; done\necho ready\n"
 
 
 FLEETING = 0

@@ -131,7 +131,7 @@ def encrypted(certificate: Path, key: Path | None) -> WebConfig:
 
 def client_of(server: WebServer, ca: Path, **more: Any) -> httpx.Client:
     context = ssl.create_default_context(cafile=ca)
-    return httpx.Client(base_url=server.url, verify=context, trust_env=False, **more)
+    return httpx.Client(base_url=server.url, verify=context, trust_env=False, timeout=60, **more)
 
 
 def test_a_page_with_a_certificate_speaks_https_alone(node: ServedNode, certificates: Certificates) -> None:
@@ -143,11 +143,11 @@ def test_a_page_with_a_certificate_speaks_https_alone(node: ServedNode, certific
             assert "Secure" in answer.headers["Set-Cookie"]
             assert person.get("/api/session").status_code == 200
         with pytest.raises(httpx.HTTPError):
-            httpx.get(f"http://127.0.0.1:{server.port}/healthz", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{server.port}/healthz", trust_env=False, timeout=60)
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            httpx.get(f"{server.url}/healthz", trust_env=False, verify=ssl.create_default_context())
+            httpx.get(f"{server.url}/healthz", trust_env=False, timeout=60, verify=ssl.create_default_context())
         on_host = httpx.HTTPTransport(uds=str(node.directory / "api.sock"))
-        with httpx.Client(transport=on_host, trust_env=False) as command:
+        with httpx.Client(transport=on_host, trust_env=False, timeout=60) as command:
             assert command.get("http://node/api/session").json()["user"] == "the host"
 
 
@@ -160,7 +160,7 @@ def test_strangers_who_never_shake_hands_hold_nobody_up(
         person = opened.enter_context(client_of(server, certificates.ca))
         assert person.get("/healthz").status_code == 200
         for each in mute[:15]:
-            each.settimeout(10)
+            each.settimeout(60)
             assert each.recv(1) == b"", "the oldest make room"
 
 
@@ -203,7 +203,7 @@ def test_a_server_with_tls_ends_though_somebody_shakes_hands(node: ServedNode, c
         with client_of(server, certificates.ca, headers={"Authorization": f"Bearer {TOKEN}"}) as program:
             assert program.get("/api/session").status_code == 200
         server.stop()
-        mute.settimeout(10)
+        mute.settimeout(60)
         assert mute.recv(1) == b""
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", server.port))

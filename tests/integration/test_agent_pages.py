@@ -278,7 +278,7 @@ def test_a_viewer_sees_no_form_and_no_text_and_changes_nothing(
 
 
 def test_strangers_are_led_to_the_login_and_forms_need_their_token(browser: Client, agent: AgentBench) -> None:
-    with httpx.Client(base_url=browser.base_url, headers=HTML, trust_env=False) as stranger:
+    with httpx.Client(base_url=browser.base_url, headers=HTML, trust_env=False, timeout=60) as stranger:
         for path in ("/jobs", "/job-types", "/job-types/upper/edit", "/new-job-type"):
             assert stranger.get(path).headers["Location"] == f"/login?next={path}"
     assert browser.post("/pause", data={"on": "1"}).status_code == 403

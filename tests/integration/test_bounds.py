@@ -134,9 +134,9 @@ def test_a_bound_that_is_none_starts_nothing(keeper: Keeper, bound: dict[str, An
 
 
 def test_the_attempt_says_what_was_bounded(agent: Agent, tmp_path: Path) -> None:
-    text = "sandbox: {processes: 3, disk: 1G}\nscript: |\n  for i in 1 2 3 4 5; do sleep 600 & done; wait\n"
+    text = "sandbox: {processes: 3, disk: 1G}\nscript: |\n  for i in 1 2 3; do sleep 600 & done; wait\n"
     failed = failure_of(agent.run("job12345", text))
-    assert failed.reason == "ended because it had 6 processes, and may have 3"
+    assert failed.reason == "ended because it had 4 processes, and may have 3"
     text = "sandbox: {disk: 1M}\nscript: |\n  exec head -c 2M /dev/zero > big\n"
     assert failure_of(agent.run("job67890", text)).reason == (
         "ended because it had more than 1M in one file, and may have that on disk"

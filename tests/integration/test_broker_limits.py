@@ -74,8 +74,8 @@ def test_nats_repeats_what_is_not_acknowledged_on_the_same_connection(nats: Nats
     client.connect()
     client.subscribe("t")
     client.publish("t", b"x")
-    wait_until(lambda: len(client.arrived("t")) == 2, 20, "the same once more")
-    first, again = client.arrived("t")
+    wait_until(lambda: len(client.arrived("t")) >= 2, what="the same once more")
+    first, again = client.arrived("t")[:2]
     assert (again.dup, again.packet_id, again.connection) == (True, first.packet_id, first.connection)
 
 

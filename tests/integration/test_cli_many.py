@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import click
 import pytest
 
-from caroni_edge.cli import _filters, _output, _tables, main
+from caroni_edge.cli import _filters, _ids, _output, _tables, main
 from caroni_edge.cli._ids import complete_agent, complete_step, complete_template, complete_workflow
 from caroni_edge.cli._watch import Seen, watch
 from caroni_edge.web.server import WebServer
@@ -225,7 +225,10 @@ def test_what_has_no_room_on_a_terminal_is_cut_at_its_end(monkeypatch: pytest.Mo
 # --- Completion and errors -------------------------------------------------------------------------------------------
 
 
-def test_a_shell_completes_what_the_manager_knows(bench: ManagerBench, server: WebServer) -> None:
+def test_a_shell_completes_what_the_manager_knows(
+    bench: ManagerBench, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ids, "COMPLETED_WITHIN_S", 60.0)
     bench.see("a1", "foojob0")
     for workflow in ("w1", "w2", "x"):
         bench.trigger(workflow=workflow)

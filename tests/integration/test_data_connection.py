@@ -52,13 +52,13 @@ class Stage:
         assert asker.stdout is not None
         said = json.loads(asker.stdout.readline() or "{}")
         assert said.get("said") == "Fetched", said
-        assert asker.wait(30) == 0
+        assert asker.wait(60) == 0
         return Path(said["path"]).read_bytes()
 
     def end(self) -> None:
         for process in self._processes:
             process.kill()
-            process.wait(10)
+            process.wait(60)
             if process.stdout:
                 process.stdout.close()
 
@@ -131,14 +131,14 @@ def test_killed_ends_go_on_where_they_were(tmp_path: Path, broker: Mosquitto) ->
     with stage_of(tmp_path, broker, 40 * MIB) as stage, counted(broker) as count:
         slow = "--down", str(16 * MIB)
         holder, asker = stage.start("hold"), stage.start("fetch", *slow)
-        wait_until(lambda: stage.saved_blocks() >= 32, 60, "8 MiB to be safe")
+        wait_until(lambda: stage.saved_blocks() >= 32, what="8 MiB to be safe")
         asker.kill()
-        asker.wait(10)
+        asker.wait(60)
         assert 0 < stage.saved_blocks() < 160
         asker = stage.start("fetch", *slow)
-        wait_until(lambda: stage.saved_blocks() >= 64, 60, "16 MiB to be safe")
+        wait_until(lambda: stage.saved_blocks() >= 64, what="16 MiB to be safe")
         holder.kill()
-        holder.wait(10)
+        holder.wait(60)
         stage.start("hold")
         assert stage.arrived(asker) == stage.content
         lost_by_a_kill = GRAIN.save + ASKED_CHUNKS_MAX * CHUNK_MAX
@@ -148,8 +148,8 @@ def test_killed_ends_go_on_where_they_were(tmp_path: Path, broker: Mosquitto) ->
 def test_a_broker_that_goes_away_is_waited_for(tmp_path: Path, broker: Mosquitto) -> None:
     with stage_of(tmp_path, broker, 24 * MIB) as stage:
         stage.start("hold")
-        asker = stage.start("fetch", "--down", str(16 * MIB))
-        wait_until(lambda: stage.saved_blocks() >= 32, 60, "8 MiB to be safe")
+        asker = stage.start("fetch", "--down", str(8 * MIB))
+        wait_until(lambda: stage.saved_blocks() >= 32, what="8 MiB to be safe")
         broker.kill()
         assert asker.poll() is None
         broker.start()

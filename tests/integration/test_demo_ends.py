@@ -13,7 +13,7 @@ from caroni_edge.demo.stage import Stage
 from tests.keepers import keepers_of
 from tests.support import HTTP, wait_until
 
-WITHIN_S = 30.0
+WITHIN_S = 100.0
 LONG = """name: foojob1
 inputs: {message: string}
 outputs: {jobout: string}
@@ -36,6 +36,12 @@ def test_jobs_and_keepers_end_with_the_stage() -> None:
         stage.players[2].process.send_signal(signal.SIGHUP)
         order = {"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"}
         headers = {"Authorization": f"Bearer {stage.token}"}
+        edited = f"{stage.players[2].url}/api/job-types/foojob1"
+        wait_until(
+            lambda: "sleep 600" in HTTP.get(edited, headers=headers).json()["job_type"]["script"],
+            WITHIN_S,
+            "the job type to be read anew",
+        )
         HTTP.post(f"{stage.manager.url}/api/workflows", json=order, headers=headers).raise_for_status()
         jobs = directory / "state" / "a2" / "jobs"
         wait_until(lambda: list(jobs.glob("*/stdout")), WITHIN_S, "the job to begin")

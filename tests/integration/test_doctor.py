@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from caroni_edge.cli import main
+from caroni_edge.doctor import access
 from caroni_edge.doctor.keepers import check as check_keepers
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence
@@ -147,8 +148,9 @@ def test_a_short_queue_costs_time_only(make_mosquitto: MakeMosquitto, examine: E
 
 
 def test_an_id_taken_twice_and_another_version_are_found(
-    mosquitto: Mosquitto, examine: Examine, make_client: MakeClient
+    mosquitto: Mosquitto, examine: Examine, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(access, "RETAINED_WITHIN_S", 60.0)
     client = make_client(mosquitto)
     client.connect()
     other, newer = Presence(online=True, boot="b", host="elsewhere"), Presence(online=True, boot="c", speaks=9)
@@ -254,5 +256,5 @@ def test_a_daemon_does_not_start_on_a_corrupt_database(tmp_path: Path, nowhere: 
     path.parent.mkdir()
     path.write_bytes(b"no database" * 1000)
     command = [sys.executable, "-m", "caroni_edge", "manager", "--config", str(config)]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (answer.returncode, "The state database is corrupt" in answer.stderr) == (2, True), answer.stderr

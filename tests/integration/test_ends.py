@@ -118,7 +118,7 @@ def test_what_cannot_be_ended_is_said(in_process: InProcess, sleeper: Path, monk
     with monkeypatch.context() as powerless:
         powerless.setattr(Trees, "end_rest_of", lambda *_, **__: None)
         end = in_process.run("job12345", escape(sleeper, ATTACKS["a session"]))
-    [left] = survivors(sleeper)
+    [left] = wait_until(lambda: survivors(sleeper), what="what it has started to be the sleeper")
     os.kill(left, 9)
     assert end["status"] == 0
     assert end["notes"] == f"what it started could not be ended and may still run: process {left}"

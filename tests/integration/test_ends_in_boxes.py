@@ -47,12 +47,17 @@ def start(agent: Agent, sleeper: Path, strength: Strength, then: str, limits: st
     alone = f"read: [{sleeper.parent}]" if strength is Strength.EACH else ""
     text = f"limits: {limits}\nsandbox: {{{bounds}{alone}}}\ninterpreter: [/bin/bash]\nscript: |\n{script}"
     agent.runner.start(replace(agent.order("job12345", text), box=Choice(strength)))
+
+
+def started(agent: Agent, sleeper: Path, strength: Strength, then: str, bounds: str = "") -> None:
+    """The same, and wait until all of that is there."""
+    start(agent, sleeper, strength, then, bounds=bounds)
     wait_until((agent.work("job12345") / "ready").exists, TIMEOUT_S, "the job to be ready")
 
 
 @STRENGTHS
 def test_nothing_outlives_success(boxed: Agent, sleeper: Path, strength: Strength) -> None:
-    start(boxed, sleeper, strength, "exit 0")
+    started(boxed, sleeper, strength, "exit 0")
     assert outputs_of(boxed.end("job12345")) == {}
     assert survivors(sleeper) == []
 
@@ -66,7 +71,7 @@ def test_nothing_outlives_a_timeout(boxed: Agent, sleeper: Path, strength: Stren
 
 @STRENGTHS
 def test_nothing_outlives_a_kill(boxed: Agent, sleeper: Path, strength: Strength) -> None:
-    start(boxed, sleeper, strength, "sleep 600")
+    started(boxed, sleeper, strength, "sleep 600")
     boxed.runner.kill("job12345", "enough")
     assert reason_of(boxed.end("job12345")) == "enough"
     assert survivors(sleeper) == []
@@ -75,14 +80,14 @@ def test_nothing_outlives_a_kill(boxed: Agent, sleeper: Path, strength: Strength
 @STRENGTHS
 def test_a_box_has_no_more_processes_than_it_may(boxed: Agent, sleeper: Path, strength: Strength) -> None:
     then = "for i in $(seq 60); do sleep 600 & done; wait"
-    start(boxed, sleeper, strength, then, bounds="processes: 80, ")
+    started(boxed, sleeper, strength, then, bounds="processes: 80, ")
     assert failure_of(boxed.end("job12345")).reason.endswith(" processes, and may have 80")
     assert survivors(sleeper) == []
 
 
 def test_nothing_outlives_the_keeper_of_a_box(boxed: Agent, sleeper: Path) -> None:
     """What nobody would find by a mark ends too: the kernel ends all that is in the box."""
-    start(boxed, sleeper, Strength.SHARED, "sleep 600")
+    started(boxed, sleeper, Strength.SHARED, "sleep 600")
     box = boxed.runner._keepers.shared
     assert box is not None
     os.kill(box.first, signal.SIGKILL)

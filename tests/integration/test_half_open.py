@@ -27,13 +27,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 def connect(server: WebServer, said: bytes = b"") -> socket.socket:
-    connected = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    connected = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     connected.sendall(said)
     return connected
 
 
 def is_closed(connected: socket.socket) -> bool:
-    """Read until the end, within 10 s."""
+    """Read until the end, within a minute."""
     try:
         while connected.recv(65536):
             pass
@@ -63,10 +63,12 @@ def send_for_ever(connected: socket.socket, said: bytes) -> None:
 def test_half_a_request_is_waited_for_only_so_long(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: Waits, said: bytes
 ) -> None:
-    monkeypatch.setitem(connections.WAITS_MAX_S, kind, 0.3)
     server = serve()
-    with connect(server, said) as half, Client(server) as client:
-        assert is_closed(half)
+    with monkeypatch.context() as impatient:
+        impatient.setitem(connections.WAITS_MAX_S, kind, 0.3)
+        with connect(server, said) as half:
+            assert is_closed(half)
+    with Client(server) as client:
         assert client.get("/api/node").status_code == 200
 
 
@@ -79,7 +81,7 @@ def test_who_does_not_read_the_answers_is_waited_for_only_so_long(
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
         deaf.connect(("127.0.0.1", server.port))
-        deaf.settimeout(10)
+        deaf.settimeout(60)
         with pytest.raises(ConnectionError):
             send_for_ever(deaf, asked * 100)
 
@@ -89,13 +91,14 @@ def test_a_crowd_of_half_requests_holds_up_no_whole_one(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     monkeypatch.setattr(connections, "CONNECTIONS_MAX", 20)
+    for kind in Waits:
+        monkeypatch.setitem(connections.WAITS_MAX_S, kind, 1000.0)
     server = serve()
     with ExitStack() as opened, Client(server) as patient:
         assert patient.get("/api/node").status_code == 200
         crowd = [opened.enter_context(connect(server, said)) for _ in range(100)]
         for _ in range(3):
             with Client(server) as client:
-                client.timeout = 5
                 assert client.get("/api/node").status_code == 200
         assert is_closed(crowd[0])
         assert patient.get("/api/node").status_code == 200

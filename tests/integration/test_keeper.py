@@ -1,16 +1,19 @@
 """The keeper as a process, with real jobs: starting once, limits, ends, and what happens when it dies."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import caroni_edge
+from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, Start, boot_id, claim, note_process, read
 from tests.keepers import InProcess, Keeper, connect, is_alive, keepers_of
@@ -302,7 +305,8 @@ def test_a_job_may_clean_up_when_it_is_killed(keeper: Keeper) -> None:
 def test_a_deadline_ends_a_job(keeper: Keeper) -> None:
     end = keeper.script("job12345", FAMILY + "wait", timeout_s=0.5)
     assert (end["kind"], end["status"], end["reason"]) == ("timeout", -15, "ended after its timeout of 0.5s")
-    wait_until(lambda: not any(map(is_alive, family(keeper, "job12345"))), what="the family to end")
+    begun = [int(pid) for name in ("child", "grandchild") if (pid := keeper.file("job12345", name))]
+    wait_until(lambda: not any(map(is_alive, begun)), what="what had begun by then to end")
 
 
 # The limits are set from outside, so a very busy host may let a job see a moment without them.
@@ -318,7 +322,7 @@ except MemoryError:
 
 
 def test_memory_is_limited_in_all_processes_of_a_job(keeper: Keeper) -> None:
-    limits = {"memory_bytes": 300 << 20, "timeout_s": 30}
+    limits = {"memory_bytes": 300 << 20, "timeout_s": 100}
     assert keeper.run("alone123", sys.executable, "-c", ALLOCATE)["status"] == 0
     assert keeper.run("limited1", sys.executable, "-c", ALLOCATE, "wait", **limits)["status"] == 66
     text = f"{sys.executable} -c '{ALLOCATE}' wait; exit $?"
@@ -326,7 +330,7 @@ def test_memory_is_limited_in_all_processes_of_a_job(keeper: Keeper) -> None:
 
 
 def test_a_job_may_be_polite(keeper: Keeper) -> None:
-    end = keeper.script("job12345", "until [ $(nice) = 7 ]; do :; done", nice=7, timeout_s=30)
+    end = keeper.script("job12345", "until [ $(nice) = 7 ]; do :; done", nice=7, timeout_s=100)
     assert end["kind"] == "exited"
 
 
@@ -343,12 +347,34 @@ def test_a_log_does_not_grow_for_ever(keeper: Keeper) -> None:
     assert keeper.script("enough12", "head -c 65536 /dev/zero", log_bytes=64 << 10)["kind"] == "exited"
 
 
-def test_who_does_not_end_at_sigterm_ends_at_sigkill(in_process: InProcess) -> None:
+class Clock:
+    """The time for a keeper's jobs; a test lets it pass."""
+
+    passed_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.passed_s
+
+    def time(self) -> float:
+        return time.time()
+
+
+def test_who_does_not_end_at_sigterm_ends_at_sigkill(in_process: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper_jobs, "GRACE_S", 1000.0)
+    monkeypatch.setattr(keeper_jobs, "time", clock := Clock())
+    ready, said = Path("jobs/job12345/work/ready"), Path("jobs/job12345/said")
+
+    def let_time_pass() -> None:
+        if ready.exists():
+            clock.passed_s = 1000.0
+        if said.exists() and said.read_text() == "no\n":
+            clock.passed_s = 2000.0
+
     # Waiting is done without another process, so that the leader alone decides when it is over.
-    text = "trap 'echo no > ../said' TERM; while :; do read -t 0.01 <> <(:); done"
-    end = in_process.run("job12345", text, timeout_s=0.3)
-    assert (end["kind"], end["status"], end["reason"]) == ("timeout", -9, "ended after its timeout of 0.3s")
-    assert Path("jobs/job12345/said").read_text() == "no\n"
+    text = "trap 'echo no > ../said' TERM; touch ready; while :; do read -t 0.01 <> <(:); done"
+    end = in_process.run("job12345", text, let_time_pass, timeout_s=1000.0)
+    assert (end["kind"], end["status"], end["reason"]) == ("timeout", -9, "ended after its timeout of 1000s")
+    assert said.read_text() == "no\n"
 
 
 # When it dies
@@ -382,10 +408,16 @@ def test_a_job_that_ended_without_a_keeper_ended_unseen(make_keeper: MakeKeeper,
 
 
 def test_the_next_keeper_keeps_the_deadline(make_keeper: MakeKeeper, keeper: Keeper) -> None:
-    keeper.started("job12345", "echo ready; sleep 600", timeout_s=1.0)
+    keeper.started("job12345", "echo ready; sleep 600", timeout_s=500.0)
     keeper.kill()
-    end = again(make_keeper, keeper).hear("exited", "job12345")
-    assert (end["kind"], end["status"], end["reason"]) == ("timeout", None, "ended after its timeout of 1s")
+    record = keeper.state_dir / JOBS / "job12345" / "record"
+    begun, process = map(json.loads, record.read_text().splitlines())
+    begun["start"]["deadline"] -= 500.0
+    record.write_text(f"{json.dumps(begun)}\n{json.dumps(process)}\n")
+    second = again(make_keeper, keeper)
+    end = wait_until(lambda: second.exit_of("job12345"), what="the record of the end")
+    assert end is not None
+    assert (end.kind, end.status, end.reason) == ("timeout", None, "ended after its timeout of 500s")
 
 
 def test_the_next_keeper_can_kill(make_keeper: MakeKeeper, keeper: Keeper) -> None:

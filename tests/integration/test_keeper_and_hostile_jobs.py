@@ -1,6 +1,7 @@
 """The keeper where it has room for nothing, and jobs that do something to what is the keeper's: it goes on."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from caroni_edge.agent.keeper import ends as keeper_ends
 from caroni_edge.agent.keeper.records import JOBS, RUNNING, read, write_end
+from tests.brokers import find
 from tests.keepers import ORDINARY, InProcess, Keeper, is_alive
 from tests.support import wait_until
 
@@ -80,9 +82,12 @@ def test_where_descriptors_run_out_each_job_runs_or_says_that_there_is_no_room(
 ) -> None:
     few = ("/bin/sh", "-c", 'ulimit -n 130; exec "$@"', "sh")
     keeper = make_keeper(tmp_path / "state", within=few)
-    jobs = [f"job{number:05}" for number in range(40)]
-    for job in jobs:
-        keeper.start(job, "/bin/sleep", "1")
+    jobs, gate = [f"job{number:05}" for number in range(40)], tmp_path / "gate"
+    with gate.open("w") as shut:
+        fcntl.flock(shut, fcntl.LOCK_EX)
+        for job in jobs:
+            keeper.start(job, find("flock", "util-linux"), "--shared", str(gate), "true")
+        assert 20 < len(keeper.running()) < 40
     ended = {job: keeper.hear_of(job) for job in jobs}
     ran = [job for job, end in ended.items() if end["event"] == "exited" and end["status"] == 0]
     assert len(ran) > 20
@@ -171,22 +176,18 @@ def test_its_end_is_recorded_when_no_agent_hears_of_it(make_keeper: MakeKeeper, 
 
 @ANYHOW
 def test_the_next_keeper_serves_whatever_a_job_has_done(make_keeper: MakeKeeper, ordinary: Keeper, what: str) -> None:
-    text = hostile(ordinary, what).replace("exit 4", "while :; do read -t 1 <> <(:); done")
+    done = ordinary.state_dir.parent / "done"
+    text = hostile(ordinary, what).replace("exit 4", f"touch {done}; while :; do read -t 1 <> <(:); done")
     pid = ordinary.started("job12345", text)
     ordinary.kill()
     go(ordinary)
-    wait_until(lambda: has_begun_to_wait(pid), what="the job to have done it")
+    wait_until(done.exists, what="the job to have done it")
     second = make_keeper(ordinary.state_dir, within=ORDINARY)
     assert second.running() == ["job12345"]
     second.send(do="kill", job="job12345", reason="enough")
     assert second.hear("exited", "job12345")["reason"] == "enough"
     wait_until(lambda: not is_alive(pid), what="the job's end")
     nothing_is_held_up(second)
-
-
-def has_begun_to_wait(pid: int) -> bool:
-    """Tell whether a job has done what it is to do: it has opened the pipe that it waits at."""
-    return any(os.readlink(file).startswith("pipe:") for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink())
 
 
 def test_too_much_log_is_not_cut_off_from_what_a_link_leads_to(ordinary: Keeper) -> None:

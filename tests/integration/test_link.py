@@ -54,11 +54,11 @@ class RunningNode:
             for job in jobs:
                 self.node.links.put(peer, JobKill(job=job, reason="." * padding))
 
-        self._service.call(put)
+        self._service.call(put, MOST_S)
 
     def stop(self) -> None:
         self._service.deliver(Stop(0))
-        self._thread.join(10)
+        self._thread.join(MOST_S)
         self._transport.stop(1)
         self._database.close()
 

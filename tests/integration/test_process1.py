@@ -56,7 +56,7 @@ def _namespaces() -> None:
 
 
 def test_orphans_are_waited_for_and_the_exit_status_is_the_daemons() -> None:
-    assert subprocess.run([*UNSHARE, sys.executable, "-c", ORPHANS], check=False, timeout=30).returncode == 7
+    assert subprocess.run([*UNSHARE, sys.executable, "-c", ORPHANS], check=False, timeout=100).returncode == 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -66,12 +66,12 @@ def test_signals_are_passed_on(tmp_path: Path, number: int) -> None:
         wait_until(ready.exists, what="the daemon to be ready")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(children[0]), number)
-        assert process.wait(30) == number
+        assert process.wait(60) == number
 
 
 def test_a_daemon_that_is_killed_ends_process_1(tmp_path: Path) -> None:
     text = PROGRAM + "os.kill(os.getpid(), signal.SIGKILL)"
-    assert subprocess.run([*UNSHARE, sys.executable, "-c", text], check=False, timeout=30).returncode == 137
+    assert subprocess.run([*UNSHARE, sys.executable, "-c", text], check=False, timeout=100).returncode == 137
 
 
 def test_nothing_changes_where_it_is_another_process() -> None:

@@ -320,6 +320,7 @@ script: |
 
 def test_a_log_is_read_while_it_grows(agent: Agent) -> None:
     agent.started("job12345", LOUD)
+    wait_until(lambda: agent.runner.log_chunk("job12345", 0, 100)[0], TIMEOUT_S, "the log to come by its keeper")
     assert agent.runner.log_chunk("job12345", 0, 100) == (b"one\n", False)
     assert agent.runner.log_chunk("job12345", 4, 100) == (b"", False)
     agent.go("job12345")

@@ -51,7 +51,7 @@ def on_terminal(server: WebServer, *words: str) -> str:
             if not data:
                 break
             written += data
-        process.wait(30)
+        process.wait(60)
     os.close(ours)
     return written.decode()
 

@@ -111,7 +111,7 @@ def web_access(request: pytest.FixtureRequest, certificates: Certificates) -> It
     wait_until(started.is_set, what="the broker")
     yield BrokerConfig(urls=(url,), username="u", ca_file=certificates.ca if url.tls else None)
     loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
+    thread.join(60)
 
 
 def test_messages_travel_over_websocket(web_access: BrokerConfig) -> None:

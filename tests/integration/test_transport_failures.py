@@ -182,11 +182,11 @@ def test_a_port_that_is_no_brokers_says_so(make_client: MakeClient) -> None:
 
 
 def test_the_reason_is_logged_once(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
-    client = make_client(_At(free_port())).start()
+    client = make_client(nobody := _At(free_port())).start()
     wait_until(lambda: len(client.find(Disconnected)) >= 3, what="three attempts")
-    assert [record.message for record in caplog.records if getattr(record, "action", "") == "connect_failed"] == [
-        f"no connection: {client.last_reason()}"
-    ]
+    said = [record.message for record in caplog.records if getattr(record, "action", "") == "connect_failed"]
+    # Others may fail to connect beside us.
+    assert [each for each in said if f":{nobody.port}" in each] == [f"no connection: {client.last_reason()}"]
 
 
 class _At:
@@ -217,7 +217,7 @@ class _Scripted(_At):
         for sock in self._taken:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(60)
 
     def _serve(self) -> None:
         with suppress(OSError):

@@ -26,7 +26,7 @@ class Running:
 
     def end(self) -> int:
         """Return the exit status, when the loop has ended."""
-        status = self._run.result(10)
+        status = self._run.result(60)
         self._pool.shutdown()
         return status
 
