@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TypeVar
 
 from caroni_edge.base.chance import SystemChance
+from caroni_edge.base.errors import CaroniError
 from caroni_edge.node.objectdisk import ObjectDisk
 from caroni_edge.objects.transfer.asker import Asker
 from caroni_edge.objects.transfer.effects import (
@@ -57,6 +58,8 @@ WAITING_MAX = 16
 """So many chunks may wait for the network: what waits there delays a fairer turn."""
 CLOSED_AFTER_S = 5.0
 """It is closed after so long without anything to fetch or to give."""
+OPENED_AGAIN_S = 60.0
+"""One that has ended by a fault, or could not be made, is opened again after so long."""
 LEAVE_WITHIN_S = 1.0
 EVENTS_AT_ONCE = 256
 T = TypeVar("T")
@@ -102,7 +105,7 @@ class DataConnection:
         self._opened = 0
         self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
         self._refused: HolderEffect | None = None
-        self._idle_since = inf
+        self._idle_since, self._opens_at = inf, -inf
         self._problem: str | None = None
         self._ended = ThreadEvent()
 
@@ -179,14 +182,22 @@ class DataConnection:
     def _open_or_close(self, now: float) -> None:
         if not self._asker.is_idle() or not self._holder.is_idle():
             self._idle_since = inf
-            if self._transport is None:
-                self._opened += 1
-                self._transport = self._around.connect()
-                self._transport.start(partial(self._deliver, self._opened))
+            if self._transport is None and now >= self._opens_at:
+                self._open(now)
         else:
             self._idle_since = min(self._idle_since, now)
             if now >= self._idle_since + CLOSED_AFTER_S:
                 self._close()
+
+    def _open(self, now: float) -> None:
+        try:
+            transport = self._around.connect()
+        except CaroniError as error:  # a file of certificates
+            self._problem, self._opens_at = str(error), now + OPENED_AGAIN_S
+            return
+        self._opened += 1
+        self._transport = transport
+        transport.start(partial(self._deliver, self._opened))
 
     def _close(self) -> None:
         if self._transport is not None:
@@ -226,8 +237,9 @@ class DataConnection:
                 if refused is not None:
                     self._do_for_others(refused)
             case TransportEnded(failure):
-                log.critical("no bytes flow any more: %s", failure, extra={"action": "data_connection_ended"})
-                self._problem = failure
+                log.error("the connection for files has ended: %s", failure, extra={"action": "data_connection_ended"})
+                self._problem, self._opens_at = failure, monotonic() + OPENED_AGAIN_S
+                self._close()
 
     def _arrived(self, event: Arrived) -> None:
         topic = self._topics.read_objects(event.topic)

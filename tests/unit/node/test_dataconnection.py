@@ -1,0 +1,117 @@
+"""The connection for the bytes of objects is made anew after it has ended, or could not be made."""
+
+import threading
+from collections.abc import Callable, Sequence
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from caroni_edge.node import dataconnection
+from caroni_edge.node.dataconnection import DataConnection, Surroundings
+from caroni_edge.objects.objects import Object
+from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.places import Place
+from caroni_edge.objects.transfer.tickets import Keys, Peer
+from caroni_edge.protocol.topics import Topics
+from caroni_edge.transport.access import UnusableCaFile
+from caroni_edge.transport.base import Arrived, Deliver, TransportEnded, Will
+from tests.support import wait_until
+
+WANT = Want("m1", "w1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), 1, "b" * 64),))
+WITHIN_S = 60.0
+
+
+class NobodysRights:
+    def keys(self, manager: str) -> Keys | None:
+        return None
+
+    def size(self, manager: str, workflow: str, sha256: str) -> int | None:
+        return None
+
+
+class DyingTransport:
+    """One whose thread dies at once, unless nothing is wrong with it."""
+
+    will: Will | None = None
+
+    def __init__(self, failure: str = "") -> None:
+        self.failure = failure
+
+    def start(self, deliver: Deliver) -> None:
+        if self.failure:
+            deliver(TransportEnded(self.failure))
+
+    def stop(self, leave_within_s: float = 0.0) -> None:
+        pass
+
+    def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
+        pass
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        pass
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        return 0
+
+    def ack(self, message: Arrived) -> None:
+        pass
+
+    def disconnect(self, pause_s: float = 0.0) -> None:
+        pass
+
+
+def supervise(name: str, work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def opened(path: Path, connects: list[Callable[[], DyingTransport]]) -> DataConnection:
+    """Let something be fetched by the first connection of a list, then by the next one."""
+
+    def connect() -> DyingTransport:
+        return connects.pop(0)()
+
+    around = Surroundings(
+        connect=connect,
+        rights=NobodysRights(),
+        path_of=lambda _sha256: path / "none",
+        parts=path / "parts",
+        tell=lambda _told, _path: None,
+    )
+    data = DataConnection(Topics("c", "agents", "a1"), around)
+    data.start(supervise, [WANT])
+    return data
+
+
+def test_one_that_has_ended_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", 0.0)
+    connects = [lambda: DyingTransport("a fault"), DyingTransport]
+    data = opened(tmp_path, connects)
+    wait_until(lambda: not connects, WITHIN_S, "the second connection")
+    assert data.problem() == "a fault"
+    data.stop()
+
+
+def test_one_that_has_ended_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", inf)
+    connects = [lambda: DyingTransport("a fault"), DyingTransport]
+    data = opened(tmp_path, connects)
+    wait_until(data.problem, WITHIN_S, "the end of the connection")
+    data.stop()
+    assert len(connects) == 1
+
+
+def test_certificates_that_cannot_be_read_are_said_and_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", 0.0)
+    monkeypatch.setattr(dataconnection, "CLOSED_AFTER_S", 0.01)  # so often it looks at the time
+
+    def unusable() -> DyingTransport:
+        raise UnusableCaFile("ca.pem", reason="it is not there")
+
+    connects = [unusable, DyingTransport]
+    data = opened(tmp_path, connects)
+    wait_until(lambda: not connects, WITHIN_S, "the connection")
+    assert "ca.pem" in str(data.problem())
+    data.stop()
