@@ -11,6 +11,7 @@ from caroni_edge.agent.boxes.view import clash
 from caroni_edge.agent.jobs.unsaid import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
 from caroni_edge.agent.keeper.places import be_private
+from caroni_edge.agent.needs import more_than_there_is
 from caroni_edge.agent.processes.port import JobNews, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
@@ -85,7 +86,9 @@ class AgentDaemon(Daemon[AgentConfig]):
 
     def _why_not(self, config: AgentConfig, job_type: JobType) -> str:
         found = choose(config.sandbox, job_type.sandbox, self._runner.able)
-        return found if isinstance(found, str) else clash(job_type.sandbox.paths, config.state_dir)
+        if isinstance(found, str):
+            return found
+        return clash(job_type.sandbox.paths, config.state_dir) or more_than_there_is(job_type.needs, config.resources)
 
     def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
         """Let the agent connect when it has committed what its keeper knows: it says nothing before."""

@@ -83,6 +83,19 @@ KEYS: Final = (
         "true",
     ),
     JobTypeKey(
+        "needs",
+        "names, each with a whole number or a size",
+        "What a job holds while it runs, of the `resources` of the agent's configuration, as in `{camera: 1, memory: "
+        "4G}`; it starts when that is free.",
+        "nothing but a slot",
+    ),
+    JobTypeKey(
+        "parallel",
+        "whole number from 1",
+        "How many jobs of this type may run on this host at a time.",
+        "as many as slots",
+    ),
+    JobTypeKey(
         "sandbox.each",
         "true or false",
         "A box for each job: it sees programs, its own directory, and what `read` and `write` name. `sandbox: off` in "

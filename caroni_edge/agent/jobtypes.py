@@ -10,6 +10,7 @@ from caroni_edge.agent import jobtype_keys
 from caroni_edge.agent.boxes.wanted import SECTION, Sandbox, read_sandbox
 from caroni_edge.agent.jobtype_keys import INTERPRETER
 from caroni_edge.agent.limits import Limits, read_limits
+from caroni_edge.agent.needs import NEEDS, PARALLEL, read_needs, read_parallel
 from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.protocol.fields import is_segment
@@ -59,6 +60,8 @@ class JobType:
         limits: What it may use.
         repeat: Whether it may be run again by itself once it may have begun.
         sandbox: What its jobs are to be locked into.
+        needs: How much a job holds of the host's resources while it runs.
+        parallel: How many of its jobs may run at a time; None: as many as slots.
         path: The file that it was read from.
         source: The text of that file.
         version: Hash of the content: it differs between any two job types that run something different.
@@ -73,6 +76,8 @@ class JobType:
     repeat: bool
     path: Path
     sandbox: Sandbox = field(default_factory=Sandbox)
+    needs: Mapping[str, int] = field(default_factory=dict)
+    parallel: int | None = None
     source: str = field(default="", repr=False, compare=False)
     version: str = field(default="", init=False)
 
@@ -91,6 +96,10 @@ class JobType:
         }
         if sandbox := self.sandbox.content():
             content[SECTION] = sandbox
+        if self.needs:
+            content[NEEDS] = dict(self.needs)
+        if self.parallel is not None:
+            content[PARALLEL] = self.parallel
         object.__setattr__(self, "version", hash_of(content)[:16])
 
 
@@ -208,6 +217,8 @@ class _Reader:
                 self._mapping("limits", "limits such as {timeout: 10m, memory: 512M}"), self._findings
             ),
             "repeat": self._repeat(),
+            "needs": read_needs(self._mapping(NEEDS, "resources such as {camera: 1}"), self._findings),
+            "parallel": read_parallel(self._value.get(PARALLEL), self._findings),
             "sandbox": read_sandbox(self._value.get(SECTION), self._findings, self._path.parent),
         }
         self._findings.raise_errors()

@@ -21,6 +21,7 @@ from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.heard import Heard
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
@@ -111,17 +112,19 @@ class AgentReactor(Assembly):
         self._refusals = Refusals(store, in_force, journal)
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
         self._depth = depth = Depth(in_force, shares, journal)
-        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, journal)
+        self._resources = resources = Resources(store, in_force, journal)
+        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
         self._objects = objects = JobObjects(store, self._deeds, journal)
-        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, ledger, objects)
+        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects)
+        say_after_s = parts.say_running_after_s
         self._slots = Slots(
-            store, in_force, self._refusals, ledger, shares, self._deeds, objects, journal, parts.say_running_after_s
+            store, in_force, self._refusals, ledger, shares, self._deeds, objects, resources, journal, say_after_s
         )
-        self._trials = Trials(store, in_force, ledger, self._slots, chance)
+        self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
-        self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, chance, journal)
+        self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, resources, chance, journal)
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
         versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.

@@ -54,9 +54,12 @@ def _manager(path: Path) -> Iterable[Problem]:
 def _agent(path: Path) -> Iterable[Problem]:
     from caroni_edge.agent.boxes.view import clash  # noqa: PLC0415
     from caroni_edge.agent.jobtypes import load_job_types  # noqa: PLC0415
+    from caroni_edge.agent.needs import more_than_there_is  # noqa: PLC0415
 
     config = load_agent(path, os.environ)
-    job_types = load_job_types(config.job_types).only(lambda each: clash(each.sandbox.paths, config.state_dir))
+    job_types = load_job_types(config.job_types).only(
+        lambda each: clash(each.sandbox.paths, config.state_dir) or more_than_there_is(each.needs, config.resources)
+    )
     return [problem for problems in job_types.errors.values() for problem in problems]
 
 
@@ -98,7 +101,10 @@ KEYS: Final = {
     "agent": _sections(AGENT_KEYS),
     "template": frozenset({"cwlVersion", "inputs", "outputs", "steps", "requirements", "hints", "doc", "$namespaces"}),
     "job-type": frozenset(
-        {"name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat", "sandbox"}
+        {
+            *("name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat"),
+            *("needs", "parallel", "sandbox"),
+        }
     ),
 }
 """What each kind of file may hold, where the telltale is missing: most in common wins."""

@@ -42,6 +42,7 @@ NAMES: Final = MappingProxyType(
         "JOB_TYPE": kinds.SEGMENT,
         "TRIGGER": kinds.SEGMENT,
         "LABEL": kinds.LABEL,
+        "RESOURCE": kinds.SEGMENT,
         "SCHEDULE": automation_kinds.SCHEDULE,
     }
 )
@@ -266,6 +267,12 @@ AGENT_KEYS: Final = (
         default="preferred",
     ),
     Key("labels.LABEL", kinds.LABEL_VALUE, "What this host is, for steps that ask for it.", otherwise="no labels"),
+    Key(
+        "resources.RESOURCE",
+        kinds.AMOUNT,
+        "How much of it this host has for jobs whose type says that they need it (`needs`).",
+        otherwise="none",
+    ),
     Key("managers.MANAGER.weight", kinds.weight(1_000_000), "The share of a manager that may send work.", default=1),
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.model import EVERYBODY, Network
 from caroni_edge.config.secret import SECRET_MAX_BYTES, Secret, read_secret
-from caroni_edge.config.units import duration, size
+from caroni_edge.config.units import amount, duration, size
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import NAME_WORDS, VALUE_WORDS, is_label_name, is_label_value
 from caroni_edge.protocol.topics import REPLY_TOPIC_MAX_BYTES
@@ -150,6 +150,10 @@ def _size(value: object, _place: Place) -> int:
     return size(value)
 
 
+def _amount(value: object, _place: Place) -> int:
+    return amount(value)
+
+
 def _broker_urls(value: object, _place: Place) -> object:
     if isinstance(value, list) and not value:
         raise ValueError("the list is empty: write mqtt://HOST[:PORT]")
@@ -241,6 +245,7 @@ FLAG = Kind("true or false", _flag, as_text=False)
 AGENTS = Kind("list of agents", _agents, as_text=False)
 SIZE = Kind("size", _size, written="a number and `B`, `K`, `M`, `G` or `T`, each 1024 times the one before")
 SIZE_OR_NEVER = _or_never(SIZE)
+AMOUNT = Kind("amount", _amount, as_text=False, written="a whole number, such as `2`, or a size, such as `4G`")
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)
 

@@ -91,6 +91,7 @@ def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
         managers={EVERYBODY: 1.0} if managers is None else {name: each["weight"] for name, each in managers.items()},
         sandbox=values["sandbox"],
         labels=_labels(path, values["labels"] or {}),
+        resources=values["resources"] or {},
     )
 
 

@@ -223,6 +223,7 @@ class AgentConfig(NodeConfig):
         managers: Who may send work here, with the weight of its share; `*` stands for those not named.
         sandbox: Whether jobs are locked into boxes.
         labels: What this host is, by name.
+        resources: How much of what jobs may need is here, by name.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "agents"
@@ -238,6 +239,7 @@ class AgentConfig(NodeConfig):
     managers: Mapping[str, float]
     sandbox: Literal["preferred", "required", "off"] = "preferred"
     labels: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def serves_all(self) -> bool:

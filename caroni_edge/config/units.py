@@ -43,6 +43,28 @@ def size(text: object) -> int:
     return size_bytes
 
 
+def amount(value: object) -> int:
+    """Return how much of something a whole number, such as `2`, or a size, such as `4G`, means.
+
+    Raises:
+        ValueError: It is neither; the message says what to write.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"expected a whole number, such as 2, or a size, such as 4G, got {shown(value)}")
+    found = size(value) if isinstance(value, str) else value
+    if not 0 <= found <= SIZE_MAX_BYTES:
+        raise ValueError(f"expected a whole number from 0 to {SIZE_MAX_BYTES}, got {shown(value)}")
+    return found
+
+
+def amount_text(count: int) -> str:
+    """Return an amount as people would write it: `2`, or `4G`."""
+    for unit, factor in reversed(BYTES_PER_UNIT.items()):
+        if factor > 1 and count >= factor and count % factor == 0:
+            return f"{count // factor}{unit}"
+    return str(count)
+
+
 def _split(text: object, expected: str, example_unit: str) -> tuple[float, str]:
     if isinstance(text, int | float) and not isinstance(text, bool):
         raise ValueError(f"{text} has no unit: write {text}{example_unit}, or another unit; it is {expected}")

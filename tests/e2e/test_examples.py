@@ -26,6 +26,9 @@ WITHIN_S = 60
 AUTOMATIC = ("triggers", "schedules", "notify")
 """What a manager of an example starts by itself, and whom it tells."""
 
+OF_AGENTS = ("slots", "resources")
+"""What an agent of an example has."""
+
 
 @pytest.fixture
 def fleet(tmp_path: Path, make_mosquitto: MakeMosquitto) -> Iterator[Fleet]:
@@ -44,7 +47,8 @@ def start(fleet: Fleet, example: Path, **changes: Any) -> None:
             automatic = {key: config[key] for key in AUTOMATIC if key in config} | changes
             fleet.manager(path.stem, templates=str(example / config["templates"]), attempts=2, **automatic)
         else:
-            fleet.agent(path.stem, job_types=str(example / config["job_types"]))
+            own = {key: config[key] for key in OF_AGENTS if key in config}
+            fleet.agent(path.stem, job_types=str(example / config["job_types"]), **own)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,5 +104,5 @@ def test_nothing_is_to_be_said_of_the_files_of_an_example(name: str, capsys: pyt
 
 def test_all_examples_are_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert len(NAMES) == 7
+    assert len(NAMES) == 8
     assert all(f"[{name}]({name}/README.md)" in listed for name in NAMES)

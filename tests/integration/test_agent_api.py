@@ -1,6 +1,7 @@
 """The agent's API over HTTP."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,25 @@ def test_the_agent_describes_and_counts_itself(agent: AgentBench, client: Client
     paths = client.get("/schema/openapi.json").json()["paths"]
     assert {"/api/jobs", "/api/jobs/{job}", "/api/jobs/{job}/kill", "/api/job-types", "/api/drain"} <= set(paths)
     assert client.get("/api/node").json()["role"] == "agent"
+
+
+def test_it_is_shown_what_the_host_has_and_which_jobs_have_it(tmp_path: Path) -> None:
+    snap = replace(job_type("snap"), needs={"camera": 1, "memory": 2 << 30}, parallel=3)
+    agent = AgentBench(types=[snap], slots=2, resources={"camera": 1, "memory": 16 << 30})
+    (job,) = agent.bench.place(agent.bench.new_job("snap"))
+    with serve_agent(agent, tmp_path) as server, Client(server) as client:
+        camera, memory = client.get("/api/slots").json()["resources"]
+        assert camera == {"name": "camera", "amount": 1, "taken": 1, "jobs": [job]}
+        assert (memory["amount"], memory["taken"]) == (16 << 30, 2 << 30)
+        metrics = metrics_of(client)
+        assert metrics['caroni_resources{resource="camera"}'] == 1.0
+        assert metrics['caroni_resources_taken{resource="memory"}'] == float(2 << 30)
+        (shown,) = client.get("/api/job-types").json()["job_types"]
+        assert (shown["needs"], shown["parallel"]) == ({"camera": 1, "memory": 2 << 30}, 3)
+        assert "memory: 2G of 16G taken" in client.get("/").text
+        assert "camera: 1, memory: 2G" in client.get("/job-types/snap").text
+        agent.bench.end(job)
+        assert client.get("/api/slots").json()["resources"][0]["jobs"] == []
 
 
 def test_slots_by_minute_and_by_manager_with_weights(tmp_path: Path) -> None:

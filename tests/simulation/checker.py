@@ -171,6 +171,7 @@ def _wrong_processes(federation: Federation) -> Iterator[str]:
         # Where an older copy of a database was put back, and a record is lost too, nobody can know.
         unknown = agent.host.unsynced if agent.was_exempt else set()
         yield from (f"{agent.name} started {job} twice" for job in agent.host.twice if job not in unknown)
+        yield from (f"{agent.name} started {job} though others held what it needs" for job in agent.host.overtaken)
         yield from (f"{agent.name} started {job} before it had noted that" for job in agent.host.unrecorded)
         hosts.update(job for job, order in agent.host.started.items() if order.manager in managers)
         for order in agent.host.history:

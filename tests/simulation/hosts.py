@@ -2,6 +2,7 @@
 
 import heapq
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import replace
@@ -39,6 +40,8 @@ class Host:
         history: The orders of all starts there ever were, whatever has become of the directories.
         twice: Jobs that were started a second time, which must never be.
         unrecorded: Jobs that were started, or ran when their agent crashed, and that may not as its database said.
+        resources: What of it is there to be held.
+        overtaken: Jobs that were started though others held what they need.
         unsynced: Jobs whose records a power cut has taken: they were started, and nothing here says so.
         boot: The present boot.
         fail: How likely a job fails.
@@ -68,6 +71,8 @@ class Host:
         self.was_wiped = False
         self.twice: list[str] = []
         self.unrecorded: list[str] = []
+        self.resources: dict[str, int] = {}
+        self.overtaken: list[str] = []
         self.unsynced: set[str] = set()
         self.boot = "boot 0"
         self.deliver: Callable[[JobNews], None] | None = None
@@ -119,6 +124,7 @@ class Host:
         """Return a host with a copy of this one's directories, or a `fresh` one; no processes run there."""
         other = copy(self)
         other.started, other.twice, other.history = dict(self.started), [], []
+        other.overtaken = []
         other.deliver = other.say_known = None
         other.was_wiped = self.was_wiped = True
         other._running, other._ends, other._ended = dict(self._running), [], dict(self._ended)
@@ -204,9 +210,20 @@ class Host:
         self._orders = (order.database, max(order.serial, known_serial) if is_same else order.serial)
         self.started[order.job] = order
         self.history.append(order)
+        self._hold(order)
         usual_s = self._chance.choice((0.01, 0.1, 1.0, 5.0, 30.0)) * (0.5 + self._chance.random())
         self._running[order.job] = self.now
         heapq.heappush(self._ends, (self.now + usual_s * self.slowness, order.job))
+
+    def _hold(self, order: JobOrder) -> None:
+        job_type, running = order.job_type, [self.started[job].job_type for job in self._running]
+        held = Counter(job_type.needs)
+        for each in running:
+            held.update(each.needs)
+        same = 1 + sum(each.name == job_type.name for each in running)
+        is_one_too_many = job_type.parallel is not None and same > job_type.parallel
+        if is_one_too_many or any(count > self.resources.get(name, 0) for name, count in held.items()):
+            self.overtaken.append(order.job)
 
     def kill(self, job: str, reason: str) -> None:
         """End a job."""

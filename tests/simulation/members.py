@@ -379,6 +379,7 @@ class Agent(Member):
 
     Attributes:
         types: Its job types.
+        settings: What its owner has configured.
         say_running_after_s: Of a job that runs for less its manager hears only the end.
     """
 
@@ -390,7 +391,7 @@ class Agent(Member):
         """Prepare an agent with these job types."""
         super().__init__("agents", name, broker, chance)
         self.host, self.types = host, types
-        self._settings = agent_config(id=name, **settings)
+        self.settings = agent_config(id=name, **settings)
 
     def serves(self, job_type: str) -> bool:
         """Tell whether it has a job type."""
@@ -411,7 +412,7 @@ class Agent(Member):
 
         self.host.deliver, self.host.say_known, self.host.is_noted = deliver, take_over, self._is_noted
         parts = AgentParts(
-            settings=self._settings,
+            settings=self.settings,
             types=self.types,
             topics=node.topics,
             store=AgentStore(node.database.conn),

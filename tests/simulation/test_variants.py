@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import handed, restores, scenarios, stolen
+from tests.simulation import handed, needs, restores, scenarios, stolen
 from tests.simulation.plans import PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -44,6 +44,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "late_jobs_kept": scenarios.late_agent,
     "memory_kept_over_a_rollback": scenarios.disks_fail_all_the_time,
     "missing_jobs_never_were": partial(plain, "agents"),
+    "needs_that_are_taken_do_not_count": needs.much_is_needed,
     "no_link_reset": partial(plain, "agents"),
     "no_reconciliation": partial(plain, "managers"),
     "no_record_means_never_started_in_any_boot": handed.much_waits_at_keepers,

@@ -17,6 +17,7 @@ from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.offers.resources import Left
 from caroni_edge.agent.peers.reconcile import Reconciliation as AgentReconciliation
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.reactor import AgentReactor
@@ -201,6 +202,13 @@ def given_back_without_a_word() -> Iterator[None]:
         ledger.refuse(row, JobEvent.START_REFUSED, reason, at, tell=False)
 
     with instead(Ledger, "give_back", drop):
+        yield
+
+
+@VARIANTS.add
+def needs_that_are_taken_do_not_count() -> Iterator[None]:
+    """A job is asked for, and started, though another has what it needs of its host."""
+    with instead(Left, "has", lambda _left, _job_type: True):
         yield
 
 

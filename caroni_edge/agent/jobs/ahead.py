@@ -93,6 +93,8 @@ class Ahead(Memory):
         nothing beside what they take. Jobs that may not be repeated are not: where the host has stopped, and with it
         its keeper and maybe a record, nobody could say that they had not begun.
         """
+        if job_type.needs or job_type.parallel is not None:
+            return None  # what its jobs need beside a slot may be taken when their turn comes
         known = {name: measured.mean_s for name, measured in outlook.items() if measured.jobs >= SURE_AFTER}
         if not job_type.repeat or job_type.name not in known or len(self._jobs) >= AHEAD_MAX:
             return None

@@ -11,6 +11,7 @@ from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.room import Room, look
 from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.settings import InForce
@@ -76,8 +77,8 @@ class _PlacesForMessage:
             if self._row is not None and self._row.reserves:
                 # Counted twice until the message is over: these jobs have rows, and the offer reserves their places.
                 ready, waiting = self.used()
-                self._room.places_ready.give_back(ready)
-                self._room.places_waiting.give_back(waiting)
+                self._room.places_ready.give_back(ready, self._row.job_type)
+                self._room.places_waiting.give_back(waiting, self._row.job_type)
         return self._room.places_ready if data_ready else self._room.places_waiting
 
 
@@ -92,11 +93,12 @@ class Intake:
         refusals: Refusals,
         offers: Offers,
         depth: Depth,
+        resources: Resources,
         ledger: Ledger,
         objects: JobObjects,
     ) -> None:
         """Decide by the offers made, the room there is, the job types in force and the objects that are here."""
-        self._objects = objects
+        self._objects, self._resources = objects, resources
         self._store, self._outbox, self._in_force = store, outbox, in_force
         self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
 
@@ -168,4 +170,6 @@ class Intake:
 
     def _free(self) -> Room:
         """Return the places for jobs that come after their offer has run out, or beyond what was offered."""
-        return Room() if self._refusals.of_all() else look(self._store, self._in_force.settings, self._depth)
+        if self._refusals.of_all():
+            return Room()
+        return look(self._store, self._in_force.settings, self._depth, self._resources)

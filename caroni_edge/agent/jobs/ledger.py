@@ -99,6 +99,7 @@ class Ledger:
             cpu_s=None,
             memory_bytes=None,
             box=None,
+            holds=None,
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
@@ -109,19 +110,20 @@ class Ledger:
         data = require(DATA, row.data, DataEvent.INPUTS_COME, **ids(row))
         self._change(row._replace(status=status, data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs)))
 
-    def begin(self, row: JobRow, version: str, box: str, at: Moment, *, tell: bool) -> JobRow:
+    def begin(self, row: JobRow, version: str, box: str, holds: str | None, at: Moment, *, tell: bool) -> JobRow:
         """Give a queued job a slot: its process may be started from now on.
 
         Args:
             row: The job.
             version: Of its job type.
             box: What it is locked into.
+            holds: What it holds of the host's resources, as JSON.
             at: Now.
             tell: Send a status update.
         """
         status = require(JOB, row.status, JobEvent.SLOT_GIVEN, **ids(row))
         begun = row._replace(status=status, begun=True, started=at.date, version=version, box=shortened(box))
-        return self._change(begun, tell=tell)
+        return self._change(begun._replace(holds=holds), tell=tell)
 
     def hand_over(self, row: JobRow, version: str, box: str) -> None:
         """Note that a queued job waits at its keeper from now on, so that its process may be started (see `begin`)."""
@@ -146,13 +148,13 @@ class Ledger:
             self._change(row._replace(status=status, killed=None))
         return status is not None
 
-    def find_begun(self, row: JobRow, date: float) -> None:
-        """Note that a job was started, at this date, of which the database has forgotten that."""
+    def find_begun(self, row: JobRow, date: float, holds: str | None) -> None:
+        """Note that a job was started, at this date, of which the database has forgotten that, and what it holds."""
         status = advance(JOB, row.status, JobEvent.FOUND_BEGUN)
         if status is None:
             self.stale(row, JobEvent.FOUND_BEGUN)
         else:
-            self._change(row._replace(status=status, begun=True, started=date or None))
+            self._change(row._replace(status=status, begun=True, started=date or None, holds=holds))
 
     def refuse(self, row: JobRow, event: JobEvent, reason: str, at: Moment, *, tell: bool) -> None:
         """Let a job fail that cannot run here; `event` says whether its inputs or its start was refused."""

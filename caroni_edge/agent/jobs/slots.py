@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from caroni_edge.agent.boxes.strength import Choice
@@ -16,6 +16,7 @@ from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JOB, JobEvent, JobState
 from caroni_edge.agent.offers.refusals import PAUSED, Refusals
+from caroni_edge.agent.offers.resources import Left, Resources
 from caroni_edge.agent.offers.shares import Measured, Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobOrder
@@ -25,7 +26,7 @@ from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
-from caroni_edge.values.json import from_text
+from caroni_edge.values.json import as_text, from_text
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Slots(Part):
         shares: Shares,
         deeds: Deeds,
         objects: JobObjects,
+        resources: Resources,
         journal: Journal,
         say_running_after_s: float,
     ) -> None:
@@ -56,7 +58,7 @@ class Slots(Part):
         super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
         self._refusals = refusals
-        self._deeds, self._objects = deeds, objects
+        self._deeds, self._objects, self._resources = deeds, objects, resources
         self._unsaid = Unsaid(store, ledger, journal, say_running_after_s)
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self._ended: tuple[str, ...] = ()
@@ -100,35 +102,41 @@ class Slots(Part):
         self._start(row, at)
 
     def _give(self, at: Moment) -> None:
-        queued: Counter[str] = Counter()
+        live = self._store.load.live()
+        left = self._resources.left(live)
+        lacking = left.lacking()
+        queued: Counter[str] = Counter()  # but for jobs that wait for something else than a slot
         running: Counter[str] = Counter()
-        for count in self._store.load.live():
-            if count.status == JobState.QUEUED:
-                queued[count.manager] += count.jobs
-            elif count.status == JobState.RUNNING:
+        self.queued = -len(self.ahead)
+        for count in live:
+            if count.status is JobState.QUEUED:
+                self.queued += count.jobs
+                queued[count.manager] += 0 if count.job_type in lacking else count.jobs
+            elif count.status is JobState.RUNNING:
                 running[count.job_type] += count.jobs
-        queued -= self.ahead.of_managers()
-        self.queued = queued.total()
         if self._in_force.paused:
             self.ahead.recall()
             self._give_back(queued, at)
             return
-        self._shares.enter({*queued, *self._competing()}, at.now)
-        if self.ahead.due <= at.now or any(self._overtakes(manager) for manager in queued):
+        queued -= self.ahead.of_managers()
+        self._shares.enter({*queued, *self._competing(lacking)}, at.now)
+        if self.ahead.due <= at.now or any(self._overtakes(manager, lacking) for manager in queued):
             self.ahead.recall()
         self._here = frozenset({*queued, *self.ahead.managers()})
         if queued and not self.ahead.is_recalling:
-            self._give_to(queued, running, at)
+            self._give_to(queued, running, left, at)
 
-    def _give_to(self, queued: Counter[str], running: Counter[str], at: Moment) -> None:
+    def _give_to(self, queued: Counter[str], running: Counter[str], left: Left, at: Moment) -> None:
         slots = self._in_force.settings.slots
         free = slots - running.total() - len(self.ahead)
         standings, outlook = self._shares.standings(queued, at.now), self._shares.outlook(at.now)
         self._handed_at_serial = 0
         while queued:
             manager = min(queued, key=lambda name: (standings[name], name))
-            row = self._store.jobs.next_ready(manager)
-            assert row is not None
+            row = self._next_ready(manager, left.lacking())
+            if row is None:
+                del queued[manager]  # the jobs before have taken what its others need
+                continue
             lasts_s = None
             if free <= 0 and (lasts_s := self._lasts_ahead_s(row, running, outlook)) is None:
                 return
@@ -136,6 +144,7 @@ class Slots(Part):
                 standings[manager] += self._shares.cost(manager, row.job_type)
                 free -= 1
                 running[row.job_type] += lasts_s is None
+                left.take(row.job_type)
             queued[manager] -= 1
             self.queued -= 1
             if not queued[manager]:
@@ -151,7 +160,12 @@ class Slots(Part):
         holders = {*running, *(self.ahead.job_types() if running.total() < slots else ())}
         return self.ahead.lasts_s(job_type, box.strength, slots, holders, outlook)
 
-    def _overtakes(self, manager: str) -> bool:
+    def _next_ready(self, manager: str, lacking: Sequence[str]) -> JobRow | None:
+        """Return a manager's next job, of those for which all is free but a slot."""
+        jobs = self._store.jobs
+        return jobs.next_ready_but(manager, as_text(lacking)) if lacking else jobs.next_ready(manager)
+
+    def _overtakes(self, manager: str, lacking: Sequence[str]) -> bool:
         """Tell whether a manager's queued jobs come before what waits at the keeper.
 
         They do where they are its first, or more urgent; of two managers with jobs there, each has had its turn.
@@ -161,7 +175,7 @@ class Slots(Part):
         least = self.ahead.least_priority(manager)
         if least is None:
             return manager not in self._here
-        row = self._store.jobs.next_ready(manager)
+        row = self._next_ready(manager, lacking)
         return row is not None and row.priority > least
 
     def _give_back(self, queued: Iterable[str], at: Moment) -> None:
@@ -170,9 +184,9 @@ class Slots(Part):
             while row := self._store.jobs.next_ready(manager):
                 self._ledger.give_back(row, PAUSED, at)
 
-    def _competing(self) -> list[str]:
+    def _competing(self, lacking: Sequence[str]) -> list[str]:
         serves = self._in_force.settings.serves
-        return [manager for manager in self._store.demands.competing() if serves(manager)]
+        return [manager for manager in self._store.demands.competing(as_text(lacking)) if serves(manager)]
 
     def _start(self, row: JobRow, at: Moment, lasts_s: float | None = None) -> bool:
         """Start a job by the version of its job type that is in force; return whether it holds a slot now.
@@ -219,7 +233,8 @@ class Slots(Part):
 
     def _begin(self, row: JobRow, job_type: JobType, box: Choice, at: Moment) -> int:
         """Give a job a slot; return the serial of that change."""
-        begun = self._ledger.begin(row, job_type.version, box.said(), at, tell=not self._unsaid.waits)
+        holds = self._resources.held_by(row.job_type)
+        begun = self._ledger.begin(row, job_type.version, box.said(), holds, at, tell=not self._unsaid.waits)
         self._unsaid.begun(row.job, at.now)
         self._count(begun)
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
@@ -241,7 +256,7 @@ class Slots(Part):
         """Note of a job that waits, as the database says, that it was started: the database is an older copy."""
         row = self._store.jobs.by_job(job)
         if row is not None and row.status is not JobState.RUNNING:
-            self._ledger.find_begun(row, date)
+            self._ledger.find_begun(row, date, self._resources.held_by(row.job_type))
 
     def on_started(self, job: str, date: float, at: Moment) -> None:
         """Note that a job that has waited at its keeper has had its slot for a moment."""

@@ -9,6 +9,7 @@ from caroni_edge.agent.jobs.inputs import job_type_of
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL
@@ -23,16 +24,18 @@ WORKFLOW = "trial"
 class TrialRefused(CaroniError):
     """The trial of {job_type} cannot be started: {reason}."""
 
-    hint = "Trials run one at a time, and each needs a free slot."
+    hint = "Trials run one at a time, and each needs a free slot, and what its job type names under needs."
 
 
 class Trials:
     """Starts trials, one at a time."""
 
-    def __init__(self, store: Store, in_force: InForce, ledger: Ledger, slots: Slots, chance: Chance) -> None:
+    def __init__(
+        self, store: Store, in_force: InForce, ledger: Ledger, slots: Slots, resources: Resources, chance: Chance
+    ) -> None:
         """Start by the job types that are in force."""
         self._store, self._in_force, self._ledger = store, in_force, ledger
-        self._slots, self._chance = slots, chance
+        self._slots, self._resources, self._chance = slots, resources, chance
 
     def start(self, name: str, inputs: Values, at: Moment) -> str:
         """Give a slot to a trial; return the job's name.
@@ -42,14 +45,16 @@ class Trials:
 
         Raises:
             CannotRun: There is no such job type, or the inputs do not fit.
-            TrialRefused: Another trial runs, or no slot is free.
+            TrialRefused: Another trial runs, no slot is free, or something that its job needs is taken.
         """
-        job_type_of(self._in_force.types, name, inputs)
+        job_type = job_type_of(self._in_force.types, name, inputs)
         running = self._store.load.total(JobState.RUNNING) + len(self._slots.ahead)
         if trials := self._store.jobs.live_of(TRIAL):
             raise TrialRefused("", job_type=name, reason=f"another trial runs (job {trials[0]})")
         if running >= self._in_force.settings.slots:
             raise TrialRefused("", job_type=name, reason=f"no slot is free, {running} jobs run")
+        if not self._resources.left(self._store.load.live()).has(name):
+            raise TrialRefused("", job_type=name, reason=self._resources.why_not(job_type))
         job = self._chance.new_id()
         placed = Placement(
             job=job,

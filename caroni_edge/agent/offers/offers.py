@@ -1,13 +1,14 @@
 """Decides what to offer to whom, and follows what becomes of it (docs/protocol.md, "From a step to its result")."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
 from caroni_edge.agent.lifecycle import OFFER, OfferEvent, OfferState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
+from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.room import Kind, Room, look
 from caroni_edge.agent.offers.shares import Claim, Shares, distribute
 from caroni_edge.agent.settings import InForce
@@ -60,15 +61,17 @@ class Offers(Part):
         refusals: Refusals,
         shares: Shares,
         depth: Depth,
+        resources: Resources,
         journal: Journal,
     ) -> None:
         """Decide by the demand in `store`, the owner's settings, the managers' shares and how much is kept here."""
         super().__init__(journal)
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
-        self._depth = depth
+        self._depth, self._resources = depth, resources
         self._due = -inf
         self._is_unanswered = False
+        self._is_another_turn = False  # what was kept for a job type is there for others now
 
     def on_start(self, at: Moment) -> None:
         """Void the offers of earlier processes: the clock of before is gone, so nobody knows how old they are."""
@@ -78,8 +81,9 @@ class Offers(Part):
     def settle(self, at: Moment) -> None:
         """Free the places of offers that have run out, and offer all that is free."""
         self._run_out(at)
+        self._is_another_turn = False
         self._make(at)
-        self._due = self._look_ahead(at.now)
+        self._due = at.now if self._is_another_turn else self._look_ahead(at.now)
 
     def next_due(self) -> float:
         """Return when an offer runs out, or another may be made."""
@@ -174,14 +178,16 @@ class Offers(Part):
 
     def _make(self, at: Moment) -> None:
         """Offer all free places to managers that have use for them."""
-        room = look(self._store, self._in_force.settings, self._depth)
+        room = look(self._store, self._in_force.settings, self._depth, self._resources)
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
             return
         candidates = [each for each in self._candidates(at, room) if each.ready or each.waiting]
         if not candidates:
+            self._resources.line_up({}, room.places_ready.left)
             return
         standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
         candidates = self._probe(candidates, standings, at)
+        self._resources.line_up(_urgency(candidates), room.places_ready.left)
         reserving = [each for each in candidates if each.reserves]
         self._offer_all(reserving, *self._divide(reserving, room, standings), room, at)
         if others := [each for each in candidates if not each.reserves]:
@@ -279,6 +285,7 @@ class Offers(Part):
             heard=demand.heard,
         )
         self._store.offers.save(row)
+        self._is_another_turn |= self._resources.on_offered(row.job_type)
         if demand.job_type in self._refusals.failing():
             self._refusals.on_probed(demand.job_type, at.now + PROBE_EVERY_S)
         offer = JobOffer(
@@ -316,6 +323,15 @@ def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     if now >= demand.again_due:
         return ready, waiting
     return min(ready, demand.left_ready or 0), min(waiting, demand.left_waiting or 0)
+
+
+def _urgency(candidates: Iterable[Candidate]) -> dict[str, int]:
+    """Return the job types that are wanted now, each with the greatest priority of its jobs."""
+    found: dict[str, int] = {}
+    for each in candidates:
+        if each.ready:
+            found[each.demand.job_type] = max(each.demand.priority, found.get(each.demand.job_type, 0))
+    return found
 
 
 def _occupied(kind: Kind, *counts: dict[Kind, int]) -> int:

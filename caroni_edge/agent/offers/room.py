@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.depth import Depth
+from caroni_edge.agent.offers.resources import Resources, by_type
 from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.store import Store
 from caroni_edge.config.model import AgentConfig
@@ -45,11 +46,12 @@ class Room:
     well_pending: frozenset[str] = frozenset()
 
 
-def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
-    """Count the places; those that open offers keep free count as taken."""
+def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources) -> Room:
+    """Count the places, and what jobs need beside one; what open offers keep free counts as taken."""
     room = Room()
     by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
-    for count in store.load.live():
+    live = store.load.live()
+    for count in live:
         by_status[count.status][count.manager, count.job_type] += count.jobs
     for kept in store.offers.reserved():
         room.queued[kept.manager, kept.job_type] += kept.ready
@@ -58,23 +60,27 @@ def look(store: Store, settings: AgentConfig, depth: Depth) -> Room:
     most_ready = max(settings.backlog, settings.backlog_most)
     more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
     room.ready = settings.slots + settings.backlog - room.running.total() - over
-    room.places_ready = Places(room.ready, more, settings.slots + most_ready - room.ahead)
+    left = resources.left(live)
+    for job_type, jobs in by_type(room.queued).items():
+        left.take(job_type, jobs)
+    room.places_ready = Places(room.ready, more, settings.slots + most_ready - room.ahead, left)
     most_waiting = max(settings.pending, settings.pending_most)
     more, over, room.well_pending = _more(depth, most_waiting - settings.pending, room.pending)
     # Jobs whose data has come may be more than the backlog holds. Their places are not given to others meanwhile:
     # the queue would grow without bound behind long jobs.
     late = max(0, -room.ready)
     room.waiting = settings.pending - over - late
-    room.places_waiting = Places(room.waiting, more, most_waiting - room.pending.total() - late)
+    left = left.copy()
+    for job_type, jobs in by_type(room.pending).items():
+        left.take(job_type, jobs)
+    room.places_waiting = Places(room.waiting, more, most_waiting - room.pending.total() - late, left)
     return room
 
 
 def _more(depth: Depth, most: int, taken: Counter[Kind]) -> tuple[dict[str, int], int, frozenset[str]]:
     """Return the free places for jobs of a type alone, how many jobs have shared ones, and what is well provided."""
-    by_type: Counter[str] = Counter()
-    for (_, job_type), count in taken.items():
-        by_type[job_type] += count
+    types = by_type(taken)
     more = {job_type: min(count, most) for job_type, count in depth.more().items()} if most else {}
-    over = sum(max(0, count - more.get(job_type, 0)) for job_type, count in by_type.items())
-    well = frozenset(job_type for job_type, count in more.items() if by_type[job_type] >= count * ASK_BELOW)
-    return {job_type: max(0, count - by_type[job_type]) for job_type, count in more.items()}, over, well
+    over = sum(max(0, count - more.get(job_type, 0)) for job_type, count in types.items())
+    well = frozenset(job_type for job_type, count in more.items() if types[job_type] >= count * ASK_BELOW)
+    return {job_type: max(0, count - types[job_type]) for job_type, count in more.items()}, over, well

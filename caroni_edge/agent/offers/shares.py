@@ -15,6 +15,7 @@ from heapq import heapify, heappop, heapreplace
 from math import inf
 from typing import NamedTuple
 
+from caroni_edge.agent.offers.resources import Left
 from caroni_edge.agent.store.jobs import Running
 from caroni_edge.base.memory import Journal, Memory, MemoryDict
 
@@ -185,25 +186,32 @@ class Places:
         shared: For jobs of any type.
         more: Beside them, for jobs of a type alone.
         most: So many at most of all these together; None: there is no such bound.
+        left: What is free of what jobs need beside a slot.
     """
 
     shared: int
     more: dict[str, int] = field(default_factory=dict)
     most: int | None = None
+    left: Left = field(default_factory=Left)
+
+    def copy(self) -> "Places":
+        """Return the same, to be taken from by itself."""
+        return replace(self, more=dict(self.more), left=self.left.copy())
 
     def are_there(self) -> bool:
         """Tell whether there may be a place for some job."""
         return (self.shared > 0 or any(count > 0 for count in self.more.values())) and self.most != 0
 
-    def give_back(self, count: int) -> None:
-        """Let places be free for jobs of any type."""
+    def give_back(self, count: int, job_type: str) -> None:
+        """Let places be free for jobs of any type that were kept for jobs of one."""
         self.shared += count
+        self.left.take(job_type, -count)
         if self.most is not None:
             self.most += count
 
     def take(self, job_type: str) -> bool:
         """Take a place for a job of this type; return whether there was one."""
-        if self.most is not None and self.most <= 0:
+        if (self.most is not None and self.most <= 0) or not self.left.has(job_type):
             return False
         if self.more.get(job_type, 0) > 0:
             self.more[job_type] -= 1
@@ -213,6 +221,7 @@ class Places:
             return False
         if self.most is not None:
             self.most -= 1
+        self.left.take(job_type)
         return True
 
 
@@ -227,7 +236,7 @@ def distribute(free: Places, claims: Iterable[Claim], standings: Mapping[str, fl
     Returns:
         Places for each (manager, job type) that gets some.
     """
-    free = replace(free, more=dict(free.more))
+    free = free.copy()
     by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
     for claim in claims:
         if claim.places > 0:

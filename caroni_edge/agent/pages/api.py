@@ -174,11 +174,22 @@ class AgentApi:
     def metrics(self) -> list[Metric]:
         """Return the metrics of an agent: how many jobs it has, and whether it is drained."""
         with self.look() as views:
+            resources = views.resources(self.reactor.settings)
             return [
                 Metric(
                     "jobs", "Jobs by state; finished ones until they are forgotten.", by("status", views.count_jobs())
                 ),
                 Metric("jobs_unfinished", "Jobs not ended, by manager and state.", views.count_by_manager()),
+                Metric(
+                    "resources",
+                    "What the host has for jobs that need it.",
+                    by("resource", {each["name"]: each["amount"] for each in resources}),
+                ),
+                Metric(
+                    "resources_taken",
+                    "What running jobs have of it.",
+                    by("resource", {each["name"]: each["taken"] for each in resources}),
+                ),
                 single("drained", "1 while the agent takes no new work.", views.drain()["drained"]),
                 single("paused", "1 while the agent starts nothing.", views.drain()["paused"]),
             ]

@@ -12,6 +12,7 @@ from caroni_edge.agent.pages.api import AgentApi
 from caroni_edge.agent.pages.chart import outline
 from caroni_edge.agent.pages.host import Hours
 from caroni_edge.agent.pages.views import UNFINISHED
+from caroni_edge.config.units import amount_text
 from caroni_edge.web.auth import Visitor
 from caroni_edge.web.forms import fields
 from caroni_edge.web.parameters import AfterNumber
@@ -37,6 +38,7 @@ def show_now(agent: NamedDependency[AgentApi], hours: Hours = 3) -> Template:
         state=agent.drain(),
         slots=slots,
         outline=outline(slots["busy"], slots["slots"]),
+        amount=amount_text,
         looks_back=LOOKS_BACK,
         refusals=agent.refusals(TURNED_AWAY_ROWS),
         job_types=agent.reactor.job_types.names(),

@@ -90,6 +90,8 @@ class JobTypeView(TypedDict):
     interpreter: list[str]
     environment: list[str]
     limits: LimitsView
+    needs: dict[str, int]
+    parallel: int | None
     repeat: bool
 
 
@@ -173,6 +175,15 @@ class ShareView(TypedDict):
     due: float
 
 
+class ResourceView(TypedDict):
+    """How much there is of something that jobs may need, how much of it is taken, and by which jobs that run."""
+
+    name: str
+    amount: int
+    taken: int
+    jobs: list[str]
+
+
 class SlotsView(TypedDict):
     """How the slots were used.
 
@@ -185,6 +196,7 @@ class SlotsView(TypedDict):
         since: When it begins.
         busy: How many slots were held, on average, in each minute since then.
         managers: Who had them, the most first.
+        resources: What jobs may need beside a slot.
     """
 
     slots: int
@@ -195,6 +207,7 @@ class SlotsView(TypedDict):
     since: str
     busy: list[float]
     managers: list[ShareView]
+    resources: list[ResourceView]
 
 
 class TurnedAwayView(TypedDict):

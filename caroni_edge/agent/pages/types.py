@@ -13,6 +13,7 @@ from caroni_edge.agent.pages import files
 from caroni_edge.agent.pages.api import AgentApi
 from caroni_edge.agent.pages.jobtypes import BODY_MAX_BYTES
 from caroni_edge.agent.pages.typeviews import job_type_view
+from caroni_edge.config.units import amount_text
 from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.fields import field_of, value_of
 from caroni_edge.web.audit import UNAUDITED
@@ -54,7 +55,7 @@ def show_job_types(agent: NamedDependency[AgentApi]) -> Template:
 def show_job_type(request: Asked, agent: NamedDependency[AgentApi], name: FromPath[str]) -> Template:
     """Show a job type with its file and its versions."""
     detail = files.detail(agent, name, with_source=request.user.role == "operator")
-    return page("agent/job_type.html", it=detail, refused=agent.reactor.refuses.get(name))
+    return page("agent/job_type.html", it=detail, refused=agent.reactor.refuses.get(name), amount=amount_text)
 
 
 @get("/job-types/{name:str}/versions/{version:str}", include_in_schema=False, sync_to_thread=True)

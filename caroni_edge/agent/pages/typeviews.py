@@ -25,5 +25,7 @@ def job_type_view(job_type: JobType) -> JobTypeView:
             log_bytes=limits.log_bytes,
             nice=limits.nice,
         ),
+        needs=dict(job_type.needs),
+        parallel=job_type.parallel,
         repeat=job_type.repeat,
     )

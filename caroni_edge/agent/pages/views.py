@@ -11,13 +11,14 @@ from caroni_edge.agent.pages.shapes import (
     JobPage,
     JobSummary,
     JobView,
+    ResourceView,
     ShareView,
     SlotsView,
     TurnedAwayView,
     VersionView,
 )
 from caroni_edge.agent.store.facts import AgentFactRows
-from caroni_edge.agent.store.jobs import TRIAL
+from caroni_edge.agent.store.jobs import TRIAL, JobRows
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.shown import ShownJob, ShownJobRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
@@ -42,7 +43,7 @@ class AgentViews:
         """Read on `conn`."""
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
         self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
-        self._versions = VersionRows(conn)
+        self._versions, self._holding = VersionRows(conn), JobRows(conn)
 
     def dates(self) -> Dates:
         """Return what tells whether the clock is right."""
@@ -114,7 +115,21 @@ class AgentViews:
             since=rfc3339(first * MINUTE_S),
             busy=[round(busy_s[minute] / length_s[minute], 3) for minute in busy_s],
             managers=_shares(by_manager, settings),
+            resources=self.resources(settings),
         )
+
+    def resources(self, settings: AgentConfig) -> list[ResourceView]:
+        """Return what there is of the host's resources, and who has it."""
+        held = [(each.job, from_text(each.holds)) for each in self._holding.holding()]
+        return [
+            ResourceView(
+                name=name,
+                amount=amount,
+                taken=sum(holds.get(name, 0) for _, holds in held),
+                jobs=[job for job, holds in held if name in holds],
+            )
+            for name, amount in settings.resources.items()
+        ]
 
     def versions(self, job_type: str, in_force: str | None) -> list[VersionView]:
         """Return the versions of a job type, the newest first; `in_force`: the one that is."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.turnedaway import TurnedAway
@@ -26,6 +27,7 @@ random moment of it, so that not all agents speak at once."""
 class _Facts:
     job_types: Mapping[str, JobTypeNotice] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
+    taken: Mapping[str, str] = field(default_factory=dict)
     slots: int = 0
     backlog: int = 0
     pending: int = 0
@@ -43,13 +45,14 @@ class PresenceSaid(Part):
         refusals: Refusals,
         offers: Offers,
         depth: Depth,
+        resources: Resources,
         chance: Chance,
         journal: Journal,
     ) -> None:
-        """Look at what is in force, at what is refused, at what becomes of offers, and how much is kept here."""
+        """Look at what is in force, refused and taken, at what becomes of offers, and how much is kept here."""
         super().__init__(journal)
         self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
-        self._depth, self._chance = depth, chance
+        self._depth, self._resources, self._chance = depth, resources, chance
         # As of the last look, and what the node has been told, or will be when it asks.
         self._true = self._said = _Facts()
         self._is_changed = False  # the node has to be told, and has not asked yet
@@ -106,13 +109,17 @@ class PresenceSaid(Part):
         """Return what the presence says of job types, refusals and places; it counts as said now."""
         self._said = said = self._true
         places = {"slots": said.slots, "backlog": said.backlog, "pending": said.pending, "sandbox": said.sandbox}
-        own = {"job_types": dict(said.job_types), "refuses": dict(said.refuses), "labels": dict(said.labels)}
+        own = {
+            "job_types": dict(said.job_types),
+            "refuses": {**said.taken, **said.refuses},
+            "labels": dict(said.labels),
+        }
         return {**own, **places}
 
     @property
     def refuses(self) -> Mapping[str, str]:
         """Return what is refused now, and why, as of the last batch; any thread may ask."""
-        return self._true.refuses
+        return {**self._true.taken, **self._true.refuses}
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -148,6 +155,7 @@ class PresenceSaid(Part):
         return _Facts(
             self._notices,
             self._refusals.said(),
+            self._resources.said(),
             slots,
             backlog=self._depth.backlog,
             pending=self._depth.pending,

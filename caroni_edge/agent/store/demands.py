@@ -112,11 +112,16 @@ class DemandRows(Rows):
         SELECT DISTINCT d.manager FROM demands d
         LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
         WHERE d.ready > 0 AND d.ready + d.waiting > d.others AND (o.state IS NULL OR o.state IN ('open', 'accepted'))
+            AND d.job_type NOT IN (SELECT value FROM json_each(:but))
         ORDER BY d.manager"""
 
-    def competing(self) -> list[str]:
-        """Return the managers that have ready steps for this agent; not where the last offer for them was in vain."""
-        return self._all(str, self.COMPETING)
+    def competing(self, but: str) -> list[str]:
+        """Return the managers that have ready steps for this agent; not where the last offer for them was in vain.
+
+        Args:
+            but: Job types that do not count, as JSON.
+        """
+        return self._all(str, self.COMPETING, but=but)
 
     TO_OFFER = """
         SELECT d.manager, d.job_type, d.serial, d.ready, d.waiting, d.others, d.priority,

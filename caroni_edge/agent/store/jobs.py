@@ -24,6 +24,7 @@ class JobRow(NamedTuple):
         cpu_s: Processor time that its processes have used, once it has ended and where that is known.
         memory_bytes: The most memory that one of them had, likewise.
         box: What it was locked into, once it has begun (`Choice.said`).
+        holds: What it holds of the host's resources while it runs, as JSON; None: nothing.
     """
 
     id: int
@@ -54,6 +55,7 @@ class JobRow(NamedTuple):
     cpu_s: float | None
     memory_bytes: int | None
     box: str | None
+    holds: str | None
 
 
 class Ended(NamedTuple):
@@ -92,6 +94,15 @@ class Running(NamedTuple):
     job: str
     manager: str
     job_type: str
+
+
+class Holding(NamedTuple):
+    """A job that runs and holds some of the host's resources; `holds` is JSON."""
+
+    job: str
+    manager: str
+    job_type: str
+    holds: str
 
 
 JOB = columns(JobRow, "j", status="state")
@@ -134,6 +145,15 @@ class JobRows(Rows):
         """
         return self._one(JobRow, self.NEXT_READY, manager=manager)
 
+    NEXT_READY_BUT = f"""
+        SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager AND NOT begun
+            AND job_type NOT IN (SELECT value FROM json_each(:job_types))
+        ORDER BY priority DESC, id LIMIT 1"""
+
+    def next_ready_but(self, manager: str, job_types: str) -> JobRow | None:
+        """Return the same, but for jobs of these types (JSON), for which something is not free."""
+        return self._one(JobRow, self.NEXT_READY_BUT, manager=manager, job_types=job_types)
+
     LAST_READY = f"""
         SELECT {JOB} FROM jobs j WHERE state = 'queued' AND manager = :manager AND NOT begun
         ORDER BY priority, id DESC LIMIT 1"""
@@ -147,6 +167,13 @@ class JobRows(Rows):
     def running(self) -> list[Running]:
         """Return the jobs that hold a slot."""
         return self._all(Running, self.RUNNING)
+
+    HOLDING = """
+        SELECT job, manager, job_type, holds FROM jobs WHERE state = 'running' AND holds IS NOT NULL ORDER BY id"""
+
+    def holding(self) -> list[Holding]:
+        """Return the jobs that hold some of the host's resources."""
+        return self._all(Holding, self.HOLDING)
 
     HAND_OVER = "UPDATE jobs SET begun = 1, version = :version, box = :box WHERE id = :id"
 
@@ -192,7 +219,7 @@ class JobRows(Rows):
             inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
             ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
             disk_bytes = :disk_bytes, final = :final, cpu_s = :cpu_s, memory_bytes = :memory_bytes,
-            box = :box
+            box = :box, holds = :holds
         WHERE id = :id"""
 
     def save(self, row: JobRow) -> None:

@@ -202,3 +202,9 @@ def objects(db: Database) -> None:
 def boxes(db: Database) -> None:
     """What each job was locked into; of one from before nobody knows."""
     script(db, "ALTER TABLE jobs ADD COLUMN box TEXT;")
+
+
+@agent()
+def needs(db: Database) -> None:
+    """What each job holds of the host's resources while it runs."""
+    script(db, "ALTER TABLE jobs ADD COLUMN holds TEXT;")

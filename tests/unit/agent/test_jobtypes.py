@@ -6,6 +6,7 @@ import pytest
 
 from caroni_edge.agent.jobtype_keys import INTERPRETER
 from caroni_edge.agent.jobtypes import Command, JobType, Script, load_job_type, load_job_types
+from caroni_edge.agent.needs import more_than_there_is
 from caroni_edge.documents.documents import Problems
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.parsing import parse_type
@@ -245,3 +246,42 @@ def test_the_examples_are_job_types() -> None:
     found = load_job_types(examples)
     assert found.errors == {}
     assert set(found.names()) >= {"foojob0", "foojob1", "foojob2"}
+
+
+def test_needs_are_numbers_and_sizes_and_part_of_the_version(tmp_path: Path) -> None:
+    plain = "name: snap\nscript: exit\n"
+    found = load_job_type(write(tmp_path, f"{plain}needs: {{camera: 1, memory: 4G}}\nparallel: 2\n"))
+    assert (found.needs, found.parallel) == ({"camera": 1, "memory": 4 << 30}, 2)
+    assert len({found.version, load_job_type(write(tmp_path, plain)).version}) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("needs: [camera]", "expected resources such as {camera: 1}"),
+        ("needs: {Camera: 1}", '"Camera" cannot name a resource'),
+        ("needs: {camera: 0}", "camera: 0 would need nothing"),
+        ("needs: {camera: some}", "camera: expected a size"),
+        ("needs: {camera: 1.5}", "camera: expected a whole number, such as 2, or a size"),
+        ("parallel: 0", "expected a whole number from 1 on, got 0"),
+        ("parallel: true", "expected a whole number from 1 on, got true"),
+    ],
+)
+def test_needs_that_make_no_sense_are_told_with_their_line(tmp_path: Path, given: str, said: str) -> None:
+    (problem,) = problems_of(tmp_path, f"name: snap\nscript: exit\n{given}\n")
+    assert problem.startswith("3: ")
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ({"camera": 1}, ""),
+        ({"camera": 2}, "its jobs need camera: 2, and the agent's configuration has camera: 1"),
+        ({"camra": 1}, "need camra, which the agent's configuration does not name under resources (did you mean"),
+    ],
+)
+def test_who_needs_more_than_there_is_hears_that(needs: dict[str, int], said: str) -> None:
+    found = more_than_there_is(needs, {"camera": 1})
+    assert bool(found) == bool(said)
+    assert said in found

@@ -281,7 +281,7 @@ class Walk:
         assert running + queued <= settings.slots + settings.backlog + settings.pending + trials
         is_paused = self.bench.store.facts.paused()
         assert not queued or (running == settings.slots and not is_paused), "a slot idles while a job is ready"
-        room = look(self.bench.store, settings, self.bench.reactor._depth)
+        room = look(self.bench.store, settings, self.bench.reactor._depth, self.bench.reactor._resources)
         assert room.ready >= -settings.pending - trials
         assert room.waiting >= -trials
         counted = self.bench.database.conn.execute("SELECT state, sum(jobs) FROM load GROUP BY state")
@@ -310,7 +310,7 @@ class Walk:
         assert self.live() == []
         self.bench.advance(VALID_FOR_S)
         self.hear()
-        room = look(self.bench.store, self.bench.settings, self.bench.reactor._depth)
+        room = look(self.bench.store, self.bench.settings, self.bench.reactor._depth, self.bench.reactor._resources)
         assert room.ready == self.bench.settings.slots + self.bench.settings.backlog
         assert room.waiting == self.bench.settings.pending
         assert list(self.bench.reactor.open_peers()) == []

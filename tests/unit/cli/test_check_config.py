@@ -74,6 +74,16 @@ def test_a_job_type_whose_box_would_show_the_agents_state_is_wrong(tmp_path: Pat
     assert f"its sandbox is to show {tmp_path}, which holds the agent's state_dir {tmp_path}/state" in done.stdout
 
 
+def test_a_job_type_that_needs_more_than_the_host_has_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("id: a1\nbroker: {url: mqtt://b}\njob_types: jobtypes\nresources: {memory: 2G}\n")
+    (tmp_path / "jobtypes").mkdir()
+    (tmp_path / "jobtypes" / "train.yaml").write_text("name: train\nscript: exit\nneeds: {memory: 4G}\n")
+    done = run(path)
+    assert done.exit_code == 2
+    assert "its jobs need memory: 4G, and the agent's configuration has memory: 2G" in done.stdout
+
+
 def test_several_files_are_answered_in_order(tmp_path: Path) -> None:
     missing = tmp_path / "none.yaml"
     done = run(CONFIG / "templates" / "diamond.cwl", missing, CONFIG / "templates" / "test_simple.cwl")

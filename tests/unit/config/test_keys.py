@@ -20,7 +20,15 @@ OF_MANAGERS: dict[str, Any] = {
     "triggers": {"hot": {"topic": "sensors/#", "template": "alarm", "at_most": {"per": "1m"}}},
     "schedules": {"nightly": {"template": "health", "cron": "30 2 * * *"}},
 }
-NAMED = {"USER": "eve", "MANAGER": "m7", "JOB_TYPE": "sh", "TRIGGER": "hot", "SCHEDULE": "nightly", "LABEL": "site"}
+NAMED = {
+    "USER": "eve",
+    "MANAGER": "m7",
+    "JOB_TYPE": "sh",
+    "TRIGGER": "hot",
+    "SCHEDULE": "nightly",
+    "LABEL": "site",
+    "RESOURCE": "camera",
+}
 OTHER: dict[Any, Any] = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
@@ -30,6 +38,7 @@ OTHER: dict[Any, Any] = {
     kinds.AGENTS: ["a1", "a2"],
     kinds.PATHS: ["elsewhere"],
     kinds.LABEL_VALUE: "north",
+    kinds.AMOUNT: 2,
     kinds.FLAG: False,
     kinds.NETWORKS: ["10.0.0.0/8"],
     automation_kinds.ANY_FILTER: "elsewhere/#",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from caroni_edge.config import broker_url, duration, size
+from caroni_edge.config.units import amount, amount_text
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,17 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(ValueError, match=r"broker\.password_file") as caught:
         broker_url("mqtt://m1:hunter2@broker")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "shown"), [(0, 0, "0"), (2, 2, "2"), ("4G", 4 << 30, "4G"), ("1536K", 1536 << 10, "1536K")]
+)
+def test_amounts(value: object, count: int, shown: str) -> None:
+    assert amount(value) == count
+    assert amount_text(count) == shown
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, True, None, [], "2", "x", 1 << 61])
+def test_what_is_no_amount(value: object) -> None:
+    with pytest.raises(ValueError, match=r"such as|from 0 to|no unit"):
+        amount(value)

@@ -27,6 +27,8 @@ GIVEN = {
     "limits.log": "1K",
     "limits.nice": "3",
     "repeat": "false",
+    "needs": "{camera: 1, memory: 4G}",
+    "parallel": "2",
     "sandbox.each": "true",
     "sandbox.network": "false",
     "sandbox.read": "[/data]",

@@ -594,7 +594,7 @@ def test_what_the_agent_decides_itself_must_fit_the_state_of_the_job(bench: Benc
     row = bench.job(running(bench))
     ledger = Ledger(bench.store, bench.outbox)
     decisions: list[Callable[[], object]] = [
-        lambda: ledger.begin(row, "v2", "shared", bench.at, tell=True),
+        lambda: ledger.begin(row, "v2", "shared", None, bench.at, tell=True),
         lambda: ledger.bring_data(row, {}),
         lambda: ledger.refuse(row, JobEvent.START_REFUSED, "gone", bench.at, tell=True),
     ]
