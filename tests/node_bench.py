@@ -76,4 +76,5 @@ class ServedNode(NodeBench):
 
     def close(self) -> None:
         self.readers.close()
-        self.database.close()
+        with self._lock:
+            self.database.close()

@@ -217,7 +217,8 @@ class ManagerBench:
 
     def close(self) -> None:
         self.readers.close()
-        self.database.close()
+        with self.service.lock:  # a connection that is closed while a thread uses it ends the process
+            self.database.close()
 
 
 class AgentBench:

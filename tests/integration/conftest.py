@@ -13,13 +13,21 @@ from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.records import JOBS, RUNNING
 from caroni_edge.cli import main
+from caroni_edge.web import health
 from caroni_edge.web.server import WebServer
 from tests.keepers import InProcess, Keeper, end_all, keepers
 from tests.runners import Agent, MakeAgent
+from tests.support import WITHIN_S
 from tests.web_bench import TOKEN, ManagerBench, serve_manager
 
 MakeKeeper = Callable[..., Keeper]
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let who asks how a node is wait for the first examination, however long it takes."""
+    monkeypatch.setattr(health, "FIRST_WITHIN_S", WITHIN_S)
 
 
 @pytest.fixture

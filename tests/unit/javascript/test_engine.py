@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -131,7 +132,8 @@ def test_a_helper_that_is_killed_comes_back_and_loses_nothing(asked: Asked) -> N
     for at in range(200):
         if at % 40 == 20:
             for each in helpers():
-                each.kill()
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
         name, answer = asked.answers.get(timeout=WITHIN_S)
         found[name] = answer
     assert {name: answer.value for name, answer in found.items()} == {str(n): n * 2 for n in range(200)}
@@ -139,12 +141,17 @@ def test_a_helper_that_is_killed_comes_back_and_loses_nothing(asked: Asked) -> N
 
 def helpers() -> list[psutil.Process]:
     """Return the helper processes that there are."""
-    return [each for each in psutil.Process().children() if "caroni_edge.javascript" in each.cmdline()]
+    found = []
+    for each in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            if "caroni_edge.javascript" in each.cmdline():
+                found.append(each)
+    return found
 
 
 def test_the_helper_can_open_nothing_and_start_nothing(asked: Asked) -> None:
     asked.ask("return 1;")
-    (helper,) = (each for each in psutil.Process().children() if "caroni_edge.javascript" in each.cmdline())
+    (helper,) = helpers()
     limits = {
         name: helper.rlimit(getattr(psutil, f"RLIMIT_{name}"))[1] for name in ("NOFILE", "NPROC", "FSIZE", "CORE")
     }

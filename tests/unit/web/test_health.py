@@ -13,6 +13,7 @@ from caroni_edge.doctor import disk, state_dir
 from caroni_edge.web import health
 from caroni_edge.web.health import Health
 from tests.node_bench import ServedNode
+from tests.support import WITHIN_S, wait_until
 
 
 class Clock:
@@ -40,6 +41,7 @@ def test_who_asks_again_within_a_minute_gets_what_was_found(node: ServedNode, mo
         return []
 
     monkeypatch.setattr(disk, "check", count)
+    monkeypatch.setattr(health, "FIRST_WITHIN_S", WITHIN_S)
     examiner = Health(node.site(), clock)
     for _ in range(3):
         assert "database" in names(examiner)
@@ -56,7 +58,7 @@ def test_a_disk_that_hangs_holds_up_nobody(node: ServedNode, monkeypatch: pytest
 
     def hang(config: Any) -> list[Any]:
         looked.append(config)
-        goes_on.wait(30)
+        goes_on.wait(WITHIN_S)
         return []
 
     monkeypatch.setattr(disk, "check", hang)
@@ -64,6 +66,7 @@ def test_a_disk_that_hangs_holds_up_nobody(node: ServedNode, monkeypatch: pytest
     examiner = Health(node.site(), Clock())
     for _ in range(3):
         assert names(examiner) == ["ready", "doctor"]
+    wait_until(lambda: looked, what="the examination to begin")
     assert len(looked) == 1, "no second examination while one hangs"
     goes_on.set()
     assert examiner._thread is not None
@@ -76,6 +79,7 @@ def test_what_cannot_be_examined_is_a_finding(node: ServedNode, monkeypatch: pyt
         raise sqlite3.DatabaseError("disk I/O error")
 
     monkeypatch.setattr(state_dir, "of_database", fail)
+    monkeypatch.setattr(health, "FIRST_WITHIN_S", WITHIN_S)
     (_, found) = Health(node.site(), Clock()).look().findings
     assert (found.name, found.level) == ("doctor", "problem")
     assert "disk I/O error" in found.sentence

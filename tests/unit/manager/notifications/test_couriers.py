@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from caroni_edge.manager.notifications.couriers import Couriers, Hands, signatur
 from caroni_edge.manager.notifications.notifications import Result
 from caroni_edge.manager.store.notifications import NotificationRow
 from tests.hooks import Hook
-from tests.support import wait_until
+from tests.support import WITHIN_S, wait_until
 from tests.web_bench import ManagerBench
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -108,17 +109,17 @@ def test_a_command_gets_the_event_and_little_of_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "within_s", "said"),
     [
-        (("/bin/false",), "it ended with status 1"),
-        (("/nowhere",), "it cannot be started: No such file or directory"),
-        (("/bin/sleep", "60"), "it had not ended after 0.2 s"),
+        (("/bin/false",), 60.0, "it ended with status 1"),
+        (("/nowhere",), 60.0, "it cannot be started: No such file or directory"),
+        (("/bin/sleep", "60"), 0.2, "it had not ended after 0.2 s"),
     ],
 )
 def test_a_command_that_fails_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], within_s: float, said: str
 ) -> None:
-    monkeypatch.setattr(couriers, "WITHIN_S", 0.2)
+    monkeypatch.setattr(couriers, "WITHIN_S", within_s)
     assert hand_over(Command(words), ROW, 0.0) == ("again", said)
 
 
@@ -132,7 +133,7 @@ def as_another_user(monkeypatch: pytest.MonkeyPatch, *, leader_too: bool = True)
             raise PermissionError
 
     monkeypatch.setattr(couriers, "WITHIN_S", 0.2)
-    monkeypatch.setattr(couriers, "ENDS_WITHIN_S", 0.05 if leader_too else 5.0)
+    monkeypatch.setattr(couriers, "ENDS_WITHIN_S", 0.05 if leader_too else 60.0)
     monkeypatch.setattr(os, "killpg", killpg)
 
 
@@ -176,8 +177,13 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         return bench
 
     yield make
-    for bench, found in opened:
+    for _, found in opened:
         found.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("courier-"):
+            thread.join(WITHIN_S)
+            assert not thread.is_alive()
+    for bench, _ in opened:
         bench.close()
 
 
