@@ -22,7 +22,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 COMMAND = re.compile(r"^```sh\n(caroni-edge submit .*?)^```\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BROKER = "mqtt://127.0.0.1:1883"
-WITHIN_S = 60
+WITHIN_S = 180
 AUTOMATIC = ("triggers", "schedules", "notify")
 """What a manager of an example starts by itself, and whom it tells."""
 
