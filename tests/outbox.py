@@ -3,7 +3,8 @@
 from typing import TypeVar
 
 from caroni_edge.protocol.codec import decode_message, encode_message
-from caroni_edge.protocol.messages import LinkMessage
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import MESSAGE_VERSION
 
 Kind = TypeVar("Kind")
 
@@ -14,6 +15,7 @@ class RecordingOutbox:
     Attributes:
         sent: The node that each message is for, and the message as it comes out of the codec there.
         refuses_over_bytes: What the link would refuse to put.
+        versions: What peers speak that speak another version of the messages than we.
         unacknowledged: So many messages wait for each peer, as the link would have it.
     """
 
@@ -24,12 +26,16 @@ class RecordingOutbox:
         """Begin empty; messages are taken for `peer` where a test names no other."""
         self.sent: list[tuple[str, LinkMessage]] = []
         self._peer = peer
+        self.versions: dict[str, int] = {}
 
     def put(self, peer: str, message: LinkMessage) -> None:
         self.sent.append((peer, decode_message(encode_message("row", message))))
 
     def waiting(self, peer: str) -> int:
         return self.unacknowledged
+
+    def speaks(self, peer: str) -> int:
+        return self.versions.get(peer, MESSAGE_VERSION)
 
     def take(self, kind: type[Kind], peer: str = "") -> Kind:
         """Return the next message of a kind to a peer."""

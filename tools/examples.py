@@ -6,6 +6,8 @@ import msgspec
 
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.events import CloudEvent, EventData
+from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     Frame,
     JobAccepted,
@@ -22,7 +24,6 @@ from caroni_edge.protocol.messages import (
     JobStatusUpdate,
     JobsWanted,
     JobTypeNotice,
-    LinkMessage,
     LinkReset,
     MessageRejected,
     OfferAccept,
@@ -34,6 +35,7 @@ from caroni_edge.protocol.triggers import Trigger
 
 JOB, OFFER, DATABASE, QUESTION = "k3v9x2m8q1z7p4ba", "c6t1r8w5n0y2d7je", "q8s4h0v6b3f9x1mu", "z5g7a2l9u4k1o8ie"
 MESSAGE_ID = "m2x7c4v9b1n6q3wz"
+OBJECT = "sha256:64ec88ca00b268e5ba1a35678a1b5316d212f4f366b2477232534a8aeca37f3c"
 
 LINK_MESSAGES: tuple[LinkMessage, ...] = (
     LinkReset(),
@@ -74,7 +76,7 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
     JobStatusRequest(job=JOB),
     JobLogRequest(job=JOB, offset=32768),
     JobLog(job=JOB, offset=32768, data=b"Hello world! \xff", end=True),
-    JobsWanted(wanted=QUESTION, database=DATABASE, known=16),
+    JobsWanted(wanted=QUESTION, database=DATABASE, known=16, objects=True),
     JobsHere(
         wanted=QUESTION,
         database=DATABASE,
@@ -93,6 +95,9 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
             ),
         ),
     ),
+    ObjectsDrop(workflow="w1", but=(OBJECT,)),
+    ObjectsGone(objects=(OBJECT,)),
+    ObjectsHere(objects=(ObjectHere(workflow="w1", object=OBJECT, size=5_000_000),)),
 )
 
 PAYLOADS: tuple[msgspec.Struct, ...] = (

@@ -23,6 +23,7 @@ from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.peers.kept import KeptObjects
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
 from caroni_edge.agent.processes.outcome import NeverBegan
@@ -47,6 +48,7 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten, Outbox
+from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
@@ -114,7 +116,7 @@ class AgentReactor(Assembly):
         self._depth = depth = Depth(in_force, shares, journal)
         self._resources = resources = Resources(store, in_force, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
-        self._objects = objects = JobObjects(store, self._deeds, journal)
+        self._objects = objects = JobObjects(store, outbox, self._deeds, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects)
         say_after_s = parts.say_running_after_s
         self._slots = Slots(
@@ -123,6 +125,7 @@ class AgentReactor(Assembly):
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
+        kept = KeptObjects(store, outbox, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, resources, chance, journal)
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
@@ -135,6 +138,7 @@ class AgentReactor(Assembly):
             self._slots,
             surplus,
             self._reconciliation,
+            kept,
             self._offers,
             depth,
             self._retention,
@@ -151,6 +155,7 @@ class AgentReactor(Assembly):
                 JobStatusRequest: self._on_status_request,
                 JobLogRequest: self._on_log_request,
                 JobsWanted: self._reconciliation.on_jobs_wanted,
+                ObjectsDrop: objects.on_drop,
                 MessageRejected: self._on_rejected_there,
             }
         )
@@ -341,6 +346,7 @@ class AgentReactor(Assembly):
         rows += self._store.objects.forget(peer)
         rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
         self._store.answers.end(peer)
+        self._store.object_answers.end(peer)
         self._store.facts.forget_manager(peer)
         self._slots.look_again()
         requests = tuple(f"{self._topics.root}/requests/{name}/{peer}" for name in sorted(self._in_force.types.names()))

@@ -18,7 +18,8 @@ from caroni_edge.delivery.outbox import OutboxRow, OutboxRows
 from caroni_edge.delivery.passage import ONE_MESSAGE_BYTES, SURELY_PASSES_BYTES, Passage
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, decode_envelope, encode_message
 from caroni_edge.protocol.fields import Position
-from caroni_edge.protocol.messages import LINK_VERSION, MESSAGE_VERSION, Frame, LinkMessage, LinkReset
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import LINK_VERSION, MESSAGE_VERSION, Frame, LinkReset
 
 WINDOW_FRAMES = 32
 ACK_WITHIN_S = 0.05

@@ -14,7 +14,8 @@ from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.delivery.passage import NARROW_FOR_S
 from caroni_edge.delivery.timers import Timers
 from caroni_edge.protocol.codec import RAISE_LIMIT, encode_message
-from caroni_edge.protocol.messages import Frame, LinkMessage
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import Frame
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,11 @@ class Links(Memory):
     def waiting(self, peer: str) -> int:
         """Return how many messages a peer has not acknowledged."""
         return self._link(peer).waiting()
+
+    def speaks(self, peer: str) -> int:
+        """Return the newest version of the messages that a peer understands; 1 until it has said that."""
+        link = self._links.get(peer)
+        return link.speaks if link else 1
 
     def receive(self, frame: Frame) -> tuple[msgspec.Raw, ...]:
         """Take a frame, and return the messages that are to be handled."""

@@ -16,6 +16,7 @@ from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.placing import Placing
 from caroni_edge.manager.offers.policy import FirstCome
 from caroni_edge.manager.peers.fleet import Fleet
+from caroni_edge.manager.peers.objects import AgentObjects
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.retention import Retention
@@ -34,6 +35,7 @@ from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
+from caroni_edge.protocol.keeping import ObjectsGone, ObjectsHere
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -77,6 +79,7 @@ class ManagerReactor(Assembly):
         self._fleet = Fleet(context, self._stalls, self._attempts, holds)
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
+        objects = AgentObjects(context, self._engine, self._engine.drops)
         self._pauses = Pauses(context, self._engine)
         self._bulk = Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, templates)
@@ -101,7 +104,7 @@ class ManagerReactor(Assembly):
             self._stalls,
             self._demand,
             self.notifications,
-            Retention(context),
+            Retention(context, self._engine.drops),
         )
         self.handlers = MappingProxyType(
             {
@@ -111,6 +114,8 @@ class ManagerReactor(Assembly):
                 JobStatusUpdate: self._reconciliation.on_status,
                 JobsHere: self._reconciliation.on_jobs_here,
                 JobLog: self._logs.on_log,
+                ObjectsHere: objects.on_here,
+                ObjectsGone: objects.on_gone,
                 MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
             }
         )

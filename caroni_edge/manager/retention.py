@@ -5,6 +5,7 @@ from math import inf
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.workflows.drops import Drops
 from caroni_edge.node.allowance import Allowance
 from caroni_edge.node.parts import Part
 
@@ -17,10 +18,10 @@ BATCH_STEPS = 1000
 class Retention(Part):
     """Decides which workflows go, with all that belongs to them."""
 
-    def __init__(self, context: Context) -> None:
-        """Look at the settings of `context`."""
+    def __init__(self, context: Context, drops: Drops) -> None:
+        """Look at the settings of `context`, and have agents drop what they keep of what goes."""
         super().__init__(context.journal)
-        self._context, self._store = context, context.store
+        self._context, self._store, self._drops = context, context.store, drops
         self._allowance = Allowance(context.journal)
 
     def settle(self, at: Moment) -> None:
@@ -39,6 +40,8 @@ class Retention(Part):
             return
         found = self._store.workflows.ended_before(at.date - retention_s, min(allowed, BATCH_WORKFLOWS))
         if found:
+            for workflow in found:
+                self._drops.on_delete(self._store.workflows.by_seq(workflow))
             self._store.workflows.delete(found)
             self._allowance.use(len(found))
             log.info("%d ended workflows deleted", len(found), extra={"action": "workflows_pruned"})

@@ -14,7 +14,8 @@ import msgspec
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Moment
-from caroni_edge.protocol.messages import LinkMessage, Message, Presence
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import Message, Presence
 from caroni_edge.protocol.topics import Request
 from caroni_edge.transport.base import Arrived
 
@@ -58,6 +59,9 @@ class Outbox(Protocol):
 
     def waiting(self, peer: str) -> int:
         """Return how many messages a peer has not acknowledged."""
+
+    def speaks(self, peer: str) -> int:
+        """Return the newest version of the messages that a peer understands; 1 until it has said that."""
 
 
 class Notices:

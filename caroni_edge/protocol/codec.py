@@ -6,7 +6,8 @@ import msgspec
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.protocol.fields import is_job
-from caroni_edge.protocol.messages import LINK_VERSION, Frame, LinkMessage, Message
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import LINK_VERSION, Frame, Message
 
 FRAME_LIMIT_BYTES = 64 * 1024
 FRAME_OVERHEAD_BYTES = 1024

@@ -28,11 +28,13 @@ from caroni_edge.protocol.fields import (
     Serial,
     Status,
 )
+from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.labels import Labels
+from caroni_edge.protocol.linkmessage import LinkMessage
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
-MESSAGE_VERSION = 1
+MESSAGE_VERSION = 2
 """The newest version of the messages that this program speaks."""
 VALUES_LIMIT_BYTES = 48 * 1024
 """A job's inputs together, and its outputs together, as JSON: so that any message about them fits into a frame."""
@@ -137,10 +139,6 @@ class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
     spread: Seconds = 0.0
 
 
-class LinkMessage(Struct, frozen=True, omit_defaults=True, tag_field="type"):
-    """Base of all that is said to one node."""
-
-
 class LinkReset(LinkMessage, frozen=True, tag=True):
     """The sender has begun its direction of the link anew: both sides reconcile."""
 
@@ -186,7 +184,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
     valid_for: Seconds = 10.0
     expected_start: Seconds = 0.0
     database: DatabaseName = ""
-    labels: Labels = {}
+    labels: Labels = msgspec.field(default_factory=dict)
 
 
 class Placement(Struct, frozen=True, omit_defaults=True):
@@ -247,7 +245,7 @@ class JobDataReady(LinkMessage, frozen=True, tag=True):
     """All inputs of a job that was placed before they existed."""
 
     job: JobId
-    inputs: Values = {}
+    inputs: Values = msgspec.field(default_factory=dict)
 
 
 class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
@@ -326,11 +324,13 @@ class JobsWanted(LinkMessage, frozen=True, tag=True):
         wanted: Random; the answers name it, so that those to an earlier question are not taken for this one's.
         database: The agent's database that the manager knows; empty when it knows none.
         known: The greatest serial that it has of that database.
+        objects: The manager asks for what is kept for its workflows, too (`ObjectsHere`).
     """
 
     wanted: JobId
     database: DatabaseName = ""
     known: Serial = 0
+    objects: bool = False
 
 
 class JobHere(Struct, frozen=True, omit_defaults=True):
@@ -384,4 +384,7 @@ Message = (
     | JobLog
     | JobsWanted
     | JobsHere
+    | ObjectsDrop
+    | ObjectsGone
+    | ObjectsHere
 )

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from caroni_edge.protocol.events import CloudEvent
-from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, LinkMessage, Message, Presence
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Message, Presence
 from caroni_edge.protocol.triggers import Trigger
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

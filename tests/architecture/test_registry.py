@@ -12,7 +12,8 @@ import pytest
 from caroni_edge.protocol import events, messages, triggers
 from caroni_edge.protocol.events import EventType
 from caroni_edge.protocol.fields import JobId
-from caroni_edge.protocol.messages import LinkMessage, LinkReset
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import LinkReset
 from caroni_edge.protocol.schema import LINK_MESSAGES, PAYLOADS, components
 from tests.architecture.source import PACKAGE, ROOT, calls, listed, sources, within
 from tests.unit.agent.bench import Bench as AgentBench

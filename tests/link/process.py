@@ -15,7 +15,8 @@ from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
 from caroni_edge.node.cutoffs import CutOffs, Publication
 from caroni_edge.protocol.codec import FRAME_LIMIT_BYTES, decode_envelope, decode_frame, decode_message, encode
-from caroni_edge.protocol.messages import Frame, JobKill, LinkMessage, LinkReset, MessageRejected
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import Frame, JobKill, LinkReset, MessageRejected
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.storage.migrations.delivery import delivery
 from tests.link.broker import Broker, Envelope, Said, TooLarge

@@ -12,12 +12,12 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import Unreadable, decode_frame, encode
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     Frame,
     JobFulfillmentRequest,
     JobOffer,
     JobsWanted,
-    LinkMessage,
     Message,
     OfferAccept,
     Placement,

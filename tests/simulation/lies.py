@@ -13,6 +13,8 @@ import msgspec
 
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.fields import DATE_MAX
+from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
@@ -23,7 +25,6 @@ from caroni_edge.protocol.messages import (
     JobsHere,
     JobStatusUpdate,
     JobTypeNotice,
-    LinkMessage,
     LinkReset,
     Message,
     MessageRejected,
@@ -34,7 +35,7 @@ from tests.simulation.plans import TYPES
 
 KINDS: Sequence[type[LinkMessage]] = get_args(Message)
 OF_AGENTS = (
-    *(JobOffer, JobAccepted, JobLog, MessageRejected, LinkReset),
+    *(JobOffer, JobAccepted, JobLog, MessageRejected, LinkReset, ObjectsGone, ObjectsHere),
     *(JobDecline, JobsHere) * 2,
     *(JobStatusUpdate,) * 4,
 )
@@ -96,6 +97,16 @@ class Liar:
         """Return a message of a kind."""
         if kind is JobsHere:
             return self._here(peer)
+        if kind is ObjectsDrop:
+            after, upto = self._choice(None, self._object()), self._choice(None, self._object())
+            return ObjectsDrop(workflow=self._job().workflow, after=after, upto=upto, but=self._objects())
+        if kind is ObjectsGone:
+            return ObjectsGone(objects=self._objects())
+        if kind is ObjectsHere:
+            here = tuple(
+                ObjectHere(workflow=self._job().workflow, object=each, size=self._count()) for each in self._objects()
+            )
+            return ObjectsHere(objects=here, first=self._yes(), last=self._yes())
         return kind(**self._facts(kind, peer))
 
     def presence(self, *, plausible: bool) -> dict[str, object]:
@@ -161,6 +172,12 @@ class Liar:
         return JobsHere(wanted=query or self._id(), database=self._database(), after=after, upto=upto, jobs=jobs)
 
     # Values
+
+    def _object(self) -> str:
+        return f"sha256:{self._chance.choice('0af') * 64}"
+
+    def _objects(self) -> tuple[str, ...]:
+        return tuple(self._object() for _ in range(self._few()))
 
     def _job(self) -> KnownJob:
         """Return a job that somebody has, or one of its step that nobody has, or one of nothing."""
@@ -233,6 +250,7 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "known": lambda liar: liar._choice(0, 1, 100, SERIAL_MAX),
     "last": Liar._yes,
     "message_type": lambda liar: liar._choice("JobOffer", "JobsHere", ""),
+    "objects": Liar._yes,
     "offer": Liar._id,
     "offset": lambda liar: liar._choice(0, 1, 7, COUNT_MAX),
     "outputs": Liar._values,

@@ -5,7 +5,7 @@ from random import Random
 import msgspec
 import pytest
 
-from caroni_edge.protocol.messages import LinkMessage
+from caroni_edge.protocol.linkmessage import LinkMessage
 from tests.simulation.lies import KINDS, OF_AGENTS, OF_MANAGERS, Known, Liar, is_sayable
 
 TRIES = 200

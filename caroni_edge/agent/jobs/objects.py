@@ -7,11 +7,14 @@ from math import inf
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.store import Store
-from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.agent.store.jobs import TRIAL, JobRow
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
+from caroni_edge.node.reactor import Outbox
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.store.rows import THE_WORKFLOW
+from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
 from caroni_edge.protocol.messages import Values
 from caroni_edge.values.carried import LOCATION, NotCarried, object_of, objects_in
 from caroni_edge.values.json import shown
@@ -21,16 +24,17 @@ log = logging.getLogger(__name__)
 CACHE_S = 3600.0
 """So long an object stays that no job needs any more."""
 BATCH_OBJECTS = 200
+GONE_AT_ONCE = 100
 STOCK_PAGE = 1000
 
 
 class JobObjects(Part):
     """Keeps the rows of objects true to what jobs take and give."""
 
-    def __init__(self, store: Store, deeds: Deeds, journal: Journal) -> None:
-        """Note in `deeds` what is to be done on disk after the commit."""
+    def __init__(self, store: Store, outbox: Outbox, deeds: Deeds, journal: Journal) -> None:
+        """Note in `deeds` what is to be done on disk after the commit, and say to managers what is lost."""
         super().__init__(journal)
-        self._store, self._deeds = store, deeds
+        self._store, self._outbox, self._deeds = store, outbox, deeds
         self._look_due = inf
 
     def on_start(self, at: Moment) -> None:
@@ -88,10 +92,11 @@ class JobObjects(Part):
         return tuple(found)
 
     def on_completed(self, row: JobRow, ended: JobEnded, at: Moment) -> None:
-        """Keep what a job has given."""
+        """Keep what a job has given until its manager drops it; of a trial, as long as that is known here."""
+        job = row.job if row.manager == TRIAL else THE_WORKFLOW
         for each in ended.objects:
             self._store.objects.add(each, manager=row.manager, date=at.date)
-            self._store.objects.refer(each.id, manager=row.manager, workflow=row.workflow, job=row.job, date=at.date)
+            self._store.objects.refer(each.id, manager=row.manager, workflow=row.workflow, job=job, date=at.date)
 
     def on_ended(self, ended: JobEnded) -> None:
         """Let go, once all is committed, what a job has given and nobody keeps."""
@@ -101,8 +106,19 @@ class JobObjects(Part):
         if ended.damaged is not None:
             self.lose([ended.damaged])
 
+    def on_drop(self, manager: str, message: ObjectsDrop, at: Moment) -> None:
+        """Keep no more what a manager does not need; its bytes go when they have not been used for a while."""
+        after, upto = message.after or "", message.upto or ""
+        self._store.objects.drop(manager, message.workflow, after=after, upto=upto, but=message.but)
+
     def lose(self, objects: Sequence[ObjectId]) -> None:
-        """Forget objects that are not here any more, or damaged."""
+        """Forget objects that are not here any more, or damaged, and tell the managers that count on them."""
+        gone: dict[str, list[ObjectId]] = {}
         for name in objects:
             log.error("an object is damaged, or gone: %s", name, extra={"action": "object_lost"})
+            for manager in self._store.objects.keepers(name):
+                gone.setdefault(manager, []).append(name)
+        for manager, names in gone.items():
+            for first in range(0, len(names), GONE_AT_ONCE):
+                self._outbox.put(manager, ObjectsGone(objects=tuple(names[first : first + GONE_AT_ONCE])))
         self._store.objects.delete(objects)

@@ -69,6 +69,8 @@ class Reconciliation(Part):
             self._store.facts.rename_database_for(manager, self._chance.new_id())
             is_ours = False
         self._store.answers.begin(manager, message.wanted, message.known if is_ours else -1)
+        if message.objects:
+            self._store.object_answers.begin(manager)
         log.warning("a manager asks what is here", extra={"action": "jobs_wanted", "peer": manager})
 
     def _say_to(self, manager: str, query: str, after: str) -> None:
@@ -108,4 +110,5 @@ class Reconciliation(Part):
     def _forget(self, manager: str, at: Moment) -> None:
         self._offers.void(manager, at)
         self._store.answers.end(manager)
+        self._store.object_answers.end(manager)
         self._store.managers.unmark(manager)

@@ -30,6 +30,7 @@ class FileWork:
         self.store, self._tell = store, tell
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._later: list[Work] = []
+        self._is_closed = False
         self._given: dict[str, tuple[Object, ...]] = {}
 
     def run(self) -> None:
@@ -39,17 +40,22 @@ class FileWork:
             try:
                 work = self._queue.get(timeout=AGAIN_S if self._later else None)
             except Empty:
-                later, self._later = self._later, []
-                for each in later:
-                    self._do(each)
+                self._try_again()
                 continue
-            if work is None:
+            if work is None or self._is_closed:
                 return
             self._do(work)
 
     def close(self) -> None:
-        """Have `run` return; what is in the queue is not done: a start does all of it again."""
+        """Have `run` return behind the present piece of work; what waits is not done: a start does all of it again."""
+        self._is_closed = True
         self._queue.put(None)
+
+    def _try_again(self) -> None:
+        later, self._later = self._later, []
+        for each in later:
+            if not self._is_closed:
+                self._do(each)
 
     def put(self, work: Work) -> None:
         """Let something be done in its turn."""

@@ -8,6 +8,7 @@ from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.managers import ManagerRows
+from caroni_edge.agent.store.objectanswers import ObjectAnswerRows
 from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.agent.store.records import RecordRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
@@ -27,6 +28,7 @@ class Store:
         self.jobs = JobRows(conn)
         self.load = LoadRows(conn)
         self.managers = ManagerRows(conn)
+        self.object_answers = ObjectAnswerRows(conn)
         self.objects = ObjectRows(conn)
         self.offers = OfferRows(conn)
         self.records = RecordRows(conn)

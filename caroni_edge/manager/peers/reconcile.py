@@ -82,7 +82,8 @@ class Reconciliation(Part):
                 self._store.agents.ask_later(agent, due)  # by another query: what answers an earlier one is void
                 continue
             self._unanswered[agent] = count + 1, at.now
-            self._context.outbox.put(agent, JobsWanted(wanted=query, database=known.database, known=known.known))
+            wanted = JobsWanted(wanted=query, database=known.database, known=known.known, objects=True)
+            self._context.outbox.put(agent, wanted)
             log.warning("asking an agent what it holds", extra={"action": "reconcile", "peer": agent})
         if agents:
             self._logs.ask_again()  # what was asked before may be lost

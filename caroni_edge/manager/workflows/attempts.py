@@ -70,12 +70,20 @@ class Attempts:
         """Take the status of a job, unless one with a greater serial was taken before."""
         job = self._open(agent, message.job)
         if job is None:
+            self._on_late(agent, message)
             return
         if message.serial <= job.serial:
             _stale(agent, message.job)
             return
         self._store.agents.hear(agent, message.serial)
         self.take_state(job, message, at)
+
+    def _on_late(self, agent: str, message: JobStatusUpdate) -> None:
+        """Note what files a job has given that counts no more."""
+        job = self._store.jobs.by_id(message.job) if message.outputs else None
+        if job is not None and job.agent == agent:
+            row = self._store.workflows.by_seq(self._store.steps.by_id(job.step).workflow)
+            self._engine.drops.on_late(row, message.outputs or {}, agent)
 
     def take_state(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         """Let what an agent says of an open job take effect, whatever its serial."""
@@ -244,6 +252,7 @@ class Attempts:
         row = self._store.workflows.by_seq(step.workflow)
         outputs = said.outputs or {}
         if job.asked:
+            self._engine.drops.on_late(row, outputs, job.agent)
             self.fail(job, _end(said, "no step counts on its result: its manager had forgotten it"), at)
             return
         if said.outputs_left_out:
@@ -254,10 +263,12 @@ class Attempts:
             self.fail(job, _end(said, reason), at, was_seen=True, is_final=True)
             return
         if problem := self._engine.outputs_misfit(row, step, outputs):
+            self._engine.drops.on_late(row, outputs, job.agent)
             self._unfit(job, said, problem, at)
             return
         self._store.jobs.close(job.job, _end(said, None))
         if advance(STEP, step.status, StepEvent.JOB_COMPLETED) is None:
+            self._engine.drops.on_late(row, outputs, job.agent)
             _stale(job.agent, job.job)
             return
         self._orders.kill_others(step.id, job.job, at)

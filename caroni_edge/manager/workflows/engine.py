@@ -24,6 +24,7 @@ from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
+from caroni_edge.manager.workflows.drops import Drops
 from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
 from caroni_edge.manager.workflows.instances import Done, Instances, PartsDone, Propagation, Ready, StepFailed, WorkItem
@@ -46,6 +47,7 @@ class Engine(Part):
 
     Attributes:
         statuses: Where a workflow changes its state.
+        drops: Where is said which large files nobody needs any more.
         instances: Where steps are made, and begin.
     """
 
@@ -57,6 +59,7 @@ class Engine(Part):
         self._places = Places(context.store)
         self.instances = Instances(context, orders, self._places)
         self.statuses = Statuses(context)
+        self.drops = Drops(context)
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
     def on_start(self, at: Moment) -> None:
@@ -239,6 +242,7 @@ class Engine(Part):
             self._fail(propagation.row, str(unfit), propagation.at)
         else:
             self.statuses.end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
+            self.drops.on_end(propagation.row, outputs)
 
     def _outputs(self, propagation: Propagation, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
         """Return the outputs of a workflow, or of one that is nested in it.
@@ -318,6 +322,7 @@ class Engine(Part):
         self._store.evaluations.drop_due(row.seq)
         event = StepEvent.CANCEL
         self._context.dirty_job_types |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
+        self.drops.on_end(row, {})
         return True
 
     def delete(self, row: WorkflowRow, at: Moment) -> bool:
@@ -330,6 +335,7 @@ class Engine(Part):
         self._orders.kill_all(row.seq, "the workflow was deleted", at)
         for step in self._store.steps.growing(row.seq):
             self._context.growing.discard(step)
+        self.drops.on_delete(row)
         self._store.workflows.delete([row.seq])
         log.warning("workflow deleted", extra={"action": "workflow_deleted", "workflow": row.id})
         return True

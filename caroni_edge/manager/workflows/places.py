@@ -14,6 +14,11 @@ from caroni_edge.values.json import shown
 _NOT_MOVED = "files over 16 KiB do not go from host to host yet"
 
 
+def called(name: str, value: Mapping[str, Any]) -> str:
+    """Return how people hear of a file that is an object."""
+    return f"the file {shown(value.get('basename', name))} ({value.get('size')} bytes)"
+
+
 class Places:
     """Knows which agent has which object: the one whose job has given it."""
 
@@ -40,19 +45,19 @@ class Places:
         labels = tuple(bound) if are_labels(bound) else ()
         able, so_far = () if labels else tuple(bound), ""
         for name, value in objects_in(inputs).items():
-            called = f"the file {shown(value.get('basename', name))} ({value.get('size')} bytes)"
+            file = called(name, value)
             here = self._store.places.of(workflow, name)
             if not here:
-                raise Unfit(f"no agent has {called} any more")
+                raise Unfit(f"no agent has {file} any more")
             fitting = [each for each in here if not labels or self._has(each, labels)]
             if not fitting:
                 asked_for = f"it asks for an agent with the labels {', '.join(labels)}"
-                raise Unfit(f"{asked_for}, and {called} lies on {' and '.join(here)}: {_NOT_MOVED}")
+                raise Unfit(f"{asked_for}, and {file} lies on {' and '.join(here)}: {_NOT_MOVED}")
             both = tuple(each for each in fitting if each in able) if able else tuple(fitting)
             if not both:
                 reason = so_far or f"it is bound to {' or '.join(able)}"
-                raise Unfit(f"{reason}, and {called} lies on {' and '.join(here)}: {_NOT_MOVED}")
-            able, so_far = both, f"{called} lies on {' and '.join(here)}"
+                raise Unfit(f"{reason}, and {file} lies on {' and '.join(here)}: {_NOT_MOVED}")
+            able, so_far = both, f"{file} lies on {' and '.join(here)}"
         return able or labels
 
     def _has(self, agent: str, labels: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.storage.rows import Rows
+from caroni_edge.values.json import as_text
 
 
 class StoredObject(NamedTuple):
@@ -23,6 +24,18 @@ class StoreTotal(NamedTuple):
 
     objects: int
     size: int
+
+
+class Kept(NamedTuple):
+    """An object that is kept for a workflow, whatever becomes of its jobs here."""
+
+    workflow: str
+    object: ObjectId
+    size: int
+
+
+THE_WORKFLOW = ""
+"""In the place of a job: an object is kept for the workflow itself, until its manager drops it."""
 
 
 class ObjectRows(Rows):
@@ -58,9 +71,44 @@ class ObjectRows(Rows):
     USE = "UPDATE objects SET used = :date WHERE object = :object"
 
     def refer(self, name: ObjectId, *, manager: str, workflow: str, job: str, date: float) -> None:
-        """Keep an object for a workflow, as long as the job that gives or takes it is known here."""
+        """Keep an object for a workflow: as long as a job is known here, or (`THE_WORKFLOW`) until `drop`."""
         self._run(self.REFER, manager=manager, workflow=workflow, object=name, job=job)
         self._run(self.USE, object=name, date=date)
+
+    DROP = """
+        DELETE FROM object_references WHERE manager = :manager AND workflow = :workflow AND object > :after
+        AND (:upto = '' OR object <= :upto) AND object NOT IN (SELECT value FROM json_each(:but))"""
+
+    def drop(self, manager: str, workflow: str, *, after: str, upto: str, but: Iterable[str]) -> int:
+        """Keep objects in a range of names for a workflow no more; return how many rows that were.
+
+        Args:
+            manager: Whose workflow it is.
+            workflow: The workflow.
+            after: The range begins after this name.
+            upto: It ends with this name; empty: with the last.
+            but: These are kept.
+        """
+        named = as_text([*but])
+        return self._run(self.DROP, manager=manager, workflow=workflow, after=after, upto=upto, but=named)
+
+    KEPT = """
+        SELECT r.workflow, r.object, o.size FROM object_references r CROSS JOIN objects o ON o.object = r.object
+        WHERE r.manager = :manager AND (r.workflow, r.object) > (:workflow, :object) AND r.job = :job
+        ORDER BY r.workflow, r.object LIMIT :limit"""
+
+    def kept(self, manager: str, after: tuple[str, str], limit: int) -> list[Kept]:
+        """Return what is kept for workflows of a manager, by workflow and object, from after one on."""
+        workflow, name = after
+        return self._all(
+            Kept, self.KEPT, manager=manager, workflow=workflow, object=name, job=THE_WORKFLOW, limit=limit
+        )
+
+    KEEPERS = "SELECT DISTINCT manager FROM object_references WHERE object = :object ORDER BY manager"
+
+    def keepers(self, name: ObjectId) -> list[str]:
+        """Return the managers for whose workflows an object is kept."""
+        return self._all(str, self.KEEPERS, object=name)
 
     OLDEST_UNREFERENCED = "SELECT used FROM objects WHERE refs = 0 ORDER BY used LIMIT 1"
 
@@ -77,7 +125,7 @@ class ObjectRows(Rows):
     DELETE = "DELETE FROM objects WHERE object = :object"
 
     def delete(self, names: Iterable[ObjectId]) -> None:
-        """Forget objects, and whose they were."""
+        """Forget objects, whose they were, and who needs them."""
         self._run_each(self.DELETE, ({"object": name} for name in names))
 
     FORGET_OWNER = "DELETE FROM object_owners WHERE manager = :manager"

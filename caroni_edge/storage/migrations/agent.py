@@ -208,3 +208,14 @@ def boxes(db: Database) -> None:
 def needs(db: Database) -> None:
     """What each job holds of the host's resources while it runs."""
     script(db, "ALTER TABLE jobs ADD COLUMN holds TEXT;")
+
+
+@agent()
+def object_answers(db: Database) -> None:
+    """How far managers were told which objects are kept for them."""
+    script(
+        db,
+        """
+        CREATE TABLE object_answers (manager TEXT PRIMARY KEY, after TEXT NOT NULL) WITHOUT ROWID;
+        """,
+    )

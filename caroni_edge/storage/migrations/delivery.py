@@ -79,3 +79,17 @@ def objects(db: Database) -> None:
         END;
         """,
     )
+
+
+@delivery()
+def object_losses(db: Database) -> None:
+    """An object that goes takes what refers to it along: else one of that name that came later was counted wrong."""
+    script(
+        db,
+        """
+        CREATE INDEX object_references_object ON object_references (object);
+        CREATE TRIGGER object_lost AFTER DELETE ON objects BEGIN
+            DELETE FROM object_references WHERE object = old.object;
+        END;
+        """,
+    )

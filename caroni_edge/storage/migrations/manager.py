@@ -204,3 +204,16 @@ def notifications(db: Database) -> None:
 def labels_of_agents(db: Database) -> None:
     """What agents are, as they say: a JSON list as `["site=north"]`."""
     script(db, "ALTER TABLE agents ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';")
+
+
+@manager()
+def struck_places(db: Database) -> None:
+    """Whether a place has its object: 1, or 2 while its agent says what it has and has not named it, or 0."""
+    script(
+        db,
+        """
+        ALTER TABLE object_places ADD COLUMN held INTEGER NOT NULL DEFAULT 1;
+        DROP INDEX object_places_agent;
+        CREATE INDEX object_places_agent ON object_places (agent, object);
+        """,
+    )

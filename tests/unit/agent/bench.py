@@ -20,11 +20,11 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.protocol.codec import decode_notice, encode
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobFulfillmentRequest,
     JobOffer,
-    LinkMessage,
     OfferAccept,
     Placement,
     Presence,

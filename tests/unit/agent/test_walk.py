@@ -15,6 +15,7 @@ from caroni_edge.agent.offers.refusals import PAUSED
 from caroni_edge.agent.offers.room import look
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.store.jobs import TRIAL
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -26,7 +27,6 @@ from caroni_edge.protocol.messages import (
     JobStatusRequest,
     JobStatusUpdate,
     JobsWanted,
-    LinkMessage,
     OfferAccept,
     OfferReject,
     Placement,

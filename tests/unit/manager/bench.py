@@ -22,6 +22,7 @@ from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_
 from caroni_edge.manager.workflows.inputs import RunScript
 from caroni_edge.node.reactor import Notices
 from caroni_edge.protocol.codec import decode_notice, encode
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobFulfillmentRequest,
@@ -31,7 +32,6 @@ from caroni_edge.protocol.messages import (
     JobStatusUpdate,
     JobsWanted,
     JobTypeNotice,
-    LinkMessage,
     OfferAccept,
     Placement,
     Presence,

@@ -10,6 +10,7 @@ import pytest
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.triggers.triggers import Refused
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -20,7 +21,6 @@ from caroni_edge.protocol.messages import (
     JobsHere,
     JobStatusUpdate,
     JobsWanted,
-    LinkMessage,
     OfferAccept,
     Placement,
 )

@@ -11,7 +11,8 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.node.node import Call, Node, NodeParts
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import encode, encode_message
-from caroni_edge.protocol.messages import Frame, LinkMessage, Message, Presence
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import Frame, Message, Presence
 from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.transport.base import Arrived, Event

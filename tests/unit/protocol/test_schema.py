@@ -13,7 +13,8 @@ from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.protocol.codec import encode, encode_message
-from caroni_edge.protocol.messages import Frame, LinkMessage
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import Frame
 from caroni_edge.protocol.schema import json_schema
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import memory_database

@@ -1,7 +1,7 @@
 """What other releases say is read for ever: within a message version fields are only added, and none is required.
 
-Below is all that version 1 has had, each message with the fields that must be there and those that may. Lines and
-fields are only added here.
+Below is all that versions 1 and 2 have had, each message with the fields that must be there and those that may. Lines
+and fields are only added here.
 """
 
 import json
@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from caroni_edge.protocol.codec import decode_frame, decode_message, decode_notice, encode, encode_message
-from caroni_edge.protocol.messages import MESSAGE_VERSION, JobFulfillmentRequest, LinkMessage, Presence
+from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.messages import MESSAGE_VERSION, JobFulfillmentRequest, Presence
 from caroni_edge.protocol.schema import LINK_MESSAGES
 from caroni_edge.protocol.triggers import Trigger
 
+OBJECT = f"sha256:{'a' * 64}"
 JOB, OFFER, QUESTION = "job0job0job0", "offer0offer0", "question0000"
 Fields = dict[str, Any]
 
@@ -59,6 +61,11 @@ MESSAGES: dict[str, tuple[Fields, Fields]] = {
         {"after": "a", "upto": "b", "jobs": [{**KEPT, "inputs_hash": "h", "repeat": False, **ENDED}]},
     ),
 }
+MESSAGES_OF_2: dict[str, tuple[Fields, Fields]] = {
+    "ObjectsDrop": ({"workflow": "w1"}, {"after": OBJECT, "upto": OBJECT, "but": [OBJECT]}),
+    "ObjectsGone": ({"objects": [OBJECT]}, {}),
+    "ObjectsHere": ({}, {"objects": [{"workflow": "w1", "object": OBJECT, "size": 5}], "first": False, "last": False}),
+}
 NOTICES: dict[type[msgspec.Struct], tuple[Fields, Fields]] = {
     Presence: (
         {"online": True, "boot": "b"},
@@ -88,9 +95,9 @@ def message(name: str, fields: Fields) -> bytes:
     return json.dumps({"id": "i", "type": name, **fields}).encode()
 
 
-@pytest.mark.parametrize("name", MESSAGES)
-def test_what_version_1_says_is_read_whole(name: str) -> None:
-    least, more = MESSAGES[name]
+@pytest.mark.parametrize("name", [*MESSAGES, *MESSAGES_OF_2])
+def test_what_each_version_says_is_read_whole(name: str) -> None:
+    least, more = (MESSAGES | MESSAGES_OF_2)[name]
     decode_message(message(name, least))
     said = message(name, least | more)
     read: LinkMessage = decode_message(said)
@@ -112,9 +119,8 @@ def test_the_frames_of_version_1_are_read_whole() -> None:
 
 
 def test_a_new_message_has_a_new_version() -> None:
-    assert MESSAGE_VERSION == 1
-    new = {kind.__name__ for kind in LINK_MESSAGES} - MESSAGES.keys()
-    assert not new, f"nodes of before reject {', '.join(new)}: raise MESSAGE_VERSION, and note here what version 2 has"
-    assert MESSAGES.keys() <= {kind.__name__ for kind in LINK_MESSAGES}, (
-        "nodes of before say what nobody reads any more"
-    )
+    assert MESSAGE_VERSION == 2
+    known = MESSAGES | MESSAGES_OF_2
+    new = {kind.__name__ for kind in LINK_MESSAGES} - known.keys()
+    assert not new, f"nodes of before reject {', '.join(new)}: raise MESSAGE_VERSION, and note here what version 3 has"
+    assert known.keys() <= {kind.__name__ for kind in LINK_MESSAGES}, "nodes of before say what nobody reads any more"

@@ -4,21 +4,29 @@ import pytest
 
 from caroni_edge.agent.jobs.objects import CACHE_S
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.peers.kept import OBJECTS_AT_ONCE
+from caroni_edge.agent.peers.reconcile import WAITING_MAX
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded, NoRoomForFiles, ObjectsLost
+from caroni_edge.base.moment import Moment
 from caroni_edge.objects.objects import Object
+from caroni_edge.objects.store.rows import THE_WORKFLOW
+from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
     JobKill,
     JobOffer,
+    JobsHere,
     JobStatusRequest,
     JobStatusUpdate,
+    JobsWanted,
 )
 from caroni_edge.values.carried import object_value
 from tests.unit.agent.bench import Bench, completed, job_type
 
 OBJECT = Object("a" * 64, 5_000_000)
+OTHER = Object("b" * 64, 7_000_000)
 FILE = object_value("m31.fits", OBJECT, "0" * 40)
 NO_OFFER = JobOffer(offer="nooffer1", job_type="take", serial=0)
 
@@ -102,9 +110,9 @@ def test_a_damaged_object_is_forgotten(bench: Bench) -> None:
     assert bench.store.objects.of("m1", OBJECT.id) is None
 
 
-def test_what_nobody_needs_goes_after_a_while(bench: Bench) -> None:
-    row = bench.job(given(bench))
-    bench.call(lambda _at: bench.store.jobs.delete([row.id]))
+def test_what_its_manager_has_dropped_goes_after_a_while(bench: Bench) -> None:
+    given(bench)
+    bench.send(ObjectsDrop(workflow="w1"))
     bench.advance(CACHE_S - 1)
     assert bench.store.objects.is_here(OBJECT.id)
     bench.advance(2)
@@ -113,12 +121,104 @@ def test_what_nobody_needs_goes_after_a_while(bench: Bench) -> None:
     assert bench.reactor.next_due() == float("inf")
 
 
-def test_what_a_job_needs_stays(bench: Bench) -> None:
-    first = bench.job(given(bench))
-    taking(bench)
-    bench.call(lambda _at: bench.store.jobs.delete([first.id]))
+def test_what_a_job_has_given_stays_until_its_manager_drops_it_whatever_becomes_of_the_job(bench: Bench) -> None:
+    row = bench.job(given(bench))
+    bench.call(lambda _at: bench.store.jobs.delete([row.id]))
     bench.advance(10 * CACHE_S)
     assert bench.store.objects.is_here(OBJECT.id)
+    taking(bench)
+    assert bench.runner.started[-1].objects == (OBJECT,)
+
+
+def test_size_takes_jobs_and_not_what_a_workflow_needs_of_them() -> None:
+    types = [job_type("give", {"message": "string?"}), job_type("take", {"file": "File"})]
+    bench = Bench(types=types, slots=1, retention_bytes=0)
+    (job,) = bench.place(bench.new_job("give", inputs={}))
+    ended = JobEnded(job, completed({"file": FILE}), bench.date, disk_bytes=5_000_000, objects=(OBJECT,))
+    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    bench.advance(10 * CACHE_S)
+    assert bench.store.jobs.by_job(job) is None
+    assert bench.store.objects.of("m1", OBJECT.id) is not None
+
+
+def test_a_job_that_is_here_keeps_what_it_takes_though_it_was_dropped_elsewhere(bench: Bench) -> None:
+    given(bench)
+    (busy,) = bench.place(bench.new_job("give", inputs={}))
+    job = taking(bench)
+    bench.send(ObjectsDrop(workflow="another"))
+    bench.advance(10 * CACHE_S)
+    bench.end(busy)
+    assert (bench.runner.started[-1].job, bench.state(job)) == (job, JobState.RUNNING)
+
+
+def test_a_drop_is_its_own_managers(bench: Bench) -> None:
+    given(bench)
+    bench.send(ObjectsDrop(workflow="w1"), manager="m2")
+    bench.advance(10 * CACHE_S)
+    assert bench.store.objects.is_here(OBJECT.id)
+
+
+@pytest.mark.parametrize(
+    ("drop", "stays"),
+    [
+        (ObjectsDrop(workflow="w1", but=(OBJECT.id,)), True),
+        (ObjectsDrop(workflow="w1", after=OBJECT.id), True),
+        (ObjectsDrop(workflow="w1", upto=f"sha256:{'0' * 64}"), True),
+        (ObjectsDrop(workflow="w1", upto=OBJECT.id), False),
+        (ObjectsDrop(workflow="w2"), True),
+    ],
+)
+def test_a_drop_names_what_it_is_about(bench: Bench, drop: ObjectsDrop, stays: bool) -> None:
+    given(bench)
+    bench.send(drop)
+    assert (bench.store.objects.oldest_unreferenced() is None) is stays
+
+
+def test_managers_hear_of_what_is_lost(bench: Bench) -> None:
+    given(bench)
+    bench.call(lambda at: bench.reactor.on_news(ObjectsLost((OBJECT.id, OTHER.id)), at))
+    assert bench.outbox.take(ObjectsGone) == ObjectsGone(objects=(OBJECT.id,))
+    bench.outbox.nothing_else()
+
+
+def test_what_is_made_again_is_counted_anew(bench: Bench) -> None:
+    given(bench)
+    bench.call(lambda at: bench.reactor.on_news(ObjectsLost((OBJECT.id,)), at))
+    bench.outbox.take(ObjectsGone)
+    given(bench)
+    bench.send(ObjectsDrop(workflow="w1"))
+    assert bench.store.objects.oldest_unreferenced() is not None
+
+
+def test_a_manager_that_reconciles_is_told_what_is_kept_for_it(bench: Bench) -> None:
+    given(bench)
+    bench.send(JobsWanted(wanted="query0001", objects=True))
+    assert bench.outbox.take(JobsHere).upto == ""
+    here = ObjectHere(workflow="w1", object=OBJECT.id, size=OBJECT.size)
+    assert bench.outbox.take(ObjectsHere) == ObjectsHere(objects=(here,))
+    bench.send(JobsWanted(wanted="query0002", objects=True), manager="m2")
+    bench.outbox.take(JobsHere, "m2")
+    assert bench.outbox.take(ObjectsHere, "m2") == ObjectsHere()
+
+
+def test_much_is_told_in_pieces_over_a_restart(bench: Bench) -> None:
+    many = [Object(f"{number:064x}", number) for number in range(2 * OBJECTS_AT_ONCE)]
+
+    def keep(_at: Moment) -> None:
+        for each in many:
+            bench.store.objects.add(each, manager="m1", date=bench.date)
+            bench.store.objects.refer(each.id, manager="m1", workflow="w1", job=THE_WORKFLOW, date=bench.date)
+
+    bench.call(keep)
+    bench.outbox.unacknowledged = WAITING_MAX
+    bench.send(JobsWanted(wanted="query0001", objects=True))
+    bench.restart()
+    bench.outbox.unacknowledged = 0
+    bench.advance(10)
+    bench.outbox.take(JobsHere)
+    pieces = bench.outbox.take_all(ObjectsHere)
+    assert [here.object for piece in pieces for here in piece.objects] == [each.id for each in many]
+    assert [(piece.first, piece.last) for piece in pieces] == [(True, False), (False, False), (False, True)]
 
 
 def test_of_a_forgotten_manager_nothing_stays(bench: Bench) -> None:

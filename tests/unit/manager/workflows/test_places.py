@@ -5,15 +5,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from caroni_edge.base.moment import Moment
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import PlanStep
-from caroni_edge.objects.objects import Object
+from caroni_edge.manager.workflows.drops import BUT_MAX
+from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.messages import OfferReject
 from caroni_edge.values.carried import file_value, object_value
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 LARGE = object_value("m31.fits", Object("a" * 64, 5_000_000), "0" * 40)
 OTHER = object_value("m42.fits", Object("b" * 64, 7_000_000), "0" * 40)
+NAME, OTHER_NAME = Object("a" * 64, 0).id, Object("b" * 64, 0).id
 SMALL = file_value("m31.txt", b"small")
 
 
@@ -144,6 +148,147 @@ def test_the_places_of_a_workflow_go_with_it(bench: Bench) -> None:
     bench.cancel()
     bench.delete()
     assert bench.rows("SELECT * FROM object_places") == []
+
+
+# What is kept, dropped and lost
+
+
+def kept(bench: Bench, workflow: str = "w1", agent: str = "a1") -> ObjectsDrop:
+    """Return what an agent is told to keep."""
+    said = bench.outbox.take(ObjectsDrop, agent)
+    assert said.workflow == workflow
+    return said
+
+
+def test_when_a_workflow_has_completed_only_its_outputs_are_kept(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    bench.complete(bench.place("a1", "lower"), "a1", file=OTHER)
+    assert bench.outbox.take_all(ObjectsDrop, "a1") == []
+    bench.complete(bench.place("a1", "lower"), "a1", out="7 MB")
+    assert kept(bench).but == (NAME,)
+    assert bench.rows("SELECT object FROM object_places") == [{"object": NAME}]
+
+
+def test_nothing_is_said_of_a_workflow_without_large_files(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench, SMALL)
+    bench.complete(bench.place("a2", "lower"), "a2", file=SMALL)
+    bench.complete(bench.place("a2", "lower"), "a2", out="7")
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+    bench.delete()
+    assert [*bench.outbox.take_all(ObjectsDrop, "a1"), *bench.outbox.take_all(ObjectsDrop, "a2")] == []
+
+
+def test_nothing_is_kept_of_a_workflow_that_is_cancelled(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    bench.cancel()
+    assert kept(bench) == ObjectsDrop(workflow="w1")
+
+
+def test_a_workflow_that_has_failed_keeps_all_for_its_retry_until_it_is_deleted(bench: Bench) -> None:
+    bench.start("pair", "w1")
+    make(bench)
+    bench.status(bench.place("a1", "lower"), "failed", final=True, exit_code=1)
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert bench.outbox.take_all(ObjectsDrop, "a1") == []
+    bench.delete()
+    assert kept(bench) == ObjectsDrop(workflow="w1")
+
+
+def test_a_late_result_of_what_has_ended_is_dropped_and_of_what_goes_on_it_is_a_place(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    job = bench.place("a1")
+    bench.cancel()
+    bench.outbox.take_all(ObjectsDrop, "a1")
+    bench.complete(job, "a1", file=LARGE)
+    assert kept(bench) == ObjectsDrop(workflow="w1")
+
+
+def test_a_file_that_is_lost_fails_who_waits_for_it_at_once_and_in_words(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    bench.send(ObjectsGone(objects=(NAME,)))
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert bench.step("use")["reason"] == (
+        'no agent has the file "m31.fits" (5000000 bytes) any more: a1 has lost it, or it is damaged there'
+    )
+
+
+def test_a_file_that_another_agent_has_too_is_not_lost(bench: Bench) -> None:
+    bench.start("pair", "w1")
+    make(bench)
+    bench.complete(bench.place("a2", "lower"), "a2", file=LARGE)
+    bench.send(ObjectsGone(objects=(NAME,)))
+    assert bench.workflow_state() is not WorkflowState.FAILED
+    bench.send(ObjectsGone(objects=(NAME,)), agent="a2")
+    assert bench.workflow_state() is WorkflowState.FAILED
+
+
+def test_what_an_agent_does_not_name_it_has_lost(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    here = ObjectHere(workflow="w1", object=NAME, size=5_000_000)
+    bench.send(ObjectsHere(objects=(here,)))
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    bench.send(ObjectsHere(last=False))
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    bench.send(ObjectsHere(objects=(here,), first=False))
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    bench.send(ObjectsHere())
+    assert bench.workflow_state() is WorkflowState.FAILED
+
+
+def test_what_is_given_while_an_agent_says_what_it_has_is_there(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    job = bench.place("a1")
+    bench.send(ObjectsHere(last=False))
+    bench.complete(job, "a1", file=LARGE)
+    bench.send(ObjectsHere(first=False))
+    assert bound(bench, "use") == '["a1"]'
+    assert bench.workflow_state() is WorkflowState.RUNNING
+
+
+def test_an_agent_that_has_it_again_is_a_place_again(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    (placed,) = bench.place_all("a1", "lower")
+    bench.send(ObjectsGone(objects=(NAME,)))
+    assert bench.store.places.of(1, NAME) == []
+    bench.send(ObjectsHere(objects=(ObjectHere(workflow="w1", object=NAME, size=5_000_000),)))
+    assert bench.store.places.of(1, NAME) == ["a1"]
+    assert placed.step == "use"
+
+
+def test_an_agent_may_not_name_what_no_job_of_the_workflow_has_given(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    bench.send(ObjectsHere(objects=(ObjectHere(workflow="w1", object=NAME, size=5),)), agent="a2")
+    assert bench.rows("SELECT * FROM object_places") == []
+
+
+def test_what_is_kept_for_a_workflow_that_is_not_here_is_dropped(bench: Bench) -> None:
+    bench.send(ObjectsHere(objects=tuple(ObjectHere(workflow="gone", object=n, size=5) for n in (NAME, OTHER_NAME))))
+    assert kept(bench, "gone") == ObjectsDrop(workflow="gone")
+    bench.outbox.nothing_else()
+
+
+def test_many_outputs_are_named_in_ranges(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    row = bench.store.workflows.by_seq(1)
+    names = [f"sha256:{number:064x}" for number in range(2 * BUT_MAX)]
+
+    def keep(_at: Moment) -> None:
+        for name in names:
+            bench.store.places.add(1, ObjectId(name), "a1")
+        bench.store.places.keep_only(1, [ObjectId(name) for name in names])
+        bench.reactor._engine.drops.say_to(row, "a1")
+
+    bench.call(keep)
+    first, last = bench.outbox.take_all(ObjectsDrop, "a1")
+    assert (first.after, first.upto, first.but) == (None, names[BUT_MAX - 1], tuple(names[:BUT_MAX]))
+    assert (last.after, last.upto, last.but) == (names[BUT_MAX - 1], None, tuple(names[BUT_MAX:]))
 
 
 def _fields(made: PlanStep) -> dict[str, Any]:

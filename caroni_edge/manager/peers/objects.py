@@ -1,0 +1,71 @@
+"""What agents say of the large files that they keep: which they have, and which they have lost."""
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.lifecycle import ENDED, StepState
+from caroni_edge.manager.store.places import LostObject
+from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY, Drops
+from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.places import called
+from caroni_edge.objects.objects import ObjectId
+from caroni_edge.protocol.keeping import ObjectHere, ObjectsGone, ObjectsHere
+from caroni_edge.values.carried import objects_in
+from caroni_edge.values.json import as_text
+
+log = logging.getLogger(__name__)
+
+
+class AgentObjects:
+    """Keeps places true to what agents say, and ends what counts on a file that is nowhere any more."""
+
+    def __init__(self, context: Context, engine: Engine, drops: Drops) -> None:
+        """Keep places in the store of `context`."""
+        self._store, self._engine, self._drops = context.store, engine, drops
+
+    def on_gone(self, agent: str, message: ObjectsGone, at: Moment) -> None:
+        """An agent has lost objects: it found them damaged, or not there."""
+        for name in message.objects:
+            self._lost(agent, self._store.places.strike(agent, ObjectId(name)), at)
+
+    def on_here(self, agent: str, message: ObjectsHere, at: Moment) -> None:
+        """An agent says all that it keeps for us: what it does not name it has lost, and some of it we do not need."""
+        if message.first:
+            self._store.places.doubt(agent)
+        named: dict[str, list[ObjectHere]] = {}
+        for here in message.objects:
+            named.setdefault(here.workflow, []).append(here)
+        for workflow, objects in named.items():
+            self._has(agent, workflow, [ObjectId(each.object) for each in objects])
+        if message.last:
+            self._lost(agent, self._store.places.strike_doubted(agent), at)
+
+    def _has(self, agent: str, workflow: str, names: Iterable[ObjectId]) -> None:
+        row = self._store.workflows.by_id(workflow)
+        if row is None:
+            self._drops.unknown(workflow, agent)
+            return
+        known = [name for name in names if self._store.places.is_known(row.seq, name)]
+        for name in known:
+            self._store.places.add(row.seq, name, agent)
+        if row.status in NEEDS_OUTPUTS_ONLY and len(known) < len([*names]):
+            self._drops.say_to(row, agent)
+
+    def _lost(self, agent: str, lost: Iterable[LostObject], at: Moment) -> None:
+        """Let a step fail at once that waits for an agent that has a file which none has any more."""
+        for workflow, name in lost:
+            row = self._store.workflows.by_seq(workflow)
+            facts = {"action": "place_lost", "peer": agent, "workflow": row.id}
+            log.error("agent %s has lost %s", agent, name, extra=facts)
+            if row.status in ENDED or self._store.places.of(workflow, name):
+                continue
+            unplaced = self._store.steps.of_workflow(workflow, as_text([StepState.FULFILLING]))
+            step = next((each for each in unplaced if name in each.inputs), None)
+            if step is not None:
+                value = objects_in(msgspec.json.decode(step.inputs)).get(name, {})
+                reason = f"no agent has {called(name, value)} any more: {agent} has lost it, or it is damaged there"
+                self._engine.fail_step(row, step, reason, at)
