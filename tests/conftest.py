@@ -1,12 +1,13 @@
 """Fixtures of all tests: brokers on loopback, each test its own."""
 
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from caroni_edge.base import logs
 from caroni_edge.demo.broker import EmbeddedBroker
@@ -16,8 +17,12 @@ from tests.other_brokers import Nats, RabbitMq
 MakeMosquitto = Callable[..., Mosquitto]
 MakeClient = Callable[..., Client]
 
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from tests.web_bench import PASSWORD, AgentBench, ManagerBench, serve_agent, ser
 
 OpenPage = Callable[..., Page]
 
-WAIT_MS = 15_000
+WAIT_MS = 60_000
 expect.set_options(timeout=WAIT_MS)
 
 

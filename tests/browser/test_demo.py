@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from caroni_edge.demo.stage import PASSWORD, USER, Stage
 from tests.browser.conftest import OpenPage
 
-WITHIN_MS = 40_000
+WITHIN_MS = 120_000
 """The demo waits 10 s before the next attempt."""
 
 

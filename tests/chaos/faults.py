@@ -24,7 +24,9 @@ NODE_PLACES = PLACES[: PLACES.index("before-start-request")]
 AGENT_PLACES = PLACES[: PLACES.index("before-start-record")]
 ARMED_SHARE, ARMED_CHANCE = 0.6, 0.02
 LEAST_UP_S = 0.5
-FULL = ("SQLITE_FULL", "database or disk is full", "No space left on device")
+FULL = ("SQLITE_FULL", "database or disk is full", "No space left on device", "disk I/O error")
+"""The last is what SQLite says where the file that it shares between processes finds no room; the small disks are in
+memory, and have no other I/O errors."""
 LINES_OF_AN_ERROR = 2
 """What a command says that fails: what is wrong, and what to do."""
 

@@ -116,7 +116,7 @@ def interpreter() -> Iterator[Interpreter]:
         yield running
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=WITH_SCRIPTS, self_value=st.sampled_from([None, 5, [1, [2]], "text", {"bar": {"baz": 3}}]))
 @example(text="$(inputs.length.length.more)", self_value=None)
 def test_any_text_with_javascript_has_the_same_value(text: str, self_value: Any, interpreter: Interpreter) -> None:

@@ -20,7 +20,7 @@ SECTION = "Your own workflow in five minutes"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ONLY_FOR_PEOPLE = ("sudo apt-get install", ". .venv/bin/activate")
 DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
-BLOCK_WITHIN_S = 60.0
+BLOCK_WITHIN_S = 180.0
 
 
 def blocks(section: str) -> list[str]:

@@ -15,7 +15,7 @@ from tests.support import wait_until
 
 def back_up(daemon: Daemon, to: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "caroni_edge", "backup", "--config", str(daemon.config), str(to), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def put_back(daemon: Daemon, copy: Path) -> None:

@@ -11,7 +11,7 @@ from tests.support import wait_until
 
 def forget(daemon: Daemon, peer: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "caroni_edge", "forget", peer, "--config", str(daemon.config), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def agents(manager: Daemon) -> list[str]:

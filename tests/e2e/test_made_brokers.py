@@ -128,7 +128,7 @@ def run_a_workflow(broker: MadeMosquitto | MadeRabbitMq, directory: Path) -> Non
         agent.start()
         manager.start()
         command = [sys.executable, "-m", "caroni_edge", *submission(broker)]
-        said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
         assert said.returncode == 0, said.stderr + manager.log
         assert json.loads(said.stdout) == {"result": "prepended HELLOappend"}
     finally:
@@ -146,4 +146,4 @@ def submission(broker: MadeMosquitto | MadeRabbitMq) -> list[str]:
     port = broker.people.port if isinstance(broker, MadeMosquitto) else broker.port
     url = f"{'mqtts' if has_tls else 'mqtt'}://127.0.0.1:{port}"
     told = ["--broker", url, "--manager", "m1", "--username", "alice", *there]
-    return ["submit", "test_simple", "-i", "message=hello", "--wait", "--timeout", "50s", *told]
+    return ["submit", "test_simple", "-i", "message=hello", "--wait", "--timeout", "100s", *told]

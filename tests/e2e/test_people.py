@@ -78,10 +78,10 @@ def test_a_job_cannot_command_the_terminal_by_its_log(fleet: Fleet, tmp_path: Pa
     fleet.trigger({"template": "test_simple", "inputs": {"message": "x"}, "id": "w1"})
     wait_until(lambda: fleet.of("w1", "caroni.workflow.failed"), what="the workflow to fail")
     words = [sys.executable, "-m", "caroni_edge", "logs", "w1/upper", "--config", str(manager.config)]
-    raw = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    raw = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
     assert "\x1b]0;owned\a" in raw.stdout
     shown = subprocess.run(
-        ["script", "-qec", " ".join(words), "/dev/null"], capture_output=True, timeout=60, check=True
+        ["script", "-qec", " ".join(words), "/dev/null"], capture_output=True, timeout=120, check=True
     )
     assert b"owned" in shown.stdout
     assert b"\x1b" not in shown.stdout

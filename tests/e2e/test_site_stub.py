@@ -24,7 +24,7 @@ class Site:
     """A web site that has a login of its own."""
 
     def __init__(self, port: int) -> None:
-        self.environ = {"MQTT_PORT": str(port), "MQTT_USERNAME": "site", "MQTT_PASSWORD": "x", "WITHIN_S": "30"}
+        self.environ = {"MQTT_PORT": str(port), "MQTT_USERNAME": "site", "MQTT_PASSWORD": "x", "WITHIN_S": "60"}
 
     def start(self, *words: str, **environ: str) -> "subprocess.Popen[str]":
         """Start a workflow."""
@@ -39,7 +39,7 @@ class Site:
     def ask(self, *words: str, **environ: str) -> tuple[int | None, str, str]:
         """Start a workflow, and return the exit status, the result, and what is said beside it."""
         process = self.start(*words, **environ)
-        said, complained = process.communicate(timeout=60)
+        said, complained = process.communicate(timeout=120)
         return process.returncode, said, complained
 
 
@@ -145,4 +145,4 @@ def test_who_is_tired_of_waiting_ends_it(broker: ShippedMosquitto, site: Site) -
     process = site.start("x")
     wait_until(lambda: "caroni-site-" in broker.log, what="the site to connect")
     process.send_signal(signal.SIGINT)
-    assert (*process.communicate(timeout=60), process.returncode) == ("", "", 130)
+    assert (*process.communicate(timeout=120), process.returncode) == ("", "", 130)
