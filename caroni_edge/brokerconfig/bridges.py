@@ -12,9 +12,9 @@ from caroni_edge.brokerconfig.rights import ANY, Right
 from caroni_edge.protocol.topics import Topics
 
 Direction = Literal["in", "out"]
-NOTICE, MESSAGE, BYTES = 0, 1, 0
+NOTICE, MESSAGE, BYTES, QUESTION = 0, 1, 0, 0
 """QoS. Notices say a whole state, and the newest comes again with each connect: an old one must not wait in a queue.
-Bytes of objects are asked for again, and must not fill one."""
+Bytes of objects are asked for again, and must not fill one; nor is a question answered long after it was asked."""
 
 
 class Side(NamedTuple):
@@ -43,6 +43,7 @@ def bridged(root: str, ship: Side, shore: Side) -> Iterator[Bridged]:
     for manager in ship.managers:
         yield from _of_manager(Topics(root, "managers", manager), shore, "out", "in")
         yield Bridged(Topics(root, "managers", manager).triggers, "in", MESSAGE)
+        yield Bridged(Topics(root, "managers", manager).questions, "in", QUESTION)
         yield Bridged(Topics(root, "managers", manager).events(ANY), "out", MESSAGE)
     for agent in ship.agents:
         yield from _of_agent(Topics(root, "agents", agent), shore, "out", "in")

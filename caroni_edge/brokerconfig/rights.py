@@ -47,6 +47,7 @@ def rights_of(name: str, role: Role, managers: Iterable[str], root: str) -> Iter
 
 def _of_manager(topics: Topics) -> Iterator[Right]:
     yield Right("read", topics.triggers)
+    yield Right("read", topics.questions)
     yield Right("read", topics.inboxes)
     yield Right("write", topics.inbox_of(ANY))
     yield Right("write", topics.events(ANY))
@@ -75,6 +76,7 @@ def _of_node(topics: Topics) -> Iterator[Right]:
 def _of_person(name: str, root: str, managers: list[Topics]) -> Iterator[Right]:
     for topics in managers:
         yield Right("write", topics.triggers)
+        yield Right("write", topics.question_of(name))
         yield Right("read", topics.events(ANY))
         yield Right("read", topics.presence)
     yield Right("read", f"{root}/replies/{name}/#")

@@ -21,6 +21,8 @@ P = ParamSpec("P")
 URLS: Mapping[Role, str] = {"manager": "http://127.0.0.1:8000", "agent": "http://127.0.0.1:8001"}
 TOKEN = "CARONI_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S = 30.0
+CONNECT_WITHIN_S = 5.0
+"""So long a page may take to be reached where there is a broker too."""
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, and an error too.")
 
 
@@ -73,12 +75,17 @@ class NotAnApi(CaroniError):
 
 
 class Options(NamedTuple):
-    """What the command line says of the node: its address and its token, or its configuration; None where nothing."""
+    """What the command line says of the node: its address and its token, or its configuration; None where nothing.
+
+    Attributes:
+        broker: Where it may be asked over MQTT.
+    """
 
     url: str | None
     token: str | None
     token_file: Path | None
     config: Path | None
+    broker: Place | None = None
 
 
 class Api:
@@ -102,7 +109,8 @@ class Api:
         self.as_json = as_json
         self._is_on_host = options.config is not None
         self.url = (options.url or URLS[role]).rstrip("/")
-        headers, base, transport = {"Accept": "application/json"}, self.url, None
+        headers, base = {"Accept": "application/json"}, self.url
+        transport: Any = None
         if options.config is not None:
             if options.url is not None:
                 raise UsageError("--url", "--config names the node already, by its socket", "Leave one of them out.")
@@ -110,12 +118,20 @@ class Api:
             self.url, base, transport = str(state_dir / SOCKET), "http://localhost", _by_socket(role, state_dir)
         elif token := _token(options):
             headers["Authorization"] = f"Bearer {token}"
+        connect_s = timeout_s
+        if options.broker is not None:
+            from caroni_edge.cli._asking import transport_to  # noqa: PLC0415
+
+            page = httpx.HTTPTransport(verify=_trust(base)) if options.url is not None else None
+            tell = (lambda _line: None) if as_json else functools.partial(say, err=True)
+            transport = transport_to(options.broker, page, _token(options), timeout_s, tell)
+            connect_s = min(timeout_s, CONNECT_WITHIN_S)
         try:
             # No proxies and no .netrc: the node is near, and the token is for it alone.
             self._client = httpx.Client(
                 base_url=base,
                 headers=headers,
-                timeout=timeout_s,
+                timeout=httpx.Timeout(timeout_s, connect=connect_s),
                 trust_env=False,
                 transport=transport,
                 verify=_trust(base),
@@ -195,6 +211,18 @@ def manager_api(command: Callable[Concatenate[Api, P], None]) -> Callable[..., N
     return with_api
 
 
+def asked_api(command: Callable[Concatenate[Api, P], None]) -> Callable[..., None]:
+    """Give a command the API of a manager likewise, which may be asked over MQTT too, where a broker is named."""
+
+    @place_options(with_broker=True)
+    @JSON
+    @functools.wraps(command)
+    def with_api(place: Place, as_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
+        command(api_at(place, as_json=as_json, may_ask=True), *args, **kwargs)
+
+    return with_api
+
+
 def agent_api(command: Callable[Concatenate[Api, P], None]) -> Callable[..., None]:
     """Give a command the API of an agent likewise: by options alone, since contexts are about managers."""
 
@@ -218,9 +246,10 @@ def agent_api(command: Callable[Concatenate[Api, P], None]) -> Callable[..., Non
     return with_api
 
 
-def api_at(place: Place, *, as_json: bool, timeout_s: float = TIMEOUT_S) -> Api:
-    """Return the API of the manager at a place."""
-    options = Options(place.url, place.token, place.token_file, place.config)
+def api_at(place: Place, *, as_json: bool, timeout_s: float = TIMEOUT_S, may_ask: bool = False) -> Api:
+    """Return the API of the manager at a place; `may_ask`: over MQTT too."""
+    is_asked = may_ask and place.config is None and place.broker is not None
+    options = Options(place.url, place.token, place.token_file, place.config, place if is_asked else None)
     return Api("manager", options, as_json=as_json, timeout_s=timeout_s)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from caroni_edge.base.text import on_one_line
-from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._api_client import Api, asked_api
 from caroni_edge.cli._ids import complete_agent, part
 from caroni_edge.cli._output import Shown, shown_json
 from caroni_edge.cli._tables import UTC, state, table, when
@@ -16,7 +16,7 @@ from caroni_edge.cli._tables import UTC, state, table, when
 @click.argument("agent", required=False, shell_complete=complete_agent)
 @click.option("--job-type", metavar="NAME", help="Only agents that have this job type.")
 @UTC
-@manager_api
+@asked_api
 def agents(api: Api, agent: str | None, job_type: str | None, utc: bool) -> None:
     """Show the agents that the manager has heard of, or AGENT with its job types and what it refuses."""
     if agent is not None:

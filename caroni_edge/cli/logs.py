@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._api_client import Api, asked_api
 from caroni_edge.cli._ids import complete_step, find_workflow, part, split_step
 from caroni_edge.cli._output import is_terminal, say, say_json, say_text
 
@@ -62,7 +62,7 @@ class Wanted(NamedTuple):
 @click.option("--failed", is_flag=True, help="Of WORKFLOW: the end of the log of each step that has failed.")
 @click.option("--attempt", type=click.IntRange(1), help="Instead of the attempt that counts.")
 @click.option("--raw", is_flag=True, help="Print it as it is, also to a terminal, which it may command.")
-@manager_api
+@asked_api
 def logs(api: Api, /, step: str, follow: bool, failed: bool, attempt: int | None, raw: bool, **part_of: Any) -> None:
     """Show the log of a step: what its job has written to standard error.
 

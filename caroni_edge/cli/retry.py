@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._api_client import Api, asked_api
 from caroni_edge.cli._filters import YES, act_on_many, filters, one_or_many
 from caroni_edge.cli._ids import complete_workflow, find_workflow, part
 
@@ -13,7 +13,7 @@ from caroni_edge.cli._ids import complete_workflow, find_workflow, part
 @click.argument("workflow", required=False, shell_complete=complete_workflow)
 @filters
 @YES
-@manager_api
+@asked_api
 def retry(api: Api, workflow: str | None, wanted: dict[str, Any], yes: bool) -> None:
     """Give the steps of WORKFLOW that failed or are in doubt fresh attempts; what has completed stays.
 

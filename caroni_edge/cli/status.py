@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._api_client import Api, asked_api
 from caroni_edge.cli._filters import filters
 from caroni_edge.cli._ids import complete_step, find_step, part
 from caroni_edge.cli._outline import one_lines, outline
@@ -26,7 +26,7 @@ from caroni_edge.manager.lifecycle import ENDED
 @click.option("-o", "--outputs", is_flag=True, help="Of WORKFLOW: show its outputs too.")
 @click.option("-w", "--watch", is_flag=True, help="Show it as it changes; of WORKFLOW until it has ended.")
 @UTC
-@manager_api
+@asked_api
 def status(api: Api, /, workflow: str | None, wanted: dict[str, Any], watch: bool, utc: bool, **how: Any) -> None:
     """Show workflows, newest first, or the steps of WORKFLOW in the order of its template.
 

@@ -7,7 +7,7 @@ import click
 
 from caroni_edge.base.ages import with_ages
 from caroni_edge.base.text import on_one_line
-from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._api_client import Api, asked_api
 from caroni_edge.cli._ids import complete_step, find_step, part
 from caroni_edge.cli._output import Shown
 from caroni_edge.cli._tables import UTC, state
@@ -16,7 +16,7 @@ from caroni_edge.cli._tables import UTC, state
 @click.command(epilog="Example: caroni-edge why w1/upper")
 @click.argument("workflow", metavar="WORKFLOW[/STEP]", shell_complete=complete_step)
 @UTC
-@manager_api
+@asked_api
 def why(api: Api, workflow: str, utc: bool) -> None:
     """Say why a workflow or a step waits, runs or has failed."""
     name, step = find_step(api, workflow)

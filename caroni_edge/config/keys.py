@@ -44,6 +44,7 @@ NAMES: Final = MappingProxyType(
         "LABEL": kinds.LABEL,
         "RESOURCE": kinds.SEGMENT,
         "SCHEDULE": automation_kinds.SCHEDULE,
+        "PERSON": kinds.SEGMENT,
     }
 )
 """What the parts in capitals stand for."""
@@ -243,6 +244,12 @@ MANAGER_KEYS: Final = (
         "Where a trigger's reply_to may lie beside replies/ below the topic_root.",
         otherwise="nowhere else",
         example="[answers/#]",
+    ),
+    Key(
+        "people.PERSON",
+        kinds.choice("viewer", "operator"),
+        "What a person may do who asks over the broker; {}: only who sends the API's token is answered.",
+        otherwise="nobody is answered there",
     ),
     Key("agents.JOB_TYPE", kinds.AGENTS, "The agents that alone may have jobs of a type.", otherwise="any agent"),
     *_TRIGGERS,

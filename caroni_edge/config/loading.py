@@ -58,6 +58,7 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         reply_to=values["reply_to"] or (),
         retention_s=values["retention"]["workflows"],
         trusted={name: agents for name, agents in (values["agents"] or {}).items() if agents},
+        people=values["people"],
         notify=values["notify"] or (),
         silent_after_s=values["silent_after"],
         schedules=tuple(schedule(name, each) for name, each in (values["schedules"] or {}).items()),

@@ -180,6 +180,7 @@ class ManagerConfig(NodeConfig):
         schedules: By which the clock does.
         notify: Who is told of what.
         silent_after_s: An agent that is away for so long is called silent.
+        people: What those may do who ask over the broker, by name; None: nobody is answered there.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "managers"
@@ -201,6 +202,7 @@ class ManagerConfig(NodeConfig):
     schedules: tuple[Schedule, ...] = ()
     notify: "tuple[Notify, ...]" = ()
     silent_after_s: float = 600.0
+    people: Mapping[str, Literal["viewer", "operator"]] | None = None
 
     def trusts(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent may have jobs of a type."""

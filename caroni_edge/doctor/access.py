@@ -16,12 +16,15 @@ RETAINED_WITHIN_S = 1.0
 ACL = "Look at the broker's ACL (config/mosquitto/acl.conf is an example)."
 
 
-def check(probe: Probe, topics: Topics, job_types: Iterable[str], state: State) -> Iterator[Finding]:
+def check(
+    probe: Probe, topics: Topics, job_types: Iterable[str], state: State, *, takes_questions: bool = False
+) -> Iterator[Finding]:
     """Subscribe to what the node needs, as it does, and hear who is there."""
     filters = [(topics.inboxes, 1), (topics.presence_of_peers, 0)]
     filters += (
         [(topics.triggers, 1)] if topics.role == "managers" else [(topics.requests_for(each), 0) for each in job_types]
     )
+    filters += [(topics.questions, 0)] if takes_questions else []
     # As the node subscribes: where the session is the node's own, nothing changes.
     probe.subscribe([*filters, (topics.presence, 0)])
     own = [message for message in probe.hear(topics.presence, within_s=RETAINED_WITHIN_S) if message.payload]
@@ -50,6 +53,16 @@ def of_refused(refused: Iterable[str]) -> Finding:
     if named := ", ".join(sorted(refused)):
         return problem("topics", f"the broker does not let the node subscribe to {named}", ACL)
     return ok("topics", "the broker takes all subscriptions of the node (some brokers do, and then deliver nothing)")
+
+
+def of_people(people: Iterable[str], *, has_login: bool) -> Iterator[Finding]:
+    """Judge whether the broker can tell who asks: where the node needs no login, nobody else does either."""
+    if named := ", ".join(sorted(people)):
+        if not has_login:
+            said = f"the node has no login at the broker: whoever reaches it may ask in the name of {named}"
+            yield warning("people", said, "Give the broker logins and an ACL, or write people: {} and use the token.")
+            return
+        yield ok("people", f"{named} may ask over the broker, whose ACL must hold each to a topic")
 
 
 def of_own(own: Presence | None, name: str, state: State) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from caroni_edge.base.chance import SystemChance
-from caroni_edge.config import BrokerConfig, BrokerUrl, NodeConfig
+from caroni_edge.config import BrokerConfig, BrokerUrl, ManagerConfig, NodeConfig
 from caroni_edge.doctor import access, daemon, limits
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
@@ -98,7 +98,9 @@ def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterato
         login = f'user "{broker.username}"' if broker.username is not None else "without a user name"
         yield ok("login", f"the broker takes us in, {login}")
         sessions = limits.Sessions(broker, topics.doctor, is_shared=shared, is_nodes=shared and first.session_present)
-        yield from access.check(probe, topics, job_types, state)
+        people = config.people if isinstance(config, ManagerConfig) else None
+        yield from access.check(probe, topics, job_types, state, takes_questions=people is not None)
+        yield from access.of_people(people or (), has_login=broker.username is not None)
         yield from limits.check(probe, sessions, is_manager=config.role == "managers")
     if not sessions.is_nodes:
         for name in names:

@@ -37,10 +37,11 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         evaluator = Evaluator(lambda outcome: self.service.tell(lambda at: self._reactor.on_evaluated(outcome, at)))
         self._reactor = make_reactor(node, config, self._templates, evaluator.ask)
         node.attach(self._reactor)
-        from caroni_edge.manager.pages.site import serve  # noqa: PLC0415 - commands on the database do without
+        from caroni_edge.manager.pages.site import make_questions, serve  # noqa: PLC0415 - only who serves needs them
 
         site = serve(config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates)
-        self._web = opened.enter_context(site)
+        web = self._web = opened.enter_context(site)
+        node.dispatch.on_question = make_questions(node, web, self.service, self._reactor).take
         self.service.supervise("evaluator", evaluator.run)
         opened.callback(evaluator.close)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)

@@ -183,8 +183,9 @@ class ManagerReactor(Assembly):
         return self._store.jobs.agents_with_open()
 
     def subscriptions(self) -> Iterable[tuple[str, int]]:
-        """Return where triggers come from."""
-        return [(self._context.topics.triggers, 1)]
+        """Return where triggers come from, and questions, which nobody is to keep for us while we are away."""
+        topics = self._context.topics
+        return [(topics.triggers, 1), *([(topics.questions, 0)] if self.settings.people is not None else [])]
 
     def presence(self) -> Mapping[str, object]:
         """A manager says no more than that it is there."""

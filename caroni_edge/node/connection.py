@@ -176,6 +176,11 @@ class Connection:
             # Without a PUBACK nobody knows whether the broker has taken it.
             self._publish(publication, payload, qos=1 if self._cut_offs.suspects else qos)
 
+    def answer(self, topic: str, payload: bytes) -> None:
+        """Publish an answer to a person; where there is no room now it is lost, and the person asks again."""
+        if self.capacity > IN_FLIGHT_MAX // 2:  # what nodes say to each other goes first
+            self._publish(Publication(topic, 0, len(payload)), payload)
+
     def pump(self) -> None:
         """Publish notices, then events, until nothing waits or as much is in flight as may be."""
         for topic in self._sayable():

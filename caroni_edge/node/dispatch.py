@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -23,7 +23,7 @@ from caroni_edge.protocol.codec import (
     jobs_named,
 )
 from caroni_edge.protocol.messages import Frame, LinkReset, MessageRejected, Presence
-from caroni_edge.protocol.topics import Inbox, PresenceOf, Request, Topics, Triggers
+from caroni_edge.protocol.topics import Inbox, PresenceOf, QuestionOf, Request, Topics, Triggers
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.transport.base import Arrived
 
@@ -51,11 +51,13 @@ class Dispatch:
 
     Attributes:
         other_versions: Peers that speak another version of the link: their boot and what to say about it.
+        on_question: Takes what a person asks: who it is, the question, the time. It changes nothing here.
     """
 
     def __init__(self, database: Database, links: Links, reactor: Reactor, topics: Topics) -> None:
         """Hand frames to `links`, and all else to `reactor`."""
         self.other_versions: dict[str, tuple[str, str]] = {}
+        self.on_question: Callable[[str, bytes, Moment], None] | None = None
         self._database, self._links, self._reactor, self._topics = database, links, reactor, topics
         self._dead_letters = DeadLetterRows(database.conn)
 
@@ -157,6 +159,10 @@ class Dispatch:
             case Request():
                 with self._database.savepoint():
                     self._reactor.on_request(topic, event.payload, at)
+            case QuestionOf(person):
+                if self.on_question is not None and not event.retain:  # what is retained would be asked for ever
+                    self.on_question(person, event.payload, at)
+                return False
             case None:
                 log.warning("a message on an unknown topic", extra={"action": "ignored", "topic": event.topic})
         return True

@@ -43,6 +43,13 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionOf:
+    """A person asks this manager something."""
+
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A node asks this one for bytes of an object."""
 
@@ -58,7 +65,7 @@ class Answered:
     holder: str
 
 
-Topic = Inbox | Triggers | PresenceOf | Request
+Topic = Inbox | Triggers | PresenceOf | Request | QuestionOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,19 @@ class Topics:
         return f"{self.root}/managers/{self.node}/workflows"
 
     @property
+    def questions(self) -> str:
+        """Filter for what people ask this manager."""
+        return self.question_of("+")
+
+    def question_of(self, person: str) -> str:
+        """Where a person asks this manager; a broker that knows people lets nobody else write there."""
+        return f"{self.root}/managers/{self.node}/ask/{person}"
+
+    def reply_to(self, person: str, nonce: str) -> str:
+        """Where a person gets an answer; the person's own replies lie below `{root}/replies/{person}`."""
+        return f"{self.root}/replies/{person}/{nonce}"
+
+    @property
     def data_client_id(self) -> str:
         """MQTT client id of the connection for the bytes of objects; no node's own one has a slash."""
         return f"{self.root}/{self.role}/{self.node}/data"
@@ -165,6 +185,8 @@ class Topics:
                 return Inbox(sender) if is_segment(sender) else None
             case [self.root, "managers", self.node, "workflows"] if self.role == "managers":
                 return Triggers()
+            case [self.root, "managers", self.node, "ask", person] if self.role == "managers":
+                return QuestionOf(person) if is_segment(person) else None
             case [self.root, "presence", ("managers" | "agents") as role, node]:
                 return PresenceOf(role, node) if is_segment(node) else None
             case [self.root, "requests", job_type, manager]:

@@ -24,6 +24,7 @@ from caroni_edge.node.store import THE_HOST
 from caroni_edge.web import audit, credentials
 from caroni_edge.web.connections import ON_THE_HOST
 from caroni_edge.web.forms import CSRF_FIELD, fields
+from caroni_edge.web.inside import VOUCHED_FOR
 from caroni_edge.web.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -250,6 +251,10 @@ class Gate:
         if visitor.role == "operator" and not handler.opt.get(audit.UNAUDITED):
             audit.begin(_change(visitor.name, connection, handler))
 
+    def has_token(self, text: str) -> bool:
+        """Tell whether `text` is the token of the API; any thread may ask."""
+        return self._accounts.has_token(text)
+
     def change_to(self, accounts: Accounts) -> None:
         """Let in whom `accounts` has; the sessions of those whose password or role is another one end."""
         before, self._accounts = self._accounts, accounts
@@ -283,6 +288,8 @@ class Gate:
     def _who(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:
         if connection.scope["state"].get(ON_THE_HOST):
             return Visitor(THE_HOST, "operator")
+        if known := connection.scope["state"].get(VOUCHED_FOR):
+            return Visitor(*known)
         scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             if self._accounts.has_token(token.strip()):

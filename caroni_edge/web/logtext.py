@@ -19,7 +19,15 @@ def decode(data: bytes, *, is_end: bool) -> tuple[str, int]:
 
 
 def log_answer(
-    data: bytes, offset: int, state: State, *, is_cut: bool = False, is_waiting: bool = False, has_begun: bool = True
+    data: bytes,
+    offset: int,
+    state: State,
+    *,
+    is_cut: bool = False,
+    is_waiting: bool = False,
+    has_begun: bool = True,
+    most: int | None = None,
+    is_end: bool = False,
 ) -> Response[str]:
     """Answer with the part of a log that begins at `offset`.
 
@@ -30,7 +38,14 @@ def log_answer(
         is_cut: There is more, which will not come.
         is_waiting: The agent was asked for more, and has not answered yet.
         has_begun: The job has; before that there is nothing.
+        most: So many bytes are answered at most; None: all.
+        is_end: Of more than that the end is answered; otherwise the beginning, after which more comes.
     """
+    if most is not None and len(data) > most:
+        if is_end:
+            data, offset = data[-most:], offset + len(data) - most
+        else:
+            data, state, is_cut = data[:most], "coming", False
     text, length = decode(data, is_end=state == "complete")
     headers = {"Caroni-Log": state, "Caroni-Log-Offset": str(offset), "Caroni-Log-Next": str(offset + length)}
     if is_cut:

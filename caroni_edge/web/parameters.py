@@ -26,6 +26,9 @@ LogPart = Annotated[
     Literal["end", "whole"] | None,
     QueryParameter(description="The end of a long log; or all of it, which is fetched from the agent."),
 ]
+LogSize = Annotated[
+    int | None, QueryParameter(ge=1, le=NUMBER_MAX, description="So many bytes at most; otherwise what there is.")
+]
 AttemptNumber = Annotated[
     int | None, QueryParameter(ge=1, le=NUMBER_MAX, description="Log of this one, not of that which counts.")
 ]

@@ -5,12 +5,13 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import uvicorn
 
@@ -21,6 +22,7 @@ from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
 from caroni_edge.node.startup import DATABASE
 from caroni_edge.node.store import AuditRows
+from caroni_edge.web import inside
 from caroni_edge.web.app import make_app
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.auth import Accounts, Gate
@@ -31,6 +33,10 @@ from caroni_edge.web.site import NodeCommands, NodeView, Site, Supervisor
 from caroni_edge.web.tls import TlsDoor, load_certificate, server_context
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Ask = Callable[[inside.Inside], Awaitable[inside.Response]]
+"""Puts a request to the application, on its event loop."""
 
 BACKLOG = 1024
 ACCEPTED_AT_ONCE = 32
@@ -90,6 +96,16 @@ class _Uvicorn(uvicorn.Server):
             except RuntimeError:
                 log.debug("the server has ended before it was told", extra={"action": "web_ended"})
 
+    def submit(self, work: Coroutine[Any, Any, Result]) -> "Future[Result] | None":
+        """Run `work` on the event loop, from any thread; None when there is none yet, or none any more."""
+        try:
+            if self._loop is not None:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            log.debug("the server has ended before it was asked", extra={"action": "web_ended"})
+        work.close()
+        return None
+
     def tell_to_stop(self) -> None:
         """Let the server end, from any thread."""
         self.should_exit = True
@@ -144,6 +160,14 @@ class WebServer:
     def url(self) -> str:
         """Where the page is, for people."""
         return f"http{'s' if self._parts.tls else ''}://{_bracketed(self.host or 'localhost')}:{self.port}"
+
+    def has_token(self, text: str) -> bool:
+        """Tell whether `text` is the token of the API; any thread may ask."""
+        return self._parts.gate.has_token(text)
+
+    def answer(self, work: Callable[[Ask], Coroutine[Any, Any, Result]]) -> "Future[Result] | None":
+        """Let `work` put requests to the application; None while that answers nobody. For any thread."""
+        return self._server.submit(work(partial(inside.ask, self._parts.app)))
 
     def prepared(self, config: WebConfig | None) -> Callable[[], None]:
         """Read what may change while the server runs: users, passwords, token, certificate; return what takes it over.

@@ -51,6 +51,8 @@ def test_a_workflow_on_rabbitmq(rabbitmq: MadeRabbitMq, tmp_path: Path) -> None:
 
 TOPICS = {
     "caroni/managers/m1/workflows": ("alice", "m1"),
+    "caroni/managers/m1/ask/alice": ("alice", "m1"),
+    "caroni/managers/m1/ask/bob": ("", "m1"),
     "caroni/managers/m1/inbox/agents/a1": ("a1", "m1"),
     "caroni/managers/m1/inbox/agents/a2": ("", "m1"),
     "caroni/agents/a1/inbox/managers/m1": ("m1", "a1"),

@@ -21,6 +21,7 @@ OTHERS = {"managers/m1": "agents/a1", "managers/m2": "agents/a2", "agents/a1": "
 
 WRITERS = {
     **{f"caroni/managers/{m}/workflows": {"alice", "bob"} for m in ("m1", "m2")},
+    **{f"caroni/managers/{m}/ask/{person}": {person} for m in ("m1", "m2") for person in ("alice", "bob")},
     **{f"caroni/managers/{m}/inbox/agents/{a}": {a} for m in ("m1", "m2") for a in ("a1", "a2")},
     **{f"caroni/agents/{a}/inbox/managers/{m}": {m} for m in ("m1", "m2") for a in ("a1", "a2")},
     **{f"caroni/managers/{m}/events/w1": {m} for m in ("m1", "m2")},
@@ -40,6 +41,7 @@ WRITERS = {
 
 READERS = {
     **{f"caroni/managers/{m}/workflows": {m} for m in ("m1", "m2")},
+    **{f"caroni/managers/{m}/ask/{person}": {m} for m in ("m1", "m2") for person in ("alice", "bob")},
     **{f"caroni/managers/{m}/inbox/agents/{a}": {m} for m in ("m1", "m2") for a in ("a1", "a2")},
     **{f"caroni/agents/{a}/inbox/managers/{m}": {a} for m in ("m1", "m2") for a in ("a1", "a2")},
     **{f"caroni/managers/{m}/events/w1": {"alice", "bob"} for m in ("m1", "m2")},

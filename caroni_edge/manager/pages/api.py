@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from litestar import Controller, MediaType, Request, Response, delete, get, post
@@ -29,7 +30,7 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowSummary,
     WorkflowView,
 )
-from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.pages.views import STEPS_SHOWN, ManagerViews
 from caroni_edge.manager.pages.why import Explainer, ManagerNow
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store.listed import WorkflowFilter
@@ -41,7 +42,7 @@ from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.web.audit import UNAUDITED, AuditedCommands
 from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
-from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart
+from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart, LogSize
 from caroni_edge.web.problems import Problem, on_problem
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.site import NodeView
@@ -85,10 +86,10 @@ class ManagerApi:
         """Return for how many seconds an agent has owed us an answer, while we were connected."""
         return self.reactor.unanswered_s(agent, now=time.monotonic())
 
-    def workflow(self, workflow: str) -> WorkflowView:
-        """Return a workflow, or 404."""
+    def workflow(self, workflow: str, limit: int = STEPS_SHOWN) -> WorkflowView:
+        """Return a workflow with its first steps, or 404."""
         with self.look() as views:
-            return views.workflow(workflow) or no_workflow(workflow)
+            return views.workflow(workflow, limit) or no_workflow(workflow)
 
     def dates(self) -> Dates:
         """Return what tells whether clocks are right."""
@@ -128,10 +129,11 @@ class ManagerApi:
 
 
 class Asked(NamedTuple):
-    """What is asked of a log: from where on, or which part."""
+    """What is asked of a log: from where on, or which part, and how much at most."""
 
     offset: int
     part: Literal["end", "whole"] | None
+    size: int | None = None
 
 
 class _TriggerSchema(Schema):
@@ -187,9 +189,11 @@ class WorkflowsController(Controller):
         return Response(summary, status_code=201 if is_new else 200, headers=where)
 
     @get("/{workflow:str}", sync_to_thread=True)
-    def show_workflow(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> WorkflowView:
+    def show_workflow(
+        self, manager: NamedDependency[ManagerApi], workflow: FromPath[str], limit: Limit = STEPS_SHOWN
+    ) -> WorkflowView:
         """Show a workflow with its first 1,000 steps by name."""
-        return manager.workflow(workflow)
+        return manager.workflow(workflow, limit)
 
     @delete("/{workflow:str}", status_code=200, sync_to_thread=True)
     def delete_workflow(self, manager: NamedDependency[ManagerApi], workflow: FromPath[str]) -> Deleted:
@@ -237,6 +241,7 @@ class WorkflowsController(Controller):
         attempt: AttemptNumber = None,
         offset: LogOffset = 0,
         part: LogPart = None,
+        size: LogSize = None,
     ) -> Response[Any]:
         """Say why a step is where it is (`…/why`), or what has arrived of its log (`…/log`).
 
@@ -255,16 +260,19 @@ class WorkflowsController(Controller):
             if not step_row.job_type:
                 raise Problem(404, f"the step {path} runs no job of its own, so it has no log: its parts have")
             attempts = views.attempts([step_row.id]).get(step_row.id, [])
-            return read_log(manager, views, step_row, choose(step_row.job, attempts, attempt), Asked(offset, part))
+            return read_log(
+                manager, views, step_row, choose(step_row.job, attempts, attempt), Asked(offset, part, size)
+            )
 
 
 def read_log(
     manager: ManagerApi, views: ManagerViews, step: ShownStep, attempt: AttemptView | None, asked: Asked
 ) -> Response[str]:
     """Return what has arrived of the log of an attempt, and ask its agent for more."""
+    answer = partial(log_answer, most=asked.size, is_end=asked.part == "end")
     if attempt is None:
         over = step.status in (StepState.COMPLETED, StepState.FAILED, StepState.CANCELLED)
-        return log_answer(b"", 0, "complete" if over else "coming", has_begun=over)
+        return answer(b"", 0, "complete" if over else "coming", has_begun=over)
     job = attempt["job"]
     has_begun = attempt["status"] not in ("pending", "queued")  # before that there is nothing to ask for
     state: State = "coming" if views.seen(attempt["agent"])[0] else "agent-away"
@@ -273,18 +281,18 @@ def read_log(
         begin = max(0, size - TAIL_BYTES)
         if is_all or not has_begun:
             data = views.log(job, begin)[0]
-            return log_answer(data, begin, "complete" if is_all else state, has_begun=is_all or has_begun)
+            return answer(data, begin, "complete" if is_all else state, has_begun=is_all or has_begun)
         tail, is_waiting = manager.commands.call(lambda _at: manager.reactor.request_log_tail(job))
         if tail is not None and tail.is_whole:
-            return log_answer(tail.data, tail.offset, "complete" if tail.is_end else state)
-        return log_answer(views.log(job, begin)[0], begin, state, is_waiting=is_waiting)
+            return answer(tail.data, tail.offset, "complete" if tail.is_end else state)
+        return answer(views.log(job, begin)[0], begin, state, is_waiting=is_waiting)
     data, is_end = views.log(job, asked.offset)
     is_cut = not is_all and size >= LOG_LIMIT_BYTES and asked.part is None and asked.offset + len(data) >= size
     if is_end or is_cut:
-        return log_answer(data, asked.offset, "complete", is_cut=is_cut)
+        return answer(data, asked.offset, "complete", is_cut=is_cut)
     if has_begun and not is_all:
         manager.commands.call(lambda _at: manager.reactor.request_log(job, whole=asked.part == "whole"))
-    return log_answer(data, asked.offset, state, has_begun=has_begun)
+    return answer(data, asked.offset, state, has_begun=has_begun)
 
 
 @get("/api/agents", tags=["agents"], sync_to_thread=True)

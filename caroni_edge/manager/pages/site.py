@@ -22,7 +22,9 @@ from caroni_edge.manager.pages import (
 )
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.questions import Questions
 from caroni_edge.manager.pages.times import WorkflowTimes
+from caroni_edge.manager.questions.desk import Desk
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.node import Node
@@ -73,6 +75,15 @@ def serve(
         return make_site(api, config.state_dir)
 
     return serve_node(config, node, service, site)
+
+
+def make_questions(node: Node, web: WebServer, service: Service, reactor: ManagerReactor) -> Questions:
+    """Return what has questions answered that people ask over the broker."""
+
+    def say(person: str, reply: str, payload: bytes) -> None:
+        node.connection.answer(node.topics.reply_to(person, reply), payload)
+
+    return Questions(Desk(lambda: reactor.settings.people, web.has_token), web, service, say)
 
 
 def make_site(api: ManagerApi, state_dir: Path) -> Site:

@@ -59,12 +59,12 @@ class ManagerViews(WorkflowLists):
         """Return the row of a workflow."""
         return self._workflows.by_id(workflow)
 
-    def workflow(self, workflow: str) -> WorkflowView | None:
+    def workflow(self, workflow: str, limit: int = STEPS_SHOWN) -> WorkflowView | None:
         """Return a workflow with its first steps."""
         row = self.workflow_row(workflow)
         if row is None:
             return None
-        steps = self.steps(row, None, STEPS_SHOWN, "")
+        steps = self.steps(row, None, limit, "")
         return WorkflowView(**self.summaries([row])[0], steps=steps["steps"], steps_next=steps["next"])
 
     def ids_from(self, begin: str, limit: int) -> list[str]:

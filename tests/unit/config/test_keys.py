@@ -28,6 +28,7 @@ NAMED = {
     "SCHEDULE": "nightly",
     "LABEL": "site",
     "RESOURCE": "camera",
+    "PERSON": "alice",
 }
 OTHER: dict[Any, Any] = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),

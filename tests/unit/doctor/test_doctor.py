@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.doctor.access import of_own, of_peers, of_refused
+from caroni_edge.doctor.access import of_own, of_peers, of_people, of_refused
 from caroni_edge.doctor.broker import of_expiry, said
 from caroni_edge.doctor.clock import Dates, of_dates, of_kernel
 from caroni_edge.doctor.database import State, holder
@@ -51,6 +51,8 @@ def test_only_a_problem_makes_a_node_unhealthy() -> None:
         (of_session(is_kept=False), Level.PROBLEM),
         (of_refused(()), Level.OK),
         (of_refused(["t"]), Level.PROBLEM),
+        (*of_people(["alice"], has_login=True), Level.OK),
+        (*of_people(["alice"], has_login=False), Level.WARNING),
     ],
 )
 def test_levels_and_a_hint_with_each_that_is_not_ok(finding: Finding, level: Level) -> None:
