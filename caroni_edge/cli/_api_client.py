@@ -124,7 +124,7 @@ class Api:
 
             page = httpx.HTTPTransport(verify=_trust(base)) if options.url is not None else None
             tell = (lambda _line: None) if as_json else functools.partial(say, err=True)
-            transport = transport_to(options.broker, page, _token(options), timeout_s, tell)
+            transport = transport_to(options.broker, page, _token(options), tell)
             connect_s = min(timeout_s, CONNECT_WITHIN_S)
         try:
             # No proxies and no .netrc: the node is near, and the token is for it alone.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ASK_EVERY_S = 5.0
 """A question is published again after so long without an answer; the manager answers it once."""
+ANSWER_WITHIN_S = 60.0
+"""For so long an answer is waited for, which may come by a ship's link."""
 TOO_OFTEN_S = 1.0
 ANYBODY = "anybody"
 """Who asks where the broker wants no login: the token says what may be answered."""
@@ -53,7 +55,7 @@ class BrokerRefuses(BrokerUnreachable):
 
 
 def transport_to(
-    place: Place, page: httpx.BaseTransport | None, token: str | None, timeout_s: float, tell: Callable[[str], object]
+    place: Place, page: httpx.BaseTransport | None, token: str | None, tell: Callable[[str], object]
 ) -> httpx.BaseTransport:
     """Return what puts requests to the manager at a place; it is closed with the command.
 
@@ -61,7 +63,6 @@ def transport_to(
         place: Where it is; it names a broker.
         page: Reaches its page, where one is named: that is tried first.
         token: Of its API. It is shown to the broker only where that has no login of ours, or no page is named.
-        timeout_s: For so long an answer is waited for.
         tell: Is told which way is taken, where it is not the page.
 
     Raises:
@@ -76,7 +77,7 @@ def transport_to(
     login = {name: value for name, value in place._asdict().items() if name in LOGIN}
     shown = token if page is None or place.username is None else None
     broker = broker_config(place.broker or "", **login)
-    by_broker = ByBroker(broker, Topics(root, "managers", manager), shown, timeout_s, tell)
+    by_broker = ByBroker(broker, Topics(root, "managers", manager), shown, tell)
     if (context := click.get_current_context(silent=True)) is not None:
         context.call_on_close(by_broker.close)
     return by_broker if page is None else FirstThatWorks(page, by_broker)
@@ -90,7 +91,6 @@ class ByBroker(httpx.BaseTransport):
         broker: "BrokerConfig",
         topics: Topics,
         token: str | None,
-        timeout_s: float,
         tell: Callable[[str], object],
     ) -> None:
         """Prepare; the first request connects.
@@ -99,10 +99,9 @@ class ByBroker(httpx.BaseTransport):
             broker: How the broker is reached; the login is who asks.
             topics: Those of the manager.
             token: Of its API; sent along with each question where there is one.
-            timeout_s: For so long an answer is waited for.
             tell: Is told once that this way is taken.
         """
-        self._topics, self._token, self._timeout_s, self._tell = topics, token, timeout_s, tell
+        self._topics, self._token, self._tell = topics, token, tell
         self._person = broker.username or ANYBODY
         self._said = f"asking the manager {topics.node} over MQTT, by {broker.urls[0]}"
         self._heard: SimpleQueue[Event] = SimpleQueue()
@@ -118,7 +117,7 @@ class ByBroker(httpx.BaseTransport):
             UsageError: This is not to be asked over the broker.
             CaroniError: There is no answer.
         """
-        give_up_at = monotonic() + self._timeout_s
+        give_up_at = monotonic() + ANSWER_WITHIN_S
         while True:
             answer = self._ask(self._question(request), give_up_at)
             if answer.status != 429 or monotonic() + TOO_OFTEN_S >= give_up_at:

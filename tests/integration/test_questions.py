@@ -31,7 +31,9 @@ def ask(server: WebServer) -> Ask:
         def begun() -> "Future[bytes] | None":
             return server.answer(lambda put: answer(put, question, who))
 
-        found = json.loads(wait_until(begun, 60, "the server to have begun").result(60))
+        done = wait_until(begun, 60, "the server to have begun")
+        assert done is not None
+        found = json.loads(done.result(60))
         return found["status"], found["body"]
 
     return ask
@@ -84,7 +86,7 @@ def test_what_is_wrong_is_said(ask: Ask) -> None:
 def test_a_long_log_comes_in_pieces(bench: ManagerBench, ask: Ask) -> None:
     bench.trigger()
     steps = bench.api.workflow("w1")["steps"].items()
-    name, job_type = next((name, each["job_type"]) for name, each in steps if not each["waiting_for"])
+    name, job_type = next((name, str(each["job_type"])) for name, each in steps if not each["waiting_for"])
     bench.see("a1", job_type)
     job = bench.place("a1", job_type)
     bench.status("a1", job.job, "running")
