@@ -18,6 +18,7 @@ LONG = """name: foojob1
 inputs: {message: string}
 outputs: {jobout: string}
 script: |
+  echo begun
   sleep 600
 """
 
