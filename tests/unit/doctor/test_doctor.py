@@ -14,7 +14,7 @@ from caroni_edge.doctor.descriptors import of_open
 from caroni_edge.doctor.disk import of_inodes, of_space
 from caroni_edge.doctor.findings import Finding, Level, is_healthy, ok, problem, warning
 from caroni_edge.doctor.limits import of_queue, of_session, of_size
-from caroni_edge.protocol.messages import Presence
+from caroni_edge.protocol.messages import MESSAGE_VERSION, Presence
 from caroni_edge.protocol.topics import Topics
 
 MIB = 1 << 20
@@ -76,7 +76,8 @@ def test_whose_presence_is_retained(own: Presence | None, pid: int | None, level
 
 
 def test_peers_of_other_versions_are_named() -> None:
-    peers = {"a1": Presence(online=True, boot="b"), "a2": Presence(online=True, boot="b", speaks=2), "a3": None}
+    ours, newer = (Presence(online=True, boot="b", speaks=MESSAGE_VERSION + more) for more in (0, 1))
+    peers = {"a1": ours, "a2": newer, "a3": None}
     found = list(of_peers(peers, TOPICS))
     assert [(each.name, each.level) for each in found] == [
         ("version", Level.WARNING),
