@@ -61,7 +61,7 @@ def config_of(
     username: str | None = "u",
     password: str = "x",
     tls: bool = False,
-    **files: Path | None,
+    **files: Any,
 ) -> BrokerConfig:
     """Return how a node reaches a broker."""
     url = BrokerUrl(broker.host, broker.port, tls)

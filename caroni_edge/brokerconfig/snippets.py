@@ -33,7 +33,10 @@ def node(setup: Setup, login: Login, *, has_ca: bool) -> str:
     ]
     if setup.root != "caroni":
         lines.append(f"topic_root: {setup.root}")
-    lines += ["broker:", f"  url: {url(setup)}", f"  username: {login.name}"]
+    lines += ["broker:", f"  url: {url(setup)}"]
+    if setup.people_port != setup.port:
+        lines.append(f"  data_url: {url(setup, people=True)}")
+    lines.append(f"  username: {login.name}")
     if setup.client_certificates:
         lines += [f"  cert_file: {login.name}.pem", f"  key_file: {login.name}.key"]
     else:

@@ -95,6 +95,12 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
             required=True,
             example="mqtt://127.0.0.1:1883",
         ),
+        Key(
+            "broker.data_url",
+            kinds.BROKER_URL,
+            "Where the broker lets a login connect more than once: for what triggers listen to.",
+            otherwise="broker.url",
+        ),
         Key("broker.username", kinds.TEXT, "Login at the broker.", otherwise="no login"),
         Key("broker.password", kinds.SECRET, "Its password; better in a file.", otherwise="no password"),
         Key("broker.password_file", kinds.SECRET_FILE, "File that holds the password.", gives="password"),

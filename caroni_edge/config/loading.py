@@ -126,7 +126,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
 def _check_broker(reader: Reader, broker: Values) -> None:
     """Note values that are right one by one, and make no sense together."""
     given = reader.sources.given
-    urls = broker.get("url")
+    urls = broker.get("url") and (*broker["url"], *(broker.get("data_url") or ()))
     for name in ("ca_file", "cert_file", "key_file"):
         if urls is not None and not any(url.tls for url in urls) and given("broker", name):
             reader.error(f"broker.{name} is of no use without TLS: write url: mqtts://…", "broker", name)
@@ -175,7 +175,7 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
 
 
 def _broker(values: Values) -> BrokerConfig:
-    return BrokerConfig(urls=values.pop("url"), **values)
+    return BrokerConfig(urls=values.pop("url"), data_urls=values.pop("data_url") or (), **values)
 
 
 def _web(values: Values) -> WebConfig:

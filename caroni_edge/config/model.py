@@ -26,6 +26,8 @@ class BrokerConfig:
 
     Attributes:
         urls: Where it listens; several are tried in turn.
+        data_urls: Where it lets a login connect more than once, for what stands beside the node's own connection; empty
+            for `urls`.
         username: For the broker; None connects without one.
         password: Belongs to `username`.
         ca_file: Certificates to trust; None means those of the system.
@@ -34,6 +36,7 @@ class BrokerConfig:
     """
 
     urls: tuple[BrokerUrl, ...]
+    data_urls: tuple[BrokerUrl, ...] = ()
     username: str | None = None
     password: Secret | None = None
     ca_file: Path | None = None
@@ -48,7 +51,7 @@ class BrokerConfig:
     @property
     def tls(self) -> bool:
         """Whether there is an address with TLS."""
-        return any(url.tls for url in self.urls)
+        return any(url.tls for url in (*self.urls, *self.data_urls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

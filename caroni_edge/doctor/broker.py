@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.config import BrokerConfig, BrokerUrl, ManagerConfig, NodeConfig
@@ -23,7 +24,8 @@ EXPIRES_SOON_S = 14 * 86400.0
 
 def check(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterator[Finding]:
     """Look at the broker from the network up, until something keeps us from looking further."""
-    reached = list(_reach(config.broker))
+    broker = config.broker
+    reached = [*_reach(broker), *(_reach(replace(broker, urls=broker.data_urls)) if broker.data_urls else ())]
     yield from reached
     if any(finding.level == "problem" for finding in reached):
         return
@@ -86,6 +88,16 @@ def of_expiry(left_s: float) -> Finding:
     return ok("certificate", days)
 
 
+def of_triggers(config: ManagerConfig) -> Iterator[Finding]:
+    """Judge whether triggers have somewhere to connect to, where a login has one session only."""
+    if config.rules and not config.broker.data_urls:
+        yield problem(
+            "triggers",
+            "the broker lets each login connect once only, and triggers have a connection beside the manager's own",
+            "Set broker.data_url to where it lets a login connect more than once (mosquitto/caroni.conf: 8884).",
+        )
+
+
 def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterator[Finding]:
     """Log in, and look at topics and limits."""
     broker, topics = config.broker, Topics(config.topic_root, config.role, config.id)
@@ -99,6 +111,8 @@ def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterato
         yield ok("login", f"the broker takes us in, {login}")
         sessions = limits.Sessions(broker, topics.doctor, is_shared=shared, is_nodes=shared and first.session_present)
         people = config.people if isinstance(config, ManagerConfig) else None
+        if shared and isinstance(config, ManagerConfig):
+            yield from of_triggers(config)
         yield from access.check(probe, topics, job_types, state, takes_questions=people is not None)
         yield from access.of_people(people or (), has_login=broker.username is not None)
         yield from limits.check(probe, sessions, is_manager=config.role == "managers")

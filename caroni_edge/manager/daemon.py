@@ -1,5 +1,6 @@
 """The manager's daemon: starts, serves until it is told to stop, and closes what it has opened."""
 
+import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
 from math import inf
@@ -19,6 +20,7 @@ from caroni_edge.manager.workflows.evaluator import Evaluator
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, watch_disk
+from caroni_edge.node.store import FactRows
 from caroni_edge.transport.mqtt import MqttTransport
 
 
@@ -45,7 +47,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self.service.supervise("evaluator", evaluator.run)
         opened.callback(evaluator.close)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
-        transport = MqttTransport(self.access, node.topics.rules_client_id)
+        transport = MqttTransport(self.access, listening_client_id(node), is_further=True)
         self._listening = Listening(transport, self._reactor, self.service, opened)
         node.checks.append(self._listening.problem)
         self._listening.use(config.rules)
@@ -90,6 +92,19 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         floor = self.config.disk_floor_bytes
         low = f"{free_bytes} bytes are free on the manager's disk, and disk_floor is {floor}"
         self._reactor.set_disk_problem(low if free_bytes < floor else None)
+
+
+def listening_client_id(node: Node) -> str:
+    """Return the client id of the session that triggers have.
+
+    Where a login may connect more than once, who knows a client id takes over its session (docs/brokers.md). So it ends
+    in what the database alone holds: as long as that lasts, the session is found again.
+    """
+    facts = FactRows(node.database.conn)
+    with node.database.immediate():
+        if not facts.session_secret():
+            facts.keep_session_secret(secrets.token_hex(16))
+        return f"{node.topics.rules_client_id}/{facts.session_secret()}"
 
 
 def idle_node(config: ManagerConfig, opened: ExitStack) -> Node:

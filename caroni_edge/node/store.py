@@ -40,6 +40,14 @@ class FactRows(Rows):
         """Give the database its name."""
         self.set("database", name)
 
+    def session_secret(self) -> str:
+        """Return what nobody else can guess in the client id of a lasting session; empty before one is kept."""
+        return self.get("session_secret") or ""
+
+    def keep_session_secret(self, secret: str) -> None:
+        """Keep it for as long as the session is to last."""
+        self.set("session_secret", secret)
+
     def boots(self) -> list[str]:
         """Return the boots of this node's processes, the latest last."""
         found: list[str] = msgspec.json.decode(self.get("boots") or "[]")

@@ -114,7 +114,7 @@ class Topics:
 
     @property
     def rules_client_id(self) -> str:
-        """MQTT client id of the session by which a manager hears what its rules look at."""
+        """How the MQTT client id begins of the session by which a manager hears what its rules look at."""
         return f"{self.root}/managers/{self.node}/triggers"
 
     @property

@@ -3,6 +3,7 @@
 import hashlib
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +34,8 @@ class Access:
     """Holds how the broker is reached; each connection is made by what it holds then.
 
     Attributes:
-        settings: Of the next connection. It is replaced as a whole, since another thread reads it.
+        settings: Of the node's next connection. They are replaced as a whole, since another thread reads them.
+        further: Of the next connection beside that.
     """
 
     def __init__(self, broker: BrokerConfig) -> None:
@@ -43,12 +45,13 @@ class Access:
             UnusableCaFile, UnusableCertificate: They cannot be used.
         """
         self.settings = Settings(broker, tls_context(broker) if broker.tls else None)
+        self.further = self.settings._replace(broker=replace(broker, urls=broker.data_urls or broker.urls))
         self._files = _digest(broker)
 
     def change_to(self, other: "Access") -> bool:
         """Take over what was read anew; return whether it is another way, so that connections must be made anew."""
         is_other = (self.settings.broker, self._files) != (other.settings.broker, other._files)
-        self.settings, self._files = other.settings, other._files
+        self.settings, self.further, self._files = other.settings, other.further, other._files
         return is_other
 
 

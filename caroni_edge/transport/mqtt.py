@@ -67,6 +67,7 @@ class MqttTransport:
         *,
         will: Will | None = None,
         clean_session: bool = False,
+        is_further: bool = False,
         retry_first_s: float = RETRY_FIRST_S,
         waiting_max: int = WAITING_MAX,
     ) -> None:
@@ -77,6 +78,7 @@ class MqttTransport:
             client_id: MQTT client id.
             will: What the broker says when we vanish.
             clean_session: The broker keeps nothing for us between connections (for short-lived commands only).
+            is_further: It stands beside the node's own connection, so it goes where a login may connect more than once.
             retry_first_s: The longest wait before the first retry (see `Reconnection`).
             waiting_max: QoS 0 publications are refused while so many commands wait for the network.
 
@@ -94,7 +96,8 @@ class MqttTransport:
         self._not_before = -inf
         self._stop_at: float | None = None
         self._said: set[str] = set()
-        self._tried = self.access.settings
+        self._is_further = is_further
+        self._tried = self._settings()
         self._waker = Waker()
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
 
@@ -154,6 +157,9 @@ class MqttTransport:
         if not self._thread.is_alive():
             self._waker.close()
 
+    def _settings(self) -> Settings:
+        return self.access.further if self._is_further else self.access.settings
+
     def _present(self) -> PahoConnection | None:
         connection = self._connection
         return connection if connection and connection.taking and self._stop_at is None else None
@@ -184,7 +190,7 @@ class MqttTransport:
 
     def _live(self, number: int) -> PahoConnection:
         """Connect, serve the connection until it ends, and return it with why it did."""
-        settings = self._tried = self.access.settings
+        settings = self._tried = self._settings()
         url = settings.broker.urls[self._turn % len(settings.broker.urls)]
         client = self._client(settings, url)
         connection = PahoConnection(number, client, settings.broker.username, url, self.client_id, self._deliver)
@@ -304,7 +310,7 @@ class MqttTransport:
         while self._stop_at is None:
             self._commands.clear()
             wait_s = max(retry_at, self._not_before) - monotonic()
-            is_changed = self.access.settings is not self._tried
+            is_changed = self._settings() is not self._tried
             if wait_s <= 0 or (is_changed and monotonic() >= self._not_before):
                 return
             if poll.poll(wait_s * 1000):

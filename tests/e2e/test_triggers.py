@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import MakeMosquitto
+from tests.brokers import ShippedMosquitto
 from tests.e2e.daemons import Daemon, Fleet
 from tests.support import wait_until
 
@@ -32,8 +32,12 @@ HOT: dict[str, Any] = {
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, make_mosquitto: MakeMosquitto) -> Iterator[Fleet]:
-    running = Fleet(tmp_path, make_mosquitto().start())
+def fleet(tmp_path: Path, mosquitto: ShippedMosquitto) -> Iterator[Fleet]:
+    """Daemons where a login connects once only, but for the other listener."""
+    acl = mosquitto.acl.read_text()
+    mosquitto.acl.write_text(f"{acl}\nuser m1\ntopic read sensors/#\ntopic read elsewhere/#\n")
+    mosquitto.restart()
+    running = Fleet(tmp_path, mosquitto)
     yield running
     running.close()
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.storage.database import open_database
 from caroni_edge.transport.base import Arrived
-from tests.brokers import Mosquitto, RunningBroker, find
+from tests.brokers import Mosquitto, RunningBroker, ShippedMosquitto, find
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.e2e.daemons import CONFIG, Daemon
 from tests.integration.test_transport_tls import make_certificates
@@ -44,7 +44,7 @@ def examine(tmp_path: Path) -> Examine:
     return run
 
 
-def write(directory: Path, url: str, **broker: Any) -> Path:
+def write(directory: Path, url: str, triggers: Mapping[str, Any] | None = None, **broker: Any) -> Path:
     facts = {
         "id": "m1",
         "state_dir": str(directory / "state"),
@@ -52,6 +52,7 @@ def write(directory: Path, url: str, **broker: Any) -> Path:
         "templates": str(CONFIG / "templates"),
         "disk_floor": "1M",
         "web": False,
+        "triggers": triggers or {},
     }
     path = directory / "manager.yaml"
     path.write_text(yaml.safe_dump(facts))
@@ -91,6 +92,23 @@ def test_a_good_broker_is_healthy_and_keeps_nothing(
     client.publish("barrier", b"")
     client.wait_for(Arrived, lambda event: event.topic == "barrier")
     assert not [event.topic for event in client.find(Arrived) if event.topic.startswith("caroni")]
+
+
+def test_triggers_need_somewhere_to_connect_to_where_a_login_connects_once(
+    tmp_path: Path, mosquitto: Mosquitto, examine: Examine
+) -> None:
+    broker = ShippedMosquitto(tmp_path / "broker", "m1")
+    broker.start()
+    rules = {"hot": {"topic": "sensors/#", "template": "test_simple", "inputs": {"message": "hot"}}}
+    try:
+        level, said = examine(broker.url, 1, triggers=rules)["triggers"]
+        assert (level, "connect once only" in said) == ("problem", True)
+        assert "triggers" not in examine(broker.url, triggers=rules, data_url=broker.people.url)
+        assert "triggers" not in examine(broker.url)
+    finally:
+        broker.kill()
+    nowhere = f"mqtt://127.0.0.1:{free_port()}"
+    assert examine(mosquitto.url, 1, triggers=rules, data_url=nowhere)["broker"][0] == "problem"
 
 
 def test_what_cannot_be_reached_is_said(examine: Examine) -> None:
