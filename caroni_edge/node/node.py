@@ -22,7 +22,7 @@ from caroni_edge.node.dispatch import Dispatch
 from caroni_edge.node.identity import Identity
 from caroni_edge.node.reactor import Forgotten, Notices, Reactor, UnknownPeer
 from caroni_edge.node.store import FactRows
-from caroni_edge.protocol.messages import Presence
+from caroni_edge.protocol.messages import MESSAGE_VERSION, Presence
 from caroni_edge.protocol.topics import OTHER, Topics
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.storage.trouble import StorageTrouble
@@ -360,7 +360,8 @@ class Node:
         self.identity.say_due = inf
         facts: dict[str, Any] = dict(self.reactor.presence())
         boot, version, host = self.identity.boot, self._parts.version, self._parts.host
-        self.notices.say(self.topics.presence, Presence(online=True, boot=boot, version=version, host=host, **facts))
+        said = Presence(online=True, boot=boot, version=version, host=host, speaks=MESSAGE_VERSION, **facts)
+        self.notices.say(self.topics.presence, said)
 
     def _on_link_reset(self, peer: str) -> None:
         self._is_undecided = True
