@@ -29,14 +29,14 @@ steps:
 HOSTILE = """
 echo jobout=done >> "$CARONI_OUTPUTS"
 echo undeclared=x >> "$CARONI_OUTPUTS"
-rm ../record ../stderr
+rm -f ../record ../stderr
 mkfifo ../record ../stderr ../log.tail
 chmod 0 .. .
 """
 
 LINKS = """
 cd ..
-rm record stderr outputs; ln -s record record; ln -s "$OLDPWD/../../../../victim" stderr; mkdir outputs log.tail
+rm -f record stderr outputs; ln -s record record; ln -s "$OLDPWD/../../../../victim" stderr; mkdir outputs log.tail
 """
 """A link to itself, one to a file elsewhere, and directories in the place of files."""
 MANY_KEYS = """

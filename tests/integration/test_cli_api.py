@@ -19,8 +19,9 @@ from caroni_edge.cli._ids import split_step
 from caroni_edge.cli._tables import table
 from caroni_edge.cli.drain import drain, finish
 from caroni_edge.config import WebConfig
-from caroni_edge.manager.pages import views
+from caroni_edge.manager.pages.views import STEPS_SHOWN
 from caroni_edge.manager.templates.library import load_templates
+from caroni_edge.manager.workflows import instances
 from caroni_edge.protocol.messages import JobLog
 from caroni_edge.web.server import WebServer
 from tests.integration.conftest import Run
@@ -102,13 +103,15 @@ def test_json_is_the_answer_of_the_api(bench: ManagerBench, run: Run) -> None:
 def test_the_parts_of_a_step_stand_in_order_and_json_has_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "STEPS_SHOWN", 12)
+    more = STEPS_SHOWN + 10
+    for name in ("UNTAKEN", "GROWTH"):
+        monkeypatch.setattr(instances, name, more)
     templates = tmp_path / "templates"
     templates.mkdir()
     (templates / "many.cwl").write_text(MANY)
     bench = ManagerBench(tmp_path, load_templates(templates))
     bench.trigger("many", "short", many=["x"] * 11)
-    bench.trigger("many", "long", many=["x"] * 40)
+    bench.trigger("many", "long", many=["x"] * more)
     with serve_manager(bench, tmp_path) as server:
         environ = {"CARONI_TOKEN": TOKEN}
         short, long = (
@@ -124,7 +127,7 @@ def test_the_parts_of_a_step_stand_in_order_and_json_has_them_all(
     assert whole.splitlines()[2].endswith("0 of 11 completed")
     assert page.splitlines()[-1] == "more steps with --after 2"
     found = json.loads(long)
-    assert (set(found["steps"]), found["steps_next"]) == ({"s", *(f"s[{nth}]" for nth in range(40))}, None)
+    assert (set(found["steps"]), found["steps_next"]) == ({"s", *(f"s[{nth}]" for nth in range(more))}, None)
 
 
 def test_what_is_not_there_is_a_sentence_and_status_1(run: Run) -> None:

@@ -18,10 +18,12 @@ MakeKeeper = Callable[..., Keeper]
 
 LIMIT_BYTES = 64 << 10
 FLOOD = "while :; do printf '%1000d\\n' 0; done"
+UNTIL_GONE = "echo >&2; until rm ../stderr 2> /dev/null; do :; done"
+"""Removes the file once it is there: it is made for the first thing that is written."""
 WAYS_ROUND = {
     "by nothing": f"{FLOOD} >&2",
-    "the file is removed": f"rm ../stderr; {FLOOD} >&2",
-    "the file is another one": f"rm ../stderr; echo > ../stderr; {FLOOD} >&2",
+    "the file is removed": f"{UNTIL_GONE}; {FLOOD} >&2",
+    "the file is another one": f"{UNTIL_GONE}; echo > ../stderr; {FLOOD} >&2",
     "the file is cut again and again": "while :; do printf '%1000d\\n' 0 >&2; : > ../stderr; done",
     "opened anew": f"{FLOOD} > /proc/self/fd/2",
     "opened anew by its other name": f"{FLOOD} > /dev/stderr",

@@ -19,7 +19,7 @@ TAKE_AWAY = {
     "the log's tail is a directory": "mkdir -p ../log.tail/in",
     "the log's tail is a link": 'ln -s "$VICTIM" ../log.tail',
     "the log's tail is a loop": "ln -s log.tail ../log.tail",
-    "standard error is a pipe": "rm ../stderr; mkfifo ../stderr",
+    "standard error is a pipe": "rm -f ../stderr; mkfifo ../stderr",
     "standard output is a link": 'ln -sf "$VICTIM" ../stdout',
     "the record is a pipe": "rm ../record; mkfifo ../record",
     "the record is a directory": "rm ../record; mkdir -p ../record/in",

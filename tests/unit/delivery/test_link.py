@@ -16,7 +16,7 @@ from caroni_edge.protocol.codec import (
     encode_message,
 )
 from caroni_edge.protocol.fields import Position
-from caroni_edge.protocol.messages import Frame, JobKill, JobLog, LinkReset, MessageRejected
+from caroni_edge.protocol.messages import MESSAGE_VERSION, Frame, JobKill, JobLog, LinkReset, MessageRejected
 from tests.unit.delivery.bench import JOB, SMALL, LinkBench, seqs
 
 
@@ -158,7 +158,7 @@ def test_hello_and_its_answer_say_what_is_spoken(met: LinkBench) -> None:
     met.link.ask(met.now)
     met.receive(ask="q", speaks=7)
     met.wait(1)
-    assert [(frame.speaks, frame.messages) for frame in met.sent()] == [(1, ()), (1, ())]
+    assert [(frame.speaks, frame.messages) for frame in met.sent()] == [(MESSAGE_VERSION, ())] * 2
     assert met.link.speaks == 7
     met.receive(boot="another")
     assert met.link.speaks == 1

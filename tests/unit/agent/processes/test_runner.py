@@ -35,7 +35,7 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[
 
     monkeypatch.setattr(runner.files.store, "lend", lend)
     runner.start(order(tmp_path))
-    runner.files.close()
+    runner.files.put(runner.files.close)
     runner.files.run()
     return told
 

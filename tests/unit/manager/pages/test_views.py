@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
-from caroni_edge.manager.pages import views
+from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.listed import WorkflowFilter
 from tests.web_bench import ManagerBench
 
@@ -135,12 +135,11 @@ def test_a_step_between_two_attempts_has_no_agent_and_a_failed_one_has_its_last(
     assert "its exit status was 3" in (found["reason"] or "")
 
 
-def test_steps_beyond_the_first_thousand_come_by_page(bench: ManagerBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "STEPS_SHOWN", 2)
+def test_steps_beyond_the_first_come_by_page(bench: ManagerBench) -> None:
     bench.trigger("diamond", text="x")
     with bench.views() as look:
         row = look.workflow_row("w1")
-        found = look.workflow("w1")
+        found = look.workflow("w1", 2)
         assert row is not None
         assert found is not None
         assert (list(found["steps"]), found["steps_next"]) == (["count", "report"], "report")
@@ -232,7 +231,7 @@ def test_the_numbers_of_workflows_follow_each_change(tmp_path: Path) -> None:
     bench.close()
 
 
-def ended_and_begun(look: views.ManagerViews) -> tuple[float, float, float]:
+def ended_and_begun(look: ManagerViews) -> tuple[float, float, float]:
     """Return how many workflows have failed, how many were cancelled, and how many go on."""
     counts = look.count_workflows()
     going_on = sum(counts.values()) - counts[WorkflowState.FAILED] - counts[WorkflowState.CANCELLED]
