@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.peers import reconcile as agent_reconcile
+from caroni_edge.agent.peers import answering
 from caroni_edge.agent.retention import NEVER_BEGAN_KEPT
 from caroni_edge.delivery import link
 from caroni_edge.manager.jobs import logs
@@ -84,7 +84,7 @@ def row_of(start: str) -> str:
             [f"| {reconcile.UNANSWERED_MAX} ", f"{reconcile.AGAIN.first_s:g} s to {reconcile.AGAIN.max_s:g} s"],
         ),
         ("agent: `jobs`", [f"{NEVER_BEGAN_KEPT:,}"]),
-        ("agent: `answers`", [f"{agent_reconcile.WAITING_MAX} messages"]),
+        ("agent: `answers`", [f"{answering.WAITING_MAX} messages"]),
     ],
 )
 def test_the_bounds_are_those_of_the_code(start: str, numbers: list[str]) -> None:

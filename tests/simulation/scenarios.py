@@ -3,7 +3,7 @@
 from random import Random
 from unittest.mock import patch
 
-from caroni_edge.agent.peers import reconcile
+from caroni_edge.agent.peers import answering, reconcile
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.triggers import Trigger
@@ -182,7 +182,7 @@ def triggers_said_once(seed: int) -> list[str]:
 
 def answer_in_pieces(seed: int) -> list[str]:
     """A manager is restored to before its jobs were placed, and hears slowly of one after the other, as they end."""
-    with patch.object(reconcile, "TOGETHER_LIMIT_BYTES", 1), patch.object(reconcile, "MESSAGES_AT_ONCE", 1):
+    with patch.object(reconcile, "TOGETHER_LIMIT_BYTES", 1), patch.object(answering, "MESSAGES_AT_ONCE", 1):
         federation = Federation(seed, agents=1, slots=WANTED)
         (agent,), (manager,) = federation.agents, federation.managers
         federation.start()

@@ -5,15 +5,15 @@ in each batch, and survives a restart; all of it is repeatable.
 """
 
 import logging
-from math import inf
 
 from caroni_edge.agent.jobs.ledger import here_of, slim
 from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.peers.answering import Answering
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.answers import OpenAnswer
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
-from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode
 from caroni_edge.protocol.messages import JobHere, JobsHere, JobsWanted
@@ -21,41 +21,29 @@ from caroni_edge.protocol.messages import JobHere, JobsHere, JobsWanted
 log = logging.getLogger(__name__)
 
 OVERHEAD_BYTES = 512
-MESSAGES_AT_ONCE = 8
 JOBS_AT_ONCE = 500
-WAITING_MAX, LOOK_AGAIN_S = 256, 1.0
-"""While so many messages wait for a manager its answer is held, and looked at again after this time."""
 
 
-class Reconciliation(Part):
+class Reconciliation(Answering[OpenAnswer]):
     """Voids offers and answers when a link began anew, and answers the `JobsWanted` that follows."""
 
     def __init__(
         self, store: Store, outbox: Outbox, offers: Offers, in_force: InForce, chance: Chance, journal: Journal
     ) -> None:
         """Begin with the answers that are on their way, as `store` has them."""
-        super().__init__(journal)
-        self._store, self._outbox, self._offers, self._chance = store, outbox, offers, chance
+        super().__init__(outbox, journal)
+        self._store, self._offers, self._chance = store, offers, chance
         self._in_force = in_force
-        self._due = inf
 
     def settle(self, at: Moment) -> None:
         """Void what belongs to links that began anew, and put the next pieces of the answers into the outbox."""
         for manager in self._store.managers.marked():
             self._forget(manager, at)
-        answers = self._store.answers.open()
-        for manager, query, after in answers:
-            self._say_to(manager, query, after)
-        left = self._store.answers.open() if answers else []
-        is_held = all(self._is_held(answer.manager) for answer in left)
-        self._due = inf if not left else at.now + LOOK_AGAIN_S if is_held else -inf
+        super().settle(at)
 
-    def next_due(self) -> float:
-        """Return when to go on: at once while an answer has more pieces, and its manager takes them."""
-        return self._due
-
-    def _is_held(self, manager: str) -> bool:
-        return self._outbox.waiting(manager) >= WAITING_MAX
+    def open_answers(self) -> list[OpenAnswer]:
+        """Return the answers that are not complete."""
+        return self._store.answers.open()
 
     def on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
         """Begin an answer: the jobs of a manager that have not ended, or have changed after what it knows."""
@@ -73,22 +61,20 @@ class Reconciliation(Part):
             self._store.object_answers.begin(manager)
         log.warning("a manager asks what is here", extra={"action": "jobs_wanted", "peer": manager})
 
-    def _say_to(self, manager: str, query: str, after: str) -> None:
+    def say_next(self, answer: OpenAnswer) -> OpenAnswer | None:
+        """Name the next jobs."""
+        manager, query, after = answer
         database = self._store.facts.database_for(manager)
-        for _ in range(MESSAGES_AT_ONCE):
-            if self._is_held(manager):
-                return
-            jobs, is_end = self._next(manager, after)
-            upto = "" if is_end else jobs[-1].job
-            message = JobsHere(wanted=query, database=database, after=after, upto=upto, jobs=jobs)
-            self._outbox.put(manager, message)
-            if is_end:
-                self._store.answers.end(manager)
-                self._offers.go_on(manager)
-                log.warning("a manager was told what is here", extra={"action": "jobs_said", "peer": manager})
-                return
-            self._store.answers.said(manager, upto)
-            after = upto
+        jobs, is_end = self._next(manager, after)
+        upto = "" if is_end else jobs[-1].job
+        self._outbox.put(manager, JobsHere(wanted=query, database=database, after=after, upto=upto, jobs=jobs))
+        if is_end:
+            self._store.answers.end(manager)
+            self._offers.go_on(manager)
+            log.warning("a manager was told what is here", extra={"action": "jobs_said", "peer": manager})
+            return None
+        self._store.answers.said(manager, upto)
+        return OpenAnswer(manager, query, upto)
 
     def _next(self, manager: str, after: str) -> tuple[tuple[JobHere, ...], bool]:
         """Return as many of the next jobs as a message can hold, and whether they are the last."""

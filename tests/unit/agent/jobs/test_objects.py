@@ -4,8 +4,8 @@ import pytest
 
 from caroni_edge.agent.jobs.objects import CACHE_S
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.peers.answering import WAITING_MAX
 from caroni_edge.agent.peers.kept import OBJECTS_AT_ONCE
-from caroni_edge.agent.peers.reconcile import WAITING_MAX
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded, NoRoomForFiles, ObjectsLost
 from caroni_edge.base.moment import Moment

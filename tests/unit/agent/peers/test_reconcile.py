@@ -4,7 +4,7 @@ import pytest
 
 from caroni_edge.agent import retention
 from caroni_edge.agent.lifecycle import JobState
-from caroni_edge.agent.peers.reconcile import LOOK_AGAIN_S, WAITING_MAX
+from caroni_edge.agent.peers.answering import LOOK_AGAIN_S, WAITING_MAX
 from caroni_edge.agent.processes.outcome import Failed, ProcessOutcome
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.retention import TRIM_EVERY_S
