@@ -120,6 +120,8 @@ class Connection:
         else:
             self.blamed = self._cut_offs.cut_off(self.now)
             self.was_cut_off = self._cut_offs.has_lost or self.blamed is not None
+            if self._cut_offs.suspects or self.blamed:
+                self._transport.retry_soon(event.connection)
         return True
 
     def on_refused(self, event: SubscriptionRefused) -> None:

@@ -172,6 +172,12 @@ class Transport(Protocol):
         Nothing that comes by it is delivered after this call, except its `Disconnected`.
         """
 
+    def retry_soon(self, connection: int) -> None:
+        """Let the wait that follows the end of `connection` be the shortest, a few times in a row at most.
+
+        The node looks which of its publications the broker cuts it off for, and nothing else goes on meanwhile.
+        """
+
     def stop(self, timeout_s: float) -> None:
         """Wait for what is in flight (at most `timeout_s`), disconnect cleanly, and end."""
 

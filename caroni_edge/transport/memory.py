@@ -94,6 +94,9 @@ class MemoryTransport:
             self._broker.leave(self.client_id, will=False)
             self.lost(ENDED_BY_US)
 
+    def retry_soon(self, connection: int) -> None:
+        """Change nothing: no wait is longer than the shortest."""
+
     def stop(self, timeout_s: float = 0.0) -> None:
         """End. What was published before still reaches the broker, and no will is said."""
         self._up(self._left, False)

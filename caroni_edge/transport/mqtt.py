@@ -94,6 +94,7 @@ class MqttTransport:
         self._commands: deque[tuple[PahoConnection, Callable[..., None], tuple[Any, ...]]] = deque()
         self._waiting_max, self._has_refused = waiting_max, False
         self._not_before = -inf
+        self._soon_after = 0
         self._stop_at: float | None = None
         self._said: set[str] = set()
         self._is_further = is_further
@@ -147,6 +148,11 @@ class MqttTransport:
             connection.closing = True
         self._waker.wake()
 
+    def retry_soon(self, connection: int) -> None:
+        """Let the wait that follows the end of `connection` be the shortest; see `Transport.retry_soon`."""
+        self._soon_after = connection
+        self._waker.wake()
+
     def stop(self, timeout_s: float) -> None:
         """Wait for what is in flight (at most `timeout_s`), disconnect cleanly, and end."""
         self._stop_at = monotonic() + timeout_s
@@ -183,7 +189,7 @@ class MqttTransport:
                 self._connections += 1
                 connection = self._live(self._connections)
                 self._deliver(Disconnected(connection.number, connection.reason, connection.is_login_refused))
-                self._rest(self._reconnection.next_s(connection.lasted_s, reached=connection.reached))
+                self._rest(connection)
         except BaseException as failure:
             log.critical("the network thread died", exc_info=True, extra={"action": "transport_ended"})
             self._deliver(TransportEnded(f"{type(failure).__name__}: {failure}"))
@@ -302,13 +308,16 @@ class MqttTransport:
             poll.poll(LEAVE_WITHIN_S * 1000)
             connection.client.loop_write()
 
-    def _rest(self, pause_s: float) -> None:
+    def _rest(self, ended: PahoConnection) -> None:
         """Wait before the next attempt to connect; `stop` ends the wait, and so do other settings."""
-        retry_at = monotonic() + pause_s
+        began_at, is_soon = monotonic(), False
+        retry_at = began_at + self._reconnection.next_s(ended.lasted_s, reached=ended.reached)
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
         while self._stop_at is None:
             self._commands.clear()
+            if self._soon_after == ended.number and not is_soon:
+                is_soon, retry_at = True, min(retry_at, began_at + self._reconnection.soon_s())
             wait_s = max(retry_at, self._not_before) - monotonic()
             is_changed = self._settings() is not self._tried
             if wait_s <= 0 or (is_changed and monotonic() >= self._not_before):

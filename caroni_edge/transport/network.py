@@ -5,6 +5,7 @@ import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -14,6 +15,8 @@ STABLE_AFTER_S = 2.0
 """After a connection that lasted so long the next retry is soon: a line that breaks often is used while it is up."""
 
 RETRY_MAX_S = 30.0
+SOON_MAX = 5
+"""So many waits in a row may be the shortest because somebody asks for that; then they grow as all others."""
 RETRY_JITTER = (0.2, 1.0)
 
 _random = random.SystemRandom().random
@@ -70,6 +73,7 @@ class Reconnection:
         self._backoff = Backoff(first_s, max(first_s, RETRY_MAX_S), jitter=RETRY_JITTER)
         self._chance = chance
         self._wait_s = first_s
+        self._soon_left = SOON_MAX
 
     def next_s(self, lasted_s: float, *, reached: bool) -> float:
         """Return for how long to wait after an attempt to connect, or after a connection.
@@ -79,11 +83,18 @@ class Reconnection:
             reached: Something was there and took the connection, whatever it did then.
         """
         if lasted_s >= STABLE_AFTER_S:
-            self._wait_s = self._backoff.first_s
+            self._wait_s, self._soon_left = self._backoff.first_s, SOON_MAX
         wait_s = self._backoff.first_s
         if reached:
             wait_s, self._wait_s = self._wait_s, self._backoff.after(self._wait_s)
         return self._backoff.jittered(wait_s, self._chance())
+
+    def soon_s(self) -> float:
+        """Return the shortest wait, instead of the one that `next_s` has given; infinity after too many in a row."""
+        if not self._soon_left:
+            return inf
+        self._soon_left -= 1
+        return self._backoff.jittered(self._backoff.first_s, self._chance())
 
 
 def no_delay(sock: Any) -> None:

@@ -66,6 +66,7 @@ class RecordingTransport:
         acknowledged: The messages that the node acknowledged.
         subscriptions: Topic filters with their QoS, as they stand on this connection.
         pauses: For how long the node wanted to stay away, one for each `disconnect`.
+        soon_after: The connections after which the node wanted to come back soon.
         stopped: Whether the node stopped it.
     """
 
@@ -78,6 +79,7 @@ class RecordingTransport:
         self.acknowledged: list[Arrived] = []
         self.subscriptions: dict[str, int] = {}
         self.pauses: list[float] = []
+        self.soon_after: list[int] = []
         self._said: list[Said] = []
         self._in_flight: list[int] = []
         self._tokens = self._packet_ids = 0
@@ -121,6 +123,10 @@ class RecordingTransport:
         self.pauses.append(pause_s)
         if self.connected:
             self.lose(ENDED_BY_US)
+
+    def retry_soon(self, connection: int) -> None:
+        """Note after which connection the node wants to come back soon."""
+        self.soon_after.append(connection)
 
     def stop(self, timeout_s: float = 0.0) -> None:
         """Note that the node stopped."""

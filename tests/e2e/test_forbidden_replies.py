@@ -13,6 +13,8 @@ def test_a_reply_that_the_manager_may_not_publish_stops_nobody(rabbitmq: RabbitM
     try:
         fleet.agent()
         manager = fleet.manager()
+        # What agents say while it is cut off it does not hear, and this broker gives it nothing that is retained.
+        wait_until(lambda: manager.get("/api/agents")["agents"], what="the agent to be known")
         trigger = {"template": "test_simple", "inputs": {"message": "x"}}
         fleet.trigger({**trigger, "id": "w1", "reply_to": "caroni/replies/alice/x"})
         fleet.trigger({**trigger, "id": "w2"})

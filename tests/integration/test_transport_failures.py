@@ -22,7 +22,7 @@ from caroni_edge.transport.mqtt import MqttTransport
 from caroni_edge.transport.network import Reconnection
 from tests.brokers import Mosquitto, RunningBroker, config_of, find
 from tests.conftest import MakeClient, MakeMosquitto
-from tests.support import free_port, wait_until
+from tests.support import WITHIN_S, free_port, wait_until
 
 
 def test_a_refused_subscription_is_said(make_client: MakeClient) -> None:
@@ -111,6 +111,19 @@ def test_a_dead_network_thread_is_said(
     assert [record.levelno for record in caplog.records if getattr(record, "action", "") == "transport_ended"] == [
         logging.CRITICAL
     ]
+
+
+def test_who_asks_for_it_comes_back_soon(
+    mosquitto: Mosquitto, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reconnection, "next_s", lambda *_lasted_s, **_reached: 10 * WITHIN_S)
+    client = make_client(mosquitto)
+    first = client.connect().connection
+    client.transport.disconnect()
+    client.wait_for(Disconnected)
+    client.transport.retry_soon(first)
+    again = client.wait_for(Connected, lambda event: event.connection > first)
+    assert again.connection == first + 1
 
 
 def test_a_receiver_that_fails_loses_nothing(mosquitto: Mosquitto, make_client: MakeClient) -> None:

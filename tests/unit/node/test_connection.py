@@ -9,7 +9,7 @@ from msgspec import Raw
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
 from caroni_edge.node.connection import IN_FLIGHT_MAX, LEFT_OUT_FOR_S, Connection
-from caroni_edge.node.cutoffs import STRIKES, Publication
+from caroni_edge.node.cutoffs import STRIKES, SUSPECT_AT, Publication
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
 from caroni_edge.storage.database import memory_database
@@ -215,6 +215,21 @@ def test_nothing_is_blamed_for_what_we_end_ourselves(bench: Bench) -> None:
         bench.hear()
         assert (bench.connection.blamed, bench.connection.was_cut_off) == (None, False)
         bench.connect()
+
+
+def test_we_come_back_soon_while_we_look_what_cuts_us_off(bench: Bench) -> None:
+    """The waits between attempts grow to half a minute, and nothing else goes on meanwhile."""
+    bench.events.put("t", b"{}")
+    blamed_after(bench, bench.connection.pump)
+    assert bench.transport.soon_after == list(range(SUSPECT_AT, STRIKES + 1))
+    bench.transport.lose()
+    bench.hear()
+    bench.connect()
+    bench.events.put("u", b"{}")
+    bench.connection.pump()
+    bench.transport.disconnect()
+    bench.hear()
+    assert bench.transport.soon_after[-1] == STRIKES
 
 
 def test_a_notice_may_be_blamed(bench: Bench) -> None:

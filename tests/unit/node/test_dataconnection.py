@@ -60,6 +60,9 @@ class DyingTransport:
     def disconnect(self, pause_s: float = 0.0) -> None:
         pass
 
+    def retry_soon(self, connection: int) -> None:
+        pass
+
 
 def supervise(name: str, work: Callable[[], None]) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()

@@ -1,8 +1,10 @@
 """How long a node waits before it connects again."""
 
+from math import inf
+
 import pytest
 
-from caroni_edge.transport.network import RETRY_MAX_S, STABLE_AFTER_S, Reconnection
+from caroni_edge.transport.network import RETRY_MAX_S, SOON_MAX, STABLE_AFTER_S, Reconnection
 
 
 @pytest.fixture
@@ -31,6 +33,17 @@ def test_a_line_that_breaks_every_few_seconds_is_tried_again_soon(reconnection: 
     for _ in range(10):
         reconnection.next_s(0.0, reached=True)
     assert [reconnection.next_s(5.0, reached=True) for _ in range(5)] == [1, 1, 1, 1, 1]
+
+
+def test_who_asks_for_it_comes_back_soon_a_few_times_in_a_row(reconnection: Reconnection) -> None:
+    """A broker that cannot take thousands who come at once must not have them all come soon for ever."""
+    for _ in range(2):
+        waits = []
+        for _ in range(SOON_MAX + 2):
+            reconnection.next_s(0.0, reached=True)
+            waits.append(reconnection.soon_s())
+        assert waits == [1.0] * SOON_MAX + [inf] * 2
+        reconnection.next_s(STABLE_AFTER_S, reached=True)
 
 
 def test_waits_differ() -> None:
