@@ -19,6 +19,7 @@ from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import WATCHER, RunningBroker, ShippedMosquitto, config_of
 from tests.support import HTTP, WITHIN_S, free_port, wait_until
 
+PROGRAM = (sys.executable, "-m", "caroni_edge")
 TOKEN = "a-token-for-tests"
 CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
 
@@ -39,7 +40,7 @@ class Daemon:
         self.role, self.name = role, name
         self.state_dir = directory / f"state-{name}"
         self.prefix: Sequence[str] = ()
-        self.program: Sequence[str] = (sys.executable, "-m", "caroni_edge")
+        self.program: Sequence[str] = PROGRAM
         self.environ: Mapping[str, str] = {}
         self.config = directory / f"{name}.yaml"
         port = free_port()
@@ -161,10 +162,14 @@ class Watcher:
 
 
 class Fleet:
-    """Daemons and a client on one broker."""
+    """Daemons and a client on one broker.
 
-    def __init__(self, directory: Path, broker: RunningBroker) -> None:
-        self.directory, self.broker = directory, broker
+    Attributes:
+        program: The command line of Caroni Edge that they are started with.
+    """
+
+    def __init__(self, directory: Path, broker: RunningBroker, program: Sequence[str] = PROGRAM) -> None:
+        self.directory, self.broker, self.program = directory, broker, program
         self._daemons: list[Daemon] = []
         self.client = Watcher(broker)
 
@@ -184,6 +189,7 @@ class Fleet:
 
     def _daemon(self, role: str, name: str, settings: Mapping[str, Any], *, start: bool) -> Daemon:
         daemon = Daemon(self.directory, role, name, self.broker, **settings)
+        daemon.program = self.program
         self._daemons.append(daemon)
         return daemon.start() if start else daemon
 

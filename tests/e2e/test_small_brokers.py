@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e import hasty
 from tests.e2e.conftest import MakeShipped
 from tests.e2e.daemons import Daemon, Fleet
 from tests.support import HTTP, wait_until
@@ -22,7 +23,7 @@ def small_fleet(tmp_path: Path, make_shipped: MakeShipped) -> Iterator[MakeFleet
     made: list[Fleet] = []
 
     def make(limits: str) -> Fleet:
-        made.append(Fleet(tmp_path, make_shipped(limits)))
+        made.append(Fleet(tmp_path, make_shipped(limits), hasty.PROGRAM))
         return made[-1]
 
     yield make

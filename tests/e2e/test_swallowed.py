@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.e2e import hasty
 from tests.e2e.conftest import MakeShipped
 from tests.e2e.daemons import Daemon, Fleet
 from tests.support import HTTP, wait_until
@@ -27,7 +28,7 @@ def test_an_agent_that_hears_nothing_is_named(tmp_path: Path, make_shipped: Make
     assert RIGHT in acl
     broker.acl.write_text(acl.replace(RIGHT, ""))
     broker.restart()
-    fleet = Fleet(tmp_path, broker)
+    fleet = Fleet(tmp_path, broker, hasty.PROGRAM)
     try:
         fleet.agent()
         manager = fleet.manager()
