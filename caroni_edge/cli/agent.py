@@ -1,5 +1,6 @@
 """`caroni-edge agent`: the agent daemon."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def agent(config: Path) -> None:
     and what else may change.
     """
     be_child_of_process_1()
+    gc.disable()  # until it has started (`Daemon.run`)
     from caroni_edge.agent.daemon import AgentDaemon  # noqa: PLC0415
 
     sys.exit(AgentDaemon(config, os.environ).run())

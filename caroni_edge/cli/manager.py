@@ -1,5 +1,6 @@
 """`caroni-edge manager`: the workflow manager daemon."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ def manager(config: Path) -> None:
 
     SIGTERM stops it cleanly; SIGHUP re-reads the templates and what else may change.
     """
+    gc.disable()  # until it has started (`Daemon.run`)
     from caroni_edge.manager.daemon import ManagerDaemon  # noqa: PLC0415
 
     sys.exit(ManagerDaemon(config, os.environ).run())
