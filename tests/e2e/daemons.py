@@ -78,7 +78,7 @@ class Daemon:
 
     def wait_ready(self) -> None:
         """Wait until it is connected."""
-        wait_until(lambda: self.ready() == 200, what=f"{self.name} to be ready")
+        wait_until(lambda: self.ready() == 200, what=f"{self.name} to be ready", every_s=0.02)
 
     def ready(self) -> int:
         """Return the status of /readyz, 0 while nothing answers; a daemon that has ended fails the test."""
@@ -194,7 +194,10 @@ class Fleet:
         return daemon.start() if start else daemon
 
     def close(self) -> None:
-        """End all."""
+        """End all; none waits for another."""
+        for daemon in self._daemons:
+            if daemon.is_running():
+                daemon.signal(signal.SIGTERM)
         for daemon in self._daemons:
             daemon.stop()
         self.client.stop()
