@@ -249,7 +249,7 @@ class AgentReactor(Assembly):
             case JobRecalled(job):
                 self._slots.on_recalled(job, at)
             case JobCollecting():
-                self._slots.on_collecting(news, at)
+                self._slots.endings.on_collecting(news, at)
             case NoRoomForFiles(reason):
                 self._refusals.on_no_room(reason)
             case ObjectsLost(objects):
@@ -261,7 +261,7 @@ class AgentReactor(Assembly):
             self._refusals.on_no_room(ended.outcome.reason)
         else:
             self._refusals.on_room()
-        self._slots.on_ended(ended, at)
+        self._slots.endings.on_ended(ended, at)
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
@@ -324,7 +324,7 @@ class AgentReactor(Assembly):
         """End a job at the owner's wish; return its status (running: its end will follow), None for an unknown one."""
         row = self._store.jobs.by_job(job)
         if row is not None:
-            self._slots.kill(row, reason, at)
+            self._slots.endings.kill(row, reason, at)
             row = self._store.jobs.by_job(job)
         return row.status if row else None
 
@@ -360,7 +360,7 @@ class AgentReactor(Assembly):
             record = {"action": "stale_job_kill", "peer": manager, "job": message.job}
             log.info("ignored: the kill of a job that is not here", extra=record)
         else:
-            self._slots.kill(row, message.reason, at)
+            self._slots.endings.kill(row, message.reason, at)
 
     def _on_status_request(self, manager: str, message: JobStatusRequest, at: Moment) -> None:
         row = self._store.jobs.by_job(message.job)

@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 from unittest.mock import patch
 
+from caroni_edge.agent.jobs.endings import Endings
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.slots import Slots
@@ -539,12 +540,12 @@ def recalled_without_waiting_for_the_answer() -> Iterator[None]:
 @VARIANTS.add
 def killed_at_once_though_handed_over() -> Iterator[None]:
     """A job that waits at its keeper ends at once when it is killed, as if it had not begun."""
-    kill = Slots.kill
+    kill = Endings.kill
 
-    def at_once(slots: Slots, row: AgentJobRow, reason: str, at: Moment) -> None:
-        kill(slots, row._replace(begun=row.begun and row.status != JobState.QUEUED), reason, at)
+    def at_once(endings: Endings, row: AgentJobRow, reason: str, at: Moment) -> None:
+        kill(endings, row._replace(begun=row.begun and row.status != JobState.QUEUED), reason, at)
 
-    with instead(Slots, "kill", at_once):
+    with instead(Endings, "kill", at_once):
         yield
 
 

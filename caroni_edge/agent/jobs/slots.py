@@ -1,6 +1,5 @@
-"""Slots: which queued job runs next, what became of those that ran, and the killing (docs/protocol.md, "A kill")."""
+"""Slots: which queued job runs next."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,18 +7,18 @@ from dataclasses import replace
 from caroni_edge.agent.boxes.strength import Choice
 from caroni_edge.agent.jobs.ahead import Ahead
 from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.jobs.endings import Endings
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
-from caroni_edge.agent.jobs.ledger import Ledger, ids
+from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.objects import JobObjects
-from caroni_edge.agent.jobs.slottime import minutes
 from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.jobtypes import JobType
-from caroni_edge.agent.lifecycle import JOB, JobEvent, JobState
+from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.offers.refusals import PAUSED, Refusals
 from caroni_edge.agent.offers.resources import Left, Resources
 from caroni_edge.agent.offers.shares import Measured, Shares
-from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
-from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobOrder
+from caroni_edge.agent.processes.outcome import Killed
+from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
@@ -28,17 +27,16 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text, from_text
 
-log = logging.getLogger(__name__)
-
 TRIAL_MAX_S = 3600.0
 
 
 class Slots(Part):
-    """Gives each free slot to a queued job, and takes it back when the job has ended.
+    """Gives each free slot to a queued job.
 
     Attributes:
         queued: So many jobs wait for a slot since the last ones were given.
         ahead: Those that wait at their keeper, which are not counted there.
+        endings: What becomes of jobs that have had a slot, and gives it back.
     """
 
     def __init__(
@@ -57,26 +55,25 @@ class Slots(Part):
         """Note in `deeds` what is to be done after the commit, and say that a job runs when it has for so long."""
         super().__init__(journal)
         self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
-        self._refusals = refusals
         self._deeds, self._objects, self._resources = deeds, objects, resources
         self._unsaid = Unsaid(store, ledger, journal, say_running_after_s)
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
-        self._ended: tuple[str, ...] = ()
         self.queued = 0
         self.ahead = Ahead(deeds, journal)
+        self.endings = Endings(store, ledger, shares, deeds, objects, refusals, self._unsaid, self.ahead, journal)
         self._handed_at_serial = 0
         self._here: frozenset[str] = frozenset()  # who had jobs to be started at the last look
 
     def settle(self, at: Moment) -> None:
         """Give free slots to queued jobs, and order the kills that are due."""
+        ended = self.endings.take_ended()
         if self._is_synced:
-            self._shares.end(self._ended, at.now)
+            self._shares.end(ended, at.now)
         else:
             self._shares.sync([*self._store.jobs.running(), *self.ahead.running()], at.now)
             self._is_synced = True
-        self._ended = ()
         self._give(at)
-        self._kill()
+        self.endings.order_kills()
         self._unsaid.say(at)
 
     def next_due(self) -> float:
@@ -236,7 +233,7 @@ class Slots(Part):
         holds = self._resources.held_by(row.job_type)
         begun = self._ledger.begin(row, job_type.version, box.said(), holds, at, tell=not self._unsaid.waits)
         self._unsaid.begun(row.job, at.now)
-        self._count(begun)
+        self.endings.count(begun)
         self._shares.start(Running(row.job, row.manager, row.job_type), at.now)
         return begun.serial
 
@@ -247,10 +244,6 @@ class Slots(Part):
         self._shares.hand_over(Running(row.job, row.manager, row.job_type))
         self._handed_at_serial = self._handed_at_serial or self._store.facts.next_serial()
         return self._handed_at_serial
-
-    def _count(self, row: JobRow) -> None:
-        if row.manager != TRIAL:
-            self._store.versions.count(row.job_type, row.version or "")
 
     def on_begun(self, job: str, date: float) -> None:
         """Note of a job that waits, as the database says, that it was started: the database is an older copy."""
@@ -264,7 +257,7 @@ class Slots(Part):
         row = self._store.jobs.by_job(job)
         if row is not None and row.status is JobState.QUEUED:
             self._ledger.say_started(row, date)
-            self._has_slot(row, date, at.date, at.now)
+            self.endings.has_slot(row, date, at.date, at.now)
 
     def on_recalled(self, job: str, at: Moment) -> None:
         """Note that a job that has waited at its keeper does so no more: it waits here again."""
@@ -279,105 +272,8 @@ class Slots(Part):
             self._ledger.end(row, Killed(row.killed), at.date)
             self._deeds.has_ended(job)
 
-    def _has_slot(self, row: JobRow, since: float, date: float, now: float) -> None:
-        """Count the slot of a job that was handed over, from a date on until `date`, which is `now`."""
-        self._shares.start(Running(row.job, row.manager, row.job_type), now - max(0.0, date - since))
-        self._count(row)
-
-    # End
-
-    def on_ended(self, ended: JobEnded, at: Moment) -> None:
-        """End the job whose process has ended, or could not be started; a repeat changes nothing."""
-        self._unsaid.drop(ended.job)
-        self.ahead.remove(ended.job)
-        row = self._store.jobs.by_job(ended.job)
-        if row is None:
-            log.warning("a job ended that nobody knows", extra={"action": "stale_job_ended", "job": ended.job})
-            self._deeds.remove([ended.job])
-            self._deeds.has_ended(ended.job)
-            self._shares.hand_back(ended.job)
-        else:
-            self._end(row, ended, at)
-        self._objects.on_ended(ended)
-
-    def _end(self, row: JobRow, ended: JobEnded, at: Moment) -> None:
-        if row.status is JobState.QUEUED and row.begun:
-            since = None if isinstance(ended.outcome, NeverBegan) else ended.outcome.started
-            row = self._found_started(row, since, ended.date, at)
-        outcome = _as_wanted(row, ended.outcome)
-        given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_room else None
-        used = row._replace(disk_bytes=ended.disk_bytes, cpu_s=ended.cpu_s, memory_bytes=ended.memory_bytes)
-        if isinstance(outcome, Completed) and JobEvent.JOB_COMPLETED in JOB[row.status]:
-            self._objects.on_completed(row, ended, at)
-        done = self._ledger.end(used, outcome, ended.date, tell=given_back is None)
-        if done is None:
-            return
-        if row.status is not JobState.COLLECTING:
-            self._leave(done, ended.date)
-        if given_back is not None:
-            self._ledger.decline(row.manager, row, given_back.reason, at)
-            self._deeds.remove([row.job])
-        self._deeds.has_ended(row.job)
-        if row.manager == TRIAL:
-            return  # it may have been tried on any inputs
-        match outcome:
-            case Completed():
-                self._refusals.on_completed(row.job_type)
-            case Failed() | NeverBegan() if given_back is None:
-                self._refusals.on_failed(row.job_type, row.version or "")
-
-    def on_collecting(self, news: JobCollecting, at: Moment) -> None:
-        """Take back the slot of a job whose process has ended, and whose files are being taken."""
-        self._unsaid.drop(news.job)
-        self.ahead.remove(news.job)
-        row = self._store.jobs.by_job(news.job)
-        if row is not None and row.status is JobState.QUEUED and row.begun:
-            row = self._found_started(row, news.started, news.date, at)
-        if row is not None and self._ledger.collect(row):
-            self._leave(row, news.date)
-
-    def _leave(self, row: JobRow, date: float) -> None:
-        """Count the time that a job has held a slot, which it holds no more."""
-        self._ended = (*self._ended, row.job)
-        if row.started is not None:
-            self._store.slot_time.add(row.manager, minutes(row.started, date))
-
-    def _found_started(self, row: JobRow, since: float | None, date: float, at: Moment) -> JobRow:
-        """Return a job that was handed over, as it was when it had its slot; of most only the end is heard."""
-        if since is None:
-            self._shares.hand_back(row.job)
-        else:
-            self._has_slot(row, since, date, at.now)
-        return self._ledger.started(row, since)
-
-    # Kill
-
-    def kill(self, row: JobRow, reason: str, at: Moment) -> None:
-        """End a job that is not wanted: at once when it has not begun, otherwise when its keeper has answered."""
-        if row.status is JobState.COLLECTING:
-            log.info("the kill of a job comes too late: %s", reason, extra={"action": "late_kill", **ids(row)})
-        elif not row.begun or not JOB[row.status]:
-            self._ledger.end(row, Killed(reason), at.date)
-        elif row.killed is None:
-            self._store.jobs.kill(row.id, reason)
-            log.info("killing the job: %s", reason, extra={"action": "job_kill", **ids(row)})
-
-    def _kill(self) -> None:
-        for job, reason in self._store.jobs.killed():
-            self._deeds.kill(job, reason)
-
 
 def _bounded(job_type: JobType) -> JobType:
     """Return a job type as a trial runs it: it holds its slot for `TRIAL_MAX_S` at most."""
     timeout_s = min(job_type.limits.timeout_s or TRIAL_MAX_S, TRIAL_MAX_S)
     return replace(job_type, limits=replace(job_type.limits, timeout_s=timeout_s))
-
-
-def _as_wanted(row: JobRow, outcome: ProcessOutcome) -> JobOutcome:
-    """Return how a job ended, of which the database knows whether it was to be killed.
-
-    One that completes while it is being killed has completed: its result is a result.
-    """
-    if row.killed is None or isinstance(outcome, Completed):
-        return outcome
-    return Killed(row.killed, outcome if isinstance(outcome, Failed) else None)

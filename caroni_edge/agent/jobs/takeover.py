@@ -37,7 +37,7 @@ class Takeover(Part):
         for begun in found.begun:
             self._slots.on_begun(begun.job, begun.date)
         for ended in found.ended:
-            self._slots.on_ended(ended, at)
+            self._slots.endings.on_ended(ended, at)
         # What is left was handed over in this boot and has no record: it was never started.
         for row in self._store.jobs.ahead():
             self._slots.on_recalled(row.job, at)
