@@ -7,8 +7,9 @@ one selector, which holds a pidfd for each job.
 It listens on `keeper.sock` in the agent's state directory (mode 0600). Agent and keeper send each other JSON objects,
 one a line. Fields are only added, so that a new agent can talk with an old keeper. Requests, by their `do`:
 
-- `start`: job, argv, env, timeout_s, memory_bytes, nice, log_bytes, about (kept in the start record); database, serial:
-  how far the agent's database had come (`orders.py`); slots: it is started when fewer jobs than that run here, in the
+- `start`: job, argv, env, timeout_s, memory_bytes, nice, log_bytes, about (kept in the start record); secrets: more of
+  its environment, which is in no record, and kept out of its log (`masking.py`); database, serial: how far the agent's
+  database had come (`orders.py`); slots: it is started when fewer jobs than that run here, in the
   order in which they came (`ahead.py`); without it at once
 - `recall`: start nothing that waits for its turn
 - `kill`: job, reason

@@ -47,7 +47,7 @@ def find(start: Start, outputs: str, directory: str, *, boot: str, space: str) -
         pidfd = open_process(start.pid, start.ticks)
         if pidfd is not None:
             with files.opened_or_made(directory):
-                log = Log.found(start.pid, directory, start.log_bytes)
+                log = Log() if start.has_secrets else Log.found(start.pid, directory, start.log_bytes)
             return Job(start, outputs, log, is_child=False), pidfd
         cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
     except OSError as error:

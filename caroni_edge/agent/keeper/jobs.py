@@ -145,9 +145,11 @@ class Jobs:
         try:
             with files.opened(directory_of(self._places.seen, start.job)) as directory:
                 hand_over(directory, start.user)
-                log = Log.opened(directory_of(self._state_dir, start.job), start.log_bytes, start.user)
+                secrets = order.get("secrets") or {}
+                at = directory_of(self._state_dir, start.job)
+                log = Log.opened(at, start.log_bytes, start.user, secrets.values())
                 try:
-                    env, opens = order.get("env") or {}, order.get("opens")
+                    env, opens = {**(order.get("env") or {}), **secrets}, order.get("opens")
                     pid = spawn(argv, env, directory, outputs, log.ends, start.disk_bytes, opens, start.user)
                 except Exception:
                     log.close()
@@ -292,8 +294,10 @@ class Jobs:
         if left:
             notes.append(reasons.not_ended(left))
             self._users.note_unended(job.start.user)
-        disk_bytes = take_back(directory_of(self._state_dir, job.start.job), job.start.user)
-        end = end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, disk_bytes=disk_bytes)
+        directory = directory_of(self._state_dir, job.start.job)
+        disk_bytes = take_back(directory, job.start.user)
+        is_masked = job.log.mask_outputs(directory)
+        end = end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, disk_bytes=disk_bytes, is_masked=is_masked)
         self._ends.record(job.start, end._replace(notes="\n".join(notes)))
 
     def _problem_at_end(self, job: Job, status: int | None) -> tuple[str, str] | None:
@@ -370,6 +374,8 @@ class Jobs:
             job.cause = KILLED, reasons.not_watched(error)
             self._over(job)
             return
+        if start.has_secrets:
+            self._end(job, KILLED, reasons.SECRETS_UNKNOWN)
         note(f"{start.job}: runs on as process {job.start.pid}")
 
     def _put_down(self, job: str) -> None:

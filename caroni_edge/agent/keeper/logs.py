@@ -1,12 +1,14 @@
 """What jobs write to standard output and standard error: pipes to the keeper, which keeps as much as may be in files.
 
-So a log is bounded as it is written, whatever a job does to the file, and what is to be kept can be looked at before it
-is on disk. A job that writes faster than that waits. One that has written too much is ended, and no longer read.
+So a log is bounded as it is written, whatever a job does to the file, and secrets are taken out of it before it is on
+disk (`masking.py`). A job that writes faster than that waits. One that has written too much is ended, and no longer
+read.
 
 The pipe outlives the keeper: a job's end of it is open for reading too, so that it has a reader as long as the job
 lives. A job whose keeper has died goes on, and waits when the pipe is full, until the next keeper opens the same pipe
 by way of the job's first process (`/proc/PID/fd`). That it is complete is known not by the end of the file but by
-the end of all of the job's processes.
+the end of all of the job's processes. Secrets are known to the keeper alone that was given them: the next one ends a
+job that has some, and does not read what is in its pipes.
 
 A file is made when there is something to keep in it: most jobs write to one of the two at most. Where a job has a user
 id of its own, both are made before it starts, since it could put another's file in their place; and what is there
@@ -16,12 +18,14 @@ already is looked at then.
 import os
 import stat
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from math import inf
 from selectors import EVENT_READ, BaseSelector
 
 from caroni_edge.agent.keeper import files, reasons
-from caroni_edge.agent.keeper.records import LOG, STDERR, STDOUT
+from caroni_edge.agent.keeper.masking import Mask
+from caroni_edge.agent.keeper.records import LOG, OUTPUTS, STDERR, STDOUT
 
 PAUSE_S = 0.02
 """A job that writes little by little is read so often at most: each time costs as much as a large piece."""
@@ -29,6 +33,8 @@ PAUSE_S = 0.02
 _PIPE_BYTES = 1 << 16
 """What a pipe holds (pipe(7))."""
 _write = os.write
+_OUTPUTS_LIMIT_BYTES = 1 << 20
+"""Outputs that are larger are not read, and count for nothing."""
 _STREAMS = {1: (STDOUT, "standard output"), 2: (STDERR, "standard error")}
 """By descriptor: the name of the file, and what people call it."""
 
@@ -40,6 +46,7 @@ class Stream:
         log: The job's, which this is a part of.
         pipe: Where what it writes comes from; -1 once that is closed.
         is_over: It has written more than is kept.
+        mask: Takes secrets out of it; None where there are none.
     """
 
     __slots__ = (
@@ -52,6 +59,7 @@ class Stream:
         "_name",
         "is_over",
         "log",
+        "mask",
         "pipe",
     )
 
@@ -63,6 +71,7 @@ class Stream:
         self._file, self._kept_bytes = -1, 0
         self._lost = ""
         self.is_over = False
+        self.mask: Mask | None = None
 
     def is_there(self) -> bool:
         """Tell whether anything bears the name of the file."""
@@ -86,11 +95,13 @@ class Stream:
         except BlockingIOError:
             return -1
         if data:
-            self._keep(data)
+            self._keep(data if self.mask is None else self.mask.feed(data))
         return len(data)
 
     def _keep(self, data: bytes) -> None:
-        """Write what nobody has kept yet, as much as may be: what must not be on disk is to be taken out here."""
+        """Write what nobody has kept yet, as much as may be."""
+        if not data:
+            return
         try:
             if self._file < 0:
                 self.open_file()
@@ -113,6 +124,8 @@ class Stream:
         if self.pipe >= 0:
             while not self.is_over and self.take() > 0:
                 continue
+            if self.mask is not None and not self.is_over:
+                self._keep(self.mask.end())
             os.close(self.pipe)
             if self._file >= 0:
                 os.close(self._file)
@@ -126,30 +139,35 @@ class Log:
     Attributes:
         streams: Standard output and standard error, as far as they are read.
         ends: The job's ends of both, to be closed when it has them.
+        secrets: What must not be on disk.
     """
 
     def __init__(self) -> None:
         """Begin with none."""
         self.streams: list[Stream] = []
         self.ends: list[int] = []
+        self.secrets: tuple[str, ...] = ()
 
     @classmethod
-    def opened(cls, directory: str, limit_bytes: int | None, user: int = 0) -> "Log":
+    def opened(cls, directory: str, limit_bytes: int | None, user: int = 0, secrets: Iterable[str] = ()) -> "Log":
         """Make the pipes of a job that is to be started.
 
         Args:
             directory: The job's.
             limit_bytes: How large each file may become.
             user: Who is to be able to open the job's ends again (`/dev/stderr`); 0: we.
+            secrets: What must not be on disk.
 
         Raises:
             OSError: They cannot be made.
         """
         log = cls()
+        log.secrets = tuple(secrets)
         try:
             for number in _STREAMS:
                 pipe, end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
                 stream = Stream(log, number, pipe, directory, limit_bytes)
+                stream.mask = Mask(log.secrets) if log.secrets else None
                 log.streams.append(stream)
                 try:
                     log.ends.append(os.open(f"/proc/self/fd/{end}", os.O_RDWR | os.O_CLOEXEC))
@@ -193,6 +211,28 @@ class Log:
     def problem(self) -> tuple[str, str] | None:
         """Return kind and reason of the end of a job that has written too much, or None."""
         return next((problem for stream in self.streams if (problem := stream.problem())), None)
+
+    def mask_outputs(self, directory: str) -> bool:
+        """Take secrets out of what a job has given; return whether there were any, on standard output or in its file.
+
+        Args:
+            directory: The job's, which has ended.
+        """
+        if not self.secrets:
+            return False
+        stdout = self.streams[0].mask
+        is_masked = stdout is not None and stdout.has_found
+        try:
+            with files.opened(directory) as opened:
+                path = f"{opened}/{OUTPUTS}"
+                mask = Mask(self.secrets)
+                text = mask.feed(files.read_regular(path, _OUTPUTS_LIMIT_BYTES)) + mask.end()
+                if mask.has_found:
+                    files.put_aside(path)
+                    files.replace(path, text)
+        except OSError:  # what cannot be read gives nothing, and what cannot be written is gone
+            return is_masked
+        return is_masked or mask.has_found
 
 
 def file_problem(directory: str, limit_bytes: int | None, *, trim: bool = False) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 What is looked for is each line of a secret that has `SHORTEST_BYTES` or more, as it stands, and as programs write such
 a text without being asked to: inside JSON, a URL, HTML, a shell's quotes, or base64, as in the header of a login
 (`Authorization: Basic …`), where it looks in one of three ways, by what stands before it. What a job turns round,
-spells out or encrypts is not found, by nobody: a mask is against mistakes, not against the job.
+spells out or encrypts is not found: a mask is against mistakes, not against the job.
 """
 
 import base64

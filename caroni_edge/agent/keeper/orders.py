@@ -90,6 +90,7 @@ def ordered(order: Mapping[str, Any], boot: str, space: str) -> tuple[Start, lis
         about=order.get("about") or {},
         space=space,
         is_alone=order.get("is_alone") is True,
+        has_secrets=bool(order.get("secrets")),
     )
     return start, argv
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 
 ITS_KEEPER_DIED = "its keeper died, so its exit status is not known"
+SECRETS_UNKNOWN = "ended, as its keeper had died, which alone could keep its secrets out of its log"
 UNSEEN_SAME_BOOT = "it ended unseen: the keeper that watched it had died"
 UNSEEN_BOX = "it ended unseen: its box, or the container of its agent, ended with all that ran there"
 UNSEEN_REBOOT = "it ended unseen: the host was restarted while it ran"

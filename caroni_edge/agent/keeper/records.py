@@ -74,6 +74,7 @@ class Start(NamedTuple):
         ticks: When its process began, in the kernel's ticks since the boot; tells two processes of one pid apart.
         is_alone: It is in a box of its own; its process is bubblewrap's, outside of that.
         user: The user id of its processes; 0: that of the keeper.
+        has_secrets: Its keeper alone knows what must not come into its log.
         space: The namespace in which `pid` is its number (pid_namespaces(7)); empty where an older keeper wrote it.
     """
 
@@ -93,6 +94,7 @@ class Start(NamedTuple):
     space: str = ""
     is_alone: bool = False
     user: int = 0
+    has_secrets: bool = False
 
     @property
     def processes_in_all(self) -> int | None:
@@ -117,6 +119,7 @@ class Exit(NamedTuple):
         cpu_s: Processor time of its processes, as far as each was waited for; None where it is not known.
         memory_bytes: The most memory that one of them had; None where it is not known.
         notes: What else the job's log is to say of it, line by line.
+        is_masked: A secret was taken out of what its outputs are read from.
         disk_bytes: What its directory takes, of which the agent cannot see all; None: the agent can.
     """
 
@@ -133,6 +136,7 @@ class Exit(NamedTuple):
     memory_bytes: int | None = None
     notes: str = ""
     disk_bytes: int | None = None
+    is_masked: bool = False
 
 
 class Records(NamedTuple):
@@ -321,7 +325,9 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
     "pid": lambda value: _is_whole(value, _PID_MAX),
     "ticks": _is_whole,
     "user": lambda value: _is_whole(value, _USER_MAX),
-    **dict.fromkeys(("is_synced", "no_room", "is_alone"), lambda value: isinstance(value, bool)),
+    **dict.fromkeys(
+        ("is_synced", "no_room", "is_alone", "has_secrets", "is_masked"), lambda value: isinstance(value, bool)
+    ),
 }
 
 
