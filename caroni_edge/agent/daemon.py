@@ -15,9 +15,11 @@ from caroni_edge.agent.needs import more_than_there_is
 from caroni_edge.agent.processes.port import JobNews, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
+from caroni_edge.agent.secrets import files_of, unreadable
 from caroni_edge.agent.store import Store
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import AgentConfig, load_agent
+from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import Node
 from caroni_edge.node.startup import connect, open_node, watch_disk
@@ -38,12 +40,14 @@ class AgentDaemon(Daemon[AgentConfig]):
         node = open_node(config, opened, access=self.access)
         taken_over: Future[None] = Future()
         be_private()
+        found = load_job_types(config.job_types).loaded.values()
+        secret_files = [path for each in found for path in files_of(each.secrets)]
         self._runner = runner = Runner(
             config.state_dir,
             config.id,
             self._on_news,
             lambda found: self._on_taken_over(found, taken_over),
-            boxes=find_boxes(config, self.environ),
+            boxes=find_boxes(config, self.environ, secret_files),
             min_free_bytes=config.disk_floor_bytes,
         )
         types = self._load_types(config)
@@ -85,10 +89,14 @@ class AgentDaemon(Daemon[AgentConfig]):
         return say_errors("job type", types.only(lambda each: self._why_not(config, each)))
 
     def _why_not(self, config: AgentConfig, job_type: JobType) -> str:
-        found = choose(config.sandbox, job_type.sandbox, self._runner.able)
+        found = choose(config.sandbox, job_type.sandbox, self._runner.able, has_secrets=bool(job_type.secrets))
         if isinstance(found, str):
             return found
-        return clash(job_type.sandbox.paths, config.state_dir) or more_than_there_is(job_type.needs, config.resources)
+        return (
+            clash(job_type.sandbox.paths, config.state_dir)
+            or more_than_there_is(job_type.needs, config.resources)
+            or unreadable(job_type.secrets, self.environ.get(CREDENTIALS))
+        )
 
     def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
         """Let the agent connect when it has committed what its keeper knows: it says nothing before."""

@@ -83,6 +83,13 @@ KEYS: Final = (
         "true",
     ),
     JobTypeKey(
+        "secrets",
+        "names, each with `{file: PATH}` or `{credential: NAME}`",
+        "What a job gets as `CARONI_SECRET_NAME`: text of a file of the host, or of a credential that systemd hands to "
+        "the agent (`LoadCredential=`), read at each start. It is taken out of what the job writes, and shown nowhere.",
+        "none",
+    ),
+    JobTypeKey(
         "needs",
         "names, each with a whole number or a size",
         "What a job holds while it runs, of the `resources` of the agent's configuration, as in `{camera: 1, memory: "

@@ -11,6 +11,7 @@ from caroni_edge.agent.boxes.wanted import SECTION, Sandbox, read_sandbox
 from caroni_edge.agent.jobtype_keys import INTERPRETER
 from caroni_edge.agent.limits import Limits, read_limits
 from caroni_edge.agent.needs import NEEDS, PARALLEL, read_needs, read_parallel
+from caroni_edge.agent.secrets import SECRETS, Source, read_secrets
 from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.protocol.fields import is_segment
@@ -61,6 +62,7 @@ class JobType:
         repeat: Whether it may be run again by itself once it may have begun.
         sandbox: What its jobs are to be locked into.
         needs: How much a job holds of the host's resources while it runs.
+        secrets: Where the secrets are that its jobs get, by name.
         parallel: How many of its jobs may run at a time; None: as many as slots.
         path: The file that it was read from.
         source: The text of that file.
@@ -78,6 +80,7 @@ class JobType:
     sandbox: Sandbox = field(default_factory=Sandbox)
     needs: Mapping[str, int] = field(default_factory=dict)
     parallel: int | None = None
+    secrets: Mapping[str, Source] = field(default_factory=dict)
     source: str = field(default="", repr=False, compare=False)
     version: str = field(default="", init=False)
 
@@ -98,6 +101,8 @@ class JobType:
             content[SECTION] = sandbox
         if self.needs:
             content[NEEDS] = dict(self.needs)
+        if self.secrets:
+            content[SECRETS] = {name: asdict(source) for name, source in self.secrets.items()}
         if self.parallel is not None:
             content[PARALLEL] = self.parallel
         object.__setattr__(self, "version", hash_of(content)[:16])
@@ -218,6 +223,11 @@ class _Reader:
             ),
             "repeat": self._repeat(),
             "needs": read_needs(self._mapping(NEEDS, "resources such as {camera: 1}"), self._findings),
+            "secrets": read_secrets(
+                self._mapping(SECRETS, "secrets such as {API_KEY: {file: PATH}}", is_shown=False),
+                self._findings,
+                self._path.parent,
+            ),
             "parallel": read_parallel(self._value.get(PARALLEL), self._findings),
             "sandbox": read_sandbox(self._value.get(SECTION), self._findings, self._path.parent),
         }
@@ -235,12 +245,12 @@ class _Reader:
             self._findings.error(what, "name")
         return str(name)
 
-    def _mapping(self, key: str, what: str) -> dict[str, Any]:
+    def _mapping(self, key: str, what: str, *, is_shown: bool = True) -> dict[str, Any]:
         value = self._value.get(key)
         if value is None:
             return {}
         if not isinstance(value, dict):
-            got = "" if key == "environment" else f", got {shown(value)}"
+            got = f", got {shown(value)}" if is_shown else ""
             self._findings.error(f"expected {what}{got}", key)
             return {}
         return value
@@ -298,7 +308,9 @@ class _Reader:
         return tuple(words)
 
     def _environment(self) -> dict[str, str]:
-        environment = self._mapping("environment", "variables below environment, such as {LC_ALL: C.UTF-8}")
+        environment = self._mapping(
+            "environment", "variables below environment, such as {LC_ALL: C.UTF-8}", is_shown=False
+        )
         for name, value in environment.items():
             if not _IDENTIFIER.match(name):
                 what = "use letters, digits and _, a letter first"

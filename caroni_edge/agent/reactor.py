@@ -296,6 +296,7 @@ class AgentReactor(Assembly):
         """Take over what may change while the agent runs; `settle` does the rest."""
         self._in_force.settings, self._in_force.types = settings, types
         self._slots.ahead.recall()
+        self._refusals.reload()
         self._heard.reload()
         self._presence.hurry()
         self.hurry()

@@ -28,7 +28,7 @@ class InForce(Memory):
 
     def box_of(self, job_type: JobType) -> Choice | str:
         """Return what a job is locked into, or why it must not run here."""
-        return choose(self.settings.sandbox, job_type.sandbox, self._able)
+        return choose(self.settings.sandbox, job_type.sandbox, self._able, has_secrets=bool(job_type.secrets))
 
     @property
     def sandbox(self) -> str:

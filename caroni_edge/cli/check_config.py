@@ -13,6 +13,7 @@ from msgspec import Struct, to_builtins
 from caroni_edge.cli._output import say, say_json
 from caroni_edge.cli._summary import Summary, lines_of, summary_of
 from caroni_edge.config import AGENT_KEYS, MANAGER_KEYS, AgentConfig, Key, ManagerConfig, load_agent, load_manager
+from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.documents.documents import Problem, Problems, in_order, load
 from caroni_edge.documents.files import Files
 from caroni_edge.javascript.syntax import Reader
@@ -55,10 +56,15 @@ def _agent(path: Path) -> Iterable[Problem]:
     from caroni_edge.agent.boxes.view import clash  # noqa: PLC0415
     from caroni_edge.agent.jobtypes import load_job_types  # noqa: PLC0415
     from caroni_edge.agent.needs import more_than_there_is  # noqa: PLC0415
+    from caroni_edge.agent.secrets import unreadable  # noqa: PLC0415
 
     config = load_agent(path, os.environ)
     job_types = load_job_types(config.job_types).only(
-        lambda each: clash(each.sandbox.paths, config.state_dir) or more_than_there_is(each.needs, config.resources)
+        lambda each: (
+            clash(each.sandbox.paths, config.state_dir)
+            or more_than_there_is(each.needs, config.resources)
+            or unreadable(each.secrets, os.environ.get(CREDENTIALS), is_service=False)
+        )
     )
     return [problem for problems in job_types.errors.values() for problem in problems]
 
@@ -103,7 +109,7 @@ KEYS: Final = {
     "job-type": frozenset(
         {
             *("name", "inputs", "outputs", "script", "command", "interpreter", "environment", "limits", "repeat"),
-            *("needs", "parallel", "sandbox"),
+            *("needs", "parallel", "sandbox", "secrets"),
         }
     ),
 }

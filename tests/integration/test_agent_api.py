@@ -10,6 +10,7 @@ from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.processes.usage import Usage
+from caroni_edge.agent.secrets import Source
 from caroni_edge.documents.documents import Problem
 from caroni_edge.protocol.messages import OfferAccept
 from tests.unit.agent.bench import completed, job_type
@@ -145,7 +146,8 @@ def test_the_agent_describes_and_counts_itself(agent: AgentBench, client: Client
 
 
 def test_it_is_shown_what_the_host_has_and_which_jobs_have_it(tmp_path: Path) -> None:
-    snap = replace(job_type("snap"), needs={"camera": 1, "memory": 2 << 30}, parallel=3)
+    secrets = {"API_KEY": Source(file="/srv/api.key")}
+    snap = replace(job_type("snap"), needs={"camera": 1, "memory": 2 << 30}, parallel=3, secrets=secrets)
     agent = AgentBench(types=[snap], slots=2, resources={"camera": 1, "memory": 16 << 30})
     (job,) = agent.bench.place(agent.bench.new_job("snap"))
     with serve_agent(agent, tmp_path) as server, Client(server) as client:
@@ -159,6 +161,8 @@ def test_it_is_shown_what_the_host_has_and_which_jobs_have_it(tmp_path: Path) ->
         assert (shown["needs"], shown["parallel"]) == ({"camera": 1, "memory": 2 << 30}, 3)
         assert "memory: 2G of 16G taken" in client.get("/").text
         assert "camera: 1, memory: 2G" in client.get("/job-types/snap").text
+        assert shown["secrets"] == ["API_KEY"]
+        assert "API_KEY" in client.get("/job-types/snap").text
         agent.bench.end(job)
         assert client.get("/api/slots").json()["resources"][0]["jobs"] == []
 

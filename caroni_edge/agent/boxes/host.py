@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,14 +41,19 @@ rmdir "$0"
 """What a keeper does for a job with an id, with its directory, the id, and where it must get to."""
 
 
-def find_boxes(config: AgentConfig, environ: Mapping[str, str]) -> Boxes:
+def find_boxes(config: AgentConfig, environ: Mapping[str, str], secret_files: Iterable[Path] = ()) -> Boxes:
     """Return what an agent can make boxes with.
+
+    Args:
+        config: The agent's.
+        environ: Its environment.
+        secret_files: Files that hold secrets of jobs.
 
     Raises:
         OSError: The directories of its jobs and scripts are not there, and cannot be made.
     """
     make_roots(config.state_dir)  # a new agent has none yet, and a box without them cannot be tried
-    secrets = (config.path.absolute(), *config.secret_files)
+    secrets = (config.path.absolute(), *config.secret_files, *secret_files)
     return look(hidden(config.state_dir.absolute(), secrets, environ.get(CREDENTIALS)), environ.get("PATH"))
 
 

@@ -67,21 +67,28 @@ def said(policy: Policy, able: Able) -> str:
     return Choice(Strength.SHARED, has_id=not able.no_ids).said()
 
 
-def choose(policy: Policy, sandbox: Sandbox, able: Able) -> Choice | str:
+def choose(policy: Policy, sandbox: Sandbox, able: Able, *, has_secrets: bool = False) -> Choice | str:
     """Return what a job gets, or why it must not run here.
 
     Args:
         policy: The agent's.
         sandbox: What the job type asks for.
         able: What the host can do.
+        has_secrets: It gets secrets, which other jobs of its user could read from its memory: without an id of its own
+            it gets a box of its own.
     """
     if policy == "off" or sandbox.is_off:
         return UNBOXED
-    wanted = Strength.EACH if sandbox.each else Strength.SHARED
-    problem = able.no_each if sandbox.each else able.no_shared
     has_id = not (able.no_shared or able.no_ids)
+    wanted = Strength.EACH if sandbox.each or (has_secrets and not has_id) else Strength.SHARED
+    problem = able.no_each if wanted is Strength.EACH else able.no_shared
     if not problem:
         return Choice(wanted, has_id=has_id and wanted is Strength.SHARED)
+    if problem and has_secrets and not has_id:
+        return (
+            "its jobs get secrets, and have neither a box nor a user id of their own here (sandbox: off in "
+            f"the job type lets them run in none): {problem}"
+        )
     if policy == "required":
         return f"its jobs cannot be locked into a box here, which the agent's configuration requires: {problem}"
     return Choice(Strength.SHARED if not able.no_shared else Strength.NONE, problem, has_id=has_id)

@@ -95,6 +95,8 @@ class Ahead(Memory):
         """
         if job_type.needs or job_type.parallel is not None:
             return None  # what its jobs need beside a slot may be taken when their turn comes
+        if job_type.secrets:
+            return None  # they are read right before the start
         known = {name: measured.mean_s for name, measured in outlook.items() if measured.jobs >= SURE_AFTER}
         if not job_type.repeat or job_type.name not in known or len(self._jobs) >= AHEAD_MAX:
             return None

@@ -66,7 +66,9 @@ class Endings(Memory):
             since = None if isinstance(ended.outcome, NeverBegan) else ended.outcome.started
             row = self._found_started(row, since, ended.date, at)
         outcome = _as_wanted(row, ended.outcome)
-        given_back = outcome if isinstance(outcome, NeverBegan) and outcome.no_room else None
+        given_back = outcome if isinstance(outcome, NeverBegan) and (outcome.no_room or outcome.lacking) else None
+        if given_back is not None and given_back.lacking:
+            self._refusals.on_lacking(row.job_type, given_back.reason)
         used = row._replace(disk_bytes=ended.disk_bytes, cpu_s=ended.cpu_s, memory_bytes=ended.memory_bytes)
         if isinstance(outcome, Completed) and JobEvent.JOB_COMPLETED in JOB[row.status]:
             self._objects.on_completed(row, ended, at)

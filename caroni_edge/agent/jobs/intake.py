@@ -146,7 +146,8 @@ class Intake:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
             why = why or self._objects.missing(manager, placed.inputs)
         if why is not None:
-            is_gone = job_type is None and self._in_force.settings.serves(manager)
+            is_gone = job_type is None or self._refusals.lacks(placed.job_type)
+            is_gone = is_gone and self._in_force.settings.serves(manager)
             self._ledger.decline(manager, placed, why, at, final=not is_gone)
             return False
         if not places.fill(placed):

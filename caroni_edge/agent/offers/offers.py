@@ -206,7 +206,8 @@ class Offers(Part):
         settings, types = self._in_force.settings, self._in_force.types
         for demand in self._store.demands.to_offer(at.now):
             job_type = demand.job_type
-            if settings.serves(demand.manager) and types.get(job_type) is not None:
+            is_here = types.get(job_type) is not None and not self._refusals.lacks(job_type)
+            if is_here and settings.serves(demand.manager):
                 ready, waiting = _places(demand, at.now)
                 yield Candidate(
                     demand,

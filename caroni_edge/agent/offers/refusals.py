@@ -29,6 +29,7 @@ class Refusals(Memory):
         self._store, self._in_force = store, in_force
         self._free_bytes: int | None = None
         self._no_room: str | None = None
+        self._lacking: MemoryDict[str, str] = MemoryDict(journal)
         self._records: MemoryDict[str, Record] = MemoryDict(journal)
         self._records.update((record.job_type, record) for record in store.records.all())
 
@@ -43,6 +44,18 @@ class Refusals(Memory):
     def on_room(self) -> None:
         """Note that a job has ended: what it held is there for another."""
         self._no_room = None
+
+    def on_lacking(self, job_type: str, reason: str) -> None:
+        """Refuse a job type that lacks something on this host, until the owner has its job types read anew."""
+        self._lacking[job_type] = reason
+
+    def reload(self) -> None:
+        """Job types were read anew: what lacks something still is not among them."""
+        self._lacking.clear()
+
+    def lacks(self, job_type: str) -> bool:
+        """Tell whether a job type lacks something on this host."""
+        return job_type in self._lacking
 
     def on_start(self) -> None:
         """Let failing job types be tried at once: a process has started, and its clock is another."""
@@ -87,7 +100,7 @@ class Refusals(Memory):
             return f"manager {manager}: {NOT_SERVED}"
         if self._in_force.types.get(job_type) is None:
             return f"the agent has no job type {job_type}"
-        return None
+        return self._lacking.get(job_type)
 
     def failing(self) -> dict[str, float]:
         """Return the job types that are offered one place at a time, and when the next place is due."""
@@ -103,6 +116,7 @@ class Refusals(Memory):
         known = () if settings.serves_all else self._store.demands.managers(MANAGERS_SAID)
         said = {name: NOT_SERVED for name in known if not settings.serves(name)}
         said.update((name, FAILING) for name in self.failing())
+        said.update(self._lacking)
         said.update(
             (name, f"its file cannot be taken: {problems[0]}")
             for name, problems in types.errors.items()

@@ -78,7 +78,7 @@ class LimitsView(TypedDict):
 
 
 class JobTypeView(TypedDict):
-    """A job type; of its environment only the names are shown."""
+    """A job type; of its environment and its secrets only the names are shown."""
 
     name: str
     file: str
@@ -89,6 +89,7 @@ class JobTypeView(TypedDict):
     script: str | None
     interpreter: list[str]
     environment: list[str]
+    secrets: list[str]
     limits: LimitsView
     needs: dict[str, int]
     parallel: int | None

@@ -18,6 +18,7 @@ def job_type_view(job_type: JobType) -> JobTypeView:
         script=runs.text if isinstance(runs, Script) else None,
         interpreter=list(runs.interpreter if isinstance(runs, Script) else INTERPRETER),
         environment=sorted(job_type.environment),
+        secrets=sorted(job_type.secrets),
         limits=LimitsView(
             timeout_s=limits.timeout_s,
             memory_bytes=limits.memory_bytes,

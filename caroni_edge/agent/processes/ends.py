@@ -62,7 +62,9 @@ def conclude(state_dir: str, end: Exit, about: About, store: ObjectFiles | None 
         given, is_final = None, False
         if _is_well(end):
             try:
-                given = read_outputs(directory, about.declared, is_whole=end.boot == boot_id(), store=store)
+                given = read_outputs(
+                    directory, about.declared, is_whole=end.boot == boot_id(), is_masked=end.is_masked, store=store
+                )
             except OutputProblem as problem:
                 reason, is_final = str(problem), isinstance(problem, UnfitOutputs)
         notes = [*about.notes, *(() if given is None else given.notes), *end.notes.splitlines()]

@@ -17,6 +17,7 @@ from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.agent.processes.staging import FILES
 from caroni_edge.agent.processes.workspace import INPUTS, Launch, Workspaces
+from caroni_edge.agent.secrets import NoSecret, reveal
 from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
 from caroni_edge.objects.objects import ObjectId
 
@@ -29,18 +30,38 @@ class NotLaunched(Exception):
         damaged: The object because of which; None for none.
     """
 
-    def __init__(self, why: str, *, no_room: bool = False, damaged: ObjectId | None = None) -> None:
+    def __init__(
+        self, why: str, *, no_room: bool = False, lacking: bool = False, damaged: ObjectId | None = None
+    ) -> None:
         """Say why not."""
         super().__init__(why)
-        self.outcome = NeverBegan(f"could not be started: {why}", no_room=no_room)
+        self.outcome = NeverBegan(f"could not be started: {why}", no_room=no_room, lacking=lacking)
         self.damaged = damaged
 
 
 class Launcher:
     """Makes the directories of jobs, and the orders by which they are started."""
 
-    def __init__(self, state_dir: str, agent: str, workspaces: Workspaces, boxes: Boxes, store: ObjectFiles) -> None:
-        """Lend jobs the objects of `store`, for which no other thread may use it meanwhile."""
+    def __init__(
+        self,
+        state_dir: str,
+        agent: str,
+        workspaces: Workspaces,
+        boxes: Boxes,
+        store: ObjectFiles,
+        credentials: str | None = None,
+    ) -> None:
+        """Lend jobs the objects of `store`, for which no other thread may use it meanwhile.
+
+        Args:
+            state_dir: The agent's; absolute.
+            agent: Its id.
+            workspaces: Makes the directories of jobs.
+            boxes: What jobs can be locked into.
+            store: Has the objects.
+            credentials: The directory where systemd tells the agent its credentials; None where there is none.
+        """
+        self._credentials = credentials
         self._state_dir, self._agent = state_dir, agent
         self._workspaces, self._boxes, self._store = workspaces, boxes, store
 
@@ -53,16 +74,20 @@ class Launcher:
         """
         lend = partial(self._store.lend, link=order.box.strength is Strength.EACH)
         try:
+            secrets = reveal(order.job_type.secrets, self._credentials)
             launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order), lend)
         except OSError as error:
             no_room = error.errno in files.EXHAUSTED
             raise NotLaunched(f"its directory cannot be made: {error.strerror}", no_room=no_room) from error
         except NoRoom as error:
             raise NotLaunched(str(error), no_room=True) from error
+        except NoSecret as error:
+            raise NotLaunched(str(error), lacking=True) from None
         except Damaged as error:
             raise NotLaunched(str(error), damaged=error.name) from error
         about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
-        return about, order_of(self._state_dir, order, about, self._boxes, launch)
+        request = order_of(self._state_dir, order, about, self._boxes, launch)
+        return about, {**request, "secrets": secrets} if secrets else request
 
     def _facts(self, order: JobOrder) -> dict[str, str]:
         return {

@@ -49,10 +49,12 @@ class NeverBegan:
     Attributes:
         reason: Why not, for people.
         no_room: Only for want of space, descriptors, processes or memory on the host; nothing is wrong with the job.
+        lacking: Only since its job type lacks something on this host, until its owner has put that right.
     """
 
     reason: str
     no_room: bool = False
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.files import Unusable, read_regular
+from caroni_edge.agent.keeper.masking import MASK
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
 from caroni_edge.agent.processes.collecting import Collector, NotTaken
 from caroni_edge.documents.documents import nearest
@@ -18,7 +19,7 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.carried import NotCarried
 from caroni_edge.values.files import FileType, file_in
-from caroni_edge.values.json import canonical_within, shown
+from caroni_edge.values.json import canonical, canonical_within, shown
 from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import STRING, Enum, Type
 
@@ -27,6 +28,9 @@ RAW_FACTOR = 16
 
 _IN_FILE = "$CARONI_OUTPUTS"
 _IN_STDOUT = "standard output"
+_MASKED = MASK.decode()
+_HOLDS_A_SECRET = f"it holds a secret of its job type ({_MASKED}), which no output may"
+_MASKED_THERE = f" (a secret of its job type was in it, and is {_MASKED} now)"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PROBLEMS_TOLD = 5
 _NOTES_TOLD = 20
@@ -86,7 +90,12 @@ class Given:
 
 
 def read_outputs(
-    directory: str, declared: Declared, *, is_whole: bool = True, store: ObjectFiles | None = None
+    directory: str,
+    declared: Declared,
+    *,
+    is_whole: bool = True,
+    is_masked: bool = False,
+    store: ObjectFiles | None = None,
 ) -> Given:
     """Read the outputs of a job that has ended with exit status 0.
 
@@ -94,6 +103,7 @@ def read_outputs(
         directory: The job's.
         declared: What they are checked against.
         is_whole: What the job wrote into its working directory is all there: no power cut can have taken any.
+        is_masked: A secret was taken out of what they are read from.
         store: Takes large files; None where there is no time for that.
 
     Raises:
@@ -102,7 +112,12 @@ def read_outputs(
         OutputProblem: One is missing or wrong, or the text cannot be read.
         UnfitOutputs: They are too large, or one has another type.
     """
-    values, why_missing, from_stdout = _values(directory, declared)
+    try:
+        values, why_missing, from_stdout = _values(directory, declared)
+    except OutputProblem as problem:
+        raise type(problem)(f"{problem}{_MASKED_THERE}" if is_masked else str(problem)) from None
+    if is_masked and (names := [name for name in declared.types if _MASKED in canonical(values.get(name))]):
+        raise UnfitOutputs("; ".join(f"output {name}: {_HOLDS_A_SECRET}" for name in names[:_PROBLEMS_TOLD]))
     collector = Collector(directory, declared.limit_bytes, store)
     given = _checked(_with_files(values, collector, declared, is_whole=is_whole), declared, why_missing)
     return replace(given, from_stdout=from_stdout, objects=tuple(collector.objects))

@@ -31,6 +31,7 @@ from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
 from caroni_edge.base.failpoints import failpoint
+from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.objects.disk import ObjectFiles
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ class Runner:
         self._trash = Trash(f"{state_dir.absolute()}/{TRASH}", delete)
         self._workspaces = Workspaces(state_dir.absolute(), self._trash, environ, for_others=has_ids)
         self._boxes = boxes
-        self._launcher = Launcher(self._state_dir, agent, self._workspaces, boxes, self.files.store)
+        told = environ.get(CREDENTIALS.encode())
+        credentials = None if told is None else os.fsdecode(told)
+        self._launcher = Launcher(self._state_dir, agent, self._workspaces, boxes, self.files.store, credentials)
         self._keepers = Keepers(state_dir.absolute(), boxes, self._take)
         self._waiting: tuple[str, ...] = ()
         self._recovered = threading.Event()

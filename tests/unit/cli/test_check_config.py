@@ -74,6 +74,18 @@ def test_a_job_type_whose_box_would_show_the_agents_state_is_wrong(tmp_path: Pat
     assert f"its sandbox is to show {tmp_path}, which holds the agent's state_dir {tmp_path}/state" in done.stdout
 
 
+def test_a_job_type_whose_secret_cannot_be_read_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text("id: a1\nbroker: {url: 'mqtt://127.0.0.1'}\njob_types: jobtypes\n")
+    (tmp_path / "jobtypes").mkdir()
+    secrets = "secrets: {KEY: {file: ../key}, DB: {credential: db}}\n"
+    (tmp_path / "jobtypes" / "call.yaml").write_text(f"name: call\nscript: exit\n{secrets}")
+    done = run(tmp_path / "agent.yaml")
+    assert done.exit_code == 2
+    assert "its secret KEY cannot be read" in done.stdout
+    (tmp_path / "key").write_text("hunter22")
+    assert run(tmp_path / "agent.yaml").exit_code == 0
+
+
 def test_a_job_type_that_needs_more_than_the_host_has_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "agent.yaml"
     path.write_text("id: a1\nbroker: {url: mqtt://b}\njob_types: jobtypes\nresources: {memory: 2G}\n")

@@ -27,6 +27,7 @@ GIVEN = {
     "limits.log": "1K",
     "limits.nice": "3",
     "repeat": "false",
+    "secrets": "{API_KEY: {file: /etc/caroni-edge/api.key}, DB: {credential: db}}",
     "needs": "{camera: 1, memory: 4G}",
     "parallel": "2",
     "sandbox.each": "true",

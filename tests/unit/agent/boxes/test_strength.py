@@ -42,6 +42,27 @@ def test_where_boxes_are_required_nothing_runs_without(sandbox: Sandbox, able: A
     assert any(problem and problem in refused for problem in able)
 
 
+@pytest.mark.parametrize(
+    ("sandbox", "able", "strength"),
+    [
+        (PLAIN, Able("", "", ""), Strength.SHARED),
+        (PLAIN, Able("", "", "no ids"), Strength.EACH),
+        (PLAIN, Able("no bubblewrap", "", ""), Strength.EACH),
+        (OFF, Able("", "", "no ids"), Strength.NONE),
+    ],
+)
+def test_secrets_are_for_jobs_that_others_cannot_look_into(sandbox: Sandbox, able: Able, strength: Strength) -> None:
+    chosen = choose("preferred", sandbox, able, has_secrets=True)
+    assert isinstance(chosen, Choice)
+    assert chosen.strength is strength
+
+
+def test_no_job_gets_secrets_where_others_could_look_into_it() -> None:
+    refused = choose("preferred", PLAIN, Able("", "no namespaces", "no ids"), has_secrets=True)
+    assert isinstance(refused, str)
+    assert "no namespaces" in refused
+
+
 def test_a_log_says_only_what_a_job_lacks() -> None:
     assert Choice(Strength.SHARED).notes() == []
     (note,) = Choice(Strength.NONE, "no bubblewrap").notes()
