@@ -32,8 +32,8 @@ from caroni_edge.node.reactor import Forgotten, Notices, UnknownPeer
 from caroni_edge.node.store import AuditRows
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.logs import JobLog
 from caroni_edge.protocol.messages import (
-    JobLog,
     JobOffer,
     JobStatusUpdate,
     JobTypeNotice,

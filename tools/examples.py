@@ -8,6 +8,7 @@ from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.events import CloudEvent, EventData
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.messages import (
     Frame,
     JobAccepted,
@@ -16,8 +17,6 @@ from caroni_edge.protocol.messages import (
     JobFulfillmentRequest,
     JobHere,
     JobKill,
-    JobLog,
-    JobLogRequest,
     JobOffer,
     JobsHere,
     JobStatusRequest,

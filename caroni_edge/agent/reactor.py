@@ -8,15 +8,16 @@ from types import MappingProxyType
 
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobs.deeds import Deeds
-from caroni_edge.agent.jobs.intake import UNKNOWN_JOB, Intake
-from caroni_edge.agent.jobs.ledger import Ledger, slim, status_of
+from caroni_edge.agent.jobs.intake import Intake
+from caroni_edge.agent.jobs.ledger import Ledger, slim
+from caroni_edge.agent.jobs.logs import JobLogs
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.jobs.trials import Trials
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.lifecycle import JOB, JobState
+from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.heard import Heard
 from caroni_edge.agent.offers.offers import Offers
@@ -49,12 +50,10 @@ from caroni_edge.config.model import AgentConfig
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten, Outbox
 from caroni_edge.protocol.keeping import ObjectsDrop
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.messages import (
     JobDataReady,
-    JobDecline,
     JobKill,
-    JobLog,
-    JobLogRequest,
     JobOffer,
     JobStatusRequest,
     JobStatusUpdate,
@@ -70,10 +69,6 @@ from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
-
-LOG_CHUNK_BYTES = 32 * 1024
-LOG_OVERHEAD_BYTES = 512
-"""Room in a message with a piece of a log for all else."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +105,7 @@ class AgentReactor(Assembly):
         )
         store, outbox, chance = parts.store, parts.outbox, parts.chance
         self._deeds = Deeds(parts.runner, journal)
+        self._logs = JobLogs(store, outbox, parts.runner)
         ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
         self._refusals = Refusals(store, in_force, journal)
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
@@ -152,8 +148,8 @@ class AgentReactor(Assembly):
                 OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
                 JobDataReady: self._intake.on_data,
                 JobKill: self._on_kill,
-                JobStatusRequest: self._on_status_request,
-                JobLogRequest: self._on_log_request,
+                JobStatusRequest: self._intake.on_status_request,
+                JobLogRequest: self._logs.on_request,
                 JobsWanted: self._reconciliation.on_jobs_wanted,
                 ObjectsDrop: objects.on_drop,
                 MessageRejected: self._on_rejected_there,
@@ -229,7 +225,7 @@ class AgentReactor(Assembly):
             case JobStatusUpdate():
                 self._outbox.put(peer, slim(message))
             case JobLog(job=job, offset=offset):
-                self._say_log(peer, job, offset)
+                self._logs.say(peer, job, offset)
             case _:
                 pass  # the link was begun anew with it, and so will be the answer
 
@@ -362,29 +358,6 @@ class AgentReactor(Assembly):
             log.info("ignored: the kill of a job that is not here", extra=record)
         else:
             self._slots.endings.kill(row, message.reason, at)
-
-    def _on_status_request(self, manager: str, message: JobStatusRequest, at: Moment) -> None:
-        row = self._store.jobs.by_job(message.job)
-        if row is None or row.manager != manager:
-            self._outbox.put(manager, JobDecline(job=message.job, reason=UNKNOWN_JOB))
-        else:
-            self._outbox.put(manager, status_of(row))
-
-    def _on_log_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:
-        self._say_log(manager, message.job, message.offset, message.tail)
-
-    def _say_log(self, manager: str, job: str, offset: int, tail: int | None = None) -> None:
-        found = self._store.jobs.owner(job)
-        data, is_end = b"", True
-        if found is not None and found.manager == manager:
-            if tail is not None:
-                offset = max(offset, self._runner.log_size(job) - tail)
-            most_bytes = LOG_CHUNK_BYTES
-            if limit_bytes := self._outbox.refuses_over_bytes:
-                most_bytes = min(most_bytes, (limit_bytes - LOG_OVERHEAD_BYTES) * 3 // 4)  # it travels as base64
-            data, is_end = self._runner.log_chunk(job, offset, most_bytes)
-            is_end = is_end and not JOB[found.status]
-        self._outbox.put(manager, JobLog(job=job, offset=offset, data=data, end=is_end))
 
     def _on_rejected_there(self, manager: str, message: MessageRejected, at: Moment) -> None:
         """The manager could not handle something of ours, and has ended the attempts that it named."""

@@ -36,11 +36,11 @@ from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.keeping import ObjectsGone, ObjectsHere
+from caroni_edge.protocol.logs import JobLog
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
     JobDecline,
-    JobLog,
     JobOffer,
     JobsHere,
     JobStatusUpdate,

@@ -31,6 +31,7 @@ from caroni_edge.protocol.fields import (
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.labels import Labels
 from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
@@ -295,26 +296,6 @@ class JobStatusRequest(LinkMessage, frozen=True, tag=True):
     """What is the state of this job? Answered by a `JobStatusUpdate`, or a `JobDecline` when it is not known."""
 
     job: JobId
-
-
-class JobLogRequest(LinkMessage, frozen=True, tag=True):
-    """A piece of a job's log, from `offset` (bytes), or, where more than `tail` bytes follow that, from there on.
-
-    An older agent knows no `tail`; the answer says where it begins.
-    """
-
-    job: JobId
-    offset: Count = 0
-    tail: Count | None = None
-
-
-class JobLog(LinkMessage, frozen=True, tag=True):
-    """A piece of a job's log, 32 KiB at most; `end` says that nothing follows it for ever."""
-
-    job: JobId
-    offset: Count
-    data: bytes
-    end: bool = False
 
 
 class JobsWanted(LinkMessage, frozen=True, tag=True):

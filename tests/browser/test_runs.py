@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from caroni_edge.protocol.messages import JobAccepted, JobLog
+from caroni_edge.protocol.logs import JobLog
+from caroni_edge.protocol.messages import JobAccepted
 from caroni_edge.web.server import WebServer
 from tests.browser.conftest import OpenPage
 from tests.web_bench import ManagerBench

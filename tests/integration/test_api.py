@@ -10,7 +10,7 @@ import pytest
 from caroni_edge.documents.documents import Problem
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.service import Busy
-from caroni_edge.protocol.messages import JobLog, JobLogRequest
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.storage.database import StorageFailed
 from caroni_edge.web.server import WebServer
 from tests.web_bench import Client, ManagerBench, serve_manager

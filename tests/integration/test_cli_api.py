@@ -22,7 +22,7 @@ from caroni_edge.config import WebConfig
 from caroni_edge.manager.pages.views import STEPS_SHOWN
 from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.manager.workflows import instances
-from caroni_edge.protocol.messages import JobLog
+from caroni_edge.protocol.logs import JobLog
 from caroni_edge.web.server import WebServer
 from tests.integration.conftest import Run
 from tests.support import free_port

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.manager.templates.library import load_templates
-from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobLog
+from caroni_edge.protocol.logs import JobLog
+from caroni_edge.protocol.messages import JobAccepted, JobDecline
 from tests.integration.test_run_pages import HTML, links_on
 from tests.web_bench import DATE, PASSWORD, Client, ManagerBench, serve_manager
 

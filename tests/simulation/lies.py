@@ -15,12 +15,12 @@ from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.fields import DATE_MAX
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.linkmessage import LinkMessage
+from caroni_edge.protocol.logs import JobLog
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
     JobFulfillmentRequest,
     JobHere,
-    JobLog,
     JobOffer,
     JobsHere,
     JobStatusUpdate,

@@ -19,7 +19,14 @@ from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.reactor import Outbox
-from caroni_edge.protocol.messages import JobAccepted, JobDataReady, OfferAccept, Placement
+from caroni_edge.protocol.messages import (
+    JobAccepted,
+    JobDataReady,
+    JobDecline,
+    JobStatusRequest,
+    OfferAccept,
+    Placement,
+)
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +139,14 @@ class Intake:
         else:
             self._ledger.bring_data(row, message.inputs)
             self._objects.refer(manager, row.workflow, row.job, message.inputs, at)
+
+    def on_status_request(self, manager: str, message: JobStatusRequest, at: Moment) -> None:
+        """Say how a job is doing, or that it was never taken."""
+        row = self._store.jobs.by_job(message.job)
+        if row is None or row.manager != manager:
+            self._outbox.put(manager, JobDecline(job=message.job, reason=UNKNOWN_JOB))
+        else:
+            self._outbox.put(manager, status_of(row))
 
     def _take(self, manager: str, placed: Placement, places: _PlacesForMessage, at: Moment, *, is_ours: bool) -> bool:
         """Add a job, or decline it; return whether it was added. `is_ours`: our database has offered for it."""

@@ -6,7 +6,7 @@ from caroni_edge.base.memory import MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.node.parts import Part
-from caroni_edge.protocol.messages import JobLog, JobLogRequest
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 
 LOG_LIMIT_BYTES = 1 << 20
 """So much of a log is fetched, from its beginning, unless somebody wants all of it; its agent keeps all of it."""

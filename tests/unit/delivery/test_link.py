@@ -16,7 +16,8 @@ from caroni_edge.protocol.codec import (
     encode_message,
 )
 from caroni_edge.protocol.fields import Position
-from caroni_edge.protocol.messages import MESSAGE_VERSION, Frame, JobKill, JobLog, LinkReset, MessageRejected
+from caroni_edge.protocol.logs import JobLog
+from caroni_edge.protocol.messages import MESSAGE_VERSION, Frame, JobKill, LinkReset, MessageRejected
 from tests.unit.delivery.bench import JOB, SMALL, LinkBench, seqs
 
 

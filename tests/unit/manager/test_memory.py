@@ -1,6 +1,6 @@
 """What a manager keeps in memory goes when it is over: it runs for years."""
 
-from caroni_edge.protocol.messages import JobLog
+from caroni_edge.protocol.logs import JobLog
 from tests.kept import kept
 from tests.unit.manager.bench import Bench
 

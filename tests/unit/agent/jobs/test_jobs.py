@@ -13,13 +13,12 @@ from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
 from caroni_edge.base.states import IllegalTransition
 from caroni_edge.protocol.codec import encode_message
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
     JobDecline,
     JobKill,
-    JobLog,
-    JobLogRequest,
     JobOffer,
     JobStatusRequest,
     JobStatusUpdate,

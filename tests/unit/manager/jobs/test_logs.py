@@ -3,7 +3,7 @@
 import pytest
 
 from caroni_edge.manager.jobs.logs import KEPT_MAX, LOG_LIMIT_BYTES, TAIL_BYTES, Tail
-from caroni_edge.protocol.messages import JobLog, JobLogRequest
+from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from tests.unit.manager.bench import Bench
 
 

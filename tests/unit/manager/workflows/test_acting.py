@@ -11,7 +11,8 @@ from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.triggers import Refused
 from caroni_edge.manager.workflows import bulk
 from caroni_edge.manager.workflows.bulk import BulkAction
-from caroni_edge.protocol.messages import JobKill, JobLog
+from caroni_edge.protocol.logs import JobLog
+from caroni_edge.protocol.messages import JobKill
 from tests.unit.manager.bench import Bench, given, plan, step, template
 from tests.unit.manager.workflows.test_branches import SPREAD
 
