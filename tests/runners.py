@@ -16,14 +16,11 @@ from caroni_edge.agent.keeper.processes import began
 from caroni_edge.agent.keeper.records import JOBS, read
 from caroni_edge.agent.processes.outcome import Completed, Failed
 from caroni_edge.agent.processes.port import (
-    JobCollecting,
     JobEnded,
     JobNews,
     JobOrder,
     JobRecalled,
     JobStarted,
-    NoRoomForFiles,
-    ObjectsLost,
     TakenOver,
 )
 from caroni_edge.agent.processes.runner import Runner
@@ -53,7 +50,7 @@ class Agent:
         self.state_dir = state_dir
         self.ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
         self.told: queue.SimpleQueue[JobStarted | JobRecalled] = queue.SimpleQueue()
-        self.news: queue.SimpleQueue[JobCollecting | NoRoomForFiles | ObjectsLost] = queue.SimpleQueue()
+        self.news: queue.SimpleQueue[JobNews] = queue.SimpleQueue()
         self.taken_over: queue.SimpleQueue[TakenOver] = queue.SimpleQueue()
         self.runner = Runner(state_dir, "a1", self._on_news, self._on_taken_over, ENVIRON, boxes)
         works = (self.runner.run, self.runner.empty_trash, self.runner.work_on_files)

@@ -30,6 +30,7 @@ from caroni_edge.protocol.messages import (
     Placement,
     Presence,
 )
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
 from caroni_edge.protocol.triggers import Trigger
 
 JOB, OFFER, DATABASE, QUESTION = "k3v9x2m8q1z7p4ba", "c6t1r8w5n0y2d7je", "q8s4h0v6b3f9x1mu", "z5g7a2l9u4k1o8ie"
@@ -97,6 +98,9 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
     ObjectsDrop(workflow="w1", but=(OBJECT,)),
     ObjectsGone(objects=(OBJECT,)),
     ObjectsHere(objects=(ObjectHere(workflow="w1", object=OBJECT, size=5_000_000),)),
+    ObjectKey(generation=1, secret=b"a secret of 32 bytes, at random."),
+    ObjectsWanted(job=JOB, places=(ObjectPlace(holder="agents/a7", generation=1, ticket="9d" * 32),)),
+    ObjectBad(job=JOB, object=OBJECT, place="agents/a7", reason="ticket"),
 )
 
 PAYLOADS: tuple[msgspec.Struct, ...] = (

@@ -22,7 +22,7 @@ from caroni_edge.config import AgentConfig, load_agent
 from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import Node
-from caroni_edge.node.startup import connect, open_node, watch_disk
+from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
 
 NOT_TAKEN_OVER = "the keeper has not said yet which jobs run"
 
@@ -61,8 +61,10 @@ class AgentDaemon(Daemon[AgentConfig]):
         self.service.supervise("trash", runner.empty_trash)
         self.service.supervise("files", runner.work_on_files)
         opened.callback(runner.close)
+        transfers = open_transfers(config, node, self.service, opened, self.access, runner.fetches.told)
+        runner.fetches.bringer = transfers
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
-        connect(node, self.service, opened, when=taken_over)
+        connect(node, self.service, opened, when=taken_over, transfers=transfers)
         return node
 
     def apply_config(self, config: AgentConfig) -> None:

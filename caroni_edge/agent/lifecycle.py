@@ -23,6 +23,9 @@ class JobState(StrEnum):
 
     PENDING = "pending"
     """Accepted, and not all of its inputs are there; it holds no slot."""
+    STAGING = "staging"
+    """All of its inputs are there, but some of its large files lie elsewhere: they are fetched, and it holds no slot.
+    Managers hear `queued`."""
     QUEUED = "queued"
     """All of its inputs are there: it begins when a slot is free and it is its manager's turn."""
     RUNNING = "running"
@@ -44,6 +47,12 @@ class JobEvent(StrEnum):
     """Its manager has sent all inputs (`JobDataReady`), and they fit the job type."""
     DATA_REFUSED = "DATA_REFUSED"
     """Its manager has sent all inputs, and they do not fit (it is declined for good), or the job type is gone."""
+    FILES_LACK = "FILES_LACK"
+    """Its manager has sent all inputs, and files among them are to be fetched first."""
+    FILES_CAME = "FILES_CAME"
+    """The last of its files has come."""
+    FILES_REFUSED = "FILES_REFUSED"
+    """No place that its manager has named has a file that it needs (it is declined for good)."""
     SLOT_GIVEN = "SLOT_GIVEN"
     """The agent gives it a slot, and will start its process after the commit."""
     FOUND_BEGUN = "FOUND_BEGUN"
@@ -106,8 +115,15 @@ S, E = JobState, JobEvent
 JOB: Mapping[JobState, Mapping[JobEvent, JobState]] = {
     S.PENDING: {
         E.DATA_READY: S.QUEUED,
+        E.FILES_LACK: S.STAGING,
         E.FOUND_BEGUN: S.RUNNING,
         E.DATA_REFUSED: S.FAILED,
+        E.JOB_KILLED: S.KILLED,
+    },
+    S.STAGING: {
+        E.FILES_CAME: S.QUEUED,
+        E.FOUND_BEGUN: S.RUNNING,
+        E.FILES_REFUSED: S.FAILED,
         E.JOB_KILLED: S.KILLED,
     },
     S.QUEUED: {

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim
 from caroni_edge.agent.jobs.logs import JobLogs
@@ -36,7 +37,9 @@ from caroni_edge.agent.processes.port import (
     JobRunner,
     JobStarted,
     NoRoomForFiles,
+    ObjectFetched,
     ObjectsLost,
+    PlaceRefused,
     TakenOver,
 )
 from caroni_edge.agent.retention import Retention
@@ -47,7 +50,7 @@ from caroni_edge.agent.versions import Versions
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
-from caroni_edge.node.parts import Assembly
+from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten, Outbox
 from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
@@ -65,6 +68,7 @@ from caroni_edge.protocol.messages import (
     Presence,
     Values,
 )
+from caroni_edge.protocol.objects import ObjectKey, ObjectsWanted
 from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.transport.base import Arrived
 
@@ -113,6 +117,7 @@ class AgentReactor(Assembly):
         self._resources = resources = Resources(store, in_force, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
         self._objects = objects = JobObjects(store, outbox, self._deeds, journal)
+        self._fetching = Fetching(store, outbox, in_force, ledger, self._deeds, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects)
         say_after_s = parts.say_running_after_s
         self._slots = Slots(
@@ -139,22 +144,11 @@ class AgentReactor(Assembly):
             depth,
             self._retention,
             objects,
+            self._fetching,
             self._presence,
             self._deeds,
         )
-        self.handlers = MappingProxyType(
-            {
-                OfferAccept: self._intake.on_accept,
-                OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
-                JobDataReady: self._intake.on_data,
-                JobKill: self._on_kill,
-                JobStatusRequest: self._intake.on_status_request,
-                JobLogRequest: self._logs.on_request,
-                JobsWanted: self._reconciliation.on_jobs_wanted,
-                ObjectsDrop: objects.on_drop,
-                MessageRejected: self._on_rejected_there,
-            }
-        )
+        self.handlers = self._handlers()
 
     # What arrives
 
@@ -250,6 +244,10 @@ class AgentReactor(Assembly):
                 self._refusals.on_no_room(reason)
             case ObjectsLost(objects):
                 self._objects.lose(objects)
+            case ObjectFetched():
+                self._fetching.on_fetched(news, at)
+            case PlaceRefused():
+                self._fetching.on_refused(news, at)
 
     def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
         """The runner says that a job's process has ended; a repeat changes nothing."""
@@ -262,6 +260,7 @@ class AgentReactor(Assembly):
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
         self._refusals.on_disk(free_bytes)
+        self._fetching.on_disk(free_bytes)
 
     # What the node asks
 
@@ -340,7 +339,7 @@ class AgentReactor(Assembly):
         self._presence.forget_manager(peer)
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
-        rows += self._store.objects.forget(peer)
+        rows += self._store.objects.forget(peer) + self._store.object_keys.forget(peer)
         rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
         self._store.answers.end(peer)
         self._store.object_answers.end(peer)
@@ -350,6 +349,23 @@ class AgentReactor(Assembly):
         return Forgotten(rows=rows, jobs=jobs, offers=offers, retained=requests)
 
     # Messages
+
+    def _handlers(self) -> Mapping[type, Handler]:
+        return MappingProxyType(
+            {
+                OfferAccept: self._intake.on_accept,
+                OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
+                JobDataReady: self._intake.on_data,
+                JobKill: self._on_kill,
+                JobStatusRequest: self._intake.on_status_request,
+                JobLogRequest: self._logs.on_request,
+                JobsWanted: self._reconciliation.on_jobs_wanted,
+                ObjectsDrop: self._objects.on_drop,
+                ObjectKey: self._fetching.on_key,
+                ObjectsWanted: self._fetching.on_places,
+                MessageRejected: self._on_rejected_there,
+            }
+        )
 
     def _on_kill(self, manager: str, message: JobKill, at: Moment) -> None:
         row = self._store.jobs.by_job(message.job)

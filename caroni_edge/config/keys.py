@@ -98,7 +98,7 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
         Key(
             "broker.data_url",
             kinds.BROKER_URL,
-            "Where the broker lets a login connect more than once: for what triggers listen to.",
+            "Where the broker lets a login connect more than once: for large files, and for what triggers listen to.",
             otherwise="broker.url",
         ),
         Key("broker.username", kinds.TEXT, "Login at the broker.", otherwise="no login"),

@@ -49,6 +49,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Presence,
 )
+from caroni_edge.protocol.objects import ObjectBad
 from caroni_edge.protocol.topics import Request
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Arrived
@@ -74,9 +75,9 @@ class ManagerReactor(Assembly):
         self._attempts = Attempts(context, self._engine, orders)
         self._demand = Demand(context)
         holds = Holds(context.journal)
-        self._placing = Placing(context, FirstCome(), holds)
+        self._placing = Placing(context, FirstCome(), holds, orders.files)
         self._stalls = Stalls(context, self._engine.statuses)
-        self._fleet = Fleet(context, self._stalls, self._attempts, holds)
+        self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
         objects = AgentObjects(context, self._engine, self._engine.drops)
@@ -116,6 +117,7 @@ class ManagerReactor(Assembly):
                 JobLog: self._logs.on_log,
                 ObjectsHere: objects.on_here,
                 ObjectsGone: objects.on_gone,
+                ObjectBad: orders.files.on_bad,
                 MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
             }
         )

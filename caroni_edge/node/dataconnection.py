@@ -60,10 +60,16 @@ CLOSED_AFTER_S = 5.0
 """It is closed after so long without anything to fetch or to give."""
 OPENED_AGAIN_S = 60.0
 """One that has ended by a fault, or could not be made, is opened again after so long."""
+CUTS_OFF_WITHIN_S, CUT_OFF_MAX, CUT_OFF_AGAIN_S = 10.0, 2, 600.0
+"""When the node's own connection ends so soon after this one began, so often, this one stays closed for a while."""
+CUTS_OFF = (
+    "the broker cuts off the node's own connection when the one for files begins: it lets each login connect once; "
+    "let broker.data_url be where it lets it connect twice (docs/brokers.md)"
+)
 LEAVE_WITHIN_S = 1.0
 EVENTS_AT_ONCE = 256
 T = TypeVar("T")
-Supervise = Callable[[str, Callable[[], None]], None]
+Supervise = Callable[[str, Callable[[], None]], object]
 Told = Fetched | PlaceFailed
 
 
@@ -106,6 +112,7 @@ class DataConnection:
         self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
         self._refused: HolderEffect | None = None
         self._idle_since, self._opens_at = inf, -inf
+        self._connected_at, self._cut_offs = -inf, 0
         self._problem: str | None = None
         self._ended = ThreadEvent()
 
@@ -139,6 +146,10 @@ class DataConnection:
     def asked(self, asker: Peer, ask: Ask) -> None:
         """Take an Ask, which the node has heard by its own connection, since this one is not always open."""
         self._todo.put(lambda: self._holder.asked(asker, ask, monotonic()))
+
+    def own_was_cut_off(self) -> None:
+        """Note that the node's own connection has ended: perhaps because of this one."""
+        self._todo.put(self._own_was_cut_off)
 
     def problem(self) -> str | None:
         """Return why nothing can be fetched or given, for people; None when nothing is wrong."""
@@ -206,6 +217,17 @@ class DataConnection:
             self._disconnected()
         self._disk.close()
 
+    def _own_was_cut_off(self) -> None:
+        now = monotonic()
+        if self._transport is None or now >= self._connected_at + CUTS_OFF_WITHIN_S:
+            return
+        self._cut_offs += 1
+        self._opens_at = now + CUTS_OFF_WITHIN_S
+        if self._cut_offs >= CUT_OFF_MAX:
+            self._cut_offs, self._opens_at, self._problem = 0, now + CUT_OFF_AGAIN_S, CUTS_OFF
+            log.error("%s", CUTS_OFF, extra={"action": "data_connection_cuts_off"})
+        self._close()
+
     def _stop(self) -> None:
         self._is_stopping = True
         self._close()
@@ -223,7 +245,7 @@ class DataConnection:
             case Arrived():
                 self._arrived(event)
             case Connected():
-                self._is_connected = True
+                self._is_connected, self._connected_at = True, monotonic()
                 self._transport.subscribe([(self._topics.answers, 0)])
             case Subscribed():
                 self._is_subscribed = True

@@ -79,6 +79,7 @@ class Node:
         ask_every_s: How often peers with open business are asked for their position (by a Hello).
         dispatch: Hands on what arrives; its `retry` and `drop` are commands.
         checks: Each returns why the role cannot work now, or None.
+        gives_objects: It hears who asks for bytes of objects (`node/transfers.py`).
     """
 
     def __init__(self, parts: NodeParts) -> None:
@@ -98,6 +99,7 @@ class Node:
         self._parts = parts
         self._trouble = StorageTrouble()
         self.checks: list[Callable[[], str | None]] = [self.carriage.problem]
+        self.gives_objects = False
         self._kept: list[Call] = []
         self._connected_at = inf
         self._ask_due = inf
@@ -349,6 +351,8 @@ class Node:
 
     def _subscriptions(self) -> list[tuple[str, int]]:
         base = [(self.topics.inboxes, 1), (self.topics.presence_of_peers, 0), *self.reactor.subscriptions()]
+        if self.gives_objects:
+            base.append((self.topics.asks, 0))
         return [*base, (self.topics.presence, 0)] if self.identity.say_due < inf else base
 
     def _found_own_presence(self, event: Arrived, at: Moment) -> None:

@@ -16,13 +16,16 @@ from caroni_edge.base import logs, private
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import NodeConfig
+from caroni_edge.node.dataconnection import Told
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, NodeParts
 from caroni_edge.node.service import Service
+from caroni_edge.node.transfers import Transfers
+from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
-from caroni_edge.storage.database import open_database
+from caroni_edge.storage.database import open_database, open_reader
 from caroni_edge.transport.access import Access
-from caroni_edge.transport.base import Transport, Will
+from caroni_edge.transport.base import Event, Transport, Will
 from caroni_edge.transport.mqtt import MqttTransport
 
 log = logging.getLogger(__name__)
@@ -80,8 +83,21 @@ def open_node(
     return node
 
 
-def connect(node: Node, service: Service, opened: ExitStack, when: "Future[None] | None" = None) -> None:
-    """Begin to connect, at once or when `when` is done; at the end say that the node leaves, and wait for the rest."""
+def connect(
+    node: Node,
+    service: Service,
+    opened: ExitStack,
+    when: "Future[None] | None" = None,
+    transfers: Transfers | None = None,
+) -> None:
+    """Begin to connect, at once or when `when` is done; at the end say that the node leaves, and wait for the rest.
+
+    What asks for bytes of objects goes to `transfers`, all else to the node's loop.
+    """
+
+    def deliver(event: Event) -> None:
+        if transfers is None or not transfers.takes(event):
+            service.deliver(event)
 
     def leave() -> None:
         node.say_goodbye()
@@ -90,9 +106,9 @@ def connect(node: Node, service: Service, opened: ExitStack, when: "Future[None]
 
     opened.callback(leave)
     if when is None:
-        node.transport.start(service.deliver)
+        node.transport.start(deliver)
     else:
-        when.add_done_callback(lambda _: node.transport.start(service.deliver))
+        when.add_done_callback(lambda _: node.transport.start(deliver))
 
 
 def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Callable[[int], None]) -> None:
@@ -111,6 +127,25 @@ def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Calla
 
     service.supervise("disk", watch)
     opened.callback(ended.set)
+
+
+def open_transfers(
+    config: NodeConfig,
+    node: Node,
+    service: Service,
+    opened: ExitStack,
+    access: Access,
+    tell: Callable[[Told, Path | None], None],
+    peer_of: Callable[[str], str] = str,
+) -> Transfers:
+    """Prepare what fetches objects for a node and gives them (`tell`: see `Transfers`, `peer_of`: `StoredRights`)."""
+    reader = open_reader(config.state_dir / DATABASE)
+    opened.callback(reader.close)
+    rights = StoredRights(reader, peer_of)
+    transfers = Transfers(config.state_dir, access, node.topics, rights, tell, service.supervise)
+    opened.callback(transfers.close)
+    node.gives_objects = True
+    return transfers
 
 
 def _lock(state_dir: Path, opened: ExitStack) -> None:

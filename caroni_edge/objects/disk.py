@@ -97,6 +97,20 @@ class ObjectFiles:
             raise
         return taken
 
+    def adopt(self, path: Path, found: Object) -> None:
+        """Take in a whole file that was verified and synced; it stays where it is, under its old name too.
+
+        Raises:
+            OSError: It cannot be.
+        """
+        os.chmod(path, _READ_ONLY)
+        os.makedirs(self._part, mode=0o700, exist_ok=True)
+        part = f"{self._part}/{found.sha256}"
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+        os.link(path, part)
+        self._put(part, found.id)
+
     def _put(self, part: str, name: ObjectId) -> None:
         """Give whole bytes their place; what lay there goes, in case it was damaged."""
         path = self.path(name)

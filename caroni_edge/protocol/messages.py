@@ -32,6 +32,7 @@ from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.labels import Labels
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted, Places
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
@@ -200,6 +201,7 @@ class Placement(Struct, frozen=True, omit_defaults=True):
         priority: From 0 to 9.
         data_ready: Whether `inputs` are all there are.
         inputs: Those that are known.
+        places: Where the large files among them are, for an agent that has not got them.
     """
 
     job: JobId
@@ -210,6 +212,7 @@ class Placement(Struct, frozen=True, omit_defaults=True):
     priority: Priority = 4
     data_ready: bool = False
     inputs: Values = {}
+    places: Places = ()
 
 
 class OfferAccept(LinkMessage, frozen=True, tag=True):
@@ -243,10 +246,11 @@ class JobDecline(LinkMessage, frozen=True, tag=True):
 
 
 class JobDataReady(LinkMessage, frozen=True, tag=True):
-    """All inputs of a job that was placed before they existed."""
+    """All inputs of a job that was placed before they existed; `places`: where the large files among them are."""
 
     job: JobId
     inputs: Values = msgspec.field(default_factory=dict)
+    places: Places = ()
 
 
 class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
@@ -368,4 +372,7 @@ Message = (
     | ObjectsDrop
     | ObjectsGone
     | ObjectsHere
+    | ObjectKey
+    | ObjectsWanted
+    | ObjectBad
 )

@@ -32,6 +32,7 @@ LAYERS: list[set[str]] = [
     {"node.service"},
     {"node.node"},
     {"node.carriage"},
+    {"node.transfers"},
     {"node.dataconnection"},
     {"node.dispatch", "node.connection", "node.objectdisk"},
     {"manager", "agent"},

@@ -11,7 +11,16 @@ OUTSIDE = (
     *(f"{role}.{name}" for role in ("manager", "agent") for name in ("daemon", "pages")),
     *(
         f"node.{name}"
-        for name in ("api_socket", "daemon", "dataconnection", "objectdisk", "offline", "service", "startup")
+        for name in (
+            "api_socket",
+            "daemon",
+            "dataconnection",
+            "objectdisk",
+            "offline",
+            "service",
+            "startup",
+            "transfers",
+        )
     ),
     "manager.listening.threads",
     "manager.notifications.couriers",

@@ -117,7 +117,7 @@ def test_job_types_with_what_is_wrong_with_others(agent: AgentBench, client: Cli
 
 def test_draining_and_back(agent: AgentBench, client: Client) -> None:
     place(agent, 2)
-    none = {"pending": 0, "queued": 0, "running": 0, "collecting": 0}
+    none = {"pending": 0, "staging": 0, "queued": 0, "running": 0, "collecting": 0}
     left = {**none, "queued": 1, "running": 1}
     assert client.get("/api/drain").json() == {"drained": False, "paused": False, "jobs": left}
     assert client.post("/api/drain").json()["drained"] is True
@@ -206,7 +206,7 @@ def test_pausing_and_back(agent: AgentBench, client: Client) -> None:
     running, waiting = place(agent, 2)
     answer = client.post("/api/pause").json()
     assert (answer["paused"], answer["drained"]) == (True, False)
-    assert answer["jobs"] == {"pending": 0, "queued": 0, "running": 1, "collecting": 0}
+    assert answer["jobs"] == {"pending": 0, "staging": 0, "queued": 0, "running": 1, "collecting": 0}
     assert client.get(f"/api/jobs/{waiting}").json()["status"] == "failed"
     assert metrics_of(client)["caroni_paused"] == 1
     assert client.post("/api/pause", content=b"[]").status_code == 400

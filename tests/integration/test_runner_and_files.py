@@ -10,7 +10,7 @@ import pytest
 
 from caroni_edge.agent.processes import filework
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobCollecting, NoRoomForFiles, ObjectsLost
+from caroni_edge.agent.processes.port import JobCollecting, JobNews, NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import object_value
@@ -51,7 +51,7 @@ def given(agent: Agent, job: str = "giver123") -> None:
     agent.runner.files.settled(job)
 
 
-def news(agent: Agent) -> NoRoomForFiles | ObjectsLost:
+def news(agent: Agent) -> JobNews:
     """Return what is told next of files, beside that some are being taken."""
     while isinstance(found := agent.news.get(timeout=TIMEOUT_S), JobCollecting):
         pass

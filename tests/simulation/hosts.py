@@ -22,6 +22,8 @@ from caroni_edge.agent.processes.port import (
     TakenOver,
 )
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
@@ -251,6 +253,20 @@ class Host:
     def files(self) -> "Host":
         """The host itself."""
         return self
+
+    @property
+    def fetches(self) -> "Host":
+        """The host itself."""
+        return self
+
+    def begin(self, wanted: Iterable[Want]) -> None:
+        """There are no objects here."""
+
+    def fetch(self, want: Want) -> None:
+        """There are no objects here."""
+
+    def forget(self, fetch: FetchId) -> None:
+        """There are no objects here."""
 
     def take_stock(self, known: Iterable[Object]) -> None:
         """There are no objects here."""

@@ -30,12 +30,13 @@ from caroni_edge.protocol.messages import (
     MessageRejected,
     Placement,
 )
+from caroni_edge.protocol.objects import ObjectBad, ObjectPlace
 from caroni_edge.values.json import hash_of
 from tests.simulation.plans import TYPES
 
 KINDS: Sequence[type[LinkMessage]] = get_args(Message)
 OF_AGENTS = (
-    *(JobOffer, JobAccepted, JobLog, MessageRejected, LinkReset, ObjectsGone, ObjectsHere),
+    *(JobOffer, JobAccepted, JobLog, MessageRejected, LinkReset, ObjectsGone, ObjectsHere, ObjectBad),
     *(JobDecline, JobsHere) * 2,
     *(JobStatusUpdate,) * 4,
 )
@@ -211,6 +212,10 @@ class Liar:
     def _text(self) -> str:
         return self._chance.choice(("", "because", "\x1b[31m", "x" * 2000))
 
+    def _places(self) -> tuple[ObjectPlace, ...]:
+        holders = self._some(["agents/a0", "agents/a1", "managers/m0"])
+        return tuple(ObjectPlace(holder=each, generation=1, ticket=self._choice("0", "f") * 64) for each in holders)
+
     def _data(self) -> bytes:
         return self._chance.choice((b"", b"a line\n", b"x" * 32768))
 
@@ -247,18 +252,23 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "job": Liar._id,
     "job_type": lambda liar: liar._choice(*TYPES, "x"),
     "labels": lambda liar: liar._choice({}, {}, {"site": "north"}, {liar._word(): "x" * 60}),
+    "generation": lambda liar: liar._choice(0, 1, 2, COUNT_MAX),
     "known": lambda liar: liar._choice(0, 1, 100, SERIAL_MAX),
     "last": Liar._yes,
     "message_type": lambda liar: liar._choice("JobOffer", "JobsHere", ""),
+    "object": Liar._object,
     "objects": Liar._yes,
     "offer": Liar._id,
     "offset": lambda liar: liar._choice(0, 1, 7, COUNT_MAX),
     "outputs": Liar._values,
     "outputs_left_out": lambda liar: liar._choice(0, 0, 1, COUNT_MAX),
+    "place": lambda liar: liar._choice("agents/a0", "managers/m0", f"agents/{liar._word()}"),
+    "places": Liar._places,
     "priority": lambda liar: liar._choice(0, 4, 9),
     "ready": Liar._count,
     "reason": Liar._text,
     "repeat": Liar._yes,
+    "secret": lambda liar: liar._choice(b"k" * 32, b"0" * 32),
     "serial": lambda liar: liar._choice(0, 1, 5, 50, 1000, SERIAL_MAX),
     "started": Liar._date,
     "status": lambda liar: liar._choice(*STATUSES),

@@ -6,6 +6,8 @@ from caroni_edge.agent.processes.port import JobOrder, JobRunner
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.fetch import Want
 
 
 class Deeds(Part):
@@ -24,6 +26,8 @@ class Deeds(Part):
         self._stock: tuple[Object, ...] | None = None
         self._settled: tuple[str, ...] = ()
         self._discards: tuple[ObjectId, ...] = ()
+        self._resumed: tuple[Want, ...] | None = None
+        self._fetches: tuple[Want | FetchId, ...] = ()
 
     def recover(self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str], boot: str) -> None:
         """Order to take over the jobs that run or wait, as the database says, at a start of the process."""
@@ -62,6 +66,18 @@ class Deeds(Part):
         """Order to delete objects that have no rows."""
         self._discards = (*self._discards, *objects)
 
+    def begin_fetches(self, wanted: Iterable[Want]) -> None:
+        """Order to go on with what is to be fetched, at a start of the process."""
+        self._resumed = tuple(wanted)
+
+    def fetch(self, want: Want) -> None:
+        """Order to fetch an object, or to do so from other places."""
+        self._fetches = (*self._fetches, want)
+
+    def forget_fetch(self, fetch: FetchId) -> None:
+        """Order to fetch an object no more: rows say that it is here, or nobody wants it."""
+        self._fetches = (*self._fetches, fetch)
+
     def committed(self) -> None:
         """Give the orders: take over first, and start before killing, since a job may be both started and killed."""
         if self._stock is not None:
@@ -78,9 +94,20 @@ class Deeds(Part):
             self._runner.remove(job)
         for job in self._settled:
             self._runner.files.settled(job)
+        self._order_fetches()
         if self._discards:
             self._runner.files.discard(self._discards)
-        self._stock, self._settled, self._discards = None, (), ()
+        self._stock, self._settled, self._discards, self._resumed, self._fetches = None, (), (), None, ()
         self._killed.update(self._kills)
         self._recover, self._is_recall, self._starts, self._removals = None, False, (), ()
         self._kills.clear()
+
+    def _order_fetches(self) -> None:
+        fetches = self._runner.fetches
+        if self._resumed is not None:
+            fetches.begin(self._resumed)
+        for each in self._fetches:
+            if isinstance(each, Want):
+                fetches.fetch(each)
+            else:
+                fetches.forget(each)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from caroni_edge.agent.jobs.fetching import places_text
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
 from caroni_edge.agent.jobs.objects import JobObjects
@@ -131,13 +132,15 @@ class Intake:
             return
         try:
             job_type_of(self._in_force.types, row.job_type, message.inputs)
-            if why := self._objects.missing(manager, message.inputs):
+            if why := self._objects.missing(manager, message.inputs, may_come=bool(message.places)):
                 raise CannotRun(why, final=True)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.DATA_REFUSED, str(error), at, tell=False)
             self._ledger.decline(manager, row, str(error), at, final=error.final)
         else:
-            self._ledger.bring_data(row, message.inputs)
+            lacking = self._objects.lacking(manager, message.inputs)
+            self._ledger.bring_data(row, message.inputs, lacks_files=bool(lacking))
+            self._store.wanted.add(row.job, lacking, places_text(message.places))
             self._objects.refer(manager, row.workflow, row.job, message.inputs, at)
 
     def on_status_request(self, manager: str, message: JobStatusRequest, at: Moment) -> None:
@@ -159,7 +162,8 @@ class Intake:
         why = self._refusals.of_placement(manager, placed.job_type)
         if why is None and job_type is not None:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
-            why = why or self._objects.missing(manager, placed.inputs)
+            may_come = bool(placed.places) or not placed.data_ready
+            why = why or self._objects.missing(manager, placed.inputs, may_come=may_come)
         if why is not None:
             is_gone = job_type is None or self._refusals.lacks(placed.job_type)
             is_gone = is_gone and self._in_force.settings.serves(manager)
@@ -168,7 +172,9 @@ class Intake:
         if not places.fill(placed):
             self._ledger.decline(manager, placed, self._refusals.of_all() or NO_PLACE, at)
             return False
-        self._ledger.add(manager, placed, at)
+        lacking = self._objects.lacking(manager, placed.inputs) if placed.data_ready else []
+        self._ledger.add(manager, placed, at, lacks_files=bool(lacking))
+        self._store.wanted.add(placed.job, lacking, places_text(placed.places))
         self._objects.refer(manager, placed.workflow, placed.job, placed.inputs, at)
         return True
 

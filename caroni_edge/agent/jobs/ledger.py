@@ -33,8 +33,10 @@ REASON_LIMIT_CHARS = 1000
 
 Slim = TypeVar("Slim", JobStatusUpdate, JobHere)
 
-_UNTOLD = {JobState.PENDING, JobState.QUEUED, JobState.COLLECTING}
-"""`JobAccepted` says as much of the first two, `JobStatusRequest` asks, and the last is `running` to managers."""
+_UNTOLD = {JobState.PENDING, JobState.STAGING, JobState.QUEUED, JobState.COLLECTING}
+"""`JobAccepted` says as much of the first three, `JobStatusRequest` asks, and the last is `running` to managers."""
+
+_TOLD_AS = {JobState.STAGING: JobState.QUEUED, JobState.COLLECTING: JobState.RUNNING}
 
 _EVENTS: Mapping[type[JobOutcome], JobEvent] = {
     Completed: JobEvent.JOB_COMPLETED,
@@ -68,8 +70,9 @@ class Ledger:
         """Keep states in `store` and tell them through `outbox`."""
         self._store, self._outbox = store, outbox
 
-    def add(self, manager: str, placed: Placement, at: Moment) -> None:
-        """Add a job that was accepted: queued when its inputs are all there, otherwise pending."""
+    def add(self, manager: str, placed: Placement, at: Moment, *, lacks_files: bool = False) -> None:
+        """Add a job that was accepted: queued, or staging, when its inputs are all there, otherwise pending."""
+        ready = JobState.STAGING if lacks_files else JobState.QUEUED
         row = JobRow(
             id=0,
             job=placed.job,
@@ -79,7 +82,7 @@ class Ledger:
             step=placed.step,
             attempt=placed.attempt,
             priority=placed.priority,
-            status=JobState.QUEUED if placed.data_ready else JobState.PENDING,
+            status=ready if placed.data_ready else JobState.PENDING,
             data=DataState.DELIVERED if placed.data_ready else DataState.AWAITING,
             serial=self._store.facts.next_serial(),
             begun=False,
@@ -104,11 +107,16 @@ class Ledger:
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
 
-    def bring_data(self, row: JobRow, inputs: Values) -> None:
-        """Queue a pending job, all of whose inputs have come and fit."""
-        status = require(JOB, row.status, JobEvent.DATA_READY, **ids(row))
+    def bring_data(self, row: JobRow, inputs: Values, *, lacks_files: bool = False) -> None:
+        """Queue a pending job, all of whose inputs have come and fit, or let it wait for its files."""
+        event = JobEvent.FILES_LACK if lacks_files else JobEvent.DATA_READY
+        status = require(JOB, row.status, event, **ids(row))
         data = require(DATA, row.data, DataEvent.INPUTS_COME, **ids(row))
         self._change(row._replace(status=status, data=data, inputs=as_text(inputs), inputs_hash=hash_of(inputs)))
+
+    def bring_files(self, row: JobRow) -> None:
+        """Queue a job, all of whose files have come."""
+        self._change(row._replace(status=require(JOB, row.status, JobEvent.FILES_CAME, **ids(row))))
 
     def begin(self, row: JobRow, version: str, box: str, holds: str | None, at: Moment, *, tell: bool) -> JobRow:
         """Give a queued job a slot: its process may be started from now on.
@@ -288,7 +296,7 @@ def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
 def _state(row: JobRow) -> dict[str, Any]:
     return {
         "serial": row.serial,
-        "status": (JobState.RUNNING if row.status is JobState.COLLECTING else row.status).value,
+        "status": _TOLD_AS.get(row.status, row.status).value,
         "begun": row.begun,
         "outputs": from_text(row.outputs) if row.outputs is not None else None,
         "reason": row.reason,

@@ -69,10 +69,20 @@ class JobObjects(Part):
         """Tell whether inputs, as JSON, may hold objects: then files are to be brought before the job can start."""
         return LOCATION in inputs
 
-    def missing(self, manager: str, inputs: Values) -> str | None:
+    def lacking(self, manager: str, inputs: Values) -> list[Object]:
+        """Return the objects among inputs that are fine and do not lie here, or for somebody else only."""
+        wanted = [each for value in objects_in(inputs).values() if (each := object_of(value)) is not None]
+        return [each for each in wanted if self._store.objects.of(manager, each.id) is None]
+
+    def missing(self, manager: str, inputs: Values, *, may_come: bool = False) -> str | None:
         """Return why a job cannot have the objects among its inputs, for people; None when it can.
 
         What lies here for somebody else only is missing, too: a hash is no right.
+
+        Args:
+            manager: Whose job it is.
+            inputs: Those that are known.
+            may_come: What is missing can be fetched.
         """
         for name, value in objects_in(inputs).items():
             try:
@@ -80,13 +90,16 @@ class JobObjects(Part):
             except NotCarried as problem:
                 return str(problem)
             found = self._store.objects.of(manager, name)
+            if found is None and asked is not None and may_come:
+                continue
             if found is None or asked is None or found.size != asked.size:
                 return f"the file {shown(value.get('basename', name))} ({name}) is not on this host"
         return None
 
     def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
-        """Keep what a job takes, for as long as the job is known here; return it."""
-        found = [each for value in objects_in(inputs).values() if (each := object_of(value)) is not None]
+        """Keep what a job takes and lies here, for as long as the job is known here; return it."""
+        wanted = [each for value in objects_in(inputs).values() if (each := object_of(value)) is not None]
+        found = [each for each in wanted if self._store.objects.of(manager, each.id) is not None]
         for each in found:
             self._store.objects.refer(each.id, manager=manager, workflow=workflow, job=job, date=at.date)
         return tuple(found)

@@ -49,16 +49,21 @@ class Room:
 def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources) -> Room:
     """Count the places, and what jobs need beside one; what open offers keep free counts as taken."""
     room = Room()
-    by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued, JobState.PENDING: room.pending}
+    by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued}
+    staging = 0
     live = store.load.live()
     for count in live:
-        by_status[count.status][count.manager, count.job_type] += count.jobs
+        by_status.get(count.status, room.pending)[count.manager, count.job_type] += count.jobs
+        staging += count.jobs if count.status == JobState.STAGING else 0
     for kept in store.offers.reserved():
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
     most_ready = max(settings.backlog, settings.backlog_most)
     more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
+    # Jobs whose files are on their way count as pending. More of them than may be pending have come to ready places,
+    # and keep those: otherwise nothing would bound them.
+    over += max(0, staging - settings.pending)
     room.ready = settings.slots + settings.backlog - room.running.total() - over
     left = resources.left(live)
     for job_type, jobs in by_type(room.queued).items():

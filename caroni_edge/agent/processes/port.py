@@ -8,6 +8,9 @@ from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import Failure, FetchId
+from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.messages import Values
 
 
@@ -113,7 +116,26 @@ class ObjectsLost:
     objects: tuple[ObjectId, ...]
 
 
-JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | NoRoomForFiles | ObjectsLost
+@dataclass(frozen=True, slots=True)
+class ObjectFetched:
+    """An object that was fetched lies here now, and no row says so yet."""
+
+    fetch: FetchId
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRefused:
+    """A place does not give an object that it was said to have, and why."""
+
+    fetch: FetchId
+    holder: Peer
+    why: Failure
+
+
+JobNews = (
+    JobEnded | JobStarted | JobRecalled | JobCollecting | NoRoomForFiles | ObjectsLost | ObjectFetched | PlaceRefused
+)
 """What a runner tells of jobs and their files, when it happens."""
 
 
@@ -157,6 +179,22 @@ class JobFiles(Protocol):
         """Delete objects that have no rows, unless a job has just given them."""
 
 
+class ObjectFetches(Protocol):
+    """What the reactor needs of whoever fetches objects from other nodes.
+
+    Each that comes is told by `ObjectFetched`, again after a start of the process; each refusal by `PlaceRefused`.
+    """
+
+    def begin(self, wanted: Iterable[Want]) -> None:
+        """Go on with what is wanted from before; called once, before the others."""
+
+    def fetch(self, want: Want) -> None:
+        """Fetch an object, or replace the places of one that is on its way."""
+
+    def forget(self, fetch: FetchId) -> None:
+        """Nobody wants an object any more, or rows say that it is here."""
+
+
 class JobRunner(Protocol):
     """What the reactor needs of a runner; a simulation has one without processes.
 
@@ -172,6 +210,10 @@ class JobRunner(Protocol):
     @property
     def files(self) -> JobFiles:
         """Who keeps the large files of jobs."""
+
+    @property
+    def fetches(self) -> ObjectFetches:
+        """Who fetches them from other nodes."""
 
     def recover(
         self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""

@@ -19,6 +19,7 @@ from caroni_edge.agent.keeper.processes import within
 from caroni_edge.agent.keeper.records import boot_id, exit_of, read
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.ends import About
+from caroni_edge.agent.processes.fetches import Fetches
 from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.keepers import Keepers
@@ -51,6 +52,7 @@ class Runner:
     Attributes:
         trouble: Why no job can be started, for people; None while all is well.
         files: What is done with large files.
+        fetches: How they come from other nodes.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Runner:
         self._state_dir = str(state_dir.absolute())
         self._taken_over = taken_over
         self.files = FileWork(ObjectFiles(state_dir.absolute(), lambda: min_free_bytes), deliver)
+        self.fetches = Fetches(self.files, deliver)
         self._open = OpenJobs(self._state_dir, deliver, self.files)
         has_ids = not boxes.able.no_ids
         delete = partial(delete_within, boxes.bwrap, boxes.ids) if has_ids else None

@@ -14,6 +14,8 @@ from caroni_edge.agent.store.records import RecordRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.turnedaway import TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
+from caroni_edge.agent.store.wanted import WantedRows
+from caroni_edge.objects.store.keys import KeyRows
 from caroni_edge.objects.store.rows import ObjectRows
 
 
@@ -29,9 +31,11 @@ class Store:
         self.load = LoadRows(conn)
         self.managers = ManagerRows(conn)
         self.object_answers = ObjectAnswerRows(conn)
+        self.object_keys = KeyRows(conn)
         self.objects = ObjectRows(conn)
         self.offers = OfferRows(conn)
         self.records = RecordRows(conn)
         self.slot_time = SlotTimeRows(conn)
         self.turned_away = TurnedAwayRows(conn)
         self.versions = VersionRows(conn)
+        self.wanted = WantedRows(conn)

@@ -26,7 +26,8 @@ class AnswerRows(Rows):
     # Left alone, SQLite would read all jobs of the manager, finished ones too.
     ADD_LIVE = """
         INSERT INTO answer_jobs (manager, job) SELECT manager, job FROM jobs INDEXED BY jobs_state
-        WHERE state IN ('pending', 'queued', 'running', 'collecting') AND manager = :manager ON CONFLICT DO NOTHING"""
+        WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting')
+        AND manager = :manager ON CONFLICT DO NOTHING"""
     ADD_CHANGED = """
         INSERT INTO answer_jobs (manager, job) SELECT manager, job FROM jobs
         WHERE manager = :manager AND serial > :known ON CONFLICT DO NOTHING"""

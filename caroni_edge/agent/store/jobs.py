@@ -193,7 +193,7 @@ class JobRows(Rows):
         """Return the jobs whose files are being taken."""
         return self._all(str, self.COLLECTING)
 
-    WAITING = "SELECT job FROM jobs WHERE state IN ('pending', 'queued') ORDER BY job"
+    WAITING = "SELECT job FROM jobs WHERE state IN ('pending', 'staging', 'queued') ORDER BY job"
 
     def waiting(self) -> list[str]:
         """Return the jobs that have not begun, as far as is known here."""
@@ -208,7 +208,7 @@ class JobRows(Rows):
     # Left alone, SQLite would read all jobs of the manager, finished ones too.
     LIVE_OF = """
         SELECT job FROM jobs INDEXED BY jobs_state
-        WHERE state IN ('pending', 'queued', 'running', 'collecting') AND manager = :manager ORDER BY id"""
+        WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting') AND manager = :manager ORDER BY id"""
 
     def live_of(self, manager: str) -> list[str]:
         """Return the jobs of a manager that are not finished, first come first."""

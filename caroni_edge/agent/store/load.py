@@ -35,7 +35,7 @@ class LoadRows(Rows):
 
     LIVE = """
         SELECT state AS status, manager, job_type, jobs FROM load
-        WHERE state IN ('pending', 'queued', 'running') AND jobs > 0 ORDER BY state, manager, job_type"""
+        WHERE state IN ('pending', 'staging', 'queued', 'running') AND jobs > 0 ORDER BY state, manager, job_type"""
 
     def live(self) -> list[Count]:
         """Return how many jobs have a place here, running or not."""
@@ -43,7 +43,7 @@ class LoadRows(Rows):
 
     LIVE_MANAGERS = """
         SELECT DISTINCT manager FROM load
-        WHERE state IN ('pending', 'queued', 'running', 'collecting') AND jobs > 0 ORDER BY manager"""
+        WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting') AND jobs > 0 ORDER BY manager"""
 
     def live_managers(self) -> list[str]:
         """Return the managers that have jobs here that are not finished."""
@@ -65,7 +65,7 @@ class LoadRows(Rows):
 
     LIVE_BY_MANAGER = """
         SELECT manager, state AS status, sum(jobs) AS jobs FROM load
-        WHERE state IN ('pending', 'queued', 'running') GROUP BY manager, state"""
+        WHERE state IN ('pending', 'staging', 'queued', 'running') GROUP BY manager, state"""
 
     def live_by_manager(self) -> list[ManagerCount]:
         """Return how many jobs of each manager are not finished, by status."""

@@ -9,6 +9,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.lifecycle import STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
@@ -18,11 +19,16 @@ log = logging.getLogger(__name__)
 
 
 class Orders:
-    """Tells agents about jobs that they have, and keeps rows of jobs and steps in line with it."""
+    """Tells agents about jobs that they have, and keeps rows of jobs and steps in line with it.
+
+    Attributes:
+        files: Where agents get the files of jobs from.
+    """
 
     def __init__(self, context: Context) -> None:
         """Tell agents through the outbox of `context`."""
         self._context, self._store, self._outbox = context, context.store, context.outbox
+        self.files = JobFiles(context)
 
     def present(self, step: StepRow) -> JobRow | None:
         """Return the present job of a step; None when it has none, or that has ended."""
@@ -40,7 +46,9 @@ class Orders:
             return
         if not self.cannot_have_begun(job) or self._store.agents.may_serve(job.agent, step.job_type):
             self._store.jobs.data_sent(job.job)
-            self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs))
+            workflow = self._store.workflows.by_seq(step.workflow).id
+            places = self.files.places(step, workflow, inputs, job.agent)
+            self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs, places=places))
         else:
             self.take_back(step, job, "its data is there, and the agent is not, or takes no such jobs now")
 

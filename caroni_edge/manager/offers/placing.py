@@ -11,6 +11,7 @@ from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
+from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.policy import OfferPolicy
@@ -40,9 +41,13 @@ VALID_MAX_S = 600.0
 class Placing(Part):
     """Collects the offers of a batch, and accepts, rejects or drops them at its end."""
 
-    def __init__(self, context: Context, policy: OfferPolicy, holds: Holds) -> None:
-        """Take steps from the store of `context` that `holds` leaves free, for the offers that `policy` chooses."""
+    def __init__(self, context: Context, policy: OfferPolicy, holds: Holds, files: JobFiles) -> None:
+        """Take steps from the store of `context` that `holds` leaves free, for the offers that `policy` chooses.
+
+        Agents hear by `files` where they get the files of their jobs from.
+        """
         super().__init__(context.journal)
+        self._files = files
         self._context, self._policy, self._holds = context, policy, holds
         self._store = context.store
         self._due = inf
@@ -156,7 +161,8 @@ class Placing(Part):
         job_type, agent = offer.job_type, offer.agent
         ready = find(job_type, waiting=False, agent=agent, limit=min(offer.ready, room))
         left = min(offer.waiting, room - len(ready))
-        return ready + find(job_type, waiting=True, agent=agent, limit=left)
+        found = ready + find(job_type, waiting=True, agent=agent, limit=left)
+        return [each for each in found if self._files.may_go(each.step, agent)]
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""
@@ -178,6 +184,7 @@ class Placing(Part):
                 placed=at.date,
             )
             jobs.append(new)
+            inputs = msgspec.json.decode(step.inputs)
             placement = Placement(
                 job=job,
                 attempt=attempt,
@@ -186,7 +193,8 @@ class Placing(Part):
                 step=step.path,
                 priority=step.priority,
                 data_ready=ready,
-                inputs=msgspec.json.decode(step.inputs),
+                inputs=inputs,
+                places=self._files.places(step, workflow, inputs, offer.agent),
             )
             placements.append(placement)
             ids = {"workflow": workflow, "step": step.path, "job": job, "attempt": attempt, "peer": offer.agent}

@@ -9,6 +9,7 @@ import msgspec
 from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.store.agents import AgentType
@@ -27,9 +28,10 @@ LOOK_FOR_SILENCE_S = 60.0
 class Fleet(Part):
     """Looks after the agents. Presence makes things sooner and fills `why`; no correctness depends on it."""
 
-    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts, holds: Holds) -> None:
+    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts, holds: Holds, files: JobFiles) -> None:
         """Keep agents in the store of `context`; tell `stalls` of job types, and `attempts` of jobs that are lost."""
         super().__init__(context.journal)
+        self._files = files
         self._context, self._stalls, self._attempts, self._holds = context, stalls, attempts, holds
         self._store = context.store
         self._silence_due = -inf
@@ -73,6 +75,7 @@ class Fleet(Part):
                 pending=2 * presence.slots if presence.pending is None else presence.pending,
                 refuses=as_text(refuses),
                 labels=labels,
+                speaks=presence.speaks,
                 date=at.date,
             )
             types = [
@@ -97,7 +100,7 @@ class Fleet(Part):
         self._heard.discard(agent)
         before = self._store.agents.serving(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
-        rows += self._store.places.forget(agent)
+        rows += self._store.places.forget(agent) + self._files.forget(agent)
         self._serves(before, set(), at)
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 

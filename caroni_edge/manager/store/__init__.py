@@ -20,6 +20,7 @@ from caroni_edge.manager.store.steps import StepRows
 from caroni_edge.manager.store.triggers import TriggerRows
 from caroni_edge.manager.store.unplaced import UnplacedRows
 from caroni_edge.manager.store.workflows import WorkflowRows
+from caroni_edge.objects.store.keys import KeyRows
 
 
 class Store:
@@ -36,6 +37,7 @@ class Store:
         self.jobs = JobRows(conn)
         self.lists = ListedRows(conn)
         self.notifications = NotificationRows(conn)
+        self.object_keys = KeyRows(conn)
         self.offers = OfferRows(conn)
         self.pauses = PauseRows(conn)
         self.rules = RuleRows(conn)

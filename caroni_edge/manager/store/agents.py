@@ -67,8 +67,8 @@ class AgentRows(Rows):
 
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
-            backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, seen = :date,
-            unheard = 0
+            backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, speaks = :speaks,
+            seen = :date, unheard = 0
         WHERE agent = :agent"""
 
     def see(
@@ -83,6 +83,7 @@ class AgentRows(Rows):
         pending: int,
         refuses: str,
         labels: str,
+        speaks: int,
         date: float,
     ) -> None:
         """Keep the presence of an agent that is connected; `refuses` is JSON."""
@@ -98,6 +99,7 @@ class AgentRows(Rows):
             pending=pending,
             refuses=refuses,
             labels=labels,
+            speaks=speaks,
             date=date,
         )
 
@@ -235,6 +237,12 @@ class AgentRows(Rows):
     def labels(self, agent: str) -> str:
         """Return what an agent says that it is, as a JSON list."""
         return self._one(str, self.LABELS, agent=agent) or "[]"
+
+    SPEAKS = "SELECT speaks FROM agents WHERE agent = :agent"
+
+    def speaks(self, agent: str) -> int:
+        """Return the newest version of the messages that an agent says to understand."""
+        return self._one(int, self.SPEAKS, agent=agent) or 1
 
     HEAR = """
         UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS

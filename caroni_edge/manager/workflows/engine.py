@@ -56,7 +56,7 @@ class Engine(Part):
         super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
-        self._places = Places(context.store)
+        self._places = Places(context.store, orders.files)
         self.instances = Instances(context, orders, self._places)
         self.statuses = Statuses(context)
         self.drops = Drops(context)

@@ -205,7 +205,7 @@ class Instances:
         if plan_step.workflow:
             inputs = _inputs_of_workflow(plan_step.workflow, inputs)
         else:
-            agents = self._places.agents(step.workflow, inputs, agents)
+            agents = self._places.agents(step.workflow, step.job_type, inputs, agents)
         if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):
             if has_script(plan_step):
                 self._store.evaluations.keep(step.workflow, step.id, as_text(evaluated))

@@ -1,17 +1,16 @@
-"""Where the files of a workflow lie that are too large to travel inside values, and who can take a step therefore."""
+"""Where the files of a workflow lie that are too large to travel inside values, and who takes a step therefore."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.workflows.inputs import Unfit
 from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import shown
-
-_NOT_MOVED = "files over 16 KiB do not go from host to host yet"
 
 
 def called(name: str, value: Mapping[str, Any]) -> str:
@@ -22,43 +21,48 @@ def called(name: str, value: Mapping[str, Any]) -> str:
 class Places:
     """Knows which agent has which object: the one whose job has given it."""
 
-    def __init__(self, store: Store) -> None:
-        """Keep places in `store`."""
-        self._store = store
+    def __init__(self, store: Store, files: JobFiles) -> None:
+        """Keep places in `store`; those who have some hear by `files` how it is opened to others."""
+        self._store, self._files = store, files
 
     def note(self, workflow: int, outputs: Mapping[str, Any], agent: str) -> None:
         """Note that an agent has the objects among the outputs of a job."""
-        for name in objects_in(outputs):
+        names = objects_in(outputs)
+        for name in names:
             self._store.places.add(workflow, name, agent)
+        if names:
+            self._files.know(agent)
 
-    def agents(self, workflow: int, inputs: Mapping[str, Any], bound: Sequence[str]) -> tuple[str, ...]:
+    def agents(self, workflow: int, job_type: str, inputs: Mapping[str, Any], bound: Sequence[str]) -> tuple[str, ...]:
         """Return the agents that may take a step with these inputs; none for any agent.
+
+        Bytes go nowhere without need: where agents that may take the step have all of its files and its job type, they
+        alone are asked. Otherwise the files go to whoever takes it.
 
         Args:
             workflow: Of the step.
+            job_type: Of the step.
             inputs: Of the step.
             bound: The agents that the template names, or the labels that one must have; none for any.
 
         Raises:
-            Unfit: No agent has all files, or none that may take the step.
+            Unfit: No agent has one of the files.
         """
-        labels = tuple(bound) if are_labels(bound) else ()
-        able, so_far = () if labels else tuple(bound), ""
-        for name, value in objects_in(inputs).items():
-            file = called(name, value)
+        names = objects_in(inputs)
+        able: set[str] | None = None
+        for name, value in names.items():
             here = self._store.places.of(workflow, name)
             if not here:
-                raise Unfit(f"no agent has {file} any more")
-            fitting = [each for each in here if not labels or self._has(each, labels)]
-            if not fitting:
-                asked_for = f"it asks for an agent with the labels {', '.join(labels)}"
-                raise Unfit(f"{asked_for}, and {file} lies on {' and '.join(here)}: {_NOT_MOVED}")
-            both = tuple(each for each in fitting if each in able) if able else tuple(fitting)
-            if not both:
-                reason = so_far or f"it is bound to {' or '.join(able)}"
-                raise Unfit(f"{reason}, and {file} lies on {' and '.join(here)}: {_NOT_MOVED}")
-            able, so_far = both, f"{file} lies on {' and '.join(here)}"
-        return able or labels
+                raise Unfit(f"no agent has {called(name, value)} any more")
+            able = {*here} if able is None else able.intersection(here)
+        if not able:
+            return tuple(bound)
+        fitting = [each for each in sorted(able) if self._fits(each, job_type, bound)]
+        return tuple(fitting) or tuple(bound)
 
-    def _has(self, agent: str, labels: Sequence[str]) -> bool:
-        return {*msgspec.json.decode(self._store.agents.labels(agent))}.issuperset(labels)
+    def _fits(self, agent: str, job_type: str, bound: Sequence[str]) -> bool:
+        if not self._store.agents.may_hold(agent, job_type):
+            return False
+        if not bound or not are_labels(bound):
+            return not bound or agent in bound
+        return {*msgspec.json.decode(self._store.agents.labels(agent))}.issuperset(bound)

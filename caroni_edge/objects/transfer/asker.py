@@ -26,7 +26,9 @@ AT_ONCE = 2
 FILL_SHARE = 4
 """Nothing is asked for before one part in so many of the window is free."""
 REFUSED_FOR_S = 600.0
-"""A place that does not have an object, or does not take the ticket, is asked for it again after so long."""
+"""A place that does not have an object is asked for it again after so long."""
+TICKET_AGAIN_S = 10.0
+"""A place that does not take the ticket is asked again after so long: its key may be on its way there."""
 DISK_AGAIN_S = 60.0
 
 
@@ -162,7 +164,8 @@ class Asker:
     def _heard_no(self, fetch: Fetch, holder: Peer, no: No, now: float) -> None:
         match no.reason:
             case "unknown" | "ticket":
-                self._failed(fetch, holder, no.reason, now + REFUSED_FOR_S)
+                again_s = TICKET_AGAIN_S if no.reason == "ticket" else REFUSED_FOR_S
+                self._failed(fetch, holder, no.reason, now + again_s)
                 return
             case "chunk" if 0 < no.chunk < self._places.health(holder).chunk(self.passes, now):
                 self._places.health(holder).narrow(no.chunk, now)

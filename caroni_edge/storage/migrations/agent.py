@@ -219,3 +219,35 @@ def object_answers(db: Database) -> None:
         CREATE TABLE object_answers (manager TEXT PRIMARY KEY, after TEXT NOT NULL) WITHOUT ROWID;
         """,
     )
+
+
+@agent()
+def wanted_objects(db: Database) -> None:
+    """The objects that jobs wait for, with their places; a counter tells whether they are others than before."""
+    script(
+        db,
+        """
+        CREATE TABLE wanted_objects (
+            job TEXT NOT NULL, object TEXT NOT NULL, size INTEGER NOT NULL, places TEXT NOT NULL,
+            PRIMARY KEY (job, object)
+        ) WITHOUT ROWID;
+        CREATE INDEX wanted_objects_object ON wanted_objects (object);
+        INSERT INTO counters (name, value) VALUES ('wanted_objects', 0);
+        CREATE TRIGGER wanted_added AFTER INSERT ON wanted_objects BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER wanted_changed AFTER UPDATE ON wanted_objects BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER wanted_deleted AFTER DELETE ON wanted_objects BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER job_staged AFTER UPDATE OF state ON jobs WHEN old.state = 'staging' AND new.state <> 'staging'
+        BEGIN
+            DELETE FROM wanted_objects WHERE job = new.job;
+        END;
+        CREATE TRIGGER job_wants_nothing AFTER DELETE ON jobs BEGIN
+            DELETE FROM wanted_objects WHERE job = old.job;
+        END;
+        """,
+    )

@@ -93,3 +93,17 @@ def object_losses(db: Database) -> None:
         END;
         """,
     )
+
+
+@delivery()
+def object_keys(db: Database) -> None:
+    """The keys of tickets: at a holder those of each manager, at a manager those of each holder."""
+    script(
+        db,
+        """
+        CREATE TABLE object_keys (
+            peer TEXT PRIMARY KEY, generation INTEGER NOT NULL, secret BLOB NOT NULL,
+            last_generation INTEGER, last_secret BLOB
+        ) WITHOUT ROWID;
+        """,
+    )

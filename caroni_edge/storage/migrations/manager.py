@@ -217,3 +217,9 @@ def struck_places(db: Database) -> None:
         CREATE INDEX object_places_agent ON object_places (agent, object);
         """,
     )
+
+
+@manager()
+def speaks_of_agents(db: Database) -> None:
+    """Which version of the messages agents understand, as they say."""
+    script(db, "ALTER TABLE agents ADD COLUMN speaks INTEGER NOT NULL DEFAULT 1;")

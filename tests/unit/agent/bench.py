@@ -19,6 +19,8 @@ from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
@@ -94,6 +96,7 @@ class FakeRunner:
         self.stock: list[Object] = []
         self.settled_jobs: list[str] = []
         self.discarded: list[ObjectId] = []
+        self.fetching: dict[FetchId, Want] = {}
         self.boot = ""
         self.handed_over: list[str] = []
         self.ahead: dict[str, JobOrder] = {}
@@ -149,6 +152,19 @@ class FakeRunner:
     @property
     def files(self) -> "FakeRunner":
         return self
+
+    @property
+    def fetches(self) -> "FakeRunner":
+        return self
+
+    def begin(self, wanted: Iterable[Want]) -> None:
+        self.fetching = {want.id: want for want in wanted}
+
+    def fetch(self, want: Want) -> None:
+        self.fetching[want.id] = want
+
+    def forget(self, fetch: FetchId) -> None:
+        self.fetching.pop(fetch, None)
 
     def take_stock(self, known: Iterable[Object]) -> None:
         self.stock = list(known)

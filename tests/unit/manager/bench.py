@@ -24,6 +24,7 @@ from caroni_edge.node.reactor import Notices
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
+    MESSAGE_VERSION,
     JobAccepted,
     JobFulfillmentRequest,
     JobHere,
@@ -294,7 +295,7 @@ class Bench:
     ) -> None:
         """Let an agent show itself; unless a test says something else, it has room for all."""
         notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat, version=version) for name in types}
-        places = {"slots": 2, "backlog": 10_000, "pending": 10_000, **places}
+        places = {"speaks": MESSAGE_VERSION, "slots": 2, "backlog": 10_000, "pending": 10_000, **places}
         about: dict[str, Any] = {"refuses": dict(refuses or {}), "labels": dict(labels or {}), **places}
         said = Presence(online, boot="b", host="h", job_types=notices, **about)
         self.notice(agent, said)

@@ -65,6 +65,9 @@ MESSAGES_OF_2: dict[str, tuple[Fields, Fields]] = {
     "ObjectsDrop": ({"workflow": "w1"}, {"after": OBJECT, "upto": OBJECT, "but": [OBJECT]}),
     "ObjectsGone": ({"objects": [OBJECT]}, {}),
     "ObjectsHere": ({}, {"objects": [{"workflow": "w1", "object": OBJECT, "size": 5}], "first": False, "last": False}),
+    "ObjectKey": ({"generation": 1, "secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}, {}),
+    "ObjectsWanted": ({"job": JOB}, {"places": [{"holder": "agents/a1", "generation": 1, "ticket": "0a" * 32}]}),
+    "ObjectBad": ({"job": JOB, "object": OBJECT, "place": "managers/m1", "reason": "bad"}, {}),
 }
 NOTICES: dict[type[msgspec.Struct], tuple[Fields, Fields]] = {
     Presence: (

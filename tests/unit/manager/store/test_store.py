@@ -78,7 +78,7 @@ def conn() -> sqlite3.Connection:
 
 def test_the_statements_are_found() -> None:
     assert len(STATEMENTS) > 120
-    assert {type(rows) for rows in vars(Bench().store).values()} <= {*store_classes("manager.store")}
+    assert {type(rows) for rows in vars(Bench().store).values()} <= {*store_classes("manager.store", "objects.store")}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

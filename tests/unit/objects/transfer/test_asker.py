@@ -8,7 +8,7 @@ import pytest
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.objects.objects import Object
-from caroni_edge.objects.transfer.asker import REFUSED_FOR_S, Asker
+from caroni_edge.objects.transfer.asker import REFUSED_FOR_S, TICKET_AGAIN_S, Asker
 from caroni_edge.objects.transfer.effects import Fetched, Hash, PlaceFailed, Save, SayAsk, Write
 from caroni_edge.objects.transfer.fetch import SAVE_AFTER_S, Want
 from caroni_edge.objects.transfer.pieces import chunks_of
@@ -247,7 +247,7 @@ def test_a_place_that_refuses_is_said_and_not_asked_for_a_while(reason: Literal[
     bench.refuse(reason)
     assert bench.failed == [PlaceFailed(want.id, A, reason)]
     assert not bench.asks
-    assert bench.asker.next_due() == REFUSED_FOR_S
+    assert bench.asker.next_due() == (REFUSED_FOR_S if reason == "unknown" else TICKET_AGAIN_S)
     bench.asker.fetch(want)  # it is named again
     bench.step()
     assert bench.asks

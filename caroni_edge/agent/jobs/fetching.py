@@ -1,0 +1,201 @@
+"""Which files are fetched from other nodes for jobs that wait for them, and what becomes of those jobs."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from math import inf
+
+import msgspec
+
+from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.jobs.ledger import Ledger, ids
+from caroni_edge.agent.lifecycle import JobEvent, JobState
+from caroni_edge.agent.processes.port import ObjectFetched, PlaceRefused
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.wanted import WantedRow
+from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
+from caroni_edge.base.moment import Moment
+from caroni_edge.node.parts import Part
+from caroni_edge.node.reactor import Outbox
+from caroni_edge.objects.objects import Object, sha256_of
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.places import Place
+from caroni_edge.objects.transfer.tickets import Key, Peer
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.values.carried import objects_in
+from caroni_edge.values.json import from_text, shown
+
+log = logging.getLogger(__name__)
+
+_places = msgspec.json.Decoder(tuple[ObjectPlace, ...])
+
+
+def places_text(places: Sequence[ObjectPlace]) -> str:
+    """Return places as rows keep them."""
+    return encode(places).decode()
+
+
+class Fetching(Part):
+    """Has the files brought that jobs wait for, the first job's first, as far as the disk has room for them."""
+
+    def __init__(
+        self, store: Store, outbox: Outbox, in_force: InForce, ledger: Ledger, deeds: Deeds, journal: Journal
+    ) -> None:
+        """Note in `deeds` what is to be done after the commit."""
+        super().__init__(journal)
+        self._store, self._outbox, self._in_force = store, outbox, in_force
+        self._ledger, self._deeds = ledger, deeds
+        self._wants: MemoryDict[FetchId, Want] = MemoryDict(journal)  # what is fetched
+        self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
+        self._told: MemorySet[tuple[FetchId, Peer]] = MemorySet(journal)  # whose tickets are not taken, as was said
+        self._free_bytes: int | None = None
+        self._seen = -1
+
+    def on_start(self, at: Moment) -> None:
+        """Go on with what was wanted when the last process ended."""
+        self._wants.update(self._wanted())
+        self._seen = self._store.wanted.changes()
+        self._deeds.begin_fetches(self._wants.values())
+
+    def on_disk(self, free_bytes: int) -> None:
+        """Note how much of the disk is free."""
+        if self._free_bytes is None or free_bytes != self._free_bytes:
+            self._free_bytes, self._seen = free_bytes, -1
+
+    # What managers say
+
+    def on_key(self, manager: str, message: ObjectKey, at: Moment) -> None:
+        """Take the key by which a manager makes tickets for what lies here."""
+        self._store.object_keys.put(manager, Key(message.generation, message.secret))
+
+    def on_places(self, manager: str, message: ObjectsWanted, at: Moment) -> None:
+        """Take other places of what a job waits for."""
+        row = self._store.jobs.by_job(message.job)
+        if row is None or row.manager != manager or row.status is not JobState.STAGING:
+            log.info("ignored: places for a job that waits for no files", extra={"action": "stale_places"})
+            return
+        self._store.wanted.set_places(row.job, places_text(message.places))
+        for each in self._store.wanted.of(row.job):
+            fetch = _id_of(each)
+            self._begin_anew(fetch)
+            if (want := self._wants.get(fetch)) is not None:
+                self._wants[fetch] = want._replace(places=())  # the same ticket may open now what it did not before
+        self._seen = -1
+
+    # What is brought
+
+    def on_fetched(self, news: ObjectFetched, at: Moment) -> None:
+        """Keep an object that lies here now, for the manager that it was fetched for; queue who waited for it."""
+        manager, name = news.fetch.manager, news.object.id
+        waiting = self._store.wanted.jobs(manager, name)
+        if waiting:
+            self._store.objects.add(news.object, manager=manager, date=at.date)
+        for job, workflow in waiting:
+            self._store.objects.refer(name, manager=manager, workflow=workflow, job=job, date=at.date)
+            if not self._store.wanted.came(job, name):
+                row = self._store.jobs.by_job(job)
+                assert row is not None
+                self._ledger.bring_files(row)
+        self._wants.pop(news.fetch, None)
+        self._begin_anew(news.fetch)
+        self._deeds.forget_fetch(news.fetch)
+        if not self._store.objects.is_here(name):
+            self._deeds.discard([name])
+
+    def on_refused(self, news: PlaceRefused, at: Moment) -> None:
+        """Tell the manager that a place does not give what it was said to have; end the jobs for which none does."""
+        want = self._wants.get(news.fetch)
+        if want is None or (news.fetch, news.holder) in self._told:
+            return
+        log.warning(
+            "%s does not give %s: %s",
+            *(news.holder, want.object.id, news.why),
+            extra={"action": "place_refused", "peer": want.manager},
+        )
+        waiting = self._store.wanted.jobs(want.manager, want.object.id)
+        for job, _ in waiting[:1]:
+            bad = ObjectBad(job=job, object=want.object.id, place=str(news.holder), reason=news.why)
+            self._outbox.put(want.manager, bad)
+        if news.why == "ticket":
+            self._told.add((news.fetch, news.holder))
+            return  # another one will come
+        refused = self._refused[news.fetch] = self._refused.get(news.fetch, frozenset()) | {news.holder}
+        if refused >= {place.holder for place in want.places}:
+            self._give_up(want, [job for job, _ in waiting], at)
+
+    def _give_up(self, want: Want, jobs: Sequence[str], at: Moment) -> None:
+        where = " and ".join(sorted({place.holder.node for place in want.places}))
+        for job in jobs:
+            row = self._store.jobs.by_job(job)
+            assert row is not None
+            value = objects_in(from_text(row.inputs)).get(want.object.id, {})
+            file = f"the file {shown(value.get('basename', want.object.id))} ({want.object.size} bytes)"
+            reason = f"{file} is not to be had from {where} any more"
+            self._ledger.refuse(row, JobEvent.FILES_REFUSED, reason, at, tell=False)
+            self._ledger.decline(row.manager, row, reason, at, final=True)
+            log.error("%s", reason, extra={"action": "file_is_nowhere", **ids(row)})
+
+    def _begin_anew(self, fetch: FetchId) -> None:
+        """What places have said of an object counts no more."""
+        self._refused.pop(fetch, None)
+        for each in [each for each in self._told if each[0] == fetch]:
+            self._told.discard(each)
+
+    # What is wanted
+
+    def settle(self, at: Moment) -> None:
+        """Have fetched what is wanted now, and nothing else."""
+        changes = self._store.wanted.changes()
+        if changes == self._seen:
+            return
+        self._seen = changes
+        wanted = self._wanted()
+        for fetch in [each for each in self._wants if each not in wanted]:
+            del self._wants[fetch]
+            self._begin_anew(fetch)
+            self._deeds.forget_fetch(fetch)
+        for fetch, want in wanted.items():
+            if self._wants.get(fetch) != want:
+                self._wants[fetch] = want
+                self._deeds.fetch(want)
+
+    def _wanted(self) -> Mapping[FetchId, Want]:
+        """Return what is to be fetched now: what is on its way already, and what there is room for beside that."""
+        found: dict[FetchId, Want] = {}
+        for order, row in enumerate(self._store.wanted.all()):
+            if _id_of(row) not in found:
+                found[_id_of(row)] = _want(row, order)
+        left_bytes = self._room_bytes() - sum(want.object.size for fetch, want in found.items() if fetch in self._wants)
+        wanted: dict[FetchId, Want] = {}
+        for fetch, want in found.items():
+            if fetch not in self._wants:
+                if want.object.size > left_bytes:
+                    continue
+                left_bytes -= want.object.size
+            wanted[fetch] = want
+        return wanted
+
+    def _room_bytes(self) -> float:
+        if self._free_bytes is None:
+            return inf
+        return self._free_bytes - self._in_force.settings.disk_floor_bytes
+
+
+def _id_of(row: WantedRow) -> FetchId:
+    return FetchId(row.manager, sha256_of(row.object))
+
+
+def _want(row: WantedRow, order: int) -> Want:
+    places = tuple(
+        Place(_peer(each.holder), each.generation, each.ticket)
+        for each in _places.decode(row.places)
+        if not each.objects or row.object in each.objects
+    )
+    return Want(row.manager, row.workflow, Object(sha256_of(row.object), row.size), places, order)
+
+
+def _peer(holder: str) -> Peer:
+    role, _, node = holder.partition("/")
+    return Peer(role, node)

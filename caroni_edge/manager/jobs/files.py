@@ -1,0 +1,118 @@
+"""Where an agent gets the large files of a job from, and what opens them to it: places and tickets."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
+import msgspec
+
+from caroni_edge.base.memory import Memory, MemoryDict
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.objects.transfer.tickets import Key, Peer, make_ticket
+from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.values.carried import LOCATION, objects_in
+
+log = logging.getLogger(__name__)
+
+SPEAKS_OF_FILES = 2
+"""Agents that speak an older version of the messages fetch and give nothing."""
+SAY_AGAIN_S = 60.0
+"""So often at most a key is said again because an agent does not get what it opens."""
+
+
+class JobFiles(Memory):
+    """Names the places of the files of jobs. A holder hears the key of its tickets before the first of them is used.
+
+    Whether that, or the ticket, has come in time nobody needs to know: an agent whose ticket is not taken says so, and
+    both are said again.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Keep keys in the store of `context`."""
+        super().__init__(context.journal)
+        self._context, self._store = context, context.store
+        self._said: MemoryDict[tuple[str, str], float] = MemoryDict(context.journal)
+
+    def may_go(self, step: StepRow, agent: str) -> bool:
+        """Tell whether an agent can take a step as far as its files go: it has them, or knows how to fetch them."""
+        if LOCATION not in step.inputs or self._speaks_of_files(agent):
+            return True
+        names = objects_in(msgspec.json.decode(step.inputs))
+        return all(agent in self._store.places.of(step.workflow, name) for name in names)
+
+    def places(self, step: StepRow, workflow: str, inputs: Mapping[str, Any], agent: str) -> tuple[ObjectPlace, ...]:
+        """Return the places, other than the agent itself, of the files that a job takes.
+
+        Args:
+            step: Its step.
+            workflow: Id of its workflow.
+            inputs: Of the job.
+            agent: The agent that has the job.
+        """
+        names = objects_in(inputs)
+        at: dict[str, list[str]] = {}
+        for name in names:
+            for holder in self._store.places.of(step.workflow, name):
+                if holder != agent and self._speaks_of_files(holder):
+                    at.setdefault(holder, []).append(name)
+        places = []
+        for holder, held in sorted(at.items())[:PLACES_MAX]:
+            key = self._key(holder)
+            ticket = make_ticket(key, workflow, Peer("agents", agent))
+            some = () if len(held) == len(names) else tuple(held)
+            places.append(
+                ObjectPlace(holder=f"agents/{holder}", generation=key.generation, ticket=ticket, objects=some)
+            )
+        return tuple(places)
+
+    def know(self, holder: str) -> None:
+        """Let an agent that has files know the key of its tickets, if it does not yet."""
+        if self._speaks_of_files(holder):
+            self._key(holder)
+
+    def _speaks_of_files(self, agent: str) -> bool:
+        """Tell whether an agent gives and fetches files: its presence says so, or its link, once asked."""
+        return max(self._store.agents.speaks(agent), self._context.outbox.speaks(agent)) >= SPEAKS_OF_FILES
+
+    def _key(self, holder: str) -> Key:
+        keys = self._store.object_keys.of(holder)
+        if keys is not None:
+            return keys.present
+        chance = self._context.chance
+        key = Key(1, hashlib.sha256("".join(chance.new_id() for _ in range(4)).encode()).digest())
+        self._store.object_keys.put(holder, key)
+        self._say_key(holder, key)
+        return key
+
+    def _say_key(self, holder: str, key: Key) -> None:
+        self._context.outbox.put(holder, ObjectKey(generation=key.generation, secret=key.secret))
+
+    def on_bad(self, agent: str, message: ObjectBad, at: Moment) -> None:
+        """Say key and places again, where a ticket was not taken: holder or manager may have an older database."""
+        facts = {"action": "object_bad", "peer": agent, "job": message.job}
+        log.warning("%s gives no %s: %s", message.place, message.object, message.reason, extra=facts)
+        job = self._store.jobs.by_id(message.job)
+        holder = message.place.removeprefix("agents/")
+        if message.reason != "ticket" or job is None or not job.open or job.agent != agent:
+            return
+        step = self._store.steps.by_id(job.step)
+        inputs = msgspec.json.decode(step.inputs)
+        if at.now < self._said.get((agent, holder), -inf) + SAY_AGAIN_S:
+            return
+        row = self._store.workflows.by_seq(step.workflow)
+        places = self.places(step, row.id, inputs, agent)
+        keys = self._store.object_keys.of(holder)
+        if keys is not None and any(each.holder == message.place for each in places):
+            self._said[agent, holder] = at.now
+            self._say_key(holder, keys.present)
+            self._context.outbox.put(agent, ObjectsWanted(job=job.job, places=places))
+
+    def forget(self, agent: str) -> int:
+        """Forget the key of an agent that will not come back; return how many rows that were."""
+        for pair in [pair for pair in self._said if agent in pair]:
+            del self._said[pair]
+        return self._store.object_keys.forget(agent)

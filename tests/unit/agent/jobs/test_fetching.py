@@ -1,0 +1,273 @@
+"""Files that lie on other hosts: which are fetched for jobs that wait for them, and what becomes of those jobs."""
+
+import pytest
+
+from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.processes.port import ObjectFetched, PlaceRefused
+from caroni_edge.objects.objects import Object
+from caroni_edge.objects.transfer.effects import Failure, FetchId
+from caroni_edge.objects.transfer.places import Place
+from caroni_edge.objects.transfer.tickets import Key, Peer
+from caroni_edge.protocol.keeping import ObjectsDrop
+from caroni_edge.protocol.messages import (
+    JobDataReady,
+    JobDecline,
+    JobKill,
+    JobOffer,
+    JobStatusRequest,
+    JobStatusUpdate,
+    OfferAccept,
+    Placement,
+)
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.values.carried import object_value
+from tests.unit.agent.bench import Bench, job_type
+
+OBJECT, OTHER = Object("a" * 64, 5_000_000), Object("b" * 64, 7_000_000)
+FILE, OTHER_FILE = object_value("m31.fits", OBJECT, "0" * 40), object_value("m42.fits", OTHER, "0" * 40)
+WANTED, OTHER_WANTED = FetchId("m1", OBJECT.sha256), FetchId("m1", OTHER.sha256)
+A2, A3 = Peer("agents", "a2"), Peer("agents", "a3")
+AT_A2 = ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64)
+AT_A3 = ObjectPlace(holder="agents/a3", generation=1, ticket="3" * 64)
+FLOOR = 1_000_000
+NO_OFFER = JobOffer(offer="nooffer1", job_type="take", serial=0)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    types = [job_type("take", {"file": "File"}), job_type("both", {"one": "File", "two": "File"}), job_type("upper")]
+    return Bench(types=types, slots=1, disk_floor_bytes=FLOOR)
+
+
+def taking(bench: Bench, *places: ObjectPlace, workflow: str = "w1") -> Placement:
+    """Return a job that takes the file."""
+    return bench.new_job("take", inputs={"file": FILE}, places=places or (AT_A2,), workflow=workflow)
+
+
+def staging(bench: Bench, *places: ObjectPlace) -> str:
+    """Place a job that takes the file, which is not here."""
+    (job,) = bench.place(taking(bench, *places))
+    assert bench.state(job) is JobState.STAGING
+    return job
+
+
+def bring(bench: Bench, fetch: FetchId = WANTED, found: Object = OBJECT) -> None:
+    """Let what is fetched be here."""
+    bench.call(lambda at: bench.reactor.on_news(ObjectFetched(fetch, found), at))
+
+
+def refuse(bench: Bench, holder: Peer, why: Failure = "unknown") -> None:
+    """Let a place refuse the file."""
+    bench.call(lambda at: bench.reactor.on_news(PlaceRefused(WANTED, holder, why), at))
+
+
+def test_a_job_waits_for_its_file_without_a_slot_and_then_gets_it(bench: Bench) -> None:
+    job = staging(bench)
+    want = bench.runner.fetching[WANTED]
+    assert (want.workflow, want.object, want.places) == ("w1", OBJECT, (Place(A2, 1, "2" * 64),))
+    (other,) = bench.place(bench.new_job("upper"))
+    assert (bench.state(other), bench.states()["staging"]) == (JobState.RUNNING, 1)
+    bring(bench)
+    assert (bench.state(job), bench.runner.fetching) == (JobState.QUEUED, {})
+    bench.end(other)
+    order = bench.runner.started[-1]
+    assert (order.job, order.objects) == (job, (OBJECT,))
+
+
+def test_to_its_manager_a_staging_job_is_queued(bench: Bench) -> None:
+    job = staging(bench)
+    bench.outbox.nothing_else()
+    bench.send(JobStatusRequest(job=job))
+    assert bench.outbox.take(JobStatusUpdate).status == "queued"
+
+
+def test_data_that_comes_later_may_name_files_that_are_elsewhere(bench: Bench) -> None:
+    (job,) = bench.place(bench.new_job("take", ready=False))
+    bench.send(JobDataReady(job=job, inputs={"file": FILE}, places=(AT_A2,)))
+    assert bench.state(job) is JobState.STAGING
+    bring(bench)
+    assert bench.state(job) is JobState.RUNNING
+
+
+def test_a_job_waits_for_all_of_its_files_and_each_place_is_asked_for_what_it_has(bench: Bench) -> None:
+    places = (
+        ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64, objects=(OBJECT.id,)),
+        ObjectPlace(holder="agents/a3", generation=1, ticket="3" * 64, objects=(OTHER.id,)),
+    )
+    (job,) = bench.place(bench.new_job("both", inputs={"one": FILE, "two": OTHER_FILE}, places=places))
+    found = {want.object: [place.holder for place in want.places] for want in bench.runner.fetching.values()}
+    assert found == {OBJECT: [A2], OTHER: [A3]}
+    bring(bench)
+    assert bench.state(job) is JobState.STAGING
+    bring(bench, OTHER_WANTED, OTHER)
+    assert bench.state(job) is JobState.RUNNING
+
+
+def test_one_fetch_serves_all_jobs_of_its_manager_and_nobody_elses(bench: Bench) -> None:
+    first, second = staging(bench), staging(bench)
+    bench.place(taking(bench), manager="m2")
+    assert bench.runner.fetching.keys() == {WANTED, FetchId("m2", OBJECT.sha256)}
+    bring(bench)
+    assert (bench.state(first), bench.state(second)) == (JobState.RUNNING, JobState.QUEUED)
+    assert bench.runner.fetching.keys() == {FetchId("m2", OBJECT.sha256)}
+    assert bench.store.objects.of("m2", OBJECT.id) is None
+
+
+def test_what_was_fetched_stays_as_long_as_its_job_is_known_and_until_a_drop(bench: Bench) -> None:
+    staging(bench)
+    bring(bench)
+    assert bench.store.objects.oldest_unreferenced() is None
+    bench.send(ObjectsDrop(workflow="w1"))
+    assert bench.store.objects.oldest_unreferenced() is not None
+
+
+def test_without_a_place_a_file_that_is_not_here_is_declined(bench: Bench) -> None:
+    bench.accept(NO_OFFER, bench.new_job("take", inputs={"file": FILE}))
+    assert "is not on this host" in bench.outbox.take(JobDecline).reason
+    assert bench.runner.fetching == {}
+
+
+# Room
+
+
+def test_nothing_is_fetched_that_there_is_no_room_for_until_there_is(bench: Bench) -> None:
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + OBJECT.size - 1))
+    job = staging(bench)
+    assert bench.runner.fetching == {}
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + OBJECT.size))
+    assert bench.runner.fetching.keys() == {WANTED}
+    assert bench.state(job) is JobState.STAGING
+
+
+def test_room_is_reserved_for_what_is_on_its_way(bench: Bench) -> None:
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + OBJECT.size + OTHER.size - 1))
+    staging(bench)
+    bench.place(bench.new_job("take", inputs={"file": OTHER_FILE}, places=(AT_A2,)))
+    assert bench.runner.fetching.keys() == {WANTED}
+    bring(bench)
+    assert bench.runner.fetching.keys() == {OTHER_WANTED}
+
+
+def test_what_is_on_its_way_goes_on_though_less_is_free(bench: Bench) -> None:
+    staging(bench)
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR))
+    assert bench.runner.fetching.keys() == {WANTED}
+
+
+# Places that do not give it
+
+
+def test_a_place_that_does_not_have_it_is_said_once_and_the_others_are_left(bench: Bench) -> None:
+    job = staging(bench, AT_A2, AT_A3)
+    refuse(bench, A2)
+    assert bench.outbox.take(ObjectBad) == ObjectBad(job=job, object=OBJECT.id, place="agents/a2", reason="unknown")
+    bench.outbox.nothing_else()
+    assert bench.state(job) is JobState.STAGING
+
+
+@pytest.mark.parametrize("why", ["unknown", "bad"])
+def test_a_file_that_no_place_gives_ends_all_who_wait_for_it(bench: Bench, why: Failure) -> None:
+    jobs = [staging(bench, AT_A2, AT_A3), staging(bench, AT_A2, AT_A3)]
+    refuse(bench, A2, why)
+    refuse(bench, A3, why)
+    declined = bench.outbox.take_all(JobDecline)
+    assert {(each.job, each.final) for each in declined} == {(job, True) for job in jobs}
+    assert declined[0].reason == 'the file "m31.fits" (5000000 bytes) is not to be had from a2 and a3 any more'
+    assert ([bench.state(job) for job in jobs], bench.runner.fetching) == ([JobState.FAILED] * 2, {})
+
+
+def test_a_ticket_that_is_not_taken_is_said_once_and_ends_nothing(bench: Bench) -> None:
+    job = staging(bench)
+    for _ in range(2):
+        refuse(bench, A2, "ticket")
+    assert [each.reason for each in bench.outbox.take_all(ObjectBad)] == ["ticket"]
+    assert bench.state(job) is JobState.STAGING
+    newer = ObjectPlace(holder="agents/a2", generation=2, ticket="4" * 64)
+    bench.send(ObjectsWanted(job=job, places=(newer,)))
+    assert bench.runner.fetching[WANTED].places == (Place(A2, 2, "4" * 64),)
+    refuse(bench, A2, "ticket")
+    assert len(bench.outbox.take_all(ObjectBad)) == 1
+
+
+def test_places_that_are_named_anew_are_asked_whatever_they_said_before(bench: Bench) -> None:
+    job = staging(bench, AT_A2, AT_A3)
+    refuse(bench, A2)
+    bench.send(ObjectsWanted(job=job, places=(AT_A2, AT_A3)))
+    refuse(bench, A3)
+    assert bench.state(job) is JobState.STAGING
+    refuse(bench, A2)
+    assert bench.state(job) is JobState.FAILED
+
+
+def test_places_for_a_job_that_waits_for_nothing_or_is_somebody_elses_change_nothing(bench: Bench) -> None:
+    job = staging(bench)
+    bench.send(ObjectsWanted(job=job, places=(AT_A3,)), manager="m2")
+    bench.send(ObjectsWanted(job="unknown1", places=(AT_A3,)))
+    assert bench.runner.fetching[WANTED].places == (Place(A2, 1, "2" * 64),)
+    bring(bench)
+    bench.send(ObjectsWanted(job=job, places=(AT_A3,)))
+    assert (bench.state(job), bench.runner.fetching) == (JobState.RUNNING, {})
+
+
+def test_the_last_two_keys_of_a_manager_are_kept_until_it_is_forgotten(bench: Bench) -> None:
+    for generation in (1, 2, 3):
+        bench.send(ObjectKey(generation=generation, secret=bytes([generation]) * 32))
+    keys = bench.store.object_keys.of("m1")
+    assert keys is not None
+    assert (keys.present, keys.last) == (Key(3, b"\3" * 32), Key(2, b"\2" * 32))
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert bench.store.object_keys.of("m1") is None
+
+
+# Ends and beginnings
+
+
+def test_a_job_that_is_killed_wants_nothing_any_more(bench: Bench) -> None:
+    job = staging(bench)
+    bench.send(JobKill(job=job, reason="not wanted"))
+    assert (bench.state(job), bench.runner.fetching) == (JobState.KILLED, {})
+    assert bench.outbox.take(JobStatusUpdate).status == "killed"
+
+
+def test_what_comes_though_nobody_wants_it_any_more_goes_again(bench: Bench) -> None:
+    job = staging(bench)
+    bench.send(JobKill(job=job, reason="not wanted"))
+    bring(bench)
+    assert bench.store.objects.of("m1", OBJECT.id) is None
+    assert bench.runner.discarded == [OBJECT.id]
+
+
+def test_a_file_that_another_job_waits_for_is_still_fetched(bench: Bench) -> None:
+    first, second = staging(bench), staging(bench)
+    bench.send(JobKill(job=first, reason="not wanted"))
+    bring(bench)
+    assert bench.state(second) is JobState.RUNNING
+
+
+def test_after_a_restart_it_goes_on(bench: Bench) -> None:
+    job = staging(bench)
+    bench.runner.fetching = {}
+    bench.restart()
+    assert bench.runner.fetching.keys() == {WANTED}
+    assert bench.runner.waiting == [job]
+    bring(bench)
+    assert bench.state(job) is JobState.RUNNING
+
+
+def test_a_batch_that_is_rolled_back_fetches_nothing(bench: Bench) -> None:
+    bench.batch(("m1", OfferAccept(offer="nooffer1", jobs=(taking(bench),))), commit=False)
+    assert bench.runner.fetching == {}
+
+
+def test_of_a_forgotten_manager_nothing_is_fetched(bench: Bench) -> None:
+    staging(bench)
+    bench.call(lambda at: bench.reactor.forget_peer("m1", at))
+    assert (bench.runner.fetching, bench.store.wanted.all()) == ({}, [])
+
+
+def test_what_is_staging_beyond_what_may_be_pending_holds_ready_places(bench: Bench) -> None:
+    bench.reload(backlog=2, pending=1)
+    for _ in range(3):
+        staging(bench)
+    bench.accept(NO_OFFER, *(bench.new_job("upper") for _ in range(2)))
+    assert bench.outbox.take(JobDecline).reason
