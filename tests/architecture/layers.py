@@ -16,9 +16,10 @@ LAYERS: list[set[str]] = [
     {*PAGES},
     {"web"},
     {"manager.pages.why", "manager.pages.dataflows", "manager.pages.timeline"},
+    {"manager.pages.whyfiles"},
     {*VIEWS},
     {"manager.pages.lists", "manager.pages.roster", "manager.pages.automation"},
-    {"manager.pages.progress", "manager.pages.agentcheck"},
+    {"manager.pages.progress", "manager.pages.agentcheck", "manager.pages.sentences"},
     {"manager.pages.shapes", "manager.pages.templateshapes", "agent.pages.shapes"},
     {"doctor", "brokerconfig"},
     {

@@ -1,5 +1,6 @@
 """Files that travel inside values: from a trigger through jobs on two hosts, to the outputs of the workflow."""
 
+import json
 from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
@@ -169,17 +170,21 @@ def test_a_large_file_goes_to_the_host_whose_job_takes_it(fleet: Fleet, tmp_path
     assert {name: step["agent"] for name, step in steps.items()} == {"shoot": "a1", "count": "a2"}
 
 
-def test_a_job_whose_file_lies_on_a_host_that_is_away_waits_for_it(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_step_whose_file_lies_on_a_host_that_is_away_waits_and_says_so(fleet: Fleet, tmp_path: Path) -> None:
     first = fleet.agent("a1", job_types=written(tmp_path / "t1" / "shoot.yaml", SHOOT))
-    fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
+    manager = fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
     fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": "n1"})
     wait_until(lambda: fleet.of("n1", "caroni.step.completed"), what="the image")
     first.stop()
 
+    def why() -> str:
+        return json.dumps(manager.get("/api/workflows/n1/steps/count/why"))
+
     second = fleet.agent("a2", job_types=written(tmp_path / "t2" / "count.yaml", COUNT))
-    wait_until(
-        lambda: [job["status"] for job in second.get("/api/jobs")["jobs"]] == ["staging"], what="the file's wait"
-    )
+    waits = 'once it has fetched the file \\"m31.fits\\" (1.5 MB) from agent a1 (offline since'
+    wait_until(lambda: waits in why(), what="the step to wait for the host that has its file")
+    [job] = second.get("/api/jobs")["jobs"]
+    assert job["status"] == "staging"
     first.start()
     assert fleet.outputs("n1", 120.0)["stars"] == STARS
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,10 +34,18 @@ from caroni_edge.manager.store.shown import (
 )
 from caroni_edge.manager.templates.plan import prefix_of
 from caroni_edge.storage.rows import Page
+from caroni_edge.values.carried import objects_in
 
 STEPS_SHOWN = 1000
 """Steps in the answer about a workflow; more are asked for by page."""
 PIECES_AT_ONCE = 32
+
+
+class FileAt(NamedTuple):
+    """A large file as a value has it, and the agents that have it."""
+
+    value: dict[str, Any]
+    agents: list[str]
 
 
 class ManagerViews(WorkflowLists):
@@ -112,6 +121,12 @@ class ManagerViews(WorkflowLists):
     def inputs_of(self, step: ShownStep) -> str:
         """Return what a step was given, as JSON."""
         return self._store.steps.by_id(step.id).inputs
+
+    def files_of(self, step: ShownStep) -> list[FileAt]:
+        """Return the large files that a step was given, each with the agents that have it."""
+        row = self._store.steps.by_id(step.id)
+        found = objects_in(msgspec.json.decode(row.inputs))
+        return [FileAt(value, self._store.places.of(row.workflow, name)) for name, value in found.items()]
 
     def count_instances(self, step: ShownStep, most: int) -> tuple[int, int]:
         """Count the instances of a scattered step that nobody has taken, and those that have failed, up to `most`."""

@@ -4,7 +4,7 @@ Nothing is decided here, and nothing is remembered: the conditions are read from
 made of.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +12,15 @@ import msgspec
 
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
+from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.pages.whyfiles import FileReasons
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
 from caroni_edge.protocol.labels import are_labels
-from caroni_edge.values.carried import objects_in
-from caroni_edge.values.json import shown
 
 STEPS_EXPLAINED = 20
 AGENTS_EXPLAINED = 100
-NAMES_SAID = 5
 
 _UNFINISHED = tuple(state for state, arrows in STEP.items() if arrows)
 
@@ -52,7 +51,7 @@ class Explainer:
 
     def __init__(self, views: ManagerViews, us: ManagerNow) -> None:
         """Explain what `views` shows."""
-        self._views, self._us = views, us
+        self._views, self._us, self._files = views, us, FileReasons(views)
 
     def workflow(self, row: ShownWorkflow) -> Why:
         """Return why a workflow is where it is."""
@@ -74,38 +73,38 @@ class Explainer:
                 yield self._of_pause(row.template)
                 return
             case WorkflowState.COMPLETED:
-                yield _reason("completed", f"all its steps were completed at {ended}", ended=ended)
+                yield reason_of("completed", f"all its steps were completed at {ended}", ended=ended)
                 return
             case WorkflowState.CANCELLED:
-                yield _reason("cancelled", f"somebody cancelled it at {ended}", ended=ended)
+                yield reason_of("cancelled", f"somebody cancelled it at {ended}", ended=ended)
                 return
             case WorkflowState.FAILED:
-                yield _reason("failed", f"it failed at {ended}: {row.reason}", ended=ended, reason=row.reason)
+                yield reason_of("failed", f"it failed at {ended}: {row.reason}", ended=ended, reason=row.reason)
             case _:
                 yield from self._of_us()
         if status is WorkflowState.STALLED:
-            yield _reason("stalled", f"it is stalled: {row.reason}", reason=row.reason)
+            yield reason_of("stalled", f"it is stalled: {row.reason}", reason=row.reason)
         asked = (StepState.FAILED,) if status is WorkflowState.FAILED else _UNFINISHED
         steps = self._views.steps_that_tell(row, asked, STEPS_EXPLAINED + 1)
         yield from self._of_steps(row, steps[:STEPS_EXPLAINED])
         if len(steps) > STEPS_EXPLAINED:
-            yield _reason("more", f"more steps than these {STEPS_EXPLAINED} have not ended", shown=STEPS_EXPLAINED)
+            yield reason_of("more", f"more steps than these {STEPS_EXPLAINED} have not ended", shown=STEPS_EXPLAINED)
         if status is WorkflowState.FAILED:
-            yield _reason("retry", f"`caroni-edge retry {row.id}` gives what failed fresh attempts")
+            yield reason_of("retry", f"`caroni-edge retry {row.id}` gives what failed fresh attempts")
 
     def _of_pause(self, template: str) -> Reason:
         pause = self._views.pause(template)
         if pause is None or pause.resumed:
             said = f"it begins in its turn: its template {template} was resumed, and others were held before it"
-            return _reason("resumed", said, template=template)
+            return reason_of("resumed", said, template=template)
         since = rfc3339(pause.since)
         said = f"it is held until its template {template} is resumed, which was paused at {since}"
-        return _reason("held", said, template=template, since=since)
+        return reason_of("held", said, template=template, since=since)
 
     def _of_us(self) -> Iterator[Reason]:
         if self._us.problem is not None:
             said = f"manager {self._us.manager} cannot work now: {self._us.problem}"
-            yield _reason("manager_not_ready", said, manager=self._us.manager, problem=self._us.problem)
+            yield reason_of("manager_not_ready", said, manager=self._us.manager, problem=self._us.problem)
 
     # Steps
 
@@ -126,17 +125,19 @@ class Explainer:
         self, row: ShownWorkflow, step: ShownStep, for_data: Mapping[str, StepState], attempts: list[AttemptView]
     ) -> Iterator[Reason]:
         if for_data and step.status not in (StepState.COMPLETED, StepState.CANCELLED):
-            named = _names(f"{name} ({status})" for name, status in for_data.items())
-            yield _reason("waits_for_data", f"waits for the outputs of {named}", steps=for_data)
+            named = listed(f"{name} ({status})" for name, status in for_data.items())
+            yield reason_of("waits_for_data", f"waits for the outputs of {named}", steps=for_data)
         present = next((each for each in attempts if each["job"] == step.job), None)
         match step.status:
             case StepState.CREATED if step.deferred and row.status not in ENDED:
                 if step.gate is not None:
                     yield self._of_gate(step.gate)
                 elif not for_data:
-                    yield _reason("waits_for_expression", "waits for an expression: its JavaScript is being worked out")
+                    yield reason_of(
+                        "waits_for_expression", "waits for an expression: its JavaScript is being worked out"
+                    )
             case StepState.CREATED:
-                yield _reason("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
+                yield reason_of("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
             case StepState.FULFILLING:
                 yield from self._of_unplaced(row, step, attempts, is_ready=not for_data)
             case StepState.RUNNING if step.parts is not None:
@@ -146,18 +147,18 @@ class Explainer:
             case StepState.FAILED:
                 yield _failed(step, attempts)
             case StepState.COMPLETED if step.reason:
-                yield _reason("skipped", f"was {step.reason}", reason=step.reason)
+                yield reason_of("skipped", f"was {step.reason}", reason=step.reason)
             case StepState.COMPLETED:
                 done = next((each for each in attempts if each["status"] == "completed"), None)
-                yield _reason("completed", f"was completed{_by(done)}", **_facts(done))
+                yield reason_of("completed", f"was completed{_by(done)}", **_facts(done))
             case StepState.CANCELLED:
-                yield _reason("cancelled", "was cancelled with its workflow")
+                yield reason_of("cancelled", "was cancelled with its workflow")
 
     def _of_gate(self, gate: int) -> Reason:
         key, parallel = self._views.gate(gate)
         of, what = ("the workflow", "jobs") if key == "/" else (key.rstrip("/"), "instances")
         said = f"waits for its turn: {of} has a limit of {parallel} {what} at a time"
-        return _reason("limit", said, limit=parallel, of=key)
+        return reason_of("limit", said, limit=parallel, of=key)
 
     def _of_placed(self, step: ShownStep, attempt: AttemptView) -> Iterator[Reason]:
         agent, number, facts = attempt["agent"], attempt["attempt"], _facts(attempt)
@@ -169,16 +170,15 @@ class Explainer:
             since = f" since {seen}" if seen else ""
             doing = "runs" if is_running else "is kept"
             said = f"{doing} on agent {agent} (attempt {number}), which is offline{since}; its word is waited for"
-            yield _reason("agent_away", said, seen=seen, **facts)
+            yield reason_of("agent_away", said, seen=seen, **facts)
         elif is_running:
             said = f"runs on agent {agent} since {attempt['started']} (attempt {number}{_box(attempt)})"
-            yield _reason("running", said, **facts)
+            yield reason_of("running", said, **facts)
         elif attempt["status"] == "pending":
             said = f"is at agent {agent} already (attempt {number}) for when its data is there"
-            yield _reason("placed_ahead", said, **facts)
+            yield reason_of("placed_ahead", said, **facts)
         else:
-            said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
-            yield _reason("queued", said, **facts)
+            yield self._files.of_queued(step, attempt)
 
     def _of_untaken(self, attempt: AttemptView, seen: str | None, *, is_online: bool) -> Reason:
         """Say what is known of a job of which its agent has not said that it has heard."""
@@ -190,7 +190,7 @@ class Explainer:
         )
         if asked_s > 0:
             said += f"; it was asked, and has not answered for {asked_s:.0f} s"
-        return _reason("not_acknowledged", said, online=is_online, asked_s=asked_s, **_facts(attempt))
+        return reason_of("not_acknowledged", said, online=is_online, asked_s=asked_s, **_facts(attempt))
 
     def _of_unplaced(
         self, row: ShownWorkflow, step: ShownStep, attempts: list[AttemptView], *, is_ready: bool
@@ -198,16 +198,16 @@ class Explainer:
         last = attempts[-1] if attempts else None
         if step.in_doubt:
             said = f"is not run again by itself: {step.in_doubt}; `caroni-edge retry {row.id}` does it"
-            yield _reason("in_doubt", said, in_doubt=step.in_doubt, **_facts(last))
+            yield reason_of("in_doubt", said, in_doubt=step.in_doubt, **_facts(last))
             return
         if step.retry_due is not None:
             left_s = max(0.0, step.retry_due - self._us.now)
             why = _ended(last) if last else "its last agent gave it back"
             said = f"is asked for again in {left_s:.1f} s: {why}"
-            yield _reason("retry_delay", said, seconds=left_s, **_facts(last))
+            yield reason_of("retry_delay", said, seconds=left_s, **_facts(last))
             return
         if last is not None:
-            yield _reason("attempt_failed", f"is tried again: {_ended(last)}", **_facts(last))
+            yield reason_of("attempt_failed", f"is tried again: {_ended(last)}", **_facts(last))
         if is_ready:
             yield from self._of_servers(step)
 
@@ -219,22 +219,22 @@ class Explainer:
         if trusted := self._us.trusted.get(job_type):
             named, bound = bound, [each for each in trusted if bound is None or each in bound]
             said = f"is given to agents alone that {self._us.manager} trusts with the job type {job_type} (agents)"
-            yield _reason("trusted", f"{said}: {_names(trusted)}", agents=[*trusted], job_type=job_type)
+            yield reason_of("trusted", f"{said}: {listed(trusted)}", agents=[*trusted], job_type=job_type)
             if not bound:
-                said = f"is bound to {_names(named or [], 'or')}, and so is given to nobody"
-                yield _reason("nobody_trusted", said, agents=named, job_type=job_type)
+                said = f"is bound to {listed(named or [], 'or')}, and so is given to nobody"
+                yield reason_of("nobody_trusted", said, agents=named, job_type=job_type)
                 return
         rows = self._views.servers(step.id, job_type, AGENTS_EXPLAINED, bound, labels)
         if labels:
             asked_for = f"agents with the labels {', '.join(labels)}"
             nobody = "" if rows else f", and none that this manager has heard of has them and the job type {job_type}"
-            yield _reason("labels", f"may be taken by {asked_for} alone{nobody}", labels=labels, job_type=job_type)
+            yield reason_of("labels", f"may be taken by {asked_for} alone{nobody}", labels=labels, job_type=job_type)
         elif bound is not None:
-            yield from self._of_files(step, bound)
+            yield from self._files.of_unplaced(step, bound)
             yield from self._of_bound(bound, {each.agent for each in rows}, job_type)
         elif not rows:
             said = f"waits for an agent: none that this manager has heard of has the job type {job_type}"
-            yield _reason("nobody_has_type", said, job_type=job_type)
+            yield reason_of("nobody_has_type", said, job_type=job_type)
             yield from (
                 _refused(each.agent, job_type, each.reason) for each in self._views.refusing(job_type, NAMES_SAID)
             )
@@ -247,49 +247,37 @@ class Explainer:
                 continue
             yield _refused(each.agent, job_type, why)
         if away:
-            said = f"is not taken by {_names(away)}: offline, with the job type {job_type}"
-            yield _reason("agents_away", said, agents=away, job_type=job_type)
+            said = f"is not taken by {listed(away)}: offline, with the job type {job_type}"
+            yield reason_of("agents_away", said, agents=away, job_type=job_type)
         yield from self._of_asked(asked, job_type)
-
-    def _of_files(self, step: ShownStep, bound: list[str]) -> Iterator[Reason]:
-        """Say whether a step can be taken by few because of where the files lie that it takes."""
-        files = objects_in(msgspec.json.decode(self._views.inputs_of(step))).values()
-        if not files:
-            return
-        named = _names(f"{shown(each.get('basename'))} ({_size(each.get('size'))})" for each in files)
-        for agent in bound[:NAMES_SAID]:
-            is_online, seen = self._views.seen(agent)
-            away = "" if is_online else f" and is offline since {seen}" if seen else " and is offline"
-            said = f"waits for agent {agent}, which has the file{'s' if len(files) > 1 else ''} {named}{away}"
-            yield _reason("has_files", said, agent=agent, files=[each.get("basename") for each in files], seen=seen)
 
     def _of_bound(self, bound: list[str], have_type: set[str], job_type: str) -> Iterator[Reason]:
         """Say of each agent that alone may take a step whether it is one that could."""
-        yield _reason("bound", f"may be taken by {_names(bound, 'or')} alone", agents=bound)
+        yield reason_of("bound", f"may be taken by {listed(bound, 'or')} alone", agents=bound)
         for agent in [name for name in bound if name not in have_type][:NAMES_SAID]:
             _, seen = self._views.seen(agent)
             why = f"does not have the job type {job_type}" if seen else "has never been seen by this manager"
-            yield _reason("bound_elsewhere", f"waits for agent {agent}, which {why}", agent=agent, job_type=job_type)
+            yield reason_of("bound_elsewhere", f"waits for agent {agent}, which {why}", agent=agent, job_type=job_type)
 
     def _of_asked(self, asked: list[ShownServer], job_type: str) -> Iterator[Reason]:
         reconciling = [each.agent for each in asked if each.reconcile_query]
         if reconciling:
-            said = f"waits: {_names(reconciling)} must first say which jobs are there, and is given nothing till then"
-            yield _reason("reconciling", said, agents=reconciling)
+            said = f"waits: {listed(reconciling)} must first say which jobs are there, and is given nothing till then"
+            yield reason_of("reconciling", said, agents=reconciling)
         least = min((each.failures for each in asked), default=0)
         failed = [each.agent for each in asked if each.failures > least]
         if failed:
-            said = f"has failed {'more often ' if least else ''}on {_names(failed)}, so other agents come first"
-            yield _reason("failed_there", said, agents=failed)
+            said = f"has failed {'more often ' if least else ''}on {listed(failed)}, so other agents come first"
+            yield reason_of("failed_there", said, agents=failed)
         free = {each.agent: each.slots for each in asked if not each.reconcile_query}
         most = self._us.max_live_steps
         if free and most is not None and sum(self._views.count_open_jobs().values()) >= most:
             said = f"waits for its turn: {self._us.manager} has a limit of {most} steps at agents at a time"
-            yield _reason("manager_limit", f"{said} (max_live_steps)", limit=most)
+            yield reason_of("manager_limit", f"{said} (max_live_steps)", limit=most)
         elif free:
-            named = _names(f"{agent} ({slots} slots)" for agent, slots in free.items())
+            named = listed(f"{agent} ({slots} slots)" for agent, slots in free.items())
             said = f"waits for a place: {named} {'has' if len(free) == 1 else 'have'} the job type {job_type}"
-            yield _reason(
+            yield reason_of(
                 "waits_for_place", f"{said}, and no place has been offered yet", slots=free, job_type=job_type
             )
 
@@ -301,16 +289,16 @@ class Explainer:
 
 def _refused(agent: str, job_type: str, why: str) -> Reason:
     said = f"is not taken by agent {agent}, which offers nothing for {job_type}: {why}"
-    return _reason("refused", said, agent=agent, job_type=job_type, reason=why)
+    return reason_of("refused", said, agent=agent, job_type=job_type, reason=why)
 
 
 def _failed(step: ShownStep, attempts: list[AttemptView]) -> Reason:
     last = attempts[-1] if attempts else None
     if last is None or last["status"] != "failed":
-        return _reason("failed", f"failed: {step.reason}", **{**_facts(last), "reason": step.reason})
+        return reason_of("failed", f"failed: {step.reason}", **{**_facts(last), "reason": step.reason})
     number = step.tries
     said = f"failed: its {number} attempts are used up; {_ended(last)}" if number > 1 else f"failed: {_ended(last)}"
-    return _reason("attempts_used_up", said, attempts=number, **_facts(last))
+    return reason_of("attempts_used_up", said, attempts=number, **_facts(last))
 
 
 def _ended(attempt: AttemptView) -> str:
@@ -340,21 +328,4 @@ def _of_parts(step: ShownStep, count: int, *, goes_on: bool) -> Reason:
     completed = count - step.parts_left
     begins = "goes on" if goes_on else "stands where it was when the workflow ended"
     said = f"{begins}: {completed} of its {count} parts have completed"
-    return _reason("parts", said, count=count, made=step.made, completed=completed)
-
-
-def _size(size_bytes: Any) -> str:
-    return f"{size_bytes / 1e6:.3g} MB" if isinstance(size_bytes, int) else "of unknown size"
-
-
-def _names(names: Iterable[str], last: str = "and") -> str:
-    """Return names as a sentence lists them: `a, b and c`, or the first few `and 7 more`."""
-    first = list(names)
-    shown, rest = first[:NAMES_SAID], len(first) - NAMES_SAID
-    if rest > 0:
-        return f"{', '.join(shown)} and {rest} more"
-    return f" {last} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-
-
-def _reason(condition: str, sentence: str, **facts: Any) -> Reason:
-    return Reason(condition=condition, sentence=sentence, facts=facts)
+    return reason_of("parts", said, count=count, made=step.made, completed=completed)

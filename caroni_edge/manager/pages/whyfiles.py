@@ -1,0 +1,68 @@
+"""What large files have to do with it that a step is where it is: who has them, and who fetches them."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
+from caroni_edge.manager.pages.shapes import AttemptView, Reason
+from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.store.shown import ShownStep
+from caroni_edge.values.json import shown
+
+
+class FileReasons:
+    """Says of a step what its files let it wait for."""
+
+    def __init__(self, views: ManagerViews) -> None:
+        """Explain what `views` shows."""
+        self._views = views
+
+    def of_unplaced(self, step: ShownStep, bound: Collection[str]) -> Iterator[Reason]:
+        """Say whether a step can be taken by few because they have its files.
+
+        Args:
+            step: The step.
+            bound: The agents that may take it.
+        """
+        files = self._views.files_of(step)
+        have_all = [agent for agent in bound if files and all(agent in file.agents for file in files)]
+        values = [file.value for file in files]
+        for agent in have_all[:NAMES_SAID]:
+            is_online, seen = self._views.seen(agent)
+            away = "" if is_online else f" and is offline since {seen}" if seen else " and is offline"
+            said = f"waits for agent {agent}, which has {_called(values)}{away}"
+            yield reason_of("has_files", said, agent=agent, files=_names(values), seen=seen)
+
+    def of_queued(self, step: ShownStep, attempt: AttemptView) -> Reason:
+        """Say what a step waits for at an agent that has its data: for a slot, and perhaps for files before."""
+        agent, number = attempt["agent"], attempt["attempt"]
+        facts: dict[str, Any] = {name: value for name, value in attempt.items() if value is not None and name != "lost"}
+        said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
+        lacking = [file for file in self._views.files_of(step) if agent not in file.agents]
+        if not lacking:
+            return reason_of("queued", said, **facts)
+        values = [file.value for file in lacking]
+        holders = sorted({each for file in lacking for each in file.agents})
+        said += f" once it has fetched {_called(values)} from {self._where(holders)}"
+        return reason_of("staging", said, files=_names(values), holders=holders, **facts)
+
+    def _where(self, holders: Iterable[str]) -> str:
+        found = []
+        for agent in holders:
+            is_online, seen = self._views.seen(agent)
+            away = "" if is_online else f" (offline since {seen})" if seen else " (offline)"
+            found.append(f"agent {agent}{away}")
+        return listed(found) or "an agent that has it, which none does"
+
+
+def _called(values: Collection[dict[str, Any]]) -> str:
+    named = listed(f"{shown(each.get('basename'))} ({_size(each.get('size'))})" for each in values)
+    return f"the file{'s' if len(values) > 1 else ''} {named}"
+
+
+def _names(values: Iterable[dict[str, Any]]) -> list[Any]:
+    return [each.get("basename") for each in values]
+
+
+def _size(size_bytes: Any) -> str:
+    return f"{size_bytes / 1e6:.3g} MB" if isinstance(size_bytes, int) else "of unknown size"

@@ -1,0 +1,64 @@
+"""`why` of a step that takes large files: who has them, and who fetches them."""
+
+import msgspec
+import pytest
+
+from caroni_edge.manager.templates.plan import PlanStep
+from tests.unit.manager.bench import Bench, out, plan, step
+from tests.unit.manager.pages.test_why_branches import explain, sentences
+from tests.unit.manager.workflows.test_places import OTHER, PAIR, SHIFT, giver, make
+
+USE = step("use", "lower", file=("File", out("make", "file")))
+BOUND = plan("bound", giver("make"), PlanStep(**{**msgspec.structs.asdict(USE), "agents": ("a2",)}))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench(SHIFT, PAIR, BOUND)
+    bench.presence("a1")
+    bench.presence("a2")
+    return bench
+
+
+def test_a_step_waits_for_the_agent_that_has_its_file(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    make(bench)
+    found = explain(bench, "use")
+    assert [each["condition"] for each in found][:1] == ["has_files"]
+    assert 'step use waits for agent a1, which has the file "m31.fits" (5 MB)' in sentences(found)
+    bench.presence("a1", online=False)
+    assert "(5 MB) and is offline since 2" in sentences(explain(bench, "use"))
+
+
+def test_an_agent_that_a_step_is_bound_to_is_not_said_to_have_its_file(bench: Bench) -> None:
+    bench.start("bound", "w1")
+    make(bench)
+    found = explain(bench, "use")
+    assert "has_files" not in [each["condition"] for each in found]
+    assert "may be taken by a2 alone" in sentences(found)
+
+
+def test_a_job_that_lacks_files_is_said_to_fetch_them_and_from_whom(bench: Bench) -> None:
+    bench.start("pair", "w1")
+    make(bench)
+    bench.complete(bench.place("a2", "lower"), "a2", file=OTHER)
+    bench.presence("a3")
+    bench.place("a3", "lower")
+    bench.presence("a2", online=False)
+    (found,) = explain(bench, "both")
+    assert (found["condition"], found["facts"]["holders"]) == ("staging", ["a1", "a2"])
+    assert found["facts"]["files"] == ["m31.fits", "m42.fits"]
+    assert found["sentence"].startswith("step both is at agent a3 since ")
+    assert (
+        '(attempt 1), for the next slot that is free once it has fetched the files "m31.fits" (5 MB) and "m42.fits" '
+        "(7 MB) from agent a1 and agent a2 (offline since "
+    ) in found["sentence"]
+
+
+def test_a_job_is_said_to_fetch_only_what_its_agent_lacks(bench: Bench) -> None:
+    bench.start("pair", "w1")
+    make(bench)
+    bench.complete(bench.place("a2", "lower"), "a2", file=OTHER)
+    bench.place("a1", "lower")
+    (found,) = explain(bench, "both")
+    assert (found["facts"]["files"], found["facts"]["holders"]) == (["m42.fits"], ["a2"])
