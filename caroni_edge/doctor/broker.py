@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.config import BrokerConfig, BrokerUrl, ManagerConfig, NodeConfig
-from caroni_edge.doctor import access, daemon, limits
+from caroni_edge.doctor import access, daemon, files, limits
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.doctor.probe import Gone, Probe
@@ -116,6 +116,8 @@ def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterato
         yield from access.check(probe, topics, job_types, state, takes_questions=people is not None)
         yield from access.of_people(people or (), has_login=broker.username is not None)
         yield from limits.check(probe, sessions, is_manager=config.role == "managers")
+        if config.role == "agents":
+            yield from files.check(broker, topics, logins_connect_once=shared)
     if not sessions.is_nodes:
         for name in names:
             with Probe(broker, name, clean=True):
