@@ -36,6 +36,7 @@ from caroni_edge.objects.transfer.effects import (
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Holder, Rights
 from caroni_edge.objects.transfer.probe import Probe
+from caroni_edge.objects.transfer.progress import Meter, Moving
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable, encode
 from caroni_edge.protocol.topics import Answered, Topics
@@ -115,6 +116,7 @@ class DataConnection:
         self._connected_at, self._cut_offs = -inf, 0
         self._problem: str | None = None
         self._ended = ThreadEvent()
+        self._meter, self._moving = Meter(), Moving()
 
     def start(self, supervise: Supervise, wanted: Iterable[Want] = ()) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted.
@@ -151,9 +153,9 @@ class DataConnection:
         """Note that the node's own connection has ended: perhaps because of this one."""
         self._todo.put(self._own_was_cut_off)
 
-    def problem(self) -> str | None:
-        """Return why nothing can be fetched or given, for people; None when nothing is wrong."""
-        return self._problem
+    def moving(self) -> Moving:
+        """Return what comes and goes."""
+        return self._moving._replace(problem=self._problem)
 
     # The thread
 
@@ -172,6 +174,9 @@ class DataConnection:
                 if not self._asker.effects:
                     self._asker.step(now)
             self._give(now)
+            if self._meter.is_due(now):
+                rate = self._meter.look(now)
+                self._moving = Moving(self._asker.progress(), self._meter.came_bytes, self._meter.gave_bytes, rate)
 
     def _take(self, until: float) -> None:
         """Wait for something to do, and do what has come together."""
@@ -276,6 +281,7 @@ class DataConnection:
         if holder == self._me and isinstance(answer, Data) and answer.transfer == 0:
             self._probe.heard(len(answer.content))
         else:
+            self._meter.came_bytes += len(answer.content) if isinstance(answer, Data) else 0
             self._asker.heard(holder, answer, monotonic())
 
     def _disconnected(self) -> None:
@@ -373,6 +379,7 @@ class DataConnection:
                 if len(content) != effect.length:
                     return
                 payload = encode_data(Data(transfer, offset, content))
+                self._meter.gave_bytes += len(content)
         if self._transport is not None and not self._transport.publish(self._topics.answer_to(*asker), payload, qos=0):
             self._refused = effect
 

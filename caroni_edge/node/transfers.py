@@ -15,6 +15,7 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Rights
+from caroni_edge.objects.transfer.progress import Moving
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.topics import Asked, Topics
@@ -84,9 +85,9 @@ class Transfers:
         if self._begun:
             self._data.stop()
 
-    def problem(self) -> str | None:
-        """Return why nothing can be fetched or given, for people; None when nothing is wrong."""
-        return self._data.problem()
+    def moving(self) -> Moving:
+        """Return what comes and goes."""
+        return self._data.moving()
 
     def takes(self, event: Event) -> bool:
         """Take what asks for bytes, as it arrives; return whether it did."""

@@ -23,6 +23,7 @@ from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.doctor.clock import Dates
+from caroni_edge.objects.transfer.progress import Moving
 from caroni_edge.web.audit import AuditedCommands, note
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
@@ -36,7 +37,7 @@ LOG_AT_ONCE_BYTES = 1 << 20
 
 
 class Logs(Protocol):
-    """Where logs and usage of jobs are read; for any thread (`caroni_edge.agent.processes.runner.Runner`)."""
+    """Where logs, usage and progress of jobs are read; for any thread (`caroni_edge.agent.processes.runner.Runner`)."""
 
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         """Return at most `limit` bytes of a job's log from `offset`, and whether nothing follows them for ever."""
@@ -46,6 +47,9 @@ class Logs(Protocol):
 
     def usage(self, jobs: Iterable[str]) -> Mapping[str, Usage]:
         """Return what those jobs that run use of the host now."""
+
+    def moving(self) -> Moving:
+        """Return which files come from other nodes, and how fast."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,20 @@ class AgentApi:
         """Return a page of jobs, newest first."""
         with self.look() as views:
             page = views.jobs(status, manager, limit, after)
-        self._add_usage(page["jobs"])
+        self._add_now(page["jobs"])
         return page
 
-    def _add_usage(self, jobs: Sequence[JobSummary]) -> None:
-        """Say of the jobs that run what they use now."""
+    def _add_now(self, jobs: Sequence[JobSummary]) -> None:
+        """Say of the jobs that run what they use now, and of those that are staging how far their files are."""
         running = {job["id"]: job for job in jobs if job["status"] == JobState.RUNNING}
         for name, used in self.logs.usage(running).items():
             running[name]["cpu_s"], running[name]["memory_bytes"] = used.cpu_s, used.memory_bytes
+        staging = [job for job in jobs if job["status"] == JobState.STAGING]
+        if staging:
+            moving = self.logs.moving()
+            with self.look() as views:
+                for job in staging:
+                    job["files"] = views.files(job["id"], moving)
 
     def job(self, job: str) -> JobView:
         """Return a job with the beginning of its log, or 404."""
@@ -107,7 +117,7 @@ class AgentApi:
     def _job(self, job: str) -> JobView:
         with self.look() as views:
             found = views.job(job, self.reply_topic) or _no_job(job)
-        self._add_usage([found])
+        self._add_now([found])
         return found
 
     def _with_log(self, job: JobView, offset: int, limit: int) -> JobView:
@@ -173,8 +183,9 @@ class AgentApi:
 
     def metrics(self) -> list[Metric]:
         """Return the metrics of an agent: how many jobs it has, and whether it is drained."""
+        moving = self.logs.moving()
         with self.look() as views:
-            resources = views.resources(self.reactor.settings)
+            resources, stored = views.resources(self.reactor.settings), views.stored()
             return [
                 Metric(
                     "jobs", "Jobs by state; finished ones until they are forgotten.", by("status", views.count_jobs())
@@ -190,6 +201,16 @@ class AgentApi:
                     "What running jobs have of it.",
                     by("resource", {each["name"]: each["taken"] for each in resources}),
                 ),
+                single("files_stored", "Large files in the store.", stored.objects),
+                single("files_stored_bytes", "Their bytes.", stored.size),
+                single("files_wanted", "Large files that are on their way here.", len(moving.fetches)),
+                single(
+                    "files_wanted_bytes",
+                    "Bytes of them that are missing.",
+                    sum(each.left_bytes for each in moving.fetches.values()),
+                ),
+                single("files_received_bytes", "Bytes of files that have come since the start.", moving.came_bytes),
+                single("files_sent_bytes", "Bytes of files given to others since the start.", moving.gave_bytes),
                 single("drained", "1 while the agent takes no new work.", views.drain()["drained"]),
                 single("paused", "1 while the agent starts nothing.", views.drain()["paused"]),
             ]

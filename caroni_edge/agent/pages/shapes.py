@@ -5,6 +5,26 @@ from typing import Any, TypedDict
 from caroni_edge.agent.lifecycle import DataState, JobState
 
 
+class FilesView(TypedDict):
+    """The files that a job waits for.
+
+    Attributes:
+        count: How many have not come yet.
+        bytes: Their size.
+        left_bytes: How much of that is missing.
+        holders: The nodes that they come from now; none while they wait for room, their turn, or a node.
+        bytes_per_s: How fast all that is fetched came in the last seconds.
+        problem: Why nothing can come; null when nothing is wrong.
+    """
+
+    count: int
+    bytes: int
+    left_bytes: int
+    holders: list[str]
+    bytes_per_s: float
+    problem: str | None
+
+
 class JobSummary(TypedDict):
     """A job without its inputs and outputs.
 
@@ -16,6 +36,7 @@ class JobSummary(TypedDict):
         cpu_s: Processor time that its processes have used; null where that is not known.
         memory_bytes: Of a job that runs, what its processes have now; of one that has ended, the most that one had.
         box: What it was locked into: `shared`, `each` or `none`, and why where that is less than was asked for.
+        files: Of a job that is staging, what is on its way.
     """
 
     id: str
@@ -37,6 +58,7 @@ class JobSummary(TypedDict):
     cpu_s: float | None
     memory_bytes: int | None
     box: str | None
+    files: FilesView | None
 
 
 class JobView(JobSummary):

@@ -8,6 +8,7 @@ from caroni_edge.agent.jobs.slottime import MINUTE_S, minutes
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.pages.shapes import (
     Drain,
+    FilesView,
     JobPage,
     JobSummary,
     JobView,
@@ -24,9 +25,14 @@ from caroni_edge.agent.store.shown import ShownJob, ShownJobRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.turnedaway import TurnedAway, TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
+from caroni_edge.agent.store.wanted import WantedRows
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config import AgentConfig
 from caroni_edge.doctor.clock import Dates
+from caroni_edge.objects.objects import sha256_of
+from caroni_edge.objects.store.rows import ObjectRows, StoreTotal
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.progress import Moving, Progress
 from caroni_edge.values.json import from_text
 
 SHARES_SHOWN = 50
@@ -44,6 +50,7 @@ class AgentViews:
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
         self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
         self._versions, self._holding = VersionRows(conn), JobRows(conn)
+        self._wanted, self._objects = WantedRows(conn), ObjectRows(conn)
 
     def dates(self) -> Dates:
         """Return what tells whether the clock is right."""
@@ -78,6 +85,26 @@ class AgentViews:
             log="",
             log_next=None,
         )
+
+    def files(self, job: str, moving: Moving) -> FilesView:
+        """Return the files that a job waits for; `moving`: how far each is."""
+        rows = self._wanted.of(job)
+        waits = Progress(0, None)
+        found = [(row, moving.fetches.get(FetchId(row.manager, sha256_of(row.object)))) for row in rows]
+        return FilesView(
+            count=len(rows),
+            bytes=sum(row.size for row in rows),
+            left_bytes=sum(row.size if progress is None else progress.left_bytes for row, progress in found),
+            holders=sorted(
+                {str(holder) for _, progress in found if (holder := (progress or waits).holder) is not None}
+            ),
+            bytes_per_s=round(moving.rate, 1),
+            problem=moving.problem,
+        )
+
+    def stored(self) -> StoreTotal:
+        """Return how many large files lie here, and how large they are together."""
+        return self._objects.total()
 
     def drain(self) -> Drain:
         """Return whether the agent takes new work and starts it, and what it has left."""
@@ -207,4 +234,5 @@ def _summary(row: ShownJob) -> JobSummary:
         cpu_s=row.cpu_s,
         memory_bytes=row.memory_bytes,
         box=row.box,
+        files=None,
     )

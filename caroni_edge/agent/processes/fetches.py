@@ -11,6 +11,7 @@ from caroni_edge.objects.disk import NoRoom
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.progress import Moving
 
 
 class Bringer(Protocol):
@@ -24,6 +25,9 @@ class Bringer(Protocol):
 
     def forget(self, fetch: FetchId) -> None:
         """Nobody wants an object any more, or it was taken into the store."""
+
+    def moving(self) -> Moving:
+        """Return what comes and goes."""
 
 
 class Fetches:
@@ -53,6 +57,10 @@ class Fetches:
         self._files.settled(_key(fetch))
         if self.bringer is not None:
             self.bringer.forget(fetch)
+
+    def moving(self) -> Moving:
+        """Return what comes and goes; for any thread."""
+        return Moving() if self.bringer is None else self.bringer.moving()
 
     def told(self, said: Fetched | PlaceFailed, path: Path | None) -> None:
         """Take what the data connection says, in its threads."""

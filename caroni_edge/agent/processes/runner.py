@@ -34,6 +34,7 @@ from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
 from caroni_edge.base.failpoints import failpoint
 from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.transfer.progress import Moving
 
 log = logging.getLogger(__name__)
 
@@ -226,6 +227,10 @@ class Runner:
 
     def _has_ended(self, job: str) -> bool:
         return job not in self._open
+
+    def moving(self) -> Moving:
+        """Return which files come from other nodes, and how fast."""
+        return self.fetches.moving()
 
     def usage(self, jobs: Iterable[str]) -> dict[str, Usage]:
         """Return what those jobs that run use of the host now."""

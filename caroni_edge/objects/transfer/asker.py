@@ -15,6 +15,7 @@ from caroni_edge.objects.transfer.effects import AskerEffect, Failure, Fetched, 
 from caroni_edge.objects.transfer.fetch import Fetch, Want
 from caroni_edge.objects.transfer.pieces import GRAIN, Grain, Piece
 from caroni_edge.objects.transfer.places import Place, Places
+from caroni_edge.objects.transfer.progress import Progress
 from caroni_edge.objects.transfer.queue import FetchQueue
 from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.objects.transfer.tickets import Peer
@@ -109,6 +110,10 @@ class Asker:
         """Return the node that an object comes from now."""
         stream = self._fetches[fetch_id].stream
         return None if stream is None else stream.place.holder
+
+    def progress(self) -> dict[FetchId, Progress]:
+        """Return how far all is that is wanted."""
+        return {each: Progress(self.left_bytes(each), self.holder(each)) for each in self._fetches}
 
     # The connection
 

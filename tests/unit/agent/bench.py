@@ -21,6 +21,7 @@ from caroni_edge.node.identity import Identity
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.progress import Moving
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
@@ -97,6 +98,7 @@ class FakeRunner:
         self.settled_jobs: list[str] = []
         self.discarded: list[ObjectId] = []
         self.fetching: dict[FetchId, Want] = {}
+        self.moves = Moving()
         self.boot = ""
         self.handed_over: list[str] = []
         self.ahead: dict[str, JobOrder] = {}
@@ -181,6 +183,9 @@ class FakeRunner:
     def log_chunk(self, job: str, offset: int, limit: int) -> tuple[bytes, bool]:
         text = self.logs.get(job, b"")
         return text[offset : offset + limit], offset + limit >= len(text)
+
+    def moving(self) -> Moving:
+        return self.moves
 
     def usage(self, jobs: Iterable[str]) -> dict[str, Usage]:
         return {job: self.used[job] for job in jobs if job in self.used}

@@ -91,7 +91,7 @@ def test_one_that_has_ended_is_opened_again(tmp_path: Path, monkeypatch: pytest.
     connects = [lambda: DyingTransport("a fault"), DyingTransport]
     data = opened(tmp_path, connects)
     wait_until(lambda: not connects, WITHIN_S, "the second connection")
-    assert data.problem() == "a fault"
+    assert data.moving().problem == "a fault"
     data.stop()
 
 
@@ -99,7 +99,7 @@ def test_one_that_has_ended_is_left_alone_for_a_while(tmp_path: Path, monkeypatc
     monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", inf)
     connects = [lambda: DyingTransport("a fault"), DyingTransport]
     data = opened(tmp_path, connects)
-    wait_until(data.problem, WITHIN_S, "the end of the connection")
+    wait_until(lambda: data.moving().problem, WITHIN_S, "the end of the connection")
     data.stop()
     assert len(connects) == 1
 
@@ -116,5 +116,5 @@ def test_certificates_that_cannot_be_read_are_said_and_read_again(
     connects = [unusable, DyingTransport]
     data = opened(tmp_path, connects)
     wait_until(lambda: not connects, WITHIN_S, "the connection")
-    assert "ca.pem" in str(data.problem())
+    assert "ca.pem" in str(data.moving().problem)
     data.stop()
