@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.daemons import Daemon, Fleet
 from tests.e2e.notes import Notes, start, wait_completed
@@ -41,6 +42,9 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Older:
     def use(daemon: Daemon) -> Daemon:
         # -P: the working directory has the program of today.
         daemon.program, daemon.environ = (sys.executable, "-P", "-m", "caroni_edge"), {"PYTHONPATH": str(source)}
+        facts = yaml.safe_load(daemon.config.read_text())
+        facts["broker"].pop("data_url", None)  # a key that it does not know
+        daemon.config.write_text(yaml.safe_dump(facts, sort_keys=False))
         return daemon
 
     return use
