@@ -33,7 +33,6 @@ class Connection:
         number: The transport's number of the present connection, None while there is none.
         reason: Why there is none, for people.
         refused: The topic filters that the broker does not let us subscribe to, and without which we cannot work.
-        gives_nothing: It does not let us hear who asks for bytes of objects; all else works without that.
         presence_known: The broker has acknowledged our presence, on this connection or an earlier one.
         settled_in: It has acknowledged it on this one; so it has our subscriptions too, which went before.
         now: The time of the present batch.
@@ -47,7 +46,7 @@ class Connection:
         self.number: int | None = None
         self.reason = "not connected yet"
         self.refused: set[str] = set()
-        self.presence_known = self.settled_in = self.gives_nothing = False
+        self.presence_known = self.settled_in = False
         self.now = self.since = 0.0
         self.blamed: Publication | None = None
         self.was_cut_off = False
@@ -128,9 +127,9 @@ class Connection:
     def on_refused(self, event: SubscriptionRefused) -> None:
         """Note that the broker refuses a subscription."""
         if event.connection == self.number:
-            if event.topic_filter == self._topics.asks:
-                self.gives_nothing = True
-            else:
+            if (
+                event.topic_filter != self._topics.asks
+            ):  # without it others get no files from here, and all else goes on
                 self.refused.add(event.topic_filter)
             facts = {"action": "subscription_refused", "topic": event.topic_filter}
             log.error("the broker refuses the subscription to %s", event.topic_filter, extra=facts)
@@ -227,7 +226,7 @@ class Connection:
         return token
 
     def _forget(self) -> None:
-        self.settled_in = self.gives_nothing = False
+        self.settled_in = False
         self._presence_token = 0
         self.refused.clear()
         self._subscribed.clear()

@@ -15,7 +15,7 @@ from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Keys, Peer
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.transport.access import UnusableCaFile
-from caroni_edge.transport.base import Arrived, Deliver, TransportEnded, Will
+from caroni_edge.transport.base import Arrived, Connected, Deliver, TransportEnded, Will
 from tests.support import wait_until
 
 WANT = Want("m1", "w1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), 1, "b" * 64),))
@@ -37,16 +37,20 @@ class DyingTransport:
 
     def __init__(self, failure: str = "") -> None:
         self.failure = failure
+        self.is_stopped = False
+        self.subscribed: list[str] = []
 
     def start(self, deliver: Deliver) -> None:
         if self.failure:
             deliver(TransportEnded(self.failure))
+        else:
+            deliver(Connected(1))
 
     def stop(self, leave_within_s: float = 0.0) -> None:
-        pass
+        self.is_stopped = True
 
     def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
-        pass
+        self.subscribed += [topic for topic, _ in filters]
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         pass
@@ -118,3 +122,29 @@ def test_certificates_that_cannot_be_read_are_said_and_read_again(
     wait_until(lambda: not connects, WITHIN_S, "the connection")
     assert "ca.pem" in str(data.moving().problem)
     data.stop()
+
+
+def test_one_that_cuts_off_the_nodes_own_connection_stays_closed_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataconnection, "CUTS_OFF_WITHIN_S", inf)
+    monkeypatch.setattr(dataconnection, "CUT_OFF_MAX", 1)
+    made = DyingTransport()
+    data = opened(tmp_path, [lambda: made])
+    wait_until(lambda: made.subscribed, WITHIN_S, "the connection")
+    assert data.moving().problem is None
+    data.own_was_cut_off()
+    wait_until(lambda: made.is_stopped, WITHIN_S, "the end of the connection")
+    assert "broker.data_url" in str(data.moving().problem)
+    data.stop()
+
+
+def test_the_nodes_own_connection_may_end_for_other_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataconnection, "CUTS_OFF_WITHIN_S", -inf)
+    monkeypatch.setattr(dataconnection, "CUT_OFF_MAX", 1)
+    made = DyingTransport()
+    data = opened(tmp_path, [lambda: made])
+    wait_until(lambda: made.subscribed, WITHIN_S, "the connection")
+    data.own_was_cut_off()
+    data.stop()
+    assert data.moving().problem is None

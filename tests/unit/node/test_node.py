@@ -329,6 +329,10 @@ def test_a_node_subscribes_anew_at_each_connect_and_as_its_reactor_wants(bench: 
     assert bench.transport.subscriptions == {**base, "caroni/other": 0, TOPICS.presence: 0}
     bench.advance(1)
     assert bench.transport.subscriptions == {**base, "caroni/other": 0}
+    bench.node.gives_objects = True
+    bench.transport.lose()
+    bench.connect()
+    assert bench.transport.subscriptions[TOPICS.asks] == 0
 
 
 def test_a_node_is_ready_when_the_broker_has_its_subscriptions_and_presence(bench: NodeBench) -> None:
