@@ -36,9 +36,7 @@ from caroni_edge.agent.processes.port import (
     JobRecalled,
     JobRunner,
     JobStarted,
-    NoRoomForFiles,
     ObjectFetched,
-    ObjectsLost,
     PlaceRefused,
     TakenOver,
 )
@@ -52,6 +50,7 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
 from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten, Outbox
+from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.messages import (

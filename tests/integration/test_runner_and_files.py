@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.processes import filework
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobCollecting, JobNews, NoRoomForFiles, ObjectsLost
+from caroni_edge.agent.processes.port import JobCollecting, JobNews
+from caroni_edge.objects import filework
 from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import object_value
 from tests.keepers import keepers_of

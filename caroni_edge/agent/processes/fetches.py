@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.port import JobNews, ObjectFetched, PlaceRefused
 from caroni_edge.objects.disk import NoRoom
+from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want

@@ -10,12 +10,12 @@ from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.records import Exit, read
 from caroni_edge.agent.processes.collecting import NeedsStore
 from caroni_edge.agent.processes.ends import About, conclude, unreadable
-from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.keeperlink import KeeperLink
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobNews
 from caroni_edge.agent.processes.recorded import forbid, unseen
 from caroni_edge.base.failpoints import failpoint
+from caroni_edge.objects.filework import FileWork
 
 NEVER = "it was never started: the agent stopped before it could be"
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
+from caroni_edge.objects.filework import FileNews
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.fetch import Want
@@ -103,20 +104,6 @@ class JobCollecting:
 
 
 @dataclass(frozen=True, slots=True)
-class NoRoomForFiles:
-    """Files cannot be taken for want of room; they are tried again, and `reason` is for people."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectsLost:
-    """Objects that have rows do not lie here any more."""
-
-    objects: tuple[ObjectId, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectFetched:
     """An object that was fetched lies here now, and no row says so yet."""
 
@@ -133,9 +120,7 @@ class PlaceRefused:
     why: Failure
 
 
-JobNews = (
-    JobEnded | JobStarted | JobRecalled | JobCollecting | NoRoomForFiles | ObjectsLost | ObjectFetched | PlaceRefused
-)
+JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | ObjectFetched | PlaceRefused
 """What a runner tells of jobs and their files, when it happens."""
 
 

@@ -20,7 +20,6 @@ from caroni_edge.agent.keeper.records import boot_id, exit_of, read
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.fetches import Fetches
-from caroni_edge.agent.processes.filework import FileWork
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.keepers import Keepers
 from caroni_edge.agent.processes.launch import Launcher, NotLaunched
@@ -34,6 +33,7 @@ from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
 from caroni_edge.base.failpoints import failpoint
 from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.transfer.progress import Moving
 
 log = logging.getLogger(__name__)

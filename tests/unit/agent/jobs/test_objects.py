@@ -7,8 +7,9 @@ from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.peers.answering import WAITING_MAX
 from caroni_edge.agent.peers.kept import OBJECTS_AT_ONCE
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
-from caroni_edge.agent.processes.port import JobCollecting, JobEnded, NoRoomForFiles, ObjectsLost
+from caroni_edge.agent.processes.port import JobCollecting, JobEnded
 from caroni_edge.base.moment import Moment
+from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere

@@ -1,10 +1,10 @@
-"""Works on the large files of jobs: staging, taking and removing them, in one thread and one after the other."""
+"""Works on the objects of a node: staging, taking and removing them, in one thread and one after the other."""
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from caroni_edge.agent.processes.port import JobNews, NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.disk import NoRoom, ObjectFiles
 from caroni_edge.objects.objects import Object, ObjectId
 
@@ -16,17 +16,36 @@ AGAIN_S = 10.0
 Work = Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class NoRoomForFiles:
+    """Files cannot be taken for want of room; they are tried again, and `reason` is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsLost:
+    """Objects that have rows do not lie here any more."""
+
+    objects: tuple[ObjectId, ...]
+
+
+FileNews = NoRoomForFiles | ObjectsLost
+"""What a node must know of its files."""
+
+
 class FileWork:
     """A queue of work, and the thread that does it.
 
-    What a job has just given is kept until its end is committed: until then no row says that anybody needs it.
+    What has just been given (by a job, by an upload) is kept until that is committed: until then no row says that
+    anybody needs it.
 
     Attributes:
         store: The objects; for the work in the queue alone.
     """
 
-    def __init__(self, store: ObjectFiles, tell: Callable[[JobNews], None]) -> None:
-        """Say by `tell` what the agent must know."""
+    def __init__(self, store: ObjectFiles, tell: Callable[[FileNews], None]) -> None:
+        """Say by `tell` what the node must know."""
         self.store, self._tell = store, tell
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._later: list[Work] = []
@@ -65,26 +84,26 @@ class FileWork:
         try:
             work()
         except NoRoom as error:
-            log.warning("no room for the files of a job: %s", error, extra={"action": "no_room_for_files"})
+            log.warning("no room for files: %s", error, extra={"action": "no_room_for_files"})
             self._later.append(work)
             self._tell(NoRoomForFiles(str(error)))
 
     # Objects
 
-    def given(self, job: str, objects: tuple[Object, ...]) -> None:
-        """Keep what a job has given until `settled`; for the work in the queue."""
+    def given(self, giver: str, objects: tuple[Object, ...]) -> None:
+        """Keep what a job, or who else has this name, has given until `settled`; for the work in the queue."""
         if objects:
-            self._given[job] = objects
+            self._given[giver] = objects
 
-    def settled(self, job: str) -> None:
-        """Note that the end of a job is committed."""
-        self.put(lambda: self._settle(job))
+    def settled(self, giver: str) -> None:
+        """Note that rows keep what was given, or nothing does."""
+        self.put(lambda: self._settle(giver))
 
-    def _settle(self, job: str) -> None:
-        self._given.pop(job, None)
+    def _settle(self, giver: str) -> None:
+        self._given.pop(giver, None)
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
-        """Delete objects that have no rows, unless a job has just given them."""
+        """Delete objects that have no rows, unless they have just been given."""
         names = tuple(objects)
         self.put(lambda: self._discard(names))
 
