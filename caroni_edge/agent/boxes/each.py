@@ -5,7 +5,8 @@ ends with the keeper, and a signal that asks the job to end goes to the session 
 """
 
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 
 from caroni_edge.agent.boxes.shared import NOTHING, covered, settings_of_kernel
 from caroni_edge.agent.boxes.view import Hidden
@@ -57,6 +58,9 @@ PUBLIC = (
 )
 """What of /etc programs read, and everybody may know."""
 
+COPIED_MAX_BYTES = 256 << 10
+"""A larger file is mounted, so that it takes no memory."""
+
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - a box has its own
 
 _SPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
@@ -68,7 +72,8 @@ def arguments(
     sandbox: Sandbox,
     *,
     as_root: bool,
-    filtered_by: int | None,
+    calls: str,
+    opened: Callable[[str], int],
     readable: tuple[str, ...],
     writable: tuple[str, ...],
     work: str,
@@ -80,7 +85,8 @@ def arguments(
         hidden: What is not to be seen even where a path that was asked for holds it.
         sandbox: What the job type asks for.
         as_root: The agent is root.
-        filtered_by: The descriptor by which it reads the filter of system calls (`calls.py`); None where there is none.
+        calls: The file with the filter of system calls (`calls.py`); empty where there is none.
+        opened: Returns the descriptor by which bubblewrap reads a file.
         readable: Files of the agent's that the job needs: its script and its inputs.
         writable: Those that it writes: its outputs, and the directory where it works.
         work: That directory.
@@ -88,10 +94,10 @@ def arguments(
     words = [bwrap, *_SPACES, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     if not sandbox.network:
         words.append("--unshare-net")
-    if filtered_by is not None:
-        words += ["--seccomp", str(filtered_by)]
+    if calls:
+        words += ["--seccomp", str(opened(calls))]
     words += [
-        *_system(),
+        *_system(opened),
         "--proc",
         "/proc",
         *(settings_of_kernel() if as_root else ()),
@@ -114,7 +120,7 @@ def arguments(
     return [*words, "--remount-ro", "/", "--chdir", work, "--"]
 
 
-def _system() -> Iterator[str]:
+def _system(opened: Callable[[str], int]) -> Iterator[str]:
     yield from ("--ro-bind", "/usr", "/usr")
     for path in SYSTEM:
         if os.path.islink(path):
@@ -122,8 +128,23 @@ def _system() -> Iterator[str]:
         elif os.path.isdir(path):
             yield from ("--ro-bind", path, path)
     for name in PUBLIC:
-        if os.path.exists(f"/etc/{name}"):
-            yield from ("--ro-bind", f"/etc/{name}", f"/etc/{name}")
+        path = f"/etc/{name}"
+        if os.path.realpath(path).startswith("/usr/") and os.path.islink(path):
+            yield from ("--symlink", os.readlink(path), path)
+        elif _is_copied(path):
+            yield from ("--perms", "0444", "--file", str(opened(path)), path)
+        elif os.path.exists(path):
+            yield from ("--ro-bind", path, path)
+
+
+def _is_copied(path: str) -> bool:
+    """Tell whether a box has a copy of a file: a mount costs the kernel five times as much."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    is_public = stat.S_ISREG(found.st_mode) and bool(found.st_mode & stat.S_IROTH)
+    return is_public and found.st_size <= COPIED_MAX_BYTES
 
 
 def _bind(path: str, *, may_write: bool) -> str:

@@ -3,8 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from caroni_edge.agent.boxes import calls, each, shared
@@ -75,18 +75,26 @@ def look(view: Hidden, path: str | None, parent: str = "") -> Boxes:
     as_root = os.geteuid() == 0
     for_all = shared.arguments(bwrap, view, as_root=as_root)
     written = _write_filter(view.state_dir)
-    with _opened(written) as filtered_by:
+    with ExitStack() as stack:
+        descriptors: list[int] = []
+
+        def opened(path: str) -> int:
+            descriptors.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            stack.callback(os.close, descriptors[-1])
+            return descriptors[-1]
+
         for_one = each.arguments(
             bwrap,
             view,
             Sandbox(each=True),
             as_root=as_root,
-            filtered_by=filtered_by,
+            calls=written,
+            opened=opened,
             readable=(),
             writable=(),
             work="/",
         )
-        no_each = _problem([*for_one, _TRUE], *([] if filtered_by is None else [filtered_by]))
+        no_each = _problem([*for_one, _TRUE], *descriptors)
     no_shared = _problem([*for_all, _TRUE])
     if not (no_ids := no_shared or no_ids):
         no_ids = _ids_problem(bwrap, view, ids, parent or os.path.dirname(view.state_dir), as_root=as_root)
@@ -118,18 +126,6 @@ def _write_filter(state_dir: str) -> str:
     path = f"{state_dir}/{FILTER}"
     files.replace(path, found)
     return path
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[int | None]:
-    if not path:
-        yield None
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _problem(argv: list[str], *descriptors: int) -> str:

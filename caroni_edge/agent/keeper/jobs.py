@@ -149,7 +149,7 @@ class Jobs:
                 at = directory_of(self._state_dir, start.job)
                 log = Log.opened(at, start.log_bytes, start.user, secrets.values())
                 try:
-                    env, opens = {**(order.get("env") or {}), **secrets}, order.get("opens")
+                    env, opens = {**(order.get("env") or {}), **secrets}, order.get("opens") or ()
                     pid = spawn(argv, env, directory, outputs, log.ends, start.disk_bytes, opens, start.user)
                 except Exception:
                     log.close()

@@ -29,7 +29,7 @@ _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 OPENED = 3
-"""By this descriptor a program reads the file that it was started with."""
+"""By the descriptors from this one on a program reads the files that it was started with."""
 
 
 class Limits(NamedTuple):
@@ -47,7 +47,7 @@ def spawn(
     outputs: str,
     ends: Sequence[int],
     file_bytes: int | None = None,
-    opens: str | None = None,
+    opens: Sequence[str] = (),
     user: int = 0,
 ) -> int:
     """Start a program in a session of its own; return its pid.
@@ -61,7 +61,7 @@ def spawn(
         outputs: What marks the job (see `trees.py`).
         ends: Its standard output and standard error.
         file_bytes: How large a file that it writes may become, from the first instant on.
-        opens: A file that it reads by the descriptor `OPENED`.
+        opens: Files that it reads by the descriptors from `OPENED` on.
         user: Whose process it is to be; 0: ours.
 
     Raises:
@@ -86,7 +86,10 @@ def spawn(
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 *((os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate(ends, 1)),
-                *([] if opens is None else [(os.POSIX_SPAWN_OPEN, OPENED, _encoded(opens), os.O_RDONLY, 0)]),
+                *(
+                    (os.POSIX_SPAWN_OPEN, number, _encoded(path), os.O_RDONLY, 0)
+                    for number, path in enumerate(opens, OPENED)
+                ),
             ],
             setsid=True,
             setsigmask=[],

@@ -111,10 +111,11 @@ def order_of(state_dir: str, order: JobOrder, about: About, boxes: Boxes, launch
         launch: What it runs.
     """
     limits, is_alone = order.job_type.limits, order.box.strength is Strength.EACH
+    box, opens = _box(state_dir, order, boxes, launch.argv) if is_alone else ([], [])
     return {
         "do": "start",
         "job": order.job,
-        "argv": [*_box(state_dir, order, boxes, launch.argv), *launch.argv] if is_alone else launch.argv,
+        "argv": [*box, *launch.argv],
         "env": launch.environment,
         "timeout_s": limits.timeout_s,
         "memory_bytes": limits.memory_bytes,
@@ -126,23 +127,32 @@ def order_of(state_dir: str, order: JobOrder, about: About, boxes: Boxes, launch
         "database": order.database,
         "serial": order.serial,
         "is_alone": is_alone,
-        "opens": (boxes.filter or None) if is_alone else None,
+        "opens": opens,
         "manager": order.manager,
     }
 
 
-def _box(state_dir: str, order: JobOrder, boxes: Boxes, argv: list[str]) -> list[str]:
+def _box(state_dir: str, order: JobOrder, boxes: Boxes, argv: list[str]) -> tuple[list[str], list[str]]:
+    """Return what stands in front of a command, and the files that the keeper opens for it."""
+    opens: list[str] = []
+
+    def opened(path: str) -> int:
+        opens.append(path)
+        return OPENED + len(opens) - 1
+
     directory = directory_of(state_dir, order.job)
     program = argv[0] if isinstance(order.job_type.runs, Command) else argv[-1]
     given = [path for name in (INPUTS, FILES) if os.path.lexists(path := f"{directory}/{name}")]
     needed = [*given, *([program] if os.path.isfile(program) else [])]
-    return each.arguments(
+    words = each.arguments(
         boxes.bwrap,
         boxes.hidden,
         order.job_type.sandbox,
         as_root=os.geteuid() == 0,
-        filtered_by=OPENED if boxes.filter else None,
+        calls=boxes.filter,
+        opened=opened,
         readable=tuple(path for path in needed if not path.startswith("/usr/")),
         writable=(f"{directory}/{OUTPUTS}", f"{directory}/{WORK}"),
         work=f"{directory}/{WORK}",
     )
+    return words, opens

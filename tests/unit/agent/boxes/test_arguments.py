@@ -26,7 +26,13 @@ def sources(words: list[str]) -> dict[str, str]:
     }
 
 
-def for_job(sandbox: Sandbox, filtered_by: int | None = 3) -> list[str]:
+def for_job(sandbox: Sandbox, calls: str = f"{STATE}/calls.filter") -> list[str]:
+    opened: list[str] = []
+
+    def descriptor(path: str) -> int:
+        opened.append(path)
+        return 2 + len(opened)
+
     work = f"{STATE}/jobs/j/work"
     script = f"{STATE}/scripts/v"
     return each.arguments(
@@ -34,7 +40,8 @@ def for_job(sandbox: Sandbox, filtered_by: int | None = 3) -> list[str]:
         HIDDEN,
         sandbox,
         as_root=False,
-        filtered_by=filtered_by,
+        calls=calls,
+        opened=descriptor,
         readable=(script,),
         writable=(work,),
         work=work,
@@ -102,7 +109,28 @@ def test_no_box_is_asked_for_the_agents_state(path: str, expected: str) -> None:
 
 def test_system_calls_are_filtered_where_there_is_a_filter() -> None:
     assert pairs(for_job(Sandbox(each=True)), "--seccomp") == ["3"]
-    assert pairs(for_job(Sandbox(each=True), filtered_by=None), "--seccomp") == []
+    assert pairs(for_job(Sandbox(each=True), calls=""), "--seccomp") == []
+
+
+def test_what_everybody_may_know_of_etc_is_copied_or_leads_to_usr_and_only_the_rest_is_mounted() -> None:
+    words = for_job(Sandbox(each=True))
+    passwd = words.index("/etc/passwd")
+    assert words[passwd - 4 : passwd - 1] == ["--perms", "0444", "--file"]
+    assert words[passwd - 1] in {str(number) for number in range(4, 4 + len(each.PUBLIC))}
+    assert "/etc/shadow" not in words
+    mounted = [path for path in sources(words) if path.startswith("/etc/")]
+    assert [path for path in mounted if Path(path).is_file() and each._is_copied(path)] == []
+
+
+@pytest.mark.parametrize(("size", "mode", "expected"), [(7, 0o644, True), (7, 0o640, False), (300 << 10, 0o644, False)])
+def test_only_small_files_that_everybody_may_read_are_copied(
+    tmp_path: Path, size: int, mode: int, expected: bool
+) -> None:
+    file = tmp_path / "hosts"
+    file.write_bytes(bytes(size))
+    file.chmod(mode)
+    assert each._is_copied(str(file)) is expected
+    assert not each._is_copied(str(tmp_path))
 
 
 def test_a_directory_is_found_by_all_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
