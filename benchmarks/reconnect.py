@@ -184,7 +184,7 @@ def serve(directory: Path, names: Sequence[str], tell: Callable[[tuple[str, floa
             node, service = open_node(config, opened), Service()
             runner: Any = NotingRunner(service, partial(tell_start, name, tell))
             reactor = make_reactor(node, config, load_job_types(config.job_types), runner)
-            runner.ended = reactor.on_job_ended
+            runner.ended = reactor.on_news
             node.attach(reactor)
             connect(node, service, opened)
             thread = threading.Thread(target=service.run, args=(node, lambda: None))

@@ -12,6 +12,7 @@ from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim
 from caroni_edge.agent.jobs.logs import JobLogs
+from caroni_edge.agent.jobs.news import NewsOfJobs
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
@@ -25,21 +26,11 @@ from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.peers.forgetting import Forgetting
 from caroni_edge.agent.peers.kept import KeptObjects
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.peers.reconcile import Reconciliation
-from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import (
-    JobCollecting,
-    JobEnded,
-    JobNews,
-    JobRecalled,
-    JobRunner,
-    JobStarted,
-    ObjectFetched,
-    PlaceRefused,
-    TakenOver,
-)
+from caroni_edge.agent.processes.port import JobNews, JobRunner, TakenOver
 from caroni_edge.agent.retention import Retention
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -50,7 +41,6 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
 from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten, Outbox
-from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.messages import (
@@ -122,6 +112,7 @@ class AgentReactor(Assembly):
         self._slots = Slots(
             store, in_force, self._refusals, ledger, shares, self._deeds, objects, resources, journal, say_after_s
         )
+        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching)
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
@@ -129,6 +120,9 @@ class AgentReactor(Assembly):
         self._retention = Retention(store, in_force, self._deeds, journal)
         self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, resources, chance, journal)
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
+        self._forgetting = Forgetting(
+            store, in_force, parts.topics, self._deeds, self._slots, self._retention, self._presence
+        )
         versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
@@ -230,31 +224,7 @@ class AgentReactor(Assembly):
 
     def on_news(self, news: JobNews, at: Moment) -> None:
         """The runner tells something of a job, or of files."""
-        match news:
-            case JobEnded():
-                self.on_job_ended(news, at)
-            case JobStarted(job, date):
-                self._slots.on_started(job, date, at)
-            case JobRecalled(job):
-                self._slots.on_recalled(job, at)
-            case JobCollecting():
-                self._slots.endings.on_collecting(news, at)
-            case NoRoomForFiles(reason):
-                self._refusals.on_no_room(reason)
-            case ObjectsLost(objects):
-                self._objects.lose(objects)
-            case ObjectFetched():
-                self._fetching.on_fetched(news, at)
-            case PlaceRefused():
-                self._fetching.on_refused(news, at)
-
-    def on_job_ended(self, ended: JobEnded, at: Moment) -> None:
-        """The runner says that a job's process has ended; a repeat changes nothing."""
-        if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:
-            self._refusals.on_no_room(ended.outcome.reason)
-        else:
-            self._refusals.on_room()
-        self._slots.endings.on_ended(ended, at)
+        self._news.take(news, at)
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
@@ -325,27 +295,7 @@ class AgentReactor(Assembly):
 
     def forget_peer(self, peer: str, at: Moment) -> Forgotten:
         """Forget a manager: its running jobs are killed, and nothing more is said to it."""
-        jobs = self._store.jobs.count_of(peer)
-        if peer in self._slots.ahead.managers():
-            self._slots.ahead.recall()  # else the next of them would begin in the slot of one that is killed
-        for job in self._store.jobs.live_of(peer):
-            row = self._store.jobs.by_job(job)
-            assert row is not None
-            if row.begun:
-                self._deeds.kill(job, f"manager {peer} was forgotten")
-            self._store.jobs.delete([row.id])
-        self._retention.forget(peer)
-        self._presence.forget_manager(peer)
-        offers = self._store.offers.forget(peer)
-        rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
-        rows += self._store.objects.forget(peer) + self._store.object_keys.forget(peer)
-        rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
-        self._store.answers.end(peer)
-        self._store.object_answers.end(peer)
-        self._store.facts.forget_manager(peer)
-        self._slots.look_again()
-        requests = tuple(f"{self._topics.root}/requests/{name}/{peer}" for name in sorted(self._in_force.types.names()))
-        return Forgotten(rows=rows, jobs=jobs, offers=offers, retained=requests)
+        return self._forgetting.forget(peer)
 
     # Messages
 

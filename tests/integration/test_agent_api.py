@@ -221,6 +221,6 @@ def test_what_a_job_uses_while_it_runs_and_what_it_has_used(agent: AgentBench, c
     found = client.get("/api/jobs").json()["jobs"][0]
     assert (found["cpu_s"], found["memory_bytes"]) == (1.5, 4096)
     ended = JobEnded(job, completed({"out": "Y"}), agent.bench.date, cpu_s=2.5, memory_bytes=8192)
-    agent.bench.call(lambda at: agent.bench.reactor.on_job_ended(ended, at))
+    agent.bench.call(lambda at: agent.bench.reactor.on_news(ended, at))
     found = client.get(f"/api/jobs/{job}").json()
     assert (found["cpu_s"], found["memory_bytes"]) == (2.5, 8192)

@@ -9,14 +9,15 @@ from selectors import EVENT_READ, BaseSelector
 
 from caroni_edge.agent.keeper import files, reasons
 from caroni_edge.agent.keeper.adoption import find, left_running
-from caroni_edge.agent.keeper.bounds import Bounds, too_large_file
+from caroni_edge.agent.keeper.bounds import Bounds
 from caroni_edge.agent.keeper.cgroups import Groups
+from caroni_edge.agent.keeper.clearing import Clearing, ended
 from caroni_edge.agent.keeper.ends import Ends
 from caroni_edge.agent.keeper.job import Event, Job
 from caroni_edge.agent.keeper.log import note
 from caroni_edge.agent.keeper.logs import Log, Logs, Stream, file_problem
 from caroni_edge.agent.keeper.orders import note_order, ordered, read_known
-from caroni_edge.agent.keeper.ownership import hand_over, take_back
+from caroni_edge.agent.keeper.ownership import hand_over
 from caroni_edge.agent.keeper.places import Places
 from caroni_edge.agent.keeper.processes import (
     Limits,
@@ -28,13 +29,10 @@ from caroni_edge.agent.keeper.processes import (
     within,
 )
 from caroni_edge.agent.keeper.records import (
-    EXITED,
     KILLED,
     OUTPUTS,
     SPAWN,
     TIMEOUT,
-    UNSEEN,
-    Exit,
     Start,
     boot_id,
     claim,
@@ -91,6 +89,9 @@ class Jobs:
         self._groups = Groups.found()
         self._logs = Logs(selector)
         self._bounds = Bounds(self._state_dir, self._trees)
+        self._clearing = Clearing(
+            self._state_dir, self._boot, self._trees, self._users, self._groups, self._logs, self._bounds
+        )
         self._look_due = 0.0
 
     def names(self) -> list[str]:
@@ -156,7 +157,7 @@ class Jobs:
                     raise
                 log.close_ends()
         except Exception as error:  # noqa: BLE001 - recorded, and said to the agent
-            end = self._exit(start, SPAWN, reason=reasons.not_started(argv[0], error))
+            end = ended(start, self._boot, SPAWN, reason=reasons.not_started(argv[0], error))
             no_room = isinstance(error, OSError) and error.errno in files.EXHAUSTED
             self._ends.record(start, end._replace(started=None, no_room=no_room))
             return
@@ -258,57 +259,11 @@ class Jobs:
         self._clear_up(job)
 
     def _clear_up(self, job: Job) -> None:
-        left: list[int] = []
-        try:
-            left = [*self._groups.members(job.start.job), *self._trees.rest_of(job.outputs, is_child=job.is_child)]
-            # A box of its own ends with its first process: looking through the host for what is left would cost more.
-            if left and not (job.start.is_alone and job.give_up_due == inf):
-                self._groups.kill(job.start.job)
-                self._trees.end_rest_of(job.outputs, left, is_child=job.is_child)
-                self._users.end_all(job.start.user)
-        except OSError as error:
-            note(f"{job.start.job}: what is left of it cannot be looked for: {error}")
+        left = self._clearing.end_rest_of(job)
         if left and job.look_later(time.monotonic()):
             return
-        self._finish(job, left)
-
-    def _finish(self, job: Job, left: list[int]) -> None:
-        """Record how a job ended; `left` are those of its processes that cannot be ended."""
-        status, cpu_s, memory_bytes = None, None, None
-        if job.is_child:
-            used_by_orphans = self._trees.remove(job.outputs, job.start.pid)
-            _, waited, used = os.wait4(job.start.pid, 0)
-            status = os.waitstatus_to_exitcode(waited)
-            cpu_s, memory_bytes = used_by_orphans.and_by(used)
-        notes = self._logs.close(job.log)
-        kind, reason = job.cause or (EXITED, "")
-        if problem := self._problem_at_end(job, status):
-            kind, reason = job.cause or problem
-        if kind == EXITED and not job.is_child:
-            kind, reason = UNSEEN, reasons.ITS_KEEPER_DIED
-        if job.is_grouped:
-            memory_bytes = self._groups.peak_bytes(job.start.job) or memory_bytes
-            self._groups.remove(job.start.job)
-        end = self._exit(job.start, kind, status, reason)
         del self._running[job.start.job]
-        if left:
-            notes.append(reasons.not_ended(left))
-            self._users.note_unended(job.start.user)
-        directory = directory_of(self._state_dir, job.start.job)
-        disk_bytes = take_back(directory, job.start.user)
-        is_masked = job.log.mask_outputs(directory)
-        end = end._replace(cpu_s=cpu_s, memory_bytes=memory_bytes, disk_bytes=disk_bytes, is_masked=is_masked)
-        self._ends.record(job.start, end._replace(notes="\n".join(notes)))
-
-    def _problem_at_end(self, job: Job, status: int | None) -> tuple[str, str] | None:
-        """Return kind and reason of the end of a job that has had too much of something, or None."""
-        directory = directory_of(self._state_dir, job.start.job)
-        in_files = file_problem(directory, job.start.log_bytes, trim=True)
-        on_disk = too_large_file(job.start, status) or self._bounds.disk_problem(job)
-        return job.log.problem() or in_files or on_disk or self._groups.problem(job.start, status)
-
-    def _exit(self, start: Start, kind: str, status: int | None = None, reason: str = "") -> Exit:
-        return Exit(start.job, self._boot, time.time(), kind, status, reason, start.date)
+        self._ends.record(job.start, self._clearing.end_of(job, left))
 
     # Time
 

@@ -1,7 +1,7 @@
 """What agents say of the large files that they keep: which they have, and which they have lost."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -44,7 +44,7 @@ class AgentObjects:
         if message.last:
             self._lost(agent, self._store.places.strike_doubted(agent), at)
 
-    def _has(self, agent: str, workflow: str, names: Iterable[ObjectId]) -> None:
+    def _has(self, agent: str, workflow: str, names: Sequence[ObjectId]) -> None:
         row = self._store.workflows.by_id(workflow)
         if row is None:
             self._drops.unknown(workflow, agent)
@@ -52,7 +52,7 @@ class AgentObjects:
         known = [name for name in names if self._store.places.is_known(row.seq, name)]
         for name in known:
             self._store.places.add(row.seq, name, agent)
-        if row.status in NEEDS_OUTPUTS_ONLY and len(known) < len([*names]):
+        if row.status in NEEDS_OUTPUTS_ONLY and len(known) < len(names):
             self._drops.say_to(row, agent)
 
     def _lost(self, agent: str, lost: Iterable[LostObject], at: Moment) -> None:

@@ -376,7 +376,7 @@ class Bench:
         self.runner.there.discard(job)
         self.runner.start_ahead()
         ended = JobEnded(job, outcome, self.date, disk_bytes)
-        self.call(lambda at: self.reactor.on_job_ended(ended, at))
+        self.call(lambda at: self.reactor.on_news(ended, at))
 
     def reset(self, manager: str = "m1") -> None:
         """Let the link to a manager begin anew."""

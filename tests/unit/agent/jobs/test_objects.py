@@ -42,7 +42,7 @@ def given(bench: Bench, manager: str = "m1") -> str:
     (job,) = bench.place(bench.new_job("give", inputs={}), manager=manager)
     bench.outbox.take(JobStatusUpdate, manager)
     ended = JobEnded(job, completed({"file": FILE}), bench.date, objects=(OBJECT,))
-    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    bench.call(lambda at: bench.reactor.on_news(ended, at))
     said = bench.outbox.take(JobStatusUpdate, manager)
     assert said.outputs == {"file": FILE}
     return job
@@ -107,7 +107,7 @@ def test_a_damaged_object_is_forgotten(bench: Bench) -> None:
     given(bench)
     job = taking(bench)
     ended = JobEnded(job, NeverBegan("damaged"), bench.date, damaged=OBJECT.id)
-    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    bench.call(lambda at: bench.reactor.on_news(ended, at))
     assert bench.store.objects.of("m1", OBJECT.id) is None
 
 
@@ -136,7 +136,7 @@ def test_size_takes_jobs_and_not_what_a_workflow_needs_of_them() -> None:
     bench = Bench(types=types, slots=1, retention_bytes=0)
     (job,) = bench.place(bench.new_job("give", inputs={}))
     ended = JobEnded(job, completed({"file": FILE}), bench.date, disk_bytes=5_000_000, objects=(OBJECT,))
-    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    bench.call(lambda at: bench.reactor.on_news(ended, at))
     bench.advance(10 * CACHE_S)
     assert bench.store.jobs.by_job(job) is None
     assert bench.store.objects.of("m1", OBJECT.id) is not None
@@ -232,7 +232,7 @@ def test_of_a_forgotten_manager_nothing_stays(bench: Bench) -> None:
 
 def test_what_a_job_gave_that_nobody_knows_goes_again(bench: Bench) -> None:
     ended = JobEnded("unknown1", completed({"file": FILE}), bench.date, objects=(OBJECT,))
-    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    bench.call(lambda at: bench.reactor.on_news(ended, at))
     assert (bench.runner.settled_jobs, bench.runner.discarded) == (["unknown1"], [OBJECT.id])
 
 
@@ -262,7 +262,7 @@ def test_a_job_gives_its_slot_back_while_its_files_are_taken(bench: Bench) -> No
     assert (bench.state(job), bench.state(other)) == (JobState.COLLECTING, JobState.RUNNING)
     assert bench.reactor.open_peers() == ["m1"]
     ended = JobEnded(job, completed({"file": FILE}), bench.date, objects=(OBJECT,))
-    bench.call(lambda at: bench.reactor.on_job_ended(ended, at))
+    bench.call(lambda at: bench.reactor.on_news(ended, at))
     assert (bench.state(job), bench.state(other)) == (JobState.COMPLETED, JobState.RUNNING)
 
 

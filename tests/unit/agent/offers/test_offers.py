@@ -112,7 +112,7 @@ def test_no_more_is_offered_than_is_left_of_the_demand() -> None:
 
     def free_some(at: Moment) -> None:
         for job in jobs[:2]:
-            bench.reactor.on_job_ended(JobEnded(job, COMPLETED, at.date), at)
+            bench.reactor.on_news(JobEnded(job, COMPLETED, at.date), at)
         for each in waiting:
             bench.reactor.on_message("m1", JobKill(job=each.job, reason=""), at)
 

@@ -350,7 +350,7 @@ def test_a_large_excess_goes_in_batches_one_after_the_other() -> None:
 
     def end_all(at: Moment) -> None:
         for job in jobs:
-            bench.reactor.on_job_ended(JobEnded(job.job, COMPLETED, bench.date, disk_bytes=1), at)
+            bench.reactor.on_news(JobEnded(job.job, COMPLETED, bench.date, disk_bytes=1), at)
 
     bench.call(end_all)
     assert bench.states() == {"completed": 250}

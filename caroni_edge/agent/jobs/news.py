@@ -1,0 +1,53 @@
+"""What the runner tells of jobs and files goes to the part that it is for."""
+
+from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.objects import JobObjects
+from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.processes.outcome import NeverBegan
+from caroni_edge.agent.processes.port import (
+    JobCollecting,
+    JobEnded,
+    JobNews,
+    JobRecalled,
+    JobStarted,
+    ObjectFetched,
+    PlaceRefused,
+)
+from caroni_edge.base.moment import Moment
+from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
+
+
+class NewsOfJobs:
+    """Hands on what the runner tells."""
+
+    def __init__(self, refusals: Refusals, slots: Slots, objects: JobObjects, fetching: Fetching) -> None:
+        """Hand it to these parts."""
+        self._refusals, self._slots, self._objects, self._fetching = refusals, slots, objects, fetching
+
+    def take(self, news: JobNews, at: Moment) -> None:
+        """Take what the runner tells; a repeat changes nothing."""
+        match news:
+            case JobEnded():
+                self._on_ended(news, at)
+            case JobStarted(job, date):
+                self._slots.on_started(job, date, at)
+            case JobRecalled(job):
+                self._slots.on_recalled(job, at)
+            case JobCollecting():
+                self._slots.endings.on_collecting(news, at)
+            case NoRoomForFiles(reason):
+                self._refusals.on_no_room(reason)
+            case ObjectsLost(objects):
+                self._objects.lose(objects)
+            case ObjectFetched():
+                self._fetching.on_fetched(news, at)
+            case PlaceRefused():
+                self._fetching.on_refused(news, at)
+
+    def _on_ended(self, ended: JobEnded, at: Moment) -> None:
+        if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:
+            self._refusals.on_no_room(ended.outcome.reason)
+        else:
+            self._refusals.on_room()
+        self._slots.endings.on_ended(ended, at)
