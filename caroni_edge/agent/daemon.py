@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caroni_edge.agent.boxes.host import find_boxes
 from caroni_edge.agent.boxes.strength import choose
-from caroni_edge.agent.boxes.view import clash
+from caroni_edge.agent.boxes.view import Hidden, clash, hidden
 from caroni_edge.agent.jobs.unsaid import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
 from caroni_edge.agent.keeper.places import be_private
@@ -40,14 +40,13 @@ class AgentDaemon(Daemon[AgentConfig]):
         node = open_node(config, opened, access=self.access)
         taken_over: Future[None] = Future()
         be_private()
-        found = load_job_types(config.job_types).loaded.values()
-        secret_files = [path for each in found for path in files_of(each.secrets)]
+        view = secrets_of(config, load_job_types(config.job_types), self.environ)
         self._runner = runner = Runner(
             config.state_dir,
             config.id,
             self._on_news,
             lambda found: self._on_taken_over(found, taken_over),
-            boxes=find_boxes(config, self.environ, secret_files),
+            boxes=find_boxes(view, self.environ),
             min_free_bytes=config.disk_floor_bytes,
         )
         types = self._load_types(config)
@@ -88,6 +87,7 @@ class AgentDaemon(Daemon[AgentConfig]):
     def _load_types(self, config: AgentConfig, before: JobTypes | None = None) -> JobTypes:
         """Read the job types, and say what is wrong with them; one that cannot be boxed as it must be is left out."""
         types = load_job_types(config.job_types, before)
+        self._runner.hide(secrets_of(config, types, self.environ))
         return say_errors("job type", types.only(lambda each: self._why_not(config, each)))
 
     def _why_not(self, config: AgentConfig, job_type: JobType) -> str:
@@ -107,6 +107,13 @@ class AgentDaemon(Daemon[AgentConfig]):
 
     def _on_news(self, news: JobNews) -> None:
         self.service.tell(lambda at: self._reactor.on_news(news, at))
+
+
+def secrets_of(config: AgentConfig, types: JobTypes, environ: Mapping[str, str]) -> Hidden:
+    """Return what boxes are to hide: the agent's own files, and those that hold secrets of jobs."""
+    of_jobs = [path for each in types.loaded.values() for path in files_of(each.secrets)]
+    files = (config.path.absolute(), *config.secret_files, *of_jobs)
+    return hidden(config.state_dir.absolute(), files, environ.get(CREDENTIALS))
 
 
 def idle_node(config: AgentConfig, opened: ExitStack) -> Node:

@@ -28,7 +28,7 @@ OUTSIDE = (
     *("agent.boxes.first", "agent.boxes.host", "agent.boxes.slotids", "agent.keeper"),
     *(
         f"agent.processes.{name}"
-        for name in ("homes", "keeperlink", "keepers", "openjobs", "recorded", "runner", "trash")
+        for name in ("hearing", "homes", "keeperlink", "keepers", "openjobs", "recorded", "runner", "trash")
     ),
 )
 """The edges of both roles, and of what they share. A new module of theirs is deterministic until it is named here."""

@@ -1,5 +1,6 @@
 """Keepers, runners, and a manager with its API for integration tests: each test has its own, and all of it is ended."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from selectors import DefaultSelector
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from caroni_edge.agent.boxes.host import look
+from caroni_edge.agent.boxes.view import hidden
 from caroni_edge.agent.keeper import jobs as keeper_jobs
 from caroni_edge.agent.keeper.jobs import Jobs
 from caroni_edge.agent.keeper.places import Places
@@ -15,6 +18,7 @@ from caroni_edge.agent.keeper.records import JOBS, RUNNING
 from caroni_edge.cli import main
 from caroni_edge.web import health
 from caroni_edge.web.server import WebServer
+from tests.brokers import find
 from tests.keepers import InProcess, Keeper, end_all, keepers
 from tests.runners import Agent, MakeAgent
 from tests.support import WITHIN_S
@@ -71,6 +75,19 @@ def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
 @pytest.fixture
 def agent(make_agent: MakeAgent) -> Agent:
     return make_agent()
+
+
+@pytest.fixture
+def boxed(make_agent: MakeAgent, tmp_path: Path) -> Agent:
+    """Return an agent that makes boxes."""
+    find("bwrap", "bubblewrap")
+    state = tmp_path / "state"
+    for name in ("jobs", "scripts"):
+        (state / name).mkdir(mode=0o700, exist_ok=True)
+    boxes = look(hidden(state, [], None), os.environ["PATH"])
+    if boxes.able.no_shared or boxes.able.no_each:
+        pytest.skip(f"no box can be made here: {boxes.able}")
+    return make_agent(boxes=boxes)
 
 
 @pytest.fixture

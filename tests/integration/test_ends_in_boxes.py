@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.boxes.host import look
 from caroni_edge.agent.boxes.strength import Choice, Strength
-from caroni_edge.agent.boxes.view import hidden
-from tests.brokers import find
 from tests.escapes import ATTACKS, HIDDEN, escape, sleeper_in, survivors
-from tests.runners import TIMEOUT_S, Agent, MakeAgent, failure_of, outputs_of, reason_of
+from tests.runners import TIMEOUT_S, Agent, failure_of, outputs_of, reason_of
 from tests.support import wait_until
 
 PYTHON = "/usr/bin/python3"
@@ -23,19 +20,6 @@ STRENGTHS = pytest.mark.parametrize("strength", [Strength.SHARED, Strength.EACH]
 def sleeper(tmp_path: Path) -> Path:
     (tmp_path / "programs").mkdir()
     return sleeper_in(tmp_path / "programs")
-
-
-@pytest.fixture
-def boxed(make_agent: MakeAgent, tmp_path: Path) -> Agent:
-    """Return an agent that makes boxes."""
-    find("bwrap", "bubblewrap")
-    state = tmp_path / "state"
-    for name in ("jobs", "scripts"):
-        (state / name).mkdir(mode=0o700, exist_ok=True)
-    boxes = look(hidden(state, [], None), os.environ["PATH"])
-    if boxes.able.no_shared or boxes.able.no_each:
-        pytest.skip(f"no box can be made here: {boxes.able}")
-    return make_agent(boxes=boxes)
 
 
 def start(agent: Agent, sleeper: Path, strength: Strength, then: str, limits: str = "{}", bounds: str = "") -> None:

@@ -2,16 +2,12 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from caroni_edge.agent.boxes.host import look
 from caroni_edge.agent.boxes.strength import Choice, Strength
-from caroni_edge.agent.boxes.view import hidden
 from caroni_edge.agent.processes.usage import usage_of
-from tests.brokers import find
-from tests.runners import TIMEOUT_S, WAIT, Agent, MakeAgent
+from tests.runners import TIMEOUT_S, WAIT, Agent
 from tests.support import wait_until
 
 BURN = """\
@@ -50,18 +46,6 @@ def test_a_job_that_has_hidden_its_record_is_not_seen(agent: Agent) -> None:
     agent.started("job12345", WAIT)
     os.unlink(agent.directory("job12345") / "record")
     assert agent.runner.usage(["job12345"]) == {}
-
-
-@pytest.fixture
-def boxed(make_agent: MakeAgent, tmp_path: Path) -> Agent:
-    """Return an agent that makes boxes."""
-    find("bwrap", "bubblewrap")
-    for name in ("jobs", "scripts"):
-        (tmp_path / "state" / name).mkdir(parents=True, mode=0o700, exist_ok=True)
-    boxes = look(hidden(tmp_path / "state", [], None), os.environ["PATH"])
-    if boxes.able.no_shared or boxes.able.no_each:
-        pytest.skip(f"no box can be made here: {boxes.able}")
-    return make_agent(boxes=boxes)
 
 
 @pytest.mark.parametrize("strength", list(Strength))

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,13 +11,11 @@ from caroni_edge.agent.boxes import calls, each, shared
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.slotids import NO_SLOT_IDS, NoIds, SlotIds, find_slot_ids
 from caroni_edge.agent.boxes.strength import Able
-from caroni_edge.agent.boxes.view import Hidden, hidden
+from caroni_edge.agent.boxes.view import Hidden
 from caroni_edge.agent.boxes.wanted import Sandbox
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import JOBS
 from caroni_edge.agent.processes.workspace import SCRIPTS, make_roots, open_roots
-from caroni_edge.config import AgentConfig
-from caroni_edge.config.kinds import CREDENTIALS
 
 BWRAP = "bwrap"
 FILTER = "calls.filter"
@@ -41,20 +39,18 @@ rmdir "$0"
 """What a keeper does for a job with an id, with its directory, the id, and where it must get to."""
 
 
-def find_boxes(config: AgentConfig, environ: Mapping[str, str], secret_files: Iterable[Path] = ()) -> Boxes:
+def find_boxes(view: Hidden, environ: Mapping[str, str]) -> Boxes:
     """Return what an agent can make boxes with.
 
     Args:
-        config: The agent's.
+        view: What they are to hide.
         environ: Its environment.
-        secret_files: Files that hold secrets of jobs.
 
     Raises:
         OSError: The directories of its jobs and scripts are not there, and cannot be made.
     """
-    make_roots(config.state_dir)  # a new agent has none yet, and a box without them cannot be tried
-    secrets = (config.path.absolute(), *config.secret_files, *secret_files)
-    return look(hidden(config.state_dir.absolute(), secrets, environ.get(CREDENTIALS)), environ.get("PATH"))
+    make_roots(Path(view.state_dir))  # a new agent has none yet, and a box without them cannot be tried
+    return look(view, environ.get("PATH"))
 
 
 def look(view: Hidden, path: str | None, parent: str = "") -> Boxes:

@@ -29,6 +29,16 @@ class Hidden(NamedTuple):
             tuple(each for each in self.files if _is_below(each, path)),
         )
 
+    def joined(self, other: "Hidden") -> "Hidden":
+        """Return what both hide, as far as it is still there: what is no secret any more may hold one of before."""
+        there = {path for path in self.files if os.path.exists(path)}
+        directories = {path for path in self.directories if os.path.isdir(path)}
+        return Hidden(
+            other.state_dir,
+            tuple(sorted(directories.union(other.directories))),
+            tuple(sorted(there.union(other.files))),
+        )
+
 
 def hidden(state_dir: Path, secret_files: Iterable[Path], credentials: str | None) -> Hidden:
     """Find what is to be hidden, by all the names that it has on this host.

@@ -70,7 +70,7 @@ class KeeperLink:
         """Have a keeper started, if there is none."""
         if not self._is_wanted:
             self._is_wanted = True
-            os.eventfd_write(self._wake, 1)
+            self._stir()
 
     def retire(self) -> None:
         """Let the keeper end when it has no job left, and start none after it."""
@@ -92,7 +92,18 @@ class KeeperLink:
     def close(self) -> None:
         """Have `run` return; what the socket has not taken yet is lost."""
         self._is_closing = True
-        os.eventfd_write(self._wake, 1)
+        self._stir()
+
+    def _stir(self) -> None:
+        with self._lock:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    def dispose(self) -> None:
+        """Give back what it has of the system, once `run` has returned."""
+        with self._lock:
+            os.close(self._wake)
+            self._wake = -1
 
     def run(self) -> None:
         """Keep a connection, again and again, until `close`, or until a retired keeper has ended."""

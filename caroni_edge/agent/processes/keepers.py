@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -13,6 +13,7 @@ from caroni_edge import __version__
 from caroni_edge.agent.boxes import shared as shared_box
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Strength
+from caroni_edge.agent.boxes.view import Hidden
 from caroni_edge.agent.keeper.users import BOXES
 from caroni_edge.agent.processes.homes import PLAIN, SHARED, BoxedHome, Home, names_of
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
@@ -40,7 +41,9 @@ class Keepers:
         self._state_dir, self._take = state_dir, take
         self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
         self._is_running = False
-        box = None if boxes.able.no_shared else _shared_home(state_dir, boxes)
+        self._lock = threading.Lock()
+        self._hides = _identities(boxes.hidden.files)
+        box = None if boxes.able.no_shared else _shared_home(state_dir, boxes, self._hides)
         self.shared = None if box is None else KeeperLink(box, take)
         self.plain = KeeperLink(Home(state_dir), take, wanted=box is None)
         self._links = {link.home.name: link for link in (self.plain, self.shared) if link is not None}
@@ -60,6 +63,31 @@ class Keepers:
         self.plain.want()
         return self.plain
 
+    def hide(self, boxes: Boxes, hidden: Hidden) -> Boxes:
+        """Let new jobs go to another box where the one that they share does not hide all that is to be hidden by now.
+
+        Args:
+            boxes: What there was to make boxes with until now.
+            hidden: What is to be hidden.
+
+        Returns:
+            The same, with what is hidden from now on.
+        """
+        is_hidden = {*hidden.directories} <= {*boxes.hidden.directories}
+        if is_hidden and _identities(hidden.files).items() <= self._hides.items():
+            return boxes
+        boxes = boxes._replace(hidden=boxes.hidden.joined(hidden))
+        self._hides = _identities(boxes.hidden.files)
+        if self.shared is not None:
+            retired, home = self.shared, _shared_home(self._state_dir, boxes, self._hides)
+            retired.retire()
+            with self._lock:
+                self.shared = self._links[home.name] = KeeperLink(home, self._take)
+                if self._is_running:
+                    self._begin(self.shared)
+            retired.send({"do": "list"})  # it ends when it has no job, which somebody must see
+        return boxes
+
     def succeed(self, link: KeeperLink) -> None:
         """Let another keeper serve beside one without a box, which is of another program and still has jobs."""
         link.retire()
@@ -78,9 +106,10 @@ class Keepers:
 
     def run(self) -> None:
         """Serve all links until `close`; raise what goes wrong in one."""
-        self._is_running = True
-        for link in self.all():
-            self._begin(link)
+        with self._lock:
+            self._is_running = True
+            for link in self.all():
+                self._begin(link)
         while self._is_running:
             failure = self._ended.get()
             if failure is not None:
@@ -88,9 +117,10 @@ class Keepers:
 
     def close(self) -> None:
         """Have `run` return."""
-        self._is_running = False
-        for link in self.all():
-            link.close()
+        with self._lock:
+            self._is_running = False
+            for link in self.all():
+                link.close()
         self._ended.put(None)
 
     def send(self, request: dict[str, Any]) -> None:
@@ -104,27 +134,37 @@ class Keepers:
                 link.run()
             except Exception as error:  # noqa: BLE001 - raised by `run`
                 self._ended.put(error)
+            with self._lock:
+                if self._links.get(link.home.name) is link:
+                    del self._links[link.home.name]
+            link.dispose()
 
         threading.Thread(target=work, name=f"keeper {link.home.name}", daemon=True).start()
 
 
-def _shared_home(state_dir: Path, boxes: Boxes) -> BoxedHome:
+def _shared_home(state_dir: Path, boxes: Boxes, hides: Mapping[str, list[int]]) -> BoxedHome:
     has_ids = not boxes.able.no_ids
     box = shared_box.arguments(boxes.bwrap, boxes.hidden, as_root=os.geteuid() == 0, has_ids=has_ids)
-    made_of = json.dumps(
-        [__version__, box, boxes.ids.range, [_identity(path) for path in (boxes.bwrap, *boxes.hidden.files)]]
-    )
+    files = [hides[path] for path in boxes.hidden.files]
+    made_of = json.dumps([__version__, box, boxes.ids.range, [_identity(boxes.bwrap), *files]])
     name = hashlib.sha256(made_of.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     return BoxedHome(state_dir, f"{BOXES}/{SHARED}{name}", box, boxes.ids)
 
 
+def _identities(files: Iterable[str]) -> dict[str, list[int]]:
+    return {path: _identity(path) for path in files}
+
+
 def _identity(path: str) -> list[int]:
-    """Return what tells a file from one that is put in its place: a box hides the one that was there."""
+    """Return what tells a file from one that is put in its place: a box hides the one that was there.
+
+    The number of a file that is gone is given to another one, which has other times.
+    """
     try:
         found = os.stat(path)
     except OSError:
         return []
-    return [found.st_dev, found.st_ino]
+    return [found.st_dev, found.st_ino, found.st_ctime_ns]
 
 
 def _homes(state_dir: Path) -> list[Home]:

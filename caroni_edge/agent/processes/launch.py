@@ -40,7 +40,11 @@ class NotLaunched(Exception):
 
 
 class Launcher:
-    """Makes the directories of jobs, and the orders by which they are started."""
+    """Makes the directories of jobs, and the orders by which they are started.
+
+    Attributes:
+        boxes: What jobs can be locked into.
+    """
 
     def __init__(
         self,
@@ -63,7 +67,8 @@ class Launcher:
         """
         self._credentials = credentials
         self._state_dir, self._agent = state_dir, agent
-        self._workspaces, self._boxes, self._store = workspaces, boxes, store
+        self.boxes = boxes
+        self._workspaces, self._store = workspaces, store
 
     def prepare(self, order: JobOrder) -> tuple[About, dict[str, Any]]:
         """Make the directory of a job; return what must be known when it ends, and what to ask a keeper for.
@@ -86,7 +91,7 @@ class Launcher:
         except Damaged as error:
             raise NotLaunched(str(error), damaged=error.name) from error
         about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
-        request = order_of(self._state_dir, order, about, self._boxes, launch)
+        request = order_of(self._state_dir, order, about, self.boxes, launch)
         return about, {**request, "secrets": secrets} if secrets else request
 
     def _facts(self, order: JobOrder) -> dict[str, str]:

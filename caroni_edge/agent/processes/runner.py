@@ -4,29 +4,27 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from caroni_edge import __version__
 from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.first import inside
 from caroni_edge.agent.boxes.slotids import delete_within
 from caroni_edge.agent.boxes.strength import Able
-from caroni_edge.agent.keeper.orders import Known
+from caroni_edge.agent.boxes.view import Hidden
 from caroni_edge.agent.keeper.processes import within
-from caroni_edge.agent.keeper.records import boot_id, exit_of, read
+from caroni_edge.agent.keeper.records import boot_id, read
 from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.fetches import Fetches
-from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
+from caroni_edge.agent.processes.hearing import Hearing
 from caroni_edge.agent.processes.keepers import Keepers
 from caroni_edge.agent.processes.launch import Launcher, NotLaunched
 from caroni_edge.agent.processes.openjobs import Open, OpenJobs
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, JobStarted, TakenOver
-from caroni_edge.agent.processes.recorded import begun_of, latest
+from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, TakenOver
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
@@ -38,13 +36,7 @@ from caroni_edge.objects.transfer.progress import Moving
 
 log = logging.getLogger(__name__)
 
-_STRAY = "the agent's database does not know this job"
 _NO_BOXES = Boxes()
-
-
-def _kill_stray(job: str, link: KeeperLink) -> None:
-    log.warning("killing a job: %s", _STRAY, extra={"action": "stray_killed", "job": job})
-    link.send({"do": "kill", "job": job, "reason": _STRAY})
 
 
 class Runner:
@@ -81,7 +73,6 @@ class Runner:
             OSError: The directory cannot be used.
         """
         self._state_dir = str(state_dir.absolute())
-        self._taken_over = taken_over
         self.files = FileWork(ObjectFiles(state_dir.absolute(), lambda: min_free_bytes), deliver)
         self.fetches = Fetches(self.files, deliver)
         self._open = OpenJobs(self._state_dir, deliver, self.files)
@@ -93,16 +84,9 @@ class Runner:
         told = environ.get(CREDENTIALS.encode())
         credentials = None if told is None else os.fsdecode(told)
         self._launcher = Launcher(self._state_dir, agent, self._workspaces, boxes, self.files.store, credentials)
-        self._keepers = Keepers(state_dir.absolute(), boxes, self._take)
-        self._waiting: tuple[str, ...] = ()
+        self._hearing = hearing = Hearing(self._state_dir, self._open, self.remove, taken_over)
+        self._keepers = hearing.keepers = Keepers(state_dir.absolute(), boxes, hearing.take)
         self._recovered = threading.Event()
-        # What the keepers have said: the jobs of each, whether it is of another program, and how far the database was.
-        self._listed: dict[KeeperLink, set[str]] = {}
-        self._is_other: dict[KeeperLink, bool] = {}
-        self._said: list[Known] = []
-        self._is_taken_over = False
-        self._has_taken_over = threading.Event()
-        self._taking = threading.Lock()
         self._asking = threading.Lock()  # so that no kill overtakes the start that it is for
 
     @property
@@ -115,6 +99,11 @@ class Runner:
         """What jobs can be locked into on this host."""
         return self._boxes.able
 
+    def hide(self, hidden: Hidden) -> None:
+        """Keep from jobs that start from now on what is the agent's by now; those that run see what they saw."""
+        with self._asking:
+            self._boxes = self._launcher.boxes = self._keepers.hide(self._boxes, hidden)
+
     def run(self) -> None:
         """Deliver the ends of jobs, and start a keeper where there is none, until `close`."""
         self._recovered.wait()
@@ -126,13 +115,13 @@ class Runner:
 
     def work_on_files(self) -> None:
         """Do what is to be done with large files, from when all is taken over, until `close`."""
-        self._has_taken_over.wait()
+        self._hearing.has_taken_over.wait()
         self.files.run()
 
     def close(self) -> None:
         """Have `run` return. Jobs go on, and the keeper stays as long as there are any."""
         self._recovered.set()
-        self._has_taken_over.set()
+        self._hearing.has_taken_over.set()
         self.files.close()
         self._trash.close()
         if not self._open.any_at_keeper():
@@ -146,7 +135,7 @@ class Runner:
         is_another = bool(boot) and boot != boot_id()
         for job in (*running, *(ahead if is_another else ())):
             self._open.add(job, Open(may_have_begun=is_another))
-        self._waiting = tuple(waiting)
+        self._hearing.waiting = tuple(waiting)
         self._recovered.set()
 
     def start(self, order: JobOrder) -> None:
@@ -261,126 +250,3 @@ class Runner:
             self._workspaces.remove(job)
         except OSError as error:
             log.warning("what is on disk of a job cannot be removed: %s", error, extra=ids)
-
-    # What a keeper says, in the thread of its link; one at a time
-
-    def _take(self, link: KeeperLink, event: Event) -> None:
-        with self._taking:
-            self._handle(link, event)
-
-    def _handle(self, link: KeeperLink, event: Event) -> None:
-        match event:
-            case {"event": "exited"}:
-                self._on_ended(link, [event])
-            case {"event": "ended", "ends": ends}:
-                self._on_ended(link, ends)
-            case {"event": "started", "job": job}:
-                self._on_started(job, link, event.get("date"))
-            case {"event": "recalled", "jobs": jobs}:
-                for job in jobs:
-                    self._on_recalled(job)
-            case {"event": "unstarted", "job": job, "reason": reason}:
-                self._open.end_now(job, NeverBegan(reason, no_room=event.get("no_room") is True))
-            case {"event": "refused", "job": job, "running": is_running}:
-                if not is_running:
-                    self._open.conclude_from_disk(job)
-                elif job in self._open:
-                    self._on_started(job, link, None)
-            case {"event": "running", "jobs": jobs}:
-                self._on_list(link, set(jobs), event)
-            case {"event": "hello", "program": program}:
-                self._is_other[link] = program != __version__
-            case {"event": "unknown"}:
-                self._on_unknown(event)
-
-    def _answered(self, job: str, link: KeeperLink) -> bool:
-        """Note that a keeper has taken a job over; return whether the database knows it."""
-        opened = self._open.get(job)
-        if opened is not None:
-            opened.request, opened.link = None, link
-        return opened is not None
-
-    def _on_started(self, job: str, link: KeeperLink, date: float | None) -> None:
-        opened = self._open.get(job)
-        if not self._answered(job, link):
-            _kill_stray(job, link)
-        elif opened is not None and opened.is_ahead:
-            opened.is_ahead = False
-            self._open.deliver(JobStarted(job, date or time.time()))
-
-    def _on_unknown(self, event: Event) -> None:
-        log.error("the keeper does not understand: %s", event, extra={"action": "keeper_unknown"})
-        if event.get("do") == "start" and isinstance(job := event.get("job"), str):
-            self._open.conclude_from_disk(job, never=f"could not be started: {event.get('reason')}")
-
-    def _on_ended(self, link: KeeperLink, ends: Iterable[Event]) -> None:
-        self._open.conclude(*(exit_of(end) for end in ends))
-        if link.is_retired:
-            link.send({"do": "list"})
-
-    def _on_recalled(self, job: str) -> None:
-        if job in self._open:
-            self._open.drop(job)
-            self.remove(job)
-            self._open.deliver(JobRecalled(job))
-
-    def _on_list(self, link: KeeperLink, running: set[str], said: Event) -> None:
-        """Compare with what a keeper runs; once all have said it for the first time, take over what they know.
-
-        One of another program, or of a box that is not right any more, gets no new job, and ends when it has none.
-        """
-        if link.is_connected and (self._is_other.get(link) or link.is_retired):
-            if not running:
-                link.send({"do": "stop"})
-                return
-            self._keepers.succeed(link)
-        self._listed[link] = running
-        if self._is_taken_over:
-            self._compare(link, frozenset(said.get("ahead", ())))
-            return
-        self._said.append(Known(said.get("database", ""), said.get("serial", 0)))
-        if self._listed.keys() >= set(self._keepers.all()):
-            self._take_over()
-
-    def _take_over(self) -> None:
-        """Say all at once what is known beside the database."""
-        begun = begun_of(self._state_dir, self._waiting)
-        for each in begun:
-            self._open.add(each.job, Open())
-        told: list[JobNews] = []
-        deliver, self._open.deliver = self._open.deliver, told.append
-        for link in list(self._listed):
-            self._compare(link)
-        self._open.deliver, self._is_taken_over = deliver, True
-        known = latest(self._state_dir, self._said)
-        ended = tuple(each for each in told if isinstance(each, JobEnded))
-        self._taken_over(TakenOver(known.database, known.serial, tuple(begun), ended, boot_id()))
-        self._has_taken_over.set()
-
-    def _compare(self, link: KeeperLink, waits: Collection[str] = ()) -> None:
-        """Compare what a keeper runs with what is open here: between two connections requests and events are lost.
-
-        Args:
-            link: To the keeper.
-            waits: The jobs that wait there for their turn.
-        """
-        running = self._listed[link]
-        elsewhere = {job for other, jobs in self._listed.items() if other is not link for job in jobs}
-        opened = self._open.all()
-        for job, known in opened.items():
-            if known.is_staging:
-                continue
-            if job in running:
-                self._on_started(job, link, None)
-            elif known.link not in {link, None} or job in elsewhere or job in waits:
-                continue
-            elif known.request is not None and known.is_recalled:
-                self._on_recalled(job)
-            elif known.request is not None:
-                link.send(known.request)
-            else:
-                self._open.conclude_from_disk(job)
-            if known.kill is not None:
-                link.send({"do": "kill", "job": job, "reason": known.kill})
-        for job in running - opened.keys():
-            _kill_stray(job, link)
