@@ -131,7 +131,7 @@ class Schedules(Part):
         self._start(schedule, slot, at)
 
     def _is_running(self, schedule: str) -> bool:
-        return self._store.workflows.count_unended(cause_of(schedule), 1) > 0
+        return self._store.workflows.count_unended(cause_of(schedule)) > 0
 
     def _wait(self, schedule: Schedule, slot: int) -> None:
         if self._store.schedules.count_waiting(schedule.name, WAITING_MAX) >= WAITING_MAX:

@@ -51,8 +51,9 @@ class NotificationRows(Rows):
         self._run(self.ADD, target=target, event=event, body=body, date=date)
 
     TRIM = """
-        DELETE FROM notifications WHERE target = :target AND id <=
-        (SELECT id FROM notifications WHERE target = :target ORDER BY id DESC LIMIT 1 OFFSET :kept)"""
+        DELETE FROM notifications WHERE id IN (
+            SELECT id FROM notifications WHERE target = :target ORDER BY id LIMIT max(0, ifnull(
+            (SELECT rows FROM row_counts WHERE what = 'notifications' AND name = :target), 0) - :kept))"""
 
     def trim(self, target: str, kept: int) -> int:
         """Drop the oldest that wait for a target, so that `kept` stay; return how many."""
@@ -82,11 +83,11 @@ class NotificationRows(Rows):
         """Note that it was tried in vain."""
         self._run(self.TRIED, id=number)
 
-    WAITING = "SELECT count(*) FROM notifications WHERE target = :target"
+    WAITING = "SELECT rows FROM row_counts WHERE what = 'notifications' AND name = :target"
 
     def waiting(self, target: str) -> int:
         """Count what waits for a target."""
-        return self._only(int, self.WAITING, target=target)
+        return self._one(int, self.WAITING, target=target) or 0
 
     WAITING_FOR = "SELECT DISTINCT target FROM notifications"
 

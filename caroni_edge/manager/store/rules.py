@@ -63,11 +63,11 @@ class RuleRows(Rows):
         """Keep when a rule has started workflows."""
         self._run(self.SET_RUNS, rule=rule, key=key, dates=dates, last=last)
 
-    KEYS = "SELECT count(*) FROM rule_runs WHERE rule = :rule"
+    KEYS = "SELECT rows FROM row_counts WHERE what = 'rule_runs' AND name = :rule"
 
     def count_keys(self, rule: str) -> int:
         """Return how many keys there are of a rule."""
-        return self._only(int, self.KEYS, rule=rule)
+        return self._one(int, self.KEYS, rule=rule) or 0
 
     DROP_KEY = """
         DELETE FROM rule_runs WHERE rule = :rule
@@ -93,11 +93,11 @@ class RuleRows(Rows):
         """Keep the hash of the value that a rule takes of a topic."""
         self._run(self.SET_VALUE, rule=rule, topic=topic, hash=value_hash, date=date)
 
-    TOPICS = "SELECT count(*) FROM rule_values WHERE rule = :rule"
+    TOPICS = "SELECT rows FROM row_counts WHERE what = 'rule_values' AND name = :rule"
 
     def count_topics(self, rule: str) -> int:
         """Return of how many topics a rule knows the last value."""
-        return self._only(int, self.TOPICS, rule=rule)
+        return self._one(int, self.TOPICS, rule=rule) or 0
 
     DROP_TOPIC = """
         DELETE FROM rule_values WHERE rule = :rule

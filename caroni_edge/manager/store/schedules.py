@@ -97,8 +97,9 @@ class ScheduleRows(Rows):
         self._run(self.DROP, schedule=schedule, slot=slot)
 
     TRIM = """
-        DELETE FROM slots WHERE schedule = :schedule AND slot <=
-        (SELECT slot FROM slots WHERE schedule = :schedule ORDER BY slot DESC LIMIT 1 OFFSET :kept)"""
+        DELETE FROM slots WHERE schedule = :schedule AND slot IN (
+            SELECT slot FROM slots WHERE schedule = :schedule ORDER BY slot LIMIT max(0, ifnull(
+            (SELECT rows FROM row_counts WHERE what = 'slots' AND name = :schedule), 0) - :kept))"""
 
     def trim(self, schedule: str, kept: int) -> None:
         """Forget the oldest slots of a schedule, so that `kept` stay."""

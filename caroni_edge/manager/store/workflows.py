@@ -81,12 +81,11 @@ class WorkflowRows(Rows):
             raise LookupError(f"no workflow has the number {seq}")
         return row
 
-    UNENDED = """
-        SELECT count(*) FROM (SELECT 1 FROM workflows WHERE cause = :cause AND ended IS NULL LIMIT :limit)"""
+    UNENDED = "SELECT rows FROM row_counts WHERE what = 'unended' AND name = :cause"
 
-    def count_unended(self, cause: str, limit: int) -> int:
-        """Count the workflows that something has started and that have not ended; at most `limit`."""
-        return self._only(int, self.UNENDED, cause=cause, limit=limit)
+    def count_unended(self, cause: str) -> int:
+        """Count the workflows that something has started and that have not ended."""
+        return self._one(int, self.UNENDED, cause=cause) or 0
 
     SET_STATUS = "UPDATE workflows SET status = :status, reason = :reason WHERE seq = :seq"
 

@@ -122,7 +122,7 @@ class Rules(Part):
             found = KNOWN, each.id
         elif rule.at_most is not None and len(self._runs(rule, rule.at_most, each.key, at)) >= rule.at_most.runs:
             found = LIMITED, each.key
-        elif self._store.workflows.count_unended(cause, UNENDED_MAX) >= UNENDED_MAX:
+        elif self._store.workflows.count_unended(cause) >= UNENDED_MAX:
             found = FULL, f"{UNENDED_MAX} workflows of this trigger have not ended"
         return found
 

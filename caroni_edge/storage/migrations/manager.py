@@ -223,3 +223,52 @@ def struck_places(db: Database) -> None:
 def speaks_of_agents(db: Database) -> None:
     """Which version of the messages agents understand, as they say."""
     script(db, "ALTER TABLE agents ADD COLUMN speaks INTEGER NOT NULL DEFAULT 1;")
+
+
+@manager()
+def row_counts(db: Database) -> None:
+    """How many rows there are of what has a bound: to count them for each message would cost what the bound is."""
+    script(
+        db,
+        """
+        CREATE TABLE row_counts (
+            what TEXT NOT NULL, name TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (what, name)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER row_counts_none AFTER UPDATE ON row_counts WHEN new.rows = 0 BEGIN
+            DELETE FROM row_counts WHERE what = new.what AND name = new.name;
+        END;
+        DROP INDEX workflows_unended_of_cause;
+        CREATE TRIGGER workflow_of_cause_added AFTER INSERT ON workflows
+        WHEN new.cause IS NOT NULL AND new.ended IS NULL BEGIN
+            INSERT INTO row_counts VALUES ('unended', new.cause, 1) ON CONFLICT DO UPDATE SET rows = rows + 1;
+        END;
+        CREATE TRIGGER workflow_of_cause_ended AFTER UPDATE OF ended ON workflows
+        WHEN new.cause IS NOT NULL AND (old.ended IS NULL) <> (new.ended IS NULL) BEGIN
+            INSERT INTO row_counts VALUES ('unended', new.cause, iif(new.ended IS NULL, 1, -1))
+            ON CONFLICT DO UPDATE SET rows = rows + excluded.rows;
+        END;
+        CREATE TRIGGER workflow_of_cause_deleted AFTER DELETE ON workflows
+        WHEN old.cause IS NOT NULL AND old.ended IS NULL BEGIN
+            UPDATE row_counts SET rows = rows - 1 WHERE what = 'unended' AND name = old.cause;
+        END;
+        INSERT INTO row_counts SELECT 'unended', cause, count(*) FROM workflows
+        WHERE cause IS NOT NULL AND ended IS NULL GROUP BY cause;
+        """
+        + "".join(
+            f"""
+        CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN
+            INSERT INTO row_counts VALUES ('{table}', new.{owner}, 1) ON CONFLICT DO UPDATE SET rows = rows + 1;
+        END;
+        CREATE TRIGGER {table}_deleted AFTER DELETE ON {table} BEGIN
+            UPDATE row_counts SET rows = rows - 1 WHERE what = '{table}' AND name = old.{owner};
+        END;
+        INSERT INTO row_counts SELECT '{table}', {owner}, count(*) FROM {table} GROUP BY {owner};
+        """
+            for table, owner in (
+                ("rule_runs", "rule"),
+                ("rule_values", "rule"),
+                ("slots", "schedule"),
+                ("notifications", "target"),
+            )
+        ),
+    )

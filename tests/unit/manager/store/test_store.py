@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 from sqlite_utils import Database
 
+from caroni_edge.manager.store import Store
 from caroni_edge.manager.store.jobs import NewJob
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations.delivery import delivery
@@ -207,3 +208,101 @@ def test_serials_that_were_lies_are_not_kept() -> None:
     manager.apply(Database(conn))
     assert bench.rows("SELECT database, known, heard FROM agents") == [{"database": "", "known": 0, "heard": 0}]
     assert [row["serial"] for row in bench.rows("SELECT serial FROM jobs")] == [0]
+
+
+# What has a bound is counted as it comes and goes
+
+COUNTED = {"rule_runs": "rule", "rule_values": "rule", "slots": "schedule", "notifications": "target"}
+
+
+def numbers(conn: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    return {(what, name): rows for what, name, rows in conn.execute("SELECT * FROM row_counts")}
+
+
+def counted_anew(conn: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    found = {
+        (table, name): rows
+        for table, owner in COUNTED.items()
+        for name, rows in conn.execute(f"SELECT {owner}, count(*) FROM {table} GROUP BY {owner}")
+    }
+    unended = "SELECT cause, count(*) FROM workflows WHERE cause IS NOT NULL AND ended IS NULL GROUP BY cause"
+    return found | {("unended", name): rows for name, rows in conn.execute(unended)}
+
+
+def fill(conn: sqlite3.Connection, first: int, last: int) -> None:
+    """Add rows with these numbers to all that is counted."""
+    for statement in (
+        "rule_runs SELECT 'hot', i, '[]', i",
+        "rule_values SELECT 'hot', i, '', i",
+        "slots SELECT 'nightly', i, 0",
+        "notifications (target, event, body, date) SELECT 'hook', i, '', 0",
+        "workflows (id, template, plan, content, status, priority, inputs, steps_left, created, cause)"
+        " SELECT 'w' || i, 't', 'p', 'c', 'running', 4, '{}', 0, 0.0, 'trigger hot'",
+    ):
+        numbered = "WITH RECURSIVE n (i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i < :last)"
+        conn.execute(f"{numbered} INSERT INTO {statement} FROM n", {"first": first, "last": last})
+
+
+def test_what_a_message_costs_does_not_grow_with_the_rows_that_there_are() -> None:
+    conn, steps = memory_database("managers").conn, 0
+    store = Store(conn)
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def costs(rows: int) -> list[int]:
+        nonlocal steps
+        found = []
+        for work in (
+            lambda: store.rules.count_keys("hot"),
+            lambda: store.rules.count_topics("hot"),
+            lambda: store.rules.drop_oldest_key("hot"),
+            lambda: store.rules.drop_oldest_topic("hot"),
+            lambda: store.workflows.count_unended("trigger hot"),
+            lambda: store.schedules.trim("nightly", rows),
+            lambda: store.schedules.trim("nightly", rows - 1),
+            lambda: store.notifications.trim("hook", rows),
+            lambda: store.notifications.trim("hook", rows - 1),
+        ):
+            steps = 0
+            conn.set_progress_handler(step, 1)
+            work()
+            conn.set_progress_handler(None, 1)
+            found.append(steps)
+        return found
+
+    fill(conn, 1, 20)
+    few = costs(20)
+    assert numbers(conn) == counted_anew(conn)
+    assert numbers(conn) == dict.fromkeys(numbers(conn), 19) | {("unended", "trigger hot"): 20}
+    fill(conn, 21, 5000)
+    assert costs(4999) == few
+    assert numbers(conn) == counted_anew(conn)
+
+
+def test_what_is_counted_follows_what_there_is() -> None:
+    conn = memory_database("managers").conn
+    fill(conn, 1, 3)
+    conn.execute("UPDATE workflows SET ended = 1.0 WHERE id <> 'w1'")
+    conn.execute("UPDATE workflows SET ended = 2.0 WHERE id = 'w2'")
+    assert numbers(conn) == counted_anew(conn)
+    conn.execute("UPDATE workflows SET ended = 1.0 WHERE id = 'w1'")
+    assert ("unended", "trigger hot") not in numbers(conn)
+    conn.execute("UPDATE workflows SET ended = NULL WHERE id <> 'w3'")
+    assert numbers(conn)["unended", "trigger hot"] == 2
+    for table in (*COUNTED, "workflows"):
+        conn.execute(f"DELETE FROM {table}")
+    assert numbers(conn) == {}
+
+
+def test_the_rows_of_an_older_database_are_counted() -> None:
+    conn = sqlite3.connect(":memory:")
+    delivery.apply(Database(conn))
+    manager.apply(Database(conn), stop_before="row_counts")
+    fill(conn, 1, 3)
+    conn.execute("UPDATE workflows SET ended = 1.0 WHERE id = 'w1'")
+    manager.apply(Database(conn))
+    assert numbers(conn) == counted_anew(conn)
+    assert numbers(conn)["unended", "trigger hot"] == 2
