@@ -112,9 +112,9 @@ def bring(directory: Path, roster: Roster, given: Given, *, rotate: Collection[s
     for name in remove:
         shutil.rmtree(directory / roster.logins[name].folder, ignore_errors=True)
         left = {other: login for other, login in roster.logins.items() if other != name}
-        roster = msgspec.structs.replace(
-            roster, logins=left, extras=tuple(extra for extra in roster.extras if extra.name != name)
-        )
+        extras = tuple(extra for extra in roster.extras if extra.name != name)
+        configured = {other: rights for other, rights in roster.configured.items() if other != name}
+        roster = msgspec.structs.replace(roster, logins=left, extras=extras, configured=configured)
     made = [login.name for login in roster.logins.values() if not (login.password_hash or login.certificate)]
     logins = {login.name: _with_secret(directory, roster, login, tls) for login in roster.logins.values()}
     roster = msgspec.structs.replace(roster, logins=logins)

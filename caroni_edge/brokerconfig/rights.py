@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from caroni_edge.config import ManagerConfig
+from caroni_edge.config.notify import Topic
 from caroni_edge.protocol.topics import Topics
 
 Role = Literal["manager", "agent", "person", "bridge"]
@@ -43,6 +45,21 @@ def rights_of(name: str, role: Role, managers: Iterable[str], root: str) -> Iter
             return  # its rights are those of the nodes behind it
         case "person":
             yield from _of_person(name, root, [Topics(root, "managers", manager) for manager in managers])
+
+
+def rights_asked_by(config: ManagerConfig) -> tuple[Right, ...]:
+    """Return what a manager needs beside the rights of its role, for what its configuration says.
+
+    Args:
+        config: The manager's: what its triggers listen to, where its notifications and its replies may go.
+    """
+    heard = [rule.topic for rule in config.rules]
+    told = [entry.target.topic for entry in config.notify if isinstance(entry.target, Topic)]
+    rights = [
+        *(Right("read", topic) for topic in heard),
+        *(Right("write", topic) for topic in (*told, *config.reply_to)),
+    ]
+    return tuple(dict.fromkeys(rights))
 
 
 def _of_manager(topics: Topics) -> Iterator[Right]:

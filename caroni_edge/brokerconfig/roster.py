@@ -9,7 +9,8 @@ import msgspec
 
 from caroni_edge.base.errors import UsageError
 from caroni_edge.brokerconfig.bridges import Side, rights_of_bridge
-from caroni_edge.brokerconfig.rights import Access, Right, Role, rights_of
+from caroni_edge.brokerconfig.rights import Access, Right, Role, rights_asked_by, rights_of
+from caroni_edge.config import ManagerConfig
 from caroni_edge.protocol.fields import is_segment
 
 Kind = Literal["mosquitto", "rabbitmq"]
@@ -88,11 +89,13 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
         setup: How the broker is set up.
         logins: Who there is, by name.
         extras: Rights beside those of the roles.
+        configured: Those that the configuration of a manager asks for, as it was given last; by its login.
     """
 
     setup: Setup
     logins: dict[str, Login] = {}
     extras: tuple[Extra, ...] = ()
+    configured: dict[str, tuple[Right, ...]] = {}
 
     def named(self, role: Role) -> list[str]:
         """Return the names of all logins that are of a kind."""
@@ -108,9 +111,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
         yield from rights_of(login.name, login.role, [*self.named("manager"), *behind], self.setup.root)
         if login.role == "bridge":
             yield from rights_of_bridge(self.setup.root, *self.sides(login))
-        for extra in self.extras:
-            if extra.name == login.name:
-                yield Right(extra.access, extra.topic)
+        given = [Right(extra.access, extra.topic) for extra in self.extras if extra.name == login.name]
+        yield from dict.fromkeys([*given, *self.configured.get(login.name, ())])
 
 
 def names_in(texts: Iterable[str], role: Role) -> Iterator[Login]:
@@ -187,7 +189,23 @@ def enlarged(roster: Roster, wanted: Iterable[Login], extras: Iterable[Extra]) -
     for extra in more:
         if extra.name not in logins:
             raise UsageError(f"--allow {extra.name}", "there is no such login", "Name a manager, agent or person.")
-    return Roster(setup=roster.setup, logins={login.name: login for login in ordered}, extras=tuple(more))
+    by_name = {login.name: login for login in ordered}
+    return msgspec.structs.replace(roster, logins=by_name, extras=tuple(more))
+
+
+def asking(roster: Roster, configs: Iterable[tuple[Path, ManagerConfig]]) -> Roster:
+    """Return a roster in which managers have the rights that their configurations ask for, and no more those of before.
+
+    Raises:
+        UsageError: A manager has other topics than the nodes of this broker.
+    """
+    configured = dict(roster.configured)
+    for path, config in configs:
+        if config.topic_root != roster.setup.root:
+            what = f"its topic_root is {config.topic_root}, and that of this broker's nodes is {roster.setup.root}"
+            raise UsageError(f"--config {path}", what, f"Say --topic-root {config.topic_root} for a new directory.")
+        configured[config.id] = rights_asked_by(config)
+    return msgspec.structs.replace(roster, configured=configured)
 
 
 def _check_behind(logins: dict[str, Login]) -> None:

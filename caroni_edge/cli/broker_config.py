@@ -52,6 +52,13 @@ SHOWN_MAX = 8
     metavar="NAME read|write FILTER",
     help="A topic beside the usual ones.",
 )
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    type=FILE,
+    help="manager.yaml of a manager: it may hear what its triggers listen to, and say what it is to say elsewhere.",
+)
 @click.option("--topic-root", metavar="ROOT", help="First level of all topics.  [default: caroni]")
 @click.option("--port", type=click.IntRange(1, 65535), help="For nodes.  [default: 8883 with TLS, else 1883]")
 @click.option("--people-port", type=click.IntRange(1, 65535), help="For people.  [default: 8884 with TLS, else 1884]")
@@ -63,11 +70,15 @@ def broker_config(**options: Any) -> None:
     """
     from caroni_edge.brokerconfig import folder, steps  # noqa: PLC0415
     from caroni_edge.brokerconfig.keys import Given  # noqa: PLC0415
-    from caroni_edge.brokerconfig.roster import Roster, bridges_in, enlarged, names_in, read_roster  # noqa: PLC0415
+    from caroni_edge.brokerconfig.roster import Roster, asking, bridges_in, enlarged, names_in, read_roster  # noqa: PLC0415
+    from caroni_edge.config import load_manager  # noqa: PLC0415
 
     out = options["out"].absolute()
     roles = (("managers", "manager"), ("agents", "agent"), ("people", "person"))
     wanted = [login for option, role in roles for login in names_in(options[option], role)]  # type: ignore[arg-type]
+    configs = [(path, load_manager(path, {})) for path in options["configs"]]
+    named = {login.name for login in wanted}
+    wanted += names_in(dict.fromkeys(config.id for _, config in configs if config.id not in named), "manager")
     bridges = bridges_in(options["bridge_manager"], options["bridge_agent"])
     if bridges and options["broker"] != "mosquitto":
         raise UsageError("--bridge-agent", "bridges are written for mosquitto alone", "docs/scaling.md has other ways.")
@@ -78,7 +89,7 @@ def broker_config(**options: Any) -> None:
     roster = Roster(setup=_first_setup(options)) if there is None else there
     if there is not None:
         roster = _same_setup(options, there)
-    roster = enlarged(roster, [*wanted, *bridges], _extras(options["allowed"]))
+    roster = asking(enlarged(roster, [*wanted, *bridges], _extras(options["allowed"])), configs)
     if not roster.logins:
         raise UsageError("", "nobody is to log in", "Name them: --manager m1 --agent a1 --person alice.")
     with folder.opened(out, there):

@@ -1,9 +1,10 @@
 """What the broker lets the node subscribe to, publish and hear; and who is there: ourselves twice, other versions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from caroni_edge.config.automation import Rule
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.doctor.probe import Probe
@@ -17,18 +18,31 @@ ACL = "Look at the broker's ACL (config/mosquitto/acl.conf is an example)."
 
 
 def check(
-    probe: Probe, topics: Topics, job_types: Iterable[str], state: State, *, takes_questions: bool = False
+    probe: Probe,
+    topics: Topics,
+    job_types: Iterable[str],
+    state: State,
+    *,
+    takes_questions: bool = False,
+    rules: Iterable[Rule] = (),
 ) -> Iterator[Finding]:
     """Subscribe to what the node needs, as it does, and hear who is there."""
+    listened = dict[str, str]()
+    for rule in rules:
+        listened[rule.topic] = f"{listened[rule.topic]}, {rule.name}" if rule.topic in listened else rule.name
     filters = [(topics.inboxes, 1), (topics.presence_of_peers, 0)]
     filters += (
         [(topics.triggers, 1)] if topics.role == "managers" else [(topics.requests_for(each), 0) for each in job_types]
     )
     filters += [(topics.questions, 0)] if takes_questions else []
     # As the node subscribes: where the session is the node's own, nothing changes.
-    probe.subscribe([*filters, (topics.presence, 0)])
+    probe.subscribe([*filters, *((each, 0) for each in listened), (topics.presence, 0)])
     own = [message for message in probe.hear(topics.presence, within_s=RETAINED_WITHIN_S) if message.payload]
-    yield of_refused(probe.refused)
+    for each in listened:
+        probe.unsubscribe(each)
+    yield of_refused(probe.refused - listened.keys())
+    if listened:
+        yield of_triggers({each: listened[each] for each in sorted(probe.refused & listened.keys())})
     twice = of_own(read(own[-1]) if own else None, topics.name, state)
     yield twice
     if state.pid is None and twice.level != "problem":
@@ -53,6 +67,16 @@ def of_refused(refused: Iterable[str]) -> Finding:
     if named := ", ".join(sorted(refused)):
         return problem("topics", f"the broker does not let the node subscribe to {named}", ACL)
     return ok("topics", "the broker takes all subscriptions of the node (some brokers do, and then deliver nothing)")
+
+
+def of_triggers(refused: Mapping[str, str]) -> Finding:
+    """Judge the subscriptions of triggers that were refused: their filters, and the names of the triggers."""
+    if named := ", ".join(f"{topic} ({names})" for topic, names in refused.items()):
+        said = f"the broker does not let the node listen to what starts workflows: {named}"
+        return problem(
+            "triggers", said, "caroni-edge broker-config --config manager.yaml gives a manager these rights."
+        )
+    return ok("triggers", "the broker lets the node listen to what starts workflows (mosquitto never says no)")
 
 
 def of_people(people: Iterable[str], *, has_login: bool) -> Iterator[Finding]:

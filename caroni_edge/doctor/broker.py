@@ -113,7 +113,8 @@ def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterato
         people = config.people if isinstance(config, ManagerConfig) else None
         if shared and isinstance(config, ManagerConfig):
             yield from of_triggers(config)
-        yield from access.check(probe, topics, job_types, state, takes_questions=people is not None)
+        rules = config.rules if isinstance(config, ManagerConfig) else ()
+        yield from access.check(probe, topics, job_types, state, takes_questions=people is not None, rules=rules)
         yield from access.of_people(people or (), has_login=broker.username is not None)
         yield from limits.check(probe, sessions, is_manager=config.role == "managers")
         if config.role == "agents":

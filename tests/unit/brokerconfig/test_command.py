@@ -427,3 +427,50 @@ def test_certificates_that_do_not_go_together(out: Path, tmp_path: Path) -> None
     ]:
         assert said in refused(out, *NODES, "--tls", *arguments.split())
     assert "Say --tls, too" in refused(out, *NODES, "--ca-cert", str(one), "--ca-key", str(key))
+
+
+MANAGER = """
+id: m2
+broker: {{url: mqtt://127.0.0.1}}
+topic_root: {root}
+reply_to: [answers/#]
+triggers:
+  hot: {{topic: {topic}, template: alarm}}
+  cold: {{topic: {topic}, template: alarm}}
+notify:
+  - {{on: [failed], topic: ship/alarms}}
+  - {{on: [failed], command: [/bin/true]}}
+"""
+
+
+def manager_yaml(out: Path, topic: str, root: str = "caroni") -> tuple[str, str]:
+    path = out.parent / "manager.yaml"
+    path.write_text(MANAGER.format(topic=topic, root=root))
+    return "--config", str(path)
+
+
+def rights_in_acl(out: Path, login: str) -> list[str]:
+    """Return the rights of a login beside those below the topic root."""
+    blocks = (out / "broker" / "caroni.acl").read_text().split("user ")
+    (own,) = [block.splitlines()[1:] for block in blocks if block.splitlines()[0] == login]
+    return [line for line in own if line.startswith("topic ") and "caroni/" not in line]
+
+
+def test_a_manager_may_hear_and_say_what_its_configuration_names_and_no_more_what_it_named_before(out: Path) -> None:
+    done(out, *NODES, "--allow", "m1", "read", "sensors/#", *manager_yaml(out, "sensors/+/temperature"))
+    told = ["topic write ship/alarms", "topic write answers/#"]
+    assert rights_in_acl(out, "m2") == ["topic read sensors/+/temperature", *told]
+    done(out, *manager_yaml(out, "weather/#"))
+    assert rights_in_acl(out, "m2") == ["topic read weather/#", *told]
+    done(out, "--agent", "a4")
+    assert rights_in_acl(out, "m2") == ["topic read weather/#", *told]
+    assert rights_in_acl(out, "m1") == ["topic read sensors/#"]
+    done(out, "--remove", "m2")
+    done(out, "--manager", "m2")
+    assert rights_in_acl(out, "m2") == []
+
+
+def test_a_manager_of_other_topics_is_refused(out: Path) -> None:
+    said = refused(out, *NODES, *manager_yaml(out, "x/#", root="fleet"))
+    assert "its topic_root is fleet, and that of this broker's nodes is caroni" in said
+    assert "--topic-root fleet" in said

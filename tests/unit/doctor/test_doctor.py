@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from caroni_edge.doctor.access import of_own, of_peers, of_people, of_refused
+from caroni_edge.config.automation import Rule
+from caroni_edge.doctor.access import check, of_own, of_peers, of_people, of_refused, of_triggers
 from caroni_edge.doctor.broker import of_expiry, said
 from caroni_edge.doctor.clock import Dates, of_dates, of_kernel
 from caroni_edge.doctor.database import State, holder
@@ -16,6 +19,7 @@ from caroni_edge.doctor.findings import Finding, Level, is_healthy, ok, problem,
 from caroni_edge.doctor.limits import of_queue, of_session, of_size
 from caroni_edge.protocol.messages import MESSAGE_VERSION, Presence
 from caroni_edge.protocol.topics import Topics
+from caroni_edge.transport.base import Arrived
 
 MIB = 1 << 20
 DAY_S = 86400.0
@@ -51,6 +55,8 @@ def test_only_a_problem_makes_a_node_unhealthy() -> None:
         (of_session(is_kept=False), Level.PROBLEM),
         (of_refused(()), Level.OK),
         (of_refused(["t"]), Level.PROBLEM),
+        (of_triggers({}), Level.OK),
+        (of_triggers({"sensors/#": "hot"}), Level.PROBLEM),
         (*of_people(["alice"], has_login=True), Level.OK),
         (*of_people(["alice"], has_login=False), Level.WARNING),
     ],
@@ -108,3 +114,32 @@ def test_who_holds_the_lock_is_seen_without_taking_it(tmp_path: Path) -> None:
 def test_the_words_of_the_transport_end_with_what_to_do() -> None:
     found = said("broker", "nothing listens at x:1: start the broker, or correct its URL")
     assert (found.sentence, found.hint) == ("nothing listens at x:1", "Start the broker, or correct its URL.")
+
+
+class Refusing:
+    """A probe of a broker that lets a node subscribe to its own topics alone."""
+
+    def __init__(self) -> None:
+        self.arrived: list[Arrived] = []
+        self.refused: set[str] = set()
+        self.subscribed: set[str] = set()
+
+    def subscribe(self, filters: Iterable[tuple[str, int]]) -> None:
+        self.subscribed |= {topic for topic, _ in filters}
+        self.refused |= {topic for topic in self.subscribed if not topic.startswith("caroni/")}
+
+    def unsubscribe(self, topic_filter: str) -> None:
+        self.subscribed.remove(topic_filter)
+
+    def hear(self, *_wanted: object, **_options: object) -> list[Arrived]:
+        return []
+
+
+def test_the_filters_of_triggers_that_the_broker_refuses_are_named_and_none_of_them_stays() -> None:
+    rules = [Rule(name=name, topic=topic, template="t", inputs={}) for name, topic in (("b", "x/#"), ("a", "x/#"))]
+    probe: Any = Refusing()
+    found = {each.name: each for each in check(probe, TOPICS, (), State(pid=7, boots=()), rules=rules)}
+    assert found["topics"].level is Level.OK
+    assert found["triggers"].sentence.endswith("what starts workflows: x/# (b, a)")
+    assert "x/#" not in probe.subscribed
+    assert "triggers" not in {each.name for each in check(probe, TOPICS, (), State(pid=7, boots=()))}
