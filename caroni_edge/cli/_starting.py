@@ -127,15 +127,12 @@ def _trigger(
 
 
 def _labels(texts: tuple[str, ...]) -> dict[str, str]:
-    from caroni_edge.protocol.labels import LABELS_MAX, read_label  # noqa: PLC0415
+    from caroni_edge.protocol.labels import read_labels  # noqa: PLC0415
 
     try:
-        labels = dict(read_label(text) for text in texts)
+        return read_labels(texts)
     except ValueError as error:
         raise UsageError("--label", str(error)) from None
-    if len(labels) > LABELS_MAX:
-        raise UsageError("--label", f"{LABELS_MAX} labels are allowed")
-    return labels
 
 
 def check_segment(where: str, word: str) -> None:

@@ -41,6 +41,18 @@ def read_label(text: str) -> tuple[str, str]:
     return name, value
 
 
+def read_labels(texts: Iterable[str]) -> dict[str, str]:
+    """Return labels that are written NAME=VALUE.
+
+    Raises:
+        ValueError: One is none, or they are too many; the words are for people.
+    """
+    labels = dict(read_label(text) for text in texts)
+    if len(labels) > LABELS_MAX:
+        raise ValueError(f"{LABELS_MAX} labels are allowed")
+    return labels
+
+
 def as_list(labels: Mapping[str, str]) -> list[str]:
     """Return labels as a list, `["gpu=a100", "site=north"]`: the same ones give the same list."""
     return sorted(f"{name}={value}" for name, value in labels.items())

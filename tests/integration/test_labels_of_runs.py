@@ -73,3 +73,23 @@ def test_a_trigger_has_16_labels_at_most(run: Run, server: WebServer) -> None:
         body = {"template": "test_simple", "inputs": {"message": "x"}, "labels": {f"l{nth}": "x" for nth in range(17)}}
         answer = client.post("/api/workflows", json=body)
         assert (answer.status_code, "16 labels at most" in answer.json()["error"]) == (400, True)
+
+
+def test_the_form_takes_labels_shows_those_of_a_run_like_it_and_says_what_is_wrong(
+    bench: ManagerBench, server: WebServer, run: Run
+) -> None:
+    start(run, "w1", "cruise=42", "leg=a b")
+    with Client(server) as client:
+        html = {"Accept": "text/html"}
+        page = client.get("/templates/test_simple/start?like=w1", headers=html).text
+        assert "cruise=42\nleg=a b</textarea>" in page
+        form = {"input-message": "x", "id": "w2", "labels": " cruise=43\r\n\r\nleg=a b\r\n"}
+        wrong = client.post("/templates/test_simple/start", data=form | {"labels": "cruise"}, headers=html)
+        assert (wrong.status_code, "a label is written NAME=VALUE" in wrong.text) == (422, True)
+        many = client.post(
+            "/templates/test_simple/start", data=form | {"labels": "\n".join(f"n{i}=" for i in range(17))}, headers=html
+        )
+        assert (many.status_code, "16 labels are allowed" in many.text) == (422, True)
+        assert client.get("/api/workflows/w2").status_code == 404
+        client.post("/templates/test_simple/start", data=form, headers=html)
+        assert client.get("/api/workflows/w2").json()["labels"] == {"cruise": "43", "leg": "a b"}

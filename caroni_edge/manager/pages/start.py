@@ -13,6 +13,7 @@ from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.startform import form_of, read_form
 from caroni_edge.manager.templates import library
 from caroni_edge.manager.triggers.triggers import Refused, read_trigger
+from caroni_edge.protocol.labels import as_list, read_labels
 from caroni_edge.values.json import as_text
 from caroni_edge.web.audit import ACTION, note
 from caroni_edge.web.forms import fields
@@ -39,14 +40,15 @@ class StartPage(Controller):
     ) -> Template:
         """Show the form for the inputs of a template."""
         template = _template(manager, name)
-        given = None
+        given, labels = None, dict[str, str]()
         if like is not None:
             found = manager.workflow(like)
             if found["template"] != name:
                 raise Problem(404, f"the workflow {like} is none of the template {name}")
-            given = found["inputs"]
+            given, labels = found["inputs"], found["labels"]
         texts = {each["name"]: each["default"] for each in form_of(template.plan, given)}
-        return _form(manager, template, texts, {}, secrets.token_hex(ID_BYTES), like=like)
+        about = "\n".join(as_list(labels))
+        return _form(manager, template, texts, {}, secrets.token_hex(ID_BYTES), labels=about, like=like)
 
     @post(sync_to_thread=True, opt={ACTION: "start workflow"})
     def start(
@@ -58,8 +60,10 @@ class StartPage(Controller):
         workflow = sent.get("id", "").strip()
         filled = read_form(template.plan, texts)
         errors = dict(filled.errors)
-        if not errors:
-            wanted = {"template": name, "inputs": filled.inputs} | ({"id": workflow} if workflow else {})
+        labels, labels_error = _read_labels(sent.get("labels", ""))
+        if not errors and labels_error is None:
+            wanted = {"template": name, "inputs": filled.inputs, "labels": labels}
+            wanted |= {"id": workflow} if workflow else {}
             try:
                 trigger = read_trigger("a form", as_text(wanted).encode())
                 note(workflow=trigger.id)
@@ -71,7 +75,17 @@ class StartPage(Controller):
                     f"Started {started}." if is_new else f"{started} had been started before: here it is."
                 )
                 return Redirect(f"/runs/{started}", status_code=303)
-        return _form(manager, template, texts, errors, workflow)
+        return _form(
+            manager, template, texts, errors, workflow, labels=sent.get("labels", ""), labels_error=labels_error
+        )
+
+
+def _read_labels(text: str) -> tuple[dict[str, str], str | None]:
+    """Return the labels that stand in the lines of a field, or why that cannot be."""
+    try:
+        return read_labels(line.strip() for line in text.splitlines() if line.strip()), None
+    except ValueError as error:
+        return {}, str(error)
 
 
 def _form(
@@ -80,6 +94,9 @@ def _form(
     texts: Mapping[str, str],
     errors: Mapping[str, str],
     workflow: str,
+    *,
+    labels: str = "",
+    labels_error: str | None = None,
     like: str | None = None,
 ) -> Template:
     asked = form_of(template.plan)
@@ -89,13 +106,15 @@ def _form(
         pause = views.pause_view(template.name)
     return page(
         "manager/start.html",
-        http_status=422 if errors else 200,
+        http_status=422 if errors or labels_error else 200,
         name=template.name,
         asked=asked,
         texts=texts,
         errors=errors,
         elsewhere=elsewhere,
         workflow=workflow,
+        labels=labels,
+        labels_error=labels_error,
         agents=agents,
         pause=pause,
         like=like,
