@@ -5,7 +5,9 @@ WAL with ``synchronous=FULL``: what was committed survives a power cut
 their own read-only ones, which it never holds up, nor they it (https://www.sqlite.org/wal.html#concurrency).
 """
 
+import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,6 +36,10 @@ _STORAGE_CODES = {
 }
 
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_TOO_LITTLE_BYTES = 1 << 20
+"""With less than that free, the disk is to blame for an error of which SQLite does not say why."""
+
 STEPS_BETWEEN_LOOKS = 10_000
 """So often SQLite looks whether the time for a check is over."""
 
@@ -42,6 +48,12 @@ class StorageFailed(CaroniError):
     """The state database cannot be used: {reason}."""
 
     hint = "Look at the disk: space, read-only mount, kernel log. Nothing was lost; the node tries again."
+
+
+class DiskFull(StorageFailed):
+    """The disk of the state database is full, {free_bytes} bytes are free: {reason}."""
+
+    hint = "Make room on that disk. Nothing was lost: a node that runs tries again; start one that has ended again."
 
 
 class DatabaseCorrupt(StorageFailed):
@@ -124,7 +136,8 @@ class Database:
         # The low byte is the primary result code (https://www.sqlite.org/rescode.html). Errors of the module itself (a
         # wrong number of bindings, say) have none.
         if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _STORAGE_CODES:
-            return StorageFailed(self.where, reason=f"{error} ({error.sqlite_errorname})")
+            reason = f"{error} ({error.sqlite_errorname})"
+            return _disk_full(self.path, error, reason) or StorageFailed(self.where, reason=reason)
         if not self.conn.in_transaction:
             return StorageFailed(self.where, reason=f"SQLite has rolled the transaction back ({error})")
         return None
@@ -164,7 +177,25 @@ def _failed(path: Path, error: Exception) -> StorageFailed:
     """Return what it means that a database cannot be opened or read."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind = DatabaseCorrupt if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageFailed
-    return kind(str(path), reason=error)
+    return _disk_full(path, error, str(error)) or kind(str(path), reason=error)
+
+
+def _disk_full(path: Path | None, error: Exception, reason: str) -> DiskFull | None:
+    """Return that the disk is full, where that is why SQLite has failed.
+
+    It says so of what it writes into its files. Where it makes them larger in another way (`SQLITE_IOERR_SHMSIZE`), or
+    the quota of a user is what is full, it only says that something went wrong.
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    is_said = code == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno in _NO_ROOM)
+    if path is None or not (is_said or code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)):
+        return None
+    try:
+        free_bytes = shutil.disk_usage(path.parent).free
+    except OSError:
+        return None
+    full = DiskFull(str(path), free_bytes=f"{free_bytes:,}", reason=reason)
+    return full if is_said or free_bytes < _TOO_LITTLE_BYTES else None
 
 
 def memory_database(role: Role) -> Database:
