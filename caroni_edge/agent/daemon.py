@@ -6,16 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from caroni_edge.agent.boxes.host import find_boxes
-from caroni_edge.agent.boxes.strength import choose
-from caroni_edge.agent.boxes.view import Hidden, clash, hidden
+from caroni_edge.agent.boxes.view import Hidden, hidden
+from caroni_edge.agent.fitness import why_not_here
 from caroni_edge.agent.jobs.unsaid import SAY_RUNNING_AFTER_S
 from caroni_edge.agent.jobtypes import JobType, JobTypes, load_job_types
 from caroni_edge.agent.keeper.places import be_private
-from caroni_edge.agent.needs import more_than_there_is
 from caroni_edge.agent.processes.port import JobNews, TakenOver
 from caroni_edge.agent.processes.runner import Runner
 from caroni_edge.agent.reactor import AgentParts, AgentReactor
-from caroni_edge.agent.secrets import files_of, unreadable
+from caroni_edge.agent.secrets import files_of
 from caroni_edge.agent.store import Store
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import AgentConfig, load_agent
@@ -91,14 +90,7 @@ class AgentDaemon(Daemon[AgentConfig]):
         return say_errors("job type", types.only(lambda each: self._why_not(config, each)))
 
     def _why_not(self, config: AgentConfig, job_type: JobType) -> str:
-        found = choose(config.sandbox, job_type.sandbox, self._runner.able, has_secrets=bool(job_type.secrets))
-        if isinstance(found, str):
-            return found
-        return (
-            clash(job_type.sandbox.paths, config.state_dir)
-            or more_than_there_is(job_type.needs, config.resources)
-            or unreadable(job_type.secrets, self.environ.get(CREDENTIALS))
-        )
+        return why_not_here(job_type, config, self.environ.get(CREDENTIALS), self._runner.able)
 
     def _on_taken_over(self, found: TakenOver, taken_over: "Future[None]") -> None:
         """Let the agent connect when it has committed what its keeper knows: it says nothing before."""

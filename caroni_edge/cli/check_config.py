@@ -53,18 +53,12 @@ def _manager(path: Path) -> Iterable[Problem]:
 
 
 def _agent(path: Path) -> Iterable[Problem]:
-    from caroni_edge.agent.boxes.view import clash  # noqa: PLC0415
+    from caroni_edge.agent.fitness import why_not_here  # noqa: PLC0415
     from caroni_edge.agent.jobtypes import load_job_types  # noqa: PLC0415
-    from caroni_edge.agent.needs import more_than_there_is  # noqa: PLC0415
-    from caroni_edge.agent.secrets import unreadable  # noqa: PLC0415
 
     config = load_agent(path, os.environ)
     job_types = load_job_types(config.job_types).only(
-        lambda each: (
-            clash(each.sandbox.paths, config.state_dir)
-            or more_than_there_is(each.needs, config.resources)
-            or unreadable(each.secrets, os.environ.get(CREDENTIALS), is_service=False)
-        )
+        lambda each: why_not_here(each, config, os.environ.get(CREDENTIALS), able=None)
     )
     return [problem for problems in job_types.errors.values() for problem in problems]
 

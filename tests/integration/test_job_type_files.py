@@ -194,3 +194,23 @@ def test_a_trial_runs_and_shows_what_it_gave(agent: AgentBench, client: Client) 
 def test_a_wrong_trial_starts_nothing(agent: AgentBench, client: Client, name: str, body: object, status: int) -> None:
     assert client.post(f"/api/job-types/{name}/try", json=body).status_code == status
     assert agent.bench.runner.started == []
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("needs: {camera: 1}", "its jobs need camera, which the agent's configuration does not name"),
+        ("secrets: {KEY: {file: /nowhere/key}}\nsandbox: off", "its secret KEY cannot be read: /nowhere/key: No such"),
+        ("secrets: {KEY: {credential: key}}\nsandbox: off", "systemd hands over no credential key"),
+        ("sandbox: {read: [/]}", "its sandbox is to show /, which holds the agent's state_dir"),
+    ],
+)
+def test_what_this_host_cannot_run_is_said_before_it_is_written(
+    client: Client, directory: Path, section: str, said: str
+) -> None:
+    wrong = f"{UPPER}{section}\n"
+    checked = client.post("/api/job-types/upper/check", json={"source": wrong}).json()
+    assert [said in each["what"] for each in checked["problems"]] == [True]
+    answer = client.put("/api/job-types/upper", json={"source": wrong, "mark": read(client)["mark"]})
+    assert (answer.status_code, said in answer.json()["error"]) == (422, True)
+    assert (directory / "upper.yaml").read_text() == UPPER

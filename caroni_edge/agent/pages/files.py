@@ -1,8 +1,10 @@
 """The files of job types, as API and pages show, check, write and delete them."""
 
+import os
 from pathlib import Path
 from typing import NoReturn
 
+from caroni_edge.agent.fitness import why_not_here
 from caroni_edge.agent.jobs.inputs import CannotRun
 from caroni_edge.agent.jobs.trials import TrialRefused
 from caroni_edge.agent.jobtypes import SUFFIXES, parse_job_type
@@ -10,6 +12,7 @@ from caroni_edge.agent.pages.api import AgentApi
 from caroni_edge.agent.pages.shapes import CheckView, Finding, JobTypeDetail, JobView
 from caroni_edge.agent.pages.typeviews import job_type_view
 from caroni_edge.base.text import is_unicode
+from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.documents.documents import Problem as FileProblem
 from caroni_edge.documents.documents import Problems
 from caroni_edge.documents.editing import (
@@ -92,6 +95,8 @@ def check(agent: AgentApi, name: str | None, text: str) -> CheckView:
         found = parse_job_type(text, path)
     except Problems as wrong:
         return CheckView(problems=[_finding(each) for each in wrong.problems], name=None, version=None)
+    if why_not := why_not_here(found, agent.reactor.settings, os.environ.get(CREDENTIALS), agent.reactor.able):
+        problems.append(Finding(line=None, what=why_not))
     other = agent.reactor.job_types.get(found.name)
     if other is not None and (name is None or other.path != path):
         problems.append(Finding(line=None, what=f'"{found.name}" is the name of {other.path.name} already'))
