@@ -31,7 +31,7 @@ ANSWERS_MAX = 8
 WAITING_MAX, WAITING_MAX_BYTES = 50_000, 512 << 20
 """So many messages wait for a peer at most, and so much: more than jobs that an agent may have, with their inputs."""
 WEIGH_EVERY = 64
-"""What waits is added up after so many messages more."""
+"""It is looked how much waits after so many messages more."""
 
 
 class Link(Memory):
@@ -76,6 +76,7 @@ class Link(Memory):
         self.passage = Passage(journal)
         self.too_large: bytes | None = None
         self._fruitless_since = inf  # since then rows are sent, and none of them has come to the peer
+        self._waits_most_bytes = inf if self.rows_wait() else 0.0  # no more than that waits
 
     def rows_wait(self) -> bool:
         """Tell whether there are messages that the peer has not acknowledged."""
@@ -97,11 +98,18 @@ class Link(Memory):
         self._rows.add(self.peer, OutboxRow(seq + 1, row_id, body))
         self._newest = seq + 1, row_id
         if seq == self.acked[0]:
-            self._progress_at = now
+            self._progress_at, self._waits_most_bytes = now, 0.0
+        self._waits_most_bytes += len(body)
         waiting = seq + 1 - self.acked[0]
         if waiting % WEIGH_EVERY:
             return False
-        return waiting >= WAITING_MAX or self._rows.size_bytes(self.peer) >= WAITING_MAX_BYTES
+        return waiting >= WAITING_MAX or self._weighs_too_much()
+
+    def _weighs_too_much(self) -> bool:
+        """Tell whether too many bytes wait; the rows are added up only where it could be so many."""
+        if self._waits_most_bytes >= WAITING_MAX_BYTES:
+            self._waits_most_bytes = self._rows.size_bytes(self.peer)
+        return self._waits_most_bytes >= WAITING_MAX_BYTES
 
     # What arrives
 

@@ -71,6 +71,7 @@ class Links(Memory):
         self._known_until = -inf
         self._online: MemorySet[str] = MemorySet(journal)
         self._asked: MemorySet[str] = MemorySet(journal)
+        self._owing: MemorySet[str] = MemorySet(journal)  # who is asked and online
         self._undeliverable: tuple[Undeliverable, ...] = ()
         self.now = 0.0
 
@@ -92,6 +93,7 @@ class Links(Memory):
                 self._asked.add(peer)
             else:
                 self._asked.discard(peer)
+            self._note_owing(peer)
 
     # Inside a batch
 
@@ -193,8 +195,10 @@ class Links(Memory):
         """A peer has said that it is there, or its will that it is not."""
         if not online:
             self._online.discard(peer)
+            self._owing.discard(peer)
             return
         self._online.add(peer)
+        self._note_owing(peer)
         if link := self._known(peer):
             link.heard_boot(boot, self.now)
             link.came_online()
@@ -249,12 +253,15 @@ class Links(Memory):
 
     def owes_answers(self) -> bool:
         """Tell whether somebody who is online has not answered yet."""
-        return any(peer in self._online for peer in self._asked)
+        return bool(self._owing)
 
     def unanswered(self, after_s: float, since: float) -> list[str]:
         """Return who is online and owes an answer for `after_s`, counted from `since` at the earliest."""
-        asked = {peer: max(since, self.asked_at(peer)) for peer in self._asked & self._online}
+        asked = {peer: max(since, self.asked_at(peer)) for peer in self._owing}
         return sorted(peer for peer, at in asked.items() if self.now - at >= after_s)
+
+    def _note_owing(self, peer: str) -> None:
+        (self._owing.add if peer in self._asked and peer in self._online else self._owing.discard)(peer)
 
     def asked_at(self, peer: str) -> float:
         """Return since when a question to `peer` is open; infinity when none is."""
