@@ -48,7 +48,7 @@ class Daemon:
         facts = {
             "id": name,
             "state_dir": str(self.state_dir),
-            "broker": {"url": broker.url, "username": name, "password": "x"},
+            "broker": {"url": broker.url, "data_url": people_of(broker).url, "username": name, "password": "x"},
             "disk_floor": "1M",
             "web": {"port": port, "token": TOKEN, "password": "x"},
         }
@@ -161,6 +161,11 @@ class Watcher:
                 self._transport.ack(event)
 
 
+def people_of(broker: RunningBroker) -> RunningBroker:
+    """Return the listener of a broker where each login may connect as often as it likes."""
+    return broker.people if isinstance(broker, ShippedMosquitto) else broker
+
+
 class Fleet:
     """Daemons and a client on one broker.
 
@@ -176,7 +181,7 @@ class Fleet:
     @property
     def people(self) -> RunningBroker:
         """Where people connect, each as often as they like."""
-        return self.broker.people if isinstance(self.broker, ShippedMosquitto) else self.broker
+        return people_of(self.broker)
 
     def manager(self, name: str = "m1", *, start: bool = True, **settings: Any) -> Daemon:
         """Start a manager with the example templates, unless it is given others."""
