@@ -20,6 +20,7 @@ from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.pages import site as manager_site
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.lists import Plans
@@ -78,6 +79,7 @@ class DirectService:
         settle: Decides at the end of a batch.
         now: The time, which only tests move.
         failure: Raised instead of running anything.
+        committed: Does what was decided.
     """
 
     database: Database
@@ -85,6 +87,7 @@ class DirectService:
     now: float = 1000.0
     failure: Exception | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    committed: Callable[[], None] = lambda: None
 
     @property
     def at(self) -> Moment:
@@ -97,6 +100,7 @@ class DirectService:
             with self.database.savepoint():
                 result = work(self.at)
             self.settle(self.at)
+        self.committed()
         return result
 
     def tell(self, work: Callable[[Moment], Any], *, keep: bool = True) -> "Future[Any]":
@@ -142,16 +146,26 @@ class ManagerBench:
             silent_for=lambda _agent, _now: 0.0,
             journal=journal,
         )
-        self.reactor = ManagerReactor(context, self.templates, lambda _evaluation: None)
-        self.service = DirectService(self.database, self.reactor.settle)
+        self.storage = Storage(path, lambda: self.reactor.settings, lambda _news: None)
+        self.storage.make_room = lambda *asked: self.service.call(lambda _at: self.reactor.holdings.make_room(*asked))
+        self.reactor = ManagerReactor(context, self.templates, lambda _evaluation: None, self.storage)
+        self.service = DirectService(self.database, self.reactor.settle, committed=self.reactor.committed)
         self.service.call(self.reactor.on_start)
         self.readers = Readers(self.path)
         self.plans = Plans()
         node = NodeView("manager", "m1", "1.2.3", "here", lambda: self.problem, lambda: self.problem is None)
         commands = AuditedCommands(self.service, AuditRows(conn))
         self.api = ManagerApi(
-            node, self.readers, commands, self.reactor, lambda: self.templates, self.reload_templates, self.plans
+            node,
+            self.readers,
+            commands,
+            self.reactor,
+            lambda: self.templates,
+            self.reload_templates,
+            self.plans,
+            self.storage,
         )
+        in_thread("files", self.storage.work.run)
 
     def reload_templates(self) -> None:
         """Read the templates of the settings' directory anew."""
@@ -216,6 +230,7 @@ class ManagerBench:
         return self.api.look()
 
     def close(self) -> None:
+        self.storage.close()
         self.readers.close()
         with self.service.lock:  # a connection that is closed while a thread uses it ends the process
             self.database.close()

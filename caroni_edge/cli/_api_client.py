@@ -4,6 +4,7 @@ import functools
 import os
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec
 
@@ -123,7 +124,7 @@ class Api:
             from caroni_edge.cli._asking import transport_to  # noqa: PLC0415
 
             page = httpx.HTTPTransport(verify=_trust(base)) if options.url is not None else None
-            tell = (lambda _line: None) if as_json else functools.partial(say, err=True)
+            tell = (lambda _line: None) if as_json else partial(say, err=True)
             transport = transport_to(options.broker, page, _token(options), tell)
             connect_s = min(timeout_s, CONNECT_WITHIN_S)
         try:
@@ -151,7 +152,17 @@ class Api:
         """DELETE something, and return the JSON of the answer."""
         return self._json(self.fetch("DELETE", path))
 
+    def put(self, path: str, content: Iterable[bytes], size: int) -> Any:
+        """PUT so many bytes, and return the JSON of the answer."""
+        headers = {"Content-Length": str(size)}
+        return self._json(self._send(partial(self._client.put, path, content=content, headers=headers)))
+
     def fetch(self, method: str, path: str, *, body: object = None, **asked: Any) -> Any:
+        """Send a request, and return the response of httpx, which is a success (see `_send`)."""
+        params = {name: value for name, value in asked.items() if value is not None}
+        return self._send(partial(self._client.request, method, path, params=params, json=body))
+
+    def _send(self, send: Callable[[], Any]) -> Any:
         """Send a request, and return the response of httpx, which is a success.
 
         Raises:
@@ -162,9 +173,8 @@ class Api:
         """
         import httpx  # noqa: PLC0415
 
-        params = {name: value for name, value in asked.items() if value is not None}
         try:
-            answer = self._client.request(method, path, params=params, json=body)
+            answer = send()
         except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
             kind = SocketSilent if self._is_on_host else Unreachable
             raise kind(self.url, role=self.role, reason=error or type(error).__name__) from None

@@ -2,9 +2,10 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
@@ -14,7 +15,12 @@ from caroni_edge.cli._files import FILE
 from caroni_edge.cli._ids import complete_template
 
 if TYPE_CHECKING:
+    from caroni_edge.objects.objects import Object
     from caroni_edge.protocol.triggers import Trigger
+
+
+Uploads = dict["Object", Path]
+"""Files that are to be at the manager before a workflow that names them is started."""
 
 
 def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
@@ -34,7 +40,7 @@ _OPTIONS: Final = (
         "named_files",
         multiple=True,
         metavar="NAME=PATH",
-        help="A file of up to 16 KiB as an input; for a list of files, one --file for each.",
+        help="A file as an input; for a list of files, one --file for each. Over 16 KiB it is uploaded by the API.",
     ),
     click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs."),
     click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice."),
@@ -47,7 +53,7 @@ _OPTIONS: Final = (
 
 
 def trigger_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the argument and the options that say what is started; in `trigger` it gets that."""
+    """Give a command the argument and the options that say what is started: `trigger`, and the files to upload."""
 
     @functools.wraps(command)
     def with_trigger(
@@ -62,8 +68,10 @@ def trigger_options(command: Callable[..., None]) -> Callable[..., None]:
         **kwargs: Any,
     ) -> None:
         given = _file(inputs_file) if inputs_file else {}
-        inputs = {**given, **inputs_of(pairs), **files_of(named_files)}
-        command(*args, trigger=_trigger(template, inputs, workflow, priority, _labels(labels)), **kwargs)
+        uploads: Uploads = {}
+        inputs = {**given, **inputs_of(pairs), **files_of(named_files, uploads)}
+        trigger = _trigger(template, inputs, workflow, priority, _labels(labels))
+        command(*args, trigger=trigger, uploads=uploads, **kwargs)
 
     for option in reversed(_OPTIONS):
         with_trigger = option(with_trigger)
@@ -75,39 +83,52 @@ def inputs_of(pairs: tuple[str, ...]) -> dict[str, Any]:
     return dict(_pair(pair) for pair in pairs)
 
 
-def files_of(texts: tuple[str, ...]) -> dict[str, Any]:
+def files_of(texts: tuple[str, ...], uploads: Uploads) -> dict[str, Any]:
     """Return inputs by what `--file NAME=PATH` says; a name that is there several times gets a list.
 
+    Args:
+        texts: What it says.
+        uploads: Gets the files that are too large to travel inside a value.
+
     Raises:
-        UsageError: A file cannot be read, or is too large to travel inside a value.
+        UsageError: A file cannot be read.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for text in texts:
         name, _, path = text.partition("=")
         if not name or not path:
             raise UsageError(f"--file {text}", "a file is written NAME=PATH")
-        found.setdefault(name, []).append(_file_value(Path(path)))
+        found.setdefault(name, []).append(_file_value(Path(path), uploads))
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def _file_value(path: Path) -> dict[str, Any]:
+def _file_value(path: Path, uploads: Uploads) -> dict[str, Any]:
+    from caroni_edge.objects.objects import SIZE_MAX_BYTES  # noqa: PLC0415
     from caroni_edge.values.carried import FILE_MAX_BYTES, NotCarried, basename_of, file_value  # noqa: PLC0415
 
     where = f"--file {path}"
     try:
         with path.open("rb") as file:
-            data = file.read(FILE_MAX_BYTES + 1)
+            size, data = os.fstat(file.fileno()).st_size, file.read(FILE_MAX_BYTES + 1)
+            if size > SIZE_MAX_BYTES:
+                raise UsageError(where, f"it has {size} bytes, and a file may have {SIZE_MAX_BYTES}")
+            value = _object_value(file, path, uploads) if len(data) > FILE_MAX_BYTES else file_value(path.name, data)
     except OSError as error:
         raise UsageError(where, f"it cannot be read: {error.strerror}") from None
-    if len(data) > FILE_MAX_BYTES:
-        what = f"it has more than {FILE_MAX_BYTES >> 10} KiB, and larger files cannot be given along yet"
-        raise UsageError(where, what, "Pass a URL, or a path that both hosts know, as a string.")
-    value = file_value(path.name, data)
     try:
         basename_of(value)
     except NotCarried as problem:
         raise UsageError(where, str(problem)) from None
     return value
+
+
+def _object_value(file: BinaryIO, path: Path, uploads: Uploads) -> dict[str, Any]:
+    from caroni_edge.objects.disk import taken_of  # noqa: PLC0415
+    from caroni_edge.values.carried import object_value  # noqa: PLC0415
+
+    taken = taken_of(file)
+    uploads[taken.object] = path
+    return object_value(path.name, taken.object, taken.sha1)
 
 
 def _trigger(

@@ -14,8 +14,9 @@ from caroni_edge.cli import _by_api, _by_broker
 from caroni_edge.cli._api_client import Api, api_at
 from caroni_edge.cli._context import Place, place_options
 from caroni_edge.cli._output import say
-from caroni_edge.cli._starting import is_by_broker, trigger_options
+from caroni_edge.cli._starting import Uploads, is_by_broker, trigger_options
 from caroni_edge.cli._tables import table
+from caroni_edge.cli._uploading import upload
 from caroni_edge.cli._watch import LOOK_EVERY_S, Seen, watch
 from caroni_edge.cli.logs import Wanted, show_failed
 
@@ -32,13 +33,14 @@ _INDEX = re.compile(r"\[[0-9]+\]")
 @trigger_options
 @place_options(with_broker=True)
 @click.option("--json", "as_json", is_flag=True, help="Print an error as JSON; the outputs are JSON in any case.")
-def run(trigger: "Trigger", place: Place, timeout_s: float | None, as_json: bool) -> None:
+def run(trigger: "Trigger", uploads: Uploads, place: Place, timeout_s: float | None, as_json: bool) -> None:
     """Start a workflow from TEMPLATE, show its steps until it has ended, and print its outputs as JSON.
 
     What fails is shown with the end of its log. Where a broker is known, the workflow is started over MQTT; where the
     manager's API is known too, its steps are shown by that, otherwise by the events that come over MQTT.
     """
     assert trigger.id is not None
+    upload(place, uploads, as_json=as_json)
     give_up_at = inf if timeout_s is None else monotonic() + timeout_s
     try:
         if not is_by_broker(place):

@@ -10,7 +10,8 @@ import click
 from caroni_edge.cli import _by_api, _by_broker
 from caroni_edge.cli._context import Place, place_options
 from caroni_edge.cli._output import say, say_json
-from caroni_edge.cli._starting import is_by_broker, trigger_options
+from caroni_edge.cli._starting import Uploads, is_by_broker, trigger_options
+from caroni_edge.cli._uploading import upload
 
 if TYPE_CHECKING:
     from caroni_edge.protocol.triggers import Trigger
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 @place_options(with_broker=True)
 @click.option("--wait", is_flag=True, help="Follow the workflow, and print its outputs as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the id as JSON too, and an error.")
-def submit(trigger: "Trigger", place: Place, timeout_s: float | None, wait: bool, as_json: bool) -> None:
+def submit(
+    trigger: "Trigger", uploads: Uploads, place: Place, timeout_s: float | None, wait: bool, as_json: bool
+) -> None:
     """Start a workflow from TEMPLATE, and print its id.
 
     Where a broker is known, it is started over MQTT, and whether the manager is there or not; otherwise by the
     manager's API.
     """
     assert trigger.id is not None
+    upload(place, uploads, as_json=as_json)
     if not is_by_broker(place):
         workflow, give_up_at = _by_api.start(place, trigger, as_json=as_json), _give_up_at(timeout_s)
         if not wait:

@@ -262,6 +262,12 @@ MANAGER_KEYS: Final = (
     *_SCHEDULES,
     Key("notify", notify.NOTIFY, "Who is told of what.", otherwise="nobody"),
     Key("silent_after", kinds.DURATION, "An agent away for so long is called silent.", default="10m"),
+    Key(
+        "files.store",
+        kinds.SIZE,
+        "How much the files may take on its disk that people upload, and copies of those that they download.",
+        default="10G",
+    ),
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 

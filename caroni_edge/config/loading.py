@@ -61,6 +61,7 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         people=values["people"],
         notify=values["notify"] or (),
         silent_after_s=values["silent_after"],
+        files_store_bytes=values["files"]["store"],
         schedules=tuple(schedule(name, each) for name, each in (values["schedules"] or {}).items()),
         rules=tuple(rule(name, each) for name, each in (values["triggers"] or {}).items()),
     )

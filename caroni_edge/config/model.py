@@ -184,6 +184,7 @@ class ManagerConfig(NodeConfig):
         notify: Who is told of what.
         silent_after_s: An agent that is away for so long is called silent.
         people: What those may do who ask over the broker, by name; None: nobody is answered there.
+        files_store_bytes: How much the files may take on disk that people upload, and copies of those they download.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "managers"
@@ -206,6 +207,7 @@ class ManagerConfig(NodeConfig):
     notify: "tuple[Notify, ...]" = ()
     silent_after_s: float = 600.0
     people: Mapping[str, Literal["viewer", "operator"]] | None = None
+    files_store_bytes: int = 10 << 30
 
     def trusts(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent may have jobs of a type."""

@@ -39,6 +39,11 @@ class Context:
     has_answered: Callable[[str], bool]
     journal: Journal
 
+    @property
+    def own_place(self) -> str:
+        """The manager itself as the place of an object, beside agents, whose ids have no slash: `managers/m1`."""
+        return self.topics.name
+
     def __post_init__(self) -> None:
         """Begin with nothing to be looked at."""
         self.dirty_job_types: MemorySet[str] = MemorySet(self.journal)

@@ -10,6 +10,8 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config import ManagerConfig, load_manager
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.holding.port import Storekeeper
+from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.listening.threads import Listening
 from caroni_edge.manager.notifications.couriers import Couriers
 from caroni_edge.manager.reactor import ManagerReactor
@@ -19,8 +21,9 @@ from caroni_edge.manager.workflows.evaluations import Ask
 from caroni_edge.manager.workflows.evaluator import Evaluator
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
-from caroni_edge.node.startup import connect, open_node, watch_disk
+from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
 from caroni_edge.node.store import FactRows
+from caroni_edge.objects.filework import FileNews, ObjectsLost
 from caroni_edge.transport.mqtt import MqttTransport
 
 
@@ -37,11 +40,17 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         node = self._node = open_node(config, opened, ask_every_s(config), self.access)
         self._templates = say_errors("template", load_templates(config.templates, None, config.roots))
         evaluator = Evaluator(lambda outcome: self.service.tell(lambda at: self._reactor.on_evaluated(outcome, at)))
-        self._reactor = make_reactor(node, config, self._templates, evaluator.ask)
+        storage = Storage(config.state_dir, lambda: self._reactor.settings, self._on_files)
+        storage.make_room = self._make_room
+        self._reactor = make_reactor(node, config, self._templates, evaluator.ask, storage)
         node.attach(self._reactor)
         from caroni_edge.manager.pages.site import make_questions, serve  # noqa: PLC0415 - only who serves needs them
 
-        site = serve(config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates)
+        self.service.supervise("files", storage.work.run)
+        opened.callback(storage.close)
+        site = serve(
+            config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates, storage
+        )
         web = self._web = opened.enter_context(site)
         node.dispatch.on_question = make_questions(node, web, self.service, self._reactor).take
         self.service.supervise("evaluator", evaluator.run)
@@ -55,7 +64,11 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self._reactor.notifications.wake = self._couriers.wake
         opened.callback(self._couriers.close)
         self._couriers.use(config.notify)
-        connect(node, self.service, opened)
+        transfers = open_transfers(
+            config, node, self.service, opened, self.access, lambda _said, _path: None, lambda _: node.topics.name
+        )
+        transfers.begin()
+        connect(node, self.service, opened, transfers=transfers)
         return node
 
     def apply_config(self, config: ManagerConfig) -> None:
@@ -87,6 +100,14 @@ class ManagerDaemon(Daemon[ManagerConfig]):
             self._reactor.take_templates(self._templates)
 
         self.service.call(take)
+
+    def _on_files(self, news: FileNews) -> None:
+        """Take what there is to know of objects on disk; for any thread."""
+        if isinstance(news, ObjectsLost):
+            self.service.tell(lambda at: self._reactor.objects.on_lost_here(news.objects, at))
+
+    def _make_room(self, size: int, lacking: int, most: int) -> str | None:
+        return self.service.call(lambda _at: self._reactor.holdings.make_room(size, lacking, most))
 
     def _on_disk(self, free_bytes: int) -> None:
         floor = self.config.disk_floor_bytes
@@ -120,8 +141,10 @@ def ask_every_s(config: ManagerConfig) -> float:
     return min(ASK_OPEN_PEERS_EVERY_S, inf if config.lost_after_s is None else config.lost_after_s / 3)
 
 
-def make_reactor(node: Node, config: ManagerConfig, templates: Templates, ask: Ask) -> ManagerReactor:
-    """Put a manager's reactor together on a node; `ask` has expressions worked out that have JavaScript in them."""
+def make_reactor(
+    node: Node, config: ManagerConfig, templates: Templates, ask: Ask, storekeeper: Storekeeper | None = None
+) -> ManagerReactor:
+    """Put a manager's reactor together on a node (`ask`, `storekeeper`: see there)."""
     context = Context(
         settings=config,
         topics=node.topics,
@@ -134,4 +157,4 @@ def make_reactor(node: Node, config: ManagerConfig, templates: Templates, ask: A
         has_answered=node.links.has_answered,
         journal=node.database.journal,
     )
-    return ManagerReactor(context, templates, ask)
+    return ManagerReactor(context, templates, ask, storekeeper)

@@ -8,6 +8,8 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.holding.port import NoStore, Storekeeper
 from caroni_edge.manager.jobs.logs import JobLogs, Tail
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.notifications.notifications import Notifications
@@ -61,17 +63,29 @@ class ManagerReactor(Assembly):
     """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
 
     Attributes:
+        holdings: What the manager itself holds.
         notifications: What is told outside.
+        objects: Who has which objects.
     """
 
     _whose = "a manager"
 
-    def __init__(self, context: Context, templates: Templates, ask: Ask) -> None:
-        """Put the parts together; `ask` has expressions worked out that have JavaScript in them."""
+    def __init__(
+        self, context: Context, templates: Templates, ask: Ask, storekeeper: Storekeeper | None = None
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            context: What they share.
+            templates: From which workflows are started.
+            ask: Has expressions worked out that have JavaScript in them.
+            storekeeper: Keeps the objects of this manager on disk; None: there are none.
+        """
         super().__init__(context.journal)
         self._context, self._store = context, context.store
         orders = Orders(context)
-        self._engine = Engine(context, orders)
+        self.holdings = Holdings(context, storekeeper or NoStore())
+        self._engine = Engine(context, orders, self.holdings)
         self._attempts = Attempts(context, self._engine, orders)
         self._demand = Demand(context)
         holds = Holds(context.journal)
@@ -80,10 +94,10 @@ class ManagerReactor(Assembly):
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
-        objects = AgentObjects(context, self._engine, self._engine.drops)
+        self.objects = objects = AgentObjects(context, self._engine, self.holdings)
         self._pauses = Pauses(context, self._engine)
         self._bulk = Bulk(context, self._engine)
-        self._triggers = Triggers(context, self._engine, self._pauses, templates)
+        self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
         self._rules = Rules(context, self._triggers)
         self._evaluations = Evaluations(context, self._engine, ask)
         self._schedules = Schedules(context, self._triggers)
@@ -105,6 +119,7 @@ class ManagerReactor(Assembly):
             self._stalls,
             self._demand,
             self.notifications,
+            self.holdings,
             Retention(context, self._engine.drops),
         )
         self.handlers = MappingProxyType(

@@ -187,6 +187,15 @@ class ObjectFiles:
             raise NoRoom(f"the disk has {free_bytes >> 20} MiB free, which leaves no room for {size_bytes} bytes")
 
 
+def taken_of(source: BinaryIO) -> Taken:
+    """Return what would be taken in of a file, from its beginning.
+
+    Raises:
+        TooLarge: It has more bytes than an object may have.
+    """
+    return _read(source)
+
+
 def _read(source: BinaryIO, copy: BinaryIO | None = None) -> Taken:
     """Return what is in a file, from its beginning, and copy it if that is asked for.
 

@@ -46,6 +46,8 @@ YOUNG = max(Waits) + 1
 
 WAITS_MAX_S = {Waits.FOR_HEADER: 10.0, Waits.FOR_BODY: 30.0, Waits.TO_BE_READ: 60.0}
 """A connection that waits for longer is closed."""
+STEP_BYTES = 64 * 1024
+"""Who sends so much of a body has so long again for the next: a large file may take its time, and must go on."""
 
 
 def most_connections() -> int:
@@ -110,6 +112,7 @@ class Connection(H11Protocol):
         self.waits: Waits | None = None
         self._crowd = crowd
         self._timer: asyncio.TimerHandle | None = None
+        self._came = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or say that there is no room."""
@@ -131,6 +134,11 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what the client has sent."""
         super().data_received(data)
+        self._came += len(data)
+        if self._came >= STEP_BYTES and self._timer is not None:
+            self._came = 0
+            self._timer.cancel()
+            self._timer = None
         self._look()
 
     def on_response_complete(self) -> None:
@@ -157,7 +165,7 @@ class Connection(H11Protocol):
         waits = self._now()
         if waits is self.waits and self._timer is not None:
             return
-        self.waits = waits
+        self.waits, self._came = waits, 0
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if waits is None else self.loop.call_later(WAITS_MAX_S[waits], self.cut)

@@ -22,6 +22,7 @@ OUTSIDE = (
             "transfers",
         )
     ),
+    "manager.holding.storage",
     "manager.listening.threads",
     "manager.notifications.couriers",
     # They start processes, and serve them.

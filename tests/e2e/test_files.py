@@ -1,13 +1,14 @@
 """Files that travel inside values: from a trigger through jobs on two hosts, to the outputs of the workflow."""
 
 import json
+import subprocess
 from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
 
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import file_value, object_value
-from tests.e2e.daemons import Fleet
+from tests.e2e.daemons import PROGRAM, TOKEN, Fleet
 from tests.support import wait_until
 
 BYTES = bytes(range(200, 216))
@@ -131,6 +132,36 @@ def image() -> dict[str, Any]:
     """Return the value of the file that STARS stars give."""
     found = Object(sha256(IMAGE).hexdigest(), len(IMAGE))
     return object_value("m31.fits", found, sha1(IMAGE, usedforsecurity=False).hexdigest())
+
+
+LOOK = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {image: File}
+steps:
+  count:
+    run: {class: Operation, inputs: {image: File}, outputs: {stars: int, report: File}}
+    hints: {caroni:JobType: {name: count}}
+    in: {image: image}
+    out: [stars, report]
+outputs:
+  stars: {type: int, outputSource: count/stars}
+"""
+
+
+def test_a_large_file_goes_from_a_person_by_the_manager_to_a_job(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.agent("a1", job_types=written(tmp_path / "t1" / "count.yaml", COUNT))
+    manager = fleet.manager(templates=written(tmp_path / "templates" / "look.cwl", LOOK))
+    (tmp_path / "m31.fits").write_bytes(IMAGE)
+    api = ("--url", manager.url, "--token", TOKEN)
+    file = f"image={tmp_path}/m31.fits"
+    done = subprocess.run(
+        [*PROGRAM, "submit", "look", "--file", file, "--wait", "--timeout", "3m", *api],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"stars": STARS}), done.stderr
 
 
 def both(path: Path) -> str:

@@ -44,15 +44,25 @@ steps:
     run: *job
     hints: {caroni:JobType: {name: foojob1}}
 """
+LOOK = """\
+cwlVersion: v1.2
+class: Workflow
+inputs: {image: File}
+outputs: {}
+steps: {}
+"""
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[WebServer]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     """Serve a manager with a workflow that goes on, w1, and a newer one that has failed."""
     templates = tmp_path / "templates"
     templates.mkdir()
     (templates / "test_simple.cwl").write_text(TEMPLATE)
-    bench = ManagerBench(tmp_path, directory=templates)
+    (templates / "look.cwl").write_text(LOOK)
+    (tmp_path / "m31.fits").write_bytes(bytes(20_000))
+    monkeypatch.chdir(tmp_path)
+    bench = ManagerBench(tmp_path, directory=templates, disk_floor_bytes=0)
     bench.see("a1", "foojob0")
     bench.trigger(workflow="w1")
     bench.status("a1", bench.place("a1", "foojob0").job, "running", begun=True, started=1.0)

@@ -65,7 +65,7 @@ class JobFiles(Memory):
             ticket = make_ticket(key, workflow, Peer("agents", agent))
             some = () if len(held) == len(names) else tuple(held)
             places.append(
-                ObjectPlace(holder=f"agents/{holder}", generation=key.generation, ticket=ticket, objects=some)
+                ObjectPlace(holder=self._node(holder), generation=key.generation, ticket=ticket, objects=some)
             )
         return tuple(places)
 
@@ -74,8 +74,14 @@ class JobFiles(Memory):
         if self._speaks_of_files(holder):
             self._key(holder)
 
+    def _node(self, holder: str) -> str:
+        """Return role and id of a holder, as others know it."""
+        return holder if holder == self._context.own_place else f"agents/{holder}"
+
     def _speaks_of_files(self, agent: str) -> bool:
         """Tell whether an agent gives and fetches files: its presence says so, or its link, once asked."""
+        if agent == self._context.own_place:
+            return True
         return max(self._store.agents.speaks(agent), self._context.outbox.speaks(agent)) >= SPEAKS_OF_FILES
 
     def _key(self, holder: str) -> Key:
@@ -89,6 +95,8 @@ class JobFiles(Memory):
         return key
 
     def _say_key(self, holder: str, key: Key) -> None:
+        if holder == self._context.own_place:
+            return  # it is this manager, which looks into the same rows
         self._context.outbox.put(holder, ObjectKey(generation=key.generation, secret=key.secret))
 
     def on_bad(self, agent: str, message: ObjectBad, at: Moment) -> None:

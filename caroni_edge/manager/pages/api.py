@@ -15,6 +15,7 @@ from litestar.response import Template
 
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.documents.documents import nearest
+from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.jobs.logs import LOG_LIMIT_BYTES, TAIL_BYTES
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.filters import read_filter
@@ -60,6 +61,7 @@ class ManagerApi:
         templates: Returns what is loaded now.
         reload_templates: Reads all templates anew.
         plans: What workflows run by.
+        storage: Where files are that were uploaded here.
     """
 
     node: NodeView
@@ -69,6 +71,7 @@ class ManagerApi:
     templates: Callable[[], Templates]
     reload_templates: Callable[[], None]
     plans: Plans
+    storage: Storage
 
     @contextmanager
     def look(self) -> Iterator[ManagerViews]:

@@ -5,11 +5,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from caroni_edge.config import ManagerConfig
+from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.pages import (
     api,
     api_acting,
     api_automation,
     api_flows,
+    api_objects,
     api_outline,
     api_templates,
     fleet,
@@ -38,6 +40,7 @@ ROUTES = (
     *api.ROUTES,
     *api_acting.ROUTES,
     *api_flows.ROUTES,
+    *api_objects.ROUTES,
     *api_outline.ROUTES,
     *api_templates.ROUTES,
     *api_automation.ROUTES,
@@ -62,6 +65,7 @@ def serve(
     reactor: ManagerReactor,
     templates: Callable[[], Templates],
     reload_templates: Callable[[], None],
+    storage: Storage,
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of a manager as long as the context is open.
 
@@ -71,7 +75,7 @@ def serve(
     """
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
-        api = ManagerApi(view, readers, commands, reactor, templates, reload_templates, Plans())
+        api = ManagerApi(view, readers, commands, reactor, templates, reload_templates, Plans(), storage)
         return make_site(api, config.state_dir)
 
     return serve_node(config, node, service, site)

@@ -49,6 +49,6 @@ def read_form(plan: Plan, fields: Mapping[str, str]) -> Filled:
         else:
             if value is not None:
                 inputs[each.name] = value
-    for name, words in plan.check_inputs(inputs)[1]:
+    for name, words in plan.check_inputs(inputs, objects=True)[1]:
         errors.setdefault(name, words)
     return Filled(inputs, errors)

@@ -49,6 +49,9 @@ class FileReasons:
     def _where(self, holders: Iterable[str]) -> str:
         found = []
         for agent in holders:
+            if "/" in agent:
+                found.append("this manager")
+                continue
             is_online, seen = self._views.seen(agent)
             away = "" if is_online else f" (offline since {seen})" if seen else " (offline)"
             found.append(f"agent {agent}{away}")

@@ -7,9 +7,10 @@ import msgspec
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.lifecycle import ENDED, StepState
 from caroni_edge.manager.store.places import LostObject
-from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY, Drops
+from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.places import called
 from caroni_edge.objects.objects import ObjectId
@@ -23,14 +24,22 @@ log = logging.getLogger(__name__)
 class AgentObjects:
     """Keeps places true to what agents say, and ends what counts on a file that is nowhere any more."""
 
-    def __init__(self, context: Context, engine: Engine, drops: Drops) -> None:
-        """Keep places in the store of `context`."""
-        self._store, self._engine, self._drops = context.store, engine, drops
+    def __init__(self, context: Context, engine: Engine, holdings: Holdings) -> None:
+        """Keep places in the store of `context`; what lies here belongs to `holdings`."""
+        self._store, self._engine, self._drops = context.store, engine, engine.drops
+        self._holdings, self._own_place = holdings, context.own_place
 
     def on_gone(self, agent: str, message: ObjectsGone, at: Moment) -> None:
         """An agent has lost objects: it found them damaged, or not there."""
         for name in message.objects:
             self._lost(agent, self._store.places.strike(agent, ObjectId(name)), at)
+
+    def on_lost_here(self, names: Iterable[ObjectId], at: Moment) -> None:
+        """The manager itself has lost objects, or they are damaged."""
+        lost = [*names]
+        self._holdings.forget(lost)
+        for name in lost:
+            self._lost(self._own_place, self._store.places.strike(self._own_place, name), at)
 
     def on_here(self, agent: str, message: ObjectsHere, at: Moment) -> None:
         """An agent says all that it keeps for us: what it does not name it has lost, and some of it we do not need."""
@@ -60,12 +69,13 @@ class AgentObjects:
         for workflow, name in lost:
             row = self._store.workflows.by_seq(workflow)
             facts = {"action": "place_lost", "peer": agent, "workflow": row.id}
-            log.error("agent %s has lost %s", agent, name, extra=facts)
+            log.error("%s has lost %s", agent, name, extra=facts)
             if row.status in ENDED or self._store.places.of(workflow, name):
                 continue
             unplaced = self._store.steps.of_workflow(workflow, as_text([StepState.FULFILLING]))
             step = next((each for each in unplaced if name in each.inputs), None)
             if step is not None:
                 value = objects_in(msgspec.json.decode(step.inputs)).get(name, {})
-                reason = f"no agent has {called(name, value)} any more: {agent} has lost it, or it is damaged there"
+                who = "this manager" if agent == self._own_place else agent
+                reason = f"no agent has {called(name, value)} any more: {who} has lost it, or it is damaged there"
                 self._engine.fail_step(row, step, reason, at)

@@ -21,6 +21,7 @@ from caroni_edge.manager.store.triggers import TriggerRows
 from caroni_edge.manager.store.unplaced import UnplacedRows
 from caroni_edge.manager.store.workflows import WorkflowRows
 from caroni_edge.objects.store.keys import KeyRows
+from caroni_edge.objects.store.rows import ObjectRows
 
 
 class Store:
@@ -38,6 +39,7 @@ class Store:
         self.lists = ListedRows(conn)
         self.notifications = NotificationRows(conn)
         self.object_keys = KeyRows(conn)
+        self.objects = ObjectRows(conn)
         self.offers = OfferRows(conn)
         self.pauses = PauseRows(conn)
         self.rules = RuleRows(conn)

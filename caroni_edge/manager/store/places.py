@@ -1,4 +1,7 @@
-"""Where the objects of workflows lie: an agent whose job has given one has it, until it says that it has lost it."""
+"""Where the objects of workflows lie: an agent whose job has given one has it, until it says that it has lost it.
+
+What was uploaded lies at the manager itself, which the rows call as topics do (`managers/m1`).
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple

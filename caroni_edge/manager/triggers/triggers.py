@@ -14,6 +14,7 @@ from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
@@ -63,10 +64,15 @@ class Triggers(Part):
         disk_problem: Why no workflow is started now; None while there is room on the disk.
     """
 
-    def __init__(self, context: Context, engine: Engine, pauses: Pauses, templates: Templates) -> None:
-        """Start workflows of these templates, by `engine`, but for those that `pauses` holds."""
+    def __init__(
+        self, context: Context, engine: Engine, pauses: Pauses, holdings: Holdings, templates: Templates
+    ) -> None:
+        """Start workflows of these templates, by `engine`, but for those that `pauses` holds.
+
+        What was uploaded they may name by `holdings`.
+        """
         super().__init__(context.journal)
-        self._context, self._engine, self._pauses = context, engine, pauses
+        self._context, self._engine, self._pauses, self._holdings = context, engine, pauses, holdings
         self._store = context.store
         self.templates = templates
         self.disk_problem: str | None = None
@@ -132,9 +138,7 @@ class Triggers(Part):
         if self.disk_problem:
             raise Refused(503, self.disk_problem)
         plan, plan_hash = self._plan(trigger.template)
-        inputs, wrong = plan.check_inputs(trigger.inputs)
-        if wrong:
-            raise Refused(422, "; ".join(f"input {name} {words}" for name, words in wrong), f"inputs.{wrong[0][0]}")
+        inputs = self._checked(plan, trigger.inputs)
         inputs_text = as_text(inputs)
         if piled_up := self._piled_up(len(inputs_text.encode())):
             raise Refused(503, piled_up)
@@ -155,10 +159,20 @@ class Triggers(Part):
             labels=as_text(trigger.labels),
         )
         if self._pauses.holds(row.template):
-            self._engine.hold(row, at)
+            self._engine.hold(row, inputs, at)
         else:
             self._engine.start(row, plan, inputs, at)
         return row.id, True
+
+    def _checked(self, plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a value for each input of a template, by what a trigger gives."""
+        inputs, wrong = plan.check_inputs(given, objects=True)
+        if wrong:
+            raise Refused(422, "; ".join(f"input {name} {words}" for name, words in wrong), f"inputs.{wrong[0][0]}")
+        if missing := self._holdings.missing(inputs):
+            name, words = missing
+            raise Refused(422, f"input {name}: {words}", f"inputs.{name}")
+        return inputs
 
     def start_like(
         self, row: WorkflowRow, changed: Mapping[str, Any], new_id: str | None, at: Moment

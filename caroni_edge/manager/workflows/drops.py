@@ -1,9 +1,10 @@
-"""Says to agents which large files of a workflow nobody needs any more: they keep all others (docs/files.md)."""
+"""Says which large files of a workflow nobody needs any more, to agents above all (docs/files.md)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.objects.objects import ObjectId
@@ -22,9 +23,9 @@ NEEDS_OUTPUTS_ONLY = (WorkflowState.COMPLETED, WorkflowState.CANCELLED)
 class Drops:
     """Decides what agents need not keep, strikes it here, and says so in the same transaction."""
 
-    def __init__(self, context: Context) -> None:
-        """Know places by the store of `context`."""
-        self._context, self._store = context, context.store
+    def __init__(self, context: Context, holdings: Holdings) -> None:
+        """Know places by the store of `context`; what lies here belongs to `holdings`."""
+        self._context, self._store, self._holdings = context, context.store, holdings
 
     def on_end(self, row: WorkflowRow, outputs: Mapping[str, Any]) -> None:
         """Keep nothing of a workflow that has completed, or was cancelled, but what its outputs name."""
@@ -65,6 +66,7 @@ class Drops:
         kept: dict[str, list[ObjectId]] = {agent: [] for agent in self._store.places.agents(row.seq)}
         for place in self._store.places.of_workflow(row.seq):
             kept.setdefault(place.agent, []).append(place.object)
+        self._holdings.drop(row.id, kept.pop(self._context.own_place, ()))
         for agent, names in sorted(kept.items()):
             if names or self._context.outbox.speaks(agent) >= SPEAKS_OF_OBJECTS:
                 self._put(row.id, agent, names)

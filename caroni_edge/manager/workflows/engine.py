@@ -18,6 +18,7 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobRow
@@ -51,15 +52,15 @@ class Engine(Part):
         instances: Where steps are made, and begin.
     """
 
-    def __init__(self, context: Context, orders: Orders) -> None:
-        """Change rows in the store of `context`, and tell agents by `orders`."""
+    def __init__(self, context: Context, orders: Orders, holdings: Holdings) -> None:
+        """Change rows in the store of `context`, tell agents by `orders`, and keep uploaded files in `holdings`."""
         super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
-        self._places = Places(context.store, orders.files)
+        self._places = Places(context, orders.files)
         self.instances = Instances(context, orders, self._places)
         self.statuses = Statuses(context)
-        self.drops = Drops(context)
+        self.drops, self._holdings = Drops(context, holdings), holdings
         self.plan = lru_cache(maxsize=256)(self._load_plan)
 
     def on_start(self, at: Moment) -> None:
@@ -71,11 +72,13 @@ class Engine(Part):
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
         row = row._replace(seq=self._store.workflows.add(row, at.date, started=at.date))
+        self._holdings.name(row, inputs, at)
         self._begin(row, plan, inputs, at)
 
-    def hold(self, row: WorkflowRow, at: Moment) -> None:
+    def hold(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
         """Keep a workflow whose inputs have been checked, until its template is resumed."""
         row = row._replace(seq=self._store.workflows.add(row, at.date, started=None))
+        self._holdings.name(row, inputs, at)
         self.statuses.hold(row, f"the template {row.template} is paused", at)
 
     def release(self, row: WorkflowRow, at: Moment) -> int:

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.files import JobFiles
-from caroni_edge.manager.store import Store
 from caroni_edge.manager.workflows.inputs import Unfit
 from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.carried import objects_in
@@ -19,11 +19,11 @@ def called(name: str, value: Mapping[str, Any]) -> str:
 
 
 class Places:
-    """Knows which agent has which object: the one whose job has given it."""
+    """Knows who has which object: the agent whose job has given it, or this manager, where it was uploaded."""
 
-    def __init__(self, store: Store, files: JobFiles) -> None:
-        """Keep places in `store`; those who have some hear by `files` how it is opened to others."""
-        self._store, self._files = store, files
+    def __init__(self, context: Context, files: JobFiles) -> None:
+        """Keep places in the store of `context`; those who have some hear by `files` how it is opened to others."""
+        self._store, self._files, self._own_place = context.store, files, context.own_place
 
     def note(self, workflow: int, outputs: Mapping[str, Any], agent: str) -> None:
         """Note that an agent has the objects among the outputs of a job."""
@@ -54,7 +54,8 @@ class Places:
             here = self._store.places.of(workflow, name)
             if not here:
                 raise Unfit(f"no agent has {called(name, value)} any more")
-            able = {*here} if able is None else able.intersection(here)
+            agents = {*here} - {self._own_place}
+            able = agents if able is None else able & agents
         if not able:
             return tuple(bound)
         fitting = [each for each in sorted(able) if self._fits(each, job_type, bound)]

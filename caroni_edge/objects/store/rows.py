@@ -38,6 +38,11 @@ THE_WORKFLOW = ""
 """In the place of a job: an object is kept for the workflow itself, until its manager drops it."""
 
 
+NO_WORKFLOW, UPLOAD = "", "upload"
+"""In the places of workflow and job: somebody has uploaded an object, and no workflow has named it yet."""
+UNNEEDED_MAX = 10_000
+
+
 class ObjectRows(Rows):
     """Statements about objects; the database counts the references of each."""
 
@@ -92,6 +97,21 @@ class ObjectRows(Rows):
         named = as_text([*but])
         return self._run(self.DROP, manager=manager, workflow=workflow, after=after, upto=upto, but=named)
 
+    NAMED = "DELETE FROM object_references WHERE object = :object AND job = :upload"
+
+    def named(self, name: ObjectId) -> None:
+        """Note that a workflow names an object: that it was uploaded keeps it no more."""
+        self._run(self.NAMED, object=name, upload=UPLOAD)
+
+    END_UPLOADS = """
+        DELETE FROM object_references WHERE job = :upload
+        AND object IN (SELECT o.object FROM object_references r CROSS JOIN objects o ON o.object = r.object
+            WHERE r.job = :upload AND o.used <= :before)"""
+
+    def end_uploads(self, before: float) -> int:
+        """Keep no more what was uploaded before a date and no workflow has named; return how many objects that were."""
+        return self._run(self.END_UPLOADS, upload=UPLOAD, before=before)
+
     KEPT = """
         SELECT r.workflow, r.object, o.size FROM object_references r CROSS JOIN objects o ON o.object = r.object
         WHERE r.manager = :manager AND (r.workflow, r.object) > (:workflow, :object) AND r.job = :job
@@ -121,6 +141,12 @@ class ObjectRows(Rows):
     def unreferenced(self, before: float, limit: int) -> list[ObjectId]:
         """Return objects without a reference that were last used before a date, the longest unused first."""
         return self._all(ObjectId, self.UNREFERENCED, before=before, limit=limit)
+
+    UNNEEDED = "SELECT object, size FROM objects WHERE refs = 0 ORDER BY used LIMIT :limit"
+
+    def unneeded(self) -> list[StoredObject]:
+        """Return objects without a reference, the longest unused first."""
+        return self._all(StoredObject, self.UNNEEDED, limit=UNNEEDED_MAX)
 
     DELETE = "DELETE FROM objects WHERE object = :object"
 

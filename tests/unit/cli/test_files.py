@@ -1,46 +1,61 @@
 """Files that a command line gives along as inputs."""
 
+from hashlib import sha1, sha256
 from pathlib import Path
 
 import pytest
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.cli._starting import files_of
-from caroni_edge.values.carried import FILE_MAX_BYTES, file_value
+from caroni_edge.cli._context import Place
+from caroni_edge.cli._starting import Uploads, files_of
+from caroni_edge.cli._uploading import upload
+from caroni_edge.objects.objects import Object
+from caroni_edge.values.carried import FILE_MAX_BYTES, file_value, object_value
 
 
 def test_a_file_is_given_along_and_several_of_a_name_are_a_list(tmp_path: Path) -> None:
     for name in ("a.txt", "b=c.bin"):
         (tmp_path / name).write_bytes(name.encode() + b"\xff")
     first, second = (file_value(name, name.encode() + b"\xff") for name in ("a.txt", "b=c.bin"))
-    assert files_of((f"image={tmp_path}/a.txt",)) == {"image": first}
+    assert files_of((f"image={tmp_path}/a.txt",), {}) == {"image": first}
     texts = (f"all={tmp_path}/a.txt", f"one={tmp_path}/a.txt", f"all={tmp_path}/b=c.bin")
-    assert files_of(texts) == {"all": [first, second], "one": first}
+    assert files_of(texts, {}) == {"all": [first, second], "one": first}
 
 
-def test_the_largest_file_is_given_along_and_a_larger_one_is_not(tmp_path: Path) -> None:
+def test_the_largest_file_is_given_along_and_a_larger_one_is_uploaded(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"x" * FILE_MAX_BYTES)
-    assert files_of((f"a={path}",))["a"]["size"] == FILE_MAX_BYTES
-    path.write_bytes(b"x" * (FILE_MAX_BYTES + 1))
-    with pytest.raises(UsageError, match="it has more than 16 KiB, and larger files cannot be given along yet"):
-        files_of((f"a={path}",))
+    assert files_of((f"a={path}",), {})["a"]["size"] == FILE_MAX_BYTES
+    data = b"x" * (FILE_MAX_BYTES + 1)
+    uploads: Uploads = {}
+    path.write_bytes(data)
+    found = Object(sha256(data).hexdigest(), len(data))
+    value = object_value("a", found, sha1(data, usedforsecurity=False).hexdigest())
+    assert files_of((f"a={path}",), uploads) == {"a": value}
+    assert uploads == {found: path}
+
+
+def test_where_no_api_is_named_a_large_file_goes_nowhere(tmp_path: Path) -> None:
+    place = Place(broker="mqtt://127.0.0.1", manager="m1")
+    with pytest.raises(UsageError, match="only a broker is named"):
+        upload(place, {Object("a" * 64, 1): tmp_path / "a"}, as_json=False)
+    upload(place, {}, as_json=False)
 
 
 @pytest.mark.parametrize("text", ["a", "=b", "a="])
 def test_what_names_no_file_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="a file is written NAME=PATH"):
-        files_of((text,))
+        files_of((text,), {})
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="it cannot be read: No such file or directory"):
-        files_of((f"a={tmp_path}/gone",))
+        files_of((f"a={tmp_path}/gone",), {})
     with pytest.raises(UsageError, match="it cannot be read: Is a directory"):
-        files_of((f"a={tmp_path}",))
+        files_of((f"a={tmp_path}",), {})
 
 
 def test_a_file_whose_name_no_host_takes_is_told(tmp_path: Path) -> None:
     (tmp_path / "a\nb").write_text("x")
     with pytest.raises(UsageError, match='"basename" is the name of a file'):
-        files_of((f"a={tmp_path}/a\nb",))
+        files_of((f"a={tmp_path}/a\nb",), {})

@@ -21,6 +21,7 @@ from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput
 from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
 from caroni_edge.manager.workflows.inputs import RunScript
 from caroni_edge.node.reactor import Notices
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
@@ -119,6 +120,30 @@ def template(made: Plan) -> Template:
     return Template(made.template, Path(f"{made.template}.cwl"), made, plan_hash(made), (), "")
 
 
+class RecordingStorekeeper:
+    """A storekeeper that notes what it is told.
+
+    Attributes:
+        stock: What has rows, as it was told at the last start.
+        was_settled: What was brought and has rows now.
+        discarded: What was to be deleted.
+    """
+
+    def __init__(self) -> None:
+        self.stock: list[Object] = []
+        self.was_settled: list[str] = []
+        self.discarded: list[str] = []
+
+    def take_stock(self, known: Iterable[Object]) -> None:
+        self.stock = [*known]
+
+    def settled(self, giver: str) -> None:
+        self.was_settled.append(giver)
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        self.discarded += objects
+
+
 class Undone(Exception):
     """The batch is rolled back, as after a storage error."""
 
@@ -138,6 +163,7 @@ class Bench:
         self.silent: dict[str, float] = {}
         self.unheard: set[str] = set()
         self.evaluations: list[Evaluation] = []
+        self.storekeeper = RecordingStorekeeper()
         self.now, self.date = 1000.0, DATE
         self._serials = count(1)
         self._packets = count(1)
@@ -165,7 +191,7 @@ class Bench:
             journal=self.database.journal,
         )
         self.evaluations.clear()
-        self.reactor = ManagerReactor(context, self.templates, self.evaluations.append)
+        self.reactor = ManagerReactor(context, self.templates, self.evaluations.append, self.storekeeper)
         with self.database.immediate():
             self.reactor.on_start(self.at)
         self.reactor.committed()

@@ -2,11 +2,13 @@
 
 import logging
 import resource
+from collections.abc import Callable
 from typing import cast
 
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from caroni_edge.web.connections import Connection, Crowd, Waits, most_connections
+from caroni_edge.web.connections import STEP_BYTES, Connection, Crowd, Waits, most_connections
 
 
 class Fake:
@@ -95,3 +97,33 @@ def test_connections_leave_three_quarters_of_the_descriptors_to_the_work(monkeyp
     for soft, most in ((36, 9), (1024, 200), (1 << 20, 200), (resource.RLIM_INFINITY, 200)):
         monkeypatch.setattr(resource, "getrlimit", lambda _kind, soft=soft: (soft, soft))
         assert most_connections() == most
+
+
+class Timers:
+    """An event loop that only notes timers."""
+
+    def __init__(self) -> None:
+        self.made: list[Timers.Timer] = []
+
+    class Timer:
+        cancelled = False
+
+        def cancel(self) -> None:
+            self.cancelled = True
+
+    def call_later(self, _after_s: float, _work: Callable[[], None]) -> "Timers.Timer":
+        self.made.append(Timers.Timer())
+        return self.made[-1]
+
+
+def test_who_goes_on_sending_a_body_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(H11Protocol, "data_received", lambda _self, _data: None)
+    monkeypatch.setattr(Connection, "_now", lambda _self: Waits.FOR_BODY)
+    connection, timers = Connection.__new__(Connection), Timers()
+    connection.waits, connection._timer, connection._came = None, None, 0
+    connection.loop = timers  # type: ignore[assignment]
+    for _ in range(4):
+        connection.data_received(bytes(STEP_BYTES // 4))
+    assert [each.cancelled for each in timers.made] == [False]
+    connection.data_received(bytes(STEP_BYTES // 4))
+    assert [each.cancelled for each in timers.made] == [True, False]

@@ -181,11 +181,11 @@ def test_the_file_goes_to_the_agent_that_a_step_is_bound_to() -> None:
     assert [(each.holder, each.objects) for each in placed.places] == [("agents/a1", ())]
 
 
-def test_a_trigger_names_no_object(bench: Bench) -> None:
+def test_a_trigger_names_no_object_that_was_not_uploaded(bench: Bench) -> None:
     bench = Bench(plan("takes", step("use", "lower", file=("File", given("file"))), inputs={"file": "File"}))
     bench.trigger(msgspec.json.encode({"template": "takes", "inputs": {"file": LARGE}}))
     refused = bench.take_event("caroni.workflow.rejected")
-    assert "a file that lies elsewhere" in refused["data"]["reason"]
+    assert "is not at this manager" in refused["data"]["reason"]
 
 
 def test_an_agent_that_is_forgotten_has_nothing_any_more(bench: Bench) -> None:

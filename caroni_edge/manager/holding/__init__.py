@@ -1,0 +1,1 @@
+"""What a manager itself holds: files that people have uploaded, and copies of what agents have."""

@@ -1,0 +1,163 @@
+"""Which objects this manager itself holds, for which workflows, and which of them go."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Any
+
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.port import Storekeeper
+from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.node.parts import Part
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.store.rows import NO_WORKFLOW, THE_WORKFLOW, UPLOAD
+from caroni_edge.values.carried import NotCarried, object_of, objects_in
+from caroni_edge.values.json import shown
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 7 * 86400.0
+"""So long stays what was uploaded and no workflow has named, and what no workflow needs any more."""
+LOOK_EVERY_S = 3600.0
+STOCK_PAGE = 1000
+BATCH_OBJECTS = 200
+
+
+class Holdings(Part):
+    """Keeps the rows of what lies here: it is this manager's own, and the place of it is the manager itself.
+
+    An upload has a reference of its own until a workflow names it; then it is kept as the files of that workflow are.
+    What nobody needs any more stays for a while, as long as its room is not needed: another workflow may name it.
+    """
+
+    def __init__(self, context: Context, storekeeper: Storekeeper) -> None:
+        """Have `storekeeper` do on disk what is decided, after the commit."""
+        super().__init__(context.journal)
+        self._context, self._store, self._storekeeper = context, context.store, storekeeper
+        self._me = context.topics.node
+        self._look_due = -inf
+        self._stock: tuple[Object, ...] | None = None
+        self._settled: tuple[str, ...] = ()
+        self._discards: tuple[ObjectId, ...] = ()
+
+    def on_start(self, at: Moment) -> None:
+        """Have what has rows compared with what is on disk."""
+        known: list[Object] = []
+        while found := self._store.objects.after(known[-1].id if known else "", STOCK_PAGE):
+            known += [Object(sha256_of(each.object), each.size) for each in found]
+        self._stock = tuple(known)
+
+    # What people bring
+
+    def make_room(self, size: int, lacking: int, most: int) -> str | None:
+        """Let go what nobody needs, the longest unused first, so that more bytes can be taken.
+
+        Args:
+            size: How many bytes are to come, with those that are on their way.
+            lacking: How many bytes the disk has too few for them.
+            most: How many may lie here.
+
+        Returns:
+            Why there is no room, for people; None when there is, once what was let go is deleted.
+        """
+        total = self._store.objects.total().size
+        excess, going = max(total + size - most, lacking), []
+        for each in self._store.objects.unneeded() if excess > 0 else ():
+            going.append(each.object)
+            excess -= each.size
+            if excess <= 0:
+                break
+        if excess <= 0:
+            self._let_go(going)
+            return None
+        if total + size > most:
+            return f"files.store is {most} bytes, and what is needed or on its way takes {total} of them"
+        return f"the manager's disk lacks {lacking} bytes for it, if disk_floor is to stay free"
+
+    def take(self, found: Object, giver: str, at: Moment) -> None:
+        """Keep an object that was uploaded: until a workflow names it, or for a week.
+
+        Args:
+            found: It lies here, and no row need say so yet.
+            giver: Under which name it was brought.
+            at: The time.
+        """
+        self._store.objects.add(found, manager=self._me, date=at.date)
+        self._store.objects.refer(found.id, manager=self._me, workflow=NO_WORKFLOW, job=UPLOAD, date=at.date)
+        self._settled = (*self._settled, giver)
+        self._look_due = min(self._look_due, at.now + LOOK_EVERY_S)
+        log.info("%s was uploaded, %d bytes", found.id, found.size, extra={"action": "object_uploaded"})
+
+    # What workflows name
+
+    def missing(self, inputs: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return an input whose file does not lie here, and why that is wrong, for people; None when all files do."""
+        for name, value in inputs.items():
+            for each, file in objects_in(value).items():
+                if words := self._wrong(each, file):
+                    return name, words
+        return None
+
+    def _wrong(self, name: ObjectId, file: Mapping[str, Any]) -> str | None:
+        found = self._store.objects.of(self._me, name)
+        if found is None:
+            said = f"the file {shown(file.get('basename', name))} ({name}) is not at this manager, or not any more"
+            return f"{said}: upload it first (caroni-edge submit --file, or PUT /api/objects/{name})"
+        try:
+            asked = object_of(file)
+        except NotCarried as problem:
+            return str(problem)
+        if asked is not None and asked.size != found.size:
+            return f'the "size" of {name} is {asked.size}, and it has {found.size} bytes'
+        return None
+
+    def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
+        """Keep the files that a workflow names, which begins or is held in this transaction."""
+        for name in objects_in(inputs):
+            self._store.places.add(row.seq, name, self._context.own_place)
+            self._store.objects.refer(name, manager=self._me, workflow=row.id, job=THE_WORKFLOW, date=at.date)
+            self._store.objects.named(name)
+
+    def drop(self, workflow: str, kept: Iterable[ObjectId]) -> None:
+        """Keep nothing more of a workflow, but for some objects."""
+        self._store.objects.drop(self._me, workflow, after="", upto="", but=kept)
+
+    # What goes
+
+    def forget(self, names: Iterable[ObjectId]) -> None:
+        """Forget objects that do not lie here any more, or are damaged."""
+        self._store.objects.delete(names)
+
+    def settle(self, at: Moment) -> None:
+        """Let go now and then what has become old."""
+        if at.now < self._look_due:
+            return
+        before = at.date - KEPT_S
+        self._store.objects.end_uploads(before)
+        found = self._store.objects.unreferenced(before, BATCH_OBJECTS)
+        if len(found) < BATCH_OBJECTS:
+            self._look_due = at.now + LOOK_EVERY_S if self._store.objects.total().objects else inf
+        if found:
+            self._let_go(found)
+            log.info("%d objects go that nobody needs", len(found), extra={"action": "objects_pruned"})
+
+    def next_due(self) -> float:
+        """Return when to look again."""
+        return self._look_due
+
+    def _let_go(self, names: Iterable[ObjectId]) -> None:
+        gone = tuple(names)
+        if gone:
+            self._store.objects.delete(gone)
+        self._discards = (*self._discards, *gone)
+
+    def committed(self) -> None:
+        """Have done on disk what the rows say."""
+        if self._stock is not None:
+            self._storekeeper.take_stock(self._stock)
+        for giver in self._settled:
+            self._storekeeper.settled(giver)
+        if self._discards:
+            self._storekeeper.discard(self._discards)
+        self._stock, self._settled, self._discards = None, (), ()

@@ -1,0 +1,148 @@
+"""The manager's API for files: uploads, which workflows may name then."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from litestar import Controller, Request, Response, put
+from litestar.di import NamedDependency
+from litestar.exceptions import InternalServerException
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.params import FromPath
+
+from caroni_edge.base.errors import CaroniError
+from caroni_edge.manager.holding.storage import Closing, NoRoomHere, Receipt, TooManyUploads
+from caroni_edge.manager.pages.api import ManagerApi
+from caroni_edge.objects.disk import PIECE_BYTES, Taken
+from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id
+from caroni_edge.web.audit import UNAUDITED
+from caroni_edge.web.problems import Problem, on_problem
+
+RETRY_AFTER_S = 5
+
+
+class ObjectView(TypedDict):
+    """A file that lies at the manager: `checksum` is what CWL knows it by, its SHA-1."""
+
+    object: str
+    size: int
+    checksum: str
+
+
+@dataclass
+class _BytesOperation(Operation):
+    """Says that the body of a request is any bytes."""
+
+    def __post_init__(self) -> None:
+        body = OpenAPIMediaType(schema=Schema(type="string", format="binary"))  # type: ignore[arg-type]
+        self.request_body = RequestBody(content={"application/octet-stream": body}, required=True)
+
+
+def on_no_room(request: Request[Any, Any, Any], error: CaroniError) -> Any:
+    """Answer that there is no room for a file, or not now."""
+    status = 507 if isinstance(error, NoRoomHere) else 503
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    return on_problem(request, Problem(status, f"{error} {error.advice}", headers=headers))
+
+
+class ObjectsController(Controller):
+    """Files that are too large to travel inside values."""
+
+    path = "/api/objects"
+    tags = ("files",)
+    exception_handlers = {NoRoomHere: on_no_room, TooManyUploads: on_no_room, Closing: on_no_room}  # noqa: RUF012
+
+    # A program may upload any number: what people do must not drown in them.
+    @put(
+        "/{name:str}",
+        status_code=201,
+        operation_class=_BytesOperation,
+        opt={UNAUDITED: True},
+        request_max_body_size=SIZE_MAX_BYTES,
+    )
+    async def upload_object(
+        self, request: Request[Any, Any, Any], manager: NamedDependency[ManagerApi], name: FromPath[str]
+    ) -> Response[ObjectView]:
+        """Upload a file under its hash, `sha256:` and 64 hexadecimal digits; a workflow may name it for 7 days.
+
+        The body is the file, with its size in `Content-Length`. Bytes that do not have that hash are 422, and none of
+        them is kept; 507 when there is no room.
+        """
+        wanted, size = named(name), announced(request)
+        receipt = await asyncio.to_thread(manager.storage.receive, size)
+        try:
+            taken = await received(request, receipt)
+            if taken.object.id != wanted:
+                said = f"these {taken.object.size} bytes are {taken.object.id}, and not {wanted}: nothing is kept"
+                raise Problem(422, said, "name")
+            await asyncio.to_thread(keep, manager, receipt, taken)
+        finally:
+            await asyncio.to_thread(receipt.end)
+        return Response(object_view(taken), status_code=201)
+
+
+def named(text: str) -> ObjectId:
+    """Return the name of an object that a path names.
+
+    Raises:
+        Problem: 404, it names none.
+    """
+    name = parse_id(text)
+    if name is None:
+        raise Problem(404, f"a file is named sha256: and the 64 hexadecimal digits of its SHA-256, not {text[:100]}")
+    return name
+
+
+def announced(request: Request[Any, Any, Any]) -> int:
+    """Return how many bytes the body of a request is said to have.
+
+    Raises:
+        Problem: 411, it is not said; 413, too many.
+    """
+    size = request.content_length
+    if size is None:
+        raise Problem(411, "say how large the file is, by the header Content-Length")
+    if size > SIZE_MAX_BYTES:
+        raise Problem(413, f"a file has {SIZE_MAX_BYTES} bytes at most, and this one {size}")
+    return size
+
+
+async def received(request: Request[Any, Any, Any], receipt: Receipt) -> Taken:
+    """Write the body of a request to disk, in threads, since the event loop must not wait for a disk."""
+    async for piece in pieces(request):
+        await asyncio.to_thread(receipt.write, piece)
+    return await asyncio.to_thread(receipt.finish)
+
+
+async def pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """Yield the body of a request in pieces that are worth a thread.
+
+    Raises:
+        Problem: The client has gone before all of it was there.
+    """
+    gathered = bytearray()
+    try:
+        async for some in request.stream():
+            gathered += some
+            if len(gathered) >= PIECE_BYTES:
+                yield bytes(gathered)
+                gathered.clear()
+    except InternalServerException:  # so Litestar says it
+        raise Problem(400, "the connection ended before the whole file was there: nothing is kept") from None
+    if gathered:
+        yield bytes(gathered)
+
+
+def keep(manager: ManagerApi, receipt: Receipt, taken: Taken) -> None:
+    """Let what has come be an object of this manager."""
+    receipt.keep(taken.object)
+    manager.commands.call(lambda at: manager.reactor.holdings.take(taken.object, receipt.giver, at))
+
+
+def object_view(taken: Taken) -> ObjectView:
+    """Return what is said of what has come."""
+    return ObjectView(object=taken.object.id, size=taken.object.size, checksum=f"sha1${taken.sha1}")
+
+
+ROUTES = (ObjectsController,)

@@ -1,0 +1,237 @@
+"""What the manager itself holds: uploads, until a workflow names them, and as long as that needs them."""
+
+from typing import Any
+
+import pytest
+
+from caroni_edge.manager.holding.holdings import KEPT_S, LOOK_EVERY_S
+from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.store.rights import StoredRights
+from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted
+from caroni_edge.values.carried import object_value
+from tests.unit.manager.bench import Bench, given, out, plan, step
+
+PHOTO, OTHER = Object("c" * 64, 5_000_000), Object("d" * 64, 100)
+VALUE = object_value("m31.fits", PHOTO, "0" * 40)
+LOOK = plan(
+    "look",
+    step("small", "upper", {"thumb": "File"}, image=("File", given("photo"))),
+    inputs={"photo": "File"},
+    outputs={"thumb": ("File", out("small", "thumb")), "photo": ("File", given("photo"))},
+)
+ONCE = plan("once", step("small", "upper", image=("File", given("photo"))), inputs={"photo": "File"})
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench(LOOK, ONCE)
+    bench.presence("a1")
+    return bench
+
+
+def upload(bench: Bench, found: Object = PHOTO) -> None:
+    bench.call(lambda at: bench.reactor.holdings.take(found, "giver", at))
+
+
+def start(bench: Bench, template: str = "once", workflow: str = "w1", value: Any = VALUE) -> None:
+    bench.start(template, workflow, inputs={"photo": value})
+
+
+def here(bench: Bench) -> list[str]:
+    return [row["object"] for row in bench.rows("SELECT object FROM objects ORDER BY object")]
+
+
+def served(bench: Bench, workflow: str, found: Object = PHOTO) -> bool:
+    """Tell whether an agent that shows the ticket of a workflow is given an object."""
+    return StoredRights(bench.database.conn).size("m1", workflow, found.sha256) is not None
+
+
+def later(bench: Bench, by_s: float) -> None:
+    bench.now += by_s
+    bench.date += by_s
+    bench.settle()
+
+
+def refusal(bench: Bench) -> str:
+    return str(bench.take_event("caroni.workflow.rejected")["data"]["reason"])
+
+
+def test_a_step_gets_an_uploaded_file_from_the_manager(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    (placed,) = bench.place_all("a1")
+    assert placed.inputs == {"image": VALUE}
+    (place,) = placed.places
+    assert place.holder == "managers/m1"
+    keys = StoredRights(bench.database.conn, lambda manager: f"managers/{manager}").keys("m1")
+    assert keys is not None
+    assert keys.admit(place.ticket, place.generation, "w1", Peer("agents", "a1"))
+    assert not keys.admit(place.ticket, place.generation, "w1", Peer("agents", "a2"))
+    assert not keys.admit(place.ticket, place.generation, "w2", Peer("agents", "a1"))
+    assert served(bench, "w1")
+    assert not served(bench, "w2")
+    assert not bench.outbox.take_all(ObjectKey, "managers/m1")
+
+
+def test_a_file_that_is_not_here_starts_nothing_and_says_what_to_do(bench: Bench) -> None:
+    start(bench)
+    reason = refusal(bench)
+    assert reason.startswith('input photo: the file "m31.fits" (sha256:cccc')
+    assert "caroni-edge submit --file" in reason
+    assert bench.rows("SELECT 1 FROM workflows") == []
+
+
+def test_a_file_of_another_size_starts_nothing(bench: Bench) -> None:
+    upload(bench)
+    start(bench, value={**VALUE, "size": 7})
+    assert refusal(bench).endswith("is 7, and it has 5000000 bytes")
+
+
+def test_what_an_agent_has_made_is_not_here(bench: Bench) -> None:
+    """Its agent would not keep it for another workflow."""
+    upload(bench)
+    start(bench, "look")
+    bench.complete(bench.place(), thumb=object_value("t.png", OTHER, "1" * 40))
+    start(bench, "once", "w2", object_value("t.png", OTHER, "1" * 40))
+    assert "is not at this manager" in refusal(bench)
+
+
+def test_an_upload_that_nobody_names_goes_after_a_week(bench: Bench) -> None:
+    upload(bench)
+    later(bench, KEPT_S - LOOK_EVERY_S - 1)
+    assert here(bench) == [PHOTO.id]
+    later(bench, 2 * LOOK_EVERY_S)
+    assert here(bench) == []
+    assert bench.storekeeper.discarded == [PHOTO.id]
+    assert bench.reactor.next_due() > bench.now
+
+
+def test_a_workflow_keeps_what_it_names_until_it_has_completed(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    later(bench, 3 * KEPT_S)
+    assert served(bench, "w1")
+    bench.complete(bench.place(), out="X")
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+    assert not served(bench, "w1")
+    assert here(bench) == [PHOTO.id]
+    start(bench, workflow="w2")
+    assert served(bench, "w2")
+
+
+def test_what_is_among_the_outputs_stays_until_the_workflow_is_deleted(bench: Bench) -> None:
+    upload(bench)
+    start(bench, "look")
+    bench.complete(bench.place(), thumb=object_value("t.png", OTHER, "1" * 40))
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+    assert served(bench, "w1")
+    bench.delete()
+    assert not served(bench, "w1")
+
+
+def test_a_failed_workflow_keeps_its_files_for_retry_and_a_cancelled_one_does_not(bench: Bench) -> None:
+    upload(bench)
+    bench.set(attempts=1)
+    start(bench)
+    bench.fail(bench.place())
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert served(bench, "w1")
+    start(bench, workflow="w2")
+    bench.cancel("w2")
+    assert not served(bench, "w2")
+
+
+def test_a_held_workflow_keeps_what_it_names(bench: Bench) -> None:
+    upload(bench)
+    bench.pause("once")
+    start(bench)
+    later(bench, 2 * KEPT_S)
+    assert served(bench, "w1")
+    bench.resume("once")
+    assert len(bench.place_all("a1")[0].places) == 1
+
+
+def test_a_trigger_that_is_refused_keeps_nothing(bench: Bench) -> None:
+    upload(bench)
+    bench.set(waiting_workflows=1)
+    start(bench)
+    start(bench, workflow="w2")
+    assert not served(bench, "w2")
+
+
+def test_rerun_takes_what_is_here_still(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    bench.complete(bench.place(), out="X")
+    assert served(bench, bench.rerun())
+
+
+def room(bench: Bench, size: int, lacking: int, most: int) -> str | None:
+    return bench.call(lambda _at: bench.reactor.holdings.make_room(size, lacking, most))
+
+
+def test_what_nobody_needs_makes_room_the_longest_unused_first(bench: Bench) -> None:
+    for workflow, found in (("w1", PHOTO), ("w2", OTHER)):
+        upload(bench, found)
+        start(bench, workflow=workflow, value=object_value("x", found, "0" * 40))
+        bench.cancel(workflow)
+        later(bench, 10)
+    assert room(bench, 50, 0, 6_000_000) is None
+    assert here(bench) == [PHOTO.id, OTHER.id]
+    assert room(bench, 999_999, 0, 6_000_000) is None
+    assert here(bench) == [OTHER.id]
+    assert room(bench, 1, 1, 6_000_000) is None
+    assert here(bench) == []
+    assert bench.storekeeper.discarded == [PHOTO.id, OTHER.id]
+
+
+def test_what_is_needed_makes_no_room_and_nothing_goes_in_vain(bench: Bench) -> None:
+    upload(bench)
+    upload(bench, OTHER)
+    start(bench, value=object_value("x", OTHER, "0" * 40))
+    bench.cancel()
+    assert room(bench, 10, 0, 100) == "files.store is 100 bytes, and what is needed or on its way takes 5000100 of them"
+    assert room(bench, 10, 200, 1 << 40) == "the manager's disk lacks 200 bytes for it, if disk_floor is to stay free"
+    assert here(bench) == [PHOTO.id, OTHER.id]
+
+
+def test_rows_of_what_was_brought_are_committed_before_it_is_settled(bench: Bench) -> None:
+    bench.call(lambda at: bench.reactor.holdings.take(PHOTO, "giver", at), commit=False)
+    assert bench.storekeeper.was_settled == []
+    upload(bench)
+    assert bench.storekeeper.was_settled == ["giver"]
+
+
+def test_a_start_compares_rows_with_what_is_on_disk(bench: Bench) -> None:
+    upload(bench)
+    bench.restart()
+    assert bench.storekeeper.stock == [PHOTO]
+
+
+def test_a_file_that_the_manager_has_lost_fails_the_step_that_waits_for_it(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    bench.call(lambda at: bench.reactor.objects.on_lost_here([ObjectId(PHOTO.id)], at))
+    assert here(bench) == []
+    assert bench.state("small") is StepState.FAILED
+    assert "this manager has lost it" in bench.workflow()["reason"]
+
+
+def test_a_ticket_that_the_manager_did_not_take_is_said_again(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    (placed,) = bench.place_all("a1")
+    bench.send(ObjectBad(job=placed.job, object=PHOTO.id, place="managers/m1", reason="ticket"))
+    again = bench.outbox.take(ObjectsWanted, "a1")
+    assert again.places == placed.places
+
+
+def test_an_agent_that_makes_no_use_of_files_gets_no_step_with_one(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    bench.outbox.versions["a3"] = 1
+    bench.presence("a3", speaks=1)
+    bench.offer("a3")
+    assert not bench.rows("SELECT 1 FROM jobs")
