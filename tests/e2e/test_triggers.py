@@ -47,8 +47,7 @@ def manager(fleet: Fleet, tmp_path: Path, **triggers: Any) -> Daemon:
     shutil.rmtree(templates, ignore_errors=True)
     templates.mkdir()
     (templates / "alarm.cwl").write_text(TEMPLATE)
-    broker = {"url": fleet.broker.url, "data_url": fleet.people.url, "username": "m1", "password": "x"}
-    return fleet.manager("m1", templates=str(templates), triggers=triggers, broker=broker)
+    return fleet.manager("m1", templates=str(templates), triggers=triggers)
 
 
 def publish(fleet: Fleet, number: int, celsius: int) -> None:
