@@ -374,7 +374,7 @@ def test_waiting_until_an_agent_has_finished(agent: AgentBench, tmp_path: Path) 
     assert answer == {
         "drained": True,
         "paused": False,
-        "jobs": {"pending": 0, "queued": 0, "running": 0, "collecting": 0},
+        "jobs": {"pending": 0, "staging": 0, "queued": 0, "running": 0, "collecting": 0},
     }
 
 
