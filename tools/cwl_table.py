@@ -82,7 +82,9 @@ REMARKS: Mapping[str, str] = {
     "requirements": "see [requirements](#requirements-and-hints)",
     "hints": "see [hints](#requirements-and-hints)",
     "$namespaces": "used for the names of hints",
-    **dict.fromkeys(("secondaryFiles", "loadContents", "loadListing"), "of a file or directory: not served yet"),
+    "secondaryFiles": "of a file: not served yet",
+    "loadContents": "the text of a file of up to 16 KiB, for expressions",
+    "loadListing": "what is in a directory of up to 16 KiB, for expressions",
 }
 """What there is to say of what is served, or of documentation."""
 

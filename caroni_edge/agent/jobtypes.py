@@ -15,7 +15,6 @@ from caroni_edge.agent.secrets import SECRETS, Source, read_secrets
 from caroni_edge.base.text import is_unicode
 from caroni_edge.documents.documents import Document, Findings, Problem, Problems, in_order, load, parse
 from caroni_edge.protocol.fields import is_segment
-from caroni_edge.values.files import UNSERVED, UNSERVED_NAMES, file_in
 from caroni_edge.values.json import hash_of, shown
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
@@ -266,9 +265,6 @@ class _Reader:
                 types[name] = parse_type(spec)
             except TypeProblem as problem:
                 self._findings.error(f"{name}: {problem}", key, name)
-            else:
-                if kind := file_in(types[name], UNSERVED_NAMES):
-                    self._findings.error(f"{name}: the type {kind} {UNSERVED}", key, name)
         return types
 
     def _runs(self) -> Command | Script:

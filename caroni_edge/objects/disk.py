@@ -11,6 +11,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,7 +23,7 @@ PIECE_BYTES = 1 << 20
 
 _CLONE = 0x40049409
 """FICLONE of ioctl_ficlone(2): both files share their blocks until one of them is written to."""
-_READ_ONLY = 0o444
+_READ_ONLY, _EXECUTABLE = 0o444, 0o555
 
 
 class Taken(NamedTuple):
@@ -80,14 +81,29 @@ class ObjectFiles:
             NoRoom: The disk has no room for it.
             OSError: It cannot be read or written.
         """
+        return self._kept(
+            os.fstat(source.fileno()).st_size,
+            lambda file: _read(file) if _cloned(source, file) else _read(source, file),
+        )
+
+    def keep(self, data: bytes) -> Object:
+        """Take in bytes that were made here.
+
+        Raises:
+            NoRoom: The disk has no room for them.
+            OSError: They cannot be written.
+        """
+        return self._kept(len(data), lambda file: _read(BytesIO(data), file)).object
+
+    def _kept(self, size_bytes: int, fill: Callable[[BinaryIO], Taken]) -> Taken:
         part = f"{self._part}/{os.getpid()}"
         os.makedirs(self._part, mode=0o700, exist_ok=True)
-        self._make_room(os.fstat(source.fileno()).st_size)
+        self._make_room(size_bytes)
         with suppress(FileNotFoundError):
             os.unlink(part)
         try:
             with open(part, "x+b") as file:
-                taken = _read(file) if _cloned(source, file) else _read(source, file)
+                taken = fill(file)
                 os.fchmod(file.fileno(), _READ_ONLY)
                 os.fsync(file.fileno())
             self._put(part, taken.object.id)
@@ -120,13 +136,28 @@ class ObjectFiles:
         for each in (folder, self._objects, os.path.dirname(self._objects)):
             sync(each)
 
-    def lend(self, found: Object, path: str, *, link: bool) -> None:
+    def read(self, found: Object) -> bytes:
+        """Return what is in an object that is small enough for that.
+
+        Raises:
+            Damaged: It is not what its name says, or not there.
+            OSError: It cannot be read.
+        """
+        with self._opened(found.id) as source:
+            data = source.read(found.size + 1)
+        if Object(hashlib.sha256(data).hexdigest(), len(data)) != found:
+            self.remove(found.id)
+            raise Damaged(found.id)
+        return data
+
+    def lend(self, found: Object, path: str, *, link: bool, executable: bool = False) -> None:
         """Put an object at a path for somebody to read.
 
         Args:
             found: The object.
             path: Where nothing is yet, on the same file system.
             link: Whoever reads it there can surely not change it, so that it need not be another file.
+            executable: It may be run; what is stored may not, so that this is another file in any case.
 
         Raises:
             Damaged: It is not what its name says, or not there.
@@ -137,7 +168,7 @@ class ObjectFiles:
             if os.fstat(source.fileno()).st_size != found.size or _read(source).object != found:
                 self.remove(found.id)
                 raise Damaged(found.id)
-            if link:
+            if link and not executable:
                 os.link(self.path(found.id), path)
                 return
             with open(path, "xb") as file:
@@ -145,7 +176,7 @@ class ObjectFiles:
                     self._make_room(found.size)
                     source.seek(0)
                     shutil.copyfileobj(source, file, PIECE_BYTES)
-                os.fchmod(file.fileno(), _READ_ONLY)
+                os.fchmod(file.fileno(), _EXECUTABLE if executable else _READ_ONLY)
 
     def _opened(self, name: ObjectId) -> BinaryIO:
         try:

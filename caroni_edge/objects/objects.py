@@ -30,6 +30,18 @@ class Object(NamedTuple):
         return ObjectId(_PREFIX + self.sha256)
 
 
+class Directory(NamedTuple):
+    """A directory that is an object.
+
+    Attributes:
+        object: The list of its files.
+        files: What they are, each once.
+    """
+
+    object: Object
+    files: tuple[Object, ...]
+
+
 def parse_id(text: object) -> ObjectId | None:
     """Return the name of an object that somebody has written; None when it is none."""
     return ObjectId(text) if isinstance(text, str) and _ID.fullmatch(text) else None

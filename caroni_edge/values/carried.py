@@ -1,8 +1,8 @@
-"""File values as they travel: a small file is in the value itself, as a file literal of CWL; a large one is an object.
+"""Values of files and directories as they travel: small ones are in the value itself, as literals of CWL.
 
-A text is in `contents`; what is no text, or would take more room so, is in a `data:` URI (RFC 2397) as `location`. Any
-program can read both without asking anybody for the bytes. Of a larger file the `location` names the object that it is:
-`caroni:sha256:…`; whoever has its bytes is not said in the value.
+A text is in `contents`; what is no text, or would take more room so, is in a `data:` URI (RFC 2397) as `location`; of a
+directory a `listing` has all that is in it. Any program can read that without asking anybody for the bytes. A larger
+one is an object, which its `location` names: `caroni:sha256:…`; whoever has its bytes is not said in the value.
 """
 
 import base64
@@ -14,19 +14,18 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
-from caroni_edge.values.files import FILE_NAMES, FileType, file_in
+from caroni_edge.values.directories import DEPTH_MAX, FILES_MAX, LISTING_MAX_BYTES, NAME_MAX_BYTES, why_no_name
+from caroni_edge.values.files import DIRECTORY, FILE_NAMES, FileType, file_in
 from caroni_edge.values.json import canonical, shown
 from caroni_edge.values.types import Array, Record, Type, Union
 
 FILE_MAX_BYTES = 16 * 1024
 """No larger file travels inside a value."""
-BASENAME_MAX_BYTES = 255
-"""No file system has longer names."""
 SECONDARY_MAX = 1000
 """So many files may belong to one, those of its own secondary files too."""
 
-UNNAMED = "file"
-"""The name of a file whose value gives none."""
+_UNNAMED = {"File": "file", DIRECTORY: "directory"}
+"""The names of files and directories whose values give none."""
 
 _DATA, _BASE64 = "data:", ";base64,"
 _SHA1, _CARONI = "sha1$", "caroni:"
@@ -52,19 +51,25 @@ def misfit_of(kind: Type, value: object, *, objects: bool = False) -> str | None
     wrong = kind.mismatch(value)
     if wrong is None and file_in(kind) is not None:
         try:
-            with_files(kind, value, lambda each: _checked(each, objects=objects))
+            with_files(kind, value, lambda _, each: _checked(each, objects=objects))
         except NotCarried as problem:
             wrong = str(problem)
     return wrong
 
 
-def with_files(kind: Type, value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a value with each part that is to be a file, by its type, replaced by what `change` makes of it."""
+def with_files(kind: Type, value: Any, change: Callable[[FileType, Any], Any]) -> Any:
+    """Return a value with each part that is to be a file or a directory, by its type, replaced by what `change` makes.
+
+    Args:
+        kind: The type.
+        value: Any value.
+        change: Gets such a part, and its type.
+    """
     if value is None or file_in(kind) is None:
         return value
     match kind:
         case FileType():
-            return change(value)
+            return change(kind, value)
         case Array() if isinstance(value, list):
             return [with_files(kind.items, item, change) for item in value]
         case Record() if isinstance(value, dict):
@@ -108,8 +113,13 @@ def object_value(basename: str, found: Object, sha1: str) -> dict[str, Any]:
     return {"class": "File", "basename": basename, "size": found.size, "checksum": checksum, "location": location}
 
 
+def directory_value(basename: str, listing: Object) -> dict[str, Any]:
+    """Return the value of a directory that is an object: the list of its files."""
+    return {"class": DIRECTORY, "basename": basename, "size": listing.size, "location": f"{_CARONI}{listing.id}"}
+
+
 def object_of(value: Mapping[str, Any]) -> Object | None:
-    """Return the object that the file of a value is; None for a file of another kind.
+    """Return the object that the file or the directory of a value is; None for one of another kind.
 
     Raises:
         NotCarried: Its size is not said, or is none.
@@ -118,9 +128,21 @@ def object_of(value: Mapping[str, Any]) -> Object | None:
     name = parse_id(location.removeprefix(_CARONI)) if is_object(location) else None
     if name is None:
         return None
-    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= SIZE_MAX_BYTES:
-        raise NotCarried(f'the "size" of the file {shown(location)} is missing, or cannot be {shown(size)}')
+    most = LISTING_MAX_BYTES if is_directory(value) else SIZE_MAX_BYTES
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= most:
+        raise NotCarried(f'the "size" of {shown(location)} is missing, or cannot be {shown(size)}')
     return Object(sha256_of(name), size)
+
+
+def is_directory(value: Mapping[str, Any]) -> bool:
+    """Tell whether a value is that of a directory."""
+    return value.get("class") == DIRECTORY
+
+
+def called(name: str, value: Mapping[str, Any]) -> str:
+    """Return how people hear of a file or a directory that is an object."""
+    named = shown(value.get("basename", name))
+    return f"the directory {named}" if is_directory(value) else f"the file {named} ({value.get('size')} bytes)"
 
 
 def is_object(location: object) -> TypeGuard[str]:
@@ -129,7 +151,10 @@ def is_object(location: object) -> TypeGuard[str]:
 
 
 def objects_in(value: object) -> dict[ObjectId, dict[str, Any]]:
-    """Return the objects that are files of a value, wherever they stand in it, each with the value of such a file."""
+    """Return the objects that are files or directories of a value, wherever they stand in it, each with such a value.
+
+    What a directory names is not among them.
+    """
     found: dict[ObjectId, dict[str, Any]] = {}
     todo = [value]
     for each in todo:  # what is inside is looked at behind what is there already
@@ -138,7 +163,7 @@ def objects_in(value: object) -> dict[ObjectId, dict[str, Any]]:
                 todo += items
             case dict() as fields:
                 todo += fields.values()
-                location = fields.get("location") if fields.get("class") == "File" else None
+                location = fields.get("location") if fields.get("class") in FILE_NAMES else None
                 if is_object(location) and (name := parse_id(location.removeprefix(_CARONI))) is not None:
                     found[name] = fields
     return found
@@ -185,49 +210,96 @@ def _from_data(location: str) -> bytes:
 
 
 def basename_of(value: dict[str, Any]) -> str:
-    """Return the name that the file of a value is to have.
+    """Return the name that the file or the directory of a value is to have.
 
     Raises:
-        NotCarried: No file can have the name that it gives.
+        NotCarried: None can have the name that it gives.
     """
-    name = _given(value, "basename", UNNAMED)
-    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or not name.isprintable():
-        raise NotCarried(f'"basename" is the name of a file, without a path, and not {shown(name)}')
-    if len(name.encode()) > BASENAME_MAX_BYTES:
-        raise NotCarried(f'"basename" has more than {BASENAME_MAX_BYTES} bytes')
-    return name
+    name = _given(value, "basename", _UNNAMED.get(value.get("class", ""), "file"))
+    if not why_no_name(name):
+        return str(name)
+    if isinstance(name, str) and len(name.encode("utf-8", "surrogatepass")) > NAME_MAX_BYTES:
+        raise NotCarried(f'"basename" has more than {NAME_MAX_BYTES} bytes')
+    raise NotCarried(f'"basename" is the name of a file, without a path, and not {shown(name)}')
 
 
 def secondary_of(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the values of the files that belong to a file, without those that belong to them.
+    """Return the values of the files and directories that belong to a file, without those that belong to them.
 
     Raises:
         NotCarried: Something else stands there.
     """
-    found = value.get("secondaryFiles")
-    if found is None:
-        return []
-    if not isinstance(found, list) or not all(isinstance(each, dict) and each.get("class") == "File" for each in found):
-        raise NotCarried('"secondaryFiles" is a list of files, each with class: File')
-    return found
+    return _values(value, "secondaryFiles")
 
 
 def all_of(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the value of a file, and of all files that belong to it.
+    """Return the value of a file or a directory, and of all that belong to it: they lie beside each other.
 
     Raises:
         NotCarried: They are too many, have the same name, or are no files.
     """
-    found, at = [value], 0
-    while at < len(found):
-        found += secondary_of(found[at])
+    found = [value]
+    for each in found:  # those that belong to one are looked at behind what is there already
+        found += secondary_of(each)
         if len(found) > SECONDARY_MAX:
             raise NotCarried(f"more than {SECONDARY_MAX} files belong to one")
-        at += 1
-    name, count = Counter(map(basename_of, found)).most_common(1)[0]
-    if count > 1:
-        raise NotCarried(f"two files that belong together are both called {shown(name)}")
+    _check_names(found, "that belong together")
     return found
+
+
+def tree_of(value: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what lies where a file or a directory of a value is put: paths and values, a folder before what is in it.
+
+    What is in a directory that is an object is not among it.
+
+    Raises:
+        NotCarried: It cannot lie there so.
+    """
+    found: list[tuple[str, dict[str, Any]]] = []
+    todo = [("", all_of(value))]
+    for folder, beside in todo:  # what is inside is looked at behind what is there already
+        for each in beside:
+            path = f"{folder}{basename_of(each)}"
+            found.append((path, each))
+            if is_directory(each) and not is_object(each.get("location")):
+                if path.count("/") >= DEPTH_MAX:
+                    raise NotCarried(f"{shown(path)} lies in more than {DEPTH_MAX} folders")
+                todo.append((f"{path}/", _listed(each)))
+        if len(found) > FILES_MAX:
+            raise NotCarried(f"more than {FILES_MAX} files and folders belong to one")
+    return found
+
+
+def _listed(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the values of all that lies in a directory."""
+    if not isinstance(value.get("listing"), list):
+        where = value.get("location") if value.get("location") is not None else value.get("path")
+        raise NotCarried(
+            f"a directory that lies elsewhere ({shown(where)}) is not served yet: give what is in it as "
+            "{class: Directory, basename: …, listing: […]}, or pass a URL or a path that both hosts know, as a string"
+        )
+    found = [each for item in _values(value, "listing") for each in all_of(item)]
+    if found:
+        _check_names(found, "in one directory")
+    return found
+
+
+def _values(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the values of files and directories that stand in a list of a value."""
+    found = value.get(key)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(
+        isinstance(each, dict) and each.get("class") in FILE_NAMES for each in found
+    ):
+        raise NotCarried(f'"{key}" is a list of files and directories, each with class: File or class: Directory')
+    return found
+
+
+def _check_names(values: list[dict[str, Any]], where: str) -> None:
+    name, count = Counter(map(basename_of, values)).most_common(1)[0]
+    if count > 1:
+        raise NotCarried(f"two files {where} are both called {shown(name)}")
 
 
 def path_of(location: str) -> str | None:
@@ -237,12 +309,14 @@ def path_of(location: str) -> str | None:
 
 
 def _checked(value: dict[str, Any], *, objects: bool) -> dict[str, Any]:
-    """Return the value of a file that travels with it, or raise what is wrong."""
-    if value["class"] != "File":
-        raise NotCarried(f"the type {value['class']} is not served yet")
-    for each in all_of(value):
-        if not objects or object_of(each) is None:
+    """Return the value of a file or a directory that travels with it, or raise what is wrong."""
+    for _, each in tree_of(value):
+        if objects and object_of(each) is not None:
+            continue
+        if not is_directory(each):
             bytes_of(each)
+        elif is_object(each.get("location")):
+            raise NotCarried(f"the directory {shown(each.get('location'))} lies elsewhere")
     return value
 
 

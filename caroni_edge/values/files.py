@@ -1,6 +1,6 @@
 """The types File and Directory: a value is an object that leads to what it stands for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -8,9 +8,8 @@ from typing import Any
 from caroni_edge.values.json import why_not_json
 from caroni_edge.values.types import Array, Record, Type, Union, expected
 
-FILE_NAMES = ("File", "Directory")
-UNSERVED_NAMES = ("Directory",)
-UNSERVED = "is not served yet; pass a URL or a path that both hosts know, as a string"
+DIRECTORY = "Directory"
+FILE_NAMES = ("File", DIRECTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,20 @@ class FileType(Type):
         return self.name
 
 
-def file_in(kind: Type, names: Collection[str] = FILE_NAMES) -> str | None:
-    """Return `File` or `Directory`, of these names, where values of a type may hold one; else None."""
+def file_in(kind: Type) -> str | None:
+    """Return `File` or `Directory` where values of a type may hold one; else None."""
     match kind:
         case FileType():
-            return kind.name if kind.name in names else None
+            return kind.name
         case Array():
-            return file_in(kind.items, names)
+            return file_in(kind.items)
         case Record():
             inner = [each for _, each in kind.fields]
         case Union():
             inner = list(kind.members)
         case _:
             return None
-    return next((found for each in inner if (found := file_in(each, names))), None)
+    return next((found for each in inner if (found := file_in(each))), None)
 
 
 def with_names_of_files(value: Any) -> Any:

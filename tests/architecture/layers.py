@@ -46,7 +46,7 @@ LAYERS: list[set[str]] = [
     {"protocol", "javascript"},
     {"values.parsing", "values.fields", "values.carried"},
     {"values.files"},
-    {"values.types"},
+    {"values.types", "values.directories"},
     {"documents"},
     {"values.json", "objects.objects"},
     {"base"},

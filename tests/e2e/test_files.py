@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.objects.objects import Object
-from caroni_edge.values.carried import file_value, object_value
+from caroni_edge.values import directories
+from caroni_edge.values.carried import directory_value, file_value, object_value
+from caroni_edge.values.directories import Entry
 from tests.e2e.daemons import PROGRAM, TOKEN, Fleet
 from tests.support import wait_until
 
@@ -236,3 +238,61 @@ def test_a_file_is_taken_by_the_agent_that_follows_one_that_was_killed(fleet: Fl
     go.touch()
     agent.start()
     assert fleet.outputs("n1")["image"] == image()
+
+
+FOLDERS = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {}
+steps:
+  observe:
+    run: {class: Operation, inputs: {}, outputs: {night: Directory, notes: Directory}}
+    hints: {caroni:JobType: {name: observe}}
+    in: {}
+    out: [night, notes]
+  list:
+    run: {class: Operation, inputs: {night: Directory, notes: Directory}, outputs: {found: string}}
+    hints: {caroni:JobType: {name: list}}
+    in: {night: observe/night, notes: observe/notes}
+    out: [found]
+outputs:
+  found: {type: string, outputSource: list/found}
+  night: {type: Directory, outputSource: observe/night}
+"""
+OBSERVE = """\
+name: observe
+outputs: {night: Directory, notes: Directory}
+script: |
+  mkdir -p night/raw night/empty notes
+  yes star | head --lines 300000 > night/raw/m31.fits
+  printf '#!/bin/sh\\necho ran' > night/run; chmod +x night/run
+  echo clear > notes/sky
+  printf 'night=night\\nnotes=notes\\n' >> "$CARONI_OUTPUTS"
+"""
+LIST = """\
+name: list
+inputs: {night: Directory, notes: Directory}
+outputs: {found: string}
+script: |
+  cd "$CARONI_ENV_night"
+  found="$(find . | sort | xargs) $(grep --count star raw/m31.fits)"
+  echo "found=$found $(./run) $(cat "$CARONI_ENV_notes/sky")" >> "$CARONI_OUTPUTS"
+"""
+
+
+def test_directories_go_to_the_host_whose_job_takes_them(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.agent("a1", job_types=written(tmp_path / "t1" / "observe.yaml", OBSERVE))
+    fleet.agent("a2", job_types=written(tmp_path / "t2" / "list.yaml", LIST))
+    fleet.manager(templates=written(tmp_path / "templates" / "folders.cwl", FOLDERS))
+    fleet.trigger({"template": "folders", "inputs": {}, "id": "f1"})
+    outputs = fleet.outputs("f1", 120.0)
+    assert outputs["found"] == f". ./empty ./raw ./raw/m31.fits ./run {STARS} ran clear"
+    run = b"#!/bin/sh\necho ran"
+    entries = [
+        Entry("empty/"),
+        Entry("raw/m31.fits", False, Object(sha256(IMAGE).hexdigest(), len(IMAGE))),
+        Entry("run", True, Object(sha256(run).hexdigest(), len(run))),
+    ]
+    listing = directories.written(entries)
+    assert outputs["night"] == directory_value("night", Object(sha256(listing).hexdigest(), len(listing)))

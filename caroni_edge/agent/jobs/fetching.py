@@ -9,25 +9,29 @@ import msgspec
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.lifecycle import JobEvent, JobState
-from caroni_edge.agent.processes.port import ObjectFetched, PlaceRefused
+from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
-from caroni_edge.agent.store.wanted import WantedRow
+from caroni_edge.agent.store.jobs import JobRow
+from caroni_edge.agent.store.wanted import Lacking, WantedRow
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
-from caroni_edge.objects.objects import Object, sha256_of
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
-from caroni_edge.values.carried import objects_in
-from caroni_edge.values.json import from_text, shown
+from caroni_edge.values.carried import called, objects_in
+from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
+
+OF_A_JOB = 64
+"""So many objects are fetched for one job at once: a directory may have thousands."""
 
 _places = msgspec.json.Decoder(tuple[ObjectPlace, ...])
 
@@ -90,12 +94,20 @@ class Fetching(Part):
         """Keep an object that lies here now, for the manager that it was fetched for; queue who waited for it."""
         manager, name = news.fetch.manager, news.object.id
         waiting = self._store.wanted.jobs(manager, name)
+        if news.files is None:  # who waits for a directory by that name goes on to do so
+            waiting = [each for each in waiting if not each.is_directory]
         if waiting:
             self._store.objects.add(news.object, manager=manager, date=at.date)
-        for job, workflow in waiting:
-            self._store.objects.refer(name, manager=manager, workflow=workflow, job=job, date=at.date)
-            if not self._store.wanted.came(job, name):
-                row = self._store.jobs.by_job(job)
+            if news.files is not None:
+                self._store.objects.put_directory(name, news.files)
+        for each in waiting:
+            self._store.objects.refer(name, manager=manager, workflow=each.workflow, job=each.job, date=at.date)
+            if each.is_directory:
+                files = self._store.objects.files_lacking(manager, name)
+                lacking = (Lacking(Object(sha256_of(file.object), file.size), directory=name) for file in files)
+                self._store.wanted.add(each.job, lacking, each.places)
+            if not self._store.wanted.came(each.job, name):
+                row = self._store.jobs.by_job(each.job)
                 assert row is not None
                 self._ledger.bring_files(row)
         self._wants.pop(news.fetch, None)
@@ -103,6 +115,13 @@ class Fetching(Part):
         self._deeds.forget_fetch(news.fetch)
         if not self._store.objects.is_here(name):
             self._deeds.discard([name])
+
+    def on_no_directory(self, news: FetchedNoDirectory, at: Moment) -> None:
+        """End the jobs that have taken for a directory what is none."""
+        want = self._wants.get(news.fetch)
+        if want is not None:
+            jobs = self._store.wanted.jobs(want.manager, want.object.id)
+            self._refuse(want, [each.job for each in jobs if each.is_directory], f"is none: {news.why}", at)
 
     def on_refused(self, news: PlaceRefused, at: Moment) -> None:
         """Tell the manager that a place does not give what it was said to have; end the jobs for which none does."""
@@ -115,27 +134,33 @@ class Fetching(Part):
             extra={"action": "place_refused", "peer": want.manager},
         )
         waiting = self._store.wanted.jobs(want.manager, want.object.id)
-        for job, _ in waiting[:1]:
-            bad = ObjectBad(job=job, object=want.object.id, place=str(news.holder), reason=news.why)
+        for each in waiting[:1]:
+            bad = ObjectBad(job=each.job, object=want.object.id, place=str(news.holder), reason=news.why)
             self._outbox.put(want.manager, bad)
         if news.why == "ticket":
             self._told.add((news.fetch, news.holder))
             return  # another one will come
         refused = self._refused[news.fetch] = self._refused.get(news.fetch, frozenset()) | {news.holder}
         if refused >= {place.holder for place in want.places}:
-            self._give_up(want, [job for job, _ in waiting], at)
+            where = " and ".join(sorted({place.holder.node for place in want.places}))
+            self._refuse(want, [each.job for each in waiting], f"is not to be had from {where} any more", at)
 
-    def _give_up(self, want: Want, jobs: Sequence[str], at: Moment) -> None:
-        where = " and ".join(sorted({place.holder.node for place in want.places}))
+    def _refuse(self, want: Want, jobs: Sequence[str], why: str, at: Moment) -> None:
         for job in jobs:
             row = self._store.jobs.by_job(job)
             assert row is not None
-            value = objects_in(from_text(row.inputs)).get(want.object.id, {})
-            file = f"the file {shown(value.get('basename', want.object.id))} ({want.object.size} bytes)"
-            reason = f"{file} is not to be had from {where} any more"
+            reason = f"{self._called(row, want.object)} {why}"
             self._ledger.refuse(row, JobEvent.FILES_REFUSED, reason, at, tell=False)
             self._ledger.decline(row.manager, row, reason, at, final=True)
             log.error("%s", reason, extra={"action": "file_is_nowhere", **ids(row)})
+
+    def _called(self, row: JobRow, found: Object) -> str:
+        """Return how people hear of an object that a job waits for: it may be one of many in a directory."""
+        values = objects_in(from_text(row.inputs))
+        of = next((each.directory for each in self._store.wanted.of(row.job) if each.object == found.id), "")
+        if of and found.id not in values:
+            return f"a file of {called(of, values.get(ObjectId(of), {}))} ({found.size} bytes)"
+        return called(found.id, values.get(found.id, {"size": found.size}))
 
     def _begin_anew(self, fetch: FetchId) -> None:
         """What places have said of an object counts no more."""
@@ -164,9 +189,12 @@ class Fetching(Part):
     def _wanted(self) -> Mapping[FetchId, Want]:
         """Return what is to be fetched now: what is on its way already, and what there is room for beside that."""
         found: dict[FetchId, Want] = {}
-        for order, row in enumerate(self._store.wanted.all()):
-            if _id_of(row) not in found:
-                found[_id_of(row)] = _want(row, order)
+        for order, row in enumerate(self._store.wanted.all(OF_A_JOB)):
+            fetch = _id_of(row)
+            if fetch not in found:
+                found[fetch] = _want(row, order)
+            elif row.is_directory:
+                found[fetch] = found[fetch]._replace(is_directory=True)
         left_bytes = self._room_bytes() - sum(want.object.size for fetch, want in found.items() if fetch in self._wants)
         wanted: dict[FetchId, Want] = {}
         for fetch, want in found.items():
@@ -191,9 +219,10 @@ def _want(row: WantedRow, order: int) -> Want:
     places = tuple(
         Place(_peer(each.holder), each.generation, each.ticket)
         for each in _places.decode(row.places)
-        if not each.objects or row.object in each.objects
+        if not each.objects or (row.directory or row.object) in each.objects
     )
-    return Want(row.manager, row.workflow, Object(sha256_of(row.object), row.size), places, order)
+    found = Object(sha256_of(row.object), row.size)
+    return Want(row.manager, row.workflow, found, places, order, row.is_directory)
 
 
 def _peer(holder: str) -> Peer:

@@ -6,6 +6,7 @@ from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.port import (
+    FetchedNoDirectory,
     JobCollecting,
     JobEnded,
     JobNews,
@@ -42,6 +43,8 @@ class NewsOfJobs:
                 self._objects.lose(objects)
             case ObjectFetched():
                 self._fetching.on_fetched(news, at)
+            case FetchedNoDirectory():
+                self._fetching.on_no_directory(news, at)
             case PlaceRefused():
                 self._fetching.on_refused(news, at)
 

@@ -1,13 +1,15 @@
 """The objects of jobs: which may be taken, which a job has given, and which go since nobody needs them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Any
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow
+from caroni_edge.agent.store.wanted import Lacking
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
@@ -16,7 +18,7 @@ from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
 from caroni_edge.protocol.messages import Values
-from caroni_edge.values.carried import LOCATION, NotCarried, object_of, objects_in
+from caroni_edge.values.carried import LOCATION, NotCarried, is_directory, object_of, objects_in
 from caroni_edge.values.json import shown
 
 log = logging.getLogger(__name__)
@@ -69,10 +71,27 @@ class JobObjects(Part):
         """Tell whether inputs, as JSON, may hold objects: then files are to be brought before the job can start."""
         return LOCATION in inputs
 
-    def lacking(self, manager: str, inputs: Values) -> list[Object]:
-        """Return the objects among inputs that are fine and do not lie here, or for somebody else only."""
-        wanted = [each for value in objects_in(inputs).values() if (each := object_of(value)) is not None]
-        return [each for each in wanted if self._store.objects.of(manager, each.id) is None]
+    def lacking(self, manager: str, inputs: Values) -> list[Lacking]:
+        """Return the objects among inputs that are fine and do not lie here, or for somebody else only.
+
+        Of a directory that is here they are those that it names; of another one nobody knows them yet.
+        """
+        found: list[Lacking] = []
+        for name, value in objects_in(inputs).items():
+            asked = object_of(value)
+            if asked is None:
+                continue
+            if not self._has(manager, asked, value):
+                found.append(Lacking(asked, is_directory=is_directory(value)))
+            elif is_directory(value):
+                for file in self._store.objects.files_lacking(manager, name):
+                    found.append(Lacking(Object(sha256_of(file.object), file.size), directory=name))
+        return found
+
+    def _has(self, manager: str, asked: Object, value: Mapping[str, Any]) -> bool:
+        """Tell whether an object lies here for a manager, as what it is in a value: a file, or a directory."""
+        found = self._store.objects.of(manager, asked.id)
+        return found is not None and (not is_directory(value) or self._store.objects.is_directory(asked.id))
 
     def missing(self, manager: str, inputs: Values, *, may_come: bool = False) -> str | None:
         """Return why a job cannot have the objects among its inputs, for people; None when it can.
@@ -89,11 +108,13 @@ class JobObjects(Part):
                 asked = object_of(value)
             except NotCarried as problem:
                 return str(problem)
-            found = self._store.objects.of(manager, name)
-            if found is None and asked is not None and may_come:
+            if asked is not None and may_come and not self._has(manager, asked, value):
                 continue
-            if found is None or asked is None or found.size != asked.size:
-                return f"the file {shown(value.get('basename', name))} ({name}) is not on this host"
+            found = self._store.objects.of(manager, name)
+            if asked is None or found is None or found.size != asked.size or not self._has(manager, asked, value):
+                return f"{_called(name, value)} is not on this host"
+            if is_directory(value) and not may_come and self._store.objects.files_lacking(manager, name):
+                return f"not all files of {_called(name, value)} are on this host"
         return None
 
     def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
@@ -107,15 +128,18 @@ class JobObjects(Part):
     def on_completed(self, row: JobRow, ended: JobEnded, at: Moment) -> None:
         """Keep what a job has given until its manager drops it; of a trial, as long as that is known here."""
         job = row.job if row.manager == TRIAL else THE_WORKFLOW
-        for each in ended.objects:
+        for each in ended.stored:
             self._store.objects.add(each, manager=row.manager, date=at.date)
+        for directory in ended.directories:
+            self._store.objects.put_directory(directory.object.id, directory.files)
+        for each in ended.objects:
             self._store.objects.refer(each.id, manager=row.manager, workflow=row.workflow, job=job, date=at.date)
 
     def on_ended(self, ended: JobEnded) -> None:
         """Let go, once all is committed, what a job has given and nobody keeps."""
         if ended.objects:
             self._deeds.settle_objects(ended.job)
-            self._deeds.discard(each.id for each in ended.objects if not self._store.objects.is_here(each.id))
+            self._deeds.discard(each.id for each in ended.stored if not self._store.objects.is_here(each.id))
         if ended.damaged is not None:
             self.lose([ended.damaged])
 
@@ -125,7 +149,13 @@ class JobObjects(Part):
         self._store.objects.drop(manager, message.workflow, after=after, upto=upto, but=message.but)
 
     def lose(self, objects: Sequence[ObjectId]) -> None:
-        """Forget objects that are not here any more, or damaged, and tell the managers that count on them."""
+        """Forget objects that are not here any more, or damaged, and tell the managers that count on them.
+
+        A directory goes with any of its files.
+        """
+        directories = dict.fromkeys(each for name in objects for each in self._store.objects.directories_with(name))
+        self._deeds.discard(name for name in directories if name not in objects)
+        objects = [*dict.fromkeys([*objects, *directories])]
         gone: dict[str, list[ObjectId]] = {}
         for name in objects:
             log.error("an object is damaged, or gone: %s", name, extra={"action": "object_lost"})
@@ -135,3 +165,8 @@ class JobObjects(Part):
             for first in range(0, len(names), GONE_AT_ONCE):
                 self._outbox.put(manager, ObjectsGone(objects=tuple(names[first : first + GONE_AT_ONCE])))
         self._store.objects.delete(objects)
+
+
+def _called(name: ObjectId, value: Mapping[str, Any]) -> str:
+    kind = "directory" if is_directory(value) else "file"
+    return f"the {kind} {shown(value.get('basename', name))} ({name})"

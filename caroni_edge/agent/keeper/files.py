@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from typing import BinaryIO
 
 EXHAUSTED = frozenset(
@@ -136,6 +137,25 @@ def open_within(directory: str, path: str) -> Iterator[BinaryIO]:
             directory = stack.enter_context(opened(f"{directory}/{folder}"))
         with os.fdopen(open_regular(f"{directory}/{name}", os.O_RDONLY), "rb") as file:
             yield file
+
+
+def list_within(directory: str, path: str, most: int) -> list[tuple[str, os.stat_result]]:
+    """Return what lies in a directory somewhere below another one, by name: its name, and what it is (lstat(2)).
+
+    Args:
+        directory: As `opened` yields it.
+        path: Relative to that, and without `..`; `.` for itself.
+        most: No more entries are returned, nor looked at.
+
+    Raises:
+        OSError: There is none, or it cannot be opened.
+    """
+    with ExitStack() as stack:
+        for folder in [] if path == "." else path.split("/"):
+            directory = stack.enter_context(opened(f"{directory}/{folder}"))
+        with os.scandir(directory) as entries:
+            names = sorted(each.name for each in islice(entries, most))
+        return [(name, os.lstat(f"{directory}/{name}")) for name in names]
 
 
 def is_larger(path: str, limit_bytes: int, *, trim: bool = False) -> bool:

@@ -1,6 +1,7 @@
 """From the recorded end of a job's process to its outcome: what it gave, or why it gave nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from caroni_edge.agent.keeper import reasons
@@ -75,8 +76,8 @@ def conclude(state_dir: str, end: Exit, about: About, store: ObjectFiles | None 
         else:
             outcome = _without_outputs(end, reason, logfiles.stderr_tail(directory), final=is_final)
         disk_bytes = taken_bytes(directory) if end.disk_bytes is None else end.disk_bytes
-        objects = () if given is None else given.objects
-        return JobEnded(end.job, outcome, end.date, disk_bytes, end.cpu_s, end.memory_bytes, objects)
+        ended = JobEnded(end.job, outcome, end.date, disk_bytes, end.cpu_s, end.memory_bytes)
+        return ended if given is None else replace(ended, objects=given.objects, directories=given.directories)
 
 
 def unreadable(end: Exit, error: Exception) -> JobEnded:

@@ -1,7 +1,6 @@
 """The order by which a keeper starts a job, in a box of its own where it gets one."""
 
 import os
-from functools import partial
 from typing import Any
 
 from caroni_edge.agent.boxes import each
@@ -15,7 +14,7 @@ from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobOrder
-from caroni_edge.agent.processes.staging import FILES
+from caroni_edge.agent.processes.staging import FILES, Lender
 from caroni_edge.agent.processes.workspace import INPUTS, Launch, Workspaces
 from caroni_edge.agent.secrets import NoSecret, reveal
 from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
@@ -77,10 +76,10 @@ class Launcher:
             StartedBefore: The job was started before.
             NotLaunched: It cannot be started.
         """
-        lend = partial(self._store.lend, link=order.box.strength is Strength.EACH)
+        lender = Lender(self._store, link=order.box.strength is Strength.EACH)
         try:
             secrets = reveal(order.job_type.secrets, self._credentials)
-            launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order), lend)
+            launch = self._workspaces.make(order.job, order.job_type, order.inputs, self._facts(order), lender)
         except OSError as error:
             no_room = error.errno in files.EXHAUSTED
             raise NotLaunched(f"its directory cannot be made: {error.strerror}", no_room=no_room) from error

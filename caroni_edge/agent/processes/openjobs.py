@@ -148,7 +148,7 @@ class OpenJobs:
             ended = conclude(self._state_dir, end, self._about(end.job), self._work.store)
         except (OSError, ValueError) as error:
             ended = unreadable(end, error)
-        self._work.given(end.job, ended.objects)
+        self._work.given(end.job, ended.stored)
         self.end(ended)
 
     def end_now(self, job: str, outcome: ProcessOutcome) -> None:

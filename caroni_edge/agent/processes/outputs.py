@@ -12,10 +12,11 @@ from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.keeper.files import Unusable, read_regular
 from caroni_edge.agent.keeper.masking import MASK
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
-from caroni_edge.agent.processes.collecting import Collector, NotTaken
+from caroni_edge.agent.processes.collecting import Collector
+from caroni_edge.agent.processes.workfiles import NotTaken
 from caroni_edge.documents.documents import nearest
 from caroni_edge.objects.disk import ObjectFiles
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.objects import Directory, Object
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.carried import NotCarried
 from caroni_edge.values.files import FileType, file_in
@@ -80,13 +81,15 @@ class Given:
         outputs: A value for each declared output, as canonical JSON; null for an optional one that is missing.
         notes: What the log should say.
         from_stdout: Standard output held them, so it is no part of the log.
-        objects: Which of their files lie in the store now.
+        objects: Which of their files and directories lie in the store now.
+        directories: Those of them that are directories, with their files.
     """
 
     outputs: str
     notes: tuple[str, ...] = ()
     from_stdout: bool = False
     objects: tuple[Object, ...] = ()
+    directories: tuple[Directory, ...] = ()
 
 
 def read_outputs(
@@ -120,7 +123,8 @@ def read_outputs(
         raise UnfitOutputs("; ".join(f"output {name}: {_HOLDS_A_SECRET}" for name in names[:_PROBLEMS_TOLD]))
     collector = Collector(directory, declared.limit_bytes, store)
     given = _checked(_with_files(values, collector, declared, is_whole=is_whole), declared, why_missing)
-    return replace(given, from_stdout=from_stdout, objects=tuple(collector.objects))
+    objects, directories = tuple(collector.objects), tuple(collector.directories)
+    return replace(given, from_stdout=from_stdout, objects=objects, directories=directories)
 
 
 def _values(directory: str, declared: Declared) -> tuple[Values, str, bool]:

@@ -8,7 +8,7 @@ from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
 from caroni_edge.objects.filework import FileNews
-from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.objects import Directory, Object, ObjectId
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
@@ -59,7 +59,8 @@ class JobEnded:
         disk_bytes: What its directory takes on disk.
         cpu_s: Processor time that its processes have used; None where it is not known.
         memory_bytes: The most memory that one of them had; None where it is not known.
-        objects: What it has given that lies in the store now.
+        objects: What it has given that lies in the store now, and that its outputs name.
+        directories: Those of them that are directories, with their files.
         damaged: The object because of which it could not be started; None for none.
     """
 
@@ -71,6 +72,12 @@ class JobEnded:
     memory_bytes: int | None = None
     objects: tuple[Object, ...] = ()
     damaged: ObjectId | None = None
+    directories: tuple[Directory, ...] = ()
+
+    @property
+    def stored(self) -> tuple[Object, ...]:
+        """All that it has given that lies in the store now, the files of directories too."""
+        return (*self.objects, *(file for each in self.directories for file in each.files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +112,19 @@ class JobCollecting:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFetched:
-    """An object that was fetched lies here now, and no row says so yet."""
+    """An object that was fetched lies here now, and no row says so yet; `files` are those of a directory."""
 
     fetch: FetchId
     object: Object
+    files: tuple[Object, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedNoDirectory:
+    """What was fetched as the list of a directory is none, and why; it was not kept."""
+
+    fetch: FetchId
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +136,9 @@ class PlaceRefused:
     why: Failure
 
 
-JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | ObjectFetched | PlaceRefused
+JobNews = (
+    JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | ObjectFetched | FetchedNoDirectory | PlaceRefused
+)
 """What a runner tells of jobs and their files, when it happens."""
 
 

@@ -13,7 +13,7 @@ from caroni_edge.agent.jobtypes import Command, JobType
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.records import JOBS, OUTPUTS, RECORD, WORK
 from caroni_edge.agent.keeper.trees import MARK
-from caroni_edge.agent.processes.staging import Lend, stage
+from caroni_edge.agent.processes.staging import Lender, stage
 from caroni_edge.agent.processes.trash import Trash
 from caroni_edge.protocol.messages import Values
 from caroni_edge.values.files import FileType
@@ -97,7 +97,7 @@ class Workspaces:
         }
         make_roots(state_dir)
 
-    def make(self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str], lend: Lend) -> Launch:
+    def make(self, job: str, job_type: JobType, inputs: Values, facts: Mapping[str, str], lender: Lender) -> Launch:
         """Make the directory of a job, with the files of its inputs; return what to run in it.
 
         Args:
@@ -105,7 +105,7 @@ class Workspaces:
             job_type: What runs it.
             inputs: All of them; they fit.
             facts: Variables of its environment that say what it is about.
-            lend: Puts an object where a job reads it.
+            lender: Has the objects among them.
 
         Raises:
             StartedBefore: The job was started before.
@@ -124,7 +124,7 @@ class Workspaces:
             self.remove(job)
             os.mkdir(path, 0o700)
         os.mkdir(f"{path}/{WORK}", 0o700)
-        staged = stage(path, job_type.inputs, inputs, lend)
+        staged = stage(path, job_type.inputs, inputs, lender)
         texts = dict(_texts(job_type, staged))
         files.write_new(f"{path}/{INPUTS}", canonical(staged).encode())
         files.write_new(f"{path}/{OUTPUTS}", b"")

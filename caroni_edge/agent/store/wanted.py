@@ -8,7 +8,18 @@ from caroni_edge.storage.rows import Rows
 
 
 class WantedRow(NamedTuple):
-    """An object that a job waits for; `places` is JSON, a list of `ObjectPlace`."""
+    """An object that a job waits for.
+
+    Attributes:
+        job: The job.
+        manager: Whose job it is.
+        workflow: The workflow's id.
+        object: The object.
+        size: Its size in bytes.
+        places: JSON, a list of `ObjectPlace`.
+        is_directory: Whether it is the list of a directory.
+        directory: The directory that has named it; empty where an input does.
+    """
 
     job: str
     manager: str
@@ -16,25 +27,49 @@ class WantedRow(NamedTuple):
     object: ObjectId
     size: int
     places: str
+    is_directory: bool
+    directory: str
 
 
 class WaitingJob(NamedTuple):
-    """A job that waits for an object."""
+    """A job that waits for an object: for a directory, or for a file, perhaps of a directory; `places` as above."""
 
     job: str
     workflow: str
+    is_directory: bool
+    directory: str
+    places: str
+
+
+class Lacking(NamedTuple):
+    """An object that is not here.
+
+    Attributes:
+        object: The object.
+        is_directory: Whether it is the list of a directory.
+        directory: The directory that has named it; empty where an input does.
+    """
+
+    object: Object
+    is_directory: bool = False
+    directory: str = ""
 
 
 class WantedRows(Rows):
     """Statements about objects that jobs wait for; what a job that does not wait any more has wanted goes by itself."""
 
     ADD = """
-        INSERT INTO wanted_objects (job, object, size, places) VALUES (:job, :object, :size, :places)
-        ON CONFLICT DO NOTHING"""
+        INSERT INTO wanted_objects (job, object, size, places, is_directory, directory)
+        VALUES (:job, :object, :size, :places, :is_directory, :directory)
+        ON CONFLICT DO UPDATE SET is_directory = max(is_directory, excluded.is_directory)"""
 
-    def add(self, job: str, objects: Iterable[Object], places: str) -> None:
+    def add(self, job: str, lacking: Iterable[Lacking], places: str) -> None:
         """Let a job wait for objects."""
-        rows = ({"job": job, "object": each.id, "size": each.size, "places": places} for each in objects)
+        rows = (
+            {"job": job, "object": each.object.id, "size": each.object.size, "places": places}
+            | {"is_directory": each.is_directory, "directory": each.directory}
+            for each in lacking
+        )
         self._run_each(self.ADD, rows)
 
     SET_PLACES = "UPDATE wanted_objects SET places = :places WHERE job = :job AND places <> :places"
@@ -50,15 +85,17 @@ class WantedRows(Rows):
         return self._only(int, self.CHANGES)
 
     ALL = """
-        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places FROM jobs j INDEXED BY jobs_state
-        CROSS JOIN wanted_objects w ON w.job = j.job WHERE j.state = 'staging' ORDER BY j.id"""
+        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places, w.is_directory, w.directory
+        FROM jobs j INDEXED BY jobs_state CROSS JOIN wanted_objects w ON w.job = j.job
+        AND w.object IN (SELECT object FROM wanted_objects WHERE job = j.job ORDER BY object LIMIT :each)
+        WHERE j.state = 'staging' ORDER BY j.id"""
 
-    def all(self) -> list[WantedRow]:
-        """Return all that is waited for, by the jobs in their order."""
-        return self._all(WantedRow, self.ALL)
+    def all(self, each: int) -> list[WantedRow]:
+        """Return what is waited for, by the jobs in their order, and of each job so many objects at most."""
+        return self._all(WantedRow, self.ALL, each=each)
 
     OF = """
-        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places FROM jobs j
+        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places, w.is_directory, w.directory FROM jobs j
         CROSS JOIN wanted_objects w ON w.job = j.job WHERE j.job = :job ORDER BY w.object"""
 
     def of(self, job: str) -> list[WantedRow]:
@@ -66,7 +103,8 @@ class WantedRows(Rows):
         return self._all(WantedRow, self.OF, job=job)
 
     JOBS = """
-        SELECT j.job, j.workflow FROM wanted_objects w CROSS JOIN jobs j ON j.job = w.job
+        SELECT j.job, j.workflow, w.is_directory, w.directory, w.places
+        FROM wanted_objects w CROSS JOIN jobs j ON j.job = w.job
         WHERE w.object = :object AND j.manager = :manager"""
 
     def jobs(self, manager: str, name: ObjectId) -> list[WaitingJob]:

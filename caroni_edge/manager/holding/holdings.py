@@ -12,7 +12,7 @@ from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.store.rows import NO_WORKFLOW, THE_WORKFLOW, UPLOAD
-from caroni_edge.values.carried import NotCarried, object_of, objects_in
+from caroni_edge.values.carried import NotCarried, called, is_directory, object_of, objects_in
 from caroni_edge.values.json import shown
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,9 @@ class Holdings(Part):
         return None
 
     def _wrong(self, name: ObjectId, file: Mapping[str, Any]) -> str | None:
+        if is_directory(file):
+            said = f"{called(name, file)} is known to the agents of its workflow alone"
+            return f'{said}: give one by a "listing" of what is in it, of which each file may be uploaded'
         found = self._store.objects.of(self._me, name)
         if found is None:
             said = f"the file {shown(file.get('basename', name))} ({name}) is not at this manager, or not any more"

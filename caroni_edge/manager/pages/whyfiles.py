@@ -7,6 +7,7 @@ from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.shown import ShownStep
+from caroni_edge.values.carried import is_directory
 from caroni_edge.values.json import shown
 
 
@@ -59,8 +60,14 @@ class FileReasons:
 
 
 def _called(values: Collection[dict[str, Any]]) -> str:
-    named = listed(f"{shown(each.get('basename'))} ({_size(each.get('size'))})" for each in values)
-    return f"the file{'s' if len(values) > 1 else ''} {named}"
+    files = [f"{shown(each.get('basename'))} ({_size(each.get('size'))})" for each in values if not is_directory(each)]
+    directories = [shown(each.get("basename")) for each in values if is_directory(each)]
+    said = []
+    if files:
+        said.append(f"the file{'s' if len(files) > 1 else ''} {listed(files)}")
+    if directories:
+        said.append(f"the director{'ies' if len(directories) > 1 else 'y'} {listed(directories)}")
+    return " and ".join(said)
 
 
 def _names(values: Iterable[dict[str, Any]]) -> list[Any]:

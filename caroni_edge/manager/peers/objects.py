@@ -12,10 +12,9 @@ from caroni_edge.manager.lifecycle import ENDED, StepState
 from caroni_edge.manager.store.places import LostObject
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.places import called
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsGone, ObjectsHere
-from caroni_edge.values.carried import objects_in
+from caroni_edge.values.carried import called, objects_in
 from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)

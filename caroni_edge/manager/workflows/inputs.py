@@ -8,10 +8,11 @@ import msgspec
 from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Text
 from caroni_edge.manager.templates.expressions import compile_text
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
+from caroni_edge.manager.workflows.loading import loaded
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
-from caroni_edge.values.carried import misfit_of, objects_in
+from caroni_edge.values.carried import NotCarried, misfit_of, objects_in
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import parse_type
@@ -102,14 +103,15 @@ def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = N
         ScriptDue: There is JavaScript in one, and nobody runs it.
     """
 
-    def value(where: str, text: str, values: Mapping[str, Any], self_value: Any = None) -> Any:
-        return _worked_out(where, text, step.library, (values, self_value), run)
+    def value(where: str, text: str, values: Mapping[str, Any], own: str | None = None) -> Any:
+        seen = loaded(step, values)
+        return _worked_out(where, text, step.library, (seen, None if own is None else seen.get(own)), run)
 
     try:
         values = {
             each.name: given.get(each.name)
             if each.value_from is None
-            else value(f"input {each.name}", each.value_from, given, given.get(each.name))
+            else value(f"input {each.name}", each.value_from, given, each.name)
             for each in step.inputs
         }
         if step.when is not None and not _condition(step.when, value("when", step.when, values)):
@@ -119,7 +121,7 @@ def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = N
             raise Unfit(words)
         agents = _agents(step.agents, lambda text: value("agent", text, values))
         return Evaluated(inputs, agents, _outputs(step, inputs, run) if step.expression else None)
-    except ExpressionProblem as problem:
+    except (ExpressionProblem, NotCarried) as problem:
         raise Unfit(str(problem)) from problem
 
 
@@ -138,7 +140,8 @@ def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
             return f"input {each.name}: {words}"
         if step.job_type and file_in(kind) is None and objects_in(value):
             return (
-                f"input {each.name}: a file over 16 KiB goes to an input of type File alone, and this one takes {kind}"
+                f"input {each.name}: a file or directory over 16 KiB goes to an input of type File or Directory alone, "
+                f"and this one takes {kind}"
             )
     if step.workflow is not None:
         return None
@@ -188,7 +191,8 @@ def _worked_out(
 def _outputs(step: PlanStep, inputs: Mapping[str, Any], run: RunScript | None) -> dict[str, Any]:
     """Return what the expression of an ExpressionTool gives."""
     assert step.expression is not None
-    given = _worked_out("expression", step.expression.text, step.expression.library, (inputs, None), run)
+    names = loaded(step, inputs), None
+    given = _worked_out("expression", step.expression.text, step.expression.library, names, run)
     if not isinstance(given, dict):
         raise Unfit(f"its expression gives {shown(given)}, and not an object with its outputs")
     if words := outputs_misfit(step, given):

@@ -9,13 +9,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.workflows.inputs import Unfit
 from caroni_edge.protocol.labels import are_labels
-from caroni_edge.values.carried import objects_in
-from caroni_edge.values.json import shown
-
-
-def called(name: str, value: Mapping[str, Any]) -> str:
-    """Return how people hear of a file that is an object."""
-    return f"the file {shown(value.get('basename', name))} ({value.get('size')} bytes)"
+from caroni_edge.values.carried import called, objects_in
 
 
 class Places:

@@ -13,11 +13,16 @@ class RightRows(Rows):
 
     SIZE = """
         SELECT o.size FROM object_owners w CROSS JOIN objects o ON o.object = w.object
-        WHERE w.manager = :manager AND w.object = :object AND EXISTS (SELECT 1 FROM object_references r
-            WHERE r.manager = :manager AND r.workflow = :workflow AND r.object = :object)"""
+        WHERE w.manager = :manager AND w.object = :object AND (EXISTS (SELECT 1 FROM object_references r
+            WHERE r.manager = :manager AND r.workflow = :workflow AND r.object = :object)
+        OR EXISTS (SELECT 1 FROM directory_files d CROSS JOIN object_references r ON r.object = d.directory
+            WHERE d.object = :object AND r.manager = :manager AND r.workflow = :workflow))"""
 
     def size(self, manager: str, workflow: str, name: str) -> int | None:
-        """Return the size of an object that is a manager's and kept for a workflow of it; None for any other one."""
+        """Return the size of an object that is a manager's and kept for a workflow of it; None for any other one.
+
+        What a directory names is kept with it.
+        """
         return self._one(int, self.SIZE, manager=manager, workflow=workflow, object=name)
 
 

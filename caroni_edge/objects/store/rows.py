@@ -64,6 +64,39 @@ class ObjectRows(Rows):
         """Return an object that lies here and is this manager's; None for one of somebody else, as if it were not."""
         return self._one(StoredObject, self.OF, manager=manager, object=name)
 
+    PUT_DIRECTORY = "UPDATE objects SET is_directory = 1 WHERE object = :directory AND is_directory = 0"
+    PUT_FILE = """
+        INSERT INTO directory_files (directory, object, size) VALUES (:directory, :object, :size)
+        ON CONFLICT DO NOTHING"""
+
+    def put_directory(self, directory: ObjectId, files: Iterable[Object]) -> None:
+        """Note that an object that lies here is a directory; what it names stays here, or comes, and stays with it."""
+        self._run(self.PUT_DIRECTORY, directory=directory)
+        self._run_each(
+            self.PUT_FILE, ({"directory": directory, "object": each.id, "size": each.size} for each in files)
+        )
+
+    IS_DIRECTORY = "SELECT EXISTS (SELECT 1 FROM objects WHERE object = :object AND is_directory = 1)"
+
+    def is_directory(self, name: ObjectId) -> bool:
+        """Tell whether an object lies here and is known to be a directory."""
+        return self._only(bool, self.IS_DIRECTORY, object=name)
+
+    FILES_LACKING = """
+        SELECT d.object, d.size FROM directory_files d WHERE d.directory = :directory AND NOT EXISTS (
+            SELECT 1 FROM object_owners w CROSS JOIN objects o ON o.object = w.object
+            WHERE w.manager = :manager AND w.object = d.object)"""
+
+    def files_lacking(self, manager: str, directory: ObjectId) -> list[StoredObject]:
+        """Return which files of a directory do not lie here, or are not this manager's to read."""
+        return self._all(StoredObject, self.FILES_LACKING, directory=directory, manager=manager)
+
+    DIRECTORIES_WITH = "SELECT directory FROM directory_files WHERE object = :object ORDER BY directory"
+
+    def directories_with(self, name: ObjectId) -> list[ObjectId]:
+        """Return the directories that have an object as a file."""
+        return self._all(ObjectId, self.DIRECTORIES_WITH, object=name)
+
     IS_HERE = "SELECT EXISTS (SELECT 1 FROM objects WHERE object = :object)"
 
     def is_here(self, name: ObjectId) -> bool:

@@ -26,6 +26,7 @@ class Want(NamedTuple):
         object: Hash and size.
         places: Where it is.
         order: Of one manager's objects those with a lesser number come first.
+        is_directory: Whether it is the list of a directory.
     """
 
     manager: str
@@ -33,6 +34,7 @@ class Want(NamedTuple):
     object: Object
     places: tuple[Place, ...]
     order: int = 0
+    is_directory: bool = False
 
     @property
     def id(self) -> FetchId:

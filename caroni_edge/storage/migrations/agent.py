@@ -251,3 +251,15 @@ def wanted_objects(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def wanted_directories(db: Database) -> None:
+    """Which of the objects that jobs wait for are directories, and which are files of one."""
+    script(
+        db,
+        """
+        ALTER TABLE wanted_objects ADD COLUMN is_directory INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE wanted_objects ADD COLUMN directory TEXT NOT NULL DEFAULT '';
+        """,
+    )

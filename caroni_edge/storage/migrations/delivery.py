@@ -107,3 +107,31 @@ def object_keys(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
+
+
+@delivery()
+def directories(db: Database) -> None:
+    """Objects that are directories: what they name stays as long as they do, be it here already or not."""
+    script(
+        db,
+        """
+        ALTER TABLE objects ADD COLUMN is_directory INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE directory_files (
+            directory TEXT NOT NULL, object TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (directory, object)
+        ) WITHOUT ROWID;
+        CREATE INDEX directory_files_object ON directory_files (object);
+        CREATE TRIGGER directory_file_named AFTER INSERT ON directory_files BEGIN
+            UPDATE objects SET refs = refs + 1 WHERE object = new.object;
+        END;
+        CREATE TRIGGER directory_file_released AFTER DELETE ON directory_files BEGIN
+            UPDATE objects SET refs = refs - 1 WHERE object = old.object;
+        END;
+        CREATE TRIGGER directory_file_came AFTER INSERT ON objects BEGIN
+            UPDATE objects SET refs = refs + (SELECT count(*) FROM directory_files WHERE object = new.object)
+            WHERE object = new.object;
+        END;
+        CREATE TRIGGER directory_deleted AFTER DELETE ON objects BEGIN
+            DELETE FROM directory_files WHERE directory = old.object;
+        END;
+        """,
+    )

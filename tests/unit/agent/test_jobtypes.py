@@ -104,7 +104,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     text = """\
 name: Upper.Case
 inptus: {message: string}
-inputs: {a b: string, message: strin, folder: Directory}
+inputs: {a b: string, message: strin}
 script: echo
 command: [echo]
 interpreter: [bash]
@@ -117,7 +117,6 @@ repeat: maybe
         '2: unknown key "inptus" (did you mean "inputs"?)',
         '3: "a b" cannot be a name here: use 1 to 80 letters, digits, _ . and -',
         '3: message: "strin" is no type (did you mean "string"?)',
-        "3: folder: the type Directory is not served yet; pass a URL or a path that both hosts know, as a string",
         '4: "script" and "command" are both given: leave one out',
         '6: "interpreter" belongs to a script; a command starts with its program',
         '7: "CARONI_X": names that begin with CARONI_ are the agent\'s own; choose another',

@@ -178,7 +178,7 @@ def tree(directory: Path) -> Path:
     """Write a folder of CWL: one workflow that is good, one that needs files, one that is wrong, and a tool."""
     texts = {
         "flows/good": "inputs: {}\noutputs: {}\nsteps: {a: {in: {}, out: [], run: ../tools/t.cwl}}\n",
-        "flows/files": "inputs: {x: Directory}\noutputs: {}\nsteps: {}\n",
+        "flows/files": "inputs: {x: {type: File, default: {class: File, path: a}}}\noutputs: {}\nsteps: {}\n",
         "flows/wrong": "inputs: {x: Fil}\noutputs: {}\nsteps: {}\n",
     }
     tool = TOOL + "hints: {caroni:JobType: {name: t}}\n"
@@ -195,8 +195,9 @@ def test_a_folder_is_checked_with_a_summary_by_reason(tmp_path: Path) -> None:
     assert done.exit_code == 2
     lines = done.stdout.replace(f"{folder}/", "").splitlines()
     assert [line for line in lines if "warning" not in line] == [
-        'flows/files.cwl:3: the input "x": the type Directory is not served yet; pass a URL or a path that both hosts '
-        "know, as a string",
+        'flows/files.cwl:3: the default of the input "x": a file that lies elsewhere ("a") is not served yet: give '
+        "what is in it as {class: File, basename: …, contents: …}, up to 16 KiB, or pass a URL or a path that both "
+        "hosts know, as a string",
         "flows/good.cwl: ok (template)",
         'flows/wrong.cwl:3: the input "x": "Fil" is no type (did you mean "File"?)',
         "tools/t.cwl: ok (template)",
@@ -229,8 +230,10 @@ def test_a_file_may_lead_to_the_templates_of_a_manager_that_is_given_too(tmp_pat
 def test_the_plan_is_printed_even_of_what_is_not_served(tmp_path: Path) -> None:
     folder = tree(tmp_path / "cwl")
     done = run(folder / "flows/files.cwl", "--cwl")
-    assert json.loads(done.stdout)["inputs"] == [{"name": "x", "type": "Directory"}]
-    assert "the type Directory is not served yet" in done.stderr
+    assert json.loads(done.stdout)["inputs"] == [
+        {"name": "x", "type": "File", "default": {"class": "File", "path": "a"}}
+    ]
+    assert 'a file that lies elsewhere ("a") is not served yet' in done.stderr
     assert run(folder / "flows/wrong.cwl", "--cwl").stdout == ""
 
 

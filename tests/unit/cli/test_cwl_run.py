@@ -45,7 +45,11 @@ def test_a_part_of_a_file_is_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "exit_code", "said"),
     [
-        ("inputs: {a: Directory}\noutputs: {}\nsteps: {}\n", 33, "the type Directory is not served yet"),
+        (
+            "inputs: {a: {type: File, default: {class: File, path: b}}}\noutputs: {}\nsteps: {}\n",
+            33,
+            'a file that lies elsewhere ("b") is not served yet',
+        ),
         ("inputs: {a: Fil}\noutputs: {}\nsteps: {}\n", 2, '"Fil" is no type'),
         (BACK, 1, "a is missing; it takes string"),
         (

@@ -10,7 +10,7 @@ from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted
-from caroni_edge.values.carried import object_value
+from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 PHOTO, OTHER = Object("c" * 64, 5_000_000), Object("d" * 64, 100)
@@ -22,11 +22,12 @@ LOOK = plan(
     outputs={"thumb": ("File", out("small", "thumb")), "photo": ("File", given("photo"))},
 )
 ONCE = plan("once", step("small", "upper", image=("File", given("photo"))), inputs={"photo": "File"})
+FOLDER = plan("folder", step("small", "upper", image=("Directory", given("photo"))), inputs={"photo": "Directory"})
 
 
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench(LOOK, ONCE)
+    bench = Bench(LOOK, ONCE, FOLDER)
     bench.presence("a1")
     return bench
 
@@ -96,6 +97,15 @@ def test_what_an_agent_has_made_is_not_here(bench: Bench) -> None:
     bench.complete(bench.place(), thumb=object_value("t.png", OTHER, "1" * 40))
     start(bench, "once", "w2", object_value("t.png", OTHER, "1" * 40))
     assert "is not at this manager" in refusal(bench)
+
+
+def test_a_workflow_begins_with_a_directory_of_uploads_and_not_with_the_list_of_one(bench: Bench) -> None:
+    upload(bench)
+    value = {"class": "Directory", "basename": "night", "listing": [VALUE]}
+    start(bench, "folder", value=value)
+    assert served(bench, "w1")
+    start(bench, "folder", "w2", value=directory_value("night", PHOTO._replace(size=100)))
+    assert 'the directory "night" is known to the agents of its workflow alone' in refusal(bench)
 
 
 def test_an_upload_that_nobody_names_goes_after_a_week(bench: Bench) -> None:

@@ -17,7 +17,11 @@ MORE = "- {id: files, tool: files.cwl, output: {}}\n- {id: wrong, tool: wrong.cw
 
 def test_each_test_says_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
-    for name, kind in (("good", "string"), ("files", "Directory"), ("wrong", "Fil")):
+    for name, kind in (
+        ("good", "string"),
+        ("files", "{type: File, default: {class: File, path: a}}"),
+        ("wrong", "Fil"),
+    ):
         (tmp_path / f"tests/{name}.cwl").write_text(FLOW.replace("TYPE", kind))
     (tmp_path / "conformance_tests.yaml").write_text(INDEX)
     (tmp_path / "tests/more.yaml").write_text(MORE)

@@ -16,6 +16,8 @@ from caroni_edge.values.carried import (
     bytes_of,
     file_value,
     misfit_of,
+    objects_in,
+    tree_of,
     with_files,
 )
 from caroni_edge.values.json import canonical
@@ -70,7 +72,8 @@ ELSEWHERE = "a file that lies elsewhere"
         (literal("x", basename=5), '"basename" is the name of a file'),
         (literal("x", basename="ä" * 128), "more than 255 bytes"),
         (literal("x", secondaryFiles="a.bai"), '"secondaryFiles" is a list of files'),
-        (literal("x", secondaryFiles=[{"class": "Directory", "listing": []}]), '"secondaryFiles" is a list of files'),
+        (literal("x", secondaryFiles=[{"class": "Any", "listing": []}]), '"secondaryFiles" is a list of files'),
+        (literal("x", secondaryFiles=[{"class": "Directory"}]), "a directory that lies elsewhere"),
         (literal("x", secondaryFiles=[literal("y")]), 'both called "file"'),
         (literal("x", secondaryFiles=[{"class": "File", "basename": "b"}]), ELSEWHERE),
         ({"class": "File", "basename": "a"}, 'a File needs "location", "path" or "contents"'),
@@ -100,9 +103,62 @@ def test_files_that_belong_to_a_file_are_bounded() -> None:
         all_of(literal("x", secondaryFiles=many))
 
 
-def test_directories_are_not_served() -> None:
-    said = misfit_of(parse_type("Directory[]"), [{"class": "Directory", "listing": []}])
-    assert said == "the type Directory is not served yet"
+def folder(*inside: Any, **more: Any) -> dict[str, Any]:
+    return {"class": "Directory", "listing": list(inside), **more}
+
+
+def deep(levels: int) -> dict[str, Any]:
+    value = folder()
+    for _ in range(levels):
+        value = folder(value, basename="d")
+    return value
+
+
+def test_a_directory_carries_what_is_in_it() -> None:
+    pair = literal("x", basename="a.bam", secondaryFiles=[literal("y", basename="a.bai")])
+    value = folder(pair, folder(basename="empty"), folder(literal("z", basename="a.bam"), basename="sub"))
+    assert misfit_of(parse_type("Directory"), value) is None
+    assert [path for path, _ in tree_of(value)] == [
+        *("directory", "directory/a.bam", "directory/a.bai", "directory/empty", "directory/sub"),
+        "directory/sub/a.bam",
+    ]
+
+
+NAMED = {"class": "Directory", "basename": "d", "size": 2, "location": f"caroni:sha256:{'0' * 64}"}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"class": "Directory", "location": "file:///etc"}, 'a directory that lies elsewhere ("file:///etc")'),
+        ({"class": "Directory", "path": "/etc"}, 'a directory that lies elsewhere ("/etc")'),
+        ({"class": "Directory", "listing": "a"}, 'a Directory needs "location", "path" or "listing"'),
+        (folder("a"), '"listing" is a list of files and directories'),
+        (folder(literal("x", basename="../a")), '"basename" is the name of a file'),
+        (folder(basename="/etc"), '"basename" is the name of a file'),
+        (folder(literal("x", basename="a"), folder(basename="a")), 'two files in one directory are both called "a"'),
+        (folder({"class": "File", "path": "/etc/passwd"}), ELSEWHERE),
+        (deep(40), "more than 64 levels"),
+        (NAMED, "lies elsewhere"),
+    ],
+)
+def test_a_value_that_carries_no_directory_is_told_why(value: object, said: str) -> None:
+    assert said in str(misfit_of(parse_type("Directory"), value))
+
+
+def test_folders_are_not_followed_without_end() -> None:
+    with pytest.raises(NotCarried, match="more than 32 folders"):
+        tree_of(deep(33))
+    with pytest.raises(NotCarried, match="more than 10000 files"):
+        tree_of(folder(*(literal("", basename=str(number)) for number in range(10_000))))
+
+
+def test_a_directory_may_be_an_object_where_somebody_has_it() -> None:
+    kind = parse_type("Directory")
+    assert misfit_of(kind, NAMED, objects=True) is None
+    assert misfit_of(kind, folder(NAMED), objects=True) is None
+    assert "cannot be" in str(misfit_of(kind, {**NAMED, "size": 9 << 20}, objects=True))
+    assert objects_in([folder(NAMED)]) == {f"sha256:{'0' * 64}": NAMED}
 
 
 @pytest.mark.parametrize(
@@ -125,10 +181,10 @@ def test_directories_are_not_served() -> None:
     ],
 )
 def test_files_stand_where_the_type_says(spec: object, value: object, changed: object) -> None:
-    assert with_files(parse_type(spec), value, lambda each: f"<{each}>") == changed
+    assert with_files(parse_type(spec), value, lambda _, each: f"<{each}>") == changed
 
 
 def test_a_value_of_an_union_is_looked_into_as_the_member_that_it_is() -> None:
     kind = parse_type(["File", {"type": "record", "fields": {"f": "File"}}])
-    assert with_files(kind, literal("x"), lambda _: "file") == "file"
-    assert with_files(kind, {"f": "a"}, lambda each: f"<{each}>") == {"f": "<a>"}
+    assert with_files(kind, literal("x"), lambda _kind, _value: "file") == "file"
+    assert with_files(kind, {"f": "a"}, lambda _, each: f"<{each}>") == {"f": "<a>"}

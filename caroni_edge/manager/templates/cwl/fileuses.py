@@ -29,7 +29,7 @@ def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: st
     own = _listing(place.at("loadListing"))
     if kind is None or file_in(kind) is None:
         return None
-    note_unserved(place, "secondaryFiles", "loadContents", "loadListing")
+    _note_unserved(place)
     use = FileUse(
         secondary_files=secondary,
         load_contents=place.value.get("loadContents") is True,
@@ -41,11 +41,11 @@ def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: st
     return use if use != FileUse() else None
 
 
-def note_unserved(place: Place, *fields: str) -> None:
-    """Note which of these fields, each of which asks for something that is not served yet, says something."""
-    for field in fields:
-        if place.value.get(field) not in (None, False, [], "no_listing"):
-            place.at(field).lacks_once(FILES, f'"{field}" is not served yet: a file comes as its source gives it')
+def _note_unserved(place: Place) -> None:
+    """Note what asks for something that is not served yet."""
+    if place.value.get("secondaryFiles") not in (None, []):
+        words = '"secondaryFiles" is not served yet: a file comes as its source gives it'
+        place.at("secondaryFiles").lacks_once(FILES, words)
 
 
 def _fields(place: Place, spec: Any, listing: str | None) -> Iterator[tuple[str, FileUse]]:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caroni_edge.documents.assembly import is_directive
-from caroni_edge.manager.templates.cwl.features import FILES, Fields
+from caroni_edge.manager.templates.cwl.features import Fields
 from caroni_edge.manager.templates.cwl.fileuses import read_file_use
 from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named, read_default
 from caroni_edge.manager.templates.cwl.typespecs import Schemas
 from caroni_edge.manager.templates.plan import FileUse
-from caroni_edge.values.files import UNSERVED, UNSERVED_NAMES, FileType, file_in
+from caroni_edge.values.files import FileType
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type
 
@@ -77,11 +77,8 @@ def read_type(body: Place, called: str, types: Types) -> Type | None:
         here.error(f'{called} needs a "type"')
         return None
     try:
-        kind = parse_type(types.schemas.plain(here.value))
+        return parse_type(types.schemas.plain(here.value))
     except TypeProblem as problem:
         if types.schemas.is_whole:  # otherwise the cause is a name that could not be read
             here.error(f"{called}: {problem}")
         return None
-    if file := file_in(kind, UNSERVED_NAMES):
-        here.lacks_once(FILES, f"{called}: the type {file} {UNSERVED}")
-    return kind

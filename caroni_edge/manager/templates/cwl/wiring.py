@@ -11,7 +11,6 @@ from caroni_edge.manager.templates.cwl.drafts import Draft, DraftInput, DraftSte
 from caroni_edge.manager.templates.cwl.expressions import FoundScript, Scope, check_text, check_tool, looked_at, type_of
 from caroni_edge.manager.templates.cwl.extent import Extent, measure
 from caroni_edge.manager.templates.cwl.features import FILES, LISTINGS
-from caroni_edge.manager.templates.cwl.fileuses import note_unserved
 from caroni_edge.manager.templates.cwl.flowtypes import is_list, item_of, may_be_boolean, may_name, or_null, scattered
 from caroni_edge.manager.templates.cwl.hints import Library
 from caroni_edge.manager.templates.cwl.libraries import Libraries
@@ -30,7 +29,6 @@ from caroni_edge.manager.templates.plan import (
     ToolExpression,
 )
 from caroni_edge.values.carried import misfit_of
-from caroni_edge.values.files import file_in
 from caroni_edge.values.types import NULL, Array, Type
 
 
@@ -214,7 +212,7 @@ class Wiring:
         elif default is None and not _has_value_from(draft) and _must_be_given(port) and _is_missing(draft_step, draft):
             place = draft.place if draft else draft_step.place
             place.error(f'the step "{step}" needs "{name}" ({kind}): give it a source or a default')
-        return StepInput(name, _spec(port.type), link, default, value_from, _files(draft, port))
+        return StepInput(name, _spec(port.type), link, default, value_from, self._files(draft, port.files))
 
     def _check_flow(
         self, step: str, draft_step: DraftStep, name: str, draft: DraftInput, sink: Type | None, default: Any
@@ -240,7 +238,25 @@ class Wiring:
     def _extra_input(self, step: DraftStep, name: str) -> StepInput:
         """Tie an input that expressions alone look at."""
         draft = step.inputs[name]
-        return StepInput(name, None, self._links.read(draft.link), draft.default, self._value_from(step, draft))
+        return StepInput(
+            name,
+            None,
+            self._links.read(draft.link),
+            draft.default,
+            self._value_from(step, draft),
+            self._files(draft, None),
+        )
+
+    def _files(self, draft: DraftInput | None, of_process: FileUse | None) -> FileUse | None:
+        """Return what is said of the files of an input: by what the step runs, by the step, and by what flows there."""
+        own = draft.place.value if draft is not None else {}
+        use, listing = of_process or FileUse(), own.get("loadListing")
+        ports = [self.draft.inputs.get(each) for each in (draft.link.sources if draft is not None else None) or ()]
+        changes: dict[str, Any] = {"load_listing": listing} if listing in LISTINGS else {}
+        if own.get("loadContents") is True or any(port and port.files and port.files.load_contents for port in ports):
+            changes["load_contents"] = True
+        found = msgspec.structs.replace(use, **changes)
+        return found if found != FileUse() else None
 
     def _value_from(self, step: DraftStep, draft: DraftInput) -> str | None:
         if draft.value_from is None:
@@ -291,19 +307,6 @@ def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: T
     elif kind and draft.value_from is None and (said := misfit_of(kind, draft.default)) is not None:
         draft.place.at("default").lacks_once(FILES, f'the default of "{name}" in the step "{step}": {said}')
     return draft.default
-
-
-def _files(draft: DraftInput | None, port: Port) -> FileUse | None:
-    """Return what is said of the files of an input, by what the step runs and by the step."""
-    own = draft.place.value if draft is not None else {}
-    use = port.files or FileUse()
-    listing = own.get("loadListing")
-    changes = {"load_listing": listing} if listing in LISTINGS else {}
-    changes |= {"load_contents": True} if own.get("loadContents") is True else {}
-    if draft is not None and port.type is not None and file_in(port.type):
-        note_unserved(draft.place, "loadContents", "loadListing")
-    found = msgspec.structs.replace(use, **changes)
-    return found if found != FileUse() and port.type is not None and file_in(port.type) else None
 
 
 def _spec(kind: Type | None) -> Any:

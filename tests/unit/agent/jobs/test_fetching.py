@@ -2,8 +2,9 @@
 
 import pytest
 
+from caroni_edge.agent.jobs.fetching import OF_A_JOB
 from caroni_edge.agent.lifecycle import JobState
-from caroni_edge.agent.processes.port import ObjectFetched, PlaceRefused
+from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.places import Place
@@ -20,7 +21,7 @@ from caroni_edge.protocol.messages import (
     Placement,
 )
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
-from caroni_edge.values.carried import object_value
+from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, job_type
 
 OBJECT, OTHER = Object("a" * 64, 5_000_000), Object("b" * 64, 7_000_000)
@@ -36,6 +37,7 @@ NO_OFFER = JobOffer(offer="nooffer1", job_type="take", serial=0)
 @pytest.fixture
 def bench() -> Bench:
     types = [job_type("take", {"file": "File"}), job_type("both", {"one": "File", "two": "File"}), job_type("upper")]
+    types.append(job_type("open", {"folder": "Directory", "file": "File?"}))
     return Bench(types=types, slots=1, disk_floor_bytes=FLOOR)
 
 
@@ -262,7 +264,7 @@ def test_a_batch_that_is_rolled_back_fetches_nothing(bench: Bench) -> None:
 def test_of_a_forgotten_manager_nothing_is_fetched(bench: Bench) -> None:
     staging(bench)
     bench.call(lambda at: bench.reactor.forget_peer("m1", at))
-    assert (bench.runner.fetching, bench.store.wanted.all()) == ({}, [])
+    assert (bench.runner.fetching, bench.store.wanted.all(1)) == ({}, [])
 
 
 def test_what_is_staging_beyond_what_may_be_pending_holds_ready_places(bench: Bench) -> None:
@@ -271,3 +273,122 @@ def test_what_is_staging_beyond_what_may_be_pending_holds_ready_places(bench: Be
         staging(bench)
     bench.accept(NO_OFFER, *(bench.new_job("upper") for _ in range(2)))
     assert bench.outbox.take(JobDecline).reason
+
+
+# Directories: what they name is known when their list is here
+
+LISTING, PART = Object("d" * 64, 300), Object("e" * 64, 9)
+FOLDER = directory_value("night", LISTING)
+LISTED = FetchId("m1", LISTING.sha256)
+
+
+def bring_list(bench: Bench, *files: Object) -> None:
+    bench.call(lambda at: bench.reactor.on_news(ObjectFetched(LISTED, LISTING, files), at))
+
+
+def staging_directory(bench: Bench, *places: ObjectPlace, **more: object) -> str:
+    """Place a job that takes a directory, which is not here."""
+    inputs = {"folder": FOLDER, **more}
+    (job,) = bench.place(bench.new_job("open", inputs=inputs, places=places or (AT_A2,)))
+    assert bench.state(job) is JobState.STAGING
+    return job
+
+
+def test_the_list_of_a_directory_is_fetched_first_and_then_what_it_names(bench: Bench) -> None:
+    job = staging_directory(bench)
+    assert [(each.object, each.is_directory) for each in bench.runner.fetching.values()] == [(LISTING, True)]
+    bring_list(bench, OBJECT, PART)
+    assert bench.state(job) is JobState.STAGING
+    found = {want.object: (want.is_directory, want.places[0].holder) for want in bench.runner.fetching.values()}
+    assert found == {OBJECT: (False, A2), PART: (False, A2)}
+    bring(bench)
+    assert bench.state(job) is JobState.STAGING
+    bring(bench, FetchId("m1", PART.sha256), PART)
+    assert (bench.state(job), bench.runner.fetching) == (JobState.RUNNING, {})
+    assert bench.runner.started[-1].objects == (LISTING,)
+
+
+def test_a_directory_without_files_needs_its_list_alone(bench: Bench) -> None:
+    job = staging_directory(bench)
+    bring_list(bench)
+    assert bench.state(job) is JobState.RUNNING
+
+
+def test_of_a_directory_what_is_here_already_is_not_fetched(bench: Bench) -> None:
+    staging(bench)
+    bring(bench)
+    job = staging_directory(bench)
+    bring_list(bench, OBJECT)
+    assert bench.state(job) is JobState.QUEUED
+
+
+def test_what_lies_here_as_a_file_is_fetched_as_a_directory(bench: Bench) -> None:
+    as_file = object_value("list", LISTING, "0" * 40)
+    bench.place(bench.new_job("take", inputs={"file": as_file}, places=(AT_A2,)))
+    job = staging_directory(bench)
+    bring(bench, LISTED, LISTING)  # the fetch had begun before it was wanted as a directory
+    assert bench.runner.fetching[LISTED].is_directory
+    bring_list(bench)
+    assert bench.state(job) is JobState.QUEUED
+
+
+def test_another_managers_directory_and_its_files_are_fetched_as_if_they_were_not_here(bench: Bench) -> None:
+    staging_directory(bench)
+    bring_list(bench, OBJECT)
+    bring(bench)
+    bench.place(bench.new_job("open", inputs={"folder": FOLDER}, places=(AT_A2,)), manager="m2")
+    fetch = FetchId("m2", LISTING.sha256)
+    assert bench.runner.fetching.keys() == {fetch}
+    bench.call(lambda at: bench.reactor.on_news(ObjectFetched(fetch, LISTING, (OBJECT,)), at))
+    assert bench.runner.fetching.keys() == {FetchId("m2", OBJECT.sha256)}
+
+
+def test_what_a_directory_names_comes_from_those_that_have_the_directory(bench: Bench) -> None:
+    places = (
+        ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64, objects=(OTHER.id,)),
+        ObjectPlace(holder="agents/a3", generation=1, ticket="3" * 64, objects=(LISTING.id,)),
+    )
+    job = staging_directory(bench, *places, file=OTHER_FILE)
+    bring_list(bench, OBJECT)
+    found = {want.object: [place.holder for place in want.places] for want in bench.runner.fetching.values()}
+    assert found == {OTHER: [A2], OBJECT: [A3]}
+    moved = ObjectPlace(holder="agents/a2", generation=2, ticket="5" * 64)
+    bench.send(ObjectsWanted(job=job, places=(moved,)))
+    assert {place for want in bench.runner.fetching.values() for place in want.places} == {Place(A2, 2, "5" * 64)}
+
+
+def test_of_a_directory_of_thousands_some_are_fetched_at_a_time(bench: Bench) -> None:
+    files = [Object(f"{number:064x}", 1) for number in range(1000)]
+    job = staging_directory(bench)
+    bring_list(bench, *files)
+    assert len(bench.runner.fetching) == OF_A_JOB
+    while bench.runner.fetching:
+        fetch, want = next(iter(bench.runner.fetching.items()))
+        bring(bench, fetch, want.object)
+    assert bench.state(job) is JobState.RUNNING
+
+
+def test_what_is_no_directory_ends_its_jobs_in_words(bench: Bench) -> None:
+    job = staging_directory(bench)
+    bench.call(lambda at: bench.reactor.on_news(FetchedNoDirectory(LISTED, "it names a file twice"), at))
+    assert bench.state(job) is JobState.FAILED
+    assert bench.outbox.take(JobDecline).reason == 'the directory "night" is none: it names a file twice'
+    assert bench.runner.fetching == {}
+
+
+def test_a_file_of_a_directory_that_nobody_has_is_told_as_such(bench: Bench) -> None:
+    staging_directory(bench)
+    bring_list(bench, OBJECT)
+    refuse(bench, A2)
+    bench.outbox.take(ObjectBad)
+    reason = bench.outbox.take(JobDecline).reason
+    assert reason == 'a file of the directory "night" (5000000 bytes) is not to be had from a2 any more'
+
+
+def test_a_start_goes_on_with_a_directory(bench: Bench) -> None:
+    staging_directory(bench)
+    bench.restart()
+    assert bench.runner.fetching[LISTED].is_directory
+    bring_list(bench, OBJECT)
+    bench.restart()
+    assert bench.runner.fetching.keys() == {WANTED}

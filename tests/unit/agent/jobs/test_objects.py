@@ -10,7 +10,7 @@ from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded
 from caroni_edge.base.moment import Moment
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.objects import Directory, Object
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.messages import (
@@ -23,7 +23,7 @@ from caroni_edge.protocol.messages import (
     JobStatusUpdate,
     JobsWanted,
 )
-from caroni_edge.values.carried import object_value
+from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, completed, job_type
 
 OBJECT = Object("a" * 64, 5_000_000)
@@ -34,7 +34,8 @@ NO_OFFER = JobOffer(offer="nooffer1", job_type="take", serial=0)
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench(types=[job_type("give", {"message": "string?"}), job_type("take", {"file": "File"})], slots=1)
+    types = [job_type("give", {"message": "string?"}), job_type("take", {"file": "File"})]
+    return Bench(types=[*types, job_type("open", {"folder": "Directory"})], slots=1)
 
 
 def given(bench: Bench, manager: str = "m1") -> str:
@@ -314,3 +315,53 @@ def test_slot_time_is_counted_once(bench: Bench) -> None:
 def test_a_host_that_is_full_says_so(bench: Bench) -> None:
     bench.call(lambda at: bench.reactor.on_news(NoRoomForFiles("the disk has 1 MiB free"), at))
     assert "the disk has 1 MiB free" in bench.reactor.refuses["*"]
+
+
+# Directories
+
+LISTING = Object("d" * 64, 300)
+FOLDER = directory_value("night", LISTING)
+
+
+def given_directory(bench: Bench) -> None:
+    """Let a job give a directory with one file."""
+    (job,) = bench.place(bench.new_job("give", inputs={}))
+    bench.outbox.take(JobStatusUpdate)
+    directory = Directory(LISTING, (OBJECT,))
+    ended = JobEnded(job, completed({"folder": FOLDER}), bench.date, objects=(LISTING,), directories=(directory,))
+    bench.call(lambda at: bench.reactor.on_news(ended, at))
+    bench.outbox.take(JobStatusUpdate)
+
+
+def test_the_files_of_a_directory_are_its_managers_and_go_with_it(bench: Bench) -> None:
+    given_directory(bench)
+    assert bench.store.objects.of("m1", OBJECT.id) is not None
+    bench.advance(10 * CACHE_S)
+    assert bench.store.objects.is_here(OBJECT.id)
+    bench.send(ObjectsDrop(workflow="w1", but=(LISTING.id,)))
+    bench.advance(10 * CACHE_S)
+    assert bench.store.objects.is_here(OBJECT.id)
+    bench.send(ObjectsDrop(workflow="w1"))
+    bench.advance(10 * CACHE_S)
+    assert bench.runner.discarded == [LISTING.id, OBJECT.id]
+
+
+def test_a_job_takes_a_directory_that_is_here(bench: Bench) -> None:
+    given_directory(bench)
+    bench.place(bench.new_job("open", inputs={"folder": FOLDER}))
+    assert bench.runner.started[-1].objects == (LISTING,)
+
+
+def test_a_file_that_its_job_calls_a_directory_is_none(bench: Bench) -> None:
+    given(bench)
+    bench.accept(NO_OFFER, bench.new_job("open", inputs={"folder": directory_value("night", OBJECT._replace(size=9))}))
+    reason = bench.outbox.take(JobDecline).reason
+    assert reason == f'the directory "night" ({OBJECT.id}) is not on this host'
+
+
+def test_a_directory_is_lost_with_any_of_its_files(bench: Bench) -> None:
+    given_directory(bench)
+    bench.call(lambda at: bench.reactor.on_news(ObjectsLost((OBJECT.id,)), at))
+    assert bench.outbox.take(ObjectsGone).objects == (LISTING.id,)
+    assert not bench.store.objects.is_here(LISTING.id)
+    assert bench.runner.discarded == [LISTING.id]

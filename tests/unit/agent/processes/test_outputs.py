@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from caroni_edge.agent.processes import workfiles
 from caroni_edge.agent.processes.collecting import NeedsStore
 from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
-from caroni_edge.values.carried import bytes_of, file_value, misfit_of
+from caroni_edge.values.carried import bytes_of, directory_value, file_value, misfit_of
+from caroni_edge.values.directories import Entry, read
 from caroni_edge.values.parsing import parse_type
 
 LIMIT_BYTES = 48 * 1024
@@ -454,3 +456,160 @@ def test_a_file_that_a_power_cut_may_have_cut_is_not_taken(work: Work) -> None:
         read_outputs(str(work.path), FILE, is_whole=False)
     (work.path / "outputs").write_text("jobout=x\n")
     assert values(read_outputs(str(work.path), ONE, is_whole=False)) == {"jobout": "x"}
+
+
+# Directories
+
+DIRECTORY = declare({"dir": "Directory"})
+
+
+def text(name: str) -> dict[str, Any]:
+    return {**TEXT, "basename": name}
+
+
+@pytest.mark.parametrize("written", ["dir=out", "dir=./out/", '{"dir": {"class": "Directory", "path": "out"}}'])
+def test_a_small_directory_is_in_its_value_with_all_its_files(work: Work, written: str) -> None:
+    for name in ("out/b.txt", "out/sub/deep/c.txt"):
+        work.make(name)
+    (work.work / "out" / "empty").mkdir()
+    (work.work / "out" / "a.txt").symlink_to("b.txt")
+    (work.work / "out" / "tool").symlink_to("../elsewhere")
+    work.make("elsewhere/d.txt")
+    assert values(work.read(DIRECTORY, file=written))["dir"] == {
+        "class": "Directory",
+        "basename": "out",
+        "listing": [
+            text("a.txt"),
+            text("b.txt"),
+            {"class": "Directory", "basename": "empty", "listing": []},
+            {
+                "class": "Directory",
+                "basename": "sub",
+                "listing": [{"class": "Directory", "basename": "deep", "listing": [text("c.txt")]}],
+            },
+            {"class": "Directory", "basename": "tool", "listing": [text("d.txt")]},
+        ],
+    }
+
+
+def test_a_job_may_give_its_whole_working_directory_and_lists_of_its_own(work: Work) -> None:
+    work.make("a.txt")
+    listing = {"class": "Directory", "basename": "made", "listing": [{"class": "File", "path": "a.txt"}]}
+    declared = declare({"dirs": "Directory[]"})
+    found = values(work.read(declared, file=json.dumps({"dirs": [".", listing]})))["dirs"]
+    assert [each["basename"] for each in found] == ["work", "made"]
+    assert [each["listing"] for each in found] == [[TEXT], [TEXT]]
+
+
+def test_a_large_directory_is_an_object_with_its_files(work: Work, tmp_path: Path) -> None:
+    for name, data in (("out/b.bin", b"x" * 20_000), ("out/sub/a.txt", b"text\n"), ("out/same", b"x" * 20_000)):
+        work.make(name, data)
+    (work.work / "out" / "empty").mkdir()
+    (work.work / "out" / "sub" / "a.txt").chmod(0o700)
+    (work.path / "outputs").write_text("dir=out\n")
+    with pytest.raises(NeedsStore):
+        read_outputs(str(work.path), DIRECTORY)
+    store = ObjectFiles(tmp_path / "state")
+    given = read_outputs(str(work.path), DIRECTORY, store=store)
+    value = values(given)["dir"]
+    [listing], [directory] = given.objects, given.directories
+    large, small = (Object(hashlib.sha256(data).hexdigest(), len(data)) for data in (b"x" * 20_000, b"text\n"))
+    assert directory == (listing, tuple(sorted([large, small])))
+    assert read(store.read(listing)) == (
+        Entry("b.bin", False, large),
+        Entry("empty/"),
+        Entry("same", False, large),
+        Entry("sub/a.txt", True, small),
+    )
+    assert value == directory_value("out", listing)
+    assert misfit_of(parse_type("Directory"), value, objects=True) is None
+
+
+def test_a_directory_of_many_small_files_or_of_programs_is_an_object(work: Work, tmp_path: Path) -> None:
+    store = ObjectFiles(tmp_path / "state")
+    for number in range(101):
+        work.make(f"many/{number}", b"")
+    work.make("programs/run").chmod(0o755)
+    for name in ("many", "programs"):
+        (work.path / "outputs").write_text(f"dir={name}\n")
+        assert "location" in values(read_outputs(str(work.path), DIRECTORY, store=store))["dir"]
+
+
+def hostile(work: Work, tmp_path: Path) -> None:
+    """Make all kinds of directories that nobody should take."""
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key").write_text("secret")
+    for name, target in (
+        ("out", tmp_path / "secret"),
+        ("file", tmp_path / "secret" / "key"),
+        ("up", ".."),
+        ("me", "."),
+    ):
+        (work.work / name).mkdir()
+        (work.work / name / "link").symlink_to(target)
+    (work.work / "outside").symlink_to(tmp_path / "secret")
+    (work.work / "gone_link").mkdir()
+    (work.work / "gone_link" / "a").symlink_to("missing")
+    (work.work / "nowhere").mkdir()
+    (work.work / "nowhere" / "a").symlink_to("b")
+    (work.work / "nowhere" / "b").symlink_to("a")
+    (work.work / "ring").mkdir()
+    (work.work / "ring" / "b").symlink_to("../other")
+    (work.work / "other").mkdir()
+    (work.work / "other" / "a").symlink_to("../ring")
+    (work.work / "pipe").mkdir()
+    os.mkfifo(work.work / "pipe" / "pipe")
+    work.make("names/a\nb")
+    os.close(os.open(os.fsencode(work.work / "names") + b"/\xff", os.O_CREAT))
+    (work.work / "bytes").mkdir()
+    os.close(os.open(os.fsencode(work.work / "bytes") + b"/\xff", os.O_CREAT))
+    (work.work / "/".join(["deep"] * 40)).mkdir(parents=True)
+    for name in ("a", "b"):
+        with work.make(f"sparse/{name}").open("r+b") as file:
+            file.truncate(9_000_000_000)
+    work.make("plain")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "is_final"),
+    [
+        ("out", 'the directory "out" has a link, "link", that is not in the working directory of the job', False),
+        ("file", 'has a link, "link", that is not in the working directory', False),
+        ("up", "has a link that leads back to where it lies", False),
+        ("me", "has a link that leads back to where it lies", False),
+        ("ring", "has a link that leads back to where it lies", False),
+        ("outside", 'the directory "outside" is not in the working directory of the job', False),
+        ("..", "is not in the working directory of the job", False),
+        ("/etc", "is not in the working directory of the job", False),
+        ("nowhere", "leads nowhere", False),
+        ("gone_link", "leads nowhere", False),
+        ("pipe", 'has "pipe" in it, which is no regular file', False),
+        ("names", "is no name of a file", True),
+        ("bytes", "is no name of a file", True),
+        ("deep", "more than 32 folders inside each other", True),
+        ("sparse", "has more than 10000000000 bytes", True),
+        ("plain", 'the directory "plain" cannot be read: Not a directory', False),
+        ("gone", 'there is no directory "gone" in the working directory of the job', False),
+    ],
+)
+def test_a_directory_that_cannot_be_taken_is_told(
+    work: Work, tmp_path: Path, name: str, said: str, *, is_final: bool
+) -> None:
+    hostile(work, tmp_path)
+    (work.path / "outputs").write_text(f"dir={name}\n")
+    with pytest.raises(OutputProblem) as raised:
+        read_outputs(str(work.path), DIRECTORY, store=ObjectFiles(tmp_path / "state"))
+    assert said in str(raised.value)
+    assert isinstance(raised.value, UnfitOutputs) is is_final
+    assert list(ObjectFiles(tmp_path / "state").sizes()) == []
+
+
+def test_a_directory_of_too_many_files_is_refused_before_any_is_taken(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workfiles, "FILES_MAX", 5)
+    for number in range(6):
+        work.make(f"out/{number}")
+    (work.path / "outputs").write_text("dir=out\n")
+    with pytest.raises(UnfitOutputs, match="has too many files"):
+        read_outputs(str(work.path), DIRECTORY, store=ObjectFiles(tmp_path / "state"))

@@ -28,8 +28,9 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[
     told: list[JobNews] = []
     runner = Runner(tmp_path, "a1", told.append, lambda _: None, {})
 
-    def lend(_found: Object, path: str, *, link: bool) -> None:
+    def lend(_found: Object, path: str, *, link: bool, executable: bool) -> None:
         assert not link
+        assert not executable
         Path(path).touch()
         meanwhile(runner)
 

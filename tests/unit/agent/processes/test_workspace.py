@@ -8,8 +8,10 @@ import pytest
 from caroni_edge.agent.jobtypes import parse_job_type
 from caroni_edge.agent.keeper import disk
 from caroni_edge.agent.keeper.disk import taken_bytes
+from caroni_edge.agent.processes.staging import Lender
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.workspace import Workspaces
+from caroni_edge.objects.disk import ObjectFiles
 
 
 def test_all_that_lies_in_a_directory_is_counted(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_an_input_whose_name_no_variable_can_have_is_in_the_file_alone(tmp_path:
     job_type = parse_job_type(f"name: see\ninputs: {types}\nscript: env\n", tmp_path / "see.yaml")
     inputs = {"a-b": "x", "a.b": 1, "1st": True, "ship": "Pequod", "none": None}
     launch = Workspaces(tmp_path, Trash(str(tmp_path / TRASH)), {}).make(
-        "job12345", job_type, inputs, {}, lambda _found, _path: None
+        "job12345", job_type, inputs, {}, Lender(ObjectFiles(tmp_path))
     )
     given = {name: text for name, text in launch.environment.items() if name.startswith("CARONI_ENV_")}
     assert given == {"CARONI_ENV_1st": "true", "CARONI_ENV_ship": "Pequod"}

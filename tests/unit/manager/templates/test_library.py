@@ -286,15 +286,14 @@ def test_a_command_beside_a_job_type_is_a_warning(tmp_path: Path) -> None:
         ("{class: Operation, inputs: {}, outputs: {}, baseCommand: x}", 'unknown field "baseCommand" of an Operation'),
         ("{class: Operation, inputs: {}}", '"outputs" is missing: write outputs: {}'),
         ("{class: Operation, inputs: {x: {}}, outputs: {}}", 'the input "x" needs a "type"'),
-        ("{class: Operation, inputs: {x: Directory?}, outputs: {}}", "the type Directory is not served yet"),
         ("{class: Operation, inputs: {x y: int}, outputs: {}}", '"x y" cannot name this input: use 1 to 80 letters'),
         (
             "{class: Operation, inputs: {x: {type: File?, secondaryFiles: .bai}}, outputs: {}}",
             '"secondaryFiles" is not served yet: a file comes as its source gives it',
         ),
         (
-            "{class: Operation, inputs: {x: {type: File?, loadContents: true}}, outputs: {}}",
-            '"loadContents" is not served yet',
+            "{class: Operation, inputs: {x: {type: Directory, default: {class: Directory, path: a}}}, outputs: {}}",
+            'the default of the input "x": a directory that lies elsewhere ("a") is not served yet',
         ),
         (
             "{class: Operation, inputs: {x: {type: File, default: {class: File, location: a.txt}}}, outputs: {}}",

@@ -166,7 +166,7 @@ def test_a_large_file_goes_to_inputs_of_type_file_alone(bench: Bench) -> None:
     bench.start("anything")
     make(bench)
     assert bench.state("use") is StepState.FAILED
-    assert "goes to an input of type File alone, and this one takes Any" in bench.step("use")["reason"]
+    assert "goes to an input of type File or Directory alone, and this one takes Any" in bench.step("use")["reason"]
 
 
 def test_the_file_goes_to_the_agent_that_a_step_is_bound_to() -> None:

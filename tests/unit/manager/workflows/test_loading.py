@@ -1,0 +1,79 @@
+"""What expressions see of files: their text where `loadContents` asks for it, and never what nobody here has."""
+
+from typing import Any
+
+import pytest
+
+from caroni_edge.manager.templates.plan import FileUse, PlanStep, StepInput
+from caroni_edge.manager.workflows.inputs import Unfit, evaluate
+from caroni_edge.objects.objects import Object
+from caroni_edge.values.carried import directory_value, file_value, object_value
+
+LARGE = object_value("m31.fits", Object("a" * 64, 20_000), "0" * 40)
+CONTENTS, LISTING = FileUse(load_contents=True), FileUse(load_listing="shallow_listing")
+CONTROLS = b"\0" * 9  # which travel as base64
+
+
+def seen(use: FileUse | None, value: Any, text: str) -> Any:
+    """Return what an expression gives that looks at an input."""
+    inputs = (StepInput("f", files=use), StepInput("x", "Any", value_from=text))
+    found = evaluate(PlanStep("s", "work", inputs=inputs), {"f": value})
+    assert found is not None
+    return found.inputs["x"]
+
+
+def test_the_text_of_a_file_is_seen_where_it_is_asked_for() -> None:
+    value = file_value("a", CONTROLS)
+    assert "contents" not in value
+    assert seen(CONTENTS, value, "$(inputs.f.contents)") == "\0" * 9
+    assert seen(CONTENTS, [value], "$(inputs.f[0].contents)") == "\0" * 9
+    of_a_field = FileUse(fields={"g": CONTENTS})
+    assert seen(of_a_field, {"g": value, "h": 1}, "$(inputs.f.g.contents)") == "\0" * 9
+    with pytest.raises(Unfit):
+        seen(None, value, "$(inputs.f.contents)")
+
+
+@pytest.mark.parametrize(
+    ("use", "value", "said"),
+    [
+        (
+            CONTENTS,
+            LARGE,
+            'input f: "loadContents" asks for what is in the file "m31.fits" (20000 bytes), which is larger',
+        ),
+        (
+            CONTENTS,
+            file_value("a", b"\xff"),
+            'input f: "loadContents" asks for what is in the file "a" (1 bytes), which is no',
+        ),
+        (
+            LISTING,
+            directory_value("night", Object("d" * 64, 300)),
+            'input f: "loadListing" asks for what is in the directory "night", which is larger than 16 KiB',
+        ),
+    ],
+)
+def test_what_is_not_part_of_a_value_is_not_seen_and_that_is_said(use: FileUse, value: Any, said: str) -> None:
+    with pytest.raises(Unfit) as raised:
+        seen(use, value, "$(inputs.f.basename)")
+    assert str(raised.value).startswith(said)
+
+
+def test_a_step_without_expressions_takes_what_it_asks_to_load() -> None:
+    step = PlanStep("s", "work", inputs=(StepInput("f", "File", files=CONTENTS),))
+    found = evaluate(step, {"f": LARGE})
+    assert found is not None
+    assert found.inputs == {"f": LARGE}
+
+
+def test_what_was_loaded_does_not_flow_on() -> None:
+    value = file_value("a", CONTROLS)
+    inputs = (StepInput("f", "File", files=CONTENTS), StepInput("x", "Any", value_from="$(inputs.f.contents)"))
+    found = evaluate(PlanStep("s", "work", inputs=inputs), {"f": value})
+    assert found is not None
+    assert found.inputs["f"] == value
+
+
+def test_the_listing_of_a_directory_in_a_value_is_seen() -> None:
+    value = {"class": "Directory", "basename": "d", "listing": [file_value("a", b"x")]}
+    assert seen(LISTING, value, "$(inputs.f.listing[0].basename)") == "a"
