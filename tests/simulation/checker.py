@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from caroni_edge.node.node import Call
+from caroni_edge.objects.objects import sha256_of
 from caroni_edge.protocol.messages import JobStatusRequest
+from caroni_edge.values.carried import LOCATION, objects_in
 from tests.simulation.federation import Federation
 from tests.simulation.members import Agent, Manager, Member
 from tests.simulation.plans import ALL, expected
@@ -19,6 +21,8 @@ ONCE_EACH = """
     FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed' AND s.job NOT NULL"""
 COMPLETED_STEPS = """
     SELECT w.id || '/' || s.path FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed'"""
+COMPLETED_OUTPUTS = "SELECT seq, id, outputs FROM workflows WHERE status = 'completed'"
+PLACES = "SELECT agent FROM object_places WHERE workflow = :workflow AND object = :object AND held > 0"
 UNBALANCED_GATES = (
     "SELECT key FROM gates g JOIN workflows w ON w.seq = g.workflow WHERE w.status = 'completed' AND inside"
 )
@@ -28,6 +32,7 @@ ORPHANS = {
     "steps": "SELECT id FROM steps WHERE workflow NOT IN (SELECT seq FROM workflows)",
     "jobs": "SELECT job FROM jobs WHERE step NOT IN (SELECT id FROM steps)",
     "logs": "SELECT job FROM logs WHERE job NOT IN (SELECT job FROM jobs)",
+    "places": "SELECT 1 FROM object_places WHERE workflow NOT IN (SELECT seq FROM workflows)",
     "plans": "SELECT hash FROM plans WHERE hash NOT IN (SELECT plan FROM workflows)",
 }
 """What is left of workflows that were deleted."""
@@ -37,7 +42,10 @@ LETTERS = "SELECT peer, traceback FROM dead_letters"
 TOUCHED = """
     SELECT DISTINCT w.id FROM jobs j JOIN steps s ON s.id = j.step JOIN workflows w ON w.seq = s.workflow
     WHERE j.agent = ?"""
-PLACED = "SELECT DISTINCT j.job, j.agent, s.job_type, s.agents FROM jobs j JOIN steps s ON s.id = j.step"
+PLACED = """
+    SELECT DISTINCT j.job, j.agent, s.job_type, CASE WHEN s.inputs LIKE :located THEN NULL ELSE s.agents END
+    FROM jobs j JOIN steps s ON s.id = j.step"""
+"""Of a step with files the agents that have them are asked first, which forbids it to nobody."""
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 ROWS_MAX = 2000
 """So many rows no table gets by what the users of a schedule want."""
@@ -63,7 +71,9 @@ LEFT_AT_AGENT = {
     **LEFT_ANYWHERE,
     "has offers that are open": "SELECT 1 FROM offers WHERE state = 'open'",
     "has a question that it has not answered": "SELECT 1 FROM answers",
-    "holds jobs": "SELECT 1 FROM jobs WHERE state IN ('pending', 'queued', 'running')",
+    "holds jobs": "SELECT 1 FROM jobs WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting')",
+    "waits for files": "SELECT 1 FROM wanted_objects",
+    "has not said what it keeps": "SELECT 1 FROM object_answers",
 }
 
 
@@ -88,6 +98,8 @@ def problems(federation: Federation) -> list[str]:
     return [
         *_wrong_ends(federation),
         *_wrong_processes(federation),
+        *federation.carrier.wrong,
+        *_lost_outputs(federation),
         *(f"{who} never noticed that {lost} has forgotten something" for lost, who in _unsaid_losses(federation)),
         *(f"the link of {one} and {other} began anew though nothing was lost" for one, other in _resets(federation)),
         *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
@@ -158,6 +170,22 @@ def _wrong_ends(federation: Federation) -> Iterator[str]:
         result = expected(ALL[asked.template], asked.value)
         if row is not None and row[0] == "completed" and msgspec.json.decode(row[1]) != result:
             yield f"{asked.workflow} gave {row[1]}"
+
+
+def _lost_outputs(federation: Federation) -> Iterator[str]:
+    """The files of a workflow that has completed are somewhere, unless somebody has forgotten or lost something."""
+    if any(agent.was_exempt for agent in federation.agents):
+        return
+    lost = {name for agent in federation.agents for name in agent.host.store.lost}
+    for manager in [each for each in federation.managers if not each.was_exempt]:
+        conn = manager.disk.database.conn
+        for seq, workflow, outputs in conn.execute(COMPLETED_OUTPUTS):
+            for name in objects_in(msgspec.json.decode(outputs)):
+                agents = [agent for (agent,) in conn.execute(PLACES, {"workflow": seq, "object": name})]
+                stores = [each.host.store for each in federation.agents if each.name in agents]
+                sha256 = sha256_of(name)
+                if sha256 not in lost and not any(sha256 in store.objects for store in stores):
+                    yield f"the output {sha256[:8]} of {workflow} is nowhere"
 
 
 def _wrong_processes(federation: Federation) -> Iterator[str]:
@@ -239,7 +267,7 @@ def _wrong_events(manager: Manager) -> Iterator[str]:
 
 def _misplaced(manager: Manager) -> Iterator[str]:
     """A step is given to nobody but the agents that its template names, or that the manager trusts with its type."""
-    for job, agent, job_type, agents in manager.disk.database.conn.execute(PLACED):
+    for job, agent, job_type, agents in manager.disk.database.conn.execute(PLACED, {"located": f"%{LOCATION}%"}):
         if not manager.settings.trusts(agent, job_type) or (agents and agent not in msgspec.json.decode(agents)):
             yield f"{manager.name} has {job} at {agent}, which may not take its step"
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from random import Random
 
-from tests.simulation.federation import Federation
+from tests.simulation.federation import MUCH_BYTES, Federation
 from tests.simulation.members import Member
 from tests.simulation.plans import TYPES
 
@@ -150,6 +150,35 @@ def black_hole(federation: Federation) -> None:
     agent, job_type = federation.chance.choice(federation.agents), federation.chance.choice(TYPES)
     federation.note(f"all jobs of {job_type} fail at {agent.name}")
     agent.host.fails_always |= {job_type}
+
+
+# Files
+
+
+def flip_bit(federation: Federation) -> None:
+    """A stored file is damaged."""
+    agent = federation.chance.choice(federation.agents)
+    federation.note(f"{agent.host.store.flip_bit() or 'nothing'} is damaged at {agent.name}")
+
+
+def lose_file(federation: Federation) -> None:
+    """A stored file is deleted behind the agent's back."""
+    agent = federation.chance.choice(federation.agents)
+    federation.note(f"{agent.host.store.lose_one() or 'nothing'} is taken away at {agent.name}")
+
+
+def full_disk(federation: Federation) -> None:
+    """The disk of a host takes no files for a while."""
+    agent, lasts_s = federation.chance.choice(federation.agents), a_while_s(federation.chance)
+    federation.note(f"the disk of {agent.name} is full for {lasts_s:.0f} s")
+    agent.host.store.is_full = True
+    agent.say_free(0)
+
+    def clear() -> None:
+        agent.host.store.is_full = False
+        agent.say_free(MUCH_BYTES)
+
+    federation.later(lasts_s, clear)
 
 
 # Databases
@@ -330,6 +359,9 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "vanish": (3, vanish),
     "reboot": (2, reboot),
     "black hole": (1, black_hole),
+    "flip bit": (1, flip_bit),
+    "lose file": (1, lose_file),
+    "full disk": (1, full_disk),
     "disk trouble": (2, disk_trouble),
     "bad decisions": (1, bad_decisions),
     "lose agent": (2, lose_agent),

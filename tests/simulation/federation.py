@@ -3,19 +3,25 @@
 The same seed gives the same run. First a phase with faults, then none: everything must come to its end.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from random import Random
 
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.node.node import Call
+from caroni_edge.objects.objects import Object
+from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.topics import Role
+from caroni_edge.protocol.transfers import Ask
 from caroni_edge.transport.memory_broker import Faults, MemoryBroker
 from tests.configs import manager_config
+from tests.simulation.bytelies import LyingStore
+from tests.simulation.carrier import CALM, Carrier
 from tests.simulation.hosts import Host
 from tests.simulation.liars import LyingMember, overheard
 from tests.simulation.members import Agent, Manager, Member
-from tests.simulation.plans import TEMPLATES, TYPES, job_types, result
+from tests.simulation.plans import FILE_TYPES, TEMPLATES, TYPES, job_types, result
+from tests.simulation.stores import Store
 from tests.simulation.trace import Trace
 from tests.simulation.users import Users
 
@@ -23,6 +29,12 @@ MOST_ROUNDS_AT_ONCE = 1000
 SETTLED_IN_S = 30.0
 PATIENT = manager_config(lost_after_s=None, attempts=50, retry_delay_s=0.1)
 
+MUCH_BYTES = 1 << 40
+
+HELD = "SELECT 1 FROM object_places WHERE agent = :agent AND object = :object AND held = 1"
+MAY_HAVE = """
+    SELECT 1 FROM jobs j JOIN steps s ON s.id = j.step JOIN workflows w ON w.seq = s.workflow
+    WHERE j.agent = :agent AND w.id = :workflow AND instr(s.inputs, :object)"""
 POSITIONS = "SELECT acked_seq, taken_seq FROM peers WHERE peer = ?"
 LAST_PUT = "SELECT max(seq) FROM outbox WHERE peer = ?"
 
@@ -42,6 +54,8 @@ class Federation:
         once: Job types that may not be repeated by themselves.
         owed: Pairs of nodes, who lost and a peer, which must notice that something was lost.
         trace: Notes everything, if somebody wants to know.
+        carrier: What carries the bytes of objects.
+        has_files: Agents serve job types with large files.
     """
 
     def __init__(
@@ -59,13 +73,17 @@ class Federation:
         say_running_after_s: float = 0.0,
         trace: Trace | None = None,
         broker: type[MemoryBroker] = MemoryBroker,
+        has_files: bool = False,
     ) -> None:
         """Make the nodes; all are down."""
         self.chance = Random(str(seed))
+        self.file_chance, self.has_files = Random(f"files {seed}"), has_files
         self.now = 0.0
         self.is_calm = False
         self.broker = broker(self.chance, most_queued=most_queued)
         self.once, self.trace = once, trace
+        self.carrier = Carrier(self.broker, self.file_chance)
+        self.carrier.may_ask = self._may_ask
         self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
         self._room = {"slots": slots, "backlog": slots, "pending": slots, "backlog_most": deep, "pending_most": deep}
         self.agents = [self._agent(n, agents, fail) for n in range(agents)]
@@ -80,9 +98,43 @@ class Federation:
         # Every type is served by somebody; with more than one agent none serves all by necessity.
         names = [name for n, name in enumerate(TYPES) if n % count == number or number >= len(TYPES)]
         names += [name for name in TYPES if name not in names and self.chance.random() < 0.4]
-        host = Host(self.chance, result, fail)
+        if self.has_files:
+            names += [
+                name for n, name in enumerate(FILE_TYPES) if n % count == number or self.file_chance.random() < 0.4
+            ]
+        name = f"a{number}"
+
+        def make_store() -> Store:
+            store = Store(Peer("agents", name), self.carrier, self.file_chance)
+            store.counts_on = lambda sha256: self._counting_on(name, sha256)
+            return store
+
+        def make_host(store: Store) -> Host:
+            host = Host(self.chance, result, fail, store)
+            host.on_made = self._on_made
+            return host
+
         types = job_types(names, self.once)
-        return Agent(f"a{number}", self.broker, self.chance, types, host, **self._room)
+        return Agent(name, self.broker, self.chance, types, make_host, make_store, **self._room)
+
+    def _on_made(self, manager: str, objects: Iterable[Object]) -> None:
+        self.carrier.made |= {(manager, each.sha256) for each in objects}
+
+    def _counting_on(self, agent: str, sha256: str) -> list[str]:
+        """Return the managers that count on an object being at an agent, of those that know what they say."""
+        if self.agent(agent).was_exempt:
+            return []
+        counting = [each for each in self.managers if not each.was_exempt]
+        held = {"agent": agent, "object": f"sha256:{sha256}"}
+        return [each.name for each in counting if each.disk.database.conn.execute(HELD, held).fetchone()]
+
+    def _may_ask(self, asker: Peer, ask: Ask) -> bool:
+        """Tell whether a node may ask for an object: honest ones were told so, liars need a job that has it."""
+        if not any(liar.name == asker.node for liar in self.liars):
+            return True
+        manager = next((each for each in self.managers if each.name == ask.manager), None)
+        facts = {"agent": asker.node, "workflow": ask.workflow, "object": ask.object}
+        return manager is None or bool(manager.disk.database.conn.execute(MAY_HAVE, facts).fetchone())
 
     @property
     def members(self) -> list[Member]:
@@ -97,6 +149,10 @@ class Federation:
     def manager(self, name: str) -> Manager:
         """Return a manager by its id."""
         return next(manager for manager in self.managers if manager.name == name)
+
+    def agent(self, name: str) -> Agent:
+        """Return an agent by its id."""
+        return next(agent for agent in self.agents if agent.name == name)
 
     def peers_of(self, member: Member) -> list[Member]:
         """Return the nodes that a node talks to."""
@@ -120,7 +176,7 @@ class Federation:
             self.users.pump(self.now)
             for member in everybody:
                 if isinstance(member, Agent):
-                    member.host.pump(self.now)
+                    member.pump_host(self.now)
             self.broker.pump(self.now)
             for member in everybody:
                 if member.next_due(self.now) <= self.now:
@@ -141,7 +197,7 @@ class Federation:
 
     def _next(self) -> float:
         everybody = self.processes
-        hosts = [member.host.next_due() for member in everybody if isinstance(member, Agent)]
+        hosts = [member.host_due(self.now) for member in everybody if isinstance(member, Agent)]
         dues = [member.next_due(self.now) for member in everybody]
         return min(self.broker.next_due(), self.users.next_due(), *hosts, *dues)
 
@@ -159,7 +215,7 @@ class Federation:
         """From now on nothing goes wrong."""
         self.note("from now on nothing goes wrong")
         self.is_calm = True
-        self.broker.faults = Faults()
+        self.broker.faults, self.carrier.line = Faults(), CALM
         self.broker.start()
         for twin in [*self.twins]:
             self.end_twin(twin, instead=False)
@@ -168,6 +224,7 @@ class Federation:
             member.heal()
         for agent in self.agents:
             agent.host.fail, agent.host.slowness = 0.0, 1.0
+            agent.host.store.is_full = False
         self._mend_black_holes()
         self.start()
         self.resume_agents()
@@ -176,9 +233,10 @@ class Federation:
                 self.users.ask_again(manager.name)
 
     def resume_agents(self) -> None:
-        """Let no owner keep a host idle."""
+        """Let no owner keep a host idle, and let all see that their disks are empty."""
         for agent in self.agents:
             agent.pause(on=False)
+            agent.say_free(MUCH_BYTES)
 
     def _mend_black_holes(self) -> None:
         """See to it that every job type can be run by somebody; who else fails always may go on to do so.
@@ -226,6 +284,8 @@ class Federation:
         self.lost(group[place])
         gone.crash()
         gone.absent = True
+        if isinstance(gone, Agent):
+            gone.host.store.leave()
 
     # Liars
 
@@ -239,6 +299,7 @@ class Federation:
             liar.known.jobs, liar.known.databases = overheard(each.disk.database.conn for each in self.managers)
 
         liar.listen = listen
+        liar.store = LyingStore(Peer(role, liar.name), self.carrier, liar.chance, liar.known)
         self.liars.append(liar)
         with self._acts(liar):
             liar.start(self.now)

@@ -14,6 +14,7 @@ from caroni_edge.agent.keeper.ahead import SAY_STARTED_AFTER_S
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import (
     JobBegun,
+    JobCollecting,
     JobEnded,
     JobNews,
     JobOrder,
@@ -21,12 +22,12 @@ from caroni_edge.agent.processes.port import (
     JobStarted,
     TakenOver,
 )
-from caroni_edge.objects.objects import Object, ObjectId
-from caroni_edge.objects.transfer.effects import FetchId
-from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.objects import Object
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
+from tests.simulation.contents import contents_in
+from tests.simulation.stores import Damaged, NoRoom, Store
 
 UNSEEN = Failed("nobody saw how it ended")
 DATE = 1_700_000_000.0
@@ -52,18 +53,24 @@ class Host:
         deliver: Takes the end of a job, and what else there is to tell, while an agent is there.
         is_noted: Tells whether the database of its agent says that a job may be started.
         say_known: Takes all that is known when an agent has started.
+        store: The large files.
+        on_made: Hears which objects a job of which manager has made.
     """
 
     able = Able("", "")
 
-    def __init__(self, chance: Random, result: Callable[[JobOrder], dict[str, object]], fail: float) -> None:
+    def __init__(
+        self, chance: Random, result: Callable[[JobOrder], dict[str, object]], fail: float, store: Store
+    ) -> None:
         """Prepare a host.
 
         Args:
             chance: Decides how long jobs take, and which fail.
             result: Computes the outputs of a job from its order.
             fail: How likely a job fails.
+            store: The large files.
         """
+        self.store = store
         self._chance, self._result = chance, result
         self.fail, self.slowness = fail, 1.0
         self.fails_always: frozenset[str] = frozenset()
@@ -80,16 +87,28 @@ class Host:
         self.deliver: Callable[[JobNews], None] | None = None
         self.is_noted: Callable[[str], bool] = lambda _job: True
         self.say_known: Callable[[TakenOver], None] | None = None
+        self.on_made: Callable[[str, Iterable[Object]], None] = lambda _manager, _objects: None
         self._orders = ("", 0)
         self._running: dict[str, float] = {}
         self._ends: list[tuple[float, str]] = []
         self._ended: dict[str, ProcessOutcome] = {}
         self._ahead: dict[str, JobOrder] = {}
         self._untold: dict[str, float] = {}
+        self._gives: dict[str, dict[Object, bytes]] = {}  # in the directories of jobs
+        self._staging: dict[str, str | None] = {}  # why it is to end
+        self._collecting: set[str] = set()
 
     def next_due(self) -> float:
         """Return when the next job ends, or has run for a moment."""
-        return min([*self._untold.values(), *(due for due, _ in self._ends[:1])], default=float("inf"))
+        dues = [*self._untold.values(), *(due for due, _ in self._ends[:1])]
+        return min(dues, default=float("inf"))
+
+    def agent_ended(self) -> None:
+        """The process of the agent is gone."""
+        self.deliver = self.say_known = None
+        self._staging.clear()
+        self._collecting.clear()
+        self.store.ended()
 
     def pump(self, now: float) -> None:
         """Let the jobs end that are due."""
@@ -103,6 +122,7 @@ class Host:
     def reboot(self) -> None:
         """All processes are gone, and nobody saw their end; of some there is no record, since it was not synced."""
         self.boot = f"boot {int(self.boot.split()[1]) + 1}"
+        self.store.reboot()
         self._forget_ahead()
         self._untold.clear()
         for job in list(self._running):
@@ -114,6 +134,8 @@ class Host:
 
     def wipe(self) -> None:
         """All processes are gone, and all directories: nobody can know here what was started before."""
+        self.store.wipe()
+        self._gives.clear()
         self.started.clear()
         self._running.clear()
         self._ended.clear()
@@ -122,9 +144,12 @@ class Host:
         self._orders = ("", 0)
         self.was_wiped = True
 
-    def twin(self, *, fresh: bool) -> "Host":
+    def twin(self, store: Store, *, fresh: bool) -> "Host":
         """Return a host with a copy of this one's directories, or a `fresh` one; no processes run there."""
         other = copy(self)
+        other.store, other._gives = store, dict(self._gives)
+        other._staging, other._collecting = {}, set()
+        self.store.copy_to(store)
         other.started, other.twice, other.history = dict(self.started), [], []
         other.overtaken = []
         other.deliver = other.say_known = None
@@ -151,11 +176,12 @@ class Host:
         is_another = boot not in {"", self.boot}
         named = [*running, *begun, *(job for job in ahead if is_another and job not in begun)]
         unknown = UNSEEN if is_another else NeverBegan("it was never started")
-        ended = [
-            JobEnded(job, self._ended.setdefault(job, unknown), DATE + self.now)
-            for job in named
-            if job not in self._running
-        ]
+        there = [job for job in named if job not in self._running]
+        for job in there:
+            self._ended.setdefault(job, unknown)
+        ended = [JobEnded(job, self._ended[job], DATE + self.now) for job in there if job not in self._gives]
+        for job in [job for job in there if job in self._gives]:
+            self._collect(job)
         if self.say_known is not None:
             dates = tuple(JobBegun(job, DATE + self.now) for job in begun)
             self.say_known(TakenOver(*self._orders, dates, tuple(ended), self.boot))
@@ -164,11 +190,36 @@ class Host:
 
     def start(self, order: JobOrder) -> None:
         """Start a job, or have it wait for its turn; one that was started before is not started again."""
-        if order.slots is not None and order.job not in self._ended:
+        if order.objects:
+            self._staging[order.job] = None
+            self.store.put(lambda: self._stage(order))
+        elif order.slots is not None and order.job not in self._ended:
             self._ahead.setdefault(order.job, order)
             self._start_ahead()
         else:
             self._start(order)
+
+    def _stage(self, order: JobOrder) -> None:
+        """Give a job its files, and start it."""
+        reason, never = self._staging.pop(order.job), ""
+        damaged = None
+        if reason is None and order.job not in self.started.keys() | self._ended.keys():
+            try:
+                for found in order.objects:
+                    damaged = found.id
+                    self.store.lend(found, order.manager)
+            except (Damaged, NoRoom) as error:
+                never = "a file is damaged" if isinstance(error, Damaged) else "the disk is full"
+            if never and self.deliver is not None:
+                no_room = never == "the disk is full"
+                outcome = self._ended.setdefault(order.job, NeverBegan(never, no_room=no_room))
+                news = JobEnded(order.job, outcome, DATE + self.now, damaged=None if no_room else damaged)
+                self.deliver(news)
+                return
+        if reason is None:
+            self._start(order)
+        else:
+            self.kill(order.job, reason)
 
     def _start_ahead(self) -> None:
         for job, order in list(self._ahead.items()):
@@ -230,7 +281,9 @@ class Host:
     def kill(self, job: str, reason: str) -> None:
         """End a job."""
         self._ahead.pop(job, None)
-        if job in self._running:
+        if job in self._staging:
+            self._staging[job] = reason
+        elif job in self._running:
             self._end(job, Failed(reason, exit_code=-15))
         elif job in self._ended:
             self._say(job, self._ended[job])
@@ -247,40 +300,28 @@ class Host:
         return b"", True
 
     def remove(self, job: str) -> None:
-        """Nothing is on disk."""
+        """Delete what a job has given."""
+        self._gives.pop(job, None)
 
     @property
-    def files(self) -> "Host":
-        """The host itself."""
-        return self
+    def files(self) -> Store:
+        """Who keeps large files."""
+        return self.store
 
     @property
-    def fetches(self) -> "Host":
-        """The host itself."""
-        return self
-
-    def begin(self, wanted: Iterable[Want]) -> None:
-        """There are no objects here."""
-
-    def fetch(self, want: Want) -> None:
-        """There are no objects here."""
-
-    def forget(self, fetch: FetchId) -> None:
-        """There are no objects here."""
-
-    def take_stock(self, known: Iterable[Object]) -> None:
-        """There are no objects here."""
-
-    def settled(self, job: str) -> None:
-        """There are no objects here."""
-
-    def discard(self, objects: Iterable[ObjectId]) -> None:
-        """There are no objects here."""
+    def fetches(self) -> Store:
+        """Who fetches them."""
+        return self.store
 
     def _outcome(self, job: str) -> Completed | Failed:
         if self._chance.random() < self.fail or self.started[job].job_type.name in self.fails_always:
             return Failed("exit status 1", exit_code=1, stderr="no luck")
-        return Completed(canonical(self._result(self.started[job])))
+        order = self.started[job]
+        outputs = self._result(order)
+        if contents := contents_in(outputs):
+            self._gives[job] = contents
+            self.on_made(order.manager, contents)
+        return Completed(canonical(outputs))
 
     def _end(self, job: str, outcome: Completed | Failed) -> None:
         outcome = replace(outcome, started=DATE + self._running.pop(job))
@@ -290,8 +331,32 @@ class Host:
         self._start_ahead()
 
     def _say(self, job: str, outcome: ProcessOutcome) -> None:
-        if self.deliver is not None:
+        if self.deliver is None:
+            return
+        if job in self._gives:
+            self._collect(job)
+        else:
             self.deliver(JobEnded(job, outcome, DATE + self.now))
+
+    def _collect(self, job: str) -> None:
+        """Have the files taken that a job has given; its end is delivered when they are on disk."""
+        if job not in self._collecting:
+            self._collecting.add(job)
+            self._say_collecting(job)
+            self.store.put(lambda: self._take_files(job))
+
+    def _say_collecting(self, job: str) -> None:
+        outcome = self._ended[job]
+        if self.deliver is not None and isinstance(outcome, Completed):
+            self.deliver(JobCollecting(job, outcome.started, DATE + self.now))
+
+    def _take_files(self, job: str) -> None:
+        self._say_collecting(job)  # before all was taken over, nobody listened
+        contents = self._gives.get(job, {})
+        self.store.take(job, contents)
+        self._collecting.discard(job)
+        if self.deliver is not None:
+            self.deliver(JobEnded(job, self._ended[job], DATE + self.now, objects=tuple(contents)))
 
 
 class Disk:

@@ -26,9 +26,10 @@ from caroni_edge.protocol.messages import (
 from caroni_edge.protocol.topics import Request, Role
 from caroni_edge.transport.base import Arrived
 from caroni_edge.transport.memory_broker import MemoryBroker
+from tests.simulation.bytelies import LyingStore
 from tests.simulation.lies import COUNT_MAX, OF_AGENTS, OF_MANAGERS, Known, KnownJob, Liar, is_sayable
 from tests.simulation.members import FragileTransport, Member
-from tests.simulation.plans import TYPES
+from tests.simulation.plans import ALL_TYPES, TAKE_FILES
 
 JOBS_OF_MANAGERS = """
     SELECT j.job, w.id, s.path, j.attempt, s.job_type, s.inputs FROM jobs j JOIN steps s ON s.id = j.step
@@ -117,6 +118,8 @@ class LyingReactor:
                 self._known.offers.setdefault(peer, []).append(offer)
                 if self._chance.random() < HONEST and not self._liar.is_silent:
                     self._place(peer, message)
+            case OfferAccept(jobs=jobs) if self._liar.topics.role == "agents":
+                self._known.tickets += [(peer, each.workflow, place) for each in jobs for place in each.places]
             case _:
                 pass
 
@@ -144,6 +147,7 @@ class LyingReactor:
         self._due = at.now + self._liar.pause_s * (0.5 + self._chance.random())
         self._liar.listen()
         self._say_notice(at)
+        self._liar.store.ask()
         peers = self._known.managers if self._liar.topics.role == "agents" else self._known.agents
         peer = self._chance.choice(peers)
         kinds = OF_AGENTS if self._liar.topics.role == "agents" else OF_MANAGERS
@@ -166,7 +170,7 @@ class LyingReactor:
     def subscriptions(self) -> Iterable[tuple[str, int]]:
         """Hear the demand, as an agent may."""
         topics = self._liar.topics
-        return [(topics.requests_for(name), 0) for name in TYPES] if topics.role == "agents" else []
+        return [(topics.requests_for(name), 0) for name in ALL_TYPES] if topics.role == "agents" else []
 
     def presence(self) -> Mapping[str, object]:
         """Say anything."""
@@ -193,7 +197,7 @@ class LyingReactor:
         topics = self._liar.topics
         if topics.role == "managers" and self._chance.random() < 0.5:
             self._liar.serial += 1
-            name = self._chance.choice(TYPES)
+            name = self._chance.choice(ALL_TYPES)
             said = self._liar.lies.demand(self._liar.serial) if self._chance.random() < 0.9 else None
             self._node.notices.say(topics.request(name), said)
 
@@ -218,7 +222,7 @@ class LyingReactor:
                 workflow="w0",
                 step=f"s{number}",
                 data_ready=True,
-                inputs={"a": "x"},
+                inputs={"a": self._liar.lies.file() or "x" if offer.job_type in TAKE_FILES else "x"},
             )
             for number in range(count)
         )
@@ -237,9 +241,11 @@ class LyingMember(Member):
         serial: Of its last demand.
         known: What it knows.
         listen: Brings that up to date.
+        store: Its lies about bytes.
     """
 
     listen: Callable[[], None]
+    store: LyingStore
     is_greedy = False
 
     def __init__(self, role: Role, name: str, broker: MemoryBroker, chance: Random) -> None:
@@ -268,6 +274,11 @@ class LyingMember(Member):
         super().start(now)
         if self.up:
             self.give_temper()
+            self.store.connect()
+
+    def _gone(self) -> None:
+        super()._gone()
+        self.store.connection = 0
 
     def _transport(self) -> FragileTransport:
         return LyingTransport(self._broker, self.topics.client_id)

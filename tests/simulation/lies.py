@@ -31,8 +31,9 @@ from caroni_edge.protocol.messages import (
     Placement,
 )
 from caroni_edge.protocol.objects import ObjectBad, ObjectPlace
+from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import hash_of
-from tests.simulation.plans import TYPES
+from tests.simulation.plans import ALL_TYPES
 
 KINDS: Sequence[type[LinkMessage]] = get_args(Message)
 OF_AGENTS = (
@@ -71,6 +72,7 @@ class Known:
         databases: Names of databases.
         managers: Ids of managers.
         agents: Ids of agents.
+        tickets: Those that came with jobs: manager, workflow, and where they open something.
     """
 
     jobs: list[KnownJob] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Known:
     databases: list[str] = field(default_factory=list)
     managers: list[str] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
+    tickets: list[tuple[str, str, ObjectPlace]] = field(default_factory=list)
 
 
 class Liar:
@@ -112,9 +115,9 @@ class Liar:
 
     def presence(self, *, plausible: bool) -> dict[str, object]:
         """Return what the presence of an agent says of its job types and places."""
-        names = list(TYPES) if plausible else [*self._some(TYPES), *(self._name() for _ in range(self._few()))]
+        names = list(ALL_TYPES) if plausible else [*self._some(ALL_TYPES), *(self._name() for _ in range(self._few()))]
         notices = {name: JobTypeNotice(repeat=self._chance.random() < 0.7, version=self._word()) for name in names}
-        refused = self._some([*TYPES, "*", *self._known.managers, self._word()]) if not plausible else ()
+        refused = self._some([*ALL_TYPES, "*", *self._known.managers, self._word()]) if not plausible else ()
         places = {name: self._chance.choice((1, 2, 4)) if plausible else self._count() for name in ("slots", "backlog")}
         labels = {} if plausible else _FIELDS["labels"](self)
         return {"job_types": notices, "refuses": dict.fromkeys(refused, self._word()), "labels": labels, **places}
@@ -175,7 +178,9 @@ class Liar:
     # Values
 
     def _object(self) -> str:
-        return f"sha256:{self._chance.choice('0af') * 64}"
+        """Return the name of an object: of one that there is, or that there may be none of."""
+        names = [name for job in self._known.jobs for name in objects_in(job.inputs)]
+        return self._pick(names, lambda: f"sha256:{self._chance.choice('0af') * 64}")
 
     def _objects(self) -> tuple[str, ...]:
         return tuple(self._object() for _ in range(self._few()))
@@ -183,7 +188,9 @@ class Liar:
     def _job(self) -> KnownJob:
         """Return a job that somebody has, or one of its step that nobody has, or one of nothing."""
         if not self._known.jobs or self._chance.random() < 0.1:
-            return KnownJob(self._id(), self._word(), self._word(), 1, self._chance.choice(TYPES), {"a": self._word()})
+            return KnownJob(
+                self._id(), self._word(), self._word(), 1, self._chance.choice(ALL_TYPES), {"a": self._word()}
+            )
         known = self._chance.choice(self._known.jobs)
         return known._replace(job=self._id()) if self._chance.random() < 0.3 else known
 
@@ -207,7 +214,20 @@ class Liar:
         return self._chance.randint(0, 3)
 
     def _values(self) -> dict[str, Any]:
-        return self._chance.choice(({}, {"out": "a lie"}, {"out": 3}, {"a": "x"}, {"out": None, "more": ["x"] * 1000}))
+        lies: tuple[dict[str, Any], ...] = (
+            {},
+            {"out": "a lie"},
+            {"out": 3},
+            {"a": "x"},
+            {"out": None, "more": ["x"] * 1000},
+        )
+        file = self.file() if self._chance.random() < 0.3 else None
+        return self._chance.choice(lies) if file is None else {"file": file}
+
+    def file(self) -> dict[str, Any] | None:
+        """Return the value of a file that is somebody's, if one is known."""
+        files = [value for job in self._known.jobs for value in objects_in(job.inputs).values()]
+        return self._chance.choice(files) if files else None
 
     def _text(self) -> str:
         return self._chance.choice(("", "because", "\x1b[31m", "x" * 2000))
@@ -250,7 +270,7 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "final": lambda liar: liar._choice(True, False, False),
     "id": Liar._id,
     "job": Liar._id,
-    "job_type": lambda liar: liar._choice(*TYPES, "x"),
+    "job_type": lambda liar: liar._choice(*ALL_TYPES, "x"),
     "labels": lambda liar: liar._choice({}, {}, {"site": "north"}, {liar._word(): "x" * 60}),
     "generation": lambda liar: liar._choice(0, 1, 2, COUNT_MAX),
     "known": lambda liar: liar._choice(0, 1, 100, SERIAL_MAX),

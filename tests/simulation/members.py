@@ -2,7 +2,7 @@
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from math import inf
@@ -33,6 +33,7 @@ from caroni_edge.transport.memory_broker import MemoryBroker
 from tests import scripts
 from tests.configs import agent_config
 from tests.simulation.hosts import DATE, Disk, Host
+from tests.simulation.stores import Store
 
 RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND begun AND state IN ('queued', 'running')"
 HELPER_S = 0.2
@@ -215,7 +216,7 @@ class Member(ABC):
         self._broker, self._chance = broker, chance
         self._inbox: list[Event | Call] = []
         self._offset = 0.0
-        self._due = self._idle_until = -inf
+        self._due = self._idle_until = self._frozen_until = -inf
 
     @abstractmethod
     def make_reactor(self, node: Node) -> Reactor:
@@ -312,7 +313,7 @@ class Member(ABC):
 
     def freeze(self, until: float) -> None:
         """Run no more until then, with all that is in memory."""
-        self._idle_until = until
+        self._idle_until = self._frozen_until = until
 
     def isolate(self) -> None:
         """Cut it off from the broker, until `heal`."""
@@ -326,7 +327,7 @@ class Member(ABC):
         if self.up and self.transport.cut_off:
             self.transport.let_through()
         self.cut_off = self.absent = False
-        self.lag_s, self._idle_until = 0.0, -inf
+        self.lag_s, self._idle_until, self._frozen_until = 0.0, -inf, -inf
 
     def twin(self, *, fresh: bool) -> "Member":
         """Return another node with this one's id, which is down: a copy of this one, or a `fresh` one."""
@@ -386,11 +387,19 @@ class Agent(Member):
     say_running_after_s = 0.0
 
     def __init__(
-        self, name: str, broker: MemoryBroker, chance: Random, types: JobTypes, host: Host, **settings: Any
+        self,
+        name: str,
+        broker: MemoryBroker,
+        chance: Random,
+        types: JobTypes,
+        make_host: Callable[[Store], Host],
+        make_store: Callable[[], Store],
+        **settings: Any,
     ) -> None:
         """Prepare an agent with these job types."""
         super().__init__("agents", name, broker, chance)
-        self.host, self.types = host, types
+        self.make_store = make_store
+        self.host, self.types = make_host(make_store()), types
         self.settings = agent_config(id=name, **settings)
 
     def serves(self, job_type: str) -> bool:
@@ -411,6 +420,7 @@ class Agent(Member):
             inbox.append(call)
 
         self.host.deliver, self.host.say_known, self.host.is_noted = deliver, take_over, self._is_noted
+        self.host.store.open(node.database.conn, deliver)
         parts = AgentParts(
             settings=self.settings,
             types=self.types,
@@ -424,6 +434,24 @@ class Agent(Member):
         )
         self.reactor = AgentReactor(parts)
         return self.reactor
+
+    def pump_host(self, now: float) -> None:
+        """Let happen what is due on its host."""
+        self.host.pump(now)
+        if now >= self._frozen_until:
+            self.host.store.reach(is_reachable=self.up and not self.cut_off and self._broker.running)
+            self.host.store.pump()
+        else:
+            self.host.store.reach(is_reachable=False)
+
+    def host_due(self, now: float) -> float:
+        """Return when something is due on its host."""
+        due = self.host.store.next_due()
+        return min(self.host.next_due(), max(due, self._frozen_until) if now < self._frozen_until else due)
+
+    def say_free(self, free_bytes: int) -> None:
+        """Let it see how much of its disk is free, if it hears that now."""
+        self.tell(Call(lambda _at: self.reactor.on_disk(free_bytes)))
 
     def pause(self, *, on: bool) -> None:
         """Let its owner pause or resume it, if it hears that now."""
@@ -446,12 +474,12 @@ class Agent(Member):
         """Return another agent with this one's id, on a host of its own."""
         other = super().twin(fresh=fresh)
         assert isinstance(other, Agent)
-        other.host = self.host.twin(fresh=fresh)
+        other.host = self.host.twin(self.make_store(), fresh=fresh)
         return other
 
     def _gone(self) -> None:
         super()._gone()
-        self.host.deliver = self.host.say_known = None
+        self.host.agent_ended()
         self.host.unrecorded += [job for job in self.host.running() if not self._is_noted(job)]
 
     def _is_noted(self, job: str) -> bool:

@@ -1,5 +1,6 @@
 """What runs in the simulated federation: job types, plans of them, and what a plan gives."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,8 +14,13 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.values.parsing import parse_type
 from tests import reference
+from tests.simulation.contents import file_saying, said_by
 
 TYPES = reference.TYPES
+FILE_TYPES = ("paint", "frame", "read")
+"""Job types that make a file of a string, a file of one or two files, and a string of one or two files."""
+MAKE_FILES, TAKE_FILES = ("paint", "frame"), ("frame", "read")
+ALL_TYPES = (*TYPES, *FILE_TYPES)
 BRANCHING = 12
 """So many plans with scatter, conditions, nested workflows and limits."""
 SCRIPTED = 3
@@ -23,7 +29,13 @@ SCRIPTED = 3
 
 def result(order: JobOrder) -> dict[str, Any]:
     """What a job of the simulation computes."""
-    return reference.join(order.job_type.name, order.inputs)
+    return _do(order.job_type.name, order.inputs)
+
+
+def _do(job_type: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the job type and all that it was given, in a string or in a file."""
+    said = reference.join(job_type, {name: value and said_by(value) for name, value in inputs.items()})["out"]
+    return {"file": file_saying(said)} if job_type in MAKE_FILES else {"out": said}
 
 
 def chain(length: int) -> Plan:
@@ -55,6 +67,39 @@ def bound() -> Plan:
     return _plan("bound", [first, second], Source(step="s1", output="out"))
 
 
+def relay() -> Plan:
+    """A file that is made, changed and read, perhaps each time elsewhere."""
+    painted, framed = Source(step="paint", output="file"), Source(step="frame", output="file")
+    steps = [
+        _step("paint", "paint", {"a": Source(workflow_input="x")}),
+        _step("frame", "frame", {"a": painted}),
+        _step("read", "read", {"a": framed, "b": painted}),
+    ]
+    return _plan("relay", steps, Source(step="read", output="out"))
+
+
+def album() -> Plan:
+    """Two files that come together in a third one, which is an output of the workflow."""
+    left, right = Source(step="left", output="file"), Source(step="right", output="file")
+    steps = [
+        _step("name", "red", {"a": Source(workflow_input="x")}),
+        _step("left", "paint", {"a": Source(workflow_input="x")}),
+        _step("right", "paint", {"a": Source(step="name", output="out")}),
+        _step("both", "frame", {"a": left, "b": right}),
+    ]
+    return _plan("album", steps, Source(step="both", output="file"), "File")
+
+
+def gallery() -> Plan:
+    """Many files, each of which is read by itself."""
+    texts = StepInput("a", "string", Link((Source(workflow_input="many"),)))
+    made = PlanStep("paint", "paint", inputs=(texts,), outputs={"file": "File"}, out=("file",), scatter=("a",))
+    files = StepInput("a", "File", Link((Source(step="paint", output="file"),)))
+    read = PlanStep("read", "read", inputs=(files,), outputs={"out": "string"}, out=("out",), scatter=("a",))
+    output = PlanOutput("result", "string[]", Link((Source(step="read", output="out"),)))
+    return Plan("gallery", (PlanInput("many", "string[]"),), (output,), (made, read))
+
+
 def branching(number: int) -> Plan:
     """A plan that branches out: most of them small, so that many schedules can be played."""
     large = number == 0
@@ -77,7 +122,7 @@ def inputs_of(plan: Plan, value: str) -> dict[str, Any]:
 
 def expected(plan: Plan, value: str) -> dict[str, Any]:
     """Evaluate a plan by plain recursion."""
-    return reference.expected(plan, inputs_of(plan, value))
+    return reference.evaluate(plan, inputs_of(plan, value), _do)
 
 
 def job_types(names: list[str], once: frozenset[str]) -> JobTypes:
@@ -86,12 +131,14 @@ def job_types(names: list[str], once: frozenset[str]) -> JobTypes:
 
 
 def _step(name: str, job_type: str, inputs: dict[str, Source]) -> PlanStep:
-    given = tuple(StepInput(name=key, type="string", link=Link((source,))) for key, source in inputs.items())
-    return PlanStep(name=name, job_type=job_type, inputs=given, outputs={"out": "string"}, out=("out",))
+    kind = "File" if job_type in TAKE_FILES else "string"
+    given = tuple(StepInput(name=key, type=kind, link=Link((source,))) for key, source in inputs.items())
+    outputs = {"file": "File"} if job_type in MAKE_FILES else {"out": "string"}
+    return PlanStep(name=name, job_type=job_type, inputs=given, outputs=outputs, out=tuple(outputs))
 
 
-def _plan(name: str, steps: list[PlanStep], last: Source) -> Plan:
-    output = PlanOutput(name="result", type="string", link=Link((last,)))
+def _plan(name: str, steps: list[PlanStep], last: Source, kind: str = "string") -> Plan:
+    output = PlanOutput(name="result", type=kind, link=Link((last,)))
     return Plan(template=name, inputs=(PlanInput(name="x", type="string"),), outputs=(output,), steps=tuple(steps))
 
 
@@ -99,12 +146,19 @@ def _template(plan: Plan) -> Template:
     return Template(plan.template, Path(f"{plan.template}.cwl"), plan, plan_hash(plan), (), "")
 
 
+_INPUTS = {
+    "red": {"a": "string", "b": "string?"},
+    "frame": {"a": "File", "b": "File?"},
+    "read": {"a": "File", "b": "File?"},
+}
+
+
 def _job_type(name: str, *, repeat: bool) -> JobType:
-    inputs = {"a": parse_type("string")}
+    outputs = {"file": "File"} if name in MAKE_FILES else {"out": "string"}
     return JobType(
         name=name,
-        inputs={**inputs, "b": parse_type("string?")} if name == "red" else inputs,
-        outputs={"out": parse_type("string")},
+        inputs={key: parse_type(kind) for key, kind in _INPUTS.get(name, {"a": "string"}).items()},
+        outputs={key: parse_type(kind) for key, kind in outputs.items()},
         runs=Command(("true",)),
         environment={},
         limits=Limits(),
@@ -118,5 +172,7 @@ SCRIPTS = {plan.template: plan for plan in map(scripted, range(SCRIPTED))}
 PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCHING))}, **SCRIPTS}
 BOUND = {plan.template: plan for plan in (bound(),)}
 """Where it is known that an agent is always there."""
-ALL = {**PLANS, **BOUND}
+FILED = {plan.template: plan for plan in (relay(), album(), gallery())}
+"""Where agents serve job types with files (`Federation`, `has_files`)."""
+ALL = {**PLANS, **BOUND, **FILED}
 TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in ALL.items()}, errors={})

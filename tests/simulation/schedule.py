@@ -14,10 +14,11 @@ from caroni_edge.manager.peers import reconcile
 from caroni_edge.protocol.topics import Role
 from caroni_edge.transport.memory_broker import Faults
 from tests.configs import manager_config
+from tests.objects.network import Line
 from tests.simulation.checker import held_up, problems, swollen, unrest, wedged
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
-from tests.simulation.plans import BOUND, PLANS, TYPES
+from tests.simulation.plans import ALL_TYPES, BOUND, FILED, PLANS, TYPES
 from tests.simulation.trace import Trace
 
 NETWORK = ("partition", "one way", "wipe broker", "stop broker", "restore broker")
@@ -25,13 +26,13 @@ CLOCKS = ("jump clock", "freeze", "slow jobs", "lag")
 PROCESSES = ("crash", "vanish", "reboot", "black hole")
 AGENTS = ("lose agent", "restore agent", "reboot", "crash")
 MANAGERS = ("lose manager", "restore manager", "crash")
-STORAGE = ("disk trouble", "bad decisions")
+STORAGE = ("disk trouble", "bad decisions", "full disk")
 USERS = ("cancel", "retry")
 ACTING = ("pause", "resume", "rerun", "delete", "delete many")
 LIARS = ("change temper",)
 
 KINDS: Mapping[str, Sequence[str]] = {
-    "all": tuple(name for name in FAULTS if name not in LIARS),
+    "all": tuple(name for name in FAULTS if name not in (*LIARS, "flip bit", "lose file")),
     "users": (*ACTING, *ACTING, *USERS, "crash", "disk trouble", "restore manager"),
     "crashes": ("crash", *USERS),
     "storage": (*STORAGE, "crash", *USERS),
@@ -42,6 +43,7 @@ KINDS: Mapping[str, Sequence[str]] = {
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
+    "files": ("full disk", "crash", "reboot", "partition", "freeze", "vanish", "cancel", "delete"),
     "hostile": (*LIARS, *USERS, "crash", "freeze", "slow jobs"),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
@@ -58,6 +60,11 @@ TIGHT = (
     (retention, "NEVER_BEGAN_KEPT", 100),
 )
 
+LOSING_FILES = ("all", "users", "agents", "managers", "clones")
+"""Kinds in which a file may be nowhere any more."""
+ANY = (*PLANS, *FILED, *FILED)
+"""Plans of all kinds; each of those with files comes twice as often."""
+
 LOSSES = ("all", "agents", "managers")
 """Kinds with lost and restored databases."""
 WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0)
@@ -66,14 +73,20 @@ CALM_S = 7200.0
 AHEAD_S = 20.0
 
 
-def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = PLANS) -> list[str]:
+def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = ()) -> list[str]:
     """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
-    if kind == "hostile":
-        plans = [*plans, *BOUND]
+    plans = plans or _plans(kind)
     with _traced(trace), _tight(kind), far_ahead():
         federation = make(kind, seed, trace)
         befall(federation, kind, [*plans])
         return end(federation)
+
+
+def _plans(kind: str) -> Iterable[str]:
+    """Return the plans of a kind of schedule."""
+    if kind in LOSING_FILES:
+        return PLANS
+    return FILED if kind == "files" else (*ANY, *(BOUND if kind == "hostile" else ()))
 
 
 def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
@@ -99,7 +112,9 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
         once=_once(kind, seed, chance),
         say_running_after_s=0.05 * (seed % 2),
         trace=trace,
+        has_files=True,
     )
+    federation.carrier.line = _line(Random(f"line {kind} {seed}"))
     if chance.random() < 0.8:
         some = chance.random()
         federation.broker.faults = Faults(0.1 * some, 0.1 * some, 0.1 * some, 0.3, 0.02 * some, 0.002 * some)
@@ -112,16 +127,29 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     return federation
 
 
+def _line(chance: Random) -> Line:
+    """Return what the lines are like that bytes take."""
+    some = chance.choice((0.0, 0.05, 0.2)) * chance.random()
+    return Line(
+        delay_s=chance.choice((0.001, 0.02, 0.3)),
+        jitter_s=chance.choice((0.0, 0.3)),
+        rate=chance.choice((2e4, 1e6, 1e8)),
+        drops=some,
+        doubles=some,
+        damages=some / 2,
+    )
+
+
 def _trusted(chance: Random) -> Mapping[str, tuple[str, ...]]:
     """Return which agents managers trust with which job types: all, or with some types or all of them no liar."""
     honest = tuple(f"a{number}" for number in range(MOST_AGENTS))
     likely = chance.choice((0.0, 0.3, 1.0))
-    return {name: honest for name in TYPES if chance.random() < likely}
+    return {name: honest for name in ALL_TYPES if chance.random() < likely}
 
 
 def _once(kind: str, seed: int, chance: Random) -> frozenset[str]:
     """Return the job types that may not be repeated: a few, and all in a third of the schedules with lost databases."""
-    few = frozenset(name for name in TYPES if chance.random() < 0.15)
+    few = frozenset(name for name in ALL_TYPES if chance.random() < 0.15)
     return frozenset(TYPES) if kind in LOSSES and seed % 3 == 2 else few
 
 

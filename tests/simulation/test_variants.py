@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import handed, needs, restores, scenarios, stolen
-from tests.simulation.plans import PLAIN, SCRIPTS
+from tests.simulation import filed, handed, needs, restores, scenarios, stolen
+from tests.simulation.plans import FILED, PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
 
@@ -18,6 +18,11 @@ def plain(kind: str, seed: int) -> list[str]:
     return play(kind, seed, plans=PLAIN)
 
 
+def with_files(kind: str, seed: int) -> list[str]:
+    """Play the schedule of a seed with plans that have large files."""
+    return play(kind, seed, plans=FILED)
+
+
 def scripted(kind: str, seed: int) -> list[str]:
     """Play the schedule of a seed with plans that have JavaScript."""
     return play(kind, seed, plans=SCRIPTS)
@@ -26,24 +31,30 @@ def scripted(kind: str, seed: int) -> list[str]:
 CAUGHT: Mapping[str, Schedule] = {
     "acceptance_for_another_database_taken": restores.agent_wiped_before_its_first_word,
     "adopted_whoever_may_take_the_step": stolen.claim_of_a_step,
+    "any_ticket_opens": partial(with_files, "hostile"),
+    "begun_anew_after_each_cut": filed.cut_and_killed_while_a_file_comes,
     "claimed_serial_is_taken_over": partial(play, "hostile"),
     "closed_job_still_counts": partial(plain, "crashes"),
     "data_sent_only_once": scenarios.agent_that_forgot_the_data,
     "demand_said_only_once": partial(plain, "network"),
     "given_back_without_a_word": scenarios.late_agent,
+    "given_without_a_reference": filed.stranger_with_a_ticket,
     "handed_over_before_the_restart_starts_after_it": handed.much_waits_at_keepers,
+    "hash_is_a_right": partial(with_files, "hostile"),
     "held_back_for_all_until_answered": stolen.never_answers,
     "held_begin_in_another_order": partial(plain, "users"),
     "held_here_is_never_begun_elsewhere": restores.manager_restored_to_before_a_resume,
     "id_not_compared_on_acknowledging": partial(plain, "managers"),
     "id_not_compared_on_taking": partial(plain, "managers"),
     "javascript_is_asked_for_once": partial(scripted, "crashes"),
+    "key_said_only_once": filed.key_forgotten,
     "kill_ignored": partial(plain, "managers"),
     "killed_at_once_though_handed_over": handed.much_waits_at_keepers,
     "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
     "late_jobs_kept": scenarios.late_agent,
     "memory_kept_over_a_rollback": scenarios.disks_fail_all_the_time,
     "missing_jobs_never_were": partial(plain, "agents"),
+    "needed_files_are_collected": partial(with_files, "crashes"),
     "needs_that_are_taken_do_not_count": needs.much_is_needed,
     "no_link_reset": partial(plain, "agents"),
     "no_reconciliation": partial(plain, "managers"),
@@ -53,6 +64,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
     "other_attempts_not_killed": scenarios.endless_attempt,
     "others_come_first_for_ever": stolen.never_offers,
+    "outputs_go_with_the_rest": partial(with_files, "crashes"),
     "puback_before_the_commit": scenarios.triggers_said_once,
     "published_before_the_commit": scenarios.crashes_all_the_time,
     "recall_unanswered": handed.much_waits_at_keepers,
@@ -66,6 +78,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "second_completion_taken": scenarios.endless_attempt,
     "settled_packet_ids_kept": scenarios.same_trigger_again,
     "silent_agent_never_given_up": scenarios.agent_gone_for_good,
+    "staging_holds_a_slot": filed.others_run_while_a_file_comes,
     "started_again_after_a_crash": scenarios.crashes_all_the_time,
     "status_of_anybody_taken": stolen.result_of_another,
     "statuses_taken_while_asked": scenarios.answer_in_pieces,
@@ -75,8 +88,10 @@ CAUGHT: Mapping[str, Schedule] = {
     "taken_back_by_assuming": restores.manager_restored_while_an_agent_is_away,
     "taken_committed_apart": scenarios.crashes_all_the_time,
     "unacknowledged_messages_kept": stolen.never_acknowledges,
+    "wanted_files_forgotten_at_a_start": filed.cut_and_killed_while_a_file_comes,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,
     "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
+    "whatever_comes_is_taken": filed.rebooted_while_a_file_comes,
 }
 """Where each variant is caught: in one of the first `SEEDS`, whatever else may shift what a seed brings."""
 

@@ -1,7 +1,7 @@
 """Nodes that are wrong in one way each. A simulation that does not catch them proves nothing about the right ones.
 
 Each is a patch of the real code, entered as a context. What is wrong in the link alone is in `tests/link/variants.py`;
-those that show in a whole federation are taken from there.
+those that show in a whole federation are taken from there. What is wrong about files is in `filevariants.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,6 +54,7 @@ from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import Frame, JobHere, JobStatusUpdate, JobsWanted
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
+from tests.simulation.filevariants import FILE_VARIANTS
 from tests.simulation.hosts import Host
 from tests.variants import Variants, instead
 
@@ -68,6 +69,7 @@ VARIANTS = Variants(
         )
     }
 )
+VARIANTS.update(FILE_VARIANTS)
 
 
 # The loop

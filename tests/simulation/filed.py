@@ -1,0 +1,132 @@
+"""Schedules with large files, and one purpose each."""
+
+from caroni_edge.objects.store.keys import KeyRows
+from caroni_edge.objects.transfer.tickets import make_ticket
+from caroni_edge.protocol.objects import ObjectPlace
+from tests.objects.network import Line
+from tests.objects.nodes import GRAIN
+from tests.simulation.checker import problems, status_of, unrest
+from tests.simulation.federation import Federation
+from tests.simulation.members import Agent
+from tests.simulation.plans import TYPES, job_types
+
+LONG_S = 7200.0
+SOON_S = 300.0
+STAGING = "SELECT 1 FROM jobs WHERE state = 'staging'"
+NOT_OF_W0 = """
+    SELECT object FROM objects WHERE object NOT IN (SELECT object FROM object_references WHERE workflow = 'w0')
+    ORDER BY object"""
+SLOW = Line(rate=2e4)
+CUTS, CUT_EVERY_S = 8, 2.0
+LIGHT_S = 15.0
+"""So long at most the power stays."""
+LOST_BY_A_CUT = 2 * GRAIN.save
+"""So much at most was on its way, or not safe yet, when a process was killed or cut off."""
+
+
+def others_run_while_a_file_comes(seed: int) -> list[str]:
+    """The only slot of an agent goes to other work as long as the file of a job is on a host that is away."""
+    federation, maker, reader = _maker_and_reader(seed, slots=1)
+    _wait_for_staging(federation, maker, reader)
+    maker.isolate()
+    for _ in range(3):
+        federation.users.submit("m0", "chain1")
+    federation.run(LONG_S, lambda: len(_unfinished(federation)) == 1)
+    left = _unfinished(federation)[1:]
+    maker.heal()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*left, *unrest(federation), *problems(federation)]
+
+
+def cut_and_killed_while_a_file_comes(seed: int) -> list[str]:
+    """Both ends are cut off and killed again and again while a file comes slowly: little of it comes twice."""
+    federation, maker, reader = _maker_and_reader(seed, slots=2)
+    _wait_for_staging(federation, maker, reader)
+    before, sizes = federation.carrier.came_bytes, sum(map(len, maker.host.store.objects.values()))
+    for _ in range(CUTS):
+        federation.run(CUT_EVERY_S * federation.chance.random())
+        member = federation.chance.choice((maker, reader))
+        if federation.chance.random() < 0.5:
+            member.crash()
+        else:
+            member.isolate()
+            federation.run(1.0)
+            member.heal()
+        federation.start()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    came = federation.carrier.came_bytes - before
+    much = [f"{came} bytes came for {sizes}"] if came > 1.1 * sizes + CUTS * LOST_BY_A_CUT else []
+    return [*much, *unrest(federation), *problems(federation)]
+
+
+def key_forgotten(seed: int) -> list[str]:
+    """A backup of an agent is put back in which it does not know the key of the tickets for what it has made since."""
+    federation, maker, reader = _maker_and_reader(seed, slots=2)
+    copy = maker.disk.copy()
+    federation.users.submit("m0", "relay")
+    assert federation.run(LONG_S, lambda: not unrest(federation)), "it has not completed"
+    reader.isolate()
+    maker.crash()
+    maker.disk.restore(copy)
+    federation.lost(maker)
+    federation.start()
+    federation.run(SOON_S)
+    reader.heal()
+    federation.users.submit("m0", "relay")
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def rebooted_while_a_file_comes(seed: int) -> list[str]:
+    """The host that fetches loses power again and again: what was not synced is gone, and the rest is damaged."""
+    federation, maker, reader = _maker_and_reader(seed, slots=2)
+    _wait_for_staging(federation, maker, reader)
+    for _ in range(CUTS):
+        federation.users.submit("m0", "relay")
+        federation.run(LIGHT_S, reader.host.store.has_safe_parts)
+        reader.crash()
+        reader.host.reboot()
+        reader.host.store.damage_parts()
+        federation.start()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def stranger_with_a_ticket(seed: int) -> list[str]:
+    """An agent that lies has a ticket for one workflow, and asks for a file of another one."""
+    federation, maker, _ = _maker_and_reader(seed, slots=2)
+    for _ in range(2):
+        federation.users.submit("m0", "album")
+    federation.run(SOON_S)
+    federation.add_liar("agents")
+    (liar,), (manager,) = federation.liars, federation.managers
+    keys = KeyRows(manager.disk.database.conn).of(maker.name)
+    assert keys is not None, "the manager has no key with who has its files"
+    ticket = make_ticket(keys.present, "w0", liar.store.peer)
+    place = ObjectPlace(holder=str(maker.host.store.peer), generation=keys.present.generation, ticket=ticket)
+    for (name,) in maker.disk.database.conn.execute(NOT_OF_W0).fetchall():
+        liar.store.ask_for(name, "m0", "w0", place)
+    federation.run(SOON_S)
+    return federation.carrier.wrong
+
+
+def _maker_and_reader(seed: int, slots: int) -> tuple[Federation, Agent, Agent]:
+    """Return a federation of an agent that makes files and one that reads them, over a slow line."""
+    federation = Federation(seed, agents=2, slots=slots, has_files=True)
+    maker, reader = federation.agents
+    maker.types = job_types(["paint", "frame"], frozenset())
+    reader.types = job_types(["read", *TYPES], frozenset())
+    federation.carrier.line = SLOW
+    federation.start()
+    federation.run(10.0)
+    return federation, maker, reader
+
+
+def _wait_for_staging(federation: Federation, maker: Agent, reader: Agent) -> None:
+    federation.users.submit("m0", "relay")
+    conn = reader.disk.database.conn
+    assert federation.run(LONG_S, lambda: conn.execute(STAGING).fetchone() is not None), "no job waits for a file"
+
+
+def _unfinished(federation: Federation) -> list[str]:
+    return [each.workflow for each in federation.users.asked if status_of(federation, each) != "completed"]

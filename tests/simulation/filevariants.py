@@ -1,0 +1,124 @@
+"""Nodes that are wrong in one way each about large files (see `variants.py`)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+from caroni_edge.agent.jobs import objects
+from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.base.moment import Moment
+from caroni_edge.manager.jobs.files import JobFiles
+from caroni_edge.manager.workflows.drops import Drops
+from caroni_edge.objects.store.rights import RightRows
+from caroni_edge.objects.store.rows import ObjectRows
+from caroni_edge.objects.transfer.fetch import Fetch
+from caroni_edge.objects.transfer.segments import Segments
+from caroni_edge.objects.transfer.tickets import Keys
+from tests.variants import Variants, instead
+
+FILE_VARIANTS = Variants()
+
+
+@FILE_VARIANTS.add
+def any_ticket_opens() -> Iterator[None]:
+    """A holder gives what a manager's workflow has to whoever asks for it."""
+    with instead(Keys, "admit", lambda *_: True):
+        yield
+
+
+@FILE_VARIANTS.add
+def given_without_a_reference() -> Iterator[None]:
+    """A ticket for one workflow opens all that lies at a holder."""
+    size = "SELECT size FROM objects WHERE object = :object AND :manager <> :workflow"
+    with patch.object(RightRows, "SIZE", size):
+        yield
+
+
+@FILE_VARIANTS.add
+def hash_is_a_right() -> Iterator[None]:
+    """What lies at an agent is there for the jobs of all managers."""
+    of = "SELECT object, size FROM objects WHERE object = :object AND :manager <> ''"
+    with patch.object(ObjectRows, "OF", of):
+        yield
+
+
+@FILE_VARIANTS.add
+def whatever_comes_is_taken() -> Iterator[None]:
+    """What has come is not compared with the hash that was asked for."""
+    hashed = Segments.hashed
+
+    def believing(segments: Segments, turn: int, digest: bytes) -> object:
+        expected = (
+            segments._whole if segments._is_hashing_all else (segments._expected or [b""])[segments._hashing or 0]
+        )
+        return hashed(segments, turn, expected)
+
+    with instead(Segments, "hashed", believing):
+        yield
+
+
+@FILE_VARIANTS.add
+def needed_files_are_collected() -> Iterator[None]:
+    """What is in the store goes after a while, whether somebody needs it or not."""
+    with (
+        patch.object(objects, "CACHE_S", 5.0),
+        patch.object(ObjectRows, "OLDEST_UNREFERENCED", "SELECT used FROM objects ORDER BY used LIMIT 1"),
+        patch.object(ObjectRows, "UNREFERENCED", ObjectRows.UNREFERENCED.replace("refs = 0 AND", "")),
+    ):
+        yield
+
+
+@FILE_VARIANTS.add
+def outputs_go_with_the_rest() -> Iterator[None]:
+    """When a workflow has completed agents are told to keep nothing of it."""
+    on_end = Drops.on_end
+    with instead(Drops, "on_end", lambda drops, row, _outputs: on_end(drops, row, {})):
+        yield
+
+
+@FILE_VARIANTS.add
+def staging_holds_a_slot() -> Iterator[None]:
+    """A job that waits for its files has a slot meanwhile."""
+    give_to = Slots._give_to
+
+    def fewer(slots: Slots, queued: Any, running: Any, left: Any, at: Moment) -> None:
+        (staging,) = slots._store.jobs._conn.execute("SELECT count(*) FROM jobs WHERE state = 'staging'").fetchone()
+        give_to(slots, queued, running + Counter({"staging": staging}), left, at)
+
+    with instead(Slots, "_give_to", fewer):
+        yield
+
+
+@FILE_VARIANTS.add
+def wanted_files_forgotten_at_a_start() -> Iterator[None]:
+    """An agent that starts does not go on with what it was fetching."""
+
+    def begin(fetching: Fetching, at: Moment) -> None:
+        fetching._seen = fetching._store.wanted.changes()
+        fetching._deeds.begin_fetches(())
+
+    with instead(Fetching, "on_start", begin):
+        yield
+
+
+@FILE_VARIANTS.add
+def key_said_only_once() -> Iterator[None]:
+    """A holder that does not take a ticket does not hear the key of it again."""
+    with instead(JobFiles, "on_bad", lambda *_: None):
+        yield
+
+
+@FILE_VARIANTS.add
+def begun_anew_after_each_cut() -> Iterator[None]:
+    """What has come of a file is fetched again after a cut."""
+    end_stream = Fetch.end_stream
+
+    def forgetful(fetch: Fetch) -> None:
+        end_stream(fetch)
+        fetch.safe_blocks = b""
+        fetch._start_over()
+
+    with instead(Fetch, "end_stream", forgetful):
+        yield

@@ -1,0 +1,404 @@
+"""The objects of a simulated host: its store, its part files, and the data connection of its agent.
+
+What decides is the real code: asker and holder, by the rows of the agent's database. What is on disk outlives the
+process; the queue of work on files, and what was asked for, do not.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from math import inf
+from random import Random
+
+from caroni_edge.agent.processes.port import JobNews, ObjectFetched, PlaceRefused
+from caroni_edge.base.chance import SeededChance
+from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.store.rights import StoredRights
+from caroni_edge.objects.transfer.asker import Asker
+from caroni_edge.objects.transfer.effects import (
+    AskerEffect,
+    Fetched,
+    FetchId,
+    Hash,
+    HolderEffect,
+    MakeList,
+    PlaceFailed,
+    Save,
+    SayAsk,
+    SayData,
+    Write,
+)
+from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.holder import Holder
+from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.protocol.codec import Unreadable, encode
+from caroni_edge.protocol.transfers import CHUNK_MAX, Ask, Data, decode_answer, decode_ask, encode_data
+from tests.objects.nodes import GRAIN, Disk
+from tests.simulation.carrier import Carrier
+
+WORK_S = 0.2
+"""So long at most a piece of work on files waits."""
+AGAIN_S = 10.0
+REFERENCED = "SELECT 1 FROM object_references WHERE object = ?"
+
+
+class NoRoom(Exception):
+    """The disk is full."""
+
+
+class Damaged(Exception):
+    """An object is not what its name says, or not there."""
+
+
+class Store:
+    """The large files of a host; it implements `JobFiles` and `ObjectFetches`.
+
+    Attributes:
+        peer: The agent's role and id.
+        connection: Number of the data connection; 0 for none.
+        objects: What lies there, by hash.
+        lost: What was damaged, or taken away behind the agent's back.
+        is_full: The disk takes nothing.
+        tell: Takes news while an agent is there.
+        counts_on: Tells whether a manager counts on an object there, whatever the agent's rows say; for the checker.
+    """
+
+    def __init__(self, peer: Peer, carrier: Carrier, chance: Random) -> None:
+        """Begin empty, without an agent."""
+        self.peer, self._carrier, self._chance = peer, carrier, chance
+        self.connection = 0
+        self.objects: dict[str, bytes] = {}
+        self.lost: set[str] = set()
+        self.is_full = False
+        self.tell: Callable[[JobNews], None] = lambda _news: None
+        self.counts_on: Callable[[str], list[str]] = lambda _sha256: []
+        self._parts = Disk()
+        self._doubtful: set[FetchId] = set()
+        self._lives = 0
+        self._end()
+        carrier.add(self)
+
+    def _end(self) -> None:
+        self._asker: Asker | None = None
+        self._holder: Holder | None = None
+        self._conn: sqlite3.Connection | None = None
+        self._wants: dict[FetchId, Want] = {}
+        self._asks: dict[tuple[Peer, int], Ask] = {}
+        self._work: deque[tuple[float, Callable[[], None]]] = deque()
+        self._given: dict[str, tuple[Object, ...]] = {}
+
+    # The host
+
+    def ended(self) -> None:
+        """The process of the agent is gone."""
+        self._disconnect()
+        self._end()
+
+    def reboot(self) -> None:
+        """What was not synced is lost, or something else."""
+        self._doubtful |= self._parts.parts.keys()
+        self._parts.crash(SeededChance(self._chance.random()))
+
+    def has_safe_parts(self) -> bool:
+        """Tell whether a part of a file has come that a power cut leaves."""
+        return any(any(blocks) for blocks in self._parts.saved.values())
+
+    def damage_parts(self) -> None:
+        """Let a bit be wrong in each part file."""
+        for fetch, part in self._parts.parts.items():
+            self._doubtful.add(fetch)
+            part[0] ^= 1
+
+    def wipe(self) -> None:
+        """Lose all that is on disk."""
+        self.objects.clear()
+        self._parts = Disk()
+
+    def leave(self) -> None:
+        """The host is gone for good."""
+        self._carrier.remove(self)
+
+    def copy_to(self, other: "Store") -> None:
+        """Put what lies here on the disk of a twin."""
+        other.objects, other.lost = dict(self.objects), set(self.lost)
+
+    def flip_bit(self) -> str | None:
+        """Let an object be damaged; return which."""
+        return self._spoil(lambda content: bytes([content[0] ^ 1]) + content[1:])
+
+    def lose_one(self) -> str | None:
+        """Let an object be deleted behind the agent's back; return which."""
+        return self._spoil(lambda _content: None)
+
+    def _spoil(self, change: Callable[[bytes], bytes | None]) -> str | None:
+        if not self.objects:
+            return None
+        name = self._chance.choice(sorted(self.objects))
+        content = change(self.objects.pop(name))
+        if content is not None:
+            self.objects[name] = content
+        self.lost.add(name)
+        return name
+
+    # Time
+
+    def reach(self, *, is_reachable: bool) -> None:
+        """Connect, or find that the connection has ended."""
+        if bool(self.connection) == (is_reachable and self._asker is not None):
+            return
+        if self.connection:
+            self._disconnect()
+        elif self._asker is not None and self._holder is not None:
+            self.connection = self._carrier.new_connection()
+            self._asker.passes = self._holder.passes = CHUNK_MAX
+            self._asker.connected()
+
+    def _disconnect(self) -> None:
+        self.connection = 0
+        if self._asker is not None and self._holder is not None:
+            self._asker.disconnected()
+            self._holder.disconnected()
+
+    def next_due(self) -> float:
+        """Return when something is to be done."""
+        due = [self._work[0][0]] if self._work else []
+        if self._asker is not None:
+            due.append(self._asker.next_due())
+        if self._holder is not None and self.connection:
+            due.append(self._holder.next_due(self._carrier.now))
+        return min(due, default=inf)
+
+    def pump(self) -> None:
+        """Do what is due."""
+        now = self._carrier.now
+        while self._work and self._work[0][0] <= now:
+            _, work = self._work.popleft()
+            self._do_work(work)
+        self._pump_asker(now)
+        self._pump_holder(now)
+
+    # Work on files, one after the other
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Let something be done in its turn."""
+        last = self._work[-1][0] if self._work else self._carrier.now
+        self._work.append((max(last, self._carrier.now + WORK_S * self._chance.random()), work))
+
+    def _do_work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except NoRoom:
+            self.tell(NoRoomForFiles("the disk is full"))
+            life = self._lives
+            self._carrier.later(AGAIN_S, lambda: self.put(work) if life == self._lives and self._asker else None)
+
+    def take(self, job: str, contents: Mapping[Object, bytes]) -> None:
+        """Take what a job has given.
+
+        Raises:
+            NoRoom: There is none.
+        """
+        self._check_room()
+        for found, content in contents.items():
+            self.objects[found.sha256] = content
+            self.lost.discard(found.sha256)
+        self._given[job] = tuple(contents)
+
+    def lend(self, found: Object, manager: str) -> None:
+        """Give an object to a job.
+
+        Raises:
+            Damaged: It is not right.
+            NoRoom: There is none for a copy.
+        """
+        content = self.objects.get(found.sha256)
+        if content is None or sha256(content).hexdigest() != found.sha256:
+            self.objects.pop(found.sha256, None)
+            raise Damaged
+        self._check_room()
+        if (manager, found.sha256) not in self._carrier.made:
+            self._wrong(f"a job of {manager} got {found.sha256[:8]}, which is not its manager's")
+
+    def _check_room(self) -> None:
+        if self.is_full:
+            raise NoRoom
+
+    def settled(self, job: str) -> None:
+        """Note that rows keep what a job has given (see `JobFiles`)."""
+        self.put(lambda: self._settle(job))
+
+    def _settle(self, job: str) -> None:
+        self._given.pop(job, None)
+
+    def discard(self, objects: Iterable[ObjectId]) -> None:
+        """Delete objects that have no rows (see `JobFiles`)."""
+        names = tuple(map(sha256_of, objects))
+        self.put(lambda: self._discard(names))
+
+    def _discard(self, names: Iterable[str]) -> None:
+        kept = {each.sha256 for objects in self._given.values() for each in objects}
+        for name in names:
+            if name not in kept and self.objects.pop(name, None) is not None:
+                self._check_deleted(name)
+
+    def _check_deleted(self, name: str) -> None:
+        assert self._conn is not None
+        if self._conn.execute(REFERENCED, (f"sha256:{name}",)).fetchone():
+            self._wrong(f"{name[:8]} was deleted, which has a reference")
+        elif name not in self.lost and (counting := self.counts_on(name)):
+            self._wrong(f"{name[:8]} was deleted, on which {' and '.join(counting)} counts")
+
+    def take_stock(self, known: Iterable[Object]) -> None:
+        """Compare what lies here with what has rows (see `JobFiles`)."""
+        rows = set(known)
+        self.put(lambda: self._take_stock(rows))
+
+    def _take_stock(self, rows: set[Object]) -> None:
+        here = {Object(name, len(content)) for name, content in self.objects.items()}
+        self._discard(sorted(each.sha256 for each in here - rows))
+        if gone := sorted(each.id for each in rows - here):
+            self.tell(ObjectsLost(tuple(gone)))
+
+    # What is fetched
+
+    def open(self, conn: sqlite3.Connection, tell: Callable[[JobNews], None]) -> None:
+        """A process of the agent has begun, with this database."""
+        self._lives += 1
+        self._conn, self.tell = conn, tell
+        self._holder = Holder(StoredRights(conn), grain=GRAIN)
+
+    def begin(self, wanted: Iterable[Want]) -> None:
+        """Begin to fetch, with what is wanted from before (see `ObjectFetches`)."""
+        self._asker = Asker(SeededChance(self._chance.random()), grain=GRAIN)
+        wants = list(wanted)
+        for fetch in self._parts.parts.keys() - {want.id for want in wants}:
+            self._parts.remove(fetch)
+        for want in wants:
+            self.fetch(want)
+
+    def fetch(self, want: Want) -> None:
+        """Fetch an object (see `ObjectFetches`)."""
+        if self._asker is not None:
+            self._wants[want.id] = want
+            self._asker.fetch(want, self._parts.saved.get(want.id, b""))
+
+    def forget(self, fetch: FetchId) -> None:
+        """Fetch an object no more (see `ObjectFetches`)."""
+        self.settled(_key(fetch))
+        if self._asker is not None:
+            self._wants.pop(fetch, None)
+            self._asker.forget(fetch)
+            self._parts.remove(fetch)
+            self._doubtful.discard(fetch)
+
+    def _pump_asker(self, now: float) -> None:
+        asker = self._asker
+        if asker is None:
+            return
+        asker.step(now)
+        while asker.effects:
+            while asker.effects:
+                self._do(asker, asker.effects.popleft(), now)
+            asker.step(now)
+
+    def _do(self, asker: Asker, effect: AskerEffect, now: float) -> None:
+        match effect:
+            case SayAsk(holder, ask):
+                self._check_ask(ask)
+                self._carrier.say(self, holder, encode(ask))
+            case Write(fetch=fetch) if self.is_full:
+                asker.disk_failed(fetch, now)
+            case Write(fetch=fetch) if fetch in self._wants:
+                self._parts.write(effect, self._wants[fetch].object.size)
+            case Save(fetch=fetch) if fetch in self._wants and fetch in self._parts.parts:
+                self._parts.save(effect, self._wants[fetch].object.size)
+                asker.saved(fetch, effect.blocks)
+            case Hash(fetch, turn, offset, length):
+                content = self._parts.parts.get(fetch, b"")[offset : offset + length]
+                asker.hashed(fetch, turn, sha256(content).digest(), now)
+            case Fetched(fetch):
+                self.put(lambda: self._adopt(fetch))
+            case PlaceFailed(fetch, holder, why):
+                self._doubtful.add(fetch)
+                self.tell(PlaceRefused(fetch, holder, why))
+            case _:
+                pass  # nobody wants it any more
+
+    def _adopt(self, fetch: FetchId) -> None:
+        """Give an object its place; its part file goes when rows say that it is here."""
+        content = self._parts.parts.get(fetch)
+        if content is None:
+            return
+        self._check_room()
+        found = Object(fetch.sha256, len(content))
+        if sha256(content).hexdigest() != fetch.sha256:
+            self._wrong(f"other bytes were taken for {fetch.sha256[:8]}")
+        self.objects[found.sha256] = bytes(content)
+        self.lost.discard(found.sha256)
+        self._given[_key(fetch)] = (found,)
+        self.tell(ObjectFetched(fetch, found))
+
+    def _check_ask(self, ask: Ask) -> None:
+        """Nothing is asked for that is here and safe, unless something was wrong with it."""
+        fetch = FetchId(ask.manager, ask.object.removeprefix("sha256:"))
+        saved = self._parts.saved.get(fetch, b"")
+        if ask.part != "bytes" or fetch in self._doubtful:
+            return
+        for offset, length in ask.ranges:
+            for block in range(offset // GRAIN.block, -(-(offset + length) // GRAIN.block)):
+                if block // 8 < len(saved) and saved[block // 8] >> block % 8 & 1:
+                    self._wrong(f"{fetch.sha256[:8]} is asked for again from {offset}, which is there")
+
+    # What is given
+
+    def hear(self, sender: Peer, payload: bytes) -> None:
+        """Take what another node says."""
+        now = self._carrier.now
+        try:
+            if payload.startswith(b"{") and b'"ticket":"' in payload:
+                ask = decode_ask("", payload)
+                if self._holder is not None:
+                    self._asks[sender, ask.transfer] = ask
+                    self._holder.asked(sender, ask, now)
+                    self._pump_holder(now)
+            elif self._asker is not None:
+                self._asker.heard(sender, decode_answer("", payload), now)
+                self._pump_asker(now)
+        except Unreadable:
+            return
+
+    def _pump_holder(self, now: float) -> None:
+        while self.connection and self._holder is not None and (effect := self._holder.due(now)) is not None:
+            self._give(self._holder, effect)
+
+    def _give(self, holder: Holder, effect: HolderEffect) -> None:
+        match effect:
+            case MakeList(name):
+                content = self.objects.get(name)
+                parts = range(0, len(content or b""), GRAIN.segment)
+                hashes = [sha256((content or b"")[at : at + GRAIN.segment]).digest() for at in parts]
+                holder.listed(name, None if content is None else b"".join(hashes))
+            case SayData():
+                whole = holder.list_of(effect.sha256) if effect.part == "blocks" else self.objects.get(effect.sha256)
+                if whole is None:
+                    holder.unreadable(effect)
+                    return
+                self._check_given(effect)
+                content = whole[effect.offset : effect.offset + effect.length]
+                self._carrier.say(self, effect.asker, encode_data(Data(effect.transfer, effect.offset, content)))
+            case _:
+                self._carrier.say(self, effect.asker, encode(effect.no))
+
+    def _check_given(self, data: SayData) -> None:
+        ask = self._asks[data.asker, data.transfer]
+        if (ask.manager, data.sha256) not in self._carrier.made or not self._carrier.may_ask(data.asker, ask):
+            self._wrong(f"{data.asker} is given {data.sha256[:8]}, which it may not have")
+
+    def _wrong(self, what: str) -> None:
+        self._carrier.wrong.append(f"{self.peer.node}: {what}")
+
+
+def _key(fetch: FetchId) -> str:
+    return f"{fetch.manager}/{fetch.sha256}"
