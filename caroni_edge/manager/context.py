@@ -57,4 +57,4 @@ NO_LIMIT = 1 << 31
 def live_room(context: Context) -> int:
     """Return how many more jobs may be at agents at present (`max_live_steps`)."""
     most = context.settings.max_live_steps
-    return NO_LIMIT if most is None else most - context.store.jobs.count_open(most)
+    return NO_LIMIT if most is None else most - context.store.jobs.count_open()

@@ -3,6 +3,7 @@
 It is a retained notice (`JobFulfillmentRequest`), so it says a whole state, and may be said again at any time.
 """
 
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
@@ -38,9 +39,15 @@ class Counts(NamedTuple):
 class Demand(Part):
     """Counts and says the demand. What it remembers is what was said on the present connection."""
 
-    def __init__(self, context: Context) -> None:
-        """Count steps in the store of `context`, and say the counts by its notices."""
+    def __init__(self, context: Context, count_serving: Callable[[str], int]) -> None:
+        """Count steps in the store of `context`, and say the counts by its notices.
+
+        Args:
+            context: The context.
+            count_serving: Tells how many agents serve a job type.
+        """
         super().__init__(context.journal)
+        self._count_serving = count_serving
         self._context, self._store = context, context.store
         self._said_at: MemoryDict[str, float] = MemoryDict(context.journal)
         self._nonempty: MemorySet[str] = MemorySet(context.journal)
@@ -138,8 +145,8 @@ class Demand(Part):
         )
 
     def _request(self, job_type: str, serial: int, counts: Counts) -> JobFulfillmentRequest:
-        agents = self._store.agents.count_serving(job_type, round(SPREAD_MAX_S / SPREAD_PER_AGENT_S))
-        spread_s = agents * SPREAD_PER_AGENT_S if agents > SPREAD_FROM_AGENTS else 0.0
+        agents = self._count_serving(job_type)
+        spread_s = min(agents * SPREAD_PER_AGENT_S, SPREAD_MAX_S) if agents > SPREAD_FROM_AGENTS else 0.0
         return JobFulfillmentRequest(serial=serial, spread=spread_s, **counts._asdict())
 
 

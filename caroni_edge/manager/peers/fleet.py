@@ -6,7 +6,7 @@ from math import inf
 
 import msgspec
 
-from caroni_edge.base.memory import MemorySet
+from caroni_edge.base.memory import MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.files import JobFiles
@@ -37,6 +37,7 @@ class Fleet(Part):
         self._silence_due = -inf
         self._is_reloaded = False
         self._heard: MemorySet[str] = MemorySet(context.journal)
+        self._serving: MemoryDict[str, int] = MemoryDict(context.journal)
 
     def on_start(self, at: Moment) -> None:
         """Take all agents for away: those that are there will say so."""
@@ -90,6 +91,10 @@ class Fleet(Part):
             self._heard.add(agent)
         return now - knows
 
+    def count_serving(self, job_type: str) -> int:
+        """Return how many agents serve a job type to us."""
+        return self._serving.get(job_type, 0)
+
     def forget(self, agent: str, at: Moment) -> Forgotten:
         """Delete an agent that will not come back. Its jobs count as attempts as far as they may have begun."""
         reason = f"agent {agent} was forgotten"
@@ -139,6 +144,11 @@ class Fleet(Part):
 
     def _serves(self, before: set[str], now: set[str], at: Moment) -> None:
         """Note what an agent served before and serves now."""
+        for job_type in before ^ now:
+            if count := self.count_serving(job_type) + (1 if job_type in now else -1):
+                self._serving[job_type] = count
+            else:
+                del self._serving[job_type]
         self._stalls.look_at(before ^ now, at)
         for job_type in sorted(before - now):
             # What has failed on all others was to wait for this agent: now anyone may have it.

@@ -1,9 +1,9 @@
 """Agents as this manager sees them, and the job types that they serve."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
-from caroni_edge.storage.rows import Rows
+from caroni_edge.storage.rows import Rows, columns
 
 
 class AgentType(NamedTuple):
@@ -106,9 +106,10 @@ class AgentRows(Rows):
     # Not those with their data apart: one that has got its data meanwhile leaves its place to another one, and has none
     # of those of the ready ones.
     PLACES_LEFT = """
-        SELECT min(a.slots + a.backlog + a.pending, :most) - count(j.job) AS total,
-            min(a.pending, :most) - count(*) FILTER (WHERE NOT j.data_sent) AS waiting
-        FROM agents a LEFT JOIN jobs j ON j.agent = a.agent AND j.open WHERE a.agent = :agent GROUP BY a.agent"""
+        SELECT min(a.slots + a.backlog + a.pending, :most) - coalesce(o.rows, 0) AS total,
+            min(a.pending, :most) - coalesce(u.rows, 0) AS waiting
+        FROM agents a LEFT JOIN row_counts o ON o.what = 'open' AND o.name = a.agent
+        LEFT JOIN row_counts u ON u.what = 'unsent' AND u.name = a.agent WHERE a.agent = :agent"""
 
     def places_left(self, agent: str, most: int) -> Places:
         """Return how many places an agent has by its presence, `most` at most, less what it has of ours."""
@@ -130,8 +131,12 @@ class AgentRows(Rows):
 
     ADD_TYPE = "INSERT INTO agent_types (job_type, agent, online, notice) VALUES (:job_type, :agent, :serves, :notice)"
 
-    def set_types(self, agent: str, types: Iterable[AgentType]) -> None:
+    TYPES_OF = f"SELECT {columns(AgentType, serves='online')} FROM agent_types WHERE agent = :agent"
+
+    def set_types(self, agent: str, types: Collection[AgentType]) -> None:
         """Keep an agent's job types, in the place of those that were known."""
+        if {*self._each(AgentType, self.TYPES_OF, agent=agent)} == {*types}:
+            return  # as nearly always
         self._delete_types(agent)
         self._run_each(self.ADD_TYPE, ({"agent": agent, **each._asdict()} for each in types))
 
@@ -176,14 +181,6 @@ class AgentRows(Rows):
     def is_served(self, job_type: str) -> bool:
         """Tell whether any agent serves a job type to us."""
         return self._one(int, self.IS_SERVED, job_type=job_type) is not None
-
-    COUNT_SERVING = (
-        "SELECT count(*) FROM (SELECT 1 FROM agent_types WHERE job_type = :job_type AND online LIMIT :limit)"
-    )
-
-    def count_serving(self, job_type: str, limit: int) -> int:
-        """Count the agents that serve a job type to us, up to `limit`."""
-        return self._only(int, self.COUNT_SERVING, job_type=job_type, limit=limit)
 
     MAY_REPEAT = """
         SELECT coalesce(json_extract(notice, '$.repeat'), 1) <> 0 FROM agent_types

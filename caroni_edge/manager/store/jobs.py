@@ -182,11 +182,11 @@ class JobRows(Rows):
 
     # Attempts that may still give a result
 
-    COUNT_OPEN = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE open LIMIT :limit)"
+    COUNT_OPEN = "SELECT rows FROM row_counts WHERE what = 'open' AND name = ''"
 
-    def count_open(self, limit: int) -> int:
-        """Count the attempts that may still give a result, up to `limit`."""
-        return self._only(int, self.COUNT_OPEN, limit=limit)
+    def count_open(self) -> int:
+        """Return how many attempts may still give a result."""
+        return self._one(int, self.COUNT_OPEN) or 0
 
     OPEN_COUNTS = "SELECT status, count(*) AS jobs FROM jobs WHERE open GROUP BY status"
 

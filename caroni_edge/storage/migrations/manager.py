@@ -272,3 +272,38 @@ def row_counts(db: Database) -> None:
             )
         ),
     )
+
+
+@manager()
+def open_jobs(db: Database) -> None:
+    """How many open jobs there are at each agent, and (`''`) together; and how many of them wait for their data."""
+    unsent, was_unsent = "(new.open AND NOT new.data_sent)", "(old.open AND NOT old.data_sent)"
+    script(
+        db,
+        f"""
+        CREATE TRIGGER job_opened AFTER INSERT ON jobs WHEN new.open BEGIN
+            INSERT INTO row_counts VALUES ('open', '', 1), ('open', new.agent, 1)
+            ON CONFLICT DO UPDATE SET rows = rows + 1;
+        END;
+        CREATE TRIGGER job_opened_unsent AFTER INSERT ON jobs WHEN {unsent} BEGIN
+            INSERT INTO row_counts VALUES ('unsent', new.agent, 1) ON CONFLICT DO UPDATE SET rows = rows + 1;
+        END;
+        CREATE TRIGGER job_open_changed AFTER UPDATE OF open ON jobs WHEN old.open <> new.open BEGIN
+            INSERT INTO row_counts VALUES
+                ('open', '', new.open - old.open), ('open', new.agent, new.open - old.open)
+            ON CONFLICT DO UPDATE SET rows = rows + excluded.rows;
+        END;
+        CREATE TRIGGER job_unsent_changed AFTER UPDATE OF open, data_sent ON jobs WHEN {unsent} <> {was_unsent} BEGIN
+            INSERT INTO row_counts VALUES ('unsent', new.agent, {unsent} - {was_unsent})
+            ON CONFLICT DO UPDATE SET rows = rows + excluded.rows;
+        END;
+        CREATE TRIGGER job_open_deleted AFTER DELETE ON jobs WHEN old.open BEGIN
+            UPDATE row_counts SET rows = rows - 1 WHERE what = 'open' AND name IN ('', old.agent);
+            UPDATE row_counts SET rows = rows - 1
+            WHERE what = 'unsent' AND name = old.agent AND NOT old.data_sent;
+        END;
+        INSERT INTO row_counts SELECT 'open', agent, count(*) FROM jobs WHERE open GROUP BY agent;
+        INSERT INTO row_counts SELECT 'open', '', sum(rows) FROM row_counts WHERE what = 'open' HAVING count(*) > 0;
+        INSERT INTO row_counts SELECT 'unsent', agent, count(*) FROM jobs WHERE open AND NOT data_sent GROUP BY agent;
+        """,
+    )

@@ -17,7 +17,10 @@ def test_little_is_kept_of_what_is_over() -> None:
     bench.complete(job)
     bench.complete(bench.place("a1", "lower"))
     bench.advance(1)
-    assert kept(bench.reactor) == {"Fleet.heard": ["a1"], "Demand.said_at": ["lower", "upper"]}
+    types = ["lower", "upper"]
+    assert kept(bench.reactor) == {"Fleet.heard": ["a1"], "Fleet.serving": types, "Demand.said_at": types}
+    bench.presence("a1", online=False)
+    assert kept(bench.reactor) == {"Demand.said_at": types}
 
 
 def test_nothing_is_kept_of_a_forgotten_agent() -> None:

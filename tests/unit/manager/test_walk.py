@@ -30,6 +30,8 @@ from tests.unit.manager.bench import MARK, Bench
 STEPS = 250
 TYPES = ("upper", "lower")
 TEMPLATES = ("one", "chain", "pair", "diamond")
+COUNTED = "SELECT name, rows FROM row_counts WHERE what = 'open' AND name <> '' ORDER BY name"
+THERE = "SELECT agent, count(*) AS jobs FROM jobs WHERE open GROUP BY agent ORDER BY agent"
 
 
 class Job:
@@ -323,6 +325,9 @@ class Walk:
             (placed.workflow, placed.step, placed.attempt) for agent in self.agents for placed in agent.begun.values()
         )
         found += [f"attempt {key} began as {count} jobs" for key, count in numbers.items() if count > 1]
+        counted = [(row["name"], row["rows"]) for row in self.bench.rows(COUNTED)]
+        there = [(row["agent"], row["jobs"]) for row in self.bench.rows(THERE)]
+        found += [f"open jobs are counted as {counted}, not {there}"] if counted != there else []
         found += [f"{table} is not empty" for table in ("offers",) if self.bench.rows(f"SELECT * FROM {table}")]
         return found
 

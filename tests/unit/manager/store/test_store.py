@@ -56,8 +56,7 @@ BY_INDEX_ALONE = {
     "NotificationRows.WAITING_FOR",
     "StepRows.GROWING",
     "StepRows.SEEN_TO_FAIL",
-    # Up to its limit, where there is one.
-    "JobRows.COUNT_OPEN",
+    # Up to its limit.
     "EvaluationRows.DUE",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.
     "UnplacedRows.NOW_UNSERVED",
@@ -306,3 +305,50 @@ def test_the_rows_of_an_older_database_are_counted() -> None:
     manager.apply(Database(conn))
     assert numbers(conn) == counted_anew(conn)
     assert numbers(conn)["unended", "trigger hot"] == 2
+
+
+# Open jobs are counted likewise, at each agent and together
+
+ADD_JOB = """
+    INSERT INTO jobs (job, step, attempt, agent, status, open, data_sent, repeat, placed)
+    VALUES (:job, 1, 1, :agent, 'queued', :open, :sent, 1, 0.0)"""
+OPEN_HERE = """
+    SELECT 'open', agent, count(*) FROM jobs WHERE open GROUP BY agent
+    UNION ALL SELECT 'open', '', count(*) FROM jobs WHERE open HAVING count(*) > 0
+    UNION ALL SELECT 'unsent', agent, count(*) FROM jobs WHERE open AND NOT data_sent GROUP BY agent"""
+
+
+def add_jobs(conn: sqlite3.Connection) -> list[str]:
+    """Add a job of each kind at two agents; return their names."""
+    kinds = [(agent, is_open, sent) for agent in ("a1", "a2") for is_open in (0, 1) for sent in (0, 1)]
+    for number, (agent, is_open, sent) in enumerate(kinds):
+        conn.execute(ADD_JOB, {"job": f"j{number}", "agent": agent, "open": is_open, "sent": sent})
+    return [f"j{number}" for number, _ in enumerate(kinds)]
+
+
+def open_here(conn: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    return {(what, name): rows for what, name, rows in conn.execute(OPEN_HERE)}
+
+
+def test_open_jobs_are_counted_with_each_change() -> None:
+    conn = memory_database("managers").conn
+    jobs = add_jobs(conn)
+    assert numbers(conn) == open_here(conn) != {}
+    for is_open, sent in ((1, 0), (0, 0), (1, 1), (0, 1), (1, 0), (1, 1), (1, 0)):
+        for job in jobs[::3]:
+            conn.execute("UPDATE jobs SET open = ?, data_sent = ? WHERE job = ?", (is_open, sent, job))
+            assert numbers(conn) == open_here(conn)
+    for job in jobs:
+        conn.execute("DELETE FROM jobs WHERE job = ?", (job,))
+        assert numbers(conn) == open_here(conn)
+    assert numbers(conn) == {}
+
+
+def test_open_jobs_of_an_older_database_are_counted() -> None:
+    conn = sqlite3.connect(":memory:")
+    delivery.apply(Database(conn))
+    manager.apply(Database(conn), stop_before="open_jobs")
+    add_jobs(conn)
+    manager.apply(Database(conn))
+    assert numbers(conn) == open_here(conn) != {}
+    assert (Store(conn).jobs.count_open(), numbers(conn)["unsent", "a1"]) == (4, 1)
