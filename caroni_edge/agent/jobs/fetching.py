@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import inf
 
 import msgspec
@@ -189,10 +190,10 @@ class Fetching(Part):
     def _wanted(self) -> Mapping[FetchId, Want]:
         """Return what is to be fetched now: what is on its way already, and what there is room for beside that."""
         found: dict[FetchId, Want] = {}
-        for order, row in enumerate(self._store.wanted.all(OF_A_JOB)):
+        for row in self._store.wanted.all(OF_A_JOB):
             fetch = _id_of(row)
             if fetch not in found:
-                found[fetch] = _want(row, order)
+                found[fetch] = _want(row)
             elif row.is_directory:
                 found[fetch] = found[fetch]._replace(is_directory=True)
         left_bytes = self._room_bytes() - sum(want.object.size for fetch, want in found.items() if fetch in self._wants)
@@ -215,14 +216,15 @@ def _id_of(row: WantedRow) -> FetchId:
     return FetchId(row.manager, sha256_of(row.object))
 
 
-def _want(row: WantedRow, order: int) -> Want:
+@lru_cache(maxsize=10_000)  # all are looked at with each change, and few are others than before
+def _want(row: WantedRow) -> Want:
     places = tuple(
         Place(_peer(each.holder), each.generation, each.ticket)
         for each in _places.decode(row.places)
         if not each.objects or (row.directory or row.object) in each.objects
     )
     found = Object(sha256_of(row.object), row.size)
-    return Want(row.manager, row.workflow, found, places, order, row.is_directory)
+    return Want(row.manager, row.workflow, found, places, row.arrival, row.is_directory)
 
 
 def _peer(holder: str) -> Peer:

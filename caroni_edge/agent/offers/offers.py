@@ -239,6 +239,7 @@ class Offers(Part):
                     *each.kind, each.ready, each.demand.priority, _occupied(each.kind, room.running, room.queued), cost
                 )
                 for each in candidates
+                if each.ready
                 for cost in [costs[each.kind]]
             ),
             stand,
@@ -253,6 +254,7 @@ class Offers(Part):
                     *each.kind, each.waiting, each.demand.priority, _occupied(each.kind, room.pending), costs[each.kind]
                 )
                 for each in candidates
+                if each.waiting
             ),
             stand,
         )

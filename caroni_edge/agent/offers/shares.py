@@ -247,7 +247,7 @@ def distribute(free: Places, claims: Iterable[Claim], standings: Mapping[str, fl
     for entries in by_manager.values():
         heapify(entries)
     given: dict[tuple[str, str], int] = {}
-    while heap:
+    while heap and free.are_there():
         standing, manager = heap[0]
         entries = by_manager[manager]
         priority, occupied, job_type, places, cost = entries[0]

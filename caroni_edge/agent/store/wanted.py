@@ -19,6 +19,7 @@ class WantedRow(NamedTuple):
         places: JSON, a list of `ObjectPlace`.
         is_directory: Whether it is the list of a directory.
         directory: The directory that has named it; empty where an input does.
+        arrival: Of the job, in the order of all jobs.
     """
 
     job: str
@@ -29,6 +30,7 @@ class WantedRow(NamedTuple):
     places: str
     is_directory: bool
     directory: str
+    arrival: int
 
 
 class WaitingJob(NamedTuple):
@@ -85,7 +87,7 @@ class WantedRows(Rows):
         return self._only(int, self.CHANGES)
 
     ALL = """
-        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places, w.is_directory, w.directory
+        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places, w.is_directory, w.directory, j.id AS arrival
         FROM jobs j INDEXED BY jobs_state CROSS JOIN wanted_objects w ON w.job = j.job
         AND w.object IN (SELECT object FROM wanted_objects WHERE job = j.job ORDER BY object LIMIT :each)
         WHERE j.state = 'staging' ORDER BY j.id"""
@@ -95,8 +97,8 @@ class WantedRows(Rows):
         return self._all(WantedRow, self.ALL, each=each)
 
     OF = """
-        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places, w.is_directory, w.directory FROM jobs j
-        CROSS JOIN wanted_objects w ON w.job = j.job WHERE j.job = :job ORDER BY w.object"""
+        SELECT j.job, j.manager, j.workflow, w.object, w.size, w.places, w.is_directory, w.directory, j.id AS arrival
+        FROM jobs j CROSS JOIN wanted_objects w ON w.job = j.job WHERE j.job = :job ORDER BY w.object"""
 
     def of(self, job: str) -> list[WantedRow]:
         """Return what a job waits for."""
