@@ -116,9 +116,11 @@ class Stage:
         (directory / file.name).write_bytes(file.read_bytes())
 
     def _start(self, role: str, name: str, port: int, more: dict[str, object]) -> None:
-        if self._fixed and not _is_free(port):
-            raise PortTaken("demo", port=port)
-        port = port if self._fixed else _free_port()
+        try:
+            held = self._opened.enter_context(hold_port(port if self._fixed else 0))
+        except OSError:
+            raise PortTaken("demo", port=port) from None
+        port = held.getsockname()[1]
         config = {
             "id": name,
             "state_dir": f"state/{name}",
@@ -168,10 +170,22 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def hold_port(port: int) -> socket.socket:
+    """Take a port of 127.0.0.1, or a free one for 0, so that nobody else gets it before a daemon listens there.
+
+    Linux lets one socket listen on what others only hold, where all of them say SO_REUSEADDR (socket(7)).
+
+    Raises:
+        OSError: Somebody listens there.
+    """
+    held = socket.socket()
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        raise
+    return held
 
 
 def _is_free(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from caroni_edge.demo.stage import Stage
+from caroni_edge.demo.stage import Stage, hold_port
 from tests.keepers import keepers_of
 from tests.support import HTTP, wait_until
 
@@ -62,3 +63,12 @@ def test_signals_end_the_demo_once_and_whole(number: signal.Signals, tmp_path: P
     assert demo.wait(WITHIN_S) == 0
     assert list(tmp_path.iterdir()) == []
     assert not started(tmp_path)
+
+
+def test_a_port_that_is_held_is_for_who_listens_there_alone() -> None:
+    with hold_port(0) as held, socket.socket() as other:
+        port = held.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)), pytest.raises(OSError, match="in use"):
+            hold_port(port)
