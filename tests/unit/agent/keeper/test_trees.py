@@ -89,10 +89,13 @@ def test_a_mark_is_passed_on_and_taken_from_nobody_else() -> None:
 
 def test_the_variable_is_a_mark_too() -> None:
     with subprocess.Popen(["sleep", "600"], env={"A": "b", "CARONI_OUTPUTS": OUTPUTS}, start_new_session=True) as child:
-        assert outputs_on(child.pid) == OUTPUTS
-        assert marked(OUTPUTS) == [child.pid]
-        assert leader(OUTPUTS) == child.pid
-        child.kill()
+        try:
+            # The kernel shows the variables of a new program a moment after it has begun.
+            assert wait_until(lambda: outputs_on(child.pid), what="its variables") == OUTPUTS
+            assert marked(OUTPUTS) == [child.pid]
+            assert leader(OUTPUTS) == child.pid
+        finally:
+            child.kill()
 
 
 def test_what_is_not_there_is_of_nobody() -> None:
