@@ -585,3 +585,9 @@ def test_a_keeper_of_another_version_is_replaced_once_it_is_idle(make_agent: Mak
     wait_until(lambda: not older.is_alive, TIMEOUT_S, "the end of the older keeper")
     older.close()
     assert outputs_of(agent.run("another2", UPPER, {"message": "x"})) == {"jobout": "x"}
+
+
+def test_a_keeper_that_is_being_started_ends_with_its_agent_too(make_agent: MakeAgent) -> None:
+    made = make_agent(takes_over=False)
+    made.stop()
+    wait_until(lambda: not keepers_of(made.state_dir), what="the keeper to end")

@@ -118,13 +118,14 @@ class Server:
     def _take_signals(self) -> None:
         """Let SIGTERM end the keeper once no job runs; ignore what the end of a terminal sends."""
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
         for ignored in (signal.SIGHUP, signal.SIGINT):
             signal.signal(ignored, signal.SIG_IGN)
         # Where it is ignored, as an agent may have inherited it, nobody gets to know an exit status.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Have `serve` return once no job runs."""
         self._is_stopping = True
 
     def _is_done(self) -> bool:
@@ -250,7 +251,7 @@ class Server:
                     said = {"jobs": self._jobs.names(), "ahead": self._ahead.names(), **self._jobs.known._asdict()}
                     self._send(connection, {"event": "running", **said})
                 case "stop":
-                    self._stop()
+                    self.stop()
                 case other:
                     self._send(connection, {"event": "unknown", "do": other})
         except Exception as error:  # noqa: BLE001 - said to the agent, and in the log
@@ -315,17 +316,26 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         note(f"cannot serve {state_dir}: {error.strerror or error}")
         return 1
+    is_awaited = True
     if is_boxed:
-        _say_ready(int(argv[5]))
+        is_awaited = _say_ready(int(argv[5]))
     # The agent waits for the first process, which says that the socket is there; the second one is nobody's child.
     elif os.fork():
         return 0
     note(f"serves {state_dir}")
-    Server(places, listener, program, idle_s, ids).serve()
+    server = Server(places, listener, program, idle_s, ids)
+    if not is_awaited:
+        server.stop()
+    server.serve()
     return 0
 
 
-def _say_ready(descriptor: int) -> None:
-    with suppress(BrokenPipeError):  # the agent has gone; another will come
+def _say_ready(descriptor: int) -> bool:
+    """Tell the agent that the socket is there; return whether it hears that. Who comes later starts another keeper."""
+    try:
         os.write(descriptor, READY)
-    os.close(descriptor)
+    except BrokenPipeError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -58,7 +58,7 @@ class KeeperLink:
         self._socket: socket.socket | None = None
         self._unsent = bytearray()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._is_closing = False
+        self._is_closing = self._ends = False
         self._is_listed = False
 
     @property
@@ -89,9 +89,13 @@ class KeeperLink:
             if self._unsent:
                 os.eventfd_write(self._wake, 1)
 
-    def close(self) -> None:
-        """Have `run` return; what the socket has not taken yet is lost."""
-        self._is_closing = True
+    def close(self, *, end: bool = False) -> None:
+        """Have `run` return; what the socket has not taken yet is lost.
+
+        Args:
+            end: The keeper is to end when it has no job; also one that is being started now.
+        """
+        self._ends, self._is_closing = end, True
         self._stir()
 
     def _stir(self) -> None:
@@ -201,6 +205,8 @@ class KeeperLink:
                         break
                     if connected in ready and not self._receive(connected, received):
                         break
+            if self._is_closing and self._ends:
+                self.send({"do": "stop"})
         finally:
             with self._lock:
                 self._socket = None

@@ -15,7 +15,7 @@ from caroni_edge.agent.boxes.boxes import Boxes
 from caroni_edge.agent.boxes.strength import Strength
 from caroni_edge.agent.boxes.view import Hidden
 from caroni_edge.agent.keeper.users import BOXES
-from caroni_edge.agent.processes.homes import PLAIN, SHARED, BoxedHome, Home, names_of
+from caroni_edge.agent.processes.homes import PLAIN, SHARED, START_TIMEOUT_S, BoxedHome, Home, names_of
 from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 
 _SUCCESSOR = f"{BOXES}/{PLAIN}{__version__}"
@@ -40,7 +40,8 @@ class Keepers:
         """
         self._state_dir, self._take = state_dir, take
         self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._is_running = False
+        self._is_running = self._is_closed = False
+        self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._hides = _identities(boxes.hidden.files)
         box = None if boxes.able.no_shared else _shared_home(state_dir, boxes, self._hides)
@@ -83,8 +84,7 @@ class Keepers:
             retired.retire()
             with self._lock:
                 self.shared = self._links[home.name] = KeeperLink(home, self._take)
-                if self._is_running:
-                    self._begin(self.shared)
+                self._begin(self.shared)
             retired.send({"do": "list"})  # it ends when it has no job, which somebody must see
         return boxes
 
@@ -92,10 +92,11 @@ class Keepers:
         """Let another keeper serve beside one without a box, which is of another program and still has jobs."""
         link.retire()
         if link is self.plain:
-            if _SUCCESSOR not in self._links:
-                self._links[_SUCCESSOR] = KeeperLink(Home(self._state_dir, _SUCCESSOR), self._take, wanted=False)
-                self._begin(self._links[_SUCCESSOR])
-            self.plain = self._links[_SUCCESSOR]
+            with self._lock:
+                if _SUCCESSOR not in self._links:
+                    self._links[_SUCCESSOR] = KeeperLink(Home(self._state_dir, _SUCCESSOR), self._take, wanted=False)
+                    self._begin(self._links[_SUCCESSOR])
+                self.plain = self._links[_SUCCESSOR]
             if self.shared is None:
                 self.plain.want()
 
@@ -107,6 +108,8 @@ class Keepers:
     def run(self) -> None:
         """Serve all links until `close`; raise what goes wrong in one."""
         with self._lock:
+            if self._is_closed:
+                return
             self._is_running = True
             for link in self.all():
                 self._begin(link)
@@ -115,12 +118,19 @@ class Keepers:
             if failure is not None:
                 raise failure
 
-    def close(self) -> None:
-        """Have `run` return."""
+    def close(self, *, end: bool) -> None:
+        """Have `run` return. Whoever is being started is waited for, since nobody else would know of it.
+
+        Args:
+            end: Keepers are to end that have no job.
+        """
         with self._lock:
-            self._is_running = False
+            self._is_running, self._is_closed = False, True
             for link in self.all():
-                link.close()
+                link.close(end=end)
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(START_TIMEOUT_S)
         self._ended.put(None)
 
     def send(self, request: dict[str, Any]) -> None:
@@ -129,17 +139,24 @@ class Keepers:
             link.send(request)
 
     def _begin(self, link: KeeperLink) -> None:
+        """Serve a link while we run; `run` begins those that are there before."""
+        if not self._is_running:
+            return
+
         def work() -> None:
             try:
                 link.run()
             except Exception as error:  # noqa: BLE001 - raised by `run`
                 self._ended.put(error)
             with self._lock:
+                self._threads.discard(threading.current_thread())
                 if self._links.get(link.home.name) is link:
                     del self._links[link.home.name]
             link.dispose()
 
-        threading.Thread(target=work, name=f"keeper {link.home.name}", daemon=True).start()
+        thread = threading.Thread(target=work, name=f"keeper {link.home.name}", daemon=True)
+        self._threads.add(thread)
+        thread.start()
 
 
 def _shared_home(state_dir: Path, boxes: Boxes, hides: Mapping[str, list[int]]) -> BoxedHome:

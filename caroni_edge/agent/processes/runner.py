@@ -124,9 +124,7 @@ class Runner:
         self._hearing.has_taken_over.set()
         self.files.close()
         self._trash.close()
-        if not self._open.any_at_keeper():
-            self._keepers.send({"do": "stop"})
-        self._keepers.close()
+        self._keepers.close(end=not self._open.any_at_keeper())
 
     def recover(
         self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""
