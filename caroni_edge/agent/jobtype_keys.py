@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
+from caroni_edge.values.large import LARGE_MAX_BYTES
 
 INTERPRETER: Final = ("/bin/bash", "-e")
 LOG_LIMIT_BYTES: Final = 64 << 20
@@ -64,8 +65,8 @@ KEYS: Final = (
     ),
     JobTypeKey(
         "limits.output",
-        f"size, to {VALUES_LIMIT_BYTES >> 10}K",
-        "How large the outputs of a job may be together, as JSON.",
+        f"size, to {LARGE_MAX_BYTES >> 20}M",
+        "How large the outputs of a job may be together, as JSON; what is in large files is not among it.",
         f"{VALUES_LIMIT_BYTES >> 10}K",
     ),
     JobTypeKey(

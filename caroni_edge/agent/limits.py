@@ -10,6 +10,7 @@ from caroni_edge.config import duration, size
 from caroni_edge.documents.documents import Findings
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.json import shown
+from caroni_edge.values.large import LARGE_MAX_BYTES
 
 SECTION = "limits"
 
@@ -44,8 +45,8 @@ def read_limits(limits: Mapping[str, Any], findings: Findings) -> Limits:
     if timeout_s == 0:
         findings.error("timeout: 0 would end every job at once; leave it out for none", SECTION, "timeout")
     output_bytes = _limit(limits, "output", size, findings)
-    if output_bytes is not None and output_bytes > VALUES_LIMIT_BYTES:
-        what = f"output: at most {VALUES_LIMIT_BYTES >> 10}K; pass larger data by a URL or a path"
+    if output_bytes is not None and output_bytes > LARGE_MAX_BYTES:
+        what = f"output: at most {LARGE_MAX_BYTES >> 20}M; give larger data as a File"
         findings.error(what, SECTION, "output")
     log_bytes = _limit(limits, "log", size, findings)
     return Limits(

@@ -17,6 +17,7 @@ from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_
 from caroni_edge.values.directories import DEPTH_MAX, FILES_MAX, LISTING_MAX_BYTES, NAME_MAX_BYTES, why_no_name
 from caroni_edge.values.files import DIRECTORY, FILE_NAMES, FileType, file_in
 from caroni_edge.values.json import canonical, shown
+from caroni_edge.values.large import CARONI, is_large, mismatch_of
 from caroni_edge.values.types import Array, Record, Type, Union
 
 FILE_MAX_BYTES = 16 * 1024
@@ -28,8 +29,8 @@ _UNNAMED = {"File": "file", DIRECTORY: "directory"}
 """The names of files and directories whose values give none."""
 
 _DATA, _BASE64 = "data:", ";base64,"
-_SHA1, _CARONI = "sha1$", "caroni:"
-LOCATION = f"{_CARONI}sha256:"
+_SHA1 = "sha1$"
+LOCATION = f"{CARONI}sha256:"
 """How the location of each object begins."""
 _TOO_LARGE = f"and no more than {FILE_MAX_BYTES >> 10} KiB travel inside a value"
 
@@ -48,7 +49,7 @@ def misfit_of(kind: Type, value: object, *, objects: bool = False) -> str | None
         value: Any value.
         objects: Whether a file may also be an object: somebody knows then where it lies.
     """
-    wrong = kind.mismatch(value)
+    wrong = mismatch_of(kind, value) if objects else kind.mismatch(value)
     if wrong is None and file_in(kind) is not None:
         try:
             with_files(kind, value, lambda _, each: _checked(each, objects=objects))
@@ -109,23 +110,23 @@ def file_value(basename: str, data: bytes) -> dict[str, Any]:
 
 def object_value(basename: str, found: Object, sha1: str) -> dict[str, Any]:
     """Return the value of a file that is an object."""
-    checksum, location = f"{_SHA1}{sha1}", f"{_CARONI}{found.id}"
+    checksum, location = f"{_SHA1}{sha1}", f"{CARONI}{found.id}"
     return {"class": "File", "basename": basename, "size": found.size, "checksum": checksum, "location": location}
 
 
 def directory_value(basename: str, listing: Object) -> dict[str, Any]:
     """Return the value of a directory that is an object: the list of its files."""
-    return {"class": DIRECTORY, "basename": basename, "size": listing.size, "location": f"{_CARONI}{listing.id}"}
+    return {"class": DIRECTORY, "basename": basename, "size": listing.size, "location": f"{CARONI}{listing.id}"}
 
 
 def object_of(value: Mapping[str, Any]) -> Object | None:
-    """Return the object that the file or the directory of a value is; None for one of another kind.
+    """Return the object that a value, or its file or directory, is; None for one of another kind.
 
     Raises:
         NotCarried: Its size is not said, or is none.
     """
     location, size = value.get("location"), value.get("size")
-    name = parse_id(location.removeprefix(_CARONI)) if is_object(location) else None
+    name = parse_id(location.removeprefix(CARONI)) if is_object(location) else None
     if name is None:
         return None
     most = LISTING_MAX_BYTES if is_directory(value) else SIZE_MAX_BYTES
@@ -140,18 +141,20 @@ def is_directory(value: Mapping[str, Any]) -> bool:
 
 
 def called(name: str, value: Mapping[str, Any]) -> str:
-    """Return how people hear of a file or a directory that is an object."""
+    """Return how people hear of a file, a directory or a value that is an object."""
+    if is_large(value):
+        return f"a value of {value['size']} bytes"
     named = shown(value.get("basename", name))
     return f"the directory {named}" if is_directory(value) else f"the file {named} ({value.get('size')} bytes)"
 
 
 def is_object(location: object) -> TypeGuard[str]:
     """Tell whether a location names an object."""
-    return isinstance(location, str) and location.startswith(_CARONI)
+    return isinstance(location, str) and location.startswith(CARONI)
 
 
 def objects_in(value: object) -> dict[ObjectId, dict[str, Any]]:
-    """Return the objects that are files or directories of a value, wherever they stand in it, each with such a value.
+    """Return the objects that stand anywhere in a value, each with the value of such a file or directory.
 
     What a directory names is not among them.
     """
@@ -163,8 +166,9 @@ def objects_in(value: object) -> dict[ObjectId, dict[str, Any]]:
                 todo += items
             case dict() as fields:
                 todo += fields.values()
-                location = fields.get("location") if fields.get("class") in FILE_NAMES else None
-                if is_object(location) and (name := parse_id(location.removeprefix(_CARONI))) is not None:
+                named = fields.get("class") in FILE_NAMES or is_large(fields)
+                location = fields.get("location") if named else None
+                if is_object(location) and (name := parse_id(location.removeprefix(CARONI))) is not None:
                     found[name] = fields
     return found
 

@@ -10,6 +10,8 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.values import directories
 from caroni_edge.values.carried import directory_value, file_value, object_value
 from caroni_edge.values.directories import Entry
+from caroni_edge.values.large import large_value
+from caroni_edge.values.parsing import parse_type
 from tests.e2e.daemons import PROGRAM, TOKEN, Fleet
 from tests.support import wait_until
 
@@ -296,3 +298,73 @@ def test_directories_go_to_the_host_whose_job_takes_them(fleet: Fleet, tmp_path:
     ]
     listing = directories.written(entries)
     assert outputs["night"] == directory_value("night", Object(sha256(listing).hexdigest(), len(listing)))
+
+
+CHAIN = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {count: int}
+steps:
+  make:
+    run: {class: Operation, inputs: {count: int}, outputs: {numbers: "int[]"}}
+    hints: {caroni:JobType: {name: numbers}}
+    in: {count: count}
+    out: [numbers]
+  turn:
+    run: {class: Operation, inputs: {numbers: "int[]"}, outputs: {numbers: "int[]"}}
+    hints: {caroni:JobType: {name: turn}}
+    in: {numbers: make/numbers}
+    out: [numbers]
+  sum:
+    run: {class: Operation, inputs: {numbers: "int[]"}, outputs: {first: int, sum: long}}
+    hints: {caroni:JobType: {name: sum}}
+    in: {numbers: turn/numbers}
+    out: [first, sum]
+outputs:
+  first: {type: int, outputSource: sum/first}
+  sum: {type: long, outputSource: sum/sum}
+  numbers: {type: "int[]", outputSource: turn/numbers}
+"""
+NUMBERS = """\
+name: numbers
+inputs: {count: int}
+outputs: {numbers: "int[]"}
+limits: {output: 16M}
+interpreter: [python3]
+script: |
+  import json, os
+  numbers = list(range(int(os.environ["CARONI_ENV_count"])))
+  open(os.environ["CARONI_OUTPUTS"], "w").write(json.dumps({"numbers": numbers}))
+"""
+WORK_ON_NUMBERS = """\
+name: NAME
+inputs: {numbers: "int[]"}
+outputs: OUTPUTS
+limits: {output: 16M}
+interpreter: [python3]
+script: |
+  import json, os
+  numbers = json.load(open(os.environ["CARONI_INPUTS"]))["numbers"]
+  json.dump(GIVEN, open(os.environ["CARONI_OUTPUTS"], "w"))
+"""
+
+
+def test_a_value_of_5_mb_flows_through_a_chain_of_three(fleet: Fleet, tmp_path: Path) -> None:
+    turn = WORK_ON_NUMBERS.replace("NAME", "turn").replace("OUTPUTS", '{numbers: "int[]"}', 1)
+    add = WORK_ON_NUMBERS.replace("NAME", "sum").replace("OUTPUTS", "{first: int, sum: long}", 1)
+    first, second = written(tmp_path / "t1" / "numbers.yaml", NUMBERS), tmp_path / "t2" / "sum.yaml"
+    (tmp_path / "t1" / "turn.yaml").write_text(turn.replace("GIVEN", '{"numbers": numbers[::-1]}'))
+    fleet.agent("a1", job_types=first)
+    fleet.agent("a2", job_types=written(second, add.replace("GIVEN", '{"first": numbers[0], "sum": sum(numbers)}')))
+    fleet.manager(templates=written(tmp_path / "templates" / "chain.cwl", CHAIN))
+    count = 750_000
+    fleet.trigger({"template": "chain", "inputs": {"count": count}, "id": "c1"})
+    outputs = fleet.outputs("c1", 120.0)
+    turned = json.dumps([*range(count)][::-1], separators=(",", ":")).encode()
+    assert len(turned) > 5_000_000
+    assert outputs == {
+        "first": count - 1,
+        "sum": count * (count - 1) // 2,
+        "numbers": large_value(Object(sha256(turned).hexdigest(), len(turned)), parse_type("int[]")),
+    }

@@ -5,6 +5,7 @@ from caroni_edge.documents.documents import nearest
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.json import canonical_within
+from caroni_edge.values.large import LARGE_MAX_BYTES, large_in
 
 
 def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
@@ -25,6 +26,8 @@ def misfit(job_type: JobType, inputs: Values, *, all_there: bool) -> str | None:
         for name, kind in job_type.inputs.items():
             if name not in inputs and not kind.optional:
                 return f'job type {job_type.name} needs the input "{name}" ({kind}), which is missing'
+    if sum(each["size"] for each in large_in(list(inputs.values()))) > LARGE_MAX_BYTES:
+        return f"the inputs have more than {LARGE_MAX_BYTES >> 20} MiB as JSON together"
     try:
         canonical_within(inputs, VALUES_LIMIT_BYTES)
     except ValueError as error:

@@ -158,6 +158,14 @@ def list_within(directory: str, path: str, most: int) -> list[tuple[str, os.stat
         return [(name, os.lstat(f"{directory}/{name}")) for name in names]
 
 
+def size_of(path: str) -> int:
+    """Return the size of a file, 0 where there is none that can be looked at; nothing is opened."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
 def is_larger(path: str, limit_bytes: int, *, trim: bool = False) -> bool:
     """Tell whether a regular file is larger than it may be; `trim` cuts off the excess.
 

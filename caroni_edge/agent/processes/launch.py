@@ -14,7 +14,7 @@ from caroni_edge.agent.processes.ends import About
 from caroni_edge.agent.processes.outcome import NeverBegan
 from caroni_edge.agent.processes.outputs import Declared
 from caroni_edge.agent.processes.port import JobOrder
-from caroni_edge.agent.processes.staging import FILES, Lender
+from caroni_edge.agent.processes.staging import FILES, Lender, NotStaged
 from caroni_edge.agent.processes.workspace import INPUTS, Launch, Workspaces
 from caroni_edge.agent.secrets import NoSecret, reveal
 from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
@@ -85,6 +85,8 @@ class Launcher:
             raise NotLaunched(f"its directory cannot be made: {error.strerror}", no_room=no_room) from error
         except NoRoom as error:
             raise NotLaunched(str(error), no_room=True) from error
+        except NotStaged as error:
+            raise NotLaunched(str(error)) from None
         except NoSecret as error:
             raise NotLaunched(str(error), lacking=True) from None
         except Damaged as error:

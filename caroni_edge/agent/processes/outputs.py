@@ -9,23 +9,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from caroni_edge.agent.jobtypes import JobType
-from caroni_edge.agent.keeper.files import Unusable, read_regular
+from caroni_edge.agent.keeper.files import Unusable, read_regular, size_of
 from caroni_edge.agent.keeper.masking import MASK
 from caroni_edge.agent.keeper.records import OUTPUTS, STDOUT
-from caroni_edge.agent.processes.collecting import Collector
+from caroni_edge.agent.processes.collecting import Collector, NeedsStore
+from caroni_edge.agent.processes.largevalues import with_objects
 from caroni_edge.agent.processes.workfiles import NotTaken
 from caroni_edge.documents.documents import nearest
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Directory, Object
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
-from caroni_edge.values.carried import NotCarried
+from caroni_edge.values.carried import LOCATION, NotCarried
 from caroni_edge.values.files import FileType, file_in
 from caroni_edge.values.json import canonical, canonical_within, shown
+from caroni_edge.values.large import LARGE_MAX_BYTES, large_in
 from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import STRING, Enum, Type
 
 RAW_FACTOR = 16
 """How much larger than the outputs may be the text that they are read from: white space, and what is not declared."""
+
+EARLY_BYTES = VALUES_LIMIT_BYTES * RAW_FACTOR
+"""Longer texts are read where there is time for that."""
 
 _IN_FILE = "$CARONI_OUTPUTS"
 _IN_STDOUT = "standard output"
@@ -51,7 +56,7 @@ class Declared:
 
     Attributes:
         types: By name.
-        limit_bytes: All of them together, as JSON.
+        limit_bytes: All of them together, as JSON, without what is in large files.
     """
 
     types: Mapping[str, Type]
@@ -66,7 +71,7 @@ class Declared:
     def read(cls, facts: Mapping[str, Any]) -> "Declared":
         """Read what `facts` wrote; a larger limit than messages can hold, from another release, is cut to theirs."""
         types = {name: parse_type(spec) for name, spec in facts.get("outputs", {}).items()}
-        return cls(types, min(facts.get("output_bytes", VALUES_LIMIT_BYTES), VALUES_LIMIT_BYTES))
+        return cls(types, min(facts.get("output_bytes", VALUES_LIMIT_BYTES), LARGE_MAX_BYTES))
 
     def facts(self) -> dict[str, Any]:
         """Return what is to be kept with the job, as JSON."""
@@ -78,10 +83,11 @@ class Given:
     """The outputs of a job that has completed.
 
     Attributes:
-        outputs: A value for each declared output, as canonical JSON; null for an optional one that is missing.
+        outputs: A value for each declared output, as canonical JSON; null for an optional one that is missing. They are
+            no larger than a message can hold: large values are objects.
         notes: What the log should say.
         from_stdout: Standard output held them, so it is no part of the log.
-        objects: Which of their files and directories lie in the store now.
+        objects: Which of them, and of their files and directories, lie in the store now.
         directories: Those of them that are directories, with their files.
     """
 
@@ -116,20 +122,33 @@ def read_outputs(
         UnfitOutputs: They are too large, or one has another type.
     """
     try:
-        values, why_missing, from_stdout = _values(directory, declared)
+        values, why_missing, from_stdout = _values(directory, declared, is_early=store is None)
     except OutputProblem as problem:
         raise type(problem)(f"{problem}{_MASKED_THERE}" if is_masked else str(problem)) from None
     if is_masked and (names := [name for name in declared.types if _MASKED in canonical(values.get(name))]):
         raise UnfitOutputs("; ".join(f"output {name}: {_HOLDS_A_SECRET}" for name in names[:_PROBLEMS_TOLD]))
-    collector = Collector(directory, declared.limit_bytes, store)
-    given = _checked(_with_files(values, collector, declared, is_whole=is_whole), declared, why_missing)
-    objects, directories = tuple(collector.objects), tuple(collector.directories)
-    return replace(given, from_stdout=from_stdout, objects=objects, directories=directories)
+    collector = Collector(directory, VALUES_LIMIT_BYTES, store)
+    values = _with_files(values, collector, declared, is_whole=is_whole)
+    given = replace(_checked(values, declared, why_missing), from_stdout=from_stdout)
+    if len(given.outputs.encode()) > VALUES_LIMIT_BYTES:
+        if store is None:
+            raise NeedsStore
+        told, large = with_objects({name: values.get(name) for name in declared.types}, declared.types, store)
+        collector.objects += large
+        given = replace(given, outputs=_within(told, VALUES_LIMIT_BYTES))
+    return replace(given, objects=tuple(collector.objects), directories=tuple(collector.directories))
 
 
-def _values(directory: str, declared: Declared) -> tuple[Values, str, bool]:
-    """Return what a job gave, why something may be missing in it, and whether standard output held it."""
-    limit_bytes = declared.limit_bytes * RAW_FACTOR
+def _values(directory: str, declared: Declared, *, is_early: bool = False) -> tuple[Values, str, bool]:
+    """Return what a job gave, why something may be missing in it, and whether standard output held it.
+
+    Raises:
+        NeedsStore: It may be much, and is read too early for that (`is_early`).
+        OutputProblem: It cannot be read.
+    """
+    limit_bytes = min(declared.limit_bytes * RAW_FACTOR, declared.limit_bytes + VALUES_LIMIT_BYTES * (RAW_FACTOR - 1))
+    if is_early and limit_bytes > EARLY_BYTES < max(size_of(f"{directory}/{name}") for name in (OUTPUTS, STDOUT)):
+        raise NeedsStore
     text = _text(f"{directory}/{OUTPUTS}", limit_bytes, _IN_FILE)
     if text:
         is_object = text.lstrip().startswith("{")
@@ -173,11 +192,17 @@ def _checked(values: Values, declared: Declared, why_missing: str) -> Given:
         more = f"; and {len(wrong) - _PROBLEMS_TOLD} more" if len(wrong) > _PROBLEMS_TOLD else ""
         is_given = any(name in values for name in wrong)
         raise (UnfitOutputs if is_given else OutputProblem)("; ".join(told) + more)
+    outputs = _within({name: values.get(name) for name in declared.types}, declared.limit_bytes)
+    if LOCATION in outputs and (named := [name for name in declared.types if any(large_in(values.get(name)))]):
+        raise UnfitOutputs(f"output {named[0]}: it names an object ({LOCATION}…), and a job gives values themselves")
+    return Given(outputs, _notes([name for name in values if name not in declared.types]))
+
+
+def _within(outputs: Values, limit_bytes: int) -> str:
     try:
-        outputs = canonical_within({name: values.get(name) for name in declared.types}, declared.limit_bytes)
+        return canonical_within(outputs, limit_bytes)
     except ValueError as error:
         raise UnfitOutputs(f"the outputs {error}") from None
-    return Given(outputs, _notes([name for name in values if name not in declared.types]))
 
 
 def _what_is_wrong(name: str, kind: Type, values: Values, why_missing: str) -> str:

@@ -14,12 +14,14 @@ from caroni_edge.values import directories
 from caroni_edge.values.carried import (
     basename_of,
     bytes_of,
+    called,
     is_directory,
     object_of,
     secondary_of,
     tree_of,
     with_files,
 )
+from caroni_edge.values.large import filled, large_in, read_large
 from caroni_edge.values.types import Type
 
 FILES = "files"
@@ -28,6 +30,10 @@ FILES = "files"
 _KEPT = ("format",)
 """What a job is told of a file as its value says it; all else is what the file is now."""
 _FOLDER_MODE = 0o755
+
+
+class NotStaged(ValueError):
+    """An input is not what was said of it; the message says which and why, for people."""
 
 
 class Lender(NamedTuple):
@@ -77,19 +83,38 @@ def stage(directory: str, types: Mapping[str, Type], inputs: Values, lender: Len
     Args:
         directory: The job's, as the job sees it.
         types: Those of the inputs.
-        inputs: They fit, and carry their files, or name objects that lie here.
+        inputs: They fit, and carry their files, or name objects that lie here; values may be such objects too.
         lender: Has these objects.
 
     Raises:
         OSError: A file cannot be written.
         Damaged: An object is.
         NoRoom: The disk has no room for one.
+        NotStaged: What was said to be a value is none that fits.
     """
     numbers = count()
     top = f"{directory}/{FILES}"
-    staged = dict(inputs)
+    staged = _with_values(types, inputs, lender)
     for name in [each for each in types if each in inputs]:
-        staged[name] = with_files(types[name], inputs[name], lambda _, each: _staged(top, numbers, lender, each))
+        staged[name] = with_files(types[name], staged[name], lambda _, each: _staged(top, numbers, lender, each))
+    return staged
+
+
+def _with_values(types: Mapping[str, Type], inputs: Values, lender: Lender) -> Values:
+    """Return inputs with the values themselves in the places of those that are objects."""
+    staged = dict(inputs)
+    for name, value in inputs.items():
+        read: dict[str, Any] = {}
+        for each in large_in(value):
+            found = object_of(each)
+            try:
+                read[each["location"]] = read_large(lender.store.read(found)) if found is not None else None
+            except ValueError as problem:
+                raise NotStaged(f"input {name}: {called('', each)}: {problem}") from None
+        if read:
+            staged[name] = filled(value, read)
+            if words := types[name].mismatch(staged[name]):
+                raise NotStaged(f"input {name}: {words}")
     return staged
 
 

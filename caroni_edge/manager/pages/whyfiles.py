@@ -9,6 +9,7 @@ from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.shown import ShownStep
 from caroni_edge.values.carried import is_directory
 from caroni_edge.values.json import shown
+from caroni_edge.values.large import is_large
 
 
 class FileReasons:
@@ -60,13 +61,16 @@ class FileReasons:
 
 
 def _called(values: Collection[dict[str, Any]]) -> str:
-    files = [f"{shown(each.get('basename'))} ({_size(each.get('size'))})" for each in values if not is_directory(each)]
-    directories = [shown(each.get("basename")) for each in values if is_directory(each)]
-    said = []
-    if files:
-        said.append(f"the file{'s' if len(files) > 1 else ''} {listed(files)}")
-    if directories:
-        said.append(f"the director{'ies' if len(directories) > 1 else 'y'} {listed(directories)}")
+    named: dict[str, list[str]] = {"file": [], "directory": [], "value": []}
+    for each in values:
+        if is_directory(each):
+            named["directory"].append(shown(each.get("basename")))
+        elif is_large(each):
+            named["value"].append(f"({_size(each['size'])})")
+        else:
+            named["file"].append(f"{shown(each.get('basename'))} ({_size(each.get('size'))})")
+    plurals = {"file": "files", "directory": "directories", "value": "values"}
+    said = [f"the {word if len(each) == 1 else plurals[word]} {listed(each)}" for word, each in named.items() if each]
     return " and ".join(said)
 
 

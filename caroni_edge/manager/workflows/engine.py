@@ -33,6 +33,7 @@ from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
+from caroni_edge.values.large import mismatch_of
 from caroni_edge.values.parsing import parse_type
 
 log = logging.getLogger(__name__)
@@ -266,7 +267,7 @@ class Engine(Part):
                 value = outputs[each.name] = value_of(each.link, look)
             except Unfit as unfit:
                 raise Unfit(f"output {each.name}: {unfit}") from unfit
-            if words := parse_type(each.type).mismatch(value):
+            if words := mismatch_of(parse_type(each.type), value):
                 raise Unfit(f"output {each.name}: {words}")
         return outputs
 

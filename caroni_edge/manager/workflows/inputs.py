@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Text
-from caroni_edge.manager.templates.expressions import compile_text
+from caroni_edge.manager.templates.expressions import compile_text, references
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
 from caroni_edge.manager.workflows.loading import loaded
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
-from caroni_edge.values.carried import NotCarried, misfit_of, objects_in
+from caroni_edge.values.carried import NotCarried, called, misfit_of, objects_in
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
+from caroni_edge.values.large import NOT_LOOKED_INTO, is_large, large_in
 from caroni_edge.values.parsing import parse_type
 
 Look = Callable[[Source], Any]
@@ -105,6 +106,7 @@ def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = N
 
     def value(where: str, text: str, values: Mapping[str, Any], own: str | None = None) -> Any:
         seen = loaded(step, values)
+        _check_looks(_compiled(text, step.library), seen, own)
         return _worked_out(where, text, step.library, (seen, None if own is None else seen.get(own)), run)
 
     try:
@@ -138,7 +140,7 @@ def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
         kind, value = parse_type(each.type), known[each.name]
         if words := misfit_of(kind, value, objects=True):
             return f"input {each.name}: {words}"
-        if step.job_type and file_in(kind) is None and objects_in(value):
+        if step.job_type and file_in(kind) is None and not all(map(is_large, objects_in(value).values())):
             return (
                 f"input {each.name}: a file or directory over 16 KiB goes to an input of type File or Directory alone, "
                 f"and this one takes {kind}"
@@ -178,6 +180,19 @@ def _compiled(text: str, library: int | None) -> Text:
     return compile_text(text, javascript=library is not None)
 
 
+def _check_looks(text: Text, values: Mapping[str, Any], own: str | None) -> None:
+    """Refuse to work out an expression that looks into a value that lies with agents alone.
+
+    Raises:
+        Unfit: It does, or may do.
+    """
+    seen = references(text)
+    names = values if "inputs" in seen else [each.removeprefix("inputs.") for each in seen if each != "self"]
+    for name in [*names, *([own] if own is not None and "self" in seen else [])]:
+        for each in large_in(values.get(name)):
+            raise Unfit(f"an expression looks into input {name}, {called(name, each)}: {NOT_LOOKED_INTO}")
+
+
 def _worked_out(
     where: str, text: str, library: int | None, names: tuple[Mapping[str, Any], Any], run: RunScript | None
 ) -> Any:
@@ -192,6 +207,7 @@ def _outputs(step: PlanStep, inputs: Mapping[str, Any], run: RunScript | None) -
     """Return what the expression of an ExpressionTool gives."""
     assert step.expression is not None
     names = loaded(step, inputs), None
+    _check_looks(_compiled(step.expression.text, step.expression.library), names[0], None)
     given = _worked_out("expression", step.expression.text, step.expression.library, names, run)
     if not isinstance(given, dict):
         raise Unfit(f"its expression gives {shown(given)}, and not an object with its outputs")
@@ -215,6 +231,8 @@ def _value(each: StepInput, look: Look) -> Any:
 def _merged(values: list[Any], *, is_flat: bool) -> list[Any]:
     if not is_flat:
         return values
+    for each in filter(is_large, values):
+        raise Unfit(f"merge_flattened looks into {called('', each)}: {NOT_LOOKED_INTO}")
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from caroni_edge.manager.templates.plan import PlanStep
+from caroni_edge.values.large import NOT_LOOKED_INTO, is_large
 
 INSTANCES_MAX = 1_000_000
 
@@ -26,6 +27,11 @@ def dimensions(step: PlanStep, inputs: Mapping[str, Any]) -> tuple[int, ...]:
     lengths = []
     for name in step.scatter:
         value = inputs.get(name)
+        if is_large(value):
+            size_bytes = value["size"]
+            raise NotScattered(
+                f"input {name} is scattered over, and is a value of {size_bytes} bytes: {NOT_LOOKED_INTO}"
+            )
         if not isinstance(value, list):
             raise NotScattered(f"input {name} is scattered over, and is no list")
         lengths.append(len(value))

@@ -109,7 +109,7 @@ script: echo
 command: [echo]
 interpreter: [bash]
 environment: {CARONI_X: "1", COUNT: 3}
-limits: {timeout: 10, memory: much, output: 1M, nice: -5, cpu: 1}
+limits: {timeout: 10, memory: much, output: 65M, nice: -5, cpu: 1}
 repeat: maybe
 """
     assert problems_of(tmp_path, text) == [
@@ -123,7 +123,7 @@ repeat: maybe
         '7: expected a string: write the value of COUNT in quotes, COUNT: "…"',
         '8: unknown key "cpu"',
         "8: timeout: 10 has no unit: write 10s, or another unit; it is a duration such as 10s, 5m or 90d",
-        "8: output: at most 48K; pass larger data by a URL or a path",
+        "8: output: at most 64M; give larger data as a File",
         '8: memory: expected a size such as 64K, 512M or 2G, got "much"',
         "8: nice: expected a number from 0 to 19, the politest, got -5",
         '9: expected true or false, got "maybe"',

@@ -22,6 +22,8 @@ from caroni_edge.protocol.messages import (
 )
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
 from caroni_edge.values.carried import directory_value, object_value
+from caroni_edge.values.large import large_value
+from caroni_edge.values.parsing import parse_type
 from tests.unit.agent.bench import Bench, job_type
 
 OBJECT, OTHER = Object("a" * 64, 5_000_000), Object("b" * 64, 7_000_000)
@@ -37,6 +39,7 @@ NO_OFFER = JobOffer(offer="nooffer1", job_type="take", serial=0)
 @pytest.fixture
 def bench() -> Bench:
     types = [job_type("take", {"file": "File"}), job_type("both", {"one": "File", "two": "File"}), job_type("upper")]
+    types.append(job_type("sum", {"numbers": "int[]"}))
     types.append(job_type("open", {"folder": "Directory", "file": "File?"}))
     return Bench(types=types, slots=1, disk_floor_bytes=FLOOR)
 
@@ -392,3 +395,33 @@ def test_a_start_goes_on_with_a_directory(bench: Bench) -> None:
     bring_list(bench, OBJECT)
     bench.restart()
     assert bench.runner.fetching.keys() == {WANTED}
+
+
+# Values that are objects
+
+NUMBERS = large_value(OBJECT, parse_type("int[]"))
+
+
+def test_a_value_that_is_an_object_is_fetched_as_a_file_is(bench: Bench) -> None:
+    (job,) = bench.place(bench.new_job("sum", inputs={"numbers": NUMBERS}, places=(AT_A2,)))
+    assert (bench.state(job), list(bench.runner.fetching)) == (JobState.STAGING, [WANTED])
+    bring(bench)
+    order = bench.runner.started[-1]
+    assert (order.inputs, order.objects) == ({"numbers": NUMBERS}, (OBJECT,))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (large_value(OBJECT, parse_type("string")), "expected int[], got string"),
+        ({**NUMBERS, "size": 1 << 40}, "expected int[]"),
+        ([5, large_value(OBJECT, parse_type("int"))], None),
+        ([large_value(Object("c" * 64, 40 << 20), parse_type("int"))] * 2, "more than 64 MiB as JSON together"),
+    ],
+)
+def test_a_value_that_cannot_be_had_is_declined_in_words(bench: Bench, value: object, said: str | None) -> None:
+    bench.accept(NO_OFFER, bench.new_job("sum", inputs={"numbers": value}, places=(AT_A2,)))
+    if said is None:
+        assert bench.runner.fetching.keys() == {WANTED}
+    else:
+        assert said in bench.outbox.take(JobDecline).reason

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.processes import workfiles
+from caroni_edge.agent.processes import outputs, workfiles
 from caroni_edge.agent.processes.collecting import NeedsStore
 from caroni_edge.agent.processes.outputs import RAW_FACTOR, Declared, Given, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import bytes_of, directory_value, file_value, misfit_of
 from caroni_edge.values.directories import Entry, read
+from caroni_edge.values.large import LARGE_MAX_BYTES, large_value
 from caroni_edge.values.parsing import parse_type
 
 LIMIT_BYTES = 48 * 1024
@@ -255,9 +256,9 @@ def test_what_is_declared_is_kept_with_the_job() -> None:
     assert Declared.read({}) == declare({})
 
 
-def test_outputs_that_no_frame_can_hold_are_too_large_whatever_the_record_allows(directory: Directory) -> None:
-    declared = Declared.read({"outputs": {"out": "string"}, "output_bytes": 10 * LIMIT_BYTES})
-    assert "50010 bytes" in directory.problem(declared, file=f"out={'x' * 50_000}")
+def test_no_record_allows_more_than_values_can_have() -> None:
+    declared = Declared.read({"outputs": {"out": "string"}, "output_bytes": 1 << 40})
+    assert declared.limit_bytes == LARGE_MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -613,3 +614,67 @@ def test_a_directory_of_too_many_files_is_refused_before_any_is_taken(
     (work.path / "outputs").write_text("dir=out\n")
     with pytest.raises(UnfitOutputs, match="has too many files"):
         read_outputs(str(work.path), DIRECTORY, store=ObjectFiles(tmp_path / "state"))
+
+
+# Large values
+
+MANY = declare({"a": "int[]", "b": "string", "c": "string?", "f": "File?"}, 1 << 20)
+
+
+def stored(tmp_path: Path, work: Work, written: Any, declared: Declared = MANY) -> tuple[Any, dict[Object, Any]]:
+    """Return what is told of outputs, and what lies in the store then."""
+    (work.path / "outputs").write_text(json.dumps(written))
+    store = ObjectFiles(tmp_path / "state")
+    given = read_outputs(str(work.path), declared, store=store)
+    return values(given), {each: json.loads(store.read(each)) for each in given.objects}
+
+
+def test_outputs_that_can_be_told_stay_values(work: Work, tmp_path: Path) -> None:
+    given = {"a": list(range(8000)), "b": "x", "c": None, "f": None}
+    assert stored(tmp_path, work, given) == (given, {})
+
+
+def test_a_value_that_cannot_be_told_is_an_object_with_its_type(work: Work, tmp_path: Path) -> None:
+    numbers = list(range(50_000))
+    given = {"a": numbers, "b": "x" * 20_000, "c": "y" * 10_000, "f": None}
+    (work.path / "outputs").write_text(json.dumps(given))
+    with pytest.raises(NeedsStore):
+        read_outputs(str(work.path), MANY)
+    told, kept = stored(tmp_path, work, given)
+    assert list(kept.values()) == [numbers, "x" * 20_000]
+    [first, second] = kept
+    assert told == {
+        "a": large_value(first, parse_type("int[]")),
+        "b": large_value(second, parse_type("string")),
+        "c": "y" * 10_000,
+        "f": None,
+    }
+
+
+def test_of_many_small_values_the_largest_are_objects_and_those_named_first(work: Work, tmp_path: Path) -> None:
+    declared = declare(dict.fromkeys("edcba", "string"), 1 << 20)
+    told, kept = stored(
+        tmp_path, work, {name: name * (11_000 if name == "d" else 10_000) for name in "abcde"}, declared
+    )
+    assert list(kept.values()) == ["d" * 11_000]
+    assert [name for name, value in told.items() if isinstance(value, dict)] == ["d"]
+
+
+def test_values_beyond_the_limit_of_their_job_type_are_refused(work: Work) -> None:
+    (work.path / "outputs").write_text(json.dumps({"a": [], "b": "x" * (1 << 20)}))
+    with pytest.raises(UnfitOutputs, match="1048576 are allowed together"):
+        read_outputs(str(work.path), MANY, store=ObjectFiles(work.path / "state"))
+
+
+def test_a_long_text_is_not_read_before_there_is_time_for_it(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work.path / "outputs").write_text(" " * (outputs.EARLY_BYTES + 1))
+    monkeypatch.setattr(outputs, "read_regular", lambda *_: pytest.fail("it is read"))
+    with pytest.raises(NeedsStore):
+        read_outputs(str(work.path), MANY)
+
+
+def test_a_job_names_no_objects_of_its_own(work: Work) -> None:
+    named = large_value(Object("a" * 64, 5), parse_type("string"))
+    declared = declare({"any": "Any"})
+    said = work.problem(declared, file=json.dumps({"any": [named]}))
+    assert said == "output any: it names an object (caroni:sha256:…), and a job gives values themselves"

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.processes.staging import Lender, stage
+from caroni_edge.agent.processes.staging import Lender, NotStaged, stage
 from caroni_edge.objects.disk import Damaged, ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import directory_value, file_value
 from caroni_edge.values.directories import Entry, written
+from caroni_edge.values.large import large_value
 from caroni_edge.values.parsing import parse_type
 
 TYPES = {"dir": parse_type("Directory")}
@@ -98,3 +99,36 @@ def test_a_list_of_another_size_is_not_read(tmp_path: Path, store: ObjectFiles) 
     listing = store.keep(b"[]")
     with pytest.raises(Damaged):
         staged(tmp_path, store, directory_value("night", Object(listing.sha256, 1)))
+
+
+# Large values
+
+
+def test_a_job_gets_values_that_are_objects_themselves(tmp_path: Path, store: ObjectFiles) -> None:
+    kind = parse_type("int[]")
+    large = large_value(store.keep(b"[1,2,3]"), kind)
+    types = {"a": kind, "all": parse_type({"type": "array", "items": "int[]"}), "s": parse_type("string")}
+    inputs = {"a": large, "all": [[7], large], "s": "x"}
+    assert stage(str(tmp_path / "job"), types, inputs, Lender(store)) == {
+        "a": [1, 2, 3],
+        "all": [[7], [1, 2, 3]],
+        "s": "x",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'["x"]', 'input a: [0]: expected int, got "x"'),
+        (b"[1,", "input a: a value of 3 bytes: it is no JSON"),
+        (b"[NaN]", "input a: a value of 5 bytes: it is no JSON"),
+        (b"\xff\xfe", "input a: a value of 2 bytes: it is no JSON"),
+    ],
+)
+def test_a_value_that_is_not_what_was_said_of_it_is_not_given(
+    tmp_path: Path, store: ObjectFiles, data: bytes, said: str
+) -> None:
+    kind = parse_type("int[]")
+    with pytest.raises(NotStaged) as raised:
+        stage(str(tmp_path / "job"), {"a": kind}, {"a": large_value(store.keep(data), kind)}, Lender(store))
+    assert str(raised.value) == said
