@@ -28,14 +28,31 @@ class EvaluationRows(Rows):
         """Note that the expressions of a step are to be worked out."""
         self._run(self.ADD, workflow=workflow, step=step)
 
+    # From one workflow to the next by the index, however many steps of each are due.
     DUE = """
-        SELECT e.workflow, e.step, w.created FROM evaluations e INDEXED BY evaluations_due
-        CROSS JOIN workflows w ON w.seq = e.workflow
-        WHERE e.evaluated IS NULL ORDER BY e.workflow, e.step LIMIT :limit"""
+        WITH RECURSIVE known (workflow, nth) AS (
+            SELECT (SELECT min(workflow) FROM evaluations INDEXED BY evaluations_due
+                WHERE evaluated IS NULL AND workflow > :after), 1
+            UNION ALL
+            SELECT (SELECT min(workflow) FROM evaluations INDEXED BY evaluations_due
+                WHERE evaluated IS NULL AND workflow > known.workflow), nth + 1
+            FROM known WHERE workflow NOT NULL AND nth < :workflows
+        )
+        SELECT e.workflow, e.step, w.created FROM known
+        CROSS JOIN evaluations e INDEXED BY evaluations_due ON e.workflow = known.workflow AND e.evaluated IS NULL
+            AND e.step IN (SELECT step FROM evaluations INDEXED BY evaluations_due
+                WHERE workflow = known.workflow AND evaluated IS NULL ORDER BY step LIMIT :each)
+        CROSS JOIN workflows w ON w.seq = e.workflow"""
 
-    def due(self, limit: int) -> list[DueEvaluation]:
-        """Return the steps whose expressions have not been worked out, those of the oldest workflows first."""
-        return self._all(DueEvaluation, self.DUE, limit=limit)
+    def due(self, after: int, workflows: int, each: int) -> list[DueEvaluation]:
+        """Return steps whose expressions have not been worked out, by workflow and step.
+
+        Args:
+            after: Of the workflows with a greater seq.
+            workflows: Of so many of them at most.
+            each: Of each of them so many at most.
+        """
+        return sorted(self._all(DueEvaluation, self.DUE, after=after, workflows=workflows, each=each))
 
     TAKE = "DELETE FROM evaluations WHERE workflow = :workflow AND step = :step AND evaluated IS NULL"
 

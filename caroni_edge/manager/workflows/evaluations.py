@@ -5,7 +5,8 @@ between asks again at its next start; JavaScript knows no time and no chance but
 the same. An answer that nobody waits for any more changes nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from caroni_edge.base.memory import MemorySet
@@ -21,6 +22,8 @@ from caroni_edge.node.parts import Part
 
 ASKED_MAX = 100
 """So many are with whoever works them out at a time; the others are rows alone."""
+OF_A_WORKFLOW = 20
+"""So many of them are of one workflow at most."""
 
 
 class Evaluation(NamedTuple):
@@ -88,15 +91,27 @@ class Evaluations(Part):
         self._store, self._engine, self._ask = context.store, engine, ask
         self._asked: MemorySet[tuple[int, int]] = MemorySet(context.journal)
         self._to_ask: tuple[Evaluation, ...] = ()
+        self._last = 0  # the workflow that had the last turn
 
     def settle(self, at: Moment) -> None:
-        """Choose what is asked for when the batch is committed."""
-        if len(self._asked) >= ASKED_MAX:
+        """Choose what is asked for when the batch is committed: of each workflow in turn."""
+        room = ASKED_MAX - len(self._asked)
+        if room <= 0:
             return
-        for due in self._store.evaluations.due(ASKED_MAX):
-            if (due.workflow, due.step) not in self._asked and len(self._asked) < ASKED_MAX:
+        for due in _in_turns(self._due(room)):
+            if room and (due.workflow, due.step) not in self._asked:
                 self._asked.add((due.workflow, due.step))
                 self._to_ask = (*self._to_ask, self._evaluation(due, at))
+                room, self._last = room - 1, due.workflow
+
+    def _due(self, room: int) -> list[DueEvaluation]:
+        """Return what may be asked for: of the workflows behind the one that had the last turn, and then of others."""
+        workflows = room + OF_A_WORKFLOW
+        found = self._store.evaluations.due(self._last, workflows, OF_A_WORKFLOW)
+        if self._last:
+            again = self._store.evaluations.due(0, workflows, OF_A_WORKFLOW)
+            found += [due for due in again if due.workflow <= self._last]
+        return found
 
     def committed(self) -> None:
         """Ask."""
@@ -125,3 +140,13 @@ class Evaluations(Part):
         libraries = plan.workflow_at(step.name.rpartition("/")[0]).libraries
         key = f"{row.id}/{step.path}"
         return Evaluation(row.seq, step.id, plan.step_at(step.name), given, libraries, due.created, key)
+
+
+def _in_turns(found: Iterable[DueEvaluation]) -> list[DueEvaluation]:
+    """Return the first step of each workflow, then the second of each, and so on."""
+    seen: Counter[int] = Counter()
+    turns = []
+    for each in found:
+        turns.append((seen[each.workflow], each))
+        seen[each.workflow] += 1
+    return [each for _, each in sorted(turns, key=lambda turn: turn[0])]

@@ -16,7 +16,7 @@ SHOWN_MAX_CHARS = 200
 
 
 class Evaluator:
-    """Works out what it is asked for, one after the other. `run` is the work of a thread; any may call the rest."""
+    """Works out what it is asked for, of each workflow in turn. `run` is the work of a thread; any may call others."""
 
     def __init__(self, deliver: Callable[[Outcome], object]) -> None:
         """Give each outcome to `deliver`."""
@@ -24,7 +24,7 @@ class Evaluator:
 
     def ask(self, evaluation: Evaluation) -> None:
         """Have expressions worked out."""
-        self._engine.ask(lambda run: work_out(evaluation, scripts_of(evaluation, run)))
+        self._engine.ask(lambda run: work_out(evaluation, scripts_of(evaluation, run)), evaluation.workflow)
 
     def run(self) -> None:
         """Work out what is asked for, until `close`."""

@@ -139,6 +139,23 @@ def test_a_helper_that_is_killed_comes_back_and_loses_nothing(asked: Asked) -> N
     assert {name: answer.value for name, answer in found.items()} == {str(n): n * 2 for n in range(200)}
 
 
+def test_who_asks_much_holds_up_another_by_one_script() -> None:
+    given: list[str] = []
+    engine: Engine[str] = Engine(given.append)
+    for number in range(5):
+        engine.ask(lambda _, name=f"much {number}": name, "much")  # type: ignore[misc]
+    for name in ("some 0", "some 1"):
+        engine.ask(lambda _, name=name: name, "some")  # type: ignore[misc]
+
+    def end(_run: Run) -> str:
+        engine.close()
+        return "last"
+
+    engine.ask(end, "last")
+    engine.run()
+    assert given == ["much 0", "some 0", "last"]
+
+
 def helpers() -> list[psutil.Process]:
     """Return the helper processes that there are."""
     found = []

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Plan, PlanStep, ToolExpression
-from caroni_edge.manager.workflows.evaluations import ASKED_MAX, Outcome
+from caroni_edge.manager.workflows.evaluations import ASKED_MAX, OF_A_WORKFLOW, Evaluation, Outcome
 from caroni_edge.manager.workflows.inputs import Evaluated
 from tests.kept import kept
 from tests.unit.manager.bench import Bench, given, out
@@ -177,14 +177,34 @@ def test_a_step_that_waits_at_a_gate_keeps_what_its_javascript_gave() -> None:
     assert due(bench) == []
 
 
+def _given(asked: Evaluation) -> Outcome:
+    return Outcome(asked.workflow, asked.step, Evaluated({"a": "x"}))
+
+
 def test_so_many_are_asked_for_at_a_time() -> None:
     bench = Bench(scripted(replace(EACH, steps=(replace(EACH.steps[0], parallel=None),))))
-    bench.start("each", inputs={"values": [str(number) for number in range(ASKED_MAX + 50)]})
-    assert len(bench.evaluations) == ASKED_MAX
+    bench.start("each", inputs={"values": [str(number) for number in range(OF_A_WORKFLOW + 50)]})
+    assert len(bench.evaluations) == OF_A_WORKFLOW
     first = bench.evaluations.pop(0)
     bench.evaluations.clear()
     bench.arrive(Outcome(first.workflow, first.step, Evaluated({"a": "0!"})))
-    assert [each.given["a"] for each in bench.evaluations] == [str(ASKED_MAX)]
+    assert [each.given["a"] for each in bench.evaluations] == [str(OF_A_WORKFLOW)]
+    for number in range(ASKED_MAX // OF_A_WORKFLOW + 2):
+        bench.start("each", f"more{number}", inputs={"values": [str(each) for each in range(OF_A_WORKFLOW + 1)]})
+    assert len(bench.evaluations) == ASKED_MAX - OF_A_WORKFLOW + 1
+
+
+def test_workflows_have_turns_however_much_others_ask_for() -> None:
+    bench = Bench(scripted(replace(EACH, steps=(replace(EACH.steps[0], parallel=None),))), MADE)
+    for number in range(2 * ASKED_MAX // OF_A_WORKFLOW):
+        bench.start("each", f"much{number}", inputs={"values": [str(each) for each in range(OF_A_WORKFLOW * 10)]})
+    bench.start("made", "little", inputs=INPUTS)
+    ended, asked = 0, bench.evaluations
+    while not any(each.key == "little/s" for each in asked):
+        ended += 1
+        first = asked.pop(0)
+        bench.arrive(_given(first))
+    assert ended <= 2 * ASKED_MAX // OF_A_WORKFLOW
 
 
 def test_a_step_may_be_an_expression_and_needs_no_agent() -> None:
