@@ -117,9 +117,13 @@ class Daemon:
 
     def get(self, path: str) -> Any:
         """Ask its API."""
-        answer = HTTP.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        return self.ask(path).json()
+
+    def ask(self, path: str, accept: str = "*/*") -> httpx.Response:
+        """Ask for a page, or what its API gives."""
+        answer = HTTP.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}", "Accept": accept})
         answer.raise_for_status()
-        return answer.json()
+        return answer
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         """Change something by its API."""
