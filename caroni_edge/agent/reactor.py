@@ -194,6 +194,8 @@ class AgentReactor(Assembly):
         self._heard.on_presence(peer, presence)
         if presence and presence.online:
             self._presence.heard_manager(peer, presence.boot, at)
+        else:
+            self._presence.forget_manager(peer)
 
     def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
         """Take the demand of a manager.

@@ -68,13 +68,13 @@ class PresenceSaid(Part):
         self._true = self._look()
 
     def heard_manager(self, manager: str, boot: str, at: Moment) -> None:
-        """Say all again soon for a manager that has started, since some brokers withhold what is retained."""
+        """Say all again soon for a manager that has come, since some brokers withhold what was said meanwhile."""
         if self._boots.get(manager) != boot:
             self._boots[manager] = boot
             self._newcomer_due = min(self._newcomer_due, at.now + NEWCOMER_WITHIN_S * self._chance.random())
 
     def forget_manager(self, manager: str) -> None:
-        """Forget a manager that will not come back."""
+        """Forget a manager that is away: when it comes, it has not heard what is said meanwhile."""
         self._boots.pop(manager, None)
 
     def settle(self, at: Moment) -> None:

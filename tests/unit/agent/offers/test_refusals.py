@@ -76,6 +76,21 @@ def test_a_manager_that_starts_is_told_soon_and_once() -> None:
         assert not changed(bench)
 
 
+def test_a_manager_that_was_cut_off_is_told_soon_what_was_said_meanwhile() -> None:
+    """A broker may keep from it what is retained."""
+    bench = Bench()
+    bench.presence(online=True)
+    bench.advance(NEWCOMER_WITHIN_S)
+    assert changed(bench)
+    bench.presence(online=False)
+    bench.advance(600)
+    assert not changed(bench)
+    bench.presence(online=True)
+    bench.advance(NEWCOMER_WITHIN_S)
+    assert len(bench.presences) == 1
+    assert changed(bench)
+
+
 def test_a_manager_that_lets_offers_run_out_is_told_who_offers_once_a_minute() -> None:
     """It takes no offer of an agent whose presence it has not heard, and a notice may be lost."""
     bench = Bench()
