@@ -84,6 +84,11 @@ bench-peers: ## the same work by Celery with RabbitMQ, HyperQueue and xargs besi
 	@tools/setup.sh test
 	$(BIN)/python -m benchmarks.peers $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: ## what one more costs as workflows, agents, managers and values grow; ARGS='live agents --most 1000' is shorter
+	@tools/setup.sh test
+	$(BIN)/python -m benchmarks.growth $(ARGS)
+
 .PHONY: dist
 dist: ## make the program in one file, which needs no Python: dist/caroni-edge-VERSION-linux-ARCH; ARCH=arm64 emulates
 	@tools/dist.sh

@@ -11,8 +11,8 @@ from tests.unit.manager.bench import Bench
 from tests.unit.manager.workflows.test_branches import SPREAD
 from tests.work import Work, work_of
 
-FEW, MANY = 10, 200
-PAST = 5000
+FEW, MANY = 10, 120
+PAST = 2000
 
 
 def a_workflow(bench: Bench) -> None:
