@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "Show workflows, newest first, or the steps of WORKFLOW in the order of its template.",
         "why": "Say why a workflow or a step waits, runs or has failed.",
         "logs": "Show the log of a step: what its job has written to standard error.",
+        "fetch": "Bring the files among the outputs of WORKFLOW, or those of one OUTPUT, into a directory.",
         "schedules": (
             "Show the schedules of a manager: what comes next, what was started last, what was missed and why."
         ),

@@ -3,9 +3,11 @@
 import functools
 import os
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec
 
 import click
@@ -53,6 +55,7 @@ class ApiRefused(CaroniError):
     """{reason}."""
 
     hint = ""
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class ApiUsage(ApiRefused):
@@ -174,18 +177,44 @@ class Api:
         import httpx  # noqa: PLC0415
 
         try:
-            answer = send()
-        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
-            kind = SocketSilent if self._is_on_host else Unreachable
-            raise kind(self.url, role=self.role, reason=error or type(error).__name__) from None
+            with self._heard():
+                answer = send()
         except httpx.InvalidURL as error:
             raise UsageError("--url", f"{self.url} is no address: {error}") from None
         if answer.is_success:
             return answer
+        with self._heard():
+            answer.read()
         reason = self._reason(answer)
         if answer.status_code in (401, 403):
             raise TokenWrong(self.url, role=self.role, reason=reason)
-        raise (ApiUsage if answer.status_code in (400, 422) else ApiRefused)("", reason=reason)
+        refused = (ApiUsage if answer.status_code in (400, 422) else ApiRefused)("", reason=reason)
+        refused.headers = answer.headers
+        raise refused
+
+    @contextmanager
+    def download(self, path: str, begin: int) -> Iterator[Iterator[bytes]]:
+        """GET a file from a byte on, and give its pieces as they come (see `_send`)."""
+        headers = {"Range": f"bytes={begin}-"} if begin else {}
+        answer = self._send(
+            lambda: self._client.send(self._client.build_request("GET", path, headers=headers), stream=True)
+        )
+        try:
+            with self._heard():
+                yield answer.iter_bytes()
+        finally:
+            answer.close()
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Say that the node cannot be reached where its answer breaks off."""
+        import httpx  # noqa: PLC0415
+
+        try:
+            yield
+        except httpx.HTTPError as error:
+            kind = SocketSilent if self._is_on_host else Unreachable
+            raise kind(self.url, role=self.role, reason=error or type(error).__name__) from None
 
     def show(self, answer: Any, text: Iterable[str]) -> None:
         """Print an answer: as JSON when that was asked for, otherwise lines for people."""

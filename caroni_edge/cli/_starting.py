@@ -23,7 +23,7 @@ Uploads = dict["Object", Path]
 """Files that are to be at the manager before a workflow that names them is started."""
 
 
-def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+def duration_option(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
     from caroni_edge.config import duration  # noqa: PLC0415
 
     try:
@@ -47,7 +47,11 @@ _OPTIONS: Final = (
     click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What it is about, to be found by."),
     click.option("--priority", type=click.IntRange(0, 9), default=4, show_default=True),
     click.option(
-        "--timeout", "timeout_s", callback=_duration, metavar="DURATION", help="Give up after so long (exit status 3)."
+        "--timeout",
+        "timeout_s",
+        callback=duration_option,
+        metavar="DURATION",
+        help="Give up after so long (exit status 3).",
     ),
 )
 

@@ -10,7 +10,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config import ManagerConfig, load_manager
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
-from caroni_edge.manager.holding.port import Storekeeper
+from caroni_edge.manager.holding.port import NO_STORE, Storekeeper, StoreNews
 from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.listening.threads import Listening
 from caroni_edge.manager.notifications.couriers import Couriers
@@ -23,7 +23,6 @@ from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
 from caroni_edge.node.store import FactRows
-from caroni_edge.objects.filework import FileNews, ObjectsLost
 from caroni_edge.transport.mqtt import MqttTransport
 
 
@@ -65,9 +64,9 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         opened.callback(self._couriers.close)
         self._couriers.use(config.notify)
         transfers = open_transfers(
-            config, node, self.service, opened, self.access, lambda _said, _path: None, lambda _: node.topics.name
+            config, node, self.service, opened, self.access, storage.told, lambda _manager: node.topics.name
         )
-        transfers.begin()
+        storage.bringer = transfers
         connect(node, self.service, opened, transfers=transfers)
         return node
 
@@ -101,10 +100,9 @@ class ManagerDaemon(Daemon[ManagerConfig]):
 
         self.service.call(take)
 
-    def _on_files(self, news: FileNews) -> None:
+    def _on_files(self, news: StoreNews) -> None:
         """Take what there is to know of objects on disk; for any thread."""
-        if isinstance(news, ObjectsLost):
-            self.service.tell(lambda at: self._reactor.objects.on_lost_here(news.objects, at))
+        self.service.tell(lambda at: self._reactor.on_files(news, at))
 
     def _make_room(self, size: int, lacking: int, most: int) -> str | None:
         return self.service.call(lambda _at: self._reactor.holdings.make_room(size, lacking, most))
@@ -142,7 +140,7 @@ def ask_every_s(config: ManagerConfig) -> float:
 
 
 def make_reactor(
-    node: Node, config: ManagerConfig, templates: Templates, ask: Ask, storekeeper: Storekeeper | None = None
+    node: Node, config: ManagerConfig, templates: Templates, ask: Ask, storekeeper: Storekeeper = NO_STORE
 ) -> ManagerReactor:
     """Put a manager's reactor together on a node (`ask`, `storekeeper`: see there)."""
     context = Context(

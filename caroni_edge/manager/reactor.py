@@ -8,8 +8,9 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.copies import Copies
 from caroni_edge.manager.holding.holdings import Holdings
-from caroni_edge.manager.holding.port import NoStore, Storekeeper
+from caroni_edge.manager.holding.port import NO_STORE, Came, Storekeeper, StoreNews
 from caroni_edge.manager.jobs.logs import JobLogs, Tail
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.notifications.notifications import Notifications
@@ -37,6 +38,8 @@ from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
+from caroni_edge.objects.filework import ObjectsLost
+from caroni_edge.objects.transfer.effects import PlaceFailed
 from caroni_edge.protocol.keeping import ObjectsGone, ObjectsHere
 from caroni_edge.protocol.logs import JobLog
 from caroni_edge.protocol.messages import (
@@ -63,6 +66,7 @@ class ManagerReactor(Assembly):
     """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
 
     Attributes:
+        copies: What is fetched from agents for people.
         holdings: What the manager itself holds.
         notifications: What is told outside.
         objects: Who has which objects.
@@ -70,21 +74,16 @@ class ManagerReactor(Assembly):
 
     _whose = "a manager"
 
-    def __init__(
-        self, context: Context, templates: Templates, ask: Ask, storekeeper: Storekeeper | None = None
-    ) -> None:
+    def __init__(self, context: Context, templates: Templates, ask: Ask, storekeeper: Storekeeper = NO_STORE) -> None:
         """Put the parts together.
 
-        Args:
-            context: What they share.
-            templates: From which workflows are started.
-            ask: Has expressions worked out that have JavaScript in them.
-            storekeeper: Keeps the objects of this manager on disk; None: there are none.
+        `ask` has expressions worked out that have JavaScript in them, `storekeeper` keeps the manager's own objects.
         """
         super().__init__(context.journal)
         self._context, self._store = context, context.store
         orders = Orders(context)
-        self.holdings = Holdings(context, storekeeper or NoStore())
+        self.holdings = Holdings(context, storekeeper)
+        self.copies = Copies(context, self.holdings, orders.files, storekeeper)
         self._engine = Engine(context, orders, self.holdings)
         self._attempts = Attempts(context, self._engine, orders)
         holds = Holds(context.journal)
@@ -95,8 +94,7 @@ class ManagerReactor(Assembly):
         self._logs = JobLogs(context)
         self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
         self.objects = objects = AgentObjects(context, self._engine, self.holdings)
-        self._pauses = Pauses(context, self._engine)
-        self._bulk = Bulk(context, self._engine)
+        self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
         self._rules = Rules(context, self._triggers)
         self._evaluations = Evaluations(context, self._engine, ask)
@@ -120,6 +118,7 @@ class ManagerReactor(Assembly):
             self._demand,
             self.notifications,
             self.holdings,
+            self.copies,
             Retention(context, self._engine.drops),
         )
         self.handlers = MappingProxyType(
@@ -192,6 +191,16 @@ class ManagerReactor(Assembly):
     def on_evaluated(self, outcome: Outcome, at: Moment) -> None:
         """The expressions of a step have been worked out; a repeat changes nothing."""
         self._evaluations.on_evaluated(outcome, at)
+
+    def on_files(self, news: StoreNews, at: Moment) -> None:
+        """Take what there is to know of the objects of this manager."""
+        match news:
+            case ObjectsLost(objects):
+                self.objects.on_lost_here(objects, at)
+            case Came(found):
+                self.copies.on_fetched(found, at)
+            case PlaceFailed(fetch, holder, why):
+                self.copies.on_refused(fetch, holder, why, at)
 
     # What the node asks
 

@@ -138,34 +138,44 @@ def image() -> dict[str, Any]:
     return object_value("m31.fits", found, sha1(IMAGE, usedforsecurity=False).hexdigest())
 
 
-LOOK = """\
+TWICE = """\
 cwlVersion: v1.2
 class: Workflow
 $namespaces: {caroni: "urn:caroni:cwl#"}
 inputs: {image: File}
 steps:
-  count:
-    run: {class: Operation, inputs: {image: File}, outputs: {stars: int, report: File}}
-    hints: {caroni:JobType: {name: count}}
+  twice:
+    run: {class: Operation, inputs: {image: File}, outputs: {both: File}}
+    hints: {caroni:JobType: {name: twice}}
     in: {image: image}
-    out: [stars, report]
+    out: [both]
 outputs:
-  stars: {type: int, outputSource: count/stars}
+  both: {type: File, outputSource: twice/both}
+"""
+TWICE_JOB = """\
+name: twice
+inputs: {image: File}
+outputs: {both: File}
+script: |
+  cat "$CARONI_ENV_image" "$CARONI_ENV_image" > both.fits
+  echo both=both.fits >> "$CARONI_OUTPUTS"
 """
 
 
-def test_a_large_file_goes_from_a_person_by_the_manager_to_a_job(fleet: Fleet, tmp_path: Path) -> None:
-    fleet.agent("a1", job_types=written(tmp_path / "t1" / "count.yaml", COUNT))
-    manager = fleet.manager(templates=written(tmp_path / "templates" / "look.cwl", LOOK))
+def test_a_large_file_goes_from_a_person_to_a_job_and_what_that_gives_comes_back(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.agent("a1", job_types=written(tmp_path / "t1" / "twice.yaml", TWICE_JOB))
+    manager = fleet.manager(templates=written(tmp_path / "templates" / "twice.cwl", TWICE))
     (tmp_path / "m31.fits").write_bytes(IMAGE)
-    api = ("--url", manager.url, "--token", TOKEN)
-    file = f"image={tmp_path}/m31.fits"
-    done = subprocess.run(
-        [*PROGRAM, "submit", "look", "--file", file, "--wait", "--timeout", "3m", *api],
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"stars": STARS}), done.stderr
+
+    def caroni_edge(*words: str) -> str:
+        command = [*PROGRAM, *words, "--timeout", "5m", "--url", manager.url, "--token", TOKEN]
+        done = subprocess.run(command, capture_output=True, check=False, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    caroni_edge("submit", "twice", "--id", "w1", "--file", f"image={tmp_path}/m31.fits", "--wait")
+    assert caroni_edge("fetch", "w1", "both", "-o", str(tmp_path / "here")) == f"{tmp_path}/here/both.fits\n"
+    assert (tmp_path / "here" / "both.fits").read_bytes() == IMAGE * 2
 
 
 def both(path: Path) -> str:

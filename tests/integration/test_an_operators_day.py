@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 TASKS = [
     shlex.split(each) for each in re.findall(r"\| `caroni-edge ([^`]+)` \|", (ROOT / "docs/commands.md").read_text())
 ]
-ELSEWHERE = ("drain", "doctor", "run", "check-config")
+ELSEWHERE = ("drain", "doctor", "run", "check-config", "fetch")
 """Commands that no manager's page is asked by, or that wait for agents."""
 LOOKS = ("status", "why", "logs", "agents", "templates", "triggers", "schedules", "completion")
 """Commands that change nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.port import Storekeeper
+from caroni_edge.manager.holding.sizes import size_of
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
@@ -117,8 +118,8 @@ class Holdings(Part):
 
     def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
         """Keep the files that a workflow names, which begins or is held in this transaction."""
-        for name in objects_in(inputs):
-            self._store.places.add(row.seq, name, self._context.own_place)
+        for name, file in objects_in(inputs).items():
+            self._store.places.add(row.seq, name, self._context.own_place, size_of(file))
             self._store.objects.refer(name, manager=self._me, workflow=row.id, job=THE_WORKFLOW, date=at.date)
             self._store.objects.named(name)
 
@@ -126,11 +127,19 @@ class Holdings(Part):
         """Keep nothing more of a workflow, but for some objects."""
         self._store.objects.drop(self._me, workflow, after="", upto="", but=kept)
 
+    def use(self, name: ObjectId, at: Moment) -> None:
+        """Note that somebody reads an object: others make room before it."""
+        self._store.objects.use(name, at.date)
+
     # What goes
 
     def forget(self, names: Iterable[ObjectId]) -> None:
         """Forget objects that do not lie here any more, or are damaged."""
         self._store.objects.delete(names)
+
+    def hurry(self) -> None:
+        """Something lies here that nobody may need: look soon when it goes."""
+        self._look_due = -inf
 
     def settle(self, at: Moment) -> None:
         """Let go now and then what has become old."""

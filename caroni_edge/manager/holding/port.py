@@ -1,9 +1,22 @@
 """What the manager's reactor asks of whoever keeps its objects on disk."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from caroni_edge.objects.filework import FileNews
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
+from caroni_edge.objects.transfer.fetch import Want
+
+
+class Came(NamedTuple):
+    """An object that was fetched lies here now, and no row says so yet."""
+
+    object: Object
+
+
+StoreNews = FileNews | Came | PlaceFailed
+"""What a manager must know of its objects."""
 
 
 class Storekeeper(Protocol):
@@ -18,6 +31,15 @@ class Storekeeper(Protocol):
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete objects that have no rows, unless they have just been brought."""
 
+    def begin_fetches(self, wanted: Iterable[Want]) -> None:
+        """Go on with what is to be fetched from agents; called once, before `fetch`."""
+
+    def fetch(self, want: Want) -> None:
+        """Fetch an object from agents, or replace its places; it is told when it lies here, and who refuses it."""
+
+    def forget_fetch(self, fetch: FetchId) -> None:
+        """Fetch an object no more: rows say that it is here, or nobody wants it."""
+
 
 class NoStore:
     """The storekeeper of a manager that keeps nothing on disk: a command on its database, or a test."""
@@ -30,3 +52,15 @@ class NoStore:
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete nothing; the next start does."""
+
+    def begin_fetches(self, wanted: Iterable[Want]) -> None:
+        """Fetch nothing."""
+
+    def fetch(self, want: Want) -> None:
+        """Fetch nothing."""
+
+    def forget_fetch(self, fetch: FetchId) -> None:
+        """Nothing was fetched."""
+
+
+NO_STORE = NoStore()

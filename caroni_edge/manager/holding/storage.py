@@ -6,18 +6,40 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.model import ManagerConfig
-from caroni_edge.objects.disk import ObjectFiles, Taken
-from caroni_edge.objects.filework import FileNews, FileWork
+from caroni_edge.manager.holding.port import Came, StoreNews
+from caroni_edge.objects.disk import NoRoom, ObjectFiles, Taken
+from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
+from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.progress import Moving
 
 AT_ONCE_MAX = 4
 """So many objects may be on their way from people and programs."""
 INCOMING = "uploads"
 """The directory of what is on its way, in the state directory."""
+
+
+class Bringer(Protocol):
+    """What brings the bytes (`caroni_edge.node.transfers.Transfers`)."""
+
+    def begin(self, wanted: Iterable[Want]) -> None:
+        """Begin, with what is wanted from before."""
+
+    def fetch(self, want: Want) -> None:
+        """Fetch an object, or replace the places of one that is on its way."""
+
+    def forget(self, fetch: FetchId) -> None:
+        """Nobody wants an object any more, or it was taken into the store."""
+
+    def moving(self) -> Moving:
+        """Return what comes and goes."""
+
 
 MakeRoom = Callable[[int, int, int], str | None]
 """Lets go what nobody needs (`Holdings.make_room`)."""
@@ -47,12 +69,13 @@ class Storage:
     Attributes:
         work: What is done with objects, one after the other; its `run` is the work of a thread.
         make_room: Set before anything is brought.
+        bringer: What fetches objects from agents; None for a manager that connects to nobody.
     """
 
     make_room: MakeRoom
 
     def __init__(
-        self, state_dir: Path, settings: Callable[[], ManagerConfig], tell: Callable[[FileNews], None]
+        self, state_dir: Path, settings: Callable[[], ManagerConfig], tell: Callable[[StoreNews], None]
     ) -> None:
         """Use a state directory; what was on its way when the last process ended is deleted.
 
@@ -61,7 +84,8 @@ class Storage:
             settings: Returns what is in force.
             tell: Is called with what the manager must know of its objects.
         """
-        self._state_dir, self._settings = state_dir, settings
+        self._state_dir, self._settings, self._tell = state_dir, settings, tell
+        self.bringer: Bringer | None = None
         self._incoming = state_dir / INCOMING
         shutil.rmtree(self._incoming, ignore_errors=True)
         self.work = FileWork(ObjectFiles(state_dir, lambda: settings().disk_floor_bytes), tell)
@@ -81,6 +105,48 @@ class Storage:
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete objects that have no rows (see `Storekeeper`)."""
         self.work.discard(objects)
+
+    # What is fetched from agents
+
+    def begin_fetches(self, wanted: Iterable[Want]) -> None:
+        """Go on with what is to be fetched (see `Storekeeper`)."""
+        if self.bringer is not None:
+            self.bringer.begin(wanted)
+
+    def fetch(self, want: Want) -> None:
+        """Fetch an object from agents (see `Storekeeper`)."""
+        if self.bringer is not None:
+            self.bringer.fetch(want)
+
+    def forget_fetch(self, fetch: FetchId) -> None:
+        """Fetch an object no more (see `Storekeeper`)."""
+        self.work.settled(fetch.sha256)
+        if self.bringer is not None:
+            self.bringer.forget(fetch)
+
+    def moving(self) -> Moving:
+        """Return what comes and goes."""
+        return Moving() if self.bringer is None else self.bringer.moving()
+
+    def told(self, said: Fetched | PlaceFailed, path: Path | None) -> None:
+        """Take what the data connection says, in its threads: what has come gets its place, and then a row."""
+        if isinstance(said, PlaceFailed):
+            self._tell(said)
+            return
+        assert path is not None
+
+        def take() -> None:
+            try:
+                found = Object(said.fetch.sha256, path.stat().st_size)
+                self.work.store.adopt(path, found)
+            except FileNotFoundError:
+                return  # it was forgotten meanwhile
+            except OSError as error:
+                raise NoRoom(f"a file that has come cannot be stored: {error.strerror}") from None
+            self.work.given(found.sha256, (found,))
+            self._tell(Came(found))
+
+        self.work.put(take)
 
     def path(self, name: ObjectId) -> Path:
         """Return where an object lies, or would."""
@@ -129,18 +195,18 @@ class Storage:
         """
         with self._lock:
             size = sum(each.most for each in self._receipts)
-        lacking = self._lacking()
+        lacking = self.lacking(0)
         if reason := self.make_room(size, lacking, self._settings().files_store_bytes):
             raise NoRoomHere("", reason=reason)
         if lacking > 0:
             self.do(lambda: None)  # behind what deletes the others
-            if (lacking := self._lacking()) > 0:
+            if (lacking := self.lacking(0)) > 0:
                 raise NoRoomHere("", reason=f"the disk lacks {lacking} bytes for it, if disk_floor is to stay free")
 
-    def _lacking(self) -> int:
-        """Return how many bytes too few the disk has for what is still to come."""
+    def lacking(self, more: int) -> int:
+        """Return how many bytes too few the disk has for so many more than those that are on their way."""
         with self._lock:
-            to_come = sum(each.most - each.size for each in self._receipts)
+            to_come = more + sum(each.most - each.size for each in self._receipts)
         free = shutil.disk_usage(self._state_dir).free
         return max(0, to_come + self._settings().disk_floor_bytes - free)
 

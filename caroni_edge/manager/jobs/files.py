@@ -12,6 +12,7 @@ from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer, make_ticket
 from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
 from caroni_edge.values.carried import LOCATION, objects_in
@@ -68,6 +69,18 @@ class JobFiles(Memory):
                 ObjectPlace(holder=self._node(holder), generation=key.generation, ticket=ticket, objects=some)
             )
         return tuple(places)
+
+    def place(self, holder: str, workflow: str) -> Place | None:
+        """Return an agent as a place of what a workflow has there, opened to this manager; None if it gives nothing."""
+        if not self._speaks_of_files(holder):
+            return None
+        key, me = self._key(holder), Peer("managers", self._context.topics.node)
+        return Place(Peer("agents", holder), key.generation, make_ticket(key, workflow, me))
+
+    def say_again(self, holder: str) -> None:
+        """Say its key to an agent again, which does not take a ticket that was made by it."""
+        if (keys := self._store.object_keys.of(holder)) is not None:
+            self._say_key(holder, keys.present)
 
     def know(self, holder: str) -> None:
         """Let an agent that has files know the key of its tickets, if it does not yet."""

@@ -1,25 +1,33 @@
-"""The manager's API for files: uploads, which workflows may name then."""
+"""The manager's API for files: uploads, which workflows may name then, and what workflows have given."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
-from litestar import Controller, Request, Response, put
+from litestar import Controller, Request, Response, get, put
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.manager.holding.copies import NotToBeHad
 from caroni_edge.manager.holding.storage import Closing, NoRoomHere, Receipt, TooManyUploads
 from caroni_edge.manager.pages.api import ManagerApi
+from caroni_edge.manager.pages.whyfiles import where
 from caroni_edge.objects.disk import PIECE_BYTES, Taken
-from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id
+from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id, sha256_of
+from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.web.audit import UNAUDITED
+from caroni_edge.web.filebody import ALONE, ANY_BYTES, attachment, file_answer
 from caroni_edge.web.problems import Problem, on_problem
 
-RETRY_AFTER_S = 5
+RETRY_AFTER_S, COMES_AFTER_S = 5, 1
+LEFT = "Caroni-Left"
+"""The header that says how many bytes are missing of a file that is on its way to the manager."""
 
 
 class ObjectView(TypedDict):
@@ -80,6 +88,52 @@ class ObjectsController(Controller):
         finally:
             await asyncio.to_thread(receipt.end)
         return Response(object_view(taken), status_code=201)
+
+    @get("/{name:str}", sync_to_thread=True, media_type=ANY_BYTES)
+    def download_object(
+        self,
+        request: Request[Any, Any, Any],
+        manager: NamedDependency[ManagerApi],
+        name: FromPath[str],
+        basename: Annotated[str, QueryParameter(description="The name to save it under.")] = "",
+    ) -> Stream:
+        """Download a file that a workflow of this manager has; `Range` is served.
+
+        What lies at an agent is fetched first: 503 with `Retry-After` until it is here, and `Caroni-Left` says how many
+        bytes are missing then.
+        """
+        wanted = named(name)
+        headers = {
+            "Content-Disposition": attachment(basename or f"{sha256_of(wanted)[:16]}.bin"),
+            "Content-Security-Policy": ALONE,
+        }
+        return file_answer(brought(manager, wanted), wanted, request.headers, headers, ANY_BYTES)
+
+
+def brought(manager: ManagerApi, name: ObjectId) -> Path:
+    """Return where a file lies at the manager; what does not is asked for.
+
+    Raises:
+        Problem: 503, it is on its way; 404, nobody has it; 507, there is no room for it.
+    """
+    with manager.look() as views:
+        if views.stored(name) is not None:
+            manager.commands.tell(lambda at: manager.reactor.holdings.use(name, at), keep=False)
+            return manager.storage.path(name)
+        size, holders = views.file_at(name)
+        whom = where(views, holders)
+    lacking = manager.storage.lacking(size)
+    try:
+        left = manager.commands.call(lambda at: manager.reactor.copies.want(name, lacking, at))
+    except NotToBeHad as error:
+        raise Problem(error.status, str(error)) from None
+    moving = manager.storage.moving()
+    if progress := moving.fetches.get(FetchId(manager.node.id, sha256_of(name))):
+        left = progress.left_bytes
+    said = f"the file comes from {whom}; {left} bytes are missing: ask again in a moment"
+    if moving.problem:
+        said = f"the file does not come from {whom}: {moving.problem}"
+    raise Problem(503, said, headers={"Retry-After": str(COMES_AFTER_S), LEFT: str(left)})
 
 
 def named(text: str) -> ObjectId:

@@ -33,6 +33,8 @@ from caroni_edge.manager.store.shown import (
     ShownWorkflowRows,
 )
 from caroni_edge.manager.templates.plan import prefix_of
+from caroni_edge.objects.objects import ObjectId
+from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.storage.rows import Page
 from caroni_edge.values.carried import objects_in
 
@@ -127,6 +129,17 @@ class ManagerViews(WorkflowLists):
         row = self._store.steps.by_id(step.id)
         found = objects_in(msgspec.json.decode(row.inputs))
         return [FileAt(value, self._store.places.of(row.workflow, name)) for name, value in found.items()]
+
+    def stored(self, name: ObjectId) -> StoredObject | None:
+        """Return an object that lies at this manager; None where it does not."""
+        return self._store.objects.found(name)
+
+    def file_at(self, name: ObjectId) -> tuple[int, list[str]]:
+        """Return how large a file of some workflow is, and the agents that have it; none where none has."""
+        found = self._store.places.anywhere(name)
+        if found is None:
+            return 0, []
+        return found.size or 0, [each for each in self._store.places.of(found.workflow, name) if "/" not in each]
 
     def count_instances(self, step: ShownStep, most: int) -> tuple[int, int]:
         """Count the instances of a scattered step that nobody has taken, and those that have failed, up to `most`."""

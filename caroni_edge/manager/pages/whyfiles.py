@@ -45,19 +45,21 @@ class FileReasons:
             return reason_of("queued", said, **facts)
         values = [file.value for file in lacking]
         holders = sorted({each for file in lacking for each in file.agents})
-        said += f" once it has fetched {_called(values)} from {self._where(holders)}"
+        said += f" once it has fetched {_called(values)} from {where(self._views, holders)}"
         return reason_of("staging", said, files=_names(values), holders=holders, **facts)
 
-    def _where(self, holders: Iterable[str]) -> str:
-        found = []
-        for agent in holders:
-            if "/" in agent:
-                found.append("this manager")
-                continue
-            is_online, seen = self._views.seen(agent)
-            away = "" if is_online else f" (offline since {seen})" if seen else " (offline)"
-            found.append(f"agent {agent}{away}")
-        return listed(found) or "an agent that has it, which none does"
+
+def where(views: ManagerViews, holders: Iterable[str]) -> str:
+    """Return who has a file, and who of them is away."""
+    found = []
+    for agent in holders:
+        if "/" in agent:
+            found.append("this manager")
+            continue
+        is_online, seen = views.seen(agent)
+        away = "" if is_online else f" (offline since {seen})" if seen else " (offline)"
+        found.append(f"agent {agent}{away}")
+    return listed(found) or "an agent that has it, which none does"
 
 
 def _called(values: Collection[dict[str, Any]]) -> str:

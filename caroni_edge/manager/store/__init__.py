@@ -5,6 +5,7 @@ import sqlite3
 from caroni_edge.manager.store.agents import AgentRows
 from caroni_edge.manager.store.answers import AnswerRows
 from caroni_edge.manager.store.bulks import BulkRows
+from caroni_edge.manager.store.copies import CopyRows
 from caroni_edge.manager.store.demands import DemandRows
 from caroni_edge.manager.store.evaluations import EvaluationRows
 from caroni_edge.manager.store.gates import GateRows
@@ -32,6 +33,7 @@ class Store:
         self.agents = AgentRows(conn)
         self.answers = AnswerRows(conn)
         self.bulks = BulkRows(conn)
+        self.copies = CopyRows(conn)
         self.demands = DemandRows(conn)
         self.evaluations = EvaluationRows(conn)
         self.gates = GateRows(conn)

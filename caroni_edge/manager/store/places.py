@@ -25,16 +25,24 @@ class LostObject(NamedTuple):
     object: ObjectId
 
 
+class FoundObject(NamedTuple):
+    """A workflow that has an object, and its size in bytes, as far as that is known."""
+
+    workflow: int
+    size: int | None
+
+
 class PlaceRows(Rows):
     """Statements about places of objects."""
 
     ADD = """
-        INSERT INTO object_places (workflow, object, agent) VALUES (:workflow, :object, :agent)
-        ON CONFLICT (workflow, object, agent) DO UPDATE SET held = 1 WHERE held <> 1"""
+        INSERT INTO object_places (workflow, object, agent, size) VALUES (:workflow, :object, :agent, :size)
+        ON CONFLICT (workflow, object, agent) DO UPDATE SET held = 1, size = coalesce(excluded.size, size)
+            WHERE held <> 1 OR size IS NULL"""
 
-    def add(self, workflow: int, name: ObjectId, agent: str) -> None:
-        """Note that an agent has an object of a workflow."""
-        self._run(self.ADD, workflow=workflow, object=name, agent=agent)
+    def add(self, workflow: int, name: ObjectId, agent: str, size: int | None = None) -> None:
+        """Note that an agent has an object of a workflow; `size`: as far as that is known, in bytes."""
+        self._run(self.ADD, workflow=workflow, object=name, agent=agent, size=size)
 
     OF = """
         SELECT agent FROM object_places WHERE workflow = :workflow AND object = :object AND held > 0 ORDER BY agent"""
@@ -42,6 +50,13 @@ class PlaceRows(Rows):
     def of(self, workflow: int, name: ObjectId) -> list[str]:
         """Return the agents that have an object of a workflow."""
         return self._all(str, self.OF, workflow=workflow, object=name)
+
+    ANYWHERE = """
+        SELECT workflow, size FROM object_places WHERE object = :object AND held > 0 ORDER BY workflow DESC LIMIT 1"""
+
+    def anywhere(self, name: ObjectId) -> FoundObject | None:
+        """Return the newest workflow of which somebody has an object; None where nobody has it."""
+        return self._one(FoundObject, self.ANYWHERE, object=name)
 
     IS_KNOWN = "SELECT EXISTS (SELECT 1 FROM object_places WHERE workflow = :workflow AND object = :object)"
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.holding.sizes import size_of
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.objects.objects import ObjectId
@@ -49,8 +50,8 @@ class Drops:
         if row.status in NEEDS_OUTPUTS_ONLY:
             self.say_to(row, agent)
             return
-        for name in names:
-            self._store.places.add(row.seq, name, agent)
+        for name, value in names.items():
+            self._store.places.add(row.seq, name, agent, size_of(value))
 
     def say_to(self, row: WorkflowRow, agent: str) -> None:
         """Have an agent keep of a workflow what lies there as far as is known here, and nothing else."""

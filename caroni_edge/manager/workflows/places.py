@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.holding.sizes import size_of
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.workflows.inputs import Unfit
 from caroni_edge.protocol.labels import are_labels
@@ -22,8 +23,8 @@ class Places:
     def note(self, workflow: int, outputs: Mapping[str, Any], agent: str) -> None:
         """Note that an agent has the objects among the outputs of a job."""
         names = objects_in(outputs)
-        for name in names:
-            self._store.places.add(workflow, name, agent)
+        for name, value in names.items():
+            self._store.places.add(workflow, name, agent, size_of(value))
         if names:
             self._files.know(agent)
 

@@ -97,6 +97,12 @@ class ObjectRows(Rows):
         """Return the directories that have an object as a file."""
         return self._all(ObjectId, self.DIRECTORIES_WITH, object=name)
 
+    FOUND = "SELECT object, size FROM objects WHERE object = :object"
+
+    def found(self, name: ObjectId) -> StoredObject | None:
+        """Return an object that lies here, whosever it is."""
+        return self._one(StoredObject, self.FOUND, object=name)
+
     IS_HERE = "SELECT EXISTS (SELECT 1 FROM objects WHERE object = :object)"
 
     def is_here(self, name: ObjectId) -> bool:
@@ -106,12 +112,11 @@ class ObjectRows(Rows):
     REFER = """
         INSERT INTO object_references (manager, workflow, object, job) VALUES (:manager, :workflow, :object, :job)
         ON CONFLICT DO NOTHING"""
-    USE = "UPDATE objects SET used = :date WHERE object = :object"
 
     def refer(self, name: ObjectId, *, manager: str, workflow: str, job: str, date: float) -> None:
         """Keep an object for a workflow: as long as a job is known here, or (`THE_WORKFLOW`) until `drop`."""
         self._run(self.REFER, manager=manager, workflow=workflow, object=name, job=job)
-        self._run(self.USE, object=name, date=date)
+        self.use(name, date)
 
     DROP = """
         DELETE FROM object_references WHERE manager = :manager AND workflow = :workflow AND object > :after
@@ -129,6 +134,12 @@ class ObjectRows(Rows):
         """
         named = as_text([*but])
         return self._run(self.DROP, manager=manager, workflow=workflow, after=after, upto=upto, but=named)
+
+    USE = "UPDATE objects SET used = :date WHERE object = :object"
+
+    def use(self, name: ObjectId, date: float) -> None:
+        """Note that an object is used: of those without a reference the longest unused goes first."""
+        self._run(self.USE, object=name, date=date)
 
     NAMED = "DELETE FROM object_references WHERE object = :object AND job = :upload"
 

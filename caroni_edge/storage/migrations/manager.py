@@ -307,3 +307,18 @@ def open_jobs(db: Database) -> None:
         INSERT INTO row_counts SELECT 'unsent', agent, count(*) FROM jobs WHERE open AND NOT data_sent GROUP BY agent;
         """,
     )
+
+
+@manager()
+def wanted_copies(db: Database) -> None:
+    """The objects that people wait for, to be fetched from agents; and of each place how large its object is."""
+    script(
+        db,
+        """
+        ALTER TABLE object_places ADD COLUMN size INTEGER;
+        CREATE INDEX object_places_object ON object_places (object, workflow) WHERE held > 0;
+        CREATE TABLE wanted_copies (
+            object TEXT PRIMARY KEY, size INTEGER NOT NULL, asked REAL NOT NULL
+        ) WITHOUT ROWID;
+        """,
+    )

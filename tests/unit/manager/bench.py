@@ -22,6 +22,8 @@ from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_
 from caroni_edge.manager.workflows.inputs import RunScript
 from caroni_edge.node.reactor import Notices
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.protocol.codec import decode_notice, encode
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
@@ -127,12 +129,25 @@ class RecordingStorekeeper:
         stock: What has rows, as it was told at the last start.
         was_settled: What was brought and has rows now.
         discarded: What was to be deleted.
+        resumed: What was to be fetched on at the last start.
+        fetched: What was to be fetched then, or to be fetched no more.
     """
 
     def __init__(self) -> None:
         self.stock: list[Object] = []
         self.was_settled: list[str] = []
         self.discarded: list[str] = []
+        self.resumed: list[Want] = []
+        self.fetched: list[Want | FetchId] = []
+
+    def begin_fetches(self, wanted: Iterable[Want]) -> None:
+        self.resumed = [*wanted]
+
+    def fetch(self, want: Want) -> None:
+        self.fetched.append(want)
+
+    def forget_fetch(self, fetch: FetchId) -> None:
+        self.fetched.append(fetch)
 
     def take_stock(self, known: Iterable[Object]) -> None:
         self.stock = [*known]

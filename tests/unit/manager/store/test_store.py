@@ -29,6 +29,7 @@ TINY = {
     "schedules",
     "targets",
     "silent",
+    "wanted_copies",
 }
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy", "known"}
