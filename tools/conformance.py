@@ -1,4 +1,4 @@
-"""Runs CWL's conformance suite, as far as it needs no tool and no file: `make conformance CWL_SUITE=…`.
+"""Runs CWL's conformance suite, as far as it needs no tool: `make conformance CWL_SUITE=…`.
 
 The suite (common-workflow-language/cwl-v1.2) is not part of this repository, and nothing is fetched: `CWL_SUITE` names
 a copy. What each test needs is what our reader says of its document. Those that need nothing are run by `cwltest`; all

@@ -21,16 +21,20 @@ UNSUPPORTED = 33
 @click.argument("job", metavar="[JOB]", required=False)
 @click.option("--job-types", type=click.Path(path_type=Path), help="Folder of the job types that its steps name.")
 @click.option("--root", "roots", multiple=True, type=click.Path(path_type=Path), help="Further folder of CWL files.")
-@click.option("--outdir", expose_value=False, help="Where other runners put files; there are none here yet.")
+@click.option("--outdir", type=click.Path(path_type=Path), help="Folder that the files of outputs are written to.")
 @click.option("--quiet", is_flag=True, help="Leave out warnings.")
 @click.version_option(__version__, prog_name="caroni-edge")
-def cwl_run(file: str, job: str | None, job_types: Path | None, roots: tuple[Path, ...], quiet: bool) -> None:
+def cwl_run(
+    file: str, job: str | None, job_types: Path | None, roots: tuple[Path, ...], outdir: Path | None, quiet: bool
+) -> None:
     """Run a CWL workflow to its end, and print its outputs as JSON.
 
-    A manager and an agent run in this process, without a broker. JOB is a file with the inputs, as YAML or JSON. Exit
-    status: 0 done, 1 the workflow failed, 2 something is wrong with FILE or JOB, 33 it needs what is not served yet.
+    A manager and an agent run in this process, without a broker. JOB is a file with the inputs, as YAML or JSON; files
+    that it names by paths, up to 16 KiB each, are taken along. Exit status: 0 done, 1 the workflow failed, 2 something
+    is wrong with FILE or JOB, 33 it needs what is not served yet.
     """
     from caroni_edge.agent.jobtypes import JobTypes, load_job_types  # noqa: PLC0415
+    from caroni_edge.cli._cwl_files import taken_along, written  # noqa: PLC0415
     from caroni_edge.embedded import Embedded  # noqa: PLC0415
     from caroni_edge.manager.lifecycle import WorkflowState  # noqa: PLC0415
     from caroni_edge.manager.templates.library import Template, Templates, load_template  # noqa: PLC0415
@@ -39,7 +43,7 @@ def cwl_run(file: str, job: str | None, job_types: Path | None, roots: tuple[Pat
     name, _, part = file.partition("#")
     try:
         template: Template = replace(load_template(_path(name), roots, part), name="run")
-        inputs = _inputs(_path(job)) if job is not None else {}
+        inputs = taken_along(_inputs(_path(job)), _path(job).parent) if job is not None else {}
         types = load_job_types(job_types) if job_types is not None else JobTypes({}, {})
     except Problems as error:
         _refuse(error.problems)
@@ -55,7 +59,8 @@ def cwl_run(file: str, job: str | None, job_types: Path | None, roots: tuple[Pat
     if ended.status is not WorkflowState.COMPLETED:
         say(f"the workflow is {ended.status}: {ended.reason or 'no reason is known'}", err=True)
         sys.exit(1)
-    say_json(_decoded(ended.outputs))
+    outputs = _decoded(ended.outputs)
+    say_json(outputs if outdir is None else written(outputs, outdir))
 
 
 def _path(written: str) -> Path:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from caroni_edge import cli
+from caroni_edge.values.carried import file_value
 
 BACK = "inputs: {a: string, b: {type: int, default: 3}}\noutputs: {x: {type: string, outputSource: a}, "
 BACK += "y: {type: int, outputSource: b}}\nsteps: {}\n"
@@ -75,3 +76,44 @@ def test_what_cannot_be_run_says_why(tmp_path: Path, text: str, exit_code: int, 
 def test_inputs_are_names_and_values(tmp_path: Path) -> None:
     done = run(flow(tmp_path), write(tmp_path, "job.yml", "- a\n"))
     assert (done.exit_code, "a file of inputs is an object: names and values" in done.stderr) == (2, True)
+
+
+FILES = """\
+inputs: {one: File, folder: Directory}
+outputs:
+  one: {type: File, outputSource: one}
+  folder: {type: Directory, outputSource: folder}
+  all: {type: {type: array, items: File}, linkMerge: merge_nested, outputSource: [one, one]}
+steps: {}
+"""
+
+
+def test_files_are_taken_along_and_written(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("a.txt", "a.idx", "in/b.txt", "in/deep/c.txt"):
+        write(tmp_path, name, name)
+    one = {"class": "File", "location": "a.txt", "secondaryFiles": [{"class": "File", "path": "a.idx"}]}
+    inputs = {"one": one, "folder": {"class": "Directory", "location": "in"}}
+    job = write(tmp_path, "job.json", json.dumps(inputs))
+    out = tmp_path / "out"
+    outputs = json.loads(run("--outdir", out, flow(tmp_path, FILES), job).stdout)
+    assert outputs["one"]["location"] == (out / "a.txt").as_uri()
+    assert outputs["one"]["checksum"] == file_value("a.txt", b"a.txt")["checksum"]
+    assert [each["path"] for each in outputs["one"]["secondaryFiles"]] == [str(out / "a.idx")]
+    assert [each["basename"] for each in outputs["folder"]["listing"]] == ["b.txt", "deep"]
+    assert [each["path"] for each in outputs["all"]] == [str(out / "1" / "a.txt"), str(out / "2" / "a.txt")]
+    lying = {str(each.relative_to(out)): each.read_text() for each in out.rglob("*") if each.is_file()}
+    assert lying["a.txt"] == "a.txt"
+    assert lying["in/deep/c.txt"] == "in/deep/c.txt"
+    assert json.loads(run(flow(tmp_path, FILES), job).stdout)["one"]["contents"] == "a.txt"
+
+
+@pytest.mark.parametrize(
+    ("location", "said"), [("absent", "cannot be read: No such file"), ("large", "has more than 16 KiB")]
+)
+def test_a_file_that_cannot_be_taken_along_is_told(tmp_path: Path, location: str, said: str) -> None:
+    write(tmp_path, "large", "x" * 16_385)
+    job = write(tmp_path, "job.json", json.dumps({"a": {"class": "File", "location": location}}))
+    done = run(flow(tmp_path, "inputs: {a: File}\noutputs: {}\nsteps: {}\n"), job)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in str(done.exception or "") + done.stderr
