@@ -194,16 +194,20 @@ def _show(api: Api, of: tuple[str, str], pieces: Iterable[Piece], *, raw: bool, 
 def show_failed(api: Api, workflow: str, wanted: Wanted, *, raw: bool, err: bool = False) -> None:
     """Print the end of the log of each step of a workflow that has failed; `err`: on standard error."""
     after: str | None = None
+    is_found = False
     while True:
         page = api.get(f"/api/workflows/{part(workflow)}/steps", status="failed", limit=1000, after=after)
         for name in [name for name, step in page["steps"].items() if step["attempts"]]:
+            is_found = True
             if not api.as_json:
                 say(f"==> {workflow}/{name}", err=True)
             end = _cut(end_of(api, _path(workflow, name), None), wanted.tail)
             _show(api, (workflow, name), [end], raw=raw, err=err)
         after = page["next"]
         if after is None:
-            return
+            break
+    if not is_found and not err:
+        say(f"{workflow}: no step has failed that had a job; `caroni-edge why {workflow}` says how it stands", err=True)
 
 
 def _path(workflow: str, step: str) -> str:
@@ -221,3 +225,5 @@ def _say_rest(step: str, first: Piece, last: Piece) -> None:
         say(f"{step}: its agent is away; more may come when it is back", err=True)
     elif last.state == "coming":
         say(f"{step}: the job has not ended; --follow goes on", err=True)
+    elif not last.following:
+        say(f"{step}: its job has written nothing", err=True)

@@ -176,6 +176,18 @@ def test_a_complete_log_goes_to_standard_output(bench: ManagerBench, run: Run) -
     assert found == {"workflow": "w1", "step": "upper", "state": "complete", "text": "naïve\n"}
 
 
+def test_a_log_without_a_word_and_a_workflow_without_a_failure_are_said(bench: ManagerBench, run: Run) -> None:
+    bench.see("a1", "foojob0")
+    bench.trigger()
+    answer = run("logs", "w1", "--failed")
+    assert (answer.exit_code, answer.stdout) == (0, "")
+    assert answer.stderr.startswith("w1: no step has failed that had a job; ")
+    job = bench.fail("a1", "foojob0").job
+    bench.bring_log("a1", job, b"", end=True)
+    answer = run("logs", "w1/upper")
+    assert (answer.exit_code, answer.stdout, answer.stderr) == (0, "", "w1/upper: its job has written nothing\n")
+
+
 def test_a_log_of_an_agent_that_is_away_says_so(bench: ManagerBench, run: Run) -> None:
     bench.see("a1", "foojob0")
     bench.trigger()
