@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 from caroni_edge.agent.pages import site as agent_site
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.manager.pages import site as manager_site
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.messages import OfferAccept
 from caroni_edge.web.server import WebServer
 from tests.browser.conftest import OpenPage
@@ -33,6 +34,7 @@ MANAGER = [
     "/templates/diamond/start",
     "/templates/diamond/edit",
     "/new-template",
+    "/files/sha256:" + "a" * 64,
     "/triggers",
     "/many/cancel",
     "/many/delete?template=none",
@@ -98,6 +100,7 @@ def busy(bench: ManagerBench) -> ManagerBench:
     bench.lose(LONG)
     for workflow in ("done", "failed-at-last", "x" * 64):
         bench.trigger(workflow=workflow)
+    bench.service.call(lambda _at: bench.reactor._store.places.add(1, ObjectId("sha256:" + "a" * 64), "a1", 5_000_000))
     job = bench.place("a1", "foojob0")
     bench.status("a1", job.job, "running", started=1_700_000_000.0)
     bench.fail("a1", "foojob0", stderr="<b>no such file</b>\n" + "long" * 100)

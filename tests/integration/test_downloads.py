@@ -244,3 +244,59 @@ def test_fetch_says_what_is_not_to_be_had(bench: ManagerBench, server: WebServer
 def test_fetch_says_what_is_wrong(server: WebServer, words: tuple[str, ...], status: int, said: str) -> None:
     done = fetch(server, *words)
     assert (done.exit_code, said in done.stderr) == (status, True), done.stderr
+
+
+# Pages
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
+
+
+def put(client: Client, data: bytes) -> str:
+    """Upload a file; return its name."""
+    name = f"sha256:{sha256(data).hexdigest()}"
+    assert client.put(f"/api/objects/{name}", content=data).status_code == 201
+    return name
+
+
+def test_a_run_leads_to_its_files_and_they_come_when_somebody_wants_them(bench: ManagerBench, client: Client) -> None:
+    page = client.get("/runs/w1").text
+    link = f"/files/{FOUND.id}?basename=m31.html"
+    assert link.replace(":", "%3A") in page or link in page
+    page = client.get(link).text
+    assert "It lies at agent a1" in page
+    assert not bench.service.call(lambda _at: bench.reactor._store.copies.all())
+    page = client.get(f"{link}&bring=true").text
+    assert f"The file comes from agent a1; {len(DATA)} bytes are missing." in page
+    arrive(bench)
+    page = client.get(f"{link}&bring=true").text
+    assert f'href="/api/objects/{FOUND.id}?basename=m31.html"' in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+
+
+def test_a_picture_is_shown_by_what_is_in_it(client: Client) -> None:
+    name = put(client, PNG)
+    assert f'src="/files/{name}/picture"' in client.get(f"/files/{name}").text
+    answer = client.get(f"/files/{name}/picture")
+    assert (answer.headers["Content-Type"], answer.content) == ("image/png", PNG)
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
+@pytest.mark.parametrize("data", [b'<svg xmlns="http://www.w3.org/2000/svg"/>', b"\x00\x01", b"%PDF-1.4\n\xff"])
+def test_nothing_else_is_a_picture(client: Client, data: bytes) -> None:
+    name = put(client, data)
+    assert "<img" not in client.get(f"/files/{name}").text
+    assert client.get(f"/files/{name}/picture").status_code == 415
+
+
+def test_of_a_long_text_the_beginning_is_shown(client: Client) -> None:
+    name = put(client, "é".encode() * 40_000 + b"end")
+    page = client.get(f"/files/{name}").text
+    assert "ééé" in page
+    assert "éend" not in page
+
+
+def test_the_page_of_no_file_is_nowhere(client: Client) -> None:
+    assert client.get(f"/files/sha256:{'0' * 64}").status_code == 404
+    assert client.get("/files/x").status_code == 404

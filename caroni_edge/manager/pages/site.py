@@ -14,6 +14,7 @@ from caroni_edge.manager.pages import (
     api_objects,
     api_outline,
     api_templates,
+    files,
     fleet,
     many,
     run,
@@ -44,6 +45,7 @@ ROUTES = (
     *api_outline.ROUTES,
     *api_templates.ROUTES,
     *api_automation.ROUTES,
+    *files.ROUTES,
 )
 PAGES = (
     *runs.PAGES,
@@ -51,6 +53,7 @@ PAGES = (
     *run.PAGES,
     *run_acting.PAGES,
     *step.PAGES,
+    *files.PAGES,
     *templates.PAGES,
     *api_automation.PAGES,
     *fleet.PAGES,

@@ -18,10 +18,10 @@ class CopyRows(Rows):
 
     WANT = """
         INSERT INTO wanted_copies (object, size, asked) VALUES (:object, :size, :date)
-        ON CONFLICT (object) DO UPDATE SET asked = excluded.asked"""
+        ON CONFLICT (object) DO UPDATE SET asked = excluded.asked WHERE abs(excluded.asked - asked) > 60"""
 
     def want(self, name: ObjectId, size: int, date: float) -> None:
-        """Note that somebody asks for an object."""
+        """Note that somebody asks for an object; once a minute does: who waits asks all the time."""
         self._run(self.WANT, object=name, size=size, date=date)
 
     ALL = "SELECT object, size FROM wanted_copies ORDER BY object"
