@@ -82,7 +82,7 @@ REMARKS: Mapping[str, str] = {
     "requirements": "see [requirements](#requirements-and-hints)",
     "hints": "see [hints](#requirements-and-hints)",
     "$namespaces": "used for the names of hints",
-    "secondaryFiles": "of a file: not served yet",
+    "secondaryFiles": "of a file: by patterns; of an input they must be there",
     "loadContents": "the text of a file of up to 16 KiB, for expressions",
     "loadListing": "what is in a directory of up to 16 KiB, for expressions",
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.base.errors import UsageError
+from caroni_edge.manager.templates.plan import FileUse
 from caroni_edge.values.carried import (
     FILE_MAX_BYTES,
     NotCarried,
@@ -20,22 +21,36 @@ from caroni_edge.values.files import FILE_NAMES
 _WHERE = ("path", "location")
 
 
-def taken_along(value: Any, folder: Path) -> Any:
-    """Return inputs with what is in each file and directory that they name by a path, which counts from a folder.
+_NOTHING = FileUse()
+
+
+def taken_along(value: Any, folder: Path, use: FileUse | None = None) -> Any:
+    """Return an input with what is in each file and directory that it names by a path.
+
+    Args:
+        value: The input.
+        folder: Paths count from there.
+        use: What the workflow says of the files: those that belong to them are looked for beside them.
 
     Raises:
         UsageError: One cannot be read, or is too large.
     """
     if isinstance(value, list):
-        return [taken_along(each, folder) for each in value]
+        return [taken_along(each, folder, use) for each in value]
     if not isinstance(value, dict):
         return value
-    found = {key: taken_along(each, folder) for key, each in value.items()}
+    use = use or _NOTHING
+    found = {key: taken_along(each, folder, use.fields.get(key)) for key, each in value.items()}
     path = _path(found) if found.get("class") in FILE_NAMES else None
     if path is None:
         return found
     kept = {key: each for key, each in found.items() if key not in _WHERE}
-    return {**_read(folder / path, is_folder=is_directory(found)), **kept}
+    read = _read(folder / path, is_folder=is_directory(found))
+    names = [each.name(read["basename"]) for each in use.secondary_files if each.is_served and not is_directory(found)]
+    beside = [each for name in names if (each := (folder / path).with_name(name)).exists()]
+    if beside:
+        read["secondaryFiles"] = [_read(each, is_folder=each.is_dir()) for each in beside]
+    return {**read, **kept}
 
 
 def _path(value: dict[str, Any]) -> str | None:

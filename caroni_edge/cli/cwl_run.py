@@ -43,7 +43,9 @@ def cwl_run(
     name, _, part = file.partition("#")
     try:
         template: Template = replace(load_template(_path(name), roots, part), name="run")
-        inputs = taken_along(_inputs(_path(job)), _path(job).parent) if job is not None else {}
+        given = _inputs(_path(job)) if job is not None else {}
+        folder, uses = _path(job or "").parent, {each.name: each.files for each in template.plan.inputs}
+        inputs = {name: taken_along(value, folder, uses.get(name)) for name, value in given.items()}
         types = load_job_types(job_types) if job_types is not None else JobTypes({}, {})
     except Problems as error:
         _refuse(error.problems)

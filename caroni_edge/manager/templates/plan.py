@@ -13,8 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from caroni_edge.documents.documents import nearest
-from caroni_edge.values.carried import misfit_of
-from caroni_edge.values.json import canonical, hash_of
+from caroni_edge.values.carried import basename_of, misfit_of, secondary_of
+from caroni_edge.values.json import canonical, hash_of, shown
 from caroni_edge.values.parsing import parse_type
 from caroni_edge.values.types import Type
 
@@ -69,6 +69,18 @@ class SecondaryFile(_Data, frozen=True):
     pattern: str
     required: bool | str | None = None
 
+    @property
+    def is_served(self) -> bool:
+        """Whether it can be known without working out expressions."""
+        return "$" not in self.pattern and not isinstance(self.required, str)
+
+    def name(self, basename: str) -> str:
+        """Return the name that it has beside a file of that name."""
+        pattern = self.pattern
+        while pattern.startswith("^"):
+            pattern, basename = pattern[1:], basename.rpartition(".")[0] or basename
+        return basename + pattern
+
 
 class FileUse(_Data, frozen=True):
     """What is said of the files of an input or an output beside their type.
@@ -88,6 +100,32 @@ class FileUse(_Data, frozen=True):
     streamable: bool = False
     format: tuple[str, ...] = ()
     fields: dict[str, FileUse] = {}
+
+    def lacks(self, value: Any, *, required: bool) -> str | None:
+        """Return which file that is to lie beside one of a value is not among its secondary files; None for none.
+
+        Args:
+            value: It has the type.
+            required: Whether those must be there of which nothing is said.
+        """
+        match value:
+            case list():
+                return next((words for each in value if (words := self.lacks(each, required=required))), None)
+            case {"class": "File"}:
+                return self._lacks(value, required=required)
+            case dict():
+                of_fields = [use.lacks(value.get(name), required=required) for name, use in self.fields.items()]
+                return next((words for words in of_fields if words), None)
+        return None
+
+    def _lacks(self, value: dict[str, Any], *, required: bool) -> str | None:
+        name, there = basename_of(value), {basename_of(each) for each in secondary_of(value)}
+        for each in self.secondary_files:
+            wanted = each.name(name)
+            must = required if each.required is None else each.required
+            if each.is_served and must and wanted not in there:
+                return f"the file {shown(name)} comes without {shown(wanted)}, which is to be among its secondaryFiles"
+        return None
 
 
 class StepInput(_Data, frozen=True):
@@ -293,6 +331,8 @@ class Plan(_Data, frozen=True, dict=True):
                 wrong.append((each.name, f"is missing; it takes {kind}"))
             elif (said := misfit_of(kind, value, objects=objects)) is not None:
                 wrong.append((each.name, said))
+            elif each.files is not None and (lacking := each.files.lacks(value, required=True)) is not None:
+                wrong.append((each.name, lacking))
         unknown = [name for name in values if name not in filled]
         wrong += [(name, f"is no input of {self.template}{nearest(name, filled)}") for name in unknown]
         return filled, wrong

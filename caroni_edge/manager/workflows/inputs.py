@@ -140,6 +140,8 @@ def inputs_misfit(step: PlanStep, known: Mapping[str, Any]) -> str | None:
         kind, value = parse_type(each.type), known[each.name]
         if words := misfit_of(kind, value, objects=True):
             return f"input {each.name}: {words}"
+        if each.files is not None and (lacking := each.files.lacks(value, required=True)):
+            return f"input {each.name}: {lacking}"
         if step.job_type and file_in(kind) is None and not all(map(is_large, objects_in(value).values())):
             return (
                 f"input {each.name}: a file or directory over 16 KiB goes to an input of type File or Directory alone, "
@@ -161,6 +163,9 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
             return f"output {name} is missing; the template wants {kind}"
         if words := misfit_of(kind, outputs.get(name), objects=True):
             return f"output {name}: {words} (the template wants {kind})"
+        use = step.output_files.get(name)
+        if use is not None and (lacking := use.lacks(outputs.get(name), required=False)):
+            return f"output {name}: {lacking}"
     return None
 
 

@@ -108,6 +108,19 @@ def test_files_are_taken_along_and_written(tmp_path: Path) -> None:
     assert json.loads(run(flow(tmp_path, FILES), job).stdout)["one"]["contents"] == "a.txt"
 
 
+def test_files_that_belong_to_one_are_looked_for_beside_it(tmp_path: Path) -> None:
+    text = "inputs: {a: {type: File, secondaryFiles: [.bai, ^.dict, .no?]}}\n"
+    text += "outputs: {a: {type: File, outputSource: a}}\nsteps: {}\n"
+    for name in ("a.bam", "a.bam.bai"):
+        write(tmp_path, name, name)
+    job = write(tmp_path, "job.json", json.dumps({"a": {"class": "File", "location": "a.bam"}}))
+    said = run(flow(tmp_path, text), job).stderr
+    assert 'the file "a.bam" comes without "a.dict", which is to be among its secondaryFiles' in said
+    write(tmp_path, "a.dict", "x")
+    found = json.loads(run(flow(tmp_path, text), job).stdout)["a"]
+    assert [each["basename"] for each in found["secondaryFiles"]] == ["a.bam.bai", "a.dict"]
+
+
 @pytest.mark.parametrize(
     ("location", "said"), [("absent", "cannot be read: No such file"), ("large", "has more than 16 KiB")]
 )

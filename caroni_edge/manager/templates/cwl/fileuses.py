@@ -29,7 +29,9 @@ def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: st
     own = _listing(place.at("loadListing"))
     if kind is None or file_in(kind) is None:
         return None
-    _note_unserved(place)
+    if not all(each.is_served for each in secondary):
+        words = 'an expression in "secondaryFiles" is not served yet: name the files by patterns, as in .bai or ^.idx?'
+        place.at("secondaryFiles").lacks_once(FILES, words)
     use = FileUse(
         secondary_files=secondary,
         load_contents=place.value.get("loadContents") is True,
@@ -39,13 +41,6 @@ def read_file_use(place: Place, kind: Type | None, schemas: Schemas, listing: st
         fields=dict(_fields(place, schemas.with_files(place.value.get("type")), listing)),
     )
     return use if use != FileUse() else None
-
-
-def _note_unserved(place: Place) -> None:
-    """Note what asks for something that is not served yet."""
-    if place.value.get("secondaryFiles") not in (None, []):
-        words = '"secondaryFiles" is not served yet: a file comes as its source gives it'
-        place.at("secondaryFiles").lacks_once(FILES, words)
 
 
 def _fields(place: Place, spec: Any, listing: str | None) -> Iterator[tuple[str, FileUse]]:

@@ -288,8 +288,8 @@ def test_a_command_beside_a_job_type_is_a_warning(tmp_path: Path) -> None:
         ("{class: Operation, inputs: {x: {}}, outputs: {}}", 'the input "x" needs a "type"'),
         ("{class: Operation, inputs: {x y: int}, outputs: {}}", '"x y" cannot name this input: use 1 to 80 letters'),
         (
-            "{class: Operation, inputs: {x: {type: File?, secondaryFiles: .bai}}, outputs: {}}",
-            '"secondaryFiles" is not served yet: a file comes as its source gives it',
+            "{class: Operation, inputs: {x: {type: File?, secondaryFiles: $(self.nameroot).bai}}, outputs: {}}",
+            'an expression in "secondaryFiles" is not served yet',
         ),
         (
             "{class: Operation, inputs: {x: {type: Directory, default: {class: Directory, path: a}}}, outputs: {}}",

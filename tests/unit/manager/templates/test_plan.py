@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caroni_edge.manager.templates.plan import (
+    FileUse,
     Link,
     Plan,
     PlanInput,
     PlanOutput,
     PlanStep,
+    SecondaryFile,
     Source,
     StepInput,
     decode_plan,
@@ -21,6 +23,7 @@ from caroni_edge.manager.templates.plan import (
     plan_hash,
     prefix_of,
 )
+from caroni_edge.values.carried import file_value
 
 PLAN = Plan(
     "diamond",
@@ -166,3 +169,39 @@ def test_any_plan_comes_back_and_is_asked_the_same(steps: tuple[PlanStep, ...]) 
     for step in steps:
         sources = [source for each in step.inputs if each.link for source in each.link.sources]
         assert step.waits_for == {source.step for source in sources if source.step is not None}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [(".bai", "a.b.bam.bai"), ("^.bai", "a.b.bai"), ("^^.bai", "a.bai"), ("^^^^.bai", "a.bai"), ("-x", "a.b.bam-x")],
+)
+def test_a_pattern_says_what_lies_beside_a_file(pattern: str, name: str) -> None:
+    assert SecondaryFile(pattern).name("a.b.bam") == name
+
+
+def bam(*beside: str) -> dict[str, Any]:
+    return {**file_value("a.bam", b""), "secondaryFiles": [file_value(name, b"") for name in beside]}
+
+
+LACKS = 'the file "a.bam" comes without "a.bam.bai", which is to be among its secondaryFiles'
+
+
+@pytest.mark.parametrize(
+    ("secondary", "value", "of_input", "of_output"),
+    [
+        (SecondaryFile(".bai"), bam("a.bam.bai"), None, None),
+        (SecondaryFile(".bai"), bam("a.bai"), LACKS, None),
+        (SecondaryFile(".bai"), [bam("a.bam.bai"), file_value("a.bam", b"")], LACKS, None),
+        (SecondaryFile(".bai", False), bam(), None, None),
+        (SecondaryFile(".bai", True), bam(), LACKS, LACKS),
+        (SecondaryFile(".bai"), None, None, None),
+    ],
+)
+def test_files_that_are_to_lie_beside_one_are_missed(
+    secondary: SecondaryFile, value: Any, of_input: str | None, of_output: str | None
+) -> None:
+    use = FileUse((secondary,))
+    for each in (use, FileUse(fields={"f": use})):
+        seen = value if each is use else {"f": value, "g": bam()}
+        assert each.lacks(seen, required=True) == of_input
+        assert each.lacks(seen, required=False) == of_output

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from caroni_edge.manager.templates.plan import FileUse, PlanStep, StepInput
-from caroni_edge.manager.workflows.inputs import Unfit, evaluate
+from caroni_edge.manager.templates.plan import FileUse, PlanStep, SecondaryFile, StepInput
+from caroni_edge.manager.workflows.inputs import Unfit, evaluate, outputs_misfit
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import directory_value, file_value, object_value
 
@@ -77,3 +78,15 @@ def test_what_was_loaded_does_not_flow_on() -> None:
 def test_the_listing_of_a_directory_in_a_value_is_seen() -> None:
     value = {"class": "Directory", "basename": "d", "listing": [file_value("a", b"x")]}
     assert seen(LISTING, value, "$(inputs.f.listing[0].basename)") == "a"
+
+
+def test_a_step_fails_whose_file_comes_without_those_that_belong_to_it() -> None:
+    use = FileUse((SecondaryFile(".bai"),))
+    step = PlanStep("s", "work", inputs=(StepInput("f", "File", files=use),), outputs={"g": "File"})
+    with pytest.raises(Unfit, match=r'input f: the file "a" comes without "a\.bai"'):
+        evaluate(step, {"f": file_value("a", b"")})
+    given = {**file_value("a", b""), "secondaryFiles": [file_value("a.bai", b"")]}
+    assert evaluate(step, {"f": given}) is not None
+    assert outputs_misfit(step, {"g": file_value("a", b"")}) is None
+    needed = replace(step, output_files={"g": FileUse((SecondaryFile(".bai", required=True),))})
+    assert 'output g: the file "a" comes without "a.bai"' in str(outputs_misfit(needed, {"g": file_value("a", b"")}))
