@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caroni_edge.documents.documents import Findings
+from caroni_edge.protocol.messages import SECRETS_MAX
 
 SECRETS = "secrets"
-SECRETS_MAX = 32
 SECRET_MAX_BYTES = 16 * 1024
 VARIABLE = "CARONI_SECRET_"
 

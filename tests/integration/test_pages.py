@@ -10,6 +10,8 @@ import pytest
 
 from caroni_edge.manager.pages import site as manager_site
 from caroni_edge.node.reactor import Forgotten, UnknownPeer
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.messages import JobTypeNotice, Presence
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands
 from tests.web_bench import PASSWORD, WEB, AgentBench, Client, ManagerBench, serve_agent, serve_manager
@@ -225,6 +227,16 @@ def test_a_template_says_who_serves_it_and_is_paused_and_resumed(bench: ManagerB
     for kind in ("pause", "resume"):
         assert browser.post(f"/templates/none/{kind}", data=form).status_code == 404
     assert browser.get("/templates/none").status_code == 404
+
+
+def test_the_page_of_an_agent_names_the_secrets_of_its_job_types(bench: ManagerBench, browser: Client) -> None:
+    types = {"call": JobTypeNotice(secrets=("API_KEY", "DB")), "plain": JobTypeNotice()}
+    bench.notice("a1", encode(Presence(online=True, boot="b", job_types=types, slots=2)))
+    assert "<small>secrets API_KEY, DB</small>" in browser.get("/agents/a1").text
+    found = {
+        name: each["secrets"] for name, each in browser.get("/api/agents").json()["agents"][0]["job_types"].items()
+    }
+    assert found == {"call": ["API_KEY", "DB"], "plain": []}
 
 
 def test_a_broken_template_says_what_is_wrong_and_where(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ class PresenceSaid(Part):
                     outputs={key: kind.spec for key, kind in each.outputs.items()},
                     repeat=each.repeat,
                     version=each.version,
+                    secrets=tuple(sorted(each.secrets)),
                 )
                 for name, each in found.items()
                 if each is not None

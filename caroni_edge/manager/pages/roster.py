@@ -67,6 +67,7 @@ def _type(row: ShownAgentType) -> AgentTypeView:
         repeat=notice.get("repeat", True),
         inputs=notice.get("inputs", {}),
         outputs=notice.get("outputs", {}),
+        secrets=notice.get("secrets", []),
     )
 
 

@@ -171,12 +171,13 @@ class StepPage(TypedDict):
 
 
 class AgentTypeView(TypedDict):
-    """A job type of an agent; `serves`: it would take such a job of this manager now."""
+    """A job type of an agent; `serves`: it would take such a job of this manager now. Of its secrets: the names."""
 
     serves: bool
     repeat: bool
     inputs: dict[str, Any]
     outputs: dict[str, Any]
+    secrets: list[str]
 
 
 class AgentView(TypedDict):

@@ -1,5 +1,6 @@
 """Why the agent does not offer, and when it says so."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.offers.refusals import DRAINED, FAILING
 from caroni_edge.agent.peers.presence import NEWCOMER_WITHIN_S
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
+from caroni_edge.agent.secrets import Source
 from caroni_edge.documents.documents import Problem
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import (
@@ -45,7 +47,9 @@ def fail(bench: Bench, count: int, job_type: str = "upper") -> None:
 
 
 def test_the_presence_tells_job_types_and_slots() -> None:
-    bench = Bench(types=[job_type("upper", {"message": "string", "note": "string?"}, repeat=False)], slots=3)
+    upper = job_type("upper", {"message": "string", "note": "string?"}, repeat=False)
+    secrets = {"KEY": Source(file="/etc/key"), "DB": Source(credential="db")}
+    bench = Bench(types=[replace(upper, secrets=secrets)], slots=3)
     said = Presence(online=True, boot="b1", **bench.reactor.presence())  # type: ignore[arg-type]
     notice = said.job_types["upper"]
     assert (notice.inputs, notice.outputs, notice.repeat) == (
@@ -53,6 +57,7 @@ def test_the_presence_tells_job_types_and_slots() -> None:
         {"out": "string"},
         False,
     )
+    assert notice.secrets == ("DB", "KEY")
     assert (said.slots, said.backlog, said.pending, said.refuses) == (3, 2, 2, {})
     assert encode(said)
     assert list(bench.reactor.subscriptions()) == [("caroni/requests/upper/+", 0)]
