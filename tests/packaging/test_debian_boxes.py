@@ -29,6 +29,7 @@ ATTACKS = {
     "sees the agent": "grep -q agent[.]yaml /proc/$AGENT/cmdline",
     "signals the agent": "grep -q agent[.]yaml /proc/$AGENT/cmdline && kill -0 $AGENT",
     "speaks to the agent's socket": f"curl --fail --silent --unix-socket {STATE}/api.sock http://agent/healthz",
+    "reads a credential": "grep -q . /run/credentials/caroni-edge-agent.service/db",
     "speaks to a keeper": f"ls {STATE}/keeper.sock {STATE}/boxes/*/keeper.sock",
     "gets more rights": "grep -q 'NoNewPrivs:.0' /proc/self/status",
     "has capabilities": "! grep -q 'CapEff:.0000000000000000' /proc/self/status",
@@ -45,9 +46,20 @@ OF_NONE = OF_SHARED | {
     "signals the agent",
     "speaks to the agent's socket",
     "speaks to a keeper",
+    "reads a credential",
     "sees the agent",
 }
 """What of it succeeds; without a box the unit alone keeps jobs from the agent's memory, and from more rights."""
+
+
+SECRETS = """name: attack-secret
+secrets: {DB: {credential: db}, KEY: {file: ../api.key}}
+script: |
+  [ "$CARONI_SECRET_DB/$CARONI_SECRET_KEY" = from-systemd/from-a-file ] && echo "it has both" >&2
+  env | grep ^CARONI_SECRET >&2
+  cat /etc/caroni-edge/api.key /run/credentials/*/db >&2 || echo "and cannot read them itself" >&2
+"""
+"""A job type that gets secrets, and says what it sees of them."""
 
 
 @pytest.fixture
@@ -72,9 +84,14 @@ def install(machine: Machine) -> None:
         f" && printf '{listener}' > /etc/mosquitto/conf.d/logins.conf && systemctl restart mosquitto"
         " && sed -i 's/^  #username: a1/  username: a1/' agent.yaml"
         " && sed -i 's/^  #password_file: broker.*/  password_file: a1.pw/' agent.yaml"
+        " && echo from-systemd > db.key && chmod 600 db.key && echo from-a-file > api.key && chgrp caroni-agent api.key"
+        " && chmod 640 api.key && mkdir -p /etc/systemd/system/caroni-edge-agent.service.d"
+        " && printf '[Service]\\nLoadCredential=db:/etc/caroni-edge/db.key\\n'"
+        " > /etc/systemd/system/caroni-edge-agent.service.d/db.conf && systemctl daemon-reload"
         " && systemctl start caroni-edge-agent"
     )
     pid = machine.run("systemctl show --property MainPID --value caroni-edge-agent").strip()
+    machine.run(f"cat > /etc/caroni-edge/jobtypes/attack-secret.yaml <<'END'\n{SECRETS}END")
     for name, box in BOXES.items():
         machine.run(f"cat > /etc/caroni-edge/jobtypes/attack-{name}.yaml <<'END'\n{job_type(name, box, pid)}END")
     machine.run("systemctl reload caroni-edge-agent")
@@ -114,3 +131,13 @@ def test_a_job_reaches_what_its_box_leaves(machine: Machine, name: str, expected
     found = tried(machine, name)
     assert (found["status"], found["box"]) == ("completed", name), found["log"]
     assert {line for line in found["log"].splitlines() if line in ATTACKS} == expected
+    check_secrets(machine)
+
+
+def check_secrets(machine: Machine) -> None:
+    """Hold that a job gets a file and a credential of systemd as its secrets, in a box that hides both."""
+    found = tried(machine, "secret")
+    assert (found["status"], found["box"]) == ("completed", "each"), found["log"]
+    lines = {"it has both", "CARONI_SECRET_DB=***", "CARONI_SECRET_KEY=***", "and cannot read them itself"}
+    assert lines <= {*found["log"].splitlines()}
+    assert "from-" not in found["log"]
