@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from math import inf
 from typing import NamedTuple
 
@@ -230,31 +231,28 @@ class Offers(Part):
         self, candidates: Sequence[Candidate], room: Room, standings: dict[str, float]
     ) -> tuple[dict[Kind, int], dict[Kind, int]]:
         """Divide the free places, those for ready and those for waiting jobs, by manager and job type."""
-        costs = {each.kind: self._shares.cost(*each.kind) for each in candidates}
+        cost = cache(self._shares.cost)
         stand = _with_occupied(standings, room.queued, self._shares)
         ready = distribute(
             room.places_ready,
             (
-                Claim(
-                    *each.kind, each.ready, each.demand.priority, _occupied(each.kind, room.running, room.queued), cost
-                )
+                Claim(*kind, each.ready, each.demand.priority, _occupied(kind, room.running, room.queued), cost(*kind))
                 for each in candidates
                 if each.ready
-                for cost in [costs[each.kind]]
+                for kind in [each.kind]
             ),
             stand,
         )
         for kind, places in ready.items():
-            stand[kind[0]] += places * costs[kind]
+            stand[kind[0]] += places * cost(*kind)
         stand = _with_occupied(stand, room.pending, self._shares)
         waiting = distribute(
             room.places_waiting,
             (
-                Claim(
-                    *each.kind, each.waiting, each.demand.priority, _occupied(each.kind, room.pending), costs[each.kind]
-                )
+                Claim(*kind, each.waiting, each.demand.priority, _occupied(kind, room.pending), cost(*kind))
                 for each in candidates
                 if each.waiting
+                for kind in [each.kind]
             ),
             stand,
         )

@@ -236,6 +236,8 @@ def distribute(free: Places, claims: Iterable[Claim], standings: Mapping[str, fl
     Returns:
         Places for each (manager, job type) that gets some.
     """
+    if not free.are_there():
+        return {}
     free = free.copy()
     by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
     for claim in claims:
