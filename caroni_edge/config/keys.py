@@ -71,6 +71,27 @@ _LOG: Final = (
 )
 
 
+_FILES: Final = (
+    Key(
+        "files.up",
+        kinds.RATE,
+        "So much of large files may leave here in a second.",
+        otherwise="as much as the line takes",
+        example="1M",
+        at_start=True,
+    ),
+    Key(
+        "files.down",
+        kinds.RATE,
+        "So much of them may come.",
+        otherwise="as much as the line takes",
+        example="5M",
+        at_start=True,
+    ),
+    Key("files.at_once", kinds.whole(1, 64), "So many of a manager come at a time.", default=2, at_start=True),
+)
+
+
 def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
     return (
         Key(
@@ -121,6 +142,7 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
             default="90d",
             at_start=True,
         ),
+        *_FILES,
         Key("disk_floor", kinds.SIZE, "With less free space it takes no new work.", default="1G"),
         *_web(web_port),
         *_LOG,

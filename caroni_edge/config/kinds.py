@@ -33,6 +33,10 @@ class Place:
     environ: Mapping[str, str]
 
 
+RATE_MIN = 1024
+"""With less no chunk of a file would ever end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What values a key takes.
@@ -150,6 +154,13 @@ def _size(value: object, _place: Place) -> int:
     return size(value)
 
 
+def _rate(value: object, _place: Place) -> int:
+    found = size(value)
+    if found < RATE_MIN:
+        raise ValueError(f"expected a size for each second of 1K or more, got {shown(value)}")
+    return found
+
+
 def _amount(value: object, _place: Place) -> int:
     return amount(value)
 
@@ -245,6 +256,7 @@ FLAG = Kind("true or false", _flag, as_text=False)
 AGENTS = Kind("list of agents", _agents, as_text=False)
 SIZE = Kind("size", _size, written="a number and `B`, `K`, `M`, `G` or `T`, each 1024 times the one before")
 SIZE_OR_NEVER = _or_never(SIZE)
+RATE = Kind("size for each second", _rate, written=SIZE.written)
 AMOUNT = Kind("amount", _amount, as_text=False, written="a whole number, such as `2`, or a size, such as `4G`")
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)

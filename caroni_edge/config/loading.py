@@ -13,6 +13,7 @@ from caroni_edge.config.model import (
     EVERYBODY,
     AgentConfig,
     BrokerConfig,
+    FilesConfig,
     LogConfig,
     ManagerConfig,
     WebConfig,
@@ -170,6 +171,7 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
         "disk_floor_bytes": values["disk_floor"],
         "web": None if values["web"] is None else _web(values["web"]),
         "log": LogConfig(**values["log"]),
+        "files": FilesConfig(**{name: values["files"][name] for name in ("up", "down", "at_once")}),
         "settings": values["settings"],
         "secret_files": values["secret_files"],
     }

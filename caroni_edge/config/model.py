@@ -104,6 +104,21 @@ class LogConfig:
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesConfig:
+    """How large files go over the broker.
+
+    Attributes:
+        up: So many bytes may leave in a second; None: as many as do.
+        down: So many may come.
+        at_once: So many files of a manager come at a time.
+    """
+
+    up: int | None = None
+    down: int | None = None
+    at_once: int = 2
+
+
 class Setting(NamedTuple):
     """A setting that is in effect.
 
@@ -132,6 +147,7 @@ class NodeConfig:
         disk_floor_bytes: With less free space than this the node takes no new work.
         web: The page and the API; None: off.
         log: How the node logs.
+        files: How large files come and go.
         settings: All that is in effect, for people: where it comes from, and no secret.
         secret_files: Files beside its own that it names, and that hold secrets and keys.
     """
@@ -147,6 +163,7 @@ class NodeConfig:
     disk_floor_bytes: int
     web: WebConfig | None
     log: LogConfig
+    files: FilesConfig = FilesConfig()
     settings: tuple[Setting, ...] = field(default=(), compare=False, repr=False)
     secret_files: tuple[Path, ...] = ()
 

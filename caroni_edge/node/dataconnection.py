@@ -18,7 +18,7 @@ from typing import TypeVar
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.node.objectdisk import ObjectDisk
-from caroni_edge.objects.transfer.asker import Asker
+from caroni_edge.objects.transfer.asker import AT_ONCE, Asker
 from caroni_edge.objects.transfer.effects import (
     AskerEffect,
     Fetched,
@@ -85,6 +85,7 @@ class Surroundings:
         parts: The directory of part files.
         tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
         up, down: Bytes a second that the owner lets flow; None: as many as do.
+        at_once: So many objects of a manager are asked for at a time.
     """
 
     connect: Callable[[], Transport]
@@ -94,6 +95,7 @@ class Surroundings:
     tell: Callable[[Told, Path | None], None]
     up: float | None = None
     down: float | None = None
+    at_once: int = AT_ONCE
 
 
 class DataConnection:
@@ -104,6 +106,7 @@ class DataConnection:
         self._topics, self._around = topics, around
         self._me = Peer(topics.role, topics.node)
         self._asker = Asker(SystemChance(), down=around.down)
+        self._asker.at_once = around.at_once
         self._holder = Holder(around.rights, around.up)
         self._disk = ObjectDisk(around.parts, around.path_of)
         self._probe = Probe()

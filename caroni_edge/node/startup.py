@@ -142,7 +142,7 @@ def open_transfers(
     reader = open_reader(config.state_dir / DATABASE)
     opened.callback(reader.close)
     rights = StoredRights(reader, peer_of)
-    transfers = Transfers(config.state_dir, access, node.topics, rights, tell, service.supervise)
+    transfers = Transfers(config.state_dir, access, node.topics, rights, tell, service.supervise, config.files)
     opened.callback(transfers.close)
     node.gives_objects = True
     return transfers

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Supervise, Surroundings, Told
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
@@ -41,6 +42,7 @@ class Transfers:
         rights: Rights,
         tell: Callable[[Told, Path | None], None],
         supervise: Supervise,
+        bounds: FilesConfig,
     ) -> None:
         """Prepare.
 
@@ -51,6 +53,7 @@ class Transfers:
             rights: What it may give.
             tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
             supervise: Runs something in a thread of a name.
+            bounds: How much may flow.
         """
         self._topics, self._supervise = topics, supervise
         self._begun = False
@@ -65,7 +68,8 @@ class Transfers:
         def path_of(sha256: str) -> Path:
             return Path(files.path(Object(sha256, 0).id))
 
-        self._data = DataConnection(topics, Surroundings(connect, rights, path_of, state_dir / PARTS, tell))
+        around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds.up, bounds.down, bounds.at_once)
+        self._data = DataConnection(topics, around)
 
     def begin(self, wanted: Iterable[Want] = ()) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted."""

@@ -33,7 +33,7 @@ NAMED = {
 OTHER: dict[Any, Any] = {
     **dict.fromkeys((kinds.TEXT, kinds.SEGMENT, kinds.USER, kinds.PATH, kinds.SECRET), "other"),
     **dict.fromkeys((kinds.DURATION, kinds.DURATION_OR_NEVER), "7s"),
-    **dict.fromkeys((kinds.SIZE, kinds.SIZE_OR_NEVER), "7M"),
+    **dict.fromkeys((kinds.SIZE, kinds.SIZE_OR_NEVER, kinds.RATE), "7M"),
     kinds.BROKER_URL: "mqtts://elsewhere.example",
     kinds.TOPIC_FILTERS: ["elsewhere/#"],
     kinds.AGENTS: ["a1", "a2"],
@@ -94,3 +94,10 @@ def test_a_key_changes_the_configuration(changed: tuple[Key, NodeConfig, NodeCon
 def test_what_sighup_does_not_change_is_what_daemons_say(changed: tuple[Key, NodeConfig, NodeConfig]) -> None:
     key, before, after = changed
     assert key.at_start == any(getattr(before, name) != getattr(after, name) for name in AT_START)
+
+
+def test_a_rate_by_which_nothing_would_ever_come_is_refused(tmp_path: Path) -> None:
+    place = kinds.Place(tmp_path, {})
+    assert kinds.RATE.read("1K", place) == 1024
+    with pytest.raises(ValueError, match="a size for each second of 1K or more"):
+        kinds.RATE.read("1023B", place)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.config import BrokerConfig, BrokerUrl
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.transfers import Transfers
 from caroni_edge.objects.transfer.tickets import Keys
 from caroni_edge.protocol.codec import encode
@@ -35,12 +36,15 @@ class NotedRights:
         return None
 
 
-def transfers(path: Path, rights: NotedRights) -> Transfers:
+UNBOUNDED = FilesConfig()
+
+
+def transfers(path: Path, rights: NotedRights, bounds: FilesConfig = UNBOUNDED) -> Transfers:
     def supervise(name: str, work: Callable[[], None]) -> None:
         threading.Thread(target=work, name=name, daemon=True).start()
 
     access = Access(BrokerConfig(urls=(BrokerUrl("127.0.0.1", 1, tls=False),)))  # where nothing listens
-    return Transfers(path, access, TOPICS, rights, lambda _told, _path: None, supervise)
+    return Transfers(path, access, TOPICS, rights, lambda _told, _path: None, supervise, bounds)
 
 
 def arrived(topic: str, payload: bytes = b"") -> Arrived:
@@ -72,3 +76,9 @@ def test_who_asks_is_judged_by_the_rights(tmp_path: Path) -> None:
     wait_until(lambda: rights.looked_for, 60.0, "the ask to be looked at")
     assert rights.looked_for == ["m1"]
     begun.close()
+
+
+def test_what_the_owner_lets_flow_holds_for_both_ways(tmp_path: Path) -> None:
+    made = transfers(tmp_path, NotedRights(), FilesConfig(up=1024, down=2048, at_once=5))
+    asker, holder = made._data._asker, made._data._holder
+    assert (holder._bucket.rate, asker._bucket.rate, asker.at_once) == (1024, 2048, 5)
