@@ -44,7 +44,7 @@ class JobEvent(StrEnum):
     """What happens to a job."""
 
     DATA_READY = "DATA_READY"
-    """Its manager has sent all inputs (`JobDataReady`), and they fit the job type."""
+    """Its manager has sent all inputs (`JobDataReady`), and they fit the job type; or jobs here have given them."""
     DATA_REFUSED = "DATA_REFUSED"
     """Its manager has sent all inputs, and they do not fit (it is declined for good), or the job type is gone."""
     FILES_LACK = "FILES_LACK"
@@ -57,6 +57,8 @@ class JobEvent(StrEnum):
     """The agent gives it a slot, and will start its process after the commit."""
     FOUND_BEGUN = "FOUND_BEGUN"
     """The agent has started on an older copy of its database, and the keeper knows that the job was started since."""
+    GIVER_ENDED = "GIVER_ENDED"
+    """A job that it takes an input from has ended without a result (it is declined: the manager asks for another)."""
     START_REFUSED = "START_REFUSED"
     """It does not begin here: its job type is gone, the agent paused or it would begin late (it is declined), or its
     inputs do not fit."""
@@ -83,7 +85,7 @@ class DataEvent(StrEnum):
     """What happens to a job's inputs."""
 
     INPUTS_COME = "INPUTS_COME"
-    """Its manager has sent all of them (`JobDataReady`), and they fit."""
+    """Its manager has sent all of them (`JobDataReady`), and they fit; or jobs here have given the last of them."""
 
 
 class OfferState(StrEnum):
@@ -118,6 +120,7 @@ JOB: Mapping[JobState, Mapping[JobEvent, JobState]] = {
         E.FILES_LACK: S.STAGING,
         E.FOUND_BEGUN: S.RUNNING,
         E.DATA_REFUSED: S.FAILED,
+        E.GIVER_ENDED: S.FAILED,
         E.JOB_KILLED: S.KILLED,
     },
     S.STAGING: {

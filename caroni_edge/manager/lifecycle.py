@@ -97,7 +97,10 @@ class StepEvent(StrEnum):
     """An offer is filled with it (`OfferAccept`), or an agent has a job of it that was forgotten here (`JobsHere`)."""
     TAKEN_BACK = "TAKEN_BACK"
     """Its job cannot have begun and is given up, which uses up no attempt: the agent declined it, does not know it, or
-    is away or refuses the type as the data comes."""
+    is away or refuses the type as the data comes; or a job that it takes an input from has no result."""
+    RECALLED = "RECALLED"
+    """Its job may have begun and is given up, which uses up no attempt: it has or had inputs from a job that is not its
+    step's result."""
     JOB_RUNNING = "JOB_RUNNING"
     """The agent says that its job runs."""
     JOB_COMPLETED = "JOB_COMPLETED"
@@ -195,6 +198,7 @@ STEP: Mapping[StepState, Mapping[StepEvent, StepState]] = {
         SE.JOB_RUNNING: S.RUNNING,
         SE.JOB_COMPLETED: S.COMPLETED,
         SE.TAKEN_BACK: S.FULFILLING,
+        SE.RECALLED: S.FULFILLING,
         SE.ATTEMPT_FAILED: S.FULFILLING,
         SE.ATTEMPTS_USED_UP: S.FAILED,
         SE.VALUES_UNFIT: S.FAILED,
@@ -204,6 +208,7 @@ STEP: Mapping[StepState, Mapping[StepEvent, StepState]] = {
     S.RUNNING: {
         SE.JOB_COMPLETED: S.COMPLETED,
         SE.PARTS_COMPLETED: S.COMPLETED,
+        SE.RECALLED: S.FULFILLING,
         SE.ATTEMPT_FAILED: S.FULFILLING,
         SE.ATTEMPTS_USED_UP: S.FAILED,
         SE.VALUES_UNFIT: S.FAILED,

@@ -11,6 +11,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies
 from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.holding.port import NO_STORE, Came, Storekeeper, StoreNews
+from caroni_edge.manager.jobs.handover import Handover
 from caroni_edge.manager.jobs.logs import JobLogs, Tail
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.notifications.notifications import Notifications
@@ -84,16 +85,17 @@ class ManagerReactor(Assembly):
         orders = Orders(context)
         self.holdings = Holdings(context, storekeeper)
         self.copies = Copies(context, self.holdings, orders.files, storekeeper)
-        self._engine = Engine(context, orders, self.holdings)
+        engine = self._engine = Engine(context, orders, self.holdings)
         self._attempts = Attempts(context, self._engine, orders)
         holds = Holds(context.journal)
-        self._placing = Placing(context, FirstCome(), holds, orders.files)
+        handover = Handover(context.store, engine.plan)
+        self._placing = Placing(context, FirstCome(), holds, orders.files, handover)
         self._stalls = Stalls(context, self._engine.statuses)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._demand = Demand(context, self._fleet.count_serving)
         self._logs = JobLogs(context)
-        self._reconciliation = Reconciliation(context, self._engine, self._attempts, orders, self._logs, holds)
         self.objects = objects = AgentObjects(context, self._engine, self.holdings)
+        self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
         self._rules = Rules(context, self._triggers)

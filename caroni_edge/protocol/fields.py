@@ -1,7 +1,7 @@
 """What the fields of messages may hold: their types, with the bounds that the codec checks."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -42,5 +42,7 @@ Priority = Annotated[int, Meta(ge=0, le=9)]
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]
 Status = Literal["pending", "queued", "running", "completed", "failed", "killed"]
+InputFrom = tuple[JobId, Annotated[str, Meta(max_length=NAME_MAX_CHARS)], Any]
+"""Where an input comes from: a job at the same agent, one of its outputs, and the CWL type that this must have."""
 Position = tuple[Annotated[int, Meta(ge=0, le=(1 << 62))], Annotated[str, Meta(max_length=40)]]
 """A place in one direction of a link: `[seq, id]`; `[0, ""]` is the beginning."""

@@ -18,6 +18,7 @@ from caroni_edge.protocol.fields import (
     DatabaseName,
     Date,
     ExitCode,
+    InputFrom,
     JobId,
     Name,
     Nonce,
@@ -207,6 +208,7 @@ class Placement(Struct, frozen=True, omit_defaults=True):
         priority: From 0 to 9.
         data_ready: Whether `inputs` are all there are.
         inputs: Those that are known.
+        inputs_from: The others, where jobs at this agent will give them: it takes them by itself.
         places: Where the large files among them are, for an agent that has not got them.
     """
 
@@ -218,6 +220,7 @@ class Placement(Struct, frozen=True, omit_defaults=True):
     priority: Priority = 4
     data_ready: bool = False
     inputs: Values = {}
+    inputs_from: dict[str, InputFrom] = {}
     places: Places = ()
 
 
@@ -277,6 +280,8 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
         outputs_left_out: Size of its outputs, which are too large for the broker and stay at the agent.
         final: It failed, and would again with that version: its outputs are too large, or have other types.
         box: What it was locked into: `shared`, `each` or `none`, and why where that is less than was asked for.
+        inputs_hash: Of the inputs that it has; empty while they are not there, or not known any more.
+        fed: The jobs that have taken their last input from it.
     """
 
     job: JobId
@@ -293,6 +298,8 @@ class JobStatusUpdate(LinkMessage, frozen=True, tag=True):
     outputs_left_out: Count = 0
     final: bool = False
     box: str | None = None
+    inputs_hash: str = ""
+    fed: tuple[JobId, ...] = ()
 
 
 class JobKill(LinkMessage, frozen=True, tag=True):
@@ -336,6 +343,7 @@ class JobHere(Struct, frozen=True, omit_defaults=True):
     status: Status
     begun: bool = False
     inputs_hash: str = ""
+    inputs_from: dict[str, InputFrom] = {}
     outputs: Values | None = None
     reason: str | None = None
     exit_code: ExitCode | None = None

@@ -24,7 +24,7 @@ from tools.generate_docs import TRACE
 
 NAMES = {kind.__name__ for kind in LINK_MESSAGES}
 EVENTS: tuple[str, ...] = get_args(EventType)
-OTHER_IDS = ("offer", "wanted")
+OTHER_IDS = ("offer", "wanted", "fed")
 """Names of the form of a job's, and of something else."""
 BY_THE_LINK = {LinkReset.__name__}
 """Taken before a reactor sees it (`node/dispatch.py`)."""

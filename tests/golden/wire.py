@@ -21,6 +21,7 @@ MOST_CHARACTERS = 80
 
 IDS = {
     "job": "job",
+    "fed": "job",
     "jobs": "job",
     "after": "job",
     "upto": "job",
@@ -127,6 +128,8 @@ class Wire(MemoryBroker):
                 return " ".join(
                     f"[{self._facts(job)}]" if isinstance(job, dict) else self._name(name, job) for job in value
                 )
+            case (("fed" | "inputs_from"), (list() | dict())):
+                return f"{name}={','.join(self._takers(value))}"
             case "job_types", dict():
                 return f"{name}={','.join(value)}"
         text = self._name(name, value) if name in IDS else value
@@ -134,6 +137,13 @@ class Wire(MemoryBroker):
             return str(text)
         text = text if name in IDS else msgspec.json.encode(value).decode()
         return f"{name}={text if len(text) <= MOST_CHARACTERS else f'{text[:MOST_CHARACTERS]}...'}"
+
+    def _takers(self, value: Any) -> Iterator[str]:
+        """Yield what jobs are called that were given inputs, or by input from which output of which job it comes."""
+        if isinstance(value, list):
+            yield from (self._name("fed", job) for job in value)
+        else:
+            yield from (f"{name}:{self._name('job', job)}/{output}" for name, (job, output, _) in value.items())
 
     def _name(self, field: str, value: str) -> str:
         """Return what an id is called; an empty one means that there is none."""

@@ -149,7 +149,7 @@ class Liar:
         if name in ("job", "workflow", "step", "attempt", "job_type") and self._chance.random() < 0.95:
             return getattr(job, name)
         if name == "inputs_hash":
-            return hash_of(job.inputs)
+            return hash_of(job.inputs) if self._chance.random() < 0.8 else self._id()
         if name == "inputs":
             return job.inputs if self._chance.random() < 0.8 else self._values()
         heard = {"offer": self._known.offers.get(peer), "wanted": self._known.queries.get(peer)}.get(name)
@@ -229,6 +229,11 @@ class Liar:
         files = [value for job in self._known.jobs for value in objects_in(job.inputs).values()]
         return self._chance.choice(files) if files else None
 
+    def _inputs_from(self) -> dict[str, Any]:
+        specs = ("string", "string", "Any", "File", "no type", 7, {"type": "array"}, ["string"] * 50)
+        giver = self._job().job
+        return {name: (giver, self._choice("out", "more", ""), self._choice(*specs)) for name in self._some(["a", "b"])}
+
     def _text(self) -> str:
         return self._chance.choice(("", "because", "\x1b[31m", "x" * 2000))
 
@@ -267,8 +272,10 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "ended": Liar._date,
     "exit_code": lambda liar: liar._choice(0, 1, -9, -(1 << 31), (1 << 32) - 1),
     "expected_start": lambda liar: liar._choice(0.0, 1e10),
+    "fed": lambda liar: tuple(liar._job().job for _ in range(liar._few())),
     "final": lambda liar: liar._choice(True, False, False),
     "id": Liar._id,
+    "inputs_from": Liar._inputs_from,
     "job": Liar._id,
     "job_type": lambda liar: liar._choice(*ALL_TYPES, "x"),
     "labels": lambda liar: liar._choice({}, {}, {"site": "north"}, {liar._word(): "x" * 60}),

@@ -169,6 +169,9 @@ class Intake:
             is_gone = is_gone and self._in_force.settings.serves(manager)
             self._ledger.decline(manager, placed, why, at, final=not is_gone)
             return False
+        if why := self._ledger.takers.misfit(manager, placed):
+            self._ledger.decline(manager, placed, why, at)
+            return False
         if not places.fill(placed):
             self._ledger.decline(manager, placed, self._refusals.of_all() or NO_PLACE, at)
             return False
@@ -176,6 +179,8 @@ class Intake:
         self._ledger.add(manager, placed, at, lacks_files=bool(lacking))
         self._store.wanted.add(placed.job, lacking, places_text(placed.places))
         self._objects.refer(manager, placed.workflow, placed.job, placed.inputs, at)
+        if placed.inputs_from:
+            self._ledger.take_given(placed.job)
         return True
 
     def _is_known(self, manager: str, placed: Placement, at: Moment) -> bool:

@@ -1,12 +1,13 @@
 """The one place where a job's status changes: as the table allows, with a new serial, and told to its manager."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from msgspec.structs import replace as replace_fields
 
+from caroni_edge.agent.jobs.takers import GIVER_ENDED, Takers, inputs_from
 from caroni_edge.agent.lifecycle import DATA, JOB, DataEvent, DataState, JobEvent, JobState
 from caroni_edge.agent.processes.outcome import (
     STDERR_LIMIT_BYTES,
@@ -64,11 +65,16 @@ def shortened(reason: str) -> str:
 
 
 class Ledger:
-    """Changes jobs, and tells their managers."""
+    """Changes jobs, and tells their managers.
+
+    Attributes:
+        takers: The pending jobs that are given their inputs, or end, when others end.
+    """
 
     def __init__(self, store: Store, outbox: Outbox) -> None:
         """Keep states in `store` and tell them through `outbox`."""
         self._store, self._outbox = store, outbox
+        self.takers = Takers(store)
 
     def add(self, manager: str, placed: Placement, at: Moment, *, lacks_files: bool = False) -> None:
         """Add a job that was accepted: queued, or staging, when its inputs are all there, otherwise pending."""
@@ -103,9 +109,16 @@ class Ledger:
             memory_bytes=None,
             box=None,
             holds=None,
+            inputs_from=None if placed.data_ready else self.takers.add(placed.job, placed.inputs_from),
         )
         self._store.jobs.add(row)
         log.info("job accepted, %s", row.status, extra={"action": "job_accepted", **ids(row)})
+
+    def take_given(self, job: str) -> None:
+        """Queue a job that was just added, if those that it takes its inputs from have completed already."""
+        row = self._store.jobs.by_job(job)
+        if row is not None and row.inputs_from is not None and (inputs := self.takers.inputs(row)) is not None:
+            self.bring_data(row, inputs)
 
     def bring_data(self, row: JobRow, inputs: Values, *, lacks_files: bool = False) -> None:
         """Queue a pending job, all of whose inputs have come and fit, or let it wait for its files."""
@@ -193,10 +206,10 @@ class Ledger:
             return None
         return self._change(_ended(row, outcome, date)._replace(status=status), tell=tell)
 
-    def tell(self, row: JobRow) -> None:
-        """Send a job's state to its manager, if it has one."""
+    def tell(self, row: JobRow, fed: Sequence[str] = ()) -> None:
+        """Send a job's state to its manager, if it has one, and which jobs have taken their last input from it."""
         if row.manager != TRIAL:
-            self._outbox.put(row.manager, status_of(row))
+            self._outbox.put(row.manager, replace_fields(status_of(row), fed=tuple(fed)) if fed else status_of(row))
 
     def _change(self, changed: JobRow, *, tell: bool = True) -> JobRow:
         """Keep a job whose status has changed, and return it.
@@ -205,13 +218,42 @@ class Ledger:
             changed: The job with all that changes, but for its serial.
             tell: Send a status update, if the status is one that managers want to hear of.
         """
-        row = changed._replace(serial=self._store.facts.next_serial())
-        self._store.jobs.save(row)
+        row = self._keep(changed)
+        fed = self._feed(row) if row.status is JobState.COMPLETED else ()
         if tell and row.status not in _UNTOLD:
-            self.tell(row)
+            self.tell(row, fed)
+        if row.status in (JobState.FAILED, JobState.KILLED):
+            self._end_takers(row)
+        return row
+
+    def _keep(self, changed: JobRow) -> JobRow:
+        row = changed._replace(serial=self._store.facts.next_serial())
+        if row.inputs_from is not None and row.status is not JobState.PENDING:
+            self.takers.drop(row.job)
+            row = row._replace(inputs_from=None)
+        self._store.jobs.save(row)
         said = f": {row.reason}" if row.reason else ""
         log.info("job %s%s", row.status, said, extra={"action": f"job_{row.status}", **ids(row)})
         return row
+
+    def _feed(self, giver: JobRow) -> list[str]:
+        """Queue the pending jobs that have waited for the outputs of a job alone; return them."""
+        given = [(taker, self.takers.inputs(taker)) for taker in self.takers.of(giver.job)]
+        fed = [(taker, inputs) for taker, inputs in given if inputs is not None]
+        for taker, inputs in fed:
+            self.bring_data(taker, inputs)
+        return [taker.job for taker, _ in fed]
+
+    def _end_takers(self, giver: JobRow) -> None:
+        """End the pending jobs that wait for a job which has ended without outputs, and those that wait for them."""
+        ended = [giver]
+        while ended:
+            for taker in self.takers.of(ended.pop().job):
+                status = require(JOB, taker.status, JobEvent.GIVER_ENDED, **ids(taker))
+                date = giver.ended if giver.ended is not None else taker.received
+                row = self._keep(_ended(taker, NeverBegan(GIVER_ENDED), date)._replace(status=status))
+                self._decline(row.manager, row, GIVER_ENDED, date)
+                ended.append(row)
 
     def decline(
         self,
@@ -233,12 +275,23 @@ class Ledger:
             final: Nor would it if it were placed here again.
             begun: It may have run here before, and nobody knows.
         """
-        if manager == TRIAL:
-            return
+        if manager != TRIAL:
+            self._decline(manager, job, reason, at.date, final=final, begun=begun)
+
+    def _decline(
+        self,
+        manager: str,
+        job: Placement | JobRow | JobDataReady,
+        reason: str,
+        date: float,
+        *,
+        final: bool = False,
+        begun: bool = False,
+    ) -> None:
         reason = shortened(reason)
         self._outbox.put(manager, JobDecline(job=job.job, reason=reason, final=final, begun=begun))
         what = ("", "", "") if isinstance(job, JobDataReady) else (job.job_type, job.workflow, job.step)
-        self._store.turned_away.add(TurnedAway(at.date, manager, job.job, *what, reason))
+        self._store.turned_away.add(TurnedAway(date, manager, job.job, *what, reason))
         log.info("job declined: %s", reason, extra={"action": "job_declined", "peer": manager, "job": job.job})
 
     def stale(self, row: JobRow, event: str) -> None:
@@ -260,7 +313,7 @@ def here_of(row: JobRow, *, repeat: bool | None) -> JobHere:
         step=row.step,
         attempt=row.attempt,
         job_type=row.job_type,
-        inputs_hash=row.inputs_hash,
+        inputs_from=inputs_from(row),
         repeat=repeat,
         **_state(row),
     )
@@ -307,4 +360,5 @@ def _state(row: JobRow) -> dict[str, Any]:
         "version": row.version,
         "final": row.final,
         "box": row.box,
+        "inputs_hash": row.inputs_hash,
     }

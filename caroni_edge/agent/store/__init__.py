@@ -12,6 +12,7 @@ from caroni_edge.agent.store.objectanswers import ObjectAnswerRows
 from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.agent.store.records import RecordRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
+from caroni_edge.agent.store.takers import TakerRows
 from caroni_edge.agent.store.turnedaway import TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
 from caroni_edge.agent.store.wanted import WantedRows
@@ -36,6 +37,7 @@ class Store:
         self.offers = OfferRows(conn)
         self.records = RecordRows(conn)
         self.slot_time = SlotTimeRows(conn)
+        self.takers = TakerRows(conn)
         self.turned_away = TurnedAwayRows(conn)
         self.versions = VersionRows(conn)
         self.wanted = WantedRows(conn)

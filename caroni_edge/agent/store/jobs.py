@@ -25,6 +25,7 @@ class JobRow(NamedTuple):
         memory_bytes: The most memory that one of them had, likewise.
         box: What it was locked into, once it has begun (`Choice.said`).
         holds: What it holds of the host's resources while it runs, as JSON; None: nothing.
+        inputs_from: While it is pending: the inputs that it takes from jobs here, as JSON (`InputFrom` by name).
     """
 
     id: int
@@ -56,6 +57,7 @@ class JobRow(NamedTuple):
     memory_bytes: int | None
     box: str | None
     holds: str | None
+    inputs_from: str | None = None
 
 
 class Ended(NamedTuple):
@@ -114,9 +116,9 @@ class JobRows(Rows):
 
     ADD = """
         INSERT INTO jobs (job, manager, job_type, workflow, step, attempt, priority, state, data, serial, inputs_hash,
-            received, inputs)
+            received, inputs, inputs_from)
         VALUES (:job, :manager, :job_type, :workflow, :step, :attempt, :priority, :status, :data, :serial, :inputs_hash,
-            :received, :inputs)"""
+            :received, :inputs, :inputs_from)"""
 
     def add(self, row: JobRow) -> None:
         """Add a job that was placed here; `id` is given by the database."""
@@ -219,7 +221,7 @@ class JobRows(Rows):
             inputs_hash = :inputs_hash, version = :version, exit_code = :exit_code, started = :started,
             ended = :ended, reason = :reason, stderr = :stderr, inputs = :inputs, outputs = :outputs,
             disk_bytes = :disk_bytes, final = :final, cpu_s = :cpu_s, memory_bytes = :memory_bytes,
-            box = :box, holds = :holds
+            box = :box, holds = :holds, inputs_from = :inputs_from
         WHERE id = :id"""
 
     def save(self, row: JobRow) -> None:

@@ -4,6 +4,7 @@ What the end of a job means for its step is decided in `workflows/attempts.py`.
 """
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from caroni_edge.base.moment import Moment
@@ -35,16 +36,19 @@ class Orders:
         job = self._store.jobs.by_id(step.job) if step.job else None
         return job if job is not None and job.open else None
 
-    def send_data(self, step: StepRow, inputs: dict[str, Any]) -> None:
+    def send_data(self, step: StepRow, inputs: dict[str, Any], fed: Collection[str] = ()) -> None:
         """Send all inputs of a step to the agent that has its job; take the job back from one that would not run it.
 
         Such an agent is known to be away, or refuses the job type. Where inputs were sent before they are sent again:
-        the job may have begun, and only its agent can say how it ended.
+        the job may have begun, and only its agent can say how it ended. One of those that have taken them already, as
+        their agent says (`fed`), needs nothing.
         """
         job = self.present(step)
-        if job is None:
+        if job is None or job.asked:
             return
-        if not self.cannot_have_begun(job) or self._store.agents.may_serve(job.agent, step.job_type):
+        if job.job in fed:
+            self._store.jobs.data_sent(job.job)
+        elif not self.cannot_have_begun(job) or self._store.agents.may_serve(job.agent, step.job_type):
             self._store.jobs.data_sent(job.job)
             workflow = self._store.workflows.by_seq(step.workflow).id
             places = self.files.places(step, workflow, inputs, job.agent)
@@ -53,12 +57,12 @@ class Orders:
             self.take_back(step, job, "its data is there, and the agent is not, or takes no such jobs now")
 
     def cannot_have_begun(self, job: JobRow) -> bool:
-        """Tell whether a job has surely not begun: its inputs were never sent.
+        """Tell whether a job has surely not begun: its inputs were never sent, and it takes none by itself.
 
         A manager whose database was restored may have sent them and not know it. So its agent must have answered a
         question of this process, and nothing must be left to be reconciled with it.
         """
-        if job.data_sent or not self._context.has_answered(job.agent):
+        if job.may_have_data or not self._context.has_answered(job.agent):
             return False
         return not self._store.agents.is_reconciling(job.agent)
 
@@ -75,9 +79,45 @@ class Orders:
             job: The job.
             due: When agents are asked again, on the monotonic clock; None for at once.
         """
+        self.recall_takers(job.job, has_begun=False)
+        if step.job == job.job:
+            self.unplace(step, job, due)
+        else:
+            self._store.jobs.delete(job.job)
+
+    def recall_takers(self, giver: str, *, has_begun: bool = True) -> None:
+        """Take back the jobs that were to take an input from one which will not be its step's result.
+
+        And those that were to take one from them. Where the giver may have begun, they may have: by asking.
+        """
+        givers = [giver]
+        while givers:
+            for job in self._store.jobs.takers(givers.pop()):
+                step = self._store.steps.by_id(job.step)
+                if step.job != job.job:
+                    continue
+                givers.append(job.job)
+                if has_begun or job.data_sent:
+                    self.recall(job, "a job that it takes an input from has no result")
+                else:
+                    self._outbox.put(
+                        job.agent, JobKill(job=job.job, reason="a job that it takes an input from is gone")
+                    )
+                    self.unplace(step, job)
+
+    def recall(self, job: JobRow, reason: str) -> None:
+        """Take a job back by asking: until its end is heard it stays the present one of its step."""
+        self._outbox.put(job.agent, JobKill(job=job.job, reason=reason))
+        self._store.jobs.recall(job.job)
+
+    def recalled(self, step: StepRow) -> None:
+        """Ask anew for a step whose present job was taken back by asking, and had begun; no attempt is used up."""
+        self._store.steps.leave(step.id, require(STEP, step.status, StepEvent.RECALLED, step=step.path))
+        self._context.dirty_job_types.add(step.job_type)
+
+    def unplace(self, step: StepRow, job: JobRow, due: float | None = None) -> None:
+        """Delete the present job of a step, which has not begun, and ask again (see `never_was`)."""
         self._store.jobs.delete(job.job)
-        if step.job != job.job:
-            return
         status = require(STEP, step.status, StepEvent.TAKEN_BACK, step=step.path, job=job.job)
         self._store.steps.take_back(step.id, status, due)
         self._context.dirty_job_types.add(step.job_type)
@@ -95,6 +135,7 @@ class Orders:
             self._store.jobs.lose(job.job, reason)
             self._store.steps.leave(step.id, status)
         else:
+            self.recall_takers(job.job, has_begun=False)
             self._store.jobs.delete(job.job)
             self._store.steps.take_back(step.id, status)
 
@@ -102,6 +143,7 @@ class Orders:
         """Kill all open jobs of a step but `winner`, which has completed."""
         for job in self._store.jobs.open_of_step(step):
             if job.job != winner:
+                self.recall_takers(job.job)
                 self._kill(job.agent, job.job, "another attempt has completed", at)
 
     def kill_all(self, workflow: int, reason: str, at: Moment) -> None:

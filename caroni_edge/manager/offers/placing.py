@@ -12,12 +12,13 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.jobs.files import JobFiles
+from caroni_edge.manager.jobs.handover import Handover
 from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.jobs import NewJob
 from caroni_edge.manager.store.offers import OfferRow
-from caroni_edge.manager.store.steps import PlacedStep
+from caroni_edge.manager.store.steps import PlacedStep, StepRow
 from caroni_edge.manager.store.unplaced import UnplacedStep
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import TOGETHER_LIMIT_BYTES
@@ -41,14 +42,16 @@ VALID_MAX_S = 600.0
 class Placing(Part):
     """Collects the offers of a batch, and accepts, rejects or drops them at its end."""
 
-    def __init__(self, context: Context, policy: OfferPolicy, holds: Holds, files: JobFiles) -> None:
+    def __init__(
+        self, context: Context, policy: OfferPolicy, holds: Holds, files: JobFiles, handover: Handover
+    ) -> None:
         """Take steps from the store of `context` that `holds` leaves free, for the offers that `policy` chooses.
 
-        Agents hear by `files` where they get the files of their jobs from.
+        Agents hear by `files` where they get the files of their jobs from, and by `handover` which jobs give inputs.
         """
         super().__init__(context.journal)
-        self._files = files
         self._context, self._policy, self._holds = context, policy, holds
+        self._files, self._handover = files, handover
         self._store = context.store
         self._due = inf
         self._in_vain: MemoryDict[tuple[str, str], float] = MemoryDict(context.journal)
@@ -90,12 +93,24 @@ class Placing(Part):
         holding = self._holds.holding(at.now)
         taken = self._policy.order(open_offers)
         room = live_room(self._context)
-        for offer in taken:
+        for offer in self._givers_first(taken):
             room -= self._fill(offer, room, holding, at)
         taken_ids = {offer.offer for offer in taken}
         for offer in open_offers:
             if offer.offer not in taken_ids:
                 self._reject(offer)
+
+    def _givers_first(self, offers: list[OfferRow]) -> list[OfferRow]:
+        """Return offers so that jobs come, where it can be, after those that they may take their inputs from."""
+        if len(offers) < 2 or not any(offer.waiting for offer in offers):
+            return offers
+
+        def first(offer: OfferRow) -> tuple[bool, int]:
+            waits = offer.waiting and not offer.ready
+            best = self._store.unplaced.steps(offer.job_type, waiting=True, agent=offer.agent, limit=1) if waits else []
+            return bool(waits), best[0].step.id if best else 0
+
+        return sorted(offers, key=first)
 
     def next_due(self) -> float:
         """Return when the steps that offers wait for are given away without the agent that may hold them."""
@@ -166,7 +181,6 @@ class Placing(Part):
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""
-        placements: list[Placement] = []
         placed: list[PlacedStep] = []
         jobs: list[NewJob] = []
         for step, workflow in steps:
@@ -184,24 +198,29 @@ class Placing(Part):
                 placed=at.date,
             )
             jobs.append(new)
-            inputs = msgspec.json.decode(step.inputs)
-            placement = Placement(
-                job=job,
-                attempt=attempt,
-                job_type=step.job_type,
-                workflow=workflow,
-                step=step.path,
-                priority=step.priority,
-                data_ready=ready,
-                inputs=inputs,
-                places=self._files.places(step, workflow, inputs, offer.agent),
-            )
-            placements.append(placement)
             ids = {"workflow": workflow, "step": step.path, "job": job, "attempt": attempt, "peer": offer.agent}
             log.info("job placed", extra={"action": "job_placed", **ids})
         self._store.steps.place(placed)
         self._store.jobs.add(jobs)
-        return placements
+        return [self._placement(step, workflow, new, offer) for (step, workflow), new in zip(steps, jobs, strict=True)]
+
+    def _placement(self, step: StepRow, workflow: str, new: NewJob, offer: OfferRow) -> Placement:
+        """Return a job that was made as its agent is told of it, and note what that agent will give it by itself."""
+        given = self._handover.given(step, offer.agent, repeat=offer.repeat)
+        if given.inputs_from:
+            self._handover.note(new.job, given.inputs_from)
+        return Placement(
+            job=new.job,
+            attempt=new.attempt,
+            job_type=step.job_type,
+            workflow=workflow,
+            step=step.path,
+            priority=step.priority,
+            data_ready=new.data_sent,
+            inputs=given.inputs,
+            inputs_from=given.inputs_from,
+            places=self._files.places(step, workflow, given.inputs, offer.agent),
+        )
 
     def _reject(self, offer: OfferRow) -> None:
         self._apply(offer, OfferEvent.NOTHING_TO_PLACE)

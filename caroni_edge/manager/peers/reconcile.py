@@ -4,7 +4,7 @@ The rules are in docs/protocol.md, "From a step to its result".
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 
 import msgspec
@@ -14,6 +14,7 @@ from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.handover import Handover
 from caroni_edge.manager.jobs.logs import JobLogs
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import STEP, StepEvent, WorkflowState
@@ -43,12 +44,19 @@ class Reconciliation(Part):
     """Asks agents which jobs they have (`JobsWanted`), and takes over their answers; twice the same changes nothing."""
 
     def __init__(
-        self, context: Context, engine: Engine, attempts: Attempts, orders: Orders, logs: JobLogs, holds: Holds
+        self,
+        context: Context,
+        engine: Engine,
+        attempts: Attempts,
+        orders: Orders,
+        logs: JobLogs,
+        holds: Holds,
+        handover: Handover,
     ) -> None:
         """Keep queries in the store of `context`, and let what agents say take effect by the other parts."""
         super().__init__(context.journal)
         self._context, self._engine, self._attempts, self._orders = context, engine, attempts, orders
-        self._store, self._logs, self._holds = context.store, logs, holds
+        self._store, self._logs, self._holds, self._handover = context.store, logs, holds, handover
         self._strays = Strays(context, engine, orders)
         self._unanswered: MemoryDict[str, tuple[int, float]] = MemoryDict(context.journal)
         self._unknown: MemoryDict[str, tuple[int, int]] = MemoryDict(context.journal)  # jobs and bytes, of answers
@@ -158,7 +166,7 @@ class Reconciliation(Part):
         said = self._store.answers.of(agent)
         states = {each.job: _state(each) for each in said}
         known = {job.job for job in self._store.jobs.open_of_agent(agent)}
-        for name in sorted(known & states.keys()):
+        for name in _in_order({name: states[name] for name in known & states.keys()}):
             self._take(name, states[name], at)
         for job in self._store.jobs.open_of_agent(agent):
             if job.job not in states:
@@ -195,7 +203,7 @@ class Reconciliation(Part):
             end = JobEnd("failed", begun=not is_same_database, reason="its agent does not have it", ended=at.date)
             self._attempts.fail(job, end, at)
             return
-        if job.begun or (job.data_sent and not is_same_database):
+        if job.begun or (not is_same_database and job.may_have_data):
             self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
         else:
             self._orders.never_was(self._store.steps.by_id(job.step), job)
@@ -214,10 +222,7 @@ class Reconciliation(Part):
         status = advance(STEP, step.status, StepEvent.PLACED)
         if status is None:
             return None
-        attempt = step.attempt + 1
-        repeat = here.repeat
-        if repeat is None:
-            repeat = self._store.agents.may_repeat(agent, here.job_type)
+        attempt, repeat = step.attempt + 1, self._may_repeat(agent, here)
         self._store.steps.place([PlacedStep(step.id, status, here.job, attempt)])
         self._store.jobs.add(
             [
@@ -227,32 +232,51 @@ class Reconciliation(Part):
                     attempt=attempt,
                     agent=agent,
                     status=here.status,
-                    data_sent=True,
+                    data_sent=here.status != "pending",
                     repeat=repeat,
                     placed=at.date,
                 )
             ]
         )
+        if here.status == "pending":
+            self._handover.note(here.job, here.inputs_from)
         self._context.dirty_job_types.add(step.job_type)
         ids = {"workflow": here.workflow, "step": here.step, "job": here.job, "attempt": attempt, "peer": agent}
         log.warning("took over a job that its agent holds", extra={"action": "job_adopted", **ids})
         return self._store.jobs.by_id(here.job)
 
+    def _may_repeat(self, agent: str, here: JobHere) -> bool:
+        return self._store.agents.may_repeat(agent, here.job_type) if here.repeat is None else here.repeat
+
     def _is_for(self, agent: str, here: JobHere, step: StepRow) -> bool:
-        if not step.may_be_taken_by(agent):
+        if not (step.may_be_taken_by(agent) and self._context.settings.trusts(agent, step.job_type)):
             return False
-        if not self._context.settings.trusts(agent, step.job_type):
+        if here.status not in (*LIVE, "completed") or step.job_type != here.job_type:
             return False
-        if here.status not in (*LIVE, "completed") or step.deps_left or step.job_type != here.job_type:
-            return False
+        if step.deps_left:
+            return here.status == "pending" and self._takes_the_same(agent, here, step)
         if any(job.begun for job in self._store.jobs.open_of_step(step.id)):
             return False
         return hash_of(msgspec.json.decode(step.inputs)) == here.inputs_hash
 
+    def _takes_the_same(self, agent: str, here: JobHere, step: StepRow) -> bool:
+        """Tell whether a pending job takes its inputs from those jobs from which its step would have them."""
+        given = self._handover.given(step, agent, repeat=self._may_repeat(agent, here))
+        is_free = self._orders.present(step) is None
+        return is_free and bool(given.inputs_from) and given.inputs_from == here.inputs_from
+
+
+def _in_order(states: Mapping[str, JobStatusUpdate]) -> list[str]:
+    """Return jobs as their states have come to be: what one has taken from another comes after that."""
+    return sorted(states, key=lambda name: (states[name].serial, name))
+
+
+_IN_BOTH = [name for name in JobStatusUpdate.__struct_fields__ if name in JobHere.__struct_fields__]
+
 
 def _status(here: JobHere) -> JobStatusUpdate:
-    """Return the same as a status update, all fields of which a `JobHere` has."""
-    return JobStatusUpdate(**{name: getattr(here, name) for name in JobStatusUpdate.__struct_fields__})
+    """Return the same as a status update."""
+    return JobStatusUpdate(**{name: getattr(here, name) for name in _IN_BOTH})
 
 
 def _state(said: SaidOfJob) -> JobStatusUpdate:
@@ -266,4 +290,6 @@ def _state(said: SaidOfJob) -> JobStatusUpdate:
 def _laid_over(named: bytes, state: JobStatusUpdate) -> JobHere:
     """Return what an answer has named, with the last state that was said of it."""
     here = msgspec.json.decode(named, type=JobHere)
-    return msgspec.structs.replace(here, **{name: getattr(state, name) for name in state.__struct_fields__})
+    laid = msgspec.structs.replace(here, **{name: getattr(state, name) for name in _IN_BOTH})
+    # Agents of version 1 say in their answers alone which inputs a job has.
+    return laid if laid.inputs_hash else msgspec.structs.replace(laid, inputs_hash=here.inputs_hash)

@@ -17,6 +17,7 @@ class JobRow(NamedTuple):
         repeat: Its type may be run again by itself.
         serial: Of the last update taken.
         asked: It is taken back by asking: its step waits for its end, and its result does not count.
+        inputs_from: What its agent may give it by itself, as JSON (`InputFrom` by name); None for nothing.
     """
 
     job: str
@@ -31,6 +32,12 @@ class JobRow(NamedTuple):
     repeat: bool
     serial: int
     asked: bool
+    inputs_from: str | None
+
+    @property
+    def may_have_data(self) -> bool:
+        """Whether it may have all its inputs: they were sent, or it takes them by itself."""
+        return self.data_sent or self.inputs_from is not None
 
 
 class NewJob(NamedTuple):
@@ -155,6 +162,40 @@ class JobRows(Rows):
     def ask(self, job: str, *, begun: bool) -> None:
         """Note that the agent is asked how the attempt ends, on which no step counts."""
         self._run(self.ASK, job=job, begun=begun)
+
+    RECALL = "UPDATE jobs SET asked = 1 WHERE job = :job"
+
+    def recall(self, job: str) -> None:
+        """Note that the agent is asked how the attempt ends, which stays the present one of its step until then."""
+        self._run(self.RECALL, job=job)
+
+    HAND_OVER = "UPDATE jobs SET inputs_from = :inputs_from WHERE job = :job"
+    ADD_TAKER = "INSERT INTO takers (giver, taker) VALUES (:giver, :taker) ON CONFLICT DO NOTHING"
+
+    def hand_over(self, job: str, inputs_from: str, givers: Iterable[str]) -> None:
+        """Note that the agent gives an attempt its inputs by itself, from these jobs."""
+        self._run(self.HAND_OVER, job=job, inputs_from=inputs_from)
+        self._run_each(self.ADD_TAKER, ({"giver": giver, "taker": job} for giver in givers))
+
+    TAKERS = f"""
+        SELECT {columns(JobRow, "j")} FROM takers t CROSS JOIN jobs j ON j.job = t.taker
+        WHERE t.giver = :giver AND j.open AND NOT j.asked ORDER BY t.taker"""
+
+    def takers(self, giver: str) -> list[JobRow]:
+        """Return the open attempts that may have their inputs from a job, but for those that are taken back."""
+        return self._all(JobRow, self.TAKERS, giver=giver)
+
+    MISFEED = "UPDATE jobs SET misfed = 1 WHERE job = :job"
+
+    def misfeed(self, job: str) -> None:
+        """Note that an attempt has had other inputs than its step."""
+        self._run(self.MISFEED, job=job)
+
+    WAS_MISFED = "SELECT 1 FROM jobs WHERE step = :step AND misfed LIMIT 1"
+
+    def was_misfed(self, step: int) -> bool:
+        """Tell whether an attempt of a step has had other inputs."""
+        return self._one(int, self.WAS_MISFED, step=step) is not None
 
     ANY_ASKED = "SELECT 1 FROM jobs WHERE step = :step AND open AND asked LIMIT 1"
 

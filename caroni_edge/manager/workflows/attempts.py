@@ -15,6 +15,7 @@ from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.handover import OVER, is_misfed
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
@@ -87,6 +88,9 @@ class Attempts:
 
     def take_state(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         """Let what an agent says of an open job take effect, whatever its serial."""
+        if said.begun and not job.asked and is_misfed(self._store, job, said):
+            self._on_misfed(job, said, at)
+            return
         match said.status:
             case "completed":
                 self._complete(job, said, at)
@@ -101,18 +105,33 @@ class Attempts:
             case _:
                 self._go_on(job, said, at)
 
-    def _go_on(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
+    def _on_misfed(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
+        """End a job that has had other inputs than its step: no more are handed over to that."""
+        reason = "it has had other inputs than its step is given"
+        self._store.jobs.misfeed(job.job)
+        if said.status in OVER:
+            self._give_up(job, _end(said, reason), at)
+        else:
+            self._note(job, said)
+            self._orders.recall_takers(job.job)
+            self._orders.recall(job, reason)
+
+    def _note(self, job: JobRow, said: JobStatusUpdate) -> bool:
+        """Note the state of a job that is not its end; return whether it runs."""
         is_running = said.status == "running"
-        begun = said.begun or is_running
         self._store.jobs.update(
             job.job,
             said.status,
             said.serial,
-            begun=begun,
+            begun=said.begun or is_running,
             started=said.started,
             version=said.version,
             box=said.box,
         )
+        return is_running
+
+    def _go_on(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
+        is_running = self._note(job, said)
         step = self._store.steps.by_id(job.step)
         if job.asked:
             self._context.outbox.put(job.agent, JobKill(job=job.job, reason="no step counts on it"))
@@ -143,8 +162,12 @@ class Attempts:
             was_seen: It is known how its process ended. Nobody knows what else it has done.
             is_final: Another attempt would end like this one.
         """
-        self._store.jobs.close(job.job, end)
         step = self._store.steps.by_id(job.step)
+        if job.asked and step.job == job.job:
+            self._give_up(job, end, at)
+            return
+        self._store.jobs.close(job.job, end)
+        self._orders.recall_takers(job.job)
         if job.asked:
             self._on_asked_ended(step, at, begun=job.begun or end.begun)
             return
@@ -154,6 +177,26 @@ class Attempts:
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.warning("attempt failed: %s", end.reason, extra={"action": "attempt_failed", **ids})
         self._again(row, step, job, end, at, was_seen=was_seen, is_final=is_final)
+
+    def _give_up(self, job: JobRow, end: JobEnd, at: Moment) -> None:
+        """Close a job whose inputs were not those of its step, or that was taken back; that uses up no attempt."""
+        self._store.jobs.close(job.job, end)
+        self._orders.recall_takers(job.job)
+        step = self._store.steps.by_id(job.step)
+        if step.job == job.job:
+            self._ask_anew(step, job, end.reason or "", at, begun=job.begun or end.begun)
+
+    def _ask_anew(self, step: StepRow, job: JobRow, reason: str, at: Moment, *, begun: bool) -> None:
+        """Ask anew for a step whose present job is given up; if that may not be repeated, wait for `retry`."""
+        row = self._store.workflows.by_seq(step.workflow)
+        if row.status in ENDED:
+            self._engine.set_aside(step)
+        elif not begun:
+            self._orders.unplace(step, job)
+        elif job.repeat:
+            self._orders.recalled(step)
+        else:
+            self._doubt(row, step, job, reason, at)
 
     def _on_asked_ended(self, step: StepRow, at: Moment, *, begun: bool) -> None:
         """A job that was taken back by asking has ended: its step waits for `retry` if it had begun, else for nothing.
@@ -174,14 +217,21 @@ class Attempts:
             self._orders.take_back(step, job, reason)
             return
         self._store.jobs.lose(job.job, reason)
-        if step.job == job.job:
+        if step.job != job.job:
+            return
+        if job.asked or not job.data_sent:
+            self._ask_anew(step, job, reason, at, begun=True)
+        else:
             row = self._store.workflows.by_seq(step.workflow)
             self._again(row, step, job, JobEnd("failed", reason=reason, begun=True), at)
 
     def abandon(self, job: JobRow, reason: str, at: Moment) -> None:
-        """Give up a job that nothing more will be heard of: it counts as an attempt only if it may have begun."""
+        """Give up a job that nothing more will be heard of: it counts as an attempt only if it was sent its inputs."""
+        end = JobEnd("failed", begun=True, reason=reason, ended=at.date)
         if job.data_sent:
-            self.fail(job, JobEnd("failed", begun=True, reason=reason, ended=at.date), at)
+            self.fail(job, end, at)
+        elif job.inputs_from is not None:
+            self._give_up(job, end, at)
         else:
             self._orders.never_was(self._store.steps.by_id(job.step), job)
 
@@ -190,7 +240,7 @@ class Attempts:
         for name in jobs:
             if job := self._open(agent, name):
                 self._context.outbox.put(agent, JobKill(job=name, reason=f"a message about it was rejected: {reason}"))
-                begun = bool(job.data_sent)
+                begun = job.may_have_data
                 end = JobEnd("failed", begun=begun, reason=f"a message was rejected: {reason}", ended=at.date)
                 self.fail(job, end, at)
 
@@ -274,7 +324,9 @@ class Attempts:
         self._orders.kill_others(step.id, job.job, at)
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("step completed", extra={"action": "step_completed", **ids})
-        self._engine.complete_step(row, step, job, outputs, at)
+        takers = self._store.jobs.takers(job.job) if said.fed else ()
+        fed = frozenset(said.fed).intersection(taker.job for taker in takers)
+        self._engine.complete_step(row, step, job, outputs, at, fed)
 
     def _unfit(self, job: JobRow, said: JobStatusUpdate, reason: str, at: Moment) -> None:
         """Let an attempt fail whose outputs do not fit: that version of its job type would give such again."""

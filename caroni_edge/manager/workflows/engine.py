@@ -118,10 +118,10 @@ class Engine(Part):
             todo.extendleft(reversed(following))
 
     def complete_step(
-        self, row: WorkflowRow, step: StepRow, job: JobRow, outputs: Mapping[str, Any], at: Moment
+        self, row: WorkflowRow, step: StepRow, job: JobRow, outputs: Mapping[str, Any], at: Moment, fed: frozenset[str]
     ) -> None:
         """Keep the outputs of a job as those of its step, hand them on, and end the workflow after its last step."""
-        propagation = Propagation(row, self.plan(row.plan), at)
+        propagation = Propagation(row, self.plan(row.plan), at, fed=fed)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
         self._places.note(row.seq, kept, job.agent)
         if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another

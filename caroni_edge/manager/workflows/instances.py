@@ -85,6 +85,7 @@ class Propagation:
         at: The time.
         inputs: Inputs of the workflow (0), and of nested workflows by the id of the step that runs them.
         outputs: Outputs of steps by their paths.
+        fed: Jobs that have their inputs already, as the agent says whose job has completed.
     """
 
     row: WorkflowRow
@@ -92,6 +93,7 @@ class Propagation:
     at: Moment
     inputs: dict[int, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fed: frozenset[str] = frozenset()
 
     @property
     def goes_on(self) -> bool:
@@ -220,7 +222,7 @@ class Instances:
         else:
             self._store.steps.set_inputs(step.id, as_text(inputs))
             self._context.dirty_job_types.add(step.job_type)
-            self._orders.send_data(step, inputs)
+            self._orders.send_data(step, inputs, propagation.fed)
         return []
 
     def _begin_workflow(

@@ -263,3 +263,19 @@ def wanted_directories(db: Database) -> None:
         ALTER TABLE wanted_objects ADD COLUMN directory TEXT NOT NULL DEFAULT '';
         """,
     )
+
+
+@agent()
+def takers(db: Database) -> None:
+    """Pending jobs that take inputs from the outputs of other jobs here."""
+    script(
+        db,
+        """
+        ALTER TABLE jobs ADD COLUMN inputs_from TEXT;
+        CREATE TABLE takers (giver TEXT NOT NULL, taker TEXT NOT NULL, PRIMARY KEY (giver, taker)) WITHOUT ROWID;
+        CREATE INDEX takers_taker ON takers (taker);
+        CREATE TRIGGER job_takes_nothing AFTER DELETE ON jobs BEGIN
+            DELETE FROM takers WHERE taker = old.job;
+        END;
+        """,
+    )

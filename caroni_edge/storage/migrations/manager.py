@@ -322,3 +322,23 @@ def wanted_copies(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
+
+
+@manager()
+def takers(db: Database) -> None:
+    """From which jobs others take inputs at their agent by themselves."""
+    script(
+        db,
+        """
+        ALTER TABLE jobs ADD COLUMN inputs_from TEXT;
+        ALTER TABLE jobs ADD COLUMN misfed INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE takers (giver TEXT NOT NULL, taker TEXT NOT NULL, PRIMARY KEY (giver, taker)) WITHOUT ROWID;
+        CREATE INDEX takers_taker ON takers (taker);
+        CREATE TRIGGER job_takes_nothing AFTER DELETE ON jobs BEGIN
+            DELETE FROM takers WHERE taker = old.job;
+        END;
+        CREATE TRIGGER job_has_ended AFTER UPDATE OF open ON jobs WHEN old.open AND NOT new.open BEGIN
+            DELETE FROM takers WHERE taker = old.job;
+        END;
+        """,
+    )

@@ -43,6 +43,7 @@ from caroni_edge.protocol.messages import (
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived
+from caroni_edge.values.json import hash_of
 from tests import scripts
 from tests.configs import manager_config
 from tests.outbox import RecordingOutbox
@@ -383,7 +384,13 @@ class Bench:
         """Return the next status of a job."""
         facts.setdefault("serial", next(self._serials))
         facts.setdefault("begun", status in {"running", "completed", "failed"})
+        facts.setdefault("inputs_hash", self._hash_of_inputs(job) if facts["begun"] else "")
         return JobStatusUpdate(job=job, status=status, **facts)
+
+    def _hash_of_inputs(self, job: str) -> str:
+        """Return what an agent says of the inputs of a job, which are those of its step."""
+        found = self.rows("SELECT s.inputs FROM jobs j JOIN steps s ON s.id = j.step WHERE j.job = ?", job)
+        return hash_of(msgspec.json.decode(found[0]["inputs"])) if found else ""
 
     def run(self, job: str, agent: str = "a1") -> None:
         """Let a job begin."""

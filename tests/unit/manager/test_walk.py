@@ -1,6 +1,7 @@
 """Random walks: agents that accept, decline, complete, fail, repeat themselves, restart and lose what they had."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -96,12 +97,16 @@ class Agent:
     def _take_job(self, placed: Placement) -> None:
         assert placed.job not in self.jobs
         assert placed.job not in self.begun
-        if self.chance.random() < 0.1:
+        givers = [self.jobs.get(each[0]) for each in placed.inputs_from.values()]
+        is_given = all(giver and giver.status not in {"failed", "killed"} for giver in givers)
+        if not is_given or self.chance.random() < 0.1:
             self.outbox.append(JobDecline(job=placed.job, reason="no", final=self.chance.random() < 0.2))
             return
         self.serial += 1
         self.jobs[placed.job] = Job(placed, self.serial)
         self.outbox.append(JobAccepted(jobs=(placed.job,)))
+        if placed.inputs_from:
+            self._take_given(self.jobs[placed.job])
 
     def _take_data(self, name: str, inputs: dict[str, Any]) -> None:
         job = self.jobs.get(name)
@@ -135,6 +140,7 @@ class Agent:
             status=job.status,  # type: ignore[arg-type]
             begun=placed.job in self.begun,
             inputs_hash=hash_of(job.inputs) if job.inputs is not None else "",
+            inputs_from=placed.inputs_from if job.status == "pending" else {},
             outputs=job.outputs,
         )
 
@@ -167,12 +173,47 @@ class Agent:
     def _change(self, job: Job, status: Any, reason: str | None = None) -> None:
         self.serial += 1
         job.status, job.serial = status, self.serial
-        begun, name = job.placed.job in self.begun, job.placed.job
         self.outbox.append(
             JobStatusUpdate(
-                job=name, serial=self.serial, status=status, begun=begun, outputs=job.outputs, reason=reason
+                job=job.placed.job,
+                serial=self.serial,
+                status=status,
+                begun=job.placed.job in self.begun,
+                outputs=job.outputs,
+                reason=reason,
+                inputs_hash=hash_of(job.inputs) if job.inputs is not None else "",
+                fed=tuple(self._feed(job.placed.job)),
             )
         )
+        if status in {"failed", "killed"}:
+            self._end_takers(job.placed.job)
+
+    def _takers(self, giver: str) -> list[Job]:
+        """Return the pending jobs that take an input from one."""
+        takers = [job for _, job in sorted(self.jobs.items()) if job.status == "pending"]
+        return [job for job in takers if giver in {each[0] for each in job.placed.inputs_from.values()}]
+
+    def _feed(self, giver: str) -> Iterator[str]:
+        """Give jobs what has completed; yield those that have all their inputs now."""
+        for job in self._takers(giver):
+            if self._take_given(job):
+                yield job.placed.job
+
+    def _take_given(self, job: Job) -> bool:
+        """Give a job the outputs of others, if all of these have completed."""
+        outputs = {name: self.jobs[each[0]].outputs for name, each in job.placed.inputs_from.items()}
+        if any(given is None for given in outputs.values()):
+            return False
+        taken = {name: (outputs[name] or {}).get(each[1]) for name, each in job.placed.inputs_from.items()}
+        self._take_data(job.placed.job, {**job.placed.inputs, **taken})
+        return True
+
+    def _end_takers(self, giver: str) -> None:
+        for job in self._takers(giver):
+            self.serial += 1
+            job.status, job.serial = "failed", self.serial
+            self.outbox.append(JobDecline(job=job.placed.job, reason="what it takes an input from has ended"))
+            self._end_takers(job.placed.job)
 
 
 class Walk:

@@ -33,6 +33,8 @@ ENDED: Fields = {
     "box": "shared",
 }
 PLACED = {"job": JOB, "attempt": 1, "job_type": "t", "workflow": "w1", "step": "s"}
+TAKEN = {"inputs_from": {"y": [JOB, "out", "string"]}}
+GIVEN = {"inputs": {"x": 1}, **TAKEN}
 KEPT = {**PLACED, "serial": 7, "status": "failed"}
 
 MESSAGES: dict[str, tuple[Fields, Fields]] = {
@@ -44,13 +46,16 @@ MESSAGES: dict[str, tuple[Fields, Fields]] = {
     ),
     "OfferAccept": (
         {"offer": OFFER},
-        {"jobs": [{**PLACED, "priority": 5, "data_ready": True, "inputs": {"x": 1}}], "last": False, "database": "d"},
+        {"jobs": [{**PLACED, "priority": 5, "data_ready": True, **GIVEN}], "last": False, "database": "d"},
     ),
     "OfferReject": ({"offer": OFFER}, {}),
     "JobAccepted": ({"jobs": [JOB]}, {}),
     "JobDecline": ({"job": JOB, "reason": "r"}, {"final": True, "begun": True}),
     "JobDataReady": ({"job": JOB}, {"inputs": {"x": 1}}),
-    "JobStatusUpdate": ({"job": JOB, "serial": 7, "status": "failed"}, ENDED),
+    "JobStatusUpdate": (
+        {"job": JOB, "serial": 7, "status": "failed"},
+        {**ENDED, "inputs_hash": "h", "fed": [JOB]},
+    ),
     "JobKill": ({"job": JOB, "reason": "r"}, {}),
     "JobStatusRequest": ({"job": JOB}, {}),
     "JobLogRequest": ({"job": JOB}, {"offset": 9, "tail": 65536}),
@@ -58,7 +63,7 @@ MESSAGES: dict[str, tuple[Fields, Fields]] = {
     "JobsWanted": ({"wanted": QUESTION}, {"database": "d", "known": 7}),
     "JobsHere": (
         {"wanted": QUESTION, "database": "d"},
-        {"after": "a", "upto": "b", "jobs": [{**KEPT, "inputs_hash": "h", "repeat": False, **ENDED}]},
+        {"after": "a", "upto": "b", "jobs": [{**KEPT, "inputs_hash": "h", "repeat": False, **TAKEN, **ENDED}]},
     ),
 }
 MESSAGES_OF_2: dict[str, tuple[Fields, Fields]] = {

@@ -363,7 +363,7 @@ def test_silence_is_noticed_soon_when_it_counts_soon() -> None:
 
 
 def test_a_forgotten_agent_leaves_nothing_open(bench: Bench) -> None:
-    bench.presence("a1")
+    bench.presence("a1", speaks=1)
     bench.presence("a2")
     bench.start("chain")
     running, ahead = bench.place("a1"), bench.place("a1", "lower", waiting=1)

@@ -206,6 +206,7 @@ def test_a_pending_job_whose_data_does_not_exist_yet_goes_on_waiting(bench: Benc
 
 
 def test_with_another_database_what_was_sent_may_have_begun(bench: Bench) -> None:
+    bench.presence("a1", speaks=1)
     bench.start("chain")
     first, ahead = place(bench), place(bench, job_type="lower", waiting=1)
     bench.answer(bench.reset(), database="wiped")

@@ -151,7 +151,7 @@ def test_what_has_not_begun_is_taken_back_and_what_runs_may_end() -> None:
         outputs={"result": out("ahead")},
     )
     bench = Bench(many, attempts=1)
-    bench.presence(types=("upper", "lower"))
+    bench.presence(types=("upper", "lower"), speaks=1)
     bench.start("many")
     running, queued, ahead = bench.place_all(job_type="lower", ready=2, waiting=1)
     assert [running.step, queued.step, ahead.step] == ["running", "queued", "ahead"]
