@@ -57,6 +57,7 @@ NO_JOB = "nosuchjob"
 LEFT_ANYWHERE = {
     "has messages in its outbox": "SELECT 1 FROM outbox",
     "has events that wait for the broker": "SELECT 1 FROM events",
+    "has jobs that take inputs from others": "SELECT 1 FROM takers",
 }
 LEFT_AT_MANAGER = {
     **LEFT_ANYWHERE,

@@ -36,7 +36,7 @@ def agent_wiped_before_its_first_word(seed: int) -> list[str]:
     federation.lost(agent)
     federation.start()
     federation.run(CALM_S)
-    return _repeated(federation)
+    return repeated(federation)
 
 
 def agent_restored_to_before_an_acceptance(seed: int) -> list[str]:
@@ -56,8 +56,8 @@ def agent_restored_to_before_an_acceptance(seed: int) -> list[str]:
         return bool(agent.host.history) and not _any(manager, "SELECT 1 FROM outbox")
 
     assert federation.run(LONG_S, is_taken), "no job has begun"
-    _put_back(federation, agent, copy)
-    return _repeated(federation)
+    put_back(federation, agent, copy)
+    return repeated(federation)
 
 
 def agent_restored_to_before_a_start(seed: int) -> list[str]:
@@ -71,8 +71,8 @@ def agent_restored_to_before_a_start(seed: int) -> list[str]:
     assert federation.run(LONG_S, lambda: _any(agent, QUEUED)), "no job waits for a slot"
     copy = agent.disk.copy()
     assert federation.run(LONG_S, lambda: len(agent.host.history) == 2), "it has not begun"
-    _put_back(federation, agent, copy)
-    return _repeated(federation)
+    put_back(federation, agent, copy)
+    return repeated(federation)
 
 
 def manager_restored_while_a_job_runs(seed: int) -> list[str]:
@@ -87,10 +87,10 @@ def manager_restored_while_a_job_runs(seed: int) -> list[str]:
     if giver is runner:
         return []  # this seed shows nothing
     giver.isolate()
-    _put_back(federation, manager, copy, calm_s=60.0)
+    put_back(federation, manager, copy, calm_s=60.0)
     giver.heal()
     federation.run(CALM_S)
-    return _repeated(federation, "s1")
+    return repeated(federation, "s1")
 
 
 def manager_restored_when_a_job_has_failed(seed: int) -> list[str]:
@@ -103,8 +103,8 @@ def manager_restored_when_a_job_has_failed(seed: int) -> list[str]:
     assert federation.run(LONG_S, lambda: bool(agent.host.history)), "the job has not begun"
     federation.run(CALM_S)
     agent.host.fails_always = frozenset()
-    _put_back(federation, manager, copy)
-    return _repeated(federation, "s0")
+    put_back(federation, manager, copy)
+    return repeated(federation, "s0")
 
 
 def manager_restored_while_an_agent_is_away(seed: int) -> list[str]:
@@ -129,7 +129,7 @@ def manager_restored_while_an_agent_is_away(seed: int) -> list[str]:
     federation.run(60.0)
     runner.heal()
     federation.run(CALM_S)
-    return _repeated(federation, "s1")
+    return repeated(federation, "s1")
 
 
 def manager_restored_to_before_a_resume(seed: int) -> list[str]:
@@ -144,11 +144,11 @@ def manager_restored_to_before_a_resume(seed: int) -> list[str]:
     copy = manager.disk.copy()
     federation.users.resume(manager, "chain3")
     _runs(federation, "s0", slow=True)
-    _put_back(federation, manager, copy)
+    put_back(federation, manager, copy)
     left = ["it is held still"] if _any(manager, HELD) else []
     federation.users.resume_all()
     federation.run(CALM_S)
-    return [*left, *_repeated(federation)]
+    return [*left, *repeated(federation)]
 
 
 def _chain(seed: int, agents: int = 2) -> tuple[Federation, Member]:
@@ -171,7 +171,7 @@ def _runs(federation: Federation, step: str, *, slow: bool = False) -> Agent:
     return find()[0]
 
 
-def _put_back(federation: Federation, member: Member, copy: sqlite3.Connection, calm_s: float = CALM_S) -> None:
+def put_back(federation: Federation, member: Member, copy: sqlite3.Connection, calm_s: float = CALM_S) -> None:
     """Put a backup of a node back, and see what comes of it."""
     member.crash()
     member.disk.restore(copy)
@@ -180,7 +180,7 @@ def _put_back(federation: Federation, member: Member, copy: sqlite3.Connection, 
     federation.run(calm_s)
 
 
-def _repeated(federation: Federation, step: str = "s0") -> list[str]:
+def repeated(federation: Federation, step: str = "s0") -> list[str]:
     """Tell where a step was run more than once, though nobody has asked for that."""
     history = [order for agent in federation.agents for order in agent.host.history if order.step == step]
     runs = Counter((order.workflow, order.step) for order in history)

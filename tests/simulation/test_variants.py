@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import filed, handed, needs, restores, scenarios, stolen
+from tests.simulation import filed, handed, handover, needs, restores, scenarios, stolen
 from tests.simulation.plans import FILED, PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -31,7 +31,9 @@ def scripted(kind: str, seed: int) -> list[str]:
 CAUGHT: Mapping[str, Schedule] = {
     "acceptance_for_another_database_taken": restores.agent_wiped_before_its_first_word,
     "adopted_whoever_may_take_the_step": stolen.claim_of_a_step,
+    "answers_taken_by_name": handover.manager_restored,
     "any_ticket_opens": partial(with_files, "hostile"),
+    "asked_anew_before_the_end_is_heard": handover.givers_fail_before_their_takers_come,
     "begun_anew_after_each_cut": filed.cut_and_killed_while_a_file_comes,
     "claimed_serial_is_taken_over": partial(play, "hostile"),
     "closed_job_still_counts": partial(plain, "crashes"),
@@ -39,6 +41,8 @@ CAUGHT: Mapping[str, Schedule] = {
     "demand_said_only_once": partial(plain, "network"),
     "given_back_without_a_word": scenarios.late_agent,
     "given_without_a_reference": filed.stranger_with_a_ticket,
+    "givers_not_looked_for": handover.givers_fail_before_their_takers_come,
+    "handed_over_again_after_other_inputs": handover.history_forgotten,
     "handed_over_before_the_restart_starts_after_it": handed.much_waits_at_keepers,
     "hash_is_a_right": partial(with_files, "hostile"),
     "held_back_for_all_until_answered": stolen.never_answers,
@@ -46,6 +50,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "held_here_is_never_begun_elsewhere": restores.manager_restored_to_before_a_resume,
     "id_not_compared_on_acknowledging": partial(plain, "managers"),
     "id_not_compared_on_taking": partial(plain, "managers"),
+    "inputs_compared_of_takers_only": handover.history_forgotten,
     "javascript_is_asked_for_once": partial(scripted, "crashes"),
     "key_said_only_once": filed.key_forgotten,
     "kill_ignored": partial(plain, "managers"),
@@ -63,14 +68,18 @@ CAUGHT: Mapping[str, Schedule] = {
     "old_attempt_fails_the_present_one": partial(plain, "agents"),
     "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
     "other_attempts_not_killed": scenarios.endless_attempt,
+    "other_inputs_use_up_an_attempt": handover.jobs_fail,
     "others_come_first_for_ever": stolen.never_offers,
     "outputs_go_with_the_rest": partial(with_files, "crashes"),
+    "outputs_wait_for_the_manager": handover.manager_away,
+    "pending_takers_not_adopted": handover.manager_restored_to_before_the_placing,
     "puback_before_the_commit": scenarios.triggers_said_once,
     "published_before_the_commit": scenarios.crashes_all_the_time,
     "recall_unanswered": handed.much_waits_at_keepers,
     "recalled_without_waiting_for_the_answer": handed.much_waits_at_keepers,
     "repeat_false_repeated": partial(plain, "hosts"),
     "reservation_never_runs_out": partial(plain, "managers"),
+    "result_of_other_inputs_taken": handover.other_results,
     "rows_deleted_at_puback": scenarios.crashes_all_the_time,
     "running_committed_after_the_start": scenarios.crashes_all_the_time,
     "running_said_is_kept": scenarios.running_is_heard,
@@ -87,6 +96,9 @@ CAUGHT: Mapping[str, Schedule] = {
     "strays_that_have_ended_left_alone": restores.manager_restored_when_a_job_has_failed,
     "taken_back_by_assuming": restores.manager_restored_while_an_agent_is_away,
     "taken_committed_apart": scenarios.crashes_all_the_time,
+    "takers_not_recalled": handover.givers_fail_before_their_takers_come,
+    "takers_outlive_their_givers": handover.jobs_fail,
+    "takers_taken_back_by_assuming": handover.other_results,
     "unacknowledged_messages_kept": stolen.never_acknowledges,
     "wanted_files_forgotten_at_a_start": filed.cut_and_killed_while_a_file_comes,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,

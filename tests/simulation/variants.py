@@ -55,6 +55,7 @@ from caroni_edge.protocol.messages import Frame, JobHere, JobStatusUpdate, JobsW
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
 from tests.simulation.filevariants import FILE_VARIANTS
+from tests.simulation.handovervariants import HANDOVER_VARIANTS
 from tests.simulation.hosts import Host
 from tests.variants import Variants, instead
 
@@ -70,6 +71,7 @@ VARIANTS = Variants(
     }
 )
 VARIANTS.update(FILE_VARIANTS)
+VARIANTS.update(HANDOVER_VARIANTS)
 
 
 # The loop
