@@ -4,6 +4,7 @@ The counts are the same on every machine and under any load. What C code does wi
 `sorted`, a `count(*)` of a whole table.
 """
 
+import gc
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -36,7 +37,10 @@ class Work:
 
 
 def work_of(conn: sqlite3.Connection, do: Callable[[], Any]) -> Work:
-    """Count what is done on a connection and by this thread in Python, until `do` returns."""
+    """Count what is done on a connection and by this thread in Python, until `do` returns.
+
+    No garbage is collected meanwhile: what is left of other tests would end here, and be counted.
+    """
     counted = Work()
 
     def on_instruction() -> int:
@@ -54,7 +58,8 @@ def work_of(conn: sqlite3.Connection, do: Callable[[], Any]) -> Work:
         return on_python
 
     own = {on_instruction.__code__, on_statement.__code__}
-    tracer = sys.gettrace()
+    tracer, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()
     conn.set_progress_handler(on_instruction, 1)
     conn.set_trace_callback(on_statement)
     sys.settrace(on_python)
@@ -64,4 +69,6 @@ def work_of(conn: sqlite3.Connection, do: Callable[[], Any]) -> Work:
         sys.settrace(tracer)
         conn.set_trace_callback(None)
         conn.set_progress_handler(None, 1)
+        if collects:
+            gc.enable()
     return counted
