@@ -52,6 +52,17 @@ def require(table: Mapping[State, Mapping[Event, State]], state: State, event: E
     return following
 
 
+def states_before(table: Mapping[State, Mapping[Event, State]], event: Event) -> tuple[State, ...]:
+    """Return the states in which an event may happen."""
+    return tuple(state for state, arrows in table.items() if event in arrows)
+
+
+def state_after(table: Mapping[State, Mapping[Event, State]], event: Event) -> State:
+    """Return the state that an event leads to; it must be the same from all states in which it may happen."""
+    (state,) = {arrows[event] for arrows in table.values() if event in arrows}
+    return state
+
+
 def mermaid(table: Mapping[State, Mapping[Event, State]]) -> str:
     """Return the Mermaid state diagram of a table, for the documentation."""
     arrows = [f"    {a} --> {b}: {e}" for a, row in table.items() for e, b in row.items()]

@@ -6,6 +6,7 @@ from math import inf
 import msgspec
 
 from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import states_before
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
 from caroni_edge.manager.workflows.statuses import Statuses
@@ -98,5 +99,4 @@ class Stalls(Part):
 
 
 def _may_stall() -> str:
-    states = [state for state, arrows in WORKFLOW.items() if WorkflowEvent.NOBODY_SERVES in arrows]
-    return as_text(states)
+    return as_text(states_before(WORKFLOW, WorkflowEvent.NOBODY_SERVES))

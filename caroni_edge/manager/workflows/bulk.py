@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from caroni_edge.base.moment import Moment
+from caroni_edge.base.states import states_before
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.lifecycle import ENDED, WORKFLOW, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.bulks import BulkRow
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 BulkAction = Literal["cancel", "retry", "delete"]
 
 STATES: Mapping[BulkAction, tuple[WorkflowState, ...]] = {
-    "cancel": tuple(state for state, arrows in WORKFLOW.items() if WorkflowEvent.CANCEL in arrows),
-    "retry": tuple(state for state, arrows in WORKFLOW.items() if WorkflowEvent.RETRY in arrows),
+    "cancel": states_before(WORKFLOW, WorkflowEvent.CANCEL),
+    "retry": states_before(WORKFLOW, WorkflowEvent.RETRY),
     "delete": ENDED,
 }
 """In which states a workflow can be what is done to it."""

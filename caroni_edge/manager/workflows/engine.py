@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import require
+from caroni_edge.base.states import require, state_after, states_before
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.jobs.orders import Orders
@@ -307,7 +307,7 @@ class Engine(Part):
         if not self.statuses.end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
         self._store.evaluations.drop_due(row.seq)
-        aside = _state_after(StepEvent.SET_ASIDE)
+        aside = state_after(STEP, StepEvent.SET_ASIDE)
         for step in self._store.steps.of_workflow(row.seq, as_text([StepState.FULFILLED])):
             job = self._orders.present(step)
             if job is not None and not job.begun:
@@ -324,8 +324,8 @@ class Engine(Part):
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
         self._store.evaluations.drop_due(row.seq)
-        event = StepEvent.CANCEL
-        self._context.dirty_job_types |= self._store.steps.stop(row.seq, _state_after(event), _states_before(event))
+        before, after = states_before(STEP, StepEvent.CANCEL), state_after(STEP, StepEvent.CANCEL)
+        self._context.dirty_job_types |= self._store.steps.stop(row.seq, after, as_text(before))
         self.drops.on_end(row, {})
         return True
 
@@ -358,13 +358,13 @@ class Engine(Part):
     def _begin_again(self, propagation: Propagation) -> None:
         """Let the steps of a workflow that failed go on from where they are."""
         steps, seq = self._store.steps, propagation.row.seq
-        steps.look_at_again(seq, _state_after(StepEvent.LOOKED_AT_AGAIN))
+        steps.look_at_again(seq, state_after(STEP, StepEvent.LOOKED_AT_AGAIN))
         self._context.dirty_job_types |= steps.demand(
-            seq, _state_after(StepEvent.DEMANDED), _states_before(StepEvent.DEMANDED)
+            seq, state_after(STEP, StepEvent.DEMANDED), as_text(states_before(STEP, StepEvent.DEMANDED))
         )
         self._context.growing |= steps.growing(seq)
         follow: list[WorkItem] = [Ready(step) for step in steps.ready(seq)]
-        follow += [PartsDone(step) for step in steps.go_on(seq, _state_after(StepEvent.GOES_ON))]
+        follow += [PartsDone(step) for step in steps.go_on(seq, state_after(STEP, StepEvent.GOES_ON))]
         self.follow(propagation, follow)
         self.follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
         if propagation.goes_on and propagation.row.steps_left == 0:
@@ -385,14 +385,3 @@ def _how_done(done: Done) -> StepEvent:
     if done.reason:
         return StepEvent.SKIPPED
     return StepEvent.EVALUATED if done.step.status is StepState.CREATED else StepEvent.PARTS_COMPLETED
-
-
-def _states_before(event: StepEvent) -> str:
-    """Return, as a JSON list, the states in which `event` may happen to a step."""
-    return as_text([state for state, arrows in STEP.items() if event in arrows])
-
-
-def _state_after(event: StepEvent) -> StepState:
-    """Return the state that `event` leads to; it must be the same from all states in which it may happen."""
-    (state,) = {arrows[event] for arrows in STEP.values() if event in arrows}
-    return state
