@@ -7,6 +7,7 @@ import pytest
 from caroni_edge.agent.jobs.takers import GIVER_ENDED, NO_GIVER, NO_TYPE, TOO_MUCH
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
+from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import (
     VALUES_LIMIT_BYTES,
     JobDataReady,
@@ -19,9 +20,12 @@ from caroni_edge.protocol.messages import (
     Placement,
 )
 from caroni_edge.values.json import hash_of
+from caroni_edge.values.large import large_value
+from caroni_edge.values.types import STRING
 from tests.unit.agent.bench import Bench, completed, job_type
 
 LARGE_FILE = {"class": "File", "location": f"caroni:sha256:{'a' * 64}", "size": 1 << 20, "basename": "large"}
+LARGE_TEXT = large_value(Object("a" * 64, 1 << 20), STRING)
 
 
 @pytest.fixture
@@ -111,7 +115,15 @@ def test_each_status_of_a_plain_job_names_its_inputs_too(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "of_type"), [(7, "string"), (None, "string"), (LARGE_FILE, "File"), ([LARGE_FILE], "Any")]
+    ("value", "of_type"),
+    [
+        (7, "string"),
+        (None, "string"),
+        (LARGE_FILE, "File"),
+        ([LARGE_FILE], "Any"),
+        (LARGE_TEXT, "string"),
+        ([LARGE_TEXT], "Any"),
+    ],
 )
 def test_what_has_another_type_or_files_is_left_to_the_manager(bench: Bench, value: Any, of_type: str) -> None:
     (giver,) = bench.place(bench.new_job())
