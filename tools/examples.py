@@ -30,7 +30,7 @@ from caroni_edge.protocol.messages import (
     Placement,
     Presence,
 )
-from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsCheck, ObjectsWanted
 from caroni_edge.protocol.triggers import Trigger
 
 JOB, OFFER, DATABASE, QUESTION = "k3v9x2m8q1z7p4ba", "c6t1r8w5n0y2d7je", "q8s4h0v6b3f9x1mu", "z5g7a2l9u4k1o8ie"
@@ -100,6 +100,7 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
     ObjectsHere(objects=(ObjectHere(workflow="w1", object=OBJECT, size=5_000_000),)),
     ObjectKey(generation=1, secret=b"a secret of 32 bytes, at random."),
     ObjectsWanted(job=JOB, places=(ObjectPlace(holder="agents/a7", generation=1, ticket="9d" * 32),)),
+    ObjectsCheck(objects=(OBJECT,)),
     ObjectBad(job=JOB, object=OBJECT, place="agents/a7", reason="ticket"),
 )
 

@@ -57,7 +57,7 @@ from caroni_edge.protocol.messages import (
     Presence,
     Values,
 )
-from caroni_edge.protocol.objects import ObjectKey, ObjectsWanted
+from caroni_edge.protocol.objects import ObjectKey, ObjectsCheck, ObjectsWanted
 from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.transport.base import Arrived
 
@@ -314,6 +314,7 @@ class AgentReactor(Assembly):
                 ObjectsDrop: self._objects.on_drop,
                 ObjectKey: self._fetching.on_key,
                 ObjectsWanted: self._fetching.on_places,
+                ObjectsCheck: self._objects.on_check,
                 MessageRejected: self._on_rejected_there,
             }
         )

@@ -24,6 +24,8 @@ class Context:
         dirty_job_types: Job types whose demand may have changed since it was last counted.
         has_answered: Tells whether an agent has answered a question of this process.
         growing: Scattered steps (their ids) that may have more instances to be made.
+        lacking: Workflows (their numbers) in which a file of a step was lost or found, or a step with files is asked
+            for again, since somebody has looked whether all of them are there.
         ended_causes: What of the configuration has started workflows (`WorkflowRow.cause`) of which one has ended
             since schedules looked whether another may start.
     """
@@ -48,6 +50,7 @@ class Context:
         """Begin with nothing to be looked at."""
         self.dirty_job_types: MemorySet[str] = MemorySet(self.journal)
         self.growing: MemorySet[int] = MemorySet(self.journal)
+        self.lacking: MemorySet[int] = MemorySet(self.journal)
         self.ended_causes: MemorySet[str] = MemorySet(self.journal)
 
 

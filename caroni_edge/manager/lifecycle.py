@@ -80,7 +80,8 @@ class StepState(StrEnum):
     RUNNING = "running"
     """Its job runs; or its parts do, where it is scattered or runs a workflow."""
     COMPLETED = "completed"
-    """It has its outputs; all of them null when it was skipped."""
+    """It has its outputs; all of them null when it was skipped. One that gives a file again, which is nowhere any more,
+    is `fulfilling` to `running` once more, and keeps its outputs."""
     FAILED = "failed"
     """Its attempts are used up, or it cannot run with the values that it has."""
     CANCELLED = "cancelled"
@@ -124,6 +125,9 @@ class StepEvent(StrEnum):
     """The last of its parts has completed, and what they gave fits."""
     VALUES_UNFIT = "VALUES_UNFIT"
     """What it is given, or what its parts gave, is not what the template says: another attempt would not mend it."""
+    FILE_LOST = "FILE_LOST"
+    """A file that it has given is nowhere any more, and a step needs it: it is to give that again, and nothing else of
+    it changes."""
     LOOKED_AT_AGAIN = "LOOKED_AT_AGAIN"
     """`retry`, where it had failed before it began: it begins once more from its data."""
     GOES_ON = "GOES_ON"
@@ -221,7 +225,7 @@ STEP: Mapping[StepState, Mapping[StepEvent, StepState]] = {
         SE.LOOKED_AT_AGAIN: S.CREATED,
         SE.GOES_ON: S.RUNNING,
     },
-    S.COMPLETED: {},
+    S.COMPLETED: {SE.FILE_LOST: S.FULFILLING},
     S.CANCELLED: {},
 }
 

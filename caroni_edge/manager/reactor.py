@@ -94,7 +94,7 @@ class ManagerReactor(Assembly):
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._demand = Demand(context, self._fleet.count_serving)
         self._logs = JobLogs(context)
-        self.objects = objects = AgentObjects(context, self._engine, self.holdings)
+        self.objects = objects = AgentObjects(context, self._engine, self.holdings, orders)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
@@ -114,6 +114,7 @@ class ManagerReactor(Assembly):
             Delays(context, self._engine),
             self._engine,
             self._evaluations,
+            self._attempts.remaking,
             self._placing,
             self._fleet,
             self._stalls,

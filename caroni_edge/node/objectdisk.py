@@ -1,12 +1,14 @@
 """The files of objects, for the data connection: what takes long is done in a thread of its own."""
 
+import errno
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from caroni_edge.objects.transfer.partfiles import PartFiles, hash_of
+from caroni_edge.objects.transfer.partfiles import READ_BYTES, PartFiles
 from caroni_edge.objects.transfer.pieces import GRAIN
 
 FILES_MAX = 16
@@ -70,12 +72,19 @@ class ObjectDisk:
         """Return the block list of an object.
 
         Raises:
-            OSError: It is not there, or cannot be read.
+            OSError: It is not there, cannot be read, or is damaged: a list of other bytes would be kept, and believed.
         """
+        whole, segments, size = hashlib.sha256(), [], 0
         with self._path_of(sha256).open("rb") as file:
-            size, step = os.fstat(file.fileno()).st_size, GRAIN.segment
-            steps = range(0, size, step)
-            return b"".join(hash_of(file.fileno(), offset, min(step, size - offset)) for offset in steps)
+            while piece := file.read(READ_BYTES):
+                if size % GRAIN.segment == 0:
+                    segments.append(hashlib.sha256())
+                segments[-1].update(piece)
+                whole.update(piece)
+                size += len(piece)
+        if whole.hexdigest() != sha256:
+            raise OSError(errno.EIO, "it is damaged")
+        return b"".join(segment.digest() for segment in segments)
 
     def close(self) -> None:
         """Close what is open."""

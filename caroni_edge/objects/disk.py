@@ -178,6 +178,18 @@ class ObjectFiles:
                     shutil.copyfileobj(source, file, PIECE_BYTES)
                 os.fchmod(file.fileno(), _EXECUTABLE if executable else _READ_ONLY)
 
+    def is_right(self, found: Object) -> bool:
+        """Tell whether an object is what its name says, and there.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        try:
+            with self._opened(found.id) as source:
+                return _read(source).object == found
+        except (Damaged, TooLarge):
+            return False
+
     def _opened(self, name: ObjectId) -> BinaryIO:
         try:
             return open(self.path(name), "rb")

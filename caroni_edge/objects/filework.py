@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from caroni_edge.objects.disk import NoRoom, ObjectFiles
@@ -50,6 +51,7 @@ class FileWork:
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._later: list[Work] = []
         self._is_closed = False
+        self._checked: set[Object] = set()
         self._given: dict[str, tuple[Object, ...]] = {}
 
     def run(self) -> None:
@@ -112,6 +114,24 @@ class FileWork:
         for name in names:
             if name not in kept:
                 self._remove(name)
+
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Look whether objects are what their names say; what is not is removed and told."""
+        for found in objects:
+            if found not in self._checked:
+                self._checked.add(found)
+                self.put(partial(self._verify, found))
+
+    def _verify(self, found: Object) -> None:
+        self._checked.discard(found)
+        try:
+            is_right = self.store.is_right(found)
+        except OSError as error:
+            log.error("an object cannot be read: %s", error, extra={"action": "object_unreadable"})
+            return
+        if not is_right:
+            self._remove(found.id)
+            self._tell(ObjectsLost((found.id,)))
 
     def take_stock(self, known: Iterable[Object]) -> None:
         """Compare what lies here with what has rows: what has none goes, and what is gone is told."""

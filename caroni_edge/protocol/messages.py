@@ -33,7 +33,7 @@ from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.labels import Labels
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
-from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted, Places
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsCheck, ObjectsWanted, Places
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
@@ -389,4 +389,5 @@ Message = (
     | ObjectKey
     | ObjectsWanted
     | ObjectBad
+    | ObjectsCheck
 )

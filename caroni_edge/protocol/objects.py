@@ -13,6 +13,7 @@ from caroni_edge.protocol.linkmessage import LinkMessage
 
 _SEGMENT = SEGMENT_PATTERN.removeprefix("^")
 Holder = Annotated[str, Meta(pattern=rf"^(managers|agents)/{_SEGMENT}", description="A node: its role and its id")]
+CHECKED_AT_ONCE = 100
 PLACES_MAX = 16
 """So many places are named for the files of a job at most."""
 
@@ -53,6 +54,12 @@ class ObjectsWanted(LinkMessage, frozen=True, tag=True):
 
     job: JobId
     places: Places = ()
+
+
+class ObjectsCheck(LinkMessage, frozen=True, tag=True):
+    """Somebody did not get objects rightly: the agent looks at its own, and says which are gone or damaged."""
+
+    objects: Annotated[tuple[ObjectName, ...], Meta(max_length=CHECKED_AT_ONCE)]
 
 
 class ObjectBad(LinkMessage, frozen=True, tag=True):

@@ -17,8 +17,9 @@ from tests.simulation.users import Asked
 
 STATUS = "SELECT status, outputs FROM workflows WHERE id = ?"
 ONCE_EACH = """
-    SELECT w.id || '/' || s.path, (SELECT count(*) FROM jobs j WHERE j.step = s.id AND j.status = 'completed')
-    FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed' AND s.job NOT NULL"""
+    SELECT w.id || '/' || s.path, (SELECT count(*) FROM jobs j WHERE j.step = s.id AND j.status = 'completed'),
+    instr(s.outputs, 'caroni:') FROM steps s JOIN workflows w ON w.seq = s.workflow
+    WHERE s.status = 'completed' AND s.job NOT NULL"""
 COMPLETED_STEPS = """
     SELECT w.id || '/' || s.path FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed'"""
 COMPLETED_OUTPUTS = "SELECT seq, id, outputs FROM workflows WHERE status = 'completed'"
@@ -239,8 +240,8 @@ def _resets(federation: Federation) -> Iterator[tuple[str, str]]:
 
 def _wrong_steps(manager: Manager) -> Iterator[str]:
     conn = manager.disk.database.conn
-    for path, count in conn.execute(ONCE_EACH):
-        if count != 1:
+    for path, count, gave_files in conn.execute(ONCE_EACH):
+        if count != 1 and not (gave_files and count):  # what is nowhere any more it gives again
             yield f"{path} completed {count} times"
     for (key,) in conn.execute(UNBALANCED_GATES):
         yield f"{manager.name} still counts steps in the limit {key} of a workflow that has completed"

@@ -13,6 +13,7 @@ from tests.simulation.plans import TYPES, job_types
 LONG_S = 7200.0
 SOON_S = 300.0
 STAGING = "SELECT 1 FROM jobs WHERE state = 'staging'"
+READY = "SELECT 1 FROM steps WHERE path = 'read' AND status = 'fulfilling'"
 NOT_OF_W0 = """
     SELECT object FROM objects WHERE object NOT IN (SELECT object FROM object_references WHERE workflow = 'w0')
     ORDER BY object"""
@@ -92,6 +93,21 @@ def rebooted_while_a_file_comes(seed: int) -> list[str]:
     return [*unrest(federation), *problems(federation)]
 
 
+def damaged_at_its_holder(seed: int) -> list[str]:
+    """A bit of a stored file is wrong, which others are to fetch, and then it is not there at all: it is made again."""
+    federation, maker, reader = _maker_and_reader(seed, slots=2)
+    left: list[str] = []
+    for spoil in (maker.host.store.flip_bit, maker.host.store.lose_one):
+        reader.isolate()
+        federation.users.submit("m0", "relay")
+        assert federation.run(LONG_S, lambda: _is_read_next(federation)), "nothing waits for a file"
+        spoil()
+        reader.heal()
+        federation.run(2 * SOON_S, lambda: not unrest(federation))
+        left += unrest(federation)
+    return [*left, *problems(federation)]
+
+
 def stranger_with_a_ticket(seed: int) -> list[str]:
     """An agent that lies has a ticket for one workflow, and asks for a file of another one."""
     federation, maker, _ = _maker_and_reader(seed, slots=2)
@@ -126,6 +142,10 @@ def _wait_for_staging(federation: Federation, maker: Agent, reader: Agent) -> No
     federation.users.submit("m0", "relay")
     conn = reader.disk.database.conn
     assert federation.run(LONG_S, lambda: conn.execute(STAGING).fetchone() is not None), "no job waits for a file"
+
+
+def _is_read_next(federation: Federation) -> bool:
+    return federation.managers[0].disk.database.conn.execute(READY).fetchone() is not None
 
 
 def _unfinished(federation: Federation) -> list[str]:

@@ -7,10 +7,14 @@ from unittest.mock import patch
 
 from caroni_edge.agent.jobs import objects
 from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.jobs.files import JobFiles
+from caroni_edge.manager.store.places import PlaceRows
+from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.workflows.drops import Drops
+from caroni_edge.manager.workflows.remaking import Remaking
 from caroni_edge.objects.store.rights import RightRows
 from caroni_edge.objects.store.rows import ObjectRows
 from caroni_edge.objects.transfer.fetch import Fetch
@@ -121,4 +125,29 @@ def begun_anew_after_each_cut() -> Iterator[None]:
         fetch._start_over()
 
     with instead(Fetch, "end_stream", forgetful):
+        yield
+
+
+@FILE_VARIANTS.add
+def lost_place_kept() -> Iterator[None]:
+    """A manager goes on counting on a file of which its agent says that it is gone."""
+    with instead(PlaceRows, "strike", lambda *_: []):
+        yield
+
+
+@FILE_VARIANTS.add
+def holder_never_looks() -> Iterator[None]:
+    """An agent of which somebody has got other bytes is not asked to look at its own."""
+    with instead(JobObjects, "on_check", lambda *_: None):
+        yield
+
+
+@FILE_VARIANTS.add
+def files_given_again_count_twice() -> Iterator[None]:
+    """A step that gives its files again completes like any other."""
+
+    def complete(remaking: Remaking, row: Any, step: StepRow, job: Any, outputs: Any, at: Moment) -> None:
+        remaking._engine.complete_step(row, step, job, outputs, at, frozenset())
+
+    with instead(Remaking, "on_completed", complete):
         yield

@@ -30,7 +30,7 @@ from caroni_edge.protocol.messages import (
     MessageRejected,
     Placement,
 )
-from caroni_edge.protocol.objects import ObjectBad, ObjectPlace
+from caroni_edge.protocol.objects import ObjectBad, ObjectPlace, ObjectsCheck
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import hash_of
 from tests.simulation.plans import ALL_TYPES
@@ -104,8 +104,8 @@ class Liar:
         if kind is ObjectsDrop:
             after, upto = self._choice(None, self._object()), self._choice(None, self._object())
             return ObjectsDrop(workflow=self._job().workflow, after=after, upto=upto, but=self._objects())
-        if kind is ObjectsGone:
-            return ObjectsGone(objects=self._objects())
+        if kind is ObjectsGone or kind is ObjectsCheck:
+            return kind(objects=self._objects())
         if kind is ObjectsHere:
             here = tuple(
                 ObjectHere(workflow=self._job().workflow, object=each, size=self._count()) for each in self._objects()

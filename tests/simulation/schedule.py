@@ -30,9 +30,10 @@ STORAGE = ("disk trouble", "bad decisions", "full disk")
 USERS = ("cancel", "retry")
 ACTING = ("pause", "resume", "rerun", "delete", "delete many")
 LIARS = ("change temper",)
+FILES = ("flip bit", "lose file", "full disk")
 
 KINDS: Mapping[str, Sequence[str]] = {
-    "all": tuple(name for name in FAULTS if name not in (*LIARS, "flip bit", "lose file")),
+    "all": tuple(name for name in FAULTS if name not in LIARS),
     "users": (*ACTING, *ACTING, *USERS, "crash", "disk trouble", "restore manager"),
     "crashes": ("crash", *USERS),
     "storage": (*STORAGE, "crash", *USERS),
@@ -43,7 +44,7 @@ KINDS: Mapping[str, Sequence[str]] = {
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
-    "files": ("full disk", "crash", "reboot", "partition", "freeze", "vanish", "cancel", "delete"),
+    "files": (*FILES, *FILES, "crash", "reboot", "partition", "freeze", "vanish", "cancel", "delete"),
     "hostile": (*LIARS, *USERS, "crash", "freeze", "slow jobs"),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
@@ -60,8 +61,6 @@ TIGHT = (
     (retention, "NEVER_BEGAN_KEPT", 100),
 )
 
-LOSING_FILES = ("all", "users", "agents", "managers", "clones")
-"""Kinds in which a file may be nowhere any more."""
 ANY = (*PLANS, *FILED, *FILED)
 """Plans of all kinds; each of those with files comes twice as often."""
 
@@ -84,8 +83,6 @@ def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] 
 
 def _plans(kind: str) -> Iterable[str]:
     """Return the plans of a kind of schedule."""
-    if kind in LOSING_FILES:
-        return PLANS
     return FILED if kind == "files" else (*ANY, *(BOUND if kind == "hostile" else ()))
 
 

@@ -7,6 +7,7 @@ process; the queue of work on files, and what was asked for, do not.
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from math import inf
 from random import Random
@@ -250,6 +251,16 @@ class Store:
         elif name not in self.lost and (counting := self.counts_on(name)):
             self._wrong(f"{name[:8]} was deleted, on which {' and '.join(counting)} counts")
 
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Look whether objects are right (see `JobFiles`)."""
+        for found in objects:
+            self.put(partial(self._verify, found))
+
+    def _verify(self, found: Object) -> None:
+        if sha256(self.objects.get(found.sha256, b"")).hexdigest() != found.sha256:
+            self.objects.pop(found.sha256, None)
+            self.tell(ObjectsLost((found.id,)))
+
     def take_stock(self, known: Iterable[Object]) -> None:
         """Compare what lies here with what has rows (see `JobFiles`)."""
         rows = set(known)
@@ -379,7 +390,8 @@ class Store:
                 content = self.objects.get(name)
                 parts = range(0, len(content or b""), GRAIN.segment)
                 hashes = [sha256((content or b"")[at : at + GRAIN.segment]).digest() for at in parts]
-                holder.listed(name, None if content is None else b"".join(hashes))
+                is_right = content is not None and sha256(content).hexdigest() == name
+                holder.listed(name, b"".join(hashes) if is_right else None)
             case SayData():
                 whole = holder.list_of(effect.sha256) if effect.part == "blocks" else self.objects.get(effect.sha256)
                 if whole is None:

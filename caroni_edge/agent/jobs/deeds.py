@@ -25,6 +25,7 @@ class Deeds(Part):
         self._removals: tuple[str, ...] = ()
         self._stock: tuple[Object, ...] | None = None
         self._settled: tuple[str, ...] = ()
+        self._checks: tuple[Object, ...] = ()
         self._discards: tuple[ObjectId, ...] = ()
         self._resumed: tuple[Want, ...] | None = None
         self._fetches: tuple[Want | FetchId, ...] = ()
@@ -57,6 +58,10 @@ class Deeds(Part):
     def take_stock(self, known: Iterable[Object]) -> None:
         """Order to compare the objects that have rows with what lies on disk."""
         self._stock = tuple(known)
+
+    def verify(self, found: Object) -> None:
+        """Order to look whether an object is what its name says."""
+        self._checks = (*self._checks, found)
 
     def settle_objects(self, job: str) -> None:
         """Order that rows keep what a job has given from now on."""
@@ -95,8 +100,11 @@ class Deeds(Part):
         for job in self._settled:
             self._runner.files.settled(job)
         self._order_fetches()
+        if self._checks:
+            self._runner.files.verify(self._checks)
         if self._discards:
             self._runner.files.discard(self._discards)
+        self._checks = ()
         self._stock, self._settled, self._discards, self._resumed, self._fetches = None, (), (), None, ()
         self._killed.update(self._kills)
         self._recover, self._is_recall, self._starts, self._removals = None, False, (), ()

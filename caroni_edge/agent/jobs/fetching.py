@@ -15,7 +15,7 @@ from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.wanted import Lacking, WantedRow
-from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
+from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 OF_A_JOB = 64
 """So many objects are fetched for one job at once: a directory may have thousands."""
+
+TELL_AGAIN_S = 120.0
+"""After so long a manager hears again that a ticket of its is not taken: what it has said may be lost by a restore."""
 
 _places = msgspec.json.Decoder(tuple[ObjectPlace, ...])
 
@@ -54,7 +57,7 @@ class Fetching(Part):
         self._ledger, self._deeds = ledger, deeds
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(journal)  # what is fetched
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
-        self._told: MemorySet[tuple[FetchId, Peer]] = MemorySet(journal)  # whose tickets are not taken, as was said
+        self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(journal)  # when was said: no ticket of ours
         self._free_bytes: int | None = None
         self._seen = -1
 
@@ -81,8 +84,14 @@ class Fetching(Part):
         if row is None or row.manager != manager or row.status is not JobState.STAGING:
             log.info("ignored: places for a job that waits for no files", extra={"action": "stale_places"})
             return
+        wanted = self._store.wanted.of(row.job)
+        lost = [each for each in wanted if not any(_has(place, each) for place in message.places)]
+        if lost:
+            found = Object(sha256_of(lost[0].object), lost[0].size)
+            self._end(row, f"{self._called(row, found)} is not to be had anywhere any more", at, final=False)
+            return
         self._store.wanted.set_places(row.job, places_text(message.places))
-        for each in self._store.wanted.of(row.job):
+        for each in wanted:
             fetch = _id_of(each)
             self._begin_anew(fetch)
             if (want := self._wants.get(fetch)) is not None:
@@ -127,7 +136,7 @@ class Fetching(Part):
     def on_refused(self, news: PlaceRefused, at: Moment) -> None:
         """Tell the manager that a place does not give what it was said to have; end the jobs for which none does."""
         want = self._wants.get(news.fetch)
-        if want is None or (news.fetch, news.holder) in self._told:
+        if want is None or at.now < self._told.get((news.fetch, news.holder), -inf) + TELL_AGAIN_S:
             return
         log.warning(
             "%s does not give %s: %s",
@@ -139,7 +148,7 @@ class Fetching(Part):
             bad = ObjectBad(job=each.job, object=want.object.id, place=str(news.holder), reason=news.why)
             self._outbox.put(want.manager, bad)
         if news.why == "ticket":
-            self._told.add((news.fetch, news.holder))
+            self._told[news.fetch, news.holder] = at.now
             return  # another one will come
         refused = self._refused[news.fetch] = self._refused.get(news.fetch, frozenset()) | {news.holder}
         if refused >= {place.holder for place in want.places}:
@@ -150,10 +159,13 @@ class Fetching(Part):
         for job in jobs:
             row = self._store.jobs.by_job(job)
             assert row is not None
-            reason = f"{self._called(row, want.object)} {why}"
-            self._ledger.refuse(row, JobEvent.FILES_REFUSED, reason, at, tell=False)
-            self._ledger.decline(row.manager, row, reason, at, final=True)
-            log.error("%s", reason, extra={"action": "file_is_nowhere", **ids(row)})
+            self._end(row, f"{self._called(row, want.object)} {why}", at, final=True)
+
+    def _end(self, row: JobRow, reason: str, at: Moment, *, final: bool) -> None:
+        """End a job that does not get a file."""
+        self._ledger.refuse(row, JobEvent.FILES_REFUSED, reason, at, tell=False)
+        self._ledger.decline(row.manager, row, reason, at, final=final)
+        log.error("%s", reason, extra={"action": "file_is_nowhere", **ids(row)})
 
     def _called(self, row: JobRow, found: Object) -> str:
         """Return how people hear of an object that a job waits for: it may be one of many in a directory."""
@@ -167,7 +179,7 @@ class Fetching(Part):
         """What places have said of an object counts no more."""
         self._refused.pop(fetch, None)
         for each in [each for each in self._told if each[0] == fetch]:
-            self._told.discard(each)
+            del self._told[each]
 
     # What is wanted
 
@@ -212,6 +224,11 @@ class Fetching(Part):
         return self._free_bytes - self._in_force.settings.disk_floor_bytes
 
 
+def _has(place: ObjectPlace, wanted: WantedRow) -> bool:
+    """Tell whether a place has what is wanted, or the directory that it is in."""
+    return not place.objects or (wanted.directory or wanted.object) in place.objects
+
+
 def _id_of(row: WantedRow) -> FetchId:
     return FetchId(row.manager, sha256_of(row.object))
 
@@ -221,7 +238,7 @@ def _want(row: WantedRow) -> Want:
     places = tuple(
         Place(_peer(each.holder), each.generation, each.ticket)
         for each in _places.decode(row.places)
-        if not each.objects or (row.directory or row.object) in each.objects
+        if _has(each, row)
     )
     found = Object(sha256_of(row.object), row.size)
     return Want(row.manager, row.workflow, found, places, row.arrival, row.is_directory)

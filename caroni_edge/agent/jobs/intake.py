@@ -1,7 +1,7 @@
 """Takes the jobs that managers place here, or declines them and says why; takes the data of those that came without."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from caroni_edge.agent.jobs.fetching import places_text
@@ -20,6 +20,7 @@ from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.reactor import Outbox
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
@@ -28,6 +29,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Placement,
 )
+from caroni_edge.protocol.objects import ObjectPlace
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,11 @@ class _PlacesForMessage:
         return self._room.places_ready if data_ready else self._room.places_waiting
 
 
+def _named_by(places: Sequence[ObjectPlace]) -> Callable[[ObjectId], bool]:
+    """Return what tells whether one of the places has an object, as its manager says."""
+    return lambda name: any(not each.objects or name in each.objects for each in places)
+
+
 class Intake:
     """Decides which jobs are taken."""
 
@@ -132,8 +139,10 @@ class Intake:
             return
         try:
             job_type_of(self._in_force.types, row.job_type, message.inputs)
-            if why := self._objects.missing(manager, message.inputs, may_come=bool(message.places)):
-                raise CannotRun(why, final=True)
+            if missing := self._objects.missing(manager, message.inputs, _named_by(message.places)):
+                if missing.gone is not None:
+                    self._objects.say_gone(manager, missing.gone)
+                raise CannotRun(missing.why, final=missing.gone is None)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.DATA_REFUSED, str(error), at, tell=False)
             self._ledger.decline(manager, row, str(error), at, final=error.final)
@@ -159,15 +168,18 @@ class Intake:
             self._ledger.decline(manager, placed, OTHER_DATABASE, at, begun=True)
             return False
         job_type = self._in_force.types.get(placed.job_type)
-        why = self._refusals.of_placement(manager, placed.job_type)
+        why, gone = self._refusals.of_placement(manager, placed.job_type), None
         if why is None and job_type is not None:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
-            may_come = bool(placed.places) or not placed.data_ready
-            why = why or self._objects.missing(manager, placed.inputs, may_come=may_come)
+            may_come = _named_by(placed.places) if placed.data_ready else lambda _name: True
+            if why is None and (missing := self._objects.missing(manager, placed.inputs, may_come)):
+                why, gone = missing
         if why is not None:
+            if gone is not None:
+                self._objects.say_gone(manager, gone)
             is_gone = job_type is None or self._refusals.lacks(placed.job_type)
             is_gone = is_gone and self._in_force.settings.serves(manager)
-            self._ledger.decline(manager, placed, why, at, final=not is_gone)
+            self._ledger.decline(manager, placed, why, at, final=not is_gone and gone is None)
             return False
         if why := self._ledger.takers.misfit(manager, placed):
             self._ledger.decline(manager, placed, why, at)

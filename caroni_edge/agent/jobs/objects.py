@@ -1,9 +1,9 @@
 """The objects of jobs: which may be taken, which a job has given, and which go since nobody needs them."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.processes.port import JobEnded
@@ -18,6 +18,7 @@ from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
 from caroni_edge.protocol.messages import Values
+from caroni_edge.protocol.objects import ObjectsCheck
 from caroni_edge.values.carried import LOCATION, NotCarried, is_directory, object_of, objects_in
 from caroni_edge.values.json import shown
 
@@ -28,6 +29,18 @@ CACHE_S = 3600.0
 BATCH_OBJECTS = 200
 GONE_AT_ONCE = 100
 STOCK_PAGE = 1000
+
+
+class Missing(NamedTuple):
+    """Why a job cannot have a file, for people.
+
+    Attributes:
+        why: In words.
+        gone: The object that is not here, and that no place is named for; None where the inputs are wrong.
+    """
+
+    why: str
+    gone: ObjectId | None = None
 
 
 class JobObjects(Part):
@@ -93,29 +106,44 @@ class JobObjects(Part):
         found = self._store.objects.of(manager, asked.id)
         return found is not None and (not is_directory(value) or self._store.objects.is_directory(asked.id))
 
-    def missing(self, manager: str, inputs: Values, *, may_come: bool = False) -> str | None:
-        """Return why a job cannot have the objects among its inputs, for people; None when it can.
+    def missing(
+        self, manager: str, inputs: Values, may_come: Callable[[ObjectId], bool] = lambda _name: False
+    ) -> Missing | None:
+        """Return why a job cannot have the objects among its inputs; None when it can.
 
         What lies here for somebody else only is missing, too: a hash is no right.
 
         Args:
             manager: Whose job it is.
             inputs: Those that are known.
-            may_come: What is missing can be fetched.
+            may_come: Tells whether an object can be fetched, or may be named anew.
         """
         for name, value in objects_in(inputs).items():
             try:
                 asked = object_of(value)
             except NotCarried as problem:
-                return str(problem)
-            if asked is not None and may_come and not self._has(manager, asked, value):
+                return Missing(str(problem))
+            if asked is not None and may_come(name) and not self._has(manager, asked, value):
                 continue
             found = self._store.objects.of(manager, name)
             if asked is None or found is None or found.size != asked.size or not self._has(manager, asked, value):
-                return f"{_called(name, value)} is not on this host"
-            if is_directory(value) and not may_come and self._store.objects.files_lacking(manager, name):
-                return f"not all files of {_called(name, value)} are on this host"
+                return Missing(f"{_called(name, value)} is not on this host", name if found is None else None)
+            if is_directory(value) and not may_come(name) and self._store.objects.files_lacking(manager, name):
+                return Missing(f"not all files of {_called(name, value)} are on this host")
         return None
+
+    def say_gone(self, manager: str, name: ObjectId) -> None:
+        """Tell a manager that an object is not here, or not for it."""
+        self._outbox.put(manager, ObjectsGone(objects=(name,)))
+
+    def on_check(self, manager: str, message: ObjectsCheck, at: Moment) -> None:
+        """Look at objects that somebody did not get rightly from here; a manager hears which are gone."""
+        for name in map(ObjectId, message.objects):
+            found = self._store.objects.of(manager, name)
+            if found is None:
+                self.say_gone(manager, name)
+            else:
+                self._deeds.verify(Object(sha256_of(name), found.size))
 
     def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
         """Keep what a job takes and lies here, for as long as the job is known here; return it."""

@@ -200,8 +200,8 @@ class Slots(Part):
             box = self._in_force.box_of(job_type)
             if isinstance(box, str):
                 raise CannotRun(box, final=False)
-            if why := self._objects.missing(row.manager, inputs):
-                raise CannotRun(why, final=True)
+            if missing := self._objects.missing(row.manager, inputs):
+                raise CannotRun(missing.why, final=missing.gone is None)
         except CannotRun as error:
             self._ledger.refuse(row, JobEvent.START_REFUSED, str(error), at, tell=error.final)
             if not error.final:

@@ -175,6 +175,9 @@ class JobFiles(Protocol):
     def take_stock(self, known: Iterable[Object]) -> None:
         """Compare what lies here with what has rows: what has none goes, and what is gone is told (`ObjectsLost`)."""
 
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Look whether objects are what their names say; what is not is removed and told (`ObjectsLost`)."""
+
     def settled(self, job: str) -> None:
         """Note that the end of a job is committed: from now on rows keep what it has given, or nothing does."""
 

@@ -11,10 +11,12 @@ import msgspec
 from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer, make_ticket
-from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsCheck, ObjectsWanted
 from caroni_edge.values.carried import LOCATION, objects_in
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,12 @@ class JobFiles(Memory):
         if (keys := self._store.object_keys.of(holder)) is not None:
             self._say_key(holder, keys.present)
 
+    def say_places(self, step: StepRow, workflow: str, job: JobRow) -> None:
+        """Say to the agent of a job, which may be fetching its files, who has them now."""
+        if self._speaks_of_files(job.agent):
+            places = self.places(step, workflow, msgspec.json.decode(step.inputs), job.agent)
+            self._context.outbox.put(job.agent, ObjectsWanted(job=job.job, places=places))
+
     def know(self, holder: str) -> None:
         """Let an agent that has files know the key of its tickets, if it does not yet."""
         if self._speaks_of_files(holder):
@@ -113,14 +121,20 @@ class JobFiles(Memory):
         self._context.outbox.put(holder, ObjectKey(generation=key.generation, secret=key.secret))
 
     def on_bad(self, agent: str, message: ObjectBad, at: Moment) -> None:
-        """Say key and places again, where a ticket was not taken: holder or manager may have an older database."""
+        """Say key and places again, where a ticket was not taken: holder or manager may have an older database.
+
+        Where bytes are wrong or not there, the holder looks at its own.
+        """
         facts = {"action": "object_bad", "peer": agent, "job": message.job}
         log.warning("%s gives no %s: %s", message.place, message.object, message.reason, extra=facts)
         job = self._store.jobs.by_id(message.job)
         holder = message.place.removeprefix("agents/")
-        if message.reason != "ticket" or job is None or not job.open or job.agent != agent:
+        if job is None or not job.open or job.agent != agent:
             return
         step = self._store.steps.by_id(job.step)
+        if message.reason != "ticket":
+            self._have_checked(step, holder, ObjectId(message.object), at)
+            return
         inputs = msgspec.json.decode(step.inputs)
         if at.now < self._said.get((agent, holder), -inf) + SAY_AGAIN_S:
             return
@@ -131,6 +145,13 @@ class JobFiles(Memory):
             self._said[agent, holder] = at.now
             self._say_key(holder, keys.present)
             self._context.outbox.put(agent, ObjectsWanted(job=job.job, places=places))
+
+    def _have_checked(self, step: StepRow, holder: str, name: ObjectId, at: Moment) -> None:
+        if at.now < self._said.get((name, holder), -inf) + SAY_AGAIN_S or name not in step.inputs:
+            return
+        if holder in self._store.places.of(step.workflow, name) and holder != self._context.own_place:
+            self._said[name, holder] = at.now
+            self._context.outbox.put(holder, ObjectsCheck(objects=(name,)))
 
     def forget(self, agent: str) -> int:
         """Forget the key of an agent that will not come back; return how many rows that were."""

@@ -15,6 +15,7 @@ from caroni_edge.manager.lifecycle import STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.protocol.messages import JobDataReady, JobKill
+from caroni_edge.values.carried import LOCATION
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,8 @@ class Orders:
         status = require(STEP, step.status, StepEvent.TAKEN_BACK, step=step.path, job=job.job)
         self._store.steps.take_back(step.id, status, due)
         self._context.dirty_job_types.add(step.job_type)
+        if LOCATION in step.inputs:
+            self._context.lacking.add(step.workflow)
         ids = {"step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("the job was not taken; asking anew", extra={"action": "job_taken_back", **ids})
 
@@ -145,6 +148,11 @@ class Orders:
             if job.job != winner:
                 self.recall_takers(job.job)
                 self._kill(job.agent, job.job, "another attempt has completed", at)
+
+    def kill_all_of(self, step: int, reason: str, at: Moment) -> None:
+        """Kill all open jobs of a step."""
+        for job in self._store.jobs.open_of_step(step):
+            self._kill(job.agent, job.job, reason, at)
 
     def kill_all(self, workflow: int, reason: str, at: Moment) -> None:
         """Kill all open jobs of a workflow."""

@@ -16,6 +16,7 @@ from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.pages.whyfiles import FileReasons
+from caroni_edge.manager.store.remakes import HELD
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
 from caroni_edge.protocol.labels import are_labels
 
@@ -199,6 +200,9 @@ class Explainer:
         if step.in_doubt:
             said = f"is not run again by itself: {step.in_doubt}; `caroni-edge retry {row.id}` does it"
             yield reason_of("in_doubt", said, in_doubt=step.in_doubt, **_facts(last))
+            return
+        if step.retry_due is not None and step.retry_due >= HELD:
+            yield reason_of("file_made_again", step.reason or "waits for a file that is nowhere any more")
             return
         if step.retry_due is not None:
             left_s = max(0.0, step.retry_due - self._us.now)

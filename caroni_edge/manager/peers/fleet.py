@@ -106,6 +106,7 @@ class Fleet(Part):
         before = self._store.agents.serving(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         rows += self._store.places.forget(agent) + self._files.forget(agent)
+        self._context.lacking.update(self._store.remakes.workflows())
         self._serves(before, set(), at)
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 

@@ -3,42 +3,40 @@
 import logging
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, StepState
 from caroni_edge.manager.store.places import LostObject
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsGone, ObjectsHere
-from caroni_edge.values.carried import called, objects_in
 from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
 
 
 class AgentObjects:
-    """Keeps places true to what agents say, and ends what counts on a file that is nowhere any more."""
+    """Keeps places true to what agents say, and tells who waits for a file that is somewhere else now."""
 
-    def __init__(self, context: Context, engine: Engine, holdings: Holdings) -> None:
-        """Keep places in the store of `context`; what lies here belongs to `holdings`."""
-        self._store, self._engine, self._drops = context.store, engine, engine.drops
+    def __init__(self, context: Context, engine: Engine, holdings: Holdings, orders: Orders) -> None:
+        """Keep places in the store of `context`, and say them by `orders`; what lies here belongs to `holdings`."""
+        self._context, self._store, self._drops, self._orders = context, context.store, engine.drops, orders
         self._holdings, self._own_place = holdings, context.own_place
 
     def on_gone(self, agent: str, message: ObjectsGone, at: Moment) -> None:
         """An agent has lost objects: it found them damaged, or not there."""
         for name in message.objects:
-            self._lost(agent, self._store.places.strike(agent, ObjectId(name)), at)
+            self._lost(agent, self._store.places.strike(agent, ObjectId(name)))
 
     def on_lost_here(self, names: Iterable[ObjectId], at: Moment) -> None:
         """The manager itself has lost objects, or they are damaged."""
         lost = [*names]
         self._holdings.forget(lost)
         for name in lost:
-            self._lost(self._own_place, self._store.places.strike(self._own_place, name), at)
+            self._lost(self._own_place, self._store.places.strike(self._own_place, name))
 
     def on_here(self, agent: str, message: ObjectsHere, at: Moment) -> None:
         """An agent says all that it keeps for us: what it does not name it has lost, and some of it we do not need."""
@@ -50,7 +48,7 @@ class AgentObjects:
         for workflow, objects in named.items():
             self._has(agent, workflow, [ObjectId(each.object) for each in objects])
         if message.last:
-            self._lost(agent, self._store.places.strike_doubted(agent), at)
+            self._lost(agent, self._store.places.strike_doubted(agent))
 
     def _has(self, agent: str, workflow: str, names: Sequence[ObjectId]) -> None:
         row = self._store.workflows.by_id(workflow)
@@ -60,21 +58,20 @@ class AgentObjects:
         known = [name for name in names if self._store.places.is_known(row.seq, name)]
         for name in known:
             self._store.places.add(row.seq, name, agent)
+        self._context.lacking.add(row.seq)
         if row.status in NEEDS_OUTPUTS_ONLY and len(known) < len(names):
             self._drops.say_to(row, agent)
 
-    def _lost(self, agent: str, lost: Iterable[LostObject], at: Moment) -> None:
-        """Let a step fail at once that waits for an agent that has a file which none has any more."""
+    def _lost(self, agent: str, lost: Iterable[LostObject]) -> None:
+        """Have it looked whether a step needs what is nowhere any more; say to those that fetch it who has it now."""
         for workflow, name in lost:
             row = self._store.workflows.by_seq(workflow)
             facts = {"action": "place_lost", "peer": agent, "workflow": row.id}
             log.error("%s has lost %s", agent, name, extra=facts)
-            if row.status in ENDED or self._store.places.of(workflow, name):
+            if row.status in ENDED:
                 continue
-            unplaced = self._store.steps.of_workflow(workflow, as_text([StepState.FULFILLING]))
-            step = next((each for each in unplaced if name in each.inputs), None)
-            if step is not None:
-                value = objects_in(msgspec.json.decode(step.inputs)).get(name, {})
-                who = "this manager" if agent == self._own_place else agent
-                reason = f"no agent has {called(name, value)} any more: {who} has lost it, or it is damaged there"
-                self._engine.fail_step(row, step, reason, at)
+            self._context.lacking.add(workflow)
+            for step in self._store.steps.of_workflow(workflow, as_text([StepState.FULFILLED])):
+                job = self._orders.present(step) if name in step.inputs else None
+                if job is not None and not job.begun:
+                    self._orders.files.say_places(step, row.id, job)

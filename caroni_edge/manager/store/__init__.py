@@ -15,6 +15,7 @@ from caroni_edge.manager.store.notifications import NotificationRows
 from caroni_edge.manager.store.offers import OfferRows
 from caroni_edge.manager.store.pauses import PauseRows
 from caroni_edge.manager.store.places import PlaceRows
+from caroni_edge.manager.store.remakes import RemakeRows
 from caroni_edge.manager.store.rules import RuleRows
 from caroni_edge.manager.store.schedules import ScheduleRows
 from caroni_edge.manager.store.steps import StepRows
@@ -44,6 +45,7 @@ class Store:
         self.objects = ObjectRows(conn)
         self.offers = OfferRows(conn)
         self.pauses = PauseRows(conn)
+        self.remakes = RemakeRows(conn)
         self.rules = RuleRows(conn)
         self.schedules = ScheduleRows(conn)
         self.places = PlaceRows(conn)

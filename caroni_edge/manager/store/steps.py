@@ -31,6 +31,7 @@ class StepRow(NamedTuple):
         gates_passed: How many of its gates it counts in.
         gate: The gate at which it waits.
         in_doubt: Why nobody knows what its last attempt did, which may not be repeated by itself; None otherwise.
+        remade: It has completed, and only gives its files again.
     """
 
     id: int
@@ -55,6 +56,7 @@ class StepRow(NamedTuple):
     gates_passed: int = 0
     gate: int | None = None
     in_doubt: str | None = None
+    remade: bool = False
 
     def may_be_taken_by(self, agent: str) -> bool:
         """Tell whether an agent may take it."""
@@ -358,7 +360,7 @@ class StepRows(Rows):
     SEEN_TO_FAIL = """
         SELECT s.id AS step, j.job, j.agent, j.exit_code, j.reason FROM steps s INDEXED BY steps_in_doubt
         CROSS JOIN jobs j ON j.step = s.id AND j.attempt = s.attempt
-        WHERE s.in_doubt IS NOT NULL AND j.exit_code IS NOT NULL AND NOT j.asked"""
+        WHERE s.in_doubt IS NOT NULL AND j.exit_code IS NOT NULL AND NOT j.asked AND NOT s.remade"""
 
     def seen_to_fail(self) -> list[FailedStep]:
         """Return the steps that are in doubt though it is known how their last job ended."""

@@ -22,8 +22,10 @@ from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.remaking import Remaking
 from caroni_edge.protocol.codec import RAISE_LIMIT
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobKill, JobStatusUpdate
+from caroni_edge.values.carried import LOCATION
 from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
@@ -40,11 +42,16 @@ WOULD_FAIL_AGAIN = "; this version of its job type would give the same again: re
 
 
 class Attempts:
-    """Handles what agents say of jobs, from the acceptance to the end."""
+    """Handles what agents say of jobs, from the acceptance to the end.
+
+    Attributes:
+        remaking: What a step comes to that only gives its files again.
+    """
 
     def __init__(self, context: Context, engine: Engine, orders: Orders) -> None:
         """Change jobs in the store of `context`, steps and workflows by `engine`, and tell agents by `orders`."""
         self._context, self._engine, self._orders = context, engine, orders
+        self.remaking = Remaking(context, engine, orders)
         self._store = context.store
 
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
@@ -278,11 +285,18 @@ class Attempts:
             return
         if is_once or is_final or step.tries + 1 >= settings.attempts:
             reason = f"{reason}{NOT_REPEATED}" if is_once else reason
+            if step.remade:
+                self.remaking.give_up(row, step, reason, at)
+                return
             facts = {**ids, "exit_code": end.exit_code, "stderr": end.stderr}
             self._engine.fail_step(row, step, reason, at, tries=step.tries + 1, **facts)
             return
         status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
         self._store.steps.again(step.id, status, reason, at.now + _delay_s(settings.retry_delay_s, step.tries))
+        if LOCATION in step.inputs:
+            self._context.lacking.add(row.seq)
+        if step.remade:
+            return
         self._context.events.step("caroni.step.retried", row, step.path, at.date, status=status, reason=reason, **ids)
 
     def _doubt(self, row: WorkflowRow, step: StepRow, job: JobRow, reason: str, at: Moment) -> None:
@@ -324,6 +338,9 @@ class Attempts:
         self._orders.kill_others(step.id, job.job, at)
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("step completed", extra={"action": "step_completed", **ids})
+        if step.remade:
+            self.remaking.on_completed(row, step, job, outputs, at)
+            return
         takers = self._store.jobs.takers(job.job) if said.fed else ()
         fed = frozenset(said.fed).intersection(taker.job for taker in takers)
         self._engine.complete_step(row, step, job, outputs, at, fed)

@@ -32,6 +32,7 @@ class Drops:
         """Keep nothing of a workflow that has completed, or was cancelled, but what its outputs name."""
         if not self._store.places.of_workflow(row.seq):
             return
+        self._context.lacking.add(row.seq)
         needed = objects_in(outputs)
         self._store.places.keep_only(row.seq, needed)
         self._say(row)
@@ -52,6 +53,7 @@ class Drops:
             return
         for name, value in names.items():
             self._store.places.add(row.seq, name, agent, size_of(value))
+        self._context.lacking.add(row.seq)
 
     def say_to(self, row: WorkflowRow, agent: str) -> None:
         """Have an agent keep of a workflow what lies there as far as is known here, and nothing else."""

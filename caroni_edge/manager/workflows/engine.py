@@ -51,6 +51,7 @@ class Engine(Part):
         statuses: Where a workflow changes its state.
         drops: Where is said which large files nobody needs any more.
         instances: Where steps are made, and begin.
+        places: Who has the files of steps.
     """
 
     def __init__(self, context: Context, orders: Orders, holdings: Holdings) -> None:
@@ -58,8 +59,8 @@ class Engine(Part):
         super().__init__(context.journal)
         self._context, self._orders = context, orders
         self._store = context.store
-        self._places = Places(context, orders.files)
-        self.instances = Instances(context, orders, self._places)
+        self.places = Places(context, orders.files)
+        self.instances = Instances(context, orders, self.places)
         self.statuses = Statuses(context)
         self.drops, self._holdings = Drops(context, holdings), holdings
         self.plan = lru_cache(maxsize=256)(self._load_plan)
@@ -123,7 +124,7 @@ class Engine(Part):
         """Keep the outputs of a job as those of its step, hand them on, and end the workflow after its last step."""
         propagation = Propagation(row, self.plan(row.plan), at, fed=fed)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
-        self._places.note(row.seq, kept, job.agent)
+        self.places.note(row.seq, kept, job.agent)
         if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another
             self._context.dirty_job_types.add(step.job_type)
         self.follow(propagation, [Done(step, kept, job)])
@@ -348,6 +349,7 @@ class Engine(Part):
         """Give steps that failed or are in doubt fresh attempts; return whether there was anything to retry."""
         released = self._store.steps.release(row.seq)
         self._context.dirty_job_types |= released
+        self._context.lacking.add(row.seq)
         if row.status is WorkflowState.STALLED:
             return bool(released) and self.statuses.resume(row, WorkflowEvent.RETRY, at)
         changed = self.statuses.begin_again(row, at)

@@ -8,9 +8,10 @@ import msgspec
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.sizes import size_of
 from caroni_edge.manager.jobs.files import JobFiles
-from caroni_edge.manager.workflows.inputs import Unfit
+from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.protocol.labels import are_labels
-from caroni_edge.values.carried import called, objects_in
+from caroni_edge.values.carried import objects_in
+from caroni_edge.values.json import as_text
 
 
 class Places:
@@ -18,7 +19,7 @@ class Places:
 
     def __init__(self, context: Context, files: JobFiles) -> None:
         """Keep places in the store of `context`; those who have some hear by `files` how it is opened to others."""
-        self._store, self._files, self._own_place = context.store, files, context.own_place
+        self._context, self._store, self._files, self._own_place = context, context.store, files, context.own_place
 
     def note(self, workflow: int, outputs: Mapping[str, Any], agent: str) -> None:
         """Note that an agent has the objects among the outputs of a job."""
@@ -39,22 +40,30 @@ class Places:
             job_type: Of the step.
             inputs: Of the step.
             bound: The agents that the template names, or the labels that one must have; none for any.
-
-        Raises:
-            Unfit: No agent has one of the files.
         """
-        names = objects_in(inputs)
         able: set[str] | None = None
-        for name, value in names.items():
+        for name in objects_in(inputs):
             here = self._store.places.of(workflow, name)
             if not here:
-                raise Unfit(f"no agent has {called(name, value)} any more")
+                self._context.lacking.add(workflow)
             agents = {*here} - {self._own_place}
             able = agents if able is None else able & agents
         if not able:
             return tuple(bound)
         fitting = [each for each in sorted(able) if self._fits(each, job_type, bound)]
         return tuple(fitting) or tuple(bound)
+
+    def asked(self, step: StepRow, bound: Sequence[str]) -> str | None:
+        """Return the agents that are asked for an unplaced step, as its files lie now; None for all.
+
+        Args:
+            step: The step.
+            bound: What the template says of its agents.
+        """
+        if any("$" in each for each in bound):  # what an expression gave, is in the step
+            bound = msgspec.json.decode(step.agents or "[]")
+        agents = self.agents(step.workflow, step.job_type, msgspec.json.decode(step.inputs), bound)
+        return as_text(agents) if agents else None
 
     def _fits(self, agent: str, job_type: str, bound: Sequence[str]) -> bool:
         if not self._store.agents.may_hold(agent, job_type):

@@ -19,6 +19,8 @@ ASKERS_MAX = 64
 WAITING_MAX = 128
 """So many chunks may one asker wait for."""
 NOES_MAX = 256
+NO_LIST = b""
+"""In the place of a block list that cannot be made: who asks for it next hears so, and then it is tried again."""
 LISTS_MAX = 16
 """So many block lists are kept."""
 BUSY_FOR_S, LIST_SOON_S, CLOSED_MAX_S = 5.0, 2.0, 3600.0
@@ -81,6 +83,9 @@ class Holder:
             self._no(asker, ask.transfer, "chunk" if self.passes else "busy", BUSY_FOR_S, self.passes)
         elif now < self.closed_until:
             self._no(asker, ask.transfer, "rate", min(self.closed_until - now, CLOSED_MAX_S))
+        elif ask.part == "blocks" and self._lists.get(sha256) == NO_LIST:
+            del self._lists[sha256]
+            self._no(asker, ask.transfer, "unknown")
         elif ask.part == "blocks" and self._lists.get(sha256) is None:
             self._make_list(sha256)
             self._no(asker, ask.transfer, "busy", LIST_SOON_S)
@@ -125,12 +130,11 @@ class Holder:
         return self._lists.get(sha256) or b""
 
     def listed(self, sha256: str, block_list: bytes | None) -> None:
-        """Take a block list that was to be made; None: it cannot be made now."""
+        """Take a block list that was to be made; None: the object is damaged, or cannot be read."""
         self._lists.pop(sha256, None)
-        if block_list is not None:
-            self._lists[sha256] = block_list
-            while len(self._lists) > LISTS_MAX:
-                self._lists.popitem(last=False)
+        self._lists[sha256] = NO_LIST if block_list is None else block_list
+        while len(self._lists) > LISTS_MAX:
+            self._lists.popitem(last=False)
 
     def unreadable(self, data: SayData) -> None:
         """The bytes cannot be read: nobody waits for more of this object."""

@@ -342,3 +342,15 @@ def takers(db: Database) -> None:
         END;
         """,
     )
+
+
+@manager()
+def files_made_again(db: Database) -> None:
+    """Steps that have completed may give again the files that are nowhere any more."""
+    script(
+        db,
+        """
+        ALTER TABLE steps ADD COLUMN remade INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX steps_remade ON steps (workflow) WHERE remade;
+        """,
+    )

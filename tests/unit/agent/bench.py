@@ -97,6 +97,7 @@ class FakeRunner:
         self.stock: list[Object] = []
         self.settled_jobs: list[str] = []
         self.discarded: list[ObjectId] = []
+        self.verified: list[Object] = []
         self.fetching: dict[FetchId, Want] = {}
         self.moves = Moving()
         self.boot = ""
@@ -173,6 +174,9 @@ class FakeRunner:
 
     def settled(self, job: str) -> None:
         self.settled_jobs.append(job)
+
+    def verify(self, objects: Iterable[Object]) -> None:
+        self.verified += objects
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
         self.discarded += objects

@@ -7,7 +7,7 @@ import pytest
 
 from caroni_edge.base import states
 from caroni_edge.manager.jobs import orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepState, WorkflowState
+from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepEvent, StepState, WorkflowState
 from caroni_edge.manager.offers import placing
 from caroni_edge.manager.peers import reconcile
 from caroni_edge.manager.workflows import attempts, engine, instances, statuses
@@ -17,7 +17,8 @@ from tests.unit.manager.bench import Bench, given, out, plan, step
 
 def test_only_a_failed_workflow_that_has_ended_goes_on() -> None:
     assert {state for state in ENDED if WORKFLOW[state]} == {WorkflowState.FAILED}
-    assert {state for state, row in STEP.items() if not row} == {StepState.COMPLETED, StepState.CANCELLED}
+    assert {state for state, row in STEP.items() if not row} == {StepState.CANCELLED}
+    assert STEP[StepState.COMPLETED] == {StepEvent.FILE_LOST: StepState.FULFILLING}
 
 
 # What the code meets

@@ -72,6 +72,7 @@ MESSAGES_OF_2: dict[str, tuple[Fields, Fields]] = {
     "ObjectsHere": ({}, {"objects": [{"workflow": "w1", "object": OBJECT, "size": 5}], "first": False, "last": False}),
     "ObjectKey": ({"generation": 1, "secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}, {}),
     "ObjectsWanted": ({"job": JOB}, {"places": [{"holder": "agents/a1", "generation": 1, "ticket": "0a" * 32}]}),
+    "ObjectsCheck": ({"objects": [OBJECT]}, {}),
     "ObjectBad": ({"job": JOB, "object": OBJECT, "place": "managers/m1", "reason": "bad"}, {}),
 }
 NOTICES: dict[type[msgspec.Struct], tuple[Fields, Fields]] = {

@@ -2,14 +2,14 @@
 
 import pytest
 
-from caroni_edge.agent.jobs.fetching import OF_A_JOB
+from caroni_edge.agent.jobs.fetching import OF_A_JOB, TELL_AGAIN_S
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer
-from caroni_edge.protocol.keeping import ObjectsDrop
+from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
@@ -187,6 +187,9 @@ def test_a_ticket_that_is_not_taken_is_said_once_and_ends_nothing(bench: Bench) 
         refuse(bench, A2, "ticket")
     assert [each.reason for each in bench.outbox.take_all(ObjectBad)] == ["ticket"]
     assert bench.state(job) is JobState.STAGING
+    bench.advance(TELL_AGAIN_S)
+    refuse(bench, A2, "ticket")
+    assert [each.reason for each in bench.outbox.take_all(ObjectBad)] == ["ticket"]
     newer = ObjectPlace(holder="agents/a2", generation=2, ticket="4" * 64)
     bench.send(ObjectsWanted(job=job, places=(newer,)))
     assert bench.runner.fetching[WANTED].places == (Place(A2, 2, "4" * 64),)
@@ -212,6 +215,27 @@ def test_places_for_a_job_that_waits_for_nothing_or_is_somebody_elses_change_not
     bring(bench)
     bench.send(ObjectsWanted(job=job, places=(AT_A3,)))
     assert (bench.state(job), bench.runner.fetching) == (JobState.RUNNING, {})
+
+
+def test_a_job_whose_file_is_nowhere_any_more_goes_back_and_uses_up_no_attempt(bench: Bench) -> None:
+    places = (ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64, objects=(OBJECT.id,)), AT_A3)
+    (job,) = bench.place(bench.new_job("both", inputs={"one": FILE, "two": OTHER_FILE}, places=places))
+    bench.send(ObjectsWanted(job=job, places=places[:1]))
+    declined = bench.outbox.take(JobDecline)
+    assert (declined.job, declined.final) == (job, False)
+    assert declined.reason == 'the file "m42.fits" (7000000 bytes) is not to be had anywhere any more'
+    assert (bench.state(job), bench.runner.fetching) == (JobState.FAILED, {})
+
+
+def test_a_file_that_no_place_is_named_for_is_said_to_be_gone(bench: Bench) -> None:
+    elsewhere = ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64, objects=(OTHER.id,))
+    bench.accept(NO_OFFER, bench.new_job("take", inputs={"file": FILE}, places=(elsewhere,)))
+    assert not bench.outbox.take(JobDecline).final
+    assert bench.outbox.take(ObjectsGone) == ObjectsGone(objects=(OBJECT.id,))
+    (job,) = bench.place(bench.new_job("take", ready=False))
+    bench.send(JobDataReady(job=job, inputs={"file": FILE}))
+    assert not bench.outbox.take(JobDecline).final
+    assert bench.outbox.take(ObjectsGone) == ObjectsGone(objects=(OBJECT.id,))
 
 
 def test_the_last_two_keys_of_a_manager_are_kept_until_it_is_forgotten(bench: Bench) -> None:

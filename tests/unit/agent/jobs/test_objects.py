@@ -23,6 +23,7 @@ from caroni_edge.protocol.messages import (
     JobStatusUpdate,
     JobsWanted,
 )
+from caroni_edge.protocol.objects import ObjectsCheck
 from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, completed, job_type
 
@@ -75,7 +76,8 @@ def test_a_hash_is_no_right(bench: Bench) -> None:
     placed = bench.new_job("take", inputs={"file": FILE})
     bench.accept(NO_OFFER, placed, manager="m2")
     declined = bench.outbox.take(JobDecline, "m2")
-    assert (declined.job, declined.final) == (placed.job, True)
+    assert (declined.job, declined.final) == (placed.job, False)
+    assert bench.outbox.take(ObjectsGone, "m2") == ObjectsGone(objects=(OBJECT.id,))
     assert declined.reason == f'the file "m31.fits" ({OBJECT.id}) is not on this host'
 
 
@@ -365,3 +367,13 @@ def test_a_directory_is_lost_with_any_of_its_files(bench: Bench) -> None:
     assert bench.outbox.take(ObjectsGone).objects == (LISTING.id,)
     assert not bench.store.objects.is_here(LISTING.id)
     assert bench.runner.discarded == [LISTING.id]
+
+
+def test_what_somebody_did_not_get_rightly_is_looked_at_and_what_is_not_here_is_said(bench: Bench) -> None:
+    given(bench)
+    bench.send(ObjectsCheck(objects=(OBJECT.id, OTHER.id)))
+    assert bench.runner.verified == [OBJECT]
+    assert bench.outbox.take(ObjectsGone) == ObjectsGone(objects=(OTHER.id,))
+    bench.send(ObjectsCheck(objects=(OBJECT.id,)), manager="m2")
+    assert bench.runner.verified == [OBJECT]
+    assert bench.outbox.take(ObjectsGone, "m2") == ObjectsGone(objects=(OBJECT.id,))

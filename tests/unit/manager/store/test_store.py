@@ -57,6 +57,8 @@ BY_INDEX_ALONE = {
     "NotificationRows.WAITING_FOR",
     "StepRows.GROWING",
     "StepRows.SEEN_TO_FAIL",
+    # At the start of the process, and when an agent is forgotten.
+    "RemakeRows.WORKFLOWS",
     # Up to its limit.
     "EvaluationRows.DUE",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.

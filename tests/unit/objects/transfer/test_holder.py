@@ -152,12 +152,14 @@ def test_a_block_list_is_made_once_and_then_given() -> None:
     assert holder.list_of(SHA256) == b"x" * 96
 
 
-def test_a_block_list_that_could_not_be_made_is_tried_again() -> None:
+def test_that_a_block_list_cannot_be_made_is_said_once_and_then_it_is_tried_again() -> None:
     holder = Holder(Rights())
     ask = ask_of(peer(1), (0, 96), part="blocks")
     holder.asked(peer(1), ask, 0.0)
     all_due(holder)
     holder.listed(SHA256, None)
+    holder.asked(peer(1), ask, 0.0)
+    assert reasons(holder) == ["unknown"]
     holder.asked(peer(1), ask, 0.0)
     assert MakeList(SHA256) in all_due(holder)
 
