@@ -9,7 +9,7 @@ from pathlib import Path
 
 from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.config import NodeConfig
-from caroni_edge.doctor import state_dir
+from caroni_edge.doctor import objects, state_dir
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.doctor.findings import Finding, ok, problem
 from caroni_edge.manager.store.shown import ShownAgentRows, ShownWorkflowRows
@@ -55,6 +55,7 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
             yield state_dir.of_database(conn, CHECK_WITHIN_S)
             state.boots = tuple(FactRows(conn).boots())
             state.dates = _dates(conn, config.role)
+            yield from objects.check(conn, config.state_dir, is_running=state.pid is not None)
     except (DatabaseNewer, OtherRole) as error:
         yield problem("database", str(error), error.advice)
     except sqlite3.Error as error:
