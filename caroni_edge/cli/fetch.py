@@ -1,4 +1,4 @@
-"""`caroni-edge fetch`: brings the files that a workflow has given."""
+"""`caroni-edge fetch`: brings the files and directories that a workflow has given."""
 
 from collections.abc import Iterator, Mapping
 from math import inf
@@ -39,12 +39,13 @@ def fetch(api: Api, /, workflow: str, output: str | None, directory: Path, timeo
     """Bring the files among the outputs of WORKFLOW, or those of one OUTPUT, into a directory.
 
     OUTPUT is the name of one, or STEP/NAME for that of a step. What lies at an agent comes from there, over the
-    broker; it must be connected then. A file that is there already is left as it is; what broke off goes on.
+    broker; it must be connected then. A file that is there already is left as it is; what broke off goes on. Of
+    directories comes all that is in them.
     """
     workflow = find_workflow(api, workflow)
     give_up_at = inf if timeout_s is None else monotonic() + timeout_s
     bringer = Bringer(api, directory, give_up_at)
-    found = list(_files(workflow, _values(api, workflow, output)))
+    found = list(_files(_values(api, workflow, output)))
     if not found:
         raise NoFiles("", workflow=workflow, what="there are no files among these outputs")
     brought: list[Brought] = []
@@ -80,8 +81,8 @@ def _values(api: Api, workflow: str, output: str | None) -> Mapping[str, Any]:
     return {name: outputs[name]}
 
 
-def _files(workflow: str, outputs: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the files in outputs, each with the name of the output and all that belongs to it."""
+def _files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the files and directories in outputs, each with the name of the output and all that belongs to it."""
     for name, value in outputs.items():
         todo = [value]
         while todo:
@@ -89,8 +90,8 @@ def _files(workflow: str, outputs: Mapping[str, Any]) -> Iterator[tuple[str, dic
                 case {"class": "File"} as file:
                     yield name, file
                     todo += file.get("secondaryFiles") or []
-                case {"class": "Directory"}:
-                    say(f"{workflow}: {name} holds a directory, which is not brought", err=True)
+                case {"class": "Directory"} as directory:
+                    yield name, directory
                 case dict() as fields:
                     todo += fields.values()
                 case list() as items:

@@ -15,10 +15,14 @@ from litestar.template import TemplateConfig
 from markupsafe import Markup, escape
 
 from caroni_edge.base.ages import MOMENT, age, duration, lasting
+from caroni_edge.values.carried import is_object
+from caroni_edge.values.files import FILE_NAMES
 from caroni_edge.web.assets import TEMPLATES, address
 
 PARTS_SHOWN, TEXT_SHOWN = 200, 4000
 """So much of a value is shown."""
+FILES_SHOWN, FILES_LOOKED_FOR = 50, 100_000
+"""So many files of a value are links, which are looked for in so many parts of it."""
 LINE_CHARS = 120
 _SIZES = ("KiB", "MiB", "GiB", "TiB")
 
@@ -72,7 +76,14 @@ def engine(node: Any, menu: Sequence[MenuItem]) -> "TemplateConfig[JinjaTemplate
     )
     environment.globals.update(node=node, menu=menu, static=address, link=link, in_path=in_path)
     environment.filters.update(
-        age=age, duration=duration, lasting=lasting, bytes=size, json=as_json, cut=cut, moments=moments
+        age=age,
+        duration=duration,
+        lasting=lasting,
+        bytes=size,
+        json=as_json,
+        cut=cut,
+        moments=moments,
+        large_files=large_files,
     )
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
@@ -134,6 +145,21 @@ def _cut(value: Any, left: list[int]) -> Any:
     if isinstance(first, dict):
         return {name: _cut(each, left) for name, each in first.items()} | ({more: "…"} if more else {})
     return [_cut(each, left) for each in first] + ([more] if more else [])
+
+
+def large_files(value: Any) -> list[dict[str, Any]]:
+    """Return the files and directories in a value, as far as people look at them, that do not travel in it."""
+    found, todo = [], [value]
+    for each in todo:  # what is inside is looked at behind what is there already
+        if isinstance(each, list):
+            todo += each
+        elif isinstance(each, dict):
+            todo += each.values()
+            if each.get("class") in FILE_NAMES and is_object(each.get("location")):
+                found.append(each)
+        if len(found) == FILES_SHOWN or len(todo) > FILES_LOOKED_FOR:
+            break
+    return found
 
 
 def link(path: str, asked: Mapping[str, Any], **changed: Any) -> str:

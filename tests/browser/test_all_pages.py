@@ -35,6 +35,7 @@ MANAGER = [
     "/templates/diamond/edit",
     "/new-template",
     "/files/sha256:" + "a" * 64,
+    "/directories/sha256:" + "a" * 64,
     "/triggers",
     "/many/cancel",
     "/many/delete?template=none",

@@ -12,7 +12,7 @@ from caroni_edge.values.carried import directory_value, file_value, object_value
 from caroni_edge.values.directories import Entry
 from caroni_edge.values.large import large_value
 from caroni_edge.values.parsing import parse_type
-from tests.e2e.daemons import PROGRAM, TOKEN, Fleet
+from tests.e2e.daemons import PROGRAM, TOKEN, Daemon, Fleet
 from tests.support import wait_until
 
 BYTES = bytes(range(200, 216))
@@ -162,19 +162,20 @@ script: |
 """
 
 
+def caroni_edge(manager: Daemon, *words: str) -> str:
+    """Run a command on a manager's API, and return what it prints."""
+    command = [*PROGRAM, *words, "--timeout", "5m", "--url", manager.url, "--token", TOKEN]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_a_large_file_goes_from_a_person_to_a_job_and_what_that_gives_comes_back(fleet: Fleet, tmp_path: Path) -> None:
     fleet.agent("a1", job_types=written(tmp_path / "t1" / "twice.yaml", TWICE_JOB))
     manager = fleet.manager(templates=written(tmp_path / "templates" / "twice.cwl", TWICE))
     (tmp_path / "m31.fits").write_bytes(IMAGE)
-
-    def caroni_edge(*words: str) -> str:
-        command = [*PROGRAM, *words, "--timeout", "5m", "--url", manager.url, "--token", TOKEN]
-        done = subprocess.run(command, capture_output=True, check=False, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    caroni_edge("submit", "twice", "--id", "w1", "--file", f"image={tmp_path}/m31.fits", "--wait")
-    assert caroni_edge("fetch", "w1", "both", "-o", str(tmp_path / "here")) == f"{tmp_path}/here/both.fits\n"
+    caroni_edge(manager, "submit", "twice", "--id", "w1", "--file", f"image={tmp_path}/m31.fits", "--wait")
+    assert caroni_edge(manager, "fetch", "w1", "both", "-o", str(tmp_path / "here")) == f"{tmp_path}/here/both.fits\n"
     assert (tmp_path / "here" / "both.fits").read_bytes() == IMAGE * 2
 
 
@@ -293,10 +294,10 @@ script: |
 """
 
 
-def test_directories_go_to_the_host_whose_job_takes_them(fleet: Fleet, tmp_path: Path) -> None:
+def test_directories_go_to_the_host_whose_job_takes_them_and_to_people(fleet: Fleet, tmp_path: Path) -> None:
     fleet.agent("a1", job_types=written(tmp_path / "t1" / "observe.yaml", OBSERVE))
     fleet.agent("a2", job_types=written(tmp_path / "t2" / "list.yaml", LIST))
-    fleet.manager(templates=written(tmp_path / "templates" / "folders.cwl", FOLDERS))
+    manager = fleet.manager(templates=written(tmp_path / "templates" / "folders.cwl", FOLDERS))
     fleet.trigger({"template": "folders", "inputs": {}, "id": "f1"})
     outputs = fleet.outputs("f1", 120.0)
     assert outputs["found"] == f". ./empty ./raw ./raw/m31.fits ./run {STARS} ran clear"
@@ -308,6 +309,14 @@ def test_directories_go_to_the_host_whose_job_takes_them(fleet: Fleet, tmp_path:
     ]
     listing = directories.written(entries)
     assert outputs["night"] == directory_value("night", Object(sha256(listing).hexdigest(), len(listing)))
+    here = tmp_path / "here"
+    assert caroni_edge(manager, "fetch", "f1", "night", "-o", str(here)) == f"{here}/night\n"
+    assert {str(path.relative_to(here)) for path in here.rglob("*")} == {
+        "night",
+        *(f"night/{path}" for path in ("empty", "raw", "raw/m31.fits", "run")),
+    }
+    assert (here / "night/raw/m31.fits").read_bytes() == IMAGE
+    assert subprocess.run([here / "night/run"], capture_output=True, check=True).stdout == b"ran\n"
 
 
 CHAIN = """\

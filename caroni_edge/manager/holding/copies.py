@@ -10,6 +10,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.holding.port import Storekeeper
 from caroni_edge.manager.jobs.files import JobFiles
+from caroni_edge.manager.store.copies import WantedCopy
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.effects import Failure, FetchId
@@ -41,6 +42,13 @@ class NotToBeHad(Exception):
         self.status = status
 
 
+class InDirectory(NamedTuple):
+    """What the list of a directory says of one of its files, and the name of that list."""
+
+    directory: ObjectId
+    size: int
+
+
 class _Failed(NamedTuple):
     why: str
     until: float
@@ -65,19 +73,20 @@ class Copies(Part):
     def on_start(self, at: Moment) -> None:
         """Go on with what was wanted when the last process ended."""
         for copy in self._store.copies.all():
-            if (want := self._want(copy.object, copy.size)) is not None:
+            if (want := self._want(copy)) is not None:
                 self._wants[copy.object] = want
         self._resumed = tuple(self._wants.values())
 
     # What people ask for
 
-    def want(self, name: ObjectId, lacking: int, at: Moment) -> int:
+    def want(self, name: ObjectId, lacking: int, at: Moment, inside: InDirectory | None = None) -> int:
         """Have a file brought that does not lie here; to be asked again and again until it does.
 
         Args:
             name: The file.
             lacking: How many bytes the disk has too few for it.
             at: The time.
+            inside: The directory that names it, if no value does.
 
         Returns:
             How many bytes it has.
@@ -89,36 +98,38 @@ class Copies(Part):
         if failed is not None and at.now < failed.until:
             raise NotToBeHad(404, failed.why)
         if name not in self._wants:
-            self._begin(name, lacking)
+            self._begin(name, lacking, inside)
         size = self._wants[name].object.size
-        self._store.copies.want(name, size, at.date)
+        self._store.copies.want(WantedCopy(name, size, inside.directory if inside else None), at.date)
         self._look_due = min(self._look_due, at.now + LOOK_EVERY_S)
         return size
 
-    def _begin(self, name: ObjectId, lacking: int) -> None:
-        found = self._store.places.anywhere(name)
-        if found is None or found.size is None:
+    def _begin(self, name: ObjectId, lacking: int, inside: InDirectory | None) -> None:
+        found = self._store.places.anywhere(inside.directory if inside else name)
+        size = inside.size if inside else found.size if found else None
+        if found is None or size is None:
             raise NotToBeHad(404, f"no workflow of this manager has the file {name}, or nobody has it any more")
         if len(self._wants) >= WANTED_MAX:
             raise NotToBeHad(503, f"{WANTED_MAX} files are on their way to this manager already; try again later")
         on_their_way = sum(each.object.size for each in self._wants.values())
         most = self._context.settings.files_store_bytes
-        if why := self._holdings.make_room(found.size + on_their_way, lacking, most):
+        if why := self._holdings.make_room(size + on_their_way, lacking, most):
             raise NotToBeHad(507, f"there is no room for the file: {why}")
-        want = self._want(name, found.size)
+        want = self._want(WantedCopy(name, size, inside.directory if inside else None))
         if want is None:
             raise NotToBeHad(404, f"who has the file {name} is an older release, which gives none")
         self._fetch(name, want)
 
-    def _want(self, name: ObjectId, size: int) -> Want | None:
+    def _want(self, copy: WantedCopy) -> Want | None:
         """Return what is to be fetched from where; None where nobody has it who gives it."""
-        found = self._store.places.anywhere(name)
+        found = self._store.places.anywhere(copy.placed_as)
         if found is None:
             return None
         workflow = self._store.workflows.by_seq(found.workflow).id
-        holders = (each for each in self._store.places.of(found.workflow, name) if each != self._context.own_place)
+        known = self._store.places.of(found.workflow, copy.placed_as)
+        holders = (each for each in known if each != self._context.own_place)
         places = tuple(place for holder in holders if (place := self._files.place(holder, workflow)) is not None)
-        return Want(self._me, workflow, Object(sha256_of(name), size), places) if places else None
+        return Want(self._me, workflow, Object(sha256_of(copy.object), copy.size), places) if places else None
 
     def _fetch(self, name: ObjectId, want: Want) -> None:
         self._wants[name] = want
@@ -173,7 +184,7 @@ class Copies(Part):
         for name in [name for name in self._wants if name not in wanted]:
             self._forget(name)
         for name, copy in wanted.items():
-            want = self._want(name, copy.size)
+            want = self._want(copy)
             if want is None:
                 self._store.copies.forget(name)
                 self._forget(name)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -14,13 +15,14 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.manager.holding.copies import NotToBeHad
+from caroni_edge.manager.holding.copies import InDirectory, NotToBeHad
 from caroni_edge.manager.holding.storage import Closing, NoRoomHere, Receipt, TooManyUploads
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.whyfiles import where
 from caroni_edge.objects.disk import PIECE_BYTES, Taken
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id, sha256_of
 from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.values.directories import LISTING_MAX_BYTES, Entry, NoDirectory, read
 from caroni_edge.web.audit import UNAUDITED
 from caroni_edge.web.filebody import ALONE, ANY_BYTES, attachment, file_answer
 from caroni_edge.web.problems import Problem, on_problem
@@ -96,22 +98,31 @@ class ObjectsController(Controller):
         manager: NamedDependency[ManagerApi],
         name: FromPath[str],
         basename: Annotated[str, QueryParameter(description="The name to save it under.")] = "",
+        directory: Annotated[
+            str, QueryParameter(description="The location of the directory that it is in, without caroni:.")
+        ] = "",
     ) -> Stream:
         """Download a file that a workflow of this manager has; `Range` is served.
 
         What lies at an agent is fetched first: 503 with `Retry-After` until it is here, and `Caroni-Left` says how many
-        bytes are missing then.
+        bytes are missing then. What the location of a directory names is the list of its files, as JSON: of each one
+        its path, whether it may be run, its size, and its name here, by which one has it if `directory` says in which.
         """
         wanted = named(name)
         headers = {
             "Content-Disposition": attachment(basename or f"{sha256_of(wanted)[:16]}.bin"),
             "Content-Security-Policy": ALONE,
         }
-        return file_answer(brought(manager, wanted), wanted, request.headers, headers, ANY_BYTES)
+        return file_answer(brought(manager, wanted, inside(directory)), wanted, request.headers, headers, ANY_BYTES)
 
 
-def brought(manager: ManagerApi, name: ObjectId) -> Path:
+def brought(manager: ManagerApi, name: ObjectId, directory: ObjectId | None = None) -> Path:
     """Return where a file lies at the manager; what does not is asked for.
+
+    Args:
+        manager: The manager.
+        name: The file.
+        directory: The one that it is in, whose list comes first then.
 
     Raises:
         Problem: 503, it is on its way; 404, nobody has it; 507, there is no room for it.
@@ -120,11 +131,12 @@ def brought(manager: ManagerApi, name: ObjectId) -> Path:
         if views.stored(name) is not None:
             manager.commands.tell(lambda at: manager.reactor.holdings.use(name, at), keep=False)
             return manager.storage.path(name)
-        size, holders = views.file_at(name)
+        size, holders = views.file_at(directory or name)
         whom = where(views, holders)
-    lacking = manager.storage.lacking(size)
+    known = InDirectory(directory, size_in(manager, directory, name)) if directory else None
+    lacking = manager.storage.lacking(known.size if known else size)
     try:
-        left = manager.commands.call(lambda at: manager.reactor.copies.want(name, lacking, at))
+        left = manager.commands.call(lambda at: manager.reactor.copies.want(name, lacking, at, known))
     except NotToBeHad as error:
         raise Problem(error.status, str(error)) from None
     moving = manager.storage.moving()
@@ -146,6 +158,43 @@ def named(text: str) -> ObjectId:
     if name is None:
         raise Problem(404, f"a file is named sha256: and the 64 hexadecimal digits of its SHA-256, not {text[:100]}")
     return name
+
+
+def inside(directory: str) -> ObjectId | None:
+    """Return the name of the directory that somebody says a file is in; None where nothing is said (see `named`)."""
+    return named(directory) if directory else None
+
+
+def listed(manager: ManagerApi, directory: ObjectId) -> tuple[Entry, ...]:
+    """Return what is in a directory.
+
+    Raises:
+        Problem: 404, it is none, or nobody has it; 503, its list is on its way (see `brought`).
+    """
+    return _read(brought(manager, directory), directory)
+
+
+# Who brings a directory asks for each of its files, and a list may have some MiB.
+@lru_cache(maxsize=4)
+def _read(path: Path, directory: ObjectId) -> tuple[Entry, ...]:
+    try:
+        with path.open("rb") as file:
+            return read(file.read(LISTING_MAX_BYTES + 1))
+    except (OSError, NoDirectory) as error:
+        raise Problem(404, f"{directory} is no directory: {error}") from None
+
+
+def size_in(manager: ManagerApi, directory: ObjectId, name: ObjectId) -> int:
+    """Return how large a file is by the list of its directory.
+
+    Raises:
+        Problem: 404, it names no such file (see `listed`).
+    """
+    sha256 = sha256_of(name)
+    found = (each.object for each in listed(manager, directory) if each.object and each.object.sha256 == sha256)
+    if (file := next(found, None)) is None:
+        raise Problem(404, f"the directory {directory} has no file {name}")
+    return file.size
 
 
 def announced(request: Request[Any, Any, Any]) -> int:

@@ -1,4 +1,4 @@
-"""The page of a large file: where it is, what is in it as far as that can be shown, and to download it."""
+"""The pages of large files and directories: where they are, what is in them as far as that can be shown."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,17 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Stream, Template
 
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.manager.pages.api_objects import LEFT, brought, named
+from caroni_edge.manager.pages.api_objects import LEFT, brought, inside, listed, named, size_in
 from caroni_edge.manager.pages.whyfiles import where
-from caroni_edge.objects.objects import sha256_of
+from caroni_edge.objects.objects import ObjectId, sha256_of
+from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.web.filebody import ALONE, file_answer
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.templating import page
 
 PICTURE_MAX_BYTES, TEXT_MAX_BYTES = 10 << 20, 32 * 1024
+FILES_SHOWN = 200
+"""So many files of a directory are on a page."""
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -30,24 +33,22 @@ def show_file(
     manager: NamedDependency[ManagerApi],
     name: FromPath[str],
     basename: FromQuery[str] = "",
+    directory: FromQuery[str] = "",
     bring: FromQuery[bool] = False,
 ) -> Template:
-    """Show a file that a workflow has; `bring`: have it come to the manager, if it does not lie here."""
-    wanted = named(name)
-    with manager.look() as views:
-        stored = views.stored(wanted)
-        size, holders = views.file_at(wanted)
-        whom = where(views, holders)
-    if stored is None and not holders:
-        raise Problem(404, "no workflow of this manager has this file, or nobody has it any more")
-    comes = _comes(manager, wanted) if stored is None and bring else None
+    """Show a file that a workflow has, maybe in a directory; `bring`: have it come, if it does not lie here."""
+    wanted, top = named(name), inside(directory)
+    stored, size, whom = _found(manager, wanted, top or wanted)
+    if stored is None and top:
+        size = size_in(manager, top, wanted)
+    comes = _comes(manager, wanted, top) if stored is None and bring else None
     path = manager.storage.path(wanted) if stored else None
     kind = picture_kind(path) if path else None
     text = text_of(path) if path and kind is None else None
     return page(
         "manager/file.html",
         name=wanted,
-        basename=basename or f"{sha256_of(wanted)[:16]}.bin",
+        asked={"basename": basename or f"{sha256_of(wanted)[:16]}.bin", "directory": directory},
         size=stored.size if stored else size,
         is_here=stored is not None,
         whom=whom,
@@ -70,10 +71,53 @@ def show_picture(request: Request[Any, Any, Any], manager: NamedDependency[Manag
     return file_answer(path, wanted, request.headers, headers, kind)
 
 
-def _comes(manager: ManagerApi, name: Any) -> str | None:
+@get("/directories/{name:str}", include_in_schema=False, sync_to_thread=True)
+def show_directory(
+    manager: NamedDependency[ManagerApi],
+    name: FromPath[str],
+    basename: FromQuery[str] = "",
+    bring: FromQuery[bool] = False,
+    after: FromQuery[int] = 0,
+) -> Template:
+    """Show what is in a directory, from a file on; `bring`: have its list come, if it does not lie here."""
+    wanted = named(name)
+    stored, _, whom = _found(manager, wanted, wanted)
+    comes = _comes(manager, wanted) if stored is None and bring else None
+    entries = listed(manager, wanted) if stored else ()
+    begin = max(0, after)
+    return page(
+        "manager/directory.html",
+        name=wanted,
+        asked={"basename": basename or "directory"},
+        is_here=stored is not None,
+        whom=whom,
+        comes=comes,
+        entries=entries[begin : begin + FILES_SHOWN],
+        next=begin + FILES_SHOWN if len(entries) > begin + FILES_SHOWN else None,
+        count=sum(each.object is not None for each in entries),
+        size=sum(each.object.size for each in entries if each.object),
+    )
+
+
+def _found(manager: ManagerApi, name: ObjectId, placed_as: ObjectId) -> tuple[StoredObject | None, int, str]:
+    """Return what lies at the manager under a name, how large it is elsewhere, and who has it, for people.
+
+    Raises:
+        Problem: 404, nobody has it.
+    """
+    with manager.look() as views:
+        stored = views.stored(name)
+        size, holders = views.file_at(placed_as)
+        whom = where(views, holders)
+    if stored is None and not holders:
+        raise Problem(404, "no workflow of this manager has this file, or nobody has it any more")
+    return stored, size, whom
+
+
+def _comes(manager: ManagerApi, name: ObjectId, directory: ObjectId | None = None) -> str | None:
     """Have a file come; return how far it is, for people; None where it has come meanwhile."""
     try:
-        brought(manager, name)
+        brought(manager, name, directory)
     except Problem as problem:
         if LEFT not in problem.headers:
             raise
@@ -113,4 +157,4 @@ def text_of(path: Path) -> str | None:
 
 
 ROUTES = (show_picture,)
-PAGES = (show_file,)
+PAGES = (show_file, show_directory)

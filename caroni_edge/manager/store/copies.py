@@ -7,24 +7,36 @@ from caroni_edge.storage.rows import Rows
 
 
 class WantedCopy(NamedTuple):
-    """An object that somebody has asked for lately, and its size in bytes."""
+    """An object that somebody has asked for lately.
+
+    Attributes:
+        object: Its name.
+        size: How many bytes it has.
+        directory: The directory that names it; None for what a value names.
+    """
 
     object: ObjectId
     size: int
+    directory: ObjectId | None = None
+
+    @property
+    def placed_as(self) -> ObjectId:
+        """The object whose places have it: a directory lies where its files do."""
+        return self.directory or self.object
 
 
 class CopyRows(Rows):
     """Statements about objects that people wait for: few, as `Copies` bounds them."""
 
     WANT = """
-        INSERT INTO wanted_copies (object, size, asked) VALUES (:object, :size, :date)
+        INSERT INTO wanted_copies (object, size, asked, directory) VALUES (:object, :size, :date, :directory)
         ON CONFLICT (object) DO UPDATE SET asked = excluded.asked WHERE abs(excluded.asked - asked) > 60"""
 
-    def want(self, name: ObjectId, size: int, date: float) -> None:
+    def want(self, copy: WantedCopy, date: float) -> None:
         """Note that somebody asks for an object; once a minute does: who waits asks all the time."""
-        self._run(self.WANT, object=name, size=size, date=date)
+        self._run(self.WANT, **copy._asdict(), date=date)
 
-    ALL = "SELECT object, size FROM wanted_copies ORDER BY object"
+    ALL = "SELECT object, size, directory FROM wanted_copies ORDER BY object"
 
     def all(self) -> list[WantedCopy]:
         """Return all that is waited for."""

@@ -354,3 +354,9 @@ def files_made_again(db: Database) -> None:
         CREATE INDEX steps_remade ON steps (workflow) WHERE remade;
         """,
     )
+
+
+@manager()
+def copies_in_directories(db: Database) -> None:
+    """Of the objects that people wait for, in which directory each of them is: that is where it lies."""
+    script(db, "ALTER TABLE wanted_copies ADD COLUMN directory TEXT;")

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from caroni_edge.manager.holding.copies import FAILED_FOR_S, LOOK_EVERY_S, SAY_AGAIN_S, WANTED_FOR_S, NotToBeHad
+from caroni_edge.manager.holding.copies import (
+    FAILED_FOR_S,
+    LOOK_EVERY_S,
+    SAY_AGAIN_S,
+    WANTED_FOR_S,
+    InDirectory,
+    NotToBeHad,
+)
 from caroni_edge.manager.holding.port import Came
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId, PlaceFailed
@@ -186,3 +193,22 @@ def test_an_agent_of_an_older_release_gives_nothing(bench: Bench) -> None:
     bench.outbox.versions["a1"] = 1
     bench.presence("a1", speaks=1)
     assert "older release" in refused(lambda: want(bench))[1]
+
+
+def test_a_file_in_a_directory_comes_from_where_the_directory_lies(bench: Bench) -> None:
+    make(bench)
+    photo = Object("b" * 64, 30_000)
+
+    def ask(known: InDirectory | None) -> None:
+        bench.call(lambda at: bench.reactor.copies.want(photo.id, 0, at, known))
+
+    assert refused(lambda: ask(None))[0] == 404
+    ask(InDirectory(THUMB.id, photo.size))
+    found = last(bench)
+    assert (found.workflow, found.object) == ("w1", photo)
+    assert [each.holder for each in found.places] == [Peer("agents", "a1")]
+    bench.restart()
+    assert [each.object for each in bench.storekeeper.resumed] == [photo]
+    bench.delete()
+    later(bench, LOOK_EVERY_S)
+    assert bench.storekeeper.fetched[-1] == FetchId("m1", photo.sha256)
