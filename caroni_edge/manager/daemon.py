@@ -64,9 +64,9 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         opened.callback(self._couriers.close)
         self._couriers.use(config.notify)
         transfers = open_transfers(
-            config, node, self.service, opened, self.access, storage.told, lambda _manager: node.topics.name
+            config, node, self.service, opened, self.access, storage.arrivals.told, lambda _manager: node.topics.name
         )
-        storage.bringer = transfers
+        storage.arrivals.bringer = transfers
         connect(node, self.service, opened, transfers=transfers)
         return node
 

@@ -97,11 +97,11 @@ def test_how_far_it_is_and_why_it_does_not_come_is_said(
 ) -> None:
     bench.lose("a1")
     far = {FetchId("m1", FOUND.sha256): Progress(7, None)}
-    monkeypatch.setattr(bench.storage, "moving", lambda: Moving(far))
+    monkeypatch.setattr(bench.storage.arrivals, "moving", lambda: Moving(far))
     answer = client.get(URL)
     assert answer.headers["Caroni-Left"] == "7"
     assert "from agent a1 (offline" in answer.json()["error"]
-    monkeypatch.setattr(bench.storage, "moving", lambda: Moving(far, problem="the broker is deaf"))
+    monkeypatch.setattr(bench.storage.arrivals, "moving", lambda: Moving(far, problem="the broker is deaf"))
     assert "the broker is deaf" in client.get(URL).json()["error"]
 
 

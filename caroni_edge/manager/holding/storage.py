@@ -6,39 +6,22 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.holding.port import Came, StoreNews
-from caroni_edge.objects.disk import NoRoom, ObjectFiles, Taken
+from caroni_edge.objects.arrivals import Arrivals
+from caroni_edge.objects.disk import ObjectFiles, Taken
 from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
-from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
+from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
-from caroni_edge.objects.transfer.progress import Moving
 
 AT_ONCE_MAX = 4
 """So many objects may be on their way from people and programs."""
 INCOMING = "uploads"
 """The directory of what is on its way, in the state directory."""
-
-
-class Bringer(Protocol):
-    """What brings the bytes (`caroni_edge.node.transfers.Transfers`)."""
-
-    def begin(self, wanted: Iterable[Want]) -> None:
-        """Begin, with what is wanted from before."""
-
-    def fetch(self, want: Want) -> None:
-        """Fetch an object, or replace the places of one that is on its way."""
-
-    def forget(self, fetch: FetchId) -> None:
-        """Nobody wants an object any more, or it was taken into the store."""
-
-    def moving(self) -> Moving:
-        """Return what comes and goes."""
 
 
 MakeRoom = Callable[[int, int, int], str | None]
@@ -69,7 +52,7 @@ class Storage:
     Attributes:
         work: What is done with objects, one after the other; its `run` is the work of a thread.
         make_room: Set before anything is brought.
-        bringer: What fetches objects from agents; None for a manager that connects to nobody.
+        arrivals: What is fetched from agents.
     """
 
     make_room: MakeRoom
@@ -85,10 +68,10 @@ class Storage:
             tell: Is called with what the manager must know of its objects.
         """
         self._state_dir, self._settings, self._tell = state_dir, settings, tell
-        self.bringer: Bringer | None = None
         self._incoming = state_dir / INCOMING
         shutil.rmtree(self._incoming, ignore_errors=True)
         self.work = FileWork(ObjectFiles(state_dir, lambda: settings().disk_floor_bytes), tell)
+        self.arrivals = Arrivals(self.work, tell, self._fetched)
         self._lock = Lock()
         self._receipts: list[Receipt] = []
         self._waiting: list[Future[None]] = []
@@ -110,43 +93,18 @@ class Storage:
 
     def begin_fetches(self, wanted: Iterable[Want]) -> None:
         """Go on with what is to be fetched (see `Storekeeper`)."""
-        if self.bringer is not None:
-            self.bringer.begin(wanted)
+        self.arrivals.begin(wanted)
 
     def fetch(self, want: Want) -> None:
         """Fetch an object from agents (see `Storekeeper`)."""
-        if self.bringer is not None:
-            self.bringer.fetch(want)
+        self.arrivals.fetch(want)
 
     def forget_fetch(self, fetch: FetchId) -> None:
         """Fetch an object no more (see `Storekeeper`)."""
-        self.work.settled(fetch.sha256)
-        if self.bringer is not None:
-            self.bringer.forget(fetch)
+        self.arrivals.forget(fetch)
 
-    def moving(self) -> Moving:
-        """Return what comes and goes."""
-        return Moving() if self.bringer is None else self.bringer.moving()
-
-    def told(self, said: Fetched | PlaceFailed, path: Path | None) -> None:
-        """Take what the data connection says, in its threads: what has come gets its place, and then a row."""
-        if isinstance(said, PlaceFailed):
-            self._tell(said)
-            return
-        assert path is not None
-
-        def take() -> None:
-            try:
-                found = Object(said.fetch.sha256, path.stat().st_size)
-                self.work.store.adopt(path, found)
-            except FileNotFoundError:
-                return  # it was forgotten meanwhile
-            except OSError as error:
-                raise NoRoom(f"a file that has come cannot be stored: {error.strerror}") from None
-            self.work.given(found.sha256, (found,))
-            self._tell(Came(found))
-
-        self.work.put(take)
+    def _fetched(self, fetch: FetchId, path: Path) -> None:
+        self._tell(Came(self.arrivals.adopt(fetch, path)))
 
     def path(self, name: ObjectId) -> Path:
         """Return where an object lies, or would."""

@@ -139,7 +139,7 @@ def brought(manager: ManagerApi, name: ObjectId, directory: ObjectId | None = No
         left = manager.commands.call(lambda at: manager.reactor.copies.want(name, lacking, at, known))
     except NotToBeHad as error:
         raise Problem(error.status, str(error)) from None
-    moving = manager.storage.moving()
+    moving = manager.storage.arrivals.moving()
     if progress := moving.fetches.get(FetchId(manager.node.id, sha256_of(name))):
         left = progress.left_bytes
     said = f"the file comes from {whom}; {left} bytes are missing: ask again in a moment"
