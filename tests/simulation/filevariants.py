@@ -1,4 +1,8 @@
-"""Nodes that are wrong in one way each about large files (see `variants.py`)."""
+"""Nodes that are wrong in one way each about large files (see `variants.py`).
+
+What is wrong in their transfer alone is in `tests/objects/variants.py`; those that show in a whole federation are taken
+from there.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,18 +22,10 @@ from caroni_edge.manager.workflows.remaking import Remaking
 from caroni_edge.objects.store.rights import RightRows
 from caroni_edge.objects.store.rows import ObjectRows
 from caroni_edge.objects.transfer.fetch import Fetch
-from caroni_edge.objects.transfer.segments import Segments
-from caroni_edge.objects.transfer.tickets import Keys
+from tests.objects.variants import VARIANTS as OBJECT_VARIANTS
 from tests.variants import Variants, instead
 
-FILE_VARIANTS = Variants()
-
-
-@FILE_VARIANTS.add
-def any_ticket_opens() -> Iterator[None]:
-    """A holder gives what a manager's workflow has to whoever asks for it."""
-    with instead(Keys, "admit", lambda *_: True):
-        yield
+FILE_VARIANTS = Variants({name: OBJECT_VARIANTS[name] for name in ("hash_not_compared", "ticket_not_compared")})
 
 
 @FILE_VARIANTS.add
@@ -45,21 +41,6 @@ def hash_is_a_right() -> Iterator[None]:
     """What lies at an agent is there for the jobs of all managers."""
     of = "SELECT object, size FROM objects WHERE object = :object AND :manager <> ''"
     with patch.object(ObjectRows, "OF", of):
-        yield
-
-
-@FILE_VARIANTS.add
-def whatever_comes_is_taken() -> Iterator[None]:
-    """What has come is not compared with the hash that was asked for."""
-    hashed = Segments.hashed
-
-    def believing(segments: Segments, turn: int, digest: bytes) -> object:
-        expected = (
-            segments._whole if segments._is_hashing_all else (segments._expected or [b""])[segments._hashing or 0]
-        )
-        return hashed(segments, turn, expected)
-
-    with instead(Segments, "hashed", believing):
         yield
 
 

@@ -32,7 +32,6 @@ CAUGHT: Mapping[str, Schedule] = {
     "acceptance_for_another_database_taken": restores.agent_wiped_before_its_first_word,
     "adopted_whoever_may_take_the_step": stolen.claim_of_a_step,
     "answers_taken_by_name": handover.manager_restored,
-    "any_ticket_opens": partial(with_files, "hostile"),
     "asked_anew_before_the_end_is_heard": handover.givers_fail_before_their_takers_come,
     "begun_anew_after_each_cut": filed.cut_and_killed_while_a_file_comes,
     "claimed_serial_is_taken_over": partial(play, "hostile"),
@@ -46,6 +45,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "handed_over_again_after_other_inputs": handover.history_forgotten,
     "handed_over_before_the_restart_starts_after_it": handed.much_waits_at_keepers,
     "hash_is_a_right": partial(with_files, "hostile"),
+    "hash_not_compared": filed.rebooted_while_a_file_comes,
     "held_back_for_all_until_answered": stolen.never_answers,
     "held_begin_in_another_order": partial(plain, "users"),
     "held_here_is_never_begun_elsewhere": restores.manager_restored_to_before_a_resume,
@@ -102,11 +102,11 @@ CAUGHT: Mapping[str, Schedule] = {
     "takers_not_recalled": handover.givers_fail_before_their_takers_come,
     "takers_outlive_their_givers": handover.jobs_fail,
     "takers_taken_back_by_assuming": handover.other_results,
+    "ticket_not_compared": partial(with_files, "hostile"),
     "unacknowledged_messages_kept": stolen.never_acknowledges,
     "wanted_files_forgotten_at_a_start": filed.cut_and_killed_while_a_file_comes,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,
     "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
-    "whatever_comes_is_taken": filed.rebooted_while_a_file_comes,
 }
 """Where each variant is caught: in one of the first `SEEDS`, whatever else may shift what a seed brings."""
 
