@@ -89,6 +89,14 @@ _FILES: Final = (
         at_start=True,
     ),
     Key("files.at_once", kinds.whole(1, 64), "So many of a manager come at a time.", default=2, at_start=True),
+    Key(
+        "files.when",
+        kinds.HOURS,
+        "In these hours alone they come, by the host's clock; what others fetch from here leaves at any time.",
+        otherwise="always",
+        example="22:00-06:00",
+        at_start=True,
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.config.broker_url import broker_url
+from caroni_edge.config.hours import Hours, parse_hours
 from caroni_edge.config.model import EVERYBODY, Network
 from caroni_edge.config.secret import SECRET_MAX_BYTES, Secret, read_secret
 from caroni_edge.config.units import amount, duration, size
@@ -161,6 +162,10 @@ def _rate(value: object, _place: Place) -> int:
     return found
 
 
+def _hours(value: object, _place: Place) -> Hours:
+    return parse_hours(_text(value, "hours, as 22:00-06:00"))
+
+
 def _amount(value: object, _place: Place) -> int:
     return amount(value)
 
@@ -257,6 +262,7 @@ AGENTS = Kind("list of agents", _agents, as_text=False)
 SIZE = Kind("size", _size, written="a number and `B`, `K`, `M`, `G` or `T`, each 1024 times the one before")
 SIZE_OR_NEVER = _or_never(SIZE)
 RATE = Kind("size for each second", _rate, written=SIZE.written)
+HOURS = Kind("hours of the day", _hours, written="two times, such as `22:00-06:00`, over midnight too")
 AMOUNT = Kind("amount", _amount, as_text=False, written="a whole number, such as `2`, or a size, such as `4G`")
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)

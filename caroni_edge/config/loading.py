@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from caroni_edge.config.automation_reading import check_notify, check_rules, check_schedules, rule, schedule
 from caroni_edge.config.effect import DEFAULT, in_effect
+from caroni_edge.config.hours import ALWAYS
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Section, tree
 from caroni_edge.config.kinds import Place
 from caroni_edge.config.model import (
@@ -171,10 +172,14 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
         "disk_floor_bytes": values["disk_floor"],
         "web": None if values["web"] is None else _web(values["web"]),
         "log": LogConfig(**values["log"]),
-        "files": FilesConfig(**{name: values["files"][name] for name in ("up", "down", "at_once")}),
+        "files": _files(values["files"]),
         "settings": values["settings"],
         "secret_files": values["secret_files"],
     }
+
+
+def _files(values: Values) -> FilesConfig:
+    return FilesConfig(up=values["up"], down=values["down"], at_once=values["at_once"], when=values["when"] or ALWAYS)
 
 
 def _broker(values: Values) -> BrokerConfig:

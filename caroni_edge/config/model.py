@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.broker_url import BrokerUrl
+from caroni_edge.config.hours import ALWAYS, Hours
 from caroni_edge.config.secret import Secret
 
 if TYPE_CHECKING:
@@ -112,11 +113,13 @@ class FilesConfig:
         up: So many bytes may leave in a second; None: as many as do.
         down: So many may come.
         at_once: So many files of a manager come at a time.
+        when: In these hours they come.
     """
 
     up: int | None = None
     down: int | None = None
     at_once: int = 2
+    when: Hours = ALWAYS
 
 
 class Setting(NamedTuple):

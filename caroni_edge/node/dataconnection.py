@@ -17,8 +17,10 @@ from typing import TypeVar
 
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.config.hours import second_of_day
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.objectdisk import ObjectDisk
-from caroni_edge.objects.transfer.asker import AT_ONCE, Asker
+from caroni_edge.objects.transfer.asker import Asker
 from caroni_edge.objects.transfer.effects import (
     AskerEffect,
     Fetched,
@@ -84,8 +86,8 @@ class Surroundings:
         path_of: Where an object lies, by its hash.
         parts: The directory of part files.
         tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
-        up, down: Bytes a second that the owner lets flow; None: as many as do.
-        at_once: So many objects of a manager are asked for at a time.
+        bounds: What the owner lets flow.
+        clock: Returns how many seconds of the owner's day are over.
     """
 
     connect: Callable[[], Transport]
@@ -93,9 +95,8 @@ class Surroundings:
     path_of: Callable[[str], Path]
     parts: Path
     tell: Callable[[Told, Path | None], None]
-    up: float | None = None
-    down: float | None = None
-    at_once: int = AT_ONCE
+    bounds: FilesConfig
+    clock: Callable[[], float] = second_of_day
 
 
 class DataConnection:
@@ -104,22 +105,19 @@ class DataConnection:
     def __init__(self, topics: Topics, around: Surroundings) -> None:
         """Prepare; `start` begins the threads, and the connection is made when it is needed."""
         self._topics, self._around = topics, around
-        self._me = Peer(topics.role, topics.node)
-        self._asker = Asker(SystemChance(), down=around.down)
-        self._asker.at_once = around.at_once
-        self._holder = Holder(around.rights, around.up)
-        self._disk = ObjectDisk(around.parts, around.path_of)
-        self._probe = Probe()
+        self._me, bounds = Peer(topics.role, topics.node), around.bounds
+        self._asker, self._holder = Asker(SystemChance(), down=bounds.down), Holder(around.rights, bounds.up)
+        self._asker.at_once = bounds.at_once
+        self._disk, self._probe = ObjectDisk(around.parts, around.path_of), Probe()
         self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._transport: Transport | None = None
         self._opened = 0
         self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
         self._refused: HolderEffect | None = None
-        self._idle_since, self._opens_at = inf, -inf
-        self._connected_at, self._cut_offs = -inf, 0
+        self._idle_since, self._opens_at, self._connected_at, self._cut_offs = inf, -inf, -inf, 0
         self._problem: str | None = None
-        self._ended = ThreadEvent()
-        self._meter, self._moving = Meter(), Moving()
+        self._waits: str | None = None  # for the owner's hours
+        self._ended, self._meter, self._moving = ThreadEvent(), Meter(), Moving()
 
     def start(self, supervise: Supervise, wanted: Iterable[Want] = ()) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted.
@@ -158,7 +156,7 @@ class DataConnection:
 
     def moving(self) -> Moving:
         """Return what comes and goes."""
-        return self._moving._replace(problem=self._problem)
+        return self._moving._replace(problem=self._waits or self._problem)
 
     # The thread
 
@@ -169,6 +167,7 @@ class DataConnection:
                 self._ended.set()
                 return
             now = monotonic()
+            self._keep_hours(now)
             self._open_or_close(now)
             self._try_sizes(now)
             self._asker.step(now)
@@ -198,8 +197,16 @@ class DataConnection:
             due = min(due, self._holder.next_due(monotonic()))
         return due
 
+    def _keep_hours(self, now: float) -> None:
+        """Let nothing be asked for outside of the owner's hours; looked at anew each time, since clocks are changed."""
+        when = self._around.bounds.when
+        wait_s = when.wait_s(self._around.clock())
+        self._asker.closed_until = now + wait_s if wait_s else -inf
+        self._waits = f"waits for {when.begins} (files.when)" if wait_s else None
+
     def _open_or_close(self, now: float) -> None:
-        if not self._asker.is_idle() or not self._holder.is_idle():
+        fetches = not self._asker.is_idle() and now >= self._asker.closed_until
+        if fetches or not self._holder.is_idle():
             self._idle_since = inf
             if self._transport is None and now >= self._opens_at:
                 self._open(now)

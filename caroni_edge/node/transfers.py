@@ -53,7 +53,7 @@ class Transfers:
             rights: What it may give.
             tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
             supervise: Runs something in a thread of a name.
-            bounds: How much may flow.
+            bounds: How much may flow, and when.
         """
         self._topics, self._supervise = topics, supervise
         self._begun = False
@@ -68,7 +68,7 @@ class Transfers:
         def path_of(sha256: str) -> Path:
             return Path(files.path(Object(sha256, 0).id))
 
-        around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds.up, bounds.down, bounds.at_once)
+        around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds)
         self._data = DataConnection(topics, around)
 
     def begin(self, wanted: Iterable[Want] = ()) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event as ThreadEvent
 
 from caroni_edge.config import BrokerConfig, BrokerUrl
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Surroundings, Told
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Fetched
@@ -91,7 +92,7 @@ def main() -> None:
         path_of=lambda _sha256: options.path,
         parts=options.path if options.what == "fetch" else options.path.parent / "held",
         tell=tell,
-        down=options.down,
+        bounds=FilesConfig(down=options.down),
     )
     data = DataConnection(topics, around)
     own = MqttTransport(broker, topics.client_id, retry_first_s=0.2)

@@ -144,7 +144,7 @@ def brought(manager: ManagerApi, name: ObjectId, directory: ObjectId | None = No
         left = progress.left_bytes
     said = f"the file comes from {whom}; {left} bytes are missing: ask again in a moment"
     if moving.problem:
-        said = f"the file does not come from {whom}: {moving.problem}"
+        said = f"the file does not come from {whom} now: {moving.problem}"
     raise Problem(503, said, headers={"Retry-After": str(COMES_AFTER_S), LEFT: str(left)})
 
 

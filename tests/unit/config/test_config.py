@@ -383,3 +383,11 @@ def test_replies_may_be_let_go_elsewhere(write: Write) -> None:
 def test_replies_go_nowhere_where_nodes_talk(write: Write, value: str, words: str) -> None:
     (problem,) = said(write(f"{LEAST}reply_to: {value}\n"))
     assert words in problem
+
+
+@pytest.mark.parametrize("value", ["22:00", "22-06", "[22:00-06:00]", "24:00-06:00", "'22:00-06:00 '"])
+@pytest.mark.parametrize("load", [load_manager, load_agent])
+def test_hours_that_are_none_are_refused_in_words(write: Write, load: Callable[..., object], value: str) -> None:
+    (problem,) = said(write(f"{LEAST}files: {{when: {value}}}\n"), load=load)
+    assert "files.when: " in problem
+    assert "22:00-06:00" in problem

@@ -39,6 +39,7 @@ OTHER: dict[Any, Any] = {
     kinds.AGENTS: ["a1", "a2"],
     kinds.PATHS: ["elsewhere"],
     kinds.LABEL_VALUE: "north",
+    kinds.HOURS: "22:00-06:00",
     kinds.AMOUNT: 2,
     kinds.FLAG: False,
     kinds.NETWORKS: ["10.0.0.0/8"],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.config.hours import Hours
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.node import dataconnection
 from caroni_edge.node.dataconnection import DataConnection, Surroundings
 from caroni_edge.objects.objects import Object
@@ -20,6 +22,7 @@ from tests.support import wait_until
 
 WANT = Want("m1", "w1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), 1, "b" * 64),))
 WITHIN_S = 60.0
+UNBOUNDED = FilesConfig()
 
 
 class NobodysRights:
@@ -72,7 +75,12 @@ def supervise(name: str, work: Callable[[], None]) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
-def opened(path: Path, connects: list[Callable[[], DyingTransport]]) -> DataConnection:
+def opened(
+    path: Path,
+    connects: list[Callable[[], DyingTransport]],
+    bounds: FilesConfig = UNBOUNDED,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> DataConnection:
     """Let something be fetched by the first connection of a list, then by the next one."""
 
     def connect() -> DyingTransport:
@@ -84,6 +92,8 @@ def opened(path: Path, connects: list[Callable[[], DyingTransport]]) -> DataConn
         path_of=lambda _sha256: path / "none",
         parts=path / "parts",
         tell=lambda _told, _path: None,
+        bounds=bounds,
+        clock=clock,
     )
     data = DataConnection(Topics("c", "agents", "a1"), around)
     data.start(supervise, [WANT])
@@ -148,3 +158,25 @@ def test_the_nodes_own_connection_may_end_for_other_reasons(tmp_path: Path, monk
     data.own_was_cut_off()
     data.stop()
     assert data.moving().problem is None
+
+
+def test_outside_of_the_owners_hours_it_is_closed_and_says_until_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataconnection, "CLOSED_AFTER_S", 0.01)  # so often it looks at the time
+    made, hour = [DyingTransport(), DyingTransport()], [21.5]
+    connects: list[Callable[[], DyingTransport]] = [lambda: made[0], lambda: made[1]]
+    nightly = FilesConfig(when=Hours(22 * 60, 6 * 60))
+    data = opened(tmp_path, connects, nightly, lambda: hour[0] * 3600)
+    wait_until(lambda: data.moving().problem, WITHIN_S, "what it waits for")
+    assert data.moving().problem == "waits for 22:00 (files.when)"
+    assert len(connects) == 2
+    hour[0] = 22.0
+    wait_until(lambda: made[0].subscribed, WITHIN_S, "the connection")
+    assert data.moving().problem is None
+    hour[0] = 6.0
+    wait_until(lambda: made[0].is_stopped, WITHIN_S, "its end")
+    assert data.moving().problem == "waits for 22:00 (files.when)"
+    hour[0] = 23.0
+    wait_until(lambda: made[1].subscribed, WITHIN_S, "the next connection")
+    data.stop()
