@@ -228,10 +228,10 @@ class AgentReactor(Assembly):
         """The runner tells something of a job, or of files."""
         self._news.take(news, at)
 
-    def on_disk(self, free_bytes: int) -> None:
-        """Note how much of the disk is free."""
+    def on_disk(self, free_bytes: int, disk_bytes: float = inf) -> None:
+        """Note how much of the disk is free, and how much it has."""
         self._refusals.on_disk(free_bytes)
-        self._fetching.on_disk(free_bytes)
+        self._fetching.on_disk(free_bytes, disk_bytes)
 
     # What the node asks
 

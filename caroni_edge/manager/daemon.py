@@ -107,7 +107,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
     def _make_room(self, size: int, lacking: int, most: int) -> str | None:
         return self.service.call(lambda _at: self._reactor.holdings.make_room(size, lacking, most))
 
-    def _on_disk(self, free_bytes: int) -> None:
+    def _on_disk(self, free_bytes: int, _disk_bytes: int) -> None:
         floor = self.config.disk_floor_bytes
         low = f"{free_bytes} bytes are free on the manager's disk, and disk_floor is {floor}"
         self._reactor.set_disk_problem(low if free_bytes < floor else None)

@@ -111,13 +111,13 @@ def connect(
         when.add_done_callback(lambda _: node.transport.start(deliver))
 
 
-def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Callable[[int], None]) -> None:
-    """Tell the reactor now and then how many bytes are free where the state is."""
+def watch_disk(service: Service, state_dir: Path, opened: ExitStack, tell: Callable[[int, int], None]) -> None:
+    """Tell the reactor now and then how many bytes are free where the state is, and how many the disk has."""
     ended = threading.Event()
 
     def look() -> "Future[None]":
-        free_bytes = shutil.disk_usage(state_dir).free
-        return service.tell(lambda _at: tell(free_bytes))
+        disk = shutil.disk_usage(state_dir)
+        return service.tell(lambda _at: tell(disk.free, disk.total))
 
     def watch() -> None:
         told = look()

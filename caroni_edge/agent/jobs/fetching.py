@@ -15,7 +15,7 @@ from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.wanted import Lacking, WantedRow
-from caroni_edge.base.memory import Journal, MemoryDict
+from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
@@ -59,6 +59,8 @@ class Fetching(Part):
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
         self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(journal)  # when was said: no ticket of ours
         self._free_bytes: int | None = None
+        self._disk_bytes, self._weighed_for = inf, inf
+        self._weighed: MemorySet[str] = MemorySet(journal)  # jobs whose files the disk could hold
         self._seen = -1
 
     def on_start(self, at: Moment) -> None:
@@ -67,8 +69,9 @@ class Fetching(Part):
         self._seen = self._store.wanted.changes()
         self._deeds.begin_fetches(self._wants.values())
 
-    def on_disk(self, free_bytes: int) -> None:
-        """Note how much of the disk is free."""
+    def on_disk(self, free_bytes: int, disk_bytes: float) -> None:
+        """Note how much of the disk is free, and how much it has."""
+        self._disk_bytes = disk_bytes
         if self._free_bytes is None or free_bytes != self._free_bytes:
             self._free_bytes, self._seen = free_bytes, -1
 
@@ -116,6 +119,7 @@ class Fetching(Part):
                 files = self._store.objects.files_lacking(manager, name)
                 lacking = (Lacking(Object(sha256_of(file.object), file.size), directory=name) for file in files)
                 self._store.wanted.add(each.job, lacking, each.places)
+                self._weighed.discard(each.job)
             if not self._store.wanted.came(each.job, name):
                 row = self._store.jobs.by_job(each.job)
                 assert row is not None
@@ -165,7 +169,7 @@ class Fetching(Part):
         """End a job that does not get a file."""
         self._ledger.refuse(row, JobEvent.FILES_REFUSED, reason, at, tell=False)
         self._ledger.decline(row.manager, row, reason, at, final=final)
-        log.error("%s", reason, extra={"action": "file_is_nowhere", **ids(row)})
+        log.error("%s", reason, extra={"action": "files_refused", **ids(row)})
 
     def _called(self, row: JobRow, found: Object) -> str:
         """Return how people hear of an object that a job waits for: it may be one of many in a directory."""
@@ -185,10 +189,10 @@ class Fetching(Part):
 
     def settle(self, at: Moment) -> None:
         """Have fetched what is wanted now, and nothing else."""
-        changes = self._store.wanted.changes()
-        if changes == self._seen:
+        if self._store.wanted.changes() == self._seen:
             return
-        self._seen = changes
+        self._end_too_large(at)
+        self._seen = self._store.wanted.changes()
         wanted = self._wanted()
         for fetch in [each for each in self._wants if each not in wanted]:
             del self._wants[fetch]
@@ -198,6 +202,27 @@ class Fetching(Part):
             if self._wants.get(fetch) != want:
                 self._wants[fetch] = want
                 self._deeds.fetch(want)
+
+    def _end_too_large(self, at: Moment) -> None:
+        """End the jobs for whose files there would be no room if nothing else were on the disk."""
+        most_bytes = self._disk_bytes - self._in_force.settings.disk_floor_bytes
+        if most_bytes != self._weighed_for:
+            self._weighed.clear()
+            self._weighed_for = most_bytes
+        waiting = dict.fromkeys(each.job for each in self._store.wanted.all(1))
+        for gone in self._weighed - waiting.keys():
+            self._weighed.discard(gone)
+        for job in waiting:
+            if job in self._weighed:
+                continue
+            need_bytes = self._store.wanted.need(job)
+            if need_bytes <= most_bytes:
+                self._weighed.add(job)
+                continue
+            row = self._store.jobs.by_job(job)
+            assert row is not None
+            most = f"this agent's disk has room for {most_bytes:.0f} at most, since disk_floor stays free"
+            self._end(row, f"its files have {need_bytes} bytes together, and {most}", at, final=True)
 
     def _wanted(self) -> Mapping[FetchId, Want]:
         """Return what is to be fetched now: what is on its way already, and what there is room for beside that."""

@@ -159,6 +159,70 @@ def test_what_is_on_its_way_goes_on_though_less_is_free(bench: Bench) -> None:
     assert bench.runner.fetching.keys() == {WANTED}
 
 
+def disk_of(bench: Bench, disk_bytes: int, free_bytes: int = FLOOR) -> None:
+    """Let the agent see how large its disk is, of which little is free for now."""
+    bench.call(lambda _at: bench.reactor.on_disk(free_bytes, disk_bytes))
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["with the job", "with its data"])
+def test_what_the_whole_disk_could_not_hold_is_declined_in_words(bench: Bench, later: bool) -> None:
+    disk_of(bench, FLOOR + OBJECT.size - 1)
+    if later:
+        (job,) = bench.place(bench.new_job("take", ready=False))
+        bench.send(JobDataReady(job=job, inputs={"file": FILE}, places=(AT_A2,)))
+    else:
+        (job,) = bench.place(taking(bench))
+    assert (bench.state(job), bench.runner.fetching) == (JobState.FAILED, {})
+    said = bench.outbox.take(JobDecline)
+    assert (said.job, said.final) == (job, True)
+    room = "this agent's disk has room for 4999999 at most, since disk_floor stays free"
+    assert said.reason == f"its files have 5000000 bytes together, and {room}"
+    assert bench.store.wanted.all(1) == []
+
+
+def test_what_the_disk_can_hold_once_there_is_room_waits(bench: Bench) -> None:
+    disk_of(bench, FLOOR + OBJECT.size)
+    job = staging(bench)
+    assert bench.runner.fetching == {}
+    disk_of(bench, FLOOR + OBJECT.size, free_bytes=FLOOR + OBJECT.size)
+    assert bench.runner.fetching.keys() == {WANTED}
+    assert bench.state(job) is JobState.STAGING
+
+
+@pytest.mark.parametrize("is_here", [False, True], ids=["none is here", "one is here"])
+def test_all_files_of_a_job_must_fit_at_once(bench: Bench, is_here: bool) -> None:
+    if is_here:
+        staging(bench)
+        bring(bench)
+    disk_of(bench, FLOOR + OBJECT.size + OTHER.size - 1, free_bytes=FLOOR + OTHER.size)
+    (job,) = bench.place(bench.new_job("both", inputs={"one": FILE, "two": OTHER_FILE}, places=(AT_A2,)))
+    assert (bench.state(job), bench.runner.fetching) == (JobState.FAILED, {})
+    assert "have 12000000 bytes together" in bench.outbox.take(JobDecline).reason
+
+
+def test_jobs_that_fit_one_after_the_other_are_not_declined(bench: Bench) -> None:
+    disk_of(bench, FLOOR + OTHER.size, free_bytes=FLOOR + OTHER.size)
+    first = staging(bench)
+    (second,) = bench.place(bench.new_job("take", inputs={"file": OTHER_FILE}, places=(AT_A2,)))
+    assert (bench.state(first), bench.state(second)) == (JobState.STAGING, JobState.STAGING)
+
+
+def test_what_a_directory_names_must_fit_too(bench: Bench) -> None:
+    disk_of(bench, FLOOR + OBJECT.size, free_bytes=FLOOR + OBJECT.size)
+    job = staging_directory(bench)
+    bring_list(bench, OBJECT)
+    assert (bench.state(job), bench.runner.fetching) == (JobState.FAILED, {})
+    assert "have 5000300 bytes together" in bench.outbox.take(JobDecline).reason
+
+
+def test_a_disk_floor_that_was_raised_is_noticed(bench: Bench) -> None:
+    disk_of(bench, FLOOR + OBJECT.size)
+    job = staging(bench)
+    bench.reload(disk_floor_bytes=FLOOR + 1)
+    disk_of(bench, FLOOR + OBJECT.size, free_bytes=FLOOR + 1)
+    assert bench.state(job) is JobState.FAILED
+
+
 # Places that do not give it
 
 
