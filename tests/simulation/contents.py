@@ -31,6 +31,12 @@ def object_saying(text: str) -> Object:
     return found
 
 
+def content_named(name: str) -> bytes | None:
+    """Return what an object of this hash has in it; None where none of the simulation has the hash."""
+    text = _texts.get(name)
+    return None if text is None else content_of(text)
+
+
 def file_saying(text: str) -> dict[str, Any]:
     """Return the value of a file that says a text."""
     return object_value("file", object_saying(text), NO_SHA1)

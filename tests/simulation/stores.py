@@ -35,9 +35,10 @@ from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Holder
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable, encode
-from caroni_edge.protocol.transfers import CHUNK_MAX, Ask, Data, decode_answer, decode_ask, encode_data
+from caroni_edge.protocol.transfers import CHUNK_MAX, Ask, Data, No, decode_answer, decode_ask, encode_data
 from tests.objects.nodes import GRAIN, Disk
 from tests.simulation.carrier import Carrier
+from tests.simulation.contents import content_named
 
 WORK_S = 0.2
 """So long at most a piece of work on files waits."""
@@ -87,6 +88,7 @@ class Store:
         self._conn: sqlite3.Connection | None = None
         self._wants: dict[FetchId, Want] = {}
         self._asks: dict[tuple[Peer, int], Ask] = {}
+        self._asked: dict[int, Ask] = {}
         self._work: deque[tuple[float, Callable[[], None]]] = deque()
         self._given: dict[str, tuple[Object, ...]] = {}
 
@@ -318,6 +320,7 @@ class Store:
         match effect:
             case SayAsk(holder, ask):
                 self._check_ask(ask)
+                self._asked[ask.transfer] = ask
                 self._carrier.say(self, holder, encode(ask))
             case Write(fetch=fetch) if self.is_full:
                 asker.disk_failed(fetch, now)
@@ -332,7 +335,6 @@ class Store:
             case Fetched(fetch):
                 self.put(lambda: self._adopt(fetch))
             case PlaceFailed(fetch, holder, why):
-                self._doubtful.add(fetch)
                 self.tell(PlaceRefused(fetch, holder, why))
             case _:
                 pass  # nobody wants it any more
@@ -353,7 +355,7 @@ class Store:
 
     def _check_ask(self, ask: Ask) -> None:
         """Nothing is asked for that is here and safe, unless something was wrong with it."""
-        fetch = FetchId(ask.manager, ask.object.removeprefix("sha256:"))
+        fetch = _fetch_of(ask)
         saved = self._parts.saved.get(fetch, b"")
         if ask.part != "bytes" or fetch in self._doubtful:
             return
@@ -361,6 +363,17 @@ class Store:
             for block in range(offset // GRAIN.block, -(-(offset + length) // GRAIN.block)):
                 if block // 8 < len(saved) and saved[block // 8] >> block % 8 & 1:
                     self._wrong(f"{fetch.sha256[:8]} is asked for again from {offset}, which is there")
+
+    def _look_at(self, answer: Data | No) -> None:
+        """Doubt an object of which wrong bytes or hashes come: right ones go with them, and are asked for again."""
+        ask = self._asked.get(answer.transfer)
+        if ask is None or isinstance(answer, No):
+            return
+        fetch = _fetch_of(ask)
+        content = content_named(fetch.sha256) or b""
+        right = content if ask.part == "bytes" else hashes_of(content)
+        if right[answer.offset : answer.offset + len(answer.content)] != answer.content:
+            self._doubtful.add(fetch)
 
     # What is given
 
@@ -375,7 +388,9 @@ class Store:
                     self._holder.asked(sender, ask, now)
                     self._pump_holder(now)
             elif self._asker is not None:
-                self._asker.heard(sender, decode_answer("", payload), now)
+                answer = decode_answer("", payload)
+                self._look_at(answer)
+                self._asker.heard(sender, answer, now)
                 self._pump_asker(now)
         except Unreadable:
             return
@@ -388,10 +403,8 @@ class Store:
         match effect:
             case MakeList(name):
                 content = self.objects.get(name)
-                parts = range(0, len(content or b""), GRAIN.segment)
-                hashes = [sha256((content or b"")[at : at + GRAIN.segment]).digest() for at in parts]
                 is_right = content is not None and sha256(content).hexdigest() == name
-                holder.listed(name, b"".join(hashes) if is_right else None)
+                holder.listed(name, hashes_of(content or b"") if is_right else None)
             case SayData():
                 whole = holder.list_of(effect.sha256) if effect.part == "blocks" else self.objects.get(effect.sha256)
                 if whole is None:
@@ -410,6 +423,16 @@ class Store:
 
     def _wrong(self, what: str) -> None:
         self._carrier.wrong.append(f"{self.peer.node}: {what}")
+
+
+def _fetch_of(ask: Ask) -> FetchId:
+    return FetchId(ask.manager, sha256_of(ObjectId(ask.object)))
+
+
+def hashes_of(content: bytes) -> bytes:
+    """Return the block list of an object."""
+    segments = (content[at : at + GRAIN.segment] for at in range(0, len(content), GRAIN.segment))
+    return b"".join(sha256(segment).digest() for segment in segments)
 
 
 def _key(fetch: FetchId) -> str:

@@ -26,7 +26,7 @@ def want_of(name: str, size: int, *holders: Peer, manager: str = "m1", order: in
 
 
 class Bench:
-    """An asker whose Asks are answered when a test says so; whatever has come is right."""
+    """An asker whose Asks are answered when a test says so; whatever has come is right, but for `wrong` hashes."""
 
     def __init__(self, down: float | None = None, **weights: float) -> None:
         self.asker = Asker(SeededChance("bench"), lambda manager: weights.get(manager, 1.0), down)
@@ -37,7 +37,7 @@ class Bench:
         self.done: list[str] = []
         self.failed: list[PlaceFailed] = []
         self.saves: list[Save] = []
-        self.written = 0
+        self.written = self.wrong = 0
 
     def step(self, now: float | None = None) -> None:
         self.now = self.now if now is None else now
@@ -47,7 +47,9 @@ class Bench:
                 case SayAsk(holder, ask):
                     self.asks.append((holder, ask))
                 case Hash(fetch, turn, _, _):
-                    self.asker.hashed(fetch, turn, bytes.fromhex(fetch.sha256), self.now)
+                    self.wrong, is_wrong = max(0, self.wrong - 1), self.wrong > 0
+                    digest = bytes(32) if is_wrong else bytes.fromhex(fetch.sha256)
+                    self.asker.hashed(fetch, turn, digest, self.now)
                 case Fetched(fetch):
                     self.done.append(fetch.sha256)
                 case PlaceFailed():
@@ -104,6 +106,16 @@ def test_what_an_earlier_process_has_saved_is_not_asked_for() -> None:
     bench.run(20)
     assert bench.done
     assert bench.written == BLOCK
+
+
+def test_saved_bytes_that_turn_out_wrong_come_again_and_the_present_place_is_not_blamed() -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 4 * BLOCK, A), blocks=b"\x0d")
+    bench.wrong = 1
+    bench.run(20)
+    assert bench.done
+    assert bench.written == BLOCK + 4 * BLOCK
+    assert not bench.failed
 
 
 def test_what_has_come_is_made_safe_after_some_bytes_and_after_some_seconds() -> None:
