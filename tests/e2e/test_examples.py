@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from caroni_edge.cli import main
 from caroni_edge.documents.documents import load
 from tests.conftest import MakeMosquitto
-from tests.e2e.daemons import Fleet
+from tests.e2e.daemons import PROGRAM, TOKEN, Daemon, Fleet
 from tests.hooks import Hook
 from tests.support import wait_until
 
@@ -38,17 +39,31 @@ def fleet(tmp_path: Path, make_mosquitto: MakeMosquitto) -> Iterator[Fleet]:
     running.close()
 
 
-def start(fleet: Fleet, example: Path, **changes: Any) -> None:
+def start(fleet: Fleet, example: Path, **changes: Any) -> Daemon:
     """Start what the folder has configurations of, on the broker of the test, with changes of the manager's."""
+    managers = []
     for path in sorted(example.glob("*.yaml"), reverse=True):
         config = load(path).value
         assert (config["id"], config["broker"]) == (path.stem, {"url": BROKER})
         if "templates" in config:
             automatic = {key: config[key] for key in AUTOMATIC if key in config} | changes
-            fleet.manager(path.stem, templates=str(example / config["templates"]), attempts=2, **automatic)
+            managers.append(
+                fleet.manager(path.stem, templates=str(example / config["templates"]), attempts=2, **automatic)
+            )
         else:
             own = {key: config[key] for key in OF_AGENTS if key in config}
-            fleet.agent(path.stem, job_types=str(example / config["job_types"]), **own)
+            fleet.agent(path.stem, job_types=str(moved(example / config["job_types"], fleet.directory)), **own)
+    return managers[0]
+
+
+def moved(job_types: Path, directory: Path) -> Path:
+    """Return a copy of job types that leave in the directory of the test what they would in /var/tmp."""
+    copied = directory / "job types" / job_types.name
+    copied.mkdir(parents=True, exist_ok=True)
+    for path in job_types.glob("*.yaml"):
+        text = path.read_text(encoding="utf-8").replace("/var/tmp/example", f"{directory}/example")
+        (copied / path.name).write_text(text, encoding="utf-8")
+    return copied
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,6 +106,33 @@ def test_messages_of_a_sensor_cross_two_hosts_and_end_at_a_webhook(fleet: Fleet)
     hook.close()
 
 
+def test_the_thumbnails_are_fetched_from_where_they_lie(fleet: Fleet) -> None:
+    manager = start(fleet, EXAMPLES / "thumbnails")
+    fleet.trigger({"template": "album", "inputs": {"count": 1, "width": 96}, "id": "w1"})
+    fleet.outputs("w1", WITHIN_S)
+    here = fleet.directory / "album"
+    words = ["fetch", "w1", "--timeout", "5m", "--url", manager.url, "--token", TOKEN, "-o", str(here)]
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{here}/sea-1-small.ppm\n"), done.stderr
+    header, pixels = (here / "sea-1-small.ppm").read_bytes().split(b"\n", 1)
+    assert (header, len(pixels)) == (b"P6 96 72 255", 3 * 96 * 72)
+
+
+def test_a_nightly_archive_is_kept_whole_with_its_checksums(fleet: Fleet) -> None:
+    start(fleet, EXAMPLES / "nightly-archive")
+    fleet.trigger({"template": "archive", "inputs": {"night": "2026-11-28"}, "id": "w1"})
+    assert fleet.outputs("w1", WITHIN_S) == {"kept": "logs-2026-11-28.tar with 2 files"}
+    kept, packed = fleet.directory / "example-archives", fleet.directory / "example-logs"
+    assert sorted(path.name for path in kept.iterdir()) == ["logs-2026-11-28.sha256", "logs-2026-11-28.tar"]
+    with tarfile.open(kept / "logs-2026-11-28.tar") as archive:
+        names = [each.name for each in archive.getmembers() if each.isfile()]
+        assert names == ["./bridge.log", "./engine.log"]
+        for name in names:
+            file = archive.extractfile(name)
+            assert file is not None
+            assert file.read() == (packed / name).read_bytes()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_to_be_said_of_the_files_of_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     files = [str(path) for path in (EXAMPLES / name).rglob("*") if path.suffix in {".yaml", ".cwl"}]
@@ -104,5 +146,5 @@ def test_nothing_is_to_be_said_of_the_files_of_an_example(name: str, capsys: pyt
 
 def test_all_examples_are_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert len(NAMES) == 8
+    assert len(NAMES) == 10
     assert all(f"[{name}]({name}/README.md)" in listed for name in NAMES)
