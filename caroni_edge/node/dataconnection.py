@@ -140,7 +140,7 @@ class DataConnection:
 
     def fetch(self, want: Want) -> None:
         """Fetch an object, or replace the places of one that is on its way."""
-        self._todo.put(lambda: self._asker.fetch(want, self._disk.parts.saved(want.id)))
+        self._todo.put(partial(self._disk.begin, want.id, partial(self._asker.fetch, want)))
 
     def forget(self, fetch: FetchId) -> None:
         """Nobody wants an object any more."""
@@ -354,8 +354,7 @@ class DataConnection:
 
     def _forget(self, fetch: FetchId) -> None:
         self._asker.forget(fetch)
-        self._disk.parts.close_one(fetch)
-        self._on_disk(fetch, partial(self._disk.parts.remove, fetch), lambda _: None)
+        self._disk.remove(fetch, self._todo.put)
 
     def _disk_failed(self, fetch: FetchId, error: OSError) -> None:
         ids = {"action": "part_failed", "manager": fetch.manager, "object": fetch.sha256}

@@ -2,14 +2,19 @@
 
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.partfiles import READ_BYTES, PartFiles
 from caroni_edge.objects.transfer.pieces import GRAIN
+
+log = logging.getLogger(__name__)
 
 FILES_MAX = 16
 """So many objects are kept open for those who ask for them."""
@@ -33,6 +38,7 @@ class ObjectDisk:
         self.parts = PartFiles(parts)
         self._path_of = path_of
         self._files: dict[str, int] = {}
+        self._removing: dict[FetchId, Callable[[bytes], None] | None] = {}
         self._todo: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def run(self) -> None:
@@ -55,6 +61,32 @@ class ObjectDisk:
     def stop(self) -> None:
         """End the thread after what is to be done already."""
         self._todo.put(None)
+
+    def begin(self, fetch: FetchId, then: Callable[[bytes], None]) -> None:
+        """Call `then` with the blocks of an object that are safe: when all of it is gone, if it is being removed."""
+        if fetch in self._removing:
+            self._removing[fetch] = then
+        else:
+            then(self.parts.saved(fetch))
+
+    def remove(self, fetch: FetchId, put: Callable[[Callable[[], None]], None]) -> None:
+        """Delete what is here of an object, after what is still to be done with it; no `begin` of before counts.
+
+        Args:
+            fetch: What is deleted.
+            put: Lets something be done in the thread that calls this.
+        """
+        self.parts.close_one(fetch)
+        if fetch not in self._removing:
+            self.do(partial(self.parts.remove, fetch), lambda result: put(partial(self._removed, fetch, result)))
+        self._removing[fetch] = None
+
+    def _removed(self, fetch: FetchId, result: OSError | None) -> None:
+        if result is not None:
+            ids = {"action": "part_kept", "manager": fetch.manager, "object": fetch.sha256}
+            log.warning("what has come of an object cannot be deleted: %s", result, extra=ids)
+        if (then := self._removing.pop(fetch)) is not None:
+            self.begin(fetch, then)
 
     def read(self, sha256: str, offset: int, length: int) -> bytes:
         """Return some bytes of an object.

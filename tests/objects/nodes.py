@@ -209,6 +209,7 @@ class AskingNode:
             case Fetched(fetch_id):
                 del self.wants[fetch_id]
                 self.done[fetch_id] = self.disk.remove(fetch_id)
+                asker.forget(fetch_id)
                 self.world.log(f"{self.peer} has {fetch_id.sha256[:6]}")
             case PlaceFailed():
                 self.world.log(f"{self.peer}: {effect.holder} failed, {effect.why}")

@@ -61,6 +61,7 @@ class Asker:
         """
         self._chance, self._weight_of, self._grain = chance, weight_of, grain
         self._fetches: dict[FetchId, Fetch] = {}
+        self._come: dict[FetchId, Fetch] = {}
         self._streams: dict[int, Fetch] = {}
         self._asking: dict[str, dict[FetchId, Fetch]] = {}
         self._queue = FetchQueue()
@@ -76,13 +77,16 @@ class Asker:
     # What is wanted
 
     def fetch(self, want: Want, blocks: bytes = b"") -> None:
-        """Fetch an object; if it is on its way, only its places are replaced.
+        """Fetch an object; if it is on its way, only its places are replaced, and if it has come, nothing is done.
 
         Args:
             want: What, for whom, and where it is.
             blocks: Those blocks that were saved by an earlier process.
         """
         self._orders += 1
+        if fetch := self._come.get(want.id):
+            fetch.want = want
+            return
         if fetch := self._fetches.get(want.id):
             if fetch.stream is not None and fetch.stream.place not in want.places:
                 self._end(fetch)
@@ -93,7 +97,8 @@ class Asker:
             self._queue.add(fetch)
 
     def forget(self, fetch_id: FetchId) -> None:
-        """Nobody wants it any more."""
+        """Nobody wants it any more, or it was taken."""
+        self._come.pop(fetch_id, None)
         if fetch := self._fetches.pop(fetch_id, None):
             self._end(fetch)
             self._queue.remove(fetch)
@@ -189,6 +194,7 @@ class Asker:
         match fetch.hashed(turn, digest):
             case "right":
                 self.forget(fetch_id)
+                self._come[fetch_id] = fetch
                 self.effects.append(Fetched(fetch_id))
                 return
             case "bad" if fetch.stream is not None:
@@ -206,6 +212,8 @@ class Asker:
     def disk_failed(self, fetch_id: FetchId, now: float) -> None:
         """The part file could not be written or read: go on later, with what was safe."""
         self.effects = deque(effect for effect in self.effects if getattr(effect, "fetch", None) != fetch_id)
+        if come := self._come.pop(fetch_id, None):
+            self._fetches[fetch_id] = come
         if fetch := self._fetches.get(fetch_id):
             self._end(fetch)
             self._queue.remove(fetch)

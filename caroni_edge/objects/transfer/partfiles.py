@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from stat import S_IWUSR
 
 from caroni_edge.base.durable import sync
 from caroni_edge.objects.transfer.effects import FetchId
@@ -77,10 +78,15 @@ class PartFiles:
             self._path(fetch, kind).unlink(missing_ok=True)
 
     def keep_only(self, fetches: Collection[FetchId]) -> None:
-        """Delete what nobody wants any more."""
+        """Delete what nobody wants any more, and what the last process gave to the store, but did not live to forget.
+
+        That lies there under its own name too, as the same file: to write to it would change what others get.
+        """
         wanted = {f"{fetch.manager}/{fetch.sha256}" for fetch in fetches}
         for path in sorted(self._directory.glob("*/*")):
-            if f"{path.parent.name}/{path.stem}" not in wanted:
+            part = path.with_suffix(".part")
+            is_taken = part.exists() and not part.stat().st_mode & S_IWUSR
+            if is_taken or f"{path.parent.name}/{path.stem}" not in wanted:
                 path.unlink(missing_ok=True)
         for folder in sorted(self._directory.glob("*")):
             if not any(folder.iterdir()):

@@ -8,7 +8,7 @@ import pytest
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.objects.objects import Object
-from caroni_edge.objects.transfer.asker import REFUSED_FOR_S, TICKET_AGAIN_S, Asker
+from caroni_edge.objects.transfer.asker import DISK_AGAIN_S, REFUSED_FOR_S, TICKET_AGAIN_S, Asker
 from caroni_edge.objects.transfer.effects import Fetched, Hash, PlaceFailed, Save, SayAsk, Write
 from caroni_edge.objects.transfer.fetch import SAVE_AFTER_S, Want
 from caroni_edge.objects.transfer.pieces import chunks_of
@@ -90,6 +90,33 @@ def test_an_object_comes_and_is_checked() -> None:
     assert bench.done == [want.object.sha256]
     assert bench.written == 1_000_000
     assert bench.asker.is_idle()
+
+
+def test_what_has_come_is_not_asked_for_again_before_it_was_taken() -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 1000, A))
+    bench.run(20)
+    bench.asker.fetch(want_of("x", 1000, B))
+    bench.run(20)
+    assert bench.written == 1000
+    bench.asker.forget(want_of("x", 1000, A).id)
+    bench.asker.fetch(want_of("x", 1000, B))
+    bench.run(20)
+    assert len(bench.done) == 2
+
+
+def test_what_has_come_and_cannot_be_kept_goes_on_later() -> None:
+    bench = Bench()
+    want = want_of("x", 4 * BLOCK, A)
+    bench.asker.fetch(want, blocks=b"\x07")
+    bench.run(20)
+    bench.asker.disk_failed(want.id, bench.now)
+    bench.run(20)
+    assert len(bench.done) == 1
+    bench.step(bench.now + DISK_AGAIN_S)
+    bench.run(20)
+    assert len(bench.done) == 2
+    assert bench.written == 2 * BLOCK
 
 
 def test_an_object_of_no_bytes_needs_none() -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.partfiles import OPEN_MAX, PartFiles
 
@@ -43,6 +45,20 @@ def test_what_is_whole_is_handed_over(parts: PartFiles) -> None:
     assert parts.saved(FETCH) == b"\x01", "whoever dies before it is taken begins with that"
     path.rename(path.with_name("taken"))
     assert parts.saved(FETCH) == b""
+
+
+def test_what_the_store_has_taken_is_not_written_to_by_the_next_process(parts: PartFiles, tmp_path: Path) -> None:
+    parts.write(FETCH, 0, b"hello")
+    parts.save(FETCH, b"\x01")
+    files = ObjectFiles(tmp_path)
+    found = Object(sha256(b"hello").hexdigest(), 5)
+    files.adopt(parts.finish(FETCH), found)
+    parts.close()
+    again = PartFiles(tmp_path / "parts")
+    again.keep_only([FETCH])
+    again.write(FETCH, 0, b"wrong")
+    assert again.saved(FETCH) == b""
+    assert files.read(found) == b"hello"
 
 
 def test_an_object_of_no_bytes_has_a_file(parts: PartFiles) -> None:
