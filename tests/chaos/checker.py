@@ -8,6 +8,7 @@ from pathlib import Path
 
 from caroni_edge.agent.keeper.records import RUNNING
 from caroni_edge.agent.processes.homes import names_of
+from tests.chaos.photos import file_of, is_whole
 from tests.chaos.stage import Member, Stage
 from tests.chaos.work import Ear, User, ask
 
@@ -22,6 +23,7 @@ FAULTS_OF_THE_PROGRAM = (
     "Traceback",
 )
 
+LIVE = "'pending', 'staging', 'queued', 'running', 'collecting'"
 STEPS = """
     SELECT workflows.id AS workflow, steps.path, steps.status, steps.outputs,
         (SELECT count(*) FROM jobs WHERE jobs.step = steps.id AND jobs.status = 'completed') AS completed
@@ -30,6 +32,10 @@ STEPS = """
 JOBS = """
     SELECT jobs.job, jobs.attempt, jobs.status, jobs.reason, workflows.id AS workflow, steps.path
     FROM jobs JOIN steps ON steps.id = jobs.step JOIN workflows ON workflows.seq = steps.workflow
+"""
+PLACES = """
+    SELECT workflows.id AS workflow, object_places.object, object_places.agent
+    FROM object_places JOIN workflows ON workflows.seq = object_places.workflow WHERE object_places.held
 """
 WORKFLOWS = "SELECT id, status, reason, outputs FROM workflows"
 
@@ -47,7 +53,8 @@ def unfinished(member: Member) -> list[str]:
         "events": "SELECT count(*) FROM events",
     }
     if member.is_agent:
-        counts["live jobs"] = "SELECT coalesce(sum(jobs), 0) FROM load WHERE state IN ('pending', 'queued', 'running')"
+        counts["live jobs"] = f"SELECT coalesce(sum(jobs), 0) FROM load WHERE state IN ({LIVE})"
+        counts["files that jobs wait for"] = "SELECT count(*) FROM wanted_objects"
         counts["open offers"] = "SELECT count(*) FROM offers WHERE state = 'open'"
     else:
         counts["open jobs"] = "SELECT count(*) FROM jobs WHERE open"
@@ -63,6 +70,7 @@ def check(stage: Stage, users: Iterable[User], ear: Ear) -> dict[str, list[str]]
     managers, members = stage.managers, stage.members
     return {
         "lost": [problem for user in users for problem in _lost(user)],
+        "files lost or wrong": [problem for user in users for problem in _files(stage, user)],
         "completed twice": [problem for member in managers for problem in _completed_twice(member)],
         "said twice to be completed": [f"{name}: {ids}" for name, ids in ear.completed.items() if len(ids) > 1],
         "one attempt's effect twice": list(_started_twice(stage.effects)),
@@ -84,6 +92,22 @@ def _lost(user: User) -> Iterator[str]:
             yield f"{workflow} has the outputs {row['outputs']}, and should have {outputs}"
     for workflow in found.keys() - user.expected.keys():
         yield f"{workflow} was started by nobody"
+
+
+def _files(stage: Stage, user: User) -> Iterator[str]:
+    states = {agent.name: agent.daemon.state_dir for agent in stage.agents}
+    places: dict[tuple[str, str], list[str]] = {}
+    for row in ask(user.manager.state_dir, PLACES):
+        places.setdefault((row["workflow"], row["object"]), []).append(row["agent"])
+    for workflow, outputs in user.expected.items():
+        if (found := file_of(outputs)) is None:
+            continue
+        agents = places.get((workflow, found.id), [])
+        if not agents:
+            yield f"nobody has the file {found.id} of {workflow}"
+        for agent in agents:
+            if not is_whole(states[agent], found):
+                yield f"{agent} has not the bytes of the file {found.id} of {workflow}"
 
 
 def _completed_twice(member: Member) -> Iterator[str]:

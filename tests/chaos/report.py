@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tests.chaos.checker import JOBS
+from tests.chaos.photos import file_of
 from tests.chaos.stage import Stage
 from tests.chaos.trace import Outage, Trace
 from tests.chaos.work import User, ask
@@ -24,11 +25,13 @@ def report(stage: Stage, users: Sequence[User], trace: Trace, faults_ended: floa
     """Return the report."""
     jobs = [row for member in stage.managers for row in ask(member.daemon.state_dir, JOBS)]
     failed = Counter(DETAILS.sub("…", row["reason"] or "") for row in jobs if row["status"] != "completed")
+    files = [found for user in users for outputs in user.expected.values() if (found := file_of(outputs))]
     steps, seconds = sum(user.jobs for user in users), all_ended - trace.begun
     return "\n".join(
         [
             f"workflows {sum(len(user.expected) for user in users)}, jobs {steps}, attempts {len(jobs)}, "
             f"of which failed {failed.total()}; triggers said again {sum(user.said_again for user in users)}",
+            f"files from host to host {len(files)}, {sum(found.size for found in files) / 1e6:.1f} MB",
             f"{seconds:.0f} s, of which {faults_ended - trace.begun:.0f} s with faults; {steps / seconds:.1f} jobs/s",
             "",
             "cut off, share of the time with faults:",

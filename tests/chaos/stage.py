@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from tests.brokers import Mosquitto
+from tests.chaos import photos
 from tests.chaos.disk import SmallDisk, mounts_allowed
 from tests.chaos.network import Line, Namespace, lines, namespaces_allowed
 from tests.e2e.daemons import CONFIG, Daemon
@@ -19,6 +21,8 @@ SLOTS = 4
 AGENTS = ("a1", "a2", "a3")
 ON_SMALL_DISKS = ("m1", "a1")
 DISK_BYTES, DISK_BYTES_PER_JOB = 64 << 20, 32 << 10
+FILE_BYTES_PER_JOB = 64 << 10
+"""An agent has each file twice: in its store, and in the directory of the job that has made or taken it."""
 
 REPORT = r"""
 printf 'report<<END\n%s: %s (%s words)\nEND\n' "$CARONI_ENV_title" "$CARONI_ENV_text" "$CARONI_ENV_words" \
@@ -109,7 +113,9 @@ def open_stage(directory: Path, managers: int, jobs: int, opened: ExitStack) -> 
     """Start the broker and make the nodes, which are not started yet; `opened` ends all."""
     stage = Stage(directory, directory / "effects", ForgetfulBroker(directory / "mosquitto"))
     stage.effects.mkdir()
-    job_types = write_job_types(directory / "jobtypes", stage.effects)
+    templates = directory / "templates"
+    shutil.copytree(CONFIG / "templates", templates)
+    photos.write_templates(templates)
     may_mount, may_unplug = mounts_allowed(directory / "probe"), namespaces_allowed()
     stage.leaves_out += [] if may_mount else ["full disks (mounting is not allowed)"]
     stage.leaves_out += [] if may_unplug else ["unplugged lines (network namespaces are not allowed)"]
@@ -126,30 +132,31 @@ def open_stage(directory: Path, managers: int, jobs: int, opened: ExitStack) -> 
         member = Member(Daemon(directory, role, name, line, **settings), line, namespace)
         member.daemon.prefix = namespace.prefix if namespace else ()
         if may_mount and name in ON_SMALL_DISKS:
-            disk = member.disk = SmallDisk(member.daemon.state_dir, DISK_BYTES + jobs * DISK_BYTES_PER_JOB)
+            per_job = DISK_BYTES_PER_JOB + FILE_BYTES_PER_JOB * member.is_agent
+            disk = member.disk = SmallDisk(member.daemon.state_dir, DISK_BYTES + jobs * per_job)
             opened.callback(disk.close)
         opened.callback(_end, member.daemon)
         return member
 
     patience = {"attempts": 1000, "retry_delay": "200ms"}
     for number in range(managers):
-        templates = str(CONFIG / "templates")
-        stage.managers.append(add("manager", f"m{number + 1}", number, templates=templates, **patience))
+        stage.managers.append(add("manager", f"m{number + 1}", number, templates=str(templates), **patience))
     for number, name in enumerate(AGENTS):
+        job_types = write_job_types(directory / f"jobtypes-{name}", stage.effects, photos.job_types(name))
         stage.agents.append(add("agent", name, number, job_types=str(job_types), slots=SLOTS, web=False))
     return stage
 
 
-def write_job_types(directory: Path, effects: Path) -> Path:
-    """Write the example job types again, so that each job also leaves a line and takes a moment."""
+def write_job_types(directory: Path, effects: Path, more: Iterable[dict[str, Any]]) -> Path:
+    """Write the example job types again, and more, so that each job also leaves a line and takes a moment."""
     directory.mkdir()
-    for path in (CONFIG / "jobtypes").glob("*.yaml"):
-        facts = yaml.safe_load(path.read_text())
+    examples = [yaml.safe_load(path.read_text()) for path in (CONFIG / "jobtypes").glob("*.yaml")]
+    for facts in (*examples, *more):
         if facts.pop("interpreter", None):
             facts["script"] = REPORT
         facts["script"] = EFFECT.format(effects=effects) + facts["script"]
         facts["limits"] = {"timeout": "1m"}
-        (directory / path.name).write_text(yaml.safe_dump(facts))
+        (directory / f"{facts['name']}.yaml").write_text(yaml.safe_dump(facts))
     return directory
 
 

@@ -8,7 +8,9 @@ from typing import Any, cast
 import pytest
 
 from caroni_edge.node.startup import DATABASE
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.storage.database import open_database
+from tests.chaos import photos
 from tests.chaos.checker import check
 from tests.chaos.stage import Member, Stage
 from tests.chaos.work import Ear, User
@@ -34,7 +36,7 @@ class World:
     """A manager whose one workflow has completed as it should have."""
 
     def __init__(self, directory: Path) -> None:
-        self.effects = directory / "effects"
+        self.effects, self.agent = directory / "effects", directory / "agent"
         self.effects.mkdir()
         self.effect("j1", GOOD)
         self.database = open_database(directory / DATABASE, "managers")
@@ -53,10 +55,12 @@ class World:
 
     def problems(self) -> list[str]:
         member = Member(cast(Any, self.daemon), cast(Any, None))
-        stage = cast(Stage, SimpleNamespace(effects=self.effects, managers=[member], members=[member]))
+        agent = Member(cast(Any, SimpleNamespace(name="a1", role="agent", state_dir=self.agent)), cast(Any, None))
+        found = SimpleNamespace(effects=self.effects, managers=[member], agents=[agent], members=[member])
+        stage = cast(Stage, found)
         user = cast(User, SimpleNamespace(manager=self.daemon, expected=self.expected))
-        found = check(stage, [user], cast(Ear, SimpleNamespace(completed=self.heard)))
-        return [problem for problems in found.values() for problem in problems]
+        broken = check(stage, [user], cast(Ear, SimpleNamespace(completed=self.heard)))
+        return [problem for problems in broken.values() for problem in problems]
 
 
 @pytest.fixture
@@ -101,6 +105,38 @@ def test_starts_that_are_wrong_are_seen(world: World, job: str, text: str) -> No
 def test_a_database_that_is_wrong_is_seen(world: World, statement: str) -> None:
     world.sql(statement)
     assert world.problems()
+
+
+@pytest.fixture
+def with_file(world: World) -> World:
+    """Let the workflow be one that has given a file, which lies at its agent."""
+    photo = photos.photo("w1", photos.EVERY // 2)
+    assert photo is not None
+    content = b"w1\n" * (photo.inputs["size"] // 3 + 1)
+    found = ObjectFiles(world.agent).keep(content[: photo.inputs["size"]])
+    world.expected = {"w1": photo.outputs}
+    world.sql("UPDATE workflows SET outputs = ?", json.dumps(photo.outputs))
+    world.sql("INSERT INTO object_places (workflow, object, agent) VALUES (1, ?, 'a1')", found.id)
+    return world
+
+
+def test_a_file_that_is_where_its_manager_knows_it_breaks_no_promise(with_file: World) -> None:
+    assert with_file.problems() == []
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM object_places", "UPDATE object_places SET held = 0"])
+def test_a_file_that_its_manager_knows_nowhere_is_seen(with_file: World, statement: str) -> None:
+    with_file.sql(statement)
+    assert [problem.split()[0] for problem in with_file.problems()] == ["nobody"]
+
+
+@pytest.mark.parametrize("content", [b"", None], ids=["other bytes", "none"])
+def test_a_file_that_its_agent_has_not_whole_is_seen(with_file: World, content: bytes | None) -> None:
+    (path,) = (path for path in with_file.agent.rglob("*") if path.is_file())
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert [problem.split()[0] for problem in with_file.problems()] == ["a1"]
 
 
 def test_a_step_that_completed_twice_is_seen(world: World) -> None:

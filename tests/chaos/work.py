@@ -15,9 +15,10 @@ from caroni_edge.storage.database import open_reader
 from caroni_edge.transport.base import Arrived, Connected, Event
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import RunningBroker, config_of
+from tests.chaos import photos
 from tests.e2e.daemons import TOKEN, Daemon
 
-JOBS_OF = {"test_simple": 3, "diamond": 4}
+JOBS_OF = {"test_simple": 3, "diamond": 4, **dict.fromkeys(photos.WAYS, photos.JOBS)}
 SAY_AGAIN_S = 5.0
 LOOK_EVERY_S = 0.2
 API_TIMEOUT_S = 3.0
@@ -121,7 +122,9 @@ class User(threading.Thread):
         number = len(self.expected)
         workflow, text = f"{self.manager.name}-{number}", f"some words number {number}"
         template = "diamond" if number % 2 else "test_simple"
-        if template == "diamond":
+        if photo := photos.photo(workflow, number):
+            template, inputs, self.expected[workflow] = photo
+        elif template == "diamond":
             inputs = {"text": text}
             self.expected[workflow] = {"report": f"Report: {text.upper()} (4 words)", "words": 4}
         else:
