@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from playwright.sync_api import Page
 
 from caroni_edge.agent.pages import site as agent_site
 from caroni_edge.agent.processes.outcome import Failed
+from caroni_edge.manager.holding.port import Came
 from caroni_edge.manager.pages import site as manager_site
-from caroni_edge.objects.objects import ObjectId
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.protocol.messages import OfferAccept
+from caroni_edge.values.directories import Entry, written
 from caroni_edge.web.server import WebServer
 from tests.browser.conftest import OpenPage
 from tests.web_bench import AgentBench, ManagerBench
 
 LONG = "a2-with-a-name-as-long-as-they-get"
+LIST = written([Entry("empty/"), *(Entry(f"{'long' * 40}/{n}", n % 2 == 0, Object("a" * 64, n)) for n in range(300))])
+NIGHT = Object(sha256(LIST).hexdigest(), len(LIST))
 MANAGER = [
     "/",
     "/schema",
@@ -35,7 +40,7 @@ MANAGER = [
     "/templates/diamond/edit",
     "/new-template",
     "/files/sha256:" + "a" * 64,
-    "/directories/sha256:" + "a" * 64,
+    f"/directories/{NIGHT.id}",
     "/triggers",
     "/many/cancel",
     "/many/delete?template=none",
@@ -102,6 +107,10 @@ def busy(bench: ManagerBench) -> ManagerBench:
     for workflow in ("done", "failed-at-last", "x" * 64):
         bench.trigger(workflow=workflow)
     bench.service.call(lambda _at: bench.reactor._store.places.add(1, ObjectId("sha256:" + "a" * 64), "a1", 5_000_000))
+    path = bench.storage.path(NIGHT.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(LIST)
+    bench.service.call(lambda at: bench.reactor.on_files(Came(NIGHT), at))
     job = bench.place("a1", "foojob0")
     bench.status("a1", job.job, "running", started=1_700_000_000.0)
     bench.fail("a1", "foojob0", stderr="<b>no such file</b>\n" + "long" * 100)
