@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
+from caroni_edge.values.files import FileType
 from caroni_edge.values.json import canonical
 from caroni_edge.values.types import BOOLEAN, NULL, STRING, AnyType, Array, Enum, Scalar, Type
 
-FieldKind = Literal["text", "number", "check", "choice", "lines", "json"]
+FieldKind = Literal["text", "number", "check", "choice", "lines", "json", "file", "files"]
 
 TRUE = frozenset({"true", "on", "yes", "1"})
 FALSE = frozenset({"false", "off", "no", "0", ""})
@@ -19,7 +20,7 @@ class FormField(TypedDict):
     Attributes:
         name: Of the input.
         kind: How it is asked for: `text` as it is, a `number`, a `check` box, a `choice` of some words, `lines` with an
-            item each, or `json`.
+            item each, `json`, or a `file` or several `files`, which may be written as JSON too.
         type: The type of CWL, for people.
         required: There must be a value; an optional field may be left empty, which gives none.
         default: What the field shows at first; empty for nothing.
@@ -65,23 +66,29 @@ _HELP: Mapping[FieldKind, str] = {
     "choice": "one of these words",
     "lines": "an item on each line, or a list as JSON",
     "json": "JSON; a text stands in quotes",
+    "file": "a file, as JSON",
+    "files": "a list of files, as JSON",
 }
 _LIST_HELP = "a list as JSON, such as [1.5, 2]; a text in it stands in quotes"
 
 
+_FILE = FileType("File")
+_PLAIN: Mapping[Type, FieldKind] = {STRING: "text", _FILE: "file"}
+_LISTS: Mapping[Type, FieldKind] = {STRING: "lines", _FILE: "files"}
+"""How lists are asked for, by the type of their items."""
+
+
 def _kind_of(kind: Type) -> FieldKind:
     base = kind.required
-    if base == STRING:
-        return "text"
+    if base in _PLAIN:
+        return _PLAIN[base]
     if isinstance(base, Enum) or (base == BOOLEAN and kind.optional):
         return "choice"
     if base == BOOLEAN:
         return "check"
     if isinstance(base, Scalar) and base != NULL:
         return "number"
-    if isinstance(base, Array) and base.items == STRING:
-        return "lines"
-    return "json"
+    return _LISTS.get(base.items, "json") if isinstance(base, Array) else "json"
 
 
 def _text_of(asked: FieldKind, value: Any) -> str:

@@ -26,6 +26,7 @@ from caroni_edge.web.connections import ON_THE_HOST
 from caroni_edge.web.forms import CSRF_FIELD, fields
 from caroni_edge.web.inside import VOUCHED_FOR
 from caroni_edge.web.problems import Problem
+from caroni_edge.web.streams import STREAMED, form_in
 
 log = logging.getLogger(__name__)
 
@@ -245,7 +246,7 @@ class Gate:
             return
         if visitor.role != "operator" and not handler.opt.get(ANYBODY_CHANGES):
             raise Problem(403, f"{visitor.name} may look, and change nothing (role: viewer)")
-        if visitor.session is not None and not _same(await _csrf(connection), Secret(visitor.session.csrf)):
+        if visitor.session is not None and not _same(await _csrf(connection, handler), Secret(visitor.session.csrf)):
             said = f"a change made in a session needs its CSRF token: header {CSRF_HEADER}, or field {CSRF_FIELD}"
             raise Problem(403, said)
         if visitor.role == "operator" and not handler.opt.get(audit.UNAUDITED):
@@ -309,10 +310,12 @@ def _change(who: str, connection: ASGIConnection[Any, Any, Any, Any], handler: B
     return audit.Change(who, address, action, about)
 
 
-async def _csrf(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+async def _csrf(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> str:
     given = connection.headers.get(CSRF_HEADER)
     if given is not None or not isinstance(connection, Request):
         return given or ""
+    if handler.opt.get(STREAMED):
+        return await form_in(connection).first(CSRF_FIELD)
     if not connection.headers.get("Content-Type", "").startswith(FORM):
         return ""
     return fields(await connection.body()).get(CSRF_FIELD, "")

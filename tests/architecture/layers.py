@@ -90,6 +90,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "rich": ("cli", "demo"),
     "httpx": ("cli", "demo", "manager.notifications.couriers"),
     "litestar": ("web", *PAGES),
+    "multipart": ("web.streams",),
     "uvicorn": ("web",),
     "jinja2": ("web",),
     "prometheus_client": ("web",),

@@ -90,6 +90,13 @@ class Holdings(Part):
         self._look_due = min(self._look_due, at.now + LOOK_EVERY_S)
         log.info("%s was uploaded, %d bytes", found.id, found.size, extra={"action": "object_uploaded"})
 
+    def give_back(self, brought: Iterable[tuple[Object, str]]) -> None:
+        """Keep nothing of what was brought, each under a name, but what rows know from before."""
+        for found, giver in brought:
+            self._settled = (*self._settled, giver)
+            if self._store.objects.of(self._me, found.id) is None:
+                self._discards = (*self._discards, found.id)
+
     # What workflows name
 
     def missing(self, inputs: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -121,17 +121,21 @@ class Storage:
 
     # What people bring
 
-    def receive(self, most: int) -> "Receipt":
+    def receive(self, most: int, beside: "Receipt | None" = None) -> "Receipt":
         """Begin to take a file of so many bytes at most; `Receipt.end` must follow, whatever happens.
+
+        Args:
+            most: How many bytes it may have.
+            beside: One that comes with it, in the same request: together they are one that is on its way.
 
         Raises:
             TooManyUploads: Others are on their way.
             NoRoomHere: There is no room for it.
         """
         with self._lock:
-            if len(self._receipts) >= AT_ONCE_MAX:
+            if beside is None and len({each.request for each in self._receipts}) >= AT_ONCE_MAX:
                 raise TooManyUploads("", count=AT_ONCE_MAX)
-            receipt = Receipt(self, most)
+            receipt = Receipt(self, most, beside)
             self._receipts.append(receipt)
         try:
             self._reserve()
@@ -208,11 +212,13 @@ class Receipt:
     Attributes:
         giver: Its name among what was brought and has no rows yet.
         most: No more bytes may come.
+        request: Names what it comes with.
     """
 
-    def __init__(self, storage: Storage, most: int) -> None:
-        """Reserve room for so many bytes."""
+    def __init__(self, storage: Storage, most: int, beside: "Receipt | None" = None) -> None:
+        """Reserve room for so many bytes; it comes with `beside`."""
         self.giver, self.most = secrets.token_hex(8), most
+        self.request: str = self.giver if beside is None else beside.request
         self._storage = storage
         self._file: Incoming | None = None
 
@@ -246,6 +252,7 @@ class Receipt:
             NoRoomHere: The disk fails.
         """
         assert self._file is not None
+        self.most = self.size
         try:
             return self._file.finish()
         except OSError as error:

@@ -1,7 +1,7 @@
 """The manager's API for files: uploads, which workflows may name then, and what workflows have given."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypedDict
 
 from litestar import Controller, Request, Response, get, put
 from litestar.di import NamedDependency
-from litestar.exceptions import InternalServerException
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
@@ -19,13 +18,14 @@ from caroni_edge.manager.holding.copies import InDirectory, NotToBeHad
 from caroni_edge.manager.holding.storage import Closing, NoRoomHere, Receipt, TooManyUploads
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.whyfiles import where
-from caroni_edge.objects.disk import PIECE_BYTES, Taken
+from caroni_edge.objects.disk import Taken
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id, sha256_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.values.directories import LISTING_MAX_BYTES, Entry, NoDirectory, read
 from caroni_edge.web.audit import UNAUDITED
 from caroni_edge.web.filebody import ALONE, ANY_BYTES, attachment, file_answer
 from caroni_edge.web.problems import Problem, on_problem
+from caroni_edge.web.streams import pieces
 
 RETRY_AFTER_S, COMES_AFTER_S = 5, 1
 LEFT = "Caroni-Left"
@@ -56,12 +56,20 @@ def on_no_room(request: Request[Any, Any, Any], error: CaroniError) -> Any:
     return on_problem(request, Problem(status, f"{error} {error.advice}", headers=headers))
 
 
+NO_ROOM: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
+    NoRoomHere: on_no_room,
+    TooManyUploads: on_no_room,
+    Closing: on_no_room,
+}
+"""How is answered who uploads when there is no room."""
+
+
 class ObjectsController(Controller):
     """Files that are too large to travel inside values."""
 
     path = "/api/objects"
     tags = ("files",)
-    exception_handlers = {NoRoomHere: on_no_room, TooManyUploads: on_no_room, Closing: on_no_room}  # noqa: RUF012
+    exception_handlers = NO_ROOM
 
     # A program may upload any number: what people do must not drown in them.
     @put(
@@ -207,7 +215,7 @@ def announced(request: Request[Any, Any, Any]) -> int:
     if size is None:
         raise Problem(411, "say how large the file is, by the header Content-Length")
     if size > SIZE_MAX_BYTES:
-        raise Problem(413, f"a file has {SIZE_MAX_BYTES} bytes at most, and this one {size}")
+        raise Problem(413, f"an upload has {SIZE_MAX_BYTES} bytes at most, and this one {size}")
     return size
 
 
@@ -216,25 +224,6 @@ async def received(request: Request[Any, Any, Any], receipt: Receipt) -> Taken:
     async for piece in pieces(request):
         await asyncio.to_thread(receipt.write, piece)
     return await asyncio.to_thread(receipt.finish)
-
-
-async def pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """Yield the body of a request in pieces that are worth a thread.
-
-    Raises:
-        Problem: The client has gone before all of it was there.
-    """
-    gathered = bytearray()
-    try:
-        async for some in request.stream():
-            gathered += some
-            if len(gathered) >= PIECE_BYTES:
-                yield bytes(gathered)
-                gathered.clear()
-    except InternalServerException:  # so Litestar says it
-        raise Problem(400, "the connection ended before the whole file was there: nothing is kept") from None
-    if gathered:
-        yield bytes(gathered)
 
 
 def keep(manager: ManagerApi, receipt: Receipt, taken: Taken) -> None:

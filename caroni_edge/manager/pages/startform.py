@@ -1,10 +1,13 @@
 """The form that starts a workflow: made of the inputs of a template, and read back into typed values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from caroni_edge.manager.templates.plan import Plan
 from caroni_edge.values.fields import FormField, field_of, value_of
+from caroni_edge.values.types import Array, Type
+
+NO_FILES: Mapping[str, Sequence[dict[str, Any]]] = {}
 
 
 class Filled(NamedTuple):
@@ -32,18 +35,22 @@ def form_of(plan: Plan, given: Mapping[str, Any] | None = None) -> list[FormFiel
     ]
 
 
-def read_form(plan: Plan, fields: Mapping[str, str]) -> Filled:
+def read_form(
+    plan: Plan, fields: Mapping[str, str], files: Mapping[str, Sequence[dict[str, Any]]] = NO_FILES
+) -> Filled:
     """Return the inputs that a form gives, each with its type.
 
     Args:
         plan: The template.
         fields: What was written, by the names of the inputs; what is no input is left out.
+        files: The values of files that were chosen, likewise; they go before what was written.
     """
     inputs: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for each in plan.inputs:
         try:
-            value = value_of(plan.input_types[each.name], fields.get(each.name, ""))
+            kind, chosen = plan.input_types[each.name], files.get(each.name)
+            value = _chosen(kind, chosen) if chosen else value_of(kind, fields.get(each.name, ""))
         except ValueError as error:
             errors[each.name] = str(error)
         else:
@@ -52,3 +59,16 @@ def read_form(plan: Plan, fields: Mapping[str, str]) -> Filled:
     for name, words in plan.check_inputs(inputs, objects=True)[1]:
         errors.setdefault(name, words)
     return Filled(inputs, errors)
+
+
+def _chosen(kind: Type, files: Sequence[dict[str, Any]]) -> Any:
+    """Return the value of an input of this type that these files give.
+
+    Raises:
+        ValueError: They are too many for it.
+    """
+    if isinstance(kind.required, Array):
+        return list(files)
+    if len(files) > 1:
+        raise ValueError(f"takes one file, and {len(files)} were chosen")
+    return files[0]

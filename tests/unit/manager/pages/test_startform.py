@@ -62,6 +62,11 @@ def read(kind: Any, text: str | None, default: Any = None) -> Any:
         (RECORD, "json", True),
         (["int", "string"], "json", True),
         ("Any", "json", True),
+        ("File", "file", True),
+        ("File?", "file", False),
+        ("File[]", "files", True),
+        ("File[]?", "files", False),
+        ("Directory", "json", True),
     ],
 )
 def test_each_type_is_asked_for_in_its_way(kind: Any, asked: str, required: bool) -> None:
@@ -178,3 +183,21 @@ def test_what_a_form_shows_is_read_back(kind: Any, data: st.DataObject) -> None:
     made = plan(kind)
     (shown,) = form_of(made, {"x": value})
     assert read_form(made, {"x": shown["default"]}) == ({"x": value}, {})
+
+
+FILES = [{"class": "File", "basename": name, "contents": name} for name in ("a", "b")]
+
+
+@pytest.mark.parametrize("kind", ["File[]", "File[]?"])
+def test_several_files_may_be_chosen_for_a_list(kind: str) -> None:
+    assert read_form(plan(kind), {"x": "[]"}, {"x": FILES}) == ({"x": FILES}, {})
+
+
+@pytest.mark.parametrize("kind", ["File", "File?"])
+def test_one_file_may_be_chosen_for_a_file(kind: str) -> None:
+    assert read_form(plan(kind), {}, {"x": FILES[:1]}) == ({"x": FILES[0]}, {})
+    assert read_form(plan(kind), {}, {"x": FILES}).errors == {"x": "takes one file, and 2 were chosen"}
+
+
+def test_a_file_that_is_chosen_for_something_else_is_refused() -> None:
+    assert read_form(plan("int"), {"x": "3"}, {"x": FILES[:1]}).errors.keys() == {"x"}
