@@ -359,6 +359,7 @@ class DataConnection:
     def _disk_failed(self, fetch: FetchId, error: OSError) -> None:
         ids = {"action": "part_failed", "manager": fetch.manager, "object": fetch.sha256}
         log.warning("an object cannot be written: %s", error, extra=ids)
+        self._asker.saved(fetch, self._disk.left(fetch))
         self._asker.disk_failed(fetch, monotonic())
 
     def _give(self, now: float) -> None:

@@ -69,6 +69,11 @@ class ObjectDisk:
         else:
             then(self.parts.saved(fetch))
 
+    def left(self, fetch: FetchId) -> bytes:
+        """Return the blocks of an object that are safe after a failure: somebody may have deleted its files."""
+        self.parts.close_one(fetch)
+        return self.parts.saved(fetch)
+
     def remove(self, fetch: FetchId, put: Callable[[Callable[[], None]], None]) -> None:
         """Delete what is here of an object, after what is still to be done with it; no `begin` of before counts.
 

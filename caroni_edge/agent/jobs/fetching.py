@@ -124,9 +124,7 @@ class Fetching(Part):
                 row = self._store.jobs.by_job(each.job)
                 assert row is not None
                 self._ledger.bring_files(row)
-        self._wants.pop(news.fetch, None)
-        self._begin_anew(news.fetch)
-        self._deeds.forget_fetch(news.fetch)
+        self._forget(news.fetch)
         if not self._store.objects.is_here(name):
             self._deeds.discard([name])
 
@@ -136,6 +134,8 @@ class Fetching(Part):
         if want is not None:
             jobs = self._store.wanted.jobs(want.manager, want.object.id)
             self._refuse(want, [each.job for each in jobs if each.is_directory], f"is none: {news.why}", at)
+            self._forget(news.fetch)
+            self._seen = -1  # who waits for a file by that name has it fetched anew
 
     def on_refused(self, news: PlaceRefused, at: Moment) -> None:
         """Tell the manager that a place does not give what it was said to have; end the jobs for which none does."""
@@ -185,6 +185,11 @@ class Fetching(Part):
         for each in [each for each in self._told if each[0] == fetch]:
             del self._told[each]
 
+    def _forget(self, fetch: FetchId) -> None:
+        self._wants.pop(fetch, None)
+        self._begin_anew(fetch)
+        self._deeds.forget_fetch(fetch)
+
     # What is wanted
 
     def settle(self, at: Moment) -> None:
@@ -195,9 +200,7 @@ class Fetching(Part):
         self._seen = self._store.wanted.changes()
         wanted = self._wanted()
         for fetch in [each for each in self._wants if each not in wanted]:
-            del self._wants[fetch]
-            self._begin_anew(fetch)
-            self._deeds.forget_fetch(fetch)
+            self._forget(fetch)
         for fetch, want in wanted.items():
             if self._wants.get(fetch) != want:
                 self._wants[fetch] = want

@@ -32,11 +32,11 @@ class PartFiles:
         self._open: dict[FetchId, int] = {}
 
     def saved(self, fetch: FetchId) -> bytes:
-        """Return the blocks of an object that are safe: a bit for each; none where there is nothing."""
+        """Return the blocks of an object that are safe: a bit for each; none where there is nothing to be read."""
         try:
             blocks = self._path(fetch, "map").read_bytes()
-        except FileNotFoundError:
-            return b""
+        except OSError:
+            return b""  # what cannot be read promises nothing
         return blocks if self._path(fetch, "part").exists() else b""
 
     def write(self, fetch: FetchId, offset: int, content: bytes) -> None:

@@ -99,6 +99,7 @@ class FakeRunner:
         self.discarded: list[ObjectId] = []
         self.verified: list[Object] = []
         self.fetching: dict[FetchId, Want] = {}
+        self.forgotten: list[FetchId] = []
         self.moves = Moving()
         self.boot = ""
         self.handed_over: list[str] = []
@@ -168,6 +169,7 @@ class FakeRunner:
 
     def forget(self, fetch: FetchId) -> None:
         self.fetching.pop(fetch, None)
+        self.forgotten.append(fetch)
 
     def take_stock(self, known: Iterable[Object]) -> None:
         self.stock = list(known)

@@ -100,6 +100,16 @@ def opened(
     return data
 
 
+def test_what_is_safe_is_looked_up_after_a_failure(tmp_path: Path) -> None:
+    data = opened(tmp_path, [DyingTransport])
+    data.stop()
+    data._asker.forget(WANT.id)
+    data._asker.fetch(WANT, b"\x01")
+    assert data._asker.left_bytes(WANT.id) == 0
+    data._disk_failed(WANT.id, OSError())
+    assert data._asker.left_bytes(WANT.id) == WANT.object.size
+
+
 def test_one_that_has_ended_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", 0.0)
     connects = [lambda: DyingTransport("a fault"), DyingTransport]

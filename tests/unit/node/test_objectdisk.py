@@ -1,6 +1,7 @@
 """What is deleted of an object is gone before it is fetched anew."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from caroni_edge.node.objectdisk import ObjectDisk
@@ -36,6 +37,15 @@ def test_what_is_safe_is_gone_on_with(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.begin()
     assert bench.begun == [b"\x01"]
+
+
+def test_what_somebody_has_deleted_is_not_safe_and_is_written_anew(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for each in sorted((tmp_path / "parts" / "m1").iterdir()):
+        each.unlink()
+    assert bench.disk.left(FETCH) == b""
+    bench.disk.parts.write(FETCH, 0, b"again")
+    assert bench.disk.parts.hash(FETCH, 0, 5) == sha256(b"again").digest()
 
 
 def test_what_is_wanted_again_begins_when_all_of_it_is_gone(tmp_path: Path) -> None:

@@ -467,6 +467,17 @@ def test_what_is_no_directory_ends_its_jobs_in_words(bench: Bench) -> None:
     assert bench.runner.fetching == {}
 
 
+def test_what_is_no_directory_is_fetched_anew_for_who_takes_it_for_a_file(bench: Bench) -> None:
+    ended = staging_directory(bench)
+    (job,) = bench.place(bench.new_job("take", inputs={"file": object_value("x", LISTING, "0" * 40)}, places=(AT_A2,)))
+    bench.call(lambda at: bench.reactor.on_news(FetchedNoDirectory(LISTED, "it names a file twice"), at))
+    assert (bench.state(ended), bench.state(job)) == (JobState.FAILED, JobState.STAGING)
+    assert bench.runner.forgotten == [LISTED]
+    assert not bench.runner.fetching[LISTED].is_directory
+    bring(bench, LISTED, LISTING)
+    assert bench.state(job) is JobState.RUNNING
+
+
 def test_a_file_of_a_directory_that_nobody_has_is_told_as_such(bench: Bench) -> None:
     staging_directory(bench)
     bring_list(bench, OBJECT)

@@ -37,6 +37,12 @@ def test_a_map_without_its_part_counts_for_nothing(parts: PartFiles, tmp_path: P
     assert parts.saved(FETCH) == b""
 
 
+def test_a_map_that_cannot_be_read_counts_for_nothing(parts: PartFiles, tmp_path: Path) -> None:
+    parts.write(FETCH, 0, b"x")
+    (tmp_path / "parts" / "m1" / f"{'a' * 64}.map").mkdir()
+    assert parts.saved(FETCH) == b""
+
+
 def test_what_is_whole_is_handed_over(parts: PartFiles) -> None:
     parts.write(FETCH, 0, b"hello")
     parts.save(FETCH, b"\x01")
