@@ -69,6 +69,7 @@ class Site:
 
     def __init__(self, bench: ManagerBench, server: WebServer, directory: Path) -> None:
         self.bench, self.server, self.directory = bench, server, directory
+        self.times_waited = 0
 
     def give(self, *values: dict[str, Any]) -> None:
         trigger = Trigger(template="make", inputs={}, id="w1")
@@ -78,6 +79,7 @@ class Site:
 
     def arrive(self, *_: Any) -> None:
         """Let come what is asked for."""
+        self.times_waited += 1
         for each in self.bench.service.call(lambda _at: self.bench.reactor._store.copies.all()):
             path = self.bench.storage.path(each.object)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,6 +165,19 @@ def test_it_goes_on_where_it_broke_off(site: Site) -> None:
     (site.directory / f".{named(SCRIPT).sha256[:32]}.part").write_bytes(SCRIPT[:5])
     assert site.fetch().exit_code == 0
     assert site.found() == WHOLE
+
+
+def test_files_come_together_and_not_one_after_the_other(site: Site) -> None:
+    site.give(NIGHT)
+    assert site.fetch().exit_code == 0
+    assert site.times_waited == 2  # for the list, and for all that it names
+
+
+def test_what_has_not_come_in_time_is_said(site: Site) -> None:
+    site.give(NIGHT)
+    done = site.fetch("--timeout", "1ms")
+    assert (done.exit_code, "has not come in time: the file comes from agent a1" in done.stderr) == (3, True)
+    assert site.found() == {}
 
 
 def test_what_stands_in_the_way_is_said_before_anything_comes(site: Site) -> None:

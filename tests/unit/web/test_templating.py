@@ -8,12 +8,15 @@ import pytest
 from caroni_edge.base.ages import age, duration, lasting
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.web.templating import (
+    FILES_LOOKED_FOR,
+    FILES_SHOWN,
     PARTS_SHOWN,
     TEXT_SHOWN,
     MenuItem,
     as_json,
     cut,
     in_path,
+    large_files,
     link,
     moments,
     size,
@@ -126,3 +129,16 @@ def test_a_link_keeps_what_was_asked_and_changes_some_of_it() -> None:
 
 def test_a_name_in_a_path_keeps_its_slashes_alone() -> None:
     assert in_path("outer[3]/in?ner") == "outer%5B3%5D/in%3Fner"
+
+
+def test_large_files_are_found_wherever_they_stand_in_a_value() -> None:
+    def large(number: int, kind: str = "File") -> dict[str, str]:
+        return {"class": kind, "location": f"caroni:sha256:{number:064x}"}
+
+    small = {"class": "File", "contents": "hello"}
+    value = {"a": [large(1), small], "b": {**small, "secondaryFiles": [large(2)]}, "c": {"location": "caroni:x"}}
+    listing = {"class": "Directory", "listing": [large(3), large(4, "Directory")]}
+    assert large_files([value, listing, 7, None, "text"]) == [large(1), large(3), large(4, "Directory"), large(2)]
+    assert large_files(large(5)) == [large(5)]
+    assert large_files([large(number) for number in range(FILES_SHOWN + 1)]) == [large(n) for n in range(FILES_SHOWN)]
+    assert large_files([[0] * (FILES_LOOKED_FOR + 1), [large(1)]]) == []
