@@ -14,7 +14,7 @@ from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, 
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
-from caroni_edge.agent.store.wanted import Lacking, WantedRow
+from caroni_edge.agent.store.wanted import Lacking, WaitingJob, WantedRow
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
@@ -88,7 +88,7 @@ class Fetching(Part):
             log.info("ignored: places for a job that waits for no files", extra={"action": "stale_places"})
             return
         wanted = self._store.wanted.of(row.job)
-        lost = [each for each in wanted if not any(_has(place, each) for place in message.places)]
+        lost = [each for each in wanted if not any(_has(place, each, each.object) for place in message.places)]
         if lost:
             found = Object(sha256_of(lost[0].object), lost[0].size)
             self._end(row, f"{self._called(row, found)} is not to be had anywhere any more", at, final=False)
@@ -157,7 +157,10 @@ class Fetching(Part):
         refused = self._refused[news.fetch] = self._refused.get(news.fetch, frozenset()) | {news.holder}
         if refused >= {place.holder for place in want.places}:
             where = " and ".join(sorted({place.holder.node for place in want.places}))
-            self._refuse(want, [each.job for each in waiting], f"is not to be had from {where} any more", at)
+            # The file may lie elsewhere for other workflows, or there for them alone.
+            lost = [each.job for each in waiting if {*want.places} >= {*_places_of(each, want.object.id)}]
+            self._refuse(want, lost, f"is not to be had from {where} any more", at)
+            self._begin_anew(news.fetch)
 
     def _refuse(self, want: Want, jobs: Sequence[str], why: str, at: Moment) -> None:
         for job in jobs:
@@ -202,7 +205,10 @@ class Fetching(Part):
         for fetch in [each for each in self._wants if each not in wanted]:
             self._forget(fetch)
         for fetch, want in wanted.items():
-            if self._wants.get(fetch) != want:
+            known = self._wants.get(fetch)
+            if known is not None and known.object.size != want.object.size:
+                self._forget(fetch)  # one of two jobs was told another size: what has come by that may not fit
+            if known != want:
                 self._wants[fetch] = want
                 self._deeds.fetch(want)
 
@@ -252,9 +258,15 @@ class Fetching(Part):
         return self._free_bytes - self._in_force.settings.disk_floor_bytes
 
 
-def _has(place: ObjectPlace, wanted: WantedRow) -> bool:
-    """Tell whether a place has what is wanted, or the directory that it is in."""
-    return not place.objects or (wanted.directory or wanted.object) in place.objects
+def _has(place: ObjectPlace, row: WantedRow | WaitingJob, name: ObjectId) -> bool:
+    """Tell whether a place has what a job waits for, or the directory that it is in."""
+    return not place.objects or (row.directory or name) in place.objects
+
+
+def _places_of(row: WantedRow | WaitingJob, name: ObjectId) -> tuple[Place, ...]:
+    """Return where the object is that a job waits for."""
+    places = (place for place in _places.decode(row.places) if _has(place, row, name))
+    return tuple(Place(_peer(place.holder), place.generation, place.ticket) for place in places)
 
 
 def _id_of(row: WantedRow) -> FetchId:
@@ -263,13 +275,8 @@ def _id_of(row: WantedRow) -> FetchId:
 
 @lru_cache(maxsize=10_000)  # all are looked at with each change, and few are others than before
 def _want(row: WantedRow) -> Want:
-    places = tuple(
-        Place(_peer(each.holder), each.generation, each.ticket)
-        for each in _places.decode(row.places)
-        if _has(each, row)
-    )
     found = Object(sha256_of(row.object), row.size)
-    return Want(row.manager, row.workflow, found, places, row.arrival, row.is_directory)
+    return Want(row.manager, row.workflow, found, _places_of(row, row.object), row.arrival, row.is_directory)
 
 
 def _peer(holder: str) -> Peer:

@@ -245,6 +245,28 @@ def test_a_file_that_no_place_gives_ends_all_who_wait_for_it(bench: Bench, why: 
     assert ([bench.state(job) for job in jobs], bench.runner.fetching) == ([JobState.FAILED] * 2, {})
 
 
+def test_a_file_that_one_workflow_has_elsewhere_comes_from_there(bench: Bench) -> None:
+    first = staging(bench)
+    (second,) = bench.place(taking(bench, AT_A3, workflow="w2"))
+    refuse(bench, A2)
+    assert (bench.state(first), bench.state(second)) == (JobState.FAILED, JobState.STAGING)
+    want = bench.runner.fetching[WANTED]
+    assert (want.workflow, [place.holder for place in want.places]) == ("w2", [A3])
+    refuse(bench, A3)
+    assert (bench.state(second), bench.runner.fetching) == (JobState.FAILED, {})
+
+
+def test_a_file_that_was_told_with_another_size_is_begun_anew(bench: Bench) -> None:
+    staging(bench)
+    larger = Object(OBJECT.sha256, OBJECT.size + 1)
+    inputs = {"file": object_value("m31.fits", larger, "0" * 40)}
+    bench.place(bench.new_job("take", inputs=inputs, places=(AT_A3,), workflow="w2"))
+    assert bench.runner.fetching[WANTED].object == OBJECT
+    refuse(bench, A2)
+    assert bench.runner.forgotten == [WANTED]
+    assert bench.runner.fetching[WANTED].object == larger
+
+
 def test_a_ticket_that_is_not_taken_is_said_once_and_ends_nothing(bench: Bench) -> None:
     job = staging(bench)
     for _ in range(2):
