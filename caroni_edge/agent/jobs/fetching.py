@@ -224,7 +224,7 @@ class Fetching(Part):
         for job in waiting:
             if job in self._weighed:
                 continue
-            need_bytes = self._store.wanted.need(job)
+            need_bytes = self._store.wanted.all_bytes(job)
             if need_bytes <= most_bytes:
                 self._weighed.add(job)
                 continue
@@ -234,22 +234,34 @@ class Fetching(Part):
             self._end(row, f"its files have {need_bytes} bytes together, and {most}", at, final=True)
 
     def _wanted(self) -> Mapping[FetchId, Want]:
-        """Return what is to be fetched now: what is on its way already, and what there is room for beside that."""
+        """Return what is to be fetched now: what is on its way already, and what there is room for beside that.
+
+        Of a job nothing is begun before there is room for all that it lacks: two that have half of it each would wait
+        for each other.
+        """
         found: dict[FetchId, Want] = {}
+        jobs: dict[str, list[FetchId]] = {}
         for row in self._store.wanted.all(OF_A_JOB):
             fetch = _id_of(row)
+            jobs.setdefault(row.job, []).append(fetch)
             if fetch not in found:
                 found[fetch] = _want(row)
             elif row.is_directory:
                 found[fetch] = found[fetch]._replace(is_directory=True)
         left_bytes = self._room_bytes() - sum(want.object.size for fetch, want in found.items() if fetch in self._wants)
         wanted: dict[FetchId, Want] = {}
-        for fetch, want in found.items():
-            if fetch not in self._wants:
-                if want.object.size > left_bytes:
-                    continue
-                left_bytes -= want.object.size
-            wanted[fetch] = want
+        for job, fetches in jobs.items():
+            new = [fetch for fetch in fetches if fetch not in self._wants and fetch not in wanted]
+            need_bytes = sum(found[fetch].object.size for fetch in new)
+            if len(fetches) == OF_A_JOB:  # there may be more, of a directory
+                all_bytes = self._store.wanted.lacking_bytes(job)
+                need_bytes += all_bytes - sum(found[fetch].object.size for fetch in fetches)
+            wanted.update((fetch, found[fetch]) for fetch in fetches if fetch in self._wants)
+            if need_bytes <= left_bytes:
+                wanted.update((fetch, found[fetch]) for fetch in new)
+            elif len(new) == len(fetches):
+                continue
+            left_bytes -= need_bytes
         return wanted
 
     def _room_bytes(self) -> float:

@@ -104,14 +104,19 @@ class WantedRows(Rows):
         """Return what a job waits for."""
         return self._all(WantedRow, self.OF, job=job)
 
-    NEED = """
-        SELECT (SELECT coalesce(sum(size), 0) FROM wanted_objects WHERE job = :job) + (
-            SELECT coalesce(sum(o.size), 0) FROM object_references r CROSS JOIN objects o ON o.object = r.object
-            WHERE r.job = :job AND r.object NOT IN (SELECT object FROM wanted_objects WHERE job = :job))"""
+    LACKING_BYTES = "SELECT coalesce(sum(size), 0) FROM wanted_objects WHERE job = :job"
 
-    def need(self, job: str) -> int:
+    def lacking_bytes(self, job: str) -> int:
+        """Return how many bytes a job waits for."""
+        return self._only(int, self.LACKING_BYTES, job=job)
+
+    KEPT_BYTES = """
+        SELECT coalesce(sum(o.size), 0) FROM object_references r CROSS JOIN objects o ON o.object = r.object
+        WHERE r.job = :job AND r.object NOT IN (SELECT object FROM wanted_objects WHERE job = :job)"""
+
+    def all_bytes(self, job: str) -> int:
         """Return how many bytes a job waits for, and those that it takes and that are kept here for it, together."""
-        return self._only(int, self.NEED, job=job)
+        return self.lacking_bytes(job) + self._only(int, self.KEPT_BYTES, job=job)
 
     JOBS = """
         SELECT j.job, j.workflow, w.is_directory, w.directory, w.places

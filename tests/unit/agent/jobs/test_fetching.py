@@ -153,6 +153,39 @@ def test_room_is_reserved_for_what_is_on_its_way(bench: Bench) -> None:
     assert bench.runner.fetching.keys() == {OTHER_WANTED}
 
 
+def test_of_a_job_nothing_is_begun_before_there_is_room_for_all(bench: Bench) -> None:
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + OBJECT.size + OTHER.size - 1))
+    bench.place(bench.new_job("both", inputs={"one": FILE, "two": OTHER_FILE}, places=(AT_A2,)))
+    assert bench.runner.fetching == {}
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + OBJECT.size + OTHER.size))
+    assert bench.runner.fetching.keys() == {WANTED, OTHER_WANTED}
+
+
+def test_room_is_reserved_for_all_that_a_directory_names(bench: Bench) -> None:
+    files = [Object(f"{number:064x}", 100_000) for number in range(2 * OF_A_JOB)]
+    all_bytes = 2 * OF_A_JOB * 100_000
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + all_bytes + OBJECT.size - 1))
+    staging_directory(bench)
+    bring_list(bench, *files)
+    assert len(bench.runner.fetching) == OF_A_JOB
+    staging(bench)
+    assert WANTED not in bench.runner.fetching
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + all_bytes + OBJECT.size))
+    assert WANTED in bench.runner.fetching
+
+
+def test_a_directory_that_has_begun_keeps_others_from_its_room(bench: Bench) -> None:
+    files = [Object(f"{number:064x}", 100_000) for number in range(2 * OF_A_JOB)]
+    staging_directory(bench)
+    bring_list(bench, *files)
+    fetch, want = next(iter(bench.runner.fetching.items()))
+    bench.call(lambda _at: bench.reactor.on_disk(FLOOR + OF_A_JOB * 100_000 + OBJECT.size))
+    staging(bench)
+    bring(bench, fetch, want.object)
+    assert len(bench.runner.fetching) == OF_A_JOB - 1
+    assert WANTED not in bench.runner.fetching
+
+
 def test_what_is_on_its_way_goes_on_though_less_is_free(bench: Bench) -> None:
     staging(bench)
     bench.call(lambda _at: bench.reactor.on_disk(FLOOR))
