@@ -23,6 +23,8 @@ NEWCOMER_S = 1.0
 """The same, when an agent has come: some brokers do not give what is retained to a subscription with wildcards."""
 COUNT_LIMIT = 1000
 """A greater demand is said as this one: nobody could take more at once, and counting further takes time."""
+SAID_MAX = 10_000
+"""Of so many job types is it said, when agents offer for them, that there is no demand."""
 SPREAD_FROM_AGENTS, SPREAD_PER_AGENT_S, SPREAD_MAX_S = 20, 0.001, 5.0
 """With more agents than so many, a demand has them spread their offers over so long for each, and so long at most."""
 
@@ -78,6 +80,9 @@ class Demand(Part):
         again = {t for t in self._nonempty if at.now >= self._again_due(t)}
         for job_type in sorted(self._context.dirty_job_types | again):
             is_demanded = self._is_demanded(job_type, room)
+            if not is_demanded and job_type not in self._said_at and len(self._said_at) >= SAID_MAX:
+                self._context.dirty_job_types.discard(job_type)
+                continue
             appears = is_demanded and job_type not in self._nonempty
             if not is_demanded:
                 self._nonempty.discard(job_type)

@@ -136,6 +136,7 @@ class Placing(Part):
             return 0
         if not steps:
             self._reject(offer)
+            self._context.dirty_job_types.add(offer.job_type)  # who asked for it, with a database that was lost since?
             return 0
         self._apply(offer, OfferEvent.STEPS_FOUND)
         *others, last = _parts(self._place(steps, offer, at))

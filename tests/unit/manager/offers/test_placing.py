@@ -6,6 +6,7 @@ import pytest
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance
 from caroni_edge.manager.lifecycle import OFFER, OfferEvent, OfferState, StepState
+from caroni_edge.manager.offers import demand
 from caroni_edge.manager.offers.placing import ACCEPT_OVERHEAD_BYTES, OTHERS_FIRST_S
 from caroni_edge.manager.offers.placing import _parts as parts
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode_message
@@ -330,6 +331,19 @@ def test_an_offer_that_nobody_wants_is_rejected(bench: Bench) -> None:
     offer = bench.offer(job_type="never-asked-for")
     assert bench.outbox.take(OfferReject).offer == offer
     assert bench.rows("SELECT * FROM offers") == []
+
+
+def test_a_demand_that_a_lost_database_has_left_at_the_broker_is_taken_back_when_agents_offer_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.presence(types=["of-before", "another"])
+    bench.offer(job_type="of-before")
+    assert bench.demands() == {"of-before": None}
+    bench.offer(job_type="of-before")
+    assert bench.demands() == {}, "once a connection"
+    monkeypatch.setattr(demand, "SAID_MAX", 1)
+    bench.offer(job_type="another")
+    assert bench.demands() == {}, "no agent has it said of any number of types"
 
 
 def test_each_job_has_a_name_of_its_own(bench: Bench) -> None:
