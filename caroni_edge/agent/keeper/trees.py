@@ -273,12 +273,13 @@ class Trees:
 
     def _is_over(self, pid: int) -> bool:
         """Wait for an orphan if it has ended; tell whether it had."""
-        process = read_process(pid)
-        owner = "" if process is None or process.is_alive else self._owner_of(process)
-        waited, _, used = os.wait4(pid, os.WNOHANG)
-        if waited == pid:
-            self._used[owner] = self._used.get(owner, Used()).and_by(used)
-        return waited == pid
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return False
+        process = read_process(pid)  # it is there until it is waited for
+        owner = self._owner_of(process) if process is not None else ""
+        _, _, used = os.wait4(pid, 0)
+        self._used[owner] = self._used.get(owner, Used()).and_by(used)
+        return True
 
     def _owner_of(self, process: Process) -> str:
         """Return the job that an orphan has most likely come of: one that has ended bears no marks any more.

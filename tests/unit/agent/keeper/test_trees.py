@@ -166,6 +166,20 @@ def test_whose_an_orphan_is(
     assert found.orphans().keys() >= {300}
 
 
+def test_what_an_orphan_has_used_is_its_jobs_though_it_ends_while_it_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    looks = iter([[pid], []])
+    monkeypatch.setattr(trees, "own_children", lambda: next(looks))
+    monkeypatch.setattr(trees, "read_process", lambda _: process(pid, 1, "R", session=100))
+    found = Trees(is_reaper=True)
+    found.add("a", 100, 10)
+    assert found.orphans() == {}
+    assert found.remove("a", 100).memory_bytes > 0
+
+
 def test_who_has_ended_may_have_left_a_child_since(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter([[300, 301], [302], [302]])
     monkeypatch.setattr(trees, "own_children", lambda: next(looks))
