@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.agent.keeper import bounds, cgroups
+from caroni_edge.agent.keeper import bounds
 from caroni_edge.agent.keeper.records import JOBS
 from tests.keepers import InProcess, Keeper
 from tests.runners import Agent, failure_of
@@ -147,9 +147,9 @@ def test_where_the_kernel_counts_a_job_nobody_looks_at_it(in_process: InProcess,
     """The group is made up of files, so nothing is bounded here; what the kernel would have done is written there."""
     base = tmp_path / "groups"
     base.mkdir()
-    in_process.jobs._groups = cgroups.Groups(str(base))
+    in_process.jobs._groups.base = str(base)
     group = base / "job-job12345"
-    text = "for i in 1 2 3 4; do sleep 0.3 & done; wait"
+    text = f"until [ -s {group}/cgroup.procs ]; do sleep 0.01; done; for i in 1 2 3 4; do sleep 0.3 & done; wait"
     text = f"{text}; cat {group}/cgroup.procs; echo max 7 > {group}/pids.events; exit 2"
     end = in_process.run("job12345", text, processes=2, memory_bytes=512 << 20)
     said = "exit status 2; it was refused more than the 2 processes that it may have"
