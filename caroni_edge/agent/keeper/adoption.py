@@ -49,7 +49,7 @@ def find(start: Start, outputs: str, directory: str, *, boot: str, space: str) -
             with files.opened_or_made(directory):
                 log = Log() if start.has_secrets else Log.found(start.pid, directory, start.log_bytes)
             return Job(start, outputs, log, is_child=False), pidfd
-        cause = UNSEEN, reasons.UNSEEN_REBOOT if not start.boot else reasons.UNSEEN_SAME_BOOT
+        cause = UNSEEN, reasons.unseen(start.boot, boot)
     except OSError as error:
         cause = KILLED, reasons.not_watched(error)
     return Job(start, outputs, is_child=False, cause=cause), None

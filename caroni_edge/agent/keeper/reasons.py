@@ -9,11 +9,21 @@ ITS_KEEPER_DIED = "its keeper died, so its exit status is not known"
 SECRETS_UNKNOWN = "ended, as its keeper had died, which alone could keep its secrets out of its log"
 UNSEEN_SAME_BOOT = "it ended unseen: the keeper that watched it had died"
 UNSEEN_BOX = "it ended unseen: its box, or the container of its agent, ended with all that ran there"
+UNSEEN_UNWRITTEN = (
+    "it ended unseen: nothing of its start is on record, since the keeper that started it, or the host, had died"
+)
 UNSEEN_REBOOT = "it ended unseen: the host was restarted while it ran"
 
 _PROCESSES_TOLD = 5
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SIZES = (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
+
+
+def unseen(boot: str, present: str) -> str:
+    """Say why nobody saw the end of a job that was started in a boot of the host; empty where that is not on record."""
+    if not boot:
+        return UNSEEN_UNWRITTEN
+    return UNSEEN_SAME_BOOT if boot == present else UNSEEN_REBOOT
 
 
 def exited(status: int | None) -> str:

@@ -47,8 +47,7 @@ def forbid(state_dir: str, job: str, never: str) -> bool:
 
 def unseen(start: Start) -> Exit:
     """Return the end of a job that was started, does not run, and has no end on record."""
-    why = reasons.UNSEEN_SAME_BOOT if start.boot == boot_id() else reasons.UNSEEN_REBOOT
-    return Exit(start.job, start.boot, time.time(), UNSEEN, None, why, start.date)
+    return Exit(start.job, start.boot, time.time(), UNSEEN, None, reasons.unseen(start.boot, boot_id()), start.date)
 
 
 def latest(state_dir: str, said: Iterable[Known]) -> Known:

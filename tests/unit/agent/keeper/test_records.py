@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.records import (
     EXITED,
     JOBS,
@@ -19,6 +20,7 @@ from caroni_edge.agent.keeper.records import (
     read_running,
     write_end,
 )
+from caroni_edge.agent.processes.recorded import unseen
 
 START = Start("job12345", boot_id(), 5.0, timeout_s=3.0, about={"any": "thing"})
 END = Exit("job12345", boot_id(), 6.0, EXITED, 4, "", 5.0)
@@ -105,3 +107,12 @@ def test_what_a_job_has_deleted_is_read_by_its_second_name(state_dir: str) -> No
     record_of(state_dir).unlink()
     assert read(state_dir, "job12345") == (None, None)
     assert read_running(state_dir, "job12345") == (START, None)
+
+
+def test_a_record_of_which_nothing_was_written_says_no_boot_of_the_host(state_dir: str) -> None:
+    record_of(state_dir).touch()
+    start = read(state_dir, "job12345").start
+    assert start is not None
+    assert unseen(start).reason == reasons.UNSEEN_UNWRITTEN
+    assert unseen(START).reason == reasons.UNSEEN_SAME_BOOT
+    assert unseen(START._replace(boot="another")).reason == reasons.UNSEEN_REBOOT
