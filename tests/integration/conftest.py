@@ -22,7 +22,7 @@ from tests.brokers import find
 from tests.keepers import InProcess, Keeper, end_all, keepers
 from tests.runners import Agent, MakeAgent
 from tests.support import WITHIN_S
-from tests.web_bench import TOKEN, ManagerBench, serve_manager
+from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
 
 MakeKeeper = Callable[..., Keeper]
 Run = Callable[..., Result]
@@ -103,6 +103,13 @@ def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
     """Serve the API and the pages of that manager."""
     with serve_manager(bench, tmp_path) as server:
         yield server
+
+
+@pytest.fixture
+def client(server: WebServer) -> Iterator[Client]:
+    """Give a program with the token of that manager."""
+    with Client(server) as client:
+        yield client
 
 
 @pytest.fixture

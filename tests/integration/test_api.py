@@ -12,14 +12,7 @@ from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.service import Busy
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.storage.database import StorageFailed
-from caroni_edge.web.server import WebServer
 from tests.web_bench import Client, ManagerBench, serve_manager
-
-
-@pytest.fixture
-def client(server: WebServer) -> Iterator[Client]:
-    with Client(server) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

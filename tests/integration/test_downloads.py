@@ -18,7 +18,7 @@ from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.values.carried import file_value, object_value
 from caroni_edge.web.server import WebServer
-from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
+from tests.web_bench import TOKEN, Client, ManagerBench
 
 DATA = b"<script>alert(1)</script>" * 4_000
 FOUND = Object(sha256(DATA).hexdigest(), len(DATA))
@@ -60,18 +60,6 @@ def bench(tmp_path: Path) -> Iterator[ManagerBench]:
 def start(bench: ManagerBench, workflow: str) -> None:
     trigger = Trigger(template="make", inputs={}, id=workflow)
     bench.service.call(lambda at: bench.reactor.start_workflow(trigger, at))
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: WebServer) -> Iterator[Client]:
-    with Client(server) as client:
-        yield client
 
 
 def arrive(bench: ManagerBench) -> None:

@@ -34,12 +34,6 @@ def server(node: ServedNode) -> Iterator[WebServer]:
         yield server
 
 
-@pytest.fixture
-def client(server: WebServer) -> Iterator[Client]:
-    with Client(server) as client:
-        yield client
-
-
 def entries(client: Client, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = client.get("/api/audit", params=query).json()["entries"]
     return found

@@ -46,18 +46,6 @@ def bench(tmp_path: Path) -> Iterator[ManagerBench]:
 
 
 @pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def program(server: WebServer) -> Iterator[Client]:
-    with Client(server) as client:
-        yield client
-
-
-@pytest.fixture
 def browser(server: WebServer) -> Iterator[Client]:
     with Client(server, token=None) as browser:
         browser.headers.update(HTML)
@@ -120,11 +108,11 @@ def test_the_form_of_a_person_brings_small_and_large_files(bench: ManagerBench, 
     assert stored(bench) == sorted(NAMES)
 
 
-def test_where_no_file_is_chosen_what_is_written_counts(bench: ManagerBench, program: Client) -> None:
+def test_where_no_file_is_chosen_what_is_written_counts(bench: ManagerBench, client: Client) -> None:
     files = chosen(("", b"")) + chosen(("", b""), field="file-more")
     photo = '{"class": "File", "basename": "a.txt", "contents": "x"}'
     data = {"id": "w1", "input-depth": "3", "input-photo": photo}
-    assert program.post(FORM, data=data, files=files).status_code == 303
+    assert client.post(FORM, data=data, files=files).status_code == 303
     assert inputs_of(bench, "w1")["photo"]["contents"] == "x"
     assert inputs_of(bench, "w1").get("more") is None
 
@@ -171,21 +159,21 @@ def test_viewers_and_strangers_bring_nothing(bench: ManagerBench, server: WebSer
     ],
 )
 def test_what_is_wrong_is_said_in_the_form_and_nothing_is_kept(
-    bench: ManagerBench, program: Client, data: dict[str, str], files: Any, words: str
+    bench: ManagerBench, client: Client, data: dict[str, str], files: Any, words: str
 ) -> None:
-    answer = program.post(FORM, data=data, files=files, headers=HTML)
+    answer = client.post(FORM, data=data, files=files, headers=HTML)
     assert (answer.status_code, words in answer.text) == (422, True)
     wait_until(lambda: not stored(bench), what="the files to be deleted")
 
 
-def test_of_a_refused_start_stays_only_what_was_there_before(bench: ManagerBench, program: Client) -> None:
+def test_of_a_refused_start_stays_only_what_was_there_before(bench: ManagerBench, client: Client) -> None:
     data = {"id": "w1", "input-depth": "3"}
-    assert program.post(FORM, data=data, files=chosen(("a", LARGE[0]))).status_code == 303
+    assert client.post(FORM, data=data, files=chosen(("a", LARGE[0]))).status_code == 303
     files = chosen(("a", LARGE[0])) + chosen(("b", LARGE[1]), ("c", LARGE[1]), field="file-more")
-    answer = program.post(FORM, data=data, files=files, headers=HTML)
+    answer = client.post(FORM, data=data, files=files, headers=HTML)
     assert answer.status_code == 422  # another workflow has this name
     wait_until(lambda: stored(bench) == NAMES[:1], what="the other file to be deleted")
-    assert program.post(FORM, data=data, files=chosen(("a", LARGE[0]))).headers["Location"] == "/runs/w1"
+    assert client.post(FORM, data=data, files=chosen(("a", LARGE[0]))).headers["Location"] == "/runs/w1"
 
 
 def part(name: str, filename: str, data: bytes) -> bytes:
@@ -214,32 +202,32 @@ def test_of_a_client_that_goes_away_nothing_is_kept(bench: ManagerBench, server:
     ],
 )
 def test_what_is_no_whole_form_is_refused_and_nothing_of_it_kept(
-    bench: ManagerBench, program: Client, body: bytes, status: int
+    bench: ManagerBench, client: Client, body: bytes, status: int
 ) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=cut"}
-    assert program.post(FORM, content=body, headers=headers).status_code == status
+    assert client.post(FORM, content=body, headers=headers).status_code == status
     assert stored(bench) == []
 
 
 def test_what_follows_behind_the_end_of_a_form_is_nothing(
-    bench: ManagerBench, program: Client, monkeypatch: pytest.MonkeyPatch
+    bench: ManagerBench, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "PIECE_BYTES", 1)
     depth = b'--cut\r\nContent-Disposition: form-data; name="input-depth"\r\n\r\n3\r\n'
     body = depth + part("file-photo", "a", LARGE[0]) + b"--cut--" + b"\r\n" * 200_000
     headers = {"Content-Type": "multipart/form-data; boundary=cut"}
-    assert program.post(FORM, content=body, headers=headers).status_code == 303
+    assert client.post(FORM, content=body, headers=headers).status_code == 303
     assert stored(bench) == NAMES[:1]
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", ""])
-def test_other_bodies_are_not_taken_there(program: Client, kind: str) -> None:
-    assert program.post(FORM, content=b"input-depth=3", headers={"Content-Type": kind}).status_code == 415
+def test_other_bodies_are_not_taken_there(client: Client, kind: str) -> None:
+    assert client.post(FORM, content=b"input-depth=3", headers={"Content-Type": kind}).status_code == 415
 
 
-def test_who_does_not_say_how_much_comes_is_asked_to(program: Client) -> None:
+def test_who_does_not_say_how_much_comes_is_asked_to(client: Client) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=cut"}
-    assert program.post(FORM, content=iter([b"--cut"]), headers=headers).status_code == 411
+    assert client.post(FORM, content=iter([b"--cut"]), headers=headers).status_code == 411
 
 
 @pytest.mark.parametrize(
@@ -247,25 +235,25 @@ def test_who_does_not_say_how_much_comes_is_asked_to(program: Client) -> None:
     [(streams, "PARTS_MAX", 2), (startfiles, "LARGE_MAX", 1), (startfiles, "SMALL_MAX_BYTES", 9)],
 )
 def test_what_a_form_brings_is_bounded(
-    bench: ManagerBench, program: Client, monkeypatch: pytest.MonkeyPatch, where: Any, bound: str, most: int
+    bench: ManagerBench, client: Client, monkeypatch: pytest.MonkeyPatch, where: Any, bound: str, most: int
 ) -> None:
     monkeypatch.setattr(where, bound, most)
     files = chosen(("a", LARGE[0]), ("b", LARGE[1]), ("c", b"0123456789"))
-    assert program.post(FORM, files=files).status_code == 413
+    assert client.post(FORM, files=files).status_code == 413
     wait_until(lambda: not stored(bench), what="the files to be deleted")
 
 
 def test_the_files_of_a_form_are_one_upload_and_others_wait(
-    bench: ManagerBench, program: Client, monkeypatch: pytest.MonkeyPatch
+    bench: ManagerBench, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "AT_ONCE_MAX", 1)
     data = {"id": "w1", "input-depth": "3"}
     files = chosen(("a", LARGE[0])) + chosen(("b", LARGE[1]), field="file-more")
     with_other = bench.storage.receive(1)
-    answer = program.post(FORM, data=data, files=files)
+    answer = client.post(FORM, data=data, files=files)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     with_other.end()
-    assert program.post(FORM, data=data, files=files).status_code == 303
+    assert client.post(FORM, data=data, files=files).status_code == 303
 
 
 def test_without_room_nothing_is_kept(tmp_path: Path) -> None:
@@ -273,8 +261,8 @@ def test_without_room_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "templates" / "look.cwl").write_text(TEMPLATE)
     room = len(LARGE[0]) + 1000
     made = ManagerBench(tmp_path, directory=tmp_path / "templates", disk_floor_bytes=0, files_store_bytes=room)
-    with closing(made) as bench, serve_manager(bench, tmp_path) as server, Client(server) as program:
+    with closing(made) as bench, serve_manager(bench, tmp_path) as server, Client(server) as client:
         files = chosen(("a", LARGE[0])) + chosen(("b", LARGE[1]), field="file-more")
-        assert program.post(FORM, data={"input-depth": "3"}, files=files).status_code == 507
+        assert client.post(FORM, data={"input-depth": "3"}, files=files).status_code == 507
         wait_until(lambda: not stored(bench), what="the files to be deleted")
-        assert program.post(FORM, data={"input-depth": "3"}, files=chosen(("a", LARGE[0]))).status_code == 303
+        assert client.post(FORM, data={"input-depth": "3"}, files=chosen(("a", LARGE[0]))).status_code == 303

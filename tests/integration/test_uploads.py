@@ -15,7 +15,7 @@ from caroni_edge.cli import main
 from caroni_edge.manager.holding import storage
 from caroni_edge.web.server import WebServer
 from tests.support import wait_until
-from tests.web_bench import TOKEN, Client, ManagerBench, serve_manager
+from tests.web_bench import TOKEN, Client, ManagerBench
 
 DATA = bytes(range(256)) * 10_000
 NAME = f"sha256:{sha256(DATA).hexdigest()}"
@@ -41,18 +41,6 @@ def bench(tmp_path: Path) -> Iterator[ManagerBench]:
     (tmp_path / "templates" / "look.cwl").write_text(TEMPLATE)
     with closing(ManagerBench(tmp_path, directory=tmp_path / "templates", disk_floor_bytes=0)) as bench:
         yield bench
-
-
-@pytest.fixture
-def server(bench: ManagerBench, tmp_path: Path) -> Iterator[WebServer]:
-    with serve_manager(bench, tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: WebServer) -> Iterator[Client]:
-    with Client(server) as client:
-        yield client
 
 
 def stored(bench: ManagerBench) -> list[str]:

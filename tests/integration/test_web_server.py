@@ -30,12 +30,6 @@ def server(bench: ManagerBench, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield server
 
 
-@pytest.fixture
-def client(server: WebServer) -> Iterator[Client]:
-    with Client(server) as client:
-        yield client
-
-
 def start(client: Client, **trigger: Any) -> Any:
     facts = {"template": "test_simple", "inputs": {"message": "x"}} | trigger
     return client.post("/api/workflows", json=facts)
