@@ -12,7 +12,7 @@ from pathlib import Path
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Supervise, Surroundings, Told
 from caroni_edge.objects.disk import ObjectFiles
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.objects import id_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Rights
@@ -66,7 +66,7 @@ class Transfers:
         files = ObjectFiles(state_dir)
 
         def path_of(sha256: str) -> Path:
-            return Path(files.path(Object(sha256, 0).id))
+            return Path(files.path(id_of(sha256)))
 
         around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds)
         self._data = DataConnection(topics, around)

@@ -27,7 +27,7 @@ class Object(NamedTuple):
     @property
     def id(self) -> ObjectId:
         """The name, as messages, rows and values have it."""
-        return ObjectId(_PREFIX + self.sha256)
+        return id_of(self.sha256)
 
 
 class Directory(NamedTuple):
@@ -45,6 +45,11 @@ class Directory(NamedTuple):
 def parse_id(text: object) -> ObjectId | None:
     """Return the name of an object that somebody has written; None when it is none."""
     return ObjectId(text) if isinstance(text, str) and _ID.fullmatch(text) else None
+
+
+def id_of(sha256: str) -> ObjectId:
+    """Return the name of an object of which the hexadecimal digits are known."""
+    return ObjectId(_PREFIX + sha256)
 
 
 def sha256_of(name: ObjectId) -> str:

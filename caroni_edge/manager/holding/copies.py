@@ -12,7 +12,7 @@ from caroni_edge.manager.holding.port import Storekeeper
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.store.copies import WantedCopy
 from caroni_edge.node.parts import Part
-from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
@@ -26,7 +26,6 @@ WANTED_FOR_S = 86400.0
 LOOK_EVERY_S = 10.0
 FAILED_MAX, FAILED_FOR_S = 1000, 60.0
 """Of so many files it is remembered for so long that nobody gives them."""
-SAY_AGAIN_S = 60.0
 
 
 class NotToBeHad(Exception):
@@ -65,7 +64,6 @@ class Copies(Part):
         self._wants: MemoryDict[ObjectId, Want] = MemoryDict(context.journal)  # what is fetched
         self._refused: MemoryDict[tuple[ObjectId, Peer], Failure] = MemoryDict(context.journal)
         self._failed: MemoryDict[ObjectId, _Failed] = MemoryDict(context.journal)
-        self._said: MemoryDict[str, float] = MemoryDict(context.journal)  # when keys were said again
         self._look_due = -inf
         self._resumed: tuple[Want, ...] | None = None
         self._fetches: tuple[Want | FetchId, ...] = ()
@@ -147,15 +145,13 @@ class Copies(Part):
 
     def on_refused(self, fetch: FetchId, holder: Peer, why: Failure, at: Moment) -> None:
         """A place does not give what it was said to have; where none does, who asks is told."""
-        name = Object(fetch.sha256, 0).id
+        name = id_of(fetch.sha256)
         want = self._wants.get(name)
         if want is None:
             return
         log.warning("%s does not give %s: %s", holder, name, why, extra={"action": "place_refused"})
         if why == "ticket":
-            if at.now >= self._said.get(holder.node, -inf) + SAY_AGAIN_S:
-                self._said[holder.node] = at.now
-                self._files.say_again(holder.node)
+            self._files.say_again(holder.node, at)
             return
         self._refused[name, holder] = why
         if all((name, place.holder) in self._refused for place in want.places):

@@ -79,9 +79,12 @@ class JobFiles(Memory):
         key, me = self._key(holder), Peer("managers", self._context.topics.node)
         return Place(Peer("agents", holder), key.generation, make_ticket(key, workflow, me))
 
-    def say_again(self, holder: str) -> None:
-        """Say its key to an agent again, which does not take a ticket that was made by it."""
-        if (keys := self._store.object_keys.of(holder)) is not None:
+    def say_again(self, holder: str, at: Moment) -> None:
+        """Say its key to an agent again, which does not take a ticket of this manager that was made by it."""
+        about = self._context.own_place, holder
+        keys = self._store.object_keys.of(holder)
+        if keys is not None and self._may_say(about, at):
+            self._said[about] = at.now
             self._say_key(holder, keys.present)
 
     def say_places(self, step: StepRow, workflow: str, job: JobRow) -> None:
@@ -136,7 +139,7 @@ class JobFiles(Memory):
             self._have_checked(step, holder, ObjectId(message.object), at)
             return
         inputs = msgspec.json.decode(step.inputs)
-        if at.now < self._said.get((agent, holder), -inf) + SAY_AGAIN_S:
+        if not self._may_say((agent, holder), at):
             return
         row = self._store.workflows.by_seq(step.workflow)
         places = self.places(step, row.id, inputs, agent)
@@ -147,11 +150,14 @@ class JobFiles(Memory):
             self._context.outbox.put(agent, ObjectsWanted(job=job.job, places=places))
 
     def _have_checked(self, step: StepRow, holder: str, name: ObjectId, at: Moment) -> None:
-        if at.now < self._said.get((name, holder), -inf) + SAY_AGAIN_S or name not in step.inputs:
+        if not self._may_say((name, holder), at) or name not in step.inputs:
             return
         if holder in self._store.places.of(step.workflow, name) and holder != self._context.own_place:
             self._said[name, holder] = at.now
             self._context.outbox.put(holder, ObjectsCheck(objects=(name,)))
+
+    def _may_say(self, about: tuple[str, str], at: Moment) -> bool:
+        return at.now >= self._said.get(about, -inf) + SAY_AGAIN_S
 
     def forget(self, agent: str) -> int:
         """Forget the key of an agent that will not come back; return how many rows that were."""

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 
+from caroni_edge.objects.objects import id_of
 from caroni_edge.objects.store.keys import KeyRows
 from caroni_edge.objects.transfer.tickets import Keys
 from caroni_edge.storage.rows import Rows
@@ -44,4 +45,4 @@ class StoredRights:
 
     def size(self, manager: str, workflow: str, sha256: str) -> int | None:
         """Return the size of an object that a workflow of this manager has a reference to here; None without one."""
-        return self._rights.size(manager, workflow, f"sha256:{sha256}")
+        return self._rights.size(manager, workflow, id_of(sha256))

@@ -7,12 +7,12 @@ import pytest
 from caroni_edge.manager.holding.copies import (
     FAILED_FOR_S,
     LOOK_EVERY_S,
-    SAY_AGAIN_S,
     WANTED_FOR_S,
     InDirectory,
     NotToBeHad,
 )
 from caroni_edge.manager.holding.port import Came
+from caroni_edge.manager.jobs.files import SAY_AGAIN_S
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
