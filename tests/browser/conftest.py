@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from caroni_edge.web.server import WebServer
 from tests.brokers import find
@@ -25,6 +25,11 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+def _where(said: ConsoleMessage) -> str:
+    """Return what a page said on its console, with the address that it said it of."""
+    return f"{said.text} ({said.location['url']}, on {said.page.url if said.page else 'no page'})"
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: complaints.append(_where(said)) if said.type == "error" else None)
         opened.append(page)
         page.goto(url)
         if user is not None:

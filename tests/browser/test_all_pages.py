@@ -101,15 +101,19 @@ def look(page: Page) -> None:
 @pytest.fixture
 def busy(bench: ManagerBench) -> ManagerBench:
     """Give the manager something of everything that its pages show."""
+
+    def lay_list() -> None:
+        path = bench.storage.path(NIGHT.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(LIST)
+
     bench.see("a1", "foojob0", "foojob1", "foojob2", slots=4)
     bench.see(LONG, "foojob0", refuses={"*": "drained", "foojob0": "its last 10 jobs of this type have failed"})
     bench.lose(LONG)
     for workflow in ("done", "failed-at-last", "x" * 64):
         bench.trigger(workflow=workflow)
     bench.service.call(lambda _at: bench.reactor._store.places.add(1, ObjectId("sha256:" + "a" * 64), "a1", 5_000_000))
-    path = bench.storage.path(NIGHT.id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(LIST)
+    bench.storage.do(lay_list)  # behind the stock that is taken at the start, which deletes what has no row
     bench.service.call(lambda at: bench.reactor.on_files(Came(NIGHT), at))
     job = bench.place("a1", "foojob0")
     bench.status("a1", job.job, "running", started=1_700_000_000.0)
