@@ -16,8 +16,8 @@ from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.pages.whyfiles import FileReasons
-from caroni_edge.manager.store.remakes import HELD
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
+from caroni_edge.manager.store.steps import HELD
 from caroni_edge.protocol.labels import are_labels
 
 STEPS_EXPLAINED = 20

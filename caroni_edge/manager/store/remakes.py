@@ -5,12 +5,9 @@ gives its files again keeps the outputs that it has (`steps.remade`): for all ot
 """
 
 from caroni_edge.manager.lifecycle import StepState
-from caroni_edge.manager.store.steps import STEP, StepRow
+from caroni_edge.manager.store.steps import HELD, STEP, StepRow
 from caroni_edge.storage.rows import Rows
 from caroni_edge.values.carried import LOCATION
-
-HELD = 1e12
-"""In `steps.retry_due`: no time ends the wait."""
 
 
 class RemakeRows(Rows):

@@ -86,6 +86,8 @@ STEP = columns(StepRow, "s", deps_left="missing", scatter_index="nth", deferred=
 """What is selected of `steps s`; the columns are older than the words for them."""
 
 _IN_STATES = "workflow = :workflow AND status IN (SELECT value FROM json_each(:states))"
+HELD = 1e12
+"""In `retry_due` of a step that waits for files which are nowhere: no time ends that."""
 _FRESH = "job = NULL, tries = 0, retry_due = NULL, in_doubt = NULL, reason = NULL"
 _GROWING = """
     SELECT id FROM steps WHERE parts > made AND status = 'running' AND workflow NOT IN (SELECT workflow FROM pruned)"""
@@ -312,11 +314,11 @@ class StepRows(Rows):
         """Return when the next delay is over."""
         return self._one(float, self.NEXT_DUE)
 
-    BEGIN_ANEW = "UPDATE steps SET retry_due = :now WHERE retry_due IS NOT NULL"
+    BEGIN_ANEW = "UPDATE steps SET retry_due = :now WHERE retry_due IS NOT NULL AND retry_due <> :held"
 
     def begin_anew(self, now: float) -> None:
         """Let what waited for a time wait no longer: a process has started, and its clock is another."""
-        self._run(self.BEGIN_ANEW, now=now)
+        self._run(self.BEGIN_ANEW, now=now, held=HELD)
 
     # All of a workflow at once; they return the job types whose demand changes with it
 

@@ -180,3 +180,15 @@ def test_it_goes_on_after_a_restart(bench: Bench) -> None:
     bench.restart()
     bench.complete(job, "a2", file=FIRST)
     finish(bench, "a2")
+
+
+def test_it_goes_on_when_its_file_is_there_with_the_first_that_is_heard_after_a_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(bench)
+    lose(bench)
+    job = bench.place("a2")
+    monkeypatch.setattr(bench, "settle", lambda: None)
+    bench.restart()
+    bench.complete(job, "a2", file=FIRST)
+    finish(bench, "a2")
