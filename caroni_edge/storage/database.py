@@ -168,6 +168,9 @@ def open_database(path: Path, role: Role) -> Database:
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
         migrate(conn, role, str(path))
+        # What a savepoint may have to put back is a few pages for each message: no file is made and deleted for that. A
+        # migration may sort millions of rows; it comes before.
+        conn.execute("PRAGMA temp_store = MEMORY")
     except (sqlite3.Error, OSError) as error:
         raise _failed(path, error) from error
     return Database(conn, path)
