@@ -14,6 +14,7 @@ from caroni_edge.agent.jobs.ledger import Ledger, slim
 from caroni_edge.agent.jobs.logs import JobLogs
 from caroni_edge.agent.jobs.news import NewsOfJobs
 from caroni_edge.agent.jobs.objects import JobObjects
+from caroni_edge.agent.jobs.quotas import Quotas, WaitsForRoom
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
@@ -106,19 +107,22 @@ class AgentReactor(Assembly):
         self._resources = resources = Resources(store, in_force, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
         self._objects = objects = JobObjects(store, outbox, self._deeds, journal)
-        self._fetching = Fetching(store, outbox, in_force, ledger, self._deeds, journal)
+        quotas = Quotas(store, in_force, self._deeds, journal)
+        self._fetching = Fetching(store, outbox, in_force, ledger, quotas, self._deeds, journal)
         self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects)
         say_after_s = parts.say_running_after_s
         self._slots = Slots(
             store, in_force, self._refusals, ledger, shares, self._deeds, objects, resources, journal, say_after_s
         )
-        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching)
+        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, quotas)
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         kept = KeptObjects(store, outbox, journal)
         self._retention = Retention(store, in_force, self._deeds, journal)
-        self._presence = PresenceSaid(store, in_force, self._refusals, self._offers, depth, resources, chance, journal)
+        self._presence = PresenceSaid(
+            store, in_force, self._refusals, self._offers, depth, resources, self._fetching, chance, journal
+        )
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
         self._forgetting = Forgetting(
             store, in_force, parts.topics, self._deeds, self._slots, self._retention, self._presence
@@ -138,6 +142,7 @@ class AgentReactor(Assembly):
             self._retention,
             objects,
             self._fetching,
+            quotas,
             self._presence,
             self._deeds,
         )
@@ -164,6 +169,11 @@ class AgentReactor(Assembly):
     def refuses(self) -> Mapping[str, str]:
         """What is refused now, and why, by job type or manager (`*`: all), as the presence says; any thread may ask."""
         return self._presence.refuses
+
+    @property
+    def waiting_for_room(self) -> Mapping[str, WaitsForRoom]:
+        """The jobs for whose files there is no room now, and why; any thread may ask."""
+        return self._fetching.waiting
 
     @property
     def kept(self) -> tuple[int, int]:

@@ -24,6 +24,11 @@ class Hours(NamedTuple):
         """When they begin, as it is written."""
         return "{:02}:{:02}".format(*divmod(self.begin, 60))
 
+    @property
+    def ends(self) -> str:
+        """When they end, likewise."""
+        return "{:02}:{:02}".format(*divmod(self.end, 60))
+
     def wait_s(self, second_of_day: float) -> float:
         """Return in how many seconds it may be done; 0: now.
 

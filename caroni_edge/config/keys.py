@@ -307,6 +307,20 @@ AGENT_KEYS: Final = (
     Key("slots", kinds.whole(1, 10_000), "Jobs that run at a time.", otherwise="the number of CPUs"),
     Key("backlog", kinds.PLACES, "Ready jobs kept beside those that run; auto: a second of work.", default=kinds.AUTO),
     Key("pending", kinds.PLACES, "Jobs kept whose data is not there yet; auto: likewise.", default=kinds.AUTO),
+    Key(
+        "files.store",
+        kinds.SIZE,
+        "How much all files in its store may take; the longest unused goes before another waits.",
+        otherwise="what disk_floor leaves",
+        example="50G",
+    ),
+    Key(
+        "files.per_manager",
+        kinds.SIZE,
+        "How much of that the files of one manager may be.",
+        otherwise="all of it",
+        example="20G",
+    ),
     Key("retention.jobs", kinds.DURATION_OR_NEVER, "How long finished jobs are kept.", default="30d"),
     Key("retention.size", kinds.SIZE_OR_NEVER, "How much finished jobs may take on disk.", default="10G"),
     Key(

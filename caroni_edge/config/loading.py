@@ -96,6 +96,8 @@ def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
         sandbox=values["sandbox"],
         labels=_labels(path, values["labels"] or {}),
         resources=values["resources"] or {},
+        files_store_bytes=values["files"]["store"],
+        files_per_manager_bytes=values["files"]["per_manager"],
     )
 
 

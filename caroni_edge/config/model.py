@@ -251,6 +251,8 @@ class AgentConfig(NodeConfig):
         sandbox: Whether jobs are locked into boxes.
         labels: What this host is, by name.
         resources: How much of what jobs may need is here, by name.
+        files_store_bytes: How much all files in the store may take; None: what `disk_floor_bytes` leaves.
+        files_per_manager_bytes: How much of that those of one manager may be; None: all of it.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "agents"
@@ -267,6 +269,8 @@ class AgentConfig(NodeConfig):
     sandbox: Literal["preferred", "required", "off"] = "preferred"
     labels: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=dict)
+    files_store_bytes: int | None = None
+    files_per_manager_bytes: int | None = None
 
     @property
     def serves_all(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from caroni_edge.base.durable import sync
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
@@ -53,6 +53,16 @@ class Damaged(Exception):
         """Name the object."""
         super().__init__(f"{name} is damaged on this host, or gone")
         self.name = name
+
+
+class Taker(Protocol):
+    """Takes in bytes as objects."""
+
+    def take(self, source: BinaryIO) -> Taken:
+        """Take in what is in a regular file (see `ObjectFiles`)."""
+
+    def keep(self, data: bytes) -> Object:
+        """Take in bytes that were made here (see `ObjectFiles`)."""
 
 
 class ObjectFiles:

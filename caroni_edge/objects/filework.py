@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 
 from caroni_edge.objects.disk import NoRoom, ObjectFiles
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.quota import OverQuota, Quota
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +20,15 @@ Work = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class NoRoomForFiles:
-    """Files cannot be taken for want of room; they are tried again, and `reason` is for people."""
+    """Files cannot be taken for want of room; they are tried again.
+
+    Attributes:
+        reason: For people.
+        over: What bounds them, if that is not the disk.
+    """
 
     reason: str
+    over: OverQuota | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class FileWork:
         self._is_closed = False
         self._checked: set[Object] = set()
         self._given: dict[str, tuple[Object, ...]] = {}
+        self._given_of: dict[str, str] = {}
+        self._quota = Quota()
 
     def run(self) -> None:
         """Do the work, until `close`; what finds no room is tried again, and holds up nothing else."""
@@ -88,14 +97,33 @@ class FileWork:
         except NoRoom as error:
             log.warning("no room for files: %s", error, extra={"action": "no_room_for_files"})
             self._later.append(work)
-            self._tell(NoRoomForFiles(str(error)))
+            self._tell(NoRoomForFiles(str(error), error if isinstance(error, OverQuota) else None))
 
     # Objects
 
-    def given(self, giver: str, objects: tuple[Object, ...]) -> None:
-        """Keep what a job, or who else has this name, has given until `settled`; for the work in the queue."""
+    def bound(self, quota: Quota) -> None:
+        """Note how much room there is, without what is given and not settled; for any thread."""
+        self._quota = quota
+
+    def quota_now(self) -> Quota:
+        """Return how much room there is; for the work in the queue."""
+        quota = self._quota
+        for giver, manager in self._given_of.items() if quota.is_bounded else ():
+            quota = quota.with_more(manager, sum(each.size for each in self._given[giver]))
+        return quota
+
+    def given(self, giver: str, objects: tuple[Object, ...], manager: str | None = None) -> None:
+        """Keep what was given until `settled`; for the work in the queue.
+
+        Args:
+            giver: The job, or who else has this name.
+            objects: What it was.
+            manager: Whose it will be, if no room was reserved for it.
+        """
         if objects:
             self._given[giver] = objects
+            if manager is not None:
+                self._given_of[giver] = manager
 
     def settled(self, giver: str) -> None:
         """Note that rows keep what was given, or nothing does."""
@@ -103,6 +131,7 @@ class FileWork:
 
     def _settle(self, giver: str) -> None:
         self._given.pop(giver, None)
+        self._given_of.pop(giver, None)
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete objects that have no rows, unless they have just been given."""

@@ -111,6 +111,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         pending: How many jobs it keeps whose data is not there yet; None: likewise.
         sandbox: What an agent's jobs are locked into: `shared`, or `none: ` and why; empty where it does not say.
         labels: What an agent says that it is.
+        staging: Manager (`*` for all): what its files wait for that are to come to the agent.
     """
 
     online: bool
@@ -125,6 +126,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     pending: Count | None = None
     sandbox: str = ""
     labels: Labels = {}
+    staging: dict[str, str] = {}
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):

@@ -14,6 +14,7 @@ from caroni_edge.objects import filework
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.objects import Object
+from caroni_edge.objects.quota import PER_MANAGER, Quota
 from caroni_edge.values.carried import object_value
 from tests.keepers import keepers_of
 from tests.runners import TIMEOUT_S, UPPER, Agent, MakeAgent, again, outputs_of, reason_of
@@ -123,6 +124,38 @@ def test_files_that_find_no_room_wait_and_that_is_said(
     assert agent.ended.empty()
     free_bytes[0] = 0
     assert outputs_of(agent.end("giver123"))["file"] == FILE
+
+
+def test_files_beyond_the_quota_wait_without_being_taken_and_that_is_said(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filework, "AGAIN_S", 0.01)
+    agent.runner.files.bound(Quota(per_manager=len(DATA), used=1, used_by={"m1": 1}))
+    agent.start("giver123", GIVES)
+    for _ in range(2):
+        said = news(agent)
+        assert isinstance(said, NoRoomForFiles)
+        assert said.over is not None
+        assert (said.over.manager, said.over.short.setting, said.over.short.lacking) == ("m1", PER_MANAGER, 1)
+    assert not stored(agent).exists()
+    agent.runner.files.bound(Quota(per_manager=len(DATA), used=1, used_by={"m2": 1}))
+    assert outputs_of(agent.end("giver123"))["file"] == FILE
+
+
+def test_files_that_never_fit_fail_the_attempt_and_the_setting_is_named(agent: Agent) -> None:
+    agent.runner.files.bound(Quota(store=len(DATA) - 1))
+    reason = reason_of(agent.run("giver123", GIVES))
+    assert "output file: there is no room for it at this agent: files.store is 1199999 bytes" in reason
+
+
+def test_what_was_given_and_is_in_no_row_yet_counts(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filework, "AGAIN_S", 0.01)
+    agent.runner.files.bound(Quota(store=2 * len(DATA) - 1))
+    agent.run("giver123", GIVES)
+    agent.start("giver124", GIVES)
+    assert isinstance(news(agent), NoRoomForFiles)
+    agent.runner.files.settled("giver123")
+    assert outputs_of(agent.end("giver124"))["file"] == FILE
 
 
 def test_files_are_taken_again_by_the_agent_that_follows(make_agent: MakeAgent, agent: Agent) -> None:

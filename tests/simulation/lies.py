@@ -120,7 +120,8 @@ class Liar:
         refused = self._some([*ALL_TYPES, "*", *self._known.managers, self._word()]) if not plausible else ()
         places = {name: self._chance.choice((1, 2, 4)) if plausible else self._count() for name in ("slots", "backlog")}
         labels = {} if plausible else _FIELDS["labels"](self)
-        return {"job_types": notices, "refuses": dict.fromkeys(refused, self._word()), "labels": labels, **places}
+        said = dict.fromkeys(refused, self._word())
+        return {"job_types": notices, "refuses": said, "staging": said, "labels": labels, **places}
 
     def demand(self, serial: int) -> JobFulfillmentRequest:
         """Return a demand for a job type."""

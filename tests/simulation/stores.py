@@ -16,6 +16,7 @@ from caroni_edge.agent.processes.port import JobNews, ObjectFetched, PlaceRefuse
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.asker import Asker
 from caroni_edge.objects.transfer.effects import (
@@ -273,6 +274,9 @@ class Store:
         self._discard(sorted(each.sha256 for each in here - rows))
         if gone := sorted(each.id for each in rows - here):
             self.tell(ObjectsLost(tuple(gone)))
+
+    def bound(self, quota: Quota) -> None:
+        """Take what fits (see `JobFiles`): here all does."""
 
     # What is fetched
 

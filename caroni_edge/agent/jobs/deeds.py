@@ -6,6 +6,7 @@ from caroni_edge.agent.processes.port import JobOrder, JobRunner
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 
@@ -27,6 +28,7 @@ class Deeds(Part):
         self._settled: tuple[str, ...] = ()
         self._checks: tuple[Object, ...] = ()
         self._discards: tuple[ObjectId, ...] = ()
+        self._quota: Quota | None = None
         self._resumed: tuple[Want, ...] | None = None
         self._fetches: tuple[Want | FetchId, ...] = ()
 
@@ -71,6 +73,10 @@ class Deeds(Part):
         """Order to delete objects that have no rows."""
         self._discards = (*self._discards, *objects)
 
+    def bound(self, quota: Quota) -> None:
+        """Order that jobs give no more files than there is room for."""
+        self._quota = quota
+
     def begin_fetches(self, wanted: Iterable[Want]) -> None:
         """Order to go on with what is to be fetched, at a start of the process."""
         self._resumed = tuple(wanted)
@@ -97,6 +103,9 @@ class Deeds(Part):
             self._runner.kill(job, reason)
         for job in self._removals:
             self._runner.remove(job)
+        if self._quota is not None:
+            self._runner.files.bound(self._quota)
+            self._quota = None
         for job in self._settled:
             self._runner.files.settled(job)
         self._order_fetches()

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
+from types import MappingProxyType
 
 import msgspec
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.ledger import Ledger, ids
+from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.agent.settings import InForce
@@ -17,9 +19,12 @@ from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.wanted import Lacking, WaitingJob, WantedRow
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
+from caroni_edge.config.hours import ALWAYS
+from caroni_edge.config.model import EVERYBODY
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
@@ -37,6 +42,12 @@ OF_A_JOB = 64
 TELL_AGAIN_S = 120.0
 """After so long a manager hears again that a ticket of its is not taken: what it has said may be lost by a restore."""
 
+ROOM_AGAIN_S = 10.0
+"""So often is looked whether there is room for what waits for it."""
+MANAGERS_SAID = 50
+"""So many managers hear by the presence that there is no room."""
+NOBODY: Mapping[str, WaitsForRoom] = MappingProxyType({})
+
 _places = msgspec.json.Decoder(tuple[ObjectPlace, ...])
 
 
@@ -46,22 +57,36 @@ def places_text(places: Sequence[ObjectPlace]) -> str:
 
 
 class Fetching(Part):
-    """Has the files brought that jobs wait for, the first job's first, as far as the disk has room for them."""
+    """Has the files brought that jobs wait for, the first job's first, as far as there is room for them.
+
+    Attributes:
+        waiting: The jobs for whose files there is none now, and why, for people; any thread may ask.
+    """
 
     def __init__(
-        self, store: Store, outbox: Outbox, in_force: InForce, ledger: Ledger, deeds: Deeds, journal: Journal
+        self,
+        store: Store,
+        outbox: Outbox,
+        in_force: InForce,
+        ledger: Ledger,
+        quotas: Quotas,
+        deeds: Deeds,
+        journal: Journal,
     ) -> None:
-        """Note in `deeds` what is to be done after the commit."""
+        """Note in `deeds` what is to be done after the commit; `quotas` says what may be here."""
         super().__init__(journal)
-        self._store, self._outbox, self._in_force = store, outbox, in_force
+        self._store, self._outbox, self._in_force, self._quotas = store, outbox, in_force, quotas
         self._ledger, self._deeds = ledger, deeds
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(journal)  # what is fetched
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
         self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(journal)  # when was said: no ticket of ours
         self._free_bytes: int | None = None
-        self._disk_bytes, self._weighed_for = inf, inf
+        self._disk_bytes = inf
+        self._going_bytes = 0.0
+        self._weighed_for = inf, Quota()
         self._weighed: MemorySet[str] = MemorySet(journal)  # jobs whose files the disk could hold
-        self._seen = -1
+        self._seen, self._look_due = -1, inf
+        self.waiting: Mapping[str, WaitsForRoom] = NOBODY
 
     def on_start(self, at: Moment) -> None:
         """Go on with what was wanted when the last process ended."""
@@ -71,7 +96,7 @@ class Fetching(Part):
 
     def on_disk(self, free_bytes: int, disk_bytes: float) -> None:
         """Note how much of the disk is free, and how much it has."""
-        self._disk_bytes = disk_bytes
+        self._disk_bytes, self._going_bytes = disk_bytes, 0
         if self._free_bytes is None or free_bytes != self._free_bytes:
             self._free_bytes, self._seen = free_bytes, -1
 
@@ -197,11 +222,13 @@ class Fetching(Part):
 
     def settle(self, at: Moment) -> None:
         """Have fetched what is wanted now, and nothing else."""
-        if self._store.wanted.changes() == self._seen:
+        if self._store.wanted.changes() == self._seen and at.now < self._look_due:
             return
         self._end_too_large(at)
         self._seen = self._store.wanted.changes()
         wanted = self._wanted()
+        self._look_due = at.now + ROOM_AGAIN_S if self.waiting else inf
+        self._quotas.reserved = reserved(wanted.values())
         for fetch in [each for each in self._wants if each not in wanted]:
             self._forget(fetch)
         for fetch, want in wanted.items():
@@ -212,12 +239,18 @@ class Fetching(Part):
                 self._wants[fetch] = want
                 self._deeds.fetch(want)
 
+    def next_due(self) -> float:
+        """Return when to look again whether there is room."""
+        return self._look_due
+
     def _end_too_large(self, at: Moment) -> None:
-        """End the jobs for whose files there would be no room if nothing else were on the disk."""
-        most_bytes = self._disk_bytes - self._in_force.settings.disk_floor_bytes
-        if most_bytes != self._weighed_for:
+        """End the jobs for whose files there would be no room if nothing else were here."""
+        settings = self._in_force.settings
+        most_bytes = self._disk_bytes - settings.disk_floor_bytes
+        empty = Quota(settings.files_store_bytes, settings.files_per_manager_bytes)
+        if (most_bytes, empty) != self._weighed_for:
             self._weighed.clear()
-            self._weighed_for = most_bytes
+            self._weighed_for = most_bytes, empty
         waiting = dict.fromkeys(each.job for each in self._store.wanted.all(1))
         for gone in self._weighed - waiting.keys():
             self._weighed.discard(gone)
@@ -225,12 +258,15 @@ class Fetching(Part):
             if job in self._weighed:
                 continue
             need_bytes = self._store.wanted.all_bytes(job)
-            if need_bytes <= most_bytes:
-                self._weighed.add(job)
-                continue
             row = self._store.jobs.by_job(job)
             assert row is not None
-            most = f"this agent's disk has room for {most_bytes:.0f} at most, since disk_floor stays free"
+            if need_bytes > most_bytes:
+                most = f"this agent's disk has room for {most_bytes:.0f} at most, since disk_floor stays free"
+            elif (short := empty.why_not(row.manager, need_bytes)) is not None:
+                most = f"this agent takes no job with so many: {short.why}"
+            else:
+                self._weighed.add(job)
+                continue
             self._end(row, f"its files have {need_bytes} bytes together, and {most}", at, final=True)
 
     def _wanted(self) -> Mapping[FetchId, Want]:
@@ -248,8 +284,10 @@ class Fetching(Part):
                 found[fetch] = _want(row)
             elif row.is_directory:
                 found[fetch] = found[fetch]._replace(is_directory=True)
-        left_bytes = self._room_bytes() - sum(want.object.size for fetch, want in found.items() if fetch in self._wants)
+        on_their_way = [want for fetch, want in found.items() if fetch in self._wants]
+        space = Space(self._quotas, self._room_bytes(), self._going_bytes, on_their_way)
         wanted: dict[FetchId, Want] = {}
+        waiting: dict[str, WaitsForRoom] = {}
         for job, fetches in jobs.items():
             new = [fetch for fetch in fetches if fetch not in self._wants and fetch not in wanted]
             need_bytes = sum(found[fetch].object.size for fetch in new)
@@ -257,12 +295,27 @@ class Fetching(Part):
                 all_bytes = self._store.wanted.lacking_bytes(job)
                 need_bytes += all_bytes - sum(found[fetch].object.size for fetch in fetches)
             wanted.update((fetch, found[fetch]) for fetch in fetches if fetch in self._wants)
-            if need_bytes <= left_bytes:
+            manager = fetches[0].manager
+            why_not = space.why_not(manager, need_bytes)
+            if why_not is None:
                 wanted.update((fetch, found[fetch]) for fetch in new)
-            elif len(new) == len(fetches):
-                continue
-            left_bytes -= need_bytes
+            else:
+                waiting[job] = why_not
+                if len(new) == len(fetches):
+                    continue
+            space.take(manager, need_bytes)
+        self._going_bytes = space.going_bytes
+        self.waiting = MappingProxyType(waiting)
         return wanted
+
+    def said(self) -> dict[str, str]:
+        """Return what files of managers wait for here, for the presence; `*` stands for all. No number is in it."""
+        when = self._in_force.settings.files.when
+        said = {} if when == ALWAYS else {EVERYBODY: f"it fetches files from {when.begins} to {when.ends} alone"}
+        for each in self.waiting.values():
+            if len(said) < MANAGERS_SAID:
+                said.setdefault(each.manager, f"it has no room for them now ({each.setting})")
+        return said
 
     def _room_bytes(self) -> float:
         if self._free_bytes is None:

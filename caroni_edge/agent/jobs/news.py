@@ -2,6 +2,7 @@
 
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.objects import JobObjects
+from caroni_edge.agent.jobs.quotas import Quotas
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.processes.outcome import NeverBegan
@@ -16,15 +17,19 @@ from caroni_edge.agent.processes.port import (
     PlaceRefused,
 )
 from caroni_edge.base.moment import Moment
+from caroni_edge.config.model import EVERYBODY
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 
 
 class NewsOfJobs:
     """Hands on what the runner tells."""
 
-    def __init__(self, refusals: Refusals, slots: Slots, objects: JobObjects, fetching: Fetching) -> None:
+    def __init__(
+        self, refusals: Refusals, slots: Slots, objects: JobObjects, fetching: Fetching, quotas: Quotas
+    ) -> None:
         """Hand it to these parts."""
         self._refusals, self._slots, self._objects, self._fetching = refusals, slots, objects, fetching
+        self._quotas = quotas
 
     def take(self, news: JobNews, at: Moment) -> None:
         """Take what the runner tells; a repeat changes nothing."""
@@ -37,8 +42,11 @@ class NewsOfJobs:
                 self._slots.on_recalled(job, at)
             case JobCollecting():
                 self._slots.endings.on_collecting(news, at)
-            case NoRoomForFiles(reason):
+            case NoRoomForFiles(reason, None):
                 self._refusals.on_no_room(reason)
+            case NoRoomForFiles(reason, over) if over is not None:
+                self._quotas.make_room(over.manager, over.short)
+                self._refusals.on_over(over.manager if over.short.of_manager else EVERYBODY, reason)
             case ObjectsLost(objects):
                 self._objects.lose(objects)
             case ObjectFetched():

@@ -208,7 +208,7 @@ class Offers(Part):
         for demand in self._store.demands.to_offer(at.now):
             job_type = demand.job_type
             is_here = types.get(job_type) is not None and not self._refusals.lacks(job_type)
-            if is_here and settings.serves(demand.manager):
+            if is_here and settings.serves(demand.manager) and not self._refusals.is_over(demand.manager):
                 ready, waiting = _places(demand, at.now)
                 yield Candidate(
                     demand,

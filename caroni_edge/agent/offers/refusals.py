@@ -4,6 +4,7 @@ from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.records import Record
 from caroni_edge.base.memory import Journal, Memory, MemoryDict
+from caroni_edge.config.model import EVERYBODY
 
 FAILURES_IN_A_ROW = 10
 """A version of a job type whose last jobs all failed, so many of them, is offered one place at a time."""
@@ -15,6 +16,7 @@ DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
 PAUSED = "the agent is paused: it starts nothing until its owner resumes it"
 HOST_FULL = "the host had no room for a job"
 FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"
+WAITING_FILES = "the files of a job that has ended wait for room"
 NOT_SERVED = "the agent's configuration does not name it under managers"
 
 _MIB = 1 << 20
@@ -29,6 +31,7 @@ class Refusals(Memory):
         self._store, self._in_force = store, in_force
         self._free_bytes: int | None = None
         self._no_room: str | None = None
+        self._over: MemoryDict[str, str] = MemoryDict(journal)
         self._lacking: MemoryDict[str, str] = MemoryDict(journal)
         self._records: MemoryDict[str, Record] = MemoryDict(journal)
         self._records.update((record.job_type, record) for record in store.records.all())
@@ -44,6 +47,15 @@ class Refusals(Memory):
     def on_room(self) -> None:
         """Note that a job has ended: what it held is there for another."""
         self._no_room = None
+        self._over.clear()
+
+    def on_over(self, whose: str, reason: str) -> None:
+        """Offer nothing to a manager, or (`*`) to all, until a job ends: the files of one that has ended do not fit."""
+        self._over[whose] = reason
+
+    def is_over(self, manager: str) -> bool:
+        """Tell whether files of a manager's jobs wait until others of its files go."""
+        return manager in self._over
 
     def on_lacking(self, job_type: str, reason: str) -> None:
         """Refuse a job type that lacks something on this host, until the owner has its job types read anew."""
@@ -89,6 +101,8 @@ class Refusals(Memory):
             return DRAINED
         if self._no_room is not None:
             return f"{HOST_FULL}: {self._no_room}"
+        if EVERYBODY in self._over:
+            return f"{WAITING_FILES}: {self._over[EVERYBODY]}"
         floor_bytes = self._in_force.settings.disk_floor_bytes
         if self._free_bytes is not None and self._free_bytes < floor_bytes:
             return f"less than {floor_bytes / _MIB:g} MiB of the disk are free (disk_floor)"
@@ -115,6 +129,7 @@ class Refusals(Memory):
         settings, types = self._in_force.settings, self._in_force.types
         known = () if settings.serves_all else self._store.demands.managers(MANAGERS_SAID)
         said = {name: NOT_SERVED for name in known if not settings.serves(name)}
+        said.update((name, f"{WAITING_FILES}: {why}") for name, why in self._over.items() if name != EVERYBODY)
         said.update((name, FAILING) for name in self.failing())
         said.update(self._lacking)
         said.update(

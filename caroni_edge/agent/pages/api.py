@@ -99,7 +99,8 @@ class AgentApi:
             moving = self.logs.moving()
             with self.look() as views:
                 for job in staging:
-                    job["files"] = views.files(job["id"], moving)
+                    room = self.reactor.waiting_for_room.get(job["id"])
+                    job["files"] = views.files(job["id"], moving._replace(problem=room.why) if room else moving)
 
     def job(self, job: str) -> JobView:
         """Return a job with the beginning of its log, or 404."""
@@ -186,6 +187,7 @@ class AgentApi:
         moving = self.logs.moving()
         with self.look() as views:
             resources, stored = views.resources(self.reactor.settings), views.stored()
+            by_manager = by("manager", {each.manager: each.size for each in views.stored_by_manager()})
             return [
                 Metric(
                     "jobs", "Jobs by state; finished ones until they are forgotten.", by("status", views.count_jobs())
@@ -203,6 +205,9 @@ class AgentApi:
                 ),
                 single("files_stored", "Large files in the store.", stored.objects),
                 single("files_stored_bytes", "Their bytes.", stored.size),
+                Metric(
+                    "files_stored_manager_bytes", "Bytes of each manager's, some perhaps another's too.", by_manager
+                ),
                 single("files_wanted", "Large files that are on their way here.", len(moving.fetches)),
                 single(
                     "files_wanted_bytes",

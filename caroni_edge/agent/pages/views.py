@@ -23,6 +23,7 @@ from caroni_edge.agent.store.jobs import TRIAL, JobRows
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.shown import ShownJob, ShownJobRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
+from caroni_edge.agent.store.totals import ManagerTotal, ObjectTotalRows
 from caroni_edge.agent.store.turnedaway import TurnedAway, TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
 from caroni_edge.agent.store.wanted import WantedRows
@@ -30,7 +31,7 @@ from caroni_edge.base.dates import rfc3339
 from caroni_edge.config import AgentConfig
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.objects.objects import sha256_of
-from caroni_edge.objects.store.rows import ObjectRows, StoreTotal
+from caroni_edge.objects.store.rows import StoreTotal
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.progress import Moving, Progress
 from caroni_edge.values.json import from_text
@@ -50,7 +51,7 @@ class AgentViews:
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
         self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
         self._versions, self._holding = VersionRows(conn), JobRows(conn)
-        self._wanted, self._objects = WantedRows(conn), ObjectRows(conn)
+        self._wanted, self._totals = WantedRows(conn), ObjectTotalRows(conn)
 
     def dates(self) -> Dates:
         """Return what tells whether the clock is right."""
@@ -104,7 +105,11 @@ class AgentViews:
 
     def stored(self) -> StoreTotal:
         """Return how many large files lie here, and how large they are together."""
-        return self._objects.total()
+        return self._totals.of_all()
+
+    def stored_by_manager(self) -> list[ManagerTotal]:
+        """Return how much of that is each manager's."""
+        return self._totals.of_managers()
 
     def drain(self) -> Drain:
         """Return whether the agent takes new work and starts it, and what it has left."""

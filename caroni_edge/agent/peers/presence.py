@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
+from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
@@ -33,6 +34,7 @@ class _Facts:
     pending: int = 0
     sandbox: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    staging: Mapping[str, str] = field(default_factory=dict)
 
 
 class PresenceSaid(Part):
@@ -46,13 +48,14 @@ class PresenceSaid(Part):
         offers: Offers,
         depth: Depth,
         resources: Resources,
+        fetching: Fetching,
         chance: Chance,
         journal: Journal,
     ) -> None:
-        """Look at what is in force, refused and taken, at what becomes of offers, and how much is kept here."""
+        """Look at what is in force, refused and taken, at what becomes of offers, how much is kept, and what waits."""
         super().__init__(journal)
         self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
-        self._depth, self._resources, self._chance = depth, resources, chance
+        self._depth, self._resources, self._fetching, self._chance = depth, resources, fetching, chance
         # As of the last look, and what the node has been told, or will be when it asks.
         self._true = self._said = _Facts()
         self._is_changed = False  # the node has to be told, and has not asked yet
@@ -113,6 +116,7 @@ class PresenceSaid(Part):
             "job_types": dict(said.job_types),
             "refuses": {**said.taken, **said.refuses},
             "labels": dict(said.labels),
+            "staging": dict(said.staging),
         }
         return {**own, **places}
 
@@ -162,4 +166,5 @@ class PresenceSaid(Part):
             pending=self._depth.pending,
             sandbox=self._in_force.sandbox,
             labels=self._in_force.settings.labels,
+            staging=self._fetching.said(),
         )

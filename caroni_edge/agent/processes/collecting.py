@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from caroni_edge.agent.keeper.files import EXHAUSTED, Unusable, open_within, opened
 from caroni_edge.agent.keeper.records import WORK
 from caroni_edge.agent.processes.workfiles import TOO_MANY, Folder, Found, NotTaken, leads_to
-from caroni_edge.objects.disk import NoRoom, ObjectFiles, TooLarge
+from caroni_edge.objects.disk import NoRoom, Taker, TooLarge
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Directory, Object
 from caroni_edge.values.carried import (
     FILE_MAX_BYTES,
@@ -50,7 +50,7 @@ class Collector:
         directories: Those of them that are directories, with their files.
     """
 
-    def __init__(self, directory: str, limit_bytes: int, store: ObjectFiles | None) -> None:
+    def __init__(self, directory: str, limit_bytes: int, store: Taker | None) -> None:
         """Take files from the directory of a job, which has ended.
 
         Args:

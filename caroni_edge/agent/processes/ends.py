@@ -13,7 +13,7 @@ from caroni_edge.agent.processes import logfiles
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.outputs import Declared, OutputProblem, UnfitOutputs, read_outputs
 from caroni_edge.agent.processes.port import JobEnded
-from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.disk import Taker
 
 
 class About(NamedTuple):
@@ -22,10 +22,12 @@ class About(NamedTuple):
     Attributes:
         declared: What its outputs are checked against.
         notes: What its log is to say.
+        manager: Whose job it is; empty where that is nobody's, or a release of before has started it.
     """
 
     declared: Declared
     notes: Sequence[str]
+    manager: str = ""
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> "About":
@@ -35,16 +37,18 @@ class About(NamedTuple):
             ValueError: Something else stands there.
         """
         try:
-            return cls(Declared.read(facts), [str(note) for note in facts.get("notes", ())])
+            notes = [str(note) for note in facts.get("notes", ())]
+            return cls(Declared.read(facts), notes, str(facts.get("manager", "")))
         except (AttributeError, TypeError) as error:
             raise ValueError(f"its start record is damaged: {error}") from None
 
     def facts(self) -> dict[str, Any]:
         """Return what is to be kept, as JSON."""
-        return {**self.declared.facts(), **({"notes": self.notes} if self.notes else {})}
+        said = {"notes": self.notes, "manager": self.manager}
+        return {**self.declared.facts(), **{name: value for name, value in said.items() if value}}
 
 
-def conclude(state_dir: str, end: Exit, about: About, store: ObjectFiles | None = None) -> JobEnded:
+def conclude(state_dir: str, end: Exit, about: About, store: Taker | None = None) -> JobEnded:
     """Read what a job gave, or why it gave nothing, and finish its log.
 
     Args:

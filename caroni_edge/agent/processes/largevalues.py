@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.disk import Taker
 from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.carried import objects_in
@@ -12,7 +12,7 @@ from caroni_edge.values.large import LARGE_MIN_BYTES, large_value
 from caroni_edge.values.types import Type
 
 
-def with_objects(values: Values, types: Mapping[str, Type], store: ObjectFiles) -> tuple[Values, list[Object]]:
+def with_objects(values: Values, types: Mapping[str, Type], store: Taker) -> tuple[Values, list[Object]]:
     """Return outputs that can be told, if that can be, and the objects that some of them have become.
 
     Those over 16 KiB become objects, and then the largest of the others, as long as the rest is too large; of two that

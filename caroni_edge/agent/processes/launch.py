@@ -91,7 +91,7 @@ class Launcher:
             raise NotLaunched(str(error), lacking=True) from None
         except Damaged as error:
             raise NotLaunched(str(error), damaged=error.name) from error
-        about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()])
+        about = About(Declared.of(order.job_type), [*launch.notes, *order.box.notes()], order.manager)
         request = order_of(self._state_dir, order, about, self.boxes, launch)
         return about, {**request, "secrets": secrets} if secrets else request
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from caroni_edge.agent.keeper import reasons
 from caroni_edge.agent.keeper.records import Exit, read
+from caroni_edge.agent.processes.bounded import BoundedStore
 from caroni_edge.agent.processes.collecting import NeedsStore
 from caroni_edge.agent.processes.ends import About, conclude, unreadable
 from caroni_edge.agent.processes.keeperlink import KeeperLink
@@ -16,6 +17,7 @@ from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobNews
 from caroni_edge.agent.processes.recorded import forbid, unseen
 from caroni_edge.base.failpoints import failpoint
 from caroni_edge.objects.filework import FileWork
+from caroni_edge.objects.quota import OverQuota
 
 NEVER = "it was never started: the agent stopped before it could be"
 
@@ -56,6 +58,7 @@ class OpenJobs:
         """Read the ends of jobs in the state directory of an agent, and have large files taken by `work`."""
         self.deliver, self._work = deliver, work
         self._state_dir = state_dir
+        self._need_bytes: dict[str, int] = {}  # of jobs whose files do not fit, for the work on files alone
         self._lock = threading.Lock()
         self._jobs: dict[str, Open] = {}
 
@@ -144,12 +147,28 @@ class OpenJobs:
         if end.job not in self:
             return
         self.deliver(_collecting(end))  # before all was taken over, nobody listened
+        manager = ""
         try:
-            ended = conclude(self._state_dir, end, self._about(end.job), self._work.store)
+            about = self._about(end.job)
+            manager = about.manager
+            ended = self._conclude(end, about)
         except (OSError, ValueError) as error:
             ended = unreadable(end, error)
-        self._work.given(end.job, ended.stored)
+        self._need_bytes.pop(end.job, None)
+        self._work.given(end.job, ended.stored, manager)
         self.end(ended)
+
+    def _conclude(self, end: Exit, about: About) -> JobEnded:
+        """Read what a job gave; of one whose files are known not to fit nothing is taken before there is room."""
+        quota = self._work.quota_now()
+        if not quota.is_bounded:
+            return conclude(self._state_dir, end, about, self._work.store)
+        store = BoundedStore(self._work.store, quota, about.manager, self._need_bytes.get(end.job, 0))
+        try:
+            return conclude(self._state_dir, end, about, store)
+        except OverQuota:
+            self._need_bytes[end.job] = store.need_bytes
+            raise
 
     def end_now(self, job: str, outcome: ProcessOutcome) -> None:
         """Deliver an end of which there is no record."""

@@ -16,7 +16,7 @@ from caroni_edge.agent.processes.collecting import Collector, NeedsStore
 from caroni_edge.agent.processes.largevalues import with_objects
 from caroni_edge.agent.processes.workfiles import NotTaken
 from caroni_edge.documents.documents import nearest
-from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.disk import Taker
 from caroni_edge.objects.objects import Directory, Object
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Values
 from caroni_edge.values.carried import LOCATION, NotCarried
@@ -104,7 +104,7 @@ def read_outputs(
     *,
     is_whole: bool = True,
     is_masked: bool = False,
-    store: ObjectFiles | None = None,
+    store: Taker | None = None,
 ) -> Given:
     """Read the outputs of a job that has ended with exit status 0.
 
@@ -133,7 +133,10 @@ def read_outputs(
     if len(given.outputs.encode()) > VALUES_LIMIT_BYTES:
         if store is None:
             raise NeedsStore
-        told, large = with_objects({name: values.get(name) for name in declared.types}, declared.types, store)
+        try:
+            told, large = with_objects({name: values.get(name) for name in declared.types}, declared.types, store)
+        except NotTaken as problem:
+            raise OutputProblem(f"the outputs are too large: {problem}") from None
         collector.objects += large
         given = replace(given, outputs=_within(told, VALUES_LIMIT_BYTES))
     return replace(given, objects=tuple(collector.objects), directories=tuple(collector.directories))

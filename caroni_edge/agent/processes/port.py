@@ -9,6 +9,7 @@ from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
 from caroni_edge.objects.filework import FileNews
 from caroni_edge.objects.objects import Directory, Object, ObjectId
+from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
@@ -183,6 +184,9 @@ class JobFiles(Protocol):
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete objects that have no rows, unless a job has just given them."""
+
+    def bound(self, quota: Quota) -> None:
+        """Take what jobs give only as far as there is room for it; what does not fit now waits, and that is told."""
 
 
 class ObjectFetches(Protocol):

@@ -13,6 +13,7 @@ from caroni_edge.agent.store.offers import OfferRows
 from caroni_edge.agent.store.records import RecordRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.takers import TakerRows
+from caroni_edge.agent.store.totals import ObjectTotalRows
 from caroni_edge.agent.store.turnedaway import TurnedAwayRows
 from caroni_edge.agent.store.versions import VersionRows
 from caroni_edge.agent.store.wanted import WantedRows
@@ -33,6 +34,7 @@ class Store:
         self.managers = ManagerRows(conn)
         self.object_answers = ObjectAnswerRows(conn)
         self.object_keys = KeyRows(conn)
+        self.object_totals = ObjectTotalRows(conn)
         self.objects = ObjectRows(conn)
         self.offers = OfferRows(conn)
         self.records = RecordRows(conn)

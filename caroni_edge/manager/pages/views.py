@@ -208,6 +208,10 @@ class ManagerViews(WorkflowLists):
         found = self._agents.presence(agent)
         return found.online, rfc3339(found.seen or None)
 
+    def staging(self, agent: str) -> str:
+        """Return what files wait for that are to come to an agent, in its words; empty where it says nothing."""
+        return self._agents.staging(agent)
+
     def servers(
         self, step: int, job_type: str, limit: int, among: list[str] | None = None, labels: Sequence[str] = ()
     ) -> list[ShownServer]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from caroni_edge.base.text import on_one_line
 from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
 from caroni_edge.manager.pages.views import ManagerViews
@@ -46,6 +47,9 @@ class FileReasons:
         values = [file.value for file in lacking]
         holders = sorted({each for file in lacking for each in file.agents})
         said += f" once it has fetched {_called(values)} from {where(self._views, holders)}"
+        if waits := self._views.staging(agent):
+            said += f"; agent {agent}: {on_one_line(waits)}"
+            facts["waits"] = waits
         return reason_of("staging", said, files=_names(values), holders=holders, **facts)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from caroni_edge.base.memory import MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
+from caroni_edge.config.model import EVERYBODY
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.offers.holds import Holds
@@ -23,6 +24,8 @@ from caroni_edge.values.json import as_text
 log = logging.getLogger(__name__)
 
 LOOK_FOR_SILENCE_S = 60.0
+STAGING_MAX = 500
+"""So much is kept of what an agent says that files wait for."""
 
 
 class Fleet(Part):
@@ -77,6 +80,7 @@ class Fleet(Part):
                 refuses=as_text(refuses),
                 labels=labels,
                 speaks=presence.speaks,
+                staging=self._staging(presence),
                 date=at.date,
             )
             types = [
@@ -125,6 +129,11 @@ class Fleet(Part):
     def reload(self) -> None:
         """Look at once: `lost_after` may be another, and other agents may be trusted."""
         self._silence_due, self._is_reloaded = -inf, True
+
+    def _staging(self, presence: Presence) -> str:
+        """Return what the files of our jobs wait for at an agent, for people; empty where they come."""
+        said = (presence.staging.get(name) for name in (EVERYBODY, self._context.topics.node))
+        return "; ".join(each for each in said if each)[:STAGING_MAX]
 
     def _is_served(self, agent: str, job_type: str, refuses: Mapping[str, str]) -> bool:
         """Tell whether an agent that has a job type serves it to us.

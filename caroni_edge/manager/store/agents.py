@@ -68,7 +68,7 @@ class AgentRows(Rows):
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
             backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, speaks = :speaks,
-            seen = :date, unheard = 0
+            staging = :staging, seen = :date, unheard = 0
         WHERE agent = :agent"""
 
     def see(
@@ -84,6 +84,7 @@ class AgentRows(Rows):
         refuses: str,
         labels: str,
         speaks: int,
+        staging: str,
         date: float,
     ) -> None:
         """Keep the presence of an agent that is connected; `refuses` is JSON."""
@@ -100,6 +101,7 @@ class AgentRows(Rows):
             refuses=refuses,
             labels=labels,
             speaks=speaks,
+            staging=staging,
             date=date,
         )
 

@@ -283,6 +283,12 @@ class ShownAgentRows(Rows):
         """Tell whether a message about a job has not been acknowledged by its agent."""
         return self._one(int, self.UNTAKEN, agent=agent, job=job) is not None
 
+    STAGING = "SELECT staging FROM agents WHERE agent = :agent"
+
+    def staging(self, agent: str) -> str:
+        """Return what files wait for that are to come to an agent, in its words; empty where it says nothing."""
+        return self._one(str, self.STAGING, agent=agent) or ""
+
     PRESENCE = "SELECT online, seen FROM agents WHERE agent = :agent"
 
     def presence(self, agent: str) -> ShownPresence:

@@ -360,3 +360,9 @@ def files_made_again(db: Database) -> None:
 def copies_in_directories(db: Database) -> None:
     """Of the objects that people wait for, in which directory each of them is: that is where it lies."""
     script(db, "ALTER TABLE wanted_copies ADD COLUMN directory TEXT;")
+
+
+@manager()
+def agents_staging(db: Database) -> None:
+    """What the files wait for that are to come to an agent, as it says."""
+    script(db, "ALTER TABLE agents ADD COLUMN staging TEXT NOT NULL DEFAULT '';")

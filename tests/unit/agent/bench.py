@@ -19,6 +19,7 @@ from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.progress import Moving
@@ -97,6 +98,7 @@ class FakeRunner:
         self.stock: list[Object] = []
         self.settled_jobs: list[str] = []
         self.discarded: list[ObjectId] = []
+        self.quota = Quota()
         self.verified: list[Object] = []
         self.fetching: dict[FetchId, Want] = {}
         self.forgotten: list[FetchId] = []
@@ -182,6 +184,9 @@ class FakeRunner:
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
         self.discarded += objects
+
+    def bound(self, quota: Quota) -> None:
+        self.quota = quota
 
     def log_size(self, job: str) -> int:
         return len(self.logs.get(job, b""))

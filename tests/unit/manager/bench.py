@@ -333,12 +333,14 @@ class Bench:
         refuses: Mapping[str, str] | None = None,
         version: str = "",
         labels: Mapping[str, str] | None = None,
+        staging: Mapping[str, str] | None = None,
         **places: int | None,
     ) -> None:
         """Let an agent show itself; unless a test says something else, it has room for all."""
         notices = {name: JobTypeNotice(inputs={}, outputs={}, repeat=repeat, version=version) for name in types}
         places = {"speaks": MESSAGE_VERSION, "slots": 2, "backlog": 10_000, "pending": 10_000, **places}
         about: dict[str, Any] = {"refuses": dict(refuses or {}), "labels": dict(labels or {}), **places}
+        about["staging"] = dict(staging or {})
         said = Presence(online, boot="b", host="h", job_types=notices, **about)
         self.notice(agent, said)
 

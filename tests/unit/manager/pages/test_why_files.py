@@ -62,3 +62,17 @@ def test_a_job_is_said_to_fetch_only_what_its_agent_lacks(bench: Bench) -> None:
     bench.place("a1", "lower")
     (found,) = explain(bench, "both")
     assert (found["facts"]["files"], found["facts"]["holders"]) == (["m42.fits"], ["a2"])
+
+
+def test_what_an_agent_says_that_files_wait_for_is_said(bench: Bench) -> None:
+    bench.start("pair", "w1")
+    make(bench)
+    bench.complete(bench.place("a2", "lower"), "a2", file=OTHER)
+    bench.place("a1", "lower")
+    bench.presence("a1", staging={"*": "it fetches files from 22:00 to 06:00 alone", "m1": "no\nroom", "m2": "x"})
+    (found,) = explain(bench, "both")
+    assert found["sentence"].endswith("agent a1: it fetches files from 22:00 to 06:00 alone; no\\nroom")
+    assert found["facts"]["waits"] == "it fetches files from 22:00 to 06:00 alone; no\nroom"
+    bench.presence("a1")
+    (found,) = explain(bench, "both")
+    assert "waits" not in found["facts"]
