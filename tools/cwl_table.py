@@ -83,7 +83,7 @@ REMARKS: Mapping[str, str] = {
     "hints": "see [hints](#requirements-and-hints)",
     "$namespaces": "used for the names of hints",
     "secondaryFiles": "of a file: by patterns; of an input they must be there",
-    "loadContents": "the text of a file of up to 16 KiB, for expressions",
+    "loadContents": "the text of a file of up to 64 KiB, for expressions",
     "loadListing": "what is in a directory of up to 16 KiB, for expressions",
 }
 """What there is to say of what is served, or of documentation."""

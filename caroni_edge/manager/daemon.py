@@ -38,9 +38,11 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         config = self.config
         node = self._node = open_node(config, opened, ask_every_s(config), self.access)
         self._templates = say_errors("template", load_templates(config.templates, None, config.roots))
-        evaluator = Evaluator(lambda outcome: self.service.tell(lambda at: self._reactor.on_evaluated(outcome, at)))
         storage = Storage(config.state_dir, lambda: self._reactor.settings, self._on_files)
         storage.make_room = self._make_room
+        evaluator = Evaluator(
+            lambda outcome: self.service.tell(lambda at: self._reactor.on_evaluated(outcome, at)), storage.read
+        )
         self._reactor = make_reactor(node, config, self._templates, evaluator.ask, storage)
         node.attach(self._reactor)
         from caroni_edge.manager.pages.site import make_questions, serve  # noqa: PLC0415 - only who serves needs them

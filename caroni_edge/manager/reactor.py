@@ -37,6 +37,7 @@ from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
 from caroni_edge.manager.workflows.delays import Delays
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
+from caroni_edge.manager.workflows.looks import Looks
 from caroni_edge.node.parts import Assembly
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.objects.filework import ObjectsLost
@@ -92,15 +93,14 @@ class ManagerReactor(Assembly):
         self._placing = Placing(context, FirstCome(), holds, orders.files, handover)
         self._stalls = Stalls(context, self._engine.statuses)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
-        self._demand = Demand(context, self._fleet.count_serving)
-        self._logs = JobLogs(context)
+        self._demand, self._logs = Demand(context, self._fleet.count_serving), JobLogs(context)
         self.objects = objects = AgentObjects(context, self._engine, self.holdings, orders)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
-        self._rules = Rules(context, self._triggers)
+        self._rules, self._schedules = Rules(context, self._triggers), Schedules(context, self._triggers)
+        self._looks = Looks(context, self.copies, self.holdings)
         self._evaluations = Evaluations(context, self._engine, ask)
-        self._schedules = Schedules(context, self._triggers)
         self.notifications = Notifications(context)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
@@ -113,6 +113,7 @@ class ManagerReactor(Assembly):
             self._bulk,
             Delays(context, self._engine),
             self._engine,
+            self._looks,
             self._evaluations,
             self._attempts.remaking,
             self._placing,
@@ -193,6 +194,8 @@ class ManagerReactor(Assembly):
 
     def on_evaluated(self, outcome: Outcome, at: Moment) -> None:
         """The expressions of a step have been worked out; a repeat changes nothing."""
+        if outcome.lost is not None:
+            self.on_files(ObjectsLost((outcome.lost,)), at)
         self._evaluations.on_evaluated(outcome, at)
 
     def on_files(self, news: StoreNews, at: Moment) -> None:
@@ -200,8 +203,11 @@ class ManagerReactor(Assembly):
         match news:
             case ObjectsLost(objects):
                 self.objects.on_lost_here(objects, at)
+                for each in objects:
+                    self._looks.on_lost(each)
             case Came(found):
                 self.copies.on_fetched(found, at)
+                self._looks.on_here(found.id)
             case PlaceFailed(fetch, holder, why):
                 self.copies.on_refused(fetch, holder, why, at)
 

@@ -16,6 +16,7 @@ from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.protocol.objects import ObjectsCheck
 
 log = logging.getLogger(__name__)
 
@@ -162,6 +163,8 @@ class Copies(Part):
             self._look_due = min(self._look_due, at.now + FAILED_FOR_S)
             self._store.copies.forget(name)
             self._forget(name)
+            for place in want.places:  # who has lost it says so then
+                self._context.outbox.put(place.holder.node, ObjectsCheck(objects=(name,)))
 
     def _forget(self, name: ObjectId) -> None:
         for pair in [pair for pair in self._refused if pair[0] == name]:

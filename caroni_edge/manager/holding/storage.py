@@ -1,5 +1,6 @@
 """The manager's objects on disk: what is brought is taken in whole or not at all, as far as there is room."""
 
+import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
@@ -11,12 +12,14 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.holding.port import Came, StoreNews
 from caroni_edge.objects.arrivals import Arrivals
-from caroni_edge.objects.disk import ObjectFiles, Taken
+from caroni_edge.objects.disk import Damaged, ObjectFiles, Taken
 from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
+
+log = logging.getLogger(__name__)
 
 AT_ONCE_MAX = 4
 """So many objects may be on their way from people and programs."""
@@ -109,6 +112,18 @@ class Storage:
     def path(self, name: ObjectId) -> Path:
         """Return where an object lies, or would."""
         return Path(self.work.store.path(name))
+
+    def read(self, found: Object) -> bytes:
+        """Return what is in an object that is small enough for that.
+
+        Raises:
+            Damaged: It is not what its name says, or cannot be read.
+        """
+        try:
+            return self.work.store.read(found)
+        except OSError as error:
+            log.error("an object cannot be read: %s", error, extra={"action": "object_unreadable"})
+            raise Damaged(found.id) from error
 
     def close(self) -> None:
         """End the work; who waits for some hears that it is not done."""

@@ -2,7 +2,7 @@
 
 The one place that says what can be handed over: a step that was asked for ahead of its data, to which all flows by
 plain links. What is scattered or conditional, waits at a gate, or has files from other steps is not asked for ahead
-(`workflows/instances.py`). It has its inputs from the manager, as all has that is not said here.
+(`workflows/ahead.py`). It has its inputs from the manager, as all has that is not said here.
 """
 
 from collections.abc import Callable

@@ -22,6 +22,7 @@ from caroni_edge.manager.pages.shapes import (
 )
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.jobs import LogEnd
+from caroni_edge.manager.store.looks import LookRow
 from caroni_edge.manager.store.shown import (
     ShownAgentRows,
     ShownAttempt,
@@ -129,6 +130,12 @@ class ManagerViews(WorkflowLists):
         row = self._store.steps.by_id(step.id)
         found = objects_in(msgspec.json.decode(row.inputs))
         return [FileAt(value, self._store.places.of(row.workflow, name)) for name, value in found.items()]
+
+    def looks_of(self, step: ShownStep) -> list[tuple[LookRow, list[str]]]:
+        """Return the objects that must come here for a step before it can go on, each with the agents that have it."""
+        workflow = self._store.steps.by_id(step.id).workflow
+        waiting = [each for each in self._store.looks.of(workflow, step.id) if each.waits]
+        return [(each, self._store.places.of(workflow, each.object)) for each in waiting]
 
     def stored(self, name: ObjectId) -> StoredObject | None:
         """Return an object that lies at this manager; None where it does not."""

@@ -134,9 +134,7 @@ class Explainer:
                 if step.gate is not None:
                     yield self._of_gate(step.gate)
                 elif not for_data:
-                    yield reason_of(
-                        "waits_for_expression", "waits for an expression: its JavaScript is being worked out"
-                    )
+                    yield from [*self._files.of_looks(step)] or [_of_expression()]
             case StepState.CREATED:
                 yield reason_of("not_begun", "has not begun, and the workflow has failed; `retry` begins it")
             case StepState.FULFILLING:
@@ -289,6 +287,10 @@ class Explainer:
         refuses: dict[str, str] = msgspec.json.decode(agent.refuses)
         keys = ("*", self._us.manager, job_type)
         return next((refuses[key] for key in keys if key in refuses), None)
+
+
+def _of_expression() -> Reason:
+    return reason_of("waits_for_expression", "waits for an expression: its JavaScript is being worked out")
 
 
 def _refused(agent: str, job_type: str, why: str) -> Reason:

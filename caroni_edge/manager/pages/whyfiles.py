@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from caroni_edge.base.text import on_one_line
 from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
@@ -19,6 +21,19 @@ class FileReasons:
     def __init__(self, views: ManagerViews) -> None:
         """Explain what `views` shows."""
         self._views = views
+
+    def of_looks(self, step: ShownStep) -> Iterator[Reason]:
+        """Say which objects this manager must look inside for a step, and has not yet."""
+        for look, holders in self._views.looks_of(step)[:NAMES_SAID]:
+            value = msgspec.json.decode(look.value)
+            named = f"the value {shown(look.name)} ({_size(look.size)})" if is_large(value) else _called([value])
+            facts = {"input": look.name, "size": look.size, "holders": holders, "reason": look.reason}
+            if holders:
+                said = f"waits for {named}, which this manager fetches from {where(self._views, holders)}"
+                yield reason_of("looked_into", f"{said}: {look.reason}" if look.reason else said, **facts)
+            else:
+                said = f"waits for {named}, into which this manager must look and which no agent has any more"
+                yield reason_of("looked_into", f"{said}: the step that gave it makes it again", **facts)
 
     def of_unplaced(self, step: ShownStep, bound: Collection[str]) -> Iterator[Reason]:
         """Say whether a step can be taken by few because they have its files.

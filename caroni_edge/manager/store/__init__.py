@@ -11,6 +11,7 @@ from caroni_edge.manager.store.evaluations import EvaluationRows
 from caroni_edge.manager.store.gates import GateRows
 from caroni_edge.manager.store.jobs import JobRows
 from caroni_edge.manager.store.listed import ListedRows
+from caroni_edge.manager.store.looks import LookRows
 from caroni_edge.manager.store.notifications import NotificationRows
 from caroni_edge.manager.store.offers import OfferRows
 from caroni_edge.manager.store.pauses import PauseRows
@@ -40,6 +41,7 @@ class Store:
         self.gates = GateRows(conn)
         self.jobs = JobRows(conn)
         self.lists = ListedRows(conn)
+        self.looks = LookRows(conn)
         self.notifications = NotificationRows(conn)
         self.object_keys = KeyRows(conn)
         self.objects = ObjectRows(conn)

@@ -237,6 +237,7 @@ class WorkflowRows(Rows):
     LEAVE = "INSERT INTO pruned (workflow) SELECT value FROM json_each(:workflows) WHERE true ON CONFLICT DO NOTHING"
     DELETE_GATES = "DELETE FROM gates WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_EVALUATIONS = "DELETE FROM evaluations WHERE workflow IN (SELECT value FROM json_each(:workflows))"
+    DELETE_LOOKS = "DELETE FROM looks WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_AGENTS = "DELETE FROM workflow_agents WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE_LABELS = "DELETE FROM workflow_labels WHERE workflow IN (SELECT value FROM json_each(:workflows))"
     DELETE = "DELETE FROM workflows WHERE seq IN (SELECT value FROM json_each(:workflows)) RETURNING plan"
@@ -250,6 +251,7 @@ class WorkflowRows(Rows):
         self._run(self.LEAVE, workflows=named)
         self._run(self.DELETE_GATES, workflows=named)
         self._run(self.DELETE_EVALUATIONS, workflows=named)
+        self._run(self.DELETE_LOOKS, workflows=named)
         self._run(self.DELETE_AGENTS, workflows=named)
         self._run(self.DELETE_LABELS, workflows=named)
         self._run(self.DELETE_PLANS, plans=as_text(self._all(str, self.DELETE, workflows=named)))

@@ -307,7 +307,7 @@ class Engine(Part):
         """End a workflow as failed, if it has not ended; set aside its steps of which no job has begun."""
         if not self.statuses.end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
-        self._store.evaluations.drop_due(row.seq)
+        self.instances.end_waits(row.seq)
         aside = state_after(STEP, StepEvent.SET_ASIDE)
         for step in self._store.steps.of_workflow(row.seq, as_text([StepState.FULFILLED])):
             job = self._orders.present(step)
@@ -324,7 +324,7 @@ class Engine(Part):
         if not self.statuses.end(row, WorkflowEvent.CANCEL, at):
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
-        self._store.evaluations.drop_due(row.seq)
+        self.instances.end_waits(row.seq)
         before, after = states_before(STEP, StepEvent.CANCEL), state_after(STEP, StepEvent.CANCEL)
         self._context.dirty_job_types |= self._store.steps.stop(row.seq, after, as_text(before))
         self.drops.on_end(row, {})

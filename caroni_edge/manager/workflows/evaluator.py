@@ -1,4 +1,4 @@
-"""Works out the expressions of steps in which there is JavaScript: in a thread, by the helper process."""
+"""Works out expressions of steps in a thread: JavaScript by the helper process, and what looks into objects."""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from caroni_edge.javascript.interpreter import Script
 from caroni_edge.javascript.texts import ExpressionProblem, JavaScript
 from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
 from caroni_edge.manager.workflows.inputs import RunScript
+from caroni_edge.manager.workflows.loading import Read, no_objects
 from caroni_edge.values.files import with_names_of_files
 from caroni_edge.values.json import why_not_json
 
@@ -18,13 +19,14 @@ SHOWN_MAX_CHARS = 200
 class Evaluator:
     """Works out what it is asked for, of each workflow in turn. `run` is the work of a thread; any may call others."""
 
-    def __init__(self, deliver: Callable[[Outcome], object]) -> None:
-        """Give each outcome to `deliver`."""
+    def __init__(self, deliver: Callable[[Outcome], object], read: Read = no_objects) -> None:
+        """Give each outcome to `deliver`; `read` returns what is in objects into which expressions look."""
+        self._read = read
         self._engine: Engine[Outcome] = Engine(deliver)
 
     def ask(self, evaluation: Evaluation) -> None:
         """Have expressions worked out."""
-        self._engine.ask(lambda run: work_out(evaluation, scripts_of(evaluation, run)), evaluation.workflow)
+        self._engine.ask(lambda run: work_out(evaluation, scripts_of(evaluation, run), self._read), evaluation.workflow)
 
     def run(self) -> None:
         """Work out what is asked for, until `close`."""

@@ -1,21 +1,22 @@
 """What a step is given, whether it runs at all and where, and whether values fit what the template says of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Text
-from caroni_edge.manager.templates.expressions import compile_text, references
+from caroni_edge.manager.templates.expressions import compile_text
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
-from caroni_edge.manager.workflows.loading import loaded
+from caroni_edge.manager.workflows.loading import LookInside, is_passed_on, looked_into, names_seen
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.carried import NotCarried, called, misfit_of, objects_in
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
-from caroni_edge.values.large import NOT_LOOKED_INTO, is_large, large_in
+from caroni_edge.values.large import NOT_LOOKED_INTO, is_large
 from caroni_edge.values.parsing import parse_type
 
 Look = Callable[[Source], Any]
@@ -28,6 +29,10 @@ RunScript = Callable[[str, int, JavaScript, Mapping[str, Any], Any], Any]
 Raises:
     ExpressionProblem: It gives nothing.
 """
+
+
+Libraries = Sequence[tuple[str, ...]]
+"""Libraries of a plan (`Plan.libraries`)."""
 
 
 class Unfit(ValueError):
@@ -85,7 +90,13 @@ def value_of(link: Link, look: Look) -> Any:
     return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
 
 
-def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = None) -> Evaluated | None:
+def evaluate(
+    step: PlanStep,
+    given: Mapping[str, Any],
+    run: RunScript | None = None,
+    look: LookInside | None = None,
+    libraries: Libraries = (),
+) -> Evaluated | None:
     """Work out the expressions of one instance of a step: `valueFrom`, `when`, its agents, and what it gives itself.
 
     An expression sees the inputs as they were before any `valueFrom` (CWL v1.2, WorkflowStepInput, "valueFrom"); `when`
@@ -95,25 +106,23 @@ def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = N
         step: The step.
         given: What `collected` has returned; of a scattered step, one item of each list.
         run: Runs JavaScript; None where nobody does.
+        look: Has what is in objects that expressions look into; None where nobody does.
+        libraries: What JavaScript sees beside the inputs, by the numbers that steps have.
 
     Returns:
         What it begins with; None when it is skipped, since its condition is false.
 
     Raises:
         Unfit: A value does not fit, or an expression cannot be worked out.
+        LookDue: One looks into objects, and nobody has these.
         ScriptDue: There is JavaScript in one, and nobody runs it.
     """
-
-    def value(where: str, text: str, values: Mapping[str, Any], own: str | None = None) -> Any:
-        seen = loaded(step, values)
-        _check_looks(_compiled(text, step.library), seen, own)
-        return _worked_out(where, text, step.library, (seen, None if own is None else seen.get(own)), run)
-
+    value = _Expressions(step, step.library, run, look, libraries).value
     try:
         values = {
             each.name: given.get(each.name)
             if each.value_from is None
-            else value(f"input {each.name}", each.value_from, given, each.name)
+            else value(f"input {each.name}", each.value_from, given, own=each.name)
             for each in step.inputs
         }
         if step.when is not None and not _condition(step.when, value("when", step.when, values)):
@@ -122,7 +131,11 @@ def evaluate(step: PlanStep, given: Mapping[str, Any], run: RunScript | None = N
         if words := inputs_misfit(step, inputs):
             raise Unfit(words)
         agents = _agents(step.agents, lambda text: value("agent", text, values))
-        return Evaluated(inputs, agents, _outputs(step, inputs, run) if step.expression else None)
+        if step.expression is None:
+            return Evaluated(inputs, agents)
+        tool = step.expression
+        expressions = _Expressions(step, tool.library, run, look, libraries)
+        return Evaluated(inputs, agents, _outputs(step, expressions.value("expression", tool.text, inputs)))
     except (ExpressionProblem, NotCarried) as problem:
         raise Unfit(str(problem)) from problem
 
@@ -174,6 +187,16 @@ def has_constant_agents(step: PlanStep) -> bool:
     return all(_compiled(text, step.library).is_plain for text in step.agents)
 
 
+def reads_inputs(step: PlanStep) -> set[str]:
+    """Return the inputs of a step into which its `valueFrom` may look."""
+    seen: set[str] = set()
+    for each in step.inputs:
+        compiled = None if each.value_from is None else _compiled(each.value_from, step.library)
+        if compiled is not None and not is_passed_on(compiled):
+            seen |= names_seen(step, compiled, each.name)
+    return seen
+
+
 def _expressions(step: PlanStep) -> Iterator[Text]:
     texts = [*(each.value_from for each in step.inputs), step.when, *step.agents]
     yield from (_compiled(text, step.library) for text in texts if text is not None)
@@ -185,35 +208,41 @@ def _compiled(text: str, library: int | None) -> Text:
     return compile_text(text, javascript=library is not None)
 
 
-def _check_looks(text: Text, values: Mapping[str, Any], own: str | None) -> None:
-    """Refuse to work out an expression that looks into a value that lies with agents alone.
+class _Expressions(NamedTuple):
+    """Works out the expressions of a step, or of its tool; the fields are as those of `evaluate`."""
 
-    Raises:
-        Unfit: It does, or may do.
-    """
-    seen = references(text)
-    names = values if "inputs" in seen else [each.removeprefix("inputs.") for each in seen if each != "self"]
-    for name in [*names, *([own] if own is not None and "self" in seen else [])]:
-        for each in large_in(values.get(name)):
-            raise Unfit(f"an expression looks into input {name}, {called(name, each)}: {NOT_LOOKED_INTO}")
+    step: PlanStep
+    library: int | None
+    run: RunScript | None
+    look: LookInside | None
+    libraries: Libraries
+
+    def value(self, where: str, text: str, values: Mapping[str, Any], *, own: str | None = None) -> Any:
+        """Return what an expression gives.
+
+        Args:
+            where: The field in which it stands.
+            text: The expression.
+            values: The inputs that there are.
+            own: The input that `self` is; None for none.
+        """
+        library = self.library
+        compiled = _compiled(text, library)
+        beside = self.libraries[library] if library is not None and self.libraries else ()
+        names = names_seen(self.step, compiled, own, beside)
+        inputs = looked_into(self.step, values, names, self.look, passes=is_passed_on(compiled))
+        seen = {"inputs": inputs, "self": None if own is None else inputs.get(own)}
+        if self.run is None or library is None:
+            return compiled.value(seen)
+        return compiled.value(seen, partial(self._run, where, library, seen))
+
+    def _run(self, where: str, library: int, seen: Mapping[str, Any], script: JavaScript) -> Any:
+        assert self.run is not None
+        return self.run(where, library, script, seen["inputs"], seen["self"])
 
 
-def _worked_out(
-    where: str, text: str, library: int | None, names: tuple[Mapping[str, Any], Any], run: RunScript | None
-) -> Any:
-    compiled, (inputs, self_value) = _compiled(text, library), names
-    seen = {"inputs": inputs, "self": self_value}
-    if run is None or library is None:
-        return compiled.value(seen)
-    return compiled.value(seen, lambda script: run(where, library, script, inputs, self_value))
-
-
-def _outputs(step: PlanStep, inputs: Mapping[str, Any], run: RunScript | None) -> dict[str, Any]:
-    """Return what the expression of an ExpressionTool gives."""
-    assert step.expression is not None
-    names = loaded(step, inputs), None
-    _check_looks(_compiled(step.expression.text, step.expression.library), names[0], None)
-    given = _worked_out("expression", step.expression.text, step.expression.library, names, run)
+def _outputs(step: PlanStep, given: Any) -> dict[str, Any]:
+    """Return the outputs that the expression of an ExpressionTool gives."""
     if not isinstance(given, dict):
         raise Unfit(f"its expression gives {shown(given)}, and not an object with its outputs")
     if words := outputs_misfit(step, given):

@@ -5,6 +5,7 @@ once, ahead of its data. Otherwise it is *deferred*: what it does is decided whe
 (`when`), scattered into instances, run a nested workflow, be bound to agents by an expression, or wait at a gate.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,23 +20,23 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
-from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, StepInput, prefix_of
+from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
 from caroni_edge.manager.workflows import scatter
+from caroni_edge.manager.workflows.ahead import values_decide
 from caroni_edge.manager.workflows.gates import Admission, gates_of
 from caroni_edge.manager.workflows.inputs import (
     Evaluated,
     Unfit,
     collected,
     evaluate,
-    has_constant_agents,
-    has_script,
     inputs_misfit,
     known_inputs,
 )
+from caroni_edge.manager.workflows.loading import LookDue, Looked
+from caroni_edge.manager.workflows.looks import look_rows
 from caroni_edge.manager.workflows.places import Places
-from caroni_edge.values.files import file_in
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.values.json import as_text
-from caroni_edge.values.parsing import parse_type
 
 UNTAKEN = 500
 """More instances of a scattered step are made while fewer are untaken (where each runs a workflow: not completed)."""
@@ -122,7 +123,7 @@ class Instances:
         """Make a step; return what is to be done next."""
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
         deps_left = len(step.waits_for)
-        asked_ahead = bool(deps_left) and not _values_decide(propagation.plan, name)
+        asked_ahead = bool(deps_left) and not values_decide(propagation.plan, name)
         agents = as_text(sorted(step.agents)) if step.agents and asked_ahead else None
         known = known_inputs(step, inputs) if asked_ahead else {}
         row = self._store.steps.add(
@@ -165,16 +166,29 @@ class Instances:
             return self.begin(propagation, step, evaluate(plan_step, self.given(propagation, step)))
         except (Unfit, scatter.NotScattered) as problem:
             return [StepFailed(step, str(problem))]
-        except ScriptDue:
-            return self._begin_kept(propagation, step)
+        except (ScriptDue, LookDue) as due:
+            return self._begin_kept(propagation, step, due)
 
-    def _begin_kept(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
+    def _begin_kept(self, propagation: Propagation, step: StepRow, due: ScriptDue | LookDue) -> list[WorkItem]:
         """Begin a step with what its expressions have given while it waited; or have them worked out."""
         kept = self._store.evaluations.take_kept(step.workflow, step.id)
         if kept is not None:
-            return self.begin(propagation, step, msgspec.json.decode(kept, type=Evaluated))
-        self._store.evaluations.add(step.workflow, step.id)
+            return self.begin(propagation, step, msgspec.json.decode(kept, type=Evaluated), was_asked=True)
+        if isinstance(due, LookDue):
+            self.look_into(step, due.objects)
+        else:
+            self._store.evaluations.add(step.workflow, step.id)
         return []
+
+    def look_into(self, step: StepRow, objects: Mapping[ObjectId, Looked]) -> None:
+        """Let a step wait until this manager has objects, into which must be looked for it."""
+        self._store.looks.add(look_rows(step, objects))
+        self._context.looking.add((step.workflow, step.id))
+
+    def end_waits(self, workflow: int) -> None:
+        """Have nothing more worked out for a workflow that has ended, and fetch nothing for that."""
+        self._store.evaluations.drop_due(workflow)
+        self._store.looks.drop_all(workflow)
 
     def given(self, propagation: Propagation, step: StepRow) -> dict[str, Any]:
         """Return what flows to a step, or to an instance; not to a scattered step as a whole.
@@ -187,20 +201,29 @@ class Instances:
             return found
         return self._collected(propagation, step, propagation.plan.step_at(step.name))
 
-    def begin(self, propagation: Propagation, step: StepRow, evaluated: Evaluated | None) -> list[WorkItem]:
-        """Begin a step with what its expressions have given (None: it is skipped); return what is to be done next."""
+    def begin(
+        self, propagation: Propagation, step: StepRow, evaluated: Evaluated | None, *, was_asked: bool = False
+    ) -> list[WorkItem]:
+        """Begin a step with what its expressions have given (None: it is skipped); return what is to be done next.
+
+        Args:
+            propagation: Of the workflow.
+            step: The step.
+            evaluated: What they have given.
+            was_asked: They were worked out outside of the loop: that is not done twice.
+        """
         plan_step = propagation.plan.step_at(step.name)
         if evaluated is None:
             return [Done(step, dict.fromkeys(plan_step.outputs), reason=f"skipped: {plan_step.when} is false")]
         if evaluated.outputs is not None:
             return [Done(step, evaluated.outputs)]
         try:
-            return self._begin(propagation, step, plan_step, evaluated)
+            return self._begin(propagation, step, plan_step, evaluated, was_asked=was_asked)
         except Unfit as unfit:
             return [StepFailed(step, str(unfit))]
 
     def _begin(
-        self, propagation: Propagation, step: StepRow, plan_step: PlanStep, evaluated: Evaluated
+        self, propagation: Propagation, step: StepRow, plan_step: PlanStep, evaluated: Evaluated, *, was_asked: bool
     ) -> list[WorkItem]:
         inputs = evaluated.inputs
         agents = evaluated.agents
@@ -209,7 +232,7 @@ class Instances:
         else:
             agents = self._places.agents(step.workflow, step.job_type, inputs, agents)
         if step.deferred and not self.admission.enter(step, gates_of(propagation.plan, step.name)):
-            if has_script(plan_step):
+            if was_asked:
                 self._store.evaluations.keep(step.workflow, step.id, as_text(evaluated))
             return []
         if plan_step.workflow:
@@ -320,19 +343,6 @@ class Instances:
     def _collected(self, propagation: Propagation, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
         prefix = prefix_of(step.path)
         return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source))
-
-
-def _values_decide(plan: Plan, name: str) -> bool:
-    """Tell whether the values of a step decide something about it, so that agents are not asked for it before them."""
-    step = plan.step_at(name)
-    decides = step.scatter or step.workflow or step.expression or step.when is not None or gates_of(plan, name)
-    return bool(decides) or has_script(step) or not has_constant_agents(step) or any(map(_brings_files, step.inputs))
-
-
-def _brings_files(given: StepInput) -> bool:
-    """Tell whether files may come from other steps to an input: where they lie decides who may take the step."""
-    comes_late = given.value_from is not None or (given.link is not None and bool(given.link.waits_for))
-    return comes_late and given.type is not None and file_in(parse_type(given.type)) is not None
 
 
 def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]:

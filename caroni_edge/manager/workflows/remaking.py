@@ -72,6 +72,23 @@ class Remaking(Part):
                     return
             elif self._store.remakes.is_held(step.id):
                 self._release(row, step)
+        self._look_inside(row, at)
+
+    def _look_inside(self, row: WorkflowRow, at: Moment) -> None:
+        """Have made again what is nowhere any more, and this manager must look inside it for a step (`Looks`)."""
+        for look in self._store.looks.waiting(row.seq):
+            if self._store.places.of(row.seq, look.object):
+                continue
+            step, file = self._store.steps.by_id(look.step), called(look.name, msgspec.json.decode(look.value))
+            maker = self._store.remakes.gave(row.seq, look.object)
+            if maker is None:
+                said = f"no agent has {file} any more{self._lost_by(row.seq, look.object)}"
+                self._engine.fail_step(row, step, said, at, event=StepEvent.VALUES_UNFIT)
+                return
+            if advance(STEP, maker.status, StepEvent.FILE_LOST) is not None:
+                self._make_again(row, maker, f"{file} any more{self._lost_by(row.seq, look.object)}", at)
+                self._context.dirty_job_types.add(maker.job_type)
+                row = self._store.workflows.by_seq(row.seq)
 
     def _wait(
         self, row: WorkflowRow, step: StepRow, nowhere: Mapping[ObjectId, Mapping[str, Any]], at: Moment

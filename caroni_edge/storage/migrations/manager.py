@@ -366,3 +366,21 @@ def copies_in_directories(db: Database) -> None:
 def agents_staging(db: Database) -> None:
     """What the files wait for that are to come to an agent, as it says."""
     script(db, "ALTER TABLE agents ADD COLUMN staging TEXT NOT NULL DEFAULT '';")
+
+
+@manager()
+def looks(db: Database) -> None:
+    """The objects that this manager must look inside, for steps that wait for that."""
+    script(
+        db,
+        """
+        CREATE TABLE looks (
+            workflow INTEGER NOT NULL, step INTEGER NOT NULL, object TEXT NOT NULL, size INTEGER NOT NULL,
+            name TEXT NOT NULL, value TEXT NOT NULL, waits INTEGER NOT NULL, reason TEXT,
+            PRIMARY KEY (workflow, step, object)
+        ) WITHOUT ROWID;
+        CREATE INDEX looks_wanted ON looks (object) WHERE waits;
+        CREATE INDEX looks_here ON looks (object) WHERE NOT waits;
+        ALTER TABLE scattered ADD COLUMN lengths TEXT;
+        """,
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.events import Events
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.holding.port import Came
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
@@ -21,6 +23,7 @@ from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput
 from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
 from caroni_edge.manager.workflows.inputs import RunScript
 from caroni_edge.node.reactor import Notices
+from caroni_edge.objects.disk import Damaged
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
@@ -180,6 +183,7 @@ class Bench:
         self.unheard: set[str] = set()
         self.evaluations: list[Evaluation] = []
         self.storekeeper = RecordingStorekeeper()
+        self.contents: dict[Object, bytes] = {}
         self.now, self.date = 1000.0, DATE
         self._serials = count(1)
         self._packets = count(1)
@@ -266,10 +270,23 @@ class Bench:
 
     def evaluate(self, run: RunScript = scripts.run) -> list[Outcome]:
         """Work out what was asked for, and let all of it arrive in one batch; return that."""
-        outcomes = [work_out(each, run) for each in self.evaluations]
+        outcomes = [work_out(each, run, self.read) for each in self.evaluations]
         self.evaluations.clear()
         self.arrive(*outcomes)
         return outcomes
+
+    def read(self, found: Object) -> bytes:
+        """Return what is in an object that lies at this manager."""
+        if found not in self.contents:
+            raise Damaged(found.id)
+        return self.contents[found]
+
+    def bring(self, content: bytes) -> Object:
+        """Let an object that is fetched lie at this manager; return it."""
+        found = Object(sha256(content).hexdigest(), len(content))
+        self.contents[found] = content
+        self.call(lambda at: self.reactor.on_files(Came(found), at))
+        return found
 
     def arrive(self, *outcomes: Outcome) -> None:
         """Let what came of expressions arrive in one batch."""

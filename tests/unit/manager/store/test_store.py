@@ -42,6 +42,7 @@ ALL_ROWS = {
     # At the start of the process.
     "AgentRows.NOBODY_ONLINE",
     "AgentRows.NO_TYPE_ONLINE",
+    "LookRows.STEPS",
     # For metrics: a row for each agent that was ever seen, and one for each state.
     "AgentRows.COUNTS",
     "WorkflowRows.COUNTS",
@@ -59,6 +60,9 @@ BY_INDEX_ALONE = {
     "StepRows.SEEN_TO_FAIL",
     # At the start of the process, and when an agent is forgotten.
     "RemakeRows.WORKFLOWS",
+    # Every ten seconds while something is waited for, up to its limit.
+    "LookRows.WANTED",
+    "LookRows.ANY_WAIT",
     # Up to its limit.
     "EvaluationRows.DUE",
     # What is bound to agents and not taken: every ten seconds, and as soon as there is any.

@@ -38,19 +38,28 @@ def test_it_flows_past_expressions_that_look_at_others() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"when": "$(inputs.x)"},
-        {"agents": ("$(inputs.x)",)},
+        {"when": "$(inputs.x[0])"},
+        {"agents": ("$(inputs.x[0])",)},
         {"inputs": (StepInput("x", "int[]"), StepInput("y", "Any", value_from="$(inputs.x[0])"))},
         {"inputs": (StepInput("x", "Any", value_from="$(self[0])"),)},
         {"inputs": (StepInput("x", "int[]"), StepInput("y", "Any", value_from="$(inputs)"))},
         {"expression": ToolExpression("$(inputs)"), "outputs": {"x": "int[]"}},
     ],
 )
-def test_no_expression_looks_into_it(changes: dict[str, Any]) -> None:
+def test_no_expression_looks_into_more_than_a_mebibyte(changes: dict[str, Any]) -> None:
     with pytest.raises(Unfit) as raised:
         evaluate(step_with(**changes), {"x": LARGE, "n": 3})
-    assert str(raised.value).startswith("an expression looks into input x, a value of 5000000 bytes: ")
-    assert SEES in str(raised.value)
+    said = "an expression looks into input x, a value of 5000000 bytes: no expression looks into more than 1024 KiB"
+    assert str(raised.value).startswith(said)
+
+
+def test_a_reference_to_all_of_it_passes_it_on() -> None:
+    inputs = (StepInput("x", "int[]", value_from="$(self)"), StepInput("y", "int[]", value_from="$(inputs.x)"))
+    found = evaluate(step_with(inputs=inputs), {"x": LARGE})
+    assert found is not None
+    assert found.inputs == {"x": LARGE, "y": LARGE}
+    with pytest.raises(Unfit, match='"when" is'):
+        evaluate(step_with(when="$(inputs.x)"), {"x": LARGE, "n": 3})
 
 
 def test_it_goes_where_its_type_may_and_nowhere_else() -> None:

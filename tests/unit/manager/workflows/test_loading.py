@@ -10,7 +10,7 @@ from caroni_edge.manager.workflows.inputs import Unfit, evaluate, outputs_misfit
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import directory_value, file_value, object_value
 
-LARGE = object_value("m31.fits", Object("a" * 64, 20_000), "0" * 40)
+LARGE = object_value("m31.fits", Object("a" * 64, 70_000), "0" * 40)
 CONTENTS, LISTING = FileUse(load_contents=True), FileUse(load_listing="shallow_listing")
 CONTROLS = b"\0" * 9  # which travel as base64
 
@@ -40,7 +40,7 @@ def test_the_text_of_a_file_is_seen_where_it_is_asked_for() -> None:
         (
             CONTENTS,
             LARGE,
-            'input f: "loadContents" asks for what is in the file "m31.fits" (20000 bytes), which is larger',
+            'input f: "loadContents" asks for what is in the file "m31.fits" (70000 bytes), which is larger than 64',
         ),
         (
             CONTENTS,
