@@ -241,13 +241,13 @@ def file_problem(directory: str, limit_bytes: int | None, *, trim: bool = False)
     It has opened them itself; `trim` cuts off the excess.
     """
     problem = None
-    for name, called in _STREAMS.values() if limit_bytes is not None else ():
-        try:
-            with files.opened(directory) as opened:
-                if files.is_larger(f"{opened}/{name}", limit_bytes or 0, trim=trim):
-                    problem = LOG, reasons.too_much_log(called, limit_bytes or 0)
-        except OSError:  # nothing was written, or the job has taken it away, and what it wrote is no log any more
-            continue
+    if limit_bytes is None:
+        return problem
+    with suppress(OSError), files.opened(directory) as opened:  # the job may have taken it away
+        for name, called in _STREAMS.values():
+            with suppress(OSError):  # nothing was written, or that is gone, and what it wrote is no log any more
+                if files.is_larger(f"{opened}/{name}", limit_bytes, trim=trim):
+                    problem = LOG, reasons.too_much_log(called, limit_bytes)
     return problem
 
 

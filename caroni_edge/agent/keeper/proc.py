@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDED = frozenset("ZX")
+_READ_BYTES = 1 << 14
 
 
 class Process(NamedTuple):
@@ -37,6 +38,22 @@ class Process(NamedTuple):
         return self.state not in _ENDED
 
 
+def read_proc(path: str) -> bytes:
+    """Return what is in a file below /proc; Python's `open` would ask more of it than it takes to read it.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = b""
+        while more := os.read(file, _READ_BYTES):
+            found += more
+        return found
+    finally:
+        os.close(file)
+
+
 def read_process(pid: int) -> Process | None:
     """Return what the kernel says of a process; None when there is none.
 
@@ -44,8 +61,7 @@ def read_process(pid: int) -> Process | None:
         OSError: Nobody can say.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            before, _, after = file.read().rpartition(b")")
+        before, _, after = read_proc(f"/proc/{pid}/stat").rpartition(b")")
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = after.split()
@@ -91,8 +107,7 @@ def own_children() -> list[int]:
     """Return the children of this process, which has one thread; those too that have ended."""
     own = os.getpid()
     try:
-        with open(f"/proc/{own}/task/{own}/children", "rb") as file:
-            return [int(child) for child in file.read().split()]
+        return [int(child) for child in read_proc(f"/proc/{own}/task/{own}/children").split()]
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
         return [process.pid for process in all_processes().values() if process.parent == own]
 

@@ -12,13 +12,13 @@ one (`setsid`, a shell's `set -m`) is not asked: it is killed when the first pro
 import os
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from caroni_edge.agent.keeper import files
 from caroni_edge.agent.keeper.acting import acting_as, take_new_keyrings
-from caroni_edge.agent.keeper.proc import read_process
+from caroni_edge.agent.keeper.proc import read_proc, read_process
 from caroni_edge.agent.keeper.records import WORK
 from caroni_edge.agent.keeper.trees import marking, softly
 
@@ -113,9 +113,8 @@ def limit(pid: int, limits: Limits) -> None:
         _set_nice(pid, limits.nice)
     for kind, most in ((resource.RLIMIT_AS, limits.memory_bytes), (resource.RLIMIT_FSIZE, limits.file_bytes)):
         if most is not None:
-            _limit_one(pid, kind, most)
-            for child in with_children(pid)[1:]:  # looked for only now: what it starts from now on has the limit
-                _limit_one(child, kind, most)
+            for each in with_children(pid):
+                _limit_one(each, kind, most)
 
 
 def _limit_one(pid: int, kind: int, most: int) -> None:
@@ -181,13 +180,14 @@ def _set_nice(pid: int, nice: int) -> None:
         return
 
 
-def with_children(pid: int) -> list[int]:
-    """Return a process that has just been started, and what it has started since."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [pid, *(int(child) for child in file.read().split())]
-    except OSError:
-        return [pid]
+def with_children(pid: int) -> Iterator[int]:
+    """Yield a process that has just been started, then what it has started by then.
+
+    What it starts after whatever is done to it has that already.
+    """
+    yield pid
+    with suppress(OSError):
+        yield from [int(child) for child in read_proc(f"/proc/{pid}/task/{pid}/children").split()]
 
 
 def _encoded(text: str) -> bytes:
