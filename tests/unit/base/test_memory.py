@@ -111,3 +111,13 @@ def test_a_transaction_that_fails_takes_memory_back() -> None:
             sample.number = 2
             raise StorageFailed("", reason="disk full")
     assert sample.number == 0
+
+
+def test_a_dict_is_read_as_any_other_is() -> None:
+    memory: MemoryDict[str, int] = MemoryDict(Journal())
+    memory.update({"one": 1, "two": 2})
+    plain = {"one": 1, "two": 2}
+    assert memory.keys() == plain.keys()
+    assert list(memory.values()) == list(plain.values())
+    assert memory.items() == plain.items()
+    assert (memory.get("one"), memory.get("three"), memory.get("three", 3)) == (1, None, 3)
