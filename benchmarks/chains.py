@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -143,16 +143,11 @@ def run(opened: ExitStack, command: list[str], log: Path) -> subprocess.Popen[by
 
 
 class Client:
-    """Starts workflows and waits for their events, as a user's program would.
-
-    Attributes:
-        completed: The events of those that have completed in the last run.
-    """
+    """Starts workflows and waits for their events, as a user's program would."""
 
     def __init__(self, port: int, opened: ExitStack) -> None:
         """Connect."""
         self.arrived: SimpleQueue[Event] = SimpleQueue()
-        self.completed: list[dict[str, Any]] = []
         chance = SystemChance()
         self._new_id = chance.new_id
         broker = BrokerConfig(urls=(BrokerUrl("127.0.0.1", port, tls=False),), username="bench")
@@ -170,25 +165,30 @@ class Client:
 
     def run(self, count: int, template: str = "test_simple", inputs: Mapping[str, Any] = INPUTS) -> float:
         """Start workflows at once; return the seconds until the last has completed."""
-        self.completed.clear()
+        begun = time.perf_counter()
+        for _completed in self.completing(count, template, inputs):
+            continue
+        return time.perf_counter() - begun
+
+    def completing(self, count: int, template: str, inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Start workflows at once; yield for each the event that it has completed, as it comes."""
         unfinished = {self._new_id() for _ in range(count)}
         waiting = sorted(unfinished)
-        begun = time.perf_counter()
         while unfinished:
             while waiting and self._start(waiting[-1], template, inputs):
                 waiting.pop()
             event = self.arrived.get(timeout=120)
-            if isinstance(event, Arrived):
-                self.ack(event)
-                if "/events/" not in event.topic:
-                    continue
-                body = json.loads(event.payload)
-                if body["type"] == "caroni.workflow.failed":
-                    sys.exit(f"a workflow failed: {body['data']}")
-                if body["type"] == "caroni.workflow.completed" and body["data"]["workflow"] in unfinished:
-                    unfinished.discard(body["data"]["workflow"])
-                    self.completed.append(body)
-        return time.perf_counter() - begun
+            if not isinstance(event, Arrived):
+                continue
+            self.ack(event)
+            if "/events/" not in event.topic:
+                continue
+            body = json.loads(event.payload)
+            if body["type"] == "caroni.workflow.failed":
+                sys.exit(f"a workflow failed: {body['data']}")
+            if body["type"] == "caroni.workflow.completed" and body["data"]["workflow"] in unfinished:
+                unfinished.discard(body["data"]["workflow"])
+                yield body
 
     def ack(self, message: Arrived) -> None:
         """Acknowledge a message."""

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -54,11 +55,11 @@ def main(slots: str) -> None:
         start_daemon(directory, opened, "agent", "a1", port, more)
         client = Client(port, opened)
 
-        def run(template: str, count: int) -> list[str]:
-            client.run(count, template, {"message": MESSAGE})
-            return [body["data"]["outputs"]["result"] for body in client.completed]
+        def run(template: str, count: int) -> Iterator[str]:
+            for body in client.completing(count, template, {"message": MESSAGE}):
+                yield body["data"]["outputs"]["result"]
 
-        run("chains", 2)
+        list(run("chains", 2))
         serve({"chains": lambda count: run("chains", count), "jobs": lambda count: run("jobs", count)})
 
 

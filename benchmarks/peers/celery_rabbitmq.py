@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.peers.contender import MESSAGE, serve
@@ -23,15 +24,15 @@ def main(slots: str) -> None:
 
             from benchmarks.peers.celery_tasks import append, prepend, upper  # noqa: PLC0415
 
-            def chains(count: int) -> list[str]:
+            def chains(count: int) -> Iterator[str]:
                 asked = [chain(upper.s(MESSAGE), prepend.s(), append.s()).apply_async() for _ in range(count)]
-                return [each.get(timeout=600) for each in asked]
+                return (each.get(timeout=600) for each in asked)
 
-            def jobs(count: int) -> list[str]:
+            def jobs(count: int) -> Iterator[str]:
                 asked = [upper.delay(MESSAGE) for _ in range(count)]
-                return [each.get(timeout=600) for each in asked]
+                return (each.get(timeout=600) for each in asked)
 
-            chains(2)
+            list(chains(2))
             serve({"chains": chains, "jobs": jobs})
         finally:
             worker.terminate()

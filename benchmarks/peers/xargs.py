@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 
 from benchmarks.peers.contender import MESSAGE, STEPS, serve
 
@@ -12,12 +14,14 @@ LINE = "printf '%s\\n' \"${1^^}\""
 def main(slots: str) -> None:
     """Run so many at a time."""
 
-    def run(count: int, argv: list[str]) -> list[str]:
-        words = f"{MESSAGE}\n" * count
-        done = subprocess.run(
-            ["xargs", "-P", slots, "-n", "1", *argv], input=words, stdout=subprocess.PIPE, text=True, check=True
-        )
-        return done.stdout.split("\n")[:-1]
+    def run(count: int, argv: list[str]) -> Iterator[str]:
+        with tempfile.TemporaryFile("w+") as words:
+            words.write(f"{MESSAGE}\n" * count)
+            words.seek(0)
+            command = ["xargs", "-P", slots, "-n", "1", *argv]
+            with subprocess.Popen(command, stdin=words, stdout=subprocess.PIPE, text=True) as running:
+                assert running.stdout is not None
+                yield from (line.removesuffix("\n") for line in running.stdout)
 
     chain = ["bash", "-c", _chain(), "-", *STEPS]
     job = ["bash", "-c", LINE, "-"]
