@@ -143,7 +143,7 @@ def run(opened: ExitStack, command: list[str], log: Path) -> subprocess.Popen[by
 
 
 class Client:
-    """Starts workflows and waits for their events, as a user's program would."""
+    """Starts workflows and waits for their events, as a user's program would; it acknowledges none of them."""
 
     def __init__(self, port: int, opened: ExitStack) -> None:
         """Connect."""
@@ -156,7 +156,7 @@ class Client:
         opened.callback(self._transport.stop, 2.0)
         while not isinstance(self.arrived.get(timeout=10), Connected):
             continue
-        self._transport.subscribe([(EVENTS, 1), (PRESENCE, 0)])
+        self._transport.subscribe([(EVENTS, 0), (PRESENCE, 0)])
         nodes = {"caroni/presence/managers/m1", "caroni/presence/agents/a1"}
         while nodes:
             event = self.arrived.get(timeout=60)
