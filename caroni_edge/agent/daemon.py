@@ -1,5 +1,6 @@
 """The agent's daemon: starts, serves until it is told to stop, and closes what it has opened. Its jobs go on."""
 
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -20,8 +21,10 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config import AgentConfig, load_agent
 from caroni_edge.config.kinds import CREDENTIALS
 from caroni_edge.node.daemon import Daemon, say_errors
+from caroni_edge.node.locationfetches import LOCATED, LocationFetches
 from caroni_edge.node.node import Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
+from caroni_edge.node.transfers import Transfers
 
 NOT_TAKEN_OVER = "the keeper has not said yet which jobs run"
 
@@ -61,6 +64,15 @@ class AgentDaemon(Daemon[AgentConfig]):
         opened.callback(runner.close)
         transfers = open_transfers(config, node, self.service, opened, self.access, runner.fetches.told)
         runner.fetches.bringer = transfers
+        runner.fetches.locator = locator = LocationFetches(
+            config.state_dir / LOCATED,
+            config.files,
+            runner.fetches.located,
+            self.service.supervise,
+            lambda: self._room_bytes(transfers),
+            transfers.down,
+        )
+        opened.callback(locator.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
         connect(node, self.service, opened, when=taken_over, transfers=transfers)
         return node
@@ -69,6 +81,11 @@ class AgentDaemon(Daemon[AgentConfig]):
         """Take over job types and settings."""
         types = self._load_types(config, self._reactor.job_types)
         self.service.tell(lambda _at: self._reactor.reload(config, types))
+
+    def _room_bytes(self, transfers: Transfers) -> float:
+        """Return how many bytes may come from addresses: room is kept for what comes from other nodes."""
+        free_bytes = shutil.disk_usage(self.config.state_dir).free - self.config.disk_floor_bytes
+        return free_bytes - sum(each.left_bytes for each in transfers.moving().fetches.values())
 
     def _reload_types(self) -> None:
         """Read the job types anew, and nothing else; for any thread. It returns when they are in force.

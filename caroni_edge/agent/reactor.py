@@ -11,6 +11,7 @@ from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim
+from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.logs import JobLogs
 from caroni_edge.agent.jobs.news import NewsOfJobs
 from caroni_edge.agent.jobs.objects import JobObjects
@@ -94,11 +95,9 @@ class AgentReactor(Assembly):
         journal = parts.journal
         super().__init__(journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
-        self._in_force = in_force = InForce(
-            parts.settings, parts.types, parts.store.facts, journal, able=parts.runner.able
-        )
         store, outbox, chance = parts.store, parts.outbox, parts.chance
-        self._deeds = Deeds(parts.runner, journal)
+        self._in_force = in_force = InForce(parts.settings, parts.types, store.facts, journal, able=parts.runner.able)
+        self._deeds = deeds = Deeds(parts.runner, journal)
         self._logs = JobLogs(store, outbox, parts.runner)
         ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
         self._refusals = Refusals(store, in_force, journal)
@@ -106,26 +105,29 @@ class AgentReactor(Assembly):
         self._depth = depth = Depth(in_force, shares, journal)
         self._resources = resources = Resources(store, in_force, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
-        self._objects = objects = JobObjects(store, outbox, self._deeds, journal)
-        quotas = Quotas(store, in_force, self._deeds, journal)
-        self._fetching = Fetching(store, outbox, in_force, ledger, quotas, self._deeds, journal)
-        self._intake = Intake(store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects)
+        self._objects = objects = JobObjects(store, outbox, deeds, journal)
+        quotas = Quotas(store, in_force, deeds, journal)
+        self._locations = locations = Locations(store, in_force, ledger, deeds, journal)
+        self._fetching = Fetching(store, outbox, in_force, ledger, quotas, deeds, journal, locations)
+        self._intake = Intake(
+            store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects, locations
+        )
         say_after_s = parts.say_running_after_s
         self._slots = Slots(
-            store, in_force, self._refusals, ledger, shares, self._deeds, objects, resources, journal, say_after_s
+            store, in_force, self._refusals, ledger, shares, deeds, objects, resources, journal, say_after_s
         )
-        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, quotas)
+        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, locations, quotas)
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
         kept = KeptObjects(store, outbox, journal)
-        self._retention = Retention(store, in_force, self._deeds, journal)
+        self._retention = Retention(store, in_force, deeds, journal)
         self._presence = PresenceSaid(
             store, in_force, self._refusals, self._offers, depth, resources, self._fetching, chance, journal
         )
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
         self._forgetting = Forgetting(
-            store, in_force, parts.topics, self._deeds, self._slots, self._retention, self._presence
+            store, in_force, parts.topics, deeds, self._slots, self._retention, self._presence
         )
         versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
@@ -142,6 +144,7 @@ class AgentReactor(Assembly):
             self._retention,
             objects,
             self._fetching,
+            locations,
             quotas,
             self._presence,
             self._deeds,
@@ -242,6 +245,7 @@ class AgentReactor(Assembly):
         """Note how much of the disk is free, and how much it has."""
         self._refusals.on_disk(free_bytes)
         self._fetching.on_disk(free_bytes, disk_bytes)
+        self._locations.on_disk(disk_bytes)
 
     # What the node asks
 

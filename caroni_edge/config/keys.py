@@ -100,6 +100,26 @@ _FILES: Final = (
 )
 
 
+_HOSTS: Final = (
+    Key(
+        "files.hosts",
+        kinds.HOSTS,
+        "Hosts that files may be fetched from by http and https; without a port those of http and https are meant.",
+        otherwise="none",
+        example='[data.example.org, "*.example.com"]',
+        at_start=True,
+    ),
+    Key(
+        "files.ca_file",
+        kinds.READABLE_FILE,
+        "Certificates to trust when that is done.",
+        otherwise="those of the system",
+        example="/etc/caroni-edge/hosts-ca.pem",
+        at_start=True,
+    ),
+)
+
+
 def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
     return (
         Key(
@@ -303,6 +323,7 @@ MANAGER_KEYS: Final = (
 
 AGENT_KEYS: Final = (
     *_common("agent", "a1", 8001),
+    *_HOSTS,
     Key("job_types", kinds.PATH, "Directory of the job types.", default="/etc/caroni-edge/jobtypes"),
     Key("slots", kinds.whole(1, 10_000), "Jobs that run at a time.", otherwise="the number of CPUs"),
     Key("backlog", kinds.PLACES, "Ready jobs kept beside those that run; auto: a second of work.", default=kinds.AUTO),

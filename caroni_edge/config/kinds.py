@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from caroni_edge.base.hosts import HOSTS_MAX, Host, parse_host
 from caroni_edge.config.broker_url import broker_url
 from caroni_edge.config.hours import Hours, parse_hours
 from caroni_edge.config.model import EVERYBODY, Network
@@ -166,6 +167,14 @@ def _hours(value: object, _place: Place) -> Hours:
     return parse_hours(_text(value, "hours, as 22:00-06:00"))
 
 
+def _hosts(value: object, _place: Place) -> tuple[Host, ...]:
+    if not isinstance(value, list) or len(value) > HOSTS_MAX:
+        raise ValueError(
+            f"expected a list of hosts, {HOSTS_MAX} at most, such as [data.example.org], got {shown(value)}"
+        )
+    return tuple(dict.fromkeys(parse_host(_text(each, "a host, such as data.example.org")) for each in value))
+
+
 def _amount(value: object, _place: Place) -> int:
     return amount(value)
 
@@ -263,6 +272,12 @@ SIZE = Kind("size", _size, written="a number and `B`, `K`, `M`, `G` or `T`, each
 SIZE_OR_NEVER = _or_never(SIZE)
 RATE = Kind("size for each second", _rate, written=SIZE.written)
 HOURS = Kind("hours of the day", _hours, written="two times, such as `22:00-06:00`, over midnight too")
+HOSTS = Kind(
+    "list of hosts",
+    _hosts,
+    as_text=False,
+    written='a list of names, such as `[data.example.org, "*.example.com", nas.example.org:8443]`',
+)
 AMOUNT = Kind("amount", _amount, as_text=False, written="a whole number, such as `2`, or a size, such as `4G`")
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)

@@ -181,7 +181,14 @@ def _common(path: Path, values: Values) -> dict[str, Any]:
 
 
 def _files(values: Values) -> FilesConfig:
-    return FilesConfig(up=values["up"], down=values["down"], at_once=values["at_once"], when=values["when"] or ALWAYS)
+    return FilesConfig(
+        up=values["up"],
+        down=values["down"],
+        at_once=values["at_once"],
+        when=values["when"] or ALWAYS,
+        hosts=values.get("hosts") or (),
+        ca_file=values.get("ca_file"),
+    )
 
 
 def _broker(values: Values) -> BrokerConfig:

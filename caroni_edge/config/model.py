@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from caroni_edge.base.hosts import Host
 from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.broker_url import BrokerUrl
 from caroni_edge.config.hours import ALWAYS, Hours
@@ -114,12 +115,16 @@ class FilesConfig:
         down: So many may come.
         at_once: So many files of a manager come at a time.
         when: In these hours they come.
+        hosts: Hosts that files may be fetched from, beside other nodes.
+        ca_file: Certificates to trust when that is done; None for those of the system.
     """
 
     up: int | None = None
     down: int | None = None
     at_once: int = 2
     when: Hours = ALWAYS
+    hosts: tuple[Host, ...] = ()
+    ca_file: Path | None = None
 
 
 class Setting(NamedTuple):

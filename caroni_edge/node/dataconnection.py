@@ -107,7 +107,7 @@ class DataConnection:
         self._topics, self._around = topics, around
         self._me, bounds = Peer(topics.role, topics.node), around.bounds
         self._asker, self._holder = Asker(SystemChance(), down=bounds.down), Holder(around.rights, bounds.up)
-        self._asker.at_once = bounds.at_once
+        self._asker.at_once, self.down = bounds.at_once, self._asker.down
         self._disk, self._probe = ObjectDisk(around.parts, around.path_of), Probe()
         self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._transport: Transport | None = None

@@ -17,6 +17,7 @@ from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Rights
 from caroni_edge.objects.transfer.progress import Moving
+from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.topics import Asked, Topics
@@ -88,6 +89,11 @@ class Transfers:
         """End; what is safe stays for the next start."""
         if self._begun:
             self._data.stop()
+
+    @property
+    def down(self) -> Bucket:
+        """What lets bytes come here; others that let them come may share it."""
+        return self._data.down
 
     def moving(self) -> Moving:
         """Return what comes and goes."""

@@ -18,6 +18,7 @@ from caroni_edge.values.directories import DEPTH_MAX, FILES_MAX, LISTING_MAX_BYT
 from caroni_edge.values.files import DIRECTORY, FILE_NAMES, FileType, file_in
 from caroni_edge.values.json import canonical, shown
 from caroni_edge.values.large import CARONI, is_large, mismatch_of
+from caroni_edge.values.remote import NoAddress, check_remote, is_remote, name_in
 from caroni_edge.values.types import Array, Record, Type, Union
 
 FILE_MAX_BYTES = 16 * 1024
@@ -39,7 +40,7 @@ class NotCarried(ValueError):
     """A File value does not hold its file, or not rightly; the message says why, for people."""
 
 
-def misfit_of(kind: Type, value: object, *, objects: bool = False) -> str | None:
+def misfit_of(kind: Type, value: object, *, objects: bool = False, remote: bool | None = None) -> str | None:
     """Return why a value cannot be given where this type is asked for, in words; None when it can.
 
     It must have the type, and each file in it must travel with it.
@@ -48,11 +49,13 @@ def misfit_of(kind: Type, value: object, *, objects: bool = False) -> str | None
         kind: The type.
         value: Any value.
         objects: Whether a file may also be an object: somebody knows then where it lies.
+        remote: Whether a file may lie at an http or https address; None: where it may be an object.
     """
+    is_remote_served = objects if remote is None else remote
     wrong = mismatch_of(kind, value) if objects else kind.mismatch(value)
     if wrong is None and file_in(kind) is not None:
         try:
-            with_files(kind, value, lambda _, each: _checked(each, objects=objects))
+            with_files(kind, value, lambda _, each: _checked(each, objects=objects, remote=is_remote_served))
         except NotCarried as problem:
             wrong = str(problem)
     return wrong
@@ -219,12 +222,19 @@ def basename_of(value: dict[str, Any]) -> str:
     Raises:
         NotCarried: None can have the name that it gives.
     """
-    name = _given(value, "basename", _UNNAMED.get(value.get("class", ""), "file"))
+    name = _given(value, "basename", _unnamed(value))
     if not why_no_name(name):
         return str(name)
     if isinstance(name, str) and len(name.encode("utf-8", "surrogatepass")) > NAME_MAX_BYTES:
         raise NotCarried(f'"basename" has more than {NAME_MAX_BYTES} bytes')
     raise NotCarried(f'"basename" is the name of a file, without a path, and not {shown(name)}')
+
+
+def _unnamed(value: dict[str, Any]) -> str:
+    """Return the name of a file or a directory whose value gives none."""
+    location = value.get("location")
+    named = name_in(location) if is_remote(location) else ""
+    return named if named and not why_no_name(named) else _UNNAMED.get(value.get("class", ""), "file")
 
 
 def secondary_of(value: dict[str, Any]) -> list[dict[str, Any]]:
@@ -312,16 +322,26 @@ def path_of(location: str) -> str | None:
     return None if "://" in path else unquote(path)
 
 
-def _checked(value: dict[str, Any], *, objects: bool) -> dict[str, Any]:
+def _checked(value: dict[str, Any], *, objects: bool, remote: bool) -> dict[str, Any]:
     """Return the value of a file or a directory that travels with it, or raise what is wrong."""
     for _, each in tree_of(value):
         if objects and object_of(each) is not None:
+            continue
+        if remote and is_remote(each.get("location")) and not is_directory(each):
+            _check_remote(each)
             continue
         if not is_directory(each):
             bytes_of(each)
         elif is_object(each.get("location")):
             raise NotCarried(f"the directory {shown(each.get('location'))} lies elsewhere")
     return value
+
+
+def _check_remote(value: dict[str, Any]) -> None:
+    try:
+        check_remote(value)
+    except NoAddress as problem:
+        raise NotCarried(str(problem)) from None
 
 
 def _given(value: dict[str, Any], key: str, otherwise: Any) -> Any:

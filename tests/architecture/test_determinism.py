@@ -15,6 +15,8 @@ OUTSIDE = (
             "api_socket",
             "daemon",
             "dataconnection",
+            "httpget",
+            "locationfetches",
             "objectdisk",
             "offline",
             "service",

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 
 from tests.brokers import ShippedMosquitto
+from tests.certificates import make_certificates
 from tests.conftest import MakeMosquitto
 from tests.e2e.conftest import MakeShipped
 from tests.e2e.daemons import Daemon, Fleet
-from tests.integration.test_transport_tls import make_certificates
 from tests.support import wait_until
 
 

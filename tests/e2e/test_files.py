@@ -13,6 +13,7 @@ from caroni_edge.values.directories import Entry
 from caroni_edge.values.large import large_value
 from caroni_edge.values.parsing import parse_type
 from tests.e2e.daemons import PROGRAM, TOKEN, Daemon, Fleet
+from tests.filehost import file_host
 from tests.support import wait_until
 
 BYTES = bytes(range(200, 216))
@@ -126,7 +127,7 @@ def test_files_go_from_host_to_host_inside_values(any_fleet: Fleet, tmp_path: Pa
 
 def test_a_file_that_lies_elsewhere_is_refused_in_words(fleet: Fleet, tmp_path: Path) -> None:
     fleet.manager(templates=written(tmp_path / "templates" / "album.cwl", TEMPLATE))
-    photos = [{"class": "File", "location": "https://example.org/m31.fits"}]
+    photos = [{"class": "File", "location": "ftp://example.org/m31.fits"}]
     fleet.trigger({"template": "album", "inputs": {"photos": photos}, "id": "w1"})
     [refused] = wait_until(fleet.rejections, what="the trigger to be refused")
     assert "a file that lies elsewhere" in refused["reason"]
@@ -177,6 +178,21 @@ def test_a_large_file_goes_from_a_person_to_a_job_and_what_that_gives_comes_back
     caroni_edge(manager, "submit", "twice", "--id", "w1", "--file", f"image={tmp_path}/m31.fits", "--wait")
     assert caroni_edge(manager, "fetch", "w1", "both", "-o", str(tmp_path / "here")) == f"{tmp_path}/here/both.fits\n"
     assert (tmp_path / "here" / "both.fits").read_bytes() == IMAGE * 2
+
+
+def test_a_file_at_an_address_goes_to_an_agent_that_may_fetch_it(fleet: Fleet, tmp_path: Path) -> None:
+    with file_host() as host:
+        host.files = {"/m31.fits": IMAGE}
+        other = fleet.agent("a1", job_types=written(tmp_path / "t1" / "twice.yaml", TWICE_JOB))
+        fleet.agent("a2", job_types=str(tmp_path / "t1"), files={"hosts": [host.authority]})
+        manager = fleet.manager(templates=written(tmp_path / "templates" / "twice.cwl", TWICE))
+        checksum = f"sha256${sha256(IMAGE).hexdigest()}"
+        file = {"class": "File", "location": host.url("/m31.fits"), "checksum": checksum}
+        fleet.trigger({"template": "twice", "inputs": {"image": file}, "id": "w1"})
+        assert fleet.outputs("w1", 120.0)["both"]["size"] == 2 * len(IMAGE)
+        assert manager.get("/api/workflows/w1")["steps"]["twice"]["agent"] == "a2"
+        declined = [each["reason"] for each in other.get("/api/refusals")["recent"]]
+        assert all(f'"m31.fits" lies at {host.authority}' in each and "files.hosts" in each for each in declined)
 
 
 def both(path: Path) -> str:

@@ -18,7 +18,7 @@ from caroni_edge.web import tls
 from caroni_edge.web.credentials import CredentialUnusable
 from caroni_edge.web.server import WebServer
 from caroni_edge.web.tls import PageCertificateUnusable
-from tests.integration.test_transport_tls import Certificates, make_certificates
+from tests.certificates import Certificates, make_certificates
 from tests.node_bench import ServedNode
 from tests.support import wait_until
 from tests.web_bench import PASSWORD, TOKEN, WEB, Client

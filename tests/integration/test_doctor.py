@@ -22,9 +22,9 @@ from caroni_edge.protocol.messages import Presence
 from caroni_edge.storage.database import open_database
 from caroni_edge.transport.base import Arrived
 from tests.brokers import Mosquitto, RunningBroker, ShippedMosquitto, find
+from tests.certificates import make_certificates
 from tests.conftest import MakeClient, MakeMosquitto
 from tests.e2e.daemons import CONFIG, Daemon
-from tests.integration.test_transport_tls import make_certificates
 from tests.keepers import keepers
 from tests.support import free_port
 

@@ -15,8 +15,8 @@ from caroni_edge.transport.access import Access, UnusableCertificate
 from caroni_edge.transport.base import Arrived, Connected, Disconnected
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import Client, ShippedMosquitto, config_of
+from tests.certificates import Certificates, make_certificates
 from tests.conftest import MakeClient, MakeMosquitto
-from tests.integration.test_transport_tls import Certificates, make_certificates
 from tests.support import free_port, wait_until
 
 

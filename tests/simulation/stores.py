@@ -15,6 +15,7 @@ from random import Random
 from caroni_edge.agent.processes.port import JobNews, ObjectFetched, PlaceRefused
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
+from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.store.rights import StoredRights
@@ -286,23 +287,25 @@ class Store:
         self._conn, self.tell = conn, tell
         self._holder = Holder(StoredRights(conn), grain=GRAIN)
 
-    def begin(self, wanted: Iterable[Want]) -> None:
+    def begin(self, wanted: Iterable[Want | Sought]) -> None:
         """Begin to fetch, with what is wanted from before (see `ObjectFetches`)."""
         self._asker = Asker(SeededChance(self._chance.random()), grain=GRAIN)
-        wants = list(wanted)
+        wants = [each for each in wanted if isinstance(each, Want)]
         for fetch in self._parts.parts.keys() - {want.id for want in wants}:
             self._parts.remove(fetch)
         for want in wants:
             self.fetch(want)
 
-    def fetch(self, want: Want) -> None:
-        """Fetch an object (see `ObjectFetches`)."""
-        if self._asker is not None:
+    def fetch(self, want: Want | Sought) -> None:
+        """Fetch an object (see `ObjectFetches`); no host of the simulation has an address."""
+        if self._asker is not None and isinstance(want, Want):
             self._wants[want.id] = want
             self._asker.fetch(want, self._parts.saved.get(want.id, b""))
 
-    def forget(self, fetch: FetchId) -> None:
+    def forget(self, fetch: FetchId | LocationId) -> None:
         """Fetch an object no more (see `ObjectFetches`)."""
+        if not isinstance(fetch, FetchId):
+            return
         self.settled(_key(fetch))
         if self._asker is not None:
             self._wants.pop(fetch, None)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from caroni_edge.agent.processes.port import JobOrder, JobRunner
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.node.parts import Part
+from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
@@ -29,8 +30,8 @@ class Deeds(Part):
         self._checks: tuple[Object, ...] = ()
         self._discards: tuple[ObjectId, ...] = ()
         self._quota: Quota | None = None
-        self._resumed: tuple[Want, ...] | None = None
-        self._fetches: tuple[Want | FetchId, ...] = ()
+        self._resumed: tuple[Want | Sought, ...] | None = None
+        self._fetches: tuple[Want | Sought | FetchId | LocationId, ...] = ()
 
     def recover(self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str], boot: str) -> None:
         """Order to take over the jobs that run or wait, as the database says, at a start of the process."""
@@ -77,15 +78,15 @@ class Deeds(Part):
         """Order that jobs give no more files than there is room for."""
         self._quota = quota
 
-    def begin_fetches(self, wanted: Iterable[Want]) -> None:
+    def begin_fetches(self, wanted: Iterable[Want | Sought]) -> None:
         """Order to go on with what is to be fetched, at a start of the process."""
-        self._resumed = tuple(wanted)
+        self._resumed = (*(self._resumed or ()), *wanted)
 
-    def fetch(self, want: Want) -> None:
-        """Order to fetch an object, or to do so from other places."""
+    def fetch(self, want: Want | Sought) -> None:
+        """Order to fetch an object, or to do so from other places, or a file from its address."""
         self._fetches = (*self._fetches, want)
 
-    def forget_fetch(self, fetch: FetchId) -> None:
+    def forget_fetch(self, fetch: FetchId | LocationId) -> None:
         """Order to fetch an object no more: rows say that it is here, or nobody wants it."""
         self._fetches = (*self._fetches, fetch)
 
@@ -124,7 +125,7 @@ class Deeds(Part):
         if self._resumed is not None:
             fetches.begin(self._resumed)
         for each in self._fetches:
-            if isinstance(each, Want):
+            if isinstance(each, Want | Sought):
                 fetches.fetch(each)
             else:
                 fetches.forget(each)

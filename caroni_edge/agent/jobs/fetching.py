@@ -10,6 +10,7 @@ import msgspec
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.ledger import Ledger, ids
+from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
@@ -72,10 +73,23 @@ class Fetching(Part):
         quotas: Quotas,
         deeds: Deeds,
         journal: Journal,
+        locations: Locations,
     ) -> None:
-        """Note in `deeds` what is to be done after the commit; `quotas` says what may be here."""
+        """Look at what may be here, and note in `deeds` what is to be done after the commit.
+
+        Args:
+            store: Where it is kept what is wanted.
+            outbox: Managers hear by it what places do not give.
+            in_force: What the owner wants.
+            ledger: Changes the jobs.
+            quotas: What may be here.
+            deeds: Has done what is decided.
+            journal: Takes memory back.
+            locations: What keeps room for files from addresses.
+        """
         super().__init__(journal)
         self._store, self._outbox, self._in_force, self._quotas = store, outbox, in_force, quotas
+        self._locations = locations
         self._ledger, self._deeds = ledger, deeds
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(journal)  # what is fetched
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
@@ -320,7 +334,7 @@ class Fetching(Part):
     def _room_bytes(self) -> float:
         if self._free_bytes is None:
             return inf
-        return self._free_bytes - self._in_force.settings.disk_floor_bytes
+        return self._free_bytes - self._in_force.settings.disk_floor_bytes - self._locations.reserved_bytes
 
 
 def _has(place: ObjectPlace, row: WantedRow | WaitingJob, name: ObjectId) -> bool:

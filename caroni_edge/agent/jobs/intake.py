@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from caroni_edge.agent.jobs.fetching import places_text
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
+from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
 from caroni_edge.agent.offers.depth import Depth
@@ -111,9 +112,10 @@ class Intake:
         resources: Resources,
         ledger: Ledger,
         objects: JobObjects,
+        locations: Locations,
     ) -> None:
-        """Decide by the offers made, the room there is, the job types in force and the objects that are here."""
-        self._objects, self._resources = objects, resources
+        """Decide by the offers made, the room there is, the job types in force and the files that can be here."""
+        self._objects, self._locations, self._resources = objects, locations, resources
         self._store, self._outbox, self._in_force = store, outbox, in_force
         self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
 
@@ -138,7 +140,9 @@ class Intake:
             self._ledger.stale(row, JobEvent.DATA_READY)
             return
         try:
-            job_type_of(self._in_force.types, row.job_type, message.inputs)
+            job_type = job_type_of(self._in_force.types, row.job_type, message.inputs)
+            if why := self._locations.why_not(job_type, message.inputs):
+                raise CannotRun(why, final=True)
             if missing := self._objects.missing(manager, message.inputs, _named_by(message.places)):
                 if missing.gone is not None:
                     self._objects.say_gone(manager, missing.gone)
@@ -148,9 +152,12 @@ class Intake:
             self._ledger.decline(manager, row, str(error), at, final=error.final)
         else:
             lacking = self._objects.lacking(manager, message.inputs)
-            self._ledger.bring_data(row, message.inputs, lacks_files=bool(lacking))
+            is_remote = self._locations.are_in(job_type, message.inputs)
+            self._ledger.bring_data(row, message.inputs, lacks_files=bool(lacking) or is_remote)
             self._store.wanted.add(row.job, lacking, places_text(message.places))
             self._objects.refer(manager, row.workflow, row.job, message.inputs, at)
+            if is_remote:
+                self._locations.want(row.job, job_type, message.inputs, at)
 
     def on_status_request(self, manager: str, message: JobStatusRequest, at: Moment) -> None:
         """Say how a job is doing, or that it was never taken."""
@@ -171,6 +178,7 @@ class Intake:
         why, gone = self._refusals.of_placement(manager, placed.job_type), None
         if why is None and job_type is not None:
             why = misfit(job_type, placed.inputs, all_there=placed.data_ready)
+            why = why or self._locations.why_not(job_type, placed.inputs)
             may_come = _named_by(placed.places) if placed.data_ready else lambda _name: True
             if why is None and (missing := self._objects.missing(manager, placed.inputs, may_come)):
                 why, gone = missing
@@ -187,13 +195,21 @@ class Intake:
         if not places.fill(placed):
             self._ledger.decline(manager, placed, self._refusals.of_all() or NO_PLACE, at)
             return False
-        lacking = self._objects.lacking(manager, placed.inputs) if placed.data_ready else []
-        self._ledger.add(manager, placed, at, lacks_files=bool(lacking))
-        self._store.wanted.add(placed.job, lacking, places_text(placed.places))
-        self._objects.refer(manager, placed.workflow, placed.job, placed.inputs, at)
+        self._add(manager, placed, at)
         if placed.inputs_from:
             self._ledger.take_given(placed.job)
         return True
+
+    def _add(self, manager: str, placed: Placement, at: Moment) -> None:
+        """Add a job that fits its job type, and let it wait for the files that it lacks."""
+        job_type = self._in_force.types.get(placed.job_type)
+        lacking = self._objects.lacking(manager, placed.inputs) if placed.data_ready else []
+        is_remote = job_type is not None and placed.data_ready and self._locations.are_in(job_type, placed.inputs)
+        self._ledger.add(manager, placed, at, lacks_files=bool(lacking) or is_remote)
+        self._store.wanted.add(placed.job, lacking, places_text(placed.places))
+        self._objects.refer(manager, placed.workflow, placed.job, placed.inputs, at)
+        if job_type is not None and is_remote:
+            self._locations.want(placed.job, job_type, placed.inputs, at)
 
     def _is_known(self, manager: str, placed: Placement, at: Moment) -> bool:
         row = self._store.jobs.by_job(placed.job)

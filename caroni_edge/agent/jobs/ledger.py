@@ -131,6 +131,17 @@ class Ledger:
         """Queue a job, all of whose files have come."""
         self._change(row._replace(status=require(JOB, row.status, JobEvent.FILES_CAME, **ids(row))))
 
+    def fill(self, row: JobRow, inputs: Values, *, is_last: bool) -> None:
+        """Let a file that has come take its place in the inputs of a job; queue it, if that was the last one.
+
+        What its manager has sent is what it goes on to be known by.
+        """
+        filled = row._replace(inputs=as_text(inputs))
+        if is_last:
+            self.bring_files(filled)
+        else:
+            self._store.jobs.save(filled)
+
     def begin(self, row: JobRow, version: str, box: str, holds: str | None, at: Moment, *, tell: bool) -> JobRow:
         """Give a queued job a slot: its process may be started from now on.
 

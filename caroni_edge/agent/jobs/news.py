@@ -1,6 +1,7 @@
 """What the runner tells of jobs and files goes to the part that it is for."""
 
 from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.quotas import Quotas
 from caroni_edge.agent.jobs.slots import Slots
@@ -19,17 +20,24 @@ from caroni_edge.agent.processes.port import (
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import EVERYBODY
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
+from caroni_edge.objects.locations import LocationFailed, LocationFetched, LocationSized
 
 
 class NewsOfJobs:
     """Hands on what the runner tells."""
 
     def __init__(
-        self, refusals: Refusals, slots: Slots, objects: JobObjects, fetching: Fetching, quotas: Quotas
+        self,
+        refusals: Refusals,
+        slots: Slots,
+        objects: JobObjects,
+        fetching: Fetching,
+        locations: Locations,
+        quotas: Quotas,
     ) -> None:
         """Hand it to these parts."""
         self._refusals, self._slots, self._objects, self._fetching = refusals, slots, objects, fetching
-        self._quotas = quotas
+        self._locations, self._quotas = locations, quotas
 
     def take(self, news: JobNews, at: Moment) -> None:
         """Take what the runner tells; a repeat changes nothing."""
@@ -55,6 +63,8 @@ class NewsOfJobs:
                 self._fetching.on_no_directory(news, at)
             case PlaceRefused():
                 self._fetching.on_refused(news, at)
+            case LocationFetched() | LocationFailed() | LocationSized():
+                self._locations.on_news(news, at)
 
     def _on_ended(self, ended: JobEnded, at: Moment) -> None:
         if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:

@@ -12,6 +12,7 @@ from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, Placement, Values
 from caroni_edge.values.carried import misfit_of, objects_in
 from caroni_edge.values.json import as_text, canonical_within, from_text
 from caroni_edge.values.parsing import TypeProblem, parse_type
+from caroni_edge.values.remote import remote_in
 
 NO_GIVER = "a job that it takes an input from is not here"
 TOO_MUCH = "it takes more inputs from jobs here than a message can name"
@@ -61,9 +62,11 @@ class Takers:
     def inputs(self, row: JobRow) -> Values | None:
         """Return all inputs of a pending job, if each of its givers has completed, with a value that may be taken.
 
-        What has another type than the template says, or files in it, is left to the manager.
+        What has another type than the template says, or files that are to be fetched, is left to the manager.
         """
         found: Values = from_text(row.inputs)
+        if any(remote_in(found)):
+            return None
         for name, (job, output, spec) in inputs_from(row).items():
             giver = self._giver(row.manager, row.workflow, job)
             if giver is None or giver.status is not JobState.COMPLETED or giver.outputs is None:

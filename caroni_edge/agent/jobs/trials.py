@@ -5,8 +5,9 @@ and outputs that are checked, outlives the daemon, can be killed, and goes with 
 and how it ends says nothing about the host to managers.
 """
 
-from caroni_edge.agent.jobs.inputs import job_type_of
+from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of
 from caroni_edge.agent.jobs.ledger import Ledger
+from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.resources import Resources
@@ -48,6 +49,8 @@ class Trials:
             TrialRefused: Another trial runs, no slot is free, or something that its job needs is taken.
         """
         job_type = job_type_of(self._in_force.types, name, inputs)
+        if Locations.are_in(job_type, inputs):
+            raise CannotRun("a trial fetches nothing: give what is in its files", final=True)
         running = self._store.load.total(JobState.RUNNING) + len(self._slots.ahead)
         if trials := self._store.jobs.live_of(TRIAL):
             raise TrialRefused("", job_type=name, reason=f"another trial runs (job {trials[0]})")

@@ -23,7 +23,8 @@ from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.doctor.clock import Dates
-from caroni_edge.objects.transfer.progress import Moving
+from caroni_edge.objects.locations import LocationProgress
+from caroni_edge.objects.transfer.progress import Moving, Progress
 from caroni_edge.web.audit import AuditedCommands, note
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
@@ -185,6 +186,7 @@ class AgentApi:
     def metrics(self) -> list[Metric]:
         """Return the metrics of an agent: how many jobs it has, and whether it is drained."""
         moving = self.logs.moving()
+        coming: list[Progress | LocationProgress] = [*moving.fetches.values(), *moving.locations.values()]
         with self.look() as views:
             resources, stored = views.resources(self.reactor.settings), views.stored()
             by_manager = by("manager", {each.manager: each.size for each in views.stored_by_manager()})
@@ -208,11 +210,11 @@ class AgentApi:
                 Metric(
                     "files_stored_manager_bytes", "Bytes of each manager's, some perhaps another's too.", by_manager
                 ),
-                single("files_wanted", "Large files that are on their way here.", len(moving.fetches)),
+                single("files_wanted", "Large files that are on their way here.", len(coming)),
                 single(
                     "files_wanted_bytes",
                     "Bytes of them that are missing.",
-                    sum(each.left_bytes for each in moving.fetches.values()),
+                    sum(each.left_bytes for each in coming),
                 ),
                 single("files_received_bytes", "Bytes of files that have come since the start.", moving.came_bytes),
                 single("files_sent_bytes", "Bytes of files given to others since the start.", moving.gave_bytes),

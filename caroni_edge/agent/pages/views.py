@@ -21,6 +21,7 @@ from caroni_edge.agent.pages.shapes import (
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import TRIAL, JobRows
 from caroni_edge.agent.store.load import LoadRows
+from caroni_edge.agent.store.locations import LocationRows
 from caroni_edge.agent.store.shown import ShownJob, ShownJobRows
 from caroni_edge.agent.store.slottime import SlotTimeRows
 from caroni_edge.agent.store.totals import ManagerTotal, ObjectTotalRows
@@ -30,11 +31,13 @@ from caroni_edge.agent.store.wanted import WantedRows
 from caroni_edge.base.dates import rfc3339
 from caroni_edge.config import AgentConfig
 from caroni_edge.doctor.clock import Dates
+from caroni_edge.objects.locations import LocationProgress
 from caroni_edge.objects.objects import sha256_of
 from caroni_edge.objects.store.rows import StoreTotal
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.progress import Moving, Progress
 from caroni_edge.values.json import from_text
+from caroni_edge.values.remote import parse_address
 
 SHARES_SHOWN = 50
 VERSIONS_SHOWN = 20
@@ -51,7 +54,7 @@ class AgentViews:
         self._jobs, self._load, self._facts = ShownJobRows(conn), LoadRows(conn), AgentFactRows(conn)
         self._slot_time, self._turned_away = SlotTimeRows(conn), TurnedAwayRows(conn)
         self._versions, self._holding = VersionRows(conn), JobRows(conn)
-        self._wanted, self._totals = WantedRows(conn), ObjectTotalRows(conn)
+        self._wanted, self._locations, self._totals = WantedRows(conn), LocationRows(conn), ObjectTotalRows(conn)
 
     def dates(self) -> Dates:
         """Return what tells whether the clock is right."""
@@ -89,18 +92,20 @@ class AgentViews:
 
     def files(self, job: str, moving: Moving) -> FilesView:
         """Return the files that a job waits for; `moving`: how far each is."""
-        rows = self._wanted.of(job)
-        waits = Progress(0, None)
+        rows, located = self._wanted.of(job), self._locations.of(job)
+        waits, unknown = Progress(0, None), LocationProgress()
         found = [(row, moving.fetches.get(FetchId(row.manager, sha256_of(row.object)))) for row in rows]
+        coming = [moving.locations.get(row.id, unknown) for row in located]
+        holders = {str(holder) for _, progress in found if (holder := (progress or waits).holder) is not None}
+        left_bytes = sum(row.size if progress is None else progress.left_bytes for row, progress in found)
+        problems = [each.problem for each in coming if each.problem] + ([moving.problem] if moving.problem else [])
         return FilesView(
-            count=len(rows),
-            bytes=sum(row.size for row in rows),
-            left_bytes=sum(row.size if progress is None else progress.left_bytes for row, progress in found),
-            holders=sorted(
-                {str(holder) for _, progress in found if (holder := (progress or waits).holder) is not None}
-            ),
+            count=len(rows) + len(located),
+            bytes=sum(row.size for row in rows) + sum(each.size or 0 for each in coming),
+            left_bytes=left_bytes + sum(each.left_bytes for each in coming),
+            holders=sorted(holders | {parse_address(row.location).authority for row in located}),
             bytes_per_s=round(moving.rate, 1),
-            problem=moving.problem,
+            problem=problems[0] if problems else None,
         )
 
     def stored(self) -> StoreTotal:

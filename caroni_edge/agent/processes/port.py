@@ -8,6 +8,7 @@ from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
 from caroni_edge.objects.filework import FileNews
+from caroni_edge.objects.locations import LocationId, LocationNews, Sought
 from caroni_edge.objects.objects import Directory, Object, ObjectId
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import Failure, FetchId
@@ -137,9 +138,8 @@ class PlaceRefused:
     why: Failure
 
 
-JobNews = (
-    JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | ObjectFetched | FetchedNoDirectory | PlaceRefused
-)
+FetchNews = ObjectFetched | FetchedNoDirectory | PlaceRefused | LocationNews
+JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | FetchNews
 """What a runner tells of jobs and their files, when it happens."""
 
 
@@ -190,19 +190,20 @@ class JobFiles(Protocol):
 
 
 class ObjectFetches(Protocol):
-    """What the reactor needs of whoever fetches objects from other nodes.
+    """What the reactor needs of whoever fetches objects from other nodes, and files from their addresses.
 
-    Each that comes is told by `ObjectFetched`, again after a start of the process; each refusal by `PlaceRefused`.
+    Each that comes is told by `ObjectFetched` or `LocationFetched`, again after a start of the process; each refusal by
+    `PlaceRefused` or `LocationFailed`.
     """
 
-    def begin(self, wanted: Iterable[Want]) -> None:
+    def begin(self, wanted: Iterable[Want | Sought]) -> None:
         """Go on with what is wanted from before; called once, before the others."""
 
-    def fetch(self, want: Want) -> None:
-        """Fetch an object, or replace the places of one that is on its way."""
+    def fetch(self, want: Want | Sought) -> None:
+        """Fetch an object, or replace the places of one that is on its way; or fetch a file from its address."""
 
-    def forget(self, fetch: FetchId) -> None:
-        """Nobody wants an object any more, or rows say that it is here."""
+    def forget(self, fetch: FetchId | LocationId) -> None:
+        """Nobody wants it any more, or rows say that it is here."""
 
 
 class JobRunner(Protocol):

@@ -7,6 +7,7 @@ from caroni_edge.agent.store.demands import DemandRows
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.agent.store.load import LoadRows
+from caroni_edge.agent.store.locations import LocationRows
 from caroni_edge.agent.store.managers import ManagerRows
 from caroni_edge.agent.store.objectanswers import ObjectAnswerRows
 from caroni_edge.agent.store.offers import OfferRows
@@ -31,6 +32,7 @@ class Store:
         self.facts = AgentFactRows(conn)
         self.jobs = JobRows(conn)
         self.load = LoadRows(conn)
+        self.locations = LocationRows(conn)
         self.managers = ManagerRows(conn)
         self.object_answers = ObjectAnswerRows(conn)
         self.object_keys = KeyRows(conn)

@@ -128,9 +128,16 @@ class WantedRows(Rows):
         return sorted(self._all(WaitingJob, self.JOBS, manager=manager, object=name))
 
     CAME = "DELETE FROM wanted_objects WHERE job = :job AND object = :object"
-    IS_WAITING = "SELECT EXISTS (SELECT 1 FROM wanted_objects WHERE job = :job)"
 
     def came(self, job: str, name: ObjectId) -> bool:
-        """Note that a job need not wait for an object any more; return whether it waits for another one."""
+        """Note that a job need not wait for an object any more; return whether it waits for another file."""
         self._run(self.CAME, job=job, object=name)
+        return self.is_waiting(job)
+
+    IS_WAITING = """
+        SELECT EXISTS (SELECT 1 FROM wanted_objects WHERE job = :job)
+        OR EXISTS (SELECT 1 FROM wanted_locations WHERE job = :job)"""
+
+    def is_waiting(self, job: str) -> bool:
+        """Tell whether a job waits for an object, or for a file from an address."""
         return self._only(bool, self.IS_WAITING, job=job)

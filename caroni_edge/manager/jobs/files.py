@@ -18,6 +18,7 @@ from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer, make_ticket
 from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsCheck, ObjectsWanted
 from caroni_edge.values.carried import LOCATION, objects_in
+from caroni_edge.values.remote import remote_in
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,11 @@ class JobFiles(Memory):
 
     def may_go(self, step: StepRow, agent: str) -> bool:
         """Tell whether an agent can take a step as far as its files go: it has them, or knows how to fetch them."""
-        if LOCATION not in step.inputs or self._speaks_of_files(agent):
+        if self._speaks_of_files(agent) or not (LOCATION in step.inputs or "://" in step.inputs):
             return True
-        names = objects_in(msgspec.json.decode(step.inputs))
-        return all(agent in self._store.places.of(step.workflow, name) for name in names)
+        inputs = msgspec.json.decode(step.inputs)
+        names = objects_in(inputs)
+        return not any(remote_in(inputs)) and all(agent in self._store.places.of(step.workflow, name) for name in names)
 
     def places(self, step: StepRow, workflow: str, inputs: Mapping[str, Any], agent: str) -> tuple[ObjectPlace, ...]:
         """Return the places, other than the agent itself, of the files that a job takes.

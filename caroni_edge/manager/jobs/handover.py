@@ -20,6 +20,7 @@ from caroni_edge.protocol.fields import InputFrom
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES, JobStatusUpdate
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import as_text, hash_of
+from caroni_edge.values.remote import remote_in
 
 SPEAKS_OF_GIVERS = 2
 """Agents that speak an older version of the messages have all inputs from their managers."""
@@ -67,7 +68,8 @@ class Handover:
                 found[each.name] = (job.job, source.output or "", each.type)
             else:
                 return by_manager
-        fits = inputs_misfit(plan_step, inputs) is None and not objects_in(inputs)
+        is_fetched = objects_in(inputs) or any(remote_in(inputs))
+        fits = inputs_misfit(plan_step, inputs) is None and not is_fetched
         is_small = len(msgspec.json.encode((inputs, found))) <= VALUES_LIMIT_BYTES
         return Given(inputs, found) if fits and is_small else by_manager
 

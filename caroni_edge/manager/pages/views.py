@@ -37,7 +37,9 @@ from caroni_edge.manager.templates.plan import prefix_of
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.storage.rows import Page
-from caroni_edge.values.carried import objects_in
+from caroni_edge.values.carried import misfit_of, objects_in
+from caroni_edge.values.files import FileType
+from caroni_edge.values.remote import remote_in
 
 STEPS_SHOWN = 1000
 """Steps in the answer about a workflow; more are asked for by page."""
@@ -136,6 +138,11 @@ class ManagerViews(WorkflowLists):
         workflow = self._store.steps.by_id(step.id).workflow
         waiting = [each for each in self._store.looks.of(workflow, step.id) if each.waits]
         return [(each, self._store.places.of(workflow, each.object)) for each in waiting]
+
+    def remote_of(self, step: ShownStep) -> list[dict[str, Any]]:
+        """Return the files that a step was given and that lie at addresses."""
+        found = remote_in(msgspec.json.decode(self._store.steps.by_id(step.id).inputs))
+        return [each for each in found if misfit_of(FileType("File"), each, remote=True) is None]
 
     def stored(self, name: ObjectId) -> StoredObject | None:
         """Return an object that lies at this manager; None where it does not."""

@@ -10,9 +10,10 @@ from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.store.shown import ShownStep
-from caroni_edge.values.carried import is_directory
+from caroni_edge.values.carried import basename_of, is_directory
 from caroni_edge.values.json import shown
 from caroni_edge.values.large import is_large
+from caroni_edge.values.remote import is_remote, parse_address
 
 
 class FileReasons:
@@ -57,7 +58,12 @@ class FileReasons:
         facts: dict[str, Any] = {name: value for name, value in attempt.items() if value is not None and name != "lost"}
         said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
         lacking = [file for file in self._views.files_of(step) if agent not in file.agents]
+        remote = self._views.remote_of(step)
         if not lacking:
+            hosts = sorted({parse_address(each["location"]).authority for each in remote})
+            if remote:
+                said += f" once it has fetched {_called(remote)} from {listed(hosts)}, if it has not yet"
+                return reason_of("staging", said, files=_names(remote), holders=hosts, **facts)
             return reason_of("queued", said, **facts)
         values = [file.value for file in lacking]
         holders = sorted({each for file in lacking for each in file.agents})
@@ -89,14 +95,14 @@ def _called(values: Collection[dict[str, Any]]) -> str:
         elif is_large(each):
             named["value"].append(f"({_size(each['size'])})")
         else:
-            named["file"].append(f"{shown(each.get('basename'))} ({_size(each.get('size'))})")
+            named["file"].append(f"{shown(basename_of(each))} ({_size(each.get('size'))})")
     plurals = {"file": "files", "directory": "directories", "value": "values"}
     said = [f"the {word if len(each) == 1 else plurals[word]} {listed(each)}" for word, each in named.items() if each]
     return " and ".join(said)
 
 
 def _names(values: Iterable[dict[str, Any]]) -> list[Any]:
-    return [each.get("basename") for each in values]
+    return [basename_of(each) if is_remote(each.get("location")) else each.get("basename") for each in values]
 
 
 def _size(size_bytes: Any) -> str:

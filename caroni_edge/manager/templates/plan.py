@@ -329,7 +329,7 @@ class Plan(_Data, frozen=True, dict=True):
             filled[each.name] = value = each.default if given is None else given
             if value is None and not kind.optional:
                 wrong.append((each.name, f"is missing; it takes {kind}"))
-            elif (said := misfit_of(kind, value, objects=objects)) is not None:
+            elif (said := misfit_of(kind, value, objects=objects, remote=True)) is not None:
                 wrong.append((each.name, said))
             elif each.files is not None and (lacking := each.files.lacks(value, required=True)) is not None:
                 wrong.append((each.name, lacking))

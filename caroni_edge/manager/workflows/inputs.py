@@ -174,7 +174,8 @@ def outputs_misfit(step: PlanStep, outputs: Mapping[str, Any]) -> str | None:
         kind = parse_type(spec)
         if name not in outputs and not kind.optional:
             return f"output {name} is missing; the template wants {kind}"
-        if words := misfit_of(kind, outputs.get(name), objects=True):
+        # What a job gives lies at its agent; an expression may hand on what it is given.
+        if words := misfit_of(kind, outputs.get(name), objects=True, remote=step.expression is not None):
             return f"output {name}: {words} (the template wants {kind})"
         use = step.output_files.get(name)
         if use is not None and (lacking := use.lacks(outputs.get(name), required=False)):

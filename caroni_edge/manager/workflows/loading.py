@@ -18,6 +18,7 @@ from caroni_edge.values.carried import NotCarried, bytes_of, called, is_director
 from caroni_edge.values.files import FILE_NAMES
 from caroni_edge.values.large import filled, is_large, large_in, read_large
 from caroni_edge.values.parsing import TypeProblem, parse_type
+from caroni_edge.values.remote import is_remote
 
 EXPRESSION_MAX_BYTES = 1 << 20
 """An expression looks into large values of so many bytes together; what is more is scattered over."""
@@ -153,6 +154,8 @@ def _wanted(use: FileUse | None, value: Any) -> Iterator[tuple[ObjectId, dict[st
         if is_directory(each):
             if inner.load_listing not in (None, _NO_LISTING) and is_object(each.get("location")):
                 raise NotCarried(f'"loadListing" asks for what is in {called("", each)}, {_NO_LARGE_LISTING}')
+        elif inner.load_contents and is_remote(each.get("location")):
+            raise NotCarried(f"{_asks(each)}, which agents alone fetch from where it lies")
         elif inner.load_contents and is_object(each.get("location")):
             found = object_of(each)
             if found is not None and found.size > CONTENTS_MAX_BYTES:

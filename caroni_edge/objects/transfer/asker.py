@@ -40,6 +40,7 @@ class Asker:
         passes: How many bytes one Data may carry through this node's broker; 0: not known yet, or none comes through.
         closed_until: The owner lets nothing come before then.
         at_once: How many objects of a manager are asked for at a time.
+        down: Lets so many bytes come in a second.
         ignored: How many answers were for nothing that was asked.
         effects: What is to be done, one by one, the first first; whoever does it takes it out.
     """
@@ -66,7 +67,7 @@ class Asker:
         self._asking: dict[str, dict[FetchId, Fetch]] = {}
         self._queue = FetchQueue()
         self._places = Places(chance)
-        self._window, self._bucket = Window(), Bucket(down)
+        self._window, self.down = Window(), Bucket(down)
         self._is_connected, self._orders, self._fill_at = False, 0, inf
         self.passes = 0
         self.closed_until = -inf
@@ -279,7 +280,7 @@ class Asker:
             return  # many small Asks cost more than a few that are larger
         turns = {name: self._pieces(name, now) for name in dict.fromkeys([*self._asking, *self._queue.managers()])}
         taken: dict[int, list[Piece]] = {}
-        while turns and room > 0 and not self._bucket.wait_s(now):
+        while turns and room > 0 and not self.down.wait_s(now):
             manager = min(turns, key=lambda name: flying.get(name, 0) / self._weight_of(name))
             found = next(turns[manager], None)
             if found is None:
@@ -287,15 +288,15 @@ class Asker:
                 continue
             number, piece = found
             taken.setdefault(number, []).append(piece)
-            self._bucket.take(piece.length, now)
+            self.down.take(piece.length, now)
             flying[manager] = flying.get(manager, 0) + 1
             room -= 1
         if turns and room > 0:
-            self._fill_at = now + self._bucket.wait_s(now)
+            self._fill_at = now + self.down.wait_s(now)
         for number, pieces in taken.items():
             asking = self._streams[number]
             assert asking.stream is not None
-            ask = asking.ask(pieces, max(CHUNK_MIN, *(piece.length for piece in pieces)), int(self._bucket.rate or 0))
+            ask = asking.ask(pieces, max(CHUNK_MIN, *(piece.length for piece in pieces)), int(self.down.rate or 0))
             self.effects.append(SayAsk(asking.stream.place.holder, ask))
 
     def _flying(self) -> dict[str, int]:

@@ -6,6 +6,7 @@ from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
+from caroni_edge.objects.locations import NONE_MOVING, LocationsMoving
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.tickets import Peer
 
@@ -34,6 +35,7 @@ class Moving(NamedTuple):
         gave_bytes: So many bytes have left.
         rate: Bytes a second that came lately.
         problem: Why nothing comes and goes, for people; None when nothing is wrong.
+        locations: The files that come from addresses.
     """
 
     fetches: Mapping[FetchId, Progress] = MappingProxyType({})
@@ -41,6 +43,7 @@ class Moving(NamedTuple):
     gave_bytes: int = 0
     rate: float = 0.0
     problem: str | None = None
+    locations: LocationsMoving = NONE_MOVING
 
 
 class Meter:

@@ -318,3 +318,39 @@ def object_totals(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def wanted_locations(db: Database) -> None:
+    """The files at http and https addresses that jobs wait for, and what has come from there for which workflow."""
+    script(
+        db,
+        """
+        CREATE TABLE wanted_locations (
+            job TEXT NOT NULL, location TEXT NOT NULL, checksum TEXT NOT NULL, size INTEGER NOT NULL,
+            PRIMARY KEY (job, location, checksum)
+        ) WITHOUT ROWID;
+        CREATE INDEX wanted_locations_location ON wanted_locations (location, checksum);
+        CREATE TRIGGER location_added AFTER INSERT ON wanted_locations BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER location_deleted AFTER DELETE ON wanted_locations BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER job_located AFTER UPDATE OF state ON jobs WHEN old.state = 'staging' AND new.state <> 'staging'
+        BEGIN
+            DELETE FROM wanted_locations WHERE job = new.job;
+        END;
+        CREATE TRIGGER job_seeks_nothing AFTER DELETE ON jobs BEGIN
+            DELETE FROM wanted_locations WHERE job = old.job;
+        END;
+        CREATE TABLE fetched_locations (
+            manager TEXT NOT NULL, workflow TEXT NOT NULL, location TEXT NOT NULL, checksum TEXT NOT NULL,
+            object TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (manager, workflow, location, checksum)
+        ) WITHOUT ROWID;
+        CREATE INDEX fetched_locations_object ON fetched_locations (object);
+        CREATE TRIGGER fetched_location_gone AFTER DELETE ON objects BEGIN
+            DELETE FROM fetched_locations WHERE object = old.object;
+        END;
+        """,
+    )

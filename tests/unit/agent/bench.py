@@ -18,6 +18,7 @@ from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
+from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
@@ -101,7 +102,8 @@ class FakeRunner:
         self.quota = Quota()
         self.verified: list[Object] = []
         self.fetching: dict[FetchId, Want] = {}
-        self.forgotten: list[FetchId] = []
+        self.seeking: dict[LocationId, Sought] = {}
+        self.forgotten: list[FetchId | LocationId] = []
         self.moves = Moving()
         self.boot = ""
         self.handed_over: list[str] = []
@@ -163,14 +165,22 @@ class FakeRunner:
     def fetches(self) -> "FakeRunner":
         return self
 
-    def begin(self, wanted: Iterable[Want]) -> None:
-        self.fetching = {want.id: want for want in wanted}
+    def begin(self, wanted: Iterable[Want | Sought]) -> None:
+        resumed = list(wanted)
+        self.fetching = {want.id: want for want in resumed if isinstance(want, Want)}
+        self.seeking = {want.id: want for want in resumed if isinstance(want, Sought)}
 
-    def fetch(self, want: Want) -> None:
-        self.fetching[want.id] = want
+    def fetch(self, want: Want | Sought) -> None:
+        if isinstance(want, Want):
+            self.fetching[want.id] = want
+        else:
+            self.seeking[want.id] = want
 
-    def forget(self, fetch: FetchId) -> None:
-        self.fetching.pop(fetch, None)
+    def forget(self, fetch: FetchId | LocationId) -> None:
+        if isinstance(fetch, FetchId):
+            self.fetching.pop(fetch, None)
+        else:
+            self.seeking.pop(fetch, None)
         self.forgotten.append(fetch)
 
     def take_stock(self, known: Iterable[Object]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from caroni_edge.agent.offers.shares import Claim, Places, distribute
 from caroni_edge.agent.processes.port import ObjectFetched
+from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
@@ -86,9 +87,9 @@ class NotingRunner(FakeRunner):
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: list[FetchId] = []
+        self.said: list[FetchId | LocationId] = []
 
-    def fetch(self, want: Want) -> None:
+    def fetch(self, want: Want | Sought) -> None:
         super().fetch(want)
         self.said.append(want.id)
 

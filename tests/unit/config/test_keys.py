@@ -40,6 +40,7 @@ OTHER: dict[Any, Any] = {
     kinds.PATHS: ["elsewhere"],
     kinds.LABEL_VALUE: "north",
     kinds.HOURS: "22:00-06:00",
+    kinds.HOSTS: ["data.example.org"],
     kinds.AMOUNT: 2,
     kinds.FLAG: False,
     kinds.NETWORKS: ["10.0.0.0/8"],

@@ -169,6 +169,6 @@ def read_default(place: Place, kind: Type | None, what: str) -> Any:
     said = kind.mismatch(here.value)
     if said is not None:
         here.warning(f"the default of {what} does not fit: {said}; what takes it fails")
-    elif (said := misfit_of(kind, here.value)) is not None:
+    elif (said := misfit_of(kind, here.value, remote=True)) is not None:
         here.lacks_once(FILES, f"the default of {what}: {said}")
     return here.value

@@ -304,7 +304,7 @@ def _default(step: str, name: str, draft: DraftInput | None, port: Port, kind: T
     if said is not None:
         words = f'the default of "{name}" in the step "{step}" does not fit: {said}; what takes it fails'
         draft.place.at("default").warning(words)
-    elif kind and draft.value_from is None and (said := misfit_of(kind, draft.default)) is not None:
+    elif kind and draft.value_from is None and (said := misfit_of(kind, draft.default, remote=True)) is not None:
         draft.place.at("default").lacks_once(FILES, f'the default of "{name}" in the step "{step}": {said}')
     return draft.default
 
