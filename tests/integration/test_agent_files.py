@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from caroni_edge.base.hosts import parse_host
+from caroni_edge.config.model import FilesConfig
+from caroni_edge.objects.locations import LocationId, LocationProgress
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.progress import Moving, Progress
@@ -15,6 +18,23 @@ OBJECT = Object("a" * 64, 5 << 20)
 FETCH = FetchId("m1", OBJECT.sha256)
 FILE = object_value("m31.fits", OBJECT, "0" * 40)
 PLACE = ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64)
+
+
+def test_it_is_shown_how_far_a_file_at_an_address_is(tmp_path: Path) -> None:
+    hosts = (parse_host("data.example.org"),)
+    agent = AgentBench(types=[job_type("take", {"file": "File"})], slots=1, files=FilesConfig(hosts=hosts))
+    file = {"class": "File", "location": "https://data.example.org/m31.fits"}
+    (job,) = agent.bench.place(agent.bench.new_job("take", inputs={"file": file}))
+    located = LocationId("m1", file["location"], "")
+    with serve_agent(agent, tmp_path) as server, Client(server) as client:
+        found = client.get(f"/api/jobs/{job}").json()["files"]
+        assert (found["count"], found["bytes"], found["holders"]) == (1, 0, ["data.example.org"])
+        progress = LocationProgress(3 << 20, 5 << 20, "it does not answer")
+        agent.bench.runner.moves = Moving(locations={located: progress}, rate=1024.0)
+        page = client.get(f"/jobs/{job}").text
+        assert "2.0 MiB of 5.0 MiB still to come from data.example.org, 1.0 KiB a second" in page
+        assert "it does not answer" in page
+        assert metrics_of(client)["caroni_files_wanted_bytes"] == 2 << 20
 
 
 def test_it_is_shown_how_far_the_files_are_that_a_job_waits_for(tmp_path: Path) -> None:

@@ -59,15 +59,16 @@ class FileReasons:
         said = f"is at agent {agent} since {attempt['placed']} (attempt {number}), for the next slot that is free"
         lacking = [file for file in self._views.files_of(step) if agent not in file.agents]
         remote = self._views.remote_of(step)
-        if not lacking:
-            hosts = sorted({parse_address(each["location"]).authority for each in remote})
-            if remote:
-                said += f" once it has fetched {_called(remote)} from {listed(hosts)}, if it has not yet"
-                return reason_of("staging", said, files=_names(remote), holders=hosts, **facts)
+        if not (lacking or remote):
             return reason_of("queued", said, **facts)
-        values = [file.value for file in lacking]
+        values = [*(file.value for file in lacking), *remote]
         holders = sorted({each for file in lacking for each in file.agents})
-        said += f" once it has fetched {_called(values)} from {where(self._views, holders)}"
+        hosts = sorted({parse_address(each["location"]).authority for each in remote})
+        said += f" once it has fetched {_called(values)} from "
+        said += " and ".join([*([where(self._views, holders)] if lacking else []), *hosts])
+        if not lacking:
+            said += ", which it perhaps has by now"
+        holders += hosts
         if waits := self._views.staging(agent):
             said += f"; agent {agent}: {on_one_line(waits)}"
             facts["waits"] = waits

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from caroni_edge.manager.templates.plan import PlanStep
-from tests.unit.manager.bench import Bench, out, plan, step
+from tests.unit.manager.bench import Bench, given, out, plan, step
 from tests.unit.manager.pages.test_why_branches import explain, sentences
 from tests.unit.manager.workflows.test_places import OTHER, PAIR, SHIFT, giver, make
 
@@ -62,6 +62,17 @@ def test_a_job_is_said_to_fetch_only_what_its_agent_lacks(bench: Bench) -> None:
     bench.place("a1", "lower")
     (found,) = explain(bench, "both")
     assert (found["facts"]["files"], found["facts"]["holders"]) == (["m42.fits"], ["a2"])
+
+
+def test_a_file_at_an_address_is_said_to_be_fetched_from_its_host(bench: Bench) -> None:
+    bench = Bench(plan("takes", step("use", "lower", file=("File", given("file"))), inputs={"file": "File"}))
+    bench.presence("a1")
+    file = {"class": "File", "location": "https://data.example.org:8443/m%2031.fits"}
+    bench.start("takes", "w1", inputs={"file": file})
+    bench.place("a1", "lower")
+    (found,) = explain(bench, "use")
+    assert (found["facts"]["files"], found["facts"]["holders"]) == (["m 31.fits"], ["data.example.org:8443"])
+    assert 'it has fetched the file "m 31.fits" (of unknown size) from data.example.org:8443' in found["sentence"]
 
 
 def test_what_an_agent_says_that_files_wait_for_is_said(bench: Bench) -> None:
