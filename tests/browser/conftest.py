@@ -17,9 +17,12 @@ WAIT_MS = 60_000
 expect.set_options(timeout=WAIT_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Start Debian's Chromium. Without it the test is skipped, in CI it fails."""
+    """Start Debian's Chromium. Without it the test is skipped, in CI it fails.
+
+    It ends with the module: as long as Playwright is there no other test of this process can run an event loop.
+    """
     program = find("chromium", "chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
