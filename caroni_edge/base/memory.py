@@ -25,6 +25,7 @@ Value = TypeVar("Value")
 Default = TypeVar("Default")
 
 _MISSING: Any = object()
+_PLAIN = (dict, list, set, deque, bytearray)
 
 
 class Journal:
@@ -76,13 +77,14 @@ class Memory:
             Raises:
                 TypeError: A plain container can be changed without a note.
             """
-            if isinstance(value, dict | list | set | deque | bytearray):
-                raise TypeError(f"{name} would not go back with a transaction; use MemoryDict, MemorySet or a tuple")
-            before = self.__dict__.get(name, _MISSING)
+            attributes = self.__dict__
+            before = attributes.get(name, _MISSING)
             if before is value:
                 return
-            self._journal.note(partial(self._put_back, name, before))
-            object.__setattr__(self, name, value)
+            if isinstance(value, _PLAIN):
+                raise TypeError(f"{name} would not go back with a transaction; use MemoryDict, MemorySet or a tuple")
+            attributes["_journal"].note(partial(self._put_back, name, before))
+            attributes[name] = value
 
     def _put_back(self, name: str, value: object) -> None:
         if value is _MISSING:
