@@ -147,6 +147,20 @@ def test_while_others_wait_the_ends_of_jobs_are_told_together() -> None:
     assert ahead.next_due() == inf
 
 
+def test_ends_are_told_when_as_many_jobs_have_ended_as_wait() -> None:
+    told: list[dict[str, Any]] = []
+    ahead = Ahead(told.append)
+    for job in ("one", "two", "three"):
+        ahead.add({"do": "start", "job": job, "argv": ["/bin/true"], "slots": 1})
+    ahead.take(0)
+    ahead.say({"event": "exited", "job": "one"})
+    ahead.settle(0.0)
+    assert told == []
+    ahead.take(0)
+    ahead.settle(0.0)
+    assert told == [{"event": "ended", "ends": [{"event": "exited", "job": "one"}]}]
+
+
 def test_of_one_that_ends_soon_only_the_end_is_told() -> None:
     told: list[dict[str, Any]] = []
     ahead = Ahead(told.append)

@@ -15,8 +15,9 @@ from caroni_edge.agent.keeper.orders import ordered
 SAY_STARTED_AFTER_S = 0.05
 """So long a job runs before its agent is told that it was started: most end sooner, and their end says as much."""
 
-SAY_ENDED_AFTER_S = 0.02
-"""So long the end of a job waits for the next ones while others wait for their turn: agents commit them together."""
+SAY_ENDED_AFTER_S = 0.05
+"""So long the end of a job waits for the next ones while more wait for their turn than have ended: an agent commits
+them together, and hands over others before none waits any more."""
 
 
 class Ahead:
@@ -79,7 +80,7 @@ class Ahead:
     def say(self, event: Event) -> None:
         """Tell an event; but that a job was started whose turn has come, only when it has run for a moment.
 
-        The ends of jobs are told together, in one event, while others wait for their turn.
+        The ends of jobs are told together, in one event, while more wait for their turn than have ended.
         """
         job = event.get("job", "")
         if job in self._begun:
@@ -106,7 +107,7 @@ class Ahead:
 
     def settle(self, now: float) -> None:
         """Tell which jobs were started, if they run still, and which have ended."""
-        if self._ends and (self._ends_due <= now or not self._waiting):
+        if self._ends_due <= now or len(self._ends) >= len(self._waiting):
             self.tell_ends()
         for due, event in list(self._untold.values()):
             if due <= now:
