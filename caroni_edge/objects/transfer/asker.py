@@ -20,11 +20,11 @@ from caroni_edge.objects.transfer.queue import FetchQueue
 from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.objects.transfer.window import Window
-from caroni_edge.protocol.transfers import CHUNK_MIN, LAST_OFFSET, Data, No
+from caroni_edge.protocol.transfers import ASKED_CHUNKS_MAX, CHUNK_MIN, LAST_OFFSET, Data, No
 
 AT_ONCE = 2
 """So many objects of a manager are asked for at a time; the window bounds the rest."""
-FILL_SHARE = 4
+FILL_SHARE = 8
 """Nothing is asked for before one part in so many of the window is free."""
 REFUSED_FOR_S = 600.0
 """A place that does not have an object is asked for it again after so long."""
@@ -162,7 +162,7 @@ class Asker:
         stream.health.answered(piece.length)
         if took_s:
             stream.health.trip.measured(took_s)
-            self._window.came(took_s, stream.health.trip, now)
+            self._window.came(piece.length, took_s, stream.health.trip, now)
         if write := fetch.came(piece, data.content, now):
             self.effects.append(write)
         if fetch.has_list():
@@ -275,12 +275,13 @@ class Asker:
     def _fill(self, now: float) -> None:
         """Ask for as much as the window has room for, in turns by the managers' weights."""
         flying = self._flying()
-        room = self._window.chunks - sum(flying.values())
-        if room < self._window.chunks // FILL_SHARE:
+        room = self._window.bytes - sum(flying.values())
+        if room < self._window.bytes // FILL_SHARE:
             return  # many small Asks cost more than a few that are larger
+        left = ASKED_CHUNKS_MAX - sum(fetch.stream.flying for fetch in self._streams.values() if fetch.stream)
         turns = {name: self._pieces(name, now) for name in dict.fromkeys([*self._asking, *self._queue.managers()])}
         taken: dict[int, list[Piece]] = {}
-        while turns and room > 0 and not self.down.wait_s(now):
+        while turns and room > 0 and left > 0 and not self.down.wait_s(now):
             manager = min(turns, key=lambda name: flying.get(name, 0) / self._weight_of(name))
             found = next(turns[manager], None)
             if found is None:
@@ -289,9 +290,10 @@ class Asker:
             number, piece = found
             taken.setdefault(number, []).append(piece)
             self.down.take(piece.length, now)
-            flying[manager] = flying.get(manager, 0) + 1
-            room -= 1
-        if turns and room > 0:
+            flying[manager] = flying.get(manager, 0) + piece.length
+            room -= piece.length
+            left -= 1
+        if turns and room > 0 and left > 0:
             self._fill_at = now + self.down.wait_s(now)
         for number, pieces in taken.items():
             asking = self._streams[number]
@@ -300,11 +302,11 @@ class Asker:
             self.effects.append(SayAsk(asking.stream.place.holder, ask))
 
     def _flying(self) -> dict[str, int]:
-        """Return how many chunks are on their way for each manager."""
+        """Return how many bytes are on their way for each manager."""
         flying: dict[str, int] = {}
         for fetch in self._streams.values():
             assert fetch.stream is not None
-            flying[fetch.want.manager] = flying.get(fetch.want.manager, 0) + fetch.stream.flying
+            flying[fetch.want.manager] = flying.get(fetch.want.manager, 0) + fetch.stream.flying_bytes
         return flying
 
     def _pieces(self, manager: str, now: float) -> Iterator[tuple[int, Piece]]:
@@ -324,7 +326,8 @@ class Asker:
         stream = fetch.stream
         assert stream is not None
         while stream.health.is_trusted() or not stream.flying:
-            piece = stream.take(stream.health.chunk(self.passes, now), now, self._chance.random())
+            chunk = min(stream.health.chunk(self.passes, now), self._window.chunk)
+            piece = stream.take(chunk, now, self._chance.random())
             if piece is None:
                 self._asking_of(fetch).pop(fetch.want.id, None)
                 return

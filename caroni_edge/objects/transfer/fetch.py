@@ -75,6 +75,11 @@ class Stream:
         """How many pieces are on their way."""
         return len(self._flights)
 
+    @property
+    def flying_bytes(self) -> int:
+        """How many bytes are on their way."""
+        return sum(flight.piece.length for flight in self._flights.values())
+
     def take(self, chunk: int, now: float, jitter: float) -> Piece | None:
         """Return the next piece to ask for, which is on its way from now on; None when there is none."""
         piece = self.pieces.take(chunk)

@@ -2,9 +2,16 @@
 
 from math import inf
 
-FIRST_CHUNKS, MAX_CHUNKS = 2.0, 64.0
-GROWS_WITHIN_S, SHRINKS_BEYOND_S = 0.150, 0.300
-"""Within so much of the least round trip the window grows; beyond so much, what is sent stands in a queue."""
+from caroni_edge.protocol.transfers import ASKED_CHUNKS_MAX, CHUNK_MAX, CHUNK_MIN, CHUNK_SIZES
+
+FIRST_BYTES, MAX_BYTES = 4 * CHUNK_MIN, ASKED_CHUNKS_MAX * CHUNK_MAX
+GROWTH = 8
+"""With each round trip the window grows by one part in so many, when it was too large once."""
+CHUNKS_MIN = 4
+"""So many chunks are in the window, if they can be that small: on a slow line a large one is a queue by itself."""
+STARTS_WITHIN_S, GROWS_WITHIN_S, SHRINKS_BEYOND_S = 0.075, 0.150, 0.300
+"""Within so much of the least round trip the window doubles, if it was never too large; within so much it grows; beyond
+so much, what is sent stands in a queue."""
 TIMEOUT_UNKNOWN_S, TIMEOUT_MIN_S, TIMEOUT_MAX_S = 4.0, 1.0, 300.0
 PATIENCE_MAX = 8.0
 """The timeout doubles with each round that brings nothing, up to so many times."""
@@ -41,26 +48,34 @@ class RoundTrip:
 
 
 class Window:
-    """How many chunks may be on their way to this node, of all objects together.
+    """How much may be on its way to this node, of all objects together.
 
-    It doubles with each round trip until it was too large for the first time, then grows by one.
+    It doubles with each round trip until it was too large for the first time, then grows by an eighth.
     """
 
     def __init__(self) -> None:
         """Begin small."""
-        self._chunks = FIRST_CHUNKS
+        self._bytes = float(FIRST_BYTES)
         self._is_starting = True
         self._shrunk_at = -inf
 
     @property
-    def chunks(self) -> int:
-        """How many may be on their way."""
-        return int(self._chunks)
+    def bytes(self) -> int:
+        """How much may be on its way."""
+        return int(self._bytes)
 
-    def came(self, took_s: float, trip: RoundTrip, now: float) -> None:
-        """A chunk that was asked for once has come after so long."""
+    @property
+    def chunk(self) -> int:
+        """How many bytes one Data should carry at most."""
+        return max((size for size in CHUNK_SIZES if size <= self._bytes / CHUNKS_MIN), default=CHUNK_MIN)
+
+    def came(self, length: int, took_s: float, trip: RoundTrip, now: float) -> None:
+        """So many bytes that were asked for once have come after so long."""
+        if took_s > trip.least_s + STARTS_WITHIN_S:
+            self._is_starting = False
         if took_s <= trip.least_s + GROWS_WITHIN_S:
-            self._chunks = min(MAX_CHUNKS, self._chunks + (1.0 if self._is_starting else 1.0 / self._chunks))
+            grown = length if self._is_starting else length / GROWTH
+            self._bytes = min(MAX_BYTES, self._bytes + grown)
         elif took_s > trip.least_s + SHRINKS_BEYOND_S:
             self.shrink(took_s, now)
 
@@ -72,9 +87,9 @@ class Window:
             now: Seconds on the monotonic clock.
         """
         if now >= self._shrunk_at + over_s:
-            self._chunks = max(1.0, self._chunks / 2)
+            self._bytes = max(float(CHUNK_MIN), self._bytes / 2)
             self._is_starting, self._shrunk_at = False, now
 
     def restart(self) -> None:
         """The connection is another one."""
-        self._chunks, self._is_starting, self._shrunk_at = FIRST_CHUNKS, True, -inf
+        self._bytes, self._is_starting, self._shrunk_at = float(FIRST_BYTES), True, -inf

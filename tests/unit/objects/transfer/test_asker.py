@@ -305,8 +305,9 @@ def test_a_busy_place_is_asked_again_when_it_says_but_not_for_ever() -> None:
 
 def test_a_place_names_the_chunk_that_passes_there() -> None:
     bench = Bench()
-    bench.asker.fetch(want_of("x", 1 << 20, A))
-    bench.step()
+    bench.asker.fetch(want_of("x", 16 << 20, A))
+    bench.run(6)  # the window grows, and its chunks with it
+    assert bench.asks[0][1].chunk == CHUNK_MAX
     bench.refuse("chunk", 0.0, 16 << 10)
     assert bench.asks[0][1].chunk == 16 << 10
     bench.refuse("chunk", 0.0, CHUNK_MAX)

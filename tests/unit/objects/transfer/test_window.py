@@ -8,7 +8,9 @@ from caroni_edge.objects.transfer.places import (
     Health,
 )
 from caroni_edge.objects.transfer.window import (
-    MAX_CHUNKS,
+    CHUNKS_MIN,
+    FIRST_BYTES,
+    MAX_BYTES,
     PATIENCE_MAX,
     TIMEOUT_MAX_S,
     TIMEOUT_MIN_S,
@@ -19,52 +21,77 @@ from caroni_edge.objects.transfer.window import (
 from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN
 
 
+def answered(window: Window, trip: RoundTrip, times: int, took_s: float = 0.1, now: float = 0.0) -> None:
+    for _ in range(times):
+        window.came(window.chunk, took_s, trip, now)
+
+
 def test_the_window_grows_to_its_end_while_answers_come_quickly() -> None:
     window, trip = Window(), RoundTrip()
-    for _ in range(200):
-        trip.measured(0.1)
-        window.came(0.1, trip, 0.0)
-    assert window.chunks == MAX_CHUNKS
+    trip.measured(0.1)
+    answered(window, trip, 200)
+    assert (window.bytes, window.chunk) == (MAX_BYTES, CHUNK_MAX)
+
+
+def test_a_small_window_is_of_small_chunks() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.1)
+    assert (window.bytes, window.chunk) == (CHUNKS_MIN * CHUNK_MIN, CHUNK_MIN)
+    answered(window, trip, CHUNKS_MIN)  # it has doubled
+    assert (window.bytes, window.chunk) == (2 * CHUNKS_MIN * CHUNK_MIN, 2 * CHUNK_MIN)
+    window.shrink(0.1, 1.0)
+    assert (window.bytes, window.chunk) == (CHUNKS_MIN * CHUNK_MIN, CHUNK_MIN)
+
+
+def test_small_objects_let_the_window_grow_by_what_they_are() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.1)
+    for _ in range(10):
+        window.came(100, 0.1, trip, 0.0)
+    assert window.bytes == FIRST_BYTES + 1000
 
 
 def test_the_window_halves_once_when_answers_stand_in_a_queue() -> None:
     window, trip = Window(), RoundTrip()
     trip.measured(0.1)
-    for _ in range(30):
-        window.came(0.1, trip, 0.0)
-    assert window.chunks == 32
-    for _ in range(30):
-        window.came(0.5, trip, 1.0)
-    assert window.chunks == 16
-    window.came(0.5, trip, 1.6)
-    assert window.chunks == 8
+    answered(window, trip, 40)
+    most = window.bytes
+    answered(window, trip, 30, took_s=0.5, now=1.0)
+    assert window.bytes == most // 2
+    answered(window, trip, 1, took_s=0.5, now=1.6)
+    assert window.bytes == most // 4
 
 
 def test_the_window_keeps_its_size_between_the_two() -> None:
     window, trip = Window(), RoundTrip()
     trip.measured(0.1)
-    window.came(0.35, trip, 0.0)
-    assert window.chunks == 2
+    answered(window, trip, 1, took_s=0.35)
+    assert window.bytes == FIRST_BYTES
 
 
 def test_a_window_is_never_empty() -> None:
     window = Window()
     for second in range(20):
         window.shrink(0.5, float(second))
-    assert window.chunks == 1
+    assert window.bytes == window.chunk == CHUNK_MIN
 
 
-def test_after_a_loss_the_window_grows_by_one_a_round_trip() -> None:
+def test_after_a_loss_the_window_grows_by_an_eighth_a_round_trip() -> None:
     window, trip = Window(), RoundTrip()
     trip.measured(0.1)
-    for _ in range(30):
-        window.came(0.1, trip, 0.0)
+    answered(window, trip, 60)
     window.shrink(0.1, 1.0)
-    for _ in range(16):
-        window.came(0.1, trip, 2.0)
-    assert window.chunks == 16
-    window.came(0.1, trip, 2.0)
-    assert window.chunks == 17
+    before = window.bytes
+    window.came(before, 0.1, trip, 2.0)
+    assert window.bytes == before * 9 // 8
+
+
+def test_it_doubles_no_more_as_soon_as_a_queue_begins() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.1)
+    window.came(FIRST_BYTES, 0.18, trip, 1.0)
+    window.came(FIRST_BYTES, 0.1, trip, 2.0)
+    assert window.bytes == FIRST_BYTES * 5 // 4
 
 
 def test_timeouts_follow_the_round_trip_within_bounds() -> None:
