@@ -131,7 +131,7 @@ class Line:
 
 
 @contextmanager
-def lines(target_port: int) -> Iterator[Callable[[str], Line]]:
+def lines(target_port: int, kind: type[Line] = Line) -> Iterator[Callable[[str], Line]]:
     """Run a thread that serves lines to the broker's port; the caller makes them with the address to listen on."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="lines", daemon=True)
@@ -139,7 +139,7 @@ def lines(target_port: int) -> Iterator[Callable[[str], Line]]:
     made: list[Line] = []
 
     def make(host: str) -> Line:
-        line = Line(loop, target_port, host)
+        line = kind(loop, target_port, host)
         asyncio.run_coroutine_threadsafe(line.serve(), loop).result(10)
         made.append(line)
         return line
@@ -158,36 +158,38 @@ class Namespace:
     """A network namespace for one node, with a cable to this one.
 
     Attributes:
+        name: What `ip` calls it.
+        cable: Our end of the cable; the other one is `eth0`.
         prefix: Before a command, has it run in there.
-        host: Our end of the cable, for the line to listen on.
+        host: The address of our end, for the line to listen on.
     """
 
     def __init__(self, number: int) -> None:
         run = os.getpid() % 512
         # 198.18.0.0/15 is set aside for tests between networks (RFC 2544).
         network = f"198.{18 + run // 256}.{run % 256}"
-        self._name, self._cable = f"caroni-{os.getpid()}-{number}", f"cr{os.getpid() % 1_000_000}n{number}"
+        self.name, self.cable = f"caroni-{os.getpid()}-{number}", f"cr{os.getpid() % 1_000_000}n{number}"
         self.host, inside = f"{network}.{4 * number + 1}", f"{network}.{4 * number + 2}"
-        self.prefix = ("ip", "netns", "exec", self._name)
-        _ip("netns", "add", self._name)
-        _ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", self._name)
-        _ip("address", "add", f"{self.host}/30", "dev", self._cable)
-        _ip("link", "set", self._cable, "up")
+        self.prefix = ("ip", "netns", "exec", self.name)
+        _ip("netns", "add", self.name)
+        _ip("link", "add", self.cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        _ip("address", "add", f"{self.host}/30", "dev", self.cable)
+        _ip("link", "set", self.cable, "up")
         for device in ("lo", "eth0"):
-            _ip("-n", self._name, "link", "set", device, "up")
-        _ip("-n", self._name, "address", "add", f"{inside}/30", "dev", "eth0")
+            _ip("-n", self.name, "link", "set", device, "up")
+        _ip("-n", self.name, "address", "add", f"{inside}/30", "dev", "eth0")
 
     def unplug(self) -> None:
         """Let packets get lost, silently."""
-        _ip("link", "set", self._cable, "down")
+        _ip("link", "set", self.cable, "down")
 
     def plug(self) -> None:
         """Undo `unplug`."""
-        _ip("link", "set", self._cable, "up")
+        _ip("link", "set", self.cable, "up")
 
     def close(self) -> None:
         """Delete it with its cable."""
-        _ip("netns", "delete", self._name)
+        _ip("netns", "delete", self.name)
 
 
 def namespaces_allowed() -> bool:
