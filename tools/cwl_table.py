@@ -17,9 +17,11 @@ from caroni_edge.manager.templates.cwl.process import NESTED_MAX
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
 from caroni_edge.manager.templates.expressions import SCRIPT_LIMIT_CHARACTERS
+from caroni_edge.manager.workflows.loading import EXPRESSION_MAX_BYTES
 from caroni_edge.manager.workflows.scatter import INSTANCES_MAX
 from caroni_edge.protocol.fields import NAME_MAX_CHARS
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
+from caroni_edge.values.large import LARGE_MAX_BYTES
 from caroni_edge.values.types import SCALAR_NAMES
 
 Keys = tuple[str | int, ...]
@@ -207,6 +209,8 @@ BOUNDS = (
     ("seconds of processor time that one script may take", CPU_S),
     ("characters of JSON that one may give", ANSWER_MAX_CHARS),
     ("bytes of JSON of a job's inputs, and of its outputs", VALUES_LIMIT_BYTES),
+    ("bytes of one of them, where it is a large value", LARGE_MAX_BYTES),
+    ("bytes of large values into which an expression looks", EXPRESSION_MAX_BYTES),
 )
 
 

@@ -10,6 +10,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config import ManagerConfig, load_manager
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.events import EventWriter
+from caroni_edge.manager.holding.listreader import ListReader
 from caroni_edge.manager.holding.port import NO_STORE, Storekeeper, StoreNews
 from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.listening.threads import Listening
@@ -19,6 +20,7 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
 from caroni_edge.manager.workflows.evaluations import Ask
 from caroni_edge.manager.workflows.evaluator import Evaluator
+from caroni_edge.manager.workflows.largelists import AskList, no_lists
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
@@ -43,7 +45,8 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         evaluator = Evaluator(
             lambda outcome: self.service.tell(lambda at: self._reactor.on_evaluated(outcome, at)), storage.read
         )
-        self._reactor = make_reactor(node, config, self._templates, evaluator.ask, storage)
+        lists = ListReader(storage, lambda items: self.service.tell(lambda at: self._reactor.on_items(items, at)))
+        self._reactor = make_reactor(node, config, self._templates, evaluator.ask, storage, lists.ask)
         node.attach(self._reactor)
         from caroni_edge.manager.pages.site import make_questions, serve  # noqa: PLC0415 - only who serves needs them
 
@@ -56,6 +59,8 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         node.dispatch.on_question = make_questions(node, web, self.service, self._reactor).take
         self.service.supervise("evaluator", evaluator.run)
         opened.callback(evaluator.close)
+        self.service.supervise("lists", lists.run)
+        opened.callback(lists.close)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
         transport = MqttTransport(self.access, listening_client_id(node), is_further=True)
         self._listening = Listening(transport, self._reactor, self.service, opened)
@@ -142,9 +147,14 @@ def ask_every_s(config: ManagerConfig) -> float:
 
 
 def make_reactor(
-    node: Node, config: ManagerConfig, templates: Templates, ask: Ask, storekeeper: Storekeeper = NO_STORE
+    node: Node,
+    config: ManagerConfig,
+    templates: Templates,
+    ask: Ask,
+    storekeeper: Storekeeper = NO_STORE,
+    ask_list: AskList = no_lists,
 ) -> ManagerReactor:
-    """Put a manager's reactor together on a node (`ask`, `storekeeper`: see there)."""
+    """Put a manager's reactor together on a node (`ask`, `storekeeper`, `ask_list`: see there)."""
     context = Context(
         settings=config,
         topics=node.topics,
@@ -157,4 +167,4 @@ def make_reactor(
         has_answered=node.links.has_answered,
         journal=node.database.journal,
     )
-    return ManagerReactor(context, templates, ask, storekeeper)
+    return ManagerReactor(context, templates, ask, storekeeper, ask_list)

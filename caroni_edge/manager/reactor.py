@@ -11,6 +11,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies
 from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.holding.port import NO_STORE, Came, Storekeeper, StoreNews
+from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.jobs.handover import Handover
 from caroni_edge.manager.jobs.logs import JobLogs, Tail
 from caroni_edge.manager.jobs.orders import Orders
@@ -37,8 +38,9 @@ from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
 from caroni_edge.manager.workflows.delays import Delays
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
+from caroni_edge.manager.workflows.largelists import AskList, Items, LargeLists, no_lists
 from caroni_edge.manager.workflows.looks import Looks
-from caroni_edge.node.parts import Assembly
+from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.objects.transfer.effects import PlaceFailed
@@ -76,10 +78,17 @@ class ManagerReactor(Assembly):
 
     _whose = "a manager"
 
-    def __init__(self, context: Context, templates: Templates, ask: Ask, storekeeper: Storekeeper = NO_STORE) -> None:
+    def __init__(
+        self,
+        context: Context,
+        templates: Templates,
+        ask: Ask,
+        storekeeper: Storekeeper = NO_STORE,
+        ask_list: AskList = no_lists,
+    ) -> None:
         """Put the parts together.
 
-        `ask` has expressions worked out that have JavaScript in them, `storekeeper` keeps the manager's own objects.
+        `ask` has expressions worked out, `ask_list` large lists read; `storekeeper` keeps the manager's own objects.
         """
         super().__init__(context.journal)
         self._context, self._store = context, context.store
@@ -94,12 +103,13 @@ class ManagerReactor(Assembly):
         self._stalls = Stalls(context, self._engine.statuses)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._demand, self._logs = Demand(context, self._fleet.count_serving), JobLogs(context)
-        self.objects = objects = AgentObjects(context, self._engine, self.holdings, orders)
+        self.objects = AgentObjects(context, self._engine, self.holdings, orders)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
         self._rules, self._schedules = Rules(context, self._triggers), Schedules(context, self._triggers)
-        self._looks = Looks(context, self.copies, self.holdings)
+        self._lists = LargeLists(context, engine, self.holdings, ask_list)
+        self._looks = Looks(context, self.copies, self.holdings, self._lists)
         self._evaluations = Evaluations(context, self._engine, ask)
         self.notifications = Notifications(context)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
@@ -114,6 +124,7 @@ class ManagerReactor(Assembly):
             Delays(context, self._engine),
             self._engine,
             self._looks,
+            self._lists,
             self._evaluations,
             self._attempts.remaking,
             self._placing,
@@ -125,7 +136,11 @@ class ManagerReactor(Assembly):
             self.copies,
             Retention(context, self._engine.drops),
         )
-        self.handlers = MappingProxyType(
+        self.handlers = self._handlers(orders.files)
+
+    def _handlers(self, files: JobFiles) -> Mapping[type, Handler]:
+        """Return who takes messages of each kind."""
+        return MappingProxyType(
             {
                 JobOffer: self._placing.on_offer,
                 JobAccepted: lambda agent, message, _at: self._attempts.on_accepted(agent, message),
@@ -133,9 +148,9 @@ class ManagerReactor(Assembly):
                 JobStatusUpdate: self._reconciliation.on_status,
                 JobsHere: self._reconciliation.on_jobs_here,
                 JobLog: self._logs.on_log,
-                ObjectsHere: objects.on_here,
-                ObjectsGone: objects.on_gone,
-                ObjectBad: orders.files.on_bad,
+                ObjectsHere: self.objects.on_here,
+                ObjectsGone: self.objects.on_gone,
+                ObjectBad: files.on_bad,
                 MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
             }
         )
@@ -197,6 +212,12 @@ class ManagerReactor(Assembly):
         if outcome.lost is not None:
             self.on_files(ObjectsLost((outcome.lost,)), at)
         self._evaluations.on_evaluated(outcome, at)
+
+    def on_items(self, items: Items, at: Moment) -> None:
+        """Large lists have been read for a scattered step; a repeat changes nothing."""
+        if items.lost is not None:
+            self.on_files(ObjectsLost((items.lost,)), at)
+        self._lists.on_items(items, at)
 
     def on_files(self, news: StoreNews, at: Moment) -> None:
         """Take what there is to know of the objects of this manager."""

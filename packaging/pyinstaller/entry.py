@@ -1,4 +1,4 @@
-"""Where the program that PyInstaller makes begins: the command line, or what needs none of it: keeper, JavaScript."""
+"""Where the program that PyInstaller makes begins: the command line, or a process that needs none of it."""
 
 import sys
 
@@ -21,6 +21,11 @@ if sys.argv[1:] == ["javascript"]:
     from caroni_edge.javascript.helper import main as helper
 
     sys.exit(helper())
+
+if sys.argv[1:2] == ["lists"] and len(sys.argv) > 2:
+    from caroni_edge.values.lists import main as lists
+
+    sys.exit(lists(sys.argv[2:]))
 
 from caroni_edge.cli import main
 

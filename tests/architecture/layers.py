@@ -45,7 +45,7 @@ LAYERS: list[set[str]] = [
     {"config"},
     {"protocol", "javascript"},
     {"values.carried"},
-    {"values.large"},
+    {"values.large", "values.lists"},
     {"values.parsing", "values.fields"},
     {"values.files"},
     {"values.types", "values.directories"},

@@ -24,6 +24,7 @@ OUTSIDE = (
             "transfers",
         )
     ),
+    "manager.holding.listreader",
     "manager.holding.storage",
     "manager.listening.threads",
     "manager.notifications.couriers",

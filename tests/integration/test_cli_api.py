@@ -21,7 +21,7 @@ from caroni_edge.cli.drain import drain, finish
 from caroni_edge.config import WebConfig
 from caroni_edge.manager.pages.views import STEPS_SHOWN
 from caroni_edge.manager.templates.library import load_templates
-from caroni_edge.manager.workflows import instances
+from caroni_edge.manager.workflows import scatters
 from caroni_edge.protocol.logs import JobLog
 from caroni_edge.web.server import WebServer
 from tests.integration.conftest import Run
@@ -105,7 +105,7 @@ def test_the_parts_of_a_step_stand_in_order_and_json_has_them_all(
 ) -> None:
     more = STEPS_SHOWN + 10
     for name in ("UNTAKEN", "GROWTH"):
-        monkeypatch.setattr(instances, name, more)
+        monkeypatch.setattr(scatters, name, more)
     templates = tmp_path / "templates"
     templates.mkdir()
     (templates / "many.cwl").write_text(MANY)

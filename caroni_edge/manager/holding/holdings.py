@@ -90,6 +90,14 @@ class Holdings(Part):
         self._look_due = min(self._look_due, at.now + LOOK_EVERY_S)
         log.info("%s was uploaded, %d bytes", found.id, found.size, extra={"action": "object_uploaded"})
 
+    def take_made(self, row: WorkflowRow, made: Iterable[Object], giver: str, at: Moment) -> None:
+        """Keep objects for a workflow that were made here, and brought under this name."""
+        for each in made:
+            self._store.objects.add(each, manager=self._me, date=at.date)
+            self.keep(row, each.id, each.size, at)
+        if giver:
+            self._settled = (*self._settled, giver)
+
     def give_back(self, brought: Iterable[tuple[Object, str]]) -> None:
         """Keep nothing of what was brought, each under a name, but what rows know from before."""
         for found, giver in brought:

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
@@ -12,7 +12,7 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.holding.port import Came, StoreNews
 from caroni_edge.objects.arrivals import Arrivals
-from caroni_edge.objects.disk import Damaged, ObjectFiles, Taken
+from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles, Taken
 from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
@@ -124,6 +124,30 @@ class Storage:
         except OSError as error:
             log.error("an object cannot be read: %s", error, extra={"action": "object_unreadable"})
             raise Damaged(found.id) from error
+
+    def make(self, contents: Sequence[bytes]) -> tuple[str, tuple[Object, ...]]:
+        """Take in bytes that were made here; return under which name they stay until rows say that they do, or not.
+
+        Raises:
+            NoRoom: There is no room for them.
+            Closing: The manager is stopping.
+        """
+        giver, made, size = secrets.token_hex(8), list[Object](), sum(map(len, contents))
+        try:
+            if reason := self.make_room(size, self.lacking(size), self._settings().files_store_bytes):
+                raise NoRoom(reason)
+            self.do(lambda: self._make(contents, giver, made))
+        except Closing:
+            raise
+        except CaroniError as error:
+            raise NoRoom(str(error)) from None
+        except OSError as error:
+            raise NoRoom(error.strerror or str(error)) from None
+        return giver, tuple(made)
+
+    def _make(self, contents: Sequence[bytes], giver: str, made: list[Object]) -> None:
+        made += [self.work.store.keep(each) for each in contents]
+        self.work.given(giver, tuple(made))
 
     def close(self) -> None:
         """End the work; who waits for some hears that it is not done."""

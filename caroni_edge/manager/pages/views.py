@@ -134,10 +134,10 @@ class ManagerViews(WorkflowLists):
         return [FileAt(value, self._store.places.of(row.workflow, name)) for name, value in found.items()]
 
     def looks_of(self, step: ShownStep) -> list[tuple[LookRow, list[str]]]:
-        """Return the objects that must come here for a step before it can go on, each with the agents that have it."""
+        """Return what must be looked inside for a step, with who has it; what has not come is first."""
         workflow = self._store.steps.by_id(step.id).workflow
-        waiting = [each for each in self._store.looks.of(workflow, step.id) if each.waits]
-        return [(each, self._store.places.of(workflow, each.object)) for each in waiting]
+        looks = sorted(self._store.looks.of(workflow, step.id), key=lambda look: not look.waits)
+        return [(each, self._store.places.of(workflow, each.object)) for each in looks]
 
     def remote_of(self, step: ShownStep) -> list[dict[str, Any]]:
         """Return the files that a step was given and that lie at addresses."""

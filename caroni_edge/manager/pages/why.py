@@ -140,6 +140,7 @@ class Explainer:
             case StepState.FULFILLING:
                 yield from self._of_unplaced(row, step, attempts, is_ready=not for_data)
             case StepState.RUNNING if step.parts is not None:
+                yield from self._files.of_looks(step)
                 yield _of_parts(step, step.parts, goes_on=row.status not in ENDED)
             case StepState.FULFILLED | StepState.RUNNING if present is not None:
                 yield from self._of_placed(step, present)

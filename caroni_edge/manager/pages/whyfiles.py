@@ -26,6 +26,10 @@ class FileReasons:
     def of_looks(self, step: ShownStep) -> Iterator[Reason]:
         """Say which objects this manager must look inside for a step, and has not yet."""
         for look, holders in self._views.looks_of(step)[:NAMES_SAID]:
+            if not look.waits:
+                said = "waits for what is in a large value, which this manager reads"
+                yield reason_of("large_value_read", f"{said}: {look.reason}" if look.reason else said, input=look.name)
+                return
             value = msgspec.json.decode(look.value)
             named = f"the value {shown(look.name)} ({_size(look.size)})" if is_large(value) else _called([value])
             facts = {"input": look.name, "size": look.size, "holders": holders, "reason": look.reason}

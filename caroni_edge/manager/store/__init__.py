@@ -18,6 +18,7 @@ from caroni_edge.manager.store.pauses import PauseRows
 from caroni_edge.manager.store.places import PlaceRows
 from caroni_edge.manager.store.remakes import RemakeRows
 from caroni_edge.manager.store.rules import RuleRows
+from caroni_edge.manager.store.scattered import ScatteredRows
 from caroni_edge.manager.store.schedules import ScheduleRows
 from caroni_edge.manager.store.steps import StepRows
 from caroni_edge.manager.store.triggers import TriggerRows
@@ -49,6 +50,7 @@ class Store:
         self.pauses = PauseRows(conn)
         self.remakes = RemakeRows(conn)
         self.rules = RuleRows(conn)
+        self.scattered = ScatteredRows(conn)
         self.schedules = ScheduleRows(conn)
         self.places = PlaceRows(conn)
         self.steps = StepRows(conn)

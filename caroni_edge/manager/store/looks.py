@@ -93,6 +93,12 @@ class LookRows(Rows):
         """Note why an object does not come now."""
         self._run(self.EXPLAIN, object=name, reason=reason)
 
+    EXPLAIN_STEP = "UPDATE looks SET reason = :reason WHERE workflow = :workflow AND step = :step"
+
+    def explain_step(self, workflow: int, step: int, reason: str | None) -> None:
+        """Note why a step cannot go on now, though its objects lie here."""
+        self._run(self.EXPLAIN_STEP, workflow=workflow, step=step, reason=reason)
+
     MET = """
         UPDATE looks SET waits = 0, reason = NULL WHERE object = :object AND waits RETURNING workflow, step"""
 

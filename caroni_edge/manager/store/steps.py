@@ -191,20 +191,6 @@ class StepRows(Rows):
 
     # Parts
 
-    SCATTER = """
-        INSERT INTO scattered (step, inputs) VALUES (:step, :inputs)
-        ON CONFLICT (step) DO UPDATE SET inputs = excluded.inputs"""
-
-    def scatter(self, step: int, inputs: str) -> None:
-        """Keep the lists that a step is scattered over: apart from its row, which changes with every instance."""
-        self._run(self.SCATTER, step=step, inputs=inputs)
-
-    SCATTERED = "SELECT inputs FROM scattered WHERE step = :step"
-
-    def scattered(self, step: int) -> str:
-        """Return what `scatter` has kept."""
-        return self._only(str, self.SCATTERED, step=step)
-
     SET_MADE = "UPDATE steps SET made = :made WHERE id = :step"
 
     def set_made(self, step: int, made: int) -> None:

@@ -28,8 +28,9 @@ from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.workflows.drops import Drops
 from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
-from caroni_edge.manager.workflows.instances import Done, Instances, PartsDone, Propagation, Ready, StepFailed, WorkItem
+from caroni_edge.manager.workflows.instances import Instances
 from caroni_edge.manager.workflows.places import Places
+from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
@@ -187,7 +188,7 @@ class Engine(Part):
         """Put the outputs of a step together from those of its parts, all completed; return what is to be done next."""
         plan_step = propagation.plan.step_at(step.name)
         if plan_step.scatter and step.scatter_index is None:
-            return [Done(step, self.instances.gathered(step, plan_step))]
+            return [Done(step, self.instances.scatters.gathered(step, plan_step))]
         try:
             nested = propagation.plan.workflow_at(step.name)
             return [Done(step, self._outputs(propagation, nested, step.id, f"{step.path}/"))]
@@ -221,7 +222,9 @@ class Engine(Part):
                 ):
                     propagation = Propagation(row, self.plan(row.plan), at)
                     self.follow(propagation, self.instances.grow(propagation, step, is_forced=True))
-                    step = self._store.steps.by_id(step.id)
+                    before, step = step.made, self._store.steps.by_id(step.id)
+                    if step.made == before:
+                        break  # of a large list, the items of which are not there at once
         return self._store.steps.by_path(row.seq, path)
 
     def _has_step(self, row: WorkflowRow, path: str) -> bool:

@@ -6,20 +6,16 @@ once, ahead of its data. Otherwise it is *deferred*: what it does is decided whe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require
 from caroni_edge.javascript.texts import ScriptDue
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState
-from caroni_edge.manager.store.jobs import JobRow
+from caroni_edge.manager.lifecycle import STEP, StepEvent, StepState
 from caroni_edge.manager.store.steps import StepRow
-from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.plan import Plan, PlanStep, Source, prefix_of
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.ahead import values_decide
@@ -32,74 +28,12 @@ from caroni_edge.manager.workflows.inputs import (
     inputs_misfit,
     known_inputs,
 )
-from caroni_edge.manager.workflows.loading import LookDue, Looked
-from caroni_edge.manager.workflows.looks import look_rows
+from caroni_edge.manager.workflows.loading import LookDue, Looked, look_rows
 from caroni_edge.manager.workflows.places import Places
+from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
+from caroni_edge.manager.workflows.scatters import NO_LENGTHS, Scatters
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.values.json import as_text
-
-UNTAKEN = 500
-"""More instances of a scattered step are made while fewer are untaken (where each runs a workflow: not completed)."""
-GROWTH = 500
-"""So many instances of a scattered step are made at a time."""
-
-
-class Ready(NamedTuple):
-    """To be done: begin a step, all data of which is there."""
-
-    step: StepRow
-
-
-class Done(NamedTuple):
-    """To be done: complete a step with these outputs, of its `job`, parts or expression, or skipped (`reason`)."""
-
-    step: StepRow
-    outputs: dict[str, Any]
-    job: JobRow | None = None
-    reason: str | None = None
-
-
-class PartsDone(NamedTuple):
-    """To be done: put the outputs of a step together, all parts of which have completed."""
-
-    step: int
-
-
-class StepFailed(NamedTuple):
-    """To be done: let a step fail, for a reason that another attempt would not mend."""
-
-    step: StepRow
-    reason: str
-
-
-WorkItem = Ready | Done | PartsDone | StepFailed
-"""What is to be done next; `Engine` works such items off until none follows."""
-
-
-@dataclass
-class Propagation:
-    """One event in a workflow, while all that follows from it is worked out; keeps what is read on the way.
-
-    Attributes:
-        row: The workflow as it is now.
-        plan: What it runs by.
-        at: The time.
-        inputs: Inputs of the workflow (0), and of nested workflows by the id of the step that runs them.
-        outputs: Outputs of steps by their paths.
-        fed: Jobs that have their inputs already, as the agent says whose job has completed.
-    """
-
-    row: WorkflowRow
-    plan: Plan
-    at: Moment
-    inputs: dict[int, dict[str, Any]] = field(default_factory=dict)
-    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    fed: frozenset[str] = frozenset()
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether steps of the workflow may begin: it has not ended."""
-        return self.row.status not in ENDED
 
 
 class Instances:
@@ -109,7 +43,7 @@ class Instances:
         """Make steps in the store of `context`, for agents that have their files, and send data by `orders`."""
         self._context, self._orders, self._places = context, orders, places
         self._store = context.store
-        self.admission = Admission(context.store)
+        self.admission, self.scatters = Admission(context.store), Scatters(context)
 
     def open(self, propagation: Propagation, parent: StepRow | None, inputs: dict[str, Any]) -> list[WorkItem]:
         """Make the steps of a workflow, or of the one that the step `parent` runs; return what is to be done next."""
@@ -162,9 +96,9 @@ class Instances:
         plan_step = propagation.plan.step_at(step.name)
         try:
             if plan_step.scatter and step.scatter_index is None:
-                return self._begin_scatter(step, plan_step, self._collected(propagation, step, plan_step))
+                return self.begin_scatter(propagation, step)
             return self.begin(propagation, step, evaluate(plan_step, self.given(propagation, step)))
-        except (Unfit, scatter.NotScattered) as problem:
+        except Unfit as problem:
             return [StepFailed(step, str(problem))]
         except (ScriptDue, LookDue) as due:
             return self._begin_kept(propagation, step, due)
@@ -256,70 +190,36 @@ class Instances:
         self._store.steps.begin_parts(step.id, status, as_text(inputs), parts, made=parts)
         return self.open(propagation, step, inputs) if parts else [PartsDone(step.id)]
 
-    def _begin_scatter(self, step: StepRow, plan_step: PlanStep, given: dict[str, Any]) -> list[WorkItem]:
-        parts = scatter.count(scatter.dimensions(plan_step, given))
-        status = require(STEP, step.status, StepEvent.BEGUN, step=step.path)
-        self._store.steps.begin_parts(step.id, status, "{}", parts, made=0)
-        self._store.steps.scatter(step.id, as_text(given))
-        self._context.growing.add(step.id)
-        return [] if parts else [PartsDone(step.id)]
-
-    def grow(self, propagation: Propagation, step: StepRow, *, is_forced: bool = False) -> list[WorkItem]:
-        """Make more instances of a scattered step, unless enough of them are untaken; return them as ready.
+    def begin_scatter(
+        self, propagation: Propagation, step: StepRow, lengths: Mapping[str, int] = NO_LENGTHS
+    ) -> list[WorkItem]:
+        """Begin a scattered step; return what is to be done next.
 
         Args:
             propagation: Of the workflow.
             step: The step.
-            is_forced: Make them, however many are untaken.
+            lengths: Of the lists that are large values.
         """
-        assert step.parts is not None
         plan_step = propagation.plan.step_at(step.name)
-        last = min(step.parts, step.made + GROWTH)
-        if last == step.made or not (is_forced or self._has_room(step, plan_step)):
+        try:
+            given = self._collected(propagation, step, plan_step)
+            if (large := scatter.large_lists(plan_step, given)).keys() - lengths.keys():
+                self.look_into(step, scatter.looked(large))
+                return []
+            return self.scatters.begin(step, plan_step, given, lengths)
+        except (Unfit, scatter.NotScattered) as problem:
+            return [StepFailed(step, str(problem))]
+
+    def grow(self, propagation: Propagation, step: StepRow, *, is_forced: bool = False) -> list[WorkItem]:
+        """Make more instances of a scattered step (see `Scatters.grow`), once the items of large lists are there."""
+        plan_step = propagation.plan.step_at(step.name)
+        if (large := self.scatters.large(step, plan_step)) and self.scatters.may_grow(step, plan_step):
+            self.look_into(step, scatter.looked(large))
             self._context.growing.discard(step.id)
             return []
-        given = msgspec.json.decode(self._store.steps.scattered(step.id))
-        self._store.steps.set_made(step.id, last)
-        return [
-            Ready(self._instance(step, plan_step, index, scatter.inputs_of(plan_step, given, index)))
-            for index in range(step.made, last)
-        ]
-
-    def _has_room(self, step: StepRow, plan_step: PlanStep) -> bool:
-        if plan_step.workflow is not None:
-            assert step.parts is not None
-            return step.made - (step.parts - step.parts_left) < UNTAKEN
-        return self._store.steps.count_untaken(step.id, UNTAKEN) < UNTAKEN
-
-    def _instance(self, step: StepRow, plan_step: PlanStep, scatter_index: int, given: dict[str, Any]) -> StepRow:
-        return self._store.steps.add(
-            StepRow(
-                id=0,
-                workflow=step.workflow,
-                path=f"{step.path}[{scatter_index}]",
-                name=step.name,
-                job_type=plan_step.job_type,
-                status=StepState.CREATED,
-                priority=step.priority,
-                deps_left=0,
-                inputs=as_text(given),
-                parent=step.id,
-                scatter_index=scatter_index,
-                deferred=True,
-            )
-        )
+        return self.scatters.grow(step, plan_step, is_forced=is_forced)
 
     # What flows
-
-    def gathered(self, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
-        """Return the outputs of a scattered step: of each output a list of what its instances gave."""
-        lengths = scatter.dimensions(plan_step, msgspec.json.decode(self._store.steps.scattered(step.id)))
-        found: dict[str, list[Any]] = {name: [] for name in plan_step.outputs}
-        for text in self._store.steps.outputs_of_parts(step.id):
-            outputs = msgspec.json.decode(text)
-            for name, values in found.items():
-                values.append(outputs.get(name))
-        return {name: scatter.gathered(plan_step, lengths, values) for name, values in found.items()}
 
     def look(self, propagation: Propagation, parent: int, prefix: str, source: Source) -> Any:
         """Return the value of a source.

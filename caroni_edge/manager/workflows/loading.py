@@ -10,12 +10,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from caroni_edge.javascript.texts import JavaScript, Reference, Text
+from caroni_edge.manager.store.looks import LookRow
+from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.templates.expressions import references
 from caroni_edge.manager.templates.plan import FileUse, PlanStep
 from caroni_edge.objects.disk import Damaged
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.values.carried import NotCarried, bytes_of, called, is_directory, is_object, object_of, objects_in
 from caroni_edge.values.files import FILE_NAMES
+from caroni_edge.values.json import as_text
 from caroni_edge.values.large import filled, is_large, large_in, read_large
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.remote import is_remote
@@ -253,3 +256,21 @@ def reading(read: Read, known: Collection[Object]) -> LookInside:
 
 
 _NO_LARGE_LISTING = "which is larger than 16 KiB: it lies with agents, and no expression can look into it"
+
+
+_KEPT = ("class", "basename", "location", "size", "type")
+
+
+def look_rows(step: StepRow, objects: Mapping[ObjectId, Looked]) -> list[LookRow]:
+    """Return the rows of objects into which must be looked for a step."""
+    return [
+        LookRow(
+            workflow=step.workflow,
+            step=step.id,
+            object=name,
+            size=each.value["size"],
+            name=each.name,
+            value=as_text({key: each.value[key] for key in _KEPT if key in each.value}),
+        )
+        for name, each in objects.items()
+    ]

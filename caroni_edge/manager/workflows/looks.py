@@ -1,59 +1,40 @@
 """Has objects come that this manager must look inside, and lets the steps go on that wait for that.
 
 Bytes stay where they are made; a manager needs them only where the values of a workflow decide something: an expression
-looks into a large value. Such a step has a row of `looks` for each object:
+looks into a large value, or a step is scattered over one. Such a step has a row of `looks` for each object:
 
 - It *waits*: the object does not lie here. It is fetched as any that people ask for (`Copies`), a few at a time, from
   those who have it and are there; if it is nowhere any more, the step that gave it gives it again (`Remaking`).
 - It is *here*: it is kept for the workflow, and this manager is a place of it for others too. When all objects of a
   step are, its expressions are worked out (`Evaluations`), which read them outside of the loop; the rows go with that.
+  Those of a step that is scattered over large lists stay until all of its instances are made (`LargeLists`).
 
 The rows end with the workflow. A process that begins goes on from them.
 """
 
-from collections.abc import Mapping
 from math import inf
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies, NotToBeHad
 from caroni_edge.manager.holding.holdings import Holdings
-from caroni_edge.manager.store.looks import LookRow
-from caroni_edge.manager.store.steps import StepRow
-from caroni_edge.manager.workflows.loading import Looked
+from caroni_edge.manager.workflows.largelists import LargeLists
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import ObjectId
-from caroni_edge.values.json import as_text
 
 FETCHED_AT_ONCE = 20
 """So many objects are fetched at a time that are looked inside."""
 STEPS_AT_ONCE = 200
 LOOK_EVERY_S = 10.0
 
-_KEPT = ("class", "basename", "location", "size", "type")
-
-
-def look_rows(step: StepRow, objects: Mapping[ObjectId, Looked]) -> list[LookRow]:
-    """Return the rows of objects into which must be looked for a step."""
-    return [
-        LookRow(
-            workflow=step.workflow,
-            step=step.id,
-            object=name,
-            size=each.value["size"],
-            name=each.name,
-            value=as_text({key: each.value[key] for key in _KEPT if key in each.value}),
-        )
-        for name, each in objects.items()
-    ]
-
 
 class Looks(Part):
     """Fetches what must be looked inside, and keeps it for its workflows."""
 
-    def __init__(self, context: Context, copies: Copies, holdings: Holdings) -> None:
-        """Have objects brought by `copies`, and keep them by `holdings`."""
+    def __init__(self, context: Context, copies: Copies, holdings: Holdings, lists: LargeLists) -> None:
+        """Have objects brought by `copies`, and keep them by `holdings`; `lists` takes apart what is scattered over."""
         super().__init__(context.journal)
+        self._lists = lists
         self._context, self._store, self._copies, self._holdings = context, context.store, copies, holdings
         self._me = context.topics.node
         self._look_due = inf
@@ -96,7 +77,8 @@ class Looks(Part):
             self.on_here(each.object)
             self._holdings.keep(row, each.object, each.size, at)
         self._context.looking.discard((workflow, step))
-        self._store.evaluations.add(workflow, step)
+        if not self._lists.want(row, self._store.steps.by_id(step)):
+            self._store.evaluations.add(workflow, step)
 
     def _fetch(self, at: Moment) -> None:
         """Have objects fetched that somebody has who is there; say of the others why not."""

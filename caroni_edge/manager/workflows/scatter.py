@@ -6,10 +6,14 @@ combinations is ever made.
 
 from collections.abc import Iterable, Mapping
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 from caroni_edge.manager.templates.plan import PlanStep
-from caroni_edge.values.large import NOT_LOOKED_INTO, is_large
+from caroni_edge.manager.workflows.loading import Looked
+from caroni_edge.objects.objects import ObjectId
+from caroni_edge.values.carried import objects_in
+from caroni_edge.values.large import is_large
 
 INSTANCES_MAX = 1_000_000
 
@@ -18,8 +22,25 @@ class NotScattered(ValueError):
     """A step cannot be scattered over these inputs; the text is for people."""
 
 
-def dimensions(step: PlanStep, inputs: Mapping[str, Any]) -> tuple[int, ...]:
+def large_lists(step: PlanStep, inputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the lists that a step is scattered over and that are large values, as what stands in their places."""
+    return {name: value for name in step.scatter if is_large(value := inputs.get(name))}
+
+
+def looked(lists: Mapping[str, dict[str, Any]]) -> dict[ObjectId, Looked]:
+    """Return the objects that lists are, to be looked into."""
+    return {each: Looked(name, value) for name, value in lists.items() for each in objects_in(value)}
+
+
+def dimensions(
+    step: PlanStep, inputs: Mapping[str, Any], known: Mapping[str, int] = MappingProxyType({})
+) -> tuple[int, ...]:
     """Return the lengths of the lists that a step is scattered over: one for each, or one for all of a `dotproduct`.
+
+    Args:
+        step: The step.
+        inputs: Of the step, with the lists.
+        known: The lengths of those that are large values.
 
     Raises:
         NotScattered: Something is no list, or the lists of a `dotproduct` differ in length.
@@ -27,14 +48,12 @@ def dimensions(step: PlanStep, inputs: Mapping[str, Any]) -> tuple[int, ...]:
     lengths = []
     for name in step.scatter:
         value = inputs.get(name)
-        if is_large(value):
-            size_bytes = value["size"]
-            raise NotScattered(
-                f"input {name} is scattered over, and is a value of {size_bytes} bytes: {NOT_LOOKED_INTO}"
-            )
-        if not isinstance(value, list):
+        if name in known:
+            lengths.append(known[name])
+        elif isinstance(value, list):
+            lengths.append(len(value))
+        else:
             raise NotScattered(f"input {name} is scattered over, and is no list")
-        lengths.append(len(value))
     if step.method != "dotproduct":
         return tuple(lengths)
     if len(set(lengths)) > 1:
@@ -55,23 +74,40 @@ def count(lengths: tuple[int, ...]) -> int:
     return instances
 
 
-def inputs_of(step: PlanStep, inputs: Mapping[str, Any], scatter_index: int) -> dict[str, Any]:
+def positions(step: PlanStep, lengths: tuple[int, ...], scatter_index: int) -> dict[str, int]:
+    """Return which item of each list one instance takes.
+
+    Args:
+        step: The step.
+        lengths: As from `dimensions`.
+        scatter_index: Number of the instance; in a cross product the last list named in `scatter` turns fastest.
+    """
+    if step.method == "dotproduct":
+        return dict.fromkeys(step.scatter, scatter_index)
+    found = {}
+    for name, length in reversed([*zip(step.scatter, lengths, strict=True)]):
+        scatter_index, found[name] = divmod(scatter_index, length)
+    return found
+
+
+def inputs_of(
+    step: PlanStep,
+    inputs: Mapping[str, Any],
+    scatter_index: int,
+    known: Mapping[str, int] = MappingProxyType({}),
+    items: Mapping[str, Mapping[int, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Return the inputs of one instance: an item of each list that is scattered over, and all else as it is.
 
     Args:
         step: The step.
         inputs: Of the step, with the lists.
-        scatter_index: Number of the instance; in a cross product the last list named in `scatter` turns fastest.
+        scatter_index: Number of the instance.
+        known: The lengths of those lists that are large values.
+        items: Those of large values, by input and position.
     """
-    given = dict(inputs)
-    for name in reversed(step.scatter):
-        values = inputs[name]
-        if step.method == "dotproduct":
-            given[name] = values[scatter_index]
-        else:
-            scatter_index, at = divmod(scatter_index, len(values))
-            given[name] = values[at]
-    return given
+    taken = positions(step, dimensions(step, inputs, known), scatter_index)
+    return {**inputs, **{name: items.get(name, inputs[name])[at] for name, at in taken.items()}}
 
 
 def gathered(step: PlanStep, lengths: tuple[int, ...], values: Iterable[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
 """A manager's reactor on a bench: real SQLite in memory, simulated time, and everything around it recorded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import count
@@ -22,6 +22,7 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
 from caroni_edge.manager.workflows.inputs import RunScript
+from caroni_edge.manager.workflows.largelists import Items, Reading, take_apart
 from caroni_edge.node.reactor import Notices
 from caroni_edge.objects.disk import Damaged
 from caroni_edge.objects.objects import Object, ObjectId
@@ -47,6 +48,8 @@ from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived
 from caroni_edge.values.json import hash_of
+from caroni_edge.values.lists import bounds_of
+from caroni_edge.values.parsing import parse_type
 from tests import scripts
 from tests.configs import manager_config
 from tests.outbox import RecordingOutbox
@@ -163,6 +166,29 @@ class RecordingStorekeeper:
         self.discarded += objects
 
 
+class BenchTexts:
+    """The text of large lists; it implements `Texts`."""
+
+    def __init__(self, contents: dict[Object, bytes]) -> None:
+        self._contents = contents
+
+    def bounds(self, found: Object, spec: Any) -> Sequence[int]:
+        return bounds_of(self._content(found), parse_type(spec))
+
+    def read(self, found: Object, begin: int, end: int) -> bytes:
+        return self._content(found)[begin:end]
+
+    def make(self, contents: Sequence[bytes]) -> tuple[str, tuple[Object, ...]]:
+        made = tuple(Object(sha256(each).hexdigest(), len(each)) for each in contents)
+        self._contents.update(zip(made, contents, strict=True))
+        return "bench", made
+
+    def _content(self, found: Object) -> bytes:
+        if found not in self._contents:
+            raise Damaged(found.id)
+        return self._contents[found]
+
+
 class Undone(Exception):
     """The batch is rolled back, as after a storage error."""
 
@@ -182,6 +208,7 @@ class Bench:
         self.silent: dict[str, float] = {}
         self.unheard: set[str] = set()
         self.evaluations: list[Evaluation] = []
+        self.readings: list[Reading] = []
         self.storekeeper = RecordingStorekeeper()
         self.contents: dict[Object, bytes] = {}
         self.now, self.date = 1000.0, DATE
@@ -211,7 +238,10 @@ class Bench:
             journal=self.database.journal,
         )
         self.evaluations.clear()
-        self.reactor = ManagerReactor(context, self.templates, self.evaluations.append, self.storekeeper)
+        self.readings.clear()
+        self.reactor = ManagerReactor(
+            context, self.templates, self.evaluations.append, self.storekeeper, self.readings.append
+        )
         with self.database.immediate():
             self.reactor.on_start(self.at)
         self.reactor.committed()
@@ -280,6 +310,14 @@ class Bench:
         if found not in self.contents:
             raise Damaged(found.id)
         return self.contents[found]
+
+    def take_apart(self) -> list[Items]:
+        """Read what is asked for of large lists, and let it arrive, each in a batch of its own; return that."""
+        found = [take_apart(each, BenchTexts(self.contents)) for each in self.readings]
+        self.readings.clear()
+        for each in found:
+            self.call(lambda at, each=each: self.reactor.on_items(each, at))  # type: ignore[misc]
+        return found
 
     def bring(self, content: bytes) -> Object:
         """Let an object that is fetched lie at this manager; return it."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.manager.offers import demand
-from caroni_edge.manager.workflows import instances
+from caroni_edge.manager.workflows import scatters
 from tests.unit.manager.bench import Bench
 from tests.unit.manager.workflows.test_branches import SPREAD
 from tests.work import Work, work_of
@@ -109,8 +109,8 @@ def scattered(size: int) -> Bench:
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is counted up to a bound be counted up to a small one: it is the rest that must not grow."""
     monkeypatch.setattr(demand, "COUNT_LIMIT", FEW)
-    monkeypatch.setattr(instances, "UNTAKEN", FEW)
-    monkeypatch.setattr(instances, "GROWTH", FEW)
+    monkeypatch.setattr(scatters, "UNTAKEN", FEW)
+    monkeypatch.setattr(scatters, "GROWTH", FEW)
 
 
 def test_finished_workflows_cost_nothing() -> None:

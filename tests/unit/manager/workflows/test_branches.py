@@ -6,8 +6,8 @@ import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput
-from caroni_edge.manager.workflows import instances
-from caroni_edge.manager.workflows.instances import GROWTH, UNTAKEN
+from caroni_edge.manager.workflows import scatters
+from caroni_edge.manager.workflows.scatters import GROWTH, UNTAKEN
 from caroni_edge.protocol.messages import JobKill, Placement
 from tests.unit.manager.bench import Bench, given, out
 
@@ -117,8 +117,8 @@ def test_lists_of_a_dotproduct_that_differ_fail_the_step_and_say_so() -> None:
 
 
 def test_a_large_scatter_of_workflows_grows_as_they_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instances, "UNTAKEN", 3)
-    monkeypatch.setattr(instances, "GROWTH", 2)
+    monkeypatch.setattr(scatters, "UNTAKEN", 3)
+    monkeypatch.setattr(scatters, "GROWTH", 2)
     inner = flow("inner", leaf("s", value("text", given("text"))), result=out("s"), takes={"text": "string"})
     many = nest("n", inner, value("text", given("values")), scatter=("text",))
     bench = Bench(flow("many", many, result=Source(step="n", output="result"), kind="Any"))

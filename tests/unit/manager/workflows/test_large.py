@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.templates.plan import Link, PlanStep, StepInput, ToolExpression
 from caroni_edge.manager.workflows.inputs import Unfit, evaluate, value_of
 from caroni_edge.objects.objects import Object
@@ -83,11 +83,6 @@ CHAIN = plan(
     step("use", "lower", {"x": "int[]"}, x=("int[]", out("make", "x"))),
     outputs={"x": ("int[]", out("use", "x"))},
 )
-SCATTERED = plan(
-    "scattered",
-    step("make", "upper", {"x": "int[]"}),
-    PlanStep(**{**_fields(step("use", "lower", x=("int", out("make", "x")))), "scatter": ("x",)}),
-)
 GATHERED = plan(
     "gathered",
     PlanStep(**{**_fields(step("make", "upper", {"x": "int[]"}, n=("int", given("ns")))), "scatter": ("n",)}),
@@ -98,7 +93,7 @@ GATHERED = plan(
 
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench(CHAIN, SCATTERED, GATHERED)
+    bench = Bench(CHAIN, GATHERED)
     bench.presence("a1")
     bench.presence("a2")
     return bench
@@ -123,14 +118,6 @@ def test_an_agent_that_has_it_not_is_told_who_has_it(bench: Bench) -> None:
     said = bench.outbox.take(JobDataReady, "a2")
     assert (said.job, said.inputs) == (ahead, {"x": LARGE})
     assert [each.holder for each in said.places] == ["agents/a1"]
-
-
-def test_no_step_is_scattered_over_it_and_that_is_said(bench: Bench) -> None:
-    bench.start("scattered")
-    bench.complete(bench.place("a1"), "a1", x=LARGE)
-    assert bench.state("use") is StepState.FAILED
-    said = bench.step("use")["reason"]
-    assert said.startswith(f"input x is scattered over, and is a value of 5000000 bytes: {SEES}")
 
 
 def test_what_instances_give_is_gathered(bench: Bench) -> None:

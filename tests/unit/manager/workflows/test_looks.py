@@ -102,7 +102,7 @@ def test_why_says_what_is_waited_for_and_whom_it_comes_from() -> None:
     assert sentences(explain(bench, "use")).startswith(f"{said} (offline since ")
     bench.presence("a1")
     bench.bring(CONTENT)
-    assert [each["condition"] for each in explain(bench, "use")] == ["waits_for_expression"]
+    assert [each["condition"] for each in explain(bench, "use")] == ["large_value_read"]
 
 
 def test_a_step_that_looks_into_what_is_small_is_not_kept_waiting() -> None:
