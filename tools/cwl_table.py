@@ -100,6 +100,7 @@ PASSED: Mapping[str, str] = {
 OWN_HINTS = (
     ("caroni:JobType: {name, agent}", {"name": "work", "agent": "a7"}),
     ("caroni:Limit: {parallel}", {"parallel": 20}),
+    ("caroni:Files: {copies}", {"copies": 2}),
 )
 
 TYPES: tuple[object, ...] = (

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.protocol.codec import encode, encode_message
+from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
 from caroni_edge.protocol.events import CloudEvent, EventData
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.linkmessage import LinkMessage
@@ -102,6 +103,13 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
     ObjectsWanted(job=JOB, places=(ObjectPlace(holder="agents/a7", generation=1, ticket="9d" * 32),)),
     ObjectsCheck(objects=(OBJECT,)),
     ObjectBad(job=JOB, object=OBJECT, place="agents/a7", reason="ticket"),
+    ObjectsKeep(
+        workflow="w1",
+        objects=(ObjectToKeep(object=OBJECT, size=5_000_000),),
+        places=(ObjectPlace(holder="agents/a7", generation=1, ticket="9d" * 32),),
+    ),
+    ObjectsHeld(workflow="w1", objects=(OBJECT,)),
+    ObjectsRefused(workflow="w1", objects=(OBJECT,), reason="this agent is no depot: files.depot is not set"),
 )
 
 PAYLOADS: tuple[msgspec.Struct, ...] = (

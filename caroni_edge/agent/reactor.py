@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim
@@ -43,6 +44,7 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.config.model import AgentConfig
 from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten, Outbox
+from caroni_edge.protocol.depots import ObjectsKeep
 from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.messages import (
@@ -106,9 +108,9 @@ class AgentReactor(Assembly):
         self._resources = resources = Resources(store, in_force, journal)
         self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
         self._objects = objects = JobObjects(store, outbox, deeds, journal)
-        quotas = Quotas(store, in_force, deeds, journal)
+        quotas, self._depot = Quotas(store, in_force, deeds, journal), Depot(store, outbox, in_force, journal)
         self._locations = locations = Locations(store, in_force, ledger, deeds, journal)
-        self._fetching = Fetching(store, outbox, in_force, ledger, quotas, deeds, journal, locations)
+        self._fetching = Fetching(store, outbox, in_force, ledger, quotas, self._depot, deeds, journal, locations)
         self._intake = Intake(
             store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects, locations
         )
@@ -120,16 +122,16 @@ class AgentReactor(Assembly):
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
-        kept = KeptObjects(store, outbox, journal)
+        kept, versions = KeptObjects(store, outbox, journal), Versions(store, in_force, journal)
         self._retention = Retention(store, in_force, deeds, journal)
         self._presence = PresenceSaid(
-            store, in_force, self._refusals, self._offers, depth, resources, self._fetching, chance, journal
+            *(store, in_force, self._refusals, self._offers, depth, resources, self._fetching, self._depot),
+            *(chance, journal),
         )
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
         self._forgetting = Forgetting(
             store, in_force, parts.topics, deeds, self._slots, self._retention, self._presence
         )
-        versions = Versions(store, in_force, journal)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
             self._takeover,
@@ -324,14 +326,23 @@ class AgentReactor(Assembly):
                 JobKill: self._on_kill,
                 JobStatusRequest: self._intake.on_status_request,
                 JobLogRequest: self._logs.on_request,
-                JobsWanted: self._reconciliation.on_jobs_wanted,
-                ObjectsDrop: self._objects.on_drop,
+                JobsWanted: self._on_jobs_wanted,
+                ObjectsDrop: self._on_drop,
+                ObjectsKeep: self._fetching.on_keep,
                 ObjectKey: self._fetching.on_key,
                 ObjectsWanted: self._fetching.on_places,
                 ObjectsCheck: self._objects.on_check,
                 MessageRejected: self._on_rejected_there,
             }
         )
+
+    def _on_jobs_wanted(self, manager: str, message: JobsWanted, at: Moment) -> None:
+        self._depot.begin_anew(manager)
+        self._reconciliation.on_jobs_wanted(manager, message, at)
+
+    def _on_drop(self, manager: str, message: ObjectsDrop, at: Moment) -> None:
+        self._depot.on_drop(manager, message)
+        self._objects.on_drop(manager, message, at)
 
     def _on_kill(self, manager: str, message: JobKill, at: Moment) -> None:
         row = self._store.jobs.by_job(message.job)

@@ -318,6 +318,13 @@ MANAGER_KEYS: Final = (
         "How much the files may take on its disk that people upload, and copies of those that they download.",
         default="10G",
     ),
+    Key(
+        "files.copies",
+        kinds.whole(1, 16),
+        "On so many hosts large files are to lie, with those where they were made: on depots beside.",
+        default=1,
+    ),
+    Key("depots", kinds.AGENTS, "The agents that may keep files of others, where they say so too.", otherwise="none"),
     Key("retention.workflows", kinds.DURATION_OR_NEVER, "How long finished workflows are kept.", default="90d"),
 )
 
@@ -356,6 +363,12 @@ AGENT_KEYS: Final = (
         kinds.AMOUNT,
         "How much of it this host has for jobs whose type says that they need it (`needs`).",
         otherwise="none",
+    ),
+    Key(
+        "files.depot",
+        kinds.FLAG,
+        "Whether managers that name this agent under `depots` may have large files kept here.",
+        default=False,
     ),
     Key("managers.MANAGER.weight", kinds.weight(1_000_000), "The share of a manager that may send work.", default=1),
 )

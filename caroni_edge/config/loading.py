@@ -64,6 +64,8 @@ def load_manager(path: Path, environ: Mapping[str, str]) -> ManagerConfig:
         notify=values["notify"] or (),
         silent_after_s=values["silent_after"],
         files_store_bytes=values["files"]["store"],
+        copies=values["files"]["copies"],
+        depots=values["depots"] or (),
         schedules=tuple(schedule(name, each) for name, each in (values["schedules"] or {}).items()),
         rules=tuple(rule(name, each) for name, each in (values["triggers"] or {}).items()),
     )
@@ -98,6 +100,7 @@ def load_agent(path: Path, environ: Mapping[str, str]) -> AgentConfig:
         resources=values["resources"] or {},
         files_store_bytes=values["files"]["store"],
         files_per_manager_bytes=values["files"]["per_manager"],
+        depot=values["files"]["depot"],
     )
 
 

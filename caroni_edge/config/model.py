@@ -210,6 +210,8 @@ class ManagerConfig(NodeConfig):
         silent_after_s: An agent that is away for so long is called silent.
         people: What those may do who ask over the broker, by name; None: nobody is answered there.
         files_store_bytes: How much the files may take on disk that people upload, and copies of those they download.
+        copies: So many places a large file is to have, where its template says nothing.
+        depots: The agents that may be asked to keep files that jobs elsewhere have made.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "managers"
@@ -233,6 +235,8 @@ class ManagerConfig(NodeConfig):
     silent_after_s: float = 600.0
     people: Mapping[str, Literal["viewer", "operator"]] | None = None
     files_store_bytes: int = 10 << 30
+    copies: int = 1
+    depots: tuple[str, ...] = ()
 
     def trusts(self, agent: str, job_type: str) -> bool:
         """Tell whether an agent may have jobs of a type."""
@@ -258,6 +262,7 @@ class AgentConfig(NodeConfig):
         resources: How much of what jobs may need is here, by name.
         files_store_bytes: How much all files in the store may take; None: what `disk_floor_bytes` leaves.
         files_per_manager_bytes: How much of that those of one manager may be; None: all of it.
+        depot: Whether managers may have files kept here that jobs elsewhere have made.
     """
 
     role: ClassVar[Literal["managers", "agents"]] = "agents"
@@ -276,6 +281,7 @@ class AgentConfig(NodeConfig):
     resources: Mapping[str, int] = field(default_factory=dict)
     files_store_bytes: int | None = None
     files_per_manager_bytes: int | None = None
+    depot: bool = False
 
     @property
     def serves_all(self) -> bool:

@@ -25,6 +25,7 @@ def check(
     *,
     takes_questions: bool = False,
     rules: Iterable[Rule] = (),
+    depots: Iterable[str] = (),
 ) -> Iterator[Finding]:
     """Subscribe to what the node needs, as it does, and hear who is there."""
     listened = dict[str, str]()
@@ -48,10 +49,10 @@ def check(
     if state.pid is None and twice.level != "problem":
         yield _loopback(probe, topics)
     probe.unsubscribe(topics.presence)
-    peers = [message for message in probe.arrived if message.topic.startswith(topics.presence_of_peers[:-1])]
-    yield from of_peers(
-        {message.topic.rpartition("/")[2]: read(message) for message in peers if message.payload}, topics
-    )
+    arrived = [message for message in probe.arrived if message.topic.startswith(topics.presence_of_peers[:-1])]
+    peers = {message.topic.rpartition("/")[2]: read(message) for message in arrived if message.payload}
+    yield from of_peers(peers, topics)
+    yield from of_depots(peers, depots)
 
 
 def read(message: Arrived) -> Presence | None:
@@ -117,6 +118,22 @@ def of_peers(peers: dict[str, Presence | None], topics: Topics) -> Iterator[Find
             yield warning("version", f"{which}: they use the older", "Update the older one.")
     online = sum(1 for said in peers.values() if said and said.online)
     yield ok("peers", f"{online} of the {OTHER[topics.role]} are online")
+
+
+def of_depots(peers: Mapping[str, Presence | None], depots: Iterable[str]) -> Iterator[Finding]:
+    """Judge whether the agents that are named as depots say that they are some."""
+    named = sorted(depots)
+    found = {each: peer for each in named if (peer := peers.get(each)) is not None}
+    no_depots = [each for each, peer in found.items() if peer.online and not peer.depot]
+    if no_depots:
+        said = (
+            f"{', '.join(no_depots)} stands under depots, and its owner does not let it be one: no file is kept there"
+        )
+        yield warning("depots", said, "Write files: {depot: true} in its agent.yaml.")
+    elif unseen := [each for each in named if each not in found]:
+        yield warning("depots", f"of {', '.join(unseen)}, named under depots, nothing was heard", "Start the agent.")
+    elif named:
+        yield ok("depots", f"{', '.join(named)} may keep files of others")
 
 
 def _loopback(probe: Probe, topics: Topics) -> Finding:

@@ -114,7 +114,10 @@ def _look(config: NodeConfig, job_types: Iterable[str], state: State) -> Iterato
         if shared and isinstance(config, ManagerConfig):
             yield from of_triggers(config)
         rules = config.rules if isinstance(config, ManagerConfig) else ()
-        yield from access.check(probe, topics, job_types, state, takes_questions=people is not None, rules=rules)
+        depots = config.depots if isinstance(config, ManagerConfig) else ()
+        yield from access.check(
+            probe, topics, job_types, state, takes_questions=people is not None, rules=rules, depots=depots
+        )
         yield from access.of_people(people or (), has_login=broker.username is not None)
         yield from limits.check(probe, sessions, is_manager=config.role == "managers")
         if config.role == "agents":

@@ -26,6 +26,7 @@ class Context:
         growing: Scattered steps (their ids) that may have more instances to be made.
         lacking: Workflows (their numbers) in which a file of a step was lost or found, or a step with files is asked
             for again, since somebody has looked whether all of them are there.
+        unbound: Workflows among these in which other agents than before may take the steps that only few may.
         looking: Steps (their workflows' numbers, and their ids) for which this manager must look inside objects, and of
             which something has changed since somebody has looked whether all of these are here.
         ended_causes: What of the configuration has started workflows (`WorkflowRow.cause`) of which one has ended
@@ -54,6 +55,7 @@ class Context:
         self.growing: MemorySet[int] = MemorySet(self.journal)
         self.lacking: MemorySet[int] = MemorySet(self.journal)
         self.looking: MemorySet[tuple[int, int]] = MemorySet(self.journal)
+        self.unbound: MemorySet[int] = MemorySet(self.journal)
         self.ended_causes: MemorySet[str] = MemorySet(self.journal)
 
 

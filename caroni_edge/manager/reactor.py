@@ -20,6 +20,7 @@ from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.placing import Placing
 from caroni_edge.manager.offers.policy import FirstCome
+from caroni_edge.manager.peers.depots import Depots
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.objects import AgentObjects
 from caroni_edge.manager.peers.reconcile import Reconciliation
@@ -44,6 +45,7 @@ from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.objects.transfer.effects import PlaceFailed
+from caroni_edge.protocol.depots import ObjectsHeld, ObjectsRefused
 from caroni_edge.protocol.keeping import ObjectsGone, ObjectsHere
 from caroni_edge.protocol.logs import JobLog
 from caroni_edge.protocol.messages import (
@@ -97,21 +99,20 @@ class ManagerReactor(Assembly):
         self.copies = Copies(context, self.holdings, orders.files, storekeeper)
         engine = self._engine = Engine(context, orders, self.holdings)
         self._attempts = Attempts(context, self._engine, orders)
-        holds = Holds(context.journal)
-        handover = Handover(context.store, engine.plan)
+        holds, handover = Holds(context.journal), Handover(context.store, engine.plan)
         self._placing = Placing(context, FirstCome(), holds, orders.files, handover)
         self._stalls = Stalls(context, self._engine.statuses)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._demand, self._logs = Demand(context, self._fleet.count_serving), JobLogs(context)
         self.objects = AgentObjects(context, self._engine, self.holdings, orders)
+        self._depots = Depots(context, orders, engine.drops)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
         self._rules, self._schedules = Rules(context, self._triggers), Schedules(context, self._triggers)
         self._lists = LargeLists(context, engine, self.holdings, ask_list)
         self._looks = Looks(context, self.copies, self.holdings, self._lists)
-        self._evaluations = Evaluations(context, self._engine, ask)
-        self.notifications = Notifications(context)
+        self._evaluations, self.notifications = Evaluations(context, self._engine, ask), Notifications(context)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
             self._reconciliation,
@@ -126,6 +127,7 @@ class ManagerReactor(Assembly):
             self._looks,
             self._lists,
             self._evaluations,
+            self._depots,
             self._attempts.remaking,
             self._placing,
             self._fleet,
@@ -151,6 +153,8 @@ class ManagerReactor(Assembly):
                 ObjectsHere: self.objects.on_here,
                 ObjectsGone: self.objects.on_gone,
                 ObjectBad: files.on_bad,
+                ObjectsHeld: self._depots.on_held,
+                ObjectsRefused: self._depots.on_refused,
                 MessageRejected: lambda agent, message, at: self._reject(agent, message.jobs, message.reason, at),
             }
         )
@@ -159,7 +163,8 @@ class ManagerReactor(Assembly):
 
     def on_presence(self, peer: str, presence: Presence | None, at: Moment) -> None:
         """Take the presence of an agent."""
-        self._demand.say_to_newcomer(self._fleet.on_presence(peer, presence, at))
+        with self._depots.compared(peer):
+            self._demand.say_to_newcomer(self._fleet.on_presence(peer, presence, at))
 
     def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
         """Managers demand nothing of managers."""
@@ -366,6 +371,7 @@ class ManagerReactor(Assembly):
         self._context.events.replies = settings.reply_to
         self.take_templates(templates)
         self._fleet.reload()
+        self._depots.reload()
         self._stalls.reload()
         self._rules.reload()
         self._schedules.reload()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from caroni_edge.protocol.depots import AboutKeeping
 from caroni_edge.protocol.fields import (
     Attempt,
     Count,
@@ -37,7 +38,7 @@ from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsCheck, Obj
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
-MESSAGE_VERSION = 2
+MESSAGE_VERSION = 3
 """The newest version of the messages that this program speaks."""
 VALUES_LIMIT_BYTES = 48 * 1024
 """A job's inputs together, and its outputs together, as JSON: so that any message about them fits into a frame."""
@@ -112,6 +113,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         sandbox: What an agent's jobs are locked into: `shared`, or `none: ` and why; empty where it does not say.
         labels: What an agent says that it is.
         staging: Manager (`*` for all): what its files wait for that are to come to the agent.
+        depot: Whether an agent's owner lets it be a depot: `open`, or `full: ` and why; empty where it is none.
     """
 
     online: bool
@@ -127,6 +129,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     sandbox: str = ""
     labels: Labels = {}
     staging: dict[str, str] = {}
+    depot: str = ""
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
@@ -392,4 +395,5 @@ Message = (
     | ObjectsWanted
     | ObjectBad
     | ObjectsCheck
+    | AboutKeeping
 )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
 from caroni_edge.protocol.fields import DATE_MAX
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.linkmessage import LinkMessage
@@ -38,6 +39,7 @@ from tests.simulation.plans import ALL_TYPES
 KINDS: Sequence[type[LinkMessage]] = get_args(Message)
 OF_AGENTS = (
     *(JobOffer, JobAccepted, JobLog, MessageRejected, LinkReset, ObjectsGone, ObjectsHere, ObjectBad),
+    *(ObjectsHeld, ObjectsRefused),
     *(JobDecline, JobsHere) * 2,
     *(JobStatusUpdate,) * 4,
 )
@@ -106,12 +108,24 @@ class Liar:
             return ObjectsDrop(workflow=self._job().workflow, after=after, upto=upto, but=self._objects())
         if kind is ObjectsGone or kind is ObjectsCheck:
             return kind(objects=self._objects())
+        if kind is ObjectsKeep or kind is ObjectsHeld or kind is ObjectsRefused:
+            return self._about_keeping(kind)
         if kind is ObjectsHere:
             here = tuple(
                 ObjectHere(workflow=self._job().workflow, object=each, size=self._count()) for each in self._objects()
             )
             return ObjectsHere(objects=here, first=self._yes(), last=self._yes())
         return kind(**self._facts(kind, peer))
+
+    def _about_keeping(self, kind: type[LinkMessage]) -> LinkMessage:
+        workflow, objects = self._job().workflow, self._objects()
+        if kind is ObjectsKeep:
+            asked = tuple(ObjectToKeep(object=each, size=self._count(), directory=self._yes()) for each in objects)
+            return ObjectsKeep(workflow=workflow, objects=asked, places=self._places())
+        if kind is ObjectsHeld:
+            return ObjectsHeld(workflow=workflow, objects=objects)
+        place, why = self._choice(None, "agents/a0", "managers/m0"), self._choice("ticket", "bad", self._word())
+        return ObjectsRefused(workflow=workflow, objects=objects, reason=why, place=place)
 
     def presence(self, *, plausible: bool) -> dict[str, object]:
         """Return what the presence of an agent says of its job types and places."""

@@ -2,22 +2,22 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from math import inf
 from types import MappingProxyType
 
-import msgspec
-
 from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
+from caroni_edge.agent.jobs.wants import has, id_of, places_of, places_text, want_of
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
-from caroni_edge.agent.store.wanted import Lacking, WaitingJob, WantedRow
+from caroni_edge.agent.store.keeps import KeepRow
+from caroni_edge.agent.store.wanted import Lacking
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.hours import ALWAYS
@@ -28,10 +28,9 @@ from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
-from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer
-from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.protocol.depots import ObjectsKeep
+from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted
 from caroni_edge.values.carried import called, objects_in
 from caroni_edge.values.json import from_text
 
@@ -39,6 +38,11 @@ log = logging.getLogger(__name__)
 
 OF_A_JOB = 64
 """So many objects are fetched for one job at once: a directory may have thousands."""
+
+KEPT_AT_ONCE = 500
+"""So many objects are fetched at once that a depot is to keep."""
+JOBS_FIRST = WaitsForRoom("", "jobs wait for room", "")
+"""Why nothing is begun that is to be kept: what jobs wait for has the room before it."""
 
 TELL_AGAIN_S = 120.0
 """After so long a manager hears again that a ticket of its is not taken: what it has said may be lost by a restore."""
@@ -48,13 +52,6 @@ ROOM_AGAIN_S = 10.0
 MANAGERS_SAID = 50
 """So many managers hear by the presence that there is no room."""
 NOBODY: Mapping[str, WaitsForRoom] = MappingProxyType({})
-
-_places = msgspec.json.Decoder(tuple[ObjectPlace, ...])
-
-
-def places_text(places: Sequence[ObjectPlace]) -> str:
-    """Return places as rows keep them."""
-    return encode(places).decode()
 
 
 class Fetching(Part):
@@ -71,6 +68,7 @@ class Fetching(Part):
         in_force: InForce,
         ledger: Ledger,
         quotas: Quotas,
+        depot: Depot,
         deeds: Deeds,
         journal: Journal,
         locations: Locations,
@@ -83,13 +81,14 @@ class Fetching(Part):
             in_force: What the owner wants.
             ledger: Changes the jobs.
             quotas: What may be here.
+            depot: What was promised.
             deeds: Has done what is decided.
             journal: Takes memory back.
             locations: What keeps room for files from addresses.
         """
         super().__init__(journal)
         self._store, self._outbox, self._in_force, self._quotas = store, outbox, in_force, quotas
-        self._locations = locations
+        self._locations, self._depot = locations, depot
         self._ledger, self._deeds = ledger, deeds
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(journal)  # what is fetched
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
@@ -127,17 +126,28 @@ class Fetching(Part):
             log.info("ignored: places for a job that waits for no files", extra={"action": "stale_places"})
             return
         wanted = self._store.wanted.of(row.job)
-        lost = [each for each in wanted if not any(_has(place, each, each.object) for place in message.places)]
+        lost = [each for each in wanted if not any(has(place, each, each.object) for place in message.places)]
         if lost:
             found = Object(sha256_of(lost[0].object), lost[0].size)
             self._end(row, f"{self._called(row, found)} is not to be had anywhere any more", at, final=False)
             return
         self._store.wanted.set_places(row.job, places_text(message.places))
         for each in wanted:
-            fetch = _id_of(each)
+            fetch = id_of(each)
             self._begin_anew(fetch)
             if (want := self._wants.get(fetch)) is not None:
                 self._wants[fetch] = want._replace(places=())  # the same ticket may open now what it did not before
+        self._seen = -1
+
+    def on_keep(self, manager: str, message: ObjectsKeep, at: Moment) -> None:
+        """Promise to keep objects; what comes already may come from other places, or by tickets that are taken now."""
+        self._depot.on_keep(manager, message, at)
+        doubtful = {*self._refused, *(fetch for fetch, _ in self._told)}
+        for fetch in sorted(doubtful & self._wants.keys()):
+            want = self._wants[fetch]
+            if (want.manager, want.workflow) == (manager, message.workflow):
+                self._begin_anew(fetch)
+                self._wants[fetch] = want._replace(places=())
         self._seen = -1
 
     # What is brought
@@ -148,7 +158,8 @@ class Fetching(Part):
         waiting = self._store.wanted.jobs(manager, name)
         if news.files is None:  # who waits for a directory by that name goes on to do so
             waiting = [each for each in waiting if not each.is_directory]
-        if waiting:
+        promised = self._depot.waiting(news)
+        if waiting or promised:
             self._store.objects.add(news.object, manager=manager, date=at.date)
             if news.files is not None:
                 self._store.objects.put_directory(name, news.files)
@@ -163,6 +174,7 @@ class Fetching(Part):
                 row = self._store.jobs.by_job(each.job)
                 assert row is not None
                 self._ledger.bring_files(row)
+        self._depot.came(promised, at)
         self._forget(news.fetch)
         if not self._store.objects.is_here(name):
             self._deeds.discard([name])
@@ -173,6 +185,8 @@ class Fetching(Part):
         if want is not None:
             jobs = self._store.wanted.jobs(want.manager, want.object.id)
             self._refuse(want, [each.job for each in jobs if each.is_directory], f"is none: {news.why}", at)
+            promised = self._store.keeps.of(want.manager, want.object.id)
+            self._depot.give_up([each for each in promised if each.is_directory], f"it is no directory: {news.why}")
             self._forget(news.fetch)
             self._seen = -1  # who waits for a file by that name has it fetched anew
 
@@ -190,6 +204,7 @@ class Fetching(Part):
         for each in waiting[:1]:
             bad = ObjectBad(job=each.job, object=want.object.id, place=str(news.holder), reason=news.why)
             self._outbox.put(want.manager, bad)
+        self._depot.say_refused(want.object, news)
         if news.why == "ticket":
             self._told[news.fetch, news.holder] = at.now
             return  # another one will come
@@ -197,8 +212,11 @@ class Fetching(Part):
         if refused >= {place.holder for place in want.places}:
             where = " and ".join(sorted({place.holder.node for place in want.places}))
             # The file may lie elsewhere for other workflows, or there for them alone.
-            lost = [each.job for each in waiting if {*want.places} >= {*_places_of(each, want.object.id)}]
+            lost = [each.job for each in waiting if {*want.places} >= {*places_of(each, want.object.id)}]
             self._refuse(want, lost, f"is not to be had from {where} any more", at)
+            promised = self._store.keeps.of(want.manager, want.object.id)
+            lost_keeps = [each for each in promised if {*want.places} >= {*places_of(each, want.object.id)}]
+            self._depot.give_up(lost_keeps, f"it is not to be had from {where} any more")
             self._begin_anew(news.fetch)
 
     def _refuse(self, want: Want, jobs: Sequence[str], why: str, at: Moment) -> None:
@@ -241,7 +259,7 @@ class Fetching(Part):
         self._end_too_large(at)
         self._seen = self._store.wanted.changes()
         wanted = self._wanted()
-        self._look_due = at.now + ROOM_AGAIN_S if self.waiting else inf
+        self._look_due = at.now + ROOM_AGAIN_S if self.waiting or self._depot.waits_for_room else inf
         self._quotas.reserved = reserved(wanted.values())
         for fetch in [each for each in self._wants if each not in wanted]:
             self._forget(fetch)
@@ -258,7 +276,7 @@ class Fetching(Part):
         return self._look_due
 
     def _end_too_large(self, at: Moment) -> None:
-        """End the jobs for whose files there would be no room if nothing else were here."""
+        """End jobs, and refuse to keep objects, for which there would be no room if nothing else were here."""
         settings = self._in_force.settings
         most_bytes = self._disk_bytes - settings.disk_floor_bytes
         empty = Quota(settings.files_store_bytes, settings.files_per_manager_bytes)
@@ -282,6 +300,11 @@ class Fetching(Part):
                 self._weighed.add(job)
                 continue
             self._end(row, f"its files have {need_bytes} bytes together, and {most}", at, final=True)
+        for keep in self._store.keeps.first(KEPT_AT_ONCE):
+            short = empty.why_not(keep.manager, keep.size)
+            if keep.size > most_bytes or short is not None:
+                most = short.why if short is not None else f"this disk has room for {most_bytes:.0f} at most"
+                self._depot.give_up([keep], f"it has {keep.size} bytes, and there would never be room here: {most}")
 
     def _wanted(self) -> Mapping[FetchId, Want]:
         """Return what is to be fetched now: what is on its way already, and what there is room for beside that.
@@ -292,13 +315,15 @@ class Fetching(Part):
         found: dict[FetchId, Want] = {}
         jobs: dict[str, list[FetchId]] = {}
         for row in self._store.wanted.all(OF_A_JOB):
-            fetch = _id_of(row)
+            fetch = id_of(row)
             jobs.setdefault(row.job, []).append(fetch)
             if fetch not in found:
-                found[fetch] = _want(row)
+                found[fetch] = want_of(row)
             elif row.is_directory:
                 found[fetch] = found[fetch]._replace(is_directory=True)
-        on_their_way = [want for fetch, want in found.items() if fetch in self._wants]
+        keeps = self._store.keeps.first(KEPT_AT_ONCE)
+        kept = {id_of(row): want_of(row) for row in keeps}
+        on_their_way = [want for fetch, want in {**kept, **found}.items() if fetch in self._wants]
         space = Space(self._quotas, self._room_bytes(), self._going_bytes, on_their_way)
         wanted: dict[FetchId, Want] = {}
         waiting: dict[str, WaitsForRoom] = {}
@@ -318,9 +343,28 @@ class Fetching(Part):
                 if len(new) == len(fetches):
                     continue
             space.take(manager, need_bytes)
+        self._keep_too(wanted, keeps, None if waiting else space)
         self._going_bytes = space.going_bytes
         self.waiting = MappingProxyType(waiting)
         return wanted
+
+    def _keep_too(self, wanted: dict[FetchId, Want], keeps: Sequence[KeepRow], space: Space | None) -> None:
+        """Add to what is fetched now what was promised: what is on its way, and what jobs leave room for."""
+        no_room: str | None = None
+        for row in keeps:
+            fetch = id_of(row)
+            if fetch in wanted:
+                if row.is_directory:
+                    wanted[fetch] = wanted[fetch]._replace(is_directory=True)
+                continue
+            if fetch not in self._wants:
+                why_not = JOBS_FIRST if space is None else space.why_not(row.manager, row.size)
+                if space is None or why_not is not None:
+                    no_room = (why_not or JOBS_FIRST).setting
+                    continue
+                space.take(row.manager, row.size)
+            wanted[fetch] = want_of(row)
+        self._depot.without_room(no_room)
 
     def said(self) -> dict[str, str]:
         """Return what files of managers wait for here, for the presence; `*` stands for all. No number is in it."""
@@ -335,29 +379,3 @@ class Fetching(Part):
         if self._free_bytes is None:
             return inf
         return self._free_bytes - self._in_force.settings.disk_floor_bytes - self._locations.reserved_bytes
-
-
-def _has(place: ObjectPlace, row: WantedRow | WaitingJob, name: ObjectId) -> bool:
-    """Tell whether a place has what a job waits for, or the directory that it is in."""
-    return not place.objects or (row.directory or name) in place.objects
-
-
-def _places_of(row: WantedRow | WaitingJob, name: ObjectId) -> tuple[Place, ...]:
-    """Return where the object is that a job waits for."""
-    places = (place for place in _places.decode(row.places) if _has(place, row, name))
-    return tuple(Place(_peer(place.holder), place.generation, place.ticket) for place in places)
-
-
-def _id_of(row: WantedRow) -> FetchId:
-    return FetchId(row.manager, sha256_of(row.object))
-
-
-@lru_cache(maxsize=10_000)  # all are looked at with each change, and few are others than before
-def _want(row: WantedRow) -> Want:
-    found = Object(sha256_of(row.object), row.size)
-    return Want(row.manager, row.workflow, found, _places_of(row, row.object), row.arrival, row.is_directory)
-
-
-def _peer(holder: str) -> Peer:
-    role, _, node = holder.partition("/")
-    return Peer(role, node)

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from caroni_edge.agent.jobs.fetching import places_text
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
+from caroni_edge.agent.jobs.wants import places_text
 from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers

@@ -5,6 +5,7 @@ from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.records import Record
 from caroni_edge.base.memory import Journal, Memory, MemoryDict
 from caroni_edge.config.model import EVERYBODY
+from caroni_edge.protocol import depots
 
 FAILURES_IN_A_ROW = 10
 """A version of a job type whose last jobs all failed, so many of them, is offered one place at a time."""
@@ -12,7 +13,7 @@ PROBE_EVERY_S = 60.0
 MANAGERS_SAID = 50
 """Managers that are not served, in one presence notice."""
 
-DRAINED = "the agent is drained: it finishes what it has, and takes no new work"
+DRAINED = f"{depots.DRAINED}: it finishes what it has, and takes no new work"
 PAUSED = "the agent is paused: it starts nothing until its owner resumes it"
 HOST_FULL = "the host had no room for a job"
 FAILING = f"its last {FAILURES_IN_A_ROW} jobs here have all failed; one place a minute until one completes"

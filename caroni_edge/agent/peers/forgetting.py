@@ -42,7 +42,7 @@ class Forgetting:
         self._presence.forget_manager(peer)
         offers = self._store.offers.forget(peer)
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
-        rows += self._store.objects.forget(peer) + self._store.object_keys.forget(peer)
+        rows += self._store.objects.forget(peer) + self._store.keeps.forget(peer) + self._store.object_keys.forget(peer)
         rows += self._store.locations.forget(peer)
         rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
         self._store.answers.end(peer)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
+from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
@@ -35,6 +36,7 @@ class _Facts:
     sandbox: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     staging: Mapping[str, str] = field(default_factory=dict)
+    depot: str = ""
 
 
 class PresenceSaid(Part):
@@ -49,6 +51,7 @@ class PresenceSaid(Part):
         depth: Depth,
         resources: Resources,
         fetching: Fetching,
+        depot: Depot,
         chance: Chance,
         journal: Journal,
     ) -> None:
@@ -56,6 +59,7 @@ class PresenceSaid(Part):
         super().__init__(journal)
         self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
         self._depth, self._resources, self._fetching, self._chance = depth, resources, fetching, chance
+        self._depot = depot
         # As of the last look, and what the node has been told, or will be when it asks.
         self._true = self._said = _Facts()
         self._is_changed = False  # the node has to be told, and has not asked yet
@@ -117,6 +121,7 @@ class PresenceSaid(Part):
             "refuses": {**said.taken, **said.refuses},
             "labels": dict(said.labels),
             "staging": dict(said.staging),
+            "depot": said.depot,
         }
         return {**own, **places}
 
@@ -167,4 +172,5 @@ class PresenceSaid(Part):
             sandbox=self._in_force.sandbox,
             labels=self._in_force.settings.labels,
             staging=self._fetching.said(),
+            depot=self._depot.said(),
         )

@@ -6,6 +6,7 @@ from caroni_edge.agent.store.answers import AnswerRows
 from caroni_edge.agent.store.demands import DemandRows
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import JobRows
+from caroni_edge.agent.store.keeps import KeepRows
 from caroni_edge.agent.store.load import LoadRows
 from caroni_edge.agent.store.locations import LocationRows
 from caroni_edge.agent.store.managers import ManagerRows
@@ -31,6 +32,7 @@ class Store:
         self.demands = DemandRows(conn)
         self.facts = AgentFactRows(conn)
         self.jobs = JobRows(conn)
+        self.keeps = KeepRows(conn)
         self.load = LoadRows(conn)
         self.locations = LocationRows(conn)
         self.managers = ManagerRows(conn)

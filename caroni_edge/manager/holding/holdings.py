@@ -134,12 +134,14 @@ class Holdings(Part):
     def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
         """Keep the files that a workflow names, which begins or is held in this transaction."""
         for name, file in objects_in(inputs).items():
-            self.keep(row, name, size_of(file), at)
+            self.keep(row, name, size_of(file), at, is_directory=is_directory(file))
             self._store.objects.named(name)
 
-    def keep(self, row: WorkflowRow, name: ObjectId, size: int | None, at: Moment) -> None:
+    def keep(
+        self, row: WorkflowRow, name: ObjectId, size: int | None, at: Moment, *, is_directory: bool = False
+    ) -> None:
         """Keep an object that lies here, of so many bytes, for a workflow: this manager is a place of it."""
-        self._store.places.add(row.seq, name, self._context.own_place, size)
+        self._store.places.add(row.seq, name, self._context.own_place, size, is_directory=is_directory)
         self._store.objects.refer(name, manager=self._me, workflow=row.id, job=THE_WORKFLOW, date=at.date)
 
     def drop(self, workflow: str, kept: Iterable[ObjectId]) -> None:

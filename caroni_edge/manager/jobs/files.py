@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -64,15 +64,20 @@ class JobFiles(Memory):
             for holder in self._store.places.of(step.workflow, name):
                 if holder != agent and self._speaks_of_files(holder):
                     at.setdefault(holder, []).append(name)
-        places = []
-        for holder, held in sorted(at.items())[:PLACES_MAX]:
-            key = self._key(holder)
-            ticket = make_ticket(key, workflow, Peer("agents", agent))
-            some = () if len(held) == len(names) else tuple(held)
-            places.append(
-                ObjectPlace(holder=self._node(holder), generation=key.generation, ticket=ticket, objects=some)
-            )
-        return tuple(places)
+        return tuple(
+            self._opened(holder, workflow, agent, () if len(held) == len(names) else tuple(held))
+            for holder, held in sorted(at.items())[:PLACES_MAX]
+        )
+
+    def opened(self, holders: Iterable[str], workflow: str, agent: str) -> tuple[ObjectPlace, ...]:
+        """Return those of the holders as places, opened to an agent, that give something; all have the same objects."""
+        giving = [holder for holder in holders if holder != agent and self._speaks_of_files(holder)]
+        return tuple(self._opened(holder, workflow, agent, ()) for holder in giving[:PLACES_MAX])
+
+    def _opened(self, holder: str, workflow: str, agent: str, objects: tuple[str, ...]) -> ObjectPlace:
+        key = self._key(holder)
+        ticket = make_ticket(key, workflow, Peer("agents", agent))
+        return ObjectPlace(holder=self._node(holder), generation=key.generation, ticket=ticket, objects=objects)
 
     def place(self, holder: str, workflow: str) -> Place | None:
         """Return an agent as a place of what a workflow has there, opened to this manager; None if it gives nothing."""
@@ -138,7 +143,8 @@ class JobFiles(Memory):
             return
         step = self._store.steps.by_id(job.step)
         if message.reason != "ticket":
-            self._have_checked(step, holder, ObjectId(message.object), at)
+            if message.object in step.inputs:
+                self.have_checked(step.workflow, holder, ObjectId(message.object), at)
             return
         inputs = msgspec.json.decode(step.inputs)
         if not self._may_say((agent, holder), at):
@@ -151,10 +157,11 @@ class JobFiles(Memory):
             self._say_key(holder, keys.present)
             self._context.outbox.put(agent, ObjectsWanted(job=job.job, places=places))
 
-    def _have_checked(self, step: StepRow, holder: str, name: ObjectId, at: Moment) -> None:
-        if not self._may_say((name, holder), at) or name not in step.inputs:
+    def have_checked(self, workflow: int, holder: str, name: ObjectId, at: Moment) -> None:
+        """Have a holder look at its own, from which somebody does not get an object of a workflow."""
+        if not self._may_say((name, holder), at):
             return
-        if holder in self._store.places.of(step.workflow, name) and holder != self._context.own_place:
+        if holder in self._store.places.of(workflow, name) and holder != self._context.own_place:
             self._said[name, holder] = at.now
             self._context.outbox.put(holder, ObjectsCheck(objects=(name,)))
 

@@ -14,6 +14,7 @@ from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.lifecycle import STEP, StepEvent, StepState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.protocol.messages import JobDataReady, JobKill
 from caroni_edge.values.carried import LOCATION
 
@@ -56,6 +57,13 @@ class Orders:
             self._outbox.put(job.agent, JobDataReady(job=job.job, inputs=inputs, places=places))
         else:
             self.take_back(step, job, "its data is there, and the agent is not, or takes no such jobs now")
+
+    def say_places(self, row: WorkflowRow, name: str) -> None:
+        """Say to those that may be fetching an object of a workflow who has it now."""
+        for step in self._store.remakes.taking(row.seq, name):
+            job = self.present(step)
+            if job is not None and not job.begun:
+                self.files.say_places(step, row.id, job)
 
     def cannot_have_begun(self, job: JobRow) -> bool:
         """Tell whether a job has surely not begun: its inputs were never sent, and it takes none by itself.

@@ -21,8 +21,8 @@ from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.pages.filters import read_filter
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.shapes import (
+    AgentDetail,
     AgentPage,
-    AgentView,
     AttemptView,
     Deleted,
     StepPage,
@@ -311,7 +311,7 @@ def list_agents(
 
 
 @get("/api/agents/{agent:str}", tags=["agents"], sync_to_thread=True)
-def show_agent(manager: NamedDependency[ManagerApi], agent: FromPath[str]) -> AgentView:
+def show_agent(manager: NamedDependency[ManagerApi], agent: FromPath[str]) -> AgentDetail:
     """Show an agent that this manager has heard of."""
     with manager.look() as views:
         found = views.roster.agent(agent)

@@ -36,7 +36,8 @@ def show_agent(manager: NamedDependency[ManagerApi], agent: FromPath[str], after
         shown = views.roster.agent(agent) or _no_agent(agent)
         jobs = views.roster.jobs(agent, ROWS, after)
     unanswered_s = manager.unanswered_s(agent)
-    return page("manager/agent.html", agent=shown, jobs=jobs, unanswered_s=unanswered_s)
+    is_named = agent in manager.reactor.settings.depots
+    return page("manager/agent.html", agent=shown, jobs=jobs, unanswered_s=unanswered_s, is_named_depot=is_named)
 
 
 @post("/agents/{agent:str}/forget", include_in_schema=False, sync_to_thread=True, opt={audit.ACTION: "forget"})

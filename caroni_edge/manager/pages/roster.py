@@ -6,9 +6,19 @@ from collections.abc import Iterable
 import msgspec
 
 from caroni_edge.base.dates import rfc3339
-from caroni_edge.manager.pages.shapes import AgentJobPage, AgentJobView, AgentPage, AgentTypeView, AgentView
+from caroni_edge.manager.pages.shapes import (
+    AgentDetail,
+    AgentJobPage,
+    AgentJobView,
+    AgentPage,
+    AgentTypeView,
+    AgentView,
+)
 from caroni_edge.manager.store.roster import RosterRows, ShownAgent, ShownAgentJob, ShownAgentType
 from caroni_edge.protocol.labels import read_label
+
+FILES_COUNTED = 10_000
+"""So many files that lie at one agent alone are counted, and not more."""
 
 
 class Roster:
@@ -23,10 +33,12 @@ class Roster:
         page = self._rows.page(job_type, limit, after)
         return AgentPage(agents=self._views(page.rows), next=page.next)
 
-    def agent(self, agent: str) -> AgentView | None:
+    def agent(self, agent: str) -> AgentDetail | None:
         """Return an agent."""
         row = self._rows.by_id(agent)
-        return self._views([row])[0] if row else None
+        if row is None:
+            return None
+        return AgentDetail(**self._views([row])[0], files_only_here=self._rows.files_only_at(agent, FILES_COUNTED))
 
     def jobs(self, agent: str, limit: int, after: str) -> AgentJobPage:
         """Return a page of the jobs that an agent has of this manager."""
@@ -56,6 +68,7 @@ def _agent(row: ShownAgent, types: dict[str, AgentTypeView]) -> AgentView:
         seen=rfc3339(row.seen) if row.seen else None,
         refuses=msgspec.json.decode(row.refuses),
         labels=dict(read_label(each) for each in msgspec.json.decode(row.labels)),
+        depot=row.depot,
         job_types=types,
     )
 

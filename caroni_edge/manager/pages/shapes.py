@@ -191,6 +191,7 @@ class AgentView(TypedDict):
         is_asked: It was asked which jobs it has, and is given none until it has answered.
         refuses: Why it offers nothing, by job type or manager, `*` for all.
         labels: What it says that it is.
+        depot: Whether its owner lets it keep files of others: `open`, or `full: ` and why; empty where it may not.
     """
 
     id: str
@@ -206,7 +207,19 @@ class AgentView(TypedDict):
     seen: str | None
     refuses: dict[str, str]
     labels: dict[str, str]
+    depot: str
     job_types: dict[str, AgentTypeView]
+
+
+class AgentDetail(AgentView):
+    """One agent.
+
+    Attributes:
+        files_only_here: How many large files of workflows lie there alone, up to 10,000: none, and its host may be
+            switched off without anybody missing one.
+    """
+
+    files_only_here: int
 
 
 class AgentJobView(TypedDict):

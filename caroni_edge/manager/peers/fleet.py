@@ -17,6 +17,7 @@ from caroni_edge.manager.store.agents import AgentType
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Forgotten
+from caroni_edge.protocol.depots import DRAINED
 from caroni_edge.protocol.labels import as_list
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.values.json import as_text
@@ -81,6 +82,8 @@ class Fleet(Part):
                 labels=labels,
                 speaks=presence.speaks,
                 staging=self._staging(presence),
+                depot=presence.depot,
+                drains=refuses.get("*", "").startswith(DRAINED),
                 date=at.date,
             )
             types = [
@@ -111,6 +114,7 @@ class Fleet(Part):
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         rows += self._store.places.forget(agent) + self._files.forget(agent)
         self._context.lacking.update(self._store.remakes.workflows())
+        self._context.unbound.update(self._context.lacking)
         self._serves(before, set(), at)
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 

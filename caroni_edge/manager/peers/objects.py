@@ -7,13 +7,12 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, StepState
+from caroni_edge.manager.lifecycle import ENDED
 from caroni_edge.manager.store.places import LostObject
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsGone, ObjectsHere
-from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +48,7 @@ class AgentObjects:
             self._has(agent, workflow, [ObjectId(each.object) for each in objects])
         if message.last:
             self._lost(agent, self._store.places.strike_doubted(agent))
+            self._store.places.unask(agent)  # whatever it was asked to fetch, it is asked again
 
     def _has(self, agent: str, workflow: str, names: Sequence[ObjectId]) -> None:
         row = self._store.workflows.by_id(workflow)
@@ -71,7 +71,4 @@ class AgentObjects:
             if row.status in ENDED:
                 continue
             self._context.lacking.add(workflow)
-            for step in self._store.steps.of_workflow(workflow, as_text([StepState.FULFILLED])):
-                job = self._orders.present(step) if name in step.inputs else None
-                if job is not None and not job.begun:
-                    self._orders.files.say_places(step, row.id, job)
+            self._orders.say_places(row, name)

@@ -23,6 +23,7 @@ from caroni_edge.manager.store.schedules import ScheduleRows
 from caroni_edge.manager.store.steps import StepRows
 from caroni_edge.manager.store.triggers import TriggerRows
 from caroni_edge.manager.store.unplaced import UnplacedRows
+from caroni_edge.manager.store.wantedplaces import WantedPlaceRows
 from caroni_edge.manager.store.workflows import WorkflowRows
 from caroni_edge.objects.store.keys import KeyRows
 from caroni_edge.objects.store.rows import ObjectRows
@@ -56,4 +57,5 @@ class Store:
         self.steps = StepRows(conn)
         self.triggers = TriggerRows(conn)
         self.unplaced = UnplacedRows(conn)
+        self.wanted_places = WantedPlaceRows(conn)
         self.workflows = WorkflowRows(conn)

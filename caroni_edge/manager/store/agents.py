@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from caroni_edge.storage.rows import Rows, columns
+from caroni_edge.values.json import as_text
 
 
 class AgentType(NamedTuple):
@@ -42,6 +43,22 @@ class AgentCount(NamedTuple):
     agents: int
 
 
+class NamedDepot(NamedTuple):
+    """An agent that may be a depot.
+
+    Attributes:
+        depot: What it says of that: `open`, or `full: ` and why; empty where its owner does not let it be one.
+        speaks: The newest version of the messages that it understands.
+        drains: Whether it drains.
+    """
+
+    agent: str
+    online: bool
+    depot: str
+    speaks: int
+    drains: bool
+
+
 class Reconciled(NamedTuple):
     """How far an agent's database is known here, and the reconcile query that is open.
 
@@ -68,7 +85,8 @@ class AgentRows(Rows):
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
             backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, speaks = :speaks,
-            staging = :staging, seen = :date, unheard = 0
+            staging = :staging,
+            depot = :depot, drains = :drains, seen = :date, unheard = 0
         WHERE agent = :agent"""
 
     def see(
@@ -85,6 +103,8 @@ class AgentRows(Rows):
         labels: str,
         speaks: int,
         staging: str,
+        depot: str,
+        drains: bool,
         date: float,
     ) -> None:
         """Keep the presence of an agent that is connected; `refuses` is JSON."""
@@ -102,6 +122,8 @@ class AgentRows(Rows):
             labels=labels,
             speaks=speaks,
             staging=staging,
+            depot=depot,
+            drains=drains,
             date=date,
         )
 
@@ -178,6 +200,12 @@ class AgentRows(Rows):
         """Tell whether an agent may have jobs of a type: it has named it, or has never shown itself."""
         return self._one(int, self.MAY_HOLD, agent=agent, job_type=job_type) is not None
 
+    MAY_BE_THERE = "SELECT online OR unheard FROM agents WHERE agent = :agent"
+
+    def may_be_there(self, agent: str) -> bool:
+        """Tell whether an agent is connected, or has not shown itself since we started."""
+        return self._one(bool, self.MAY_BE_THERE, agent=agent) is not False
+
     IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = :job_type AND online LIMIT 1"
 
     def is_served(self, job_type: str) -> bool:
@@ -242,6 +270,20 @@ class AgentRows(Rows):
     def speaks(self, agent: str) -> int:
         """Return the newest version of the messages that an agent says to understand."""
         return self._one(int, self.SPEAKS, agent=agent) or 1
+
+    DRAINING = "SELECT agent FROM agents WHERE drains ORDER BY agent"
+
+    def draining(self) -> list[str]:
+        """Return the agents that drain, as far as they have said so."""
+        return self._all(str, self.DRAINING)
+
+    DEPOTS = """
+        SELECT a.agent, a.online, a.depot, a.speaks, a.drains FROM json_each(:names) n
+        CROSS JOIN agents a ON a.agent = n.value"""
+
+    def depots(self, names: Collection[str]) -> list[NamedDepot]:
+        """Return what is known of the agents of these names as depots."""
+        return sorted(self._all(NamedDepot, self.DEPOTS, names=as_text([*names])))
 
     HEAR = """
         UPDATE agents SET heard = max(heard, :serial), known = CASE WHEN wanted IS NULL AND NOT EXISTS

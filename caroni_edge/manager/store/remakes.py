@@ -27,6 +27,14 @@ class RemakeRows(Rows):
         found = self._all(StepRow, self.UNPLACED, workflow=workflow, location=LOCATION)
         return sorted(found, key=lambda step: step.id)
 
+    TAKING = f"""
+        SELECT {STEP} FROM steps s WHERE workflow = :workflow AND status = 'fulfilled' AND instr(inputs, :object)"""
+
+    def taking(self, workflow: int, name: str) -> list[StepRow]:
+        """Return the steps of a workflow that take an object and that agents have."""
+        found = self._all(StepRow, self.TAKING, workflow=workflow, object=name)
+        return sorted(found, key=lambda step: step.id)
+
     HOLD = "UPDATE steps SET retry_due = :held, reason = :reason WHERE id = :step"
 
     def hold(self, step: int, reason: str) -> None:
@@ -38,6 +46,12 @@ class RemakeRows(Rows):
     def is_held(self, step: int) -> bool:
         """Tell whether a step waits for its files."""
         return self._only(bool, self.IS_HELD, step=step, held=HELD)
+
+    WAITS = "SELECT retry_due IS NOT NULL OR in_doubt IS NOT NULL FROM steps WHERE id = :step"
+
+    def waits(self, step: int) -> bool:
+        """Tell whether something holds a step back from being asked for."""
+        return self._only(bool, self.WAITS, step=step)
 
     RELEASE = "UPDATE steps SET retry_due = NULL, reason = NULL, agents = :agents WHERE id = :step"
 

@@ -16,6 +16,7 @@ class ShownAgent(NamedTuple):
         pending: So many jobs it keeps ahead of their data.
         refuses: Why it offers nothing, as JSON, by job type or manager.
         labels: What it says that it is, as a JSON list.
+        depot: What it says of itself as a depot: `open`, or `full: ` and why; empty where it is none.
         seen: When it was heard of last; 0 when it has not been.
         asked: It was asked which jobs it has, and has not answered yet.
         open_jobs: How many of our jobs it has.
@@ -31,6 +32,7 @@ class ShownAgent(NamedTuple):
     pending: int
     refuses: str
     labels: str
+    depot: str
     seen: float
     asked: bool
     open_jobs: int
@@ -61,7 +63,7 @@ class ShownAgentJob(NamedTuple):
 
 # The numbers of the rows in an outbox are without gaps.
 _AGENT = """
-    a.agent, a.online, a.version, a.host, a.slots, a.backlog, a.pending, a.refuses, a.labels, a.seen,
+    a.agent, a.online, a.version, a.host, a.slots, a.backlog, a.pending, a.refuses, a.labels, a.depot, a.seen,
     a.wanted IS NOT NULL AS asked,
     (SELECT count(*) FROM jobs j WHERE j.agent = a.agent AND j.open) AS open_jobs,
     (SELECT coalesce(max(o.seq) - min(o.seq) + 1, 0) FROM outbox o WHERE o.peer = a.agent) AS messages"""
@@ -85,6 +87,16 @@ class RosterRows(Rows):
     def by_id(self, agent: str) -> ShownAgent | None:
         """Return an agent."""
         return self._one(ShownAgent, self.BY_ID, agent=agent)
+
+    FILES_ONLY_AT = """
+        SELECT count(*) FROM (SELECT 1 FROM object_places p WHERE p.agent = :agent AND p.held > 0
+            AND NOT EXISTS (SELECT 1 FROM object_places o WHERE o.workflow = p.workflow AND o.object = p.object
+                AND o.held > 0 AND o.agent <> p.agent)
+            LIMIT :limit)"""
+
+    def files_only_at(self, agent: str, limit: int) -> int:
+        """Count the files of workflows that no other node has, up to `limit`."""
+        return self._only(int, self.FILES_ONLY_AT, agent=agent, limit=limit)
 
     TYPES = f"""
         SELECT {columns(ShownAgentType, "t", serves="online")}

@@ -180,6 +180,7 @@ class PlanStep(_Data, frozen=True):
         streams: The files that standard input, output and error of its tool are, by `stdin` and so on.
         library: Its expressions may be JavaScript, and see this one of `Plan.libraries`; None: they may not.
         expression: What gives its outputs, where an ExpressionTool is run.
+        copies: On so many hosts the files that it gives are to lie; None for what is said around it.
     """
 
     name: str
@@ -197,6 +198,7 @@ class PlanStep(_Data, frozen=True):
     streams: dict[str, str] = {}
     library: int | None = None
     expression: ToolExpression | None = None
+    copies: int | None = None
 
     @property
     def kind(self) -> Literal["job", "workflow", "expression"]:
@@ -239,6 +241,7 @@ class Plan(_Data, frozen=True, dict=True):
         steps: Each after all that it waits for; otherwise in the order of the file.
         parallel: So many jobs of it have begun and not ended, at most (its gate).
         libraries: What JavaScript may see beside its inputs: each is a list of texts (`expressionLib`), perhaps empty.
+        copies: As in its steps; of the workflow itself also for the files that it is started with.
     """
 
     template: str
@@ -247,6 +250,7 @@ class Plan(_Data, frozen=True, dict=True):
     steps: tuple[PlanStep, ...] = ()
     parallel: int | None = None
     libraries: tuple[tuple[str, ...], ...] = ()
+    copies: int | None = None
 
     @cached_property
     def step_by_name(self) -> Mapping[str, PlanStep]:
@@ -274,6 +278,17 @@ class Plan(_Data, frozen=True, dict=True):
         if workflow is None:
             raise KeyError(route)
         return workflow
+
+    def copies_at(self, route: str) -> int | None:
+        """Return on how many hosts files of a step are to lie, by what is said nearest to it; None where nothing is."""
+        copies: int | None = None
+        plan: Plan | None = self
+        for name in route.split("/"):
+            assert plan is not None  # all but the last run workflows
+            step = plan.step_by_name[name]
+            copies = next((each for each in (step.copies, plan.copies, copies) if each is not None), None)
+            plan = step.workflow
+        return copies
 
     @cached_property
     def routes(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.keeping import ObjectsDrop
-from caroni_edge.values.carried import objects_in
+from caroni_edge.values.carried import is_directory, objects_in
 
 BUT_MAX = 100
 """So many objects that are to stay are named in one message: any broker lets it through."""
@@ -33,15 +33,18 @@ class Drops:
         if not self._store.places.of_workflow(row.seq):
             return
         self._context.lacking.add(row.seq)
-        needed = objects_in(outputs)
-        self._store.places.keep_only(row.seq, needed)
-        self._say(row)
+        self._keep_only(row, objects_in(outputs))
 
     def on_delete(self, row: WorkflowRow) -> None:
         """Keep nothing of a workflow that is deleted in this transaction."""
         if self._store.places.of_workflow(row.seq):
-            self._store.places.keep_only(row.seq, ())
-            self._say(row)
+            self._keep_only(row, ())
+
+    def _keep_only(self, row: WorkflowRow, needed: Iterable[ObjectId]) -> None:
+        names = [*needed]
+        self._store.wanted_places.keep_only(row.seq, names)
+        self._store.places.keep_only(row.seq, names)
+        self._say(row)
 
     def on_late(self, row: WorkflowRow, outputs: Mapping[str, Any], agent: str) -> None:
         """Note what a job has given whose result nobody takes: its agent keeps that, until this manager drops it."""
@@ -52,7 +55,7 @@ class Drops:
             self.say_to(row, agent)
             return
         for name, value in names.items():
-            self._store.places.add(row.seq, name, agent, size_of(value))
+            self._store.places.add(row.seq, name, agent, size_of(value), is_directory=is_directory(value))
         self._context.lacking.add(row.seq)
 
     def say_to(self, row: WorkflowRow, agent: str) -> None:
@@ -65,7 +68,7 @@ class Drops:
         self._put(workflow, agent, ())
 
     def _say(self, row: WorkflowRow) -> None:
-        """Say to all that were given jobs of a workflow what they keep of it: any of them may have given a file."""
+        """Say to all that were given jobs of a workflow, or files to keep, what they keep of it from now on."""
         kept: dict[str, list[ObjectId]] = {agent: [] for agent in self._store.places.agents(row.seq)}
         for place in self._store.places.of_workflow(row.seq):
             kept.setdefault(place.agent, []).append(place.object)

@@ -33,6 +33,7 @@ from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
+from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import as_text
 from caroni_edge.values.large import mismatch_of
 from caroni_edge.values.parsing import parse_type
@@ -75,14 +76,19 @@ class Engine(Part):
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
         row = row._replace(seq=self._store.workflows.add(row, at.date, started=at.date))
-        self._holdings.name(row, inputs, at)
+        self._name(row, plan, inputs, at)
         self._begin(row, plan, inputs, at)
 
     def hold(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
         """Keep a workflow whose inputs have been checked, until its template is resumed."""
         row = row._replace(seq=self._store.workflows.add(row, at.date, started=None))
-        self._holdings.name(row, inputs, at)
+        self._name(row, self.plan(row.plan), inputs, at)
         self.statuses.hold(row, f"the template {row.template} is paused", at)
+
+    def _name(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
+        """Keep the files that a workflow is started with, in as many places as it wants."""
+        self._holdings.name(row, inputs, at)
+        self.places.want_copies(row.seq, objects_in(inputs), plan.copies)
 
     def release(self, row: WorkflowRow, at: Moment) -> int:
         """Begin a workflow that was held, by the plan that it was taken with; return how many steps that has."""
@@ -125,7 +131,7 @@ class Engine(Part):
         """Keep the outputs of a job as those of its step, hand them on, and end the workflow after its last step."""
         propagation = Propagation(row, self.plan(row.plan), at, fed=fed)
         kept = {name: outputs.get(name) for name in propagation.plan.step_at(step.name).outputs}
-        self.places.note(row.seq, kept, job.agent)
+        self.places.note(row.seq, kept, job.agent, propagation.plan.copies_at(step.name))
         if step.status is StepState.FULFILLING:  # a job that was lost has completed while agents were asked for another
             self._context.dirty_job_types.add(step.job_type)
         self.follow(propagation, [Done(step, kept, job)])

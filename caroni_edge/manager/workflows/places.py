@@ -1,6 +1,6 @@
 """Where the files of a workflow lie that are too large to travel inside values, and who takes a step therefore."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +9,9 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.sizes import size_of
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.store.steps import StepRow
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.labels import are_labels
-from caroni_edge.values.carried import objects_in
+from caroni_edge.values.carried import is_directory, objects_in
 from caroni_edge.values.json import as_text
 
 
@@ -21,19 +22,37 @@ class Places:
         """Keep places in the store of `context`; those who have some hear by `files` how it is opened to others."""
         self._context, self._store, self._files, self._own_place = context, context.store, files, context.own_place
 
-    def note(self, workflow: int, outputs: Mapping[str, Any], agent: str) -> None:
-        """Note that an agent has the objects among the outputs of a job."""
+    def note(self, workflow: int, outputs: Mapping[str, Any], agent: str, copies: int | None) -> None:
+        """Note that an agent has the objects among the outputs of a job, and how many places they are to have.
+
+        Args:
+            workflow: Of the job.
+            outputs: Of the job.
+            agent: Who has it.
+            copies: What the template says; None for nothing.
+        """
         names = objects_in(outputs)
         for name, value in names.items():
-            self._store.places.add(workflow, name, agent, size_of(value))
+            self._store.places.add(workflow, name, agent, size_of(value), is_directory=is_directory(value))
         if names:
             self._files.know(agent)
+            self.want_copies(workflow, names, copies, is_leaving=agent in self._store.agents.draining())
+
+    def want_copies(
+        self, workflow: int, names: Iterable[ObjectId], copies: int | None, *, is_leaving: bool = False
+    ) -> None:
+        """Let objects have so many places, where that is more than the one that they have and that may be leaving."""
+        copies = self._context.settings.copies if copies is None else copies
+        if copies > 1 or is_leaving:
+            for name in names:
+                self._store.wanted_places.want(workflow, name, copies)
 
     def agents(self, workflow: int, job_type: str, inputs: Mapping[str, Any], bound: Sequence[str]) -> tuple[str, ...]:
         """Return the agents that may take a step with these inputs; none for any agent.
 
         Bytes go nowhere without need: where agents that may take the step have all of its files and its job type, they
-        alone are asked. Otherwise the files go to whoever takes it.
+        alone are asked, unless they drain, or are away and depots have the files too. Otherwise the files go to whoever
+        takes it.
 
         Args:
             workflow: Of the step.
@@ -42,15 +61,20 @@ class Places:
             bound: The agents that the template names, or the labels that one must have; none for any.
         """
         able: set[str] | None = None
+        depots, is_anywhere = {*self._context.settings.depots}, True
         for name in objects_in(inputs):
             here = self._store.places.of(workflow, name)
             if not here:
                 self._context.lacking.add(workflow)
             agents = {*here} - {self._own_place}
             able = agents if able is None else able & agents
+            is_anywhere = is_anywhere and bool(depots & agents)
         if not able:
             return tuple(bound)
+        able -= {*self._store.agents.draining()}
         fitting = [each for each in sorted(able) if self._fits(each, job_type, bound)]
+        if is_anywhere and not any(map(self._store.agents.may_be_there, fitting)):
+            return tuple(bound)  # depots have all of it, whoever takes the step, and those who have it are away
         return tuple(fitting) or tuple(bound)
 
     def asked(self, step: StepRow, bound: Sequence[str]) -> str | None:

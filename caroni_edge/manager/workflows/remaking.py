@@ -54,6 +54,7 @@ class Remaking(Part):
                 for step in self._store.remakes.remade(seq):
                     self._is_not_needed(step, at)
         self._context.lacking.clear()
+        self._context.unbound.clear()
 
     def _look(self, row: WorkflowRow, at: Moment) -> None:
         for step in self._store.remakes.remade(row.seq):
@@ -70,7 +71,7 @@ class Remaking(Part):
                 row = self._store.workflows.by_seq(row.seq)
                 if row.status in ENDED:
                     return
-            elif self._store.remakes.is_held(step.id):
+            elif self._store.remakes.is_held(step.id) or self._is_bound_otherwise(row, step):
                 self._release(row, step)
         self._look_inside(row, at)
 
@@ -130,7 +131,9 @@ class Remaking(Part):
 
     def _lost_by(self, workflow: int, name: ObjectId) -> str:
         """Return who had an object, for people."""
-        who = [each.agent for each in self._store.places.of_workflow(workflow) if each.object == name]
+        who = [
+            each.agent for each in self._store.places.of_workflow(workflow) if each.object == name and each.held == 0
+        ]
         named = ["this manager" if each == self._context.own_place else each for each in who]
         return f": {' and '.join(named)} has lost it, or it is damaged there" if named else ""
 
@@ -149,6 +152,13 @@ class Remaking(Part):
         if agents:
             self._store.unplaced.bind(step.id, agents)
         self._context.dirty_job_types.add(step.job_type)
+
+    def _is_bound_otherwise(self, row: WorkflowRow, step: StepRow) -> bool:
+        """Tell whether a step that only some may take is for others now, and nothing else holds it back."""
+        if row.seq not in self._context.unbound or step.agents is None or self._store.remakes.waits(step.id):
+            return False
+        bound = self._engine.plan(row.plan).step_at(step.name).agents
+        return self._engine.places.asked(step, bound) != step.agents
 
     def _stall(self, row: WorkflowRow, step: StepRow, in_doubt: str, at: Moment) -> None:
         self._engine.statuses.stall(row, WorkflowEvent.IN_DOUBT, f"step {step.path} waits for retry: {in_doubt}", at)
@@ -175,7 +185,7 @@ class Remaking(Part):
         if row.status in NEEDS_OUTPUTS_ONLY:
             self._engine.drops.on_late(row, outputs, job.agent)
         else:
-            self._engine.places.note(row.seq, kept, job.agent)
+            self._engine.places.note(row.seq, kept, job.agent, self._engine.plan(row.plan).copies_at(step.name))
         self._context.lacking.add(row.seq)
         if step.in_doubt and not self._store.steps.any_in_doubt(row.seq):
             self._engine.statuses.resume(self._store.workflows.by_seq(row.seq), WorkflowEvent.SERVED_AGAIN, at)

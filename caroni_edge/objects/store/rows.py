@@ -38,6 +38,8 @@ THE_WORKFLOW = ""
 """In the place of a job: an object is kept for the workflow itself, until its manager drops it."""
 
 
+PROMISED = "promised"
+"""In the place of a job: the list of a directory is kept for the workflow, and what it names has not all come."""
 NO_WORKFLOW, UPLOAD = "", "upload"
 """In the places of workflow and job: somebody has uploaded an object, and no workflow has named it yet."""
 UNNEEDED_MAX = 10_000
@@ -134,6 +136,20 @@ class ObjectRows(Rows):
         """
         named = as_text([*but])
         return self._run(self.DROP, manager=manager, workflow=workflow, after=after, upto=upto, but=named)
+
+    END_PROMISE = """
+        DELETE FROM object_references WHERE manager = :manager AND workflow = :workflow AND object = :object
+        AND job = :promised"""
+
+    def end_promise(self, name: ObjectId, *, manager: str, workflow: str) -> None:
+        """Note that all that a directory names has come, or does not."""
+        self._run(self.END_PROMISE, manager=manager, workflow=workflow, object=name, promised=PROMISED)
+
+    END_PROMISES = "DELETE FROM object_references WHERE manager = :manager AND job = :promised"
+
+    def end_promises(self, manager: str) -> None:
+        """Keep no directory of a manager of which not all has come; who still wants it says so again."""
+        self._run(self.END_PROMISES, manager=manager, promised=PROMISED)
 
     USE = "UPDATE objects SET used = :date WHERE object = :object"
 

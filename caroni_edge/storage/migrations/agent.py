@@ -354,3 +354,32 @@ def wanted_locations(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def keeps(db: Database) -> None:
+    """What this agent has promised to keep as a depot and does not have yet, in the order in which it was asked.
+
+    The counter of `wanted_objects` tells of changes here, too.
+    """
+    script(
+        db,
+        """
+        CREATE TABLE keeps (
+            turn INTEGER PRIMARY KEY, manager TEXT NOT NULL, workflow TEXT NOT NULL, object TEXT NOT NULL,
+            directory TEXT NOT NULL, size INTEGER NOT NULL, places TEXT NOT NULL, is_directory INTEGER NOT NULL,
+            UNIQUE (manager, workflow, object, directory)
+        );
+        CREATE INDEX keeps_object ON keeps (manager, object);
+        CREATE INDEX keeps_directory ON keeps (manager, workflow, directory);
+        CREATE TRIGGER keep_added AFTER INSERT ON keeps BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER keep_changed AFTER UPDATE ON keeps BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        CREATE TRIGGER keep_deleted AFTER DELETE ON keeps BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'wanted_objects';
+        END;
+        """,
+    )

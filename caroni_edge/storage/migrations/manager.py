@@ -9,44 +9,6 @@ __all__ = ["manager"]
 
 
 @manager()
-def lists(db: Database) -> None:
-    """Lists of workflows: by the agents that were given their jobs, and with how far each has come.
-
-    A workflow has started when its steps were made; until now that was at its creation, which a 0 stands for.
-    """
-    script(
-        db,
-        """
-        ALTER TABLE workflows ADD COLUMN started REAL DEFAULT 0;
-        CREATE TABLE workflow_agents (
-            agent TEXT NOT NULL, workflow INTEGER NOT NULL, PRIMARY KEY (agent, workflow)
-        ) WITHOUT ROWID;
-        INSERT INTO workflow_agents (agent, workflow)
-            SELECT DISTINCT j.agent, s.workflow FROM jobs j CROSS JOIN steps s ON s.id = j.step ORDER BY 1, 2;
-        CREATE INDEX workflow_agents_workflow ON workflow_agents (workflow);
-        CREATE TRIGGER job_added AFTER INSERT ON jobs BEGIN
-            INSERT INTO workflow_agents (agent, workflow) SELECT new.agent, workflow FROM steps WHERE id = new.step
-            ON CONFLICT DO NOTHING;
-        END;
-        CREATE INDEX steps_with_parts ON steps (workflow, id) WHERE parts IS NOT NULL AND parent = 0;
-        CREATE INDEX steps_failed ON steps (workflow) WHERE status = 'failed';
-        """,
-    )
-
-
-@manager()
-def plans_in_use(db: Database) -> None:
-    """Which workflows run by a plan: it goes with the last of them. Until now plans stayed for ever."""
-    script(
-        db,
-        """
-        CREATE INDEX workflows_plan ON workflows (plan);
-        DELETE FROM plans WHERE NOT EXISTS (SELECT 1 FROM workflows WHERE plan = plans.hash);
-        """,
-    )
-
-
-@manager()
 def pauses(db: Database) -> None:
     """Templates whose new workflows are held."""
     script(
@@ -382,5 +344,38 @@ def looks(db: Database) -> None:
         CREATE INDEX looks_wanted ON looks (object) WHERE waits;
         CREATE INDEX looks_here ON looks (object) WHERE NOT waits;
         ALTER TABLE scattered ADD COLUMN lengths TEXT;
+        """,
+    )
+
+
+@manager()
+def depots(db: Database) -> None:
+    """Which agents are depots or drain, which of their places are to come (`held` is -1), and of how many places each.
+
+    A place that is lost, or does not come, lets it be looked again whether its object has enough of them.
+    """
+    script(
+        db,
+        """
+        ALTER TABLE agents ADD COLUMN depot TEXT NOT NULL DEFAULT '';
+        ALTER TABLE agents ADD COLUMN drains INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX agents_draining ON agents (agent) WHERE drains;
+        ALTER TABLE object_places ADD COLUMN is_directory INTEGER;
+        CREATE INDEX object_places_asked ON object_places (agent) WHERE held = -1;
+        CREATE TABLE wanted_places (
+            workflow INTEGER NOT NULL, object TEXT NOT NULL, copies INTEGER NOT NULL, due INTEGER NOT NULL DEFAULT 1,
+            lacks INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (workflow, object)
+        ) WITHOUT ROWID;
+        CREATE INDEX wanted_places_due ON wanted_places (workflow, object) WHERE due;
+        CREATE INDEX wanted_places_lacking ON wanted_places (workflow, object) WHERE lacks > 0;
+        CREATE TRIGGER place_ended AFTER UPDATE OF held ON object_places WHEN new.held = 0 AND old.held <> 0 BEGIN
+            UPDATE wanted_places SET due = 1 WHERE workflow = new.workflow AND object = new.object;
+        END;
+        CREATE TRIGGER place_deleted AFTER DELETE ON object_places BEGIN
+            UPDATE wanted_places SET due = 1 WHERE workflow = old.workflow AND object = old.object;
+        END;
+        CREATE TRIGGER workflow_wants_no_places AFTER DELETE ON workflows BEGIN
+            DELETE FROM wanted_places WHERE workflow = old.seq;
+        END;
         """,
     )

@@ -280,3 +280,41 @@ def piled_up(db: Database) -> None:
         END;
         """,
     )
+
+
+@manager()
+def lists(db: Database) -> None:
+    """Lists of workflows: by the agents that were given their jobs, and with how far each has come.
+
+    A workflow has started when its steps were made; until now that was at its creation, which a 0 stands for.
+    """
+    script(
+        db,
+        """
+        ALTER TABLE workflows ADD COLUMN started REAL DEFAULT 0;
+        CREATE TABLE workflow_agents (
+            agent TEXT NOT NULL, workflow INTEGER NOT NULL, PRIMARY KEY (agent, workflow)
+        ) WITHOUT ROWID;
+        INSERT INTO workflow_agents (agent, workflow)
+            SELECT DISTINCT j.agent, s.workflow FROM jobs j CROSS JOIN steps s ON s.id = j.step ORDER BY 1, 2;
+        CREATE INDEX workflow_agents_workflow ON workflow_agents (workflow);
+        CREATE TRIGGER job_added AFTER INSERT ON jobs BEGIN
+            INSERT INTO workflow_agents (agent, workflow) SELECT new.agent, workflow FROM steps WHERE id = new.step
+            ON CONFLICT DO NOTHING;
+        END;
+        CREATE INDEX steps_with_parts ON steps (workflow, id) WHERE parts IS NOT NULL AND parent = 0;
+        CREATE INDEX steps_failed ON steps (workflow) WHERE status = 'failed';
+        """,
+    )
+
+
+@manager()
+def plans_in_use(db: Database) -> None:
+    """Which workflows run by a plan: it goes with the last of them. Until now plans stayed for ever."""
+    script(
+        db,
+        """
+        CREATE INDEX workflows_plan ON workflows (plan);
+        DELETE FROM plans WHERE NOT EXISTS (SELECT 1 FROM workflows WHERE plan = plans.hash);
+        """,
+    )

@@ -42,7 +42,6 @@ OTHER: dict[Any, Any] = {
     kinds.HOURS: "22:00-06:00",
     kinds.HOSTS: ["data.example.org"],
     kinds.AMOUNT: 2,
-    kinds.FLAG: False,
     kinds.NETWORKS: ["10.0.0.0/8"],
     automation_kinds.ANY_FILTER: "elsewhere/#",
     automation_kinds.CONDITION: "$(message.hot)",
@@ -59,6 +58,8 @@ OTHER: dict[Any, Any] = {
 def other(key: Key) -> object:
     """Return a value that a key does not have by itself."""
     words = key.kind.name.split(" or ")
+    if key.kind is kinds.FLAG:
+        return not key.default
     if key.kind in OTHER:
         return OTHER[key.kind]
     return next((word for word in words[1:] if word != key.default), 7)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.config.automation import Rule
-from caroni_edge.doctor.access import check, of_own, of_peers, of_people, of_refused, of_triggers
+from caroni_edge.doctor.access import check, of_depots, of_own, of_peers, of_people, of_refused, of_triggers
 from caroni_edge.doctor.broker import of_expiry, said
 from caroni_edge.doctor.clock import Dates, of_dates, of_kernel
 from caroni_edge.doctor.database import State, holder
@@ -143,3 +143,13 @@ def test_the_filters_of_triggers_that_the_broker_refuses_are_named_and_none_of_t
     assert found["triggers"].sentence.endswith("what starts workflows: x/# (b, a)")
     assert "x/#" not in probe.subscribed
     assert "triggers" not in {each.name for each in check(probe, TOPICS, (), State(pid=7, boots=()))}
+
+
+def test_who_is_named_as_a_depot_and_says_nothing_of_it_is_told() -> None:
+    is_one, is_none = (Presence(online=True, boot="b", depot=depot) for depot in ("open", ""))
+    (found,) = of_depots({"d1": is_one, "d2": is_none}, ["d1", "d2"])
+    assert (found.level, "d2 stands under depots" in found.sentence) == (Level.WARNING, True)
+    (found,) = of_depots({"d1": is_one}, ["d1", "d2"])
+    assert (found.level, "of d2, named under depots, nothing was heard" in found.sentence) == (Level.WARNING, True)
+    assert [each.level for each in of_depots({"d1": is_one}, ["d1"])] == [Level.OK]
+    assert [*of_depots({"d2": is_none}, [])] == []

@@ -1,6 +1,6 @@
 """What other releases say is read for ever: within a message version fields are only added, and none is required.
 
-Below is all that versions 1 and 2 have had, each message with the fields that must be there and those that may. Lines
+Below is all that versions 1 to 3 have had, each message with the fields that must be there and those that may. Lines
 and fields are only added here.
 """
 
@@ -75,6 +75,14 @@ MESSAGES_OF_2: dict[str, tuple[Fields, Fields]] = {
     "ObjectsCheck": ({"objects": [OBJECT]}, {}),
     "ObjectBad": ({"job": JOB, "object": OBJECT, "place": "managers/m1", "reason": "bad"}, {}),
 }
+MESSAGES_OF_3: dict[str, tuple[Fields, Fields]] = {
+    "ObjectsKeep": (
+        {"workflow": "w1", "objects": [{"object": OBJECT, "size": 5}]},
+        {"places": [{"holder": "agents/a1", "generation": 1, "ticket": "0a" * 32}]},
+    ),
+    "ObjectsHeld": ({"workflow": "w1", "objects": [OBJECT]}, {}),
+    "ObjectsRefused": ({"workflow": "w1", "objects": [OBJECT], "reason": "r"}, {"place": "managers/m1"}),
+}
 NOTICES: dict[type[msgspec.Struct], tuple[Fields, Fields]] = {
     Presence: (
         {"online": True, "boot": "b"},
@@ -104,9 +112,9 @@ def message(name: str, fields: Fields) -> bytes:
     return json.dumps({"id": "i", "type": name, **fields}).encode()
 
 
-@pytest.mark.parametrize("name", [*MESSAGES, *MESSAGES_OF_2])
+@pytest.mark.parametrize("name", [*MESSAGES, *MESSAGES_OF_2, *MESSAGES_OF_3])
 def test_what_each_version_says_is_read_whole(name: str) -> None:
-    least, more = (MESSAGES | MESSAGES_OF_2)[name]
+    least, more = (MESSAGES | MESSAGES_OF_2 | MESSAGES_OF_3)[name]
     decode_message(message(name, least))
     said = message(name, least | more)
     read: LinkMessage = decode_message(said)
@@ -128,8 +136,8 @@ def test_the_frames_of_version_1_are_read_whole() -> None:
 
 
 def test_a_new_message_has_a_new_version() -> None:
-    assert MESSAGE_VERSION == 2
-    known = MESSAGES | MESSAGES_OF_2
+    assert MESSAGE_VERSION == 3
+    known = MESSAGES | MESSAGES_OF_2 | MESSAGES_OF_3
     new = {kind.__name__ for kind in LINK_MESSAGES} - known.keys()
-    assert not new, f"nodes of before reject {', '.join(new)}: raise MESSAGE_VERSION, and note here what version 3 has"
+    assert not new, f"nodes of before reject {', '.join(new)}: raise MESSAGE_VERSION, and note here what version 4 has"
     assert known.keys() <= {kind.__name__ for kind in LINK_MESSAGES}, "nodes of before say what nobody reads any more"

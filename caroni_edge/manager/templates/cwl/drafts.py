@@ -51,6 +51,7 @@ class DraftStep:
         job_type: Empty where it could not be read, and where a workflow is run.
         agents: Who may take it, with the places.
         parallel: How many instances are begun at a time.
+        copies: On how many hosts its files are to lie, by what it says, or what it runs.
         inputs: By name.
         out: The outputs that others may take.
         scatter: The inputs that are scattered over, with their places.
@@ -76,6 +77,7 @@ class DraftStep:
     is_clear: bool
     requirements: frozenset[str]
     library: Library | None = None
+    copies: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Draft:
         outputs: By name.
         steps: By name.
         parallel: How many of its jobs are begun at a time.
+        copies: On how many hosts its files are to lie.
         requirements: CWL's own that it names.
         library: As `Hints.library`.
     """
@@ -109,3 +112,4 @@ class Draft:
     parallel: int | None
     requirements: frozenset[str]
     library: Library | None = None
+    copies: int | None = None

@@ -12,6 +12,8 @@ from caroni_edge.documents.assembly import is_directive
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.templates.cwl.features import (
     CARONI_IRI,
+    COPIES_FIELD,
+    FILES_NAME,
     JAVASCRIPT_REQUIREMENT,
     JOB_TYPE_NAMES,
     LIMIT_FIELD,
@@ -27,8 +29,9 @@ from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import LABELS_MAX, NAME_WORDS, VALUE_WORDS, is_label_name, is_label_value
 from caroni_edge.values.json import shown
 
-_OWN = (*JOB_TYPE_NAMES, LIMIT_NAME)
+_OWN = (*JOB_TYPE_NAMES, LIMIT_NAME, FILES_NAME)
 _PARALLEL_MAX = 1_000_000
+_COPIES_MAX = 16
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,14 @@ class Hints:
         limit: How many jobs or instances may have begun at a time, and where that stands.
         requirements: Those of CWL that are named here and served.
         library: What expressions see where they may be JavaScript; None where that is not said.
+        copies: On how many hosts files are to lie; None where that is not said.
     """
 
     job_type: JobTypeHint | None
     limit: tuple[int, Place] | None
     requirements: frozenset[str]
     library: Library | None = None
+    copies: int | None = None
 
 
 def read_hints(place: Place) -> Hints:
@@ -83,6 +88,7 @@ def read_hints(place: Place) -> Hints:
     limits: list[tuple[int, Place]] = []
     served: set[str] = set()
     libraries: list[Library] = []
+    copies: list[tuple[int, Place]] = []
     for key, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
         for name, body in _entries(place.at(key)):
             own = _own_kind(name, body) if name is not None else None
@@ -90,6 +96,8 @@ def read_hints(place: Place) -> Hints:
                 found.append(JobTypeHint(body, ""))
             elif own == LIMIT_NAME:
                 limits += _limit(body)
+            elif own == FILES_NAME:
+                copies += _copies(body)
             elif own is not None:
                 found += _job_type(own, name, body)
             elif name in SERVED_REQUIREMENTS or name in PASSED_REQUIREMENTS:
@@ -99,12 +107,18 @@ def read_hints(place: Place) -> Hints:
                 tell(name, body)
                 found += [JobTypeHint(body, "")] if _is_ours(name) else []
     _tell_different(found)
-    bounds = {parallel for parallel, _ in limits}
-    if len(bounds) > 1:
-        limits[-1][1].error(f"two limits are named here, {' and '.join(map(str, sorted(bounds)))}: keep one")
+    _tell_several(limits, "limits")
+    _tell_several(copies, "numbers of copies")
     readable = [hint for hint in found if hint.name != ""] or found
     limit, library = limits[0] if limits else None, libraries[0] if libraries else None
-    return Hints(readable[0] if readable else None, limit, frozenset(served), library)
+    return Hints(readable[0] if readable else None, limit, frozenset(served), library, copies[0][0] if copies else None)
+
+
+def _tell_several(said: Sequence[tuple[int, Place]], what: str) -> None:
+    """Note that a number is named twice, and not the same one."""
+    numbers = {number for number, _ in said}
+    if len(numbers) > 1:
+        said[-1][1].error(f"two {what} are named here, {' and '.join(map(str, sorted(numbers)))}: keep one")
 
 
 def listing_of(place: Place) -> str | None:
@@ -282,3 +296,15 @@ def _limit(place: Place) -> Iterator[tuple[int, Place]]:
         yield parallel, place
     else:
         place.error(f"a limit is a whole number from 1: write caroni:{LIMIT_NAME}: {{{LIMIT_FIELD}: 20}}")
+
+
+def _copies(place: Place) -> Iterator[tuple[int, Place]]:
+    fields = _fields(place, "what is said of files", (COPIES_FIELD,))
+    copies = fields.get(COPIES_FIELD) if fields is not None else None
+    if isinstance(copies, int) and not isinstance(copies, bool) and 1 <= copies <= _COPIES_MAX:
+        yield copies, place
+    else:
+        numbers = f"a whole number from 1 to {_COPIES_MAX}"
+        place.error(
+            f"on how many hosts files are to lie is {numbers}: write caroni:{FILES_NAME}: {{{COPIES_FIELD}: 2}}"
+        )

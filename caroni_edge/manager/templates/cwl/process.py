@@ -45,6 +45,7 @@ class Process:
         streams: The files that standard input, output and error of a tool are.
         expression: Of an ExpressionTool, and where it stands.
         library: As `Hints.library`.
+        copies: As `Hints.copies`, where it runs as a job.
     """
 
     inputs: Names[Port]
@@ -55,6 +56,7 @@ class Process:
     streams: Mapping[str, str] = field(default_factory=dict)
     expression: tuple[str, Place] | None = None
     library: Library | None = None
+    copies: int | None = None
 
 
 Where = tuple[object, ...]
@@ -194,7 +196,7 @@ def _read_job(place: Place, kind: object, types: Types) -> Process | None:
     outputs = read_ports(place.at("outputs"), "output", output_fields, types)
     if kind == "ExpressionTool":
         return _read_expression(place, hints, inputs, outputs)
-    return Process(inputs, outputs, hints.job_type, streams=_streams(place, inputs, outputs))
+    return Process(inputs, outputs, hints.job_type, streams=_streams(place, inputs, outputs), copies=hints.copies)
 
 
 def _read_expression(place: Place, hints: Hints, inputs: Names[Port], outputs: Names[Port]) -> Process:

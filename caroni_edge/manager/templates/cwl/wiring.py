@@ -78,7 +78,13 @@ class Wiring:
         )
         made = tuple(steps[name] for name in order)
         plan = Plan(
-            template, inputs, tuple(self._outputs()), made, self.draft.parallel, libraries=self._libraries.named()
+            template,
+            inputs,
+            tuple(self._outputs()),
+            made,
+            self.draft.parallel,
+            self._libraries.named(),
+            self.draft.copies,
         )
         nested = {name: found.extent for name, step in self.draft.steps.items() if (found := self._nested(name, step))}
         return Made(plan, measure(self.draft, nested))
@@ -123,6 +129,7 @@ class Wiring:
             when=when,
             agents=agents,
             parallel=step.parallel,
+            copies=step.copies,
             output_files={each: port.files for each, port in process.outputs.items() if port.files} if process else {},
             streams=dict(process.streams) if process else {},
             library=library,

@@ -112,7 +112,7 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
         ((name, _read_step(body, name, processes, around)) for name, body in written.items()), is_whole=written.is_whole
     )
     parallel = hints.limit[0] if hints.limit else None
-    return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements, hints.library)
+    return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements, hints.library, hints.copies)
 
 
 def _around(place: Place) -> str:
@@ -180,6 +180,7 @@ def _read_step(place: Place, name: str, processes: Processes, around: str) -> Dr
         and all(each.is_clear for each in inputs.values()),
         requirements=hints.requirements,
         library=hints.library,
+        copies=process.copies if hints.copies is None and process is not None else hints.copies,
     )
 
 

@@ -71,6 +71,12 @@ BY_INDEX_ALONE = {
     # For metrics: what is wanted and what is open is little, whatever the past holds.
     "UnplacedRows.COUNTS",
     "JobRows.OPEN_COUNTS",
+    # Up to its limit; what lacks places is looked at every five minutes, while a depot takes more.
+    "WantedPlaceRows.DUE",
+    "WantedPlaceRows.LOOK_AGAIN",
+    "WantedPlaceRows.ANY_LACKING",
+    # The agents that drain.
+    "AgentRows.DRAINING",
     # What is empty nearly always.
     "AgentRows.MARKED",
     "AgentRows.BEGIN_ANEW",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.documents.documents import Problems
-from tests.unit.manager.templates.test_branches import JOB, flow, nest, only
+from tests.unit.manager.templates.test_branches import JOB, STEP_IN, flow, nest, only
 from tests.unit.manager.templates.test_library import compiled, said_of, taken
 
 # Conditions and expressions
@@ -133,9 +133,37 @@ def test_a_limit_does_not_belong_to_what_a_step_runs(tmp_path: Path) -> None:
     assert found == "5: a limit belongs to a step or a workflow, and not to what a step runs"
 
 
+def test_copies_of_steps_of_what_they_run_and_of_workflows(tmp_path: Path) -> None:
+    plan = compiled(tmp_path, flow("in: {p: a}, out: [y]", more="hints: {caroni:Files: {copies: 3}}\n")).plan
+    assert (plan.copies, plan.steps[0].copies, plan.copies_at("one")) == (3, None, 3)
+    plan = compiled(tmp_path, flow("in: {p: a}, out: [y], hints: {caroni:Files: {copies: 2}}")).plan
+    assert (plan.copies, plan.copies_at("one")) == (None, 2)
+    job = JOB.replace("{JobType", "{caroni:Files: {copies: 4}, JobType")
+    assert only(tmp_path, nest("in: {p: a}", job)).copies == 4
+    assert only(tmp_path, nest("in: {p: a}, hints: {caroni:Files: {copies: 5}}", job)).copies == 5
+
+
+def test_what_is_said_around_a_nested_workflow_counts_in_it(tmp_path: Path) -> None:
+    inner = (
+        f"{{class: Workflow, inputs: {{p: string}}, outputs: {{y: {{type: string, outputSource: in/y}}}}, {STEP_IN}}}"
+    )
+    plan = compiled(tmp_path, nest("in: {p: a}, hints: {caroni:Files: {copies: 5}}", inner, "string")).plan
+    assert plan.copies_at("one/in") == 5
+    own = inner.replace("class: Workflow,", "class: Workflow, hints: {caroni:Files: {copies: 2}},")
+    plan = compiled(tmp_path, nest("in: {p: a}, hints: {caroni:Files: {copies: 5}}", own, "string")).plan
+    assert plan.copies_at("one/in") == 2
+
+
+@pytest.mark.parametrize("copies", ["{copies: 0}", "{copies: 17}", "{copies: true}", "{}", "2"])
+def test_wrong_copies_are_told(tmp_path: Path, copies: str) -> None:
+    (found,) = said_of(tmp_path, flow(f"in: {{p: a}}, out: [y], hints: {{caroni:Files: {copies}}}"))
+    assert found.endswith("is a whole number from 1 to 16: write caroni:Files: {copies: 2}")
+
+
 @pytest.mark.parametrize(
     ("hint", "requirement", "said"),
     [
+        ("Files: {copies: 3}", "Files: {copies: 2}", "two numbers of copies are named here, 2 and 3: keep one"),
         ("Limit: {parallel: 3}", "Limit: {parallel: 5}", "two limits are named here, 3 and 5: keep one"),
         ("JobType: {name: u}", "JobType: {name: v}", "two job types are named here, v and u: keep one"),
         (
