@@ -114,6 +114,12 @@ class Host(Namespace):
             call(*prefix, "iptables", "-N", self.cable)
             call(*prefix, "iptables", "-A", "INPUT", "-i", device, "-j", self.cable)
 
+    def close(self) -> None:
+        """Delete it with its cable."""
+        for words in (("-D", "INPUT", "-i", self.cable, "-j", self.cable), ("-F", self.cable), ("-X", self.cable)):
+            call("iptables", *words)
+        super().close()
+
     def become(self, kind: Kind) -> None:
         """Let the line be like this from now on."""
         self.line.delay_s = kind.round_trip_s / 2
