@@ -20,6 +20,7 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.hours import second_of_day
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.objectdisk import ObjectDisk
+from caroni_edge.node.rivals import Rivals
 from caroni_edge.objects.transfer.asker import Asker
 from caroni_edge.objects.transfer.effects import (
     AskerEffect,
@@ -63,8 +64,6 @@ CLOSED_AFTER_S = 5.0
 """It is closed after so long without anything to fetch or to give."""
 OPENED_AGAIN_S = 60.0
 """One that has ended by a fault, or could not be made, is opened again after so long."""
-CUTS_OFF_WITHIN_S, CUT_OFF_MAX, CUT_OFF_AGAIN_S = 10.0, 2, 600.0
-"""When the node's own connection ends so soon after this one began, so often, this one stays closed for a while."""
 CUTS_OFF = (
     "the broker cuts off the node's own connection when the one for files begins: it lets each login connect once; "
     "let broker.data_url be where it lets it connect twice (docs/brokers.md)"
@@ -114,7 +113,7 @@ class DataConnection:
         self._opened = 0
         self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
         self._refused: HolderEffect | None = None
-        self._idle_since, self._opens_at, self._connected_at, self._cut_offs = inf, -inf, -inf, 0
+        self._idle_since, self._opens_at, self._rivals = inf, -inf, Rivals()
         self._problem: str | None = None
         self._waits: str | None = None  # for the owner's hours
         self._ended, self._meter, self._moving = ThreadEvent(), Meter(), Moving()
@@ -152,7 +151,7 @@ class DataConnection:
 
     def own_was_cut_off(self) -> None:
         """Note that the node's own connection has ended: perhaps because of this one."""
-        self._todo.put(self._own_was_cut_off)
+        self._todo.put(lambda: self._rivals.own_ended(monotonic()))
 
     def moving(self) -> Moving:
         """Return what comes and goes."""
@@ -167,6 +166,7 @@ class DataConnection:
                 self._ended.set()
                 return
             now = monotonic()
+            self._give_way(now)
             self._keep_hours(now)
             self._open_or_close(now)
             self._try_sizes(now)
@@ -190,7 +190,7 @@ class DataConnection:
             return
 
     def _due(self) -> float:
-        due = self._asker.next_due()
+        due = min(self._asker.next_due(), self._rivals.due())
         if self._is_subscribed:
             due = min(due, self._probe.next_due())
         if self._is_flowing and self._refused is None:
@@ -208,7 +208,7 @@ class DataConnection:
         fetches = not self._asker.is_idle() and now >= self._asker.closed_until
         if fetches or not self._holder.is_idle():
             self._idle_since = inf
-            if self._transport is None and now >= self._opens_at:
+            if self._transport is None and now >= max(self._opens_at, self._rivals.closed_until):
                 self._open(now)
         else:
             self._idle_since = min(self._idle_since, now)
@@ -232,16 +232,12 @@ class DataConnection:
             self._disconnected()
         self._disk.close()
 
-    def _own_was_cut_off(self) -> None:
-        now = monotonic()
-        if self._transport is None or now >= self._connected_at + CUTS_OFF_WITHIN_S:
-            return
-        self._cut_offs += 1
-        self._opens_at = now + CUTS_OFF_WITHIN_S
-        if self._cut_offs >= CUT_OFF_MAX:
-            self._cut_offs, self._opens_at, self._problem = 0, now + CUT_OFF_AGAIN_S, CUTS_OFF
-            log.error("%s", CUTS_OFF, extra={"action": "data_connection_cuts_off"})
-        self._close()
+    def _give_way(self, now: float) -> None:
+        if self._rivals.gives_way(now):
+            if self._rivals.is_certain():
+                self._problem = CUTS_OFF
+                log.error("%s", CUTS_OFF, extra={"action": "data_connection_cuts_off"})
+            self._close()
 
     def _stop(self) -> None:
         self._is_stopping = True
@@ -260,7 +256,8 @@ class DataConnection:
             case Arrived():
                 self._arrived(event)
             case Connected():
-                self._is_connected, self._connected_at = True, monotonic()
+                self._is_connected = True
+                self._rivals.began(monotonic())
                 self._transport.subscribe([(self._topics.answers, 0)])
             case Subscribed():
                 self._is_subscribed = True
@@ -297,6 +294,7 @@ class DataConnection:
     def _disconnected(self) -> None:
         self._is_connected = self._is_subscribed = self._is_flowing = False
         self._refused = None
+        self._rivals.ended(monotonic())
         self._asker.disconnected()
         self._holder.disconnected()
         self._probe.disconnected()

@@ -9,7 +9,7 @@ import pytest
 
 from caroni_edge.config.hours import Hours
 from caroni_edge.config.model import FilesConfig
-from caroni_edge.node import dataconnection
+from caroni_edge.node import dataconnection, rivals
 from caroni_edge.node.dataconnection import DataConnection, Surroundings
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.fetch import Want
@@ -147,8 +147,8 @@ def test_certificates_that_cannot_be_read_are_said_and_read_again(
 def test_one_that_cuts_off_the_nodes_own_connection_stays_closed_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataconnection, "CUTS_OFF_WITHIN_S", inf)
-    monkeypatch.setattr(dataconnection, "CUT_OFF_MAX", 1)
+    monkeypatch.setattr(rivals, "WITHIN_S", inf)
+    monkeypatch.setattr(rivals, "CERTAIN_AFTER", 1)
     made = DyingTransport()
     data = opened(tmp_path, [lambda: made])
     wait_until(lambda: made.subscribed, WITHIN_S, "the connection")
@@ -160,8 +160,8 @@ def test_one_that_cuts_off_the_nodes_own_connection_stays_closed_and_says_so(
 
 
 def test_the_nodes_own_connection_may_end_for_other_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataconnection, "CUTS_OFF_WITHIN_S", -inf)
-    monkeypatch.setattr(dataconnection, "CUT_OFF_MAX", 1)
+    monkeypatch.setattr(rivals, "WITHIN_S", -inf)
+    monkeypatch.setattr(rivals, "CERTAIN_AFTER", 1)
     made = DyingTransport()
     data = opened(tmp_path, [lambda: made])
     wait_until(lambda: made.subscribed, WITHIN_S, "the connection")
