@@ -16,7 +16,7 @@ from caroni_edge.agent.processes.outcome import Completed, NeverBegan
 from caroni_edge.agent.processes.port import JobEnded, JobOrder, TakenOver
 from caroni_edge.values.carried import file_value
 from tests.keepers import Keeper, is_alive, keepers_of
-from tests.runners import TIMEOUT_S, UPPER, WAIT, Agent, MakeAgent, again, failure_of, outputs_of, reason_of
+from tests.runners import ENVIRON, TIMEOUT_S, UPPER, WAIT, Agent, MakeAgent, again, failure_of, outputs_of, reason_of
 from tests.support import wait_until
 
 # In and out
@@ -92,6 +92,15 @@ def test_a_job_sees_what_it_is_promised(agent: Agent) -> None:
     assert (seen["cwd"], seen["listing"]) == (f"{directory}/work", [])
     [script] = (agent.state_dir / "scripts").iterdir()
     assert seen["argv"] == [str(script)]
+
+
+def test_a_variable_that_is_no_utf8_goes_to_a_job_as_it_is(
+    make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRON, b"HOME", b"/home/caf\xe9")
+    agent = make_agent()
+    agent.run("job12345", 'script: printf %s "$HOME" > ../home\n')
+    assert (agent.directory("job12345") / "home").read_bytes() == b"/home/caf\xe9"
 
 
 def test_each_version_of_a_script_is_run_as_it_is_written(make_agent: MakeAgent, agent: Agent) -> None:
