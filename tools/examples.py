@@ -114,6 +114,13 @@ LINK_MESSAGES: tuple[LinkMessage, ...] = (
 
 PAYLOADS: tuple[msgspec.Struct, ...] = (
     Trigger(template="hello", inputs={"who": "world"}, id="w1", priority=9, reply_to="caroni/replies/alice/greetings"),
+    Trigger(
+        template="look",
+        inputs={"image": {"class": "File", "basename": "m31.fits", "size": 5_000_000, "location": f"caroni:{OBJECT}"}},
+        id="w2",
+        places={OBJECT: "submit-x7q2"},
+        ticket="9d" * 32,
+    ),
     CloudEvent(
         specversion="1.0",
         id=MESSAGE_ID,

@@ -96,4 +96,6 @@ def _of_person(name: str, root: str, managers: list[Topics]) -> Iterator[Right]:
         yield Right("write", topics.question_of(name))
         yield Right("read", topics.events(ANY))
         yield Right("read", topics.presence)
+        yield Right("read", topics.ask_of_submit(ANY))
+        yield Right("write", topics.answer_of_submit(ANY))
     yield Right("read", f"{root}/replies/{name}/#")

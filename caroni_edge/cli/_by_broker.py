@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.cli._context import LOGIN, Place
 from caroni_edge.cli._output import say, say_json
-from caroni_edge.cli._starting import broker_config, check_segment
+from caroni_edge.cli._starting import Uploads, broker_config, check_segment
 
 if TYPE_CHECKING:
     from caroni_edge.client.submission import Submission, WorkflowEvent
@@ -19,8 +19,8 @@ TAKEN_WITHIN_S = 10.0
 
 
 @contextmanager
-def submitted(place: Place, trigger: "Trigger") -> "Iterator[Submission]":
-    """Send a trigger to the manager at a place, as long as the context is open."""
+def submitted(place: Place, trigger: "Trigger", uploads: Uploads) -> "Iterator[Submission]":
+    """Send a trigger to the manager at a place, and files if there are any, as long as the context is open."""
     from caroni_edge.client import submission  # noqa: PLC0415
     from caroni_edge.protocol.topics import Topics  # noqa: PLC0415
 
@@ -29,7 +29,7 @@ def submitted(place: Place, trigger: "Trigger") -> "Iterator[Submission]":
     check_segment("--topic-root", root)
     login = {name: value for name, value in place._asdict().items() if name in LOGIN}
     with submission.Submission(
-        broker_config(place.broker or "", **login), Topics(root, "managers", manager), trigger
+        broker_config(place.broker or "", **login), Topics(root, "managers", manager), trigger, uploads
     ) as found:
         yield found
 

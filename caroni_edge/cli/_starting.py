@@ -40,7 +40,7 @@ _OPTIONS: Final = (
         "named_files",
         multiple=True,
         metavar="NAME=PATH",
-        help="A file as an input; for a list of files, one --file for each. Over 16 KiB it is uploaded by the API.",
+        help="A file as an input, of any size; for a list of files, one --file for each.",
     ),
     click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs."),
     click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice."),

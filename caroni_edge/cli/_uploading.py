@@ -14,24 +14,28 @@ ANSWERED_WITHIN_S = 300.0
 """So long the manager may take to have a file safe on its disk."""
 
 
-def upload(place: Place, uploads: Uploads, *, as_json: bool) -> None:
-    """Upload files by the API of the manager at a place; nothing where there are none.
+def upload(place: Place, uploads: Uploads, *, as_json: bool) -> Uploads:
+    """Upload files by the API of the manager at a place; return those that it has to fetch, since no API is named.
 
     Raises:
-        UsageError: No API is named where they could go, or a file cannot be read.
+        UsageError: They are too many for that, or one cannot be read.
         CaroniError: The manager cannot be reached, or does not take one.
     """
+    from caroni_edge.protocol.triggers import PLACES_MAX  # noqa: PLC0415
+
     if not uploads:
-        return
+        return {}
     if place.broker is not None and place.url is None and place.config is None:
-        path = next(iter(uploads.values()))
-        what = "it has more than 16 KiB, so it goes by the manager's API, and only a broker is named"
-        hint = "Name the manager's page by --url, by CARONI_URL, or by url in the context; or its --config on its host."
-        raise UsageError(f"--file {path}", what, hint)
+        if len(uploads) > PLACES_MAX:
+            what = f"{len(uploads)} files have more than 16 KiB, and {PLACES_MAX} of those may go by a broker"
+            hint = "Name the manager's page by --url, CARONI_URL or url in the context; or its --config on its host."
+            raise UsageError("--file", what, hint)
+        return uploads
     api = api_at(place, as_json=as_json, timeout_s=ANSWERED_WITHIN_S)
     for found, path in uploads.items():
         with progress(path.name, found.size, "uploaded") as advance:
             api.put(f"/api/objects/{found.id}", _pieces(path, found.size, advance), found.size)
+    return {}
 
 
 def _pieces(path: Path, size: int, advance: Advance) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.cli import _by_api, _by_broker
 from caroni_edge.cli._api_client import Api, api_at
 from caroni_edge.cli._context import Place, place_options
+from caroni_edge.cli._giving import first_event
 from caroni_edge.cli._output import say
 from caroni_edge.cli._starting import Uploads, is_by_broker, trigger_options
 from caroni_edge.cli._tables import table
@@ -40,14 +41,14 @@ def run(trigger: "Trigger", uploads: Uploads, place: Place, timeout_s: float | N
     manager's API is known too, its steps are shown by that, otherwise by the events that come over MQTT.
     """
     assert trigger.id is not None
-    upload(place, uploads, as_json=as_json)
+    to_give = upload(place, uploads, as_json=as_json)
     give_up_at = inf if timeout_s is None else monotonic() + timeout_s
     try:
         if not is_by_broker(place):
             started = _by_api.start(place, trigger, as_json=as_json)
             sys.exit(_by_the_api(api_at(place, as_json=False), started["id"], give_up_at))
-        with _by_broker.submitted(place, trigger) as submission:
-            first = _by_broker.first_event(submission, trigger.id, timeout_s, wait=True)
+        with _by_broker.submitted(place, trigger, to_give) as submission:
+            first = first_event(submission, trigger.id, place, to_give, timeout_s, wait=True)
             if first is None or place.url is None:
                 sys.exit(_by_events(submission, trigger.id, first, give_up_at))
         sys.exit(_by_the_api(api_at(place, as_json=False), trigger.id, give_up_at))

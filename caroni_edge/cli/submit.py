@@ -9,6 +9,7 @@ import click
 
 from caroni_edge.cli import _by_api, _by_broker
 from caroni_edge.cli._context import Place, place_options
+from caroni_edge.cli._giving import first_event
 from caroni_edge.cli._output import say, say_json
 from caroni_edge.cli._starting import Uploads, is_by_broker, trigger_options
 from caroni_edge.cli._uploading import upload
@@ -33,7 +34,7 @@ def submit(
     manager's API.
     """
     assert trigger.id is not None
-    upload(place, uploads, as_json=as_json)
+    to_give = upload(place, uploads, as_json=as_json)
     if not is_by_broker(place):
         workflow, give_up_at = _by_api.start(place, trigger, as_json=as_json), _give_up_at(timeout_s)
         if not wait:
@@ -41,9 +42,9 @@ def submit(
             return
         say(f"{workflow['id']}: taken", err=True)
         sys.exit(_by_api.to_the_end(place, workflow["id"], give_up_at))
-    with _by_broker.submitted(place, trigger) as submission:
+    with _by_broker.submitted(place, trigger, to_give) as submission:
         give_up_at = _give_up_at(timeout_s)
-        first = _by_broker.first_event(submission, trigger.id, timeout_s, wait=wait)
+        first = first_event(submission, trigger.id, place, to_give, timeout_s, wait=wait)
         if not wait:
             _print_id(trigger.id, as_json=as_json, taken=first is not None)
             if first is not None:

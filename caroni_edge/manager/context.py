@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from caroni_edge.base.memory import Journal, MemorySet
 from caroni_edge.base.moment import Chance
@@ -23,6 +24,7 @@ class Context:
         journal: Of the database that the store is in.
         dirty_job_types: Job types whose demand may have changed since it was last counted.
         has_answered: Tells whether an agent has answered a question of this process.
+        connected_for: Returns for how many seconds we have been connected at the time `now`; 0 while we are not.
         growing: Scattered steps (their ids) that may have more instances to be made.
         lacking: Workflows (their numbers) in which a file of a step was lost or found, or a step with files is asked
             for again, since somebody has looked whether all of them are there.
@@ -43,6 +45,7 @@ class Context:
     silent_for: Silence
     has_answered: Callable[[str], bool]
     journal: Journal
+    connected_for: Callable[[float], float] = lambda _now: inf
 
     @property
     def own_place(self) -> str:

@@ -118,6 +118,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         floor = self.config.disk_floor_bytes
         low = f"{free_bytes} bytes are free on the manager's disk, and disk_floor is {floor}"
         self._reactor.set_disk_problem(low if free_bytes < floor else None)
+        self._reactor.holdings.on_disk(free_bytes)
 
 
 def listening_client_id(node: Node) -> str:
@@ -166,5 +167,6 @@ def make_reactor(
         silent_for=node.silent_for,
         has_answered=node.links.has_answered,
         journal=node.database.journal,
+        connected_for=node.connected_for,
     )
     return ManagerReactor(context, templates, ask, storekeeper, ask_list)

@@ -26,7 +26,8 @@ class WorkflowState(StrEnum):
     CREATED = "created"
     """Its trigger is accepted, and its steps are about to be made; no batch ends in this state."""
     HELD = "held"
-    """Its template was paused when its trigger came: its steps are made when the template is resumed."""
+    """Its template was paused when its trigger came: its steps are made when the template is resumed. Or files were not
+    here that whoever submitted it brings: they are made when those are."""
     INITIALIZING = "initializing"
     """Its steps are there, and no agent has accepted a job of it yet."""
     RUNNING = "running"
@@ -46,7 +47,8 @@ class WorkflowEvent(StrEnum):
     """What happens to a workflow."""
 
     HOLD = "HOLD"
-    """Its trigger comes while its template is paused, or while others that were held are to begin before it."""
+    """Its trigger comes while its template is paused, or while others that were held are to begin before it; or that
+    names who brings its files. When they are here, its template may be paused."""
     STEPS_MADE = "STEPS_MADE"
     """Its steps are made: in the batch that accepted its trigger, or when its template is resumed."""
     STEP_FULFILLED = "STEP_FULFILLED"
@@ -171,7 +173,7 @@ _GOING_ON: Mapping[WorkflowEvent, WorkflowState] = {
 
 WORKFLOW: Mapping[WorkflowState, Mapping[WorkflowEvent, WorkflowState]] = {
     W.CREATED: {WE.HOLD: W.HELD, WE.STEPS_MADE: W.INITIALIZING},
-    W.HELD: {WE.STEPS_MADE: W.INITIALIZING, WE.CANCEL: W.CANCELLED},
+    W.HELD: {WE.HOLD: W.HELD, WE.STEPS_MADE: W.INITIALIZING, WE.CANCEL: W.CANCELLED},
     W.INITIALIZING: {WE.STEP_FULFILLED: W.RUNNING, WE.NOBODY_SERVES: W.STALLED, **_GOING_ON},
     W.RUNNING: {WE.NOBODY_SERVES: W.STALLED, **_GOING_ON},
     W.STALLED: {WE.SERVED_AGAIN: W.RUNNING, WE.RETRY: W.RUNNING, **_GOING_ON},

@@ -10,7 +10,8 @@ from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies
 from caroni_edge.manager.holding.holdings import Holdings
-from caroni_edge.manager.holding.port import NO_STORE, Came, Storekeeper, StoreNews
+from caroni_edge.manager.holding.news import NewsOfFiles
+from caroni_edge.manager.holding.port import NO_STORE, Storekeeper, StoreNews
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.jobs.handover import Handover
 from caroni_edge.manager.jobs.logs import JobLogs, Tail
@@ -30,6 +31,7 @@ from caroni_edge.manager.schedules.schedules import Schedules
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
+from caroni_edge.manager.triggers.brought import Brought
 from caroni_edge.manager.triggers.evaluation import Evaluated
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.rules import Rules
@@ -44,7 +46,6 @@ from caroni_edge.manager.workflows.looks import Looks
 from caroni_edge.node.parts import Assembly, Handler
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.objects.filework import ObjectsLost
-from caroni_edge.objects.transfer.effects import PlaceFailed
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsRefused
 from caroni_edge.protocol.keeping import ObjectsGone, ObjectsHere
 from caroni_edge.protocol.logs import JobLog
@@ -108,10 +109,12 @@ class ManagerReactor(Assembly):
         self._depots = Depots(context, orders, engine.drops)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
-        self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, templates)
+        brought = Brought(context, engine, self._pauses, self.holdings, self.copies, storekeeper)
+        self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, brought, templates)
         self._rules, self._schedules = Rules(context, self._triggers), Schedules(context, self._triggers)
         self._lists = LargeLists(context, engine, self.holdings, ask_list)
         self._looks = Looks(context, self.copies, self.holdings, self._lists)
+        self._files = NewsOfFiles(self.objects, self._looks, brought, self.copies)
         self._evaluations, self.notifications = Evaluations(context, self._engine, ask), Notifications(context)
         # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
         self._parts = (
@@ -136,6 +139,7 @@ class ManagerReactor(Assembly):
             self.notifications,
             self.holdings,
             self.copies,
+            brought,
             Retention(context, self._engine.drops),
         )
         self.handlers = self._handlers(orders.files)
@@ -226,16 +230,7 @@ class ManagerReactor(Assembly):
 
     def on_files(self, news: StoreNews, at: Moment) -> None:
         """Take what there is to know of the objects of this manager."""
-        match news:
-            case ObjectsLost(objects):
-                self.objects.on_lost_here(objects, at)
-                for each in objects:
-                    self._looks.on_lost(each)
-            case Came(found):
-                self.copies.on_fetched(found, at)
-                self._looks.on_here(found.id)
-            case PlaceFailed(fetch, holder, why):
-                self.copies.on_refused(fetch, holder, why, at)
+        self._files.take(news, at)
 
     # What the node asks
 

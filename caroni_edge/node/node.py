@@ -143,6 +143,10 @@ class Node:
         """Return for how long a question to `peer` is open while we are connected, in seconds."""
         return max(0.0, now - max(self.links.asked_at(peer), self._connected_at))
 
+    def connected_for(self, now: float) -> float:
+        """Return for how many seconds we have been connected; 0 while we are not."""
+        return max(0.0, now - self._connected_at)
+
     def next_due(self) -> float:
         """Return when a batch must run though nothing arrives, on the monotonic clock."""
         if self._trouble.failure:

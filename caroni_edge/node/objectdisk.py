@@ -1,7 +1,5 @@
 """The files of objects, for the data connection: what takes long is done in a thread of its own."""
 
-import errno
-import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -11,8 +9,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from caroni_edge.objects.transfer.effects import FetchId
-from caroni_edge.objects.transfer.partfiles import READ_BYTES, PartFiles
-from caroni_edge.objects.transfer.pieces import GRAIN
+from caroni_edge.objects.transfer.partfiles import PartFiles, block_list
 
 log = logging.getLogger(__name__)
 
@@ -111,17 +108,7 @@ class ObjectDisk:
         Raises:
             OSError: It is not there, cannot be read, or is damaged: a list of other bytes would be kept, and believed.
         """
-        whole, segments, size = hashlib.sha256(), [], 0
-        with self._path_of(sha256).open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                if size % GRAIN.segment == 0:
-                    segments.append(hashlib.sha256())
-                segments[-1].update(piece)
-                whole.update(piece)
-                size += len(piece)
-        if whole.hexdigest() != sha256:
-            raise OSError(errno.EIO, "it is damaged")
-        return b"".join(segment.digest() for segment in segments)
+        return block_list(self._path_of(sha256), sha256)
 
     def close(self) -> None:
         """Close what is open."""

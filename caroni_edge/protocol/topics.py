@@ -10,6 +10,8 @@ from caroni_edge.protocol.fields import is_segment
 
 Role = Literal["managers", "agents"]
 OTHER: dict[Role, Role] = {"managers": "agents", "agents": "managers"}
+SUBMIT = "submit"
+"""In the place of a role, in topics of objects: a command that gives files to the manager that it submits to."""
 REPLY_TOPIC_MAX_BYTES = 200
 FILTER_MAX_BYTES = 1000
 
@@ -59,9 +61,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A node that holds an object answers this one: by some of its bytes, or by a No."""
+    """Who holds an object answers this node: by some of its bytes, or by a No. `role`: of a node, or `submit`."""
 
-    role: Role
+    role: str
     holder: str
 
 
@@ -158,6 +160,14 @@ class Topics:
         """Where this node answers who has asked it."""
         return f"{self.root}/objects/{role}/{asker}/data/{self.role}/{self.node}"
 
+    def ask_of_submit(self, holder: str) -> str:
+        """Where this manager asks a command that submits to it for bytes of objects."""
+        return self.ask_of(SUBMIT, holder)
+
+    def answer_of_submit(self, holder: str) -> str:
+        """Where such a command answers this manager."""
+        return f"{self.root}/objects/{self.role}/{self.node}/data/{SUBMIT}/{holder}"
+
     def presence_of(self, peer: str) -> str:
         """Where a peer says that it is there."""
         return f"{self.root}/presence/{OTHER[self.role]}/{peer}"
@@ -198,7 +208,15 @@ class Topics:
         match topic.split("/"):
             case [self.root, "objects", self.role, self.node, "ask", ("managers" | "agents") as role, asker]:
                 return Asked(role, asker) if is_segment(asker) else None
-            case [self.root, "objects", self.role, self.node, "data", ("managers" | "agents") as role, holder]:
+            case [
+                self.root,
+                "objects",
+                self.role,
+                self.node,
+                "data",
+                ("managers" | "agents" | "submit") as role,
+                holder,
+            ]:
                 return Answered(role, holder) if is_segment(holder) else None
         return None
 

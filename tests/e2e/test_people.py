@@ -85,3 +85,46 @@ def test_a_job_cannot_command_the_terminal_by_its_log(fleet: Fleet, tmp_path: Pa
     )
     assert b"owned" in shown.stdout
     assert b"\x1b" not in shown.stdout
+
+
+TWICE = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {image: File}
+steps:
+  twice:
+    run: {class: Operation, inputs: {image: File}, outputs: {stars: int}}
+    hints: {caroni:JobType: {name: twice}}
+    in: {image: image}
+    out: [stars]
+outputs:
+  stars: {type: int, outputSource: twice/stars}
+"""
+TWICE_JOB = """\
+name: twice
+inputs: {image: File}
+outputs: {stars: int}
+script: |
+  echo "stars=$(cat "$CARONI_ENV_image" "$CARONI_ENV_image" | grep --count star)" >> "$CARONI_OUTPUTS"
+"""
+
+
+def test_a_large_file_goes_to_a_manager_that_comes_later_by_the_broker_alone(
+    fleet: Fleet, password_file: Path, tmp_path: Path
+) -> None:
+    for name, text in (("templates/twice.cwl", TWICE), ("types/twice.yaml", TWICE_JOB)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    (tmp_path / "m31.fits").write_bytes(b"star\n" * 300_000)
+    words = ["submit", "twice", "--id", "w1", "--manager", "m1", "--wait", "--file", f"image={tmp_path}/m31.fits"]
+    words += ["--broker", fleet.people.url, "--username", "alice", "--password-file", str(password_file)]
+    submitting = begin([sys.executable, "-m", "caroni_edge", *words])
+    assert submitting.stderr is not None
+    assert next(line for line in submitting.stderr if "nothing was heard of a manager m1" in line)
+    fleet.manager(templates=str(tmp_path / "templates"))
+    fleet.agent(job_types=str(tmp_path / "types"))
+    status, out, err = finish(submitting)
+    assert (status, json.loads(out or "null")) == (0, {"stars": 600_000}), err
+    assert "w1: waits for a file from submit-" in err
+    assert "m31.fits: 1500000 bytes fetched by m1" in err

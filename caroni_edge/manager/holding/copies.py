@@ -1,6 +1,7 @@
 """Which files of agents are fetched to this manager, since people want to have them."""
 
 import logging
+from collections.abc import Iterable
 from math import inf
 from typing import NamedTuple
 
@@ -76,6 +77,15 @@ class Copies(Part):
                 self._wants[copy.object] = want
         self._resumed = tuple(self._wants.values())
 
+    def resume(self, others: Iterable[Want]) -> None:
+        """Let others be fetched on, too, with what people wanted when the last process ended."""
+        self._resumed = (*(self._resumed or ()), *others)
+
+    @property
+    def size_on_the_way(self) -> int:
+        """How many bytes all have together that are fetched for people."""
+        return sum(each.object.size for each in self._wants.values())
+
     # What people ask for
 
     def want(self, name: ObjectId, lacking: int, at: Moment, inside: InDirectory | None = None) -> int:
@@ -107,12 +117,12 @@ class Copies(Part):
         found = self._store.places.anywhere(inside.directory if inside else name)
         size = inside.size if inside else found.size if found else None
         if found is None or size is None:
-            raise NotToBeHad(404, f"no workflow of this manager has the file {name}, or nobody has it any more")
+            gone = "what is no output of its workflow goes when that has completed"
+            raise NotToBeHad(404, f"no workflow of this manager has the file {name}, or nobody has it any more: {gone}")
         if len(self._wants) >= WANTED_MAX:
             raise NotToBeHad(503, f"{WANTED_MAX} files are on their way to this manager already; try again later")
-        on_their_way = sum(each.object.size for each in self._wants.values())
         most = self._context.settings.files_store_bytes
-        if why := self._holdings.make_room(size + on_their_way, lacking, most):
+        if why := self._holdings.make_room(size + self.size_on_the_way, lacking, most):
             raise NotToBeHad(507, f"there is no room for the file: {why}")
         want = self._want(WantedCopy(name, size, inside.directory if inside else None))
         if want is None:

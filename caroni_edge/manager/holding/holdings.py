@@ -1,7 +1,7 @@
 """Which objects this manager itself holds, for which workflows, and which of them go."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -18,6 +18,8 @@ from caroni_edge.values.json import shown
 
 log = logging.getLogger(__name__)
 
+Names = Collection[ObjectId]
+"""Some objects."""
 KEPT_S = 7 * 86400.0
 """So long stays what was uploaded and no workflow has named, and what no workflow needs any more."""
 LOOK_EVERY_S = 3600.0
@@ -38,6 +40,7 @@ class Holdings(Part):
         self._context, self._store, self._storekeeper = context, context.store, storekeeper
         self._me = context.topics.node
         self._look_due = -inf
+        self._free_bytes: int | None = None
         self._stock: tuple[Object, ...] | None = None
         self._settled: tuple[str, ...] = ()
         self._discards: tuple[ObjectId, ...] = ()
@@ -107,33 +110,54 @@ class Holdings(Part):
 
     # What workflows name
 
-    def missing(self, inputs: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Return an input whose file does not lie here, and why that is wrong, for people; None when all files do."""
+    def missing(self, inputs: Mapping[str, Any], brought: Names = ()) -> tuple[str, str] | None:
+        """Return an input whose file does not lie here, and why that is wrong, for people; None when all files do.
+
+        Args:
+            inputs: All of a workflow.
+            brought: What need not lie here, since somebody brings it.
+        """
         for name, value in inputs.items():
             for each, file in objects_in(value).items():
-                if words := self._wrong(each, file):
+                if words := self._wrong(each, file, is_brought=each in brought):
                     return name, words
         return None
 
-    def _wrong(self, name: ObjectId, file: Mapping[str, Any]) -> str | None:
+    def lacking(self, inputs: Mapping[str, Any]) -> list[Object]:
+        """Return the objects among inputs that are fine and do not lie here."""
+        named = ((name, object_of(file)) for name, file in objects_in(inputs).items())
+        return [found for name, found in named if found is not None and self._store.objects.of(self._me, name) is None]
+
+    def on_disk(self, free_bytes: int) -> None:
+        """Note how much of the disk is free."""
+        self._free_bytes = free_bytes
+
+    def disk_lacks(self, size: int) -> int:
+        """Return how many bytes too few the disk has for so many more; 0 while nobody has looked."""
+        floor = self._context.settings.disk_floor_bytes
+        return 0 if self._free_bytes is None else max(0, size + floor - self._free_bytes)
+
+    def _wrong(self, name: ObjectId, file: Mapping[str, Any], *, is_brought: bool) -> str | None:
         if is_directory(file):
             said = f"{called(name, file)} is known to the agents of its workflow alone"
             return f'{said}: give one by a "listing" of what is in it, of which each file may be uploaded'
         found = self._store.objects.of(self._me, name)
-        if found is None:
+        if found is None and not is_brought:
             said = f"the file {shown(file.get('basename', name))} ({name}) is not at this manager, or not any more"
             return f"{said}: upload it first (caroni-edge submit --file, or PUT /api/objects/{name})"
         try:
             asked = object_of(file)
         except NotCarried as problem:
             return str(problem)
-        if asked is not None and asked.size != found.size:
+        if asked is not None and found is not None and asked.size != found.size:
             return f'the "size" of {name} is {asked.size}, and it has {found.size} bytes'
         return None
 
-    def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
-        """Keep the files that a workflow names, which begins or is held in this transaction."""
+    def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment, but: Names = ()) -> None:
+        """Keep the files that a workflow names, which begins or is held in this transaction; `but` come later."""
         for name, file in objects_in(inputs).items():
+            if name in but:
+                continue
             self.keep(row, name, size_of(file), at, is_directory=is_directory(file))
             self._store.objects.named(name)
 

@@ -20,6 +20,7 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowSummary,
     WorkflowView,
 )
+from caroni_edge.manager.store.brought import BroughtRow
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.jobs import LogEnd
 from caroni_edge.manager.store.looks import LookRow
@@ -143,6 +144,10 @@ class ManagerViews(WorkflowLists):
         """Return the files that a step was given and that lie at addresses."""
         found = remote_in(msgspec.json.decode(self._store.steps.by_id(step.id).inputs))
         return [each for each in found if misfit_of(FileType("File"), each, remote=True) is None]
+
+    def brought(self, row: ShownWorkflow) -> list[BroughtRow]:
+        """Return what a held workflow waits for that is brought."""
+        return self._store.brought.of(row.seq)
 
     def stored(self, name: ObjectId) -> StoredObject | None:
         """Return an object that lies at this manager; None where it does not."""

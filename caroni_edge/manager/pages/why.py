@@ -71,13 +71,16 @@ class Explainer:
         status, ended = row.status, rfc3339(row.ended)
         match status:
             case WorkflowState.HELD:
-                yield self._of_pause(row.template)
+                yield self._files.of_brought(row) or self._of_pause(row.template)
                 return
             case WorkflowState.COMPLETED:
                 yield reason_of("completed", f"all its steps were completed at {ended}", ended=ended)
                 return
             case WorkflowState.CANCELLED:
-                yield reason_of("cancelled", f"somebody cancelled it at {ended}", ended=ended)
+                said = (
+                    f"it was cancelled at {ended}: {row.reason}" if row.reason else f"somebody cancelled it at {ended}"
+                )
+                yield reason_of("cancelled", said, ended=ended)
                 return
             case WorkflowState.FAILED:
                 yield reason_of("failed", f"it failed at {ended}: {row.reason}", ended=ended, reason=row.reason)

@@ -9,9 +9,9 @@ from caroni_edge.base.text import on_one_line
 from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
 from caroni_edge.manager.pages.views import ManagerViews
-from caroni_edge.manager.store.shown import ShownStep
-from caroni_edge.values.carried import basename_of, is_directory
-from caroni_edge.values.json import shown
+from caroni_edge.manager.store.shown import ShownStep, ShownWorkflow
+from caroni_edge.values.carried import basename_of, is_directory, objects_in
+from caroni_edge.values.json import from_text, shown
 from caroni_edge.values.large import is_large
 from caroni_edge.values.remote import is_remote, parse_address
 
@@ -39,6 +39,17 @@ class FileReasons:
             else:
                 said = f"waits for {named}, into which this manager must look and which no agent has any more"
                 yield reason_of("looked_into", f"{said}: the step that gave it makes it again", **facts)
+
+    def of_brought(self, row: ShownWorkflow) -> Reason | None:
+        """Say that a workflow waits for files that whoever has submitted it brings; None where it waits for none."""
+        brought = self._views.brought(row)
+        if not brought:
+            return None
+        holder, inputs = brought[0].holder, objects_in(from_text(row.inputs))
+        files = _called([inputs.get(each.object, {"size": each.size}) for each in brought[:NAMES_SAID]])
+        more = f" and {len(brought) - NAMES_SAID} more" if len(brought) > NAMES_SAID else ""
+        said = f"it waits for {files}{more} from {holder}, and begins when all is at this manager"
+        return reason_of("files_brought", said, holder=holder, files=len(brought))
 
     def of_unplaced(self, step: ShownStep, bound: Collection[str]) -> Iterator[Reason]:
         """Say whether a step can be taken by few because they have its files.

@@ -4,6 +4,7 @@ import sqlite3
 
 from caroni_edge.manager.store.agents import AgentRows
 from caroni_edge.manager.store.answers import AnswerRows
+from caroni_edge.manager.store.brought import BroughtRows
 from caroni_edge.manager.store.bulks import BulkRows
 from caroni_edge.manager.store.copies import CopyRows
 from caroni_edge.manager.store.demands import DemandRows
@@ -36,6 +37,7 @@ class Store:
         """Work on `conn`, inside the batch's transaction."""
         self.agents = AgentRows(conn)
         self.answers = AnswerRows(conn)
+        self.brought = BroughtRows(conn)
         self.bulks = BulkRows(conn)
         self.copies = CopyRows(conn)
         self.demands = DemandRows(conn)

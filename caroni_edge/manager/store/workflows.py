@@ -101,10 +101,10 @@ class WorkflowRows(Rows):
 
     HELD = f"""
         SELECT {columns(WorkflowRow)} FROM workflows WHERE template = :template AND status = 'held'
-        ORDER BY seq LIMIT :limit"""
+        AND NOT EXISTS (SELECT 1 FROM brought_objects WHERE workflow = seq) ORDER BY seq LIMIT :limit"""
 
     def held(self, template: str, limit: int) -> list[WorkflowRow]:
-        """Return the workflows of a template that have been held longest."""
+        """Return the workflows of a template that have been held longest, and lack no files."""
         return self._all(WorkflowRow, self.HELD, template=template, limit=limit)
 
     SET_ENDED = """

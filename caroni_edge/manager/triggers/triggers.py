@@ -19,10 +19,12 @@ from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
+from caroni_edge.manager.triggers.brought import Brought
 from caroni_edge.manager.triggers.malformed import key_given_twice, why_malformed
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.protocol.codec import Unreadable, decode_notice
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger
@@ -65,15 +67,21 @@ class Triggers(Part):
     """
 
     def __init__(
-        self, context: Context, engine: Engine, pauses: Pauses, holdings: Holdings, templates: Templates
+        self,
+        context: Context,
+        engine: Engine,
+        pauses: Pauses,
+        holdings: Holdings,
+        brought: Brought,
+        templates: Templates,
     ) -> None:
         """Start workflows of these templates, by `engine`, but for those that `pauses` holds.
 
-        What was uploaded they may name by `holdings`.
+        What was uploaded they may name by `holdings`; `brought` holds those whose files are to be fetched first.
         """
         super().__init__(context.journal)
         self._context, self._engine, self._pauses, self._holdings = context, engine, pauses, holdings
-        self._store = context.store
+        self._store, self._brought = context.store, brought
         self.templates = templates
         self.disk_problem: str | None = None
         self._settled: MemorySet[int] = MemorySet(context.journal)  # packet ids to be forgotten
@@ -130,7 +138,7 @@ class Triggers(Part):
         except ValueError as error:
             raise Refused(422, f"the inputs {error}", "inputs") from error
         if trigger.id is not None and (row := self._store.workflows.by_id(trigger.id)):
-            self._start_again(row, content, trigger)
+            self._start_again(row, content, trigger, at)
             return row.id, False
         if trigger.priority > (most := self._context.settings.priority_max):
             said = f"priority is {trigger.priority}, and this manager takes {most} at most (priority_max)"
@@ -138,10 +146,10 @@ class Triggers(Part):
         if self.disk_problem:
             raise Refused(503, self.disk_problem)
         plan, plan_hash = self._plan(trigger.template)
-        inputs = self._checked(plan, trigger.inputs)
+        inputs, lacking = self._checked(plan, trigger)
         inputs_text = as_text(inputs)
-        if piled_up := self._piled_up(len(inputs_text.encode())):
-            raise Refused(503, piled_up)
+        if why_not := self._piled_up(len(inputs_text.encode())) or self._brought.why_not(lacking):
+            raise Refused(503, why_not)
         if not self._store.workflows.has_plan(plan_hash):
             self._store.workflows.add_plan(plan_hash, plan.template, encode_plan(plan), at.date)
         row = WorkflowRow(
@@ -158,21 +166,25 @@ class Triggers(Part):
             cause=cause,
             labels=as_text(trigger.labels),
         )
-        if self._pauses.holds(row.template):
+        if lacking:
+            self._brought.hold(row, inputs, trigger, lacking, at)
+        elif self._pauses.holds(row.template):
             self._engine.hold(row, inputs, at)
         else:
             self._engine.start(row, plan, inputs, at)
         return row.id, True
 
-    def _checked(self, plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a value for each input of a template, by what a trigger gives."""
-        inputs, wrong = plan.check_inputs(given, objects=True)
+    def _checked(self, plan: Plan, trigger: Trigger) -> tuple[dict[str, Any], list[Object]]:
+        """Return a value for each input of a template, by what a trigger gives, and which files of them are brought."""
+        if trigger.places and (trigger.ticket is None or len({*trigger.places.values()}) > 1):
+            raise Refused(422, "places name one submit-…, and ticket is what opens them there", "places")
+        inputs, wrong = plan.check_inputs(trigger.inputs, objects=True)
         if wrong:
             raise Refused(422, "; ".join(f"input {name} {words}" for name, words in wrong), f"inputs.{wrong[0][0]}")
-        if missing := self._holdings.missing(inputs):
+        if missing := self._holdings.missing(inputs, {ObjectId(name) for name in trigger.places}):
             name, words = missing
             raise Refused(422, f"input {name}: {words}", f"inputs.{name}")
-        return inputs
+        return inputs, self._holdings.lacking(inputs) if trigger.places else []
 
     def start_like(
         self, row: WorkflowRow, changed: Mapping[str, Any], new_id: str | None, at: Moment
@@ -205,9 +217,10 @@ class Triggers(Part):
         names = [*self.templates.names(), *self.templates.errors]
         return Refused(404, f"there is no template {template}{nearest(template, names)}", "template")
 
-    def _start_again(self, row: WorkflowRow, content: str, trigger: Trigger) -> None:
+    def _start_again(self, row: WorkflowRow, content: str, trigger: Trigger, at: Moment) -> None:
         if row.content != content:
             raise Refused(409, f"a workflow {row.id} with another template or other inputs is there already", "id")
+        self._brought.again(row, trigger, at)
         if event := self._store.workflows.last_event(row.seq):
             self._context.events.again(row, event, trigger.reply_to)
 

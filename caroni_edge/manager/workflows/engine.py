@@ -18,7 +18,7 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import require, state_after, states_before
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.holding.holdings import Holdings, Names
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobRow
@@ -76,19 +76,20 @@ class Engine(Part):
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
         row = row._replace(seq=self._store.workflows.add(row, at.date, started=at.date))
-        self._name(row, plan, inputs, at)
+        self.name(row, inputs, at)
         self._begin(row, plan, inputs, at)
 
-    def hold(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment) -> None:
-        """Keep a workflow whose inputs have been checked, until its template is resumed."""
+    def hold(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment, lacks: Names = (), why: str = "") -> int:
+        """Keep a workflow until its template is resumed, or what it lacks is here (`why`); return its number."""
         row = row._replace(seq=self._store.workflows.add(row, at.date, started=None))
-        self._name(row, self.plan(row.plan), inputs, at)
-        self.statuses.hold(row, f"the template {row.template} is paused", at)
+        self.name(row, inputs, at, lacks)
+        self.statuses.hold(row, at, lacks_files=why)
+        return row.seq
 
-    def _name(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
-        """Keep the files that a workflow is started with, in as many places as it wants."""
-        self._holdings.name(row, inputs, at)
-        self.places.want_copies(row.seq, objects_in(inputs), plan.copies)
+    def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment, lacks: Names = ()) -> None:
+        """Keep the files that a workflow is started with, but those that it lacks, in as many places as it wants."""
+        self._holdings.name(row, inputs, at, but=lacks)
+        self.places.want_copies(row.seq, sorted({*objects_in(inputs)} - {*lacks}), self.plan(row.plan).copies)
 
     def release(self, row: WorkflowRow, at: Moment) -> int:
         """Begin a workflow that was held, by the plan that it was taken with; return how many steps that has."""
@@ -328,9 +329,9 @@ class Engine(Part):
         """Let a step of a failed workflow, whose job has ended, wait for `retry`."""
         self._store.steps.leave(step.id, require(STEP, step.status, StepEvent.SET_ASIDE, step=step.path))
 
-    def cancel(self, row: WorkflowRow, at: Moment) -> bool:
-        """End a workflow as `cancelled`, and kill its jobs; return whether its state allowed it."""
-        if not self.statuses.end(row, WorkflowEvent.CANCEL, at):
+    def cancel(self, row: WorkflowRow, at: Moment, *, reason: str | None = None) -> bool:
+        """End a workflow as `cancelled`, for a reason if nobody wished it, and kill its jobs; return whether it did."""
+        if not self.statuses.end(row, WorkflowEvent.CANCEL, at, reason=reason):
             return False
         self._orders.kill_all(row.seq, "the workflow was cancelled", at)
         self.instances.end_waits(row.seq)

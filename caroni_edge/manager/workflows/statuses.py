@@ -34,10 +34,11 @@ class Statuses:
         self._store.workflows.set_status(row.seq, status, reason)
         return row._replace(status=status)
 
-    def hold(self, row: WorkflowRow, reason: str, at: Moment) -> None:
-        """Note and say that a new workflow is held, and why."""
+    def hold(self, row: WorkflowRow, at: Moment, lacks_files: str = "") -> None:
+        """Note and say that a workflow is held: since its template is paused, or since it lacks files, and which."""
+        reason = lacks_files or f"the template {row.template} is paused"
         if changed := self.apply(row, WorkflowEvent.HOLD, reason):
-            self.say("caroni.workflow.held", changed, at, reason=reason)
+            self.say("caroni.workflow.held", changed, at, reason=reason, lacks_files=bool(lacks_files) or None)
             log.info("workflow held: %s", reason, extra={"action": "workflow_held", "workflow": row.id})
 
     def stall(self, row: WorkflowRow, event: WorkflowEvent, reason: str, at: Moment) -> None:

@@ -4,6 +4,7 @@ Of each object there are two files, below a folder for its manager: `<hex>.part`
 bit for each block that is safe. The map is replaced only after the bytes are synced: it never promises too much.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Collection
@@ -14,6 +15,7 @@ from stat import S_IWUSR
 
 from caroni_edge.base.durable import sync
 from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.pieces import GRAIN
 
 READ_BYTES = 1 << 20
 OPEN_MAX = 64
@@ -123,3 +125,26 @@ def hash_of(file: int, offset: int, length: int) -> bytes:
         digest.update(piece)
         offset += len(piece)
     return digest.digest()
+
+
+def block_list(path: Path, name: str) -> bytes:
+    """Return the block list of an object.
+
+    Args:
+        path: Where it lies.
+        name: Its SHA-256 in hex.
+
+    Raises:
+        OSError: It is not there, cannot be read, or is damaged: a list of other bytes would be kept, and believed.
+    """
+    whole, segments, size = sha256(), [], 0
+    with path.open("rb") as file:
+        while piece := file.read(READ_BYTES):
+            if size % GRAIN.segment == 0:
+                segments.append(sha256())
+            segments[-1].update(piece)
+            whole.update(piece)
+            size += len(piece)
+    if whole.hexdigest() != name:
+        raise OSError(errno.EIO, "it is damaged")
+    return b"".join(segment.digest() for segment in segments)

@@ -9,19 +9,6 @@ __all__ = ["manager"]
 
 
 @manager()
-def pauses(db: Database) -> None:
-    """Templates whose new workflows are held."""
-    script(
-        db,
-        """
-        CREATE TABLE pauses (
-            template TEXT PRIMARY KEY, since REAL NOT NULL, resumed INTEGER NOT NULL DEFAULT 0
-        ) WITHOUT ROWID;
-        """,
-    )
-
-
-@manager()
 def bulks(db: Database) -> None:
     """Commands on many workflows, which are worked off in portions; `filters` is JSON."""
     script(
@@ -376,6 +363,25 @@ def depots(db: Database) -> None:
         END;
         CREATE TRIGGER workflow_wants_no_places AFTER DELETE ON workflows BEGIN
             DELETE FROM wanted_places WHERE workflow = old.seq;
+        END;
+        """,
+    )
+
+
+@manager()
+def brought_objects(db: Database) -> None:
+    """What held workflows wait for, since whoever has submitted them brings it."""
+    script(
+        db,
+        """
+        CREATE TABLE brought_objects (
+            workflow INTEGER NOT NULL, object TEXT NOT NULL, size INTEGER NOT NULL, holder TEXT NOT NULL,
+            ticket TEXT NOT NULL, PRIMARY KEY (workflow, object)
+        ) WITHOUT ROWID;
+        CREATE INDEX brought_objects_object ON brought_objects (object);
+        CREATE TRIGGER workflow_brought AFTER UPDATE OF status ON workflows
+        WHEN old.status = 'held' AND new.status <> 'held' BEGIN
+            DELETE FROM brought_objects WHERE workflow = new.seq;
         END;
         """,
     )

@@ -318,3 +318,16 @@ def plans_in_use(db: Database) -> None:
         DELETE FROM plans WHERE NOT EXISTS (SELECT 1 FROM workflows WHERE plan = plans.hash);
         """,
     )
+
+
+@manager()
+def pauses(db: Database) -> None:
+    """Templates whose new workflows are held."""
+    script(
+        db,
+        """
+        CREATE TABLE pauses (
+            template TEXT PRIMARY KEY, since REAL NOT NULL, resumed INTEGER NOT NULL DEFAULT 0
+        ) WITHOUT ROWID;
+        """,
+    )

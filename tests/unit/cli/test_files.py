@@ -10,6 +10,7 @@ from caroni_edge.cli._context import Place
 from caroni_edge.cli._starting import Uploads, files_of
 from caroni_edge.cli._uploading import upload
 from caroni_edge.objects.objects import Object
+from caroni_edge.protocol.triggers import PLACES_MAX
 from caroni_edge.values.carried import FILE_MAX_BYTES, file_value, object_value
 
 
@@ -35,11 +36,13 @@ def test_the_largest_file_is_given_along_and_a_larger_one_is_uploaded(tmp_path: 
     assert uploads == {found: path}
 
 
-def test_where_no_api_is_named_a_large_file_goes_nowhere(tmp_path: Path) -> None:
+def test_where_no_api_is_named_large_files_are_to_be_fetched_and_only_so_many(tmp_path: Path) -> None:
     place = Place(broker="mqtt://127.0.0.1", manager="m1")
-    with pytest.raises(UsageError, match="only a broker is named"):
-        upload(place, {Object("a" * 64, 1): tmp_path / "a"}, as_json=False)
-    upload(place, {}, as_json=False)
+    uploads = {Object(f"{number:064x}", 1): tmp_path / "a" for number in range(PLACES_MAX)}
+    assert upload(place, uploads, as_json=False) == uploads
+    assert upload(place, {}, as_json=False) == {}
+    with pytest.raises(UsageError, match="101 files have more than 16 KiB, and 100 of those may go by a broker"):
+        upload(place, {**uploads, Object("a" * 64, 1): tmp_path / "a"}, as_json=False)
 
 
 @pytest.mark.parametrize("text", ["a", "=b", "a="])

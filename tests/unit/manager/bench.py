@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -207,6 +208,7 @@ class Bench:
         self.outbox, self.notices = RecordingOutbox("a1"), Notices(self.database.journal)
         self.silent: dict[str, float] = {}
         self.unheard: set[str] = set()
+        self.connected_s = inf
         self.evaluations: list[Evaluation] = []
         self.readings: list[Reading] = []
         self.storekeeper = RecordingStorekeeper()
@@ -233,6 +235,7 @@ class Bench:
             notices=self.notices,
             events=EventWriter(self.events, TOPICS, self.settings.reply_to),
             chance=self.chance,
+            connected_for=lambda _now: self.connected_s,
             silent_for=lambda agent, _now: self.silent.get(agent, 0.0),
             has_answered=lambda agent: agent not in self.unheard,
             journal=self.database.journal,

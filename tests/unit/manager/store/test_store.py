@@ -30,6 +30,7 @@ TINY = {
     "targets",
     "silent",
     "wanted_copies",
+    "brought_objects",
 }
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy", "known"}

@@ -247,7 +247,8 @@ def test_a_record_of_a_packet_id_that_is_in_use_again_stays(bench: Bench) -> Non
         (b"{}", "it has no template, which must be the name of a template"),
         (
             trigger(nonsense=1),
-            'it has a field "nonsense", and may have template, inputs, id, priority, reply_to and labels',
+            'it has a field "nonsense", and may have template, inputs, id, priority, reply_to, labels, places and '
+            "ticket",
         ),
         (trigger(priorty=1), '(did you mean "priority"?)'),
         (trigger(template=None), "template is null, and must be the name of a template, a string"),
