@@ -20,7 +20,7 @@ from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
 from caroni_edge.manager.workflows.evaluations import Ask
 from caroni_edge.manager.workflows.evaluator import Evaluator
-from caroni_edge.manager.workflows.largelists import AskList, no_lists
+from caroni_edge.manager.workflows.listreading import AskList, no_lists
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import ManagerConfig
+from caroni_edge.manager.commands import WorkflowCommands
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies
 from caroni_edge.manager.holding.holdings import Holdings
@@ -28,22 +28,21 @@ from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.retention import Retention
 from caroni_edge.manager.schedules.schedules import Schedules
-from caroni_edge.manager.store.listed import WorkflowFilter
-from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.triggers.brought import Brought
 from caroni_edge.manager.triggers.evaluation import Evaluated
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.rules import Rules
-from caroni_edge.manager.triggers.triggers import Refused, Triggers
+from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
-from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
+from caroni_edge.manager.workflows.bulk import Bulk
 from caroni_edge.manager.workflows.delays import Delays
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
-from caroni_edge.manager.workflows.largelists import AskList, Items, LargeLists, no_lists
+from caroni_edge.manager.workflows.largelists import LargeLists
+from caroni_edge.manager.workflows.listreading import AskList, Items, no_lists
 from caroni_edge.manager.workflows.looks import Looks
-from caroni_edge.node.parts import Assembly, Handler
+from caroni_edge.node.parts import Handler
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsRefused
@@ -63,13 +62,12 @@ from caroni_edge.protocol.messages import (
 )
 from caroni_edge.protocol.objects import ObjectBad
 from caroni_edge.protocol.topics import Request
-from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Arrived
 
 log = logging.getLogger(__name__)
 
 
-class ManagerReactor(Assembly):
+class ManagerReactor(WorkflowCommands):
     """Implements `caroni_edge.node.reactor.Reactor` for a manager, and the commands of its API.
 
     Attributes:
@@ -251,91 +249,7 @@ class ManagerReactor(Assembly):
         """It never changes."""
         return False
 
-    # Commands of the API
-
-    def start_workflow(self, trigger: Trigger, at: Moment) -> tuple[str, bool]:
-        """Start a workflow; return its id, and whether it is new.
-
-        Raises:
-            Refused: Nothing was started.
-        """
-        return self._triggers.start(trigger, at)
-
-    def cancel(self, workflow: str, at: Moment) -> None:
-        """End a workflow.
-
-        Raises:
-            Refused: It is not there, or its state does not allow it.
-        """
-        row = self._workflow(workflow)
-        if not self._engine.cancel(row, at):
-            raise Refused(409, f"the workflow {workflow} is {row.status}, so it cannot be cancelled")
-
-    def retry(self, workflow: str, at: Moment) -> None:
-        """Give the steps of a workflow that failed or are in doubt fresh attempts.
-
-        Raises:
-            Refused: It is not there, or there is nothing to retry.
-        """
-        row = self._workflow(workflow)
-        if not self._engine.retry(row, at):
-            raise Refused(409, f"the workflow {workflow} is {row.status}, so there is nothing to retry")
-
-    def rerun(self, workflow: str, changed: Mapping[str, Any], new_id: str | None, at: Moment) -> tuple[str, bool]:
-        """Start another workflow of the template of one, with its inputs.
-
-        Args:
-            workflow: The one that there is.
-            changed: Inputs that are to be others; one that is null is left out.
-            new_id: Id of the new one; None for a random one.
-            at: The time.
-
-        Returns:
-            The id of the new workflow, and whether it is new: `new_id` may be known.
-
-        Raises:
-            Refused: Nothing was started.
-        """
-        return self._triggers.start_like(self._workflow(workflow), changed, new_id, at)
-
-    def delete(self, workflow: str, at: Moment) -> None:
-        """Delete a workflow that has ended, with all that belongs to it.
-
-        Raises:
-            Refused: It is not there, or has not ended.
-        """
-        row = self._workflow(workflow)
-        if not self._engine.delete(row, at):
-            raise Refused(409, f"the workflow {workflow} is {row.status}, and only what has ended can be deleted")
-
-    def act_on_many(self, action: BulkAction, wanted: WorkflowFilter) -> None:
-        """Do something to all workflows that fit a filter, of those that there are now; it goes on in later batches.
-
-        Raises:
-            Refused: Too many such commands wait already.
-        """
-        if self._bulk.is_full():
-            raise Refused(503, "too many commands on many workflows wait already; try again later")
-        self._bulk.begin(action, wanted)
-
-    def pause(self, template: str, at: Moment) -> None:
-        """Hold what is started from a template from now on; what runs goes on.
-
-        Raises:
-            Refused: There is no such template.
-        """
-        self._triggers.require_known(template)
-        self._pauses.pause(template, at)
-
-    def resume(self, template: str) -> None:
-        """Let the workflows of a template begin that are held, in their order.
-
-        Raises:
-            Refused: There is no such template, and none of that name was paused.
-        """
-        if not self._pauses.holds(template):
-            self._triggers.require_known(template)
-        self._pauses.resume(template)
+    # Commands of the API (those on workflows: `WorkflowCommands`)
 
     def request_log(self, job: str, *, whole: bool = False) -> None:
         """Ask the agent of a job for the next piece of its log, unless all that we keep has come."""
@@ -380,12 +294,6 @@ class ManagerReactor(Assembly):
     def set_disk_problem(self, problem: str | None) -> None:
         """Refuse triggers with this reason; None when there is room again."""
         self._triggers.disk_problem = problem
-
-    def _workflow(self, workflow: str) -> WorkflowRow:
-        row = self._store.workflows.by_id(workflow)
-        if row is None:
-            raise Refused(404, f"there is no workflow {workflow}")
-        return row
 
     def _reject(self, agent: str, jobs: Sequence[str], reason: str, at: Moment) -> None:
         """A message was rejected, there or here: its jobs' attempts end; if it names none, we reconcile."""

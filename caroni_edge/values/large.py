@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from caroni_edge.objects.objects import Object, parse_id
 from caroni_edge.values.files import file_in
 from caroni_edge.values.parsing import TypeProblem, parse_type
-from caroni_edge.values.types import STRING, Array, Enum, Record, Scalar, Type, Union
+from caroni_edge.values.types import STRING, AnyType, Array, Enum, Record, Scalar, Type, Union
 
 LARGE_MIN_BYTES = 16 * 1024
 """No smaller value is an object before all larger ones are."""
@@ -45,6 +45,11 @@ def large_value(found: Object, kind: Type) -> dict[str, Any]:
 def may_be_large(kind: Type) -> bool:
     """Tell whether a value of a type may be too large to be told, so that it, or a file of it, is an object."""
     return any(each == STRING or not isinstance(each, Scalar | Enum) for each in kind.parts)
+
+
+def may_be_list(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object may be a list, by what stands in its place."""
+    return any(isinstance(each, Array | AnyType) for each in parse_type(value["type"]).parts)
 
 
 def large_in(value: object) -> Iterator[dict[str, Any]]:

@@ -22,9 +22,11 @@ CPU_S = 300
 SUBCOMMAND = "lists"
 """By this argument alone the program that needs no Python does this (`packaging/pyinstaller/entry.py`)."""
 
+ANYTHING = ["null", "Any"]
+"""The type of all values, as CWL has it in JSON."""
+
 _NO_JSON = "it is no JSON"
 _TOO_MUCH = "it takes too much memory to be taken apart here"
-_ANYTHING = ["null", "Any"]
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -35,7 +37,7 @@ class NoList(ValueError):
 def item_type(kind: Type) -> Type:
     """Return the type of the items of a list of this type; anything, where that is not said."""
     lists = [each for each in kind.parts if isinstance(each, Array)]
-    return lists[0].items if len(lists) == 1 else parse_type(_ANYTHING)
+    return lists[0].items if len(lists) == 1 else parse_type(ANYTHING)
 
 
 def bounds_of(data: bytes, kind: Type) -> "array[int]":

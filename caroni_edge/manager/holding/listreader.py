@@ -14,7 +14,7 @@ from typing import Any
 
 from caroni_edge.base.frozen import is_frozen, program
 from caroni_edge.manager.holding.storage import Closing, Storage
-from caroni_edge.manager.workflows.largelists import Items, Reading, take_apart
+from caroni_edge.manager.workflows.listreading import Items, Reading, take_apart
 from caroni_edge.objects.disk import Damaged, NoRoom
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.lists import SUBCOMMAND, NoList, bounds_of

@@ -32,7 +32,8 @@ def _is_looked_into(plan: Plan, name: str, step: PlanStep, given: StepInput) -> 
     """Tell whether an input may be a large value into which this manager must look: that takes a while."""
     outer = name.rpartition("/")[0]
     sources = given.link.sources if given.link else ()
-    if given.name not in reads_inputs(step):
+    is_merged = given.link is not None and given.link.merge == "merge_flattened"
+    if not is_merged and given.name not in reads_inputs(step):
         return False
     return any(_may_be_large(plan.workflow_at(outer), each, is_nested=bool(outer)) for each in sources)
 

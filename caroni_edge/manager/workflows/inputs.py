@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,14 +10,14 @@ import msgspec
 from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Text
 from caroni_edge.manager.templates.expressions import compile_text
 from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
-from caroni_edge.manager.workflows.loading import LookInside, is_passed_on, looked_into, names_seen
+from caroni_edge.manager.workflows.loading import LookDue, Looked, LookInside, is_passed_on, looked_into, names_seen
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
 from caroni_edge.values.carried import NotCarried, called, misfit_of, objects_in
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
-from caroni_edge.values.large import NOT_LOOKED_INTO, is_large
+from caroni_edge.values.large import NOT_LOOKED_INTO, is_large, may_be_list
 from caroni_edge.values.parsing import parse_type
 
 Look = Callable[[Source], Any]
@@ -31,12 +32,43 @@ Raises:
 """
 
 
+NO_VALUES: Mapping[str, Any] = MappingProxyType({})
+
 Libraries = Sequence[tuple[str, ...]]
 """Libraries of a plan (`Plan.libraries`)."""
 
 
 class Unfit(ValueError):
     """Values are not what the template says, or expressions cannot be worked out; the text is for people."""
+
+
+class Flattened(Unfit):
+    """A list is to be merged of values into which must be looked for that."""
+
+    @property
+    def values(self) -> list[Any]:
+        """The values."""
+        found: list[Any] = self.args[1]
+        return found
+
+    def __str__(self) -> str:
+        """Return why nobody does it here, for people."""
+        return str(self.args[0])
+
+
+class MergeDue(LookDue):
+    """What flows to an input is to be merged of values into which must be looked for that."""
+
+    @property
+    def input(self) -> str:
+        """The input."""
+        return str(self.args[1])
+
+    @property
+    def values(self) -> list[Any]:
+        """The values."""
+        found: list[Any] = self.args[2]
+        return found
 
 
 class Evaluated(NamedTuple):
@@ -64,15 +96,21 @@ def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def collected(step: PlanStep, look: Look) -> dict[str, Any]:
+def collected(step: PlanStep, look: Look, merged: Mapping[str, Any] = NO_VALUES) -> dict[str, Any]:
     """Return all that flows to a step, before it is scattered and before its expressions are worked out.
 
     In the order of CWL v1.2, WorkflowStepInput: `linkMerge`, `pickValue`, `default`; then scatter, then `valueFrom`.
 
+    Args:
+        step: The step.
+        look: Finds what flows.
+        merged: What large values were merged into, by input.
+
     Raises:
         Unfit: Values do not go together as the template says.
+        MergeDue: Large values are to be merged.
     """
-    return {each.name: _value(each, look) for each in step.inputs}
+    return {each.name: merged[each.name] if each.name in merged else _value(each, look) for each in step.inputs}
 
 
 def value_of(link: Link, look: Look) -> Any:
@@ -86,7 +124,9 @@ def value_of(link: Link, look: Look) -> Any:
     values = [look(source) for source in link.sources]
     if not values and link.merge is None:  # of an output that has no source
         return None
-    value = values[0] if link.merge is None else _merged(values, is_flat=link.merge == "merge_flattened")
+    value = values[0] if link.merge is None else _merged(values, link)
+    if link.pick is not None and is_large(value) and may_be_list(value):
+        raise Unfit(f"{link.pick} looks into {called('', value)}: {NOT_LOOKED_INTO}")
     return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
 
 
@@ -258,16 +298,20 @@ def _outputs(step: PlanStep, given: Any) -> dict[str, Any]:
 def _value(each: StepInput, look: Look) -> Any:
     try:
         value = value_of(each.link, look) if each.link else None
+    except Flattened as due:
+        objects = {name: Looked(each.name, value) for name, value in objects_in(due.values).items() if is_large(value)}
+        raise MergeDue(objects, each.name, due.values) from None
     except Unfit as unfit:
         raise Unfit(f"input {each.name}: {unfit}") from unfit
     return each.default if value is None else value
 
 
-def _merged(values: list[Any], *, is_flat: bool) -> list[Any]:
-    if not is_flat:
+def _merged(values: list[Any], link: Link) -> list[Any]:
+    if link.merge != "merge_flattened":
         return values
     for each in filter(is_large, values):
-        raise Unfit(f"merge_flattened looks into {called('', each)}: {NOT_LOOKED_INTO}")
+        words = f"merge_flattened looks into {called('', each)}: {NOT_LOOKED_INTO}"
+        raise Unfit(words) if link.pick else Flattened(words, values)
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 

@@ -22,6 +22,7 @@ from caroni_edge.manager.workflows.ahead import values_decide
 from caroni_edge.manager.workflows.gates import Admission, gates_of
 from caroni_edge.manager.workflows.inputs import (
     Evaluated,
+    MergeDue,
     Unfit,
     collected,
     evaluate,
@@ -209,6 +210,9 @@ class Instances:
             return self.scatters.begin(step, plan_step, given, lengths)
         except (Unfit, scatter.NotScattered) as problem:
             return [StepFailed(step, str(problem))]
+        except MergeDue as due:
+            self.look_into(step, due.objects)
+            return []
 
     def grow(self, propagation: Propagation, step: StepRow, *, is_forced: bool = False) -> list[WorkItem]:
         """Make more instances of a scattered step (see `Scatters.grow`), once the items of large lists are there."""
@@ -242,7 +246,16 @@ class Instances:
 
     def _collected(self, propagation: Propagation, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
         prefix = prefix_of(step.path)
-        return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source))
+        is_late = step.deferred and step.status is StepState.CREATED
+        merged = msgspec.json.decode(step.inputs) if is_late else {}  # what `keep_merged` has kept
+        return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source), merged)
+
+    def keep_merged(self, propagation: Propagation, step: StepRow, name: str, value: Any) -> list[WorkItem]:
+        """Note what large values were merged into that flow to an input; return what is to be done next."""
+        merged = {**msgspec.json.decode(step.inputs), name: value}
+        self._store.steps.set_inputs(step.id, as_text(merged))
+        self._store.looks.drop(step.workflow, step.id)
+        return [Ready(step._replace(inputs=as_text(merged)))]
 
 
 def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]:

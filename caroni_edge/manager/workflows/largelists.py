@@ -9,10 +9,7 @@ An item that is large itself becomes an object, of which this manager is the pla
 take any large value.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,152 +22,15 @@ from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.inputs import MergeDue
+from caroni_edge.manager.workflows.listreading import AskList, Items, Merge, Reading
 from caroni_edge.manager.workflows.propagation import Propagation, StepFailed
 from caroni_edge.node.parts import Part
-from caroni_edge.objects.disk import Damaged, NoRoom
-from caroni_edge.objects.objects import Object, ObjectId
-from caroni_edge.values.carried import called, object_of
-from caroni_edge.values.json import canonical
-from caroni_edge.values.large import LARGE_MIN_BYTES, large_value, read_large
-from caroni_edge.values.lists import NoList, item_type
-from caroni_edge.values.parsing import TypeProblem, parse_type
+from caroni_edge.values.lists import ANYTHING
 
 ASKED_MAX = 20
 """For so many steps lists are with whoever takes them apart; one after the other is."""
-PIECE_MAX_BYTES = 1 << 20
-"""Items are read until they have so many bytes together."""
 AGAIN_S = 10.0
-
-
-class Reading(NamedTuple):
-    """What is to be read of the large lists of a scattered step.
-
-    Attributes:
-        workflow: Seq of its workflow.
-        step: The step.
-        lists: What stands in the place of each list, by its input.
-        begin: The first instance that items are for.
-        rows: For each instance from there on the positions of its items in the lists; none: they are counted alone.
-    """
-
-    workflow: int
-    step: int
-    lists: Mapping[str, dict[str, Any]]
-    begin: int = 0
-    rows: tuple[tuple[int, ...], ...] = ()
-
-
-class Items(NamedTuple):
-    """What was read.
-
-    Attributes:
-        workflow: As it was asked.
-        step: As it was asked.
-        begin: As it was asked.
-        lengths: How many items each list has.
-        instances: For so many there are items.
-        items: By input and position.
-        made: The objects that large items have become; they lie here, and no row says so yet.
-        giver: Under which name they were brought.
-        problem: Why the step cannot be scattered, for people.
-        lost: An object that was to lie here, and does not.
-        no_room: Why large items cannot lie here now, for people.
-    """
-
-    workflow: int
-    step: int
-    begin: int = 0
-    lengths: Mapping[str, int] = MappingProxyType({})
-    instances: int = 0
-    items: Mapping[str, Mapping[int, Any]] = MappingProxyType({})
-    made: tuple[Object, ...] = ()
-    giver: str = ""
-    problem: str | None = None
-    lost: ObjectId | None = None
-    no_room: str | None = None
-
-
-AskList = Callable[[Reading], object]
-"""Has lists taken apart elsewhere, and returns at once; what is asked for may be lost with the process."""
-
-
-def no_lists(reading: Reading) -> None:
-    """Read nothing, where nobody does: a step that asks waits for a process that does."""
-
-
-class Texts(Protocol):
-    """The text of large lists, and where objects come to lie."""
-
-    def bounds(self, found: Object, spec: Any) -> Sequence[int]:
-        """Return where each item of a list of this type begins and ends in its text.
-
-        Raises:
-            NoList: It is none.
-            Damaged: It does not lie here.
-        """
-
-    def read(self, found: Object, begin: int, end: int) -> bytes:
-        """Return some of its text.
-
-        Raises:
-            Damaged: It does not lie here.
-        """
-
-    def make(self, contents: Sequence[bytes]) -> tuple[str, tuple[Object, ...]]:
-        """Let bytes lie here as objects; return under which name they were brought, and what they are.
-
-        Raises:
-            NoRoom: There is none.
-        """
-
-
-def take_apart(reading: Reading, texts: Texts) -> Items:
-    """Read what is asked for."""
-    asked = Items(reading.workflow, reading.step, reading.begin)
-    name = ""
-    try:
-        bounds: dict[str, Sequence[int]] = {}
-        for name, value in reading.lists.items():
-            bounds[name] = texts.bounds(_object_of(value), value["type"])
-        asked = asked._replace(lengths={name: len(found) // 2 for name, found in bounds.items()})
-        return _with_items(asked, reading, texts, bounds)
-    except (NoList, TypeProblem) as problem:
-        return asked._replace(problem=f"input {name}: {called(name, reading.lists[name])}: {problem}")
-    except Damaged as damaged:
-        return asked._replace(lost=damaged.name)
-    except NoRoom as problem:
-        return asked._replace(no_room=str(problem))
-
-
-def _with_items(asked: Items, reading: Reading, texts: Texts, bounds: Mapping[str, Sequence[int]]) -> Items:
-    found: dict[str, dict[int, bytes]] = {name: {} for name in reading.lists}
-    size = count = 0
-    for row in reading.rows:
-        for (name, value), at in zip(reading.lists.items(), row, strict=True):
-            if at not in found[name]:
-                begin, end = bounds[name][2 * at : 2 * at + 2]
-                found[name][at] = texts.read(_object_of(value), begin, end)
-                size += end - begin
-        count += 1
-        if size >= PIECE_MAX_BYTES:
-            break
-    items: dict[str, dict[int, Any]] = {}
-    large: list[tuple[str, int]] = []
-    for name, texts_of_items in found.items():
-        items[name] = {at: read_large(text) for at, text in texts_of_items.items()}
-        large += [(name, at) for at, text in texts_of_items.items() if len(text) > LARGE_MIN_BYTES]
-    if not large:
-        return asked._replace(instances=count, items=items)
-    giver, made = texts.make([canonical(items[name][at]).encode() for name, at in large])
-    for (name, at), each in zip(large, made, strict=True):
-        items[name][at] = large_value(each, item_type(parse_type(reading.lists[name]["type"])))
-    return asked._replace(instances=count, items=items, made=made, giver=giver)
-
-
-def _object_of(value: dict[str, Any]) -> Object:
-    found = object_of(value)
-    assert found is not None
-    return found
 
 
 class LargeLists(Part):
@@ -188,12 +48,29 @@ class LargeLists(Part):
         self._last = (0, 0)  # the step that had the last turn
         self._to_ask: tuple[Reading, ...] = ()
 
-    def want(self, row: WorkflowRow, step: StepRow) -> bool:
-        """Have the lists read of a step, which lie here; return whether it is one that is scattered over any."""
-        is_scattered = bool(self._engine.plan(row.plan).step_at(step.name).scatter) and step.scatter_index is None
-        if is_scattered:
+    def want(self, row: WorkflowRow, step: StepRow, at: Moment) -> bool:
+        """Have the lists read of a step, which lie here; return whether it is one that takes such."""
+        plan_step = self._engine.plan(row.plan).step_at(step.name)
+        is_one = step.scatter_index is None and (bool(plan_step.scatter) or self._merge(row, step, at) is not None)
+        if is_one:
             self._due.add((row.seq, step.id))
-        return is_scattered
+        return is_one
+
+    def _merge(self, row: WorkflowRow, step: StepRow, at: Moment) -> Merge | None:
+        """Return what is to be merged before a step can begin; None where nothing is."""
+        if step.status is not StepState.CREATED or step.scatter_index is not None:
+            return None
+        plan = self._engine.plan(row.plan)
+        try:
+            self._engine.instances.given(Propagation(row, plan, at), step)
+        except MergeDue as due:
+            plan_step = plan.step_at(step.name)
+            (kind,) = (each.type for each in plan_step.inputs if each.name == due.input)
+            if kind is None:
+                kind = ANYTHING if due.input in plan_step.scatter else {"type": "array", "items": ANYTHING}
+            merged = {"type": "array", "items": kind} if due.input in plan_step.scatter else kind
+            return Merge(due.input, due.values, merged)
+        return None
 
     def settle(self, at: Moment) -> None:
         """Choose what is asked for when the batch is committed."""
@@ -230,6 +107,8 @@ class LargeLists(Part):
             return None
         step, row = self._store.steps.by_id(step_id), self._store.workflows.by_seq(workflow)
         plan_step = self._engine.plan(row.plan).step_at(step.name)
+        if (merge := self._merge(row, step, at)) is not None:
+            return Reading(workflow, step_id, {}, merge=merge)
         if step.status is StepState.CREATED:
             given = self._engine.instances.given(self._propagation(row, at), step)
             return Reading(workflow, step_id, scatter.large_lists(plan_step, given))
@@ -254,6 +133,8 @@ class LargeLists(Part):
             return
         step, row = self._store.steps.by_id(items.step), self._store.workflows.by_seq(items.workflow)
         propagation = self._propagation(row, at)
+        if (items.lost, items.no_room, items.problem) != (None, None, None):
+            self._give_back(items)
         if items.lost is not None:
             self._context.looking.add(pair)
         elif items.no_room is not None:
@@ -262,6 +143,9 @@ class LargeLists(Part):
             self._again_due = min(self._again_due, at.now + AGAIN_S)
         elif items.problem is not None:
             self._engine.follow(propagation, [StepFailed(step, items.problem)])
+        elif items.merged is not None and step.status is StepState.CREATED:
+            self._holdings.take_made(row, items.made, items.giver, at)
+            self._engine.follow(propagation, self._engine.instances.keep_merged(propagation, step, *items.merged))
         elif step.status is StepState.CREATED:
             self._engine.follow(propagation, self._engine.instances.begin_scatter(propagation, step, items.lengths))
         else:

@@ -49,8 +49,7 @@ class LookDue(Exception):
     @property
     def objects(self) -> Mapping[ObjectId, Looked]:
         """The objects."""
-        (objects,) = self.args
-        found: Mapping[ObjectId, Looked] = objects
+        found: Mapping[ObjectId, Looked] = self.args[0]
         return found
 
 

@@ -77,7 +77,7 @@ class Looks(Part):
             self.on_here(each.object)
             self._holdings.keep(row, each.object, each.size, at)
         self._context.looking.discard((workflow, step))
-        if not self._lists.want(row, self._store.steps.by_id(step)):
+        if not self._lists.want(row, self._store.steps.by_id(step), at):
             self._store.evaluations.add(workflow, step)
 
     def _fetch(self, at: Moment) -> None:

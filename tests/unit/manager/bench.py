@@ -23,7 +23,7 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.manager.workflows.evaluations import Evaluation, Outcome, work_out
 from caroni_edge.manager.workflows.inputs import RunScript
-from caroni_edge.manager.workflows.largelists import Items, Reading, take_apart
+from caroni_edge.manager.workflows.listreading import Items, Reading, take_apart
 from caroni_edge.node.reactor import Notices
 from caroni_edge.objects.disk import Damaged
 from caroni_edge.objects.objects import Object, ObjectId

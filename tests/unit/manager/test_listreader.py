@@ -13,7 +13,7 @@ import pytest
 from caroni_edge.manager.holding import listreader
 from caroni_edge.manager.holding.listreader import ListReader
 from caroni_edge.manager.holding.storage import Closing
-from caroni_edge.manager.workflows.largelists import Items, Reading
+from caroni_edge.manager.workflows.listreading import Items, Reading
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.values.large import large_value

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
-from caroni_edge.manager.templates.plan import Plan
-from caroni_edge.manager.workflows import largelists, scatters
-from caroni_edge.manager.workflows.largelists import AGAIN_S, ASKED_MAX, Items, take_apart
+from caroni_edge.manager.templates.plan import Link, Plan
+from caroni_edge.manager.workflows import listreading, scatters
+from caroni_edge.manager.workflows.largelists import AGAIN_S, ASKED_MAX
+from caroni_edge.manager.workflows.listreading import Items, Reading, take_apart
 from caroni_edge.objects.disk import NoRoom
 from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.keeping import ObjectsGone
@@ -103,10 +104,10 @@ def test_instances_are_made_a_few_at_a_time_as_agents_take_them() -> None:
 
 
 def test_a_piece_has_a_mebibyte_and_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(largelists, "PIECE_MAX_BYTES", 5)
+    monkeypatch.setattr(listreading, "PIECE_MAX_BYTES", 5)
     bench = begun(values=FEW)
     assert [(each.begin, each.instances) for each in read_all(bench)] == [(0, 0), (0, 3)]
-    monkeypatch.setattr(largelists, "PIECE_MAX_BYTES", 4)
+    monkeypatch.setattr(listreading, "PIECE_MAX_BYTES", 4)
     bench = begun(values=FEW)
     assert [(each.begin, each.instances) for each in read_all(bench)] == [(0, 0), (0, 2), (2, 1)]
     assert [each["x"] for each in work(bench)] == FEW
@@ -373,5 +374,114 @@ def test_other_workflows_cost_the_same_beside_it() -> None:
 
 
 def test_nothing_is_read_where_nobody_reads() -> None:
-    asked = take_apart(largelists.Reading(1, 2, {"x": large(FEW)}), BenchTexts({}))
+    asked = take_apart(Reading(1, 2, {"x": large(FEW)}), BenchTexts({}))
     assert asked.lost == Object(sha256(content(FEW)).hexdigest(), 0).id
+
+
+FLAT = Link((out("make"), out("more")), "merge_flattened")
+
+
+def merging(*inputs: Any, kind: Any = "int[]", more: Any = "int[]", **facts: Any) -> Plan:
+    """Return a plan in which what two steps give flows to one place as one list."""
+    use = leaf("use", value("x", FLAT, type=kind), *inputs, job_type="lower", gives="Any", **facts)
+    made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives=more)
+    return flow("w", *made, use, result=out("use"), takes={"values": "string[]?"})
+
+
+def merged(plan: Plan, more: Any = (40, 50), **facts: Any) -> Bench:
+    """Return a bench where both have given what they give, of which the first is a large value."""
+    bench = Bench(plan, **facts)
+    for agent in ("a1", "a2"):
+        bench.presence(agent, types=("upper", "lower", "more"))
+    bench.start("w", inputs={})
+    bench.complete(bench.place("a1"), "a1", out=large(FEW))
+    bench.complete(bench.place("a1", "more"), "a1", out=[*more] if isinstance(more, tuple) else more)
+    return bench
+
+
+def test_large_values_are_merged_into_one_that_lies_here() -> None:
+    bench = merged(merging())
+    assert bench.state("use") is StepState.CREATED
+    bench.bring(content(FEW))
+    bench.take_apart()
+    (job,) = bench.place_all("a2", "lower")
+    assert job.inputs == {"x": large([*FEW, 40, 50])}
+    assert [each.holder for each in job.places] == ["managers/m1"]
+    assert [*bench.contents.values()][-1] == content([*FEW, 40, 50])
+    bench.complete(job.job, "a2")
+    assert bench.rows("SELECT * FROM looks") == []
+
+
+def test_a_step_is_scattered_over_what_was_merged() -> None:
+    bench = merged(merging(kind="int", scatter=("x",)))
+    bench.bring(content(FEW))
+    assert [each["x"] for each in work(bench)] == [*FEW, 40, 50]
+    assert bench.outputs() == {"result": [*FEW, 40, 50]}
+
+
+def test_a_process_that_ends_in_between_merges_them_again() -> None:
+    bench = merged(merging(kind="int", scatter=("x",)))
+    bench.restart()
+    bench.bring(content(FEW))
+    bench.restart()
+    assert [each.merge is not None for each in bench.readings] == [True]
+    bench.take_apart()
+    bench.restart()
+    assert [each["x"] for each in work(bench)] == [*FEW, 40, 50]
+
+
+def test_two_large_ones_and_one_that_is_no_list_are_merged() -> None:
+    bench = merged(merging(kind="Any", more="int"), 7)
+    bench.bring(content(FEW))
+    (found,) = bench.take_apart()
+    assert found.merged == ("x", {**large([*FEW, 7]), "type": "Any"})
+    bench = merged(merging(kind="Any", more="int[]"), large([8, 9]))
+    bench.bring(content(FEW))
+    bench.bring(content([8, 9]))
+    (found,) = bench.take_apart()
+    assert found.merged == ("x", {**large([*FEW, 8, 9]), "type": "Any"})
+
+
+def test_expressions_see_what_was_merged() -> None:
+    bench = merged(merging(value("n", None, type="int", value_from="$(inputs.x[4])")))
+    bench.bring(content(FEW))
+    bench.take_apart()
+    bench.evaluate()
+    assert [each.inputs["n"] for each in bench.place_all("a2", "lower")] == [50]
+
+
+def test_what_was_merged_has_the_type_of_the_input() -> None:
+    bench = merged(merging(kind="string[]"))
+    bench.bring(content(FEW))
+    bench.take_apart()
+    assert bench.step("use")["reason"] == "input x: merge_flattened: [0]: expected string, got 10"
+    assert len(bench.storekeeper.discarded) == 1
+
+
+def test_there_is_a_bound_for_what_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listreading, "LARGE_MAX_BYTES", 10)
+    bench = merged(merging())
+    bench.bring(content(FEW))
+    bench.take_apart()
+    assert "together they have 16 bytes, and 10 are allowed" in bench.step("use")["reason"]
+
+
+def test_nothing_is_picked_out_of_large_values() -> None:
+    picks = Link((out("make"), out("more")), "merge_flattened", "all_non_null")
+    use = leaf("use", value("x", picks, type="int[]"), job_type="lower", gives="Any")
+    made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives="int[]")
+    bench = merged(flow("w", *made, use, result=out("use"), takes={"values": "string[]?"}))
+    assert "merge_flattened looks into a value of 10 bytes" in bench.step("use")["reason"]
+    alone = leaf("use", value("x", Link((out("make"),), None, "all_non_null"), type="int[]"), job_type="lower")
+    bench = Bench(flow("w", *made, alone, result=out("use"), takes={"values": "string[]?"}))
+    bench.presence()
+    bench.start("w", inputs={})
+    bench.complete(bench.place(), out=large(FEW))
+    assert "all_non_null looks into a value of 10 bytes" in bench.step("use")["reason"]
+
+
+def test_no_output_of_a_workflow_is_merged_of_them() -> None:
+    made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives="int[]")
+    bench = merged(flow("w", *made, result=FLAT, takes={"values": "string[]?"}))
+    assert bench.workflow_state() is WorkflowState.FAILED
+    assert "output result: merge_flattened looks into a value of 10 bytes" in bench.workflow()["reason"]

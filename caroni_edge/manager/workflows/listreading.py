@@ -1,0 +1,198 @@
+"""What is read of large lists outside of the loop: how many items they have, some of these, or what they merge into."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+from caroni_edge.objects.disk import Damaged, NoRoom
+from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.values.carried import called, object_of
+from caroni_edge.values.json import canonical
+from caroni_edge.values.large import LARGE_MAX_BYTES, LARGE_MIN_BYTES, is_large, large_value, may_be_list, read_large
+from caroni_edge.values.lists import NoList, item_type
+from caroni_edge.values.parsing import TypeProblem, parse_type
+
+PIECE_MAX_BYTES = 1 << 20
+"""Items are read until they have so many bytes together."""
+
+
+class Reading(NamedTuple):
+    """What is to be read of the large lists of a scattered step.
+
+    Attributes:
+        workflow: Seq of its workflow.
+        step: The step.
+        lists: What stands in the place of each list, by its input.
+        begin: The first instance that items are for.
+        rows: For each instance from there on the positions of its items in the lists; none: they are counted alone.
+        merge: What is to be merged into one list, in the place of that; None for nothing.
+    """
+
+    workflow: int
+    step: int
+    lists: Mapping[str, dict[str, Any]]
+    begin: int = 0
+    rows: tuple[tuple[int, ...], ...] = ()
+    merge: "Merge | None" = None
+
+
+class Merge(NamedTuple):
+    """What is to become one list (`merge_flattened`).
+
+    Attributes:
+        input: The input that it flows to.
+        values: The items of what is a list, and what is none as one item.
+        type: That it is to have, as CWL has it in JSON.
+    """
+
+    input: str
+    values: Sequence[Any]
+    type: Any
+
+
+class Items(NamedTuple):
+    """What was read.
+
+    Attributes:
+        workflow: As it was asked.
+        step: As it was asked.
+        begin: As it was asked.
+        lengths: How many items each list has.
+        instances: For so many there are items.
+        items: By input and position.
+        merged: The input whose values were merged, and what they have become; None where nothing was.
+        made: The objects that large items have become; they lie here, and no row says so yet.
+        giver: Under which name they were brought.
+        problem: Why the step cannot be scattered, for people.
+        lost: An object that was to lie here, and does not.
+        no_room: Why large items cannot lie here now, for people.
+    """
+
+    workflow: int
+    step: int
+    begin: int = 0
+    lengths: Mapping[str, int] = MappingProxyType({})
+    instances: int = 0
+    items: Mapping[str, Mapping[int, Any]] = MappingProxyType({})
+    merged: tuple[str, Any] | None = None
+    made: tuple[Object, ...] = ()
+    giver: str = ""
+    problem: str | None = None
+    lost: ObjectId | None = None
+    no_room: str | None = None
+
+
+AskList = Callable[[Reading], object]
+"""Has lists taken apart elsewhere, and returns at once; what is asked for may be lost with the process."""
+
+
+def no_lists(reading: Reading) -> None:
+    """Read nothing, where nobody does: a step that asks waits for a process that does."""
+
+
+class Texts(Protocol):
+    """The text of large lists, and where objects come to lie."""
+
+    def bounds(self, found: Object, spec: Any) -> Sequence[int]:
+        """Return where each item of a list of this type begins and ends in its text.
+
+        Raises:
+            NoList: It is none.
+            Damaged: It does not lie here.
+        """
+
+    def read(self, found: Object, begin: int, end: int) -> bytes:
+        """Return some of its text.
+
+        Raises:
+            Damaged: It does not lie here.
+        """
+
+    def make(self, contents: Sequence[bytes]) -> tuple[str, tuple[Object, ...]]:
+        """Let bytes lie here as objects; return under which name they were brought, and what they are.
+
+        Raises:
+            NoRoom: There is none.
+        """
+
+
+def take_apart(reading: Reading, texts: Texts) -> Items:
+    """Read what is asked for."""
+    asked = Items(reading.workflow, reading.step, reading.begin)
+    if reading.merge is not None:
+        return _merged(asked, reading.merge, texts)
+    name = ""
+    try:
+        bounds: dict[str, Sequence[int]] = {}
+        for name, value in reading.lists.items():
+            bounds[name] = texts.bounds(_object_of(value), value["type"])
+        asked = asked._replace(lengths={name: len(found) // 2 for name, found in bounds.items()})
+        return _with_items(asked, reading, texts, bounds)
+    except (NoList, TypeProblem) as problem:
+        return asked._replace(problem=f"input {name}: {called(name, reading.lists[name])}: {problem}")
+    except Damaged as damaged:
+        return asked._replace(lost=damaged.name)
+    except NoRoom as problem:
+        return asked._replace(no_room=str(problem))
+
+
+def _with_items(asked: Items, reading: Reading, texts: Texts, bounds: Mapping[str, Sequence[int]]) -> Items:
+    found: dict[str, dict[int, bytes]] = {name: {} for name in reading.lists}
+    size = count = 0
+    for row in reading.rows:
+        for (name, value), at in zip(reading.lists.items(), row, strict=True):
+            if at not in found[name]:
+                begin, end = bounds[name][2 * at : 2 * at + 2]
+                found[name][at] = texts.read(_object_of(value), begin, end)
+                size += end - begin
+        count += 1
+        if size >= PIECE_MAX_BYTES:
+            break
+    items: dict[str, dict[int, Any]] = {}
+    large: list[tuple[str, int]] = []
+    for name, texts_of_items in found.items():
+        items[name] = {at: read_large(text) for at, text in texts_of_items.items()}
+        large += [(name, at) for at, text in texts_of_items.items() if len(text) > LARGE_MIN_BYTES]
+    if not large:
+        return asked._replace(instances=count, items=items)
+    giver, made = texts.make([canonical(items[name][at]).encode() for name, at in large])
+    for (name, at), each in zip(large, made, strict=True):
+        items[name][at] = large_value(each, item_type(parse_type(reading.lists[name]["type"])))
+    return asked._replace(instances=count, items=items, made=made, giver=giver)
+
+
+def _merged(asked: Items, merge: Merge, texts: Texts) -> Items:
+    """Make one list of several values."""
+    giver, made = "", tuple[Object, ...]()
+    try:
+        pieces = [piece for value in merge.values for piece in _pieces(value, texts)]
+        size = sum(map(len, pieces)) + len(pieces) + 1
+        if size > LARGE_MAX_BYTES:
+            raise NoList(f"together they have {size} bytes, and {LARGE_MAX_BYTES} are allowed")
+        giver, made = texts.make([b"[" + b",".join(pieces) + b"]"])
+        asked = asked._replace(giver=giver, made=made)
+        texts.bounds(made[0], merge.type)  # it has that type
+        return asked._replace(merged=(merge.input, large_value(made[0], parse_type(merge.type))))
+    except (NoList, TypeProblem) as problem:
+        return asked._replace(problem=f"input {merge.input}: merge_flattened: {problem}")
+    except Damaged as damaged:
+        return asked._replace(lost=damaged.name)
+    except NoRoom as problem:
+        return asked._replace(no_room=str(problem))
+
+
+def _pieces(value: Any, texts: Texts) -> list[bytes]:
+    """Return the text of what a value adds to a list, but for the commas between."""
+    if is_large(value):
+        found = _object_of(value)
+        if not may_be_list(value):
+            return [texts.read(found, 0, found.size)]
+        bounds = texts.bounds(found, value["type"])
+        return [texts.read(found, bounds[0], bounds[-1])] if bounds else []
+    return [canonical(each).encode() for each in (value if isinstance(value, list) else [value])]
+
+
+def _object_of(value: dict[str, Any]) -> Object:
+    found = object_of(value)
+    assert found is not None
+    return found
