@@ -8,9 +8,10 @@ from typing import Any
 from benchmarks.files.badlines import Kind
 from benchmarks.files.stage import ASKER, HOLDER, MOVE, SLOTS, Stage, Work, also, load, staged
 from tests.chaos.work import ask
+from tests.support import wait_until
 
 SLOW = Kind("20 Mbit/s", 20_000_000)
-NAP_S = 1.0
+NAP_S, ALONE_S = 5.0, 30.0
 NAPS = """\
 cwlVersion: v1.2
 class: Workflow
@@ -91,30 +92,32 @@ cp "$CARONI_INPUTS" "$CARONI_OUTPUTS"
 
 
 def slots(size_bytes: int) -> Any:
-    """Return which share of the slots is idle while a large input comes, and another manager has jobs."""
+    """Return which share of the slots is idle while another manager has jobs: without a file, and while one comes."""
     work = also(MOVE, {"naps": NAPS}, {ASKER: [NAP_TYPE]})
     with staged(work, managers=2) as stage:
         stage.far[1].become(SLOW)
         expected_s = size_bytes * 8 / SLOW.bits_per_s
-        naps = int(3 * SLOTS * expected_s / NAP_S)
+        naps = int(3 * SLOTS * (expected_s + ALONE_S) / NAP_S)
         stage.start("naps", {"numbers": list(range(naps))}, manager=1)
+        wait_until(lambda: _idle(stage, time.time() - 2, time.time()) < 1, what="the first of the other jobs")
+        time.sleep(ALONE_S)
+        alone = _idle(stage, time.time() - ALONE_S + 5, time.time())
         window: list[float] = []
         moved = stage.move(size_bytes, lambda: window.append(time.time()))
-        began, ended = window[0], window[-1]
-        rows = ask(
-            stage.agents[1].state_dir,
-            "SELECT started, ifnull(ended, ?) AS ended FROM jobs WHERE started IS NOT NULL",
-            time.time(),
-        )
-    busy_s = sum(max(0.0, min(row["ended"], ended) - max(row["started"], began)) for row in rows)
-    return {
-        "line": SLOW.name,
-        "bytes": size_bytes,
-        "seconds": round(moved.seconds, 1),
-        "jobs": len(rows),
-        "idle": round(1 - busy_s / (SLOTS * (ended - began)), 4),
-        "load": load(),
-    }
+        beside = _idle(stage, window[0], window[-1])
+    facts = {"line": SLOW.name, "bytes": size_bytes, "seconds": round(moved.seconds, 1), "job_s": NAP_S}
+    return {**facts, "idle_without": round(alone, 4), "idle_beside": round(beside, 4), "load": load()}
+
+
+def _idle(stage: Stage, began: float, ended: float) -> float:
+    """Return for which share of a time the slots of the asker had no job."""
+    rows = ask(
+        stage.agents[1].state_dir,
+        "SELECT started, ifnull(ended, ?) AS ended FROM jobs WHERE started IS NOT NULL",
+        time.time(),
+    )
+    busy_s: float = sum(max(0.0, min(row["ended"], ended) - max(row["started"], began)) for row in rows)
+    return 1 - busy_s / (SLOTS * (ended - began))
 
 
 def small(count: int) -> Any:

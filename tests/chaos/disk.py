@@ -11,7 +11,7 @@ class SmallDisk:
     """A file system in memory, of a fixed size."""
 
     def __init__(self, path: Path, size_bytes: int) -> None:
-        self.path = path
+        self.path, self.size_bytes = path, size_bytes
         path.mkdir(parents=True)
         subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "caroni-chaos", path], check=True, capture_output=True
