@@ -11,10 +11,13 @@ from caroni_edge.cli import _by_broker
 from caroni_edge.cli._context import Place
 from caroni_edge.cli._output import say
 from caroni_edge.cli._progress import progress
-from caroni_edge.cli._starting import Uploads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from caroni_edge.client.submission import Submission, WorkflowEvent
+    from caroni_edge.objects.objects import Object
 
 LOOK_EVERY_S = 10.0
 ASKED_WITHIN_S = 60.0
@@ -33,7 +36,13 @@ class Cancelled(CaroniError):
 
 
 def first_event(
-    submission: "Submission", workflow: str, place: Place, to_give: Uploads, timeout_s: float | None, *, wait: bool
+    submission: "Submission",
+    workflow: str,
+    place: Place,
+    to_give: "Mapping[Object, Path]",
+    timeout_s: float | None,
+    *,
+    wait: bool,
 ) -> "WorkflowEvent | None":
     """Return the event by which the manager says that it has the workflow, and its files if there are any to be given.
 
@@ -57,7 +66,7 @@ class Giving:
         self._said = ""
         self._begun_at = inf
 
-    def run(self, uploads: Uploads, timeout_s: float | None) -> "WorkflowEvent":
+    def run(self, uploads: "Mapping[Object, Path]", timeout_s: float | None) -> "WorkflowEvent":
         """Stay until the manager has all files; return the event by which it says so.
 
         Raises:

@@ -12,6 +12,7 @@ import click
 from caroni_edge.base.errors import UsageError
 from caroni_edge.cli._context import Place
 from caroni_edge.cli._files import FILE
+from caroni_edge.cli._folders import folder_value
 from caroni_edge.cli._ids import complete_template
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from caroni_edge.protocol.triggers import Trigger
 
 
-Uploads = dict["Object", Path]
-"""Files that are to be at the manager before a workflow that names them is started."""
+Uploads = dict["Object", Path | bytes]
+"""What is to be at the manager before a workflow that names it is started, in this order: files, and lists of some."""
 
 
 def duration_option(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
@@ -40,7 +41,7 @@ _OPTIONS: Final = (
         "named_files",
         multiple=True,
         metavar="NAME=PATH",
-        help="A file as an input, of any size; for a list of files, one --file for each.",
+        help="A file or a directory as an input; for a list of files, one --file for each.",
     ),
     click.option("--inputs", "inputs_file", type=FILE, help="A YAML or JSON file with inputs."),
     click.option("--id", "workflow", metavar="ID", help="Id of the workflow; the same one never starts it twice."),
@@ -102,7 +103,8 @@ def files_of(texts: tuple[str, ...], uploads: Uploads) -> dict[str, Any]:
         name, _, path = text.partition("=")
         if not name or not path:
             raise UsageError(f"--file {text}", "a file is written NAME=PATH")
-        found.setdefault(name, []).append(_file_value(Path(path), uploads))
+        value_of = folder_value if os.path.isdir(path) else _file_value
+        found.setdefault(name, []).append(value_of(Path(path), uploads))
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 

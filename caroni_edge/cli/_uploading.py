@@ -2,20 +2,27 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.cli._api_client import api_at
+from caroni_edge.cli._api_client import Api, api_at
 from caroni_edge.cli._context import Place
 from caroni_edge.cli._progress import Advance, progress
-from caroni_edge.cli._starting import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from caroni_edge.objects.objects import Object
 
 PIECE_BYTES = 256 * 1024
 ANSWERED_WITHIN_S = 300.0
 """So long the manager may take to have a file safe on its disk."""
 
 
-def upload(place: Place, uploads: Uploads, *, as_json: bool) -> Uploads:
+def upload(place: Place, uploads: "Mapping[Object, Path | bytes]", *, as_json: bool) -> dict["Object", Path]:
     """Upload files by the API of the manager at a place; return those that it has to fetch, since no API is named.
+
+    A directory goes by the API alone.
 
     Raises:
         UsageError: They are too many for that, or one cannot be read.
@@ -26,16 +33,34 @@ def upload(place: Place, uploads: Uploads, *, as_json: bool) -> Uploads:
     if not uploads:
         return {}
     if place.broker is not None and place.url is None and place.config is None:
-        if len(uploads) > PLACES_MAX:
-            what = f"{len(uploads)} files have more than 16 KiB, and {PLACES_MAX} of those may go by a broker"
+        files = {found: path for found, path in uploads.items() if isinstance(path, Path)}
+        if len(files) > PLACES_MAX or len(files) < len(uploads):
+            what = f"{len(files)} files have more than 16 KiB, and {PLACES_MAX} of those may go by a broker"
+            if len(files) < len(uploads):
+                what = "a directory goes by the manager's API, and only a broker is named"
             hint = "Name the manager's page by --url, CARONI_URL or url in the context; or its --config on its host."
             raise UsageError("--file", what, hint)
-        return uploads
+        return files
     api = api_at(place, as_json=as_json, timeout_s=ANSWERED_WITHIN_S)
+    if any(isinstance(path, bytes) for path in uploads.values()):
+        with progress(f"{len(uploads)} files", sum(each.size for each in uploads), "uploaded") as advance:
+            for found, path in uploads.items():
+                _put(api, found, path, advance)
+        return {}
     for found, path in uploads.items():
+        assert isinstance(path, Path)
         with progress(path.name, found.size, "uploaded") as advance:
-            api.put(f"/api/objects/{found.id}", _pieces(path, found.size, advance), found.size)
+            _put(api, found, path, advance)
     return {}
+
+
+def _put(api: Api, found: "Object", path: Path | bytes, advance: Advance) -> None:
+    """Upload a file, or the list of a directory."""
+    if isinstance(path, bytes):
+        api.put(f"/api/objects/{found.id}?class=Directory", iter((path,)), found.size)
+        advance(found.size)
+    else:
+        api.put(f"/api/objects/{found.id}", _pieces(path, found.size, advance), found.size)
 
 
 def _pieces(path: Path, size: int, advance: Advance) -> Iterator[bytes]:

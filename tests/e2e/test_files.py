@@ -335,6 +335,41 @@ def test_directories_go_to_the_host_whose_job_takes_them_and_to_people(fleet: Fl
     assert subprocess.run([here / "night/run"], capture_output=True, check=True).stdout == b"ran\n"
 
 
+NIGHT_LIST = """\
+cwlVersion: v1.2
+class: Workflow
+$namespaces: {caroni: "urn:caroni:cwl#"}
+inputs: {night: Directory, notes: Directory}
+steps:
+  list:
+    run: {class: Operation, inputs: {night: Directory, notes: Directory}, outputs: {found: string}}
+    hints: {caroni:JobType: {name: list}}
+    in: {night: night, notes: notes}
+    out: [found]
+outputs: {found: {type: string, outputSource: list/found}}
+"""
+
+
+def test_a_directory_goes_from_a_person_to_a_job_and_again_to_one_that_is_run_again(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.agent("a1", job_types=written(tmp_path / "t1" / "list.yaml", LIST))
+    manager = fleet.manager(templates=written(tmp_path / "templates" / "list.cwl", NIGHT_LIST))
+    night, notes = tmp_path / "night", tmp_path / "notes"
+    for path in (night / "raw", night / "empty", notes):
+        path.mkdir(parents=True)
+    (night / "raw" / "m31.fits").write_bytes(IMAGE)
+    (night / "run").write_text("#!/bin/sh\necho ran")
+    (night / "run").chmod(0o755)
+    (notes / "sky").write_text("clear")
+    given = ["--file", f"night={night}", "--file", f"notes={notes}"]
+    out = caroni_edge(manager, "submit", "list", "--id", "w1", *given, "--wait")
+    found = {"found": f". ./empty ./raw ./raw/m31.fits ./run {STARS} ran clear"}
+    assert json.loads(out) == found
+    manager.post("/api/workflows/w1/rerun", {"id": "w2"})
+    assert fleet.outputs("w2", 120.0) == found
+
+
 CHAIN = """\
 cwlVersion: v1.2
 class: Workflow

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from caroni_edge.cli import main
 from caroni_edge.manager.holding import storage
+from caroni_edge.objects.objects import Object
+from caroni_edge.values import directories
 from caroni_edge.web.server import WebServer
 from tests.support import wait_until
 from tests.web_bench import TOKEN, Client, ManagerBench
@@ -60,6 +62,30 @@ def test_what_was_uploaded_a_workflow_may_name(bench: ManagerBench, client: Clie
     answer = client.post("/api/workflows", json={"template": "look", "inputs": {"photo": photo}, "id": "w1"})
     assert answer.status_code == 201
     assert client.get("/api/workflows/w1").json()["inputs"] == {"photo": photo}
+
+
+FOLDER = TEMPLATE.replace("photo: File", "photo: Directory").replace("image: File", "image: Directory")
+LIST = directories.written([directories.Entry("raw/m31.fits", False, Object(NAME.removeprefix("sha256:"), len(DATA)))])
+LIST_NAME = f"sha256:{sha256(LIST).hexdigest()}"
+
+
+def test_a_workflow_begins_with_a_directory_that_was_uploaded(bench: ManagerBench, client: Client) -> None:
+    (bench.path.parent / "templates" / "folder.cwl").write_text(FOLDER)
+    bench.reload_templates()
+    night = {"class": "Directory", "location": f"caroni:{LIST_NAME}", "size": len(LIST), "basename": "night"}
+    assert client.put(f"/api/objects/{LIST_NAME}?class=Directory", content=LIST).status_code == 201
+    start = {"template": "folder", "inputs": {"photo": night}, "id": "w1"}
+    answer = client.post("/api/workflows", json=start)
+    assert (answer.status_code, "1 files of the directory" in answer.json()["error"]) == (422, True)
+    assert client.put(f"/api/objects/{NAME}", content=DATA).status_code == 201
+    assert client.post("/api/workflows", json=start).status_code == 201
+    assert client.get("/api/workflows/w1").json()["inputs"] == {"photo": night}
+
+
+def test_what_is_no_list_of_a_directory_is_not_kept_as_one(bench: ManagerBench, client: Client) -> None:
+    answer = client.put(f"/api/objects/{NAME}?class=Directory", content=DATA)
+    assert (answer.status_code, answer.json()["field"]) == (422, "class")
+    assert stored(bench) == []
 
 
 def test_a_workflow_that_names_what_was_not_uploaded_is_refused_with_its_field(client: Client) -> None:

@@ -1,7 +1,7 @@
 """Which objects this manager itself holds, for which workflows, and which of them go."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -79,16 +79,19 @@ class Holdings(Part):
             return f"files.store is {most} bytes, and what is needed or on its way takes {total} of them"
         return f"the manager's disk lacks {lacking} bytes for it, if disk_floor is to stay free"
 
-    def take(self, found: Object, giver: str, at: Moment) -> None:
+    def take(self, found: Object, giver: str, at: Moment, files: Sequence[Object] | None = None) -> None:
         """Keep an object that was uploaded: until a workflow names it, or for a week.
 
         Args:
             found: It lies here, and no row need say so yet.
             giver: Under which name it was brought.
             at: The time.
+            files: What it names, where it is the list of a directory; they stay as long as it does.
         """
         self._store.objects.add(found, manager=self._me, date=at.date)
         self._store.objects.refer(found.id, manager=self._me, workflow=NO_WORKFLOW, job=UPLOAD, date=at.date)
+        if files is not None:
+            self._store.objects.put_directory(found.id, files)
         self._settled = (*self._settled, giver)
         self._look_due = min(self._look_due, at.now + LOOK_EVERY_S)
         log.info("%s was uploaded, %d bytes", found.id, found.size, extra={"action": "object_uploaded"})
@@ -123,6 +126,16 @@ class Holdings(Part):
                     return name, words
         return None
 
+    def _wrong_directory(self, name: ObjectId, directory: Mapping[str, Any]) -> str | None:
+        """Return why a workflow cannot begin with a directory, whose list and files must all lie here."""
+        if self._store.objects.of(self._me, name) is None or not self._store.objects.is_directory(name):
+            how = f"its files, and then their list by PUT /api/objects/{name}?class=Directory"
+            return f"{called(name, directory)} is not at this manager: upload it (caroni-edge submit --file, or {how})"
+        if lacking := self._store.objects.files_lacking(self._me, name):
+            what = f"{len(lacking)} files of {called(name, directory)} are not at this manager"
+            return f"{what}, {lacking[0].object} is one of them: upload them"
+        return None
+
     def lacking(self, inputs: Mapping[str, Any]) -> list[Object]:
         """Return the objects among inputs that are fine and do not lie here."""
         named = ((name, object_of(file)) for name, file in objects_in(inputs).items())
@@ -138,10 +151,9 @@ class Holdings(Part):
         return 0 if self._free_bytes is None else max(0, size + floor - self._free_bytes)
 
     def _wrong(self, name: ObjectId, file: Mapping[str, Any], *, is_brought: bool) -> str | None:
-        if is_directory(file):
-            said = f"{called(name, file)} is known to the agents of its workflow alone"
-            return f'{said}: give one by a "listing" of what is in it, of which each file may be uploaded'
         found = self._store.objects.of(self._me, name)
+        if is_directory(file) and (words := self._wrong_directory(name, file)):
+            return words
         if found is None and not is_brought:
             said = f"the file {shown(file.get('basename', name))} ({name}) is not at this manager, or not any more"
             return f"{said}: upload it first (caroni-edge submit --file, or PUT /api/objects/{name})"

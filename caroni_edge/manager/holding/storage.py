@@ -297,6 +297,19 @@ class Receipt:
         except OSError as error:
             raise NoRoomHere("", reason=error.strerror or error) from None
 
+    def beginning(self, most: int) -> bytes:
+        """Return what has come, so many bytes at most.
+
+        Raises:
+            NoRoomHere: The disk fails.
+        """
+        assert self._file is not None
+        try:
+            with self._file.path.open("rb") as file:
+                return file.read(most)
+        except OSError as error:
+            raise NoRoomHere("", reason=error.strerror or error) from None
+
     def keep(self, found: Object) -> None:
         """Give it its place in the store, where it stays until rows say that it does, or not.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from litestar import Controller, Request, Response, get, put
 from litestar.di import NamedDependency
@@ -21,7 +21,7 @@ from caroni_edge.manager.pages.whyfiles import where
 from caroni_edge.objects.disk import Taken
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id, sha256_of
 from caroni_edge.objects.transfer.effects import FetchId
-from caroni_edge.values.directories import LISTING_MAX_BYTES, Entry, NoDirectory, read
+from caroni_edge.values.directories import LISTING_MAX_BYTES, Entry, NoDirectory, files_of, read
 from caroni_edge.web.audit import UNAUDITED
 from caroni_edge.web.filebody import ALONE, ANY_BYTES, attachment, file_answer
 from caroni_edge.web.problems import Problem, on_problem
@@ -80,12 +80,19 @@ class ObjectsController(Controller):
         request_max_body_size=SIZE_MAX_BYTES,
     )
     async def upload_object(
-        self, request: Request[Any, Any, Any], manager: NamedDependency[ManagerApi], name: FromPath[str]
+        self,
+        request: Request[Any, Any, Any],
+        manager: NamedDependency[ManagerApi],
+        name: FromPath[str],
+        kind: Annotated[
+            Literal["File", "Directory"], QueryParameter(name="class", description="What it is to a workflow.")
+        ] = "File",
     ) -> Response[ObjectView]:
         """Upload a file under its hash, `sha256:` and 64 hexadecimal digits; a workflow may name it for 7 days.
 
         The body is the file, with its size in `Content-Length`. Bytes that do not have that hash are 422, and none of
-        them is kept; 507 when there is no room.
+        them is kept; 507 when there is no room. With `class=Directory` they are the list of a directory, as a download
+        of one gives it; a workflow may begin with that directory when its files were uploaded, too.
         """
         wanted, size = named(name), announced(request)
         receipt = await asyncio.to_thread(manager.storage.receive, size)
@@ -94,7 +101,7 @@ class ObjectsController(Controller):
             if taken.object.id != wanted:
                 said = f"these {taken.object.size} bytes are {taken.object.id}, and not {wanted}: nothing is kept"
                 raise Problem(422, said, "name")
-            await asyncio.to_thread(keep, manager, receipt, taken)
+            await asyncio.to_thread(keep, manager, receipt, taken, is_directory=kind == "Directory")
         finally:
             await asyncio.to_thread(receipt.end)
         return Response(object_view(taken), status_code=201)
@@ -226,10 +233,20 @@ async def received(request: Request[Any, Any, Any], receipt: Receipt) -> Taken:
     return await asyncio.to_thread(receipt.finish)
 
 
-def keep(manager: ManagerApi, receipt: Receipt, taken: Taken) -> None:
-    """Let what has come be an object of this manager."""
+def keep(manager: ManagerApi, receipt: Receipt, taken: Taken, *, is_directory: bool) -> None:
+    """Let what has come be an object of this manager.
+
+    Raises:
+        Problem: 422, it is to be the list of a directory, and is none.
+    """
+    files = None
+    if is_directory:
+        try:
+            files = files_of(read(receipt.beginning(LISTING_MAX_BYTES + 1)))
+        except NoDirectory as problem:
+            raise Problem(422, f"it is no list of a directory: {problem}", "class") from None
     receipt.keep(taken.object)
-    manager.commands.call(lambda at: manager.reactor.holdings.take(taken.object, receipt.giver, at))
+    manager.commands.call(lambda at: manager.reactor.holdings.take(taken.object, receipt.giver, at, files))
 
 
 def object_view(taken: Taken) -> ObjectView:

@@ -32,7 +32,9 @@ class AgentObjects:
 
     def on_lost_here(self, names: Iterable[ObjectId], at: Moment) -> None:
         """The manager itself has lost objects, or they are damaged."""
-        lost = [*names]
+        found = [*names]
+        directories = (each for name in found for each in self._store.objects.directories_with(name))
+        lost = [*dict.fromkeys([*found, *directories])]  # a directory goes with any of its files
         self._holdings.forget(lost)
         for name in lost:
             self._lost(self._own_place, self._store.places.strike(self._own_place, name))

@@ -23,7 +23,7 @@ NO_LIST = b""
 """In the place of a block list that cannot be made: who asks for it next hears so, and then it is tried again."""
 LISTS_MAX = 16
 """So many block lists are kept."""
-BUSY_FOR_S, LIST_SOON_S, CLOSED_MAX_S = 5.0, 2.0, 3600.0
+BUSY_FOR_S, LIST_SOON_S = 5.0, 2.0
 
 
 class Rights(Protocol):
@@ -47,7 +47,6 @@ class Holder:
 
     Attributes:
         passes: How many bytes one Data may carry as far as this node's broker is concerned.
-        closed_until: The owner lets nothing leave before then.
     """
 
     def __init__(self, rights: Rights, up: float | None = None, grain: Grain = GRAIN) -> None:
@@ -65,7 +64,6 @@ class Holder:
         self._lists: OrderedDict[str, bytes | None] = OrderedDict()
         self._to_list: deque[str] = deque()
         self.passes = CHUNK_MAX
-        self.closed_until = -inf
 
     def asked(self, asker: Peer, ask: Ask, now: float) -> None:
         """Take an Ask; what cannot be given is answered by a No."""
@@ -81,8 +79,6 @@ class Holder:
             self._no(asker, ask.transfer, "unknown")
         elif ask.chunk > self.passes:
             self._no(asker, ask.transfer, "chunk" if self.passes else "busy", BUSY_FOR_S, self.passes)
-        elif now < self.closed_until:
-            self._no(asker, ask.transfer, "rate", min(self.closed_until - now, CLOSED_MAX_S))
         elif ask.part == "blocks" and self._lists.get(sha256) == NO_LIST:
             del self._lists[sha256]
             self._no(asker, ask.transfer, "unknown")

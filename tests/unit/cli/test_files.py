@@ -1,5 +1,6 @@
 """Files that a command line gives along as inputs."""
 
+import os
 from hashlib import sha1, sha256
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from caroni_edge.cli._starting import Uploads, files_of
 from caroni_edge.cli._uploading import upload
 from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.triggers import PLACES_MAX
-from caroni_edge.values.carried import FILE_MAX_BYTES, file_value, object_value
+from caroni_edge.values.carried import FILE_MAX_BYTES, directory_value, file_value, object_value
+from caroni_edge.values.directories import Entry, read
 
 
 def test_a_file_is_given_along_and_several_of_a_name_are_a_list(tmp_path: Path) -> None:
@@ -54,11 +56,56 @@ def test_what_names_no_file_is_told(text: str) -> None:
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="it cannot be read: No such file or directory"):
         files_of((f"a={tmp_path}/gone",), {})
-    with pytest.raises(UsageError, match="it cannot be read: Is a directory"):
-        files_of((f"a={tmp_path}",), {})
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="it cannot be read: Not a directory"):
+        files_of((f"a={tmp_path}/file/b",), {})
 
 
 def test_a_file_whose_name_no_host_takes_is_told(tmp_path: Path) -> None:
     (tmp_path / "a\nb").write_text("x")
     with pytest.raises(UsageError, match='"basename" is the name of a file'):
         files_of((f"a={tmp_path}/a\nb",), {})
+
+
+def test_a_directory_is_uploaded_file_by_file_and_then_its_list(tmp_path: Path) -> None:
+    top = tmp_path / "night"
+    (top / "raw").mkdir(parents=True)
+    (top / "empty").mkdir()
+    (top / "raw" / "m31.fits").write_bytes(b"stars")
+    (top / "run").write_bytes(b"#!/bin/sh")
+    (top / "run").chmod(0o755)
+    (top / "again").symlink_to("raw/m31.fits")
+    uploads: Uploads = {}
+    value = files_of((f"night={top}",), uploads)["night"]
+    *files, (listing, data) = uploads.items()
+    assert isinstance(data, bytes)
+    stars, run = (Object(sha256(each).hexdigest(), len(each)) for each in (b"stars", b"#!/bin/sh"))
+    assert {found for found, _ in files} == {stars, run}
+    assert read(data) == (
+        Entry("again", False, stars),
+        Entry("empty/"),
+        Entry("raw/m31.fits", False, stars),
+        Entry("run", True, run),
+    )
+    assert listing == Object(sha256(data).hexdigest(), len(data))
+    assert value == directory_value("night", listing)
+
+
+def test_what_cannot_be_in_a_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(".")
+    with pytest.raises(UsageError, match="lies in more than 32 folders"):
+        files_of((f"night={tmp_path}",), {})
+    (tmp_path / "loop").unlink()
+    (tmp_path / "gone").symlink_to("nowhere")
+    with pytest.raises(UsageError, match="gone cannot be read: No such file or directory"):
+        files_of((f"night={tmp_path}",), {})
+    (tmp_path / "gone").unlink()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe is no regular file"):
+        files_of((f"night={tmp_path}",), {})
+
+
+def test_by_a_broker_alone_no_directory_goes(tmp_path: Path) -> None:
+    place = Place(broker="mqtt://127.0.0.1", manager="m1")
+    with pytest.raises(UsageError, match="a directory goes by the manager's API, and only a broker is named"):
+        upload(place, {Object("a" * 64, 2): b"[]"}, as_json=False)

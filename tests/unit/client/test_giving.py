@@ -13,6 +13,7 @@ from caroni_edge.protocol.topics import Answered, Topics
 from caroni_edge.protocol.transfers import CHUNK_MIN, TRANSFER_VERSION, Ask, Data, No, decode_answer
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Transport
+from tests.support import wait_until
 
 MANAGER = Topics("caroni", "managers", "m1")
 DATA = b"0123456789" * 3000
@@ -136,6 +137,17 @@ def test_what_the_connection_does_not_take_is_given_later(desk: Desk) -> None:
     desk.giver.writable()
     found = desk.answers()
     assert b"".join(each.content for each in found if isinstance(each, Data)) == DATA
+
+
+def test_a_block_list_is_made_beside_and_then_given(desk: Desk) -> None:
+    (no,) = desk.ask((0, 32), part="blocks")
+    assert isinstance(no, No)
+    assert no.reason == "busy"
+    wait_until(lambda: desk.later, what="the list to be made")
+    desk.later[0]()
+    (found,) = desk.ask((0, 32), part="blocks")
+    assert isinstance(found, Data)
+    assert found.content == sha256(DATA).digest()
 
 
 def test_after_a_cut_nothing_is_left_of_what_was_asked(desk: Desk) -> None:

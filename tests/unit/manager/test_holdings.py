@@ -6,6 +6,7 @@ import pytest
 
 from caroni_edge.manager.holding.holdings import KEPT_S, LOOK_EVERY_S
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.tickets import Peer
@@ -99,13 +100,56 @@ def test_what_an_agent_has_made_is_not_here(bench: Bench) -> None:
     assert "is not at this manager" in refusal(bench)
 
 
-def test_a_workflow_begins_with_a_directory_of_uploads_and_not_with_the_list_of_one(bench: Bench) -> None:
+def test_a_workflow_begins_with_a_directory_of_uploads(bench: Bench) -> None:
     upload(bench)
     value = {"class": "Directory", "basename": "night", "listing": [VALUE]}
     start(bench, "folder", value=value)
     assert served(bench, "w1")
-    start(bench, "folder", "w2", value=directory_value("night", PHOTO._replace(size=100)))
-    assert 'the directory "night" is known to the agents of its workflow alone' in refusal(bench)
+
+
+LISTING = Object("e" * 64, 300)
+FOLDER_VALUE = directory_value("night", LISTING)
+
+
+def upload_list(bench: Bench, *files: Object) -> None:
+    bench.call(lambda at: bench.reactor.holdings.take(LISTING, "giver", at, files))
+
+
+def test_a_workflow_begins_with_a_directory_whose_list_and_files_are_here(bench: Bench) -> None:
+    upload(bench)
+    upload_list(bench, PHOTO)
+    start(bench, "folder", value=FOLDER_VALUE)
+    assert served(bench, "w1")
+    assert served(bench, "w1", LISTING)
+    later(bench, 3 * KEPT_S)
+    assert here(bench) == [PHOTO.id, LISTING.id]
+    bench.call(lambda at: bench.reactor.rerun("w1", {}, "w2", at))
+    assert served(bench, "w2")
+    for workflow in ("w1", "w2"):
+        bench.cancel(workflow)
+    for _ in range(3):
+        later(bench, KEPT_S + LOOK_EVERY_S)
+    assert here(bench) == []
+
+
+def test_a_directory_that_is_not_here_is_refused_in_words(bench: Bench) -> None:
+    start(bench, "folder", value=FOLDER_VALUE)
+    assert 'the directory "night" is not at this manager: upload it' in refusal(bench)
+    upload(bench, LISTING)
+    start(bench, "folder", value=FOLDER_VALUE)
+    assert f"PUT /api/objects/{LISTING.id}?class=Directory" in refusal(bench)
+    upload_list(bench, PHOTO, OTHER)
+    start(bench, "folder", value=FOLDER_VALUE)
+    assert f'2 files of the directory "night" are not at this manager, {PHOTO.id} is one of them' in refusal(bench)
+
+
+def test_a_directory_is_lost_here_with_any_of_its_files(bench: Bench) -> None:
+    upload(bench)
+    upload_list(bench, PHOTO)
+    start(bench, "folder", value=FOLDER_VALUE)
+    bench.call(lambda at: bench.reactor.on_files(ObjectsLost((PHOTO.id,)), at))
+    assert not served(bench, "w1", LISTING)
+    assert bench.store.places.of(bench.workflow()["seq"], LISTING.id) == []
 
 
 def test_an_upload_that_nobody_names_goes_after_a_week(bench: Bench) -> None:

@@ -122,15 +122,6 @@ def test_the_owner_bounds_the_rate_and_the_asker_may_too() -> None:
     assert 4 <= given["a2"] <= 7
 
 
-def test_outside_the_owners_hours_nothing_leaves() -> None:
-    holder = Holder(Rights())
-    holder.closed_until = 100.0
-    holder.asked(peer(1), ask_of(peer(1), (0, 5)), 40.0)
-    (said,) = all_due(holder, 40.0)
-    assert isinstance(said, SayNo)
-    assert (said.no.reason, said.no.retry_after) == ("rate", 60.0)
-
-
 def test_a_chunk_that_does_not_pass_here_is_named() -> None:
     holder = Holder(Rights())
     holder.passes = 0
