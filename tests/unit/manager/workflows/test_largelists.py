@@ -33,8 +33,16 @@ def large(values: Any, kind: Any = "int[]") -> dict[str, Any]:
     return large_value(Object(sha256(data).hexdigest(), len(data)), parse_type(kind))
 
 
-NUMBERS = [*range(1200)]
+GROWTH = 20
+NUMBERS = [*range(50)]
 FEW = [10, 20, 30]
+
+
+@pytest.fixture(autouse=True)
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few instances be made at a time."""
+    monkeypatch.setattr(scatters, "GROWTH", GROWTH)
+    monkeypatch.setattr(scatters, "UNTAKEN", GROWTH)
 
 
 def scattered(*inputs: Any, gives: Any = "int[]", **facts: Any) -> Plan:
@@ -96,8 +104,8 @@ def test_each_instance_gets_its_item_and_what_they_give_is_gathered() -> None:
 def test_instances_are_made_a_few_at_a_time_as_agents_take_them() -> None:
     bench = begun(values=NUMBERS)
     pieces = read_all(bench)
-    assert [(each.begin, each.instances) for each in pieces] == [(0, 0), (0, 500)]
-    assert len(bench.rows("SELECT 1 FROM steps WHERE parent > 0")) == 500
+    assert [(each.begin, each.instances) for each in pieces] == [(0, 0), (0, GROWTH)]
+    assert len(bench.rows("SELECT 1 FROM steps WHERE parent > 0")) == GROWTH
     done = work(bench)
     assert [each["x"] for each in done] == NUMBERS
     assert bench.outputs() == {"result": NUMBERS}
@@ -352,7 +360,7 @@ def test_an_instance_that_an_agent_has_and_nobody_has_made_is_not_waited_for() -
     bench = begun(values=NUMBERS)
     read_all(bench)
     row = bench.store.workflows.by_seq(1)
-    found = bench.call(lambda at: bench.reactor._engine.find(row, "use[1100]", at))
+    found = bench.call(lambda at: bench.reactor._engine.find(row, "use[45]", at))
     assert found is None
 
 
@@ -360,7 +368,7 @@ def test_other_workflows_cost_the_same_beside_it() -> None:
     """What one batch does is bounded, however long the list is."""
     bench = begun(values=[*range(10_000)])
     read_all(bench)
-    assert len(bench.rows("SELECT 1 FROM steps WHERE parent > 0")) == scatters.GROWTH
+    assert len(bench.rows("SELECT 1 FROM steps WHERE parent > 0")) == GROWTH
     largest = max(len(each["inputs"]) for each in bench.rows("SELECT inputs FROM scattered"))
     assert largest < 300
     statements: list[str] = []

@@ -259,6 +259,15 @@ def test_a_workflow_that_has_ended_waits_for_nothing(end: str) -> None:
         assert len(bench.evaluations) == 1
 
 
+def test_a_cancelled_workflow_ends_the_wish() -> None:
+    bench = begun()
+    assert [each.object for each in fetched(bench)] == [NUMBERS]
+    bench.cancel()
+    bench.advance(LOOK_EVERY_S)
+    assert fetched(bench) == []
+    assert bench.store.copies.all() == []
+
+
 def test_a_late_outcome_changes_nothing() -> None:
     bench = begun()
     bench.bring(CONTENT)
