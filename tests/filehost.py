@@ -61,17 +61,19 @@ class _Asked(http.server.BaseHTTPRequestHandler):
         if found is None:
             self._head(HTTPStatus.NOT_FOUND, {"Content-Length": "0"})
             return
-        begin, tag = 0, f'"{hash(found)}"'
-        if "Range" in self.headers and self.headers.get("If-Range", tag) == tag:
-            begin = int(self.headers["Range"].removeprefix("bytes=").partition("-")[0])
+        begin, end, tag = 0, len(found), f'"{hash(found)}"'
+        is_part = "Range" in self.headers and self.headers.get("If-Range", tag) == tag
+        if is_part:
+            first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+            begin, end = int(first), int(last) + 1 if last else end
         headers = {"ETag": tag} if self.server.tagged else {}
         if self.server.sized:
-            headers["Content-Length"] = str(len(found) - begin)
-        if begin:
-            headers["Content-Range"] = f"bytes {begin}-{len(found) - 1}/{len(found)}"
-        self._head(HTTPStatus.PARTIAL_CONTENT if begin else HTTPStatus.OK, headers)
+            headers["Content-Length"] = str(end - begin)
+        if is_part:
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{len(found)}"
+        self._head(HTTPStatus.PARTIAL_CONTENT if is_part else HTTPStatus.OK, headers)
         cut = self.server.cuts.pop(0) if self.server.cuts else None
-        self.wfile.write(found[begin:][:cut])
+        self.wfile.write(found[begin:end][:cut])
         self.close_connection = cut is not None or not self.server.sized
 
     def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:

@@ -46,6 +46,7 @@ from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.given import Giving
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands, NodeView
@@ -318,9 +319,9 @@ def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) 
     return start(web, replace(manager_site.make_site(bench.api, path), over_node=ALONE), bench.service)
 
 
-def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB) -> WebServer:
+def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB, giving: Giving | None = None) -> WebServer:
     """Serve the agent of a bench."""
-    return start(web, replace(agent_site.make_site(bench.api, path), over_node=ALONE), bench)
+    return start(web, replace(agent_site.make_site(bench.api, path, giving), over_node=ALONE), bench)
 
 
 def told(work: Callable[[], Any]) -> "Future[Any]":

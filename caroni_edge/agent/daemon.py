@@ -25,6 +25,7 @@ from caroni_edge.node.locationfetches import LOCATED, LocationFetches
 from caroni_edge.node.node import Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
 from caroni_edge.node.transfers import Transfers
+from caroni_edge.objects.transfer.rates import Flow
 
 NOT_TAKEN_OVER = "the keeper has not said yet which jobs run"
 
@@ -57,12 +58,15 @@ class AgentDaemon(Daemon[AgentConfig]):
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
         from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
-        self._web = opened.enter_context(serve(config, node, self.service, self._reactor, runner, self._reload_types))
+        flow = Flow(config.files.up, config.files.down)
+        self._web = opened.enter_context(
+            serve(config, node, self.service, self._reactor, runner, self._reload_types, flow)
+        )
         self.service.supervise("runner", runner.run)
         self.service.supervise("trash", runner.empty_trash)
         self.service.supervise("files", runner.work_on_files)
         opened.callback(runner.close)
-        transfers = open_transfers(config, node, self.service, opened, self.access, runner.fetches.told)
+        transfers = open_transfers(config, node, self.service, opened, self.access, runner.fetches.told, flow=flow)
         runner.fetches.bringer = transfers
         runner.fetches.locator = locator = LocationFetches(
             config.state_dir / LOCATED,
@@ -70,7 +74,7 @@ class AgentDaemon(Daemon[AgentConfig]):
             runner.fetches.located,
             self.service.supervise,
             lambda: self._room_bytes(transfers),
-            transfers.down,
+            flow.down,
         )
         opened.callback(locator.close)
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)

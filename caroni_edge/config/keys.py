@@ -97,14 +97,10 @@ _FILES: Final = (
         example="22:00-06:00",
         at_start=True,
     ),
-)
-
-
-_HOSTS: Final = (
     Key(
         "files.hosts",
         kinds.HOSTS,
-        "Hosts that files may be fetched from by http and https; without a port those of http and https are meant.",
+        "Hosts that files may be fetched from by http and https, of nodes too; without a port 80 and 443 are meant.",
         otherwise="none",
         example='[data.example.org, "*.example.com"]',
         at_start=True,
@@ -112,9 +108,17 @@ _HOSTS: Final = (
     Key(
         "files.ca_file",
         kinds.READABLE_FILE,
-        "Certificates to trust when that is done.",
+        "Certificates to trust when that is done, and by `doctor` when it looks at `files.url`.",
         otherwise="those of the system",
         example="/etc/caroni-edge/hosts-ca.pem",
+        at_start=True,
+    ),
+    Key(
+        "files.url",
+        kinds.DIRECT_URL,
+        "Where other nodes reach this one's page, if they may fetch files from it there, by tickets.",
+        otherwise="files leave over the broker alone",
+        example="https://a1.example.org:8443",
         at_start=True,
     ),
 )
@@ -330,7 +334,6 @@ MANAGER_KEYS: Final = (
 
 AGENT_KEYS: Final = (
     *_common("agent", "a1", 8001),
-    *_HOSTS,
     Key("job_types", kinds.PATH, "Directory of the job types.", default="/etc/caroni-edge/jobtypes"),
     Key("slots", kinds.whole(1, 10_000), "Jobs that run at a time.", otherwise="the number of CPUs"),
     Key("backlog", kinds.PLACES, "Ready jobs kept beside those that run; auto: a second of work.", default=kinds.AUTO),

@@ -17,6 +17,7 @@ from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import NAME_WORDS, VALUE_WORDS, is_label_name, is_label_value
 from caroni_edge.protocol.topics import REPLY_TOPIC_MAX_BYTES
 from caroni_edge.values.json import shown
+from caroni_edge.values.remote import direct_address
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd tells a service its credentials (systemd.exec(5), LoadCredential=)."""
@@ -175,6 +176,13 @@ def _hosts(value: object, _place: Place) -> tuple[Host, ...]:
     return tuple(dict.fromkeys(parse_host(_text(each, "a host, such as data.example.org")) for each in value))
 
 
+def _direct_url(value: object, _place: Place) -> str:
+    text = _text(value, "https://HOST[:PORT]")
+    if direct_address(text) is None:
+        raise ValueError(f"expected https://HOST[:PORT], without a path, got {shown(value)}")
+    return text
+
+
 def _amount(value: object, _place: Place) -> int:
     return amount(value)
 
@@ -272,6 +280,7 @@ SIZE = Kind("size", _size, written="a number and `B`, `K`, `M`, `G` or `T`, each
 SIZE_OR_NEVER = _or_never(SIZE)
 RATE = Kind("size for each second", _rate, written=SIZE.written)
 HOURS = Kind("hours of the day", _hours, written="two times, such as `22:00-06:00`, over midnight too")
+DIRECT_URL = Kind("https:// URL of a host, without a path", _direct_url)
 HOSTS = Kind(
     "list of hosts",
     _hosts,

@@ -120,6 +120,7 @@ def _read(path: Path, environ: Mapping[str, str], section: Section, elsewhere: S
     values = reader.section(section, sources.values)
     _check_broker(reader, values.get("broker") or {})
     _check_web(reader, values.get("web") or {})
+    _check_files(reader, values)
     _check_replies(reader, values)
     check_rules(reader, values)
     check_schedules(reader, values)
@@ -158,6 +159,12 @@ def _check_web(reader: Reader, web: Values) -> None:
             reader.error(f"{name} is web.username already", *keys)
 
 
+def _check_files(reader: Reader, values: Values) -> None:
+    """Note an address by which nothing can be had, since there is no page."""
+    if reader.sources.given("files", "url") and values.get("web") is None:
+        reader.error("files.url is of no use without a page: web is false", "files", "url")
+
+
 def _check_replies(reader: Reader, values: Values) -> None:
     """Note filters that would let replies go to where nodes talk."""
     root = values.get("topic_root")
@@ -189,8 +196,9 @@ def _files(values: Values) -> FilesConfig:
         down=values["down"],
         at_once=values["at_once"],
         when=values["when"] or ALWAYS,
-        hosts=values.get("hosts") or (),
-        ca_file=values.get("ca_file"),
+        hosts=values["hosts"] or (),
+        ca_file=values["ca_file"],
+        url=values["url"],
     )
 
 

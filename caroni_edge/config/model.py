@@ -115,7 +115,8 @@ class FilesConfig:
         down: So many may come.
         at_once: So many files of a manager come at a time.
         when: In these hours they come.
-        hosts: Hosts that files may be fetched from, beside other nodes.
+        hosts: Hosts that files may be fetched from, those of other nodes too.
+        url: Where other nodes reach this one's page, so that they may fetch from it; None: over the broker alone.
         ca_file: Certificates to trust when that is done; None for those of the system.
     """
 
@@ -125,6 +126,7 @@ class FilesConfig:
     when: Hours = ALWAYS
     hosts: tuple[Host, ...] = ()
     ca_file: Path | None = None
+    url: str | None = None
 
 
 class Setting(NamedTuple):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from caroni_edge.config import AgentConfig, NodeConfig
-from caroni_edge.doctor import boxes, broker, clock, database, disk, keepers, secrets
+from caroni_edge.doctor import boxes, broker, clock, database, direct, disk, keepers, secrets
 from caroni_edge.doctor.database import State
 from caroni_edge.doctor.findings import Finding
 
@@ -24,4 +24,5 @@ def examine(config: NodeConfig, job_types: Iterable[str]) -> Iterator[Finding]:
         yield from secrets.check(config)
     yield from clock.check(state.dates, time.time())
     yield from keepers.check(config)
+    yield from direct.check(config)
     yield from broker.check(config, job_types, state)

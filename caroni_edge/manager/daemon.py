@@ -25,6 +25,7 @@ from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
 from caroni_edge.node.store import FactRows
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.transport.mqtt import MqttTransport
 
 
@@ -52,8 +53,9 @@ class ManagerDaemon(Daemon[ManagerConfig]):
 
         self.service.supervise("files", storage.work.run)
         opened.callback(storage.close)
+        flow = Flow(config.files.up, config.files.down)
         site = serve(
-            config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates, storage
+            config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates, storage, flow
         )
         web = self._web = opened.enter_context(site)
         node.dispatch.on_question = make_questions(node, web, self.service, self._reactor).take
@@ -71,7 +73,14 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         opened.callback(self._couriers.close)
         self._couriers.use(config.notify)
         transfers = open_transfers(
-            config, node, self.service, opened, self.access, storage.arrivals.told, lambda _manager: node.topics.name
+            config,
+            node,
+            self.service,
+            opened,
+            self.access,
+            storage.arrivals.told,
+            lambda _manager: node.topics.name,
+            flow,
         )
         storage.arrivals.bringer = transfers
         connect(node, self.service, opened, transfers=transfers)

@@ -40,6 +40,7 @@ from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Holder, Rights
 from caroni_edge.objects.transfer.probe import Probe
 from caroni_edge.objects.transfer.progress import Meter, Moving
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable, encode
 from caroni_edge.protocol.topics import Answered, Topics
@@ -68,10 +69,10 @@ CUTS_OFF = (
     "the broker cuts off the node's own connection when the one for files begins: it lets each login connect once; "
     "let broker.data_url be where it lets it connect twice (docs/brokers.md)"
 )
-LEAVE_WITHIN_S = 1.0
-EVENTS_AT_ONCE = 256
+LEAVE_WITHIN_S, EVENTS_AT_ONCE = 1.0, 256
 T = TypeVar("T")
 Supervise = Callable[[str, Callable[[], None]], object]
+Begin = Callable[[Want], None]
 Told = Fetched | PlaceFailed
 
 
@@ -101,34 +102,35 @@ class Surroundings:
 class DataConnection:
     """Fetches objects for this node, and gives those that others may have."""
 
-    def __init__(self, topics: Topics, around: Surroundings) -> None:
+    def __init__(self, topics: Topics, around: Surroundings, flow: Flow | None = None) -> None:
         """Prepare; `start` begins the threads, and the connection is made when it is needed."""
         self._topics, self._around = topics, around
         self._me, bounds = Peer(topics.role, topics.node), around.bounds
-        self._asker, self._holder = Asker(SystemChance(), down=bounds.down), Holder(around.rights, bounds.up)
-        self._asker.at_once, self.down = bounds.at_once, self._asker.down
+        self._asker, self._holder = Asker(SystemChance()), Holder(around.rights)
+        flow = flow or Flow(bounds.up, bounds.down)
+        self._asker.at_once, self._asker.down, self._holder.up = bounds.at_once, flow.down, flow.up
         self._disk, self._probe = ObjectDisk(around.parts, around.path_of), Probe()
         self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._transport: Transport | None = None
-        self._opened = 0
         self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
         self._refused: HolderEffect | None = None
-        self._idle_since, self._opens_at, self._rivals = inf, -inf, Rivals()
+        self._idle_since, self._opens_at, self._opened, self._rivals = inf, -inf, 0, Rivals()
         self._problem: str | None = None
         self._waits: str | None = None  # for the owner's hours
         self._ended, self._meter, self._moving = ThreadEvent(), Meter(), Moving()
 
-    def start(self, supervise: Supervise, wanted: Iterable[Want] = ()) -> None:
+    def start(self, supervise: Supervise, wanted: Iterable[Want] = (), by: Begin | None = None) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted.
 
         Args:
             supervise: Runs something in a thread of a name, and sees to it that its end does not go unnoticed.
             wanted: What is to be fetched.
+            by: Fetches each of them; None: this connection does.
         """
         wants = list(wanted)
         self._disk.parts.keep_only([want.id for want in wants])
         for want in wants:
-            self.fetch(want)
+            (by or self.fetch)(want)
         supervise("objects", self._run)
         supervise("objects-disk", self._disk.run)
 
@@ -368,11 +370,10 @@ class DataConnection:
     def _do_for_others(self, effect: HolderEffect) -> None:
         match effect:
             case MakeList(sha256):
+                listed = partial(self._holder.listed, sha256)
                 self._disk.do(
                     partial(self._disk.make_list, sha256),
-                    lambda found: self._todo.put(
-                        lambda: self._holder.listed(sha256, None if isinstance(found, OSError) else found)
-                    ),
+                    lambda found: self._todo.put(partial(listed, None if isinstance(found, OSError) else found)),
                 )
                 return
             case SayNo(asker, no):

@@ -30,12 +30,13 @@ class NotGot(Exception):
 
     Attributes:
         final: Nor would it be if it was tried again.
+        status: What the host has answered in its place; 0 for nothing.
     """
 
-    def __init__(self, why: str, *, final: bool = False) -> None:
+    def __init__(self, why: str, *, final: bool = False, status: int = 0) -> None:
         """Say why."""
         super().__init__(why)
-        self.final = final
+        self.final, self.status = final, status
 
 
 class PartRefused(NotGot):
@@ -107,7 +108,7 @@ class Got:
         elif answer.status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and asked.offset:
             raise PartRefused("it has no such part")
         elif answer.status != http.HTTPStatus.OK:
-            raise NotGot(_said(answer), final=answer.status not in _AGAIN)
+            raise NotGot(_said(answer), final=answer.status not in _AGAIN, status=answer.status)
 
     def read(self, most: int) -> bytes:
         """Return what has come, nothing at the end.
@@ -119,6 +120,20 @@ class Got:
             return self._answer.read1(most)
         except (OSError, http.client.HTTPException) as error:
             raise NotGot(f"it has stopped sending: {_words(error)}") from None
+
+    def read_all(self, size_bytes: int) -> bytes:
+        """Return so many bytes.
+
+        Raises:
+            NotGot: Not so many come.
+        """
+        found = bytearray()
+        while len(found) < size_bytes:
+            piece = self.read(size_bytes - len(found))
+            if not piece:
+                raise NotGot("it has stopped sending")
+            found += piece
+        return bytes(found)
 
     def close(self) -> None:
         """End the connection."""

@@ -9,12 +9,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
-from math import inf
 from pathlib import Path
 from stat import S_IWUSR
-from threading import Condition
 from time import monotonic
 from typing import BinaryIO
 
@@ -25,6 +23,7 @@ from caroni_edge.config.hours import second_of_day
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import Supervise
 from caroni_edge.node.httpget import Begin, Got, NotGot, PartRefused, Trust, get
+from caroni_edge.node.turns import LOOK_EVERY_S, Task, Turns
 from caroni_edge.objects.disk import Taken, taken_of
 from caroni_edge.objects.locations import (
     LocationFailed,
@@ -44,8 +43,6 @@ log = logging.getLogger(__name__)
 
 LOCATED = "located"
 """The directory of what is on its way from addresses, in the state directory."""
-WORKERS = 4
-"""So many files come at a time, of all managers together."""
 TRIES_MAX = 8
 """After so many tries in a row that have brought nothing the file is not to be had."""
 AGAIN = Backoff(first_s=5.0, max_s=300.0, jitter=(0.75, 1.25))
@@ -53,7 +50,6 @@ ROOM_AGAIN_S = 10.0
 PIECE_BYTES = 256 << 10
 SAVE_BYTES = 8 << 20
 """What a crash costs."""
-LOOK_EVERY_S = 60.0
 
 Told = LocationFetched | LocationFailed | LocationSized
 
@@ -66,8 +62,8 @@ class _Wait(Exception):
         self.for_s = for_s
 
 
-@dataclass(slots=True)
-class _Fetch:
+@dataclass(slots=True, kw_only=True)
+class _Fetch(Task):
     """A file that is wanted.
 
     Attributes:
@@ -75,10 +71,6 @@ class _Fetch:
         size: How many it has, as far as known.
         problem: Why nothing comes.
         tries: So many have brought nothing, in a row.
-        not_before: It is not tried sooner.
-        is_active: A thread is at it.
-        is_done: It was told what has become of it.
-        is_unwanted: Nobody wants it any more.
     """
 
     sought: Sought
@@ -86,10 +78,6 @@ class _Fetch:
     size: int | None = None
     problem: str | None = None
     tries: int = 0
-    not_before: float = -inf
-    is_active: bool = field(default=False)
-    is_done: bool = field(default=False)
-    is_unwanted: bool = field(default=False)
 
 
 class LocationFetches:
@@ -116,12 +104,10 @@ class LocationFetches:
             down: Lets so much come in a second, of other files too.
             clock: Returns how many seconds of the owner's day are over.
         """
-        self._parts, self._bounds, self._tell, self._supervise = _Parts(parts), bounds, tell, supervise
+        self._parts, self._bounds, self._tell = _Parts(parts), bounds, tell
         self._room_bytes, self._down, self._clock = room_bytes, down, clock
         self._trust, self._chance = Trust(bounds.hosts, bounds.ca_file), SystemChance()
-        self._changed = Condition()
-        self._fetches: dict[LocationId, _Fetch] = {}
-        self._has_threads = self._is_closed = False
+        self._turns: Turns[LocationId, _Fetch] = Turns("locations", supervise, bounds.at_once, self._work)
         self._meter, self._rate = Meter(), 0.0
 
     def begin(self, wanted: Iterable[Sought]) -> None:
@@ -133,77 +119,53 @@ class LocationFetches:
 
     def fetch(self, sought: Sought) -> None:
         """Fetch a file."""
-        with self._changed:
-            known = self._fetches.get(sought.id)
-            if known is None:
-                self._fetches[sought.id] = _Fetch(sought)
-            else:
+        with self._turns.changed:
+            known = self._turns.tasks.get(sought.id)
+            if known is not None:
                 known.is_unwanted = False
-            has_threads, self._has_threads = self._has_threads, True
-            self._changed.notify_all()
-        for number in () if has_threads else range(WORKERS):
-            self._supervise(f"locations-{number + 1}", self._run)
+                return
+        self._turns.add(sought.id, _Fetch(manager=sought.id.manager, order=sought.order, sought=sought))
 
     def forget(self, sought: LocationId) -> None:
         """Nobody wants a file any more, or it was taken."""
-        with self._changed:
-            known = self._fetches.get(sought)
+        with self._turns.changed:
+            known = self._turns.tasks.get(sought)
             if known is not None and known.is_active:
                 known.is_unwanted = True
             else:
-                self._fetches.pop(sought, None)
+                self._turns.tasks.pop(sought, None)
                 self._parts.remove(sought)
-            self._changed.notify_all()
+            self._turns.changed.notify_all()
 
     def moving(self) -> Moving:
         """Return how far all is that is wanted."""
-        with self._changed:
+        with self._turns.changed:
             now = monotonic()
             if self._meter.is_due(now):
                 self._rate = self._meter.look(now)
             locations = {
                 name: LocationProgress(each.came_bytes, each.size, each.problem)
-                for name, each in self._fetches.items()
+                for name, each in self._turns.tasks.items()
                 if not each.is_done
             }
             return Moving(came_bytes=self._meter.came_bytes, rate=self._rate, locations=locations)
 
     def close(self) -> None:
         """End; what is safe stays for the next start."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+        self._turns.close()
 
     # The threads
 
-    def _run(self) -> None:
-        while (fetch := self._next()) is not None:
-            said, path = self._try(fetch)
-            with self._changed:
-                fetch.is_active, fetch.is_done = False, said is not None
-                if fetch.is_unwanted:
-                    del self._fetches[fetch.sought.id]
-                    self._parts.remove(fetch.sought.id)
-                self._changed.notify_all()
-            if said is not None and not fetch.is_unwanted:
-                self._tell(said, path)
-
-    def _next(self) -> _Fetch | None:
-        """Wait for a file whose turn it is; None at the end."""
-        with self._changed:
-            while not self._is_closed:
-                now = monotonic()
-                busy = [each.sought.id.manager for each in self._fetches.values() if each.is_active]
-                waiting = [each for each in self._fetches.values() if not (each.is_active or each.is_done)]
-                free = [each for each in waiting if busy.count(each.sought.id.manager) < self._bounds.at_once]
-                due = [each for each in free if each.not_before <= now]
-                if due:
-                    fetch = min(due, key=lambda each: (busy.count(each.sought.id.manager), each.sought.order))
-                    fetch.is_active = True
-                    return fetch
-                wait_s = min((each.not_before - now for each in free), default=LOOK_EVERY_S)
-                self._changed.wait(min(wait_s, LOOK_EVERY_S))
-        return None
+    def _work(self, fetch: _Fetch) -> None:
+        said, path = self._try(fetch)
+        with self._turns.changed:
+            fetch.is_active, fetch.is_done = False, said is not None
+            if fetch.is_unwanted:
+                del self._turns.tasks[fetch.sought.id]
+                self._parts.remove(fetch.sought.id)
+            self._turns.changed.notify_all()
+        if said is not None and not fetch.is_unwanted:
+            self._tell(said, path)
 
     def _try(self, fetch: _Fetch) -> tuple[Told | None, Path | None]:
         """Fetch a file as far as that goes; return what is to be told, and where it is."""
@@ -267,8 +229,8 @@ class LocationFetches:
         self._keep_room(fetch, got.size - got.offset)
 
     def _keep_room(self, fetch: _Fetch, more_bytes: int) -> None:
-        with self._changed:
-            others = [each for each in self._fetches.values() if each.is_active and each is not fetch and each.size]
+        with self._turns.changed:
+            others = [each for each in self._turns.tasks.values() if each.is_active and each is not fetch and each.size]
             others_bytes = sum((each.size or 0) - each.came_bytes for each in others)
         if more_bytes > self._room_bytes() - others_bytes:
             raise _Wait("waits for room on the disk", ROOM_AGAIN_S)
@@ -293,11 +255,8 @@ class LocationFetches:
     def _go_slowly(self, fetch: _Fetch, came_bytes: int) -> None:
         """Wait as long as the owner's rate wants it; stop where nobody wants more."""
         self._down.take(came_bytes, monotonic())
-        with self._changed:
-            while not (self._is_closed or fetch.is_unwanted) and (wait_s := self._down.wait_s(monotonic())):
-                self._changed.wait(wait_s)
-            if self._is_closed or fetch.is_unwanted:
-                raise _Wait("is not wanted now", 0.0)
+        if not self._turns.wait(fetch, self._down.wait_s):
+            raise _Wait("is not wanted now", 0.0)
 
     def _checked(self, name: LocationId, *, was_resumed: bool) -> Taken:
         """Return what a file is that has come as a whole; one with another checksum than it must have goes."""

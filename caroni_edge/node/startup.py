@@ -21,6 +21,7 @@ from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, NodeParts
 from caroni_edge.node.service import Service
 from caroni_edge.node.transfers import Transfers
 from caroni_edge.objects.store.rights import StoredRights
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import open_database, open_reader
@@ -137,12 +138,13 @@ def open_transfers(
     access: Access,
     tell: Callable[[Told, Path | None], None],
     peer_of: Callable[[str], str] = str,
+    flow: Flow | None = None,
 ) -> Transfers:
-    """Prepare what fetches objects for a node and gives them (`tell`: see `Transfers`, `peer_of`: `StoredRights`)."""
+    """Prepare what fetches objects for a node and gives them (`peer_of`: see `StoredRights`, all else: `Transfers`)."""
     reader = open_reader(config.state_dir / DATABASE)
     opened.callback(reader.close)
     rights = StoredRights(reader, peer_of)
-    transfers = Transfers(config.state_dir, access, node.topics, rights, tell, service.supervise, config.files)
+    transfers = Transfers(config.state_dir, access, node.topics, rights, tell, service.supervise, config.files, flow)
     opened.callback(transfers.close)
     node.gives_objects = True
     return transfers

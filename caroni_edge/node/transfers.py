@@ -11,13 +11,14 @@ from pathlib import Path
 
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Supervise, Surroundings, Told
+from caroni_edge.node.directfetches import DirectFetches
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import id_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Rights
 from caroni_edge.objects.transfer.progress import Moving
-from caroni_edge.objects.transfer.rates import Bucket
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.topics import Asked, Topics
@@ -44,6 +45,7 @@ class Transfers:
         tell: Callable[[Told, Path | None], None],
         supervise: Supervise,
         bounds: FilesConfig,
+        flow: Flow | None = None,
     ) -> None:
         """Prepare.
 
@@ -55,6 +57,7 @@ class Transfers:
             tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
             supervise: Runs something in a thread of a name.
             bounds: How much may flow, and when.
+            flow: Lets it flow, also what goes other ways; None: as `bounds` has it.
         """
         self._topics, self._supervise = topics, supervise
         self._begun = False
@@ -70,34 +73,39 @@ class Transfers:
             return Path(files.path(id_of(sha256)))
 
         around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds)
-        self._data = DataConnection(topics, around)
+        self._flow = flow = flow or Flow(bounds.up, bounds.down)
+        self._data = DataConnection(topics, around, flow)
+        me, parts = Peer(topics.role, topics.node), state_dir / PARTS
+        self._direct = DirectFetches(me, parts, bounds, tell, supervise, flow.down, self._data)
 
     def begin(self, wanted: Iterable[Want] = ()) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted."""
         self._begun = True
-        self._data.start(self._supervise, wanted)
+        self._data.start(self._supervise, wanted, self._direct.fetch)
 
     def fetch(self, want: Want) -> None:
         """Fetch an object, or replace the places of one that is on its way."""
-        self._data.fetch(want)
+        self._direct.fetch(want)
 
     def forget(self, fetch: FetchId) -> None:
         """Nobody wants an object any more, or it was taken."""
-        self._data.forget(fetch)
+        self._direct.forget(fetch)
 
     def close(self) -> None:
         """End; what is safe stays for the next start."""
+        self._direct.close()
         if self._begun:
             self._data.stop()
 
-    @property
-    def down(self) -> Bucket:
-        """What lets bytes come here; others that let them come may share it."""
-        return self._data.down
-
     def moving(self) -> Moving:
         """Return what comes and goes."""
-        return self._data.moving()
+        moving, direct = self._data.moving(), self._direct.moving()
+        return moving._replace(
+            fetches={**moving.fetches, **direct.fetches},
+            came_bytes=moving.came_bytes + direct.came_bytes,
+            gave_bytes=moving.gave_bytes + self._flow.gave_bytes,
+            rate=moving.rate + direct.rate,
+        )
 
     def takes(self, event: Event) -> bool:
         """Take what asks for bytes, as it arrives; return whether it did."""

@@ -114,6 +114,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         labels: What an agent says that it is.
         staging: Manager (`*` for all): what its files wait for that are to come to the agent.
         depot: Whether an agent's owner lets it be a depot: `open`, or `full: ` and why; empty where it is none.
+        direct: Where the agent gives files straight to who may have them.
     """
 
     online: bool
@@ -130,6 +131,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     labels: Labels = {}
     staging: dict[str, str] = {}
     depot: str = ""
+    direct: str = ""
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
@@ -139,8 +141,7 @@ class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):
         serial: Grows whenever the demand changes.
         ready: Steps whose inputs are there.
         waiting: Steps whose inputs do not exist yet.
-        only: How many of them are bound to which agent, or to which of several: their names, with commas between;
-            or to those that have all of these labels, as `gpu=a100,site=north`.
+        only: How many are bound to which agents (names, with commas between), or to labels, as `gpu=a100,site=north`.
         priority: The greatest priority among them.
         spread: Agents answer after a random share of this duration.
     """

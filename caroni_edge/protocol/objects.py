@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from caroni_edge.protocol.fields import SEGMENT_PATTERN, Count, JobId
+from caroni_edge.protocol.fields import SEGMENT_PATTERN, Count, Direct, JobId
 from caroni_edge.protocol.keeping import ObjectName
 from caroni_edge.protocol.linkmessage import LinkMessage
 
@@ -26,12 +26,14 @@ class ObjectPlace(Struct, frozen=True, omit_defaults=True):
         generation: Which key of the manager and the holder has made the ticket.
         ticket: What shows the holder that this agent may have what the workflow has there.
         objects: Those that it has; empty for all that are among the job's inputs.
+        direct: Where it gives them straight to who shows that, `https://HOST[:PORT]`; empty: over the broker alone.
     """
 
     holder: Holder
     generation: Count
     ticket: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     objects: tuple[ObjectName, ...] = ()
+    direct: Direct = ""
 
 
 Places = Annotated[tuple[ObjectPlace, ...], Meta(max_length=PLACES_MAX)]

@@ -72,6 +72,15 @@ def parse_address(location: str) -> Address:
     return Address(found[1], host, port, target if target.startswith("/") else f"/{target}")
 
 
+def direct_address(text: str) -> Address | None:
+    """Return the address by which a node says that it gives objects; None where it says none, or what is none."""
+    try:
+        address = parse_address(text)
+    except NoAddress:
+        return None
+    return address if address.scheme == "https" and address.target == "/" else None
+
+
 def check_remote(value: Mapping[str, Any]) -> None:
     """Check the value of a file that lies at an address.
 

@@ -14,7 +14,7 @@ from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from caroni_edge.web import node_api, node_page
+from caroni_edge.web import given, node_api, node_page
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.auth import Gate
 from caroni_edge.web.common import ROUTES
@@ -42,21 +42,24 @@ HEADERS = {
 def make_app(site: Site, gate: Gate, changes: Changes) -> ASGIApp:
     """Return the ASGI application of a node."""
     metrics = Metrics(lambda: measured(site))
-    given = {
+    things = {
         "node": site.node,
         "site": site,
         "gate": gate,
         "changes": changes,
         "examiner": Health(site),
         "metrics": metrics,
+        "giving": site.giving,
         **site.given,
     }
     # One by one, those that share a path would be registered anew with each other, and run in a thread within a thread.
-    together = Router(path="", route_handlers=[*ROUTES, *node_api.ROUTES, *node_page.PAGES, *site.routes])
+    together = Router(
+        path="", route_handlers=[*ROUTES, *node_api.ROUTES, *node_page.PAGES, *given.ROUTES, *site.routes]
+    )
     app = _Application(
         route_handlers=[together],
         guards=[gate.admit],
-        dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in given.items()},
+        dependencies={name: Provide(_giver(each), sync_to_thread=False) for name, each in things.items()},
         before_send=[_noting(site.commands)],
         exception_handlers=dict(HANDLERS) | dict(node_api.HANDLERS),
         openapi_config=_described(site),

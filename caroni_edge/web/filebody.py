@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from litestar.response import Stream
@@ -56,7 +56,42 @@ def attachment(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def file_answer(path: Path, etag: str, asked: Mapping[str, str], headers: Mapping[str, str], kind: str) -> Stream:
+class Pace(Protocol):
+    """How fast the bytes of an answer leave.
+
+    Attributes:
+        piece_bytes: So many leave at a time.
+    """
+
+    piece_bytes: int
+
+    async def wait(self, size_bytes: int) -> None:
+        """Wait until so many bytes may leave."""
+
+    def end(self) -> None:
+        """Nothing more leaves."""
+
+
+class _AtOnce:
+    """Holds up nothing."""
+
+    piece_bytes = PIECE_BYTES
+
+    async def wait(self, size_bytes: int) -> None:
+        """Wait for nothing."""
+
+    def end(self) -> None:
+        """Nobody wants to know."""
+
+
+def file_answer(
+    path: Path,
+    etag: str,
+    asked: Mapping[str, str],
+    headers: Mapping[str, str],
+    kind: str,
+    pace: Pace = _AtOnce(),  # noqa: B008 - it has no state
+) -> Stream:
     """Return an answer that has a file as its body.
 
     Args:
@@ -65,6 +100,7 @@ def file_answer(path: Path, etag: str, asked: Mapping[str, str], headers: Mappin
         asked: The headers of the request.
         headers: What the answer says beside.
         kind: The media type.
+        pace: How fast it leaves.
 
     Raises:
         Problem: 416, the range that is asked for is not there; 404, the file has gone.
@@ -83,21 +119,21 @@ def file_answer(path: Path, etag: str, asked: Mapping[str, str], headers: Mappin
     said = {"Accept-Ranges": "bytes", "ETag": tag, "Content-Length": str(end - begin), **headers}
     if part is not None:
         said["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
-    body = _Body(file, begin, end)
+    body = _Body(file, begin, end, pace)
     return Stream(body.pieces(), status_code=206 if part else 200, headers=said, media_type=kind)
 
 
 class _Body:
     """Bytes of an open file, read in threads; it is closed at their end, or when nobody wants them any more."""
 
-    def __init__(self, file: int, begin: int, end: int) -> None:
-        self._file, self._begin, self._end = file, begin, end
+    def __init__(self, file: int, begin: int, end: int, pace: Pace) -> None:
+        self._file, self._begin, self._end, self._pace = file, begin, end, pace
 
     async def pieces(self) -> AsyncIterator[bytes]:
         while self._begin < self._end:
-            piece = await asyncio.to_thread(
-                os.pread, self._file, min(PIECE_BYTES, self._end - self._begin), self._begin
-            )
+            size = min(self._pace.piece_bytes, self._end - self._begin)
+            await self._pace.wait(size)
+            piece = await asyncio.to_thread(os.pread, self._file, size, self._begin)
             if not piece:
                 return  # it was cut short, and so is the answer
             self._begin += len(piece)
@@ -105,3 +141,4 @@ class _Body:
 
     def __del__(self) -> None:
         os.close(self._file)
+        self._pace.end()

@@ -15,6 +15,7 @@ from caroni_edge.doctor.findings import Finding
 from caroni_edge.node.node import Node
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.given import Giving
 from caroni_edge.web.metrics import Measured
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.templating import MenuItem
@@ -106,6 +107,7 @@ class Site:
         loop: What the node's loop has done.
         findings: Returns what the role alone knows of its health.
         dates: Returns what the role has written down that tells whether clocks are right.
+        giving: What gives objects straight to other nodes; None where that is not wanted.
         over_node: What people may do to the node itself.
     """
 
@@ -121,6 +123,7 @@ class Site:
     loop: LoopMeasures = field(default_factory=LoopMeasures)
     dates: Callable[[], Dates] = Dates
     findings: Callable[[], Iterable[Finding]] = tuple
+    giving: Giving | None = None
     over_node: NodeCommands | None = None
 
     @property

@@ -34,6 +34,8 @@ LAYERS: list[set[str]] = [
     {"node.node"},
     {"node.carriage"},
     {"node.transfers", "node.locationfetches"},
+    {"node.directfetches"},
+    {"node.turns"},
     {"node.dataconnection"},
     {"node.dispatch", "node.connection", "node.objectdisk", "node.httpget"},
     {"manager", "agent"},

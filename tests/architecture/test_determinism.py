@@ -15,6 +15,7 @@ OUTSIDE = (
             "api_socket",
             "daemon",
             "dataconnection",
+            "directfetches",
             "httpget",
             "locationfetches",
             "objectdisk",
@@ -22,6 +23,7 @@ OUTSIDE = (
             "service",
             "startup",
             "transfers",
+            "turns",
         )
     ),
     "manager.holding.listreader",

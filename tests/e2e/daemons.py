@@ -43,14 +43,17 @@ class Daemon:
         self.program: Sequence[str] = PROGRAM
         self.environ: Mapping[str, str] = {}
         self.config = directory / f"{name}.yaml"
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        own = settings.get("web", {})
+        web = {"port": free_port(), "token": TOKEN, "password": "x", **(own or {})}
+        self.url = f"{'https' if 'cert_file' in web else 'http'}://127.0.0.1:{web['port']}"
+        if own:
+            settings["web"] = web
         facts = {
             "id": name,
             "state_dir": str(self.state_dir),
             "broker": {"url": broker.url, "data_url": people_of(broker).url, "username": name, "password": "x"},
             "disk_floor": "1M",
-            "web": {"port": port, "token": TOKEN, "password": "x"},
+            "web": web,
         }
         self.config.write_text(yaml.safe_dump({**facts, **settings}, sort_keys=False))
         self._log_file = directory / f"{name}.log"

@@ -12,9 +12,10 @@ from caroni_edge.values.carried import directory_value, file_value, object_value
 from caroni_edge.values.directories import Entry
 from caroni_edge.values.large import large_value
 from caroni_edge.values.parsing import parse_type
+from tests.certificates import make_certificates
 from tests.e2e.daemons import PROGRAM, TOKEN, Daemon, Fleet
 from tests.filehost import file_host
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 BYTES = bytes(range(200, 216))
 
@@ -230,6 +231,21 @@ def test_a_large_file_goes_to_the_host_whose_job_takes_it(fleet: Fleet, tmp_path
     }
     steps = manager.get("/api/workflows/n1")["steps"]
     assert {name: step["agent"] for name, step in steps.items()} == {"shoot": "a1", "count": "a2"}
+
+
+def test_a_large_file_goes_straight_to_a_host_that_may_fetch_it_there(fleet: Fleet, tmp_path: Path) -> None:
+    made, port = make_certificates(tmp_path / "tls", "IP:127.0.0.1"), free_port()
+    web = {"port": port, "cert_file": str(made.certificate), "key_file": str(made.key)}
+    url = f"https://127.0.0.1:{port}"
+    giving = fleet.agent("a1", job_types=written(tmp_path / "t1" / "shoot.yaml", SHOOT), web=web, files={"url": url})
+    files = {"hosts": [f"127.0.0.1:{port}"], "ca_file": str(made.ca)}
+    asking = fleet.agent("a2", job_types=written(tmp_path / "t2" / "count.yaml", COUNT), files=files)
+    fleet.manager(templates=written(tmp_path / "templates" / "night.cwl", NIGHT))
+    fleet.trigger({"template": "night", "inputs": {"stars": STARS}, "id": "n1"})
+    assert fleet.outputs("n1", 120.0)["stars"] == STARS
+    asked = [line for line in giving.ask("/metrics").text.splitlines() if "/objects/{name" in line and "_count" in line]
+    # On a machine that stood still for seconds it came over the broker.
+    assert [line.rpartition(" ")[2] for line in asked] == ["1.0"] or "timed out" in asking.log, asked
 
 
 def test_a_step_whose_file_lies_on_a_host_that_is_away_waits_and_says_so(fleet: Fleet, tmp_path: Path) -> None:

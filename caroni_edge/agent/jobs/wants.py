@@ -34,7 +34,7 @@ def has(place: ObjectPlace, row: WantedRow | WaitingJob | KeepRow, name: ObjectI
 def places_of(row: WantedRow | WaitingJob | KeepRow, name: ObjectId) -> tuple[Place, ...]:
     """Return where the object is that a job waits for."""
     places = (place for place in _places.decode(row.places) if has(place, row, name))
-    return tuple(Place(_peer(place.holder), place.generation, place.ticket) for place in places)
+    return tuple(Place(_peer(place.holder), place.generation, place.ticket, place.direct) for place in places)
 
 
 def id_of(row: WantedRow | KeepRow) -> FetchId:

@@ -12,8 +12,8 @@ class FilesView(TypedDict):
         count: How many have not come yet.
         bytes: Their size, as far as known.
         left_bytes: How much of that is missing.
-        holders: The nodes that they come from now, and hosts that addresses name; no nodes while they wait for room,
-            their turn, or a node.
+        holders: The nodes that they come from now, with ` (direct)` behind those from which they do not come over the
+            broker, and hosts that addresses name; no nodes while they wait for room, their turn, or a node.
         bytes_per_s: How fast all that is fetched came in the last seconds.
         problem: Why nothing can come; null when nothing is wrong.
     """

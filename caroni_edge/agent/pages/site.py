@@ -13,7 +13,9 @@ from caroni_edge.config import AgentConfig
 from caroni_edge.doctor.boxes import of_boxes
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.given import Giving, giving
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
@@ -29,6 +31,7 @@ def serve(
     reactor: AgentReactor,
     logs: Logs,
     reload_types: Callable[[], None],
+    flow: Flow,
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of an agent as long as the context is open.
 
@@ -40,12 +43,12 @@ def serve(
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
         api = AgentApi(view, readers, commands, reactor, reload_types, logs, reply_topic)
-        return make_site(api, config.state_dir)
+        return make_site(api, config.state_dir, giving(config, readers, flow))
 
     return serve_node(config, node, service, site)
 
 
-def make_site(api: AgentApi, state_dir: Path) -> Site:
+def make_site(api: AgentApi, state_dir: Path, giving: Giving | None = None) -> Site:
     """Return the agent's part of what is served; passwords and tokens that are made are kept in `state_dir`."""
     times = JobTimes(api.readers)
     return Site(
@@ -59,5 +62,6 @@ def make_site(api: AgentApi, state_dir: Path) -> Site:
         menu=MENU,
         metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
+        giving=giving,
         findings=lambda: [of_boxes(api.reactor.settings.sandbox, api.reactor.able, os.geteuid())],
     )

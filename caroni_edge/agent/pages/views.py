@@ -96,7 +96,9 @@ class AgentViews:
         waits, unknown = Progress(0, None), LocationProgress()
         found = [(row, moving.fetches.get(FetchId(row.manager, sha256_of(row.object)))) for row in rows]
         coming = [moving.locations.get(row.id, unknown) for row in located]
-        holders = {str(holder) for _, progress in found if (holder := (progress or waits).holder) is not None}
+        coming_from = [progress or waits for _, progress in found]
+        ways = {True: " (direct)", False: ""}
+        holders = {f"{each.holder}{ways[each.is_direct]}" for each in coming_from if each.holder is not None}
         left_bytes = sum(row.size if progress is None else progress.left_bytes for row, progress in found)
         problems = [each.problem for each in coming if each.problem] + ([moving.problem] if moving.problem else [])
         return FilesView(

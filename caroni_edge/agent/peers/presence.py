@@ -122,6 +122,7 @@ class PresenceSaid(Part):
             "labels": dict(said.labels),
             "staging": dict(said.staging),
             "depot": said.depot,
+            "direct": self._in_force.settings.files.url or "",
         }
         return {**own, **places}
 

@@ -77,14 +77,20 @@ class JobFiles(Memory):
     def _opened(self, holder: str, workflow: str, agent: str, objects: tuple[str, ...]) -> ObjectPlace:
         key = self._key(holder)
         ticket = make_ticket(key, workflow, Peer("agents", agent))
-        return ObjectPlace(holder=self._node(holder), generation=key.generation, ticket=ticket, objects=objects)
+        return ObjectPlace(
+            holder=self._node(holder),
+            generation=key.generation,
+            ticket=ticket,
+            objects=objects,
+            direct=self._direct(holder),
+        )
 
     def place(self, holder: str, workflow: str) -> Place | None:
         """Return an agent as a place of what a workflow has there, opened to this manager; None if it gives nothing."""
         if not self._speaks_of_files(holder):
             return None
         key, me = self._key(holder), Peer("managers", self._context.topics.node)
-        return Place(Peer("agents", holder), key.generation, make_ticket(key, workflow, me))
+        return Place(Peer("agents", holder), key.generation, make_ticket(key, workflow, me), self._direct(holder))
 
     def say_again(self, holder: str, at: Moment) -> None:
         """Say its key to an agent again, which does not take a ticket of this manager that was made by it."""
@@ -104,6 +110,12 @@ class JobFiles(Memory):
         """Let an agent that has files know the key of its tickets, if it does not yet."""
         if self._speaks_of_files(holder):
             self._key(holder)
+
+    def _direct(self, holder: str) -> str:
+        """Return where a holder gives files straight to others; empty for nowhere."""
+        if holder == self._context.own_place:
+            return self._context.settings.files.url or ""
+        return self._store.agents.direct(holder)
 
     def _node(self, holder: str) -> str:
         """Return role and id of a holder, as others know it."""

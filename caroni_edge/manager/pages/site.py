@@ -32,7 +32,9 @@ from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.given import Giving, giving
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, serve_node
 from caroni_edge.web.site import NodeView, Site
@@ -69,6 +71,7 @@ def serve(
     templates: Callable[[], Templates],
     reload_templates: Callable[[], None],
     storage: Storage,
+    flow: Flow,
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of a manager as long as the context is open.
 
@@ -79,7 +82,8 @@ def serve(
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
         api = ManagerApi(view, readers, commands, reactor, templates, reload_templates, Plans(), storage)
-        return make_site(api, config.state_dir)
+        given = giving(config, readers, flow, lambda _manager: node.topics.name)
+        return make_site(api, config.state_dir, given)
 
     return serve_node(config, node, service, site)
 
@@ -93,7 +97,7 @@ def make_questions(node: Node, web: WebServer, service: Service, reactor: Manage
     return Questions(Desk(lambda: reactor.settings.people, web.has_token), web, service, say)
 
 
-def make_site(api: ManagerApi, state_dir: Path) -> Site:
+def make_site(api: ManagerApi, state_dir: Path, giving: Giving | None = None) -> Site:
     """Return the manager's part of what is served; made passwords and tokens are kept in `state_dir`."""
     times = WorkflowTimes(api.readers)
     return Site(
@@ -107,5 +111,6 @@ def make_site(api: ManagerApi, state_dir: Path) -> Site:
         menu=MENU,
         metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
+        giving=giving,
         findings=lambda: api_automation.find_problems(api),
     )

@@ -84,6 +84,7 @@ class Fleet(Part):
                 staging=self._staging(presence),
                 depot=presence.depot,
                 drains=refuses.get("*", "").startswith(DRAINED),
+                direct=presence.direct,
                 date=at.date,
             )
             types = [

@@ -85,7 +85,7 @@ class AgentRows(Rows):
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
             backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, speaks = :speaks,
-            staging = :staging,
+            staging = :staging, direct = :direct,
             depot = :depot, drains = :drains, seen = :date, unheard = 0
         WHERE agent = :agent"""
 
@@ -105,6 +105,7 @@ class AgentRows(Rows):
         staging: str,
         depot: str,
         drains: bool,
+        direct: str,
         date: float,
     ) -> None:
         """Keep the presence of an agent that is connected; `refuses` is JSON."""
@@ -124,6 +125,7 @@ class AgentRows(Rows):
             staging=staging,
             depot=depot,
             drains=drains,
+            direct=direct,
             date=date,
         )
 
@@ -258,6 +260,12 @@ class AgentRows(Rows):
         """Learn the name of an agent's database from its first offer, and its labels (a JSON list) from each."""
         self.know(agent)
         self._run(self.SET_OFFERED, agent=agent, database=database, labels=labels)
+
+    DIRECT = "SELECT direct FROM agents WHERE agent = :agent"
+
+    def direct(self, agent: str) -> str:
+        """Return where an agent gives files straight to others; empty for nowhere, or for one that is not known."""
+        return self._one(str, self.DIRECT, agent=agent) or ""
 
     LABELS = "SELECT labels FROM agents WHERE agent = :agent"
 

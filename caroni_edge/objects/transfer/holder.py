@@ -47,6 +47,7 @@ class Holder:
 
     Attributes:
         passes: How many bytes one Data may carry as far as this node's broker is concerned.
+        up: Lets so many bytes leave in a second.
     """
 
     def __init__(self, rights: Rights, up: float | None = None, grain: Grain = GRAIN) -> None:
@@ -58,7 +59,7 @@ class Holder:
             grain: The sizes of blocks.
         """
         self._rights, self._grain = rights, grain
-        self._bucket = Bucket(up)
+        self.up = Bucket(up)
         self._askers: OrderedDict[Peer, _Asker] = OrderedDict()
         self._noes: deque[SayNo] = deque(maxlen=NOES_MAX)
         self._lists: OrderedDict[str, bytes | None] = OrderedDict()
@@ -96,14 +97,14 @@ class Holder:
             return MakeList(self._to_list.popleft())
         if self._noes:
             return self._noes.popleft()
-        if self._bucket.wait_s(now):
+        if self.up.wait_s(now):
             return None
         asker = next((asker for asker, waiting in self._askers.items() if not waiting.bucket.wait_s(now)), None)
         if asker is None:
             return None
         waiting = self._askers[asker]
         _, data = waiting.chunks.popitem(last=False)
-        self._bucket.take(data.length, now)
+        self.up.take(data.length, now)
         waiting.bucket.take(data.length, now)
         self._askers.move_to_end(asker)
         if not waiting.chunks:
@@ -115,7 +116,7 @@ class Holder:
         if self._to_list or self._noes:
             return now
         waits_s = [waiting.bucket.wait_s(now) for waiting in self._askers.values()]
-        return now + max(self._bucket.wait_s(now), min(waits_s)) if waits_s else inf
+        return now + max(self.up.wait_s(now), min(waits_s)) if waits_s else inf
 
     def is_idle(self) -> bool:
         """Tell whether nobody waits for anything."""

@@ -32,11 +32,13 @@ class Place(NamedTuple):
         holder: The node that has it.
         generation: Which key of the manager and the holder has made the ticket.
         ticket: What shows the holder that the manager lets this node have it.
+        direct: Where the holder gives it straight, `https://HOST[:PORT]`; empty: over the broker alone.
     """
 
     holder: Peer
     generation: int
     ticket: str
+    direct: str = ""
 
 
 class Health:

@@ -20,10 +20,12 @@ class Progress(NamedTuple):
     Attributes:
         left_bytes: How many of its bytes are missing.
         holder: The node that it comes from now; None while it waits.
+        is_direct: It comes straight from there, and not over the broker.
     """
 
     left_bytes: int
     holder: Peer | None
+    is_direct: bool = False
 
 
 class Moving(NamedTuple):

@@ -7,6 +7,21 @@ BURST_S = 0.25
 """What was not used is good for so long: a link that lay idle is not flooded."""
 
 
+class Flow:
+    """What the owner lets flow, by all ways together.
+
+    Attributes:
+        up: Lets bytes leave.
+        down: Lets bytes come.
+        gave_bytes: So many have left straight to other nodes since the process started.
+    """
+
+    def __init__(self, up: float | None = None, down: float | None = None) -> None:
+        """Begin with so many bytes a second; None: as many as do."""
+        self.up, self.down = Bucket(up), Bucket(down)
+        self.gave_bytes = 0
+
+
 class Bucket:
     """Lets so many bytes a second through, on the average of a moment.
 

@@ -385,3 +385,9 @@ def brought_objects(db: Database) -> None:
         END;
         """,
     )
+
+
+@manager()
+def agents_direct(db: Database) -> None:
+    """Where agents give files straight to others."""
+    script(db, "ALTER TABLE agents ADD COLUMN direct TEXT NOT NULL DEFAULT '';")

@@ -41,6 +41,7 @@ OTHER: dict[Any, Any] = {
     kinds.LABEL_VALUE: "north",
     kinds.HOURS: "22:00-06:00",
     kinds.HOSTS: ["data.example.org"],
+    kinds.DIRECT_URL: "https://a1.example.org:8443",
     kinds.AMOUNT: 2,
     kinds.NETWORKS: ["10.0.0.0/8"],
     automation_kinds.ANY_FILTER: "elsewhere/#",

@@ -393,6 +393,7 @@ class Bench:
         labels: Mapping[str, str] | None = None,
         staging: Mapping[str, str] | None = None,
         depot: str = "",
+        direct: str = "",
         **places: int | None,
     ) -> None:
         """Let an agent show itself; unless a test says something else, it has room for all."""
@@ -400,7 +401,7 @@ class Bench:
         places = {"speaks": MESSAGE_VERSION, "slots": 2, "backlog": 10_000, "pending": 10_000, **places}
         about: dict[str, Any] = {"refuses": dict(refuses or {}), "labels": dict(labels or {}), **places}
         about["staging"] = dict(staging or {})
-        about["depot"] = depot
+        about["depot"], about["direct"] = depot, direct
         said = Presence(online, boot="b", host="h", job_types=notices, **about)
         self.notice(agent, said)
 

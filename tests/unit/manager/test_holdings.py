@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.manager.holding.holdings import KEPT_S, LOOK_EVERY_S
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.objects.filework import ObjectsLost
@@ -75,6 +76,15 @@ def test_a_step_gets_an_uploaded_file_from_the_manager(bench: Bench) -> None:
     assert served(bench, "w1")
     assert not served(bench, "w2")
     assert not bench.outbox.take_all(ObjectKey, "managers/m1")
+
+
+def test_a_manager_says_where_it_gives_what_was_uploaded_straight() -> None:
+    bench = Bench(ONCE, files=FilesConfig(url="https://m1.example.org"))
+    bench.presence("a1")
+    upload(bench)
+    start(bench)
+    (placed,) = bench.place_all("a1")
+    assert [each.direct for each in placed.places] == ["https://m1.example.org"]
 
 
 def test_a_file_that_is_not_here_starts_nothing_and_says_what_to_do(bench: Bench) -> None:

@@ -15,7 +15,7 @@ import pytest
 from caroni_edge.base.hosts import parse_host
 from caroni_edge.config.hours import Hours
 from caroni_edge.config.model import FilesConfig
-from caroni_edge.node import locationfetches
+from caroni_edge.node import httpget, locationfetches
 from caroni_edge.node.httpget import NotGot, Trust, get
 from caroni_edge.node.locationfetches import AGAIN, SAVE_BYTES, TRIES_MAX, LocationFetches, Told
 from caroni_edge.objects.locations import LocationFailed, LocationFetched, LocationId, LocationSized, Sought
@@ -32,7 +32,9 @@ LARGE = bytes(range(256)) * ((2 * SAVE_BYTES + 5000) // 256)
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileHost]:
-    """Return a host of files; what fails is tried again at once."""
+    """Return a host of files; what fails is tried again at once, and nobody is in a hurry."""
+    monkeypatch.setattr(httpget, "CONNECT_WITHIN_S", WITHIN_S)
+    monkeypatch.setattr(httpget, "SILENT_MAX_S", WITHIN_S)
     monkeypatch.setattr(locationfetches, "AGAIN", type(AGAIN)(first_s=0.0, max_s=0.0))
     with file_host() as found:
         found.files = {"/small": SMALL, "/large": LARGE}
@@ -291,7 +293,8 @@ def test_part_files_that_nobody_wants_are_deleted_at_the_start(host: FileHost, m
     assert not path.parent.exists()
 
 
-def test_https_is_checked_and_an_own_authority_may_be_trusted(tmp_path: Path) -> None:
+def test_https_is_checked_and_an_own_authority_may_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httpget, "CONNECT_WITHIN_S", WITHIN_S)
     made = make_certificates(tmp_path / "certificates", "IP:127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.certificate, made.key)

@@ -81,4 +81,4 @@ def test_who_asks_is_judged_by_the_rights(tmp_path: Path) -> None:
 def test_what_the_owner_lets_flow_holds_for_both_ways(tmp_path: Path) -> None:
     made = transfers(tmp_path, NotedRights(), FilesConfig(up=1024, down=2048, at_once=5))
     asker, holder = made._data._asker, made._data._holder
-    assert (holder._bucket.rate, asker.down.rate, asker.at_once) == (1024, 2048, 5)
+    assert (holder.up.rate, asker.down.rate, asker.at_once) == (1024, 2048, 5)

@@ -5,6 +5,7 @@ import pytest
 from caroni_edge.agent.jobs.fetching import OF_A_JOB, TELL_AGAIN_S
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
+from caroni_edge.config.model import FilesConfig
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.places import Place
@@ -77,6 +78,18 @@ def test_a_job_waits_for_its_file_without_a_slot_and_then_gets_it(bench: Bench) 
     bench.end(other)
     order = bench.runner.started[-1]
     assert (order.job, order.objects) == (job, (OBJECT,))
+
+
+def test_where_a_place_gives_files_straight_is_handed_on(bench: Bench) -> None:
+    url = "https://a2.example.org:8443"
+    staging(bench, ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64, direct=url))
+    assert bench.runner.fetching[WANTED].places == (Place(A2, 1, "2" * 64, url),)
+
+
+def test_an_agent_says_where_it_gives_files_straight(bench: Bench) -> None:
+    assert bench.reactor.presence()["direct"] == ""
+    bench.reload(files=FilesConfig(url="https://a1.example.org"))
+    assert bench.reactor.presence()["direct"] == "https://a1.example.org"
 
 
 def test_to_its_manager_a_staging_job_is_queued(bench: Bench) -> None:

@@ -110,6 +110,16 @@ def test_files_on_two_hosts_come_together_on_a_third(bench: Bench) -> None:
         assert not made.admit(each.ticket, each.generation, placed.workflow, Peer("agents", "a1"))
 
 
+def test_an_agent_is_told_where_others_give_files_straight(bench: Bench) -> None:
+    bench.presence("a1", direct="https://a1.example.org:8443")
+    bench.start("pair")
+    make(bench)
+    bench.complete(bench.place("a2", "lower"), "a2", file=OTHER)
+    bench.presence("a3")
+    (placed,) = bench.place_all("a3", "lower")
+    assert [each.direct for each in placed.places] == ["https://a1.example.org:8443", ""]
+
+
 def test_an_agent_that_has_some_of_the_files_gets_the_others(bench: Bench) -> None:
     bench.start("pair")
     make(bench)
