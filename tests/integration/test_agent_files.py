@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from caroni_edge.agent.offers.refusals import WAITING_FILES
+from caroni_edge.agent.processes.port import JobCollecting
 from caroni_edge.base.hosts import parse_host
 from caroni_edge.config.model import FilesConfig
+from caroni_edge.objects.filework import NoRoomForFiles
 from caroni_edge.objects.locations import LocationId, LocationProgress
 from caroni_edge.objects.objects import Object
+from caroni_edge.objects.quota import OverQuota, Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.progress import Moving, Progress
 from caroni_edge.objects.transfer.tickets import Peer
@@ -64,3 +68,22 @@ def test_it_is_shown_how_far_the_files_are_that_a_job_waits_for(tmp_path: Path) 
         agent.bench.runner.moves = Moving(problem="the broker lets no chunk of 8 KiB through")
         assert client.get(f"/api/jobs/{job}").json()["files"]["problem"].startswith("the broker lets no chunk")
         assert "the broker lets no chunk of 8 KiB through" in client.get(f"/jobs/{job}").text
+
+
+def test_it_is_shown_what_the_files_of_a_job_wait_for_that_has_ended(tmp_path: Path) -> None:
+    agent = AgentBench(types=[job_type("upper")], slots=2, files_per_manager_bytes=100)
+    (mine,) = agent.bench.place(agent.bench.new_job("upper"))
+    (other,) = agent.bench.place(agent.bench.new_job("upper"), manager="m2")
+    for job in (mine, other):
+        collecting = JobCollecting(job, None, agent.bench.date)
+        agent.bench.call(lambda at, told=collecting: agent.bench.reactor.on_news(told, at))
+    with serve_agent(agent, tmp_path) as server, Client(server) as client:
+        assert client.get(f"/api/jobs/{mine}").json()["reason"] is None
+        short = Quota(per_manager=100).why_not("m1", 101)
+        assert short is not None
+        news = NoRoomForFiles(short.why, OverQuota("m1", short))
+        agent.bench.call(lambda at: agent.bench.reactor.on_news(news, at))
+        said = client.get(f"/api/jobs/{mine}").json()["reason"]
+        assert said == f"{WAITING_FILES}: files.per_manager is 100 bytes, and these are 101"
+        assert said[1:] in client.get(f"/jobs/{mine}").text
+        assert client.get(f"/api/jobs/{other}").json()["reason"] is None

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers.refusals import HOST_FULL, WAITING_FILES
 from caroni_edge.agent.pages.shapes import (
     Drain,
     JobPage,
@@ -22,6 +23,7 @@ from caroni_edge.agent.pages.shapes import (
 from caroni_edge.agent.pages.views import UNFINISHED, AgentViews
 from caroni_edge.agent.processes.usage import Usage
 from caroni_edge.agent.reactor import AgentReactor
+from caroni_edge.config.model import EVERYBODY
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.objects.locations import LocationProgress
 from caroni_edge.objects.transfer.progress import Moving, Progress
@@ -91,10 +93,15 @@ class AgentApi:
         return page
 
     def _add_now(self, jobs: Sequence[JobSummary]) -> None:
-        """Say of the jobs that run what they use now, and of those that are staging how far their files are."""
+        """Say of the jobs that run what they use now, and of those with large files how far they are, or what lacks."""
         running = {job["id"]: job for job in jobs if job["status"] == JobState.RUNNING}
         for name, used in self.logs.usage(running).items():
             running[name]["cpu_s"], running[name]["memory_bytes"] = used.cpu_s, used.memory_bytes
+        refuses = self.reactor.refuses
+        for job in jobs:
+            if job["status"] == JobState.COLLECTING:
+                why = refuses.get(job["manager"]) or refuses.get(EVERYBODY) or ""
+                job["reason"] = why if why.startswith((WAITING_FILES, HOST_FULL)) else job["reason"]
         staging = [job for job in jobs if job["status"] == JobState.STAGING]
         if staging:
             moving = self.logs.moving()

@@ -31,7 +31,7 @@ class JobSummary(TypedDict):
 
     Attributes:
         manager: Whose job it is; empty: it is a trial of the agent's owner.
-        reason: Why it has no outputs, or is queued.
+        reason: Why it has no outputs, is queued, or has files that are not taken yet.
         duration_s: How long it held its slot, once it has ended.
         killing: Why it is to end, while it still runs.
         cpu_s: Processor time that its processes have used; null where that is not known.
