@@ -1,6 +1,7 @@
 """Dates as people and programs read them: RFC 3339, UTC."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import overload
 
 FIRST, LAST = -62135596800.0, 253402300799.0
@@ -21,8 +22,11 @@ def rfc3339(date: float | None) -> str | None:
     Args:
         date: Unix seconds; None stays None, and what no calendar holds is its first or last day.
     """
-    if date is None:
-        return None
+    return None if date is None else _text(date)
+
+
+@lru_cache(maxsize=8)  # all that happens in a batch has one date
+def _text(date: float) -> str:
     return (
         datetime.fromtimestamp(min(max(date, FIRST), LAST), UTC)
         .isoformat(timespec="milliseconds")
