@@ -53,7 +53,7 @@ def misfit_of(kind: Type, value: object, *, objects: bool = False, remote: bool 
     """
     is_remote_served = objects if remote is None else remote
     wrong = mismatch_of(kind, value) if objects else kind.mismatch(value)
-    if wrong is None and file_in(kind) is not None:
+    if wrong is None and isinstance(value, dict | list) and file_in(kind) is not None:
         try:
             with_files(kind, value, lambda _, each: _checked(each, objects=objects, remote=is_remote_served))
         except NotCarried as problem:
