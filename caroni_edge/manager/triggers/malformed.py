@@ -41,9 +41,9 @@ def key_given_twice(payload: bytes) -> str | None:
     twice: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        counted = Counter(name for name, _ in pairs)
-        if len(counted) < len(pairs):
-            twice.append(counted.most_common(1)[0][0])
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice.append(Counter(names).most_common(1)[0][0])
 
     json.loads(payload, object_pairs_hook=look)
     return twice[0] if twice else None
