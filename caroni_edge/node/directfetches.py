@@ -99,6 +99,8 @@ class DirectFetches:
                 return
             if known is not None:
                 known.want = want
+                if not known.is_active:  # its ticket may be another one
+                    known.way = self._ways.choose(want.places, monotonic()) or known.way
                 return
             way = None
             if want.id not in self._at_broker and want.object.size:

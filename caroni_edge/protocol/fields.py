@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from caroni_edge.values.remote import DIRECT_MAX_CHARS
+
 NAME_MAX_CHARS = 400
 """So many characters may a template's name have, and a step's path."""
 
@@ -38,7 +40,9 @@ Serial = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 Date = Annotated[float, Meta(ge=0, le=DATE_MAX)]
 ExitCode = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 32)]
 DatabaseName = Annotated[str, Meta(max_length=100)]
-Direct = Annotated[str, Meta(max_length=300, description="Where a node gives files by https; empty for nowhere")]
+Direct = Annotated[
+    str, Meta(max_length=DIRECT_MAX_CHARS, description="Where a node gives files by https; empty for nowhere")
+]
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]

@@ -12,6 +12,8 @@ from caroni_edge.base.hosts import DEFAULT_PORTS, host_name
 from caroni_edge.values.json import shown
 
 ADDRESS_MAX_CHARS = 2048
+DIRECT_MAX_CHARS = 300
+"""So long may be what a node says of where it gives objects."""
 REMOTE_MAX = 100
 """So many files of a job may lie at addresses."""
 _SCHEMES = tuple(f"{scheme}://" for scheme in DEFAULT_PORTS)
@@ -74,6 +76,8 @@ def parse_address(location: str) -> Address:
 
 def direct_address(text: str) -> Address | None:
     """Return the address by which a node says that it gives objects; None where it says none, or what is none."""
+    if len(text) > DIRECT_MAX_CHARS:
+        return None
     try:
         address = parse_address(text)
     except NoAddress:

@@ -135,7 +135,14 @@ class Liar:
         places = {name: self._chance.choice((1, 2, 4)) if plausible else self._count() for name in ("slots", "backlog")}
         labels = {} if plausible else _FIELDS["labels"](self)
         said = dict.fromkeys(refused, self._word())
-        return {"job_types": notices, "refuses": said, "staging": said, "labels": labels, **places}
+        return {
+            "job_types": notices,
+            "refuses": said,
+            "staging": said,
+            "direct": self._word(),
+            "labels": labels,
+            **places,
+        }
 
     def demand(self, serial: int) -> JobFulfillmentRequest:
         """Return a demand for a job type."""

@@ -21,6 +21,7 @@ from caroni_edge.protocol.depots import DRAINED
 from caroni_edge.protocol.labels import as_list
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.values.json import as_text
+from caroni_edge.values.remote import direct_address
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ class Fleet(Part):
                 staging=self._staging(presence),
                 depot=presence.depot,
                 drains=refuses.get("*", "").startswith(DRAINED),
-                direct=presence.direct,
+                # What is no address would make messages to others unreadable.
+                direct="" if direct_address(presence.direct) is None else presence.direct,
                 date=at.date,
             )
             types = [

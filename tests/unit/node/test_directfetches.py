@@ -226,6 +226,18 @@ def test_what_nobody_wants_any_more_is_forgotten_and_then_wanted_anew(make: Call
     assert asking.told.empty()
 
 
+def test_a_new_ticket_counts_for_what_waits_for_its_turn(
+    make: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Asking, "_supervise", lambda *_: None)  # nothing gets its turn
+    asking = make()
+    want = asking.want()
+    asking.direct.fetch(want)
+    renewed = want._replace(places=(want.places[0]._replace(generation=8, ticket="8" * 64),))
+    asking.direct.fetch(renewed)
+    assert asking.direct._turns.tasks[want.id].way.place == renewed.places[0]
+
+
 def test_nothing_comes_outside_of_the_owners_hours(
     make: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,12 @@ def test_an_agent_is_told_where_others_give_files_straight(bench: Bench) -> None
     assert [each.direct for each in placed.places] == ["https://a1.example.org:8443", ""]
 
 
+@pytest.mark.parametrize("direct", ["http://a1.example.org", "x", f"https://a1.example.org/{'x' * 300}"])
+def test_what_is_no_address_is_told_to_nobody(bench: Bench, direct: str) -> None:
+    bench.presence("a1", direct=direct)
+    assert bench.store.agents.direct("a1") == ""
+
+
 def test_an_agent_that_has_some_of_the_files_gets_the_others(bench: Bench) -> None:
     bench.start("pair")
     make(bench)

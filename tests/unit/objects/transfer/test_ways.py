@@ -33,6 +33,7 @@ def test_a_place_is_asked_directly_where_its_host_is_listed() -> None:
         "https://user@a2.example.org:8443",
         "https://a2.example.org:8443/path",
         "a2.example.org:8443",
+        f"https://{'a' * 60}.{'a' * 60}.{'a' * 60}.{'a' * 60}.{'a' * 60}",
         "\n",
     ],
 )
