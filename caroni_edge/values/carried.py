@@ -189,6 +189,9 @@ def bytes_of(value: dict[str, Any]) -> bytes:
         data = _from_data(location)
     else:
         where = location if location is not None else value.get("path")
+        if is_remote(where):
+            said = f"a file that lies elsewhere ({shown(where)}) is fetched by agents alone, for their jobs"
+            raise NotCarried(f"{said}: get it from there, or give what is in it, up to {FILE_MAX_BYTES >> 10} KiB")
         raise NotCarried(
             f"a file that lies elsewhere ({shown(where)}) is not served yet: give what is in it as {{class: File, "
             f"basename: …, contents: …}}, up to {FILE_MAX_BYTES >> 10} KiB, or pass a URL or a path that both hosts "

@@ -1,0 +1,75 @@
+"""Files at http and https addresses, as a manager sees them: it hands addresses on, and fetches nothing."""
+
+from typing import Any
+
+import pytest
+
+from caroni_edge.manager.lifecycle import StepState
+from tests.unit.manager.bench import Bench, given, out, plan, step
+
+FILE: dict[str, Any] = {"class": "File", "location": "https://data.example.org/m31.fits"}
+USE = step("use", "lower", {"file": "File"}, file=("File", given("file")))
+TAKES = plan("takes", USE, inputs={"file": "File"})
+DEFAULT = plan("default", USE, inputs={"file": ("File", FILE)})
+CHAIN = plan(
+    "chain",
+    step("make", "upper", {"file": "File"}, text=given("message")),
+    step("use", "lower", file=("File", out("make", "file"))),
+)
+BOTH = plan(
+    "both",
+    step("make", "upper", {"out": "string"}, text=given("text")),
+    step("use", "lower", file=("File", given("file")), text=out("make", "out")),
+    inputs={"file": "File", "text": "string"},
+)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench(TAKES, DEFAULT, CHAIN, BOTH)
+    bench.presence("a1")
+    return bench
+
+
+def test_an_address_goes_to_the_agent_as_it_was_given(bench: Bench) -> None:
+    bench.start("takes", inputs={"file": {**FILE, "checksum": f"sha256${'0' * 64}"}})
+    (placed,) = bench.place_all("a1", "lower")
+    assert placed.inputs == {"file": {**FILE, "checksum": f"sha256${'0' * 64}"}}
+    assert placed.places == ()
+
+
+def test_a_default_may_be_an_address(bench: Bench) -> None:
+    bench.start("default", inputs={})
+    (placed,) = bench.place_all("a1", "lower")
+    assert placed.inputs == {"file": FILE}
+
+
+@pytest.mark.parametrize(
+    "location", ["https://user@data.example.org/a", "file:///etc/passwd", "https://data.example.org/#a"]
+)
+def test_what_is_no_address_of_a_file_starts_nothing(bench: Bench, location: str) -> None:
+    bench.start("takes", inputs={"file": {"class": "File", "location": location}})
+    assert "input file " in bench.take_event("caroni.workflow.rejected")["data"]["reason"]
+    assert bench.rows("SELECT 1 FROM workflows") == []
+
+
+def test_an_agent_of_before_gets_no_address(bench: Bench) -> None:
+    bench.outbox.versions["a1"] = 1
+    bench.presence("a1", speaks=1)
+    bench.start("takes", inputs={"file": FILE})
+    bench.offer("a1", "lower")
+    bench.settle()
+    assert bench.state("use") is StepState.FULFILLING
+
+
+def test_what_an_agent_gives_lies_there_and_not_at_an_address(bench: Bench) -> None:
+    bench.start("chain")
+    bench.complete(bench.place("a1", "upper"), "a1", file=FILE)
+    assert bench.state("make") is not StepState.COMPLETED
+
+
+def test_a_job_that_takes_a_file_at_an_address_has_its_inputs_from_its_manager(bench: Bench) -> None:
+    bench.start("both", inputs={"file": FILE, "text": "x"})
+    bench.place("a1", "upper")
+    (placed,) = bench.place_all("a1", "lower", waiting=1)
+    assert (placed.data_ready, placed.inputs_from) == (False, {})
