@@ -187,6 +187,7 @@ def test_a_file_at_an_address_goes_to_an_agent_that_may_fetch_it(fleet: Fleet, t
         other = fleet.agent("a1", job_types=written(tmp_path / "t1" / "twice.yaml", TWICE_JOB))
         fleet.agent("a2", job_types=str(tmp_path / "t1"), files={"hosts": [host.authority]})
         manager = fleet.manager(templates=written(tmp_path / "templates" / "twice.cwl", TWICE))
+        wait_until(lambda: len(manager.get("/api/agents")["agents"]) == 2, what="both agents to be known")
         checksum = f"sha256${sha256(IMAGE).hexdigest()}"
         file = {"class": "File", "location": host.url("/m31.fits"), "checksum": checksum}
         fleet.trigger({"template": "twice", "inputs": {"image": file}, "id": "w1"})
