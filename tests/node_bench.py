@@ -17,9 +17,9 @@ from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands, NodeView, Site
 from tests.configs import manager_config
-from tests.support import WITHIN_S
+from tests.support import WITHIN_S, in_thread
 from tests.unit.node.bench import NodeBench
-from tests.web_bench import WEB, in_thread
+from tests.web_bench import WEB
 
 Result = TypeVar("Result")
 

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,13 @@ def wait_until(
 
 
 _held: list[socket.socket] = []
+
+
+def in_thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    """Run `work` in a thread that no test waits for."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def own_number(of_what: str, most: int) -> int:

@@ -52,6 +52,7 @@ from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands, NodeView
 from tests.configs import manager_config
 from tests.outbox import RecordingOutbox
+from tests.support import in_thread
 from tests.unit.agent.bench import Bench
 
 Result = TypeVar("Result")
@@ -332,10 +333,3 @@ def told(work: Callable[[], Any]) -> "Future[Any]":
     except Exception as error:  # noqa: BLE001 - as the node's loop does
         done.set_exception(error)
     return done
-
-
-def in_thread(name: str, work: Callable[[], None]) -> threading.Thread:
-    """Run `work` in a thread that no test waits for."""
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    thread.start()
-    return thread

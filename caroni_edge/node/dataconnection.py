@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event as ThreadEvent
+from threading import Thread
 from time import monotonic
 from typing import TypeVar
 
@@ -71,7 +71,7 @@ CUTS_OFF = (
 )
 LEAVE_WITHIN_S, EVENTS_AT_ONCE = 1.0, 256
 T = TypeVar("T")
-Supervise = Callable[[str, Callable[[], None]], object]
+Supervise = Callable[[str, Callable[[], None]], Thread]
 Begin = Callable[[Want], None]
 Told = Fetched | PlaceFailed
 
@@ -117,7 +117,8 @@ class DataConnection:
         self._idle_since, self._opens_at, self._opened, self._rivals = inf, -inf, 0, Rivals()
         self._problem: str | None = None
         self._waits: str | None = None  # for the owner's hours
-        self._ended, self._meter, self._moving = ThreadEvent(), Meter(), Moving()
+        self._thread: Thread | None = None
+        self._meter, self._moving = Meter(), Moving()
 
     def start(self, supervise: Supervise, wanted: Iterable[Want] = (), by: Begin | None = None) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted.
@@ -131,13 +132,14 @@ class DataConnection:
         self._disk.parts.keep_only([want.id for want in wants])
         for want in wants:
             (by or self.fetch)(want)
-        supervise("objects", self._run)
+        self._thread = supervise("objects", self._run)
         supervise("objects-disk", self._disk.run)
 
     def stop(self) -> None:
         """End the connection and the threads; what is safe stays for the next start."""
         self._todo.put(self._stop)
-        self._ended.wait()
+        if self._thread is not None:
+            self._thread.join()  # which may have died of a fault
 
     def fetch(self, want: Want) -> None:
         """Fetch an object, or replace the places of one that is on its way."""
@@ -165,7 +167,6 @@ class DataConnection:
         while True:
             self._take(min(self._due(), monotonic() + CLOSED_AFTER_S))
             if self._is_stopping:
-                self._ended.set()
                 return
             now = monotonic()
             self._give_way(now)

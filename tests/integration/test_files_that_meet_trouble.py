@@ -24,7 +24,7 @@ from caroni_edge.transport.base import Connected, Event, Subscribed
 from caroni_edge.transport.mqtt import MqttTransport
 from tests.brokers import Mosquitto, config_of
 from tests.chaos.disk import SmallDisk, mounts_allowed
-from tests.support import wait_until
+from tests.support import in_thread, wait_until
 
 KEY = Key(1, b"k" * 32)
 MEGABYTE = 1 << 20
@@ -48,9 +48,7 @@ class FileNode:
         self.came: list[str] = []
         self._topics, self._hears = Topics("c", "agents", name), threading.Event()
         config = config_of(broker, username=name)
-        self._transfers = Transfers(
-            directory, Access(config), self._topics, self, self._tell, self._supervise, FilesConfig()
-        )
+        self._transfers = Transfers(directory, Access(config), self._topics, self, self._tell, in_thread, FilesConfig())
         self._transfers.begin()
         self._own = MqttTransport(config, self._topics.client_id)
         self._own.start(self._hear)
@@ -90,9 +88,6 @@ class FileNode:
         elif isinstance(event, Subscribed):
             self._hears.set()
         self._transfers.takes(event)
-
-    def _supervise(self, name: str, work: Callable[[], None]) -> None:
-        threading.Thread(target=work, name=name, daemon=True).start()
 
 
 MakeNode = Callable[..., FileNode]

@@ -27,6 +27,7 @@ from caroni_edge.protocol.topics import Asked, Topics
 from caroni_edge.protocol.transfers import decode_ask
 from caroni_edge.transport.base import Arrived, Connected, Event
 from caroni_edge.transport.mqtt import MqttTransport
+from tests.support import in_thread
 
 KEY = Key(1, b"k" * 32)
 ROOT = "c"
@@ -45,7 +46,7 @@ class Rights:
         return self.held.size if (workflow, sha256) == ("w1", self.held.sha256) else None
 
 
-def supervise(name: str, work: Callable[[], None]) -> None:
+def supervise(name: str, work: Callable[[], None]) -> threading.Thread:
     """Run something in a thread; the process ends with it."""
 
     def body() -> None:
@@ -55,7 +56,7 @@ def supervise(name: str, work: Callable[[], None]) -> None:
             traceback.print_exc()
             os._exit(3)
 
-    threading.Thread(target=body, name=name, daemon=True).start()
+    return in_thread(name, body)
 
 
 def say(what: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from caroni_edge.objects.transfer.tickets import Keys, Peer
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.transport.access import UnusableCaFile
 from caroni_edge.transport.base import Arrived, Connected, Deliver, TransportEnded, Will
-from tests.support import wait_until
+from tests.support import in_thread, wait_until
 
 WANT = Want("m1", "w1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), 1, "b" * 64),))
 WITHIN_S = 60.0
@@ -71,8 +72,12 @@ class DyingTransport:
         pass
 
 
-def supervise(name: str, work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name=name, daemon=True).start()
+def supervise(name: str, work: Callable[[], None]) -> threading.Thread:
+    def body() -> None:
+        with suppress(RuntimeError):  # a fault, of which a node ends
+            work()
+
+    return in_thread(name, body)
 
 
 def opened(
@@ -108,6 +113,16 @@ def test_what_is_safe_is_looked_up_after_a_failure(tmp_path: Path) -> None:
     assert data._asker.left_bytes(WANT.id) == 0
     data._disk_failed(WANT.id, OSError())
     assert data._asker.left_bytes(WANT.id) == WANT.object.size
+
+
+def test_a_node_stops_whose_thread_for_files_has_died(tmp_path: Path) -> None:
+    def broken() -> DyingTransport:
+        raise RuntimeError("a fault")
+
+    data = opened(tmp_path, [broken])
+    stopping = supervise("stopping", data.stop)
+    stopping.join(WITHIN_S)
+    assert not stopping.is_alive()
 
 
 def test_one_that_has_ended_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.objects.transfer.ways import Claim
 from tests.certificates import Certificates, make_certificates
 from tests.filehost import FileHost, file_host
-from tests.support import WITHIN_S, wait_until
+from tests.support import WITHIN_S, in_thread, wait_until
 
 DATA = bytes(range(256)) * (5 * GRAIN.block // 256) + b"rest"
 A1, A2 = Peer("agents", "a1"), Peer("agents", "a2")
@@ -69,9 +69,9 @@ class Asking:
             lambda: self.second_of_day,
         )
 
-    def _supervise(self, name: str, work: Callable[[], None]) -> None:
-        self.threads.append(threading.Thread(target=work, name=name))
-        self.threads[-1].start()
+    def _supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        self.threads.append(in_thread(name, work))
+        return self.threads[-1]
 
     def fetch(self, want: Want) -> None:
         """Be the data connection."""

@@ -24,7 +24,7 @@ from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.values.remote import parse_address
 from tests.certificates import make_certificates
 from tests.filehost import FileHost, file_host
-from tests.support import WITHIN_S, wait_until
+from tests.support import WITHIN_S, in_thread, wait_until
 
 SMALL = b"spiral " * 100
 LARGE = bytes(range(256)) * ((2 * SAVE_BYTES + 5000) // 256)
@@ -59,9 +59,9 @@ class Node:
             lambda: self.second_of_day,
         )
 
-    def _supervise(self, name: str, work: Callable[[], None]) -> None:
-        self.threads.append(threading.Thread(target=work, name=name))
-        self.threads[-1].start()
+    def _supervise(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        self.threads.append(in_thread(name, work))
+        return self.threads[-1]
 
     def hear(self) -> tuple[Told, Path | None]:
         """Return what is told next, but for sizes."""

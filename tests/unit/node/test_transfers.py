@@ -1,7 +1,5 @@
 """What asks for bytes of objects goes past the node's loop; all else goes through it."""
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.transfers import CHUNK_MIN, TRANSFER_VERSION, Ask
 from caroni_edge.transport.access import Access
 from caroni_edge.transport.base import Arrived, Connected, Disconnected, Event
-from tests.support import wait_until
+from tests.support import in_thread, wait_until
 
 TOPICS = Topics("c", "agents", "a1")
 ASK = Ask(TRANSFER_VERSION, 7, "m1", "w1", 1, f"sha256:{'a' * 64}", "b" * 64, ((0, CHUNK_MIN),), CHUNK_MIN, "bytes")
@@ -40,11 +38,8 @@ UNBOUNDED = FilesConfig()
 
 
 def transfers(path: Path, rights: NotedRights, bounds: FilesConfig = UNBOUNDED) -> Transfers:
-    def supervise(name: str, work: Callable[[], None]) -> None:
-        threading.Thread(target=work, name=name, daemon=True).start()
-
     access = Access(BrokerConfig(urls=(BrokerUrl("127.0.0.1", 1, tls=False),)))  # where nothing listens
-    return Transfers(path, access, TOPICS, rights, lambda _told, _path: None, supervise, bounds)
+    return Transfers(path, access, TOPICS, rights, lambda _told, _path: None, in_thread, bounds)
 
 
 def arrived(topic: str, payload: bytes = b"") -> Arrived:
