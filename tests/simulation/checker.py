@@ -53,6 +53,17 @@ ROWS_MAX = 2000
 REFUSED = ("caroni_edge.protocol.codec.Unreadable: ", "TypeError: a manager takes no ", "TypeError: an agent takes no ")
 """What may be wrong with a message of a liar; what is well formed is taken, or changes nothing."""
 
+KEPT = "SELECT manager, workflow, object FROM object_references WHERE job = ''"
+NOT_NEEDED = """
+    SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE peer = :agent)
+    AND NOT EXISTS (SELECT 1 FROM workflows WHERE id = :workflow AND status NOT IN ('completed', 'cancelled'))
+    AND NOT EXISTS (SELECT 1 FROM object_places p JOIN workflows w ON w.seq = p.workflow
+        WHERE w.id = :workflow AND p.object = :object AND p.agent = :agent)"""
+PLACE_WITHOUT_JOB = """
+    SELECT p.agent, w.id FROM object_places p JOIN workflows w ON w.seq = p.workflow
+    WHERE p.held <> 0 AND NOT EXISTS (SELECT 1 FROM jobs j JOIN steps s ON s.id = j.step
+        WHERE s.workflow = p.workflow AND j.agent = p.agent)"""
+
 NO_JOB = "nosuchjob"
 
 LEFT_ANYWHERE = {
@@ -75,6 +86,7 @@ LEFT_AT_AGENT = {
     "has a question that it has not answered": "SELECT 1 FROM answers",
     "holds jobs": "SELECT 1 FROM jobs WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting')",
     "waits for files": "SELECT 1 FROM wanted_objects",
+    "has promised files that have not come": "SELECT 1 FROM keeps",
     "has not said what it keeps": "SELECT 1 FROM object_answers",
 }
 
@@ -102,6 +114,8 @@ def problems(federation: Federation) -> list[str]:
         *_wrong_processes(federation),
         *federation.carrier.wrong,
         *_lost_outputs(federation),
+        *_kept_for_nobody(federation),
+        *_wrong_depots(federation),
         *(f"{who} never noticed that {lost} has forgotten something" for lost, who in _unsaid_losses(federation)),
         *(f"the link of {one} and {other} began anew though nothing was lost" for one, other in _resets(federation)),
         *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
@@ -188,6 +202,27 @@ def _lost_outputs(federation: Federation) -> Iterator[str]:
                 sha256 = sha256_of(name)
                 if sha256 not in lost and not any(sha256 in store.objects for store in stores):
                     yield f"the output {sha256[:8]} of {workflow} is nowhere"
+
+
+def _kept_for_nobody(federation: Federation) -> Iterator[str]:
+    """Agents keep nothing for a workflow that needs it no more, unless somebody has forgotten something."""
+    managers = {each.name: each for each in federation.managers}
+    for agent in [each for each in federation.agents if not each.was_exempt]:
+        for name, workflow, object_name in agent.disk.database.conn.execute(KEPT):
+            manager = managers.get(name)
+            if manager is None or manager.was_exempt:
+                continue
+            facts = {"workflow": workflow, "object": object_name, "agent": agent.name}
+            if manager.disk.database.conn.execute(NOT_NEEDED, facts).fetchone():
+                yield f"{agent.name} keeps {sha256_of(object_name)[:8]} for {workflow}, which does not need it"
+
+
+def _wrong_depots(federation: Federation) -> Iterator[str]:
+    """A manager counts on nobody who has had no job of a workflow, and who is no depot that it names."""
+    for manager in federation.managers:
+        for agent, workflow in manager.disk.database.conn.execute(PLACE_WITHOUT_JOB):
+            if agent not in manager.settings.depots and "/" not in agent and not manager.was_exempt:
+                yield f"{manager.name} counts on {agent} for {workflow}, which is none of its depots"
 
 
 def _wrong_processes(federation: Federation) -> Iterator[str]:

@@ -339,6 +339,14 @@ def pause_agent(federation: Federation) -> None:
     federation.later(lasts_s, lambda: agent.pause(on=False))
 
 
+def drain_agent(federation: Federation) -> None:
+    """An owner drains an agent, to switch its host off; after a while it takes work again."""
+    agent, lasts_s = federation.chance.choice(federation.agents), a_while_s(federation.chance)
+    federation.note(f"{agent.name} is drained for {lasts_s:.0f} s")
+    agent.drain(on=True)
+    federation.later(lasts_s, lambda: agent.drain(on=False))
+
+
 def trial(federation: Federation) -> None:
     """The owner of a host tries a job type there, if a slot is free."""
     agent, job_type = federation.chance.choice(federation.agents), federation.chance.choice(TYPES)
@@ -378,6 +386,7 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "delete": (0.5, delete),
     "delete many": (0.2, delete_many),
     "pause agent": (1, pause_agent),
+    "drain agent": (1, drain_agent),
     "trial": (1, trial),
 }
 """How often each comes, and what it does."""

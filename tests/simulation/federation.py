@@ -6,6 +6,7 @@ The same seed gives the same run. First a phase with faults, then none: everythi
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.node.node import Call
@@ -74,6 +75,7 @@ class Federation:
         trace: Trace | None = None,
         broker: type[MemoryBroker] = MemoryBroker,
         has_files: bool = False,
+        depots: int = 0,
     ) -> None:
         """Make the nodes; all are down."""
         self.chance = Random(str(seed))
@@ -87,6 +89,7 @@ class Federation:
         self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
         self._room = {"slots": slots, "backlog": slots, "pending": slots, "backlog_most": deep, "pending_most": deep}
         self.agents = [self._agent(n, agents, fail) for n in range(agents)]
+        self.agents += [self._member(f"d{n}", [], 0.0, depot=True) for n in range(depots)]
         for agent in self.agents:
             agent.say_running_after_s = say_running_after_s
         self.twins: list[Member] = []
@@ -102,7 +105,10 @@ class Federation:
             names += [
                 name for n, name in enumerate(FILE_TYPES) if n % count == number or self.file_chance.random() < 0.4
             ]
-        name = f"a{number}"
+        return self._member(f"a{number}", names, fail)
+
+    def _member(self, name: str, names: list[str], fail: float, **settings: Any) -> Agent:
+        """Make an agent, perhaps a depot, with these job types."""
 
         def make_store() -> Store:
             store = Store(Peer("agents", name), self.carrier, self.file_chance)
@@ -115,7 +121,7 @@ class Federation:
             return host
 
         types = job_types(names, self.once)
-        return Agent(name, self.broker, self.chance, types, make_host, make_store, **self._room)
+        return Agent(name, self.broker, self.chance, types, make_host, make_store, **self._room, **settings)
 
     def _on_made(self, manager: str, objects: Iterable[Object]) -> None:
         self.carrier.made |= {(manager, each.sha256) for each in objects}
@@ -236,6 +242,8 @@ class Federation:
         """Let no owner keep a host idle, and let all see that their disks are empty."""
         for agent in self.agents:
             agent.pause(on=False)
+            if agent.is_drained:
+                agent.drain(on=False)
             agent.say_free(MUCH_BYTES)
 
     def _mend_black_holes(self) -> None:

@@ -1,23 +1,29 @@
 """Schedules with large files, and one purpose each."""
 
+from dataclasses import replace
+
+from caroni_edge.config.model import ManagerConfig
+from caroni_edge.manager.store.roster import RosterRows
 from caroni_edge.objects.store.keys import KeyRows
 from caroni_edge.objects.transfer.tickets import make_ticket
 from caroni_edge.protocol.objects import ObjectPlace
 from tests.objects.network import Line
 from tests.objects.nodes import GRAIN
 from tests.simulation.checker import problems, status_of, unrest
-from tests.simulation.federation import Federation
+from tests.simulation.federation import PATIENT, SETTLED_IN_S, Federation
 from tests.simulation.members import Agent
 from tests.simulation.plans import TYPES, job_types
 
-LONG_S = 7200.0
+LONG_S = CALM_S = 7200.0
 SOON_S = 300.0
 STAGING = "SELECT 1 FROM jobs WHERE state = 'staging'"
+PROMISED, UNHEARD = "SELECT 1 FROM keeps", "SELECT 1 FROM outbox WHERE peer = 'd0'"
 READY = "SELECT 1 FROM steps WHERE path = 'read' AND status = 'fulfilling'"
 NOT_OF_W0 = """
     SELECT object FROM objects WHERE object NOT IN (SELECT object FROM object_references WHERE workflow = 'w0')
     ORDER BY object"""
 SLOW = Line(rate=2e4)
+WITH_A_COPY = replace(PATIENT, depots=("d0",), copies=2)
 CUTS, CUT_EVERY_S = 8, 2.0
 LIGHT_S = 15.0
 """So long at most the power stays."""
@@ -124,6 +130,89 @@ def stranger_with_a_ticket(seed: int) -> list[str]:
         liar.store.ask_for(name, "m0", "w0", place)
     federation.run(SOON_S)
     return federation.carrier.wrong
+
+
+def handed_on_by_a_depot(seed: int) -> list[str]:
+    """Who makes files is gone for good when a depot has them, and who reads them comes only then.
+
+    The depot crashes while a file comes.
+    """
+    federation, maker, reader = _never_together(seed, WITH_A_COPY)
+    depot = federation.agent("d0")
+    _wait_for_a_promise(federation, depot)
+    depot.crash()
+    federation.start()
+    return _go_on_without(federation, maker, reader)
+
+
+def depot_restored_to_before_a_promise(seed: int) -> list[str]:
+    """A backup of a depot is put back in which it has promised nothing yet."""
+    federation, maker, reader = _never_together(seed, WITH_A_COPY)
+    depot = federation.agent("d0")
+    federation.run(SETTLED_IN_S / 10)
+    copy = depot.disk.copy()
+    _wait_for_a_promise(federation, depot)
+    depot.crash()
+    depot.disk.restore(copy)
+    federation.lost(depot)
+    federation.start()
+    return _go_on_without(federation, maker, reader)
+
+
+def nobody_names_a_depot(seed: int) -> list[str]:
+    """An agent says that it would be a depot, and its manager names another one."""
+    federation, _, _ = _never_together(seed, replace(PATIENT, depots=("d1",), copies=2))
+    assert federation.run(LONG_S, lambda: _is_read_next(federation)), "it makes no files"
+    federation.run(SOON_S)
+    return problems(federation)
+
+
+def drained_before_it_goes(seed: int) -> list[str]:
+    """An agent is drained, and its host switched off as soon as its manager says that no file lies only there."""
+    federation, maker, reader = _never_together(seed, replace(PATIENT, depots=("d0",)))
+    assert federation.run(LONG_S, lambda: _is_read_next(federation)), "it makes no files"
+    assert _only_at(federation, maker), "its files lie elsewhere too"
+    maker.drain(on=True)
+    return _go_on_without(federation, maker, reader)
+
+
+def _never_together(seed: int, settings: ManagerConfig) -> tuple[Federation, Agent, Agent]:
+    federation = Federation(seed, agents=2, settings=settings, has_files=True, depots=1)
+    maker, reader, _ = federation.agents
+    maker.types = job_types(["paint", "frame"], frozenset())
+    reader.types = job_types(["read", *TYPES], frozenset())
+    federation.carrier.line = SLOW
+    reader.absent = True
+    federation.start()
+    federation.users.submit("m0", "relay")
+    return federation, maker, reader
+
+
+def _wait_for_a_promise(federation: Federation, depot: Agent) -> None:
+    """Wait until a depot has promised to keep a file that has not come, and its manager knows that it has heard so."""
+    kept, said = depot.disk.database.conn, federation.managers[0].disk.database.conn
+
+    def is_promised() -> bool:
+        return kept.execute(PROMISED).fetchone() is not None and said.execute(UNHEARD).fetchone() is None
+
+    assert federation.run(LONG_S, is_promised), "no depot is asked"
+
+
+def _go_on_without(federation: Federation, maker: Agent, reader: Agent) -> list[str]:
+    """Switch the maker off for good, as soon as nothing lies there alone, and let the reader come."""
+    assert federation.run(LONG_S, lambda: _is_read_next(federation)), "it makes no files"
+    assert federation.run(LONG_S, lambda: not _only_at(federation, maker)), "no depot holds its files"
+    maker.crash()
+    maker.absent, reader.absent = True, False
+    federation.start()
+    federation.run(CALM_S, lambda: not _unfinished(federation))
+    federation.run(SETTLED_IN_S)
+    return [*_unfinished(federation), *problems(federation)]
+
+
+def _only_at(federation: Federation, agent: Agent) -> bool:
+    conn = federation.managers[0].disk.database.conn
+    return RosterRows(conn).files_only_at(agent.name, 1) > 0
 
 
 def _maker_and_reader(seed: int, slots: int) -> tuple[Federation, Agent, Agent]:

@@ -10,11 +10,14 @@ from typing import Any
 from unittest.mock import patch
 
 from caroni_edge.agent.jobs import objects
+from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.jobs.files import JobFiles
+from caroni_edge.manager.peers.depots import Depots
+from caroni_edge.manager.store.agents import AgentRows
 from caroni_edge.manager.store.places import PlaceRows
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.workflows.drops import Drops
@@ -22,6 +25,7 @@ from caroni_edge.manager.workflows.remaking import Remaking
 from caroni_edge.objects.store.rights import RightRows
 from caroni_edge.objects.store.rows import ObjectRows
 from caroni_edge.objects.transfer.fetch import Fetch
+from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep
 from tests.objects.variants import VARIANTS as OBJECT_VARIANTS
 from tests.variants import Variants, instead
 
@@ -131,4 +135,71 @@ def files_given_again_count_twice() -> Iterator[None]:
         remaking._engine.complete_step(row, step, job, outputs, at, frozenset())
 
     with instead(Remaking, "on_completed", complete):
+        yield
+
+
+@FILE_VARIANTS.add
+def held_is_said_before_it_has_come() -> Iterator[None]:
+    """A depot says that it holds what it has promised."""
+    on_keep = Depot.on_keep
+
+    def hasty(depot: Depot, manager: str, message: ObjectsKeep, at: Moment) -> None:
+        on_keep(depot, manager, message, at)
+        names = tuple(each.object for each in message.objects)
+        depot._outbox.put(manager, ObjectsHeld(workflow=message.workflow, objects=names))
+
+    with instead(Depot, "on_keep", hasty):
+        yield
+
+
+@FILE_VARIANTS.add
+def held_without_a_reference() -> Iterator[None]:
+    """What a depot holds goes when nobody has used it for a while."""
+    with (
+        patch.object(objects, "CACHE_S", 5.0),
+        instead(Depot, "_keep", lambda *_: None),
+    ):
+        yield
+
+
+@FILE_VARIANTS.add
+def depots_hear_of_no_end() -> Iterator[None]:
+    """Who has had no job of a workflow does not hear that it needs its files no more."""
+    with patch.object(PlaceRows, "TELL_AT_THE_END", "SELECT 1 WHERE :agent = :workflow"):
+        yield
+
+
+@FILE_VARIANTS.add
+def depots_by_their_own_word() -> Iterator[None]:
+    """Whoever says to be a depot is asked to keep files."""
+    names = "SELECT value FROM json_each(:names) UNION SELECT agent FROM agents"
+    every = f"SELECT agent, online, depot, speaks, drains FROM agents WHERE agent IN ({names})"
+    with patch.object(AgentRows, "DEPOTS", every):
+        yield
+
+
+@FILE_VARIANTS.add
+def promises_forgotten_at_a_start() -> Iterator[None]:
+    """A depot that starts again knows nothing of what it has promised."""
+    on_start = Fetching.on_start
+
+    def forgetful(fetching: Fetching, at: Moment) -> None:
+        fetching._store.keeps._conn.execute("DELETE FROM keeps")
+        on_start(fetching, at)
+
+    with instead(Fetching, "on_start", forgetful):
+        yield
+
+
+@FILE_VARIANTS.add
+def depots_not_asked_again() -> Iterator[None]:
+    """A manager takes for asked what a depot has forgotten that it was asked."""
+    with instead(PlaceRows, "unask", lambda *_: None):
+        yield
+
+
+@FILE_VARIANTS.add
+def drained_hosts_keep_their_files() -> Iterator[None]:
+    """Nobody fetches what lies only at an agent that drains."""
+    with instead(Depots, "_on_presence", lambda *_: None):
         yield

@@ -9,6 +9,8 @@ from math import inf
 from random import Random
 from typing import Any
 
+import msgspec
+
 from caroni_edge.agent.jobs.inputs import CannotRun
 from caroni_edge.agent.jobs.trials import TrialRefused
 from caroni_edge.agent.jobtypes import JobTypes
@@ -36,6 +38,7 @@ from tests.simulation.hosts import DATE, Disk, Host
 from tests.simulation.stores import Store
 
 RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND begun AND state IN ('queued', 'running')"
+HELD_SAID = "SELECT body FROM outbox WHERE instr(body, '\"ObjectsHeld\"')"
 HELPER_S = 0.2
 """So long at most it takes until JavaScript has been run."""
 ROUNDING_S = 1e-6
@@ -382,9 +385,11 @@ class Agent(Member):
         types: Its job types.
         settings: What its owner has configured.
         say_running_after_s: Of a job that runs for less its manager hears only the end.
+        is_drained: Its owner has drained it.
     """
 
     say_running_after_s = 0.0
+    is_drained = False
 
     def __init__(
         self,
@@ -456,6 +461,18 @@ class Agent(Member):
     def pause(self, *, on: bool) -> None:
         """Let its owner pause or resume it, if it hears that now."""
         self.tell(Call(lambda _at: self.reactor.pause(on=on)))
+
+    def drain(self, *, on: bool) -> None:
+        """Let its owner drain it, or let it take work again, if it hears that now."""
+        self.is_drained = on
+        self.tell(Call(lambda _at: self.reactor.drain(on=on)))
+
+    def run(self, now: float) -> None:
+        """Run a batch; what it says then that it holds is on its disk."""
+        super().run(now)
+        if self.settings.depot and self.up:
+            for (body,) in self.disk.database.conn.execute(HELD_SAID).fetchall():
+                self.host.store.check_held(msgspec.json.decode(body)["objects"])
 
     def try_job_type(self, job_type: str) -> None:
         """Let its owner try a job type, if it knows yet what runs."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from random import Random
 from unittest.mock import patch
 
@@ -44,11 +45,12 @@ KINDS: Mapping[str, Sequence[str]] = {
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
-    "files": (*FILES, *FILES, "crash", "reboot", "partition", "freeze", "vanish", "cancel", "delete"),
+    "files": (*FILES, *FILES, "crash", "reboot", "partition", "freeze", "vanish", "cancel", "delete", "drain agent"),
     "hostile": (*LIARS, *USERS, "crash", "freeze", "slow jobs"),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
 
+WITH_DEPOTS = ("files", "all")
 LYING: Sequence[Sequence[Role]] = (("agents",), ("managers",), ("agents", "managers"))
 MOST_AGENTS = 6
 TIRED_PAUSE_S = 30.0
@@ -91,7 +93,10 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     chance = Random(f"{kind} {seed}")
     large = chance.random() < 0.05
     trusted = _trusted(chance) if kind == "hostile" else {}
+    depots, copies, likes_to_be_one = _depots(kind, Random(f"depots {kind} {seed}"))
     settings = manager_config(
+        depots=tuple(f"d{number}" for number in range(depots)),
+        copies=copies,
         trusted=trusted,
         lost_after_s=chance.choice((None, 15.0, 15.0, 300.0)),
         attempts=chance.choice((3, 50)),
@@ -110,7 +115,10 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
         say_running_after_s=0.05 * (seed % 2),
         trace=trace,
         has_files=True,
+        depots=depots,
     )
+    if likes_to_be_one:
+        federation.agents[0].settings = replace(federation.agents[0].settings, depot=True)
     federation.carrier.line = _line(Random(f"line {kind} {seed}"))
     if chance.random() < 0.8:
         some = chance.random()
@@ -122,6 +130,13 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
         for role in chance.choice(LYING):
             federation.add_liar(role)
     return federation
+
+
+def _depots(kind: str, chance: Random) -> tuple[int, int, bool]:
+    """Return how many depots and copies there are, and whether somebody says to be a depot whom nobody names."""
+    if kind not in WITH_DEPOTS or chance.random() > 0.7:
+        return 0, 1, False
+    return chance.randint(1, 2), chance.choice((1, 2, 2, 3)), chance.random() < 0.5
 
 
 def _line(chance: Random) -> Line:

@@ -255,6 +255,12 @@ class Store:
         elif name not in self.lost and (counting := self.counts_on(name)):
             self._wrong(f"{name[:8]} was deleted, on which {' and '.join(counting)} counts")
 
+    def check_held(self, names: Iterable[str]) -> None:
+        """Look whether objects lie here that are said to, unless they were lost behind the agent's back."""
+        for name in map(sha256_of, map(ObjectId, names)):
+            if name not in self.objects and name not in self.lost:
+                self._wrong(f"{name[:8]} is said to be held, and is not there")
+
     def verify(self, objects: Iterable[Object]) -> None:
         """Look whether objects are right (see `JobFiles`)."""
         for found in objects:

@@ -74,8 +74,12 @@ class Drops:
             kept.setdefault(place.agent, []).append(place.object)
         self._holdings.drop(row.id, kept.pop(self._context.own_place, ()))
         for agent, names in sorted(kept.items()):
-            if names or self._context.outbox.speaks(agent) >= SPEAKS_OF_OBJECTS:
+            if names or self._speaks_of_objects(agent):
                 self._put(row.id, agent, names)
+
+    def _speaks_of_objects(self, agent: str) -> bool:
+        """Tell whether an agent understands what is said of objects: by its presence, or by its link, once asked."""
+        return max(self._store.agents.speaks(agent), self._context.outbox.speaks(agent)) >= SPEAKS_OF_OBJECTS
 
     def _put(self, workflow: str, agent: str, kept: Iterable[ObjectId]) -> None:
         left, after = sorted(kept), None
