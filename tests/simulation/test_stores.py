@@ -12,6 +12,7 @@ from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.transfers import Data, decode_ask, encode_data
 from caroni_edge.transport.memory_broker import MemoryBroker
+from tests.objects.nodes import GRAIN
 from tests.simulation.carrier import Carrier
 from tests.simulation.contents import content_of, object_saying
 from tests.simulation.stores import Store, hashes_of
@@ -23,7 +24,7 @@ FIRST, SECOND = Peer("agents", "a1"), Peer("agents", "a2")
 
 
 class Holding:
-    """A node that gives some chunks of an object, and then is silent."""
+    """A node that gives some bytes of an object, in chunks of whatever size, and then is silent."""
 
     def __init__(self, peer: Peer, carrier: Carrier, content: bytes, most: int) -> None:
         self.peer, self.connection = peer, carrier.new_connection()
@@ -35,8 +36,10 @@ class Holding:
         if ask.part == "blocks":
             self._carrier.say(self, sender, encode_data(Data(ask.transfer, 0, hashes_of(content_of(TEXT)))))
             return
-        for piece in chunks_of(ask.ranges, ask.chunk)[: self._left]:
-            self._left -= 1
+        for piece in chunks_of(ask.ranges, ask.chunk):
+            if self._left <= 0:
+                return
+            self._left -= piece.length
             content = self._content[piece.offset : piece.offset + piece.length]
             self._carrier.say(self, sender, encode_data(Data(ask.transfer, piece.offset, content)))
 
@@ -50,12 +53,12 @@ def fetched_from_two(first: bytes) -> list[str]:
         store.open(conn, lambda _news: None)
         store.begin([])
         store.reach(is_reachable=True)
-        Holding(FIRST, carrier, first, most=3)
+        Holding(FIRST, carrier, first, most=3 * GRAIN.block)
         found = object_saying(TEXT)
         want = Want("m0", "w0", found, (Place(FIRST, 1, TICKET),))
         store.fetch(want)
         pump(broker, store, store.has_safe_parts)
-        Holding(SECOND, carrier, content_of(TEXT), most=1000)
+        Holding(SECOND, carrier, content_of(TEXT), most=1_000_000)
         store.fetch(want._replace(places=(Place(SECOND, 1, TICKET),)))
         pump(broker, store, lambda: found.sha256 in store.objects)
     return carrier.wrong
