@@ -40,13 +40,13 @@ steps:
   make:
     scatter: number
     run: {{class: Operation, inputs: {{number: int}}, outputs: {{gives: {kind}}}}}
-    hints: {{caroni:JobType: {{name: make-{kind}}}}}
+    hints: {{caroni:JobType: {{name: make-{name}}}}}
     in: {{number: numbers}}
     out: [gives]
   take:
     scatter: takes
     run: {{class: Operation, inputs: {{takes: {kind}}}, outputs: {{end: string}}}}
-    hints: {{caroni:JobType: {{name: take-{kind}}}}}
+    hints: {{caroni:JobType: {{name: take-{name}}}}}
     in: {{takes: make/gives}}
     out: [end]
 """
@@ -124,7 +124,7 @@ def small(count: int) -> Any:
     """Return how fast a scatter goes whose instances hand on a small file each, and one with values."""
     found: dict[str, Any] = {"instances": count, "bytes": SMALL_BYTES}
     both = [kind_type for kind in GIVES for kind_type in (_make_type(kind), _take_type(kind))]
-    templates = {f"many-{kind}": MANY.format(kind=kind) for kind in GIVES}
+    templates = {f"many-{kind}": MANY.format(kind=kind, name=kind.lower()) for kind in GIVES}
     here = Work(templates, {HOLDER: both, ASKER: both})
     there = Work(templates, {HOLDER: both[::2], ASKER: both[1::2]})
     for where, work in (("at the same agent", here), ("from agent to agent", there)):
@@ -143,11 +143,11 @@ def _scatter(stage: Stage, kind: str, count: int) -> float:
 
 def _make_type(kind: str) -> dict[str, Any]:
     script = MAKE_ONE.replace("GIVES", GIVES[kind])
-    return {"name": f"make-{kind}", "inputs": {"number": "int"}, "outputs": {"gives": kind}, "script": script}
+    return {"name": f"make-{kind.lower()}", "inputs": {"number": "int"}, "outputs": {"gives": kind}, "script": script}
 
 
 def _take_type(kind: str) -> dict[str, Any]:
-    return {"name": f"take-{kind}", "inputs": {"takes": kind}, "outputs": {"end": "string"}, "script": TAKE_ONE}
+    return {"name": f"take-{kind.lower()}", "inputs": {"takes": kind}, "outputs": {"end": "string"}, "script": TAKE_ONE}
 
 
 def values(size_bytes: int) -> Any:
