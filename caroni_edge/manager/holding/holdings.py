@@ -9,10 +9,12 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.port import Storekeeper
 from caroni_edge.manager.holding.sizes import size_of
+from caroni_edge.manager.store.places import HolderRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
-from caroni_edge.objects.store.rows import NO_WORKFLOW, THE_WORKFLOW, UPLOAD
+from caroni_edge.objects.store.rows import NO_WORKFLOW, THE_WORKFLOW, UPLOAD, StoredObject
+from caroni_edge.protocol.depots import SPEAKS_OF_DEPOTS
 from caroni_edge.values.carried import NotCarried, called, is_directory, object_of, objects_in
 from caroni_edge.values.json import shown
 
@@ -152,23 +154,33 @@ class Holdings(Part):
 
     def _wrong(self, name: ObjectId, file: Mapping[str, Any], *, is_brought: bool) -> str | None:
         found = self._store.objects.of(self._me, name)
+        if found is None and not is_brought and (elsewhere := self._elsewhere(name)):
+            is_other = any(each.is_directory is not is_directory(file) for each in elsewhere)
+            return f"{called(name, file)} is no {file['class']}" if is_other else _size_differs(name, file, elsewhere)
         if is_directory(file) and (words := self._wrong_directory(name, file)):
             return words
         if found is None and not is_brought:
             said = f"the file {shown(file.get('basename', name))} ({name}) is not at this manager, or not any more"
             return f"{said}: upload it first (caroni-edge submit --file, or PUT /api/objects/{name})"
-        try:
-            asked = object_of(file)
-        except NotCarried as problem:
-            return str(problem)
-        if asked is not None and found is not None and asked.size != found.size:
-            return f'the "size" of {name} is {asked.size}, and it has {found.size} bytes'
-        return None
+        return _size_differs(name, file, [] if found is None else [found])
+
+    def _elsewhere(self, name: ObjectId) -> list[HolderRow]:
+        """Return the agents that have an object for some workflow, and keep it for another one if they are asked."""
+        found = self._store.places.anywhere(name)
+        holders = self._store.places.holders(found.workflow, name) if found else []
+        having = [each for each in holders if each.held > 0 and each.agent != self._context.own_place]
+        return [each for each in having if self._store.agents.speaks(each.agent) >= SPEAKS_OF_DEPOTS]
 
     def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment, but: Names = ()) -> None:
-        """Keep the files that a workflow names, which begins or is held in this transaction; `but` come later."""
+        """Keep the files that a workflow names, which begins or is held in this transaction; `but` come later.
+
+        What lies with agents alone these are asked to keep for it, too.
+        """
         for name, file in objects_in(inputs).items():
             if name in but:
+                continue
+            if self._store.objects.of(self._me, name) is None:
+                self._store.wanted_places.want(row.seq, name, 1)
                 continue
             self.keep(row, name, size_of(file), at, is_directory=is_directory(file))
             self._store.objects.named(name)
@@ -230,3 +242,15 @@ class Holdings(Part):
         if self._discards:
             self._storekeeper.discard(self._discards)
         self._stock, self._settled, self._discards = None, (), ()
+
+
+def _size_differs(name: ObjectId, file: Mapping[str, Any], known: Iterable[StoredObject | HolderRow]) -> str | None:
+    """Return what is wrong with the size of a value, by what is known of its object; None for nothing."""
+    try:
+        asked = object_of(file)
+    except NotCarried as problem:
+        return str(problem)
+    size = next((each.size for each in known if each.size is not None), None)
+    if asked is not None and size is not None and asked.size != size:
+        return f'the "size" of {name} is {asked.size}, and it has {size} bytes'
+    return None

@@ -101,6 +101,9 @@ class Depots(Part):
         taken = [name for name in names if self._held(row.seq, name, agent) == ASKED]
         for name in taken:
             self._store.places.add(row.seq, name, agent)
+            self._store.wanted_places.want(
+                row.seq, name, 1
+            )  # of what was named again more may be wanted, now it has one
             if row.status not in ENDED:
                 self._orders.say_places(row, name)
         if taken:
@@ -138,8 +141,7 @@ class Depots(Part):
     def settle(self, at: Moment) -> None:
         """Look at what may lack places, a bounded number of objects at a time."""
         if not self._context.settings.depots:
-            self._again_due = inf
-            return
+            self._leaving.clear()
         for agent, after in [*self._leaving.items()]:
             self._look_at_leaving(agent, after)
         if at.now >= self._again_due:
@@ -148,17 +150,17 @@ class Depots(Part):
             if any(map(_takes, self._depots())):
                 self._store.wanted_places.look_again()
         due = self._store.wanted_places.due(LOOKED_AT_ONCE)
-        self._look(due)
+        if due:
+            self._look(due)
         self._has_more = len(due) == LOOKED_AT_ONCE
-        if not self._has_more:
-            self._is_again = False
-            is_any = self._store.wanted_places.any_lacking()
-            self._again_due = min(self._again_due, at.now + LOOK_AGAIN_S) if is_any else inf
+        if self._has_more or not (due or self._is_again):
+            return
+        self._is_again = False
+        is_any = bool(self._context.settings.depots) and self._store.wanted_places.any_lacking()
+        self._again_due = min(self._again_due, at.now + LOOK_AGAIN_S) if is_any else inf
 
     def next_due(self) -> float:
         """Return that there is more to look at, or when to look again."""
-        if not self._context.settings.depots:
-            return inf
         return -inf if self._leaving or self._has_more else self._again_due
 
     def _look_at_leaving(self, agent: str, after: LostObject) -> None:
@@ -181,6 +183,9 @@ class Depots(Part):
         asks: dict[_Ask, list[ObjectToKeep]] = {}
         for wanted in due:
             holders = self._store.places.holders(wanted.workflow, wanted.object)
+            if not any(each.held > 0 for each in holders):
+                self._ask_elsewhere(wanted, holders, asks)
+                continue
             chosen, lacks = self._choose(wanted, holders, draining, depots)
             having = tuple(each.agent for each in holders if each.held > 0)[:PLACES_MAX]
             for depot in chosen:
@@ -189,6 +194,21 @@ class Depots(Part):
             self._store.wanted_places.looked(wanted.workflow, wanted.object, lacks)
         for ask, objects in asks.items():
             self._say(ask, objects)
+
+    def _ask_elsewhere(
+        self, wanted: WantedPlaces, known: Sequence[HolderRow], asks: dict[_Ask, list[ObjectToKeep]]
+    ) -> None:
+        """Have those keep an object for a workflow which nobody has for it, who have it for another one."""
+        found = self._store.places.anywhere(wanted.object)
+        holders = self._store.places.holders(found.workflow, wanted.object) if found else []
+        asked = {each.agent for each in known}
+        for each in holders if _is_known(holders) else ():
+            is_new = each.held > 0 and each.agent not in asked and each.agent != self._context.own_place
+            if is_new and self._store.agents.speaks(each.agent) >= SPEAKS_OF_DEPOTS:
+                to_keep = _to_keep(wanted.object, holders)
+                asks.setdefault(_Ask(each.agent, wanted.workflow, ()), []).append(to_keep)
+                self._store.places.ask(wanted.workflow, wanted.object, each.agent)
+        self._store.wanted_places.looked(wanted.workflow, wanted.object, wanted.copies)
 
     def _choose(
         self,
@@ -203,7 +223,7 @@ class Depots(Part):
         having = sum(held > 0 and agent not in draining for agent, held in known.items())
         asked = sum(known.get(each.agent) == ASKED for each in taking)
         lacks = max(0, wanted.copies - having - asked)
-        if not any(held > 0 for held in known.values()) or not _is_known(holders):
+        if not _is_known(holders):
             return [], lacks
         free = [
             each for each in taking if known.get(each.agent, 0) == 0 and (self._is_again or each.agent not in known)

@@ -184,7 +184,7 @@ class Triggers(Part):
         if missing := self._holdings.missing(inputs, {ObjectId(name) for name in trigger.places}):
             name, words = missing
             raise Refused(422, f"input {name}: {words}", f"inputs.{name}")
-        return inputs, self._holdings.lacking(inputs) if trigger.places else []
+        return inputs, [each for each in self._holdings.lacking(inputs) if each.id in trigger.places]
 
     def start_like(
         self, row: WorkflowRow, changed: Mapping[str, Any], new_id: str | None, at: Moment

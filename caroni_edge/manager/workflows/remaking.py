@@ -18,6 +18,7 @@ from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState, WorkflowEvent
 from caroni_edge.manager.store.jobs import JobRow
+from caroni_edge.manager.store.places import ASKED
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
@@ -99,6 +100,10 @@ class Remaking(Part):
         for name, value in nowhere.items():
             maker = self._store.remakes.gave(row.seq, name)
             file = called(name, value)
+            if maker is None and (asked := self._asked(row.seq, name)):
+                who = " and ".join(asked)
+                self._store.remakes.hold(step.id, f"waits for {file}, which {who} is asked to keep for this workflow")
+                continue
             if maker is None:
                 self._engine.fail_step(row, step, f"no agent has {file} any more{self._lost_by(row.seq, name)}", at)
                 return []
@@ -128,6 +133,10 @@ class Remaking(Part):
         if in_doubt:
             self._stall(row, maker, in_doubt, at)
         return maker
+
+    def _asked(self, workflow: int, name: ObjectId) -> list[str]:
+        """Return who is asked to keep an object for a workflow, and has not said yet that it does."""
+        return [each.agent for each in self._store.places.holders(workflow, name) if each.held == ASKED]
 
     def _lost_by(self, workflow: int, name: ObjectId) -> str:
         """Return who had an object, for people."""

@@ -11,6 +11,8 @@ from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
+from caroni_edge.protocol.keeping import ObjectHere, ObjectsHere
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted
 from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.manager.bench import Bench, given, out, plan, step
@@ -23,6 +25,7 @@ LOOK = plan(
     inputs={"photo": "File"},
     outputs={"thumb": ("File", out("small", "thumb")), "photo": ("File", given("photo"))},
 )
+THUMB = object_value("t.png", OTHER, "1" * 40)
 ONCE = plan("once", step("small", "upper", image=("File", given("photo"))), inputs={"photo": "File"})
 FOLDER = plan("folder", step("small", "upper", image=("Directory", given("photo"))), inputs={"photo": "Directory"})
 
@@ -101,13 +104,55 @@ def test_a_file_of_another_size_starts_nothing(bench: Bench) -> None:
     assert refusal(bench).endswith("is 7, and it has 5000000 bytes")
 
 
-def test_what_an_agent_has_made_is_not_here(bench: Bench) -> None:
-    """Its agent would not keep it for another workflow."""
+def test_what_an_agent_has_made_is_not_here_if_that_keeps_it_for_no_other_workflow(bench: Bench) -> None:
+    bench.presence("a1", speaks=2)
     upload(bench)
     start(bench, "look")
     bench.complete(bench.place(), thumb=object_value("t.png", OTHER, "1" * 40))
     start(bench, "once", "w2", object_value("t.png", OTHER, "1" * 40))
     assert "is not at this manager" in refusal(bench)
+
+
+def start_with_what_an_agent_has(bench: Bench) -> dict[str, Any]:
+    """Let an agent make a file, and another workflow begin with it; return the step that takes it."""
+    upload(bench)
+    start(bench, "look")
+    bench.complete(bench.place(), thumb=THUMB)
+    start(bench, "once", "w2", THUMB)
+    return bench.rows("SELECT s.* FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE w.id = 'w2'")[0]
+
+
+def test_a_workflow_may_begin_with_what_an_agent_has_which_is_asked_to_keep_it_for_it(bench: Bench) -> None:
+    step = start_with_what_an_agent_has(bench)
+    assert "which a1 is asked to keep for this workflow" in step["reason"]
+    said = bench.outbox.take(ObjectsKeep)
+    assert (said.workflow, said.objects, said.places) == ("w2", (ObjectToKeep(object=OTHER.id, size=100),), ())
+    bench.send(ObjectsHeld(workflow="w2", objects=(OTHER.id,)))
+    (placed,) = bench.place_all("a1")
+    assert (placed.workflow, placed.inputs) == ("w2", {"image": THUMB})
+
+
+def test_it_is_asked_again_after_its_link_began_anew(bench: Bench) -> None:
+    start_with_what_an_agent_has(bench)
+    bench.outbox.take(ObjectsKeep)
+    bench.reset("a1")
+    bench.send(ObjectsHere(objects=(ObjectHere(workflow="w1", object=OTHER.id, size=100),)))
+    assert bench.outbox.take(ObjectsKeep).workflow == "w2"
+
+
+def test_a_workflow_whose_file_an_agent_does_not_keep_fails_in_words(bench: Bench) -> None:
+    start_with_what_an_agent_has(bench)
+    bench.send(ObjectsRefused(workflow="w2", objects=(OTHER.id,), reason="it does not lie here"))
+    assert bench.workflow_state("w2") is WorkflowState.FAILED
+    assert "no agent has the file" in bench.workflow("w2")["reason"]
+
+
+def test_what_an_agent_has_is_not_taken_for_what_it_is_not(bench: Bench) -> None:
+    start_with_what_an_agent_has(bench)
+    start(bench, "once", "w3", {**THUMB, "size": 7})
+    assert refusal(bench).endswith("is 7, and it has 100 bytes")
+    start(bench, "folder", "w4", directory_value("night", OTHER))
+    assert refusal(bench).endswith("is no Directory")
 
 
 def test_a_workflow_begins_with_a_directory_of_uploads(bench: Bench) -> None:
