@@ -193,7 +193,8 @@ class Fetching(Part):
     def on_refused(self, news: PlaceRefused, at: Moment) -> None:
         """Tell the manager that a place does not give what it was said to have; end the jobs for which none does."""
         want = self._wants.get(news.fetch)
-        if want is None or at.now < self._told.get((news.fetch, news.holder), -inf) + TELL_AGAIN_S:
+        told = self._told.get((news.fetch, news.holder), -inf)
+        if want is None or (news.why == "ticket" and at.now < told + TELL_AGAIN_S):
             return
         log.warning(
             "%s does not give %s: %s",

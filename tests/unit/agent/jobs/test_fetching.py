@@ -329,6 +329,14 @@ def test_a_ticket_that_is_not_taken_is_said_once_and_ends_nothing(bench: Bench) 
     assert len(bench.outbox.take_all(ObjectBad)) == 1
 
 
+def test_what_a_place_lacks_is_heard_though_it_has_not_taken_a_ticket_just_before(bench: Bench) -> None:
+    job = staging(bench)
+    refuse(bench, A2, "ticket")
+    refuse(bench, A2, "bad")
+    assert [each.reason for each in bench.outbox.take_all(ObjectBad)] == ["ticket", "bad"]
+    assert bench.state(job) is JobState.FAILED
+
+
 def test_places_that_are_named_anew_are_asked_whatever_they_said_before(bench: Bench) -> None:
     job = staging(bench, AT_A2, AT_A3)
     refuse(bench, A2)
