@@ -98,9 +98,10 @@ PASSED: Mapping[str, str] = {
 """What there is to say of requirements that ask for nothing by themselves."""
 
 OWN_HINTS = (
-    ("caroni:JobType: {name, agent}", {"name": "work", "agent": "a7"}),
-    ("caroni:Limit: {parallel}", {"parallel": 20}),
-    ("caroni:Files: {copies}", {"copies": 2}),
+    ("caroni:JobType: {name, agent}", STEP, {"name": "work", "agent": "a7"}),
+    ("caroni:Limit: {parallel}", STEP, {"parallel": 20}),
+    ("caroni:Files: {copies}", STEP, {"copies": 2}),
+    ("caroni:Files: {keep}", (), {"keep": "all"}),
 )
 
 TYPES: tuple[object, ...] = (
@@ -275,8 +276,8 @@ def _fields(fields: Fields, keys: Keys) -> Iterator[tuple[str, ...]]:
 
 
 def _requirements() -> Iterator[tuple[str, ...]]:
-    for name, body in OWN_HINTS:
-        keys = (*STEP, "hints", name.partition(": ")[0])
+    for name, place, body in OWN_HINTS:
+        keys = (*place, "hints", name.partition(": ")[0])
         yield _code(name), *[" ".join(_verdict(said(keys, body))).strip()] * 2
     for name, needed in features.SERVED_REQUIREMENTS.items():
         yield _code(name), f"served; where it is missing and {needed}, a warning", "served"

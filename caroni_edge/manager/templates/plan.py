@@ -242,6 +242,8 @@ class Plan(_Data, frozen=True, dict=True):
         parallel: So many jobs of it have begun and not ended, at most (its gate).
         libraries: What JavaScript may see beside its inputs: each is a list of texts (`expressionLib`), perhaps empty.
         copies: As in its steps; of the workflow itself also for the files that it is started with.
+        keeps_all: Whether the files of its steps stay until it is deleted, and not only those among its outputs; that
+            of a nested one does not count.
     """
 
     template: str
@@ -251,6 +253,7 @@ class Plan(_Data, frozen=True, dict=True):
     parallel: int | None = None
     libraries: tuple[tuple[str, ...], ...] = ()
     copies: int | None = None
+    keeps_all: bool = False
 
     @cached_property
     def step_by_name(self) -> Mapping[str, PlanStep]:

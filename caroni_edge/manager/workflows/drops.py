@@ -28,9 +28,9 @@ class Drops:
         """Know places by the store of `context`; what lies here belongs to `holdings`."""
         self._context, self._store, self._holdings = context, context.store, holdings
 
-    def on_end(self, row: WorkflowRow, outputs: Mapping[str, Any]) -> None:
-        """Keep nothing of a workflow that has completed, or was cancelled, but what its outputs name."""
-        if not self._store.places.of_workflow(row.seq):
+    def on_end(self, row: WorkflowRow, outputs: Mapping[str, Any], *, keeps_all: bool = False) -> None:
+        """Keep nothing of a workflow that has completed, or was cancelled, but what its outputs name, if not all."""
+        if keeps_all or not self._store.places.of_workflow(row.seq):
             return
         self._context.lacking.add(row.seq)
         self._keep_only(row, objects_in(outputs))

@@ -257,7 +257,7 @@ class Engine(Part):
             self._fail(propagation.row, str(unfit), propagation.at)
         else:
             self.statuses.end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
-            self.drops.on_end(propagation.row, outputs)
+            self.drops.on_end(propagation.row, outputs, keeps_all=propagation.plan.keeps_all)
 
     def _outputs(self, propagation: Propagation, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
         """Return the outputs of a workflow, or of one that is nested in it.

@@ -101,6 +101,7 @@ class Draft:
         steps: By name.
         parallel: How many of its jobs are begun at a time.
         copies: On how many hosts its files are to lie.
+        keeps_all: Whether all its files are kept until it is deleted.
         requirements: CWL's own that it names.
         library: As `Hints.library`.
     """
@@ -113,3 +114,4 @@ class Draft:
     requirements: frozenset[str]
     library: Library | None = None
     copies: int | None = None
+    keeps_all: bool = False

@@ -115,8 +115,8 @@ JOB_TYPE_NAMES: Mapping[str, str] = {"JobType": "name", "CaroniRequirement": "Ca
 LIMIT_NAME, LIMIT_FIELD = "Limit", "parallel"
 """The hint of ours that asks for a gate, and its field with the number of jobs or instances that may be inside."""
 
-FILES_NAME, COPIES_FIELD = "Files", "copies"
-"""The hint of ours about files, and its field with the number of hosts on which they are to lie."""
+FILES_NAME, COPIES_FIELD, KEEP_FIELD, KEEP_ALL = "Files", "copies", "keep", "all"
+"""The hint of ours about files, its field with the number of hosts on which they are to lie, and what keeps all."""
 
 SCATTER_METHODS = ("dotproduct", "flat_crossproduct", "nested_crossproduct")
 LINK_MERGES = ("merge_nested", "merge_flattened")

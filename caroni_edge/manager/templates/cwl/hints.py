@@ -16,6 +16,8 @@ from caroni_edge.manager.templates.cwl.features import (
     FILES_NAME,
     JAVASCRIPT_REQUIREMENT,
     JOB_TYPE_NAMES,
+    KEEP_ALL,
+    KEEP_FIELD,
     LIMIT_FIELD,
     LIMIT_NAME,
     LISTINGS,
@@ -73,6 +75,7 @@ class Hints:
         requirements: Those of CWL that are named here and served.
         library: What expressions see where they may be JavaScript; None where that is not said.
         copies: On how many hosts files are to lie; None where that is not said.
+        keeps: Where it stands that all files are kept; None where that is not said.
     """
 
     job_type: JobTypeHint | None
@@ -80,6 +83,7 @@ class Hints:
     requirements: frozenset[str]
     library: Library | None = None
     copies: int | None = None
+    keeps: Place | None = None
 
 
 def read_hints(place: Place) -> Hints:
@@ -89,6 +93,7 @@ def read_hints(place: Place) -> Hints:
     served: set[str] = set()
     libraries: list[Library] = []
     copies: list[tuple[int, Place]] = []
+    keeps: list[Place] = []
     for key, tell in (("requirements", _tell_requirement), ("hints", _tell_hint)):
         for name, body in _entries(place.at(key)):
             own = _own_kind(name, body) if name is not None else None
@@ -98,6 +103,7 @@ def read_hints(place: Place) -> Hints:
                 limits += _limit(body)
             elif own == FILES_NAME:
                 copies += _copies(body)
+                keeps += _keeps(body)
             elif own is not None:
                 found += _job_type(own, name, body)
             elif name in SERVED_REQUIREMENTS or name in PASSED_REQUIREMENTS:
@@ -111,7 +117,14 @@ def read_hints(place: Place) -> Hints:
     _tell_several(copies, "numbers of copies")
     readable = [hint for hint in found if hint.name != ""] or found
     limit, library = limits[0] if limits else None, libraries[0] if libraries else None
-    return Hints(readable[0] if readable else None, limit, frozenset(served), library, copies[0][0] if copies else None)
+    return Hints(
+        readable[0] if readable else None,
+        limit,
+        frozenset(served),
+        library,
+        copies[0][0] if copies else None,
+        keeps[0] if keeps else None,
+    )
 
 
 def _tell_several(said: Sequence[tuple[int, Place]], what: str) -> None:
@@ -299,8 +312,10 @@ def _limit(place: Place) -> Iterator[tuple[int, Place]]:
 
 
 def _copies(place: Place) -> Iterator[tuple[int, Place]]:
-    fields = _fields(place, "what is said of files", (COPIES_FIELD,))
+    fields = _fields(place, "what is said of files", (COPIES_FIELD, KEEP_FIELD))
     copies = fields.get(COPIES_FIELD) if fields is not None else None
+    if fields is not None and copies is None and KEEP_FIELD in fields:
+        return
     if isinstance(copies, int) and not isinstance(copies, bool) and 1 <= copies <= _COPIES_MAX:
         yield copies, place
     else:
@@ -308,3 +323,18 @@ def _copies(place: Place) -> Iterator[tuple[int, Place]]:
         place.error(
             f"on how many hosts files are to lie is {numbers}: write caroni:{FILES_NAME}: {{{COPIES_FIELD}: 2}}"
         )
+
+
+def _keeps(place: Place) -> Iterator[Place]:
+    if not isinstance(place.value, dict) or KEEP_FIELD not in place.value:
+        return
+    if place.value[KEEP_FIELD] == KEEP_ALL:
+        yield place.at(KEEP_FIELD)
+    else:
+        place.at(KEEP_FIELD).error(f"what is kept beside the outputs of a workflow is {KEEP_ALL}, or left out")
+
+
+def refuse_keeping(hints: Hints) -> None:
+    """Note that files are kept where only what one step gives is meant."""
+    if hints.keeps is not None:
+        hints.keeps.error("all files of a workflow are kept, or none beside its outputs: write this on the workflow")

@@ -19,6 +19,7 @@ from caroni_edge.manager.templates.cwl.hints import (
     listing_of,
     read_hints,
     refuse_job_type,
+    refuse_keeping,
     refuse_limit,
 )
 from caroni_edge.manager.templates.cwl.ports import Port, Types, read_ports
@@ -188,6 +189,7 @@ def _read_job(place: Place, kind: object, types: Types) -> Process | None:
     check_fields(place, fields)
     hints = read_hints(place)
     refuse_limit(hints)
+    refuse_keeping(hints)
     for name, place_of_name in hints.job_type.agents if hints.job_type else ():
         if "$" in name:
             place_of_name.error("an expression belongs to the step: write its job type there")

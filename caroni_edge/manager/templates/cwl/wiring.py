@@ -85,6 +85,7 @@ class Wiring:
             self.draft.parallel,
             self._libraries.named(),
             self.draft.copies,
+            self.draft.keeps_all,
         )
         nested = {name: found.extent for name, step in self.draft.steps.items() if (found := self._nested(name, step))}
         return Made(plan, measure(self.draft, nested))

@@ -22,7 +22,7 @@ from caroni_edge.manager.templates.cwl.features import (
     WORKFLOW_OUTPUT,
 )
 from caroni_edge.manager.templates.cwl.graphs import is_graph_of_workflow
-from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_job_type
+from caroni_edge.manager.templates.cwl.hints import Hints, read_hints, refuse_job_type, refuse_keeping
 from caroni_edge.manager.templates.cwl.ports import Port, Types, read_port, read_ports
 from caroni_edge.manager.templates.cwl.process import Process, Processes, where
 from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named
@@ -112,7 +112,17 @@ def _read_draft(place: Place, processes: Processes) -> Draft:
         ((name, _read_step(body, name, processes, around)) for name, body in written.items()), is_whole=written.is_whole
     )
     parallel = hints.limit[0] if hints.limit else None
-    return Draft(where(place), inputs, outputs, steps, parallel, hints.requirements, hints.library, hints.copies)
+    return Draft(
+        where(place),
+        inputs,
+        outputs,
+        steps,
+        parallel,
+        hints.requirements,
+        hints.library,
+        hints.copies,
+        hints.keeps is not None,
+    )
 
 
 def _around(place: Place) -> str:
@@ -156,6 +166,7 @@ def _read_step(place: Place, name: str, processes: Processes, around: str) -> Dr
     check_fields(place, STEP)
     process = processes.read(place.at("run"))
     hints = read_hints(place)
+    refuse_keeping(hints)
     job_type, agents = _job_type(place, name, process, hints)
     written = named(place.at("in"), "source", "step input")
     inputs = Names(

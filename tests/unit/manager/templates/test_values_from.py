@@ -154,6 +154,27 @@ def test_what_is_said_around_a_nested_workflow_counts_in_it(tmp_path: Path) -> N
     assert plan.copies_at("one/in") == 2
 
 
+def test_all_files_of_a_workflow_are_kept_if_it_says_so(tmp_path: Path) -> None:
+    plan = compiled(tmp_path, flow("in: {p: a}, out: [y]", more="hints: {caroni:Files: {keep: all}}\n")).plan
+    assert (plan.keeps_all, plan.copies) == (True, None)
+    both = compiled(tmp_path, flow("in: {p: a}, out: [y]", more="hints: {caroni:Files: {keep: all, copies: 2}}\n")).plan
+    assert (both.keeps_all, both.copies) == (True, 2)
+    assert not compiled(tmp_path, flow("in: {p: a}, out: [y]")).plan.keeps_all
+
+
+def test_what_is_kept_of_a_workflow_is_all_or_not_said(tmp_path: Path) -> None:
+    (found,) = said_of(tmp_path, flow("in: {p: a}, out: [y]", more="hints: {caroni:Files: {keep: some}}\n"))
+    assert found.endswith("what is kept beside the outputs of a workflow is all, or left out")
+
+
+def test_a_step_keeps_no_files_by_itself_nor_what_it_runs(tmp_path: Path) -> None:
+    said = "all files of a workflow are kept, or none beside its outputs: write this on the workflow"
+    (found,) = said_of(tmp_path, flow("in: {p: a}, out: [y], hints: {caroni:Files: {keep: all}}"))
+    assert found.endswith(said)
+    (found,) = said_of(tmp_path, nest("in: {p: a}", JOB.replace("{JobType", "{caroni:Files: {keep: all}, JobType")))
+    assert found.endswith(said)
+
+
 @pytest.mark.parametrize("copies", ["{copies: 0}", "{copies: 17}", "{copies: true}", "{}", "2"])
 def test_wrong_copies_are_told(tmp_path: Path, copies: str) -> None:
     (found,) = said_of(tmp_path, flow(f"in: {{p: a}}, out: [y], hints: {{caroni:Files: {copies}}}"))

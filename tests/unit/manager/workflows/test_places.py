@@ -35,6 +35,7 @@ SHIFT = plan(
     step("tell", "lower", file=("File", out("use", "file"))),
     outputs={"result": out("tell"), "file": ("File", out("make", "file"))},
 )
+ARCHIVE = msgspec.structs.replace(SHIFT, template="archive", keeps_all=True)
 PAIR = plan(
     "pair",
     giver("left"),
@@ -46,7 +47,7 @@ ANYTHING = plan("anything", giver("make"), step("use", "lower", file=("Any", out
 
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench(SHIFT, PAIR, ANYTHING)
+    bench = Bench(SHIFT, ARCHIVE, PAIR, ANYTHING)
     bench.presence("a1")
     bench.presence("a2")
     return bench
@@ -268,6 +269,18 @@ def test_when_a_workflow_has_completed_only_its_outputs_are_kept(bench: Bench) -
     bench.complete(bench.place("a1", "lower"), "a1", out="7 MB")
     assert kept(bench).but == (NAME,)
     assert bench.rows("SELECT object FROM object_places") == [{"object": NAME}]
+
+
+def test_a_workflow_that_keeps_all_does_so_until_it_is_deleted(bench: Bench) -> None:
+    bench.start("archive", "w1")
+    make(bench)
+    bench.complete(bench.place("a1", "lower"), "a1", file=OTHER)
+    bench.complete(bench.place("a1", "lower"), "a1", out="7 MB")
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+    assert bench.outbox.take_all(ObjectsDrop, "a1") == []
+    assert len(bench.rows("SELECT object FROM object_places")) == 2
+    bench.delete()
+    assert kept(bench) == ObjectsDrop(workflow="w1")
 
 
 def test_nothing_is_said_of_a_workflow_without_large_files(bench: Bench) -> None:
