@@ -285,10 +285,11 @@ class Member(ABC):
         due = now if self._inbox else self._due
         return max(due, self._idle_until)
 
-    def tell(self, call: Call) -> None:
-        """Put a command into the process's inbox, if it listens."""
-        if self.up and self._idle_until <= self._broker.now:
+    def tell(self, call: Call) -> bool:
+        """Put a command into the process's inbox, if it listens; return whether it does."""
+        if listens := self.up and self._idle_until <= self._broker.now:
             self._inbox.append(call)
+        return listens
 
     @property
     def inbox(self) -> Sequence[Event | Call]:
@@ -464,15 +465,20 @@ class Agent(Member):
 
     def drain(self, *, on: bool) -> None:
         """Let its owner drain it, or let it take work again, if it hears that now."""
-        self.is_drained = on
-        self.tell(Call(lambda _at: self.reactor.drain(on=on)))
+        if self.tell(Call(lambda _at: self.reactor.drain(on=on))):
+            self.is_drained = on
 
     def run(self, now: float) -> None:
         """Run a batch; what it says then that it holds is on its disk."""
+        before = self._held_said()
         super().run(now)
-        if self.settings.depot and self.up:
-            for (body,) in self.disk.database.conn.execute(HELD_SAID).fetchall():
-                self.host.store.check_held(msgspec.json.decode(body)["objects"])
+        for body in self._held_said() - before:
+            self.host.store.check_held(msgspec.json.decode(body)["objects"])
+
+    def _held_said(self) -> set[bytes]:
+        if not self.settings.depot or not self.up:
+            return set()
+        return {body for (body,) in self.disk.database.conn.execute(HELD_SAID)}
 
     def try_job_type(self, job_type: str) -> None:
         """Let its owner try a job type, if it knows yet what runs."""
