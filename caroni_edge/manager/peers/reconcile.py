@@ -28,6 +28,7 @@ from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import JobDecline, JobHere, JobsHere, JobStatusUpdate, JobsWanted
+from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import hash_of
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,10 @@ class Reconciliation(Part):
     def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
         """Take the status of a job; while its agent is asked what it holds, lay it over the answer."""
         if not self._store.agents.is_reconciling(agent):
+            if objects_in(message.outputs or {}) and self._store.jobs.by_id(message.job) is None:
+                self.ask_later(
+                    agent, at
+                )  # it keeps files for a workflow that is not here any more, and does not name it
             self._attempts.on_status(agent, message, at)
             return
         said = encode(message)

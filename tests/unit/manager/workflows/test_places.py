@@ -8,12 +8,13 @@ import pytest
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.jobs.files import SAY_AGAIN_S
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.peers.reconcile import ASK_AGAIN_S
 from caroni_edge.manager.templates.plan import PlanStep
 from caroni_edge.manager.workflows.drops import BUT_MAX
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.tickets import Key, Keys, Peer
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
-from caroni_edge.protocol.messages import OfferReject
+from caroni_edge.protocol.messages import JobsWanted, OfferReject
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsCheck, ObjectsWanted
 from caroni_edge.values.carried import file_value, object_value
 from tests.unit.manager.bench import Bench, given, out, plan, step
@@ -317,6 +318,20 @@ def test_a_late_result_of_what_has_ended_is_dropped_and_of_what_goes_on_it_is_a_
     bench.outbox.take_all(ObjectsDrop, "a1")
     bench.complete(job, "a1", file=LARGE)
     assert kept(bench) == ObjectsDrop(workflow="w1")
+
+
+def test_who_gives_files_for_a_workflow_that_was_deleted_is_asked_what_it_keeps(bench: Bench) -> None:
+    bench.start("shift", "w1")
+    job = bench.place("a1")
+    bench.cancel()
+    bench.delete()
+    bench.outbox.take_all(ObjectsDrop, "a1")
+    bench.complete(job, "a1", out="7 MB")
+    bench.advance(ASK_AGAIN_S)
+    assert bench.outbox.take_all(JobsWanted, "a1") == []
+    bench.complete(job, "a1", file=LARGE)
+    bench.advance(ASK_AGAIN_S)
+    assert bench.outbox.take(JobsWanted, "a1").objects
 
 
 def test_a_file_that_another_agent_has_too_is_not_lost(bench: Bench) -> None:
