@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
 from caroni_edge.values.directories import DEPTH_MAX, FILES_MAX, LISTING_MAX_BYTES, NAME_MAX_BYTES, why_no_name
 from caroni_edge.values.files import DIRECTORY, FILE_NAMES, FileType, file_in
-from caroni_edge.values.json import canonical, shown
+from caroni_edge.values.json import canonical, json_objects_in, shown
 from caroni_edge.values.large import CARONI, is_large, mismatch_of
 from caroni_edge.values.remote import NoAddress, check_remote, is_remote, name_in
 from caroni_edge.values.types import Array, Record, Type, Union
@@ -162,17 +162,11 @@ def objects_in(value: object) -> dict[ObjectId, dict[str, Any]]:
     What a directory names is not among them.
     """
     found: dict[ObjectId, dict[str, Any]] = {}
-    todo = [value]
-    for each in todo:  # what is inside is looked at behind what is there already
-        match each:
-            case list() as items:
-                todo += items
-            case dict() as fields:
-                todo += fields.values()
-                named = fields.get("class") in FILE_NAMES or is_large(fields)
-                location = fields.get("location") if named else None
-                if is_object(location) and (name := parse_id(location.removeprefix(CARONI))) is not None:
-                    found[name] = fields
+    for fields in json_objects_in(value):
+        named = fields.get("class") in FILE_NAMES or is_large(fields)
+        location = fields.get("location") if named else None
+        if is_object(location) and (name := parse_id(location.removeprefix(CARONI))) is not None:
+            found[name] = fields
     return found
 
 

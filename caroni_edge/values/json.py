@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +18,18 @@ DEPTH_MAX = 100
 _SHOWN_MAX_CHARS = 60
 _NESTED = frozenset({list, dict})
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def json_objects_in(value: object) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects that stand anywhere in a value, each before those that are in it."""
+    todo = [value]
+    for each in todo:  # what is inside is looked at behind what is there already
+        match each:
+            case list() as items:
+                todo += items
+            case dict() as fields:
+                todo += fields.values()
+                yield fields
 
 
 def canonical(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import unquote
 
 from caroni_edge.base.hosts import DEFAULT_PORTS, host_name
-from caroni_edge.values.json import shown
+from caroni_edge.values.json import json_objects_in, shown
 
 ADDRESS_MAX_CHARS = 2048
 DIRECT_MAX_CHARS = 300
@@ -109,12 +109,6 @@ def name_in(location: str) -> str:
 
 def remote_in(value: object) -> Iterator[dict[str, Any]]:
     """Yield the values of files that lie at addresses, wherever they stand."""
-    todo = [value]
-    for each in todo:  # what is inside is looked at behind what is there already
-        match each:
-            case list() as items:
-                todo += items
-            case dict() as fields:
-                todo += fields.values()
-                if fields.get("class") == "File" and is_remote(fields.get("location")):
-                    yield fields
+    for fields in json_objects_in(value):
+        if fields.get("class") == "File" and is_remote(fields.get("location")):
+            yield fields

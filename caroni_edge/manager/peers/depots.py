@@ -101,9 +101,8 @@ class Depots(Part):
         taken = [name for name in names if self._held(row.seq, name, agent) == ASKED]
         for name in taken:
             self._store.places.add(row.seq, name, agent)
-            self._store.wanted_places.want(
-                row.seq, name, 1
-            )  # of what was named again more may be wanted, now it has one
+            # Of what was named again more may be wanted, now that it has one.
+            self._store.wanted_places.want(row.seq, name, 1)
             if row.status not in ENDED:
                 self._orders.say_places(row, name)
         if taken:
