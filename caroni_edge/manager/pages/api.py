@@ -82,8 +82,8 @@ class ManagerApi:
     def explain(self, views: ManagerViews) -> Explainer:
         """Return an explainer of what `views` shows, which also knows what is in no row."""
         problem, settings, now = self.node.why_not_ready(), self.reactor.settings, time.monotonic()
-        most, trusted = settings.max_live_steps, settings.trusted
-        return Explainer(views, ManagerNow(self.node.id, problem, now, most, self.unanswered_s, trusted))
+        most, trusted, depots = settings.max_live_steps, settings.trusted, settings.depots
+        return Explainer(views, ManagerNow(self.node.id, problem, now, most, self.unanswered_s, trusted, depots))
 
     def unanswered_s(self, agent: str) -> float:
         """Return for how many seconds an agent has owed us an answer, while we were connected."""

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,7 +9,8 @@ from caroni_edge.base.dates import rfc3339
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.pages.automation import Automation
-from caroni_edge.manager.pages.lists import Plans, WorkflowLists, values_of
+from caroni_edge.manager.pages.fileviews import FileViews
+from caroni_edge.manager.pages.lists import Plans, values_of
 from caroni_edge.manager.pages.roster import Roster
 from caroni_edge.manager.pages.shapes import (
     AttemptView,
@@ -20,10 +20,8 @@ from caroni_edge.manager.pages.shapes import (
     WorkflowSummary,
     WorkflowView,
 )
-from caroni_edge.manager.store.brought import BroughtRow
 from caroni_edge.manager.store.gates import GateKey
 from caroni_edge.manager.store.jobs import LogEnd
-from caroni_edge.manager.store.looks import LookRow
 from caroni_edge.manager.store.shown import (
     ShownAgentRows,
     ShownAttempt,
@@ -35,26 +33,14 @@ from caroni_edge.manager.store.shown import (
     ShownWorkflowRows,
 )
 from caroni_edge.manager.templates.plan import prefix_of
-from caroni_edge.objects.objects import ObjectId
-from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.storage.rows import Page
-from caroni_edge.values.carried import misfit_of, objects_in
-from caroni_edge.values.files import FileType
-from caroni_edge.values.remote import remote_in
 
 STEPS_SHOWN = 1000
 """Steps in the answer about a workflow; more are asked for by page."""
 PIECES_AT_ONCE = 32
 
 
-class FileAt(NamedTuple):
-    """A large file as a value has it, and the agents that have it."""
-
-    value: dict[str, Any]
-    agents: list[str]
-
-
-class ManagerViews(WorkflowLists):
+class ManagerViews(FileViews):
     """Reads what is shown of a manager from its database."""
 
     def __init__(self, conn: sqlite3.Connection, plans: Plans) -> None:
@@ -127,38 +113,6 @@ class ManagerViews(WorkflowLists):
     def inputs_of(self, step: ShownStep) -> str:
         """Return what a step was given, as JSON."""
         return self._store.steps.by_id(step.id).inputs
-
-    def files_of(self, step: ShownStep) -> list[FileAt]:
-        """Return the large files that a step was given, each with the agents that have it."""
-        row = self._store.steps.by_id(step.id)
-        found = objects_in(msgspec.json.decode(row.inputs))
-        return [FileAt(value, self._store.places.of(row.workflow, name)) for name, value in found.items()]
-
-    def looks_of(self, step: ShownStep) -> list[tuple[LookRow, list[str]]]:
-        """Return what must be looked inside for a step, with who has it; what has not come is first."""
-        workflow = self._store.steps.by_id(step.id).workflow
-        looks = sorted(self._store.looks.of(workflow, step.id), key=lambda look: not look.waits)
-        return [(each, self._store.places.of(workflow, each.object)) for each in looks]
-
-    def remote_of(self, step: ShownStep) -> list[dict[str, Any]]:
-        """Return the files that a step was given and that lie at addresses."""
-        found = remote_in(msgspec.json.decode(self._store.steps.by_id(step.id).inputs))
-        return [each for each in found if misfit_of(FileType("File"), each, remote=True) is None]
-
-    def brought(self, row: ShownWorkflow) -> list[BroughtRow]:
-        """Return what a held workflow waits for that is brought."""
-        return self._store.brought.of(row.seq)
-
-    def stored(self, name: ObjectId) -> StoredObject | None:
-        """Return an object that lies at this manager; None where it does not."""
-        return self._store.objects.found(name)
-
-    def file_at(self, name: ObjectId) -> tuple[int, list[str]]:
-        """Return how large a file of some workflow is, and the agents that have it; none where none has."""
-        found = self._store.places.anywhere(name)
-        if found is None:
-            return 0, []
-        return found.size or 0, [each for each in self._store.places.of(found.workflow, name) if "/" not in each]
 
     def count_instances(self, step: ShownStep, most: int) -> tuple[int, int]:
         """Count the instances of a scattered step that nobody has taken, and those that have failed, up to `most`."""

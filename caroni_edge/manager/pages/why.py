@@ -15,6 +15,7 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, StepState, WorkflowState
 from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason, Why
 from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.pages.whycopies import CopyReasons
 from caroni_edge.manager.pages.whyfiles import FileReasons
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
 from caroni_edge.manager.store.steps import HELD
@@ -37,6 +38,7 @@ class ManagerNow:
         max_live_steps: So many steps may be at agents at a time; None for no limit.
         unanswered_s: Returns for how many seconds an agent has owed us an answer, while we were connected.
         trusted: The agents that alone may have jobs of a type, by type.
+        depots: The agents that may be asked to keep copies of files.
     """
 
     manager: str
@@ -45,6 +47,7 @@ class ManagerNow:
     max_live_steps: int | None = None
     unanswered_s: Callable[[str], float] = lambda _agent: 0.0
     trusted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    depots: tuple[str, ...] = ()
 
 
 class Explainer:
@@ -52,17 +55,20 @@ class Explainer:
 
     def __init__(self, views: ManagerViews, us: ManagerNow) -> None:
         """Explain what `views` shows."""
-        self._views, self._us, self._files = views, us, FileReasons(views)
+        self._views, self._us = views, us
+        self._files, self._copies = FileReasons(views), CopyReasons(views, us.depots)
 
     def workflow(self, row: ShownWorkflow) -> Why:
         """Return why a workflow is where it is."""
-        return Why(workflow=row.id, step=None, status=row.status, why=list(self._of_workflow(row)))
+        found = [*self._of_workflow(row), *self._copies.of_workflow(row)]
+        return Why(workflow=row.id, step=None, status=row.status, why=found)
 
     def step(self, row: ShownWorkflow, step: ShownStep) -> Why:
         """Return why a step of a workflow is where it is."""
         found = list(self._of_steps(row, [step]))
         if row.status not in ENDED:
             found = [*self._of_us(), *found]
+        found += self._copies.of_step(row, step)
         return Why(workflow=row.id, step=step.path, status=step.status, why=found)
 
     # Workflows

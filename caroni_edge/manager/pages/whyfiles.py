@@ -31,7 +31,7 @@ class FileReasons:
                 yield reason_of("large_value_read", f"{said}: {look.reason}" if look.reason else said, input=look.name)
                 return
             value = msgspec.json.decode(look.value)
-            named = f"the value {shown(look.name)} ({_size(look.size)})" if is_large(value) else _called([value])
+            named = f"the value {shown(look.name)} ({_size(look.size)})" if is_large(value) else called_all([value])
             facts = {"input": look.name, "size": look.size, "holders": holders, "reason": look.reason}
             if holders:
                 said = f"waits for {named}, which this manager fetches from {where(self._views, holders)}"
@@ -46,7 +46,7 @@ class FileReasons:
         if not brought:
             return None
         holder, inputs = brought[0].holder, objects_in(from_text(row.inputs))
-        files = _called([inputs.get(each.object, {"size": each.size}) for each in brought[:NAMES_SAID]])
+        files = called_all([inputs.get(each.object, {"size": each.size}) for each in brought[:NAMES_SAID]])
         more = f" and {len(brought) - NAMES_SAID} more" if len(brought) > NAMES_SAID else ""
         said = f"it waits for {files}{more} from {holder}, and begins when all is at this manager"
         return reason_of("files_brought", said, holder=holder, files=len(brought))
@@ -64,7 +64,7 @@ class FileReasons:
         for agent in have_all[:NAMES_SAID]:
             is_online, seen = self._views.seen(agent)
             away = "" if is_online else f" and is offline since {seen}" if seen else " and is offline"
-            said = f"waits for agent {agent}, which has {_called(values)}{away}"
+            said = f"waits for agent {agent}, which has {called_all(values)}{away}"
             yield reason_of("has_files", said, agent=agent, files=_names(values), seen=seen)
 
     def of_queued(self, step: ShownStep, attempt: AttemptView) -> Reason:
@@ -79,7 +79,7 @@ class FileReasons:
         values = [*(file.value for file in lacking), *remote]
         holders = sorted({each for file in lacking for each in file.agents})
         hosts = sorted({parse_address(each["location"]).authority for each in remote})
-        said += f" once it has fetched {_called(values)} from "
+        said += f" once it has fetched {called_all(values)} from "
         said += " and ".join([*([where(self._views, holders)] if lacking else []), *hosts])
         if not lacking:
             said += ", which it perhaps has by now"
@@ -103,7 +103,8 @@ def where(views: ManagerViews, holders: Iterable[str]) -> str:
     return listed(found) or "an agent that has it, which none does"
 
 
-def _called(values: Collection[dict[str, Any]]) -> str:
+def called_all(values: Collection[dict[str, Any]]) -> str:
+    """Return how people hear of files, directories and values, with their sizes."""
     named: dict[str, list[str]] = {"file": [], "directory": [], "value": []}
     for each in values:
         if is_directory(each):

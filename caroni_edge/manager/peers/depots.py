@@ -124,7 +124,7 @@ class Depots(Part):
                 continue
             holder = (message.place or "").removeprefix("agents/")
             if message.place is None:
-                self._store.places.refused(row.seq, name, agent)
+                self._store.places.refused(row.seq, name, agent, message.reason)
                 self._context.lacking.add(row.seq)
             elif message.reason == "ticket":
                 self._orders.files.say_again(holder, at)

@@ -24,12 +24,17 @@ class PlaceRow(NamedTuple):
 
 
 class HolderRow(NamedTuple):
-    """An agent that has an object, is asked to, or has lost it, and what is known of the object."""
+    """An agent that has an object, is asked to, or has lost it, and what is known of the object.
+
+    Attributes:
+        refusal: Why it does not keep what it was asked to, in its words.
+    """
 
     agent: str
     held: int
     size: int | None
     is_directory: bool | None
+    refusal: str | None
 
 
 class LostObject(NamedTuple):
@@ -52,8 +57,8 @@ class PlaceRows(Rows):
     ADD = """
         INSERT INTO object_places (workflow, object, agent, size, is_directory)
         VALUES (:workflow, :object, :agent, :size, :is_directory)
-        ON CONFLICT (workflow, object, agent) DO UPDATE SET held = 1, size = coalesce(excluded.size, size),
-            is_directory = coalesce(excluded.is_directory, is_directory)
+        ON CONFLICT (workflow, object, agent) DO UPDATE SET held = 1, refusal = NULL,
+            size = coalesce(excluded.size, size), is_directory = coalesce(excluded.is_directory, is_directory)
             WHERE held <> 1 OR size IS NULL"""
 
     def add(
@@ -64,7 +69,7 @@ class PlaceRows(Rows):
 
     ASK = f"""
         INSERT INTO object_places (workflow, object, agent, held) VALUES (:workflow, :object, :agent, {ASKED})
-        ON CONFLICT (workflow, object, agent) DO UPDATE SET held = {ASKED} WHERE held = 0"""
+        ON CONFLICT (workflow, object, agent) DO UPDATE SET held = {ASKED}, refusal = NULL WHERE held = 0"""
     TELL_AT_THE_END = "INSERT INTO workflow_agents (agent, workflow) VALUES (:agent, :workflow) ON CONFLICT DO NOTHING"
 
     def ask(self, workflow: int, name: ObjectId, agent: str) -> None:
@@ -87,16 +92,26 @@ class PlaceRows(Rows):
         self._run(self.UNASK_ONE, workflow=workflow, object=name, agent=agent)
 
     REFUSED = f"""
-        UPDATE object_places SET held = 0 WHERE workflow = :workflow AND object = :object AND agent = :agent
-        AND held = {ASKED}"""
+        UPDATE object_places SET held = 0, refusal = :why WHERE workflow = :workflow AND object = :object
+        AND agent = :agent AND held = {ASKED}"""
 
-    def refused(self, workflow: int, name: ObjectId, agent: str) -> None:
+    def refused(self, workflow: int, name: ObjectId, agent: str, why: str) -> None:
         """Note that an agent that was asked for an object does not get it, or not keep it."""
-        self._run(self.REFUSED, workflow=workflow, object=name, agent=agent)
+        self._run(self.REFUSED, workflow=workflow, object=name, agent=agent, why=why)
+
+    COMING = f"""
+        SELECT p.object FROM json_each(:agents) a
+        CROSS JOIN object_places p INDEXED BY object_places_asked ON p.agent = a.value
+        WHERE p.held = {ASKED} AND p.workflow = :workflow LIMIT :limit"""
+
+    def coming(self, workflow: int, agents: Iterable[str], limit: int) -> list[ObjectId]:
+        """Return objects of a workflow that some of these agents are asked to fetch."""
+        found = self._all(str, self.COMING, workflow=workflow, agents=as_text([*agents]), limit=limit)
+        return [ObjectId(each) for each in found]
 
     HOLDERS = """
-        SELECT agent, held, size, is_directory FROM object_places WHERE workflow = :workflow AND object = :object
-        ORDER BY agent"""
+        SELECT agent, held, size, is_directory, refusal FROM object_places
+        WHERE workflow = :workflow AND object = :object ORDER BY agent"""
 
     def holders(self, workflow: int, name: ObjectId) -> list[HolderRow]:
         """Return the agents that have an object of a workflow, are asked to, or have lost it."""

@@ -51,6 +51,18 @@ class WantedPlaceRows(Rows):
         """Tell whether anything lacks a place for which nobody could be asked."""
         return self._only(bool, self.ANY_LACKING)
 
+    LACKING = "SELECT object FROM wanted_places WHERE workflow = :workflow AND lacks > 0 LIMIT :limit"
+
+    def lacking(self, workflow: int, limit: int) -> list[ObjectId]:
+        """Return objects of a workflow that lack a place for which nobody could be asked."""
+        return [ObjectId(each) for each in self._all(str, self.LACKING, workflow=workflow, limit=limit)]
+
+    COPIES = "SELECT copies FROM wanted_places WHERE workflow = :workflow AND object = :object"
+
+    def copies(self, workflow: int, name: ObjectId) -> int:
+        """Return how many places an object is to have; 1 where nobody has asked for more."""
+        return self._one(int, self.COPIES, workflow=workflow, object=name) or 1
+
     KEEP_ONLY = """
         DELETE FROM wanted_places WHERE workflow = :workflow
         AND object NOT IN (SELECT value FROM json_each(:objects))"""

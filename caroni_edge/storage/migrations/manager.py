@@ -9,20 +9,6 @@ __all__ = ["manager"]
 
 
 @manager()
-def bulks(db: Database) -> None:
-    """Commands on many workflows, which are worked off in portions; `filters` is JSON."""
-    script(
-        db,
-        """
-        CREATE TABLE bulks (
-            number INTEGER PRIMARY KEY, action TEXT NOT NULL, filters TEXT NOT NULL, upto INTEGER NOT NULL,
-            after INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
-        );
-        """,
-    )
-
-
-@manager()
 def plans_of_template(db: Database) -> None:
     """The versions of a template that workflows run by, the newest first."""
     script(db, "CREATE INDEX plans_template ON plans (template, date);")
@@ -391,3 +377,9 @@ def brought_objects(db: Database) -> None:
 def agents_direct(db: Database) -> None:
     """Where agents give files straight to others."""
     script(db, "ALTER TABLE agents ADD COLUMN direct TEXT NOT NULL DEFAULT '';")
+
+
+@manager()
+def refused_places(db: Database) -> None:
+    """Why an agent does not keep what it was asked to, in its words."""
+    script(db, "ALTER TABLE object_places ADD COLUMN refusal TEXT;")

@@ -331,3 +331,17 @@ def pauses(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
+
+
+@manager()
+def bulks(db: Database) -> None:
+    """Commands on many workflows, which are worked off in portions; `filters` is JSON."""
+    script(
+        db,
+        """
+        CREATE TABLE bulks (
+            number INTEGER PRIMARY KEY, action TEXT NOT NULL, filters TEXT NOT NULL, upto INTEGER NOT NULL,
+            after INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
+        );
+        """,
+    )
