@@ -1,7 +1,8 @@
 """The second connection of a node: the bytes of objects, in a thread of their own, so that they never hold up the link.
 
 It is open only while something is fetched or given. What it does is decided by `Asker` and `Holder`; here are the
-thread, the clock and the connection, and `ObjectDisk` has the files. All methods may be called by any thread.
+thread and the clock, `DataTransport` has the connection and `ObjectDisk` the files. All methods may be called by any
+thread.
 """
 
 import logging
@@ -16,11 +17,10 @@ from time import monotonic
 from typing import TypeVar
 
 from caroni_edge.base.chance import SystemChance
-from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.hours import second_of_day
 from caroni_edge.config.model import FilesConfig
+from caroni_edge.node.datatransport import DataTransport, Hears
 from caroni_edge.node.objectdisk import ObjectDisk
-from caroni_edge.node.rivals import Rivals
 from caroni_edge.objects.transfer.asker import Asker
 from caroni_edge.objects.transfer.effects import (
     AskerEffect,
@@ -38,24 +38,13 @@ from caroni_edge.objects.transfer.effects import (
 )
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Holder, Rights
-from caroni_edge.objects.transfer.probe import Probe
 from caroni_edge.objects.transfer.progress import Meter, Moving
 from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.objects.transfer.tickets import Peer
-from caroni_edge.protocol.codec import Unreadable, encode
-from caroni_edge.protocol.topics import Answered, Topics
-from caroni_edge.protocol.transfers import Ask, Data, decode_answer, encode_data
-from caroni_edge.transport.base import (
-    Arrived,
-    Connected,
-    Disconnected,
-    Event,
-    Subscribed,
-    SubscriptionRefused,
-    Transport,
-    TransportEnded,
-    Writable,
-)
+from caroni_edge.protocol.codec import encode
+from caroni_edge.protocol.topics import Topics
+from caroni_edge.protocol.transfers import Ask, Data, No, encode_data
+from caroni_edge.transport.base import Transport
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +52,7 @@ WAITING_MAX = 16
 """So many chunks may wait for the network: what waits there delays a fairer turn."""
 CLOSED_AFTER_S = 5.0
 """It is closed after so long without anything to fetch or to give."""
-OPENED_AGAIN_S = 60.0
-"""One that has ended by a fault, or could not be made, is opened again after so long."""
-CUTS_OFF = (
-    "the broker cuts off the node's own connection when the one for files begins: it lets each login connect once; "
-    "let broker.data_url be where it lets it connect twice (docs/brokers.md)"
-)
-LEAVE_WITHIN_S, EVENTS_AT_ONCE = 1.0, 256
+EVENTS_AT_ONCE = 256
 T = TypeVar("T")
 Supervise = Callable[[str, Callable[[], None]], Thread]
 Begin = Callable[[Want], None]
@@ -105,17 +88,16 @@ class DataConnection:
     def __init__(self, topics: Topics, around: Surroundings, flow: Flow | None = None) -> None:
         """Prepare; `start` begins the threads, and the connection is made when it is needed."""
         self._topics, self._around = topics, around
-        self._me, bounds = Peer(topics.role, topics.node), around.bounds
-        self._asker, self._holder = Asker(SystemChance()), Holder(around.rights)
+        self._asker, self._holder, bounds = Asker(SystemChance()), Holder(around.rights), around.bounds
         flow = flow or Flow(bounds.up, bounds.down)
         self._asker.at_once, self._asker.down, self._holder.up = bounds.at_once, flow.down, flow.up
-        self._disk, self._probe = ObjectDisk(around.parts, around.path_of), Probe()
+        self._disk = ObjectDisk(around.parts, around.path_of)
         self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._transport: Transport | None = None
-        self._is_connected = self._is_subscribed = self._is_flowing = self._is_stopping = False
+        hears = Hears(self._flows, self._answered, self._writable, self._ended)
+        self._transport = DataTransport(topics, around.connect, self._todo.put, hears)
+        self._is_stopping = False
         self._refused: HolderEffect | None = None
-        self._idle_since, self._opens_at, self._opened, self._rivals = inf, -inf, 0, Rivals()
-        self._problem: str | None = None
+        self._idle_since = inf
         self._waits: str | None = None  # for the owner's hours
         self._thread: Thread | None = None
         self._meter, self._moving = Meter(), Moving()
@@ -155,11 +137,11 @@ class DataConnection:
 
     def own_was_cut_off(self) -> None:
         """Note that the node's own connection has ended: perhaps because of this one."""
-        self._todo.put(lambda: self._rivals.own_ended(monotonic()))
+        self._todo.put(lambda: self._transport.own_was_cut_off(monotonic()))
 
     def moving(self) -> Moving:
         """Return what comes and goes."""
-        return self._moving._replace(problem=self._waits or self._problem)
+        return self._moving._replace(problem=self._waits or self._transport.problem)
 
     # The thread
 
@@ -169,10 +151,9 @@ class DataConnection:
             if self._is_stopping:
                 return
             now = monotonic()
-            self._give_way(now)
+            self._transport.step(now)
             self._keep_hours(now)
             self._open_or_close(now)
-            self._try_sizes(now)
             self._asker.step(now)
             while self._asker.effects:
                 self._do(self._asker.effects.popleft(), now)
@@ -193,10 +174,8 @@ class DataConnection:
             return
 
     def _due(self) -> float:
-        due = min(self._asker.next_due(), self._rivals.due())
-        if self._is_subscribed:
-            due = min(due, self._probe.next_due())
-        if self._is_flowing and self._refused is None:
+        due = min(self._asker.next_due(), self._transport.due())
+        if self._transport.is_flowing and self._refused is None:
             due = min(due, self._holder.next_due(monotonic()))
         return due
 
@@ -211,119 +190,50 @@ class DataConnection:
         fetches = not self._asker.is_idle() and now >= self._asker.closed_until
         if fetches or not self._holder.is_idle():
             self._idle_since = inf
-            if self._transport is None and now >= max(self._opens_at, self._rivals.closed_until):
-                self._open(now)
+            self._transport.open(now)
         else:
             self._idle_since = min(self._idle_since, now)
             if now >= self._idle_since + CLOSED_AFTER_S:
                 self._close()
 
-    def _open(self, now: float) -> None:
-        try:
-            transport = self._around.connect()
-        except CaroniError as error:  # a file of certificates
-            self._problem, self._opens_at = str(error), now + OPENED_AGAIN_S
-            return
-        self._opened += 1
-        self._transport = transport
-        transport.start(partial(self._deliver, self._opened))
-
     def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.stop(LEAVE_WITHIN_S)
-            self._transport = None
-            self._disconnected()
+        self._transport.close()
         self._disk.close()
-
-    def _give_way(self, now: float) -> None:
-        if self._rivals.gives_way(now):
-            if self._rivals.is_certain():
-                self._problem = CUTS_OFF
-                log.error("%s", CUTS_OFF, extra={"action": "data_connection_cuts_off"})
-            self._close()
 
     def _stop(self) -> None:
         self._is_stopping = True
         self._close()
         self._disk.stop()
 
-    # What the transport says
+    # What the connection says
 
-    def _deliver(self, opened: int, event: Event) -> None:
-        self._todo.put(partial(self._hear, opened, event))
+    def _flows(self, passes: int) -> None:
+        if passes < self._holder.passes:
+            self._holder.disconnected()  # what was asked for may be too large
+        self._holder.passes = self._asker.passes = passes
+        self._asker.connected()
 
-    def _hear(self, opened: int, event: Event) -> None:
-        if opened != self._opened or self._transport is None:
-            return
-        match event:
-            case Arrived():
-                self._arrived(event)
-            case Connected():
-                self._is_connected = True
-                self._rivals.began(monotonic())
-                self._transport.subscribe([(self._topics.answers, 0)])
-            case Subscribed():
-                self._is_subscribed = True
-            case SubscriptionRefused(topic_filter=topic):
-                self._problem = f"the broker does not let this node hear {topic}; look at its ACL"
-            case Disconnected(reason=reason):
-                self._problem = None if self._is_connected else reason
-                self._disconnected()
-            case Writable():
-                refused, self._refused = self._refused, None
-                if refused is not None:
-                    self._do_for_others(refused)
-            case TransportEnded(failure):
-                log.error("the connection for files has ended: %s", failure, extra={"action": "data_connection_ended"})
-                self._problem, self._opens_at = failure, monotonic() + OPENED_AGAIN_S
-                self._close()
+    def _answered(self, holder: Peer, answer: Data | No) -> None:
+        self._meter.came_bytes += len(answer.content) if isinstance(answer, Data) else 0
+        self._asker.heard(holder, answer, monotonic())
 
-    def _arrived(self, event: Arrived) -> None:
-        topic = self._topics.read_objects(event.topic)
-        if not isinstance(topic, Answered):
-            return
-        try:
-            answer = decode_answer(event.topic, event.payload)
-        except Unreadable as error:
-            log.debug("%s", error, extra={"action": "answer_unreadable"})
-            return
-        holder = Peer(topic.role, topic.holder)
-        if holder == self._me and isinstance(answer, Data) and answer.transfer == 0:
-            self._probe.heard(len(answer.content))
-        else:
-            self._meter.came_bytes += len(answer.content) if isinstance(answer, Data) else 0
-            self._asker.heard(holder, answer, monotonic())
+    def _writable(self) -> None:
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            self._do_for_others(refused)
 
-    def _disconnected(self) -> None:
-        self._is_connected = self._is_subscribed = self._is_flowing = False
+    def _ended(self) -> None:
         self._refused = None
-        self._rivals.ended(monotonic())
         self._asker.disconnected()
         self._holder.disconnected()
-        self._probe.disconnected()
-
-    def _try_sizes(self, now: float) -> None:
-        """Find out what the broker lets through, once; then let the bytes flow."""
-        if not self._is_subscribed or self._is_flowing or self._transport is None:
-            return
-        while (size := self._probe.to_say(now)) is not None:
-            self._transport.publish(self._topics.answer_to(*self._me), encode_data(Data(0, 0, bytes(size))), qos=0)
-        if self._probe.is_done:
-            passes = self._probe.passes
-            self._problem = None if passes else "the broker lets no chunk of 8 KiB through"
-            self._is_flowing = True
-            if passes < self._holder.passes:
-                self._holder.disconnected()  # what was asked for may be too large
-            self._holder.passes = self._asker.passes = passes
-            self._asker.connected()
 
     # What is wanted done
 
     def _do(self, effect: AskerEffect, now: float) -> None:
         match effect:
             case SayAsk(holder, ask):
-                if self._transport is not None:  # one that is not taken is lost, and asked again
-                    self._transport.publish(self._topics.ask_of(*holder), encode(ask), qos=0)
+                # One that is not taken is lost, and asked again.
+                self._transport.publish(self._topics.ask_of(*holder), encode(ask))
             case Write(fetch, offset, content):
                 try:
                     self._disk.parts.write(fetch, offset, content)
@@ -365,7 +275,7 @@ class DataConnection:
 
     def _give(self, now: float) -> None:
         """Give what others have asked for, as long as the network takes it."""
-        while self._is_flowing and self._refused is None and (effect := self._holder.due(now)) is not None:
+        while self._transport.is_flowing and self._refused is None and (effect := self._holder.due(now)) is not None:
             self._do_for_others(effect)
 
     def _do_for_others(self, effect: HolderEffect) -> None:
@@ -390,7 +300,7 @@ class DataConnection:
                     return
                 payload = encode_data(Data(transfer, offset, content))
                 self._meter.gave_bytes += len(content)
-        if self._transport is not None and not self._transport.publish(self._topics.answer_to(*asker), payload, qos=0):
+        if self._transport.is_open and not self._transport.publish(self._topics.answer_to(*asker), payload):
             self._refused = effect
 
     def _bytes_of(self, data: SayData) -> bytes:

@@ -39,7 +39,7 @@ LAYERS: list[set[str]] = [
     {"node.directfetches"},
     {"node.turns"},
     {"node.dataconnection"},
-    {"node.dispatch", "node.connection", "node.objectdisk", "node.httpget"},
+    {"node.dispatch", "node.connection", "node.datatransport", "node.objectdisk", "node.httpget"},
     {"manager", "agent"},
     {"manager.store", "agent.store", "node.identity", "node.allowance", "node.cutoffs"},
     {"delivery", "node.store", "objects"},

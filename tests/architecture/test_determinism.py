@@ -15,6 +15,7 @@ OUTSIDE = (
             "api_socket",
             "daemon",
             "dataconnection",
+            "datatransport",
             "directfetches",
             "httpget",
             "locationfetches",

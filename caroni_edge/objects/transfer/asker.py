@@ -18,9 +18,10 @@ from caroni_edge.objects.transfer.places import Place, Places
 from caroni_edge.objects.transfer.progress import Progress
 from caroni_edge.objects.transfer.queue import FetchQueue
 from caroni_edge.objects.transfer.rates import Bucket
+from caroni_edge.objects.transfer.streams import Streams
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.objects.transfer.window import Window
-from caroni_edge.protocol.transfers import ASKED_CHUNKS_MAX, CHUNK_MIN, LAST_OFFSET, Data, No
+from caroni_edge.protocol.transfers import ASKED_CHUNKS_MAX, CHUNK_MIN, Data, No
 
 AT_ONCE = 2
 """So many objects of a manager are asked for at a time; the window bounds the rest."""
@@ -63,9 +64,7 @@ class Asker:
         self._chance, self._weight_of, self._grain = chance, weight_of, grain
         self._fetches: dict[FetchId, Fetch] = {}
         self._come: dict[FetchId, Fetch] = {}
-        self._streams: dict[int, Fetch] = {}
-        self._asking: dict[str, dict[FetchId, Fetch]] = {}
-        self._queue = FetchQueue()
+        self._streams, self._queue = Streams(chance), FetchQueue()
         self._places = Places(chance)
         self._window, self.down = Window(), Bucket(down)
         self._is_connected, self._orders, self._fill_at = False, 0, inf
@@ -90,7 +89,7 @@ class Asker:
             return
         if fetch := self._fetches.get(want.id):
             if fetch.stream is not None and fetch.stream.place not in want.places:
-                self._end(fetch)
+                self._streams.end(fetch)
             fetch.want, fetch.not_before = want, {}
         else:
             fetch = self._fetches[want.id] = Fetch(want, self._orders, self._grain, blocks)
@@ -101,7 +100,7 @@ class Asker:
         """Nobody wants it any more, or it was taken."""
         self._come.pop(fetch_id, None)
         if fetch := self._fetches.pop(fetch_id, None):
-            self._end(fetch)
+            self._streams.end(fetch)
             self._queue.remove(fetch)
 
     def is_idle(self) -> bool:
@@ -131,9 +130,8 @@ class Asker:
     def disconnected(self) -> None:
         """Nothing can be asked for; nothing that has not come says anything of the places."""
         self._is_connected = False
-        for fetch in list(self._streams.values()):
-            self._end(fetch)
-            self._queue.add(fetch)
+        for fetch, _ in self._streams.all():
+            self._wait(fetch)
         self._queue.wake_all()
         self._places.reconnected()
         self._window.restart()
@@ -142,7 +140,7 @@ class Asker:
 
     def heard(self, holder: Peer, answer: Data | No, now: float) -> None:
         """Take what a holder says; what was not asked for counts for nothing."""
-        fetch = self._streams.get(answer.transfer)
+        fetch = self._streams.find(answer.transfer)
         stream = fetch.stream if fetch else None
         if fetch is None or stream is None or stream.place.holder != holder:
             self.ignored += 1
@@ -166,10 +164,7 @@ class Asker:
         if write := fetch.came(piece, data.content, now):
             self.effects.append(write)
         if fetch.has_list():
-            del self._streams[stream.number]
-            number = self._new_number()
-            fetch.follow_list(number)
-            self._streams[number] = self._asking_of(fetch)[fetch.want.id] = fetch
+            self._streams.follow_list(fetch)
         self._look_at(fetch, now)
 
     def _heard_no(self, fetch: Fetch, holder: Peer, no: No, now: float) -> None:
@@ -182,8 +177,7 @@ class Asker:
                 self._places.health(holder).narrow(no.chunk, now)
             case _:
                 self._places.health(holder).wait(no.retry_after, now)
-        self._end(fetch)
-        self._queue.add(fetch)
+        self._wait(fetch)
 
     # What was done
 
@@ -202,7 +196,7 @@ class Asker:
                 self._failed(fetch, fetch.stream.place.holder, "bad", inf)
                 return
             case "again" if fetch.stream is not None:
-                self._asking_of(fetch)[fetch_id] = fetch
+                self._streams.ask_for(fetch)
         self._look_at(fetch, now)
 
     def saved(self, fetch_id: FetchId, blocks: bytes) -> None:
@@ -216,7 +210,7 @@ class Asker:
         if come := self._come.pop(fetch_id, None):
             self._fetches[fetch_id] = come
         if fetch := self._fetches.get(fetch_id):
-            self._end(fetch)
+            self._streams.end(fetch)
             self._queue.remove(fetch)
             fetch.go_back()
             self._queue.block(fetch, now + DISK_AGAIN_S)
@@ -225,7 +219,7 @@ class Asker:
 
     def step(self, now: float) -> None:
         """Do what is due; to be called after all that has come at once, and when `next_due` is reached."""
-        for fetch in list(self._streams.values()):
+        for fetch, _ in self._streams.all():
             self._look_at_time(fetch, now)
         self._fill_at = inf
         if self._is_connected and self.passes:
@@ -238,9 +232,8 @@ class Asker:
     def next_due(self) -> float:
         """Return when `step` should be called again because of the time alone."""
         due = [self._fill_at]
-        for fetch in self._streams.values():
-            assert fetch.stream is not None
-            due += [fetch.stream.due, fetch.save_at]
+        for fetch, stream in self._streams.all():
+            due += [stream.due, fetch.save_at]
         if self._is_connected and self.passes:
             due.append(self._queue.next_due())
         return min(due)
@@ -254,7 +247,7 @@ class Asker:
         chunk, others_came = stream.overdue(now)
         if not chunk:
             return
-        self._asking_of(fetch)[fetch.want.id] = fetch
+        self._streams.ask_for(fetch)
         if others_came:
             self._window.shrink(timeout_s, now)
         if stream.health.missed(chunk, now):
@@ -274,12 +267,13 @@ class Asker:
 
     def _fill(self, now: float) -> None:
         """Ask for as much as the window has room for, in turns by the managers' weights."""
-        flying = self._flying()
+        flying = self._streams.flying_bytes()
         room = self._window.bytes - sum(flying.values())
         if room < self._window.bytes // FILL_SHARE:
             return  # many small Asks cost more than a few that are larger
-        left = ASKED_CHUNKS_MAX - sum(fetch.stream.flying for fetch in self._streams.values() if fetch.stream)
-        turns = {name: self._pieces(name, now) for name in dict.fromkeys([*self._asking, *self._queue.managers()])}
+        left = ASKED_CHUNKS_MAX - self._streams.flying()
+        managers = dict.fromkeys([*self._streams.managers(), *self._queue.managers()])
+        turns = {name: self._pieces(name, now) for name in managers}
         taken: dict[int, list[Piece]] = {}
         while turns and room > 0 and left > 0 and not self.down.wait_s(now):
             manager = min(turns, key=lambda name: flying.get(name, 0) / self._weight_of(name))
@@ -296,22 +290,15 @@ class Asker:
         if turns and room > 0 and left > 0:
             self._fill_at = now + self.down.wait_s(now)
         for number, pieces in taken.items():
-            asking = self._streams[number]
+            asking = self._streams.find(number)
+            assert asking is not None
             assert asking.stream is not None
             ask = asking.ask(pieces, max(CHUNK_MIN, *(piece.length for piece in pieces)), int(self.down.rate or 0))
             self.effects.append(SayAsk(asking.stream.place.holder, ask))
 
-    def _flying(self) -> dict[str, int]:
-        """Return how many bytes are on their way for each manager."""
-        flying: dict[str, int] = {}
-        for fetch in self._streams.values():
-            assert fetch.stream is not None
-            flying[fetch.want.manager] = flying.get(fetch.want.manager, 0) + fetch.stream.flying_bytes
-        return flying
-
     def _pieces(self, manager: str, now: float) -> Iterator[tuple[int, Piece]]:
         """Yield what is to be asked for next of the objects of a manager."""
-        for fetch in list(self._asking.get(manager, {}).values()):
+        for fetch in self._streams.asking(manager):
             yield from self._pieces_of(fetch, now)
         while self._trusted(manager) < self.at_once and (following := self._queue.pop(manager)):
             if self._begin(following, now):
@@ -319,7 +306,7 @@ class Asker:
 
     def _trusted(self, manager: str) -> int:
         """Return how many objects of a manager are being asked for, but for those whose places are silent."""
-        streams = (fetch.stream for fetch in self._asking.get(manager, {}).values())
+        streams = (fetch.stream for fetch in self._streams.asking(manager))
         return sum(stream is not None and stream.health.is_trusted() for stream in streams)
 
     def _pieces_of(self, fetch: Fetch, now: float) -> Iterator[tuple[int, Piece]]:
@@ -329,7 +316,7 @@ class Asker:
             chunk = min(stream.health.chunk(self.passes, now), self._window.chunk)
             piece = stream.take(chunk, now, self._chance.random())
             if piece is None:
-                self._asking_of(fetch).pop(fetch.want.id, None)
+                self._streams.asked_for(fetch)
                 return
             yield stream.number, piece
 
@@ -339,49 +326,26 @@ class Asker:
         if place is None:
             self._queue.block(fetch, self._places.usable_at(fetch.want.places, fetch.not_before, now))
             return False
-        number = self._new_number()
-        fetch.begin(number, place, self._places.health(place.holder))
-        self._streams[number] = fetch
-        self._asking_of(fetch)[fetch.want.id] = fetch
+        self._streams.begin(fetch, place, self._places.health(place.holder))
         self._look_at(fetch, now)
         return True
 
     def _choose(self, fetch: Fetch, now: float, instead: Peer | None = None) -> Place | None:
         others = [place for place in fetch.want.places if place.holder != instead]
-        asked = {each.stream.place.holder for each in self._streams.values() if each.stream is not None}
-        return self._places.choose(others, fetch.not_before, asked, now)
-
-    def _streams_at(self, holder: Peer) -> list[Fetch]:
-        streams = [(fetch, fetch.stream) for fetch in self._streams.values()]
-        return [fetch for fetch, stream in streams if stream is not None and stream.place.holder == holder]
-
-    def _asking_of(self, fetch: Fetch) -> dict[FetchId, Fetch]:
-        return self._asking.setdefault(fetch.want.manager, {})
+        return self._places.choose(others, fetch.not_before, self._streams.holders(), now)
 
     # What is given up
 
     def _failed(self, fetch: Fetch, holder: Peer, why: Failure, until: float) -> None:
         self.effects.append(PlaceFailed(fetch.want.id, holder, why))
         fetch.not_before[holder] = until
-        self._end(fetch)
-        self._queue.add(fetch)
+        self._wait(fetch)
 
     def _leave(self, holder: Peer) -> None:
-        for fetch in self._streams_at(holder):
-            self._end(fetch)
-            self._queue.add(fetch)
+        for fetch in self._streams.of_holder(holder):
+            self._wait(fetch)
 
-    def _end(self, fetch: Fetch) -> None:
-        if fetch.stream is not None:
-            del self._streams[fetch.stream.number]
-        fetch.end_stream()
-        asking = self._asking_of(fetch)
-        asking.pop(fetch.want.id, None)
-        if not asking:
-            del self._asking[fetch.want.manager]
-
-    def _new_number(self) -> int:
-        while True:
-            number = 1 + int(self._chance.random() * LAST_OFFSET)
-            if number not in self._streams:
-                return number
+    def _wait(self, fetch: Fetch) -> None:
+        """An object does not come from its place any more; it is asked for again when it is its turn."""
+        self._streams.end(fetch)
+        self._queue.add(fetch)

@@ -10,7 +10,7 @@ import pytest
 
 from caroni_edge.config.hours import Hours
 from caroni_edge.config.model import FilesConfig
-from caroni_edge.node import dataconnection, rivals
+from caroni_edge.node import dataconnection, datatransport, rivals
 from caroni_edge.node.dataconnection import DataConnection, Surroundings
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.fetch import Want
@@ -126,7 +126,7 @@ def test_a_node_stops_whose_thread_for_files_has_died(tmp_path: Path) -> None:
 
 
 def test_one_that_has_ended_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", 0.0)
+    monkeypatch.setattr(datatransport, "OPENED_AGAIN_S", 0.0)
     connects = [lambda: DyingTransport("a fault"), DyingTransport]
     data = opened(tmp_path, connects)
     wait_until(lambda: not connects, WITHIN_S, "the second connection")
@@ -135,7 +135,7 @@ def test_one_that_has_ended_is_opened_again(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_one_that_has_ended_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", inf)
+    monkeypatch.setattr(datatransport, "OPENED_AGAIN_S", inf)
     connects = [lambda: DyingTransport("a fault"), DyingTransport]
     data = opened(tmp_path, connects)
     wait_until(lambda: data.moving().problem, WITHIN_S, "the end of the connection")
@@ -146,7 +146,7 @@ def test_one_that_has_ended_is_left_alone_for_a_while(tmp_path: Path, monkeypatc
 def test_certificates_that_cannot_be_read_are_said_and_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataconnection, "OPENED_AGAIN_S", 0.0)
+    monkeypatch.setattr(datatransport, "OPENED_AGAIN_S", 0.0)
     monkeypatch.setattr(dataconnection, "CLOSED_AFTER_S", 0.01)  # so often it looks at the time
 
     def unusable() -> DyingTransport:
