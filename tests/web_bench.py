@@ -32,12 +32,12 @@ from caroni_edge.node.dispatch import UnknownLetter
 from caroni_edge.node.reactor import Forgotten, Notices, UnknownPeer
 from caroni_edge.node.store import AuditRows
 from caroni_edge.protocol.codec import decode_notice, encode
+from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.logs import JobLog
 from caroni_edge.protocol.messages import (
     JobOffer,
     JobStatusUpdate,
-    JobTypeNotice,
     OfferAccept,
     Placement,
     Presence,

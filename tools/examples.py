@@ -7,6 +7,7 @@ import msgspec
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
 from caroni_edge.protocol.events import CloudEvent, EventData
+from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
@@ -23,7 +24,6 @@ from caroni_edge.protocol.messages import (
     JobStatusRequest,
     JobStatusUpdate,
     JobsWanted,
-    JobTypeNotice,
     LinkReset,
     MessageRejected,
     OfferAccept,

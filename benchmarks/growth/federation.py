@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmarks.growth.curves import Axis, Subject
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import MESSAGE_VERSION, JobTypeNotice, Presence
+from caroni_edge.protocol.jobtypes import JobTypeNotice
+from caroni_edge.protocol.messages import MESSAGE_VERSION, Presence
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.storage.database import Database, open_database

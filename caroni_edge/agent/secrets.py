@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caroni_edge.documents.documents import Findings
-from caroni_edge.protocol.messages import SECRETS_MAX
+from caroni_edge.protocol.jobtypes import SECRETS_MAX
 
 SECRETS = "secrets"
 SECRET_MAX_BYTES = 16 * 1024

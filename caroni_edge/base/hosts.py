@@ -1,7 +1,8 @@
 """Hosts that a node may ask for bytes, as its owner lists them: `data.example.org`, `*.example.org`, with a port."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Literal, NamedTuple
 
@@ -9,6 +10,10 @@ Listed = Literal["named", "matched"]
 """How a host is listed: by its very name, or by a pattern."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HOSTS_MAX = 1000
+HOST_MAX_CHARS = 270
+"""As long as an entry of the list is at most."""
+HOSTS_SAID_MAX = 100
+"""So many hosts an agent says that it may ask; of a longer list it says nothing."""
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", re.ASCII)
 _WRITTEN = re.compile(r"(\*\.)?(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{1,5}))?", re.ASCII)
@@ -26,6 +31,12 @@ class Host(NamedTuple):
     name: str
     port: int | None = None
     is_pattern: bool = False
+
+    @property
+    def written(self) -> str:
+        """The entry as an owner writes it."""
+        name = f"*{self.name}" if self.is_pattern else f"[{self.name}]" if ":" in self.name else self.name
+        return name if self.port is None else f"{name}:{self.port}"
 
     def has(self, scheme: str, name: str, port: int) -> bool:
         """Tell whether a host and a port are meant."""
@@ -55,6 +66,15 @@ def parse_host(text: str) -> Host:
     if name is None or (port is not None and not 1 <= port <= 65535) or (is_pattern and is_address(name)):
         raise ValueError(f"{text!r} is no host: write data.example.org, *.example.org or data.example.org:8443")
     return Host(f".{name}" if is_pattern else name, port, is_pattern)
+
+
+def hosts_said(texts: Iterable[str]) -> list[Host]:
+    """Return the entries of a list that another node has said; what is none is left out."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(parse_host(text))
+    return found
 
 
 def host_name(text: str) -> str | None:

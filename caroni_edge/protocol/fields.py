@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from caroni_edge.base.hosts import HOST_MAX_CHARS, HOSTS_SAID_MAX
 from caroni_edge.values.remote import DIRECT_MAX_CHARS
 
 NAME_MAX_CHARS = 400
@@ -42,6 +43,10 @@ ExitCode = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 32)]
 DatabaseName = Annotated[str, Meta(max_length=100)]
 Direct = Annotated[
     str, Meta(max_length=DIRECT_MAX_CHARS, description="Where a node gives files by https; empty for nowhere")
+]
+SaidHosts = Annotated[
+    tuple[Annotated[str, Meta(max_length=HOST_MAX_CHARS)], ...],
+    Meta(max_length=HOSTS_SAID_MAX, description="Hosts as `files.hosts` lists them"),
 ]
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]

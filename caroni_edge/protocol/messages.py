@@ -25,11 +25,13 @@ from caroni_edge.protocol.fields import (
     Nonce,
     Position,
     Priority,
+    SaidHosts,
     Seconds,
     Segment,
     Serial,
     Status,
 )
+from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.labels import Labels
 from caroni_edge.protocol.linkmessage import LinkMessage
@@ -76,26 +78,6 @@ class Frame(Struct, frozen=True, omit_defaults=True):
     messages: tuple[msgspec.Raw, ...] = ()
 
 
-SECRETS_MAX = 32
-"""So many secrets a job gets."""
-
-
-class JobTypeNotice(Struct, frozen=True, omit_defaults=True):
-    """A job type as its agent announces it: the types of its inputs and outputs, as CWL writes them.
-
-    Attributes:
-        repeat: Whether it may be run again by itself once it may have begun.
-        version: Hash of its content, by which jobs name what they ran; empty where an older agent does not say it.
-        secrets: Names of the secrets that its jobs get there, for people; what they hold never leaves the host.
-    """
-
-    inputs: dict[str, Any] = {}
-    outputs: dict[str, Any] = {}
-    repeat: bool = True
-    version: str = ""
-    secrets: Annotated[tuple[Name, ...], Meta(max_length=SECRETS_MAX)] = ()
-
-
 class Presence(Struct, frozen=True, omit_defaults=True):
     """Notice, retained: a node is there, or (its will) is not.
 
@@ -115,6 +97,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
         staging: Manager (`*` for all): what its files wait for that are to come to the agent.
         depot: Whether an agent's owner lets it be a depot: `open`, or `full: ` and why; empty where it is none.
         direct: Where the agent gives files straight to who may have them.
+        hosts: Whose files its owner lets an agent fetch by http and https; None: it does not say.
     """
 
     online: bool
@@ -132,6 +115,7 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     staging: dict[str, str] = {}
     depot: str = ""
     direct: str = ""
+    hosts: SaidHosts | None = None
 
 
 class JobFulfillmentRequest(Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,8 @@ import pytest
 from caroni_edge.documents.documents import Problems
 from caroni_edge.manager.templates.library import load_templates, parse_template
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobOffer, JobTypeNotice, Presence
+from caroni_edge.protocol.jobtypes import JobTypeNotice
+from caroni_edge.protocol.messages import JobOffer, Presence
 from caroni_edge.web.server import WebServer
 from tests.integration.conftest import Run
 from tests.web_bench import Client, ManagerBench

@@ -11,7 +11,8 @@ import pytest
 from caroni_edge.manager.pages import site as manager_site
 from caroni_edge.node.reactor import Forgotten, UnknownPeer
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobTypeNotice, Presence
+from caroni_edge.protocol.jobtypes import JobTypeNotice
+from caroni_edge.protocol.messages import Presence
 from caroni_edge.web.server import WebServer, start
 from caroni_edge.web.site import NodeCommands
 from tests.web_bench import PASSWORD, WEB, AgentBench, Client, ManagerBench, serve_agent, serve_manager

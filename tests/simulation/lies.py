@@ -14,6 +14,7 @@ import msgspec
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
 from caroni_edge.protocol.fields import DATE_MAX
+from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.logs import JobLog
@@ -25,7 +26,6 @@ from caroni_edge.protocol.messages import (
     JobOffer,
     JobsHere,
     JobStatusUpdate,
-    JobTypeNotice,
     LinkReset,
     Message,
     MessageRejected,
@@ -141,6 +141,7 @@ class Liar:
             "staging": said,
             "direct": self._word(),
             "labels": labels,
+            "hosts": tuple(said),
             **places,
         }
 

@@ -1,6 +1,6 @@
 """What the agent says of itself in its presence notice, and when that must be said anew."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
@@ -14,10 +14,11 @@ from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.turnedaway import TurnedAway
+from caroni_edge.base.hosts import HOSTS_SAID_MAX, Host
 from caroni_edge.base.memory import Journal, MemoryDict
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.node.parts import Part
-from caroni_edge.protocol.messages import JobTypeNotice
+from caroni_edge.protocol.jobtypes import JobTypeNotice
 
 CHANGE_EVERY_S = 60.0
 NEWCOMER_WITHIN_S = 2.0
@@ -123,6 +124,7 @@ class PresenceSaid(Part):
             "staging": dict(said.staging),
             "depot": said.depot,
             "direct": self._in_force.settings.files.url or "",
+            "hosts": _said(self._in_force.settings.files.hosts),
         }
         return {**own, **places}
 
@@ -175,3 +177,8 @@ class PresenceSaid(Part):
             staging=self._fetching.said(),
             depot=self._depot.said(),
         )
+
+
+def _said(hosts: Sequence[Host]) -> tuple[str, ...] | None:
+    """Return the hosts that files may be fetched from, as the presence says them; None where they are too many."""
+    return tuple(each.written for each in hosts) if len(hosts) <= HOSTS_SAID_MAX else None

@@ -3,11 +3,13 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from math import inf
 from typing import Any
 
 import msgspec
 
+from caroni_edge.base.hosts import hosts_said, how_listed
 from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
@@ -18,7 +20,7 @@ from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer, make_ticket
 from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsCheck, ObjectsWanted
 from caroni_edge.values.carried import LOCATION, objects_in
-from caroni_edge.values.remote import remote_in
+from caroni_edge.values.remote import NoAddress, parse_address, remote_in
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,16 @@ class JobFiles(Memory):
         self._said: MemoryDict[tuple[str, str], float] = MemoryDict(context.journal)
 
     def may_go(self, step: StepRow, agent: str) -> bool:
-        """Tell whether an agent can take a step as far as its files go: it has them, or knows how to fetch them."""
-        if self._speaks_of_files(agent) or not (LOCATION in step.inputs or "://" in step.inputs):
+        """Tell whether an agent can take a step as far as its files go: it has them, or can fetch them.
+
+        That is so of a file at an address if its owner lists the host, as far as the agent says so.
+        """
+        speaks = self._speaks_of_files(agent)
+        if "://" not in step.inputs and (speaks or LOCATION not in step.inputs):
             return True
         inputs = msgspec.json.decode(step.inputs)
+        if speaks:
+            return not unlisted(remote_in(inputs), self._store.agents.hosts(agent))
         names = objects_in(inputs)
         return not any(remote_in(inputs)) and all(agent in self._store.places.of(step.workflow, name) for name in names)
 
@@ -185,3 +193,21 @@ class JobFiles(Memory):
         for pair in [pair for pair in self._said if agent in pair]:
             del self._said[pair]
         return self._store.object_keys.forget(agent)
+
+
+def unlisted(files: Iterable[Mapping[str, Any]], hosts: str | None) -> list[str]:
+    """Return the hosts of files at addresses that an agent does not fetch from.
+
+    Args:
+        files: Values of such files.
+        hosts: What the agent says that it fetches from, as a JSON list; None where it does not say.
+    """
+    if hosts is None:
+        return []
+    listed, found = hosts_said(msgspec.json.decode(hosts)), {}
+    for each in files:
+        with suppress(NoAddress):  # of what is none its agent has to say what is wrong
+            address = parse_address(each["location"])
+            if how_listed(listed, address.scheme, address.host, address.port) is None:
+                found[address.authority] = True
+    return [*found]

@@ -1,7 +1,7 @@
 """Gives unplaced steps to the agents that have offered places: jobs are made, once at the end of each batch."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from math import inf
 
@@ -35,6 +35,8 @@ UNDECIDED_MAX = 1000
 """So many offers of an agent may wait at a time."""
 OTHERS_FIRST_S = 120.0
 """So long an agent offers in vain for steps that have failed on it, while others are there that may take them."""
+LOOKED_FURTHER = 1000
+"""So many steps are looked at behind those that an agent cannot take because of their files."""
 VALID_MAX_S = 600.0
 """So long an offer is kept at most, whatever its agent says."""
 
@@ -173,12 +175,25 @@ class Placing(Part):
         self, offer: OfferRow, room: int, holders: Sequence[str], *, others_first: bool = True
     ) -> list[UnplacedStep]:
         """Return the best steps for an offer that none of these agents may hold: those with their data first."""
-        find = partial(self._store.unplaced.steps, holders=holders, others_first=others_first)
-        job_type, agent = offer.job_type, offer.agent
-        ready = find(job_type, waiting=False, agent=agent, limit=min(offer.ready, room))
+        find = partial(
+            self._store.unplaced.steps,
+            offer.job_type,
+            agent=offer.agent,
+            holders=holders,
+            others_first=others_first,
+        )
+        ready = self._that_may_go(partial(find, waiting=False), offer.agent, min(offer.ready, room))
         left = min(offer.waiting, room - len(ready))
-        found = ready + find(job_type, waiting=True, agent=agent, limit=left)
-        return [each for each in found if self._files.may_go(each.step, agent)]
+        return ready + self._that_may_go(partial(find, waiting=True), offer.agent, left)
+
+    def _that_may_go(self, find: Callable[..., list[UnplacedStep]], agent: str, limit: int) -> list[UnplacedStep]:
+        """Return the first steps that an agent can take as far as their files go; others do not hold them up."""
+        found = find(limit=limit)
+        fitting = [each for each in found if self._files.may_go(each.step, agent)]
+        if len(fitting) < len(found) == limit:
+            further = find(limit=limit + LOOKED_FURTHER)[limit:]
+            fitting += [each for each in further if self._files.may_go(each.step, agent)]
+        return fitting[:limit]
 
     def _place(self, steps: list[UnplacedStep], offer: OfferRow, at: Moment) -> list[Placement]:
         """Make a job of each of these steps at the agent of an offer; return them as the agent is told of them."""

@@ -261,7 +261,9 @@ class Explainer:
         if away:
             said = f"is not taken by {listed(away)}: offline, with the job type {job_type}"
             yield reason_of("agents_away", said, agents=away, job_type=job_type)
-        yield from self._of_asked(asked, job_type)
+        unlisted = self._files.unlisted(step, asked)
+        yield from self._files.of_unlisted(unlisted, is_any=len(unlisted) < len(asked))
+        yield from self._of_asked([each for each in asked if each not in unlisted], job_type)
 
     def _of_bound(self, bound: list[str], have_type: set[str], job_type: str) -> Iterator[Reason]:
         """Say of each agent that alone may take a step whether it is one that could."""

@@ -1,15 +1,16 @@
 """What large files have to do with it that a step is where it is: who has them, and who fetches them."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from caroni_edge.base.text import on_one_line
+from caroni_edge.manager.jobs.files import unlisted
 from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
 from caroni_edge.manager.pages.views import ManagerViews
-from caroni_edge.manager.store.shown import ShownStep, ShownWorkflow
+from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
 from caroni_edge.values.carried import basename_of, is_directory, objects_in
 from caroni_edge.values.json import from_text, shown
 from caroni_edge.values.large import is_large
@@ -66,6 +67,26 @@ class FileReasons:
             away = "" if is_online else f" and is offline since {seen}" if seen else " and is offline"
             said = f"waits for agent {agent}, which has {called_all(values)}{away}"
             yield reason_of("has_files", said, agent=agent, files=_names(values), seen=seen)
+
+    def unlisted(self, step: ShownStep, servers: Iterable[ShownServer]) -> dict[ShownServer, list[str]]:
+        """Return the agents that may not fetch files of a step, each with the hosts that its owner does not list."""
+        remote = self._views.remote_of(step)
+        found = {each: unlisted(remote, each.hosts) for each in servers} if remote else {}
+        return {server: hosts for server, hosts in found.items() if hosts}
+
+    def of_unlisted(self, unlisted: Mapping[ShownServer, list[str]], *, is_any: bool) -> Iterator[Reason]:
+        """Say of agents that they may not fetch the files of a step; `is_any`: some others may."""
+        if not unlisted:
+            return
+        hosts = sorted({host for lacking in unlisted.values() for host in lacking})
+        lists: dict[str, list[str]] = {each.agent: msgspec.json.decode(each.hosts or "[]") for each in unlisted}
+        of_each = ", ".join(
+            f"of {agent} lists {listed(found) if found else 'nothing'}"
+            for agent, found in [*lists.items()][:NAMES_SAID]
+        )
+        said = "is not taken by agents that may not fetch from" if is_any else "waits for an agent that fetches from"
+        said = f"{said} {listed(hosts)}: files.hosts {of_each}"
+        yield reason_of("host_not_listed", said, hosts=hosts, agents=lists)
 
     def of_queued(self, step: ShownStep, attempt: AttemptView) -> Reason:
         """Say what a step waits for at an agent that has its data: for a slot, and perhaps for files before."""

@@ -87,6 +87,7 @@ class Fleet(Part):
                 drains=refuses.get("*", "").startswith(DRAINED),
                 # What is no address would make messages to others unreadable.
                 direct="" if direct_address(presence.direct) is None else presence.direct,
+                hosts=None if presence.hosts is None else as_text(presence.hosts),
                 date=at.date,
             )
             types = [

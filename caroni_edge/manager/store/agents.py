@@ -85,7 +85,7 @@ class AgentRows(Rows):
     SEE = """
         UPDATE agents SET online = 1, boot = :boot, version = :version, host = :host, slots = :slots,
             backlog = :backlog, pending = :pending, refuses = :refuses, labels = :labels, speaks = :speaks,
-            staging = :staging, direct = :direct,
+            staging = :staging, direct = :direct, hosts = :hosts,
             depot = :depot, drains = :drains, seen = :date, unheard = 0
         WHERE agent = :agent"""
 
@@ -106,9 +106,10 @@ class AgentRows(Rows):
         depot: str,
         drains: bool,
         direct: str,
+        hosts: str | None,
         date: float,
     ) -> None:
-        """Keep the presence of an agent that is connected; `refuses` is JSON."""
+        """Keep the presence of an agent that is connected; `refuses` and `hosts` are JSON."""
         self.know(agent)
         self._run(
             self.SEE,
@@ -126,6 +127,7 @@ class AgentRows(Rows):
             depot=depot,
             drains=drains,
             direct=direct,
+            hosts=hosts,
             date=date,
         )
 
@@ -272,6 +274,12 @@ class AgentRows(Rows):
     def labels(self, agent: str) -> str:
         """Return what an agent says that it is, as a JSON list."""
         return self._one(str, self.LABELS, agent=agent) or "[]"
+
+    HOSTS = "SELECT hosts FROM agents WHERE agent = :agent AND hosts NOT NULL"
+
+    def hosts(self, agent: str) -> str | None:
+        """Return the hosts that an agent says it fetches files from, as a JSON list; None where it does not say."""
+        return self._one(str, self.HOSTS, agent=agent)
 
     SPEAKS = "SELECT speaks FROM agents WHERE agent = :agent"
 

@@ -112,6 +112,7 @@ class ShownServer(NamedTuple):
         refuses: Why it offers nothing, as JSON.
         reconcile_query: Id of the query that it has not answered yet.
         failures: How often the step has failed on it.
+        hosts: Which hosts it fetches files from, as a JSON list; None where it does not say.
     """
 
     agent: str
@@ -120,6 +121,7 @@ class ShownServer(NamedTuple):
     slots: int
     reconcile_query: str | None
     failures: int
+    hosts: str | None
 
 
 class ShownRefusal(NamedTuple):
@@ -297,7 +299,8 @@ class ShownAgentRows(Rows):
 
     SERVERS = f"""
         SELECT a.agent, a.online, a.refuses, a.slots, a.wanted AS reconcile_query,
-            (SELECT count(*) FROM jobs j WHERE j.step = :step AND j.agent = a.agent AND j.status = 'failed') AS failures
+            (SELECT count(*) FROM jobs j
+            WHERE j.step = :step AND j.agent = a.agent AND j.status = 'failed') AS failures, a.hosts
         FROM agent_types t CROSS JOIN agents a ON a.agent = t.agent WHERE t.job_type = :job_type
         AND (:among IS NULL OR a.agent IN (SELECT value FROM json_each(:among)))
         AND {HAS_ALL.format(who=":labels", labels="a.labels")} LIMIT :limit"""

@@ -64,15 +64,20 @@ class Attempts:
             self._engine.statuses.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:
-        """An agent does not take a job; that uses up an attempt only if it is final, or the job may have begun."""
+        """An agent does not take a job; that uses up an attempt only if it is final, or the job may have begun.
+
+        Nor does it if the agent may not fetch the job's files: it has said so by its presence, which came later.
+        """
         job = self._open(agent, message.job)
         if job is None:
             return
-        if message.final or message.begun or job.begun or job.asked:
+        step = self._store.steps.by_id(job.step)
+        is_final = message.final and self._orders.files.may_go(step, agent)
+        if is_final or message.begun or job.begun or job.asked:
             end = JobEnd("failed", begun=message.begun, reason=f"declined: {message.reason}", ended=at.date)
             self.fail(job, end, at)
         else:
-            self._orders.never_was(self._store.steps.by_id(job.step), job, due=at.now + AFTER_DECLINE_S)
+            self._orders.never_was(step, job, due=at.now + AFTER_DECLINE_S)
 
     def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
         """Take the status of a job, unless one with a greater serial was taken before."""

@@ -383,3 +383,9 @@ def agents_direct(db: Database) -> None:
 def refused_places(db: Database) -> None:
     """Why an agent does not keep what it was asked to, in its words."""
     script(db, "ALTER TABLE object_places ADD COLUMN refusal TEXT;")
+
+
+@manager()
+def agents_hosts(db: Database) -> None:
+    """Which hosts agents say that they fetch files from."""
+    script(db, "ALTER TABLE agents ADD COLUMN hosts TEXT;")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.base.hosts import Host, how_listed, parse_host
+from caroni_edge.base.hosts import Host, hosts_said, how_listed, parse_host
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,14 @@ from caroni_edge.base.hosts import Host, how_listed, parse_host
 )
 def test_an_entry_is_a_name_or_a_pattern_perhaps_with_a_port(text: str, host: Host) -> None:
     assert parse_host(text) == host
+    assert parse_host(host.written) == host
+
+
+def test_of_what_another_node_says_that_it_lists_what_is_no_host_is_left_out() -> None:
+    assert hosts_said(["a.example.org", "", "https://b", "*.c.org:8443", "x" * 300]) == [
+        Host("a.example.org"),
+        Host(".c.org", 8443, is_pattern=True),
+    ]
 
 
 @pytest.mark.parametrize(

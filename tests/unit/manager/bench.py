@@ -30,6 +30,7 @@ from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.protocol.codec import decode_notice, encode
+from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     MESSAGE_VERSION,
@@ -40,7 +41,6 @@ from caroni_edge.protocol.messages import (
     JobsHere,
     JobStatusUpdate,
     JobsWanted,
-    JobTypeNotice,
     OfferAccept,
     Placement,
     Presence,
@@ -394,6 +394,7 @@ class Bench:
         staging: Mapping[str, str] | None = None,
         depot: str = "",
         direct: str = "",
+        hosts: Sequence[str] | None = None,
         **places: int | None,
     ) -> None:
         """Let an agent show itself; unless a test says something else, it has room for all."""
@@ -402,6 +403,7 @@ class Bench:
         about: dict[str, Any] = {"refuses": dict(refuses or {}), "labels": dict(labels or {}), **places}
         about["staging"] = dict(staging or {})
         about["depot"], about["direct"] = depot, direct
+        about["hosts"] = None if hosts is None else tuple(hosts)
         said = Presence(online, boot="b", host="h", job_types=notices, **about)
         self.notice(agent, said)
 

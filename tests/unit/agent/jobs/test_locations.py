@@ -8,7 +8,7 @@ from caroni_edge.agent.jobs.inputs import CannotRun
 from caroni_edge.agent.jobs.objects import CACHE_S
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.port import ObjectFetched
-from caroni_edge.base.hosts import parse_host
+from caroni_edge.base.hosts import HOSTS_SAID_MAX, parse_host
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.objects.locations import LocationFailed, LocationFetched, LocationId, LocationSized, Sought
 from caroni_edge.objects.objects import Object
@@ -222,3 +222,10 @@ def test_a_manager_that_is_forgotten_has_nothing_here(bench: Bench) -> None:
     bring(bench)
     bench.call(lambda now: bench.reactor.forget_peer("m1", now))
     assert bench.store.locations.found(ID, "w1") is None
+
+
+def test_the_presence_says_which_hosts_are_listed_unless_they_are_too_many(bench: Bench) -> None:
+    assert bench.reactor.presence()["hosts"] == ("data.example.org", "*.example.com")
+    assert Bench(types=[]).reactor.presence()["hosts"] == ()
+    hosts = tuple(parse_host(f"h{number}.example.org") for number in range(HOSTS_SAID_MAX + 1))
+    assert Bench(types=[], files=FilesConfig(hosts=hosts)).reactor.presence()["hosts"] is None

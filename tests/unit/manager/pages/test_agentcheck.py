@@ -7,7 +7,8 @@ import pytest
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.templates.plan import Plan
-from caroni_edge.protocol.messages import JobTypeNotice, Presence
+from caroni_edge.protocol.jobtypes import JobTypeNotice
+from caroni_edge.protocol.messages import Presence
 from tests.unit.manager.bench import CHAIN, ONE, Bench, given
 from tests.unit.manager.workflows.test_branches import flow, leaf, nest, value
 

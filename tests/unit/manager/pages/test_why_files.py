@@ -87,3 +87,23 @@ def test_what_an_agent_says_that_files_wait_for_is_said(bench: Bench) -> None:
     bench.presence("a1")
     (found,) = explain(bench, "both")
     assert "waits" not in found["facts"]
+
+
+def test_agents_that_may_not_fetch_a_file_are_named_with_what_they_list() -> None:
+    bench = Bench(plan("takes", step("use", "lower", file=("File", given("file"))), inputs={"file": "File"}))
+    bench.presence("a1", hosts=["nas.example.org:8443", "*.example.com"])
+    bench.presence("a2", hosts=[])
+    bench.start("takes", "w1", inputs={"file": {"class": "File", "location": "https://data.example.org/a"}})
+    (found,) = explain(bench, "use")
+    assert found["condition"] == "host_not_listed"
+    assert found["sentence"] == (
+        "step use waits for an agent that fetches from data.example.org: "
+        "files.hosts of a1 lists nas.example.org:8443 and *.example.com, of a2 lists nothing"
+    )
+    bench.presence("a3", hosts=["data.example.org"])
+    first, second = explain(bench, "use")
+    assert (
+        "step use is not taken by agents that may not fetch from data.example.org: files.hosts of a1"
+        in (first["sentence"])
+    )
+    assert (second["condition"], [*second["facts"]["slots"]]) == ("waits_for_place", ["a3"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState
+from caroni_edge.protocol.messages import JobDecline
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 FILE: dict[str, Any] = {"class": "File", "location": "https://data.example.org/m31.fits"}
@@ -73,3 +74,53 @@ def test_a_job_that_takes_a_file_at_an_address_has_its_inputs_from_its_manager(b
     bench.place("a1", "upper")
     (placed,) = bench.place_all("a1", "lower", waiting=1)
     assert (placed.data_ready, placed.inputs_from) == (False, {})
+
+
+OTHER = {"class": "File", "location": "https://other.example.org:8443/a"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "goes"),
+    [
+        (["data.example.org"], True),
+        (["*.example.org"], True),
+        (None, True),
+        (["data.example.org:8443", "", "no host at all"], False),
+        ([], False),
+    ],
+)
+def test_a_step_goes_to_no_agent_that_does_not_list_the_host_of_its_file(
+    bench: Bench, hosts: list[str] | None, goes: bool
+) -> None:
+    bench.presence("a1", hosts=hosts)
+    bench.start("takes", inputs={"file": FILE})
+    bench.offer("a1", "lower")
+    bench.settle()
+    assert bench.state("use") is (StepState.FULFILLED if goes else StepState.FULFILLING)
+
+
+def test_what_an_agent_may_not_fetch_does_not_hold_up_what_it_may(bench: Bench) -> None:
+    bench.presence("a1", hosts=["other.example.org:8443"])
+    for name, file in (("w1", FILE), ("w2", FILE), ("w3", OTHER)):
+        bench.start("takes", name, inputs={"file": file})
+    (placed,) = bench.place_all("a1", "lower", ready=1)
+    assert placed.workflow == "w3"
+
+
+def test_a_decline_for_a_host_that_is_not_listed_any_more_counts_no_attempt(bench: Bench) -> None:
+    bench.presence("a1", hosts=["data.example.org"])
+    bench.start("takes", inputs={"file": FILE})
+    job = bench.place("a1", "lower")
+    bench.presence("a1", hosts=[])
+    bench.send(JobDecline(job=job, reason="files.hosts does not list it", final=True))
+    assert bench.state("use") is StepState.FULFILLING
+    assert bench.rows("SELECT tries FROM steps WHERE path = 'use'") == [{"tries": 0}]
+    bench.advance(60.0)
+    bench.presence("a2", hosts=["data.example.org"])
+    assert bench.place("a2", "lower")
+
+
+def test_a_decline_of_an_agent_that_does_not_say_what_it_lists_counts(bench: Bench) -> None:
+    bench.start("takes", inputs={"file": FILE})
+    bench.send(JobDecline(job=bench.place("a1", "lower"), reason="files.hosts does not list it", final=True))
+    assert bench.rows("SELECT tries FROM steps WHERE path = 'use'") == [{"tries": 1}]
