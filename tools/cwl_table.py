@@ -86,7 +86,7 @@ REMARKS: Mapping[str, str] = {
     "$namespaces": "used for the names of hints",
     "secondaryFiles": "of a file: by patterns; of an input they must be there",
     "loadContents": "the text of a file of up to 64 KiB, for expressions",
-    "loadListing": "what is in a directory of up to 16 KiB, for expressions",
+    "loadListing": "what is in a directory, for expressions; of one over 16 KiB names and sizes",
 }
 """What there is to say of what is served, or of documentation."""
 

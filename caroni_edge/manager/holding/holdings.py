@@ -192,6 +192,10 @@ class Holdings(Part):
         self._store.places.add(row.seq, name, self._context.own_place, size, is_directory=is_directory)
         self._store.objects.refer(name, manager=self._me, workflow=row.id, job=THE_WORKFLOW, date=at.date)
 
+    def keep_list(self, row: WorkflowRow, name: ObjectId, at: Moment) -> None:
+        """Keep the list of a directory for a workflow; its files need not be here, so that this is no place of it."""
+        self._store.objects.refer(name, manager=self._me, workflow=row.id, job=THE_WORKFLOW, date=at.date)
+
     def drop(self, workflow: str, kept: Iterable[ObjectId]) -> None:
         """Keep nothing more of a workflow, but for some objects."""
         self._store.objects.drop(self._me, workflow, after="", upto="", but=kept)

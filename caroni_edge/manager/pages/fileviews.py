@@ -11,6 +11,7 @@ from caroni_edge.manager.store.brought import BroughtRow
 from caroni_edge.manager.store.looks import LookRow
 from caroni_edge.manager.store.places import HolderRow
 from caroni_edge.manager.store.shown import ShownStep, ShownWorkflow
+from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.values.carried import misfit_of, objects_in
@@ -60,8 +61,14 @@ class FileViews(WorkflowLists):
 
     def looks_of(self, step: ShownStep) -> list[tuple[LookRow, list[str]]]:
         """Return what must be looked inside for a step, with who has it; what has not come is first."""
-        workflow = self._store.steps.by_id(step.id).workflow
-        looks = sorted(self._store.looks.of(workflow, step.id), key=lambda look: not look.waits)
+        return self._looks(self._store.steps.by_id(step.id).workflow, step.id)
+
+    def looks_of_outputs(self, row: ShownWorkflow) -> list[tuple[LookRow, list[str]]]:
+        """Return what must be looked inside for the outputs of a workflow, as `looks_of` does."""
+        return self._looks(row.seq, OF_THE_WORKFLOW)
+
+    def _looks(self, workflow: int, step: int) -> list[tuple[LookRow, list[str]]]:
+        looks = sorted(self._store.looks.of(workflow, step), key=lambda look: not look.waits)
         return [(each, self._store.places.of(workflow, each.object)) for each in looks]
 
     def remote_of(self, step: ShownStep) -> list[dict[str, Any]]:

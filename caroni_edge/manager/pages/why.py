@@ -91,7 +91,7 @@ class Explainer:
             case WorkflowState.FAILED:
                 yield reason_of("failed", f"it failed at {ended}: {row.reason}", ended=ended, reason=row.reason)
             case _:
-                yield from self._of_us()
+                yield from [*self._of_us(), *self._files.of_outputs(row)]
         if status is WorkflowState.STALLED:
             yield reason_of("stalled", f"it is stalled: {row.reason}", reason=row.reason)
         asked = (StepState.FAILED,) if status is WorkflowState.FAILED else _UNFINISHED

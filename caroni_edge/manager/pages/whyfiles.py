@@ -10,6 +10,7 @@ from caroni_edge.manager.jobs.files import unlisted
 from caroni_edge.manager.pages.sentences import NAMES_SAID, listed, reason_of
 from caroni_edge.manager.pages.shapes import AttemptView, Reason
 from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.store.looks import LookRow
 from caroni_edge.manager.store.shown import ShownServer, ShownStep, ShownWorkflow
 from caroni_edge.values.carried import basename_of, is_directory, objects_in
 from caroni_edge.values.json import from_text, shown
@@ -26,7 +27,15 @@ class FileReasons:
 
     def of_looks(self, step: ShownStep) -> Iterator[Reason]:
         """Say which objects this manager must look inside for a step, and has not yet."""
-        for look, holders in self._views.looks_of(step)[:NAMES_SAID]:
+        yield from self._of_looks(self._views.looks_of(step))
+
+    def of_outputs(self, row: ShownWorkflow) -> Iterator[Reason]:
+        """Say which objects this manager must look inside so that a workflow has its outputs."""
+        for each in self._of_looks(self._views.looks_of_outputs(row)):
+            yield Reason(condition=each["condition"], sentence=f"it {each['sentence']}", facts=each["facts"])
+
+    def _of_looks(self, looks: Iterable[tuple[LookRow, list[str]]]) -> Iterator[Reason]:
+        for look, holders in [*looks][:NAMES_SAID]:
             if not look.waits:
                 said = "waits for what is in a large value, which this manager reads"
                 yield reason_of("large_value_read", f"{said}: {look.reason}" if look.reason else said, input=look.name)

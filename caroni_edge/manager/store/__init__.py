@@ -6,6 +6,7 @@ from caroni_edge.manager.store.agents import AgentRows
 from caroni_edge.manager.store.answers import AnswerRows
 from caroni_edge.manager.store.brought import BroughtRows
 from caroni_edge.manager.store.bulks import BulkRows
+from caroni_edge.manager.store.combined import CombinedRows
 from caroni_edge.manager.store.copies import CopyRows
 from caroni_edge.manager.store.demands import DemandRows
 from caroni_edge.manager.store.evaluations import EvaluationRows
@@ -39,6 +40,7 @@ class Store:
         self.answers = AnswerRows(conn)
         self.brought = BroughtRows(conn)
         self.bulks = BulkRows(conn)
+        self.combined = CombinedRows(conn)
         self.copies = CopyRows(conn)
         self.demands = DemandRows(conn)
         self.evaluations = EvaluationRows(conn)

@@ -32,8 +32,9 @@ def _is_looked_into(plan: Plan, name: str, step: PlanStep, given: StepInput) -> 
     """Tell whether an input may be a large value into which this manager must look: that takes a while."""
     outer = name.rpartition("/")[0]
     sources = given.link.sources if given.link else ()
-    is_merged = given.link is not None and given.link.merge == "merge_flattened"
-    if not is_merged and given.name not in reads_inputs(step):
+    link = given.link
+    is_taken_apart = link is not None and (link.merge == "merge_flattened" or (link.merge is None and link.pick))
+    if not is_taken_apart and given.name not in reads_inputs(step):
         return False
     return any(_may_be_large(plan.workflow_at(outer), each, is_nested=bool(outer)) for each in sources)
 

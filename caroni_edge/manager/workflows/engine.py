@@ -9,7 +9,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -27,16 +27,16 @@ from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.plan import Plan, decode_plan, prefix_of
 from caroni_edge.manager.workflows.drops import Drops
 from caroni_edge.manager.workflows.gates import gates_of
-from caroni_edge.manager.workflows.inputs import Unfit, outputs_misfit, value_of
+from caroni_edge.manager.workflows.inputs import outputs_misfit
 from caroni_edge.manager.workflows.instances import Instances
+from caroni_edge.manager.workflows.links import Unfit
+from caroni_edge.manager.workflows.outputs import Outputs
 from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import as_text
-from caroni_edge.values.large import mismatch_of
-from caroni_edge.values.parsing import parse_type
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Engine(Part):
         statuses: Where a workflow changes its state.
         drops: Where is said which large files nobody needs any more.
         instances: Where steps are made, and begin.
+        outputs: Where what a workflow gives is put together.
         places: Who has the files of steps.
     """
 
@@ -63,6 +64,7 @@ class Engine(Part):
         self._store = context.store
         self.places = Places(context, orders.files)
         self.instances = Instances(context, orders, self.places)
+        self.outputs = Outputs(context, self.instances)
         self.statuses = Statuses(context)
         self.drops, self._holdings = Drops(context, holdings), holdings
         self.plan = lru_cache(maxsize=256)(self._load_plan)
@@ -105,7 +107,7 @@ class Engine(Part):
         propagation = Propagation(row, plan, at)
         self.follow(propagation, self.instances.open(propagation, None, dict(inputs)))
         if not plan.steps:
-            self._complete(propagation)
+            self.complete(propagation)
 
     # It goes on
 
@@ -161,7 +163,7 @@ class Engine(Part):
         if left == 0 and step.parent:
             follow.append(PartsDone(step.parent))
         elif left == 0 and propagation.goes_on:
-            self._complete(propagation)
+            self.complete(propagation)
         return follow
 
     def _count_off(self, step: StepRow) -> int:
@@ -197,10 +199,10 @@ class Engine(Part):
         if plan_step.scatter and step.scatter_index is None:
             return [Done(step, self.instances.scatters.gathered(step, plan_step))]
         try:
-            nested = propagation.plan.workflow_at(step.name)
-            return [Done(step, self._outputs(propagation, nested, step.id, f"{step.path}/"))]
+            outputs = self.outputs.gathered(propagation, step)
         except Unfit as unfit:
             return [StepFailed(step, str(unfit))]
+        return [Done(step, outputs)] if outputs is not None else []
 
     def settle(self, at: Moment) -> None:
         """Make more instances of the scattered steps of which few are left that no agent has taken."""
@@ -250,37 +252,16 @@ class Engine(Part):
 
     # A workflow ends
 
-    def _complete(self, propagation: Propagation) -> None:
+    def complete(self, propagation: Propagation) -> None:
+        """End a workflow all steps of which have completed, unless something is to be put together first."""
         try:
-            outputs = self._outputs(propagation, propagation.plan, 0, "")
+            outputs = self.outputs.gathered(propagation, None)
         except Unfit as unfit:
-            self._fail(propagation.row, str(unfit), propagation.at)
-        else:
+            self.fail(propagation.row, str(unfit), propagation.at)
+            return
+        if outputs is not None:
             self.statuses.end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
             self.drops.on_end(propagation.row, outputs, keeps_all=propagation.plan.keeps_all)
-
-    def _outputs(self, propagation: Propagation, plan: Plan, parent: int, prefix: str) -> dict[str, Any]:
-        """Return the outputs of a workflow, or of one that is nested in it.
-
-        Args:
-            propagation: Of the workflow.
-            plan: What the workflow in question runs by.
-            parent: Step that runs it, when it is nested; 0 otherwise.
-            prefix: Of the paths of its steps.
-
-        Raises:
-            Unfit: They are not what the template says.
-        """
-        look = partial(self.instances.look, propagation, parent, prefix)
-        outputs = {}
-        for each in plan.outputs:
-            try:
-                value = outputs[each.name] = value_of(each.link, look)
-            except Unfit as unfit:
-                raise Unfit(f"output {each.name}: {unfit}") from unfit
-            if words := mismatch_of(parse_type(each.type), value):
-                raise Unfit(f"output {each.name}: {words}")
-        return outputs
 
     def fail_step(
         self,
@@ -311,9 +292,9 @@ class Engine(Part):
         if step.status is not StepState.CREATED and step.job_type:
             self._context.dirty_job_types.add(step.job_type)
         self._context.events.step("caroni.step.failed", row, step.path, at.date, status=status, reason=reason, **facts)
-        self._fail(row, f"step {step.path}: {reason}", at)
+        self.fail(row, f"step {step.path}: {reason}", at)
 
-    def _fail(self, row: WorkflowRow, reason: str, at: Moment) -> None:
+    def fail(self, row: WorkflowRow, reason: str, at: Moment) -> None:
         """End a workflow as failed, if it has not ended; set aside its steps of which no job has begun."""
         if not self.statuses.end(row, WorkflowEvent.STEP_FAILED, at, reason=reason):
             return
@@ -380,7 +361,7 @@ class Engine(Part):
         self.follow(propagation, follow)
         self.follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
         if propagation.goes_on and propagation.row.steps_left == 0:
-            self._complete(propagation)
+            self.complete(propagation)
 
     def _step(self, row: WorkflowRow, path: str) -> StepRow:
         step = self._store.steps.by_path(row.seq, path)

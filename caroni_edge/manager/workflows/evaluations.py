@@ -19,7 +19,8 @@ from caroni_edge.manager.lifecycle import ENDED, StepState
 from caroni_edge.manager.store.evaluations import DueEvaluation
 from caroni_edge.manager.templates.plan import PlanStep
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.inputs import Evaluated, RunScript, Unfit, evaluate
+from caroni_edge.manager.workflows.inputs import Evaluated, RunScript, evaluate
+from caroni_edge.manager.workflows.links import Unfit
 from caroni_edge.manager.workflows.loading import LookDue, Looked, Read, no_objects, reading
 from caroni_edge.manager.workflows.propagation import Propagation, StepFailed
 from caroni_edge.node.parts import Part

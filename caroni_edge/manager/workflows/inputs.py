@@ -9,20 +9,17 @@ import msgspec
 
 from caroni_edge.javascript.texts import ExpressionProblem, JavaScript, Text
 from caroni_edge.manager.templates.expressions import compile_text
-from caroni_edge.manager.templates.plan import Link, PlanStep, Source, StepInput
-from caroni_edge.manager.workflows.loading import LookDue, Looked, LookInside, is_passed_on, looked_into, names_seen
+from caroni_edge.manager.templates.plan import PlanStep
+from caroni_edge.manager.workflows.links import Look, Unfit, input_value
+from caroni_edge.manager.workflows.loading import LookInside, is_passed_on, looked_into, names_seen
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.labels import VALUE_WORDS, are_labels, read_label
 from caroni_edge.protocol.messages import VALUES_LIMIT_BYTES
-from caroni_edge.values.carried import NotCarried, called, misfit_of, objects_in
+from caroni_edge.values.carried import NotCarried, misfit_of, objects_in
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
-from caroni_edge.values.large import NOT_LOOKED_INTO, is_large, may_be_list
+from caroni_edge.values.large import is_large
 from caroni_edge.values.parsing import parse_type
-
-Look = Callable[[Source], Any]
-"""Returns the value of a source: of an input of the workflow, or of an output of a step that has completed."""
-
 
 RunScript = Callable[[str, int, JavaScript, Mapping[str, Any], Any], Any]
 """Runs JavaScript: with the name of the field that it stands in, its library, `inputs` and `self`.
@@ -36,39 +33,6 @@ NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 Libraries = Sequence[tuple[str, ...]]
 """Libraries of a plan (`Plan.libraries`)."""
-
-
-class Unfit(ValueError):
-    """Values are not what the template says, or expressions cannot be worked out; the text is for people."""
-
-
-class Flattened(Unfit):
-    """A list is to be merged of values into which must be looked for that."""
-
-    @property
-    def values(self) -> list[Any]:
-        """The values."""
-        found: list[Any] = self.args[1]
-        return found
-
-    def __str__(self) -> str:
-        """Return why nobody does it here, for people."""
-        return str(self.args[0])
-
-
-class MergeDue(LookDue):
-    """What flows to an input is to be merged of values into which must be looked for that."""
-
-    @property
-    def input(self) -> str:
-        """The input."""
-        return str(self.args[1])
-
-    @property
-    def values(self) -> list[Any]:
-        """The values."""
-        found: list[Any] = self.args[2]
-        return found
 
 
 class Evaluated(NamedTuple):
@@ -88,7 +52,7 @@ class Evaluated(NamedTuple):
 def known_inputs(step: PlanStep, of_workflow: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs that are known when the workflow begins: those that depend on no step and on no expression."""
     return {
-        each.name: _value(each, lambda source: of_workflow.get(source.workflow_input or ""))
+        each.name: input_value(each, lambda source: of_workflow.get(source.workflow_input or ""))
         for each in step.inputs
         if each.value_from is None
         and each.type is not None
@@ -110,24 +74,7 @@ def collected(step: PlanStep, look: Look, merged: Mapping[str, Any] = NO_VALUES)
         Unfit: Values do not go together as the template says.
         MergeDue: Large values are to be merged.
     """
-    return {each.name: merged[each.name] if each.name in merged else _value(each, look) for each in step.inputs}
-
-
-def value_of(link: Link, look: Look) -> Any:
-    """Return the value that flows along a link: of its sources, merged and picked as it says.
-
-    CWL v1.2, "Merging multiple inbound data links" and "Picking non-null values among inbound data links".
-
-    Raises:
-        Unfit: `the_only_non_null` or `first_non_null` has not found what it looks for.
-    """
-    values = [look(source) for source in link.sources]
-    if not values and link.merge is None:  # of an output that has no source
-        return None
-    value = values[0] if link.merge is None else _merged(values, link)
-    if link.pick is not None and is_large(value) and may_be_list(value):
-        raise Unfit(f"{link.pick} looks into {called('', value)}: {NOT_LOOKED_INTO}")
-    return value if link.pick is None or not isinstance(value, list) else _picked(value, link.pick)
+    return {each.name: merged[each.name] if each.name in merged else input_value(each, look) for each in step.inputs}
 
 
 def evaluate(
@@ -293,37 +240,6 @@ def _outputs(step: PlanStep, given: Any) -> dict[str, Any]:
     if size_bytes > VALUES_LIMIT_BYTES:
         raise Unfit(f"its outputs have {size_bytes} bytes as JSON, and {VALUES_LIMIT_BYTES} are allowed together")
     return outputs
-
-
-def _value(each: StepInput, look: Look) -> Any:
-    try:
-        value = value_of(each.link, look) if each.link else None
-    except Flattened as due:
-        objects = {name: Looked(each.name, value) for name, value in objects_in(due.values).items() if is_large(value)}
-        raise MergeDue(objects, each.name, due.values) from None
-    except Unfit as unfit:
-        raise Unfit(f"input {each.name}: {unfit}") from unfit
-    return each.default if value is None else value
-
-
-def _merged(values: list[Any], link: Link) -> list[Any]:
-    if link.merge != "merge_flattened":
-        return values
-    for each in filter(is_large, values):
-        words = f"merge_flattened looks into {called('', each)}: {NOT_LOOKED_INTO}"
-        raise Unfit(words) if link.pick else Flattened(words, values)
-    return [item for value in values for item in (value if isinstance(value, list) else [value])]
-
-
-def _picked(values: list[Any], pick: str) -> Any:
-    found = [value for value in values if value is not None]
-    if pick == "all_non_null":
-        return found
-    if not found:
-        raise Unfit(f"{pick} finds nothing that is not null")
-    if pick == "the_only_non_null" and len(found) > 1:
-        raise Unfit(f"the_only_non_null finds {len(found)} values that are not null")
-    return found[0]
 
 
 def _condition(when: str, value: Any) -> bool:

@@ -22,13 +22,12 @@ from caroni_edge.manager.workflows.ahead import values_decide
 from caroni_edge.manager.workflows.gates import Admission, gates_of
 from caroni_edge.manager.workflows.inputs import (
     Evaluated,
-    MergeDue,
-    Unfit,
     collected,
     evaluate,
     inputs_misfit,
     known_inputs,
 )
+from caroni_edge.manager.workflows.links import MergeDue, Unfit
 from caroni_edge.manager.workflows.loading import LookDue, Looked, look_rows
 from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
@@ -117,7 +116,7 @@ class Instances:
 
     def look_into(self, step: StepRow, objects: Mapping[ObjectId, Looked]) -> None:
         """Let a step wait until this manager has objects, into which must be looked for it."""
-        self._store.looks.add(look_rows(step, objects))
+        self._store.looks.add(look_rows(step.workflow, step.id, objects))
         self._context.looking.add((step.workflow, step.id))
 
     def end_waits(self, workflow: int) -> None:

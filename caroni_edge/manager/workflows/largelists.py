@@ -22,9 +22,10 @@ from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.inputs import MergeDue
+from caroni_edge.manager.workflows.links import MergeDue, Unfit
 from caroni_edge.manager.workflows.listreading import AskList, Items, Merge, Reading
-from caroni_edge.manager.workflows.propagation import Propagation, StepFailed
+from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
+from caroni_edge.manager.workflows.propagation import PartsDone, Propagation, StepFailed
 from caroni_edge.node.parts import Part
 from caroni_edge.values.lists import ANYTHING
 
@@ -48,28 +49,57 @@ class LargeLists(Part):
         self._last = (0, 0)  # the step that had the last turn
         self._to_ask: tuple[Reading, ...] = ()
 
-    def want(self, row: WorkflowRow, step: StepRow, at: Moment) -> bool:
-        """Have the lists read of a step, which lie here; return whether it is one that takes such."""
-        plan_step = self._engine.plan(row.plan).step_at(step.name)
-        is_one = step.scatter_index is None and (bool(plan_step.scatter) or self._merge(row, step, at) is not None)
+    def want(self, row: WorkflowRow, step_id: int, at: Moment) -> bool:
+        """Have the lists read of a step, or of the outputs of a workflow (0), which lie here; return whether it is one.
+
+        A step is one that is scattered over large lists, or takes what is put together of some.
+        """
+        step = self._step(step_id)
+        is_one = step is None or step.status is StepState.RUNNING
+        if step is not None and not is_one and step.scatter_index is None:
+            plan_step = self._engine.plan(row.plan).step_at(step.name)
+            is_one = bool(plan_step.scatter) or self._merge(row, step, at) is not None
         if is_one:
-            self._due.add((row.seq, step.id))
+            self._due.add((row.seq, step_id))
         return is_one
 
-    def _merge(self, row: WorkflowRow, step: StepRow, at: Moment) -> Merge | None:
-        """Return what is to be merged before a step can begin; None where nothing is."""
+    def _step(self, step_id: int) -> StepRow | None:
+        return None if step_id == OF_THE_WORKFLOW else self._store.steps.by_id(step_id)
+
+    def _merge(self, row: WorkflowRow, step: StepRow | None, at: Moment) -> Merge | None:
+        """Return what is to be put together before a step can begin, or a workflow end; None where nothing is."""
+        plan = self._engine.plan(row.plan)
+        propagation = Propagation(row, plan, at)
+        if step is None or self._gives_outputs(row, step):
+            return self._merge_of_outputs(propagation, step)
         if step.status is not StepState.CREATED or step.scatter_index is not None:
             return None
-        plan = self._engine.plan(row.plan)
         try:
-            self._engine.instances.given(Propagation(row, plan, at), step)
+            self._engine.instances.given(propagation, step)
         except MergeDue as due:
             plan_step = plan.step_at(step.name)
-            (kind,) = (each.type for each in plan_step.inputs if each.name == due.input)
+            (kind,) = (each.type for each in plan_step.inputs if each.name == due.name)
             if kind is None:
-                kind = ANYTHING if due.input in plan_step.scatter else {"type": "array", "items": ANYTHING}
-            merged = {"type": "array", "items": kind} if due.input in plan_step.scatter else kind
-            return Merge(due.input, due.values, merged)
+                kind = ANYTHING if due.name in plan_step.scatter else {"type": "array", "items": ANYTHING}
+            kind = {"type": "array", "items": kind} if due.name in plan_step.scatter else kind
+            return Merge(f"input {due.name}", due.name, due.due, kind)
+        return None
+
+    def _gives_outputs(self, row: WorkflowRow, step: StepRow) -> bool:
+        """Tell whether a step that runs a workflow puts together what that gives."""
+        plan_step = self._engine.plan(row.plan).step_at(step.name)
+        is_whole = bool(plan_step.scatter) and step.scatter_index is None
+        return step.status is StepState.RUNNING and plan_step.workflow is not None and not is_whole
+
+    def _merge_of_outputs(self, propagation: Propagation, step: StepRow | None) -> Merge | None:
+        plan = propagation.plan.workflow_at(step.name) if step else propagation.plan
+        try:
+            self._engine.outputs.of(propagation, step)
+        except MergeDue as due:
+            (kind,) = (each.type for each in plan.outputs if each.name == due.name)
+            return Merge(f"output {due.name}", due.name, due.due, kind)
+        except Unfit:  # a file has been made again since, and it is another one
+            return None
         return None
 
     def settle(self, at: Moment) -> None:
@@ -105,10 +135,12 @@ class LargeLists(Part):
         """Return what is to be read for a step; None where nothing is."""
         if not self._store.looks.of(workflow, step_id):
             return None
-        step, row = self._store.steps.by_id(step_id), self._store.workflows.by_seq(workflow)
-        plan_step = self._engine.plan(row.plan).step_at(step.name)
+        step, row = self._step(step_id), self._store.workflows.by_seq(workflow)
         if (merge := self._merge(row, step, at)) is not None:
             return Reading(workflow, step_id, {}, merge=merge)
+        if step is None or self._gives_outputs(row, step):
+            return None
+        plan_step = self._engine.plan(row.plan).step_at(step.name)
         if step.status is StepState.CREATED:
             given = self._engine.instances.given(self._propagation(row, at), step)
             return Reading(workflow, step_id, scatter.large_lists(plan_step, given))
@@ -131,7 +163,7 @@ class LargeLists(Part):
         if not self._store.looks.of(*pair):
             self._give_back(items)
             return
-        step, row = self._store.steps.by_id(items.step), self._store.workflows.by_seq(items.workflow)
+        step, row = self._step(items.step), self._store.workflows.by_seq(items.workflow)
         propagation = self._propagation(row, at)
         if (items.lost, items.no_room, items.problem) != (None, None, None):
             self._give_back(items)
@@ -142,7 +174,13 @@ class LargeLists(Part):
             self._later.add(pair)
             self._again_due = min(self._again_due, at.now + AGAIN_S)
         elif items.problem is not None:
-            self._engine.follow(propagation, [StepFailed(step, items.problem)])
+            self._fail(propagation, step, items.problem)
+        elif items.merged is not None and (step is None or step.status is StepState.RUNNING):
+            self._holdings.take_made(row, items.made, items.giver, at)
+            self._engine.outputs.keep(items.workflow, items.step, *items.merged)
+            self._go_on(propagation, step)
+        elif step is None:
+            self._give_back(items)
         elif items.merged is not None and step.status is StepState.CREATED:
             self._holdings.take_made(row, items.made, items.giver, at)
             self._engine.follow(propagation, self._engine.instances.keep_merged(propagation, step, *items.merged))
@@ -150,6 +188,19 @@ class LargeLists(Part):
             self._engine.follow(propagation, self._engine.instances.begin_scatter(propagation, step, items.lengths))
         else:
             self._grow(propagation, step, items)
+
+    def _go_on(self, propagation: Propagation, step: StepRow | None) -> None:
+        """Let a workflow end, or the step that runs it, an output of which is put together."""
+        if step is None:
+            self._engine.complete(propagation)
+        else:
+            self._engine.follow(propagation, [PartsDone(step.id)])
+
+    def _fail(self, propagation: Propagation, step: StepRow | None, reason: str) -> None:
+        if step is None:
+            self._engine.fail(propagation.row, reason, propagation.at)
+        else:
+            self._engine.follow(propagation, [StepFailed(step, reason)])
 
     def _grow(self, propagation: Propagation, step: StepRow, items: Items) -> None:
         if step.status is not StepState.RUNNING or step.made != items.begin:

@@ -1,15 +1,25 @@
 """What is read of large lists outside of the loop: how many items they have, some of these, or what they merge into."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from caroni_edge.manager.workflows.links import Combining, Unfit, nothing_found, too_many_found
 from caroni_edge.objects.disk import Damaged, NoRoom
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.values.carried import called, object_of
 from caroni_edge.values.json import canonical
-from caroni_edge.values.large import LARGE_MAX_BYTES, LARGE_MIN_BYTES, is_large, large_value, may_be_list, read_large
-from caroni_edge.values.lists import NoList, item_type
+from caroni_edge.values.large import (
+    LARGE_MAX_BYTES,
+    LARGE_MIN_BYTES,
+    filled,
+    is_large,
+    large_in,
+    large_value,
+    may_be_list,
+    read_large,
+)
+from caroni_edge.values.lists import ANYTHING, NoList, item_type
 from caroni_edge.values.parsing import TypeProblem, parse_type
 
 PIECE_MAX_BYTES = 1 << 20
@@ -37,16 +47,18 @@ class Reading(NamedTuple):
 
 
 class Merge(NamedTuple):
-    """What is to become one list (`merge_flattened`).
+    """What is to become one value: a list (`merge_flattened`), perhaps without nulls, or one item of it (`pickValue`).
 
     Attributes:
-        input: The input that it flows to.
-        values: The items of what is a list, and what is none as one item.
-        type: That it is to have, as CWL has it in JSON.
+        where: What it is for, for people.
+        name: The input that it flows to, or the output that it is.
+        due: The values, and how they are put together.
+        type: That a list is to have, as CWL has it in JSON.
     """
 
-    input: str
-    values: Sequence[Any]
+    where: str
+    name: str
+    due: Combining
     type: Any
 
 
@@ -60,7 +72,7 @@ class Items(NamedTuple):
         lengths: How many items each list has.
         instances: For so many there are items.
         items: By input and position.
-        merged: The input whose values were merged, and what they have become; None where nothing was.
+        merged: The input or output whose values were merged, and what they have become; None where nothing was.
         made: The objects that large items have become; they lie here, and no row says so yet.
         giver: Under which name they were brought.
         problem: Why the step cannot be scattered, for people.
@@ -162,34 +174,116 @@ def _with_items(asked: Items, reading: Reading, texts: Texts, bounds: Mapping[st
 
 
 def _merged(asked: Items, merge: Merge, texts: Texts) -> Items:
-    """Make one list of several values."""
-    giver, made = "", tuple[Object, ...]()
+    """Make one value of several."""
+    word = merge.due.link.merge or merge.due.link.pick
     try:
-        pieces = [piece for value in merge.values for piece in _pieces(value, texts)]
-        size = sum(map(len, pieces)) + len(pieces) + 1
-        if size > LARGE_MAX_BYTES:
-            raise NoList(f"together they have {size} bytes, and {LARGE_MAX_BYTES} are allowed")
-        giver, made = texts.make([b"[" + b",".join(pieces) + b"]"])
+        if merge.due.link.pick in ("first_non_null", "the_only_non_null"):
+            item = _the_one(merge.due, texts)
+            if item.text is None or len(item.text) <= LARGE_MIN_BYTES:
+                return asked._replace(merged=(merge.name, item.read))
+            kind, contents = item.type, canonical(item.read).encode()
+        else:
+            kind, contents = merge.type, _list_of(merge.due, texts)
+        giver, made = texts.make([contents])
         asked = asked._replace(giver=giver, made=made)
-        texts.bounds(made[0], merge.type)  # it has that type
-        return asked._replace(merged=(merge.input, large_value(made[0], parse_type(merge.type))))
+        if kind is merge.type:
+            texts.bounds(asked.made[0], kind)  # it has that type
+        return asked._replace(merged=(merge.name, large_value(asked.made[0], parse_type(kind))))
+    except Unfit as unfit:
+        return asked._replace(problem=f"{merge.where}: {unfit}")
     except (NoList, TypeProblem) as problem:
-        return asked._replace(problem=f"input {merge.input}: merge_flattened: {problem}")
+        return asked._replace(problem=f"{merge.where}: {word}: {problem}")
     except Damaged as damaged:
         return asked._replace(lost=damaged.name)
     except NoRoom as problem:
         return asked._replace(no_room=str(problem))
 
 
-def _pieces(value: Any, texts: Texts) -> list[bytes]:
-    """Return the text of what a value adds to a list, but for the commas between."""
-    if is_large(value):
-        found = _object_of(value)
-        if not may_be_list(value):
-            return [texts.read(found, 0, found.size)]
-        bounds = texts.bounds(found, value["type"])
-        return [texts.read(found, bounds[0], bounds[-1])] if bounds else []
-    return [canonical(each).encode() for each in (value if isinstance(value, list) else [value])]
+class _Item(NamedTuple):
+    """An item of what is put together.
+
+    Attributes:
+        value: The item, where it is no part of a large value.
+        text: Otherwise its text.
+        type: The type that it was said to have then, as CWL has it in JSON; it is not null.
+    """
+
+    value: Any = None
+    text: bytes | None = None
+    type: Any = ANYTHING
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is null."""
+        return self.value is None if self.text is None else self.text == b"null"
+
+    @property
+    def read(self) -> Any:
+        """The item as a value."""
+        return self.value if self.text is None else read_large(self.text)
+
+
+def _the_one(due: Combining, texts: Texts) -> _Item:
+    """Return the item that is picked."""
+    pick = str(due.link.pick)
+    found, count = None, 0
+    for item in (item for value in due.values for item in _items(value, texts) if not item.is_null):
+        found, count = found or item, count + 1
+        if pick == "first_non_null":
+            break
+    if found is None:
+        raise Unfit(nothing_found(pick))
+    if count > 1:
+        raise Unfit(too_many_found(count))
+    return found
+
+
+def _list_of(due: Combining, texts: Texts) -> bytes:
+    """Return the text of the list that values become, with or without nulls."""
+    found = bytearray(b"[")
+    for value in due.values:
+        for item in _items(value, texts, apart=due.link.pick is not None):
+            if item.is_null and due.link.pick is not None:
+                continue
+            found += b"," if len(found) > 1 else b""
+            found += _text_of(item.value, texts) if item.text is None else item.text
+            if len(found) >= LARGE_MAX_BYTES:
+                raise NoList(f"together they have more than the {LARGE_MAX_BYTES} bytes that are allowed")
+    return bytes(found + b"]")
+
+
+def _items(value: Any, texts: Texts, *, apart: bool = True) -> Iterator[_Item]:
+    """Yield the items that a value adds to a list: those of a list, or itself.
+
+    Args:
+        value: The value.
+        texts: Have the text of large values.
+        apart: One after the other; otherwise all items of a large list are one text, with the commas between.
+    """
+    if not is_large(value):
+        yield from (_Item(each) for each in (value if isinstance(value, list) else [value]))
+        return
+    found = _object_of(value)
+    text = texts.read(found, 0, found.size)
+    if not may_be_list(value) or not text.startswith(b"["):
+        yield _Item(text=text, type=value["type"])
+        return
+    bounds = texts.bounds(found, value["type"])
+    if not apart and bounds:
+        yield _Item(text=text[bounds[0] : bounds[-1]])
+        return
+    kind = item_type(parse_type(value["type"])).required.spec
+    for number in range(0, len(bounds), 2):
+        yield _Item(text=text[bounds[number] : bounds[number + 1]], type=kind)
+
+
+def _text_of(value: Any, texts: Texts) -> bytes:
+    """Return the text of a value, with what is in objects in their places."""
+    read = {}
+    for each in large_in(value):
+        found = _object_of(each)
+        read[each["location"]] = read_large(texts.read(found, 0, found.size))
+    return canonical(filled(value, read) if read else value).encode()
 
 
 def _object_of(value: dict[str, Any]) -> Object:

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 from caroni_edge.javascript.texts import JavaScript, Reference, Text
 from caroni_edge.manager.store.looks import LookRow
-from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.templates.expressions import references
 from caroni_edge.manager.templates.plan import FileUse, PlanStep
 from caroni_edge.objects.disk import Damaged
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.values.carried import NotCarried, bytes_of, called, is_directory, is_object, object_of, objects_in
-from caroni_edge.values.files import FILE_NAMES
+from caroni_edge.values.directories import NoDirectory
+from caroni_edge.values.directories import read as read_directory
+from caroni_edge.values.files import DIRECTORY, FILE_NAMES
 from caroni_edge.values.json import as_text
 from caroni_edge.values.large import filled, is_large, large_in, read_large
 from caroni_edge.values.parsing import TypeProblem, parse_type
@@ -28,7 +29,7 @@ EXPRESSION_MAX_BYTES = 1 << 20
 CONTENTS_MAX_BYTES = 64 << 10
 """`loadContents` (CWL v1.2) reads files of this size and no larger ones."""
 
-_NO_LISTING = "no_listing"
+_NO_LISTING, _DEEP = "no_listing", "deep_listing"
 _INPUTS = re.compile(
     r"""\binputs\b(?:\s*\.\s*(?P<name>[A-Za-z_$][\w$]*)|\[\s*(?P<quote>["'])(?P<key>[^"'\\]*)(?P=quote)\s*\])?"""
 )
@@ -141,7 +142,7 @@ def looked_into(
 
 def _check_size(wanted: Mapping[ObjectId, Looked]) -> None:
     size = 0
-    for each in [each for each in wanted.values() if is_large(each.value)]:
+    for each in [each for each in wanted.values() if is_large(each.value) or is_directory(each.value)]:
         size += each.value["size"]
         if size > EXPRESSION_MAX_BYTES:
             most = f"no expression looks into more than {EXPRESSION_MAX_BYTES >> 10} KiB together"
@@ -154,8 +155,8 @@ def _wanted(use: FileUse | None, value: Any) -> Iterator[tuple[ObjectId, dict[st
         yield from objects_in(each).items()
     for inner, each in _files_in(use, value):
         if is_directory(each):
-            if inner.load_listing not in (None, _NO_LISTING) and is_object(each.get("location")):
-                raise NotCarried(f'"loadListing" asks for what is in {called("", each)}, {_NO_LARGE_LISTING}')
+            if inner.load_listing not in (None, _NO_LISTING) and (found := object_of(each)) is not None:
+                yield found.id, each
         elif inner.load_contents and is_remote(each.get("location")):
             raise NotCarried(f"{_asks(each)}, which agents alone fetch from where it lies")
         elif inner.load_contents and is_object(each.get("location")):
@@ -201,6 +202,9 @@ def _loaded(use: FileUse | None, value: Any, contents: Mapping[ObjectId, bytes])
     match value:
         case list() if use is not None:
             return [_loaded(use, each, contents) for each in value]
+        case {"class": name} if name in FILE_NAMES and use is not None and is_directory(value):
+            found = None if use.load_listing in (None, _NO_LISTING) else object_of(value)
+            return value if found is None else {**value, "listing": _listing(use, value, contents[found.id])}
         case {"class": name} if name in FILE_NAMES:
             is_asked = use is not None and use.load_contents and not is_directory(value)
             return {**value, "contents": _text_of(value, contents)} if is_asked else value
@@ -216,6 +220,32 @@ def _text_of(value: dict[str, Any], contents: Mapping[ObjectId, bytes]) -> str:
         return (bytes_of(value) if found is None else contents[found.id]).decode()
     except UnicodeDecodeError:
         raise NotCarried(f"{_asks(value)}, which is no text") from None
+
+
+def _listing(use: FileUse, value: Mapping[str, Any], data: bytes) -> list[dict[str, Any]]:
+    """Return what is in a directory that is an object, for expressions: names and sizes, and no locations.
+
+    What is in it flows on with it alone: only of the directory is it known who has it.
+    """
+    try:
+        entries = read_directory(data)
+    except NoDirectory as problem:
+        raise NotCarried(f"{called('', value)}: {problem}") from None
+    top: list[dict[str, Any]] = []
+    folders = {"": top}
+    for each in entries:
+        names = each.path.removesuffix("/").split("/")
+        for depth in range(1, len(names) + (each.object is None)):
+            path, outer = "/".join(names[:depth]), "/".join(names[: depth - 1])
+            if path not in folders:
+                folders[path] = []
+                folders[outer].append({"class": DIRECTORY, "basename": names[depth - 1], "listing": folders[path]})
+        if each.object is not None:
+            file = {"class": "File", "basename": names[-1], "size": each.object.size}
+            folders["/".join(names[:-1])].append(file)
+    if use.load_listing == _DEEP:
+        return top
+    return [{key: part for key, part in each.items() if key != "listing"} for each in top]
 
 
 def _asks(value: dict[str, Any]) -> str:
@@ -254,18 +284,15 @@ def reading(read: Read, known: Collection[Object]) -> LookInside:
     return look
 
 
-_NO_LARGE_LISTING = "which is larger than 16 KiB: it lies with agents, and no expression can look into it"
-
-
 _KEPT = ("class", "basename", "location", "size", "type")
 
 
-def look_rows(step: StepRow, objects: Mapping[ObjectId, Looked]) -> list[LookRow]:
-    """Return the rows of objects into which must be looked for a step."""
+def look_rows(workflow: int, step: int, objects: Mapping[ObjectId, Looked]) -> list[LookRow]:
+    """Return the rows of objects into which must be looked for a step, or for the outputs of a workflow (0)."""
     return [
         LookRow(
-            workflow=step.workflow,
-            step=step.id,
+            workflow=workflow,
+            step=step,
             object=name,
             size=each.value["size"],
             name=each.name,

@@ -14,6 +14,8 @@ The rows end with the workflow. A process that begins goes on from them.
 
 from math import inf
 
+import msgspec
+
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies, NotToBeHad
@@ -21,6 +23,7 @@ from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.workflows.largelists import LargeLists
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import ObjectId
+from caroni_edge.values.carried import is_directory
 
 FETCHED_AT_ONCE = 20
 """So many objects are fetched at a time that are looked inside."""
@@ -75,9 +78,12 @@ class Looks(Part):
         row = self._store.workflows.by_seq(workflow)
         for each in rows:
             self.on_here(each.object)
-            self._holdings.keep(row, each.object, each.size, at)
+            if is_directory(msgspec.json.decode(each.value)):
+                self._holdings.keep_list(row, each.object, at)
+            else:
+                self._holdings.keep(row, each.object, each.size, at)
         self._context.looking.discard((workflow, step))
-        if not self._lists.want(row, self._store.steps.by_id(step), at):
+        if not self._lists.want(row, step, at):
             self._store.evaluations.add(workflow, step)
 
     def _fetch(self, at: Moment) -> None:

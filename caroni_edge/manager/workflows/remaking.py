@@ -23,6 +23,7 @@ from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.values.carried import called, objects_in
@@ -81,11 +82,15 @@ class Remaking(Part):
         for look in self._store.looks.waiting(row.seq):
             if self._store.places.of(row.seq, look.object):
                 continue
-            step, file = self._store.steps.by_id(look.step), called(look.name, msgspec.json.decode(look.value))
+            file = called(look.name, msgspec.json.decode(look.value))
             maker = self._store.remakes.gave(row.seq, look.object)
             if maker is None:
                 said = f"no agent has {file} any more{self._lost_by(row.seq, look.object)}"
-                self._engine.fail_step(row, step, said, at, event=StepEvent.VALUES_UNFIT)
+                if look.step == OF_THE_WORKFLOW:
+                    self._engine.fail(row, f"output {look.name}: {said}", at)
+                else:
+                    step = self._store.steps.by_id(look.step)
+                    self._engine.fail_step(row, step, said, at, event=StepEvent.VALUES_UNFIT)
                 return
             if advance(STEP, maker.status, StepEvent.FILE_LOST) is not None:
                 self._make_again(row, maker, f"{file} any more{self._lost_by(row.seq, look.object)}", at)

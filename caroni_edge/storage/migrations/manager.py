@@ -9,18 +9,6 @@ __all__ = ["manager"]
 
 
 @manager()
-def plans_of_template(db: Database) -> None:
-    """The versions of a template that workflows run by, the newest first."""
-    script(db, "CREATE INDEX plans_template ON plans (template, date);")
-
-
-@manager()
-def unfinished_steps(db: Database) -> None:
-    """Which steps of a workflow have not completed: few, as instances are made when others are taken."""
-    script(db, "CREATE INDEX steps_not_completed ON steps (workflow, path) WHERE status <> 'completed';")
-
-
-@manager()
 def rules(db: Database) -> None:
     """Workflows that something started by itself (`cause` names it), and what rules know of the messages they took."""
     script(
@@ -389,3 +377,20 @@ def refused_places(db: Database) -> None:
 def agents_hosts(db: Database) -> None:
     """Which hosts agents say that they fetch files from."""
     script(db, "ALTER TABLE agents ADD COLUMN hosts TEXT;")
+
+
+@manager()
+def combined_outputs(db: Database) -> None:
+    """Outputs of workflows that were put together of large values; they go with the workflow."""
+    script(
+        db,
+        """
+        CREATE TABLE combined_outputs (
+            workflow INTEGER NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+            PRIMARY KEY (workflow, step, name)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER workflow_combined AFTER DELETE ON workflows BEGIN
+            DELETE FROM combined_outputs WHERE workflow = old.seq;
+        END;
+        """,
+    )

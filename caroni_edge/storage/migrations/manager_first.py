@@ -345,3 +345,15 @@ def bulks(db: Database) -> None:
         );
         """,
     )
+
+
+@manager()
+def plans_of_template(db: Database) -> None:
+    """The versions of a template that workflows run by, the newest first."""
+    script(db, "CREATE INDEX plans_template ON plans (template, date);")
+
+
+@manager()
+def unfinished_steps(db: Database) -> None:
+    """Which steps of a workflow have not completed: few, as instances are made when others are taken."""
+    script(db, "CREATE INDEX steps_not_completed ON steps (workflow, path) WHERE status <> 'completed';")

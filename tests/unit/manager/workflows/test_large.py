@@ -6,7 +6,8 @@ import pytest
 
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.templates.plan import Link, PlanStep, StepInput, ToolExpression
-from caroni_edge.manager.workflows.inputs import Unfit, evaluate, value_of
+from caroni_edge.manager.workflows.inputs import evaluate
+from caroni_edge.manager.workflows.links import Unfit, value_of
 from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.messages import JobDataReady

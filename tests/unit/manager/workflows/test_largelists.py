@@ -6,9 +6,13 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
-from caroni_edge.manager.templates.plan import Link, Plan
+from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.views import ManagerViews
+from caroni_edge.manager.pages.why import Explainer, ManagerNow
+from caroni_edge.manager.templates.plan import Link, Plan, PlanOutput
 from caroni_edge.manager.workflows import listreading, scatters
 from caroni_edge.manager.workflows.largelists import AGAIN_S, ASKED_MAX
 from caroni_edge.manager.workflows.listreading import Items, Reading, take_apart
@@ -16,6 +20,7 @@ from caroni_edge.objects.disk import NoRoom
 from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.keeping import ObjectsGone
 from caroni_edge.values.large import large_value
+from caroni_edge.values.lists import ANYTHING
 from caroni_edge.values.parsing import parse_type
 from tests.kept import kept
 from tests.unit.manager.bench import Bench, BenchTexts, given, out
@@ -471,25 +476,177 @@ def test_there_is_a_bound_for_what_is_merged(monkeypatch: pytest.MonkeyPatch) ->
     bench = merged(merging())
     bench.bring(content(FEW))
     bench.take_apart()
-    assert "together they have 16 bytes, and 10 are allowed" in bench.step("use")["reason"]
+    assert "together they have more than the 10 bytes that are allowed" in bench.step("use")["reason"]
 
 
-def test_nothing_is_picked_out_of_large_values() -> None:
-    picks = Link((out("make"), out("more")), "merge_flattened", "all_non_null")
-    use = leaf("use", value("x", picks, type="int[]"), job_type="lower", gives="Any")
-    made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives="int[]")
-    bench = merged(flow("w", *made, use, result=out("use"), takes={"values": "string[]?"}))
-    assert "merge_flattened looks into a value of 10 bytes" in bench.step("use")["reason"]
-    alone = leaf("use", value("x", Link((out("make"),), None, "all_non_null"), type="int[]"), job_type="lower")
-    bench = Bench(flow("w", *made, alone, result=out("use"), takes={"values": "string[]?"}))
-    bench.presence()
+SPARSE, MAYBE = [None, 10, None, 20], "int?[]"
+
+
+def picked(link: Link, kind: Any, first: Any, second: Any = None) -> Bench:
+    """Return a bench where two steps have given this, and what is picked of it flows to a third one."""
+    use = leaf("use", value("x", link, type=kind), job_type="lower", gives="Any")
+    made = leaf("make", gives=ANYTHING), leaf("more", job_type="more", gives=ANYTHING)
+    bench = Bench(flow("w", *made, use, result=out("use"), takes={"values": "string[]?"}))
+    for agent in ("a1", "a2"):
+        bench.presence(agent, types=("upper", "lower", "more"))
     bench.start("w", inputs={})
-    bench.complete(bench.place(), out=large(FEW))
-    assert "all_non_null looks into a value of 10 bytes" in bench.step("use")["reason"]
+    bench.complete(bench.place("a1"), "a1", out=first)
+    bench.complete(bench.place("a1", "more"), "a1", out=second)
+    return bench
 
 
-def test_no_output_of_a_workflow_is_merged_of_them() -> None:
+def taken(bench: Bench) -> Any:
+    """Return what the third step is given, once what must be looked into is here."""
+    for each in (SPARSE, FEW, [None], [[1] * 10_000, None]):
+        bench.bring(content(each))
+    read_all(bench)
+    (job,) = bench.place_all("a2", "lower")
+    return job.inputs["x"]
+
+
+BOTH, ALONE = (out("make"), out("more")), (out("make"),)
+
+
+@pytest.mark.parametrize("pick", ["first_non_null", "the_only_non_null", "all_non_null"])
+def test_a_large_value_is_no_null_and_nobody_looks_into_it_for_that(pick: Any) -> None:
+    bench = picked(Link(BOTH, "merge_nested", pick), "Any", large(FEW))
+    assert not bench.readings
+    (job,) = bench.place_all("a2", "lower")
+    assert job.inputs["x"] == ([large(FEW)] if pick == "all_non_null" else large(FEW))
+
+
+def test_of_a_list_without_nulls_all_are_taken_as_they_are() -> None:
+    bench = picked(Link(ALONE, None, "all_non_null"), "int[]", large(FEW))
+    (job,) = bench.place_all("a1", "lower")
+    assert job.inputs["x"] == large(FEW)
+
+
+@pytest.mark.parametrize(
+    ("link", "kind", "second", "found"),
+    [
+        (Link(ALONE, None, "all_non_null"), "int[]", None, large([10, 20])),
+        (Link(ALONE, None, "first_non_null"), "int", None, 10),
+        (Link(BOTH, "merge_flattened", "all_non_null"), "int[]", [None, 7], large([10, 20, 7])),
+        (Link(BOTH, "merge_flattened", "first_non_null"), "int", 7, 10),
+        (Link(BOTH[::-1], "merge_flattened", "first_non_null"), "int", 7, 7),
+        (Link(BOTH[::-1], "merge_flattened", "first_non_null"), "int", None, 10),
+        (Link(BOTH[::-1], "merge_flattened"), MAYBE, None, {**large([None, *SPARSE]), "type": MAYBE}),
+    ],
+)
+def test_items_of_large_lists_are_picked(link: Link, kind: Any, second: Any, found: Any) -> None:
+    assert taken(picked(link, kind, large(SPARSE, MAYBE), second)) == found
+
+
+def test_a_large_item_that_is_picked_is_a_large_value() -> None:
+    lists = {"type": "array", "items": ["null", "int[]"]}
+    bench = picked(Link(ALONE, None, "the_only_non_null"), "int[]", large([[1] * 10_000, None], lists))
+    assert taken(bench) == large([1] * 10_000)
+
+
+def test_what_is_no_list_is_picked_as_it_is() -> None:
+    bench = picked(Link(BOTH, "merge_flattened", "all_non_null"), "Any", large({"a": 1}, "Any"), large(FEW))
+    bench.bring(content({"a": 1}))
+    bench.bring(content(FEW))
+    read_all(bench)
+    (job,) = bench.place_all("a2", "lower")
+    assert job.inputs["x"] == {**large([{"a": 1}, *FEW]), "type": "Any"}
+
+
+def test_large_values_within_a_list_are_merged_as_what_they_are() -> None:
+    bench = picked(Link(BOTH, "merge_flattened"), "Any", [large(FEW), 1], large(SPARSE, MAYBE))
+    for each in (FEW, SPARSE):
+        bench.bring(content(each))
+    read_all(bench)
+    (job,) = bench.place_all("a2", "lower")
+    assert job.inputs["x"] == {**large([FEW, 1, *SPARSE]), "type": "Any"}
+
+
+@pytest.mark.parametrize(
+    ("pick", "first", "said"),
+    [
+        ("the_only_non_null", SPARSE, "input x: the_only_non_null finds 2 values that are not null"),
+        ("first_non_null", [None], "input x: first_non_null finds nothing that is not null"),
+    ],
+)
+def test_what_cannot_be_picked_fails_the_step(pick: Any, first: Any, said: str) -> None:
+    bench = picked(Link(ALONE, None, pick), "int", large(first, MAYBE))
+    bench.bring(content(first))
+    read_all(bench)
+    assert bench.step("use")["reason"] == said
+
+
+# Outputs of workflows
+
+
+def giving(**outputs: Any) -> Bench:
+    """Return a bench where all steps of a workflow have completed, the outputs of which are put together."""
     made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives="int[]")
-    bench = merged(flow("w", *made, result=FLAT, takes={"values": "string[]?"}))
+    plan = flow("w", *made, result=FLAT, takes={"values": "string[]?"})
+    return merged(replace(plan, outputs=tuple(PlanOutput(name, *each) for name, each in outputs.items())))
+
+
+def why_of(bench: Bench) -> str:
+    """Return why the workflow is where it is."""
+    views = ManagerViews(bench.database.conn, Plans())
+    row = views.workflow_row("w1")
+    assert row is not None
+    return sentences(Explainer(views, ManagerNow("m1", None, bench.now)).workflow(row)["why"])
+
+
+def test_an_output_of_a_workflow_is_merged_of_them() -> None:
+    bench = giving(result=("int[]", FLAT), first=("int", Link((out("make"),), None, "first_non_null")))
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    assert "it waits for the value " in why_of(bench)
+    bench.restart()
+    bench.bring(content(FEW))
+    read_all(bench)
+    assert bench.workflow_state() is WorkflowState.COMPLETED
+    assert bench.outputs() == {"result": large([*FEW, 40, 50]), "first": 10}
+    made = Object(sha256(content([*FEW, 40, 50])).hexdigest(), 16)
+    assert bench.store.places.of(1, made.id) == ["managers/m1"]
+    assert bench.rows("SELECT * FROM looks") == []
+
+
+def test_an_output_that_cannot_be_put_together_fails_the_workflow() -> None:
+    bench = giving(result=("string[]", FLAT))
+    bench.bring(content(FEW))
+    read_all(bench)
     assert bench.workflow_state() is WorkflowState.FAILED
-    assert "output result: merge_flattened looks into a value of 10 bytes" in bench.workflow()["reason"]
+    assert bench.workflow()["reason"] == "output result: merge_flattened: [0]: expected string, got 10"
+
+
+def test_a_workflow_that_is_cancelled_before_puts_nothing_together() -> None:
+    bench = giving(result=("int[]", FLAT))
+    bench.bring(content(FEW))
+    bench.cancel()
+    read_all(bench)
+    assert (bench.workflow_state(), len(bench.storekeeper.discarded)) == (WorkflowState.CANCELLED, 1)
+    assert bench.rows("SELECT * FROM combined_outputs") == []
+
+
+def test_an_output_of_which_a_part_is_nowhere_any_more_is_made_again() -> None:
+    bench = giving(result=("int[]", FLAT))
+    bench.send(ObjectsGone(objects=(large(FEW)["location"].removeprefix("caroni:"),)))
+    assert bench.state("make") is StepState.FULFILLING
+    bench.complete(bench.place("a1"), "a1", out=large(FEW))
+    bench.bring(content(FEW))
+    read_all(bench)
+    assert bench.outputs() == {"result": large([*FEW, 40, 50])}
+
+
+@pytest.mark.parametrize("scatter", [(), ("n",)])
+def test_what_a_nested_workflow_gives_is_merged_too(scatter: tuple[str, ...]) -> None:
+    made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives="int[]")
+    inner = flow("inner", *made, takes={"n": "Any"}, result=FLAT, kind="int[]")
+    outer = nest("deep", inner, value("n", given("values"), type="Any"), scatter=scatter)
+    bench = Bench(flow("w", outer, result=out("deep", "result"), takes={"values": "string[]?"}))
+    for agent in ("a1", "a2"):
+        bench.presence(agent, types=("upper", "lower", "more"))
+    bench.start("w", inputs={"values": ["a"]})
+    bench.complete(bench.place("a1"), "a1", out=large(FEW))
+    bench.complete(bench.place("a1", "more"), "a1", out=[40])
+    assert bench.workflow_state() is WorkflowState.RUNNING
+    bench.bring(content(FEW))
+    read_all(bench)
+    found = large([*FEW, 40])
+    assert bench.outputs() == {"result": [found] if scatter else found}

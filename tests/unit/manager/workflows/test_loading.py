@@ -1,14 +1,18 @@
 """What expressions see of files: their text where `loadContents` asks for it, and never what nobody here has."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from caroni_edge.manager.templates.plan import FileUse, PlanStep, SecondaryFile, StepInput
-from caroni_edge.manager.workflows.inputs import Unfit, evaluate, outputs_misfit
+from caroni_edge.manager.workflows.inputs import evaluate, outputs_misfit
+from caroni_edge.manager.workflows.links import Unfit
+from caroni_edge.manager.workflows.loading import LookDue
 from caroni_edge.objects.objects import Object
 from caroni_edge.values.carried import directory_value, file_value, object_value
+from caroni_edge.values.directories import Entry, written
 
 LARGE = object_value("m31.fits", Object("a" * 64, 70_000), "0" * 40)
 CONTENTS, LISTING = FileUse(load_contents=True), FileUse(load_listing="shallow_listing")
@@ -49,8 +53,8 @@ def test_the_text_of_a_file_is_seen_where_it_is_asked_for() -> None:
         ),
         (
             LISTING,
-            directory_value("night", Object("d" * 64, 300)),
-            'input f: "loadListing" asks for what is in the directory "night", which is larger than 16 KiB',
+            directory_value("night", Object("d" * 64, 2_000_000)),
+            'an expression looks into input f, the directory "night": no expression looks into more than 1024 KiB',
         ),
     ],
 )
@@ -78,6 +82,53 @@ def test_what_was_loaded_does_not_flow_on() -> None:
 def test_the_listing_of_a_directory_in_a_value_is_seen() -> None:
     value = {"class": "Directory", "basename": "d", "listing": [file_value("a", b"x")]}
     assert seen(LISTING, value, "$(inputs.f.listing[0].basename)") == "a"
+
+
+ENTRIES = (
+    Entry("a.fits", executable=False, object=Object("a" * 64, 5)),
+    Entry("empty/"),
+    Entry("raw/dark/c.fits", executable=True, object=Object("c" * 64, 7)),
+    Entry("raw/b.fits", executable=False, object=Object("b" * 64, 6)),
+)
+TOP: list[dict[str, Any]] = [
+    {"class": "File", "basename": "a.fits", "size": 5},
+    {"class": "Directory", "basename": "empty"},
+    {"class": "Directory", "basename": "raw"},
+]
+RAW = [
+    {"class": "File", "basename": "b.fits", "size": 6},
+    {"class": "Directory", "basename": "dark", "listing": [{"class": "File", "basename": "c.fits", "size": 7}]},
+]
+
+
+def listed(use: FileUse, data: bytes, text: str = "$(inputs.f.listing)") -> Any:
+    """Return what an expression sees of a directory that is an object, the list of which is this."""
+    found = Object(sha256(data).hexdigest(), len(data))
+    inputs = (StepInput("f", files=use), StepInput("x", "Any", value_from=text))
+    given = {"f": directory_value("night", found)}
+    evaluated = evaluate(PlanStep("s", "work", inputs=inputs), given, look=lambda _: {found.id: data})
+    assert evaluated is not None
+    return evaluated.inputs["x"]
+
+
+def test_the_names_in_a_large_directory_are_seen() -> None:
+    data = written(ENTRIES)
+    assert listed(LISTING, data) == TOP
+    deep = listed(FileUse(load_listing="deep_listing"), data)
+    assert deep == [TOP[0], {**TOP[1], "listing": []}, {**TOP[2], "listing": RAW}]
+    with pytest.raises(Unfit):
+        listed(FileUse(load_listing="no_listing"), data)
+
+
+def test_what_is_no_list_of_a_directory_is_said() -> None:
+    with pytest.raises(Unfit, match='input f: the directory "night": it is no list of files'):
+        listed(LISTING, b"{")
+
+
+def test_a_large_directory_is_waited_for() -> None:
+    with pytest.raises(LookDue) as due:
+        seen(LISTING, directory_value("night", Object("d" * 64, 300)), "$(inputs.f.listing)")
+    assert [each.name for each in due.value.objects.values()] == ["f"]
 
 
 def test_a_step_fails_whose_file_comes_without_those_that_belong_to_it() -> None:

@@ -17,7 +17,8 @@ from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.keeping import ObjectsGone
 from caroni_edge.protocol.objects import ObjectsCheck
-from caroni_edge.values.carried import object_value
+from caroni_edge.values.carried import directory_value, object_value
+from caroni_edge.values.directories import Entry, written
 from caroni_edge.values.large import large_value
 from caroni_edge.values.parsing import parse_type
 from tests import scripts
@@ -170,6 +171,24 @@ def test_the_text_of_a_file_is_loaded_from_its_agent() -> None:
     (job,) = bench.place_all("a1", "lower")
     assert job.inputs["n"] == TEXT.decode()
     assert "contents" not in job.inputs["f"]
+
+
+def test_the_names_in_a_large_directory_come_from_its_agent_which_stays_its_only_place() -> None:
+    content = written([Entry("m31.fits", object=NUMBERS)])
+    listing = Object(sha256(content).hexdigest(), len(content))
+    lists = user(
+        value("f", out("make"), type="Directory", files=FileUse(load_listing="shallow_listing")),
+        value("n", None, value_from="$(inputs.f.listing[0].basename)"),
+    )
+    bench = begun(after(lists, gives="Directory"), directory_value("night", listing))
+    assert 'waits for the directory "night", which this manager fetches from agent a1' in sentences(
+        explain(bench, "use")
+    )
+    bench.bring(content)
+    bench.evaluate()
+    (job,) = bench.place_all("a1", "lower")
+    assert job.inputs == {"f": directory_value("night", listing), "n": "m31.fits"}
+    assert bench.store.places.of(1, listing.id) == ["a1"]
 
 
 def test_what_is_no_text_fails_the_step() -> None:
