@@ -59,7 +59,10 @@ class ObjectsWanted(LinkMessage, frozen=True, tag=True):
 
 
 class ObjectsCheck(LinkMessage, frozen=True, tag=True):
-    """Somebody did not get objects rightly: the agent looks at its own, and says which are gone or damaged."""
+    """Somebody did not get objects rightly: the agent looks at its own, and says which are gone or damaged.
+
+    A directory is gone with any of its files.
+    """
 
     objects: Annotated[tuple[ObjectName, ...], Meta(max_length=CHECKED_AT_ONCE)]
 
@@ -69,7 +72,7 @@ class ObjectBad(LinkMessage, frozen=True, tag=True):
 
     Attributes:
         job: The job.
-        object: The file.
+        object: The file, or the directory that it is in: what the inputs of the job name.
         place: The node that was asked.
         reason: `ticket`: it does not take the ticket; `unknown`: it has no such object of that workflow; `bad`: what
             came from there are other bytes.

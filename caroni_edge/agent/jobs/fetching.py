@@ -203,7 +203,8 @@ class Fetching(Part):
         )
         waiting = self._store.wanted.jobs(want.manager, want.object.id)
         for each in waiting[:1]:
-            bad = ObjectBad(job=each.job, object=want.object.id, place=str(news.holder), reason=news.why)
+            named = each.directory or want.object.id
+            bad = ObjectBad(job=each.job, object=named, place=str(news.holder), reason=news.why)
             self._outbox.put(want.manager, bad)
         self._depot.say_refused(want.object, news)
         if news.why == "ticket":

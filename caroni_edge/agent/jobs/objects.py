@@ -137,13 +137,17 @@ class JobObjects(Part):
         self._outbox.put(manager, ObjectsGone(objects=(name,)))
 
     def on_check(self, manager: str, message: ObjectsCheck, at: Moment) -> None:
-        """Look at objects that somebody did not get rightly from here; a manager hears which are gone."""
+        """Look at objects that somebody did not get rightly from here; a manager hears which are gone.
+
+        Of a directory all files are looked at, too.
+        """
         for name in map(ObjectId, message.objects):
             found = self._store.objects.of(manager, name)
             if found is None:
                 self.say_gone(manager, name)
-            else:
-                self._deeds.verify(Object(sha256_of(name), found.size))
+                continue
+            for each in (found, *self._store.objects.files(name)):
+                self._deeds.verify(Object(sha256_of(each.object), each.size))
 
     def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
         """Keep what a job takes and lies here, for as long as the job is known here; return it."""

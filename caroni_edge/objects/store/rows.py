@@ -84,6 +84,12 @@ class ObjectRows(Rows):
         """Tell whether an object lies here and is known to be a directory."""
         return self._only(bool, self.IS_DIRECTORY, object=name)
 
+    FILES = "SELECT object, size FROM directory_files WHERE directory = :directory ORDER BY object"
+
+    def files(self, directory: ObjectId) -> list[StoredObject]:
+        """Return the files of a directory, wherever they lie; none of what is no directory."""
+        return self._all(StoredObject, self.FILES, directory=directory)
+
     FILES_LACKING = """
         SELECT d.object, d.size FROM directory_files d WHERE d.directory = :directory AND NOT EXISTS (
             SELECT 1 FROM object_owners w CROSS JOIN objects o ON o.object = w.object

@@ -558,7 +558,7 @@ def test_a_file_of_a_directory_that_nobody_has_is_told_as_such(bench: Bench) -> 
     staging_directory(bench)
     bring_list(bench, OBJECT)
     refuse(bench, A2)
-    bench.outbox.take(ObjectBad)
+    assert bench.outbox.take(ObjectBad).object == LISTING.id, "the manager knows where the directory lies"
     reason = bench.outbox.take(JobDecline).reason
     assert reason == 'a file of the directory "night" (5000000 bytes) is not to be had from a2 any more'
 

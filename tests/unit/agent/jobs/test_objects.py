@@ -369,6 +369,12 @@ def test_a_directory_is_lost_with_any_of_its_files(bench: Bench) -> None:
     assert bench.runner.discarded == [LISTING.id]
 
 
+def test_of_a_directory_that_somebody_did_not_get_rightly_all_files_are_looked_at(bench: Bench) -> None:
+    given_directory(bench)
+    bench.send(ObjectsCheck(objects=(LISTING.id,)))
+    assert bench.runner.verified == [LISTING, OBJECT]
+
+
 def test_what_somebody_did_not_get_rightly_is_looked_at_and_what_is_not_here_is_said(bench: Bench) -> None:
     given(bench)
     bench.send(ObjectsCheck(objects=(OBJECT.id, OTHER.id)))
