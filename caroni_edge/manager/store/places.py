@@ -137,8 +137,11 @@ class PlaceRows(Rows):
         """Return the agents that have an object of a workflow."""
         return self._all(str, self.OF, workflow=workflow, object=name)
 
+    # A depot that says that it has an object does not say how large that is.
     ANYWHERE = """
-        SELECT workflow, size FROM object_places WHERE object = :object AND held > 0 ORDER BY workflow DESC LIMIT 1"""
+        SELECT p.workflow, (SELECT max(s.size) FROM object_places s
+            WHERE s.workflow = p.workflow AND s.object = p.object) AS size
+        FROM object_places p WHERE p.object = :object AND p.held > 0 ORDER BY p.workflow DESC LIMIT 1"""
 
     def anywhere(self, name: ObjectId) -> FoundObject | None:
         """Return the newest workflow of which somebody has an object; None where nobody has it."""

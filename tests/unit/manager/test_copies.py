@@ -146,6 +146,17 @@ def test_another_place_is_left_when_one_refuses(bench: Bench) -> None:
     assert "a1 and a2" in refused(lambda: want(bench))[1]
 
 
+def test_what_a_depot_alone_has_is_fetched_from_there(bench: Bench) -> None:
+    bench.presence("d1")
+    make(bench)
+    bench.call(lambda _at: bench.store.places.ask(1, THUMB.id, "d1"))
+    bench.call(lambda _at: bench.store.places.add(1, THUMB.id, "d1"))  # it has said no more than that it has it
+    bench.send(ObjectsGone(objects=(THUMB.id,)))
+    want(bench)
+    assert [place.holder.node for place in last(bench).places] == ["d1"]
+    assert last(bench).object == THUMB
+
+
 def test_the_key_of_a_ticket_that_is_not_taken_is_said_again_now_and_then(bench: Bench) -> None:
     make(bench)
     want(bench)
