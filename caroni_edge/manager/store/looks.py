@@ -70,16 +70,20 @@ class LookRows(Rows):
         """Return the steps for which is looked into something."""
         return self._all(LookingStep, self.STEPS)
 
-    # Those whose holders are all away keep nothing back that can come.
     WANTED = """
         SELECT l.object FROM looks l INDEXED BY looks_wanted WHERE l.waits AND EXISTS (
             SELECT 1 FROM object_places p CROSS JOIN agents a ON a.agent = p.agent
-            WHERE p.object = l.object AND p.held > 0 AND a.online)
+            WHERE p.object = l.object AND p.held > 0 AND a.online = :online)
         GROUP BY l.object LIMIT :limit"""
 
     def wanted(self, limit: int) -> list[ObjectId]:
-        """Return some of the objects that are waited for, and that somebody has who is there."""
-        return self._all(ObjectId, self.WANTED, limit=limit)
+        """Return some of the objects that are waited for, and that an agent has.
+
+        Those whose holders are all away keep nothing back that can come. But whether one is, is only what was heard.
+        """
+        found = self._all(ObjectId, self.WANTED, limit=limit, online=True)
+        away = self._all(ObjectId, self.WANTED, limit=limit, online=False)
+        return [*dict.fromkeys([*found, *away])][:limit]
 
     ANY_WAIT = "SELECT EXISTS (SELECT 1 FROM looks INDEXED BY looks_wanted WHERE waits)"
 

@@ -3,8 +3,8 @@
 Bytes stay where they are made; a manager needs them only where the values of a workflow decide something: an expression
 looks into a large value, or a step is scattered over one. Such a step has a row of `looks` for each object:
 
-- It *waits*: the object does not lie here. It is fetched as any that people ask for (`Copies`), a few at a time, from
-  those who have it and are there; if it is nowhere any more, the step that gave it gives it again (`Remaking`).
+- It *waits*: the object does not lie here. It is fetched as any that people ask for (`Copies`), a few at a time, first
+  those that somebody has who is there; if it is nowhere any more, the step that gave it gives it again (`Remaking`).
 - It is *here*: it is kept for the workflow, and this manager is a place of it for others too. When all objects of a
   step are, its expressions are worked out (`Evaluations`), which read them outside of the loop; the rows go with that.
   Those of a step that is scattered over large lists stay until all of its instances are made (`LargeLists`).
@@ -87,7 +87,7 @@ class Looks(Part):
             self._store.evaluations.add(workflow, step)
 
     def _fetch(self, at: Moment) -> None:
-        """Have objects fetched that somebody has who is there; say of the others why not."""
+        """Have objects fetched that somebody has; say of others why not."""
         for name in self._store.looks.wanted(FETCHED_AT_ONCE):
             if self._store.objects.of(self._me, name) is not None:
                 self.on_here(name)

@@ -368,6 +368,17 @@ def test_those_whose_holders_are_away_hold_up_nobody() -> None:
     assert NUMBERS in [each.object for each in fetched(bench)]
 
 
+def test_a_holder_that_only_seems_to_be_away_is_asked_too() -> None:
+    """Its presence may be lost: nothing but speed depends on it."""
+    bench = Bench(READS)
+    bench.presence("a1")
+    bench.start("w", inputs={})
+    job = bench.place("a1")
+    bench.presence("a1", online=False)
+    bench.complete(job, "a1", out=LARGE)
+    assert [each.object for each in fetched(bench)] == [NUMBERS]
+
+
 def test_it_comes_once_for_all_that_look_into_it() -> None:
     bench = Bench(READS)
     bench.presence("a1")
