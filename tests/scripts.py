@@ -29,7 +29,12 @@ TOOLS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 """Expressions of an ExpressionTool that takes `a` and gives `out`, both texts."""
 
-_ALL = {**VALUES_FROM, **CONDITIONS, **TOOLS}
+LOOKS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "$(inputs.a.length > 1)": lambda inputs, _self: len(inputs["a"]) > 1,
+}
+"""What `when` may be where the input `a` is a list."""
+
+_ALL = {**VALUES_FROM, **CONDITIONS, **TOOLS, **LOOKS}
 
 
 BY_BODY = {compile_text(text, javascript=True).scripts[0].body: script for text, script in _ALL.items()}

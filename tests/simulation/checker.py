@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from caroni_edge.node.node import Call
-from caroni_edge.objects.objects import sha256_of
 from caroni_edge.protocol.messages import JobStatusRequest
-from caroni_edge.values.carried import LOCATION, objects_in
+from caroni_edge.values.carried import LOCATION
 from tests.simulation.federation import Federation
+from tests.simulation.filechecks import wrong_objects
 from tests.simulation.members import Agent, Manager, Member
 from tests.simulation.plans import ALL, expected
 from tests.simulation.users import Asked
@@ -22,8 +22,6 @@ ONCE_EACH = """
     WHERE s.status = 'completed' AND s.job NOT NULL"""
 COMPLETED_STEPS = """
     SELECT w.id || '/' || s.path FROM steps s JOIN workflows w ON w.seq = s.workflow WHERE s.status = 'completed'"""
-COMPLETED_OUTPUTS = "SELECT seq, id, outputs FROM workflows WHERE status = 'completed'"
-PLACES = "SELECT agent FROM object_places WHERE workflow = :workflow AND object = :object AND held > 0"
 UNBALANCED_GATES = (
     "SELECT key FROM gates g JOIN workflows w ON w.seq = g.workflow WHERE w.status = 'completed' AND inside"
 )
@@ -53,17 +51,6 @@ ROWS_MAX = 2000
 REFUSED = ("caroni_edge.protocol.codec.Unreadable: ", "TypeError: a manager takes no ", "TypeError: an agent takes no ")
 """What may be wrong with a message of a liar; what is well formed is taken, or changes nothing."""
 
-KEPT = "SELECT manager, workflow, object FROM object_references WHERE job = ''"
-NOT_NEEDED = """
-    SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE peer = :agent)
-    AND NOT EXISTS (SELECT 1 FROM workflows WHERE id = :workflow AND status NOT IN ('completed', 'cancelled'))
-    AND NOT EXISTS (SELECT 1 FROM object_places p JOIN workflows w ON w.seq = p.workflow
-        WHERE w.id = :workflow AND p.object = :object AND p.agent = :agent)"""
-PLACE_WITHOUT_JOB = """
-    SELECT p.agent, w.id FROM object_places p JOIN workflows w ON w.seq = p.workflow
-    WHERE p.held <> 0 AND NOT EXISTS (SELECT 1 FROM jobs j JOIN steps s ON s.id = j.step
-        WHERE s.workflow = p.workflow AND j.agent = p.agent)"""
-
 NO_JOB = "nosuchjob"
 
 LEFT_ANYWHERE = {
@@ -79,6 +66,7 @@ LEFT_AT_MANAGER = {
     "has jobs that are open": "SELECT 1 FROM jobs WHERE open",
     "has something left of what was deleted": "SELECT 1 FROM pruned",
     "has a command on many workflows to work off": "SELECT 1 FROM bulks",
+    "waits for objects to look into": "SELECT 1 FROM looks",
 }
 LEFT_AT_AGENT = {
     **LEFT_ANYWHERE,
@@ -113,9 +101,7 @@ def problems(federation: Federation) -> list[str]:
         *_wrong_ends(federation),
         *_wrong_processes(federation),
         *federation.carrier.wrong,
-        *_lost_outputs(federation),
-        *_kept_for_nobody(federation),
-        *_wrong_depots(federation),
+        *wrong_objects(federation),
         *(f"{who} never noticed that {lost} has forgotten something" for lost, who in _unsaid_losses(federation)),
         *(f"the link of {one} and {other} began anew though nothing was lost" for one, other in _resets(federation)),
         *(wrong for manager in federation.managers for wrong in _wrong_steps(manager)),
@@ -186,43 +172,6 @@ def _wrong_ends(federation: Federation) -> Iterator[str]:
         result = expected(ALL[asked.template], asked.value)
         if row is not None and row[0] == "completed" and msgspec.json.decode(row[1]) != result:
             yield f"{asked.workflow} gave {row[1]}"
-
-
-def _lost_outputs(federation: Federation) -> Iterator[str]:
-    """The files of a workflow that has completed are somewhere, unless somebody has forgotten or lost something."""
-    if any(agent.was_exempt for agent in federation.agents):
-        return
-    lost = {name for agent in federation.agents for name in agent.host.store.lost}
-    for manager in [each for each in federation.managers if not each.was_exempt]:
-        conn = manager.disk.database.conn
-        for seq, workflow, outputs in conn.execute(COMPLETED_OUTPUTS):
-            for name in objects_in(msgspec.json.decode(outputs)):
-                agents = [agent for (agent,) in conn.execute(PLACES, {"workflow": seq, "object": name})]
-                stores = [each.host.store for each in federation.agents if each.name in agents]
-                sha256 = sha256_of(name)
-                if sha256 not in lost and not any(sha256 in store.objects for store in stores):
-                    yield f"the output {sha256[:8]} of {workflow} is nowhere"
-
-
-def _kept_for_nobody(federation: Federation) -> Iterator[str]:
-    """Agents keep nothing for a workflow that needs it no more, unless somebody has forgotten something."""
-    managers = {each.name: each for each in federation.managers}
-    for agent in [each for each in federation.agents if not each.was_exempt]:
-        for name, workflow, object_name in agent.disk.database.conn.execute(KEPT):
-            manager = managers.get(name)
-            if manager is None or manager.was_exempt:
-                continue
-            facts = {"workflow": workflow, "object": object_name, "agent": agent.name}
-            if manager.disk.database.conn.execute(NOT_NEEDED, facts).fetchone():
-                yield f"{agent.name} keeps {sha256_of(object_name)[:8]} for {workflow}, which does not need it"
-
-
-def _wrong_depots(federation: Federation) -> Iterator[str]:
-    """A manager counts on nobody who has had no job of a workflow, and who is no depot that it names."""
-    for manager in federation.managers:
-        for agent, workflow in manager.disk.database.conn.execute(PLACE_WITHOUT_JOB):
-            if agent not in manager.settings.depots and "/" not in agent and not manager.was_exempt:
-                yield f"{manager.name} counts on {agent} for {workflow}, which is none of its depots"
 
 
 def _wrong_processes(federation: Federation) -> Iterator[str]:

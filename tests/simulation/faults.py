@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from tests.simulation.federation import MUCH_BYTES, Federation
-from tests.simulation.members import Member
+from tests.simulation.members import Agent, Holder
 from tests.simulation.plans import TYPES
 
 DAY_S = 86400.0
@@ -22,7 +22,7 @@ def a_while_s(chance: Random) -> float:
     return longest_s * chance.random()
 
 
-def _one(federation: Federation) -> Member:
+def _one(federation: Federation) -> Holder:
     return federation.chance.choice(federation.members)
 
 
@@ -156,27 +156,29 @@ def black_hole(federation: Federation) -> None:
 
 
 def flip_bit(federation: Federation) -> None:
-    """A stored file is damaged."""
-    agent = federation.chance.choice(federation.agents)
-    federation.note(f"{agent.host.store.flip_bit() or 'nothing'} is damaged at {agent.name}")
+    """A stored object is damaged."""
+    member = _one(federation)
+    federation.note(f"{member.store.flip_bit() or 'nothing'} is damaged at {member.name}")
 
 
 def lose_file(federation: Federation) -> None:
-    """A stored file is deleted behind the agent's back."""
-    agent = federation.chance.choice(federation.agents)
-    federation.note(f"{agent.host.store.lose_one() or 'nothing'} is taken away at {agent.name}")
+    """A stored object is deleted behind its node's back."""
+    member = _one(federation)
+    federation.note(f"{member.store.lose_one() or 'nothing'} is taken away at {member.name}")
 
 
 def full_disk(federation: Federation) -> None:
     """The disk of a host takes no files for a while."""
-    agent, lasts_s = federation.chance.choice(federation.agents), a_while_s(federation.chance)
-    federation.note(f"the disk of {agent.name} is full for {lasts_s:.0f} s")
-    agent.host.store.is_full = True
-    agent.say_free(0)
+    member, lasts_s = _one(federation), a_while_s(federation.chance)
+    federation.note(f"the disk of {member.name} is full for {lasts_s:.0f} s")
+    member.store.is_full = True
+    if isinstance(member, Agent):
+        member.say_free(0)
 
     def clear() -> None:
-        agent.host.store.is_full = False
-        agent.say_free(MUCH_BYTES)
+        member.store.is_full = False
+        if isinstance(member, Agent):
+            member.say_free(MUCH_BYTES)
 
     federation.later(lasts_s, clear)
 
@@ -231,7 +233,7 @@ def restore_manager(federation: Federation) -> None:
     _restore_later(federation, federation.chance.choice(federation.managers))
 
 
-def _restore_later(federation: Federation, member: Member) -> None:
+def _restore_later(federation: Federation, member: Holder) -> None:
     copy: sqlite3.Connection = member.disk.copy()
     federation.note(f"the database of {member.name} is copied")
 

@@ -10,17 +10,20 @@ from typing import Any
 
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.node.node import Call
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.topics import Role
 from caroni_edge.protocol.transfers import Ask
 from caroni_edge.transport.memory_broker import Faults, MemoryBroker
+from caroni_edge.values.json import as_text
 from tests.configs import manager_config
 from tests.simulation.bytelies import LyingStore
 from tests.simulation.carrier import CALM, Carrier
+from tests.simulation.contents import directories_with
+from tests.simulation.holding import ManagerStore
 from tests.simulation.hosts import Host
 from tests.simulation.liars import LyingMember, overheard
-from tests.simulation.members import Agent, Manager, Member
+from tests.simulation.members import Agent, Holder, Manager, Member
 from tests.simulation.plans import FILE_TYPES, TEMPLATES, TYPES, job_types, result
 from tests.simulation.stores import Store
 from tests.simulation.trace import Trace
@@ -32,7 +35,9 @@ PATIENT = manager_config(lost_after_s=None, attempts=50, retry_delay_s=0.1)
 
 MUCH_BYTES = 1 << 40
 
-HELD = "SELECT 1 FROM object_places WHERE agent = :agent AND object = :object AND held = 1"
+HELD = """
+    SELECT 1 FROM object_places WHERE agent = :agent AND held = 1
+    AND object IN (SELECT value FROM json_each(:objects))"""
 MAY_HAVE = """
     SELECT 1 FROM jobs j JOIN steps s ON s.id = j.step JOIN workflows w ON w.seq = s.workflow
     WHERE j.agent = :agent AND w.id = :workflow AND instr(s.inputs, :object)"""
@@ -86,7 +91,7 @@ class Federation:
         self.once, self.trace = once, trace
         self.carrier = Carrier(self.broker, self.file_chance)
         self.carrier.may_ask = self._may_ask
-        self.managers = [Manager(f"m{n}", self.broker, self.chance, TEMPLATES, settings) for n in range(managers)]
+        self.managers = [self._manager(f"m{n}", settings) for n in range(managers)]
         self._room = {"slots": slots, "backlog": slots, "pending": slots, "backlog_most": deep, "pending_most": deep}
         self.agents = [self._agent(n, agents, fail) for n in range(agents)]
         self.agents += [self._member(f"d{n}", [], 0.0, depot=True) for n in range(depots)]
@@ -96,6 +101,14 @@ class Federation:
         self.liars: list[LyingMember] = []
         self.users = Users(self.managers)
         self.owed: dict[tuple[str, str], None] = {}
+
+    def _manager(self, name: str, settings: ManagerConfig) -> Manager:
+        def make_store() -> ManagerStore:
+            store = ManagerStore(Peer("managers", name), self.carrier, self.file_chance)
+            store.counts_on = lambda names: self._counting_on(self.manager(name), f"managers/{name}", names)
+            return store
+
+        return Manager(name, self.broker, self.chance, TEMPLATES, settings, make_store)
 
     def _agent(self, number: int, count: int, fail: float) -> Agent:
         # Every type is served by somebody; with more than one agent none serves all by necessity.
@@ -112,7 +125,7 @@ class Federation:
 
         def make_store() -> Store:
             store = Store(Peer("agents", name), self.carrier, self.file_chance)
-            store.counts_on = lambda sha256: self._counting_on(name, sha256)
+            store.counts_on = lambda names: self._counting_on(self.agent(name), name, names)
             return store
 
         def make_host(store: Store) -> Host:
@@ -126,12 +139,12 @@ class Federation:
     def _on_made(self, manager: str, objects: Iterable[Object]) -> None:
         self.carrier.made |= {(manager, each.sha256) for each in objects}
 
-    def _counting_on(self, agent: str, sha256: str) -> list[str]:
-        """Return the managers that count on an object being at an agent, of those that know what they say."""
-        if self.agent(agent).was_exempt:
+    def _counting_on(self, holder: Member, place: str, names: Iterable[str]) -> list[str]:
+        """Return the managers that count on one of some objects being at a place, of those that know what they say."""
+        if holder.was_exempt:
             return []
         counting = [each for each in self.managers if not each.was_exempt]
-        held = {"agent": agent, "object": f"sha256:{sha256}"}
+        held = {"agent": place, "objects": as_text([f"sha256:{each}" for each in names])}
         return [each.name for each in counting if each.disk.database.conn.execute(HELD, held).fetchone()]
 
     def _may_ask(self, asker: Peer, ask: Ask) -> bool:
@@ -139,11 +152,20 @@ class Federation:
         if not any(liar.name == asker.node for liar in self.liars):
             return True
         manager = next((each for each in self.managers if each.name == ask.manager), None)
-        facts = {"agent": asker.node, "workflow": ask.workflow, "object": ask.object}
-        return manager is None or bool(manager.disk.database.conn.execute(MAY_HAVE, facts).fetchone())
+        if manager is None:
+            return True
+        facts = {"agent": asker.node, "workflow": ask.workflow}
+        names = (ask.object, *self._directories_with(ask.object))
+        conn = manager.disk.database.conn
+        return any(conn.execute(MAY_HAVE, {**facts, "object": name}).fetchone() for name in names)
+
+    def _directories_with(self, name: str) -> list[str]:
+        """Return the directories, wherever they lie, that have an object as a file."""
+        lying = {each for agent in self.agents for each in agent.store.objects}
+        return [f"sha256:{each}" for each in directories_with(sha256_of(ObjectId(name)), lying)]
 
     @property
-    def members(self) -> list[Member]:
+    def members(self) -> list[Holder]:
         """All nodes, one of each id."""
         return [*self.managers, *self.agents]
 
@@ -181,7 +203,7 @@ class Federation:
             everybody = self.processes
             self.users.pump(self.now)
             for member in everybody:
-                if isinstance(member, Agent):
+                if isinstance(member, Holder):
                     member.pump_host(self.now)
             self.broker.pump(self.now)
             for member in everybody:
@@ -203,7 +225,7 @@ class Federation:
 
     def _next(self) -> float:
         everybody = self.processes
-        hosts = [member.host_due(self.now) for member in everybody if isinstance(member, Agent)]
+        hosts = [member.host_due(self.now) for member in everybody if isinstance(member, Holder)]
         dues = [member.next_due(self.now) for member in everybody]
         return min(self.broker.next_due(), self.users.next_due(), *hosts, *dues)
 
@@ -230,7 +252,8 @@ class Federation:
             member.heal()
         for agent in self.agents:
             agent.host.fail, agent.host.slowness = 0.0, 1.0
-            agent.host.store.is_full = False
+        for member in self.members:
+            member.store.is_full = False
         self._mend_black_holes()
         self.start()
         self.resume_agents()
@@ -292,8 +315,8 @@ class Federation:
         self.lost(group[place])
         gone.crash()
         gone.absent = True
-        if isinstance(gone, Agent):
-            gone.host.store.leave()
+        if isinstance(gone, Holder):
+            gone.store.leave()
 
     # Liars
 

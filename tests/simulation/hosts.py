@@ -26,10 +26,11 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
-from tests.simulation.contents import contents_in
+from tests.simulation.contents import Gives, files_in, gives_of
 from tests.simulation.stores import Damaged, NoRoom, Store
 
 UNSEEN = Failed("nobody saw how it ended")
+NOTHING = Gives((), (), {})
 DATE = 1_700_000_000.0
 """When the simulation begins."""
 
@@ -94,7 +95,7 @@ class Host:
         self._ended: dict[str, ProcessOutcome] = {}
         self._ahead: dict[str, JobOrder] = {}
         self._untold: dict[str, float] = {}
-        self._gives: dict[str, dict[Object, bytes]] = {}  # in the directories of jobs
+        self._gives: dict[str, Gives] = {}  # in the directories of jobs
         self._staging: dict[str, str | None] = {}  # why it is to end
         self._collecting: set[str] = set()
 
@@ -206,8 +207,9 @@ class Host:
         if reason is None and order.job not in self.started.keys() | self._ended.keys():
             try:
                 for found in order.objects:
-                    damaged = found.id
-                    self.store.lend(found, order.manager)
+                    for each in (found, *files_in(found.sha256)):
+                        damaged = each.id
+                        self.store.lend(each, order.manager)
             except (Damaged, NoRoom) as error:
                 never = "a file is damaged" if isinstance(error, Damaged) else "the disk is full"
             if never and self.deliver is not None:
@@ -318,9 +320,9 @@ class Host:
             return Failed("exit status 1", exit_code=1, stderr="no luck")
         order = self.started[job]
         outputs = self._result(order)
-        if contents := contents_in(outputs):
-            self._gives[job] = contents
-            self.on_made(order.manager, contents)
+        if (gives := gives_of(outputs)).objects:
+            self._gives[job] = gives
+            self.on_made(order.manager, gives.contents)
         return Completed(canonical(outputs))
 
     def _end(self, job: str, outcome: Completed | Failed) -> None:
@@ -352,11 +354,12 @@ class Host:
 
     def _take_files(self, job: str) -> None:
         self._say_collecting(job)  # before all was taken over, nobody listened
-        contents = self._gives.get(job, {})
-        self.store.take(job, contents)
+        gives = self._gives.get(job, NOTHING)
+        self.store.take(job, gives.contents)
         self._collecting.discard(job)
         if self.deliver is not None:
-            self.deliver(JobEnded(job, self._ended[job], DATE + self.now, objects=tuple(contents)))
+            ended = JobEnded(job, self._ended[job], DATE + self.now)
+            self.deliver(replace(ended, objects=gives.objects, directories=gives.directories))
 
 
 class Disk:

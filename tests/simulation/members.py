@@ -21,9 +21,11 @@ from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.daemon import make_reactor
+from caroni_edge.manager.holding.port import StoreNews
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.workflows.evaluations import Evaluation, work_out
+from caroni_edge.manager.workflows.listreading import Reading, take_apart
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, NodeParts
 from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
@@ -34,13 +36,14 @@ from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import MemoryBroker
 from tests import scripts
 from tests.configs import agent_config
+from tests.simulation.holding import ManagerStore
 from tests.simulation.hosts import DATE, Disk, Host
 from tests.simulation.stores import Store
 
 RECORDED = "SELECT 1 FROM jobs WHERE job = ? AND begun AND state IN ('queued', 'running')"
 HELD_SAID = "SELECT body FROM outbox WHERE instr(body, '\"ObjectsHeld\"')"
 HELPER_S = 0.2
-"""So long at most it takes until JavaScript has been run."""
+"""So long at most it takes until JavaScript has been run, or a large list read."""
 ROUNDING_S = 1e-6
 """What is due on one clock is due on the other, in spite of rounding."""
 
@@ -354,32 +357,109 @@ class Member(ABC):
         self.transport.end(will=self._chance.random() < 0.5, is_sent=self._chance.random() < 0.5)
 
 
-class Manager(Member):
+class Holder(Member):
+    """A node that keeps objects."""
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """Its objects."""
+
+    def pump_host(self, now: float) -> None:
+        """Let happen what is due on its host."""
+        if now >= self._frozen_until:
+            self.store.reach(is_reachable=self.up and not self.cut_off and self._broker.running)
+            self.store.pump()
+        else:
+            self.store.reach(is_reachable=False)
+
+    def host_due(self, now: float) -> float:
+        """Return when something is due on its host."""
+        due = self.store.next_due()
+        return max(due, self._frozen_until) if now < self._frozen_until else due
+
+
+class Manager(Holder):
     """A workflow manager."""
 
     def __init__(
-        self, name: str, broker: MemoryBroker, chance: Random, templates: Templates, settings: ManagerConfig
+        self,
+        name: str,
+        broker: MemoryBroker,
+        chance: Random,
+        templates: Templates,
+        settings: ManagerConfig,
+        make_store: Callable[[], ManagerStore],
     ) -> None:
         """Prepare a manager with these templates."""
         super().__init__("managers", name, broker, chance)
         self.settings = settings
+        self.make_store = make_store
+        self._store = make_store()
         if settings.lost_after_s is not None:
             self.ask_every_s = min(self.ask_every_s, settings.lost_after_s / 3)
         self._templates = templates
 
     def make_reactor(self, node: Node) -> ManagerReactor:
         """Put the manager's reactor together."""
-        self.reactor = reactor = make_reactor(node, self.settings, self._templates, self._ask)
+        inbox, store = self._inbox, self._store
+
+        def tell(news: StoreNews) -> None:
+            inbox.append(Call(lambda at: self.reactor.on_files(news, at), keep=True))
+
+        self.reactor = reactor = make_reactor(node, self.settings, self._templates, self._ask, store, self._ask_list)
+        store.open(node.database.conn, tell)
         return reactor
+
+    @property
+    def store(self) -> ManagerStore:
+        """Its objects."""
+        return self._store
 
     def _ask(self, evaluation: Evaluation) -> None:
         """Have expressions worked out in a moment, by a helper that goes with the process."""
-        inbox, reactor = self._inbox, self.reactor
-        call = Call(lambda at: reactor.on_evaluated(work_out(evaluation, scripts.run), at), keep=True)
-        self._broker.at(self._broker.now + self._chance.random() * HELPER_S, lambda: inbox.append(call))
+        reactor, read = self.reactor, self._store.whole
+
+        def answer() -> Call:
+            outcome = work_out(evaluation, scripts.run, read)
+            return Call(lambda at: reactor.on_evaluated(outcome, at), keep=True)
+
+        self._have_helped(answer)
+
+    def _ask_list(self, reading: Reading) -> None:
+        """Have large lists read in a moment."""
+        reactor, store = self.reactor, self._store
+
+        def answer() -> Call:
+            items = take_apart(reading, store)
+            return Call(lambda at: reactor.on_items(items, at), keep=True)
+
+        self._have_helped(answer)
+
+    def _have_helped(self, answer: Callable[[], Call]) -> None:
+        inbox, crashes = self._inbox, self.crashes
+
+        def help_() -> None:
+            if self.up and self.crashes == crashes:
+                inbox.append(answer())
+
+        self._broker.at(self._broker.now + self._chance.random() * HELPER_S, help_)
+
+    def twin(self, *, fresh: bool) -> "Manager":
+        """Return another manager with this one's id, and with a copy of its objects."""
+        other = super().twin(fresh=fresh)
+        assert isinstance(other, Manager)
+        other._store = self.make_store()
+        if not fresh:
+            self._store.copy_to(other._store)
+        return other
+
+    def _gone(self) -> None:
+        super()._gone()
+        self._store.ended()
 
 
-class Agent(Member):
+class Agent(Holder):
     """An agent on its host.
 
     Attributes:
@@ -441,19 +521,19 @@ class Agent(Member):
         self.reactor = AgentReactor(parts)
         return self.reactor
 
+    @property
+    def store(self) -> Store:
+        """Its objects."""
+        return self.host.store
+
     def pump_host(self, now: float) -> None:
         """Let happen what is due on its host."""
         self.host.pump(now)
-        if now >= self._frozen_until:
-            self.host.store.reach(is_reachable=self.up and not self.cut_off and self._broker.running)
-            self.host.store.pump()
-        else:
-            self.host.store.reach(is_reachable=False)
+        super().pump_host(now)
 
     def host_due(self, now: float) -> float:
         """Return when something is due on its host."""
-        due = self.host.store.next_due()
-        return min(self.host.next_due(), max(due, self._frozen_until) if now < self._frozen_until else due)
+        return min(self.host.next_due(), super().host_due(now))
 
     def say_free(self, free_bytes: int) -> None:
         """Let it see how much of its disk is free, if it hears that now."""

@@ -14,12 +14,33 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.values.parsing import parse_type
 from tests import reference
-from tests.simulation.contents import file_saying, said_by
+from tests.simulation.contents import directory_saying, file_saying, list_saying, read_in, said_by, texts_in, told
 
 TYPES = reference.TYPES
-FILE_TYPES = ("paint", "frame", "read")
-"""Job types that make a file of a string, a file of one or two files, and a string of one or two files."""
-MAKE_FILES, TAKE_FILES = ("paint", "frame"), ("frame", "read")
+TAKES: Mapping[str, Mapping[str, str]] = {
+    "paint": {"a": "string"},
+    "frame": {"a": "File", "b": "File?"},
+    "read": {"a": "File", "b": "File?"},
+    "pack": {"a": "string"},
+    "bind": {"a": "Directory", "b": "File?"},
+    "index": {"a": "Directory", "b": "Directory?"},
+    "spell": {"a": "string"},
+    "turn": {"a": "string[]"},
+    "tell": {"a": "string[]", "b": "string?"},
+}
+"""What job types with large files, directories and lists take; all lists are too large to be told."""
+GIVES: Mapping[str, Mapping[str, str]] = {
+    "paint": {"file": "File"},
+    "frame": {"file": "File"},
+    "pack": {"folder": "Directory"},
+    "bind": {"folder": "Directory"},
+    "spell": {"words": "string[]"},
+    "turn": {"words": "string[]"},
+}
+"""What they give; what is not named gives a string."""
+FILE_TYPES = tuple(TAKES)
+TAKE_FILES = tuple(name for name, takes in TAKES.items() if takes["a"] != "string")
+_TAKES_TEXT, _GIVES_TEXT = {"a": "string", "b": "string?"}, {"out": "string"}
 ALL_TYPES = (*TYPES, *FILE_TYPES)
 BRANCHING = 12
 """So many plans with scatter, conditions, nested workflows and limits."""
@@ -29,13 +50,25 @@ SCRIPTED = 3
 
 def result(order: JobOrder) -> dict[str, Any]:
     """What a job of the simulation computes."""
-    return _do(order.job_type.name, order.inputs)
+    return told(_do(order.job_type.name, read_in(order.inputs)))
 
 
 def _do(job_type: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the job type and all that it was given, in a string or in a file."""
+    """Name the job type and all that it was given, in a string, in files or in a list."""
     said = reference.join(job_type, {name: value and said_by(value) for name, value in inputs.items()})["out"]
-    return {"file": file_saying(said)} if job_type in MAKE_FILES else {"out": said}
+    match job_type:
+        case "paint" | "frame":
+            return {"file": file_saying(said)}
+        case "pack":  # one file is the same in all directories, whosever they are
+            texts = {"a": f"{said}/a", "in/a": f"{said}/in/a", "in/b": f"{said}/in/b", "run": "run/"}
+            return {"folder": directory_saying(texts)}
+        case "bind":
+            return {"folder": directory_saying({**texts_in(inputs["a"]), "more": f"{said}/more"})}
+        case "spell":
+            return {"words": list_saying(said)}
+        case "turn":
+            return {"words": inputs["a"][::-1]}
+    return {"out": said}
 
 
 def chain(length: int) -> Plan:
@@ -100,6 +133,85 @@ def gallery() -> Plan:
     return Plan("gallery", (PlanInput("many", "string[]"),), (output,), (made, read))
 
 
+def folders() -> Plan:
+    """A directory that is made, one with all of its files and another one, and somebody who looks into both."""
+    packed, bound_ = Source(step="pack", output="folder"), Source(step="bind", output="folder")
+    steps = [
+        _step("pack", "pack", {"a": Source(workflow_input="x")}),
+        _step("paint", "paint", {"a": Source(workflow_input="x")}),
+        _step("bind", "bind", {"a": packed, "b": Source(step="paint", output="file")}),
+        _step("index", "index", {"a": bound_, "b": packed}),
+    ]
+    return _plan("folders", steps, Source(step="index", output="out"))
+
+
+def shelf() -> Plan:
+    """A directory that is an output of the workflow, and has files of one that is none."""
+    steps = [
+        _step("pack", "pack", {"a": Source(workflow_input="x")}),
+        _step("bind", "bind", {"a": Source(step="pack", output="folder")}),
+    ]
+    return _plan("shelf", steps, Source(step="bind", output="folder"), "Directory")
+
+
+def spelled() -> Plan:
+    """A large list that is made, turned and told, perhaps each time elsewhere; the manager does not look into it."""
+    steps = [
+        _step("spell", "spell", {"a": Source(workflow_input="x")}),
+        _step("turn", "turn", {"a": _WORDS}),
+        _step("tell", "tell", {"a": Source(step="turn", output="words")}),
+    ]
+    return _plan("spelled", steps, Source(step="tell", output="out"))
+
+
+def looked() -> Plan:
+    """A large list into which expressions look: one makes an input of it, another one decides about a step."""
+    words = StepInput("a", "string[]", Link((_WORDS,)))
+    first = StepInput("b", "string?", None, None, "$(inputs.a[0])")
+    facts: dict[str, Any] = {"outputs": _GIVES_TEXT, "out": ("out",), "library": 0}
+    steps = (
+        _step("spell", "spell", {"a": Source(workflow_input="x")}),
+        PlanStep("first", "tell", inputs=(words, first), **facts),
+        PlanStep("if", "tell", inputs=(words,), when="$(inputs.a.length > 1)", **facts),
+    )
+    outputs = [PlanOutput(name, "string?", Link((Source(step=name, output="out"),))) for name in ("first", "if")]
+    return Plan("looked", (PlanInput("x", "string"),), tuple(outputs), steps, libraries=((),))
+
+
+def spread() -> Plan:
+    """A step that is scattered over a large list."""
+    return _spread("spread", Link((_WORDS,)), [_step("spell", "spell", {"a": Source(workflow_input="x")})])
+
+
+def merged() -> Plan:
+    """Two large lists that become one."""
+    steps = [*_two_lists(), _step("turn", "turn", {"a": _WORDS})]
+    both = StepInput("a", "string[]", Link(_BOTH, "merge_flattened"))
+    steps[-1] = replace(steps[-1], inputs=(both,))
+    steps.append(_step("tell", "tell", {"a": Source(step="turn", output="words")}))
+    return _plan("merged", steps, Source(step="tell", output="out"))
+
+
+def gathered() -> Plan:
+    """A step that is scattered over what two large lists have become."""
+    return _spread("gathered", Link(_BOTH, "merge_flattened"), _two_lists())
+
+
+_WORDS = Source(step="spell", output="words")
+_BOTH = (_WORDS, Source(step="again", output="words"))
+
+
+def _two_lists() -> list[PlanStep]:
+    named = Source(step="name", output="out")
+    x = Source(workflow_input="x")
+    return [_step("spell", "spell", {"a": x}), _step("name", "red", {"a": x}), _step("again", "spell", {"a": named})]
+
+
+def _spread(name: str, link: Link, steps: list[PlanStep]) -> Plan:
+    each = replace(_step("each", "blue", {}), inputs=(StepInput("a", "string", link),), scatter=("a",))
+    return _plan(name, [*steps, each], Source(step="each", output="out"), "string[]")
+
+
 def branching(number: int) -> Plan:
     """A plan that branches out: most of them small, so that many schedules can be played."""
     large = number == 0
@@ -131,9 +243,9 @@ def job_types(names: list[str], once: frozenset[str]) -> JobTypes:
 
 
 def _step(name: str, job_type: str, inputs: dict[str, Source]) -> PlanStep:
-    kind = "File" if job_type in TAKE_FILES else "string"
-    given = tuple(StepInput(name=key, type=kind, link=Link((source,))) for key, source in inputs.items())
-    outputs = {"file": "File"} if job_type in MAKE_FILES else {"out": "string"}
+    takes = TAKES.get(job_type, _TAKES_TEXT)
+    given = tuple(StepInput(name=key, type=takes[key], link=Link((source,))) for key, source in inputs.items())
+    outputs = {**GIVES.get(job_type, _GIVES_TEXT)}
     return PlanStep(name=name, job_type=job_type, inputs=given, outputs=outputs, out=tuple(outputs))
 
 
@@ -146,15 +258,11 @@ def _template(plan: Plan) -> Template:
     return Template(plan.template, Path(f"{plan.template}.cwl"), plan, plan_hash(plan), (), "")
 
 
-_INPUTS = {
-    "red": {"a": "string", "b": "string?"},
-    "frame": {"a": "File", "b": "File?"},
-    "read": {"a": "File", "b": "File?"},
-}
+_INPUTS = {"red": _TAKES_TEXT, **TAKES}
 
 
 def _job_type(name: str, *, repeat: bool) -> JobType:
-    outputs = {"file": "File"} if name in MAKE_FILES else {"out": "string"}
+    outputs = GIVES.get(name, _GIVES_TEXT)
     return JobType(
         name=name,
         inputs={key: parse_type(kind) for key, kind in _INPUTS.get(name, {"a": "string"}).items()},
@@ -172,7 +280,10 @@ SCRIPTS = {plan.template: plan for plan in map(scripted, range(SCRIPTED))}
 PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCHING))}, **SCRIPTS}
 BOUND = {plan.template: plan for plan in (bound(),)}
 """Where it is known that an agent is always there."""
-FILED = {plan.template: plan for plan in (relay(), album(), gallery())}
+WITH_FILES = {plan.template: plan for plan in (relay(), album(), gallery())}
+WITH_DIRECTORIES = {plan.template: plan for plan in (folders(), shelf())}
+WITH_LISTS = {plan.template: plan for plan in (spelled(), looked(), spread(), merged(), gathered())}
+FILED = {**WITH_FILES, **WITH_DIRECTORIES, **WITH_LISTS}
 """Where agents serve job types with files (`Federation`, `has_files`)."""
 ALL = {**PLANS, **BOUND, **FILED}
 TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in ALL.items()}, errors={})

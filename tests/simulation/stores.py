@@ -1,19 +1,21 @@
-"""The objects of a simulated host: its store, its part files, and the data connection of its agent.
+"""The objects of a simulated host: its store, its part files, and the data connection of its node.
 
-What decides is the real code: asker and holder, by the rows of the agent's database. What is on disk outlives the
+What decides is the real code: asker and holder, by the rows of the node's database. What is on disk outlives the
 process; the queue of work on files, and what was asked for, do not.
 """
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from math import inf
 from random import Random
+from typing import Any
 
-from caroni_edge.agent.processes.port import JobNews, ObjectFetched, PlaceRefused
+from caroni_edge.agent.processes.port import FetchedNoDirectory, JobNews, ObjectFetched, PlaceRefused
 from caroni_edge.base.chance import SeededChance
+from caroni_edge.manager.holding.port import StoreNews
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
@@ -38,14 +40,18 @@ from caroni_edge.objects.transfer.holder import Holder
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable, encode
 from caroni_edge.protocol.transfers import CHUNK_MAX, Ask, Data, No, decode_answer, decode_ask, encode_data
+from caroni_edge.values import directories
 from tests.objects.nodes import GRAIN, Disk
 from tests.simulation.carrier import Carrier
-from tests.simulation.contents import content_named
+from tests.simulation.contents import content_named, directories_with, files_in
 
 WORK_S = 0.2
 """So long at most a piece of work on files waits."""
 AGAIN_S = 10.0
-REFERENCED = "SELECT 1 FROM object_references WHERE object = ?"
+REFERENCED = "SELECT 1 FROM object_references WHERE object = :object"
+REFERENCED_INSIDE = f"""
+    {REFERENCED} UNION ALL SELECT 1 FROM directory_files d
+    JOIN object_references r ON r.object = d.directory WHERE d.object = :object"""
 
 
 class NoRoom(Exception):
@@ -57,16 +63,16 @@ class Damaged(Exception):
 
 
 class Store:
-    """The large files of a host; it implements `JobFiles` and `ObjectFetches`.
+    """The objects of a host; it implements `JobFiles` and `ObjectFetches`.
 
     Attributes:
-        peer: The agent's role and id.
+        peer: The node's role and id.
         connection: Number of the data connection; 0 for none.
         objects: What lies there, by hash.
         lost: What was damaged, or taken away behind the agent's back.
         is_full: The disk takes nothing.
-        tell: Takes news while an agent is there.
-        counts_on: Tells whether a manager counts on an object there, whatever the agent's rows say; for the checker.
+        tell: Takes news while a node is there.
+        counts_on: Tells which managers count on some objects there, whatever the node's rows say; for the checker.
     """
 
     def __init__(self, peer: Peer, carrier: Carrier, chance: Random) -> None:
@@ -76,8 +82,8 @@ class Store:
         self.objects: dict[str, bytes] = {}
         self.lost: set[str] = set()
         self.is_full = False
-        self.tell: Callable[[JobNews], None] = lambda _news: None
-        self.counts_on: Callable[[str], list[str]] = lambda _sha256: []
+        self.tell: Callable[[Any], None] = lambda _news: None
+        self.counts_on: Callable[[Sequence[str]], list[str]] = lambda _names: []
         self._parts = Disk()
         self._doubtful: set[FetchId] = set()
         self._lives = 0
@@ -131,21 +137,46 @@ class Store:
 
     def flip_bit(self) -> str | None:
         """Let an object be damaged; return which."""
-        return self._spoil(lambda content: bytes([content[0] ^ 1]) + content[1:])
+        return self._spoil_one(self.flip)
 
     def lose_one(self) -> str | None:
-        """Let an object be deleted behind the agent's back; return which."""
-        return self._spoil(lambda _content: None)
+        """Let an object be deleted behind the node's back; return which."""
+        return self._spoil_one(self.lose)
 
-    def _spoil(self, change: Callable[[bytes], bytes | None]) -> str | None:
-        if not self.objects:
+    def _spoil_one(self, spoil: Callable[[str], None]) -> str | None:
+        if not (names := self.at_risk()):
             return None
-        name = self._chance.choice(sorted(self.objects))
-        content = change(self.objects.pop(name))
-        if content is not None:
-            self.objects[name] = content
-        self.lost.add(name)
+        name = self._chance.choice(names)
+        spoil(name)
         return name
+
+    def flip(self, name: str) -> None:
+        """Let a bit of an object be wrong."""
+        content = self.objects[name]
+        self.objects[name] = bytes([content[0] ^ 1]) + content[1:]
+        self.lost.add(name)
+
+    def lose(self, name: str) -> None:
+        """Let an object be deleted behind the node's back."""
+        del self.objects[name]
+        self.lost.add(name)
+
+    def at_risk(self) -> list[str]:
+        """Return the objects that may be lost."""
+        return sorted(self.objects)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no work waits."""
+        return not self._work
+
+    def unsettled(self) -> list[str]:
+        """Return who has given something of which nobody has said that rows keep it, or nothing does."""
+        return list(self._given)
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether an object lies here with all that it names, but for what was lost behind the node's back."""
+        return all(each in self.objects or each in self.lost for each in _with_files(name))
 
     # Time
 
@@ -218,13 +249,21 @@ class Store:
             Damaged: It is not right.
             NoRoom: There is none for a copy.
         """
-        content = self.objects.get(found.sha256)
-        if content is None or sha256(content).hexdigest() != found.sha256:
-            self.objects.pop(found.sha256, None)
+        if not self._is_right(found):
+            self._lose(found.sha256)
             raise Damaged
         self._check_room()
         if (manager, found.sha256) not in self._carrier.made:
             self._wrong(f"a job of {manager} got {found.sha256[:8]}, which is not its manager's")
+
+    def _is_right(self, found: Object) -> bool:
+        content = self.objects.get(found.sha256)
+        return content is not None and sha256(content).hexdigest() == found.sha256
+
+    def _lose(self, name: str) -> None:
+        """An object is not right, or not there; directories with it will go, too."""
+        self.objects.pop(name, None)
+        self.lost |= {name, *directories_with(name, self.objects)}
 
     def _check_room(self) -> None:
         if self.is_full:
@@ -242,24 +281,26 @@ class Store:
         names = tuple(map(sha256_of, objects))
         self.put(lambda: self._discard(names))
 
-    def _discard(self, names: Iterable[str]) -> None:
+    def _discard(self, names: Iterable[str], referenced: str = REFERENCED_INSIDE) -> None:
         kept = {each.sha256 for objects in self._given.values() for each in objects}
         for name in names:
             if name not in kept and self.objects.pop(name, None) is not None:
-                self._check_deleted(name)
+                self._check_deleted(name, referenced)
 
-    def _check_deleted(self, name: str) -> None:
+    def _check_deleted(self, name: str, referenced: str) -> None:
         assert self._conn is not None
-        if self._conn.execute(REFERENCED, (f"sha256:{name}",)).fetchone():
+        if self._conn.execute(referenced, {"object": f"sha256:{name}"}).fetchone():
             self._wrong(f"{name[:8]} was deleted, which has a reference")
-        elif name not in self.lost and (counting := self.counts_on(name)):
+            return
+        needing = [each for each in (name, *directories_with(name, self.objects)) if each not in self.lost]
+        if name not in self.lost and (counting := self.counts_on(needing)):
             self._wrong(f"{name[:8]} was deleted, on which {' and '.join(counting)} counts")
 
     def check_held(self, names: Iterable[str]) -> None:
-        """Look whether objects lie here that are said to, unless they were lost behind the agent's back."""
+        """Look whether objects lie here that are said to, with all that they name."""
         for name in map(sha256_of, map(ObjectId, names)):
-            if name not in self.objects and name not in self.lost:
-                self._wrong(f"{name[:8]} is said to be held, and is not there")
+            if not self.is_whole(name):
+                self._wrong(f"{name[:8]} is said to be held, and is not there, or not all that it names")
 
     def verify(self, objects: Iterable[Object]) -> None:
         """Look whether objects are right (see `JobFiles`)."""
@@ -267,8 +308,8 @@ class Store:
             self.put(partial(self._verify, found))
 
     def _verify(self, found: Object) -> None:
-        if sha256(self.objects.get(found.sha256, b"")).hexdigest() != found.sha256:
-            self.objects.pop(found.sha256, None)
+        if not self._is_right(found):
+            self._lose(found.sha256)
             self.tell(ObjectsLost((found.id,)))
 
     def take_stock(self, known: Iterable[Object]) -> None:
@@ -278,8 +319,11 @@ class Store:
 
     def _take_stock(self, rows: set[Object]) -> None:
         here = {Object(name, len(content)) for name, content in self.objects.items()}
-        self._discard(sorted(each.sha256 for each in here - rows))
+        # What a directory names is to come again, where it came and no row says so.
+        self._discard(sorted(each.sha256 for each in here - rows), REFERENCED)
         if gone := sorted(each.id for each in rows - here):
+            for name in gone:
+                self._lose(sha256_of(name))
             self.tell(ObjectsLost(tuple(gone)))
 
     def bound(self, quota: Quota) -> None:
@@ -287,11 +331,14 @@ class Store:
 
     # What is fetched
 
-    def open(self, conn: sqlite3.Connection, tell: Callable[[JobNews], None]) -> None:
-        """A process of the agent has begun, with this database."""
+    def open(self, conn: sqlite3.Connection, tell: Callable[[Any], None]) -> None:
+        """A process of the node has begun, with this database."""
         self._lives += 1
         self._conn, self.tell = conn, tell
-        self._holder = Holder(StoredRights(conn), grain=GRAIN)
+        self._holder = Holder(self._rights(conn), grain=GRAIN)
+
+    def _rights(self, conn: sqlite3.Connection) -> StoredRights:
+        return StoredRights(conn)
 
     def begin(self, wanted: Iterable[Want | Sought]) -> None:
         """Begin to fetch, with what is wanted from before (see `ObjectFetches`)."""
@@ -347,8 +394,8 @@ class Store:
                 asker.hashed(fetch, turn, sha256(content).digest(), now)
             case Fetched(fetch):
                 self.put(lambda: self._adopt(fetch))
-            case PlaceFailed(fetch, holder, why):
-                self.tell(PlaceRefused(fetch, holder, why))
+            case PlaceFailed():
+                self.tell(self._refused(effect))
             case _:
                 pass  # nobody wants it any more
 
@@ -357,14 +404,27 @@ class Store:
         content = self._parts.parts.get(fetch)
         if content is None:
             return
+        found, want = Object(fetch.sha256, len(content)), self._wants.get(fetch)
+        files = None
+        if want is not None and want.is_directory:
+            try:
+                files = directories.files_of(directories.read(bytes(content)))
+            except directories.NoDirectory as problem:
+                self.tell(FetchedNoDirectory(fetch, str(problem)))
+                return
         self._check_room()
-        found = Object(fetch.sha256, len(content))
         if sha256(content).hexdigest() != fetch.sha256:
             self._wrong(f"other bytes were taken for {fetch.sha256[:8]}")
         self.objects[found.sha256] = bytes(content)
         self.lost.discard(found.sha256)
         self._given[_key(fetch)] = (found,)
-        self.tell(ObjectFetched(fetch, found))
+        self.tell(self._came(fetch, found, files))
+
+    def _came(self, fetch: FetchId, found: Object, files: tuple[Object, ...] | None) -> JobNews | StoreNews:
+        return ObjectFetched(fetch, found, files)
+
+    def _refused(self, failed: PlaceFailed) -> JobNews | StoreNews:
+        return PlaceRefused(failed.fetch, failed.holder, failed.why)
 
     def _check_ask(self, ask: Ask) -> None:
         """Nothing is asked for that is here and safe, unless something was wrong with it."""
@@ -446,6 +506,10 @@ def hashes_of(content: bytes) -> bytes:
     """Return the block list of an object."""
     segments = (content[at : at + GRAIN.segment] for at in range(0, len(content), GRAIN.segment))
     return b"".join(sha256(segment).digest() for segment in segments)
+
+
+def _with_files(name: str) -> tuple[str, ...]:
+    return (name, *(each.sha256 for each in files_in(name)))
 
 
 def _key(fetch: FetchId) -> str:

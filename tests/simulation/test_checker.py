@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from caroni_edge.objects.objects import sha256_of
 from tests.simulation.checker import problems, unrest, wedged
 from tests.simulation.federation import Federation
 from tests.simulation.plans import TYPES
@@ -91,6 +92,54 @@ def test_what_is_wrong_is_named(damage: Damage, said: str) -> None:
     federation = at_rest()
     damage(federation)
     assert any(said in each for each in problems(federation)), problems(federation)
+
+
+def with_objects(template: str) -> Federation:
+    """Return a federation in which a workflow with directories or lists has completed, or goes on."""
+    federation = Federation(1, agents=1, has_files=True)
+    federation.start()
+    federation.users.submit("m0", template)
+    assert federation.run(600, lambda: not unrest(federation))
+    federation.run(30.0)
+    return federation
+
+
+def inner_file(federation: Federation) -> None:
+    """Take away a file of the directory that is an output."""
+    (agent,) = federation.agents
+    (name,) = agent.disk.database.conn.execute(
+        "SELECT object FROM directory_files WHERE directory IN (SELECT object FROM object_references) LIMIT 1"
+    ).fetchone()
+    del agent.store.objects[sha256_of(name)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (inner_file, "is nowhere, or not all that it names"),
+        (inner_file, "and not all of it is there"),
+        (agent_sql("DELETE FROM object_owners"), "which does not keep all of it"),
+        (agent_sql("DELETE FROM object_references"), "which does not keep all of it"),
+        (agent_sql("UPDATE objects SET refs = refs + 1"), "a0 has counted the references of"),
+        (agent_sql("DELETE FROM objects WHERE refs = 0"), "on disk and no row"),
+        (manager_sql("DELETE FROM object_places"), "for w0, which does not need it"),
+        (lambda federation: federation.agents[0].store._given.update(j=()), "a0 goes on keeping what j gave"),
+    ],
+)
+def test_what_is_wrong_with_objects_is_named(damage: Damage, said: str) -> None:
+    federation = with_objects("shelf")
+    assert problems(federation) == []
+    damage(federation)
+    assert any(said in each for each in problems(federation)), problems(federation)
+
+
+def test_a_manager_that_keeps_what_it_has_looked_into_for_ever_is_named() -> None:
+    federation = with_objects("gathered")
+    (manager,) = federation.managers
+    assert problems(federation) == []
+    manager.disk.database.conn.execute("""
+        INSERT INTO object_references (manager, workflow, object, job) SELECT 'm0', 'w0', object, '' FROM objects""")
+    assert any(each.startswith("m0 keeps ") for each in problems(federation)), problems(federation)
 
 
 def test_a_link_that_takes_nothing_is_wedged() -> None:

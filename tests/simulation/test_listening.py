@@ -12,11 +12,14 @@ from caroni_edge.javascript.interpreter import Answer, Script
 from caroni_edge.javascript.texts import read_text
 from caroni_edge.manager.listening.listener import Listener
 from caroni_edge.node.node import Call
+from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.storage.database import Database
 from caroni_edge.transport.base import Arrived, Event, Published, SubscriptionRefused
 from caroni_edge.transport.memory import MemoryTransport
 from caroni_edge.transport.memory_broker import Faults, MemoryBroker
 from tests.configs import manager_config
+from tests.simulation.carrier import Carrier
+from tests.simulation.holding import ManagerStore
 from tests.simulation.hosts import DATE
 from tests.simulation.members import FragileTransport, Manager
 from tests.simulation.plans import TEMPLATES
@@ -83,7 +86,15 @@ class Stage:
     def __init__(self, seed: int, kind: type[Listener] = Listener) -> None:
         self.chance = Random(seed)
         self.broker = MemoryBroker(self.chance)
-        self.manager = ListeningManager("m0", self.broker, self.chance, TEMPLATES, SETTINGS)
+        carrier = Carrier(self.broker, self.chance)
+        self.manager = ListeningManager(
+            "m0",
+            self.broker,
+            self.chance,
+            TEMPLATES,
+            SETTINGS,
+            lambda: ManagerStore(Peer("managers", "m0"), carrier, self.chance),
+        )
         self.manager.kind = kind
         self.sensors = MemoryTransport(self.broker, "sensors", reliable=True)
         self.taken: set[int] = set()

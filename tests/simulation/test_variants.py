@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import filed, handed, handover, needs, restores, scenarios, stolen
+from tests.simulation import filed, handed, handover, insides, needs, restores, scenarios, stolen
 from tests.simulation.plans import FILED, PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -33,6 +33,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "adopted_whoever_may_take_the_step": stolen.claim_of_a_step,
     "answers_taken_by_name": handover.manager_restored,
     "asked_anew_before_the_end_is_heard": handover.givers_fail_before_their_takers_come,
+    "bad_files_told_without_their_directories": insides.files_of_directories_damaged,
     "begun_anew_after_each_cut": filed.cut_and_killed_while_a_file_comes,
     "claimed_serial_is_taken_over": partial(play, "hostile"),
     "closed_job_still_counts": partial(plain, "crashes"),
@@ -41,8 +42,12 @@ CAUGHT: Mapping[str, Schedule] = {
     "depots_by_their_own_word": filed.nobody_names_a_depot,
     "depots_hear_of_no_end": filed.handed_on_by_a_depot,
     "depots_not_asked_again": filed.depot_restored_to_before_a_promise,
+    "directories_stay_without_a_file": insides.files_of_directories_damaged,
+    "directories_whole_with_their_lists": insides.directories_at_a_depot,
     "drained_hosts_keep_their_files": filed.drained_before_it_goes,
     "files_given_again_count_twice": filed.damaged_at_its_holder,
+    "files_of_directories_are_cache": insides.kept_as_long_as_their_directory,
+    "files_of_directories_not_given": insides.cut_and_killed_while_a_directory_comes,
     "given_back_without_a_word": scenarios.late_agent,
     "given_without_a_reference": filed.stranger_with_a_ticket,
     "givers_not_looked_for": handover.givers_fail_before_their_takers_come,
@@ -65,7 +70,10 @@ CAUGHT: Mapping[str, Schedule] = {
     "killed_at_once_though_handed_over": handed.much_waits_at_keepers,
     "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
     "late_jobs_kept": scenarios.late_agent,
+    "looks_forgotten_at_a_start": insides.managers_die_while_they_look,
+    "loss_of_what_is_looked_into_not_noticed": insides.managers_die_while_they_look,
     "lost_place_kept": filed.damaged_at_its_holder,
+    "managers_keep_without_a_reference": insides.lists_made_by_a_manager_stay,
     "memory_kept_over_a_rollback": scenarios.disks_fail_all_the_time,
     "missing_jobs_never_were": partial(plain, "agents"),
     "needed_files_are_collected": partial(with_files, "crashes"),
@@ -73,9 +81,11 @@ CAUGHT: Mapping[str, Schedule] = {
     "no_link_reset": partial(plain, "agents"),
     "no_reconciliation": partial(plain, "managers"),
     "no_record_means_never_started_in_any_boot": handed.much_waits_at_keepers,
+    "nothing_asked_of_who_seems_away": insides.presence_lost,
     "offers_counted_in_full": stolen.more_than_it_shows,
     "old_attempt_fails_the_present_one": partial(plain, "agents"),
     "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
+    "only_lists_of_directories_looked_at": insides.files_of_directories_damaged,
     "other_attempts_not_killed": scenarios.endless_attempt,
     "other_inputs_use_up_an_attempt": handover.jobs_fail,
     "others_come_first_for_ever": stolen.never_offers,
@@ -97,6 +107,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "second_completion_taken": scenarios.endless_attempt,
     "settled_packet_ids_kept": scenarios.same_trigger_again,
     "silent_agent_never_given_up": scenarios.agent_gone_for_good,
+    "size_known_of_makers_alone": insides.wanted_by_people_from_a_depot,
     "staging_holds_a_slot": filed.others_run_while_a_file_comes,
     "started_again_after_a_crash": scenarios.crashes_all_the_time,
     "status_of_anybody_taken": stolen.result_of_another,

@@ -1,7 +1,8 @@
 """Nodes that are wrong in one way each. A simulation that does not catch them proves nothing about the right ones.
 
 Each is a patch of the real code, entered as a context. What is wrong in the link alone is in `tests/link/variants.py`;
-those that show in a whole federation are taken from there. What is wrong about files is in `filevariants.py`.
+those that show in a whole federation are taken from there. What is wrong about files is in `filevariants.py`, about
+directories and lists that are objects in `insidevariants.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,6 +58,7 @@ from tests.link.variants import VARIANTS as LINK_VARIANTS
 from tests.simulation.filevariants import FILE_VARIANTS
 from tests.simulation.handovervariants import HANDOVER_VARIANTS
 from tests.simulation.hosts import Host
+from tests.simulation.insidevariants import INSIDE_VARIANTS
 from tests.variants import Variants, instead
 
 VARIANTS = Variants(
@@ -71,6 +73,7 @@ VARIANTS = Variants(
     }
 )
 VARIANTS.update(FILE_VARIANTS)
+VARIANTS.update(INSIDE_VARIANTS)
 VARIANTS.update(HANDOVER_VARIANTS)
 
 
