@@ -93,6 +93,8 @@ class Instances:
 
     def ready(self, propagation: Propagation, step: StepRow) -> list[WorkItem]:
         """Begin a step all data of which is there; return what is to be done next."""
+        if step.status is not StepState.CREATED and values_decide(propagation.plan, step.name):
+            return []  # it has begun with what its values decided, and is only tried again
         plan_step = propagation.plan.step_at(step.name)
         try:
             if plan_step.scatter and step.scatter_index is None:

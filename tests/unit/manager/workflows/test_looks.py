@@ -368,6 +368,17 @@ def test_those_whose_holders_are_away_hold_up_nobody() -> None:
     assert NUMBERS in [each.object for each in fetched(bench)]
 
 
+def test_what_a_step_has_begun_with_is_not_looked_into_again_by_retry() -> None:
+    bench = begun(attempts=1)
+    bench.bring(CONTENT)
+    bench.evaluate()
+    bench.fail(bench.place("a1", "lower"), "a1")
+    assert bench.workflow_state() is WorkflowState.FAILED
+    bench.retry()
+    assert (bench.evaluations, bench.rows("SELECT * FROM looks")) == ([], [])
+    assert [each.inputs for each in bench.place_all("a1", "lower")] == [{"x": LARGE, "n": 7}]
+
+
 def test_a_holder_that_only_seems_to_be_away_is_asked_too() -> None:
     """Its presence may be lost: nothing but speed depends on it."""
     bench = Bench(READS)
