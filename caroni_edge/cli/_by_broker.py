@@ -12,18 +12,15 @@ from caroni_edge.cli._output import say, say_json
 from caroni_edge.cli._starting import broker_config, check_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
+    from caroni_edge.client.giving import Files
     from caroni_edge.client.submission import Submission, WorkflowEvent
-    from caroni_edge.objects.objects import Object
     from caroni_edge.protocol.triggers import Trigger
 
 TAKEN_WITHIN_S = 10.0
 
 
 @contextmanager
-def submitted(place: Place, trigger: "Trigger", uploads: "Mapping[Object, Path]") -> "Iterator[Submission]":
+def submitted(place: Place, trigger: "Trigger", uploads: "Files") -> "Iterator[Submission]":
     """Send a trigger to the manager at a place, and files if there are any, as long as the context is open."""
     from caroni_edge.client import submission  # noqa: PLC0415
     from caroni_edge.protocol.topics import Topics  # noqa: PLC0415

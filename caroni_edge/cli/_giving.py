@@ -1,6 +1,7 @@
 """Gives files to the manager that a workflow is submitted to, where only a broker is named, until it has them all."""
 
 from math import inf
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,8 @@ from caroni_edge.cli._output import say
 from caroni_edge.cli._progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
+    from caroni_edge.client.giving import Files
     from caroni_edge.client.submission import Submission, WorkflowEvent
-    from caroni_edge.objects.objects import Object
 
 LOOK_EVERY_S = 10.0
 ASKED_WITHIN_S = 60.0
@@ -39,7 +37,7 @@ def first_event(
     submission: "Submission",
     workflow: str,
     place: Place,
-    to_give: "Mapping[Object, Path]",
+    to_give: "Files",
     timeout_s: float | None,
     *,
     wait: bool,
@@ -66,7 +64,7 @@ class Giving:
         self._said = ""
         self._begun_at = inf
 
-    def run(self, uploads: "Mapping[Object, Path]", timeout_s: float | None) -> "WorkflowEvent":
+    def run(self, uploads: "Files", timeout_s: float | None) -> "WorkflowEvent":
         """Stay until the manager has all files; return the event by which it says so.
 
         Raises:
@@ -74,8 +72,8 @@ class Giving:
             Cancelled: It does not wait for them any more.
         """
         give_up_at = inf if timeout_s is None else monotonic() + timeout_s
-        names = [path.name for path in uploads.values()]
-        called = names[0] if len(names) == 1 else f"{len(names)} files"
+        names = [path.name for path in uploads.values() if isinstance(path, Path)]
+        called = names[0] if len(names) == len(uploads) == 1 else f"{len(names)} files"
         size = sum(each.size for each in uploads)
         with progress(called, size, f"fetched by {self._manager}") as self._giver.advance:
             try:

@@ -13,34 +13,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from caroni_edge.objects.objects import Object
+    from caroni_edge.protocol.triggers import Trigger
 
 PIECE_BYTES = 256 * 1024
 ANSWERED_WITHIN_S = 300.0
 """So long the manager may take to have a file safe on its disk."""
 
 
-def upload(place: Place, uploads: "Mapping[Object, Path | bytes]", *, as_json: bool) -> dict["Object", Path]:
+def upload(
+    place: Place, trigger: "Trigger", uploads: "Mapping[Object, Path | bytes]", *, as_json: bool
+) -> "Mapping[Object, Path | bytes]":
     """Upload files by the API of the manager at a place; return those that it has to fetch, since no API is named.
-
-    A directory goes by the API alone.
 
     Raises:
         UsageError: They are too many for that, or one cannot be read.
         CaroniError: The manager cannot be reached, or does not take one.
     """
     from caroni_edge.protocol.triggers import PLACES_MAX  # noqa: PLC0415
+    from caroni_edge.values.carried import objects_in  # noqa: PLC0415
+    from caroni_edge.values.directories import FILES_MAX  # noqa: PLC0415
 
     if not uploads:
         return {}
     if place.broker is not None and place.url is None and place.config is None:
-        files = {found: path for found, path in uploads.items() if isinstance(path, Path)}
-        if len(files) > PLACES_MAX or len(files) < len(uploads):
-            what = f"{len(files)} files have more than 16 KiB, and {PLACES_MAX} of those may go by a broker"
-            if len(files) < len(uploads):
-                what = "a directory goes by the manager's API, and only a broker is named"
-            hint = "Name the manager's page by --url, CARONI_URL or url in the context; or its --config on its host."
+        hint = "Name the manager's page by --url, CARONI_URL or url in the context; or its --config on its host."
+        if (named := len(objects_in(trigger.inputs))) > PLACES_MAX:
+            what = f"{named} are directories, or files over 16 KiB, and {PLACES_MAX} of those may go by a broker"
             raise UsageError("--file", what, hint)
-        return files
+        if len(uploads) > FILES_MAX:
+            what = f"{len(uploads)} files are more than the {FILES_MAX} that may go by a broker for a workflow"
+            raise UsageError("--file", what, hint)
+        return uploads
     api = api_at(place, as_json=as_json, timeout_s=ANSWERED_WITHIN_S)
     if any(isinstance(path, bytes) for path in uploads.values()):
         with progress(f"{len(uploads)} files", sum(each.size for each in uploads), "uploaded") as advance:

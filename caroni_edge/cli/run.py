@@ -41,7 +41,7 @@ def run(trigger: "Trigger", uploads: Uploads, place: Place, timeout_s: float | N
     manager's API is known too, its steps are shown by that, otherwise by the events that come over MQTT.
     """
     assert trigger.id is not None
-    to_give = upload(place, uploads, as_json=as_json)
+    to_give = upload(place, trigger, uploads, as_json=as_json)
     give_up_at = inf if timeout_s is None else monotonic() + timeout_s
     try:
         if not is_by_broker(place):

@@ -34,7 +34,7 @@ def submit(
     manager's API.
     """
     assert trigger.id is not None
-    to_give = upload(place, uploads, as_json=as_json)
+    to_give = upload(place, trigger, uploads, as_json=as_json)
     if not is_by_broker(place):
         workflow, give_up_at = _by_api.start(place, trigger, as_json=as_json), _give_up_at(timeout_s)
         if not wait:

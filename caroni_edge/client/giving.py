@@ -24,14 +24,18 @@ from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.transfers import Data, decode_ask, encode_data
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Transport
+from caroni_edge.values.carried import objects_in
 
 GENERATION = 1
 WAITING_MAX = 16
 """So many chunks may wait for the network: a trigger that is sent again must not wait long behind them."""
 
+Files = Mapping[Object, Path | bytes]
+"""What is given, and where it is; of a directory the list itself."""
+
 
 class _Rights:
-    def __init__(self, manager: str, workflow: str, key: Key, files: Mapping[Object, Path]) -> None:
+    def __init__(self, manager: str, workflow: str, key: Key, files: Files) -> None:
         self._whose, self._key = (manager, workflow), key
         self._sizes = {each.sha256: each.size for each in files}
 
@@ -51,13 +55,13 @@ class Giver:
         advance: Is called with each number of bytes that were given for the first time.
     """
 
-    def __init__(self, topics: Topics, workflow: str, files: Mapping[Object, Path]) -> None:
+    def __init__(self, topics: Topics, workflow: str, files: Files) -> None:
         """Be ready to give; `bind` says by which connection.
 
         Args:
             topics: Of the manager.
             workflow: Id of the workflow.
-            files: What is given, and where it is.
+            files: What is given, of directories what is in them and the list of it.
         """
         self.name = f"submit-{SystemChance().new_id()}"
         self.was_asked = False
@@ -74,8 +78,10 @@ class Giver:
         self._later: Callable[[Callable[[], None]], object] = lambda _work: None
 
     def named_in(self, trigger: Trigger) -> Trigger:
-        """Return a trigger that says who has the files."""
-        return replace(trigger, places={each.id: self.name for each in self._files}, ticket=self._ticket)
+        """Return a trigger that says who has the files; what is in a directory its list names."""
+        named = objects_in(trigger.inputs).keys()
+        places = {each.id: self.name for each in self._files if each.id in named}
+        return replace(trigger, places=places, ticket=self._ticket)
 
     @property
     def asks(self) -> str:
@@ -158,15 +164,19 @@ class Giver:
     def _bytes_of(self, data: SayData) -> bytes:
         if data.part == "blocks":
             return self._holder.list_of(data.sha256)[data.offset : data.offset + data.length]
-        file = os.open(self._paths[data.sha256], os.O_RDONLY | os.O_CLOEXEC)
+        path = self._paths[data.sha256]
+        if isinstance(path, bytes):
+            return path[data.offset : data.offset + data.length]
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return os.pread(file, data.length, data.offset)
         finally:
             os.close(file)
 
     def _make_list(self, sha256: str) -> None:
+        path = self._paths[sha256]
         try:
-            found: bytes | None = block_list(self._paths[sha256], sha256)
+            found = None if isinstance(path, bytes) else block_list(path, sha256)  # no list of a directory is so large
         except OSError:
             found = None
         self._later(lambda: self._holder.listed(sha256, found))

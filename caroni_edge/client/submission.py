@@ -1,9 +1,8 @@
 """Starting a workflow over MQTT as a client does, and following its events."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -12,9 +11,8 @@ import msgspec
 
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.client.giving import WAITING_MAX, Giver
+from caroni_edge.client.giving import WAITING_MAX, Files, Giver
 from caroni_edge.config import BrokerConfig
-from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.codec import Unreadable, decode_notice, encode
 from caroni_edge.protocol.events import EventType
 from caroni_edge.protocol.messages import Presence
@@ -82,9 +80,7 @@ class Submission:
         giver: What gives the manager the files that it has not; None once it has all, or where there are none.
     """
 
-    def __init__(
-        self, broker: BrokerConfig, topics: Topics, trigger: Trigger, files: Mapping[Object, Path] | None = None
-    ) -> None:
+    def __init__(self, broker: BrokerConfig, topics: Topics, trigger: Trigger, files: Files | None = None) -> None:
         """Prepare; the context (`with`) connects.
 
         Args:

@@ -11,6 +11,7 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.progress import Moving
+from caroni_edge.values import directories
 
 
 class Bringer(Protocol):
@@ -47,20 +48,26 @@ class Arrivals:
             came: Is called among the work on objects with the part file of what has come, to `adopt` and tell it.
         """
         self._files, self._failed, self._came = files, failed, came
+        self._directories: set[FetchId] = set()
         self.bringer: Bringer | None = None
 
     def begin(self, wanted: Iterable[Want]) -> None:
         """Begin to fetch, with what is wanted from before; called once, before `fetch`."""
+        resumed = list(wanted)
+        self._directories.update(each.id for each in resumed if each.is_directory)
         if self.bringer is not None:
-            self.bringer.begin(wanted)
+            self.bringer.begin(resumed)
 
     def fetch(self, want: Want) -> None:
         """Fetch an object, or replace the places of one that is on its way."""
+        if want.is_directory:
+            self._directories.add(want.id)
         if self.bringer is not None:
             self.bringer.fetch(want)
 
     def forget(self, fetch: FetchId) -> None:
         """Fetch an object no more: rows say that it is here, or nobody wants it."""
+        self._directories.discard(fetch)
         self._files.settled(_key(fetch))
         if self.bringer is not None:
             self.bringer.forget(fetch)
@@ -84,6 +91,18 @@ class Arrivals:
             return  # it was forgotten meanwhile
         except OSError as error:
             raise NoRoom(f"a file that has come cannot be stored: {error.strerror}") from None
+
+    def listed(self, fetch: FetchId, path: Path) -> tuple[Object, ...] | None:
+        """Return what a directory that has come names; None of what is wanted as a file.
+
+        Raises:
+            NoDirectory: It is to be one, and is none.
+            OSError: It is not there any more, or the disk fails.
+        """
+        if fetch not in self._directories:
+            return None
+        with path.open("rb") as file:  # as much of it as a list can be, and a little more of others
+            return directories.files_of(directories.read(file.read(directories.LISTING_MAX_BYTES + 1)))
 
     def adopt(self, fetch: FetchId, path: Path) -> Object:
         """Give what has come its place in the store, where it stays until `forget`: its part file goes then.

@@ -128,3 +128,48 @@ def test_a_large_file_goes_to_a_manager_that_comes_later_by_the_broker_alone(
     assert (status, json.loads(out or "null")) == (0, {"stars": 600_000}), err
     assert "w1: waits for a file from submit-" in err
     assert "m31.fits: 1500000 bytes fetched by m1" in err
+
+
+LOOK = """\
+cwlVersion: v1.2
+class: Workflow
+inputs: {night: Directory}
+steps:
+  look:
+    run: {class: Operation, inputs: {night: Directory}, outputs: {found: string}}
+    hints: {caroni:JobType: {name: look}}
+    in: {night: night}
+    out: [found]
+outputs: {found: {type: string, outputSource: look/found}}
+$namespaces: {caroni: "urn:caroni:cwl#"}
+"""
+LOOK_JOB = """\
+name: look
+inputs: {night: Directory}
+outputs: {found: string}
+script: |
+  cd "$CARONI_ENV_night"
+  echo "found=$(find . | sort | tr '\\n' ' ')$(cat raw/* | wc -c) $(./run)" >> "$CARONI_OUTPUTS"
+"""
+
+
+def test_a_directory_goes_to_a_manager_by_the_broker_alone(fleet: Fleet, password_file: Path, tmp_path: Path) -> None:
+    for name, text in (("templates/look.cwl", LOOK), ("types/look.yaml", LOOK_JOB)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    night = tmp_path / "night"
+    for path in (night / "raw", night / "empty"):
+        path.mkdir(parents=True)
+    for number in range(30):
+        (night / "raw" / f"{number:02}.fits").write_bytes(f"star {number}\n".encode() * 5000)
+    (night / "run").write_text("#!/bin/sh\necho ran")
+    (night / "run").chmod(0o755)
+    fleet.manager(templates=str(tmp_path / "templates"))
+    fleet.agent(job_types=str(tmp_path / "types"))
+    words = ["submit", "look", "--id", "w1", "--manager", "m1", "--wait", "--file", f"night={night}"]
+    words += ["--broker", fleet.people.url, "--username", "alice", "--password-file", str(password_file)]
+    status, out, err = finish(begin([sys.executable, "-m", "caroni_edge", *words]))
+    files = " ".join(f"./raw/{number:02}.fits" for number in range(30))
+    size = sum(path.stat().st_size for path in (night / "raw").iterdir())
+    assert (status, json.loads(out or "null")) == (0, {"found": f". ./empty ./raw {files} ./run {size} ran"}), err
+    assert "31 files" in err

@@ -23,7 +23,7 @@ from caroni_edge.objects.quota import OverQuota
 from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.progress import Moving
-from caroni_edge.values import directories
+from caroni_edge.values.directories import NoDirectory
 
 
 class Locator(Protocol):
@@ -53,23 +53,18 @@ class Fetches(Arrivals):
         """Take what comes into the store of `files`, and say by `tell` what the agent must know."""
         super().__init__(files, self._say_refused, self._keep)
         self._tell = tell
-        self._directories: set[FetchId] = set()
         self.locator: Locator | None = None
 
     def begin(self, wanted: Iterable[Want | Sought]) -> None:
         """Begin to fetch, with what is wanted from before (see `ObjectFetches`)."""
         all_wanted = list(wanted)
-        resumed = [each for each in all_wanted if isinstance(each, Want)]
-        self._directories.update(each.id for each in resumed if each.is_directory)
-        super().begin(resumed)
+        super().begin([each for each in all_wanted if isinstance(each, Want)])
         if self.locator is not None:
             self.locator.begin([each for each in all_wanted if isinstance(each, Sought)])
 
     def fetch(self, want: Want | Sought) -> None:
         """Fetch an object, or a file (see `ObjectFetches`)."""
         if isinstance(want, Want):
-            if want.is_directory:
-                self._directories.add(want.id)
             super().fetch(want)
         elif self.locator is not None:
             self.locator.fetch(want)
@@ -77,7 +72,6 @@ class Fetches(Arrivals):
     def forget(self, fetch: FetchId | LocationId) -> None:
         """Fetch an object or a file no more (see `ObjectFetches`)."""
         if isinstance(fetch, FetchId):
-            self._directories.discard(fetch)
             super().forget(fetch)
             return
         self._files.settled(_name_of(fetch))
@@ -123,22 +117,14 @@ class Fetches(Arrivals):
 
     def _keep(self, fetch: FetchId, path: Path) -> None:
         """Give an object its place, unless it is to be the list of a directory and is none."""
-        files = None
-        if fetch in self._directories:
-            try:
-                files = directories.files_of(directories.read(_beginning(path)))
-            except directories.NoDirectory as problem:
-                self._tell(FetchedNoDirectory(fetch, str(problem)))
-                return
+        try:
+            files = self.listed(fetch, path)
+        except NoDirectory as problem:
+            self._tell(FetchedNoDirectory(fetch, str(problem)))
+            return
         self._tell(ObjectFetched(fetch, self.adopt(fetch, path), files))
 
 
 def _name_of(sought: LocationId) -> str:
     """Return under what name what has come is kept until a row says that it is here; no job's name has a slash."""
     return f"{sought.manager}/{sought.checksum} {sought.location}"
-
-
-def _beginning(path: Path) -> bytes:
-    """Return what is in a file, as much of it as a list of a directory can be, and a little more of others."""
-    with path.open("rb") as file:
-        return file.read(directories.LISTING_MAX_BYTES + 1)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
@@ -27,6 +27,13 @@ KEPT_S = 7 * 86400.0
 LOOK_EVERY_S = 3600.0
 STOCK_PAGE = 1000
 BATCH_OBJECTS = 200
+
+
+class LackingObject(NamedTuple):
+    """An object that does not lie here."""
+
+    object: Object
+    is_directory: bool = False
 
 
 class Holdings(Part):
@@ -138,10 +145,23 @@ class Holdings(Part):
             return f"{what}, {lacking[0].object} is one of them: upload them"
         return None
 
-    def lacking(self, inputs: Mapping[str, Any]) -> list[Object]:
-        """Return the objects among inputs that are fine and do not lie here."""
-        named = ((name, object_of(file)) for name, file in objects_in(inputs).items())
-        return [found for name, found in named if found is not None and self._store.objects.of(self._me, name) is None]
+    def lacking(self, inputs: Mapping[str, Any], brought: Names) -> list[LackingObject]:
+        """Return what does not lie here of the objects that somebody brings, and of the directories among them."""
+        lacking: dict[ObjectId, LackingObject] = {}
+        for name, file in objects_in(inputs).items():
+            found = object_of(file) if name in brought else None
+            if found is None:
+                continue
+            if self._store.objects.of(self._me, name) is None or self._is_unread(name, file):
+                lacking[name] = LackingObject(found, is_directory=is_directory(file))
+            elif is_directory(file):
+                for each in self._store.objects.files_lacking(self._me, name):
+                    lacking.setdefault(each.object, LackingObject(Object(sha256_of(each.object), each.size)))
+        return [*lacking.values()]
+
+    def _is_unread(self, name: ObjectId, file: Mapping[str, Any]) -> bool:
+        """Tell whether an object that lies here is to be a directory, and nobody has looked yet what it names."""
+        return is_directory(file) and not self._store.objects.is_directory(name)
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
@@ -157,7 +177,7 @@ class Holdings(Part):
         if found is None and not is_brought and (elsewhere := self._elsewhere(name)):
             is_other = any(each.is_directory is not is_directory(file) for each in elsewhere)
             return f"{called(name, file)} is no {file['class']}" if is_other else _size_differs(name, file, elsewhere)
-        if is_directory(file) and (words := self._wrong_directory(name, file)):
+        if is_directory(file) and not is_brought and (words := self._wrong_directory(name, file)):
             return words
         if found is None and not is_brought:
             said = f"the file {shown(file.get('basename', name))} ({name}) is not at this manager, or not any more"

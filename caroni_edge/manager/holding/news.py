@@ -2,7 +2,7 @@
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.holding.copies import Copies
-from caroni_edge.manager.holding.port import Came, StoreNews
+from caroni_edge.manager.holding.port import Came, CameNoDirectory, StoreNews
 from caroni_edge.manager.peers.objects import AgentObjects
 from caroni_edge.manager.triggers.brought import Brought
 from caroni_edge.manager.workflows.looks import Looks
@@ -25,8 +25,10 @@ class NewsOfFiles:
                 self._objects.on_lost_here(objects, at)
                 for each in objects:
                     self._looks.on_lost(each)
-            case Came(found):
-                self._brought.on_fetched(found, at)
+            case CameNoDirectory(fetch, why):
+                self._brought.on_no_directory(fetch, why, at)
+            case Came(found, files):
+                self._brought.on_fetched(found, files, at)
                 self._copies.on_fetched(found, at)
                 self._looks.on_here(found.id)
             case PlaceFailed(fetch, holder, why):

@@ -10,12 +10,25 @@ from caroni_edge.objects.transfer.fetch import Want
 
 
 class Came(NamedTuple):
-    """An object that was fetched lies here now, and no row says so yet."""
+    """An object that was fetched lies here now, and no row says so yet.
+
+    Attributes:
+        object: The object.
+        files: What it names, where it was wanted as a directory.
+    """
 
     object: Object
+    files: tuple[Object, ...] | None = None
 
 
-StoreNews = FileNews | Came | PlaceFailed
+class CameNoDirectory(NamedTuple):
+    """What was fetched as a directory is none; `why`, for people."""
+
+    fetch: FetchId
+    why: str
+
+
+StoreNews = FileNews | Came | CameNoDirectory | PlaceFailed
 """What a manager must know of its objects."""
 
 

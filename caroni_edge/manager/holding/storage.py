@@ -10,7 +10,7 @@ from threading import Lock
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.model import ManagerConfig
-from caroni_edge.manager.holding.port import Came, StoreNews
+from caroni_edge.manager.holding.port import Came, CameNoDirectory, StoreNews
 from caroni_edge.objects.arrivals import Arrivals
 from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles, Taken
 from caroni_edge.objects.filework import FileWork
@@ -18,6 +18,7 @@ from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.values.directories import NoDirectory
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,12 @@ class Storage:
         self.arrivals.forget(fetch)
 
     def _fetched(self, fetch: FetchId, path: Path) -> None:
-        self._tell(Came(self.arrivals.adopt(fetch, path)))
+        try:
+            files = self.arrivals.listed(fetch, path)
+        except NoDirectory as problem:
+            self._tell(CameNoDirectory(fetch, str(problem)))
+        else:
+            self._tell(Came(self.arrivals.adopt(fetch, path), files))
 
     def path(self, name: ObjectId) -> Path:
         """Return where an object lies, or would."""

@@ -76,9 +76,9 @@ class FileViews(WorkflowLists):
         found = remote_in(msgspec.json.decode(self._store.steps.by_id(step.id).inputs))
         return [each for each in found if misfit_of(FileType("File"), each, remote=True) is None]
 
-    def brought(self, row: ShownWorkflow) -> list[BroughtRow]:
-        """Return what a held workflow waits for that is brought."""
-        return self._store.brought.of(row.seq)
+    def brought(self, row: ShownWorkflow, limit: int) -> tuple[list[BroughtRow], int]:
+        """Return the first files that a held workflow waits for since they are brought, and how many they all are."""
+        return self._store.brought.of(row.seq, limit), self._store.brought.count(row.seq)
 
     def stored(self, name: ObjectId) -> StoredObject | None:
         """Return an object that lies at this manager; None where it does not."""

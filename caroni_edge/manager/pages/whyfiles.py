@@ -17,6 +17,9 @@ from caroni_edge.values.json import from_text, shown
 from caroni_edge.values.large import is_large
 from caroni_edge.values.remote import is_remote, parse_address
 
+BROUGHT_LOOKED_AT = 100
+"""So many files that are brought are looked at for their names."""
+
 
 class FileReasons:
     """Says of a step what its files let it wait for."""
@@ -52,14 +55,16 @@ class FileReasons:
 
     def of_brought(self, row: ShownWorkflow) -> Reason | None:
         """Say that a workflow waits for files that whoever has submitted it brings; None where it waits for none."""
-        brought = self._views.brought(row)
+        brought, count = self._views.brought(row, BROUGHT_LOOKED_AT)
         if not brought:
             return None
         holder, inputs = brought[0].holder, objects_in(from_text(row.inputs))
-        files = called_all([inputs.get(each.object, {"size": each.size}) for each in brought[:NAMES_SAID]])
-        more = f" and {len(brought) - NAMES_SAID} more" if len(brought) > NAMES_SAID else ""
-        said = f"it waits for {files}{more} from {holder}, and begins when all is at this manager"
-        return reason_of("files_brought", said, holder=holder, files=len(brought))
+        named = [inputs[each.object] for each in brought if each.object in inputs][:NAMES_SAID]
+        more = count - len(named)
+        inside = "1 file that lies in a directory" if more == 1 else f"{more} files that lie in directories"
+        files = f"{called_all(named)} and {more} more" if named and more else called_all(named) if named else inside
+        said = f"it waits for {files} from {holder}, and begins when all is at this manager"
+        return reason_of("files_brought", said, holder=holder, files=count)
 
     def of_unplaced(self, step: ShownStep, bound: Collection[str]) -> Iterator[Reason]:
         """Say whether a step can be taken by few because they have its files.

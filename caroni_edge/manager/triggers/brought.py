@@ -13,7 +13,7 @@ from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.copies import Copies
-from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.holding.holdings import Holdings, LackingObject
 from caroni_edge.manager.holding.port import Storekeeper
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.brought import BroughtRow
@@ -29,6 +29,7 @@ from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.topics import SUBMIT
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.values.carried import called, objects_in
+from caroni_edge.values.directories import FILES_MAX
 from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ WORKFLOWS_MAX = 20
 SILENT_S = 600.0
 """A workflow is given up when nothing was heard for so long of who brings its files, while we were connected."""
 LOOK_EVERY_S = 30.0
+FETCHED_AT_ONCE = 20
+"""So many files of a workflow are fetched at a time; the others follow."""
 GENERATION = 1
 """A holder that is there for one workflow has one key."""
 
@@ -71,8 +74,8 @@ class Brought(Part):
         """Go on with what was brought when the last process ended."""
         self._wants.update(self._wanted())
         self._copies.resume(self._wants.values())
-        for row in self._store.brought.all():
-            self._listen(row.workflow, at)
+        for workflow in self._store.brought.workflows():
+            self._listen(workflow, at)
 
     def _listen(self, workflow: int, at: Moment) -> None:
         self._heard[workflow] = at.now
@@ -80,14 +83,17 @@ class Brought(Part):
 
     # What triggers say
 
-    def why_not(self, lacking: Sequence[Object]) -> str | None:
+    def why_not(self, lacking: Sequence[LackingObject]) -> str | None:
         """Return why nothing is fetched for another workflow now, for people; None when that can be."""
         if not lacking:
             return None
-        waiting = self._store.brought.all()
-        if len({row.workflow for row in waiting}) >= WORKFLOWS_MAX:
+        if len(self._store.brought.workflows()) >= WORKFLOWS_MAX:
             return f"{WORKFLOWS_MAX} workflows wait for files that are brought to this manager already; try again later"
-        size = sum(each.size for each in (*lacking, *(want.object for want in self._wants.values())))
+        return self._short_of(sum(each.object.size for each in lacking))
+
+    def _short_of(self, more: int) -> str | None:
+        """Return why there is no room for so many bytes more, beside what is on its way; None where there is."""
+        size = more + sum(self._store.brought.size(each) for each in self._store.brought.workflows())
         size += self._copies.size_on_the_way
         short = self._holdings.make_room(
             size, self._holdings.disk_lacks(size), self._context.settings.files_store_bytes
@@ -95,7 +101,12 @@ class Brought(Part):
         return f"there is no room for its files: {short}" if short else None
 
     def hold(
-        self, row: WorkflowRow, inputs: Mapping[str, Any], trigger: Trigger, lacking: Sequence[Object], at: Moment
+        self,
+        row: WorkflowRow,
+        inputs: Mapping[str, Any],
+        trigger: Trigger,
+        lacking: Sequence[LackingObject],
+        at: Moment,
     ) -> None:
         """Keep a workflow until what it lacks is here.
 
@@ -109,8 +120,11 @@ class Brought(Part):
         (holder,) = set(trigger.places.values())
         count = len(lacking)
         reason = f"waits for {'a file' if count == 1 else f'{count} files'} from {holder}"
-        seq = self._engine.hold(row, inputs, at, {each.id for each in lacking}, reason)
-        self._store.brought.add(seq, lacking, holder, trigger.ticket or "")
+        seq = self._engine.hold(row, inputs, at, {each.object.id for each in lacking}, reason)
+        ticket = trigger.ticket or ""
+        self._store.brought.add(
+            BroughtRow(seq, found.id, found.size, holder, ticket, is_directory) for found, is_directory in lacking
+        )
         self._listen(seq, at)
         self._is_changed = True
 
@@ -122,17 +136,48 @@ class Brought(Part):
 
     # What comes
 
-    def on_fetched(self, found: Object, at: Moment) -> None:
-        """Keep an object that lies here now for the workflows that wait for it; begin those that lack nothing more."""
-        for workflow in self._store.brought.came(found.id):
-            row = self._store.workflows.by_seq(workflow)
-            self._store.objects.add(found, manager=self._me, date=at.date)
-            left = {each.object for each in self._store.brought.of(workflow)}
-            self._engine.name(row, from_text(row.inputs), at, left)
+    def on_fetched(self, found: Object, files: Sequence[Object] | None, at: Moment) -> None:
+        """Keep an object that lies here now for the workflows that wait for it; begin those that lack nothing more.
+
+        Args:
+            found: The object.
+            files: What it names, where it was wanted as a directory: they wait for that now.
+            at: The time.
+        """
+        waiting = self._store.brought.waiting_for(found.id)
+        self._store.brought.came(found.id)
+        for each in waiting:
+            row = self._store.workflows.by_seq(each.workflow)
             self._is_changed = True
-            if not left:
+            self._store.objects.add(found, manager=self._me, date=at.date)
+            inputs = from_text(row.inputs)
+            named = objects_in(inputs)
+            if found.id in named:
+                lacks = {name for name in named if self._store.brought.lacks(each.workflow, name)}
+                self._engine.name(row, inputs, at, lacks)
+            if files is not None and (why := self._take_directory(each, files)):
+                self._give_up(each, f"{self._called(each)} {why}", at)
+            elif not self._store.brought.of(each.workflow, 1):
                 log.info("the files of a workflow were brought", extra={"action": "files_brought", "workflow": row.id})
                 self._begin(row, at)
+
+    def _take_directory(self, brought: BroughtRow, files: Sequence[Object]) -> str | None:
+        """Let a workflow wait for what is in a directory, the list of which is here; return why it cannot."""
+        self._store.objects.put_directory(brought.object, files)
+        lacking = self._store.objects.files_lacking(self._me, brought.object)
+        if self._store.brought.count(brought.workflow) + len(lacking) > FILES_MAX:
+            return f"has so many files that more than {FILES_MAX} would be brought for this workflow"
+        if short := self._short_of(sum(each.size for each in lacking)):
+            return f"does not find room here: {short}"
+        self._store.brought.add(
+            brought._replace(object=each.object, size=each.size, is_directory=False) for each in lacking
+        )
+        return None
+
+    def on_no_directory(self, fetch: FetchId, why: str, at: Moment) -> None:
+        """What was brought as a directory is none."""
+        for each in self._store.brought.waiting_for(id_of(fetch.sha256)):
+            self._give_up(each, f"{self._called(each)} was to come from {each.holder}, and is no directory: {why}", at)
 
     def _begin(self, row: WorkflowRow, at: Moment) -> None:
         if self._pauses.holds(row.template):
@@ -146,8 +191,8 @@ class Brought(Part):
         if why == "ticket":
             return
         name = id_of(fetch.sha256)
-        for each in self._store.brought.all():
-            if (each.object, each.holder) == (name, holder.node):
+        for each in self._store.brought.waiting_for(name):
+            if each.holder == holder.node:
                 what = "cannot be read there, or is another one now" if why == "unknown" else "has other bytes there"
                 self._give_up(each, f"{self._called(each)} was to come from {each.holder}, and {what}", at)
 
@@ -181,12 +226,12 @@ class Brought(Part):
 
     def _look(self, at: Moment) -> None:
         """Look whether those who bring files are there, and workflows wait for them still."""
-        for each in self._store.brought.all():
+        for each in self._firsts(1):
             silent_s = min(at.now - self._heard.get(each.workflow, at.now), self._context.connected_for(at.now))
             if silent_s >= SILENT_S:
                 what = f"was to bring {self._called(each)}, and was not heard of for {SILENT_S / 60:g} min"
                 self._give_up(each, f"{each.holder} {what}", at)
-        left = {each.workflow for each in self._store.brought.all()}
+        left = {*self._store.brought.workflows()}
         for workflow in [each for each in self._heard if each not in left]:
             del self._heard[workflow]
             self._is_changed = True
@@ -197,14 +242,20 @@ class Brought(Part):
         return self._look_due
 
     def _wanted(self) -> dict[FetchId, Want]:
-        """Return what is to be fetched; what several workflows wait for, for the first of them."""
+        """Return what is to be fetched next; what several workflows wait for, for the first of them."""
         found: dict[FetchId, Want] = {}
-        for row in self._store.brought.all():
+        for row in self._firsts(FETCHED_AT_ONCE):
             wanted = Object(sha256_of(row.object), row.size)
             place = Place(Peer(SUBMIT, row.holder), GENERATION, row.ticket)
-            want = Want(self._me, self._store.workflows.by_seq(row.workflow).id, wanted, (place,), row.workflow)
-            found.setdefault(want.id, want)
+            workflow = self._store.workflows.by_seq(row.workflow).id
+            want = Want(self._me, workflow, wanted, (place,), row.workflow, is_directory=row.is_directory)
+            if want.id not in found or want.is_directory:
+                found[want.id] = want if want.id not in found else found[want.id]._replace(is_directory=True)
         return found
+
+    def _firsts(self, limit: int) -> list[BroughtRow]:
+        """Return the first objects that each workflow waits for."""
+        return [row for each in self._store.brought.workflows() for row in self._store.brought.of(each, limit)]
 
     def committed(self) -> None:
         """Have fetched what the rows say."""

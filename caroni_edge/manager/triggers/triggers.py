@@ -14,7 +14,7 @@ from caroni_edge.base.memory import MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.holding.holdings import Holdings, LackingObject
 from caroni_edge.manager.lifecycle import ENDED, WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
@@ -24,7 +24,7 @@ from caroni_edge.manager.triggers.malformed import key_given_twice, why_malforme
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
-from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.codec import Unreadable, decode_notice
 from caroni_edge.protocol.fields import is_segment
 from caroni_edge.protocol.triggers import TRIGGER_LIMIT_BYTES, Trigger
@@ -174,7 +174,7 @@ class Triggers(Part):
             self._engine.start(row, plan, inputs, at)
         return row.id, True
 
-    def _checked(self, plan: Plan, trigger: Trigger) -> tuple[dict[str, Any], list[Object]]:
+    def _checked(self, plan: Plan, trigger: Trigger) -> tuple[dict[str, Any], list[LackingObject]]:
         """Return a value for each input of a template, by what a trigger gives, and which files of them are brought."""
         if trigger.places and (trigger.ticket is None or len({*trigger.places.values()}) > 1):
             raise Refused(422, "places name one submit-…, and ticket is what opens them there", "places")
@@ -184,7 +184,7 @@ class Triggers(Part):
         if missing := self._holdings.missing(inputs, {ObjectId(name) for name in trigger.places}):
             name, words = missing
             raise Refused(422, f"input {name}: {words}", f"inputs.{name}")
-        return inputs, [each for each in self._holdings.lacking(inputs) if each.id in trigger.places]
+        return inputs, self._holdings.lacking(inputs, {ObjectId(name) for name in trigger.places})
 
     def start_like(
         self, row: WorkflowRow, changed: Mapping[str, Any], new_id: str | None, at: Moment

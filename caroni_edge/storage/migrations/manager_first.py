@@ -1,4 +1,4 @@
-"""Tables of the manager: the first of its migrations. The later ones are in `manager.py`."""
+"""Tables of the manager: the first of its migrations. The later ones are in `manager_second.py` and `manager.py`."""
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations

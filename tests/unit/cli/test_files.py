@@ -11,9 +11,9 @@ from caroni_edge.cli._context import Place
 from caroni_edge.cli._starting import Uploads, files_of
 from caroni_edge.cli._uploading import upload
 from caroni_edge.objects.objects import Object
-from caroni_edge.protocol.triggers import PLACES_MAX
+from caroni_edge.protocol.triggers import PLACES_MAX, Trigger
 from caroni_edge.values.carried import FILE_MAX_BYTES, directory_value, file_value, object_value
-from caroni_edge.values.directories import Entry, read
+from caroni_edge.values.directories import FILES_MAX, Entry, read
 
 
 def test_a_file_is_given_along_and_several_of_a_name_are_a_list(tmp_path: Path) -> None:
@@ -38,13 +38,21 @@ def test_the_largest_file_is_given_along_and_a_larger_one_is_uploaded(tmp_path: 
     assert uploads == {found: path}
 
 
+BROKER = Place(broker="mqtt://127.0.0.1", manager="m1")
+
+
+def naming(*objects: Object) -> Trigger:
+    """Return a trigger whose inputs name these objects."""
+    return Trigger(template="t", inputs={"all": [object_value("a", each, "0" * 40) for each in objects]})
+
+
 def test_where_no_api_is_named_large_files_are_to_be_fetched_and_only_so_many(tmp_path: Path) -> None:
-    place = Place(broker="mqtt://127.0.0.1", manager="m1")
     uploads = {Object(f"{number:064x}", 1): tmp_path / "a" for number in range(PLACES_MAX)}
-    assert upload(place, uploads, as_json=False) == uploads
-    assert upload(place, {}, as_json=False) == {}
-    with pytest.raises(UsageError, match="101 files have more than 16 KiB, and 100 of those may go by a broker"):
-        upload(place, {**uploads, Object("a" * 64, 1): tmp_path / "a"}, as_json=False)
+    assert upload(BROKER, naming(*uploads), uploads, as_json=False) == uploads
+    assert upload(BROKER, naming(), {}, as_json=False) == {}
+    more = {**uploads, Object("a" * 64, 1): tmp_path / "a"}
+    with pytest.raises(UsageError, match="101 are directories, or files over 16 KiB, and 100 of those may go by a br"):
+        upload(BROKER, naming(*more), more, as_json=False)
 
 
 @pytest.mark.parametrize("text", ["a", "=b", "a="])
@@ -105,7 +113,9 @@ def test_what_cannot_be_in_a_directory_is_told(tmp_path: Path) -> None:
         files_of((f"night={tmp_path}",), {})
 
 
-def test_by_a_broker_alone_no_directory_goes(tmp_path: Path) -> None:
-    place = Place(broker="mqtt://127.0.0.1", manager="m1")
-    with pytest.raises(UsageError, match="a directory goes by the manager's API, and only a broker is named"):
-        upload(place, {Object("a" * 64, 2): b"[]"}, as_json=False)
+def test_by_a_broker_alone_a_directory_goes_with_what_is_in_it(tmp_path: Path) -> None:
+    files = {Object(f"{number:064x}", 1): tmp_path / "a" for number in range(FILES_MAX - 1)}
+    listing = {Object("a" * 64, 2): b"[]"}
+    assert upload(BROKER, naming(*listing), {**files, **listing}, as_json=False) == {**files, **listing}
+    with pytest.raises(UsageError, match="10001 files are more than the 10000 that may go by a broker for a workflow"):
+        upload(BROKER, naming(*listing), {**files, Object("b" * 64, 2): tmp_path / "a", **listing}, as_json=False)

@@ -13,11 +13,14 @@ from caroni_edge.protocol.topics import Answered, Topics
 from caroni_edge.protocol.transfers import CHUNK_MIN, TRANSFER_VERSION, Ask, Data, No, decode_answer
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Transport
+from caroni_edge.values.carried import directory_value, object_value
 from tests.support import wait_until
 
 MANAGER = Topics("caroni", "managers", "m1")
 DATA = b"0123456789" * 3000
 OBJECT = Object(sha256(DATA).hexdigest(), len(DATA))
+LIST = b'[["m31.fits",false,30000,"sha256:..."]]'
+LISTING, INSIDE = Object(sha256(LIST).hexdigest(), len(LIST)), Object("d" * 64, 10)
 
 
 class FakeTransport:
@@ -41,12 +44,13 @@ class Desk:
     def __init__(self, path: Path) -> None:
         path.write_bytes(DATA)
         self.path, self.transport = path, FakeTransport()
-        self.giver = Giver(MANAGER, "w1", {OBJECT: path})
+        self.giver = Giver(MANAGER, "w1", {OBJECT: path, INSIDE: path, LISTING: LIST})
         transport: Any = self.transport
         kept: Transport = transport
         self.later: list[Any] = []
         self.giver.bind(kept, self.later.append)
-        self.trigger = self.giver.named_in(Trigger(template="t", id="w1"))
+        inputs = {"image": object_value("m31.fits", OBJECT, "0" * 40), "night": directory_value("night", LISTING)}
+        self.trigger = self.giver.named_in(Trigger(template="t", inputs=inputs, id="w1"))
 
     def ask(self, *ranges: tuple[int, int], **facts: Any) -> list[Data | No]:
         """Ask for bytes; return what is answered at once."""
@@ -79,7 +83,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_the_trigger_names_who_has_the_files_and_what_opens_them(desk: Desk) -> None:
-    assert desk.trigger.places == {OBJECT.id: desk.giver.name}
+    assert desk.trigger.places == {OBJECT.id: desk.giver.name, LISTING.id: desk.giver.name}
     assert desk.giver.name.startswith("submit-")
     assert len(desk.trigger.ticket or "") == 64
 
@@ -98,6 +102,12 @@ def test_the_manager_gets_all_bytes_and_how_many_is_said_once(desk: Desk) -> Non
     assert desk.giver.was_asked
     desk.ask((0, 100))
     assert sum(given) == OBJECT.size
+
+
+def test_the_list_of_a_directory_is_given_too(desk: Desk) -> None:
+    (said,) = desk.ask((0, LISTING.size), object=LISTING.id)
+    assert isinstance(said, Data)
+    assert said.content == LIST
 
 
 @pytest.mark.parametrize(

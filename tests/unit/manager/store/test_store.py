@@ -30,7 +30,6 @@ TINY = {
     "targets",
     "silent",
     "wanted_copies",
-    "brought_objects",
 }
 """Tables (and their short names) that hold a few rows."""
 MADE = {"CONSTANT", "waiting", "busy", "known"}

@@ -4,18 +4,20 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.manager.holding.port import Came
+from caroni_edge.manager.holding.port import Came, CameNoDirectory
 from caroni_edge.manager.pages.lists import Plans
 from caroni_edge.manager.pages.views import ManagerViews
 from caroni_edge.manager.pages.why import Explainer, ManagerNow
-from caroni_edge.manager.triggers.brought import LOOK_EVERY_S, SILENT_S, WORKFLOWS_MAX
+from caroni_edge.manager.triggers import brought
+from caroni_edge.manager.triggers.brought import FETCHED_AT_ONCE, LOOK_EVERY_S, SILENT_S, WORKFLOWS_MAX
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Peer
-from caroni_edge.values.carried import object_value
+from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.manager.bench import Bench, given, plan, step
+from tests.work import Work, work_of
 
 ONE, TWO = Object("a" * 64, 5_000_000), Object("b" * 64, 7_000_000)
 FETCH_ONE, FETCH_TWO = FetchId("m1", ONE.sha256), FetchId("m1", TWO.sha256)
@@ -95,7 +97,7 @@ def test_the_files_are_fetched_from_who_is_named_and_then_the_workflow_begins(be
     said, data = last_event(bench)
     assert (said, "lacks_files" in data) == ("started", False)
     assert [each.object for each in bench.store.objects.kept("m1", ("", ""), 9)] == [ONE.id, TWO.id]
-    assert bench.store.brought.all() == []
+    assert bench.store.brought.workflows() == []
 
 
 def test_what_lies_here_already_is_not_fetched(bench: Bench) -> None:
@@ -256,3 +258,107 @@ def test_places_that_make_no_sense_start_nothing(bench: Bench, facts: dict[str, 
 def test_one_that_waits_has_no_steps(bench: Bench) -> None:
     submit(bench)
     assert bench.rows("SELECT 1 FROM steps") == []
+
+
+# Directories
+
+LOOK = plan(
+    "look", step("a", "upper", {"n": "int"}, night=("Directory", given("night"))), inputs={"night": "Directory"}
+)
+LISTED = Object("c" * 64, 300)
+
+
+def bring(count: int = 2, **settings: Any) -> tuple[Bench, list[Object]]:
+    """Return a bench where a workflow waits for a directory, and what is in that."""
+    bench = Bench(LOOK, **settings)
+    bench.presence("a1")
+    inputs = {"night": directory_value("night", LISTED)}
+    bench.start("look", "w1", inputs=inputs, places={LISTED.id: ALICE}, ticket=TICKET)
+    return bench, [Object(f"{number:064x}", 1000) for number in range(1, count + 1)]
+
+
+def list_comes(bench: Bench, files: list[Object]) -> None:
+    bench.call(lambda at: bench.reactor.on_files(Came(LISTED, tuple(files)), at))
+
+
+def test_of_a_directory_its_list_is_fetched_and_then_what_is_in_it() -> None:
+    bench, files = bring()
+    assert 'it waits for the directory "night" from submit-alice' in why(bench)
+    place = Place(Peer("submit", ALICE), 1, TICKET)
+    assert fetched(bench) == [Want("m1", "w1", LISTED, (place,), 1, is_directory=True)]
+    list_comes(bench, files)
+    assert status(bench) == "held"
+    assert "it waits for 2 files that lie in directories from submit-alice" in why(bench)
+    assert [each.object for each in fetched(bench) if isinstance(each, Want)] == files
+    bench.restart()
+    for each in files:
+        come(bench, each)
+    assert status(bench) == "initializing"
+    assert bench.store.places.of(1, LISTED.id) == ["managers/m1"]
+    assert bench.store.objects.files_lacking("m1", LISTED.id) == []
+    assert bench.store.objects.unneeded() == []
+
+
+def test_an_empty_directory_begins_at_once() -> None:
+    bench, _ = bring()
+    list_comes(bench, [])
+    assert status(bench) == "initializing"
+
+
+def test_what_is_in_it_and_lies_here_is_not_fetched_again() -> None:
+    bench, files = bring()
+    bench.call(lambda at: bench.store.objects.add(files[0], manager="m1", date=at.date))
+    list_comes(bench, files)
+    assert [each.object for each in fetched(bench) if isinstance(each, Want)] == [LISTED, files[1]]
+
+
+def test_few_files_of_a_workflow_are_fetched_at_a_time() -> None:
+    bench, files = bring(50)
+    fetched(bench)
+    list_comes(bench, files)
+    assert len([each for each in fetched(bench) if isinstance(each, Want)]) == FETCHED_AT_ONCE
+    come(bench, files[0])
+    assert [each.object for each in fetched(bench) if isinstance(each, Want)] == [files[FETCHED_AT_ONCE]]
+
+
+def test_a_directory_that_came_before_is_fetched_as_far_as_it_is_not_here() -> None:
+    bench, files = bring()
+    list_comes(bench, files)
+    come(bench, files[0])
+    bench.cancel("w1")
+    fetched(bench)
+    inputs = {"night": directory_value("night", LISTED)}
+    bench.start("look", "w2", inputs=inputs, places={LISTED.id: BOB}, ticket=TICKET)
+    assert [each.object for each in fetched(bench) if isinstance(each, Want)] == [files[1]]
+    come(bench, files[1])
+    assert status(bench, "w2") == "initializing"
+
+
+def test_a_list_that_is_none_ends_it_in_words() -> None:
+    bench, _ = bring()
+    bench.call(lambda at: bench.reactor.on_files(CameNoDirectory(FetchId("m1", LISTED.sha256), "it is no list"), at))
+    _, data = last_event(bench)
+    assert data["reason"] == 'the directory "night" was to come from submit-alice, and is no directory: it is no list'
+
+
+def test_too_much_in_it_ends_it_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, files = bring(files_store_bytes=2000)
+    list_comes(bench, files)
+    assert (
+        'the directory "night" does not find room here: there is no room for its files'
+        in last_event(bench)[1]["reason"]
+    )
+    monkeypatch.setattr(brought, "FILES_MAX", 1)
+    bench, files = bring()
+    list_comes(bench, files)
+    assert "has so many files that more than 1 would be brought" in last_event(bench)[1]["reason"]
+
+
+def test_a_directory_costs_the_same_for_each_file() -> None:
+    def work(count: int) -> Work:
+        bench, files = bring(count)
+        list_comes(bench, files)
+        return work_of(bench.database.conn, lambda: come(bench, files[0]))
+
+    few, many = work(100), work(1000)
+    assert many.is_like(few), (few, many)
