@@ -5,8 +5,9 @@ both; only the agent's jobs are processes, as ever.
 """
 
 import json
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +27,11 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.shown import ShownWorkflow, ShownWorkflowRows
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.workflows.evaluator import Evaluator
+from caroni_edge.node.locationfetches import LOCATED, LocationFetches
 from caroni_edge.node.node import Call, Node
 from caroni_edge.node.service import now
 from caroni_edge.node.startup import open_node
+from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.base import Event
@@ -50,9 +53,9 @@ class _Member:
 class Embedded:
     """A manager with some templates, and an agent where there are job types; left, all of it is ended and removed."""
 
-    def __init__(self, templates: Templates, job_types: JobTypes) -> None:
-        """Prepare nodes that know these templates and these job types."""
-        self._templates, self._job_types = templates, job_types
+    def __init__(self, templates: Templates, job_types: JobTypes, hosts: Iterable[str] = ()) -> None:
+        """Prepare nodes that know these templates and these job types; files may be fetched from these hosts."""
+        self._templates, self._job_types, self._hosts = templates, job_types, sorted(hosts)
         self._opened = ExitStack()
         self._broker = MemoryBroker(SystemRandom())
         self._inbox: SimpleQueue[tuple[_Member, Event | Call]] = SimpleQueue()
@@ -134,7 +137,8 @@ class Embedded:
 
     def _open_agent(self) -> None:
         # Its jobs are trusted as the command is that runs them, so that their logs need not say that no box is there.
-        config = load_agent(self._configured("agent", {"job_types": ".", "sandbox": "off"}), {})
+        own: dict[str, object] = {"job_types": ".", "sandbox": "off", "files": {"hosts": self._hosts}}
+        config = load_agent(self._configured("agent", own), {})
         self._opened.callback(end_jobs, config.state_dir, STOP_WITHIN_S)
         member = self._member(config)
         runner = Runner(
@@ -148,6 +152,15 @@ class Embedded:
         for work in (runner.run, runner.empty_trash, runner.work_on_files):
             threading.Thread(target=work, daemon=True).start()
         self._opened.callback(runner.close)
+        runner.fetches.locator = locator = LocationFetches(
+            config.state_dir / LOCATED,
+            config.files,
+            runner.fetches.located,
+            _in_thread,
+            lambda: shutil.disk_usage(config.state_dir).free - config.disk_floor_bytes,
+            Flow().down,
+        )
+        self._opened.callback(locator.close)
 
     def _tell(
         self, member: _Member, work: Callable[[Moment], None], then: Callable[[_Member], None] | None = None
@@ -182,3 +195,9 @@ class Embedded:
         path = self._directory / f"{role}.yaml"
         path.write_text(json.dumps(config), encoding="utf-8")
         return path
+
+
+def _in_thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread

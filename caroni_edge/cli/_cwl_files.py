@@ -1,5 +1,6 @@
 """Files of `cwl-run`: those that its inputs name are taken along in their values, those of its outputs are written."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from caroni_edge.values.carried import (
     tree_of,
 )
 from caroni_edge.values.files import FILE_NAMES
+from caroni_edge.values.remote import NoAddress, parse_address, remote_in
 
 _WHERE = ("path", "location")
 
@@ -76,6 +78,15 @@ def _read(path: Path, *, is_folder: bool) -> dict[str, Any]:
             str(path), f"it has more than {FILE_MAX_BYTES >> 10} KiB, and cwl-run takes no larger files along"
         )
     return file_value(path.name, data)
+
+
+def hosts_of(value: Any) -> set[str]:
+    """Return the hosts of the files at addresses in a value: who runs a workflow lets it ask them."""
+    found = set()
+    for each in remote_in(value):
+        with suppress(NoAddress):  # the manager says what is wrong with it
+            found.add(parse_address(each["location"]).authority)
+    return found
 
 
 def written(value: Any, folder: Path) -> Any:

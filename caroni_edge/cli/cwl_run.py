@@ -30,11 +30,12 @@ def cwl_run(
     """Run a CWL workflow to its end, and print its outputs as JSON.
 
     A manager and an agent run in this process, without a broker. JOB is a file with the inputs, as YAML or JSON; files
-    that it names by paths, up to 16 KiB each, are taken along. Exit status: 0 done, 1 the workflow failed, 2 something
+    that it names by paths, up to 16 KiB each, are taken along; those at http and https addresses, of any size, are
+    fetched for the jobs that take them. Exit status: 0 done, 1 the workflow failed, 2 something
     is wrong with FILE or JOB, 33 it needs what is not served yet.
     """
     from caroni_edge.agent.jobtypes import JobTypes, load_job_types  # noqa: PLC0415
-    from caroni_edge.cli._cwl_files import taken_along, written  # noqa: PLC0415
+    from caroni_edge.cli._cwl_files import hosts_of, taken_along, written  # noqa: PLC0415
     from caroni_edge.embedded import Embedded  # noqa: PLC0415
     from caroni_edge.manager.lifecycle import WorkflowState  # noqa: PLC0415
     from caroni_edge.manager.templates.library import Template, Templates, load_template  # noqa: PLC0415
@@ -56,7 +57,8 @@ def cwl_run(
     for other in inputs.keys() - known if not quiet else ():
         say(f'{job}: warning: the workflow has no input "{other}"', err=True)
     trigger = Trigger(template="run", inputs={key: value for key, value in inputs.items() if key in known}, id="run")
-    with Embedded(Templates({"run": template}, {}), types) as nodes:
+    defaults = [each.default for each in template.plan.inputs]
+    with Embedded(Templates({"run": template}, {}), types, hosts_of([trigger.inputs, defaults])) as nodes:
         ended = nodes.run(trigger)
     if ended.status is not WorkflowState.COMPLETED:
         say(f"the workflow is {ended.status}: {ended.reason or 'no reason is known'}", err=True)

@@ -88,6 +88,11 @@ class Locations(Part):
         """Tell whether files of a job lie at addresses."""
         return any(True for _ in _remote_of(job_type, inputs))
 
+    @staticmethod
+    def where(job_type: JobType, inputs: Values) -> list[str]:
+        """Return the hosts at which files of a job lie."""
+        return [parse_address(each["location"]).authority for each in _remote_of(job_type, inputs)]
+
     def want(self, job: str, job_type: JobType, inputs: Values, at: Moment) -> None:
         """Let a job that is staging wait for its files, but for those that have come for its workflow before."""
         row = self._store.jobs.by_job(job)

@@ -49,8 +49,9 @@ class Trials:
             TrialRefused: Another trial runs, no slot is free, or something that its job needs is taken.
         """
         job_type = job_type_of(self._in_force.types, name, inputs)
-        if Locations.are_in(job_type, inputs):
-            raise CannotRun("a trial fetches nothing: give what is in its files", final=True)
+        if where := Locations.where(job_type, inputs):
+            what = f"a trial fetches nothing, and an input lies at {where[0]}"
+            raise CannotRun(f"{what}: fetch it and give what is in it (contents, up to 16 KiB)", final=True)
         running = self._store.load.total(JobState.RUNNING) + len(self._slots.ahead)
         if trials := self._store.jobs.live_of(TRIAL):
             raise TrialRefused("", job_type=name, reason=f"another trial runs (job {trials[0]})")

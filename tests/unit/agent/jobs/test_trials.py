@@ -9,7 +9,7 @@ from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.refusals import FAILURES_IN_A_ROW
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan
 from caroni_edge.agent.store.jobs import TRIAL
-from tests.unit.agent.bench import Bench, completed
+from tests.unit.agent.bench import Bench, completed, job_type
 
 
 def begin(bench: Bench, message: object = "x", name: str = "upper") -> str:
@@ -66,6 +66,13 @@ def test_what_does_not_fit_starts_nothing(name: str, message: object, why: str) 
     with pytest.raises(CannotRun, match=why):
         begin(bench, message, name)
     assert bench.states() == {}
+
+
+def test_a_file_at_an_address_is_not_fetched_and_that_is_said() -> None:
+    bench = Bench(types=[job_type("take", {"file": "File"})])
+    inputs = {"file": {"class": "File", "location": "https://data.example.org/m31.fits"}}
+    with pytest.raises(CannotRun, match=r"an input lies at data\.example\.org: fetch it and give what is in it"):
+        bench.call(lambda at: bench.reactor.try_job_type("take", inputs, at))
 
 
 def test_a_pause_keeps_nobody_from_trying() -> None:
