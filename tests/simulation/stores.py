@@ -69,7 +69,8 @@ class Store:
         peer: The node's role and id.
         connection: Number of the data connection; 0 for none.
         objects: What lies there, by hash.
-        lost: What was damaged, or taken away behind the agent's back.
+        lost: What was damaged, or taken away behind the node's back.
+        losses: How often that was.
         is_full: The disk takes nothing.
         tell: Takes news while a node is there.
         counts_on: Tells which managers count on some objects there, whatever the node's rows say; for the checker.
@@ -81,6 +82,7 @@ class Store:
         self.connection = 0
         self.objects: dict[str, bytes] = {}
         self.lost: set[str] = set()
+        self.losses = 0
         self.is_full = False
         self.tell: Callable[[Any], None] = lambda _news: None
         self.counts_on: Callable[[Sequence[str]], list[str]] = lambda _names: []
@@ -154,12 +156,16 @@ class Store:
         """Let a bit of an object be wrong."""
         content = self.objects[name]
         self.objects[name] = bytes([content[0] ^ 1]) + content[1:]
-        self.lost.add(name)
+        self._spoiled(name)
 
     def lose(self, name: str) -> None:
         """Let an object be deleted behind the node's back."""
         del self.objects[name]
+        self._spoiled(name)
+
+    def _spoiled(self, name: str) -> None:
         self.lost.add(name)
+        self.losses += 1
 
     def at_risk(self) -> list[str]:
         """Return the objects that may be lost."""

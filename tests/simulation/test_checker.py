@@ -124,6 +124,7 @@ def inner_file(federation: Federation) -> None:
         (agent_sql("DELETE FROM objects WHERE refs = 0"), "on disk and no row"),
         (manager_sql("DELETE FROM object_places"), "for w0, which does not need it"),
         (lambda federation: federation.agents[0].store._given.update(j=()), "a0 goes on keeping what j gave"),
+        (manager_sql("UPDATE jobs SET step = (SELECT min(step) FROM jobs)"), "completed 2 times"),
     ],
 )
 def test_what_is_wrong_with_objects_is_named(damage: Damage, said: str) -> None:
