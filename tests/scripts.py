@@ -31,8 +31,9 @@ TOOLS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 LOOKS: Mapping[str, Callable[[Any, Any], Any]] = {
     "$(inputs.a.length > 1)": lambda inputs, _self: len(inputs["a"]) > 1,
+    "$(inputs.a.listing.length === 4)": lambda inputs, _self: len(inputs["a"].get("listing", "four")) == 4,
 }
-"""What `when` may be where the input `a` is a list."""
+"""What `when` may be where the input `a` is a list, or a directory with four things in it, which may be listed."""
 
 _ALL = {**VALUES_FROM, **CONDITIONS, **TOOLS, **LOOKS}
 

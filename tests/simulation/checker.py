@@ -9,6 +9,7 @@ import msgspec
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.messages import JobStatusRequest
 from caroni_edge.values.carried import LOCATION
+from tests.simulation.contents import read_in
 from tests.simulation.federation import Federation
 from tests.simulation.filechecks import wrong_objects
 from tests.simulation.members import Agent, Manager, Member
@@ -170,7 +171,7 @@ def _wrong_ends(federation: Federation) -> Iterator[str]:
         if asked.workflow in touched[asked.manager]:
             continue  # a liar may have given the result of a step
         result = expected(ALL[asked.template], asked.value)
-        if row is not None and row[0] == "completed" and msgspec.json.decode(row[1]) != result:
+        if row is not None and row[0] == "completed" and read_in(msgspec.json.decode(row[1])) != result:
             yield f"{asked.workflow} gave {row[1]}"
 
 

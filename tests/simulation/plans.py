@@ -11,7 +11,17 @@ from caroni_edge.agent.jobtypes import Command, JobType, JobTypes
 from caroni_edge.agent.limits import Limits
 from caroni_edge.agent.processes.port import JobOrder
 from caroni_edge.manager.templates.library import Template, Templates
-from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
+from caroni_edge.manager.templates.plan import (
+    FileUse,
+    Link,
+    Plan,
+    PlanInput,
+    PlanOutput,
+    PlanStep,
+    Source,
+    StepInput,
+    plan_hash,
+)
 from caroni_edge.values.parsing import parse_type
 from tests import reference
 from tests.simulation.contents import directory_saying, file_saying, list_saying, read_in, said_by, texts_in, told
@@ -197,6 +207,34 @@ def gathered() -> Plan:
     return _spread("gathered", Link(_BOTH, "merge_flattened"), _two_lists())
 
 
+def picked() -> Plan:
+    """A large list of which one item is taken, for a step and as an output."""
+    link = Link((_WORDS,), None, "first_non_null")
+    blue = replace(_step("blue", "blue", {}), inputs=(StepInput("a", "string", link),))
+    plan = _plan("picked", [_step("spell", "spell", {"a": Source(workflow_input="x")}), blue], _WORDS)
+    outputs = (
+        PlanOutput("item", "string", link),
+        PlanOutput("out", "string", Link((Source(step="blue", output="out"),))),
+    )
+    return replace(plan, outputs=outputs)
+
+
+def bundled() -> Plan:
+    """Two large lists that become one, which is an output of the workflow."""
+    plan = _plan("bundled", _two_lists(), _WORDS)
+    return replace(plan, outputs=(PlanOutput("result", "string[]", Link(_BOTH, "merge_flattened")),))
+
+
+def listed() -> Plan:
+    """A directory, of which an expression sees what is in it."""
+    folder = StepInput("a", "Directory", Link((Source(step="pack", output="folder"),)), files=_LISTED)
+    index = replace(_step("index", "index", {}), inputs=(folder,), when="$(inputs.a.listing.length === 4)", library=0)
+    plan = _plan("listed", [_step("pack", "pack", {"a": Source(workflow_input="x")}), index], _WORDS)
+    outputs = (PlanOutput("result", "string?", Link((Source(step="index", output="out"),))),)
+    return replace(plan, outputs=outputs, libraries=((),))
+
+
+_LISTED = FileUse(load_listing="shallow_listing")
 _WORDS = Source(step="spell", output="words")
 _BOTH = (_WORDS, Source(step="again", output="words"))
 
@@ -281,8 +319,10 @@ PLANS = {**PLAIN, **{plan.template: plan for plan in map(branching, range(BRANCH
 BOUND = {plan.template: plan for plan in (bound(),)}
 """Where it is known that an agent is always there."""
 WITH_FILES = {plan.template: plan for plan in (relay(), album(), gallery())}
-WITH_DIRECTORIES = {plan.template: plan for plan in (folders(), shelf())}
-WITH_LISTS = {plan.template: plan for plan in (spelled(), looked(), spread(), merged(), gathered())}
+WITH_DIRECTORIES = {plan.template: plan for plan in (folders(), shelf(), listed())}
+WITH_LISTS = {
+    plan.template: plan for plan in (spelled(), looked(), spread(), merged(), gathered(), picked(), bundled())
+}
 FILED = {**WITH_FILES, **WITH_DIRECTORIES, **WITH_LISTS}
 """Where agents serve job types with files (`Federation`, `has_files`)."""
 ALL = {**PLANS, **BOUND, **FILED}
