@@ -21,6 +21,7 @@ from caroni_edge.manager.offers.demand import Demand
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.placing import Placing
 from caroni_edge.manager.offers.policy import FirstCome
+from caroni_edge.manager.peers.away import Away
 from caroni_edge.manager.peers.depots import Depots
 from caroni_edge.manager.peers.fleet import Fleet
 from caroni_edge.manager.peers.objects import AgentObjects
@@ -104,7 +105,7 @@ class ManagerReactor(WorkflowCommands):
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._demand, self._logs = Demand(context, self._fleet.count_serving), JobLogs(context)
         self.objects = AgentObjects(context, self._engine, self.holdings, orders)
-        self._depots = Depots(context, orders, engine.drops)
+        self._depots, self._away = Depots(context, orders, engine.drops), Away(context)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
         self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
         brought = Brought(context, engine, self._pauses, self.holdings, self.copies, storekeeper)
@@ -129,6 +130,7 @@ class ManagerReactor(WorkflowCommands):
             self._lists,
             self._evaluations,
             self._depots,
+            self._away,
             self._attempts.remaking,
             self._placing,
             self._fleet,
@@ -167,6 +169,7 @@ class ManagerReactor(WorkflowCommands):
         """Take the presence of an agent."""
         with self._depots.compared(peer):
             self._demand.say_to_newcomer(self._fleet.on_presence(peer, presence, at))
+        self._away.heard(peer, at, is_online=presence is not None and presence.online)
 
     def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
         """Managers demand nothing of managers."""

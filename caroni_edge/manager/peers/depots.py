@@ -108,6 +108,7 @@ class Depots(Part):
         if taken:
             self._orders.files.know(agent)
             self._context.lacking.add(row.seq)
+            self._context.unbound.add(row.seq)
         elif row.status in NEEDS_OUTPUTS_ONLY:
             self._drops.say_to(row, agent)
 

@@ -210,6 +210,12 @@ class AgentRows(Rows):
         """Tell whether an agent is connected, or has not shown itself since we started."""
         return self._one(bool, self.MAY_BE_THERE, agent=agent) is not False
 
+    IS_ONLINE = "SELECT online FROM agents WHERE agent = :agent"
+
+    def is_online(self, agent: str) -> bool:
+        """Tell whether an agent is connected, as far as we have heard."""
+        return self._one(bool, self.IS_ONLINE, agent=agent) or False
+
     IS_SERVED = "SELECT 1 FROM agent_types WHERE job_type = :job_type AND online LIMIT 1"
 
     def is_served(self, job_type: str) -> bool:

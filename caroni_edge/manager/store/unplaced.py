@@ -217,6 +217,20 @@ class UnplacedRows(Rows):
         """Return by what steps are bound to these agents: their names, and lists of labels that they have."""
         return self._all(str, self.NAMES_OF, agents=as_text([*agents]), limit=NAMES_MAX)
 
+    ANY_BOUND_TO = "SELECT EXISTS (SELECT 1 FROM bound WHERE agent = :agent)"
+
+    def any_bound_to(self, agent: str) -> bool:
+        """Tell whether only a few agents may take some step, of whom this is one."""
+        return self._only(bool, self.ANY_BOUND_TO, agent=agent)
+
+    WORKFLOWS_BOUND_TO = f"""
+        SELECT s.workflow FROM bound b CROSS JOIN steps s ON s.id = b.step
+        WHERE b.agent = :agent AND {IN_DEMAND}"""
+
+    def workflows_bound_to(self, agent: str) -> set[int]:
+        """Return the workflows with an unplaced step that this agent and few others may take."""
+        return {*self._each(int, self.WORKFLOWS_BOUND_TO, agent=agent)}
+
     UNBIND = "DELETE FROM bound WHERE step = :step"
 
     def unbind(self, steps: Iterable[int]) -> None:

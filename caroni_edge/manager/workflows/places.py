@@ -51,8 +51,8 @@ class Places:
         """Return the agents that may take a step with these inputs; none for any agent.
 
         Bytes go nowhere without need: where agents that may take the step have all of its files and its job type, they
-        alone are asked, unless they drain, or are away and depots have the files too. Otherwise the files go to whoever
-        takes it.
+        alone are asked, unless they drain, or are away and others have the files too: depots, this manager, or agents
+        that are there. Otherwise the files go to whoever takes it.
 
         Args:
             workflow: Of the step.
@@ -61,21 +61,26 @@ class Places:
             bound: The agents that the template names, or the labels that one must have; none for any.
         """
         able: set[str] | None = None
-        depots, is_anywhere = {*self._context.settings.depots}, True
+        places = list[list[str]]()
         for name in objects_in(inputs):
             here = self._store.places.of(workflow, name)
             if not here:
                 self._context.lacking.add(workflow)
             agents = {*here} - {self._own_place}
             able = agents if able is None else able & agents
-            is_anywhere = is_anywhere and bool(depots & agents)
+            places.append(here)
         if not able:
             return tuple(bound)
         able -= {*self._store.agents.draining()}
         fitting = [each for each in sorted(able) if self._fits(each, job_type, bound)]
-        if is_anywhere and not any(map(self._store.agents.may_be_there, fitting)):
-            return tuple(bound)  # depots have all of it, whoever takes the step, and those who have it are away
+        if not any(map(self._store.agents.may_be_there, fitting)) and all(map(self._is_elsewhere, places)):
+            return tuple(bound)
         return tuple(fitting) or tuple(bound)
+
+    def _is_elsewhere(self, places: Sequence[str]) -> bool:
+        """Tell whether a file can be had without those who are away: it may be their depot's turn to be there later."""
+        depots = self._context.settings.depots
+        return any(each == self._own_place or each in depots or self._store.agents.is_online(each) for each in places)
 
     def asked(self, step: StepRow, bound: Sequence[str]) -> str | None:
         """Return the agents that are asked for an unplaced step, as its files lie now; None for all.

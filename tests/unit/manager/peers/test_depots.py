@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.peers import depots
+from caroni_edge.manager.peers.away import AWAY_S
 from caroni_edge.manager.peers.depots import LOOK_AGAIN_S
 from caroni_edge.manager.store.roster import RosterRows
 from caroni_edge.manager.templates.plan import Plan
@@ -304,6 +305,16 @@ def test_an_agent_that_drains_keeps_no_step_to_itself(bench: Bench) -> None:
     drain(bench, types=("upper", "lower"))
     assert bench.step("use")["agents"] is None
     assert [each.holder for each in bench.place_all("a2", "lower")[0].places] == ["agents/a1"]
+
+
+def test_a_step_for_an_agent_that_is_away_goes_elsewhere_as_soon_as_a_depot_has_its_file(bench: Bench) -> None:
+    bench.presence("a1", types=("upper", "lower"))
+    make(bench)
+    bench.presence("a1", online=False)
+    bench.advance(10 * AWAY_S)
+    assert bench.step("use")["agents"] == '["a1"]'
+    holds(bench, asked(bench))
+    assert bench.step("use")["agents"] is None
 
 
 def test_after_a_restart_it_goes_on(bench: Bench) -> None:

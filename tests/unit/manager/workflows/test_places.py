@@ -8,6 +8,7 @@ import pytest
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.jobs.files import SAY_AGAIN_S
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
+from caroni_edge.manager.peers.away import AWAY_S
 from caroni_edge.manager.peers.reconcile import ASK_AGAIN_S
 from caroni_edge.manager.templates.plan import PlanStep
 from caroni_edge.manager.workflows.drops import BUT_MAX
@@ -198,6 +199,50 @@ def test_who_fetches_a_file_hears_at_once_who_has_it_no_more(bench: Bench) -> No
     (placed,) = bench.place_all("a1", "lower")
     bench.send(ObjectsGone(objects=("sha256:" + "b" * 64,)), agent="a2")
     assert bench.outbox.take(ObjectsWanted, "a1") == ObjectsWanted(job=placed.job)
+
+
+def test_a_step_stays_with_an_agent_that_is_away_as_long_as_nobody_else_has_its_file(bench: Bench) -> None:
+    bench.start("shift")
+    make(bench)
+    bench.presence("a1", online=False)
+    bench.advance(10 * AWAY_S)
+    assert bound(bench, "use") == '["a1"]'
+
+
+def held_too(bench: Bench, agent: str) -> None:
+    """Let another agent have the file as well."""
+    bench.call(lambda _at: bench.store.places.add(1, NAME, agent, 5_000_000))
+
+
+def test_when_it_is_away_for_long_a_step_goes_where_its_file_can_come_to(bench: Bench) -> None:
+    bench.start("shift")
+    make(bench)
+    bench.presence("d1", types=())
+    held_too(bench, "d1")
+    bench.presence("a1", online=False)
+    bench.advance(AWAY_S - 1)
+    bench.presence("a1")
+    bench.presence("a1", online=False)
+    bench.advance(AWAY_S - 1)
+    assert bound(bench, "use") == '["a1"]'
+    bench.advance(1.0)
+    assert bound(bench, "use") is None
+    (placed,) = bench.place_all("a2", "lower")
+    assert "agents/d1" in [each.holder for each in placed.places]
+
+
+@pytest.mark.parametrize(("holder", "goes"), [("managers/m1", True), ("d1", False)])
+def test_the_manager_is_always_there_and_an_agent_that_is_away_is_no_help(
+    bench: Bench, holder: str, *, goes: bool
+) -> None:
+    bench.start("shift")
+    make(bench)
+    held_too(bench, holder)
+    bench.presence("d1", types=())
+    bench.presence("d1", online=False)
+    bench.presence("a1", online=False)
+    bench.advance(AWAY_S)
+    assert bound(bench, "use") == (None if goes else '["a1"]')
 
 
 def test_files_on_one_host_do(bench: Bench) -> None:
