@@ -145,6 +145,11 @@ class Brought(Part):
             at: The time.
         """
         waiting = self._store.brought.waiting_for(found.id)
+        if files is None and any(each.is_directory for each in waiting):
+            # Somebody else has wanted it, as a file: it comes once more, and is read then.
+            self._wants.pop(FetchId(self._me, found.sha256), None)
+            self._is_changed = True
+            return
         self._store.brought.came(found.id)
         for each in waiting:
             row = self._store.workflows.by_seq(each.workflow)

@@ -299,6 +299,17 @@ def test_of_a_directory_its_list_is_fetched_and_then_what_is_in_it() -> None:
     assert bench.store.objects.unneeded() == []
 
 
+def test_a_directory_that_has_come_as_a_file_comes_once_more() -> None:
+    bench, files = bring()
+    fetched(bench)
+    come(bench, LISTED)
+    assert [each.object for each in fetched(bench) if isinstance(each, Want)] == [LISTED]
+    list_comes(bench, files)
+    for each in files:
+        come(bench, each)
+    assert status(bench) == "initializing"
+
+
 def test_an_empty_directory_begins_at_once() -> None:
     bench, _ = bring()
     list_comes(bench, [])
