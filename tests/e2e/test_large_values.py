@@ -1,5 +1,7 @@
 """Large values into which a manager looks: it fetches them from the host that has made them, and takes them apart."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 from tests.e2e.daemons import Fleet
@@ -9,7 +11,7 @@ TEMPLATE = """\
 cwlVersion: v1.2
 class: Workflow
 $namespaces: {caroni: "urn:caroni:cwl#"}
-requirements: {ScatterFeatureRequirement: {}}
+requirements: {ScatterFeatureRequirement: {}, MultipleInputFeatureRequirement: {}}
 inputs: {count: int}
 steps:
   make:
@@ -26,6 +28,8 @@ steps:
     out: [sum]
 outputs:
   sums: {type: "long[]", outputSource: add/sum}
+  first: {type: "int[]", outputSource: make/chunks, pickValue: first_non_null}
+  flags: {type: "boolean[]", outputSource: [make/flags, make/flags], linkMerge: merge_flattened}
 """
 CHUNKS = """\
 name: chunks
@@ -58,4 +62,10 @@ def test_a_step_is_scattered_over_a_value_of_5_mb_that_is_on_another_host(fleet:
     fleet.manager(templates=written(tmp_path / "templates" / "sums.cwl", TEMPLATE))
     fleet.trigger({"template": "sums", "inputs": {"count": COUNT}, "id": "w1"})
     sums = [sum(range(at, at + LONG)) for at in range(COUNT)]
-    assert fleet.outputs("w1", 120.0) == {"sums": sums}
+    found = fleet.outputs("w1", 120.0)
+    assert found["sums"] == sums
+    first = json.dumps([*range(LONG)], separators=(",", ":"))
+    flags = json.dumps([True] * 20_000, separators=(",", ":"))
+    for name, text, kind in (("first", first, "int[]"), ("flags", flags, "boolean[]")):
+        location = f"caroni:sha256:{sha256(text.encode()).hexdigest()}"
+        assert found[name] == {"location": location, "size": len(text), "type": kind}
