@@ -181,7 +181,7 @@ def _merged(asked: Items, merge: Merge, texts: Texts) -> Items:
             item = _the_one(merge.due, texts)
             if item.text is None or len(item.text) <= LARGE_MIN_BYTES:
                 return asked._replace(merged=(merge.name, item.read))
-            kind, contents = item.type, canonical(item.read).encode()
+            kind, contents = item.type, item.text  # a part of what is canonical JSON is such, too
         else:
             kind, contents = merge.type, _list_of(merge.due, texts)
         giver, made = texts.make([contents])
