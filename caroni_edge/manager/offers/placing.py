@@ -35,6 +35,8 @@ UNDECIDED_MAX = 1000
 """So many offers of an agent may wait at a time."""
 OTHERS_FIRST_S = 120.0
 """So long an agent offers in vain for steps that have failed on it, while others are there that may take them."""
+OTHERS_LOOKED_AT = 100
+"""So many agents are looked at to see whether one of them may fetch the files of a step."""
 LOOKED_FURTHER = 1000
 """So many steps are looked at behind those that an agent cannot take because of their files."""
 VALID_MAX_S = 600.0
@@ -162,9 +164,16 @@ class Placing(Part):
             self._in_vain.pop(kind, None)
             return []
         if at.now < self._in_vain.setdefault(kind, at.now) + OTHERS_FIRST_S:
-            return []
+            return [each for each in steps if self._is_for_nobody_else(each.step, offer.agent)]
         del self._in_vain[kind]
         return steps
+
+    def _is_for_nobody_else(self, step: StepRow, agent: str) -> bool:
+        """Tell whether no other agent that is there may fetch the files of a step from where they lie."""
+        if "://" not in step.inputs:
+            return False
+        others = self._store.agents.serving_type(step.job_type, OTHERS_LOOKED_AT)
+        return not any(self._files.may_go(step, other) for other in others if other != agent)
 
     def forget(self, agent: str) -> None:
         """Forget an agent that will not come back."""

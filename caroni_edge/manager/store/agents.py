@@ -222,6 +222,12 @@ class AgentRows(Rows):
         """Tell whether any agent serves a job type to us."""
         return self._one(int, self.IS_SERVED, job_type=job_type) is not None
 
+    SERVING_TYPE = "SELECT agent FROM agent_types WHERE job_type = :job_type AND online LIMIT :limit"
+
+    def serving_type(self, job_type: str, limit: int) -> list[str]:
+        """Return agents that serve a job type to us now."""
+        return self._all(str, self.SERVING_TYPE, job_type=job_type, limit=limit)
+
     MAY_REPEAT = """
         SELECT coalesce(json_extract(notice, '$.repeat'), 1) <> 0 FROM agent_types
         WHERE job_type = :job_type AND agent = :agent"""

@@ -124,3 +124,16 @@ def test_a_decline_of_an_agent_that_does_not_say_what_it_lists_counts(bench: Ben
     bench.start("takes", inputs={"file": FILE})
     bench.send(JobDecline(job=bench.place("a1", "lower"), reason="files.hosts does not list it", final=True))
     assert bench.rows("SELECT tries FROM steps WHERE path = 'use'") == [{"tries": 1}]
+
+
+@pytest.mark.parametrize(("others", "again"), [([], True), (["data.example.org"], False), (None, False)])
+def test_what_has_failed_waits_for_no_agent_that_may_not_fetch_its_file(
+    bench: Bench, others: list[str] | None, *, again: bool
+) -> None:
+    bench.presence("a1", hosts=["data.example.org"])
+    bench.presence("a2", hosts=others)
+    bench.start("takes", inputs={"file": FILE})
+    bench.fail(bench.place("a1", "lower"))
+    bench.advance(60.0)
+    bench.offer("a1", "lower")
+    assert bench.state("use") is (StepState.FULFILLED if again else StepState.FULFILLING)
