@@ -37,7 +37,7 @@ def upload(
         return {}
     if place.broker is not None and place.url is None and place.config is None:
         hint = "Name the manager's page by --url, CARONI_URL or url in the context; or its --config on its host."
-        if (named := len(objects_in(trigger.inputs))) > PLACES_MAX:
+        if (named := len(objects_in(trigger.inputs).keys() & {each.id for each in uploads})) > PLACES_MAX:
             what = f"{named} are directories, or files over 16 KiB, and {PLACES_MAX} of those may go by a broker"
             raise UsageError("--file", what, hint)
         if len(uploads) > FILES_MAX:
