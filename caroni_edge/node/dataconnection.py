@@ -93,7 +93,7 @@ class DataConnection:
         self._asker.at_once, self._asker.down, self._holder.up = bounds.at_once, flow.down, flow.up
         self._disk = ObjectDisk(around.parts, around.path_of)
         self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        hears = Hears(self._flows, self._answered, self._writable, self._ended)
+        hears = Hears(self._wants, self._learned, self._asker.connected, self._answered, self._writable, self._ended)
         self._transport = DataTransport(topics, around.connect, self._todo.put, hears)
         self._is_stopping = False
         self._refused: HolderEffect | None = None
@@ -207,15 +207,16 @@ class DataConnection:
 
     # What the connection says
 
-    def _flows(self, passes: int) -> None:
-        if passes < self._holder.passes:
-            self._holder.disconnected()  # what was asked for may be too large
-        self._holder.passes = self._asker.passes = passes
-        self._asker.connected()
+    def _wants(self) -> int:
+        return max(self._asker.chunk, self._holder.chunk)
 
-    def _answered(self, holder: Peer, answer: Data | No) -> None:
+    def _learned(self, passes: int, limit: int) -> None:
+        self._asker.passes = passes
+        self._holder.learned(passes, limit)
+
+    def _answered(self, holder: Peer, answer: Data | No, at: float) -> None:
         self._meter.came_bytes += len(answer.content) if isinstance(answer, Data) else 0
-        self._asker.heard(holder, answer, monotonic())
+        self._asker.heard(holder, answer, at)
 
     def _writable(self) -> None:
         refused, self._refused = self._refused, None

@@ -16,7 +16,7 @@ from caroni_edge.objects.transfer.probe import Probe
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import Unreadable
 from caroni_edge.protocol.topics import Answered, Topics
-from caroni_edge.protocol.transfers import Data, No, decode_answer, encode_data
+from caroni_edge.protocol.transfers import CHUNK_MAX, Data, No, decode_answer, encode_data
 from caroni_edge.transport.base import (
     Arrived,
     Connected,
@@ -44,14 +44,18 @@ class Hears(NamedTuple):
     """Who is told of the connection.
 
     Attributes:
-        flows: It is there, and lets so many bytes of an object through in a message.
-        answered: A holder has said something.
+        wants: Returns the size of chunks for which there is use.
+        learned: In one message pass so many bytes of an object, and at most so many: more was not tried yet.
+        flows: It is there, and bytes may be published.
+        answered: A holder has said something, which arrived at a certain time.
         writable: Something that was refused may be published now.
         ended: It has ended, or was closed.
     """
 
-    flows: Callable[[int], None]
-    answered: Callable[[Peer, Data | No], None]
+    wants: Callable[[], int]
+    learned: Callable[[int, int], None]
+    flows: Callable[[], None]
+    answered: Callable[[Peer, Data | No, float], None]
     writable: Callable[[], None]
     ended: Callable[[], None]
 
@@ -79,7 +83,7 @@ class DataTransport:
         self._me, self._probe, self._rivals = Peer(topics.role, topics.node), Probe(), Rivals()
         self._transport: Transport | None = None
         self._is_connected = self._is_subscribed = self.is_flowing = False
-        self._opens_at, self._opened = -inf, 0
+        self._opens_at, self._opened, self._known = -inf, 0, (0, CHUNK_MAX)
         self.problem: str | None = None
 
     @property
@@ -122,34 +126,37 @@ class DataTransport:
                 self.problem = CUTS_OFF
                 log.error("%s", CUTS_OFF, extra={"action": "data_connection_cuts_off"})
             self.close()
-        if self._is_subscribed and not self.is_flowing:
+        if self._is_subscribed:
             self._try_sizes(now)
 
     def due(self) -> float:
         """Return when `step` should be called again because of the time alone."""
-        return min(self._rivals.due(), self._probe.next_due() if self._is_subscribed else inf)
+        return min(self._rivals.due(), self._probe.next_due(self._hears.wants()) if self._is_subscribed else inf)
 
     def _try_sizes(self, now: float) -> None:
-        """Find out what the broker lets through, once; then let the bytes flow."""
-        while (size := self._probe.to_say(now)) is not None:
+        """Find out what the broker lets through; as soon as it is known whether anything does, let the bytes flow."""
+        wanted = self._hears.wants()
+        while (size := self._probe.to_say(wanted, now)) is not None:
             self.publish(self._topics.answer_to(*self._me), encode_data(Data(0, 0, bytes(size))))
-        if self._probe.is_done:
-            passes = self._probe.passes
-            self.problem = None if passes else "the broker lets no chunk of 8 KiB through"
+        if (known := (self._probe.passes, self._probe.limit)) != self._known:
+            self._known = known
+            self.problem = None if self._probe.limit else "the broker lets no chunk of 8 KiB through"
+            self._hears.learned(*known)
+        if self._probe.is_begun and not self.is_flowing:
             self.is_flowing = True
-            self._hears.flows(passes)
+            self._hears.flows()
 
     # What the network's thread delivers
 
     def _deliver(self, opened: int, event: Event) -> None:
-        self._put(partial(self._hear, opened, event))
+        self._put(partial(self._hear, opened, event, monotonic()))
 
-    def _hear(self, opened: int, event: Event) -> None:
+    def _hear(self, opened: int, event: Event, at: float) -> None:
         if opened != self._opened or self._transport is None:
             return
         match event:
             case Arrived():
-                self._arrived(event)
+                self._arrived(event, at)
             case Connected():
                 self._is_connected = True
                 self._rivals.began(monotonic())
@@ -168,7 +175,7 @@ class DataTransport:
                 self.problem, self._opens_at = failure, monotonic() + OPENED_AGAIN_S
                 self.close()
 
-    def _arrived(self, event: Arrived) -> None:
+    def _arrived(self, event: Arrived, at: float) -> None:
         topic = self._topics.read_objects(event.topic)
         if not isinstance(topic, Answered):
             return
@@ -181,7 +188,7 @@ class DataTransport:
         if holder == self._me and isinstance(answer, Data) and answer.transfer == 0:
             self._probe.heard(len(answer.content))
         else:
-            self._hears.answered(holder, answer)
+            self._hears.answered(holder, answer, at)
 
     def _disconnected(self) -> None:
         self._is_connected = self._is_subscribed = self.is_flowing = False

@@ -55,13 +55,15 @@ class Network:
 
     Attributes:
         line: What goes wrong.
-        limits: What is larger than this does not reach a node.
+        limits: What is larger than this does not reach a node from others.
+        echo_limits: What is larger than this does not reach it from itself.
         lost: How many payloads were lost.
     """
 
     def __init__(self, clock: Clock, random: Random, line: Line) -> None:
         self.clock, self.random, self.line = clock, random, line
         self.limits: dict[Peer, int] = {}
+        self.echo_limits: dict[Peer, int] = {}
         self.lost = 0
         self._connected: dict[Peer, tuple[int, Callable[[Peer, bytes], None]]] = {}
         self._free_at: dict[Peer, float] = {}
@@ -81,7 +83,8 @@ class Network:
         if sender not in self._connected or to not in self._connected or self._is_hit(self.line.drops):
             self.lost += 1
             return
-        if len(payload) > min(self.limits.get(sender, 1 << 30), self.limits.get(to, 1 << 30)):
+        limits = self.echo_limits if sender == to else self.limits
+        if len(payload) > min(limits.get(sender, 1 << 30), limits.get(to, 1 << 30)):
             self.lost += 1
             return
         for _ in range(2 if self._is_hit(self.line.doubles) else 1):

@@ -1,6 +1,7 @@
 """Nodes of the simulation: the real asker and holder, with a disk that forgets what was not made safe."""
 
 from collections import Counter
+from contextlib import suppress
 from hashlib import sha256
 from math import inf
 from typing import Protocol
@@ -23,6 +24,7 @@ from caroni_edge.objects.transfer.effects import (
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Holder
 from caroni_edge.objects.transfer.pieces import Grain
+from caroni_edge.objects.transfer.probe import Probe
 from caroni_edge.objects.transfer.tickets import Keys, Peer
 from caroni_edge.protocol.codec import Unreadable, encode
 from caroni_edge.protocol.transfers import (
@@ -65,8 +67,8 @@ class Surroundings(Protocol):
     def log(self, text: str) -> None:
         """Note what happens."""
 
-    def disk_fails(self, node: Peer) -> bool:
-        """Tell whether a disk is full now."""
+    def disk_fails(self, node: Peer, *, is_followed: bool) -> bool:
+        """Tell whether a disk is full now, for a write after which something else is to be done at once, or not."""
 
 
 class Disk:
@@ -112,11 +114,46 @@ class Disk:
         return bytes(self.parts.pop(fetch_id, b""))
 
 
+class Echo:
+    """Finds out what a node's broker lets through, as its connection does."""
+
+    def __init__(self, node: "AskingNode | HoldingNode") -> None:
+        self._node, self._probe = node, Probe()
+        self.is_connected = False
+
+    @property
+    def passes(self) -> int:
+        return self._probe.passes
+
+    def step(self, wanted: int) -> None:
+        """Say what is due, and tell the node what is known as soon as it is enough."""
+        if not self.is_connected:
+            return
+        world, now, peer = self._node.world, self._node.world.clock.now, self._node.peer
+        while (size := self._probe.to_say(wanted, now)) is not None:
+            world.network.publish(peer, peer, encode_data(Data(0, 0, bytes(size))))
+        self._node.learned(self._probe.passes, self._probe.limit)
+
+    def next_due(self, wanted: int) -> float:
+        return self._probe.next_due(wanted) if self.is_connected else inf
+
+    def heard(self, payload: bytes) -> None:
+        with suppress(Unreadable):
+            answer = decode_answer("", payload)
+            if isinstance(answer, Data) and answer.transfer == 0:
+                self._probe.heard(len(answer.content))
+
+    def disconnected(self) -> None:
+        self.is_connected = False
+        self._probe.disconnected()
+
+
 class AskingNode:
     """A node that fetches objects, through crashes."""
 
-    def __init__(self, peer: Peer, world: Surroundings, passes: int, down: float | None) -> None:
-        self.peer, self.world, self.passes, self.down = peer, world, passes, down
+    def __init__(self, peer: Peer, world: Surroundings, down: float | None) -> None:
+        self.peer, self.world, self.down = peer, world, down
+        self.echo = Echo(self)
         self.disk = Disk()
         self.wants: dict[FetchId, Want] = {}
         self.done: dict[FetchId, bytes] = {}
@@ -128,7 +165,7 @@ class AskingNode:
     def start(self) -> None:
         self._lives += 1
         chance = SeededChance((self.world.seed, self.peer, self._lives))
-        self.asker = Asker(chance, down=self.down, grain=GRAIN)
+        self.asker, self.echo = Asker(chance, down=self.down, grain=GRAIN), Echo(self)
         for want in self.wants.values():
             self.asker.fetch(want, self.disk.saved.get(want.id, b""))
         self.connect()
@@ -142,12 +179,17 @@ class AskingNode:
     def connect(self) -> None:
         if self.asker is not None:
             self.world.network.connect(self.peer, self.hear)
-            self.asker.passes = max((size for size in CHUNK_SIZES if size <= self.passes), default=0)
+            self.echo.is_connected = True
             self.asker.connected()
             self.pump()
 
+    def learned(self, passes: int, _limit: int) -> None:
+        assert self.asker is not None
+        self.asker.passes = passes
+
     def disconnect(self) -> None:
         self.world.network.disconnect(self.peer)
+        self.echo.disconnected()
         if self.asker is not None:
             self.asker.disconnected()
 
@@ -158,6 +200,10 @@ class AskingNode:
             self.pump()
 
     def hear(self, holder: Peer, payload: bytes) -> None:
+        if holder == self.peer:
+            self.echo.heard(payload)
+            self.pump()
+            return
         self.world.data_bytes[self.peer] += len(payload)
         try:
             answer = decode_answer("", payload)
@@ -172,12 +218,13 @@ class AskingNode:
         asker, now = self.asker, self.world.clock.now
         if asker is None:
             return
+        self.echo.step(asker.chunk)
         asker.step(now)
         while asker.effects:
             while asker.effects:
                 self._do(asker, asker.effects.popleft())
             asker.step(now)
-        due = asker.next_due()
+        due = min(asker.next_due(), self.echo.next_due(asker.chunk))
         if due < self._wakes_at:
             self._wakes_at = due
             self.world.clock.at(due, self._wake)
@@ -195,7 +242,7 @@ class AskingNode:
                     raise Violation("a storm of Asks")
                 self.world.network.publish(self.peer, holder, encode(ask))
             case Write(fetch=fetch_id):
-                if self.world.disk_fails(self.peer):
+                if self.world.disk_fails(self.peer, is_followed=bool(asker.effects)):
                     asker.disk_failed(fetch_id, now)
                 elif fetch_id in self.wants:
                     self.disk.write(effect, self.wants[fetch_id].object.size)
@@ -219,8 +266,9 @@ class AskingNode:
 class HoldingNode:
     """A node that holds objects of some managers; `lie` is how it is wrong, if it is."""
 
-    def __init__(self, peer: Peer, world: Surroundings, passes: int, up: float | None, lie: str = "") -> None:
-        self.peer, self.world, self.passes, self.up, self.lie = peer, world, passes, up, lie
+    def __init__(self, peer: Peer, world: Surroundings, up: float | None, lie: str = "") -> None:
+        self.peer, self.world, self.up, self.lie = peer, world, up, lie
+        self.echo = Echo(self)
         self.objects: dict[str, bytes] = {}
         self.references: dict[tuple[str, str, str], int] = {}
         self.manager_keys: dict[str, Keys] = {}
@@ -235,8 +283,7 @@ class HoldingNode:
         return self.references.get((manager, workflow, sha256))
 
     def start(self) -> None:
-        self.holder = Holder(self, self.up, GRAIN)
-        self.holder.passes = max((size for size in CHUNK_SIZES if size <= self.passes), default=0)
+        self.holder, self.echo = Holder(self, self.up, GRAIN), Echo(self)
         self.connect()
 
     def crash(self) -> None:
@@ -247,13 +294,24 @@ class HoldingNode:
     def connect(self) -> None:
         if self.holder is not None:
             self.world.network.connect(self.peer, self.hear)
+            self.echo.is_connected = True
+            self.pump()
+
+    def learned(self, passes: int, limit: int) -> None:
+        assert self.holder is not None
+        self.holder.learned(passes, limit)
 
     def disconnect(self) -> None:
         self.world.network.disconnect(self.peer)
+        self.echo.disconnected()
         if self.holder is not None:
             self.holder.disconnected()
 
     def hear(self, asker: Peer, payload: bytes) -> None:
+        if asker == self.peer:
+            self.echo.heard(payload)
+            self.pump()
+            return
         if self.lie == "silent" or self.holder is None:
             return
         try:
@@ -264,7 +322,10 @@ class HoldingNode:
 
     def pump(self) -> None:
         holder, now = self.holder, self.world.clock.now
-        while holder is not None and (effect := holder.due(now)) is not None:
+        if holder is None:
+            return
+        self.echo.step(holder.chunk)
+        while self.echo.passes and (effect := holder.due(now)) is not None:
             if isinstance(effect, SayData):
                 self._say(holder, effect)
             elif isinstance(effect, MakeList):
@@ -273,7 +334,7 @@ class HoldingNode:
                 holder.listed(effect.sha256, b"".join(sha256(part).digest() for part in parts))
             else:
                 self.world.network.publish(self.peer, effect.asker, encode(effect.no))
-        due = holder.next_due(now) if holder else inf
+        due = min(holder.next_due(now) if self.echo.passes else inf, self.echo.next_due(holder.chunk))
         if due < self._wakes_at:
             self._wakes_at = due
             self.world.clock.at(due, self._wake)
@@ -289,6 +350,8 @@ class HoldingNode:
         content, offset = whole[said.offset : said.offset + said.length], said.offset
         if len(content) != said.length:
             raise Violation(f"{self.peer} is to give bytes that are not there")
+        if said.length > self.echo.passes:
+            raise Violation(f"{self.peer} gives {said.length} bytes at a time before it knows that so many pass")
         is_lying = self._chance.random() < 0.3
         if (self.lie == "bytes" and said.part == "bytes" and is_lying) or (
             self.lie == "list" and said.part == "blocks"

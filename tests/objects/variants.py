@@ -18,6 +18,7 @@ from caroni_edge.objects.transfer.segments import Segments
 from caroni_edge.objects.transfer.tickets import Keys, Peer
 from caroni_edge.protocol import transfers
 from caroni_edge.protocol.transfers import Ask
+from tests.objects.network import Line
 from tests.variants import Variants, instead
 
 VARIANTS = Variants()
@@ -27,6 +28,8 @@ FITTING: dict[str, dict[str, Any]] = {
     "ticket_not_compared": {"strangers": True},
     "hash_as_a_right": {"strangers": True},
     "large_chunks_for_ever": {"small": True},
+    "given_before_it_is_known_to_pass": {"small": True},
+    "lost_echoes_taken_for_the_truth": {"line": Line(drops=0.4), "cuts": 0, "crashes": 0},
     "unreachable_for_ever": {"holders": 1, "liars": 0, "crashes": 8},
     "full_disk_taken_for_safe": {"full": 2},
     "disk_failure_leaves_the_rest_to_do": {"full": 2},
@@ -171,6 +174,20 @@ def late_pieces_counted_twice() -> Iterator[None]:
 def large_chunks_for_ever() -> Iterator[None]:
     """Chunks that do not pass are sent all the same."""
     with instead(Health, "narrow", lambda *_: None):
+        yield
+
+
+@VARIANTS.add
+def given_before_it_is_known_to_pass() -> Iterator[None]:
+    """A holder gives what is larger than the echoes that it has heard."""
+    with instead(Holder, "_may_have", lambda *_: True):
+        yield
+
+
+@VARIANTS.add
+def lost_echoes_taken_for_the_truth() -> Iterator[None]:
+    """What did not come back once is never tried again."""
+    with patch("caroni_edge.objects.transfer.probe.AGAIN_S", 1e9):
         yield
 
 

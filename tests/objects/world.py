@@ -103,6 +103,7 @@ class World:
         self.liars: set[Peer] = set()
         self._agreed: set[tuple[Peer, Peer, str]] = set()
         self._full: set[Peer] = set()
+        self._filling: set[Peer] = set()
         self._transfers = count(1)
         self.holders = [self._holder(number) for number in range(setting.holders)]
         self.askers = [self._asker(number) for number in range(setting.askers)]
@@ -120,36 +121,37 @@ class World:
     def may_have(self, asker: Peer, holder: Peer, data: SayData) -> bool:
         return (asker, holder, data.sha256) in self._agreed
 
-    def disk_fails(self, node: Peer) -> bool:
+    def disk_fails(self, node: Peer, *, is_followed: bool) -> bool:
+        if is_followed and node in self._filling:
+            self._full.add(node)
         return node in self._full
 
     # How it is made
 
-    def _passes(self) -> int:
-        return self.random.choice(CHUNK_SIZES) if self.setting.small else CHUNK_MAX
-
     def _holder(self, number: int) -> HoldingNode:
         lie = self.random.choice(LIES) if number < self.setting.liars else ""
-        node = HoldingNode(Peer("agents", f"h{number}"), self, self._passes(), self.setting.up, lie)
+        node = HoldingNode(Peer("agents", f"h{number}"), self, self.setting.up, lie)
         if lie:
             self.liars.add(node.peer)
-        self._limit(node.peer, node.passes)
+        self._limit(node.peer)
         for manager in range(self.setting.managers):
             node.manager_keys[f"m{manager}"] = Keys(Key(1, self.random.randbytes(32)))
         self.clock.at(self.random.random(), node.start)
         return node
 
     def _asker(self, number: int) -> AskingNode:
-        node = AskingNode(Peer("agents", f"a{number}"), self, self._passes(), self.setting.down)
-        self._limit(node.peer, node.passes)
+        node = AskingNode(Peer("agents", f"a{number}"), self, self.setting.down)
+        self._limit(node.peer)
         self.clock.at(self.random.random(), node.start)
         return node
 
-    def _limit(self, peer: Peer, passes: int) -> None:
+    def _limit(self, peer: Peer) -> None:
         if self.setting.small:
-            # Now and then a bridge behind the broker lets less through than the probes have shown.
+            passes = self.random.choice(CHUNK_SIZES)
+            # Now and then a bridge behind the broker lets less through than the probes show.
             hidden = self.random.choice(CHUNK_SIZES) if self.random.random() < 0.2 else passes
             self.network.limits[peer] = min(passes, hidden) + DATA_OVERHEAD_BYTES
+            self.network.echo_limits[peer] = passes + DATA_OVERHEAD_BYTES
 
     def _place_object(self, number: int) -> None:
         size = self.random.choice((0, 1, 5_000, 90_000, self.setting.largest, self.random.randrange(1, 600_000)))
@@ -191,11 +193,16 @@ class World:
             self.clock.at(begins + lasts_s, lambda node=node: self._restart(node))  # type: ignore[misc]
         for _ in range(self.setting.full):
             asker, begins = self.random.choice(self.askers), self.random.random() * 60
-            self.clock.at(begins, lambda peer=asker.peer: self._full.add(peer))  # type: ignore[misc]
-            self.clock.at(begins + 60, lambda peer=asker.peer: self._full.discard(peer))  # type: ignore[misc]
+            disks = self.random.choice((self._full, self._filling))
+            self.clock.at(begins, lambda peer=asker.peer, disks=disks: disks.add(peer))  # type: ignore[misc]
+            self.clock.at(begins + 60, lambda peer=asker.peer: self._empty(peer))  # type: ignore[misc]
         if self.setting.strangers:
             for _ in range(20):
                 self.clock.at(self.random.random() * FAULTS_BEGIN_WITHIN_S, self._ask_as_stranger)
+
+    def _empty(self, peer: Peer) -> None:
+        self._full.discard(peer)
+        self._filling.discard(peer)
 
     def _crash(self, node: AskingNode | HoldingNode) -> None:
         if (node.asker if isinstance(node, AskingNode) else node.holder) is not None:
@@ -249,6 +256,7 @@ class World:
         self.log("the faults stop")
         self.network.line = replace(self.setting.line, drops=0.0, doubles=0.0, damages=0.0)
         self._full.clear()
+        self._filling.clear()
         for node in self._nodes():
             self._restart(node)
             if not self.network.is_connected(node.peer):

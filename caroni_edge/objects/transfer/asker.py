@@ -38,7 +38,7 @@ class Asker:
     """All that this node fetches.
 
     Attributes:
-        passes: How many bytes one Data may carry through this node's broker; 0: not known yet, or none comes through.
+        passes: How many bytes one Data is known to carry through this node's broker; 0: none yet.
         closed_until: The owner lets nothing come before then.
         at_once: How many objects of a manager are asked for at a time.
         down: Lets so many bytes come in a second.
@@ -119,6 +119,11 @@ class Asker:
     def progress(self) -> dict[FetchId, Progress]:
         """Return how far all is that is wanted."""
         return {each: Progress(self.left_bytes(each), self.holder(each)) for each in self._fetches}
+
+    @property
+    def chunk(self) -> int:
+        """For chunks of so many bytes it has use."""
+        return self._window.chunk
 
     # The connection
 

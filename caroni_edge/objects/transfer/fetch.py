@@ -99,7 +99,7 @@ class Stream:
         self._again.discard(piece.offset)
         self._came_at = now
         # A piece that was asked for twice may be the answer to either [RFC 6298, section 3].
-        return 0.0 if was_late or flight is None else now - flight.asked_at
+        return 0.0 if was_late or flight is None else max(0.0, now - flight.asked_at)
 
     def overdue(self, now: float) -> tuple[int, bool]:
         """Give back what has not come in time.

@@ -12,7 +12,7 @@ from caroni_edge.objects.transfer.effects import HolderEffect, MakeList, SayData
 from caroni_edge.objects.transfer.pieces import GRAIN, Grain, chunks_of, list_size
 from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.objects.transfer.tickets import Keys, Peer
-from caroni_edge.protocol.transfers import CHUNK_MAX, TRANSFER_VERSION, Ask, No, Reason
+from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_SIZES, TRANSFER_VERSION, Ask, No, Reason
 
 ASKERS_MAX = 64
 """So many nodes are served at a time; others hear `busy`."""
@@ -41,12 +41,18 @@ class _Asker:
         self.chunks: OrderedDict[tuple[int, str, int], SayData] = OrderedDict()
         self.bucket = Bucket()
 
+    @property
+    def next(self) -> SayData:
+        """What it has next; it waits for something."""
+        return next(iter(self.chunks.values()))
+
 
 class Holder:
     """All that this node gives to others.
 
     Attributes:
-        passes: How many bytes one Data may carry as far as this node's broker is concerned.
+        passes: How many bytes one Data is known to carry through this node's broker.
+        limit: More than so many it does not carry; what lies between waits until that is known.
         up: Lets so many bytes leave in a second.
     """
 
@@ -64,7 +70,8 @@ class Holder:
         self._noes: deque[SayNo] = deque(maxlen=NOES_MAX)
         self._lists: OrderedDict[str, bytes | None] = OrderedDict()
         self._to_list: deque[str] = deque()
-        self.passes = CHUNK_MAX
+        self.passes = self.limit = CHUNK_MAX
+        self._asked_chunk = 0
 
     def asked(self, asker: Peer, ask: Ask, now: float) -> None:
         """Take an Ask; what cannot be given is answered by a No."""
@@ -78,8 +85,8 @@ class Holder:
             size = list_size(size, self._grain.segment)
         if size is None or any(offset + length > size for offset, length in ask.ranges):
             self._no(asker, ask.transfer, "unknown")
-        elif ask.chunk > self.passes:
-            self._no(asker, ask.transfer, "chunk" if self.passes else "busy", BUSY_FOR_S, self.passes)
+        elif ask.chunk > self.limit:
+            self._too_large(asker, ask.transfer)
         elif ask.part == "blocks" and self._lists.get(sha256) == NO_LIST:
             del self._lists[sha256]
             self._no(asker, ask.transfer, "unknown")
@@ -99,7 +106,8 @@ class Holder:
             return self._noes.popleft()
         if self.up.wait_s(now):
             return None
-        asker = next((asker for asker, waiting in self._askers.items() if not waiting.bucket.wait_s(now)), None)
+        able = (asker for asker, waiting in self._askers.items() if self._may_have(waiting))
+        asker = next((asker for asker in able if not self._askers[asker].bucket.wait_s(now)), None)
         if asker is None:
             return None
         waiting = self._askers[asker]
@@ -115,7 +123,7 @@ class Holder:
         """Return when `due` should be called again because of the time alone."""
         if self._to_list or self._noes:
             return now
-        waits_s = [waiting.bucket.wait_s(now) for waiting in self._askers.values()]
+        waits_s = [waiting.bucket.wait_s(now) for waiting in self._askers.values() if self._may_have(waiting)]
         return now + max(self.up.wait_s(now), min(waits_s)) if waits_s else inf
 
     def is_idle(self) -> bool:
@@ -136,24 +144,49 @@ class Holder:
     def unreadable(self, data: SayData) -> None:
         """The bytes cannot be read: nobody waits for more of this object."""
         self._no(data.asker, data.transfer, "unknown")
-        if waiting := self._askers.get(data.asker):
-            for key in [key for key in waiting.chunks if key[0] == data.transfer]:
-                del waiting.chunks[key]
-            if not waiting.chunks:
-                del self._askers[data.asker]
+        self._drop(data.asker, data.transfer)
+
+    @property
+    def chunk(self) -> int:
+        """For chunks of so many bytes it has use: one size more than was asked for, since that is asked for next."""
+        return next((size for size in CHUNK_SIZES if size > self._asked_chunk), CHUNK_MAX)
+
+    def learned(self, passes: int, limit: int) -> None:
+        """Take note of how many bytes one Data carries, and of how many at most; who waits for more hears so."""
+        self.passes, self.limit = passes, limit
+        for asker, waiting in list(self._askers.items()):
+            for transfer in dict.fromkeys(each.transfer for each in waiting.chunks.values() if each.length > limit):
+                self._too_large(asker, transfer)
+                self._drop(asker, transfer)
 
     def disconnected(self) -> None:
         """Who has asked asks again."""
+        self._asked_chunk = 0
         self._askers.clear()
         self._noes.clear()
 
     def _take(self, asker: Peer, ask: Ask, sha256: str) -> None:
         waiting = self._askers.setdefault(asker, _Asker())
         waiting.bucket.rate = ask.rate or None
+        self._asked_chunk = max(self._asked_chunk, ask.chunk)
         for offset, length in chunks_of(ask.ranges, ask.chunk):
             key = ask.transfer, ask.part, offset
             if len(waiting.chunks) < WAITING_MAX and key not in waiting.chunks:
                 waiting.chunks[key] = SayData(asker, ask.transfer, sha256, ask.part, offset, length)
+
+    def _may_have(self, waiting: _Asker) -> bool:
+        """Tell whether it is known that the next chunk of an asker passes."""
+        return waiting.next.length <= self.passes
+
+    def _drop(self, asker: Peer, transfer: int) -> None:
+        if waiting := self._askers.get(asker):
+            for key in [key for key in waiting.chunks if key[0] == transfer]:
+                del waiting.chunks[key]
+            if not waiting.chunks:
+                del self._askers[asker]
+
+    def _too_large(self, asker: Peer, transfer: int) -> None:
+        self._no(asker, transfer, "chunk" if self.limit else "busy", BUSY_FOR_S, self.limit)
 
     def _make_list(self, sha256: str) -> None:
         if sha256 not in self._lists and len(self._to_list) < LISTS_MAX:

@@ -4,14 +4,16 @@ from math import inf
 
 from caroni_edge.protocol.transfers import ASKED_CHUNKS_MAX, CHUNK_MAX, CHUNK_MIN, CHUNK_SIZES
 
-FIRST_BYTES, MAX_BYTES = 4 * CHUNK_MIN, ASKED_CHUNKS_MAX * CHUNK_MAX
+FIRST_BYTES, MAX_BYTES = 2 * CHUNK_MIN, ASKED_CHUNKS_MAX * CHUNK_MAX
 GROWTH = 8
 """With each round trip the window grows by one part in so many, when it was too large once."""
 CHUNKS_MIN = 4
 """So many chunks are in the window, if they can be that small: on a slow line a large one is a queue by itself."""
-STARTS_WITHIN_S, GROWS_WITHIN_S, SHRINKS_BEYOND_S = 0.075, 0.150, 0.300
+STARTS_WITHIN_S, GROWS_WITHIN_S, SHRINKS_BEYOND_S = 0.060, 0.150, 0.300
 """Within so much of the least round trip the window doubles, if it was never too large; within so much it grows; beyond
 so much, what is sent stands in a queue."""
+STARTS_SHARE = 4
+"""On a long line it doubles within one part in so many of the least round trip."""
 TIMEOUT_UNKNOWN_S, TIMEOUT_MIN_S, TIMEOUT_MAX_S = 4.0, 1.0, 300.0
 PATIENCE_MAX = 8.0
 """The timeout doubles with each round that brings nothing, up to so many times."""
@@ -71,7 +73,7 @@ class Window:
 
     def came(self, length: int, took_s: float, trip: RoundTrip, now: float) -> None:
         """So many bytes that were asked for once have come after so long."""
-        if took_s > trip.least_s + STARTS_WITHIN_S:
+        if took_s > trip.least_s + max(STARTS_WITHIN_S, trip.least_s / STARTS_SHARE):
             self._is_starting = False
         if took_s <= trip.least_s + GROWS_WITHIN_S:
             grown = length if self._is_starting else length / GROWTH

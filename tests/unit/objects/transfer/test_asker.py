@@ -332,6 +332,16 @@ def test_answers_for_nothing_that_was_asked_count_for_nothing() -> None:
     assert bench.asker.left_bytes(want_of("x", 3 * CHUNK_MAX, A).id) == 3 * CHUNK_MAX
 
 
+def test_a_piece_that_was_there_before_it_was_asked_for_says_nothing_of_the_round_trip() -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 3 * CHUNK_MAX, A))
+    bench.step(1.0)
+    ask = bench.asks[0][1]
+    bench.asker.heard(A, Data(ask.transfer, 0, bytes(ask.chunk)), 0.5)
+    assert bench.asker.ignored == 0
+    assert bench.asker._places.health(A).trip.least_s == inf
+
+
 def test_after_a_cut_all_that_was_on_its_way_is_asked_for_under_another_number() -> None:
     bench = Bench()
     bench.asker.fetch(want_of("x", 1 << 20, A))

@@ -7,7 +7,7 @@ import pytest
 from caroni_edge.objects.transfer.effects import MakeList, SayData, SayNo
 from caroni_edge.objects.transfer.holder import ASKERS_MAX, WAITING_MAX, Holder
 from caroni_edge.objects.transfer.tickets import Key, Keys, Peer, make_ticket
-from caroni_edge.protocol.transfers import CHUNK_MIN, TRANSFER_VERSION, Ask, Part, Range
+from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN, CHUNK_SIZES, TRANSFER_VERSION, Ask, Part, Range
 
 KEY = Key(1, b"k" * 32)
 SHA256 = "a" * 64
@@ -33,11 +33,10 @@ def ask_of(
     part: Part = "bytes",
     rate: int = 0,
     manager: str = "m1",
+    chunk: int = CHUNK_MIN,
 ) -> Ask:
     ticket = make_ticket(KEY, workflow, asker)
-    return Ask(
-        TRANSFER_VERSION, transfer, manager, workflow, 1, f"sha256:{sha256}", ticket, ranges, CHUNK_MIN, part, rate
-    )
+    return Ask(TRANSFER_VERSION, transfer, manager, workflow, 1, f"sha256:{sha256}", ticket, ranges, chunk, part, rate)
 
 
 def peer(number: int) -> Peer:
@@ -124,9 +123,48 @@ def test_the_owner_bounds_the_rate_and_the_asker_may_too() -> None:
 
 def test_a_chunk_that_does_not_pass_here_is_named() -> None:
     holder = Holder(Rights())
-    holder.passes = 0
+    holder.learned(CHUNK_MIN, CHUNK_MIN)
+    holder.asked(peer(1), ask_of(peer(1), (0, 5), chunk=2 * CHUNK_MIN), 0.0)
+    holder.learned(0, 0)
     holder.asked(peer(1), ask_of(peer(1), (0, 5)), 0.0)
-    assert reasons(holder) == ["busy"]
+    assert reasons(holder) == ["chunk", "busy"]
+
+
+def test_what_may_pass_waits_until_it_is_known_to() -> None:
+    holder = Holder(Rights())
+    holder.learned(CHUNK_MIN, CHUNK_MAX)
+    holder.asked(peer(1), ask_of(peer(1), (0, 4 * CHUNK_MIN), chunk=2 * CHUNK_MIN), 0.0)
+    holder.asked(peer(2), ask_of(peer(2), (0, CHUNK_MIN)), 0.0)
+    assert [each.asker for each in all_due(holder) if isinstance(each, SayData)] == [peer(2)]
+    assert holder.next_due(0.0) == inf
+    assert not holder.is_idle()
+    holder.learned(2 * CHUNK_MIN, CHUNK_MAX)
+    assert [each.length for each in all_due(holder) if isinstance(each, SayData)] == [2 * CHUNK_MIN] * 2
+
+
+def test_what_turns_out_not_to_pass_is_said_to_those_who_wait_for_it() -> None:
+    holder = Holder(Rights())
+    holder.learned(CHUNK_MIN, CHUNK_MAX)
+    holder.asked(peer(1), ask_of(peer(1), (0, 4 * CHUNK_MIN), chunk=2 * CHUNK_MIN), 0.0)
+    holder.learned(CHUNK_MIN, CHUNK_MIN)
+    (said,) = all_due(holder)
+    assert isinstance(said, SayNo)
+    assert (said.asker, said.no.reason, said.no.chunk) == (peer(1), "chunk", CHUNK_MIN)
+    assert holder.is_idle()
+
+
+def test_the_size_after_the_one_that_was_asked_for_is_soon_of_use() -> None:
+    holder = Holder(Rights())
+    assert holder.chunk == CHUNK_SIZES[0]
+    for chunk, of_use in (
+        (CHUNK_SIZES[0], CHUNK_SIZES[1]),
+        (CHUNK_SIZES[1] - 1, CHUNK_SIZES[1]),
+        (CHUNK_MAX, CHUNK_MAX),
+    ):
+        holder.asked(peer(1), ask_of(peer(1), (0, 5), chunk=chunk), 0.0)
+        assert holder.chunk == of_use
+    holder.disconnected()
+    assert holder.chunk == CHUNK_SIZES[0]
 
 
 def test_a_block_list_is_made_once_and_then_given() -> None:

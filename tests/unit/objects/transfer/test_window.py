@@ -1,5 +1,9 @@
 """The window and the round trip, and what is known of a place."""
 
+from collections import deque
+
+import pytest
+
 from caroni_edge.objects.transfer.places import (
     CHUNK_AGAIN_S,
     ROUNDS_ELSEWHERE,
@@ -12,6 +16,7 @@ from caroni_edge.objects.transfer.window import (
     FIRST_BYTES,
     MAX_BYTES,
     PATIENCE_MAX,
+    STARTS_SHARE,
     TIMEOUT_MAX_S,
     TIMEOUT_MIN_S,
     TIMEOUT_UNKNOWN_S,
@@ -36,8 +41,8 @@ def test_the_window_grows_to_its_end_while_answers_come_quickly() -> None:
 def test_a_small_window_is_of_small_chunks() -> None:
     window, trip = Window(), RoundTrip()
     trip.measured(0.1)
-    assert (window.bytes, window.chunk) == (CHUNKS_MIN * CHUNK_MIN, CHUNK_MIN)
-    answered(window, trip, CHUNKS_MIN)  # it has doubled
+    assert (window.bytes, window.chunk) == (FIRST_BYTES, CHUNK_MIN)
+    window.came(2 * CHUNKS_MIN * CHUNK_MIN - FIRST_BYTES, 0.1, trip, 0.0)
     assert (window.bytes, window.chunk) == (2 * CHUNKS_MIN * CHUNK_MIN, 2 * CHUNK_MIN)
     window.shrink(0.1, 1.0)
     assert (window.bytes, window.chunk) == (CHUNKS_MIN * CHUNK_MIN, CHUNK_MIN)
@@ -92,6 +97,37 @@ def test_it_doubles_no_more_as_soon_as_a_queue_begins() -> None:
     window.came(FIRST_BYTES, 0.18, trip, 1.0)
     window.came(FIRST_BYTES, 0.1, trip, 2.0)
     assert window.bytes == FIRST_BYTES * 5 // 4
+
+
+def test_on_a_long_line_it_doubles_longer() -> None:
+    window, trip = Window(), RoundTrip()
+    trip.measured(0.6)
+    window.came(FIRST_BYTES, 0.6 + 0.6 / STARTS_SHARE, trip, 1.0)
+    assert window.bytes == 2 * FIRST_BYTES
+    window.came(FIRST_BYTES, 0.61 + 0.6 / STARTS_SHARE, trip, 1.0)
+    assert window.bytes < 3 * FIRST_BYTES
+
+
+def longest_queue_s(rate: float, round_trip_s: float, seconds: float) -> float:
+    """Let a window be filled with chunks over a line that carries so much; return how long it took all that waited."""
+    window, trip = Window(), RoundTrip()
+    now = free_at = longest_s = 0.0
+    flying: deque[tuple[float, float, int]] = deque()
+    while now < seconds:
+        while sum(length for _, _, length in flying) < window.bytes:
+            free_at = max(free_at, now + round_trip_s) + window.chunk / rate
+            longest_s = max(longest_s, free_at - now - round_trip_s)
+            flying.append((now, free_at, window.chunk))
+        asked_at, now, length = flying.popleft()
+        trip.measured(now - asked_at)
+        window.came(length, now - asked_at, trip, now)
+    return longest_s
+
+
+@pytest.mark.parametrize("round_trip_s", [0.01, 0.05, 0.3])
+@pytest.mark.parametrize("rate", [125_000, 250_000, 1_250_000])
+def test_what_else_is_said_on_a_slow_line_waits_for_a_third_of_a_second_at_most(rate: int, round_trip_s: float) -> None:
+    assert longest_queue_s(rate, round_trip_s, 30.0) <= 0.35
 
 
 def test_timeouts_follow_the_round_trip_within_bounds() -> None:
