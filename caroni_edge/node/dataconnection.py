@@ -6,6 +6,7 @@ thread.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,7 @@ from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
-from caroni_edge.protocol.transfers import Ask, Data, No, encode_data
+from caroni_edge.protocol.transfers import ASKED_CHUNKS_MAX, Ask, Data, No, encode_data
 from caroni_edge.transport.base import Transport
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ WAITING_MAX = 16
 """So many chunks may wait for the network: what waits there delays a fairer turn."""
 CLOSED_AFTER_S = 5.0
 """It is closed after so long without anything to fetch or to give."""
+UNSAID_MAX = 2 * ASKED_CHUNKS_MAX
+"""So much is kept of what the network has no room for: all Asks, each for one chunk, and once more."""
 EVENTS_AT_ONCE = 256
 T = TypeVar("T")
 Supervise = Callable[[str, Callable[[], None]], Thread]
@@ -96,7 +99,7 @@ class DataConnection:
         hears = Hears(self._wants, self._learned, self._asker.connected, self._answered, self._writable, self._ended)
         self._transport = DataTransport(topics, around.connect, self._todo.put, hears)
         self._is_stopping = False
-        self._refused: HolderEffect | None = None
+        self._unsaid: deque[tuple[str, bytes]] = deque()  # what the network has no room for now
         self._idle_since = inf
         self._waits: str | None = None  # for the owner's hours
         self._thread: Thread | None = None
@@ -175,7 +178,7 @@ class DataConnection:
 
     def _due(self) -> float:
         due = min(self._asker.next_due(), self._transport.due())
-        if self._transport.is_flowing and self._refused is None:
+        if self._transport.is_flowing and not self._unsaid:
             due = min(due, self._holder.next_due(monotonic()))
         return due
 
@@ -219,12 +222,11 @@ class DataConnection:
         self._asker.heard(holder, answer, at)
 
     def _writable(self) -> None:
-        refused, self._refused = self._refused, None
-        if refused is not None:
-            self._do_for_others(refused)
+        while self._unsaid and self._transport.publish(*self._unsaid[0]):
+            self._unsaid.popleft()
 
     def _ended(self) -> None:
-        self._refused = None
+        self._unsaid.clear()
         self._asker.disconnected()
         self._holder.disconnected()
 
@@ -233,8 +235,7 @@ class DataConnection:
     def _do(self, effect: AskerEffect, now: float) -> None:
         match effect:
             case SayAsk(holder, ask):
-                # One that is not taken is lost, and asked again.
-                self._transport.publish(self._topics.ask_of(*holder), encode(ask))
+                self._say(self._topics.ask_of(*holder), encode(ask))
             case Write(fetch, offset, content):
                 try:
                     self._disk.parts.write(fetch, offset, content)
@@ -276,7 +277,7 @@ class DataConnection:
 
     def _give(self, now: float) -> None:
         """Give what others have asked for, as long as the network takes it."""
-        while self._transport.is_flowing and self._refused is None and (effect := self._holder.due(now)) is not None:
+        while self._transport.is_flowing and not self._unsaid and (effect := self._holder.due(now)) is not None:
             self._do_for_others(effect)
 
     def _do_for_others(self, effect: HolderEffect) -> None:
@@ -301,8 +302,14 @@ class DataConnection:
                     return
                 payload = encode_data(Data(transfer, offset, content))
                 self._meter.gave_bytes += len(content)
-        if self._transport.is_open and not self._transport.publish(self._topics.answer_to(*asker), payload):
-            self._refused = effect
+        self._say(self._topics.answer_to(*asker), payload)
+
+    def _say(self, topic: str, payload: bytes) -> None:
+        """Publish something, in its turn behind what the network has no room for now."""
+        if not self._transport.is_open or len(self._unsaid) >= UNSAID_MAX:
+            return  # it is lost, and asked for again
+        self._unsaid.append((topic, payload))
+        self._writable()
 
     def _bytes_of(self, data: SayData) -> bytes:
         if data.part == "blocks":

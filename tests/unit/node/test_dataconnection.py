@@ -13,15 +13,18 @@ from caroni_edge.config.model import FilesConfig
 from caroni_edge.node import dataconnection, datatransport, rivals
 from caroni_edge.node.dataconnection import DataConnection, Surroundings
 from caroni_edge.objects.objects import Object
+from caroni_edge.objects.transfer import window
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Keys, Peer
-from caroni_edge.protocol.topics import Topics
+from caroni_edge.protocol.topics import Answered, Topics
+from caroni_edge.protocol.transfers import decode_ask
 from caroni_edge.transport.access import UnusableCaFile
-from caroni_edge.transport.base import Arrived, Connected, Deliver, TransportEnded, Will
+from caroni_edge.transport.base import Arrived, Connected, Deliver, Subscribed, TransportEnded, Will, Writable
 from tests.support import in_thread, wait_until
 
 WANT = Want("m1", "w1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), 1, "b" * 64),))
+TOPICS = Topics("c", "agents", "a1")
 WITHIN_S = 60.0
 UNBOUNDED = FilesConfig()
 
@@ -72,6 +75,36 @@ class DyingTransport:
         pass
 
 
+class NarrowTransport(DyingTransport):
+    """One that takes no more Asks than it has room for; what the node says to itself comes back."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self.asked: list[str] = []
+
+    def start(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        super().start(deliver)
+
+    def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
+        super().subscribe(filters)
+        self._deliver(Subscribed(filters[0][0], 1))
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        if TOPICS.read_objects(topic) == Answered("agents", "a1"):
+            self._deliver(Arrived(topic, payload, connection=1))
+            return 1
+        if len(self.asked) == self.room:
+            return 0
+        self.asked.append(decode_ask(topic, payload).object)
+        return 1
+
+    def widen(self, room: int) -> None:
+        self.room = room
+        self._deliver(Writable(1))
+
+
 def supervise(name: str, work: Callable[[], None]) -> threading.Thread:
     def body() -> None:
         with suppress(RuntimeError):  # a fault, of which a node ends
@@ -85,6 +118,7 @@ def opened(
     connects: list[Callable[[], DyingTransport]],
     bounds: FilesConfig = UNBOUNDED,
     clock: Callable[[], float] = lambda: 0.0,
+    wanted: Sequence[Want] = (WANT,),
 ) -> DataConnection:
     """Let something be fetched by the first connection of a list, then by the next one."""
 
@@ -100,8 +134,8 @@ def opened(
         bounds=bounds,
         clock=clock,
     )
-    data = DataConnection(Topics("c", "agents", "a1"), around)
-    data.start(supervise, [WANT])
+    data = DataConnection(TOPICS, around)
+    data.start(supervise, wanted)
     return data
 
 
@@ -141,6 +175,23 @@ def test_one_that_has_ended_is_left_alone_for_a_while(tmp_path: Path, monkeypatc
     wait_until(lambda: data.moving().problem, WITHIN_S, "the end of the connection")
     data.stop()
     assert len(connects) == 1
+
+
+def test_what_the_network_has_no_room_for_is_asked_for_when_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "TIMEOUT_UNKNOWN_S", inf)
+    monkeypatch.setattr(window, "TIMEOUT_MAX_S", inf)
+    made = NarrowTransport(room=2)
+    wanted = [WANT._replace(object=Object(f"{number:064x}", 100)) for number in range(6)]
+    data = opened(tmp_path, [lambda: made], wanted=wanted)
+    wait_until(lambda: len(made.asked) == 2, WITHIN_S, "the first Asks")
+    made.widen(3)
+    wait_until(lambda: len(made.asked) == 3, WITHIN_S, "the next one")
+    made.widen(9)
+    wait_until(lambda: len(made.asked) == 6, WITHIN_S, "the rest")
+    assert made.asked == [want.object.id for want in wanted]
+    data.stop()
 
 
 def test_certificates_that_cannot_be_read_are_said_and_read_again(
