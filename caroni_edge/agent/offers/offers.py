@@ -236,10 +236,10 @@ class Offers(Part):
         ready = distribute(
             room.places_ready,
             (
-                Claim(*kind, each.ready, each.demand.priority, _occupied(kind, room.running, room.queued), cost(*kind))
+                Claim(*kind, places, each.demand.priority, _occupied(kind, room.running, room.queued), cost(*kind))
                 for each in candidates
-                if each.ready
-                for kind in [each.kind]
+                for kind, places in [(each.kind, min(each.ready, room.left_of(each.demand.manager)))]
+                if places
             ),
             stand,
         )
@@ -249,10 +249,10 @@ class Offers(Part):
         waiting = distribute(
             room.places_waiting,
             (
-                Claim(*kind, each.waiting, each.demand.priority, _occupied(kind, room.pending), cost(*kind))
+                Claim(*kind, places, each.demand.priority, _occupied(kind, room.pending), cost(*kind))
                 for each in candidates
-                if each.waiting
-                for kind in [each.kind]
+                for kind, places in [(each.kind, min(each.waiting, room.left_of(each.demand.manager)))]
+                if places
             ),
             stand,
         )

@@ -32,6 +32,8 @@ class Room:
         pending: Waiting jobs and places reserved for them, by kind.
         well_queued: Short job types of which so much is queued that asking for more can wait (`ASK_BELOW`).
         well_pending: The same of waiting jobs.
+        most_of_manager: A manager knows of so many places, and fills no others.
+        of_managers: How many of them it has filled, and those that are reserved for it.
     """
 
     ready: int = 0
@@ -44,6 +46,12 @@ class Room:
     pending: Counter[Kind] = field(default_factory=Counter)
     well_queued: frozenset[str] = frozenset()
     well_pending: frozenset[str] = frozenset()
+    most_of_manager: int = 0
+    of_managers: Counter[str] = field(default_factory=Counter)
+
+    def left_of(self, manager: str) -> int:
+        """Return how many places a manager may still fill: for it a job whose files are being taken has one too."""
+        return max(0, self.most_of_manager - self.of_managers[manager])
 
 
 def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources) -> Room:
@@ -59,6 +67,9 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
+    _count_of_managers(room, store, settings, depth)
+    # Jobs whose files are on their way leave the places to which they have come; no more are kept here than was said.
+    left_of_all = room.most_of_manager - room.ahead - room.pending.total()
     most_ready = max(settings.backlog, settings.backlog_most)
     more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
     # Jobs whose files are on their way count as pending. More of them than may be pending have come to ready places,
@@ -68,7 +79,9 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
     left = resources.left(live)
     for job_type, jobs in by_type(room.queued).items():
         left.take(job_type, jobs)
-    room.places_ready = Places(room.ready, more, settings.slots + most_ready - room.ahead, left)
+    room.places_ready = Places(room.ready, more, min(settings.slots + most_ready - room.ahead, left_of_all), left)
+    if left_of_all < room.most_of_manager * (1 - ASK_BELOW):
+        room.well_queued |= more.keys()
     most_waiting = max(settings.pending, settings.pending_most)
     more, over, room.well_pending = _more(depth, most_waiting - settings.pending, room.pending)
     # Jobs whose data has come may be more than the backlog holds. Their places are not given to others meanwhile:
@@ -80,6 +93,15 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
         left.take(job_type, jobs)
     room.places_waiting = Places(room.waiting, more, most_waiting - room.pending.total() - late, left)
     return room
+
+
+def _count_of_managers(room: Room, store: Store, settings: AgentConfig, depth: Depth) -> None:
+    room.most_of_manager = settings.slots + depth.backlog + depth.pending
+    for counts in (room.running, room.queued, room.pending):
+        for (manager, _), jobs in counts.items():
+            room.of_managers[manager] += jobs
+    for manager, jobs in store.load.collecting():
+        room.of_managers[manager] += jobs
 
 
 def _more(depth: Depth, most: int, taken: Counter[Kind]) -> tuple[dict[str, int], int, frozenset[str]]:

@@ -30,6 +30,13 @@ class ManagerCount(NamedTuple):
     jobs: int
 
 
+class Collecting(NamedTuple):
+    """How many jobs of a manager have ended, and their files are being taken."""
+
+    manager: str
+    jobs: int
+
+
 class LoadRows(Rows):
     """Statements about the numbers of jobs."""
 
@@ -40,6 +47,13 @@ class LoadRows(Rows):
     def live(self) -> list[Count]:
         """Return how many jobs have a place here, running or not."""
         return self._all(Count, self.LIVE)
+
+    COLLECTING = """
+        SELECT manager, sum(jobs) AS jobs FROM load WHERE state = 'collecting' AND jobs > 0 GROUP BY manager"""
+
+    def collecting(self) -> list[Collecting]:
+        """Return how many jobs of each manager have ended, and are not over."""
+        return self._all(Collecting, self.COLLECTING)
 
     LIVE_MANAGERS = """
         SELECT DISTINCT manager FROM load

@@ -3,9 +3,14 @@
 from typing import Any
 
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers.room import ASK_BELOW
 from caroni_edge.agent.processes.outcome import Failed
-from caroni_edge.protocol.messages import JobDecline, JobOffer
-from tests.unit.agent.bench import Bench
+from caroni_edge.agent.processes.port import JobCollecting
+from caroni_edge.objects.objects import Object
+from caroni_edge.protocol.messages import JobDecline, JobOffer, Placement
+from caroni_edge.protocol.objects import ObjectPlace
+from caroni_edge.values.carried import object_value
+from tests.unit.agent.bench import Bench, job_type
 
 LEAST = 4
 
@@ -190,3 +195,48 @@ def test_one_job_that_takes_longer_than_the_others_sends_nothing_back() -> None:
         bench.advance(0.05)
         bench.end(job)
     assert bench.outbox.take_all(JobDecline) == []
+
+
+# Jobs with files
+
+
+def with_files(bench: Bench, count: int) -> list[Placement]:
+    """Return jobs whose file lies elsewhere."""
+    place = ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64)
+    value = object_value("m31.fits", Object("a" * 64, 5_000_000), "0" * 40)
+    return [bench.new_job("take", inputs={"file": value}, places=(place,)) for _ in range(count)]
+
+
+def test_jobs_whose_files_are_on_their_way_leave_no_more_places_than_were_said() -> None:
+    bench = bench_of(types=[job_type("upper"), job_type("take", {"file": "File"})])
+    bench.store.objects.add(Object("b" * 64, 5), manager="m1", date=bench.date)
+    here = {"file": object_value("b.txt", Object("b" * 64, 5), "0" * 40)}
+    for _ in range(200):
+        (job,) = bench.place(bench.new_job("take", inputs=here))
+        bench.runner.take_started()
+        bench.advance(0.02)
+        bench.end(job)
+    bench.settle()
+    bench.outbox.sent.clear()
+    said: dict[str, Any] = dict(bench.presences[-1])
+    places = said["slots"] + said["backlog"] + said["pending"]
+    bench.want("take", ready=1000)
+    taken = 0
+    while taken <= places and (offers := bench.outbox.take_all(JobOffer)):
+        (offer,) = offers
+        taken += offer.ready
+        bench.accept(offer, *with_files(bench, offer.ready))
+        bench.want("take", ready=1000)
+    assert bench.states() == {"completed": 200, "staging": taken}
+    assert places * ASK_BELOW <= taken <= places
+
+
+def test_a_manager_is_offered_no_places_that_it_counts_for_jobs_whose_files_are_being_taken() -> None:
+    bench = Bench(slots=1, backlog=1, pending=1, pending_most=1, managers={"m1": 1.0, "m2": 1.0})
+    for job in bench.place(*(bench.new_job() for _ in range(2))):
+        bench.call(lambda at, job=job: bench.reactor.on_news(JobCollecting(job, bench.date, bench.date), at))
+    bench.outbox.sent.clear()
+    bench.want(ready=10)
+    assert bench.outbox.take(JobOffer).ready == 1
+    bench.want(manager="m2", ready=10)
+    assert bench.outbox.take(JobOffer, "m2").ready == 1
