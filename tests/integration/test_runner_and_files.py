@@ -5,11 +5,12 @@ import threading
 from dataclasses import replace
 from hashlib import sha1, sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobCollecting, JobNews
+from caroni_edge.agent.processes.port import JobCollecting, JobNews, JobOrder, JobRecalled
 from caroni_edge.objects import filework
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
@@ -165,6 +166,7 @@ def test_files_are_taken_again_by_the_agent_that_follows(make_agent: MakeAgent, 
     agent = again(make_agent, agent, "giver123")
     ended = agent.end("giver123")
     assert (outputs_of(ended)["file"], ended.objects) == (FILE, (OBJECT,))
+    assert isinstance(agent.news.get(timeout=TIMEOUT_S), JobCollecting)
 
 
 def test_a_job_that_is_killed_while_it_waits_for_its_files_never_began(agent: Agent) -> None:
@@ -175,6 +177,38 @@ def test_a_job_that_is_killed_while_it_waits_for_its_files_never_began(agent: Ag
     go.set()
     assert agent.end("taker123").outcome == NeverBegan("not wanted")
     assert not agent.directory("taker123").exists()
+
+
+def test_a_job_that_waits_for_its_files_is_had_back_at_once_and_may_come_again(agent: Agent) -> None:
+    given(agent)
+    go = held_up(agent)
+    agent.runner.start(replace(agent.order("taker123", TAKES, {"file": FILE}), objects=(OBJECT,), slots=1))
+    agent.runner.recall()
+    assert agent.told.get(timeout=TIMEOUT_S) == JobRecalled("taker123")
+    take(agent)
+    go.set()
+    assert outputs_of(agent.end("taker123"))["bytes"] == len(DATA)
+    assert agent.told.empty()
+
+
+def test_one_that_is_had_back_while_its_files_are_laid_before_it_is_not_started(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(agent)
+    prepare = agent.runner._launcher.prepare
+
+    def had_back(order: JobOrder) -> Any:
+        made = prepare(order)
+        agent.runner.recall()
+        return made
+
+    monkeypatch.setattr(agent.runner._launcher, "prepare", had_back)
+    agent.runner.start(replace(agent.order("taker123", TAKES, {"file": FILE}), objects=(OBJECT,), slots=1))
+    assert agent.told.get(timeout=TIMEOUT_S) == JobRecalled("taker123")
+    wait_until(lambda: not agent.directory("taker123").exists(), TIMEOUT_S, "its directory to go")
+    monkeypatch.undo()
+    take(agent)
+    assert outputs_of(agent.end("taker123"))["bytes"] == len(DATA)
 
 
 def test_a_job_that_waits_for_its_files_goes_on_whatever_a_keeper_lists(agent: Agent) -> None:

@@ -19,7 +19,7 @@ from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
 from caroni_edge.protocol.messages import Values
 from caroni_edge.protocol.objects import ObjectsCheck
-from caroni_edge.values.carried import LOCATION, NotCarried, is_directory, object_of, objects_in
+from caroni_edge.values.carried import NotCarried, is_directory, object_of, objects_in
 from caroni_edge.values.json import shown
 
 log = logging.getLogger(__name__)
@@ -78,11 +78,6 @@ class JobObjects(Part):
     def next_due(self) -> float:
         """Return when to look again."""
         return self._look_due
-
-    @staticmethod
-    def are_in(inputs: str) -> bool:
-        """Tell whether inputs, as JSON, may hold objects: then files are to be brought before the job can start."""
-        return LOCATION in inputs
 
     def lacking(self, manager: str, inputs: Values) -> list[Lacking]:
         """Return the objects among inputs that are fine and do not lie here, or for somebody else only.

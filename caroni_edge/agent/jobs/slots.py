@@ -151,7 +151,7 @@ class Slots(Part):
         """Return how long a job will run that is handed over to its keeper now; None: it waits here for its slot."""
         job_type = self._in_force.types.get(row.job_type)
         box = "" if job_type is None else self._in_force.box_of(job_type)
-        if job_type is None or isinstance(box, str) or self._objects.are_in(row.inputs):
+        if job_type is None or isinstance(box, str):
             return None
         slots = self._in_force.settings.slots
         holders = {*running, *(self.ahead.job_types() if running.total() < slots else ())}

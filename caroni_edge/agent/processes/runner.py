@@ -24,7 +24,7 @@ from caroni_edge.agent.processes.keepers import Keepers
 from caroni_edge.agent.processes.launch import Launcher, NotLaunched
 from caroni_edge.agent.processes.openjobs import Open, OpenJobs
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, TakenOver
+from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, TakenOver
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
@@ -140,7 +140,7 @@ class Runner:
         """Start a job that was never started (see `JobRunner`)."""
         if order.job in self._open:
             return
-        opened = Open(is_staging=True)
+        opened = Open(is_staging=True, is_ahead=order.slots is not None)
         self._open.add(order.job, opened)
         if order.objects:
             self.files.put(lambda: self._launch(order, opened))
@@ -149,6 +149,8 @@ class Runner:
 
     def _launch(self, order: JobOrder, opened: Open) -> None:
         """Make what a job needs, and ask a keeper for it; one that is killed before that is not started."""
+        if opened.is_recalled:
+            return
         if opened.kill is not None:
             self._open.end_now(order.job, NeverBegan(opened.kill))
             return
@@ -160,13 +162,18 @@ class Runner:
             self._keepers.send({"do": "list"})
             return
         except NotLaunched as error:
-            self._open.end(JobEnded(order.job, error.outcome, time.time(), damaged=error.damaged))
+            with self._asking:
+                opened.is_ahead = False  # it is not recalled any more
+            if not opened.is_recalled:
+                self._open.end(JobEnded(order.job, error.outcome, time.time(), damaged=error.damaged))
             return
         with self._asking:
             reason = opened.kill
-            if reason is None:
+            if reason is None and not opened.is_recalled:
                 self._ask(order, opened, about, request)
-        if reason is not None:
+        if opened.is_recalled and opened.link is None:
+            self._remove(order.job)
+        elif reason is not None:
             self._open.end_now(order.job, NeverBegan(reason))
             self.remove(order.job)
 
@@ -177,7 +184,7 @@ class Runner:
             elsewhere = sum(1 for other in self._open.all().values() if other.link not in {link, None})
             request["slots"] = max(0, order.slots - elsewhere)
         opened.about, opened.request, opened.link = about, request, link
-        opened.is_ahead, opened.is_staging = order.slots is not None, False
+        opened.is_staging = False
         failpoint("before-start-request")
         link.send(request)
         failpoint("after-start-request")
@@ -185,10 +192,16 @@ class Runner:
     def recall(self) -> None:
         """Start nothing that waits at a keeper (see `JobRunner`)."""
         asked = set()
-        for opened in self._open.all().values():
-            if opened.is_ahead and opened.link is not None:
+        for job, opened in self._open.all().items():
+            with self._asking:
+                if not opened.is_ahead:
+                    continue
                 opened.is_recalled = True
+            if opened.link is not None:
                 asked.add(opened.link)
+            else:  # its files are still to be laid before it, and no keeper is asked for it any more
+                self._open.drop(job)
+                self._open.deliver(JobRecalled(job))
         for link in asked:
             link.send({"do": "recall"})
 
@@ -244,6 +257,10 @@ class Runner:
         if job in self._open:
             log.error("a job that has not ended cannot be removed", extra=ids)
             return
+        self._remove(job)
+
+    def _remove(self, job: str) -> None:
+        ids = {"action": "job_remove_failed", "job": job}
         try:
             self._workspaces.remove(job)
         except OSError as error:

@@ -8,7 +8,9 @@ from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.refusals import PAUSED
 from caroni_edge.agent.processes.outcome import Completed, Failed, NeverBegan
 from caroni_edge.agent.processes.port import JobBegun, TakenOver
+from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import JobDecline, JobKill, JobStatusUpdate, OfferAccept
+from caroni_edge.values.carried import object_value
 from tests.unit.agent.bench import DATE, Bench, job_type
 
 SHORT_S = 0.019
@@ -24,8 +26,8 @@ def bench_of(*, tells_started: bool = False, **settings: Any) -> Bench:
     return bench
 
 
-def run_one(bench: Bench, name: str = "upper", lasts_s: float = SHORT_S) -> None:
-    (job,) = bench.place(bench.new_job(name))
+def run_one(bench: Bench, name: str = "upper", lasts_s: float = SHORT_S, **facts: Any) -> None:
+    (job,) = bench.place(bench.new_job(name, **facts))
     bench.advance(lasts_s)
     bench.end(job)
     bench.outbox.sent.clear()
@@ -126,6 +128,18 @@ def test_a_job_that_may_not_be_repeated_waits_here_and_so_do_those_behind_it() -
     place(bench, 1, job_type="once")
     place(bench, 2)
     assert list(bench.runner.ahead) == [second]
+
+
+def test_those_whose_files_are_here_wait_there_too() -> None:
+    bench = bench_of(types=[job_type("upper"), job_type("take", {"file": "File"})])
+    found = Object("a" * 64, 5_000_000)
+    bench.store.objects.add(found, manager="m1", date=bench.date)
+    inputs = {"file": object_value("m31.fits", found, "0" * 40)}
+    for _ in range(SURE_AFTER):
+        run_one(bench, "take", inputs=inputs)
+    _, *jobs = place(bench, 3, job_type="take", inputs=inputs)
+    assert list(bench.runner.ahead) == jobs
+    assert {order.objects for order in bench.runner.ahead.values()} == {(found,)}
 
 
 def test_no_more_than_so_many_wait_there() -> None:
