@@ -55,6 +55,8 @@ CLOSED_AFTER_S = 5.0
 """It is closed after so long without anything to fetch or to give."""
 UNSAID_MAX = 2 * ASKED_CHUNKS_MAX
 """So much is kept of what the network has no room for: all Asks, each for one chunk, and once more."""
+HASHED_AT_ONCE_BYTES = 64 << 10
+"""What is not longer, and was written just now, is hashed sooner than another thread is told to."""
 EVENTS_AT_ONCE = 256
 T = TypeVar("T")
 Supervise = Callable[[str, Callable[[], None]], Thread]
@@ -246,13 +248,28 @@ class DataConnection:
                 self._on_disk(fetch, partial(self._disk.parts.save, fetch, blocks), lambda _: saved())
             case Hash(fetch, turn, offset, length):
                 hashing = partial(self._disk.parts.hash, fetch, offset, length)
-                self._on_disk(fetch, hashing, lambda digest: self._asker.hashed(fetch, turn, digest, monotonic()))
+                hashed = partial(self._hashed, fetch, turn)
+                if length <= HASHED_AT_ONCE_BYTES:
+                    self._at_once(fetch, hashing, hashed)
+                else:
+                    self._on_disk(fetch, hashing, hashed)
             case Fetched(fetch):
                 self._disk.parts.close_one(fetch)
-                finishing = partial(self._disk.parts.finish, fetch)
-                self._on_disk(fetch, finishing, lambda path: self._around.tell(effect, path))
+                self._at_once(fetch, partial(self._disk.parts.finish, fetch), partial(self._around.tell, effect))
             case PlaceFailed():
                 self._around.tell(effect, None)
+
+    def _hashed(self, fetch: FetchId, turn: int, digest: bytes) -> None:
+        self._asker.hashed(fetch, turn, digest, monotonic())
+
+    def _at_once(self, fetch: FetchId, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do with a file what takes no longer than to have another thread do it."""
+        try:
+            result = work()
+        except OSError as error:
+            self._disk_failed(fetch, error)
+        else:
+            then(result)
 
     def _on_disk(self, fetch: FetchId, work: Callable[[], T], then: Callable[[T], None]) -> None:
         """Let the thread of the disk do something, and go on with its result in this one."""

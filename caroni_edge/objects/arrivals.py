@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from caroni_edge.objects.disk import NoRoom
-from caroni_edge.objects.filework import FileWork
+from caroni_edge.objects.filework import FileWork, Work
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
@@ -38,14 +38,15 @@ class Arrivals:
     """
 
     def __init__(
-        self, files: FileWork, failed: Callable[[PlaceFailed], None], came: Callable[[FetchId, Path], None]
+        self, files: FileWork, failed: Callable[[PlaceFailed], None], came: Callable[[FetchId, Path], Work]
     ) -> None:
         """Take what comes into the store of `files`.
 
         Args:
             files: The work on the objects of the node.
             failed: Is called when a place does not give what it was said to have.
-            came: Is called among the work on objects with the part file of what has come, to `adopt` and tell it.
+            came: Is called among the work on objects with the part file of what has come, to `adopt` it; returns what
+                tells that it lies here, to be done when it is safe.
         """
         self._files, self._failed, self._came = files, failed, came
         self._directories: set[FetchId] = set()
@@ -82,13 +83,13 @@ class Arrivals:
             self._failed(said)
         else:
             assert path is not None
-            self._files.put(partial(self._take, said.fetch, path))
+            self._files.put_together(partial(self._take, said.fetch, path))
 
-    def _take(self, fetch: FetchId, path: Path) -> None:
+    def _take(self, fetch: FetchId, path: Path) -> Work | None:
         try:
-            self._came(fetch, path)
+            return self._came(fetch, path)
         except FileNotFoundError:
-            return  # it was forgotten meanwhile
+            return None  # it was forgotten meanwhile
         except OSError as error:
             raise NoRoom(f"a file that has come cannot be stored: {error.strerror}") from None
 
@@ -105,7 +106,7 @@ class Arrivals:
             return directories.files_of(directories.read(file.read(directories.LISTING_MAX_BYTES + 1)))
 
     def adopt(self, fetch: FetchId, path: Path) -> Object:
-        """Give what has come its place in the store, where it stays until `forget`: its part file goes then.
+        """Take what has come into the store, where it stays until `forget`: its part file goes then.
 
         Raises:
             OSError: It is not there any more, or the disk fails.

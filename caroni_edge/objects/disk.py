@@ -1,7 +1,8 @@
 """The bytes of objects on disk: taken in whole or not at all, never changed, and lent to jobs.
 
 `objects/ab/<hex>` holds an object, `part/` what is on its way there. An object is written and hashed in `part/`, is
-synced, and gets its place by a rename: what lies in its place is whole, whatever a power cut did.
+synced, and gets its place by a rename: what lies in its place is whole, whatever a power cut did. Many may be synced
+and get their places together: the disk is waited for once, and not for each.
 """
 
 import fcntl
@@ -9,9 +10,10 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -65,8 +67,19 @@ class Taker(Protocol):
         """Take in bytes that were made here (see `ObjectFiles`)."""
 
 
+class _Part(NamedTuple):
+    """Whole bytes that have no place yet, and which object they are."""
+
+    path: str
+    name: ObjectId
+
+
 class ObjectFiles:
-    """The objects of one node. One thread at a time changes them."""
+    """The objects of one node. One thread at a time changes them.
+
+    Attributes:
+        gathers: What is taken in gets its place by the next `make_safe`, and not at once.
+    """
 
     def __init__(self, directory: Path, min_free_bytes: Callable[[], int] = lambda: 0) -> None:
         """Use a directory.
@@ -77,6 +90,9 @@ class ObjectFiles:
         """
         self._objects, self._part = f"{directory}/{OBJECTS}", f"{directory}/{PART}"
         self._min_free_bytes = min_free_bytes
+        self.gathers = False
+        self._gathered: list[_Part] = []
+        self._parts = count()
 
     def path(self, name: ObjectId) -> str:
         """Return where an object lies, or would."""
@@ -106,45 +122,70 @@ class ObjectFiles:
         return self._kept(len(data), lambda file: _read(BytesIO(data), file)).object
 
     def _kept(self, size_bytes: int, fill: Callable[[BinaryIO], Taken]) -> Taken:
-        part = f"{self._part}/{os.getpid()}"
-        os.makedirs(self._part, mode=0o700, exist_ok=True)
+        part = self._new_part()
         self._make_room(size_bytes)
-        with suppress(FileNotFoundError):
-            os.unlink(part)
         try:
             with open(part, "x+b") as file:
                 taken = fill(file)
                 os.fchmod(file.fileno(), _READ_ONLY)
-                os.fsync(file.fileno())
-            self._put(part, taken.object.id)
         except BaseException:
             with suppress(OSError):
                 os.unlink(part)
             raise
+        self._put(_Part(part, taken.object.id))
         return taken
 
     def adopt(self, path: Path, found: Object) -> None:
-        """Take in a whole file that was verified and synced; it stays where it is, under its old name too.
+        """Take in a whole file that was verified; it stays where it is, under its old name too.
 
         Raises:
             OSError: It cannot be.
         """
         os.chmod(path, _READ_ONLY)
+        part = self._new_part()
+        os.link(path, part)
+        self._put(_Part(part, found.id))
+
+    def make_safe(self) -> None:
+        """Give what was gathered its places; none of it lies here before.
+
+        Raises:
+            OSError: The disk does not take it; nobody knows which of it has its place.
+        """
+        gathered, self._gathered = self._gathered, []
+        self._place(gathered)
+
+    def _new_part(self) -> str:
         os.makedirs(self._part, mode=0o700, exist_ok=True)
-        part = f"{self._part}/{found.sha256}"
+        part = f"{self._part}/{os.getpid()}-{next(self._parts)}"
         with suppress(FileNotFoundError):
             os.unlink(part)
-        os.link(path, part)
-        self._put(part, found.id)
+        return part
 
-    def _put(self, part: str, name: ObjectId) -> None:
-        """Give whole bytes their place; what lay there goes, in case it was damaged."""
-        path = self.path(name)
-        folder = os.path.dirname(path)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.rename(part, path)
-        for each in (folder, self._objects, os.path.dirname(self._objects)):
-            sync(each)
+    def _put(self, part: "_Part") -> None:
+        if self.gathers:
+            self._gathered.append(part)
+        else:
+            self._place([part])
+
+    def _place(self, parts: Sequence["_Part"]) -> None:
+        """Give whole bytes their places; what lay there goes, in case it was damaged."""
+        try:
+            for each in parts:
+                sync(each.path)
+            folders: dict[str, None] = {}
+            for each in parts:
+                path = self.path(each.name)
+                folders[os.path.dirname(path)] = None
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+                os.rename(each.path, path)
+            for folder in (*folders, self._objects, os.path.dirname(self._objects)) if parts else ():
+                sync(folder)
+        except BaseException:
+            for each in parts:
+                with suppress(OSError):
+                    os.unlink(each.path)
+            raise
 
     def read(self, found: Object) -> bytes:
         """Return what is in an object that is small enough for that.

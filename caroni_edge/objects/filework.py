@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 from caroni_edge.objects.disk import NoRoom, ObjectFiles
 from caroni_edge.objects.objects import Object, ObjectId
@@ -14,8 +16,12 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 10.0
 """So long what found no room waits before it is tried again."""
+TOGETHER_MAX, TOGETHER_S = 64, 0.05
+"""So many objects get their places together at most, and the first waits for the others for about so long."""
 
 Work = Callable[[], None]
+Gather = Callable[[], Work | None]
+"""Takes objects in, and returns what is to be done when they are safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,15 @@ FileNews = NoRoomForFiles | ObjectsLost
 """What a node must know of its files."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Together:
+    gather: Gather
+
+
 class FileWork:
     """A queue of work, and the thread that does it.
+
+    What is taken in while more waits is made safe with that, so that the disk is waited for once.
 
     What has just been given (by a job, by an upload) is kept until that is committed: until then no row says that
     anybody needs it.
@@ -55,8 +68,10 @@ class FileWork:
     def __init__(self, store: ObjectFiles, tell: Callable[[FileNews], None]) -> None:
         """Say by `tell` what the node must know."""
         self.store, self._tell = store, tell
-        self._queue: SimpleQueue[Work | None] = SimpleQueue()
-        self._later: list[Work] = []
+        self._queue: SimpleQueue[Work | _Together | None] = SimpleQueue()
+        self._later: list[Work | _Together] = []
+        self._gathered: list[tuple[_Together, Work]] = []  # what waits to be safe, and what follows then
+        self._gathers_since = inf
         self._is_closed = False
         self._checked: set[Object] = set()
         self._given: dict[str, tuple[Object, ...]] = {}
@@ -68,13 +83,19 @@ class FileWork:
         self.store.clear_parts()
         while True:
             try:
-                work = self._queue.get(timeout=AGAIN_S if self._later else None)
+                work = self._queue.get_nowait() if self._gathered else self._queue.get(timeout=self._wait_s())
             except Empty:
-                self._try_again()
+                self._make_safe() if self._gathered else self._try_again()
                 continue
             if work is None or self._is_closed:
+                self._make_safe()
                 return
             self._do(work)
+            if len(self._gathered) >= TOGETHER_MAX or monotonic() >= self._gathers_since + TOGETHER_S:
+                self._make_safe()
+
+    def _wait_s(self) -> float | None:
+        return AGAIN_S if self._later else None
 
     def close(self) -> None:
         """Have `run` return behind the present piece of work; what waits is not done: a start does all of it again."""
@@ -91,13 +112,50 @@ class FileWork:
         """Let something be done in its turn."""
         self._queue.put(work)
 
-    def _do(self, work: Work) -> None:
+    def put_together(self, gather: Gather) -> None:
+        """Let objects be taken in, in their turn, and what `gather` returns be done when they are safe on disk.
+
+        It is done again where they cannot be made safe, or have no room.
+        """
+        self._queue.put(_Together(gather))
+
+    def _do(self, work: Work | _Together, *, alone: bool = False) -> None:
         try:
-            work()
+            if isinstance(work, _Together):
+                self._gather(work, alone=alone)
+            else:
+                work()
         except NoRoom as error:
             log.warning("no room for files: %s", error, extra={"action": "no_room_for_files"})
             self._later.append(work)
             self._tell(NoRoomForFiles(str(error), error if isinstance(error, OverQuota) else None))
+
+    def _gather(self, work: _Together, *, alone: bool) -> None:
+        self.store.gathers = not alone
+        try:
+            then = work.gather()
+        finally:
+            self.store.gathers = False
+        if then is None:
+            return
+        if alone:
+            then()
+            return
+        self._gathered.append((work, then))
+        self._gathers_since = min(self._gathers_since, monotonic())
+
+    def _make_safe(self) -> None:
+        """Make safe what was gathered, and do what follows; where that fails, each by itself says what is wrong."""
+        gathered, self._gathered, self._gathers_since = self._gathered, [], inf
+        try:
+            self.store.make_safe()
+        except OSError as error:
+            log.warning("objects cannot be stored together: %s", error, extra={"action": "objects_not_safe"})
+            for work, _ in gathered:
+                self._do(work, alone=True)
+            return
+        for _, then in gathered:
+            then()
 
     # Objects
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from caroni_edge.agent.processes.port import FetchedNoDirectory, JobNews, ObjectFetched, PlaceRefused
 from caroni_edge.objects.arrivals import Arrivals
 from caroni_edge.objects.disk import NoRoom
-from caroni_edge.objects.filework import FileWork
+from caroni_edge.objects.filework import FileWork, Work
 from caroni_edge.objects.locations import (
     LocationFailed,
     LocationFetched,
@@ -115,14 +115,13 @@ class Fetches(Arrivals):
     def _say_refused(self, said: PlaceFailed) -> None:
         self._tell(PlaceRefused(said.fetch, said.holder, said.why))
 
-    def _keep(self, fetch: FetchId, path: Path) -> None:
-        """Give an object its place, unless it is to be the list of a directory and is none."""
+    def _keep(self, fetch: FetchId, path: Path) -> Work:
+        """Take an object in, unless it is to be the list of a directory and is none; return what says so."""
         try:
             files = self.listed(fetch, path)
         except NoDirectory as problem:
-            self._tell(FetchedNoDirectory(fetch, str(problem)))
-            return
-        self._tell(ObjectFetched(fetch, self.adopt(fetch, path), files))
+            return partial(self._tell, FetchedNoDirectory(fetch, str(problem)))
+        return partial(self._tell, ObjectFetched(fetch, self.adopt(fetch, path), files))
 
 
 def _name_of(sought: LocationId) -> str:

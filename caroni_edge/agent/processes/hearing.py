@@ -13,7 +13,7 @@ from caroni_edge.agent.processes.keeperlink import Event, KeeperLink
 from caroni_edge.agent.processes.keepers import Keepers
 from caroni_edge.agent.processes.openjobs import Open, OpenJobs
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobNews, JobRecalled, JobStarted, TakenOver
+from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobNews, JobRecalled, JobStarted, TakenOver
 from caroni_edge.agent.processes.recorded import begun_of, latest
 
 log = logging.getLogger(__name__)
@@ -150,6 +150,9 @@ class Hearing:
         known = latest(self._state_dir, self._said)
         ended = tuple(each for each in told if isinstance(each, JobEnded))
         self._taken_over(TakenOver(known.database, known.serial, tuple(begun), ended, boot_id()))
+        for news in told:
+            if isinstance(news, JobCollecting):
+                deliver(news)
         self.has_taken_over.set()
 
     def _compare(self, link: KeeperLink, waits: Collection[str] = ()) -> None:

@@ -16,7 +16,7 @@ from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutco
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded, JobNews
 from caroni_edge.agent.processes.recorded import forbid, unseen
 from caroni_edge.base.failpoints import failpoint
-from caroni_edge.objects.filework import FileWork
+from caroni_edge.objects.filework import FileWork, Work
 from caroni_edge.objects.quota import OverQuota
 
 NEVER = "it was never started: the agent stopped before it could be"
@@ -133,20 +133,19 @@ class OpenJobs:
             return conclude(self._state_dir, end, about or self._about(end.job))
         except NeedsStore:
             self.deliver(_collecting(end))
-            self._work.put(lambda: self._collect(end))
+            self._work.put_together(lambda: self._collect(end))
             return None
         except (OSError, ValueError) as error:
             return unreadable(end, error)
 
-    def _collect(self, end: Exit) -> None:
-        """Take the large files of a job, and deliver its end; what has been delivered meanwhile stands.
+    def _collect(self, end: Exit) -> Work | None:
+        """Take the large files of a job; return what delivers its end. What has been delivered meanwhile stands.
 
         Raises:
             NoRoom: The disk has no room for them.
         """
         if end.job not in self:
-            return
-        self.deliver(_collecting(end))  # before all was taken over, nobody listened
+            return None
         manager = ""
         try:
             about = self._about(end.job)
@@ -156,7 +155,7 @@ class OpenJobs:
             ended = unreadable(end, error)
         self._need_bytes.pop(end.job, None)
         self._work.given(end.job, ended.stored, manager)
-        self.end(ended)
+        return lambda: self.end(ended)
 
     def _conclude(self, end: Exit, about: About) -> JobEnded:
         """Read what a job gave; of one whose files are known not to fit nothing is taken before there is room."""

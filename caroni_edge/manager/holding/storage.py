@@ -5,6 +5,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -13,7 +14,7 @@ from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.holding.port import Came, CameNoDirectory, StoreNews
 from caroni_edge.objects.arrivals import Arrivals
 from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles, Taken
-from caroni_edge.objects.filework import FileWork
+from caroni_edge.objects.filework import FileWork, Work
 from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import FetchId
@@ -107,13 +108,12 @@ class Storage:
         """Fetch an object no more (see `Storekeeper`)."""
         self.arrivals.forget(fetch)
 
-    def _fetched(self, fetch: FetchId, path: Path) -> None:
+    def _fetched(self, fetch: FetchId, path: Path) -> Work:
         try:
             files = self.arrivals.listed(fetch, path)
         except NoDirectory as problem:
-            self._tell(CameNoDirectory(fetch, str(problem)))
-        else:
-            self._tell(Came(self.arrivals.adopt(fetch, path), files))
+            return partial(self._tell, CameNoDirectory(fetch, str(problem)))
+        return partial(self._tell, Came(self.arrivals.adopt(fetch, path), files))
 
     def path(self, name: ObjectId) -> Path:
         """Return where an object lies, or would."""

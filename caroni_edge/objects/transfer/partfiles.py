@@ -64,14 +64,13 @@ class PartFiles:
             return hash_of(file.fileno(), offset, length)
 
     def finish(self, fetch: FetchId) -> Path:
-        """All bytes are there and right: sync them, and return the file, to be moved away before `remove`.
+        """All bytes are there and right: return the file, to be synced and given its place before `remove`.
 
         Its map stays until then: a crash before that costs what came last, and not all.
         """
         path = self._path(fetch, "part")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)  # an object of no bytes was never written
-        sync(path)
         return path
 
     def remove(self, fetch: FetchId) -> None:

@@ -1,11 +1,13 @@
 """Objects on disk: whole or not there, never changed by others, and lent."""
 
 import os
+from collections.abc import Callable
 from hashlib import sha1, sha256
 from pathlib import Path
 
 import pytest
 
+from caroni_edge.base.durable import sync
 from caroni_edge.objects import disk
 from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles, TooLarge
 from caroni_edge.objects.objects import Object
@@ -178,3 +180,44 @@ def test_an_object_is_removed_once_or_twice(files: ObjectFiles, source: Path) ->
     for _ in range(2):
         files.remove(found.id)
     assert list(files.sizes()) == []
+
+
+def test_what_is_gathered_gets_its_place_when_the_disk_has_all_of_it(
+    files: ObjectFiles, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def noted(what: str, do: Callable[..., None]) -> Callable[..., None]:
+        def body(*paths: str) -> None:
+            done.append(what)
+            do(*paths)
+
+        return body
+
+    monkeypatch.setattr(disk, "sync", noted("sync", sync))
+    monkeypatch.setattr(os, "rename", noted("rename", os.rename))
+    files.gathers = True
+    gathered = {take(files, source), files.keep(b"moon"), files.keep(b"moon")}
+    assert (list(files.sizes()), done) == ([], [])
+    files.make_safe()
+    assert set(files.sizes()) == gathered
+    folders = len({found.sha256[:2] for found in gathered}) + 2
+    assert done == ["sync"] * 3 + ["rename"] * 3 + ["sync"] * folders
+    files.make_safe()
+    assert len(done) == 6 + folders
+
+
+def test_of_what_the_disk_does_not_take_nothing_is_left(
+    files: ObjectFiles, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: str) -> None:
+        raise OSError("full")
+
+    files.gathers = True
+    take(files, source)
+    with monkeypatch.context() as broken:
+        broken.setattr(disk, "sync", full)
+        with pytest.raises(OSError, match="full"):
+            files.make_safe()
+    files.make_safe()
+    assert (parts(tmp_path), list(files.sizes())) == ([], [])
