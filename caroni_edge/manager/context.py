@@ -10,6 +10,7 @@ from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.events import EventWriter
 from caroni_edge.manager.store import Store
 from caroni_edge.node.reactor import Notices, Outbox
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.topics import Topics
 
 Silence = Callable[[str, float], float]
@@ -31,6 +32,7 @@ class Context:
         unbound: Workflows among these in which other agents than before may take the steps that only few may.
         looking: Steps (their workflows' numbers, and their ids) for which this manager must look inside objects, and of
             which something has changed since somebody has looked whether all of these are here.
+        doubted: Objects of this manager that somebody did not get rightly from here, since they were looked at.
         ended_causes: What of the configuration has started workflows (`WorkflowRow.cause`) of which one has ended
             since schedules looked whether another may start.
     """
@@ -59,6 +61,7 @@ class Context:
         self.lacking: MemorySet[int] = MemorySet(self.journal)
         self.looking: MemorySet[tuple[int, int]] = MemorySet(self.journal)
         self.unbound: MemorySet[int] = MemorySet(self.journal)
+        self.doubted: MemorySet[ObjectId] = MemorySet(self.journal)
         self.ended_causes: MemorySet[str] = MemorySet(self.journal)
 
 

@@ -53,6 +53,7 @@ class Holdings(Part):
         self._stock: tuple[Object, ...] | None = None
         self._settled: tuple[str, ...] = ()
         self._discards: tuple[ObjectId, ...] = ()
+        self._checks: tuple[Object, ...] = ()
 
     def on_start(self, at: Moment) -> None:
         """Have what has rows compared with what is on disk."""
@@ -235,7 +236,10 @@ class Holdings(Part):
         self._look_due = -inf
 
     def settle(self, at: Moment) -> None:
-        """Let go now and then what has become old."""
+        """Have looked at what somebody did not get rightly, and let go now and then what has become old."""
+        for name in sorted(self._context.doubted):
+            self._check(name)
+        self._context.doubted.clear()
         if at.now < self._look_due:
             return
         before = at.date - KEPT_S
@@ -249,7 +253,14 @@ class Holdings(Part):
 
     def next_due(self) -> float:
         """Return when to look again."""
-        return self._look_due
+        return -inf if self._context.doubted else self._look_due
+
+    def _check(self, name: ObjectId) -> None:
+        """Have an object looked at that lies here, and of a directory all files."""
+        found = self._store.objects.of(self._me, name)
+        if found is not None:
+            some = (found, *self._store.objects.files(name))
+            self._checks = (*self._checks, *(Object(sha256_of(each.object), each.size) for each in some))
 
     def _let_go(self, names: Iterable[ObjectId]) -> None:
         gone = tuple(names)
@@ -265,7 +276,9 @@ class Holdings(Part):
             self._storekeeper.settled(giver)
         if self._discards:
             self._storekeeper.discard(self._discards)
-        self._stock, self._settled, self._discards = None, (), ()
+        if self._checks:
+            self._storekeeper.verify(self._checks)
+        self._stock, self._settled, self._discards, self._checks = None, (), (), ()
 
 
 def _size_differs(name: ObjectId, file: Mapping[str, Any], known: Iterable[StoredObject | HolderRow]) -> str | None:

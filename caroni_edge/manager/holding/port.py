@@ -44,6 +44,9 @@ class Storekeeper(Protocol):
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete objects that have no rows, unless they have just been brought."""
 
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Look whether objects are what their names say; what is not is removed and told."""
+
     def begin_fetches(self, wanted: Iterable[Want]) -> None:
         """Go on with what is to be fetched from agents; called once, before `fetch`."""
 
@@ -65,6 +68,9 @@ class NoStore:
 
     def discard(self, objects: Iterable[ObjectId]) -> None:
         """Delete nothing; the next start does."""
+
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Look at nothing."""
 
     def begin_fetches(self, wanted: Iterable[Want]) -> None:
         """Fetch nothing."""

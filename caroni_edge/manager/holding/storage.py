@@ -94,6 +94,10 @@ class Storage:
         """Delete objects that have no rows (see `Storekeeper`)."""
         self.work.discard(objects)
 
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Look whether objects are right (see `Storekeeper`)."""
+        self.work.verify(objects)
+
     # What is fetched from agents
 
     def begin_fetches(self, wanted: Iterable[Want]) -> None:

@@ -181,8 +181,12 @@ class JobFiles(Memory):
         """Have a holder look at its own, from which somebody does not get an object of a workflow."""
         if not self._may_say((name, holder), at):
             return
-        if holder in self._store.places.of(workflow, name) and holder != self._context.own_place:
-            self._said[name, holder] = at.now
+        if holder not in self._store.places.of(workflow, name):
+            return
+        self._said[name, holder] = at.now
+        if holder == self._context.own_place:
+            self._context.doubted.add(name)
+        else:
             self._context.outbox.put(holder, ObjectsCheck(objects=(name,)))
 
     def _may_say(self, about: tuple[str, str], at: Moment) -> bool:

@@ -137,6 +137,7 @@ class RecordingStorekeeper:
         stock: What has rows, as it was told at the last start.
         was_settled: What was brought and has rows now.
         discarded: What was to be deleted.
+        verified: What was to be looked at.
         resumed: What was to be fetched on at the last start.
         fetched: What was to be fetched then, or to be fetched no more.
     """
@@ -145,6 +146,7 @@ class RecordingStorekeeper:
         self.stock: list[Object] = []
         self.was_settled: list[str] = []
         self.discarded: list[str] = []
+        self.verified: list[Object] = []
         self.resumed: list[Want] = []
         self.fetched: list[Want | FetchId] = []
 
@@ -159,6 +161,9 @@ class RecordingStorekeeper:
 
     def take_stock(self, known: Iterable[Object]) -> None:
         self.stock = [*known]
+
+    def verify(self, objects: Iterable[Object]) -> None:
+        self.verified += objects
 
     def settled(self, giver: str) -> None:
         self.was_settled.append(giver)

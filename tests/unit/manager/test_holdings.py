@@ -337,6 +337,15 @@ def test_a_ticket_that_the_manager_did_not_take_is_said_again(bench: Bench) -> N
     assert again.places == placed.places
 
 
+def test_what_somebody_did_not_get_rightly_from_the_manager_is_looked_at(bench: Bench) -> None:
+    upload(bench)
+    start(bench)
+    (placed,) = bench.place_all("a1")
+    for _ in range(2):
+        bench.send(ObjectBad(job=placed.job, object=PHOTO.id, place="managers/m1", reason="bad"))
+    assert bench.storekeeper.verified == [PHOTO]
+
+
 def test_an_agent_that_makes_no_use_of_files_gets_no_step_with_one(bench: Bench) -> None:
     upload(bench)
     start(bench)
