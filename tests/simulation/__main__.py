@@ -14,7 +14,7 @@ from tests.simulation.schedule import KINDS, play
 from tests.simulation.trace import Trace
 
 MOST_SAID = 5
-SAY_EVERY = 500
+SAY_EVERY = 100
 GARBAGE_MAX = 50_000
 """So many new objects there are before garbage is looked for: to look often takes a tenth of the time."""
 

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from random import Random
 from typing import Any
 
 from caroni_edge.manager.holding.port import Came
@@ -11,25 +10,14 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
-from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.values.lists import bounds_of
 from caroni_edge.values.parsing import parse_type
-from tests.simulation.carrier import Carrier
 from tests.simulation.contents import made_of
 from tests.simulation.stores import Store
 
 
 class ManagerStore(Store):
     """A `Storekeeper`, and the `Texts` of large lists. What is read is read at once; to make something takes room."""
-
-    def __init__(self, peer: Peer, carrier: Carrier, chance: Random) -> None:
-        """Begin empty, without a manager."""
-        super().__init__(peer, carrier, chance)
-        self._made: set[str] = set()
-
-    def at_risk(self) -> list[str]:
-        """Return the objects that may be lost: what was made here cannot be had from elsewhere."""
-        return sorted(self.objects.keys() - self._made)
 
     def _rights(self, conn: sqlite3.Connection) -> StoredRights:
         return StoredRights(conn, lambda _manager: str(self.peer))
@@ -72,7 +60,6 @@ class ManagerStore(Store):
         if self.is_full:
             raise disk.NoRoom("the disk is full")
         made = tuple(map(made_of, contents))
-        self._made |= {each.sha256 for each in made}
         self._carrier.made |= {(self.peer.node, each.sha256) for each in made}
         giver = f"{self.peer.node} made {self._carrier.new_connection()}"
         self.take(giver, dict(zip(made, contents, strict=True)))

@@ -10,6 +10,7 @@ from caroni_edge.manager.store.looks import LookRows
 from caroni_edge.manager.store.places import PlaceRows
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.looks import Looks
+from caroni_edge.manager.workflows.madehere import MadeHere
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.store.rights import RightRows
 from caroni_edge.objects.store.rows import ObjectRows
@@ -102,6 +103,20 @@ def managers_keep_without_a_reference() -> Iterator[None]:
         holdings._store.places.add(row.seq, name, holdings._context.own_place, size, is_directory=is_directory)
 
     with instead(Holdings, "keep", keep):
+        yield
+
+
+@INSIDE_VARIANTS.add
+def what_managers_made_not_made_again() -> Iterator[None]:
+    """A manager that has lost what it has made of lists makes it no second time."""
+    with instead(MadeHere, "make_again", lambda *_: False):
+        yield
+
+
+@INSIDE_VARIANTS.add
+def managers_never_look_at_their_own() -> Iterator[None]:
+    """A manager of which somebody has got other bytes goes on to give them."""
+    with instead(Holdings, "_check", lambda *_: None):
         yield
 
 

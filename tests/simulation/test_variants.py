@@ -74,6 +74,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "loss_of_what_is_looked_into_not_noticed": insides.managers_die_while_they_look,
     "lost_place_kept": filed.damaged_at_its_holder,
     "managers_keep_without_a_reference": insides.lists_made_by_a_manager_stay,
+    "managers_never_look_at_their_own": insides.managers_die_while_they_look,
     "memory_kept_over_a_rollback": scenarios.disks_fail_all_the_time,
     "missing_jobs_never_were": partial(plain, "agents"),
     "needed_files_are_collected": partial(with_files, "crashes"),
@@ -123,6 +124,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "ticket_not_compared": partial(with_files, "hostile"),
     "unacknowledged_messages_kept": stolen.never_acknowledges,
     "wanted_files_forgotten_at_a_start": filed.cut_and_killed_while_a_file_comes,
+    "what_managers_made_not_made_again": insides.managers_die_while_they_look,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,
     "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
 }

@@ -67,6 +67,15 @@ class RemakeRows(Rows):
         found = self._all(StepRow, self.GAVE, workflow=workflow, object=name)
         return min(found, key=lambda step: step.id, default=None)
 
+    FIRST_TAKER = f"""
+        SELECT {STEP} FROM steps s WHERE workflow = :workflow AND (instr(inputs, :object)
+        OR EXISTS (SELECT 1 FROM scattered c WHERE c.step = s.id AND instr(c.inputs, :object)))"""
+
+    def first_taker(self, workflow: int, name: str) -> StepRow | None:
+        """Return the step that an object was first given to; None for none."""
+        found = self._all(StepRow, self.FIRST_TAKER, workflow=workflow, object=name)
+        return min(found, key=lambda step: step.id, default=None)
+
     MAKE_AGAIN = """
         UPDATE steps SET status = :status, job = NULL, tries = tries + 1, remade = 1, retry_due = NULL,
             reason = :reason, in_doubt = :in_doubt

@@ -135,7 +135,7 @@ class Instances:
         if step.scatter_index is not None:
             found: dict[str, Any] = msgspec.json.decode(step.inputs)
             return found
-        return self._collected(propagation, step, propagation.plan.step_at(step.name))
+        return self._collected(propagation, step)
 
     def begin(
         self, propagation: Propagation, step: StepRow, evaluated: Evaluated | None, *, was_asked: bool = False
@@ -204,7 +204,7 @@ class Instances:
         """
         plan_step = propagation.plan.step_at(step.name)
         try:
-            given = self._collected(propagation, step, plan_step)
+            given = self._collected(propagation, step)
             if (large := scatter.large_lists(plan_step, given)).keys() - lengths.keys():
                 self.look_into(step, scatter.looked(large))
                 return []
@@ -245,11 +245,15 @@ class Instances:
             propagation.outputs[path] = msgspec.json.decode(self._store.steps.outputs(propagation.row.seq, path))
         return propagation.outputs[path].get(source.output or "")
 
-    def _collected(self, propagation: Propagation, step: StepRow, plan_step: PlanStep) -> dict[str, Any]:
-        prefix = prefix_of(step.path)
+    def collected(self, propagation: Propagation, step: StepRow, merged: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what flows to a step (see there); `merged` is what large values were put together into, by input."""
+        plan_step, prefix = propagation.plan.step_at(step.name), prefix_of(step.path)
+        return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source), merged)
+
+    def _collected(self, propagation: Propagation, step: StepRow) -> dict[str, Any]:
         is_late = step.deferred and step.status is StepState.CREATED
         merged = msgspec.json.decode(step.inputs) if is_late else {}  # what `keep_merged` has kept
-        return collected(plan_step, lambda source: self.look(propagation, step.parent, prefix, source), merged)
+        return self.collected(propagation, step, merged)
 
     def keep_merged(self, propagation: Propagation, step: StepRow, name: str, value: Any) -> list[WorkItem]:
         """Note what large values were merged into that flow to an input; return what is to be done next."""

@@ -9,6 +9,7 @@ An item that is large itself becomes an object, of which this manager is the pla
 take any large value.
 """
 
+from collections.abc import Iterable
 from math import inf
 
 import msgspec
@@ -24,6 +25,7 @@ from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.links import MergeDue, Unfit
 from caroni_edge.manager.workflows.listreading import AskList, Items, Merge, Reading
+from caroni_edge.manager.workflows.madehere import MadeHere
 from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
 from caroni_edge.manager.workflows.propagation import PartsDone, Propagation, StepFailed
 from caroni_edge.node.parts import Part
@@ -41,7 +43,7 @@ class LargeLists(Part):
         """Let steps be scattered by `engine`, and large items be kept by `holdings`."""
         super().__init__(context.journal)
         self._context, self._store, self._engine, self._holdings = context, context.store, engine, holdings
-        self._ask = ask
+        self._ask, self._made = ask, MadeHere(context, engine.instances)
         self._due: MemorySet[tuple[int, int]] = MemorySet(context.journal)
         self._asked: MemorySet[tuple[int, int]] = MemorySet(context.journal)
         self._later: MemorySet[tuple[int, int]] = MemorySet(context.journal)
@@ -55,7 +57,7 @@ class LargeLists(Part):
         A step is one that is scattered over large lists, or takes what is put together of some.
         """
         step = self._step(step_id)
-        is_one = step is None or step.status is StepState.RUNNING
+        is_one = step is None or step.status is not StepState.CREATED
         if step is not None and not is_one and step.scatter_index is None:
             plan_step = self._engine.plan(row.plan).step_at(step.name)
             is_one = bool(plan_step.scatter) or self._merge(row, step, at) is not None
@@ -68,22 +70,18 @@ class LargeLists(Part):
 
     def _merge(self, row: WorkflowRow, step: StepRow | None, at: Moment) -> Merge | None:
         """Return what is to be put together before a step can begin, or a workflow end; None where nothing is."""
-        plan = self._engine.plan(row.plan)
-        propagation = Propagation(row, plan, at)
-        if step is None or self._gives_outputs(row, step):
+        propagation = self._propagation(row, at)
+        due = None if step is None else self._made.merge(propagation, step)
+        if step is None or (due is None and self._gives_outputs(row, step)):
             return self._merge_of_outputs(propagation, step)
-        if step.status is not StepState.CREATED or step.scatter_index is not None:
+        if due is None:
             return None
-        try:
-            self._engine.instances.given(propagation, step)
-        except MergeDue as due:
-            plan_step = plan.step_at(step.name)
-            (kind,) = (each.type for each in plan_step.inputs if each.name == due.name)
-            if kind is None:
-                kind = ANYTHING if due.name in plan_step.scatter else {"type": "array", "items": ANYTHING}
-            kind = {"type": "array", "items": kind} if due.name in plan_step.scatter else kind
-            return Merge(f"input {due.name}", due.name, due.due, kind)
-        return None
+        plan_step = propagation.plan.step_at(step.name)
+        (kind,) = (each.type for each in plan_step.inputs if each.name == due.name)
+        if kind is None:
+            kind = ANYTHING if due.name in plan_step.scatter else {"type": "array", "items": ANYTHING}
+        kind = {"type": "array", "items": kind} if due.name in plan_step.scatter else kind
+        return Merge(f"input {due.name}", due.name, due.due, kind)
 
     def _gives_outputs(self, row: WorkflowRow, step: StepRow) -> bool:
         """Tell whether a step that runs a workflow puts together what that gives."""
@@ -138,20 +136,29 @@ class LargeLists(Part):
         step, row = self._step(step_id), self._store.workflows.by_seq(workflow)
         if (merge := self._merge(row, step, at)) is not None:
             return Reading(workflow, step_id, {}, merge=merge)
+        if step is not None and step.scatter_index is not None:
+            return self._items_of(row, step, self._store.steps.by_id(step.parent), (step.scatter_index,))
         if step is None or self._gives_outputs(row, step):
             return None
-        plan_step = self._engine.plan(row.plan).step_at(step.name)
         if step.status is StepState.CREATED:
+            plan_step = self._engine.plan(row.plan).step_at(step.name)
             given = self._engine.instances.given(self._propagation(row, at), step)
             return Reading(workflow, step_id, scatter.large_lists(plan_step, given))
-        kept = self._store.scattered.of(step_id)
+        return self._items_of(row, step, step, self._engine.instances.scatters.next_instances(step))
+
+    def _items_of(self, row: WorkflowRow, step: StepRow, whole: StepRow, instances: Iterable[int]) -> Reading | None:
+        """Return what is to be read for instances of a scattered step: the next ones, or one that lacks its item."""
+        plan_step = self._engine.plan(row.plan).step_at(whole.name)
+        if whole.status is StepState.CREATED or not plan_step.scatter:
+            return None
+        kept = self._store.scattered.of(whole.id)
         lists = scatter.large_lists(plan_step, msgspec.json.decode(kept.inputs))
         lengths = scatter.dimensions(plan_step, msgspec.json.decode(kept.inputs), kept.known_lengths)
         rows = []
-        for index in self._engine.instances.scatters.next_instances(step):
+        for index in instances:
             positions = scatter.positions(plan_step, lengths, index)
             rows.append(tuple(positions[name] for name in lists))
-        return Reading(workflow, step_id, lists, step.made, tuple(rows)) if rows else None
+        return Reading(row.seq, step.id, lists, whole.made, tuple(rows)) if rows else None
 
     def _propagation(self, row: WorkflowRow, at: Moment) -> Propagation:
         return Propagation(row, self._engine.plan(row.plan), at)
@@ -175,6 +182,8 @@ class LargeLists(Part):
             self._again_due = min(self._again_due, at.now + AGAIN_S)
         elif items.problem is not None:
             self._fail(propagation, step, items.problem)
+        elif step is not None and self._is_again(propagation, step, items):
+            self._take_again(row, step, items, at)
         elif items.merged is not None and (step is None or step.status is StepState.RUNNING):
             self._holdings.take_made(row, items.made, items.giver, at)
             self._engine.outputs.keep(items.workflow, items.step, *items.merged)
@@ -188,6 +197,21 @@ class LargeLists(Part):
             self._engine.follow(propagation, self._engine.instances.begin_scatter(propagation, step, items.lengths))
         else:
             self._grow(propagation, step, items)
+
+    def _is_again(self, propagation: Propagation, step: StepRow, items: Items) -> bool:
+        """Tell whether something was made again, for a step that has begun with it."""
+        if step.status is StepState.CREATED:
+            return False
+        if items.merged is None:
+            return step.scatter_index is not None
+        return self._made.merge(propagation, step) is not None
+
+    def _take_again(self, row: WorkflowRow, step: StepRow, items: Items, at: Moment) -> None:
+        self._holdings.take_made(row, items.made, items.giver, at)
+        self._store.looks.drop(row.seq, step.id)
+        self._context.lacking.add(row.seq)
+        if items.merged is not None and step.status is StepState.RUNNING:
+            self._context.growing.add(step.id)
 
     def _go_on(self, propagation: Propagation, step: StepRow | None) -> None:
         """Let a workflow end, or the step that runs it, an output of which is put together."""

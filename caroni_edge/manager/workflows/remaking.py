@@ -23,7 +23,9 @@ from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.madehere import MadeHere
 from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
+from caroni_edge.manager.workflows.propagation import Propagation
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.values.carried import called, objects_in
@@ -38,6 +40,7 @@ class Remaking(Part):
         """Look at the workflows that `context` names; steps without hope fail by `engine`, jobs end by `orders`."""
         super().__init__(context.journal)
         self._context, self._engine, self._orders, self._store = context, engine, orders, context.store
+        self._made = MadeHere(context, engine.instances)
 
     def on_start(self, at: Moment) -> None:
         """Look at all: what has waited is asked for again at a start."""
@@ -84,6 +87,8 @@ class Remaking(Part):
                 continue
             file = called(look.name, msgspec.json.decode(look.value))
             maker = self._store.remakes.gave(row.seq, look.object)
+            if maker is None and self._made.make_again(self._propagation(row, at), look.object):
+                continue
             if maker is None:
                 said = f"no agent has {file} any more{self._lost_by(row.seq, look.object)}"
                 if look.step == OF_THE_WORKFLOW:
@@ -109,6 +114,9 @@ class Remaking(Part):
                 who = " and ".join(asked)
                 self._store.remakes.hold(step.id, f"waits for {file}, which {who} is asked to keep for this workflow")
                 continue
+            if maker is None and self._made.make_again(self._propagation(row, at), name):
+                self._store.remakes.hold(step.id, f"waits for {file}, which this manager has lost and makes again")
+                continue
             if maker is None:
                 self._engine.fail_step(row, step, f"no agent has {file} any more{self._lost_by(row.seq, name)}", at)
                 return []
@@ -119,6 +127,9 @@ class Remaking(Part):
         self._store.unplaced.unbind([step.id])
         self._context.dirty_job_types.add(step.job_type)
         return makers
+
+    def _propagation(self, row: WorkflowRow, at: Moment) -> Propagation:
+        return Propagation(row, self._engine.plan(row.plan), at)
 
     def _make_again(self, row: WorkflowRow, maker: StepRow, lost: str, at: Moment) -> StepRow:
         """Ask agents once more for a step that has completed, if it may be repeated."""
