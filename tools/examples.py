@@ -17,13 +17,10 @@ from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
     JobFulfillmentRequest,
-    JobHere,
     JobKill,
     JobOffer,
-    JobsHere,
     JobStatusRequest,
     JobStatusUpdate,
-    JobsWanted,
     LinkReset,
     MessageRejected,
     OfferAccept,
@@ -32,6 +29,7 @@ from caroni_edge.protocol.messages import (
     Presence,
 )
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsCheck, ObjectsWanted
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from caroni_edge.protocol.triggers import Trigger
 
 JOB, OFFER, DATABASE, QUESTION = "k3v9x2m8q1z7p4ba", "c6t1r8w5n0y2d7je", "q8s4h0v6b3f9x1mu", "z5g7a2l9u4k1o8ie"

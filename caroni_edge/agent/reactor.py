@@ -29,6 +29,7 @@ from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.shares import Shares
+from caroni_edge.agent.offers.standing import Standing
 from caroni_edge.agent.peers.forgetting import Forgetting
 from caroni_edge.agent.peers.kept import KeptObjects
 from caroni_edge.agent.peers.presence import PresenceSaid
@@ -53,7 +54,6 @@ from caroni_edge.protocol.messages import (
     JobOffer,
     JobStatusRequest,
     JobStatusUpdate,
-    JobsWanted,
     Message,
     MessageRejected,
     OfferAccept,
@@ -62,6 +62,7 @@ from caroni_edge.protocol.messages import (
     Values,
 )
 from caroni_edge.protocol.objects import ObjectKey, ObjectsCheck, ObjectsWanted
+from caroni_edge.protocol.reconciling import JobsWanted
 from caroni_edge.protocol.topics import Request, Topics
 from caroni_edge.transport.base import Arrived
 
@@ -106,18 +107,18 @@ class AgentReactor(Assembly):
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
         self._depth = depth = Depth(in_force, shares, journal)
         self._resources = resources = Resources(store, in_force, journal)
-        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
+        deciding = (store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
+        self._offers, self._standing = Offers(*deciding), Standing(*deciding)
         self._objects = objects = JobObjects(store, outbox, deeds, journal)
         quotas, self._depot = Quotas(store, in_force, deeds, journal), Depot(store, outbox, in_force, journal)
         self._locations = locations = Locations(store, in_force, ledger, deeds, journal)
         self._fetching = Fetching(store, outbox, in_force, ledger, quotas, self._depot, deeds, journal, locations)
         self._intake = Intake(
-            store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects, locations
+            *(store, outbox, in_force, self._refusals, self._offers, self._standing),
+            *(depth, resources, ledger, objects, locations),
         )
-        say_after_s = parts.say_running_after_s
-        self._slots = Slots(
-            store, in_force, self._refusals, ledger, shares, deeds, objects, resources, journal, say_after_s
-        )
+        slotted = (store, in_force, self._refusals, ledger, shares, deeds, objects, resources, journal)
+        self._slots = Slots(*slotted, parts.say_running_after_s)
         self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, locations, quotas)
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
@@ -129,9 +130,8 @@ class AgentReactor(Assembly):
             *(chance, journal),
         )
         surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
-        self._forgetting = Forgetting(
-            store, in_force, parts.topics, deeds, self._slots, self._retention, self._presence
-        )
+        leaving = (deeds, self._slots, self._retention, self._presence)
+        self._forgetting = Forgetting(store, in_force, parts.topics, *leaving)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
             self._takeover,
@@ -142,6 +142,7 @@ class AgentReactor(Assembly):
             self._reconciliation,
             kept,
             self._offers,
+            self._standing,
             depth,
             self._retention,
             objects,
@@ -218,7 +219,8 @@ class AgentReactor(Assembly):
         Raises:
             Unreadable: It is none.
         """
-        self._heard.on_request(topic, payload, at)
+        if self._heard.on_request(topic, payload, at):
+            self._standing.on_demand_over(topic.manager, topic.job_type)
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A manager's message could not be handled here: it is told, and ends the attempts; jobs here stay."""

@@ -147,6 +147,8 @@ class OfferState(StrEnum):
     """The agent is told that there is nothing for it."""
     EXPIRED = "expired"
     """The agent has freed its places by now."""
+    STANDING = "standing"
+    """It reserves nothing at its agent, and stays until there are steps for its places, or its time is over."""
 
 
 class OfferEvent(StrEnum):
@@ -158,6 +160,8 @@ class OfferEvent(StrEnum):
     """There are none, or `max_live_steps` leaves no room for them."""
     TIME_OVER = "TIME_OVER"
     """It was valid for so long, and has not been decided."""
+    PLACES_LEFT = "PLACES_LEFT"
+    """It is one that stands, and there are no more steps for it now."""
 
 
 W, WE = WorkflowState, WorkflowEvent
@@ -232,7 +236,18 @@ STEP: Mapping[StepState, Mapping[StepEvent, StepState]] = {
 }
 
 OFFER: Mapping[OfferState, Mapping[OfferEvent, OfferState]] = {
-    OF.RECEIVED: {OE.STEPS_FOUND: OF.ACCEPTED, OE.NOTHING_TO_PLACE: OF.REJECTED, OE.TIME_OVER: OF.EXPIRED},
+    OF.RECEIVED: {
+        OE.STEPS_FOUND: OF.ACCEPTED,
+        OE.NOTHING_TO_PLACE: OF.REJECTED,
+        OE.TIME_OVER: OF.EXPIRED,
+        OE.PLACES_LEFT: OF.STANDING,
+    },
+    OF.STANDING: {
+        OE.STEPS_FOUND: OF.ACCEPTED,
+        OE.NOTHING_TO_PLACE: OF.REJECTED,
+        OE.TIME_OVER: OF.EXPIRED,
+        OE.PLACES_LEFT: OF.STANDING,
+    },
     OF.ACCEPTED: {},
     OF.REJECTED: {},
     OF.EXPIRED: {},

@@ -54,7 +54,6 @@ from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
     JobOffer,
-    JobsHere,
     JobStatusUpdate,
     Message,
     MessageRejected,
@@ -62,6 +61,7 @@ from caroni_edge.protocol.messages import (
     Presence,
 )
 from caroni_edge.protocol.objects import ObjectBad
+from caroni_edge.protocol.reconciling import JobsHere
 from caroni_edge.protocol.topics import Request
 from caroni_edge.transport.base import Arrived
 

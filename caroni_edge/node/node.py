@@ -193,10 +193,11 @@ class Node:
             self._fail(failure, calls, at)
             return
         failpoint("after-commit")
-        self._after_commit(events)
-        failpoint("after-acks")
-        self.connection.send(frames)
-        self.connection.pump()
+        with self.transport.together():
+            self._after_commit(events)
+            failpoint("after-acks")
+            self.connection.send(frames)
+            self.connection.pump()
         failpoint("after-publish")
         self.reactor.committed()
         failpoint("before-answer")

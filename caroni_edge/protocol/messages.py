@@ -37,6 +37,7 @@ from caroni_edge.protocol.labels import Labels
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsCheck, ObjectsWanted, Places
+from caroni_edge.protocol.reconciling import JobsHere, JobsWanted
 
 LINK_VERSION = 1
 """`v` of every frame; it changes only with the link itself."""
@@ -172,6 +173,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
         expected_start: Seconds until a job would start, as the agent guesses.
         database: Name of the agent's database, for a later reconciliation.
         labels: What the agent is, by its configuration.
+        stands: It answers no demand, and reserves nothing: the manager may keep it and come back to it.
     """
 
     offer: JobId
@@ -184,6 +186,7 @@ class JobOffer(LinkMessage, frozen=True, tag=True):
     expected_start: Seconds = 0.0
     database: DatabaseName = ""
     labels: Labels = msgspec.field(default_factory=dict)
+    stands: bool = False
 
 
 class Placement(Struct, frozen=True, omit_defaults=True):
@@ -303,58 +306,6 @@ class JobStatusRequest(LinkMessage, frozen=True, tag=True):
     """What is the state of this job? Answered by a `JobStatusUpdate`, or a `JobDecline` when it is not known."""
 
     job: JobId
-
-
-class JobsWanted(LinkMessage, frozen=True, tag=True):
-    """Reconciliation: what the manager has of the agent's database, by its greatest status serial.
-
-    Attributes:
-        wanted: Random; the answers name it, so that those to an earlier question are not taken for this one's.
-        database: The agent's database that the manager knows; empty when it knows none.
-        known: The greatest serial that it has of that database.
-        objects: The manager asks for what is kept for its workflows, too (`ObjectsHere`).
-    """
-
-    wanted: JobId
-    database: DatabaseName = ""
-    known: Serial = 0
-    objects: bool = False
-
-
-class JobHere(Struct, frozen=True, omit_defaults=True):
-    """The whole state of one job at its agent, in a `JobsHere`."""
-
-    job: JobId
-    workflow: Segment
-    step: Name
-    attempt: Attempt
-    job_type: Segment
-    serial: Serial
-    status: Status
-    begun: bool = False
-    inputs_hash: str = ""
-    inputs_from: dict[str, InputFrom] = {}
-    outputs: Values | None = None
-    reason: str | None = None
-    exit_code: ExitCode | None = None
-    stderr: str | None = None
-    started: Date | None = None
-    ended: Date | None = None
-    version: str | None = None
-    repeat: bool | None = None
-    outputs_left_out: Count = 0
-    final: bool = False
-    box: str | None = None
-
-
-class JobsHere(LinkMessage, frozen=True, tag=True):
-    """Reconciliation: the jobs whose id is greater than `after` and up to `upto` (all that follow: empty), by id."""
-
-    wanted: JobId
-    database: DatabaseName
-    after: str = ""
-    upto: str = ""
-    jobs: tuple[JobHere, ...] = ()
 
 
 Message = (

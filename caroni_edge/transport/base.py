@@ -8,6 +8,7 @@ nothing either: what cannot be published now stays where it is kept, in the outb
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -163,6 +164,9 @@ class Transport(Protocol):
 
     def ack(self, message: Arrived) -> None:
         """Acknowledge a QoS 1 message (PUBACK); nothing happens when its connection is gone."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Within it what is to be sent is gathered, and goes out at its end; nothing waits for its beginning."""
 
     def disconnect(self, pause_s: float = 0.0) -> None:
         """End the present connection, and connect again after `pause_s` seconds at the earliest.

@@ -1,6 +1,7 @@
 """Clients of a broker in memory: the transport of simulations, and of tests of several nodes in one process."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from caroni_edge.base.backoff import Backoff
@@ -86,6 +87,10 @@ class MemoryTransport:
         """Acknowledge a QoS 1 message; nothing happens when its connection is gone."""
         if message.qos and message.connection == self.connection:
             self._up(self._broker.acknowledge, self.client_id, message.packet_id)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Nothing is gained by it here."""
+        return nullcontext()
 
     def disconnect(self, pause_s: float = 0.0) -> None:
         """End the present connection, and connect again after `pause_s` seconds at the earliest."""

@@ -10,7 +10,8 @@ import select
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any
@@ -93,6 +94,7 @@ class MqttTransport:
         self._connections = self._tokens = self._turn = 0
         self._commands: deque[tuple[PahoConnection, Callable[..., None], tuple[Any, ...]]] = deque()
         self._waiting_max, self._has_refused = waiting_max, False
+        self._is_gathering = False
         self._not_before = -inf
         self._soon_after = 0
         self._stop_at: float | None = None
@@ -141,6 +143,17 @@ class MqttTransport:
         if connection and connection.number == message.connection and message.qos:
             self._command(connection, connection.ack, message.packet_id, message.qos)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Wake the network thread once, at the end: else it and ours fight for Python's lock after each packet."""
+        self._is_gathering = True
+        try:
+            yield
+        finally:
+            self._is_gathering = False
+            if self._commands:
+                self._waker.wake()
+
     def disconnect(self, pause_s: float = 0.0) -> None:
         """End the present connection, and connect again after `pause_s` seconds at the earliest."""
         self._not_before = monotonic() + pause_s
@@ -172,7 +185,8 @@ class MqttTransport:
 
     def _command(self, connection: PahoConnection, method: Callable[..., None], *arguments: Any) -> None:
         self._commands.append((connection, method, arguments))
-        self._waker.wake()
+        if not self._is_gathering:
+            self._waker.wake()
 
     def _is_behind(self) -> bool:
         if len(self._commands) < self._waiting_max:

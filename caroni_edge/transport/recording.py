@@ -6,6 +6,7 @@ codec, so what no other node could read fails the test.
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -117,6 +118,10 @@ class RecordingTransport:
         """Note an acknowledgement, unless it is for an earlier connection."""
         if self.connected and message.connection == self.connection:
             self.acknowledged.append(message)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Nothing is gained by it here."""
+        return nullcontext()
 
     def disconnect(self, pause_s: float = 0.0) -> None:
         """Note that the node wants to stay away."""

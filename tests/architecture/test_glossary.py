@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from caroni_edge.protocol.jobtypes import JobTypeNotice
-from caroni_edge.protocol.messages import JobHere, Placement
+from caroni_edge.protocol.messages import Placement
+from caroni_edge.protocol.reconciling import JobHere
 from caroni_edge.protocol.schema import LINK_MESSAGES, PAYLOADS
 from caroni_edge.storage.database import memory_database
 from caroni_edge.storage.migrations import Role

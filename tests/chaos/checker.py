@@ -58,7 +58,7 @@ def unfinished(member: Member) -> list[str]:
         counts["open offers"] = "SELECT count(*) FROM offers WHERE state = 'open'"
     else:
         counts["open jobs"] = "SELECT count(*) FROM jobs WHERE open"
-        counts["open offers"] = "SELECT count(*) FROM offers"
+        counts["open offers"] = "SELECT count(*) FROM offers WHERE status = 'received'"
     left = {what: ask(member.daemon.state_dir, statement)[0][0] for what, statement in counts.items()}
     if member.is_agent:
         left["jobs in the keeper's list"] = len(_running(member.daemon.state_dir))

@@ -61,7 +61,7 @@ LEFT_ANYWHERE = {
 }
 LEFT_AT_MANAGER = {
     **LEFT_ANYWHERE,
-    "has offers that it has not answered": "SELECT 1 FROM offers",
+    "has offers that it has not answered": "SELECT 1 FROM offers WHERE status = 'received'",
     "has a query to an agent that is not answered": "SELECT 1 FROM agents WHERE wanted NOT NULL",
     "has an agent to reconcile": "SELECT 1 FROM peers WHERE reconcile",
     "has jobs that are open": "SELECT 1 FROM jobs WHERE open",

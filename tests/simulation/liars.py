@@ -17,12 +17,12 @@ from caroni_edge.protocol.messages import (
     Frame,
     JobFulfillmentRequest,
     JobOffer,
-    JobsWanted,
     Message,
     OfferAccept,
     Placement,
     Presence,
 )
+from caroni_edge.protocol.reconciling import JobsWanted
 from caroni_edge.protocol.topics import Request, Role
 from caroni_edge.transport.base import Arrived
 from caroni_edge.transport.memory_broker import MemoryBroker

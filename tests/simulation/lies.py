@@ -22,9 +22,7 @@ from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
     JobFulfillmentRequest,
-    JobHere,
     JobOffer,
-    JobsHere,
     JobStatusUpdate,
     LinkReset,
     Message,
@@ -32,6 +30,7 @@ from caroni_edge.protocol.messages import (
     Placement,
 )
 from caroni_edge.protocol.objects import ObjectBad, ObjectPlace, ObjectsCheck
+from caroni_edge.protocol.reconciling import JobHere, JobsHere
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import hash_of
 from tests.simulation.plans import ALL_TYPES

@@ -5,7 +5,8 @@ from unittest.mock import patch
 from caroni_edge.delivery import link
 from caroni_edge.node.node import Call
 from caroni_edge.protocol.linkmessage import LinkMessage
-from caroni_edge.protocol.messages import JobHere, JobsHere, JobStatusUpdate, LinkReset
+from caroni_edge.protocol.messages import JobStatusUpdate, LinkReset
+from caroni_edge.protocol.reconciling import JobHere, JobsHere
 from caroni_edge.values.json import hash_of
 from tests.simulation.checker import problems, status_of
 from tests.simulation.federation import Federation

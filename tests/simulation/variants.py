@@ -52,7 +52,8 @@ from caroni_edge.node.cutoffs import Publication
 from caroni_edge.node.node import Call, Node
 from caroni_edge.protocol.codec import decode_envelope
 from caroni_edge.protocol.linkmessage import LinkMessage
-from caroni_edge.protocol.messages import Frame, JobHere, JobStatusUpdate, JobsWanted
+from caroni_edge.protocol.messages import Frame, JobStatusUpdate
+from caroni_edge.protocol.reconciling import JobHere, JobsWanted
 from caroni_edge.transport.base import Arrived, Event, Published
 from tests.link.variants import VARIANTS as LINK_VARIANTS
 from tests.simulation.filevariants import FILE_VARIANTS

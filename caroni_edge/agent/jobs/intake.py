@@ -16,6 +16,7 @@ from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.room import Room, look
 from caroni_edge.agent.offers.shares import Places
+from caroni_edge.agent.offers.standing import Standing
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
@@ -108,6 +109,7 @@ class Intake:
         in_force: InForce,
         refusals: Refusals,
         offers: Offers,
+        standing: Standing,
         depth: Depth,
         resources: Resources,
         ledger: Ledger,
@@ -117,7 +119,8 @@ class Intake:
         """Decide by the offers made, the room there is, the job types in force and the files that can be here."""
         self._objects, self._locations, self._resources = objects, locations, resources
         self._store, self._outbox, self._in_force = store, outbox, in_force
-        self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
+        self._refusals, self._depth, self._ledger = refusals, depth, ledger
+        self._offers, self._standing = offers, standing
 
     def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
         """Take the jobs that a manager places for an offer, or decline them one by one."""
@@ -128,7 +131,10 @@ class Intake:
         taken = [placed.job for placed in message.jobs if self._take(manager, placed, places, at, is_ours=is_ours)]
         if taken:
             self._outbox.put(manager, JobAccepted(jobs=tuple(taken)))
-        self._offers.on_jobs(row, places.used(), len(message.jobs), last=message.last, at=at)
+        if row is None:
+            self._standing.on_jobs(manager, {placed.job_type for placed in message.jobs})
+        else:
+            self._offers.on_jobs(row, places.used(), len(message.jobs), last=message.last, at=at)
 
     def on_data(self, manager: str, message: JobDataReady, at: Moment) -> None:
         """Take the inputs of a job that was placed before they existed; if it cannot run with them, it is declined."""

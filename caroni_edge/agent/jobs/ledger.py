@@ -25,7 +25,8 @@ from caroni_edge.base.states import advance, require
 from caroni_edge.base.text import as_unicode, encoded, tail
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobHere, JobStatusUpdate, Placement, Values
+from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobStatusUpdate, Placement, Values
+from caroni_edge.protocol.reconciling import JobHere
 from caroni_edge.values.json import as_text, from_text, hash_of
 
 log = logging.getLogger(__name__)

@@ -40,16 +40,19 @@ class Heard(Part):
         else:
             self._store.managers.seen(manager, online=presence.online)
 
-    def on_request(self, topic: Request, payload: bytes, at: Moment) -> None:
-        """Keep what a manager demands of a job type, in the place of what it demanded before."""
+    def on_request(self, topic: Request, payload: bytes, at: Moment) -> bool:
+        """Keep what a manager demands of a job type, in the place of what it demanded before.
+
+        Returns:
+            Whether it had a demand, and has none any more.
+        """
         manager, job_type = topic.manager, topic.job_type
         if self._in_force.types.get(job_type) is None:
-            return
+            return False
         where = f"{self._topics.root}/requests/{job_type}/{manager}"
         request = decode_notice(JobFulfillmentRequest, where, payload) if payload else None
         if request is None or not request.ready + request.waiting:
-            self._store.demands.end(manager, job_type)
-            return
+            return self._store.demands.end(manager, job_type)
         others = min(
             _bound_to_others(request, self._topics.node, self._in_force.settings.labels),
             request.ready + request.waiting,
@@ -57,6 +60,7 @@ class Heard(Part):
         due = self._offer_due(topic, request, at)
         counts = (request.serial, request.ready, request.waiting, others, request.priority)
         self._store.demands.say(DemandRow(manager, job_type, *counts, due))
+        return False
 
     def _offer_due(self, topic: Request, request: JobFulfillmentRequest, at: Moment) -> float:
         """Return when to offer: for new demand, which all agents hear at once, after a random part of its `spread`.

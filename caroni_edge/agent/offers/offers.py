@@ -92,18 +92,16 @@ class Offers(Part):
 
     # What becomes of them
 
-    def on_jobs(self, row: OfferRow | None, used: tuple[int, int], came: int, *, last: bool, at: Moment) -> None:
+    def on_jobs(self, row: OfferRow, used: tuple[int, int], came: int, *, last: bool, at: Moment) -> None:
         """Take note of jobs that have come for an offer.
 
         Args:
-            row: The offer; None when it is not the last one of its kind any more.
+            row: The offer.
             used: Its places, ready and waiting, that were filled.
             came: How many jobs came, taken or not.
             last: No more will come: what is left is free.
             at: The time.
         """
-        if row is None:
-            return
         self._store.managers.answered(row.manager)
         row = row._replace(
             ready=row.ready - used[0],

@@ -16,7 +16,7 @@ from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode
-from caroni_edge.protocol.messages import JobHere, JobsHere, JobsWanted
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 
 log = logging.getLogger(__name__)
 

@@ -86,9 +86,9 @@ class DemandRows(Rows):
 
     END = "DELETE FROM demands WHERE manager = :manager AND job_type = :job_type"
 
-    def end(self, manager: str, job_type: str) -> None:
-        """Note that a manager has no demand for a type any more."""
-        self._run(self.END, manager=manager, job_type=job_type)
+    def end(self, manager: str, job_type: str) -> bool:
+        """Note that a manager has no demand for a type any more; return whether it had one."""
+        return self._run(self.END, manager=manager, job_type=job_type) > 0
 
     END_TYPE = "DELETE FROM demands WHERE job_type = :job_type"
 

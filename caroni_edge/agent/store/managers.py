@@ -42,6 +42,14 @@ class ManagerRows(Rows):
         """Note that a manager has let an offer run out."""
         self._run(self.RAN_OUT, manager=manager)
 
+    MAY_BE_TOLD = """
+        SELECT 1 FROM managers
+        WHERE manager = :manager AND online AND NOT ran_out AND coalesce(hold_until, 0) <= :now"""
+
+    def may_be_told(self, manager: str, now: float) -> bool:
+        """Tell whether a manager is there, has answered its last offer, and is not held."""
+        return self._one(int, self.MAY_BE_TOLD, manager=manager, now=now) is not None
+
     HOLD = """
         INSERT INTO managers (manager, hold_until) VALUES (:manager, :until)
         ON CONFLICT (manager) DO UPDATE SET hold_until = excluded.hold_until"""

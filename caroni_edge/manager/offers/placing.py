@@ -13,7 +13,7 @@ from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.jobs.handover import Handover
-from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
+from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, StepEvent
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.jobs import NewJob
@@ -41,6 +41,8 @@ LOOKED_FURTHER = 1000
 """So many steps are looked at behind those that an agent cannot take because of their files."""
 VALID_MAX_S = 600.0
 """So long an offer is kept at most, whatever its agent says."""
+STANDING_AT_ONCE = 100
+"""So many offers that stand for a job type are looked at when there are new steps for it; who is left out is asked."""
 
 
 class Placing(Part):
@@ -80,16 +82,17 @@ class Placing(Part):
             repeat=offer.repeat,
             valid_until=at.now + min(offer.valid_for, VALID_MAX_S),
             database=offer.database,
+            stands=offer.stands,
         )
 
     def settle(self, at: Moment) -> None:
         """Decide on all offers, but for those of agents that have not said yet which jobs they have, or job types."""
         self._due = inf
-        received = self._store.offers.received()
-        if not received:
+        undecided = [*self._store.offers.received(), *self._standing()]
+        if not undecided:
             return
         open_offers = []
-        for offer in received:
+        for offer in undecided:
             if at.now > offer.valid_until:
                 self._apply(offer, OfferEvent.TIME_OVER)
             elif not offer.agent_reconciles and offer.is_known:
@@ -102,17 +105,28 @@ class Placing(Part):
         taken_ids = {offer.offer for offer in taken}
         for offer in open_offers:
             if offer.offer not in taken_ids:
-                self._reject(offer)
+                self._leave(offer)
+
+    def _standing(self) -> Iterator[OfferRow]:
+        """Yield the offers that have stood until there were steps for them, as there may be now."""
+        for job_type in sorted(self._context.dirty_job_types):
+            standing = self._store.offers.standing(job_type, STANDING_AT_ONCE)
+            if standing and self._store.unplaced.is_demanded(job_type):
+                yield from standing
 
     def _givers_first(self, offers: list[OfferRow]) -> list[OfferRow]:
         """Return offers so that jobs come, where it can be, after those that they may take their inputs from."""
         if len(offers) < 2 or not any(offer.waiting for offer in offers):
             return offers
 
-        def first(offer: OfferRow) -> tuple[bool, int]:
-            waits = offer.waiting and not offer.ready
-            best = self._store.unplaced.steps(offer.job_type, waiting=True, agent=offer.agent, limit=1) if waits else []
-            return bool(waits), best[0].step.id if best else 0
+        def first(offer: OfferRow) -> int:
+            kinds = [waiting for waiting, places in ((False, offer.ready), (True, offer.waiting)) if places > 0]
+            best = [
+                each.step.id
+                for waiting in kinds
+                for each in self._store.unplaced.steps(offer.job_type, waiting=waiting, agent=offer.agent, limit=1)
+            ]
+            return min(best, default=0)
 
         return sorted(offers, key=first)
 
@@ -126,7 +140,7 @@ class Placing(Part):
             self._reject(offer)
             return 0
         left = self._store.agents.places_left(offer.agent, PLACES_MAX)
-        room = min(room, left.total)
+        room, whole = min(room, left.total), offer
         offer = offer._replace(waiting=min(offer.waiting, left.waiting))
         holders = [
             agent
@@ -139,16 +153,16 @@ class Placing(Part):
             self._due = min(self._due, *(holding[agent] for agent in holders))
             return 0
         if not steps:
-            self._reject(offer)
-            self._context.dirty_job_types.add(offer.job_type)  # who asked for it, with a database that was lost since?
+            self._leave(whole)
             return 0
-        self._apply(offer, OfferEvent.STEPS_FOUND)
+        self._use(whole, steps)
         *others, last = _parts(self._place(steps, offer, at))
         for jobs, is_last in [*((each, False) for each in others), (last, True)]:
             accepted = OfferAccept(offer=offer.offer, jobs=jobs, last=is_last, database=offer.database)
             self._context.outbox.put(offer.agent, accepted)
-        # As many other steps may be unplaced in a moment: agents must not take them for those that they have got.
-        self._store.demands.renew(offer.job_type)
+        if not offer.stands:
+            # As many other steps may be unplaced in a moment: agents must not take them for those that they have got.
+            self._store.demands.renew(offer.job_type)
         self._context.dirty_job_types.add(offer.job_type)
         self._context.growing.update(step.parent for step, _ in steps if step.scatter_index is not None)
         return len(steps)
@@ -247,12 +261,34 @@ class Placing(Part):
             places=self._files.places(step, workflow, given.inputs, offer.agent),
         )
 
+    def _use(self, offer: OfferRow, steps: list[UnplacedStep]) -> None:
+        """Note that these steps take places of an offer; of one that stands the others go on standing."""
+        ready = sum(not each.step.deps_left for each in steps)
+        left = offer._replace(ready=offer.ready - ready, waiting=offer.waiting - (len(steps) - ready))
+        if left.stands and (left.ready > 0 or left.waiting > 0):
+            self._stand(left)
+        else:
+            self._apply(offer, OfferEvent.STEPS_FOUND)
+
+    def _leave(self, offer: OfferRow) -> None:
+        """There is no step for an offer now: reject it, unless it may stand."""
+        if offer.stands:
+            self._stand(offer)
+        else:
+            self._reject(offer)
+            # Who asked for it, with a database that was lost since?
+            self._context.dirty_job_types.add(offer.job_type)
+
+    def _stand(self, offer: OfferRow) -> None:
+        status = require(OFFER, offer.status, OfferEvent.PLACES_LEFT, offer=offer.offer)
+        self._store.offers.stand(offer.offer, status, offer.ready, offer.waiting)
+
     def _reject(self, offer: OfferRow) -> None:
         self._apply(offer, OfferEvent.NOTHING_TO_PLACE)
         self._context.outbox.put(offer.agent, OfferReject(offer=offer.offer))
 
     def _apply(self, offer: OfferRow, event: OfferEvent) -> None:
-        status = require(OFFER, OfferState.RECEIVED, event, offer=offer.offer)
+        status = require(OFFER, offer.status, event, offer=offer.offer)
         self._store.offers.delete(offer.offer)
         log.debug("offer %s", status, extra={"action": f"offer_{status}", "peer": offer.agent, "offer": offer.offer})
 

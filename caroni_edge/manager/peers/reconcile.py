@@ -27,7 +27,8 @@ from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobDecline, JobHere, JobsHere, JobStatusUpdate, JobsWanted
+from caroni_edge.protocol.messages import JobDecline, JobStatusUpdate
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import hash_of
 

@@ -14,7 +14,8 @@ from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState, Wor
 from caroni_edge.manager.store.jobs import JobRow, NewJob
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.protocol.messages import JobHere, JobKill
+from caroni_edge.protocol.messages import JobKill
+from caroni_edge.protocol.reconciling import JobHere
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
-"""Offers that wait for the end of a batch, or of a reconciliation."""
+"""Offers that wait for the end of a batch, or of a reconciliation, or that stand until there are steps for them."""
 
 from typing import NamedTuple
 
+from caroni_edge.manager.lifecycle import OfferState
 from caroni_edge.storage.rows import Rows
 
 
@@ -10,6 +11,7 @@ class OfferRow(NamedTuple):
 
     Attributes:
         database: The agent's.
+        stands: It may be kept.
         agent_reconciles: The agent has not said yet what it holds.
         is_known: The agent's presence has named the job type.
     """
@@ -22,16 +24,26 @@ class OfferRow(NamedTuple):
     repeat: bool
     valid_until: float
     database: str
+    status: OfferState
+    stands: bool
     agent_reconciles: bool
     is_known: bool
 
 
+_OFFER = """
+    SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, o.database, o.status, stands,
+        a.wanted IS NOT NULL AS agent_reconciles,
+        EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = o.job_type AND t.agent = o.agent) AS is_known
+    FROM offers o LEFT JOIN agents a ON a.agent = o.agent"""
+
+
 class OfferRows(Rows):
-    """Statements about offers. The table is empty but for a few rows: it needs no index."""
+    """Statements about offers; of an agent there is one for each job type at most."""
 
     ADD = """
-        INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until, database)
-        VALUES (:offer, :agent, :job_type, :ready, :waiting, :repeat, :valid_until, :database) ON CONFLICT DO NOTHING"""
+        INSERT INTO offers (offer, agent, job_type, ready, waiting, repeat, valid_until, database, stands)
+        VALUES (:offer, :agent, :job_type, :ready, :waiting, :repeat, :valid_until, :database, :stands)
+        ON CONFLICT DO NOTHING"""
 
     def add(
         self,
@@ -44,6 +56,7 @@ class OfferRows(Rows):
         repeat: bool,
         valid_until: float,
         database: str,
+        stands: bool,
     ) -> None:
         """Keep an offer; `database` is the agent's."""
         self._run(
@@ -56,17 +69,28 @@ class OfferRows(Rows):
             repeat=repeat,
             valid_until=valid_until,
             database=database,
+            stands=stands,
         )
 
-    RECEIVED = """
-        SELECT offer, o.agent, job_type, ready, waiting, repeat, valid_until, o.database,
-            a.wanted IS NOT NULL AS agent_reconciles,
-            EXISTS (SELECT 1 FROM agent_types t WHERE t.job_type = o.job_type AND t.agent = o.agent) AS is_known
-        FROM offers o LEFT JOIN agents a ON a.agent = o.agent ORDER BY number"""
+    RECEIVED = f"{_OFFER} WHERE o.status = 'received' ORDER BY number"
 
     def received(self) -> list[OfferRow]:
         """Return the offers that are not decided, first come first."""
         return self._all(OfferRow, self.RECEIVED)
+
+    STANDING = f"""
+        {_OFFER} WHERE o.status = 'standing' AND job_type = :job_type AND EXISTS (SELECT 1 FROM agent_types t
+        WHERE t.job_type = o.job_type AND t.agent = o.agent AND t.online) ORDER BY number LIMIT :limit"""
+
+    def standing(self, job_type: str, limit: int) -> list[OfferRow]:
+        """Return offers that stand for a job type, of agents that are there, first come first."""
+        return self._all(OfferRow, self.STANDING, job_type=job_type, limit=limit)
+
+    STAND = "UPDATE offers SET ready = :ready, waiting = :waiting, status = :status WHERE offer = :offer"
+
+    def stand(self, offer: str, status: OfferState, ready: int, waiting: int) -> None:
+        """Keep an offer with the places that are left of it."""
+        self._run(self.STAND, offer=offer, status=status, ready=ready, waiting=waiting)
 
     DELETE = "DELETE FROM offers WHERE offer = :offer"
 
@@ -97,3 +121,9 @@ class OfferRows(Rows):
     def delete_of(self, agent: str) -> int:
         """Delete an agent's offers, which are void, and return how many there were."""
         return self._run(self.DELETE_OF, agent=agent)
+
+    DELETE_STANDING = "DELETE FROM offers WHERE agent = :agent AND status = 'standing'"
+
+    def delete_standing(self, agent: str) -> int:
+        """Delete the offers of an agent that stand, and return how many there were."""
+        return self._run(self.DELETE_STANDING, agent=agent)

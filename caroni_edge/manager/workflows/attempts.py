@@ -77,7 +77,9 @@ class Attempts:
             end = JobEnd("failed", begun=message.begun, reason=f"declined: {message.reason}", ended=at.date)
             self.fail(job, end, at)
         else:
-            self._orders.never_was(step, job, due=at.now + AFTER_DECLINE_S)
+            # It has less room than those of its offers say that stand: they go, and others may have what it has.
+            due = None if self._store.offers.delete_standing(agent) else at.now + AFTER_DECLINE_S
+            self._orders.never_was(step, job, due=due)
 
     def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
         """Take the status of a job, unless one with a greater serial was taken before."""

@@ -322,3 +322,18 @@ def combined_outputs(db: Database) -> None:
 def brought_directories(db: Database) -> None:
     """Which of what is brought are directories."""
     script(db, "ALTER TABLE brought_objects ADD COLUMN is_directory INTEGER NOT NULL DEFAULT 0;")
+
+
+@manager()
+def standing_offers(db: Database) -> None:
+    """Offers that stand until somebody has use for them: there may be one of each agent for each of its job types."""
+    script(
+        db,
+        """
+        ALTER TABLE offers ADD COLUMN stands INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE offers ADD COLUMN status TEXT NOT NULL DEFAULT 'received';
+        CREATE INDEX offers_received ON offers (number) WHERE status = 'received';
+        CREATE INDEX offers_standing ON offers (job_type, number) WHERE status = 'standing';
+        CREATE INDEX offers_agent ON offers (agent, job_type);
+        """,
+    )

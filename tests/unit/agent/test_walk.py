@@ -20,17 +20,15 @@ from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
     JobDecline,
-    JobHere,
     JobKill,
     JobOffer,
-    JobsHere,
     JobStatusRequest,
     JobStatusUpdate,
-    JobsWanted,
     OfferAccept,
     OfferReject,
     Placement,
 )
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from tests.unit.agent.bench import COMPLETED, Bench, job_type
 
 MANAGERS = ("m1", "m2", "m3")

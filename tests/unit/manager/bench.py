@@ -36,15 +36,13 @@ from caroni_edge.protocol.messages import (
     MESSAGE_VERSION,
     JobAccepted,
     JobFulfillmentRequest,
-    JobHere,
     JobOffer,
-    JobsHere,
     JobStatusUpdate,
-    JobsWanted,
     OfferAccept,
     Placement,
     Presence,
 )
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import memory_database
 from caroni_edge.transport.base import Arrived

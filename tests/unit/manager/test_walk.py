@@ -16,15 +16,13 @@ from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDataReady,
     JobDecline,
-    JobHere,
     JobKill,
     JobOffer,
-    JobsHere,
     JobStatusUpdate,
-    JobsWanted,
     OfferAccept,
     Placement,
 )
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import MARK, Bench
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from math import inf
 from pathlib import Path
 
@@ -67,6 +67,9 @@ class DyingTransport:
 
     def ack(self, message: Arrived) -> None:
         pass
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def disconnect(self, pause_s: float = 0.0) -> None:
         pass

@@ -1,6 +1,7 @@
 """The connection for the bytes of objects finds out what passes, as far as there is use for it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -43,6 +44,9 @@ class EchoingTransport:
         if len(answer.content) <= self.limit:
             self.deliver(Arrived(topic, payload, qos, retain, False, 0, 1))
         return 1
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def ack(self, message: Arrived) -> None:
         pass

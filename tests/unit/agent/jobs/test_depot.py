@@ -9,8 +9,8 @@ from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
-from caroni_edge.protocol.messages import JobsWanted
 from caroni_edge.protocol.objects import ObjectBad, ObjectPlace
+from caroni_edge.protocol.reconciling import JobsWanted
 from caroni_edge.values.carried import object_value
 from tests.unit.agent.bench import Bench, job_type
 

@@ -13,17 +13,9 @@ from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.objects import Directory, Object
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
-from caroni_edge.protocol.messages import (
-    JobDataReady,
-    JobDecline,
-    JobKill,
-    JobOffer,
-    JobsHere,
-    JobStatusRequest,
-    JobStatusUpdate,
-    JobsWanted,
-)
+from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobKill, JobOffer, JobStatusRequest, JobStatusUpdate
 from caroni_edge.protocol.objects import ObjectsCheck
+from caroni_edge.protocol.reconciling import JobsHere, JobsWanted
 from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, completed, job_type
 

@@ -14,11 +14,10 @@ from caroni_edge.protocol.messages import (
     JobDecline,
     JobKill,
     JobOffer,
-    JobsHere,
     JobStatusUpdate,
-    JobsWanted,
     Placement,
 )
+from caroni_edge.protocol.reconciling import JobsHere, JobsWanted
 from caroni_edge.values.json import hash_of
 from caroni_edge.values.large import large_value
 from caroni_edge.values.types import STRING

@@ -34,6 +34,7 @@ def run(bench: Bench, count: int, lasts_s: float, job_type: str = "upper", manag
 
 def offered(bench: Bench, job_type: str = "upper", manager: str = "m1", **demand: int) -> tuple[int, int]:
     """Return how many places a manager is offered that has use for any number."""
+    bench.outbox.sent.clear()
     bench.want(job_type, manager, **{"ready": 1000, "waiting": 1000, **demand})
     offer = bench.outbox.take(JobOffer, manager)
     return offer.ready, offer.waiting

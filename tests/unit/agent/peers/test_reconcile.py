@@ -12,15 +12,13 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
-    JobHere,
     JobKill,
     JobOffer,
-    JobsHere,
     JobStatusRequest,
     JobStatusUpdate,
-    JobsWanted,
     OfferAccept,
 )
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from caroni_edge.values.json import hash_of
 from tests.unit.agent.bench import COMPLETED, Bench, completed
 

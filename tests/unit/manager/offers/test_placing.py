@@ -14,11 +14,11 @@ from caroni_edge.protocol.messages import (
     JobAccepted,
     JobDecline,
     JobFulfillmentRequest,
-    JobsHere,
     OfferAccept,
     OfferReject,
     Placement,
 )
+from caroni_edge.protocol.reconciling import JobsHere
 from caroni_edge.protocol.triggers import Trigger
 from tests.unit.manager.bench import Bench, given, out, plan, step
 

@@ -8,17 +8,8 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.peers import reconcile
 from caroni_edge.manager.peers.reconcile import UNANSWERED_MAX
 from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import (
-    JobDataReady,
-    JobHere,
-    JobKill,
-    JobOffer,
-    JobsHere,
-    JobsWanted,
-    MessageRejected,
-    OfferAccept,
-    Placement,
-)
+from caroni_edge.protocol.messages import JobDataReady, JobKill, JobOffer, MessageRejected, OfferAccept, Placement
+from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import MARK, Bench
 from tests.unit.manager.workflows.test_branches import SPREAD

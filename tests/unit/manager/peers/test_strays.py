@@ -7,7 +7,8 @@ import pytest
 
 from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.peers import strays
-from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobHere, JobKill
+from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobKill
+from caroni_edge.protocol.reconciling import JobHere
 from caroni_edge.values.json import hash_of
 from tests.unit.manager.bench import Bench
 from tests.unit.manager.workflows.test_branches import SPREAD

@@ -15,8 +15,9 @@ from caroni_edge.manager.workflows.drops import BUT_MAX
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.tickets import Key, Keys, Peer
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsDrop, ObjectsGone, ObjectsHere
-from caroni_edge.protocol.messages import JobsWanted, OfferReject
+from caroni_edge.protocol.messages import OfferReject
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsCheck, ObjectsWanted
+from caroni_edge.protocol.reconciling import JobsWanted
 from caroni_edge.values.carried import file_value, object_value
 from tests.unit.manager.bench import Bench, given, out, plan, step
 

@@ -1,0 +1,111 @@
+"""Offers that stand: a manager that has had short jobs done here need not ask before it places the next ones.
+
+An offer that answers a demand keeps its places free for a few seconds; to ask for one takes a way there and back, which
+is longer than a short job. So when the demand of a manager is over, of which this agent has done some, and after each
+acceptance of such an offer, what is free now is offered without a demand, if nobody has one. Nothing is kept free for
+it: others may have taken the places when jobs come, which then are declined and asked for as ever.
+"""
+
+import logging
+
+from caroni_edge.agent.lifecycle import OfferState
+from caroni_edge.agent.offers.depth import Depth
+from caroni_edge.agent.offers.refusals import Refusals
+from caroni_edge.agent.offers.resources import Resources
+from caroni_edge.agent.offers.room import Kind, look
+from caroni_edge.agent.offers.shares import Claim, Places, Shares, distribute
+from caroni_edge.agent.settings import InForce
+from caroni_edge.agent.store import Store
+from caroni_edge.base.memory import Journal, MemorySet
+from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.node.parts import Part
+from caroni_edge.node.reactor import Outbox
+from caroni_edge.protocol.messages import JobOffer
+
+log = logging.getLogger(__name__)
+
+STANDS_FOR_S = 600.0
+"""So long a manager may come back to it."""
+
+
+class Standing(Part):
+    """Makes offers that stand, one at a time for each manager and job type; it needs to remember none."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        chance: Chance,
+        in_force: InForce,
+        refusals: Refusals,
+        shares: Shares,
+        depth: Depth,
+        resources: Resources,
+        journal: Journal,
+    ) -> None:
+        """Offer what the offers for a demand have left, as they would divide it."""
+        super().__init__(journal)
+        self._store, self._outbox, self._chance = store, outbox, chance
+        self._in_force, self._refusals, self._shares = in_force, refusals, shares
+        self._depth, self._resources = depth, resources
+        self._owed: MemorySet[Kind] = MemorySet(journal)
+
+    def on_demand_over(self, manager: str, job_type: str) -> None:
+        """A manager has no demand for a type any more: what it needed was done, here if its last offer brought jobs."""
+        if self._store.offers.status(manager, job_type) == OfferState.ACCEPTED:
+            self._owe(manager, job_type)
+
+    def on_jobs(self, manager: str, job_types: set[str]) -> None:
+        """Jobs of these types have come for an offer that stood, and have taken some of its places."""
+        for job_type in job_types:
+            self._owe(manager, job_type)
+
+    def settle(self, at: Moment) -> None:
+        """Offer what is free to those that are owed an offer, unless somebody has a demand: that goes first."""
+        if not self._owed or self._store.demands.managers(1) or self._refusals.of_all():
+            return
+        for kind in sorted(self._owed):
+            if not self._may_have(*kind, at.now):
+                self._owed.discard(kind)
+        room = look(self._store, self._in_force.settings, self._depth, self._resources)
+        ready, waiting = self._divide(room.places_ready, at), self._divide(room.places_waiting, at)
+        for kind in sorted(ready):
+            self._owed.discard(kind)
+            self._offer(*kind, ready[kind], waiting.get(kind, 0))
+
+    def _owe(self, manager: str, job_type: str) -> None:
+        if job_type in self._depth.more():
+            self._owed.add((manager, job_type))
+
+    def _may_have(self, manager: str, job_type: str, now: float) -> bool:
+        """Tell whether a manager is there, and may have jobs of a type done here."""
+        is_here = self._in_force.types.get(job_type) is not None and not self._refusals.lacks(job_type)
+        may_be = self._in_force.settings.serves(manager) and not self._refusals.is_over(manager)
+        is_sound = job_type not in self._refusals.failing()
+        return is_here and may_be and is_sound and self._store.managers.may_be_told(manager, now)
+
+    def _divide(self, places: Places, at: Moment) -> dict[Kind, int]:
+        """Divide free places evenly, as among demands without end."""
+        standings = self._shares.standings({manager for manager, _ in self._owed}, at.now)
+        most = max(places.shared, 0) + sum(places.more.values())
+        claims = (Claim(*kind, most, 0, 0, self._shares.cost(*kind)) for kind in sorted(self._owed))
+        return distribute(places, claims, standings)
+
+    def _offer(self, manager: str, job_type: str, ready: int, waiting: int) -> None:
+        known = self._in_force.types.get(job_type)
+        assert known is not None
+        offer = JobOffer(
+            offer=self._chance.new_id(),
+            job_type=job_type,
+            serial=0,
+            ready=ready,
+            waiting=waiting,
+            repeat=known.repeat,
+            valid_for=STANDS_FOR_S,
+            database=self._store.facts.database_for(manager),
+            labels=dict(self._in_force.settings.labels),
+            stands=True,
+        )
+        self._outbox.put(manager, offer)
+        record = {"action": "offer_made", "peer": manager, "offer": offer.offer}
+        log.debug("offered %d ready and %d waiting of %s until then", ready, waiting, job_type, extra=record)
