@@ -68,20 +68,21 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
     _count_of_managers(room, store, settings, depth)
-    # Jobs whose files are on their way leave the places to which they have come; no more are kept here than was said.
-    left_of_all = room.most_of_manager - room.ahead - room.pending.total()
     most_ready = max(settings.backlog, settings.backlog_most)
     more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
     # Jobs whose files are on their way count as pending. More of them than may be pending have come to ready places,
     # and keep those: otherwise nothing would bound them.
-    over += max(0, staging - settings.pending)
+    staging_over = max(0, staging - settings.pending)
+    over += staging_over
+    places = settings.slots + (depth.backlog if staging_over else most_ready)
+    most = places - room.ahead - staging_over
+    if staging_over and most < places * (1 - ASK_BELOW):
+        room.well_queued |= more.keys()
     room.ready = settings.slots + settings.backlog - room.running.total() - over
     left = resources.left(live)
     for job_type, jobs in by_type(room.queued).items():
         left.take(job_type, jobs)
-    room.places_ready = Places(room.ready, more, min(settings.slots + most_ready - room.ahead, left_of_all), left)
-    if left_of_all < room.most_of_manager * (1 - ASK_BELOW):
-        room.well_queued |= more.keys()
+    room.places_ready = Places(room.ready, more, most, left)
     most_waiting = max(settings.pending, settings.pending_most)
     more, over, room.well_pending = _more(depth, most_waiting - settings.pending, room.pending)
     # Jobs whose data has come may be more than the backlog holds. Their places are not given to others meanwhile:
