@@ -16,8 +16,9 @@ from caroni_edge.agent.offers.shares import Measured
 from caroni_edge.agent.store.jobs import JobRow, Running
 from caroni_edge.base.memory import Journal, Memory, MemoryDict
 
-AHEAD_AT_KEEPER_S = 0.1
-"""So much work is handed over for each slot: as long as a commit may take. It makes others wait for no longer."""
+AHEAD_AT_KEEPER_S = 0.2
+"""So much work is handed over for each slot: as long as its ends are gathered, and as that and a commit may take. It
+makes others wait for no longer, and what is more urgent does not wait for it."""
 AHEAD_MAX = 64
 """And no more jobs than that: each has a directory already."""
 SHORTEST_S = 0.001

@@ -15,7 +15,7 @@ from caroni_edge.agent.keeper.orders import ordered
 SAY_STARTED_AFTER_S = 0.05
 """So long a job runs before its agent is told that it was started: most end sooner, and their end says as much."""
 
-SAY_ENDED_AFTER_S = 0.05
+SAY_ENDED_AFTER_S = 0.1
 """So long the end of a job waits for the next ones while more wait for their turn than have ended: an agent commits
 them together, and hands over others before none waits any more."""
 
