@@ -2,8 +2,8 @@
 
 One workflow of each end runs through the real reactor; its rows are copied, in SQL, as often as is asked. Then the
 same questions go to a small and to a large database on disk: batches of the reactor, each committed with
-``synchronous=FULL``, and the API over HTTP. A million take 1.4 GB in the folder for temporary files, and a minute.
-Nothing passes or fails here.
+``synchronous=FULL``, and the API over HTTP; a daemon starts on each, until the broker has its presence. A million take
+1.4 GB in the folder for temporary files, and a minute. Nothing passes or fails here.
 
     python -m benchmarks.million [--count 1000000] [--agent-jobs 100000] [--small 1000] [--runs 50]
 """
@@ -20,17 +20,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
+from benchmarks.chains import ROOT, start_daemon, start_mosquitto
 from caroni_edge.agent.pages import site as agent_site
 from caroni_edge.agent.processes.outcome import Failed
+from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.manager.store import Store as ManagerStore
 from caroni_edge.manager.templates.library import load_templates
 from caroni_edge.node.startup import DATABASE
 from caroni_edge.storage.database import open_database
+from caroni_edge.transport.base import Arrived, Connected, Event
+from caroni_edge.transport.mqtt import MqttTransport
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import start
 from tests.unit.agent.bench import COMPLETED
@@ -215,6 +220,8 @@ def measure_manager(path: Path, count: int, runs: int) -> Figures:
         with timed(figures, "open and start"):
             bench = ManagerBench(path, templates, retention_s=None)
         bench.close()
+    for _ in range(STARTS):
+        start_whole(path, figures)
     bench = ManagerBench(path, templates, seed="new", retention_s=None)
     bench.database.conn.execute("PRAGMA synchronous = FULL")
     bench.see("a1", *CHAIN)
@@ -231,6 +238,26 @@ def measure_manager(path: Path, count: int, runs: int) -> Figures:
             bench.service.call(lambda _at: delete(bench))
     bench.close()
     return figures
+
+
+def start_whole(path: Path, figures: Figures) -> None:
+    """Start a manager as a process on a database, and wait until it has said that it is there."""
+    arrived: SimpleQueue[Event] = SimpleQueue()
+    with ExitStack() as opened:
+        directory = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="caroni-bench-")))
+        port = start_mosquitto(directory, opened)
+        broker = BrokerConfig(urls=(BrokerUrl("127.0.0.1", port, tls=False),), username="bench")
+        transport = MqttTransport(broker, "bench", clean_session=True)
+        transport.start(arrived.put)
+        opened.callback(transport.stop, 2.0)
+        while not isinstance(arrived.get(timeout=10), Connected):
+            continue
+        transport.subscribe([("caroni/presence/managers/m1", 0)])
+        more = {"templates": str(ROOT / "config/templates"), "state_dir": str(path)}
+        with timed(figures, "start a daemon"):
+            start_daemon(directory, opened, "manager", "m1", port, more)
+            while not isinstance(arrived.get(timeout=60), Arrived):
+                continue
 
 
 def look(figures: Figures, client: Client, runs: int, ends: Mapping[str, list[str]]) -> None:
