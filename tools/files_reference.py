@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 
 from caroni_edge.agent import jobtype_keys
-from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, NAMES, SWITCHES, Key
+from caroni_edge.config.key import Key
+from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, NAMES, SWITCHES
 from caroni_edge.config.kinds import NEVER, Kind
 from caroni_edge.config.sources import PREFIX
 

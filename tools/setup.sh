@@ -5,7 +5,7 @@
 #   tools/setup.sh check    and the formatter, linter, type checker and test runner
 #   tools/setup.sh test     and the real programs that the tests run against: mosquitto and its clients, RabbitMQ, NATS,
 #                           Chromium; debootstrap, systemd-nspawn, lintian and Ansible, for the packages; and podman,
-#                           which tries what Docker is for
+#                           which tries what Docker is for; and an S3 server, with a Python environment of its own
 #   tools/setup.sh release  to check a release: the formatter and so on, and lintian
 #   tools/setup.sh emulate  to build for another architecture: QEMU, debootstrap and systemd-nspawn
 #   tools/setup.sh dist     to make the binary: PyInstaller with the few packages that go into it, in build/venv
@@ -229,6 +229,11 @@ prepare_binary() {
     install_binary_tools
 }
 
+prepare_s3_server() {
+    VENV=build/s3
+    install_packages requirements-s3.lock
+}
+
 case "${1:-}" in
 run)
     # The developers' packages are these and more, in the same versions.
@@ -246,6 +251,7 @@ test)
     install_containers
     install_packages requirements-dev.lock
     (prepare_binary)
+    (prepare_s3_server)
     ;;
 dist)
     prepare_binary

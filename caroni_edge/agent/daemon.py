@@ -1,7 +1,7 @@
 """The agent's daemon: starts, serves until it is told to stop, and closes what it has opened. Its jobs go on."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +20,8 @@ from caroni_edge.agent.store import Store
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import AgentConfig, load_agent
 from caroni_edge.config.kinds import CREDENTIALS
+from caroni_edge.node.bucket import Bucket, owner_of
+from caroni_edge.node.bucketwork import RETURNING, BucketWork
 from caroni_edge.node.daemon import Daemon, say_errors
 from caroni_edge.node.locationfetches import LOCATED, LocationFetches
 from caroni_edge.node.node import Node
@@ -58,15 +60,17 @@ class AgentDaemon(Daemon[AgentConfig]):
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
         from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
-        flow = Flow(config.files.up, config.files.down)
+        flow, has_away = Flow(config.files.up, config.files.down), self._use_bucket(config, runner, opened)
         self._web = opened.enter_context(
-            serve(config, node, self.service, self._reactor, runner, self._reload_types, flow)
+            serve(config, node, self.service, self._reactor, runner, self._reload_types, flow, has_away)
         )
         self.service.supervise("runner", runner.run)
         self.service.supervise("trash", runner.empty_trash)
         self.service.supervise("files", runner.work_on_files)
         opened.callback(runner.close)
-        transfers = open_transfers(config, node, self.service, opened, self.access, runner.fetches.told, flow=flow)
+        transfers = open_transfers(
+            *(config, node, self.service, opened, self.access, runner.fetches.told), flow=flow, has_away=has_away
+        )
         runner.fetches.bringer = transfers
         runner.fetches.locator = locator = LocationFetches(
             config.state_dir / LOCATED,
@@ -80,6 +84,18 @@ class AgentDaemon(Daemon[AgentConfig]):
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
         connect(node, self.service, opened, when=taken_over, transfers=transfers)
         return node
+
+    def _use_bucket(self, config: AgentConfig, runner: Runner, opened: ExitStack) -> Callable[[str], bool]:
+        """Let what a depot keeps lie in its bucket, where it has one; return what tells what lies there alone."""
+        if config.files.bucket is None:
+            return lambda _sha256: False
+        bucket = Bucket(config.files.bucket, owner_of(config))
+        runner.bucket = work = BucketWork(
+            bucket, runner.files, config.state_dir / RETURNING, self._on_news, config.disk_floor_bytes
+        )
+        work.start(self.service.supervise)
+        opened.callback(work.close)
+        return work.has_away
 
     def apply_config(self, config: AgentConfig) -> None:
         """Take over job types and settings."""

@@ -7,6 +7,7 @@ from math import inf
 from types import MappingProxyType
 
 from caroni_edge.agent.boxes.strength import Able
+from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
@@ -95,15 +96,13 @@ class AgentReactor(Assembly):
 
     def __init__(self, parts: AgentParts) -> None:
         """Put the parts together."""
-        journal = parts.journal
+        journal, store, outbox, chance = parts.journal, parts.store, parts.outbox, parts.chance
         super().__init__(journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
-        store, outbox, chance = parts.store, parts.outbox, parts.chance
         self._in_force = in_force = InForce(parts.settings, parts.types, store.facts, journal, able=parts.runner.able)
         self._deeds = deeds = Deeds(parts.runner, journal)
-        self._logs = JobLogs(store, outbox, parts.runner)
         ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
-        self._refusals = Refusals(store, in_force, journal)
+        self._logs, self._refusals = JobLogs(store, outbox, parts.runner), Refusals(store, in_force, journal)
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
         self._depth = depth = Depth(in_force, shares, journal)
         self._resources = resources = Resources(store, in_force, journal)
@@ -119,7 +118,8 @@ class AgentReactor(Assembly):
         )
         slotted = (store, in_force, self._refusals, ledger, shares, deeds, objects, resources, journal)
         self._slots = Slots(*slotted, parts.say_running_after_s)
-        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, locations, quotas)
+        self._bucket = InBucket(store, in_force, objects, self._depot, quotas, deeds, journal)
+        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, locations, quotas, self._bucket)
         self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
         self._takeover = Takeover(store, self._slots, chance, journal)
         self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
@@ -149,6 +149,7 @@ class AgentReactor(Assembly):
             self._fetching,
             locations,
             quotas,
+            self._bucket,
             self._presence,
             self._deeds,
         )
@@ -180,6 +181,11 @@ class AgentReactor(Assembly):
     def waiting_for_room(self) -> Mapping[str, WaitsForRoom]:
         """The jobs for whose files there is no room now, and why; any thread may ask."""
         return self._fetching.waiting
+
+    @property
+    def bucket_trouble(self) -> str:
+        """Why the bucket of this depot cannot be used, for people; any thread may ask."""
+        return self._depot.bucket_trouble
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -250,6 +256,7 @@ class AgentReactor(Assembly):
         self._refusals.on_disk(free_bytes)
         self._fetching.on_disk(free_bytes, disk_bytes)
         self._locations.on_disk(disk_bytes)
+        self._bucket.on_disk(free_bytes)
 
     # What the node asks
 

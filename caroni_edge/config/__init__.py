@@ -4,12 +4,14 @@
 """
 
 from caroni_edge.config.broker_url import BrokerUrl, broker_url
-from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
+from caroni_edge.config.key import Key
+from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS
 from caroni_edge.config.loading import load_agent, load_manager
 from caroni_edge.config.model import (
     EVERYBODY,
     AgentConfig,
     BrokerConfig,
+    BucketConfig,
     LogConfig,
     ManagerConfig,
     Network,
@@ -28,6 +30,7 @@ __all__ = [
     "AgentConfig",
     "BrokerConfig",
     "BrokerUrl",
+    "BucketConfig",
     "Key",
     "LogConfig",
     "ManagerConfig",

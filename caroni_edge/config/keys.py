@@ -1,39 +1,11 @@
 """Every key of the two configuration files, as data: the reader, the examples' test and the documentation use it."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from caroni_edge.config import automation_kinds, kinds, notify
-from caroni_edge.config.kinds import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key of a configuration file.
-
-    Attributes:
-        name: Dotted; a part in capitals stands for any name (see `NAMES`).
-        kind: What values it takes.
-        doc: What it means, in a sentence.
-        default: As it could stand in the file; None where there is none.
-        otherwise: What holds without it, where that is no fixed value.
-        required: It must be given.
-        example: What could be given.
-        gives: The key beside it whose value is in the file that this one names.
-        at_start: It is looked at when the node starts; SIGHUP does not change it.
-    """
-
-    name: str
-    kind: Kind
-    doc: str
-    default: str | int | None = None
-    otherwise: str = ""
-    required: bool = False
-    example: str = ""
-    gives: str = ""
-    at_start: bool = False
-
+from caroni_edge.config.filekeys import AGENT_FILES, FILES
+from caroni_edge.config.key import Key
 
 NAMES: Final = MappingProxyType(
     {
@@ -66,59 +38,6 @@ _LOG: Final = (
         kinds.choice("debug", "info", "warning", "error"),
         "The least that is logged.",
         default="info",
-        at_start=True,
-    ),
-)
-
-
-_FILES: Final = (
-    Key(
-        "files.up",
-        kinds.RATE,
-        "So much of large files may leave here in a second.",
-        otherwise="as much as the line takes",
-        example="1M",
-        at_start=True,
-    ),
-    Key(
-        "files.down",
-        kinds.RATE,
-        "So much of them may come.",
-        otherwise="as much as the line takes",
-        example="5M",
-        at_start=True,
-    ),
-    Key("files.at_once", kinds.whole(1, 64), "So many of a manager come at a time.", default=2, at_start=True),
-    Key(
-        "files.when",
-        kinds.HOURS,
-        "In these hours alone they come, by the host's clock; what others fetch from here leaves at any time.",
-        otherwise="always",
-        example="22:00-06:00",
-        at_start=True,
-    ),
-    Key(
-        "files.hosts",
-        kinds.HOSTS,
-        "Hosts that files may be fetched from by http and https, of nodes too; without a port 80 and 443 are meant.",
-        otherwise="none",
-        example='[data.example.org, "*.example.com"]',
-        at_start=True,
-    ),
-    Key(
-        "files.ca_file",
-        kinds.READABLE_FILE,
-        "Certificates to trust when that is done, and by `doctor` when it looks at `files.url`.",
-        otherwise="those of the system",
-        example="/etc/caroni-edge/hosts-ca.pem",
-        at_start=True,
-    ),
-    Key(
-        "files.url",
-        kinds.DIRECT_URL,
-        "Where other nodes reach this one's page, if they may fetch files from it there, by tickets.",
-        otherwise="files leave over the broker alone",
-        example="https://a1.example.org:8443",
         at_start=True,
     ),
 )
@@ -174,7 +93,7 @@ def _common(role: str, example: str, web_port: int) -> tuple[Key, ...]:
             default="90d",
             at_start=True,
         ),
-        *_FILES,
+        *FILES,
         Key("disk_floor", kinds.SIZE, "With less free space it takes no new work.", default="1G"),
         *_web(web_port),
         *_LOG,
@@ -338,20 +257,7 @@ AGENT_KEYS: Final = (
     Key("slots", kinds.whole(1, 10_000), "Jobs that run at a time.", otherwise="the number of CPUs"),
     Key("backlog", kinds.PLACES, "Ready jobs kept beside those that run; auto: a second of work.", default=kinds.AUTO),
     Key("pending", kinds.PLACES, "Jobs kept whose data is not there yet; auto: likewise.", default=kinds.AUTO),
-    Key(
-        "files.store",
-        kinds.SIZE,
-        "How much all files in its store may take; the longest unused goes before another waits.",
-        otherwise="what disk_floor leaves",
-        example="50G",
-    ),
-    Key(
-        "files.per_manager",
-        kinds.SIZE,
-        "How much of that the files of one manager may be.",
-        otherwise="all of it",
-        example="20G",
-    ),
+    *AGENT_FILES,
     Key("retention.jobs", kinds.DURATION_OR_NEVER, "How long finished jobs are kept.", default="30d"),
     Key("retention.size", kinds.SIZE_OR_NEVER, "How much finished jobs may take on disk.", default="10G"),
     Key(
@@ -366,12 +272,6 @@ AGENT_KEYS: Final = (
         kinds.AMOUNT,
         "How much of it this host has for jobs whose type says that they need it (`needs`).",
         otherwise="none",
-    ),
-    Key(
-        "files.depot",
-        kinds.FLAG,
-        "Whether managers that name this agent under `depots` may have large files kept here.",
-        default=False,
     ),
     Key("managers.MANAGER.weight", kinds.weight(1_000_000), "The share of a manager that may send work.", default=1),
 )

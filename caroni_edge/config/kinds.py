@@ -26,6 +26,8 @@ NEVER = "never"
 AUTO = "auto"
 
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9._-]+){0,16}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,20 @@ def _direct_url(value: object, _place: Place) -> str:
     return text
 
 
+def _bucket_url(value: object, _place: Place) -> str:
+    text = _text(value, "s3://BUCKET or s3://BUCKET/PREFIX").rstrip("/")
+    if not _BUCKET.fullmatch(text):
+        raise ValueError(f"expected s3://BUCKET or s3://BUCKET/PREFIX, got {shown(value)}")
+    return text
+
+
+def _endpoint_url(value: object, _place: Place) -> str:
+    text = _text(value, "https://HOST[:PORT]").rstrip("/")
+    if not _ENDPOINT.fullmatch(text):
+        raise ValueError(f"expected https://HOST[:PORT], or http://HOST[:PORT], got {shown(value)}")
+    return text
+
+
 def _amount(value: object, _place: Place) -> int:
     return amount(value)
 
@@ -287,6 +303,8 @@ HOSTS = Kind(
     as_text=False,
     written='a list of names, such as `[data.example.org, "*.example.com", nas.example.org:8443]`',
 )
+BUCKET_URL = Kind("s3:// URL", _bucket_url, written="`s3://BUCKET` or `s3://BUCKET/PREFIX`")
+ENDPOINT_URL = Kind("https:// or http:// URL of a host, without a path", _endpoint_url)
 AMOUNT = Kind("amount", _amount, as_text=False, written="a whole number, such as `2`, or a size, such as `4G`")
 TOPIC_FILTERS = Kind("list of topic filters", _topic_filters, as_text=False)
 BROKER_URL = Kind("mqtt://, mqtts://, ws:// or wss:// URL, or a list of such", _broker_urls, as_text=False)

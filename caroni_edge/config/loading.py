@@ -14,6 +14,7 @@ from caroni_edge.config.model import (
     EVERYBODY,
     AgentConfig,
     BrokerConfig,
+    BucketConfig,
     FilesConfig,
     LogConfig,
     ManagerConfig,
@@ -160,9 +161,22 @@ def _check_web(reader: Reader, web: Values) -> None:
 
 
 def _check_files(reader: Reader, values: Values) -> None:
-    """Note an address by which nothing can be had, since there is no page."""
+    """Note what makes no sense: an address by which nothing can be had, since there is no page; half a bucket."""
     if reader.sources.given("files", "url") and values.get("web") is None:
         reader.error("files.url is of no use without a page: web is false", "files", "url")
+    _check_bucket(reader, values.get("files") or {})
+
+
+def _check_bucket(reader: Reader, files: Values) -> None:
+    """Note a bucket in which nothing would ever be put, and half a key."""
+    given, bucket = reader.sources.given, ("files", "bucket")
+    for name in ("endpoint", "key_id", "key", "key_file"):
+        if given(*bucket, name) and not given(*bucket, "url"):
+            reader.error(f"files.bucket.{name} needs files.bucket.url beside it", *bucket, name)
+    if given(*bucket, "url") and not files.get("depot"):
+        reader.error("files.bucket is of no use where files.depot is not true: a depot alone keeps files", *bucket)
+    if given(*bucket, "key_id") != (given(*bucket, "key") or given(*bucket, "key_file")):
+        reader.error("files.bucket.key_id and its key_file go together", *bucket)
 
 
 def _check_replies(reader: Reader, values: Values) -> None:
@@ -199,7 +213,12 @@ def _files(values: Values) -> FilesConfig:
         hosts=values["hosts"] or (),
         ca_file=values["ca_file"],
         url=values["url"],
+        bucket=_bucket(values.get("bucket") or {}, values["ca_file"]),
     )
+
+
+def _bucket(values: Values, ca_file: Path | None) -> BucketConfig | None:
+    return BucketConfig(**values, ca_file=ca_file) if values.get("url") else None
 
 
 def _broker(values: Values) -> BrokerConfig:

@@ -107,6 +107,30 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BucketConfig:
+    """A bucket of an S3-compatible store, in which a depot puts what it keeps.
+
+    Attributes:
+        url: `s3://BUCKET` or `s3://BUCKET/PREFIX`.
+        endpoint: The server that has it; None: as the environment says.
+        key_id: The name of the key by which it is used; None: likewise.
+        key: The key's secret.
+        ca_file: Certificates to trust; None for those of the system.
+    """
+
+    url: str
+    endpoint: str | None = None
+    key_id: str | None = None
+    key: Secret | None = None
+    ca_file: Path | None = None
+
+    @property
+    def path(self) -> str:
+        """The bucket and the prefix."""
+        return self.url.removeprefix("s3://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilesConfig:
     """How large files go over the broker.
 
@@ -118,6 +142,7 @@ class FilesConfig:
         hosts: Hosts that files may be fetched from, those of other nodes too.
         url: Where other nodes reach this one's page, so that they may fetch from it; None: over the broker alone.
         ca_file: Certificates to trust when that is done; None for those of the system.
+        bucket: Where a depot puts what it keeps; None: it lies here alone.
     """
 
     up: int | None = None
@@ -127,6 +152,7 @@ class FilesConfig:
     hosts: tuple[Host, ...] = ()
     ca_file: Path | None = None
     url: str | None = None
+    bucket: BucketConfig | None = None
 
 
 class Setting(NamedTuple):

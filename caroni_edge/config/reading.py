@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from caroni_edge.config.keys import NAMES, SWITCHES, Key, Section
+from caroni_edge.config.key import Key
+from caroni_edge.config.keys import NAMES, SWITCHES, Section
 from caroni_edge.config.kinds import Place
 from caroni_edge.config.sources import Sources
 from caroni_edge.documents.documents import Problem, nearest

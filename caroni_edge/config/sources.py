@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caroni_edge.config.keys import NAMES, Key, Section
+from caroni_edge.config.key import Key
+from caroni_edge.config.keys import NAMES, Section
 from caroni_edge.documents.documents import Document, Problem, Problems, nearest, parse
 
 PREFIX = "CARONI_EDGE_"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.config import NodeConfig
-from caroni_edge.doctor import objects, state_dir
+from caroni_edge.doctor import bucket, objects, state_dir
 from caroni_edge.doctor.clock import Dates
 from caroni_edge.doctor.findings import Finding, ok, problem
 from caroni_edge.manager.store.shown import ShownAgentRows, ShownWorkflowRows
@@ -48,6 +48,7 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
     path = config.state_dir / DATABASE
     if not path.exists():
         yield ok("database", "there is none yet: the first start makes it")
+        yield from bucket.check(config, None)
         return
     try:
         with closing(_open(path)) as conn:
@@ -55,7 +56,9 @@ def check(config: NodeConfig, state: State) -> Iterator[Finding]:
             yield state_dir.of_database(conn, CHECK_WITHIN_S)
             state.boots = tuple(FactRows(conn).boots())
             state.dates = _dates(conn, config.role)
-            yield from objects.check(conn, config.state_dir, is_running=state.pid is not None)
+            away = bucket.away_of(config, conn)
+            yield from objects.check(conn, config.state_dir, is_running=state.pid is not None, away=away)
+            yield from bucket.check(config, conn)
     except (DatabaseNewer, OtherRole) as error:
         yield problem("database", str(error), error.advice)
     except sqlite3.Error as error:

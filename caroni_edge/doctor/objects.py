@@ -6,19 +6,21 @@ from pathlib import Path
 
 from caroni_edge.doctor.findings import Finding, ok, problem, warning
 from caroni_edge.objects.disk import ObjectFiles
-from caroni_edge.objects.objects import Object, sha256_of
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.store.rows import ObjectRows
 
 PAGE = 1000
 _MB = 1_000_000
 
 
-def check(conn: sqlite3.Connection, state_dir: Path, *, is_running: bool) -> Iterator[Finding]:
-    """Compare the rows of large files with what lies in the state directory."""
+def check(
+    conn: sqlite3.Connection, state_dir: Path, *, is_running: bool, away: Collection[ObjectId] = ()
+) -> Iterator[Finding]:
+    """Compare the rows of large files with what lies in the state directory, but for what is in a bucket alone."""
     known, name = set[Object](), ""
     try:
         while page := ObjectRows(conn).after(name, PAGE):
-            known.update(Object(sha256_of(each.object), each.size) for each in page)
+            known.update(Object(sha256_of(each.object), each.size) for each in page if each.object not in away)
             name = page[-1].object
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):

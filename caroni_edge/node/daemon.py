@@ -28,7 +28,7 @@ AT_START = {
     "listens": "web: {host, port}, or whether it is on and encrypted,",
     "log": "log",
     "forget_after_s": "forget_after",
-    "files": "files: {up, down, at_once, when, hosts, ca_file, url}",
+    "files": "files: {up, down, at_once, when, hosts, ca_file, url, bucket}",
 }
 """What is looked at when the node starts, and then no more, with what people call it."""
 

@@ -76,6 +76,7 @@ class Surroundings:
         tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
         bounds: What the owner lets flow.
         clock: Returns how many seconds of the owner's day are over.
+        has_away: Tells whether an object does not lie here now, and then lets it come back; for any thread.
     """
 
     connect: Callable[[], Transport]
@@ -85,6 +86,7 @@ class Surroundings:
     tell: Callable[[Told, Path | None], None]
     bounds: FilesConfig
     clock: Callable[[], float] = second_of_day
+    has_away: Callable[[str], bool] = lambda _sha256: False
 
 
 class DataConnection:
@@ -93,7 +95,11 @@ class DataConnection:
     def __init__(self, topics: Topics, around: Surroundings, flow: Flow | None = None) -> None:
         """Prepare; `start` begins the threads, and the connection is made when it is needed."""
         self._topics, self._around = topics, around
-        self._asker, self._holder, bounds = Asker(SystemChance()), Holder(around.rights), around.bounds
+        self._asker, self._holder, bounds = (
+            Asker(SystemChance()),
+            Holder(around.rights, has_away=around.has_away),
+            around.bounds,
+        )
         flow = flow or Flow(bounds.up, bounds.down)
         self._asker.at_once, self._asker.down, self._holder.up = bounds.at_once, flow.down, flow.up
         self._disk = ObjectDisk(around.parts, around.path_of)

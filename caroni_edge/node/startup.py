@@ -139,12 +139,15 @@ def open_transfers(
     tell: Callable[[Told, Path | None], None],
     peer_of: Callable[[str], str] = str,
     flow: Flow | None = None,
+    has_away: Callable[[str], bool] = lambda _sha256: False,
 ) -> Transfers:
     """Prepare what fetches objects for a node and gives them (`peer_of`: see `StoredRights`, all else: `Transfers`)."""
     reader = open_reader(config.state_dir / DATABASE)
     opened.callback(reader.close)
     rights = StoredRights(reader, peer_of)
-    transfers = Transfers(config.state_dir, access, node.topics, rights, tell, service.supervise, config.files, flow)
+    transfers = Transfers(
+        config.state_dir, access, node.topics, rights, tell, service.supervise, config.files, flow, has_away
+    )
     opened.callback(transfers.close)
     node.gives_objects = True
     return transfers

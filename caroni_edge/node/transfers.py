@@ -46,6 +46,7 @@ class Transfers:
         supervise: Supervise,
         bounds: FilesConfig,
         flow: Flow | None = None,
+        has_away: Callable[[str], bool] = lambda _sha256: False,
     ) -> None:
         """Prepare.
 
@@ -58,6 +59,7 @@ class Transfers:
             supervise: Runs something in a thread of a name.
             bounds: How much may flow, and when.
             flow: Lets it flow, also what goes other ways; None: as `bounds` has it.
+            has_away: Tells whether an object does not lie here now, and then lets it come back.
         """
         self._topics, self._supervise = topics, supervise
         self._begun = False
@@ -72,7 +74,7 @@ class Transfers:
         def path_of(sha256: str) -> Path:
             return Path(files.path(id_of(sha256)))
 
-        around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds)
+        around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds, has_away=has_away)
         self._flow = flow = flow or Flow(bounds.up, bounds.down)
         self._data = DataConnection(topics, around, flow)
         me, parts = Peer(topics.role, topics.node), state_dir / PARTS

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from itertools import count
@@ -57,6 +57,19 @@ class Damaged(Exception):
         self.name = name
 
 
+class OnlyInBucket(Exception):
+    """Objects do not lie here now, but in the bucket of this host, from which they can come back.
+
+    Attributes:
+        names: Which.
+    """
+
+    def __init__(self, names: tuple[ObjectId, ...]) -> None:
+        """Name them."""
+        super().__init__(f"{', '.join(names)} must come back from the bucket first")
+        self.names = names
+
+
 class Taker(Protocol):
     """Takes in bytes as objects."""
 
@@ -79,6 +92,7 @@ class ObjectFiles:
 
     Attributes:
         gathers: What is taken in gets its place by the next `make_safe`, and not at once.
+        is_away: Tells whether an object lies in a bucket alone; for any thread.
     """
 
     def __init__(self, directory: Path, min_free_bytes: Callable[[], int] = lambda: 0) -> None:
@@ -93,6 +107,7 @@ class ObjectFiles:
         self.gathers = False
         self._gathered: list[_Part] = []
         self._parts = count()
+        self.is_away: Callable[[ObjectId], bool] = lambda _name: False
 
     def path(self, name: ObjectId) -> str:
         """Return where an object lies, or would."""
@@ -192,6 +207,7 @@ class ObjectFiles:
 
         Raises:
             Damaged: It is not what its name says, or not there.
+            OnlyInBucket: It is there.
             OSError: It cannot be read.
         """
         with self._opened(found.id) as source:
@@ -212,6 +228,7 @@ class ObjectFiles:
 
         Raises:
             Damaged: It is not what its name says, or not there.
+            OnlyInBucket: It is there.
             NoRoom: The disk has no room for a copy.
             OSError: It cannot be read or written.
         """
@@ -233,6 +250,7 @@ class ObjectFiles:
         """Tell whether an object is what its name says, and there.
 
         Raises:
+            OnlyInBucket: It is there.
             OSError: It cannot be read.
         """
         try:
@@ -245,7 +263,17 @@ class ObjectFiles:
         try:
             return open(self.path(name), "rb")
         except FileNotFoundError:
+            self.need((name,))
             raise Damaged(name) from None
+
+    def need(self, names: Iterable[ObjectId]) -> None:
+        """Look whether objects can be read here.
+
+        Raises:
+            OnlyInBucket: Not now.
+        """
+        if away := tuple(name for name in names if self.is_away(name)):
+            raise OnlyInBucket(away)
 
     def remove(self, name: ObjectId) -> None:
         """Remove an object, if it is there.

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from caroni_edge.objects.disk import NoRoom, ObjectFiles
+from caroni_edge.objects.bucket import Needed
+from caroni_edge.objects.disk import NoRoom, ObjectFiles, OnlyInBucket
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.quota import OverQuota, Quota
 
@@ -44,7 +46,7 @@ class ObjectsLost:
     objects: tuple[ObjectId, ...]
 
 
-FileNews = NoRoomForFiles | ObjectsLost
+FileNews = NoRoomForFiles | ObjectsLost | Needed
 """What a node must know of its files."""
 
 
@@ -103,6 +105,7 @@ class FileWork:
         self._queue.put(None)
 
     def _try_again(self) -> None:
+        """Try again what had no room, or waits for objects that come from the bucket."""
         later, self._later = self._later, []
         for each in later:
             if not self._is_closed:
@@ -129,6 +132,9 @@ class FileWork:
             log.warning("no room for files: %s", error, extra={"action": "no_room_for_files"})
             self._later.append(work)
             self._tell(NoRoomForFiles(str(error), error if isinstance(error, OverQuota) else None))
+        except OnlyInBucket as away:
+            self._later.append(work)
+            self._tell(Needed(away.names))
 
     def _gather(self, work: _Together, *, alone: bool) -> None:
         self.store.gathers = not alone
@@ -158,6 +164,26 @@ class FileWork:
             then()
 
     # Objects
+
+    def came_back(self, path: Path, found: Object, then: Callable[[], None]) -> None:
+        """Let an object that comes from the bucket lie here, call `then`, and go on with what waits for it.
+
+        Args:
+            path: The whole file, verified and synced; it is deleted.
+            found: What it is.
+            then: Is called behind that.
+        """
+
+        def adopt() -> None:
+            try:
+                self.store.adopt(path, found)
+            except OSError as error:
+                raise NoRoom(f"a file from the bucket cannot be stored: {error.strerror}") from None
+            path.unlink(missing_ok=True)
+            then()
+            self._try_again()
+
+        self.put(adopt)
 
     def bound(self, quota: Quota) -> None:
         """Note how much room there is, without what is given and not settled; for any thread."""

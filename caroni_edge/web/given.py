@@ -32,7 +32,14 @@ PIECES_IN_S = 4
 class Giving:
     """What a node gives by its web server."""
 
-    def __init__(self, readers: Readers, state_dir: Path, flow: Flow, peer_of: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        readers: Readers,
+        state_dir: Path,
+        flow: Flow,
+        peer_of: Callable[[str], str] = str,
+        has_away: Callable[[str], bool] = lambda _sha256: False,
+    ) -> None:
         """Give what lies in a state directory.
 
         Args:
@@ -40,7 +47,9 @@ class Giving:
             state_dir: Where they lie.
             flow: How fast they may leave.
             peer_of: Under which name the keys of a manager are kept here.
+            has_away: Tells whether an object does not lie here now, and then lets it come back.
         """
+        self._has_away = has_away
         self._readers, self._files, self._flow, self._peer_of = readers, ObjectFiles(state_dir), flow, peer_of
         self._free = BoundedSemaphore(GIVEN_MAX)
 
@@ -48,7 +57,8 @@ class Giving:
         """Return an object, or the range of it that is asked for.
 
         Raises:
-            Problem: 401, no ticket opens that; 404, its workflow has no such object here; 503, too much is given now.
+            Problem: 401, no ticket opens that; 404, its workflow has no such object here; 503, too much is given now,
+                or it does not lie here now.
         """
         claim, wanted = Claim.of(headers), parse_id(f"sha256:{name}")
         with self._readers.open() as conn:
@@ -63,6 +73,9 @@ class Giving:
             size = None if wanted is None else rights.size(claim.manager, claim.workflow, sha256_of(wanted))
         if wanted is None or size is None:
             raise Problem(404, "the workflow has no such file here")
+        if self._has_away(sha256_of(wanted)):
+            said = "it must come back from this depot's bucket first: come again"
+            raise Problem(503, said, headers={"Retry-After": str(BUSY_FOR_S)})
         if not self._free.acquire(blocking=False):
             said = f"{GIVEN_MAX} files are given at a time: come again"
             raise Problem(503, said, headers={"Retry-After": str(BUSY_FOR_S)})
@@ -74,9 +87,15 @@ class Giving:
             raise
 
 
-def giving(config: NodeConfig, readers: Readers, flow: Flow, peer_of: Callable[[str], str] = str) -> Giving | None:
+def giving(
+    config: NodeConfig,
+    readers: Readers,
+    flow: Flow,
+    peer_of: Callable[[str], str] = str,
+    has_away: Callable[[str], bool] = lambda _sha256: False,
+) -> Giving | None:
     """Return what a node gives by its web server; None where its owner does not want that (`files.url`)."""
-    return None if config.files.url is None else Giving(readers, config.state_dir, flow, peer_of)
+    return None if config.files.url is None else Giving(readers, config.state_dir, flow, peer_of, has_away)
 
 
 class _Pace:

@@ -13,6 +13,8 @@ OUTSIDE = (
         f"node.{name}"
         for name in (
             "api_socket",
+            "bucket",
+            "bucketwork",
             "daemon",
             "dataconnection",
             "datatransport",

@@ -110,20 +110,20 @@ def has_section(page: Path, section: str) -> bool:
 
 
 def required(*groups: str) -> list[Requirement]:
-    """Return what pyproject.toml asks for: to run, and for some groups."""
+    """Return what pyproject.toml asks for: to run (`run`), for extras and for groups."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lines = project["project"]["dependencies"] + [
-        line for name in groups for line in project["dependency-groups"][name]
-    ]
-    return [Requirement(line) for line in lines]
+    of = {"run": project["project"]["dependencies"]}
+    of |= project["project"]["optional-dependencies"] | project["dependency-groups"]
+    return [Requirement(line) for name in groups for line in of[name]]
 
 
 @pytest.mark.parametrize(
     ("lock", "groups"),
     [
-        ("requirements.lock", ["build"]),
-        ("requirements-dev.lock", ["build", "dev"]),
-        ("requirements-dist.lock", ["dist"]),
+        ("requirements.lock", ["run", "build"]),
+        ("requirements-dev.lock", ["run", "s3", "build", "dev"]),
+        ("requirements-dist.lock", ["run", "dist"]),
+        ("requirements-s3.lock", ["s3-server"]),
     ],
 )
 def test_the_lock_holds_what_the_project_asks_for(lock: str, groups: list[str]) -> None:

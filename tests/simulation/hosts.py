@@ -315,6 +315,11 @@ class Host:
         """Who fetches them."""
         return self.store
 
+    @property
+    def bucket(self) -> Store:
+        """Who puts them into the bucket of a depot."""
+        return self.store
+
     def _outcome(self, job: str) -> Completed | Failed:
         if self._chance.random() < self.fail or self.started[job].job_type.name in self.fails_always:
             return Failed("exit status 1", exit_code=1, stderr="no luck")

@@ -16,6 +16,7 @@ from typing import Any
 from caroni_edge.agent.processes.port import FetchedNoDirectory, JobNews, ObjectFetched, PlaceRefused
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.manager.holding.port import StoreNews
+from caroni_edge.objects.bucket import BucketOrder
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
@@ -331,6 +332,10 @@ class Store:
             for name in gone:
                 self._lose(sha256_of(name))
             self.tell(ObjectsLost(tuple(gone)))
+
+    def do(self, order: BucketOrder) -> None:
+        """Do something in the bucket of a depot (see `BucketUser`): here none has one."""
+        raise AssertionError(f"there is no bucket: {order}")
 
     def bound(self, quota: Quota) -> None:
         """Take what fits (see `JobFiles`): here all does."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from caroni_edge.agent.processes.port import JobOrder, JobRunner
 from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
 from caroni_edge.node.parts import Part
+from caroni_edge.objects.bucket import BucketOrder
 from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.quota import Quota
@@ -32,6 +33,7 @@ class Deeds(Part):
         self._quota: Quota | None = None
         self._resumed: tuple[Want | Sought, ...] | None = None
         self._fetches: tuple[Want | Sought | FetchId | LocationId, ...] = ()
+        self._bucket: tuple[BucketOrder, ...] = ()
 
     def recover(self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str], boot: str) -> None:
         """Order to take over the jobs that run or wait, as the database says, at a start of the process."""
@@ -90,6 +92,10 @@ class Deeds(Part):
         """Order to fetch an object no more: rows say that it is here, or nobody wants it."""
         self._fetches = (*self._fetches, fetch)
 
+    def in_bucket(self, order: BucketOrder) -> None:
+        """Order something to be done in the bucket."""
+        self._bucket = (*self._bucket, order)
+
     def committed(self) -> None:
         """Give the orders: take over first, and start before killing, since a job may be both started and killed."""
         if self._stock is not None:
@@ -109,6 +115,9 @@ class Deeds(Part):
             self._quota = None
         for job in self._settled:
             self._runner.files.settled(job)
+        for each in self._bucket:
+            self._runner.bucket.do(each)
+        self._bucket = ()
         self._order_fetches()
         if self._checks:
             self._runner.files.verify(self._checks)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from caroni_edge.agent.processes.port import ObjectFetched, PlaceRefused
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.bucket import Awaited
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.base.memory import Journal, Memory
 from caroni_edge.base.moment import Moment
@@ -27,7 +28,10 @@ class Depot(Memory):
     """Promises to keep objects, and says to managers when they are here: not before, and whole directories alone.
 
     A promise is a row from the transaction on that takes the message. It ends when the object is here and referenced,
-    when no place gives it, or with the workflow.
+    when no place gives it, or with the workflow. Where there is a bucket, what is here counts when it is there too.
+
+    Attributes:
+        bucket_trouble: Why the bucket cannot be used; empty: it can.
     """
 
     def __init__(self, store: Store, outbox: Outbox, in_force: InForce, journal: Journal) -> None:
@@ -35,6 +39,7 @@ class Depot(Memory):
         super().__init__(journal)
         self._store, self._outbox, self._in_force = store, outbox, in_force
         self._no_room: str | None = None
+        self.bucket_trouble = ""
 
     def without_room(self, setting: str | None) -> None:
         """Note which setting leaves no room now for something that was promised; None where there is room for all."""
@@ -49,6 +54,8 @@ class Depot(Memory):
         """Return what the presence says of this depot; nothing where it is none. No number is in it."""
         if not self._in_force.settings.depot:
             return ""
+        if self.bucket_trouble:
+            return f"{FULL}its bucket cannot be used: {self.bucket_trouble}"
         return OPEN if self._no_room is None else f"{FULL}what it has promised waits for room ({self._no_room})"
 
     # What managers say
@@ -60,7 +67,7 @@ class Depot(Memory):
         for each in message.objects:
             if why := self._take(manager, message, each, at):
                 refused.setdefault(why, []).append(ObjectId(each.object))
-            elif not self._store.keeps.is_promised(manager, message.workflow, ObjectId(each.object)):
+            elif self._store.objects.is_kept(ObjectId(each.object), manager=manager, workflow=message.workflow):
                 held.append(ObjectId(each.object))
         if held:
             self._outbox.put(manager, ObjectsHeld(workflow=message.workflow, objects=tuple(held)))
@@ -121,8 +128,7 @@ class Depot(Memory):
             if self._store.keeps.is_promised(row.manager, row.workflow, whole):
                 continue
             if self._is_whole(row.manager, whole):
-                self._keep(row.manager, row.workflow, whole, at)
-                self._outbox.put(row.manager, ObjectsHeld(workflow=row.workflow, objects=(whole,)))
+                self._hold(row.manager, row.workflow, whole, at)
             else:
                 self.give_up([row], "some of it was damaged here, or lost, before all of it had come")
 
@@ -136,10 +142,29 @@ class Depot(Memory):
         for file in self._store.objects.files_lacking(manager, directory):
             self._store.keeps.add(manager, workflow, file.object, file.size, places, directory=directory)
 
-    def _keep(self, manager: str, workflow: str, name: ObjectId, at: Moment) -> None:
-        self._store.objects.refer(name, manager=manager, workflow=workflow, job=THE_WORKFLOW, date=at.date)
-        self._store.objects.end_promise(name, manager=manager, workflow=workflow)
+    def in_bucket(self, awaited: Iterable[Awaited], at: Moment) -> None:
+        """Say what is whole, now that more of it is in the bucket, or that there is none."""
+        for manager, workflow, name in awaited:
+            is_to_come = self._store.keeps.is_promised(manager, workflow, name)
+            if not is_to_come and self._is_whole(manager, name):
+                self._hold(manager, workflow, name, at)
+
+    def _hold(self, manager: str, workflow: str, name: ObjectId, at: Moment) -> None:
+        if self._keep(manager, workflow, name, at):
+            self._outbox.put(manager, ObjectsHeld(workflow=workflow, objects=(name,)))
+
+    def _keep(self, manager: str, workflow: str, name: ObjectId, at: Moment) -> bool:
+        """Keep what lies here as a whole; return whether it counts: with a bucket not before it lies there too."""
+        objects = self._store.objects
         self._store.keeps.take_back(manager, workflow, name)
+        if self._in_force.settings.files.bucket is not None and (lacking := self._store.bucket.not_there(name)):
+            objects.refer(name, manager=manager, workflow=workflow, job=PROMISED, date=at.date)
+            for each in lacking:
+                self._store.bucket.want(each)
+            return False
+        objects.refer(name, manager=manager, workflow=workflow, job=THE_WORKFLOW, date=at.date)
+        objects.end_promise(name, manager=manager, workflow=workflow)
+        return True
 
     def say_refused(self, found: Object, news: PlaceRefused) -> bool:
         """Tell the manager that a place does not give what is to be kept; return whether that is so of anything."""

@@ -1,5 +1,6 @@
 """What the runner tells of jobs and files goes to the part that it is for."""
 
+from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
@@ -34,10 +35,11 @@ class NewsOfJobs:
         fetching: Fetching,
         locations: Locations,
         quotas: Quotas,
+        bucket: InBucket,
     ) -> None:
         """Hand it to these parts."""
         self._refusals, self._slots, self._objects, self._fetching = refusals, slots, objects, fetching
-        self._locations, self._quotas = locations, quotas
+        self._locations, self._quotas, self._bucket = locations, quotas, bucket
 
     def take(self, news: JobNews, at: Moment) -> None:
         """Take what the runner tells; a repeat changes nothing."""
@@ -52,7 +54,8 @@ class NewsOfJobs:
                 self._slots.endings.on_collecting(news, at)
             case NoRoomForFiles(reason, None):
                 self._refusals.on_no_room(reason)
-            case NoRoomForFiles(reason, over) if over is not None:
+            case NoRoomForFiles(reason, over):
+                assert over is not None
                 self._quotas.make_room(over.manager, over.short)
                 self._refusals.on_over(over.manager if over.short.of_manager else EVERYBODY, reason)
             case ObjectsLost(objects):
@@ -65,6 +68,8 @@ class NewsOfJobs:
                 self._fetching.on_refused(news, at)
             case LocationFetched() | LocationFailed() | LocationSized():
                 self._locations.on_news(news, at)
+            case _:
+                self._bucket.on_news(news, at)
 
     def _on_ended(self, ended: JobEnded, at: Moment) -> None:
         if isinstance(ended.outcome, NeverBegan) and ended.outcome.no_room:

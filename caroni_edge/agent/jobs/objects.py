@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.bucket import AWAY, BOTH
 from caroni_edge.agent.store.jobs import TRIAL, JobRow
 from caroni_edge.agent.store.wanted import Lacking
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
+from caroni_edge.objects.bucket import Leave
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
@@ -57,7 +59,7 @@ class JobObjects(Part):
         known: list[Object] = []
         while found := self._store.objects.after(known[-1].id if known else "", STOCK_PAGE):
             known += [Object(sha256_of(each.object), each.size) for each in found]
-        self._deeds.take_stock(known)
+        self._deeds.take_stock(each for each in known if self._store.bucket.state(each.id) != AWAY)
 
     def settle(self, at: Moment) -> None:
         """Let go what nobody has needed for a while, the oldest first."""
@@ -178,8 +180,9 @@ class JobObjects(Part):
     def lose(self, objects: Sequence[ObjectId]) -> None:
         """Forget objects that are not here any more, or damaged, and tell the managers that count on them.
 
-        A directory goes with any of its files.
+        A directory goes with any of its files. What lies in the bucket too is not lost.
         """
+        objects = [name for name in objects if not self._is_in_bucket(name)]
         directories = dict.fromkeys(each for name in objects for each in self._store.objects.directories_with(name))
         self._deeds.discard(name for name in directories if name not in objects)
         objects = [*dict.fromkeys([*objects, *directories])]
@@ -192,6 +195,12 @@ class JobObjects(Part):
             for first in range(0, len(names), GONE_AT_ONCE):
                 self._outbox.put(manager, ObjectsGone(objects=tuple(names[first : first + GONE_AT_ONCE])))
         self._store.objects.delete(objects)
+
+    def _is_in_bucket(self, name: ObjectId) -> bool:
+        if self._store.bucket.move(name, BOTH, AWAY):
+            self._deeds.in_bucket(Leave((name,)))
+            log.warning("lost here, and still in the bucket: %s", name, extra={"action": "object_lost_here"})
+        return self._store.bucket.state(name) == AWAY
 
 
 def _called(name: ObjectId, value: Mapping[str, Any]) -> str:

@@ -9,15 +9,19 @@ from typing import NamedTuple
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.bucket import AWAY, BOTH
 from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
+from caroni_edge.objects.bucket import Leave
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.quota import NOTHING, Quota, Short
 from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.objects.transfer.fetch import Want
 
 log = logging.getLogger(__name__)
+
+LEAVE_AT_ONCE = 10_000
 
 
 class WaitsForRoom(NamedTuple):
@@ -107,7 +111,8 @@ class Quotas(Part):
         if not quota.is_bounded:
             return quota
         used_by = {each.manager: each.size for each in self._store.object_totals.of_managers()}
-        return quota._replace(used=self._store.object_totals.of_all().size, used_by=used_by)
+        used = self._store.object_totals.of_all().size - self._store.bucket.away_bytes()
+        return quota._replace(used=used, used_by=used_by)
 
     def fit(self, quota: Quota, manager: str, size_bytes: int) -> tuple[Quota, Short | None]:
         """Let go what nobody needs, as far as so many bytes of a manager fit then.
@@ -129,13 +134,35 @@ class Quotas(Part):
 
     def make_room(self, manager: str, short: Short) -> bool:
         """Let go what nobody needs so that some bytes of a manager fit; return whether there was enough of that."""
-        objects, totals = self._store.objects, self._store.object_totals
-        unneeded = totals.unneeded_of(manager) if short.of_manager else objects.unneeded()
-        return self._let_go(unneeded, short.lacking) > 0
+        if short.of_manager:
+            return self._let_go(self._store.object_totals.unneeded_of(manager), short.lacking) > 0
+        return self.make_disk_room(short.lacking) > 0
 
     def make_disk_room(self, lacking: float) -> int:
-        """Let go what nobody needs so that the disk has so many bytes more, soon; return how many: 0 if too few."""
-        return self._let_go(self._store.objects.unneeded(), lacking)
+        """Let go what nobody needs so that the disk has so many bytes more, soon; return how many that are.
+
+        What lies in the bucket, too, goes from here first: nothing is lost by that.
+        """
+        left_bytes = self.leave_to_bucket(lacking)
+        more = lacking - left_bytes
+        return left_bytes if more <= 0 else left_bytes + self._let_go(self._store.objects.unneeded(), more)
+
+    def leave_to_bucket(self, lacking: float) -> int:
+        """Let objects lie in the bucket alone, so many bytes or fewer; return how many."""
+        if lacking <= 0:
+            return 0
+        leaving: list[ObjectId] = []
+        size_bytes = 0
+        for each in self._store.bucket.idle(LEAVE_AT_ONCE):
+            if size_bytes >= lacking:
+                break
+            leaving.append(each.object)
+            size_bytes += each.size
+            self._store.bucket.move(each.object, BOTH, AWAY)
+        if leaving:
+            self._deeds.in_bucket(Leave(tuple(leaving)))
+            log.info("%d objects lie in the bucket alone now", len(leaving), extra={"action": "objects_left"})
+        return size_bytes
 
     def _let_go(self, unneeded: Iterable[StoredObject], lacking: float) -> int:
         going: list[ObjectId] = []

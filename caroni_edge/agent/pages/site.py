@@ -11,6 +11,7 @@ from caroni_edge.agent.pages.times import JobTimes
 from caroni_edge.agent.reactor import AgentReactor
 from caroni_edge.config import AgentConfig
 from caroni_edge.doctor.boxes import of_boxes
+from caroni_edge.doctor.bucket import of_bucket
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
 from caroni_edge.objects.transfer.rates import Flow
@@ -32,6 +33,7 @@ def serve(
     logs: Logs,
     reload_types: Callable[[], None],
     flow: Flow,
+    has_away: Callable[[str], bool],
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of an agent as long as the context is open.
 
@@ -43,7 +45,7 @@ def serve(
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
         api = AgentApi(view, readers, commands, reactor, reload_types, logs, reply_topic)
-        return make_site(api, config.state_dir, giving(config, readers, flow))
+        return make_site(api, config.state_dir, giving(config, readers, flow, has_away=has_away))
 
     return serve_node(config, node, service, site)
 
@@ -63,5 +65,8 @@ def make_site(api: AgentApi, state_dir: Path, giving: Giving | None = None) -> S
         metrics=lambda: [*api.metrics(), *times.collect()],
         dates=api.dates,
         giving=giving,
-        findings=lambda: [of_boxes(api.reactor.settings.sandbox, api.reactor.able, os.geteuid())],
+        findings=lambda: [
+            of_boxes(api.reactor.settings.sandbox, api.reactor.able, os.geteuid()),
+            *of_bucket(api.reactor.settings.files.bucket, api.reactor.bucket_trouble),
+        ],
     )

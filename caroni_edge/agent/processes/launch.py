@@ -75,6 +75,7 @@ class Launcher:
         Raises:
             StartedBefore: The job was started before.
             NotLaunched: It cannot be started.
+            OnlyInBucket: It can when some of its files have come back from there.
         """
         lender = Lender(self._store, link=order.box.strength is Strength.EACH)
         try:

@@ -7,6 +7,7 @@ from typing import Protocol
 from caroni_edge.agent.boxes.strength import UNBOXED, Able, Choice
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.processes.outcome import ProcessOutcome
+from caroni_edge.objects.bucket import BucketNews, BucketOrder
 from caroni_edge.objects.filework import FileNews
 from caroni_edge.objects.locations import LocationId, LocationNews, Sought
 from caroni_edge.objects.objects import Directory, Object, ObjectId
@@ -139,7 +140,7 @@ class PlaceRefused:
 
 
 FetchNews = ObjectFetched | FetchedNoDirectory | PlaceRefused | LocationNews
-JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | FetchNews
+JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | FetchNews | BucketNews
 """What a runner tells of jobs and their files, when it happens."""
 
 
@@ -206,6 +207,16 @@ class ObjectFetches(Protocol):
         """Nobody wants it any more, or rows say that it is here."""
 
 
+class BucketUser(Protocol):
+    """What the reactor needs of whoever uses the bucket of a depot; what comes of it is told by `BucketNews`.
+
+    It goes on until it is done, however long the bucket cannot be used, or until the end of the process.
+    """
+
+    def do(self, order: BucketOrder) -> None:
+        """Do something there, behind what was ordered before."""
+
+
 class JobRunner(Protocol):
     """What the reactor needs of a runner; a simulation has one without processes.
 
@@ -225,6 +236,10 @@ class JobRunner(Protocol):
     @property
     def fetches(self) -> ObjectFetches:
         """Who fetches them from other nodes."""
+
+    @property
+    def bucket(self) -> BucketUser:
+        """Who puts them into the bucket of a depot, and brings them back."""
 
     def recover(
         self, running: Iterable[str], waiting: Iterable[str], ahead: Iterable[str] = (), boot: str = ""

@@ -24,19 +24,28 @@ from caroni_edge.agent.processes.keepers import Keepers
 from caroni_edge.agent.processes.launch import Launcher, NotLaunched
 from caroni_edge.agent.processes.openjobs import Open, OpenJobs
 from caroni_edge.agent.processes.outcome import NeverBegan
-from caroni_edge.agent.processes.port import JobEnded, JobNews, JobOrder, JobRecalled, TakenOver
+from caroni_edge.agent.processes.port import BucketUser, JobEnded, JobNews, JobOrder, JobRecalled, TakenOver
 from caroni_edge.agent.processes.trash import TRASH, Trash
 from caroni_edge.agent.processes.usage import Usage, usage_of
 from caroni_edge.agent.processes.workspace import StartedBefore, Workspaces
 from caroni_edge.base.failpoints import failpoint
 from caroni_edge.config.kinds import CREDENTIALS
-from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.bucket import BucketOrder
+from caroni_edge.objects.disk import ObjectFiles, OnlyInBucket
 from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.transfer.progress import Moving
 
 log = logging.getLogger(__name__)
 
 _NO_BOXES = Boxes()
+
+
+class _NoBucket:
+    def do(self, order: BucketOrder) -> None:
+        """Do nothing: nothing is ordered where no bucket is configured."""
+
+
+NO_BUCKET = _NoBucket()
 
 
 class Runner:
@@ -46,7 +55,10 @@ class Runner:
         trouble: Why no job can be started, for people; None while all is well.
         files: What is done with large files.
         fetches: How they come from other nodes.
+        bucket: What puts them into the bucket of a depot, and brings them back.
     """
+
+    bucket: BucketUser = NO_BUCKET
 
     def __init__(
         self,
@@ -156,6 +168,9 @@ class Runner:
             return
         try:
             about, request = self._launcher.prepare(order)
+        except OnlyInBucket:
+            self._remove(order.job)
+            raise  # it is tried again when they are back
         except StartedBefore:
             log.warning("not started again", extra={"action": "job_started_before", "job": order.job})
             opened.is_staging = False

@@ -63,12 +63,14 @@ class Lender(NamedTuple):
         Raises:
             OSError: It cannot be written.
             Damaged: One of its files is, or the list.
+            OnlyInBucket: The list lies there, or files.
             NoRoom: The disk has no room for it.
         """
         try:
             entries = directories.read(self.store.read(found))
         except directories.NoDirectory:
             raise Damaged(found.id) from None
+        self.store.need(each.object.id for each in entries if each.object is not None)
         os.mkdir(path, mode=_FOLDER_MODE)
         for each in entries:
             folder = os.path.dirname(f"{path}/{each.path}")

@@ -3,6 +3,7 @@
 import sqlite3
 
 from caroni_edge.agent.store.answers import AnswerRows
+from caroni_edge.agent.store.bucket import BucketRows
 from caroni_edge.agent.store.demands import DemandRows
 from caroni_edge.agent.store.facts import AgentFactRows
 from caroni_edge.agent.store.jobs import JobRows
@@ -29,6 +30,7 @@ class Store:
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`, inside the batch's transaction."""
         self.answers = AnswerRows(conn)
+        self.bucket = BucketRows(conn)
         self.demands = DemandRows(conn)
         self.facts = AgentFactRows(conn)
         self.jobs = JobRows(conn)

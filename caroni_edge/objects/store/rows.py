@@ -39,7 +39,8 @@ THE_WORKFLOW = ""
 
 
 PROMISED = "promised"
-"""In the place of a job: the list of a directory is kept for the workflow, and what it names has not all come."""
+"""In the place of a job: a depot keeps an object for the workflow and has not said so yet: not all of it has come, or
+not all is in its bucket."""
 NO_WORKFLOW, UPLOAD = "", "upload"
 """In the places of workflow and job: somebody has uploaded an object, and no workflow has named it yet."""
 UNNEEDED_MAX = 10_000
@@ -148,13 +149,13 @@ class ObjectRows(Rows):
         AND job = :promised"""
 
     def end_promise(self, name: ObjectId, *, manager: str, workflow: str) -> None:
-        """Note that all that a directory names has come, or does not."""
+        """Note that what a depot was to keep is whole, or will not be."""
         self._run(self.END_PROMISE, manager=manager, workflow=workflow, object=name, promised=PROMISED)
 
     END_PROMISES = "DELETE FROM object_references WHERE manager = :manager AND job = :promised"
 
     def end_promises(self, manager: str) -> None:
-        """Keep no directory of a manager of which not all has come; who still wants it says so again."""
+        """Keep nothing of a manager that is not whole yet; who still wants it says so again."""
         self._run(self.END_PROMISES, manager=manager, promised=PROMISED)
 
     USE = "UPDATE objects SET used = :date WHERE object = :object"
@@ -177,6 +178,14 @@ class ObjectRows(Rows):
     def end_uploads(self, before: float) -> int:
         """Keep no more what was uploaded before a date and no workflow has named; return how many objects that were."""
         return self._run(self.END_UPLOADS, upload=UPLOAD, before=before)
+
+    IS_KEPT = """
+        SELECT EXISTS (SELECT 1 FROM object_references
+            WHERE manager = :manager AND workflow = :workflow AND object = :object AND job = :job)"""
+
+    def is_kept(self, name: ObjectId, *, manager: str, workflow: str) -> bool:
+        """Tell whether an object is kept for a workflow, whatever becomes of its jobs here."""
+        return self._only(bool, self.IS_KEPT, manager=manager, workflow=workflow, object=name, job=THE_WORKFLOW)
 
     KEPT = """
         SELECT r.workflow, r.object, o.size FROM object_references r CROSS JOIN objects o ON o.object = r.object

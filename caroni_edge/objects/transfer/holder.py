@@ -5,6 +5,7 @@ keeps nothing about an asker but the chunks that it has asked for and has not ha
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
@@ -23,7 +24,7 @@ NO_LIST = b""
 """In the place of a block list that cannot be made: who asks for it next hears so, and then it is tried again."""
 LISTS_MAX = 16
 """So many block lists are kept."""
-BUSY_FOR_S, LIST_SOON_S = 5.0, 2.0
+BUSY_FOR_S, LIST_SOON_S, BACK_SOON_S = 5.0, 2.0, 1.0
 
 
 class Rights(Protocol):
@@ -56,15 +57,22 @@ class Holder:
         up: Lets so many bytes leave in a second.
     """
 
-    def __init__(self, rights: Rights, up: float | None = None, grain: Grain = GRAIN) -> None:
+    def __init__(
+        self,
+        rights: Rights,
+        up: float | None = None,
+        grain: Grain = GRAIN,
+        has_away: Callable[[str], bool] = lambda _sha256: False,
+    ) -> None:
         """Begin with nobody to serve.
 
         Args:
             rights: Whose the objects are.
             up: So many bytes a second may leave; None: as many as do.
             grain: The sizes of blocks.
+            has_away: Tells whether an object does not lie here now, and then lets it come back.
         """
-        self._rights, self._grain = rights, grain
+        self._rights, self._grain, self._has_away = rights, grain, has_away
         self.up = Bucket(up)
         self._askers: OrderedDict[Peer, _Asker] = OrderedDict()
         self._noes: deque[SayNo] = deque(maxlen=NOES_MAX)
@@ -87,6 +95,8 @@ class Holder:
             self._no(asker, ask.transfer, "unknown")
         elif ask.chunk > self.limit:
             self._too_large(asker, ask.transfer)
+        elif self._has_away(sha256):
+            self._no(asker, ask.transfer, "busy", BACK_SOON_S)
         elif ask.part == "blocks" and self._lists.get(sha256) == NO_LIST:
             del self._lists[sha256]
             self._no(asker, ask.transfer, "unknown")
@@ -143,7 +153,10 @@ class Holder:
 
     def unreadable(self, data: SayData) -> None:
         """The bytes cannot be read: nobody waits for more of this object."""
-        self._no(data.asker, data.transfer, "unknown")
+        if self._has_away(data.sha256):
+            self._no(data.asker, data.transfer, "busy", BACK_SOON_S)
+        else:
+            self._no(data.asker, data.transfer, "unknown")
         self._drop(data.asker, data.transfer)
 
     @property

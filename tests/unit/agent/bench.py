@@ -18,6 +18,7 @@ from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.identity import Identity
+from caroni_edge.objects.bucket import BucketOrder
 from caroni_edge.objects.locations import LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.quota import Quota
@@ -100,6 +101,7 @@ class FakeRunner:
         self.settled_jobs: list[str] = []
         self.discarded: list[ObjectId] = []
         self.quota = Quota()
+        self.in_bucket: list[BucketOrder] = []
         self.verified: list[Object] = []
         self.fetching: dict[FetchId, Want] = {}
         self.seeking: dict[LocationId, Sought] = {}
@@ -164,6 +166,13 @@ class FakeRunner:
     @property
     def fetches(self) -> "FakeRunner":
         return self
+
+    @property
+    def bucket(self) -> "FakeRunner":
+        return self
+
+    def do(self, order: BucketOrder) -> None:
+        self.in_bucket.append(order)
 
     def begin(self, wanted: Iterable[Want | Sought]) -> None:
         resumed = list(wanted)

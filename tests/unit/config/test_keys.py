@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from caroni_edge.config import NodeConfig, automation_kinds, kinds, load_agent, load_manager, notify
-from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, Key
+from caroni_edge.config.key import Key
+from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS
 from caroni_edge.node.daemon import AT_START
 
 BASE: dict[str, Any] = {
@@ -20,6 +21,7 @@ OF_MANAGERS: dict[str, Any] = {
     "triggers": {"hot": {"topic": "sensors/#", "template": "alarm", "at_most": {"per": "1m"}}},
     "schedules": {"nightly": {"template": "health", "cron": "30 2 * * *"}},
 }
+BUCKET = {"url": "s3://lab", "endpoint": "https://first.example", "key_id": "first", "key": "first"}
 NAMED = {
     "USER": "eve",
     "MANAGER": "m7",
@@ -42,6 +44,8 @@ OTHER: dict[Any, Any] = {
     kinds.HOURS: "22:00-06:00",
     kinds.HOSTS: ["data.example.org"],
     kinds.DIRECT_URL: "https://a1.example.org:8443",
+    kinds.BUCKET_URL: "s3://lab/d1",
+    kinds.ENDPOINT_URL: "https://minio.example:9000",
     kinds.AMOUNT: 2,
     kinds.NETWORKS: ["10.0.0.0/8"],
     automation_kinds.ANY_FILTER: "elsewhere/#",
@@ -74,6 +78,8 @@ def changed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Key, NodeCo
     """Return a key, and the configuration before and after its value was changed."""
     load, key = request.param
     path, values = tmp_path / "node.yaml", deepcopy(BASE | (OF_MANAGERS if load is load_manager else {}))
+    if key.name.startswith("files.bucket."):
+        values["files"] = {"depot": True, "bucket": dict(BUCKET)}
     for name in ("first", "file"):
         (tmp_path / name).write_text("of a file")
     path.write_text(json.dumps(values))

@@ -8,7 +8,8 @@ from caroni_edge.agent import jobtype_keys
 from caroni_edge.agent.jobtype_keys import JobTypeKey
 from caroni_edge.agent.jobtypes import parse_job_type
 from caroni_edge.agent.limits import Limits
-from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, NAMES, Key, tree
+from caroni_edge.config.key import Key
+from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS, NAMES, tree
 from caroni_edge.config.sources import variable_names
 from caroni_edge.config.units import size
 from caroni_edge.documents.documents import Problems

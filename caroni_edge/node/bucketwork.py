@@ -1,0 +1,264 @@
+"""Puts the objects of a depot into its bucket, and brings them back: in threads of its own, until it is done.
+
+What fails is tried again, later each time, and said; an end of the process forgets it, since rows say what is wanted.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Lock
+from time import monotonic
+
+from caroni_edge.base.backoff import Backoff
+from caroni_edge.base.chance import SystemChance
+from caroni_edge.node.bucket import Bucket, BucketUnusable, NotThere
+from caroni_edge.node.dataconnection import Supervise
+from caroni_edge.objects.bucket import (
+    Away,
+    BringBack,
+    BucketNews,
+    BucketOrder,
+    BucketTrouble,
+    Drop,
+    IsBack,
+    IsDropped,
+    IsPut,
+    Leave,
+    Needed,
+    NotInBucket,
+    Put,
+)
+from caroni_edge.objects.disk import taken_of
+from caroni_edge.objects.filework import FileWork
+from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
+
+log = logging.getLogger(__name__)
+
+RETURNING = "returning"
+"""The directory of what is on its way back, in the state directory."""
+READ_BYTES = 8 << 20
+AGAIN = Backoff(first_s=2.0, max_s=120.0, jitter=(0.75, 1.25))
+ROOM_AGAIN_S = 10.0
+ASK_AGAIN_S = 10.0
+INWARD = 2
+"""So many objects come back at a time."""
+
+
+class BucketWork:
+    """A `BucketUser` with threads: one for what goes there and is deleted there, others for what comes back."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        files: FileWork,
+        parts: Path,
+        tell: Callable[[BucketNews], None],
+        min_free_bytes: int = 0,
+        again: Backoff = AGAIN,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            bucket: Where to.
+            files: The work on the objects of the node.
+            parts: The directory of what is on its way back.
+            tell: Takes what has become of orders.
+            min_free_bytes: So much of the disk stays free.
+            again: When what has failed is tried again.
+        """
+        self._bucket, self._files, self._parts, self._tell = bucket, files, parts, tell
+        self._min_free_bytes, self._again, self._chance = min_free_bytes, again, SystemChance()
+        self._outward: SimpleQueue[Away | Put | Drop | None] = SimpleQueue()
+        self._inward: SimpleQueue[Object | None] = SimpleQueue()
+        self._away: set[ObjectId] = set()
+        self._asked: dict[ObjectId, float] = {}
+        self._lock, self._ended = Lock(), Event()
+        self._troubles: dict[str, str] = {}
+        files.store.is_away = self.is_away
+
+    def start(self, supervise: Supervise) -> None:
+        """Begin; `supervise` runs something in a thread of a name."""
+        shutil.rmtree(self._parts, ignore_errors=True)
+        supervise("bucket", self._put_and_drop)
+        for number in range(INWARD):
+            name = f"bucket-{number + 1}"
+            supervise(name, partial(self._bring_back, name))
+
+    def close(self) -> None:
+        """End as soon as may be."""
+        self._ended.set()
+        self._outward.put(None)
+        for _ in range(INWARD):
+            self._inward.put(None)
+
+    def do(self, order: BucketOrder) -> None:
+        """Do something there, behind what was ordered before (see `BucketUser`)."""
+        match order:
+            case Away(names):
+                self._away.update(names)
+                self._outward.put(order)
+            case Leave(names):
+                self._away.update(names)
+                self._files.discard(names)
+            case Put(found):
+                self._away.discard(found.id)
+                self._outward.put(order)
+            case Drop(name):
+                self._away.discard(name)
+                self._outward.put(order)
+            case BringBack(found):
+                self._inward.put(found)
+
+    def is_away(self, name: ObjectId) -> bool:
+        """Tell whether an object lies in the bucket alone; for any thread."""
+        return name in self._away
+
+    def has_away(self, sha256: str) -> bool:
+        """Tell whether an object lies in the bucket alone, and then let it come back; for any thread."""
+        name = id_of(sha256)
+        if name not in self._away:
+            return False
+        with self._lock:
+            now = monotonic()
+            is_new = now >= self._asked.get(name, now)
+            if is_new:
+                self._asked[name] = now + ASK_AGAIN_S
+        if is_new:
+            self._tell(Needed((name,)))
+        return True
+
+    # What goes there
+
+    def _put_and_drop(self) -> None:
+        while (order := self._outward.get()) is not None and not self._ended.is_set():
+            self._until_done("bucket", partial(self._do, order))
+
+    def _do(self, order: Away | Put | Drop) -> None:
+        match order:
+            case Away(holds=holds):
+                # One that should have objects of ours and has no sign is another one, and must not become ours.
+                (self._bucket.confirm if holds else self._bucket.claim)()
+            case Put():
+                self._put(order)
+            case Drop():
+                self._drop(order)
+
+    def _put(self, order: Put) -> None:
+        found = order.object
+        try:
+            path = self._files.store.path(found.id)
+            with open(path, "rb") as file:
+                is_right = taken_of(file).object == found
+            if is_right:
+                self._bucket.put(found, path)
+                self._tell(IsPut(found.id))
+        except OSError as error:
+            log.warning("an object cannot be read: %s", error, extra={"action": "object_unreadable"})
+            is_right = False
+        if not is_right:
+            self._files.verify((found,))  # whoever counts on it hears that it is gone
+
+    def _drop(self, order: Drop) -> None:
+        self._bucket.drop(sha256_of(order.name))
+        self._tell(IsDropped(order.name))
+
+    # What comes back
+
+    def _bring_back(self, thread: str) -> None:
+        while (found := self._inward.get()) is not None and not self._ended.is_set():
+            self._until_done(thread, partial(self._bring, found))
+
+    def _bring(self, found: Object) -> None:
+        for _ in range(2):  # what was damaged on its way is not lost
+            try:
+                path = self._come(found)
+            except NotThere:
+                self._missing(found, "nothing of that name lies there any more")
+                return
+            if path is not None:
+                self._files.came_back(path, found, partial(self._is_back, found.id))
+                return
+        self._missing(found, "what lies there are other bytes")
+
+    def _come(self, found: Object) -> Path | None:
+        """Return the file of what has come, synced; None where that are other bytes.
+
+        Raises:
+            BucketUnusable: No more comes now; what is here stays.
+            NotThere: The bucket does not have it.
+            OSError: It cannot be written.
+        """
+        self._parts.mkdir(mode=0o700, exist_ok=True)
+        path = self._parts / found.sha256
+        if self._bucket.size_of(found) != found.size:
+            return None
+        with path.open("a+b") as file:
+            while (came := file.tell()) < found.size and not self._ended.is_set():
+                self._keep_room(found.size - came)
+                content = self._bucket.read(found, came, min(came + READ_BYTES, found.size))
+                if not content:
+                    break
+                file.write(content)
+                file.flush()
+            os.fsync(file.fileno())
+            if taken_of(file).object == found:
+                return path
+        path.unlink()
+        return None
+
+    def _keep_room(self, size_bytes: int) -> None:
+        while not self._ended.is_set():
+            if shutil.disk_usage(self._parts).free >= size_bytes + self._min_free_bytes:
+                return
+            words = "there is no room on the disk for what is to come back from the bucket"
+            log.warning(words, extra={"action": "no_room_for_files"})
+            self._ended.wait(ROOM_AGAIN_S)
+
+    def _is_back(self, name: ObjectId) -> None:
+        self._away.discard(name)
+        self._forget_asked(name)
+        self._tell(IsBack(name))
+
+    def _missing(self, found: Object, why: str) -> None:
+        self._forget_asked(found.id)
+        self._tell(NotInBucket(found.id, why))
+
+    def _forget_asked(self, name: ObjectId) -> None:
+        with self._lock:
+            self._asked.pop(name, None)
+
+    # What fails
+
+    def _until_done(self, thread: str, work: Callable[[], None]) -> None:
+        """Do something, again and again until it is done or the process ends."""
+        tries = 0
+        while not self._ended.is_set():
+            try:
+                work()
+            except BucketUnusable as problem:
+                self._say(thread, str(problem))
+            except OSError as error:
+                self._say(thread, f"what comes from it cannot be written: {error.strerror}")
+            else:
+                self._say(thread, "")
+                return
+            self._ended.wait(self._again.jittered(self._again.nth(tries), self._chance.random()))
+            tries += 1
+
+    def _say(self, thread: str, why: str) -> None:
+        """Tell what is wrong, as far as that is new."""
+        with self._lock:
+            before = next(filter(None, self._troubles.values()), "")
+            self._troubles[thread] = why
+            now = next(filter(None, self._troubles.values()), "")
+        if now == before:
+            return
+        if now:
+            log.error("the bucket cannot be used: %s", now, extra={"action": "bucket_unusable"})
+        else:
+            log.info("the bucket can be used again", extra={"action": "bucket_usable"})
+        self._tell(BucketTrouble(now))
