@@ -26,7 +26,7 @@ NEVER = "never"
 AUTO = "auto"
 
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
-_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9._-]+){0,16}")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,16}")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,255}")
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from caroni_edge.base.backoff import Backoff
-from caroni_edge.config.model import BucketConfig
+from caroni_edge.config.model import BucketConfig, FilesConfig
 from caroni_edge.config.secret import Secret
+from caroni_edge.doctor.bucket import check
 from caroni_edge.node import bucketwork
 from caroni_edge.node.bucket import MISSING, Bucket, BucketUnusable, NotThere
 from caroni_edge.node.bucketwork import BucketWork
@@ -32,6 +33,8 @@ from caroni_edge.objects.bucket import (
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.filework import FileNews, FileWork, ObjectsLost
 from caroni_edge.objects.objects import Object
+from caroni_edge.storage.database import memory_database
+from tests.configs import agent_config
 from tests.s3server import BUCKET, S3Server, running_s3
 from tests.support import wait_until
 
@@ -299,6 +302,27 @@ def test_a_depot_that_has_objects_does_not_make_another_bucket_its_own(server: S
             Bucket(config(server), OWNER).confirm()
     finally:
         depot.end()
+
+
+def test_doctor_compares_it_with_the_rows(server: S3Server, depot: Depot) -> None:
+    agent, database = agent_config(id="d1", files=FilesConfig(bucket=config(server))), memory_database("agents")
+
+    def examined() -> list[tuple[str, str]]:
+        return [(each.level.value, each.sentence) for each in check(agent, database.conn)]
+
+    assert examined() == [("ok", "s3://lab/d1 has the 0 large files, 0 MB")]
+    found = depot.keep(BYTES)
+    depot.leave(found)
+    row = (found.id, found.size, "away", 0.0)
+    database.conn.execute("INSERT INTO bucket_objects (object, size, state, used) VALUES (?, ?, ?, ?)", row)
+    assert examined() == [("ok", "s3://lab/d1 has the 1 large files, 0 MB")]
+    server.delete(found.sha256)
+    ((level, said),) = examined()
+    assert (level, "1 of 1 large files, 0 MB, are not in s3://lab/d1" in said) == ("warning", True)
+    server.wipe()
+    ((level, said),) = examined()
+    assert (level, "cannot be used: there is no bucket" in said) == ("warning", True)
+    assert list(check(agent_config(), database.conn)) == []
 
 
 def test_damaged_bytes_are_not_put_there(server: S3Server, depot: Depot) -> None:

@@ -107,6 +107,16 @@ def test_only_so_many_are_given_at_a_time(found: Object, monkeypatch: pytest.Mon
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
+def test_what_must_come_back_from_a_bucket_is_asked_for_again_later(found: Object, tmp_path: Path) -> None:
+    agent, away = holding(found), {found.sha256}
+    giving = Giving(agent.readers, tmp_path, Flow(), has_away=lambda sha256: sha256 in away)
+    with serve_agent(agent, tmp_path, giving=giving) as server, Client(server, token=None) as client:
+        answer = ask(client, found)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        away.clear()
+        assert ask(client, found).content == DATA
+
+
 def test_what_was_given_makes_room_for_the_next(client: Client, found: Object) -> None:
     for _ in range(2 * given.GIVEN_MAX):
         assert ask(client, found, Range="bytes=0-0").status_code == 206

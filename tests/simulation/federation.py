@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from caroni_edge.config.model import ManagerConfig
+from caroni_edge.config.model import BucketConfig, FilesConfig, ManagerConfig
 from caroni_edge.node.node import Call
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.tickets import Peer
@@ -17,6 +17,7 @@ from caroni_edge.protocol.transfers import Ask
 from caroni_edge.transport.memory_broker import Faults, MemoryBroker
 from caroni_edge.values.json import as_text
 from tests.configs import manager_config
+from tests.simulation.buckets import DepotStore
 from tests.simulation.bytelies import LyingStore
 from tests.simulation.carrier import CALM, Carrier
 from tests.simulation.contents import directories_with
@@ -43,6 +44,8 @@ MAY_HAVE = """
     WHERE j.agent = :agent AND w.id = :workflow AND instr(s.inputs, :object)"""
 POSITIONS = "SELECT acked_seq, taken_seq FROM peers WHERE peer = ?"
 LAST_PUT = "SELECT max(seq) FROM outbox WHERE peer = ?"
+
+WITH_A_BUCKET = FilesConfig(bucket=BucketConfig(url="s3://lab/d"))
 
 
 class Federation:
@@ -81,6 +84,7 @@ class Federation:
         broker: type[MemoryBroker] = MemoryBroker,
         has_files: bool = False,
         depots: int = 0,
+        buckets: bool = False,
     ) -> None:
         """Make the nodes; all are down."""
         self.chance = Random(str(seed))
@@ -94,7 +98,8 @@ class Federation:
         self.managers = [self._manager(f"m{n}", settings) for n in range(managers)]
         self._room = {"slots": slots, "backlog": slots, "pending": slots, "backlog_most": deep, "pending_most": deep}
         self.agents = [self._agent(n, agents, fail) for n in range(agents)]
-        self.agents += [self._member(f"d{n}", [], 0.0, depot=True) for n in range(depots)]
+        of_depots: dict[str, Any] = {"depot": True, **({"files": WITH_A_BUCKET} if buckets else {})}
+        self.agents += [self._member(f"d{n}", [], 0.0, **of_depots) for n in range(depots)]
         for agent in self.agents:
             agent.say_running_after_s = say_running_after_s
         self.twins: list[Member] = []
@@ -124,7 +129,8 @@ class Federation:
         """Make an agent, perhaps a depot, with these job types."""
 
         def make_store() -> Store:
-            store = Store(Peer("agents", name), self.carrier, self.file_chance)
+            kind = DepotStore if "files" in settings else Store
+            store = kind(Peer("agents", name), self.carrier, self.file_chance)
             store.counts_on = lambda names: self._counting_on(self.agent(name), name, names)
             return store
 

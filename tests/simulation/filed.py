@@ -9,6 +9,7 @@ from caroni_edge.objects.transfer.tickets import make_ticket
 from caroni_edge.protocol.objects import ObjectPlace
 from tests.objects.network import Line
 from tests.objects.nodes import GRAIN
+from tests.simulation.buckets import DepotStore
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import PATIENT, SETTLED_IN_S, Federation
 from tests.simulation.members import Agent
@@ -145,6 +146,25 @@ def handed_on_by_a_depot(seed: int) -> list[str]:
     return _go_on_without(federation, maker, reader)
 
 
+def depot_wiped_but_for_its_bucket(seed: int) -> list[str]:
+    """A depot loses its disk when its bucket, away for a while before, has the files; their maker is gone for good."""
+    federation, maker, reader = _never_together(seed, WITH_A_COPY, buckets=True)
+    depot = federation.agent("d0")
+    store = depot.host.store
+    assert isinstance(store, DepotStore)
+    store.is_down = True
+    assert federation.run(LONG_S, lambda: _is_read_next(federation)), "it makes no files"
+    federation.run(SOON_S)
+    if not _only_at(federation, maker):
+        return ["a depot counts whose bucket has nothing"]
+    store.is_down = False
+    assert federation.run(LONG_S, lambda: not _only_at(federation, maker)), "no bucket holds its files"
+    depot.crash()
+    store.objects.clear()
+    federation.start()
+    return _go_on_without(federation, maker, reader)
+
+
 def depot_restored_to_before_a_promise(seed: int) -> list[str]:
     """A backup of a depot is put back in which it has promised nothing yet."""
     federation, maker, reader = _never_together(seed, WITH_A_COPY)
@@ -176,8 +196,8 @@ def drained_before_it_goes(seed: int) -> list[str]:
     return _go_on_without(federation, maker, reader)
 
 
-def _never_together(seed: int, settings: ManagerConfig) -> tuple[Federation, Agent, Agent]:
-    federation = Federation(seed, agents=2, settings=settings, has_files=True, depots=1)
+def _never_together(seed: int, settings: ManagerConfig, *, buckets: bool = False) -> tuple[Federation, Agent, Agent]:
+    federation = Federation(seed, agents=2, settings=settings, has_files=True, depots=1, buckets=buckets)
     maker, reader, _ = federation.agents
     maker.types = job_types(["paint", "frame"], frozenset())
     reader.types = job_types(["read", *TYPES], frozenset())

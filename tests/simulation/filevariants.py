@@ -10,10 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 from caroni_edge.agent.jobs import objects
+from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
+from caroni_edge.agent.store.bucket import BucketRows
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.peers.depots import Depots
@@ -157,7 +159,7 @@ def held_without_a_reference() -> Iterator[None]:
     """What a depot holds goes when nobody has used it for a while."""
     with (
         patch.object(objects, "CACHE_S", 5.0),
-        instead(Depot, "_keep", lambda *_: None),
+        instead(Depot, "_keep", lambda *_: True),
     ):
         yield
 
@@ -202,4 +204,25 @@ def depots_not_asked_again() -> Iterator[None]:
 def drained_hosts_keep_their_files() -> Iterator[None]:
     """Nobody fetches what lies only at an agent that drains."""
     with instead(Depots, "_on_presence", lambda *_: None):
+        yield
+
+
+@FILE_VARIANTS.add
+def held_before_it_is_in_the_bucket() -> Iterator[None]:
+    """A depot with a bucket says that it holds what lies on its disk alone."""
+    with instead(BucketRows, "not_there", lambda *_: []):
+        yield
+
+
+@FILE_VARIANTS.add
+def lost_here_is_lost_in_the_bucket() -> Iterator[None]:
+    """A depot that has lost its disk does not look into its bucket."""
+    with instead(JobObjects, "_is_in_bucket", lambda *_: False):
+        yield
+
+
+@FILE_VARIANTS.add
+def never_brought_back() -> Iterator[None]:
+    """What lies in the bucket alone stays there, whoever needs it."""
+    with instead(InBucket, "_bring_back", lambda *_: None):
         yield

@@ -346,7 +346,11 @@ class Store:
         """A process of the node has begun, with this database."""
         self._lives += 1
         self._conn, self.tell = conn, tell
-        self._holder = Holder(self._rights(conn), grain=GRAIN)
+        self._holder = Holder(self._rights(conn), grain=GRAIN, has_away=self._has_away)
+
+    def _has_away(self, name: str) -> bool:
+        """Tell whether an object lies in a bucket alone, and then let it come back."""
+        return False
 
     def _rights(self, conn: sqlite3.Connection) -> StoredRights:
         return StoredRights(conn)

@@ -29,6 +29,8 @@ def scripted(kind: str, seed: int) -> list[str]:
 
 
 CAUGHT: Mapping[str, Schedule] = {
+    "lost_here_is_lost_in_the_bucket": filed.depot_wiped_but_for_its_bucket,
+    "never_brought_back": filed.depot_wiped_but_for_its_bucket,
     "acceptance_for_another_database_taken": restores.agent_wiped_before_its_first_word,
     "adopted_whoever_may_take_the_step": stolen.claim_of_a_step,
     "answers_taken_by_name": handover.manager_restored,
@@ -56,6 +58,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "hash_is_a_right": partial(with_files, "hostile"),
     "hash_not_compared": filed.rebooted_while_a_file_comes,
     "held_back_for_all_until_answered": stolen.never_answers,
+    "held_before_it_is_in_the_bucket": filed.depot_wiped_but_for_its_bucket,
     "held_begin_in_another_order": partial(plain, "users"),
     "held_here_is_never_begun_elsewhere": restores.manager_restored_to_before_a_resume,
     "held_is_said_before_it_has_come": filed.handed_on_by_a_depot,

@@ -1,5 +1,6 @@
 """The configuration: what is right is read; what is wrong is said at once, with its place and never a secret."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -391,3 +392,28 @@ def test_hours_that_are_none_are_refused_in_words(write: Write, load: Callable[.
     (problem,) = said(write(f"{LEAST}files: {{when: {value}}}\n"), load=load)
     assert "files.when: " in problem
     assert "22:00-06:00" in problem
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"bucket": {"url": "s3://lab"}}, "files.bucket is of no use where files.depot is not true"),
+        ({"depot": True, "bucket": {"endpoint": "https://minio"}}, "files.bucket.endpoint needs files.bucket.url"),
+        (
+            {"depot": True, "bucket": {"url": "s3://lab", "key_id": "d1"}},
+            "files.bucket.key_id and its key_file go toge",
+        ),
+        (
+            {"depot": True, "bucket": {"url": "s3://lab", "key": "x"}},
+            "files.bucket.key_id and its key_file go together",
+        ),
+        ({"depot": True, "bucket": {"url": "https://lab/d1"}}, "expected s3://BUCKET or s3://BUCKET/PREFIX"),
+        ({"depot": True, "bucket": {"url": "s3://lab/../d1/"}}, "expected s3://BUCKET or s3://BUCKET/PREFIX"),
+        ({"depot": True, "bucket": {"url": "s3://lab", "endpoint": "minio:9000"}}, r"expected https://HOST\[:PORT\]"),
+    ],
+)
+def test_a_bucket_that_makes_no_sense_is_refused(tmp_path: Path, files: dict[str, object], said: str) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text(json.dumps({"id": "d1", "broker": {"url": "mqtt://broker"}, "files": files}))
+    with pytest.raises(Problems, match=said):
+        load_agent(path, {})

@@ -201,3 +201,29 @@ def test_what_cannot_be_read_is_said_once_and_nothing_more_of_it_is_tried() -> N
     holder.unreadable(first)
     assert reasons(holder) == ["unknown"]
     assert holder.is_idle()
+
+
+def test_what_must_come_back_first_is_busy_and_given_when_it_has() -> None:
+    away, asked = {SHA256}, []
+
+    def has_away(sha256: str) -> bool:
+        asked.append(sha256)
+        return sha256 in away
+
+    holder = Holder(Rights(), has_away=has_away)
+    holder.asked(peer(1), ask_of(peer(1), (0, 5)), 0.0)
+    holder.asked(peer(1), ask_of(peer(1), (0, 32), part="blocks"), 0.0)
+    assert (reasons(holder), asked) == (["busy", "busy"], [SHA256, SHA256])
+    away.clear()
+    holder.asked(peer(1), ask_of(peer(1), (0, 5)), 1.0)
+    (data,) = all_due(holder, 1.0)
+    assert isinstance(data, SayData)
+    away.add(SHA256)
+    holder.unreadable(data)
+    assert reasons(holder, 1.0) == ["busy"]
+
+
+def test_who_has_no_right_does_not_hear_that_it_must_come_back() -> None:
+    holder = Holder(Rights(), has_away=lambda _sha256: True)
+    holder.asked(peer(1), ask_of(peer(1), (0, 5), workflow="w2"), 0.0)
+    assert reasons(holder) == ["unknown"]
