@@ -114,13 +114,16 @@ class BucketWork:
                 self._inward.put(found)
 
     def is_away(self, name: ObjectId) -> bool:
-        """Tell whether an object lies in the bucket alone; for any thread."""
-        return name in self._away
+        """Tell whether an object lies in the bucket alone; for any thread.
+
+        One that has come here once more by another way is given from here, until a start finds that no row counts it.
+        """
+        return name in self._away and not os.path.exists(self._files.store.path(name))
 
     def has_away(self, sha256: str) -> bool:
         """Tell whether an object lies in the bucket alone, and then let it come back; for any thread."""
         name = id_of(sha256)
-        if name not in self._away:
+        if not self.is_away(name):
             return False
         with self._lock:
             now = monotonic()

@@ -205,6 +205,14 @@ def test_what_lies_there_alone_comes_back_when_it_is_asked_for(depot: Depot) -> 
     assert not depot.work.has_away(found.sha256)
 
 
+def test_what_has_come_here_by_another_way_is_given_from_here(depot: Depot) -> None:
+    found = depot.keep(BYTES)
+    depot.leave(found)
+    assert depot.keep(BYTES) == found
+    assert not depot.work.has_away(found.sha256)
+    assert depot.store.read(found) == BYTES
+
+
 def test_work_on_what_is_away_waits_until_it_is_back(depot: Depot) -> None:
     found = depot.keep(BYTES)
     depot.leave(found)

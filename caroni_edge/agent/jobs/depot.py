@@ -67,7 +67,7 @@ class Depot(Memory):
         for each in message.objects:
             if why := self._take(manager, message, each, at):
                 refused.setdefault(why, []).append(ObjectId(each.object))
-            elif self._store.objects.is_kept(ObjectId(each.object), manager=manager, workflow=message.workflow):
+            elif self._is_held(manager, message.workflow, ObjectId(each.object)):
                 held.append(ObjectId(each.object))
         if held:
             self._outbox.put(manager, ObjectsHeld(workflow=message.workflow, objects=tuple(held)))
@@ -131,6 +131,10 @@ class Depot(Memory):
                 self._hold(row.manager, row.workflow, whole, at)
             else:
                 self.give_up([row], "some of it was damaged here, or lost, before all of it had come")
+
+    def _is_held(self, manager: str, workflow: str, name: ObjectId) -> bool:
+        is_to_come = self._store.keeps.is_promised(manager, workflow, name)
+        return not is_to_come and self._store.objects.is_kept(name, manager=manager, workflow=workflow)
 
     def _is_whole(self, manager: str, name: ObjectId) -> bool:
         found = self._store.objects.of(manager, name)

@@ -29,7 +29,7 @@ from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectToKeep
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
 from caroni_edge.protocol.messages import JobsHere, JobsWanted
 from caroni_edge.protocol.objects import ObjectPlace
-from caroni_edge.values.carried import object_value
+from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, job_type
 
 A, B, LIST = Object("a" * 64, 5_000_000), Object("b" * 64, 7_000_000), Object("c" * 64, 300)
@@ -39,7 +39,7 @@ STORE = 10_000_000
 
 
 def make(files: FilesConfig = BUCKET, store: int | None = None) -> Bench:
-    types = [job_type("take", {"file": "File"})]
+    types = [job_type("take", {"file": "File"}), job_type("look", {"folder": "Directory"})]
     return Bench(types=types, slots=1, disk_floor_bytes=0, depot=True, files=files, files_store_bytes=store)
 
 
@@ -191,6 +191,27 @@ def test_what_a_job_takes_does_not_leave(bench: Bench) -> None:
     bench.advance(10)
     assert bench.runner.fetching.keys() == {FetchId("m1", B.sha256)}
     assert state(bench) == AWAY
+
+
+def test_what_a_job_takes_as_part_of_a_directory_does_not_leave(bench: Bench) -> None:
+    keep(bench, LIST, directory=True)
+    bring(bench, LIST, (A,))
+    bring(bench, A)
+    for each in (A, LIST):
+        hear(bench, IsPut(each.id))
+    bench.outbox.take(ObjectsHeld)
+    (job,) = bench.place(bench.new_job("look", inputs={"folder": directory_value("night", LIST)}))
+    keep(bench, B)
+    assert (bench.runner.fetching, state(bench)) == ({}, BOTH)
+    bench.end(job)
+    bench.advance(10)
+    assert state(bench) == AWAY
+
+
+def test_what_is_to_come_as_a_directory_is_not_held_since_it_is_kept_as_a_file(bench: Bench) -> None:
+    hold(bench, A)
+    keep(bench, A, directory=True)
+    bench.outbox.nothing_else()
 
 
 def test_what_is_lost_here_and_lies_there_is_not_lost(bench: Bench) -> None:
