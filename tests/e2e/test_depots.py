@@ -52,6 +52,7 @@ def test_a_depot_whose_disk_was_wiped_gives_what_lies_in_its_bucket(fleet: Fleet
     wait_until(lambda: manager.get("/api/agents/a1")["files_only_here"] == 0, what="the bucket to have the image")
     (name,) = s3.names()
     maker.kill()
+    assert manager.post("/api/forget", {"peer": "a1"}).status_code == 200  # nobody waits for it
     depot.stop()
     shutil.rmtree(depot.state_dir / "objects")
     depot.start()

@@ -27,8 +27,8 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectToKeep
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
-from caroni_edge.protocol.messages import JobsHere, JobsWanted
 from caroni_edge.protocol.objects import ObjectPlace
+from caroni_edge.protocol.reconciling import JobsHere, JobsWanted
 from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, job_type
 
