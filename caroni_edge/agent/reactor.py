@@ -30,7 +30,6 @@ from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.shares import Shares
-from caroni_edge.agent.offers.standing import Standing
 from caroni_edge.agent.peers.forgetting import Forgetting
 from caroni_edge.agent.peers.kept import KeptObjects
 from caroni_edge.agent.peers.presence import PresenceSaid
@@ -106,15 +105,13 @@ class AgentReactor(Assembly):
         self._heard = Heard(store, in_force, parts.topics, chance, journal)
         self._depth = depth = Depth(in_force, shares, journal)
         self._resources = resources = Resources(store, in_force, journal)
-        deciding = (store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
-        self._offers, self._standing = Offers(*deciding), Standing(*deciding)
+        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
         self._objects = objects = JobObjects(store, outbox, deeds, journal)
         quotas, self._depot = Quotas(store, in_force, deeds, journal), Depot(store, outbox, in_force, journal)
         self._locations = locations = Locations(store, in_force, ledger, deeds, journal)
         self._fetching = Fetching(store, outbox, in_force, ledger, quotas, self._depot, deeds, journal, locations)
         self._intake = Intake(
-            *(store, outbox, in_force, self._refusals, self._offers, self._standing),
-            *(depth, resources, ledger, objects, locations),
+            store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects, locations
         )
         slotted = (store, in_force, self._refusals, ledger, shares, deeds, objects, resources, journal)
         self._slots = Slots(*slotted, parts.say_running_after_s)
@@ -142,7 +139,6 @@ class AgentReactor(Assembly):
             self._reconciliation,
             kept,
             self._offers,
-            self._standing,
             depth,
             self._retention,
             objects,
@@ -226,7 +222,7 @@ class AgentReactor(Assembly):
             Unreadable: It is none.
         """
         if self._heard.on_request(topic, payload, at):
-            self._standing.on_demand_over(topic.manager, topic.job_type)
+            self._offers.standing.on_demand_over(topic.manager, topic.job_type)
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A manager's message could not be handled here: it is told, and ends the attempts; jobs here stay."""

@@ -16,7 +16,6 @@ from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.room import Room, look
 from caroni_edge.agent.offers.shares import Places
-from caroni_edge.agent.offers.standing import Standing
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
@@ -109,7 +108,6 @@ class Intake:
         in_force: InForce,
         refusals: Refusals,
         offers: Offers,
-        standing: Standing,
         depth: Depth,
         resources: Resources,
         ledger: Ledger,
@@ -119,8 +117,7 @@ class Intake:
         """Decide by the offers made, the room there is, the job types in force and the files that can be here."""
         self._objects, self._locations, self._resources = objects, locations, resources
         self._store, self._outbox, self._in_force = store, outbox, in_force
-        self._refusals, self._depth, self._ledger = refusals, depth, ledger
-        self._offers, self._standing = offers, standing
+        self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
 
     def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
         """Take the jobs that a manager places for an offer, or decline them one by one."""
@@ -132,7 +129,7 @@ class Intake:
         if taken:
             self._outbox.put(manager, JobAccepted(jobs=tuple(taken)))
         if row is None:
-            self._standing.on_jobs(manager, {placed.job_type for placed in message.jobs})
+            self._offers.standing.on_jobs(manager, {placed.job_type for placed in message.jobs})
         else:
             self._offers.on_jobs(row, places.used(), len(message.jobs), last=message.last, at=at)
 

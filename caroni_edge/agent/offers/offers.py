@@ -12,6 +12,7 @@ from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.room import Kind, Room, look
 from caroni_edge.agent.offers.shares import Claim, Shares, distribute
+from caroni_edge.agent.offers.standing import Standing
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import ToOffer
@@ -51,7 +52,11 @@ class Candidate(NamedTuple):
 
 
 class Offers(Part):
-    """Makes offers, one open at a time at most for each manager and job type."""
+    """Makes offers, one open at a time at most for each manager and job type.
+
+    Attributes:
+        standing: Offers what is left to those that demand nothing now.
+    """
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class Offers(Part):
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
         self._depth, self._resources = depth, resources
+        self.standing = Standing(store, outbox, chance, in_force, refusals, shares, depth, resources, journal)
         self._due = -inf
         self._is_unanswered = False
         self._is_another_turn = False  # what was kept for a job type is there for others now
@@ -83,7 +89,8 @@ class Offers(Part):
         """Free the places of offers that have run out, and offer all that is free."""
         self._run_out(at)
         self._is_another_turn = False
-        self._make(at)
+        if not self._make(at):
+            self.standing.settle(at)
         self._due = at.now if self._is_another_turn else self._look_ahead(at.now)
 
     def next_due(self) -> float:
@@ -167,6 +174,8 @@ class Offers(Part):
             wait_s, again_due = row.wait_s, row.again_due
             if row.status is OfferState.OPEN:
                 wait_s, again_due = AGAIN.after(row.wait_s), at.now + row.wait_s
+        if row.taken and left == (0, 0):
+            self.standing.owe(row.manager, row.job_type)
         closed = row._replace(
             status=status, left_ready=left[0], left_waiting=left[1], wait_s=wait_s, again_due=again_due
         )
@@ -175,15 +184,15 @@ class Offers(Part):
 
     # What to offer
 
-    def _make(self, at: Moment) -> None:
-        """Offer all free places to managers that have use for them."""
+    def _make(self, at: Moment) -> bool:
+        """Offer all free places to managers that have use for them; return False where there are places, and no use."""
         room = look(self._store, self._in_force.settings, self._depth, self._resources)
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
-            return
+            return True
         candidates = [each for each in self._candidates(at, room) if each.ready or each.waiting]
         if not candidates:
             self._resources.line_up({}, room.places_ready.left)
-            return
+            return False
         standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
         candidates = self._probe(candidates, standings, at)
         self._resources.line_up(_urgency(candidates), room.places_ready.left)
@@ -192,6 +201,7 @@ class Offers(Part):
         if others := [each for each in candidates if not each.reserves]:
             # What reserves nothing takes nothing from the rest, and is what its share would be.
             self._offer_all(others, *self._divide(candidates, room, standings), room, at)
+        return True
 
     def _look_ahead(self, now: float) -> float:
         times = (

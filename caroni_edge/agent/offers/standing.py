@@ -1,9 +1,9 @@
 """Offers that stand: a manager that has had short jobs done here need not ask before it places the next ones.
 
 An offer that answers a demand keeps its places free for a few seconds; to ask for one takes a way there and back, which
-is longer than a short job. So when the demand of a manager is over, of which this agent has done some, and after each
-acceptance of such an offer, what is free now is offered without a demand, if nobody has one. Nothing is kept free for
-it: others may have taken the places when jobs come, which then are declined and asked for as ever.
+is longer than a short job. So when a manager has got what it demanded, some of it here, and after each acceptance of
+such an offer, what is free now is offered without a demand, if nobody has one that is not offered for. Nothing is kept
+free for it: others may have taken the places when jobs come, which then are declined and asked for as ever.
 """
 
 import logging
@@ -16,9 +16,8 @@ from caroni_edge.agent.offers.room import Kind, look
 from caroni_edge.agent.offers.shares import Claim, Places, Shares, distribute
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal, MemorySet
+from caroni_edge.base.memory import Journal, Memory, MemorySet
 from caroni_edge.base.moment import Chance, Moment
-from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.messages import JobOffer
 
@@ -28,7 +27,7 @@ STANDS_FOR_S = 600.0
 """So long a manager may come back to it."""
 
 
-class Standing(Part):
+class Standing(Memory):
     """Makes offers that stand, one at a time for each manager and job type; it needs to remember none."""
 
     def __init__(
@@ -53,16 +52,21 @@ class Standing(Part):
     def on_demand_over(self, manager: str, job_type: str) -> None:
         """A manager has no demand for a type any more: what it needed was done, here if its last offer brought jobs."""
         if self._store.offers.status(manager, job_type) == OfferState.ACCEPTED:
-            self._owe(manager, job_type)
+            self.owe(manager, job_type)
 
     def on_jobs(self, manager: str, job_types: set[str]) -> None:
         """Jobs of these types have come for an offer that stood, and have taken some of its places."""
         for job_type in job_types:
-            self._owe(manager, job_type)
+            self.owe(manager, job_type)
+
+    def owe(self, manager: str, job_type: str) -> None:
+        """A manager has got all that it demanded of a type, some of it here."""
+        if job_type in self._depth.more():
+            self._owed.add((manager, job_type))
 
     def settle(self, at: Moment) -> None:
-        """Offer what is free to those that are owed an offer, unless somebody has a demand: that goes first."""
-        if not self._owed or self._store.demands.managers(1) or self._refusals.of_all():
+        """Offer what is free to those that are owed an offer, while nobody has a demand that could be offered for."""
+        if not self._owed:
             return
         for kind in sorted(self._owed):
             if not self._may_have(*kind, at.now):
@@ -72,10 +76,6 @@ class Standing(Part):
         for kind in sorted(ready):
             self._owed.discard(kind)
             self._offer(*kind, ready[kind], waiting.get(kind, 0))
-
-    def _owe(self, manager: str, job_type: str) -> None:
-        if job_type in self._depth.more():
-            self._owed.add((manager, job_type))
 
     def _may_have(self, manager: str, job_type: str, now: float) -> bool:
         """Tell whether a manager is there, and may have jobs of a type done here."""

@@ -50,11 +50,17 @@ def offers(bench: Bench) -> list[tuple[str, JobOffer]]:
     return found
 
 
-def test_what_is_free_is_offered_when_the_demand_is_over(bench: Bench) -> None:
+def test_what_is_free_is_offered_when_a_demand_is_over(bench: Bench) -> None:
     offer = stood(bench)
     assert (offer.stands, offer.valid_for) == (True, STANDS_FOR_S)
     assert offer.ready > 2
     assert offer.waiting >= LEAST
+
+
+def test_what_is_free_is_offered_when_all_that_is_demanded_has_come(bench: Bench) -> None:
+    bench.want(ready=1)
+    bench.accept(bench.outbox.take(JobOffer), bench.new_job())
+    assert bench.outbox.take(JobOffer).stands
 
 
 def test_it_reserves_nothing(bench: Bench) -> None:
@@ -96,12 +102,13 @@ def test_without_room_it_is_offered_when_there_is_some(bench: Bench) -> None:
     assert {(peer, offer.stands) for peer, offer in offers(bench)} == {("m2", True)}
 
 
-def test_while_somebody_has_a_demand_none_is_made(bench: Bench) -> None:
+def test_while_somebody_has_use_for_more_than_there_is_none_is_made(bench: Bench) -> None:
     offer = stood(bench)
-    bench.want(manager="m2", ready=5)
-    assert not bench.outbox.take(JobOffer, "m2").stands
+    bench.want(manager="m2", ready=1000)
+    reserved = bench.outbox.take(JobOffer, "m2")
     bench.accept(offer, bench.new_job())
     assert offers(bench) == []
+    bench.send(OfferReject(offer=reserved.offer), manager="m2")
     bench.want_nothing(manager="m2")
     assert {(peer, offer.stands) for peer, offer in offers(bench)} == {("m1", True)}
 
@@ -133,11 +140,12 @@ def test_no_offer_stands_for_long_jobs() -> None:
 
 def test_none_is_made_by_an_agent_that_is_drained_or_serves_that_manager_no_more(bench: Bench) -> None:
     bench.want(ready=1)
-    work(bench, bench.outbox.take(JobOffer))
+    offer = bench.outbox.take(JobOffer)
     bench.reactor.drain(on=True)
+    bench.accept(offer, bench.new_job())
     bench.want_nothing()
     assert offers(bench) == []
     bench.reactor.drain(on=False)
-    bench.reload(managers=("m2",))
+    bench.reload(managers={"m2": 1.0})
     bench.settle()
     assert offers(bench) == []
