@@ -109,6 +109,7 @@ class BucketWork:
                 self._outward.put(order)
             case Drop(name):
                 self._away.discard(name)
+                self._forget_asked(name)
                 self._outward.put(order)
             case BringBack(found):
                 self._inward.put(found)
@@ -185,6 +186,8 @@ class BucketWork:
             if path is not None:
                 self._files.came_back(path, found, partial(self._is_back, found.id))
                 return
+            if self._ended.is_set():
+                return  # it has not come, which says nothing of what lies there
         self._missing(found, "what lies there are other bytes")
 
     def _come(self, found: Object) -> Path | None:
@@ -228,6 +231,7 @@ class BucketWork:
 
     def _missing(self, found: Object, why: str) -> None:
         self._forget_asked(found.id)
+        (self._parts / found.sha256).unlink(missing_ok=True)
         self._tell(NotInBucket(found.id, why))
 
     def _forget_asked(self, name: ObjectId) -> None:

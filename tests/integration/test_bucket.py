@@ -267,6 +267,45 @@ def test_what_was_cut_off_goes_on_where_it_was(server: S3Server, depot: Depot, m
     assert asked == [0, 50_000, 100_000, 100_000, 150_000, 200_000, 250_000]
 
 
+def test_an_end_of_the_process_on_the_way_says_nothing_of_what_lies_there(
+    depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucketwork, "READ_BYTES", 50_000)
+    found = depot.keep(BYTES)
+    depot.leave(found)
+    read, asked = Bucket.read, threading.Event()
+
+    def close(bucket: Bucket, wanted: Object, begin: int, end: int) -> bytes:
+        depot.work.close()
+        asked.set()
+        return read(bucket, wanted, begin, end)
+
+    monkeypatch.setattr(Bucket, "read", close)
+    depot.work.do(BringBack(found))
+    assert asked.wait(60)
+    depot.end()
+    assert not [each for each in depot.news if isinstance(each, NotInBucket | IsBack)]
+
+
+def test_what_goes_on_the_way_leaves_nothing_here(
+    server: S3Server, depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucketwork, "READ_BYTES", 50_000)
+    found = depot.keep(BYTES)
+    depot.leave(found)
+    read = Bucket.read
+
+    def delete(bucket: Bucket, wanted: Object, begin: int, end: int) -> bytes:
+        if begin:
+            server.delete(wanted.sha256)
+        return read(bucket, wanted, begin, end)
+
+    monkeypatch.setattr(Bucket, "read", delete)
+    depot.work.do(BringBack(found))
+    wait_until(lambda: [each for each in depot.news if isinstance(each, NotInBucket)], what="the loss to be said")
+    assert not list((depot.directory / "returning").iterdir())
+
+
 def test_a_key_that_opens_nothing_is_said_and_nothing_is_lost(server: S3Server, depot: Depot) -> None:
     found = depot.keep(BYTES)
     depot.leave(found)
@@ -350,3 +389,15 @@ def test_what_goes_from_there_is_away_no_more(server: S3Server, depot: Depot) ->
     depot.hears(IsDropped(found.id))
     assert server.names() == []
     assert not depot.work.has_away(found.sha256)
+
+
+def test_what_has_gone_and_come_again_is_asked_for_anew(depot: Depot) -> None:
+    found = depot.keep(BYTES)
+    for _ in range(2):
+        depot.leave(found)
+        assert depot.work.has_away(found.sha256)
+        assert Needed((found.id,)) in depot.news
+        depot.work.do(Drop(found.id))
+        depot.hears(IsDropped(found.id))
+        depot.keep(BYTES)
+        depot.news.clear()

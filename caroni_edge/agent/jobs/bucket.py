@@ -65,8 +65,10 @@ class InBucket(Part):
         return self._in_force.settings.files.bucket is not None
 
     def on_disk(self, free_bytes: int) -> None:
-        """Note how much of the disk is free."""
+        """Note how much of the disk is free; what comes back may wait for more, and a job has left some since."""
         self._free_bytes = free_bytes
+        if self._coming:
+            self._make_room()
 
     def on_start(self, at: Moment) -> None:
         """Say what lies in the bucket alone; where the owner has taken the bucket away, all of that is lost."""
@@ -136,9 +138,13 @@ class InBucket(Part):
         if found is None or name in self._coming or self._store.bucket.state(name) != AWAY:
             return
         self._coming[name] = found.size
+        self._make_room()
+        self._deeds.in_bucket(BringBack(Object(sha256_of(name), found.size)))
+
+    def _make_room(self) -> None:
+        """Let lie in the bucket alone what no job needs, so that what comes back has room here."""
         need_bytes, settings, quota = sum(self._coming.values()), self._in_force.settings, self._quotas.quota()
         lacking = 0 if quota.store is None else quota.used + need_bytes - quota.store
         if self._free_bytes is not None:
             lacking = max(lacking, need_bytes + settings.disk_floor_bytes - self._free_bytes)
         self._quotas.leave_to_bucket(lacking)
-        self._deeds.in_bucket(BringBack(Object(sha256_of(name), found.size)))

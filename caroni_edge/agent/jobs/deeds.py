@@ -64,9 +64,9 @@ class Deeds(Part):
         """Order to compare the objects that have rows with what lies on disk."""
         self._stock = tuple(known)
 
-    def verify(self, found: Object) -> None:
-        """Order to look whether an object is what its name says."""
-        self._checks = (*self._checks, found)
+    def verify(self, objects: Iterable[Object]) -> None:
+        """Order to look whether objects are what their names say."""
+        self._checks = (*self._checks, *objects)
 
     def settle_objects(self, job: str) -> None:
         """Order that rows keep what a job has given from now on."""

@@ -132,6 +132,10 @@ class Depot(Memory):
             else:
                 self.give_up([row], "some of it was damaged here, or lost, before all of it had come")
 
+    @property
+    def _has_bucket(self) -> bool:
+        return self._in_force.settings.files.bucket is not None
+
     def _is_held(self, manager: str, workflow: str, name: ObjectId) -> bool:
         is_to_come = self._store.keeps.is_promised(manager, workflow, name)
         return not is_to_come and self._store.objects.is_kept(name, manager=manager, workflow=workflow)
@@ -149,6 +153,8 @@ class Depot(Memory):
     def in_bucket(self, awaited: Iterable[Awaited], at: Moment) -> None:
         """Say what is whole, now that more of it is in the bucket, or that there is none."""
         for manager, workflow, name in awaited:
+            if self._has_bucket and self._store.bucket.lacks(name):
+                continue  # of a directory each file comes here, and all of it is looked at when the last one has
             is_to_come = self._store.keeps.is_promised(manager, workflow, name)
             if not is_to_come and self._is_whole(manager, name):
                 self._hold(manager, workflow, name, at)
@@ -161,7 +167,7 @@ class Depot(Memory):
         """Keep what lies here as a whole; return whether it counts: with a bucket not before it lies there too."""
         objects = self._store.objects
         self._store.keeps.take_back(manager, workflow, name)
-        if self._in_force.settings.files.bucket is not None and (lacking := self._store.bucket.not_there(name)):
+        if self._has_bucket and (lacking := self._store.bucket.not_there(name)):
             objects.refer(name, manager=manager, workflow=workflow, job=PROMISED, date=at.date)
             for each in lacking:
                 self._store.bucket.want(each)

@@ -136,15 +136,16 @@ class JobObjects(Part):
     def on_check(self, manager: str, message: ObjectsCheck, at: Moment) -> None:
         """Look at objects that somebody did not get rightly from here; a manager hears which are gone.
 
-        Of a directory all files are looked at, too.
+        Of a directory all files are looked at, too. Nobody got from here what lies in the bucket alone.
         """
         for name in map(ObjectId, message.objects):
             found = self._store.objects.of(manager, name)
             if found is None:
                 self.say_gone(manager, name)
                 continue
-            for each in (found, *self._store.objects.files(name)):
-                self._deeds.verify(Object(sha256_of(each.object), each.size))
+            some = (found, *self._store.objects.files(name))
+            here = (each for each in some if self._store.bucket.state(each.object) != AWAY)
+            self._deeds.verify(Object(sha256_of(each.object), each.size) for each in here)
 
     def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
         """Keep what a job takes and lies here, for as long as the job is known here; return it."""

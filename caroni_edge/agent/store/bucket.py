@@ -96,6 +96,17 @@ class BucketRows(Rows):
         """Return what is not in the bucket of an object and, where it is a directory, of its files."""
         return self._all(ObjectId, self.NOT_THERE, whole=whole)
 
+    # What is put there goes by name: where all is to come, the last one is.
+    LACKS = """
+        SELECT NOT EXISTS (SELECT 1 FROM bucket_objects WHERE object = :whole AND state IN ('both', 'away'))
+        OR (SELECT 1 FROM directory_files d WHERE d.directory = :whole AND NOT EXISTS (
+            SELECT 1 FROM bucket_objects b WHERE b.object = d.object AND b.state IN ('both', 'away'))
+            ORDER BY d.object DESC LIMIT 1) IS NOT NULL"""
+
+    def lacks(self, whole: ObjectId) -> bool:
+        """Tell whether anything is not in the bucket of an object and, where it is a directory, of its files."""
+        return self._only(bool, self.LACKS, whole=whole)
+
     AWAITED = """
         SELECT r.manager, r.workflow, r.object FROM object_references r
         WHERE r.object = :object AND r.job = :promised

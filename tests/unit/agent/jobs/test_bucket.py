@@ -27,10 +27,11 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectToKeep
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone, ObjectsHere
-from caroni_edge.protocol.objects import ObjectPlace
+from caroni_edge.protocol.objects import ObjectPlace, ObjectsCheck
 from caroni_edge.protocol.reconciling import JobsHere, JobsWanted
 from caroni_edge.values.carried import directory_value, object_value
 from tests.unit.agent.bench import Bench, job_type
+from tests.work import Work, work_of
 
 A, B, LIST = Object("a" * 64, 5_000_000), Object("b" * 64, 7_000_000), Object("c" * 64, 300)
 AT_A2 = ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64)
@@ -130,6 +131,20 @@ def test_a_directory_counts_when_all_of_it_is_there(bench: Bench) -> None:
     assert bench.outbox.take(ObjectsHeld).objects == (LIST.id,)
 
 
+def test_a_file_that_is_put_there_is_as_much_work_in_a_large_directory() -> None:
+    def put_one(count: int) -> Work:
+        bench = make()
+        files = [Object(f"{number:064x}", 5) for number in range(count)]
+        keep(bench, LIST, directory=True)
+        bring(bench, LIST, tuple(files))
+        for each in files:
+            bring(bench, each)
+        hear(bench, IsPut(files[0].id))
+        return work_of(bench.database.conn, lambda: hear(bench, IsPut(files[1].id)))
+
+    assert put_one(400).is_like(put_one(200))
+
+
 def test_what_is_asked_for_twice_is_said_once_it_is_there(bench: Bench) -> None:
     keep(bench, A)
     bring(bench, A)
@@ -180,6 +195,30 @@ def test_what_is_needed_comes_back_and_others_make_room(bench: Bench) -> None:
     assert [state(bench, each) for each in (A, B)] == [BOTH, AWAY]
     hear(bench, Needed((A.id, B.id)))
     assert ordered(bench) == [Leave((A.id,)), BringBack(B)]
+
+
+def test_what_comes_back_finds_room_that_a_job_leaves_later() -> None:
+    bench = make()
+    hold(bench, A)
+    hear(bench, ObjectsLost((A.id,)))
+    hold(bench, B)
+    (job,) = bench.place(bench.new_job("take", inputs={"file": object_value("b.fits", B, "0" * 40)}))
+    bench.call(lambda _at: bench.reactor.on_disk(A.size - 1))
+    ordered(bench)
+    hear(bench, Needed((A.id,)))
+    assert (ordered(bench), state(bench, B)) == ([BringBack(A)], BOTH)
+    bench.end(job)
+    bench.call(lambda _at: bench.reactor.on_disk(A.size - 1))
+    assert (ordered(bench), state(bench, B)) == ([Leave((B.id,))], AWAY)
+
+
+def test_what_lies_there_alone_does_not_come_back_to_be_looked_at(bench: Bench) -> None:
+    hold(bench, A)
+    bench.send(ObjectsCheck(objects=(A.id,)))
+    assert bench.runner.verified == [A]
+    hear(bench, ObjectsLost((A.id,)))
+    bench.send(ObjectsCheck(objects=(A.id,)))
+    assert bench.runner.verified == [A]
 
 
 def test_what_a_job_takes_does_not_leave(bench: Bench) -> None:
