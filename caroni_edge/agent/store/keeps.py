@@ -18,7 +18,7 @@ class KeepRow(NamedTuple):
         places: JSON, a list of `ObjectPlace`.
         is_directory: Whether it is the list of a directory.
         directory: The directory that has named it; empty where the manager has.
-        turn: Those with a lesser one are fetched first.
+        turn: Of one manager's with the same holders, those with a lesser one are fetched first.
     """
 
     manager: str
@@ -66,10 +66,29 @@ class KeepRows(Rows):
             directory=directory,
         )
 
-    FIRST = f"SELECT {_KEEP} FROM keeps ORDER BY turn LIMIT :limit"
+    # From manager to manager, from line to line, and from each to the next in its line, by the index. The second of a
+    # line is behind the first of all lines, and so on; the second line of a manager behind the first of all managers.
+    FIRST = f"""
+        WITH RECURSIVE known (name) AS (
+            SELECT (SELECT min(manager) FROM keeps) UNION ALL
+            SELECT (SELECT min(manager) FROM keeps WHERE manager > known.name) FROM known WHERE name NOT NULL
+        ), lines (nth, head, name, line) AS (
+            SELECT 1, turn, manager, holders FROM known JOIN keeps ON turn = (
+                SELECT turn FROM keeps WHERE manager = known.name ORDER BY holders, turn LIMIT 1
+            ) UNION ALL
+            SELECT nth + 1, turn, manager, holders FROM lines JOIN keeps ON turn = (
+                SELECT turn FROM keeps WHERE manager = lines.name AND holders > lines.line
+                ORDER BY holders, turn LIMIT 1
+            ) ORDER BY 1, 2 LIMIT :limit
+        ), taken (nth, it, name, line) AS (
+            SELECT 1, head, name, line FROM lines UNION ALL
+            SELECT nth + 1, turn, name, line FROM taken JOIN keeps ON turn = (
+                SELECT min(turn) FROM keeps WHERE manager = taken.name AND holders = taken.line AND turn > taken.it
+            ) ORDER BY 1, 2 LIMIT :limit
+        ) SELECT {_KEEP} FROM taken JOIN keeps ON turn = it ORDER BY nth, turn"""
 
     def first(self, limit: int) -> list[KeepRow]:
-        """Return what is to come, in its order."""
+        """Return some of what is to come, in turns from all who have the like, so that none of them holds up others."""
         return self._all(KeepRow, self.FIRST, limit=limit)
 
     OF = f"SELECT {_KEEP} FROM keeps WHERE manager = :manager AND object = :object ORDER BY turn"

@@ -213,3 +213,16 @@ def bucket_objects(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def keeps_in_turns(db: Database) -> None:
+    """Who has what is to come (16 places at most), as JSON: what the same have stands in one line."""
+    holders = ", ".join(f"'$[{nth}].holder'" for nth in range(16))
+    script(
+        db,
+        f"""
+        ALTER TABLE keeps ADD COLUMN holders TEXT AS (json_extract(places, {holders})) VIRTUAL;
+        CREATE INDEX keeps_line ON keeps (manager, holders);
+        """,
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.agent.jobs.fetching import TELL_AGAIN_S
+from caroni_edge.agent.jobs.fetching import KEPT_AT_ONCE, TELL_AGAIN_S
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId
@@ -206,6 +206,17 @@ def test_what_is_no_directory_is_refused(bench: Bench) -> None:
     bench.call(lambda at: bench.reactor.on_news(FetchedNoDirectory(WANTED, "it is text"), at))
     assert "no directory" in bench.outbox.take(ObjectsRefused).reason
     assert bench.runner.fetching == {}
+
+
+def test_promises_of_a_holder_that_gives_nothing_keep_none_of_another_from_being_fetched(bench: Bench) -> None:
+    away = [Object(f"{number:064x}", 9) for number in range(KEPT_AT_ONCE + 1)]
+    keep(bench, *away)
+    assert len(bench.runner.fetching) == KEPT_AT_ONCE
+    keep(bench, OBJECT, places=(AT_A3,))
+    assert (WANTED in bench.runner.fetching, len(bench.runner.fetching)) == (True, KEPT_AT_ONCE)
+    bring(bench)
+    assert bench.outbox.take(ObjectsHeld) == HELD
+    assert {*bench.runner.fetching} == {FetchId("m1", each.sha256) for each in away[:-1]}
 
 
 def test_a_drop_ends_what_is_on_its_way_but_for_what_it_leaves(bench: Bench) -> None:

@@ -264,6 +264,17 @@ def test_a_silent_place_is_left_for_another_one() -> None:
     assert bench.done
 
 
+def test_objects_of_a_silent_place_keep_none_of_another_one_waiting() -> None:
+    bench = Bench()
+    for number in range(250):
+        bench.asker.fetch(want_of(f"{number}", 1000, A, order=number))
+    bench.asker.fetch(want_of("x", 1000, B, order=250))
+    bench.step()
+    while all(holder == A for holder, _ in bench.asks):
+        bench.step(bench.asker.next_due())
+    assert bench.now < UNREACHABLE_FOR_S
+
+
 def test_the_only_place_is_asked_again_after_it_was_unreachable() -> None:
     bench = Bench()
     bench.asker.fetch(want_of("x", 1 << 20, A))
