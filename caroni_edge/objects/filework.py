@@ -72,6 +72,7 @@ class FileWork:
         self.store, self._tell = store, tell
         self._queue: SimpleQueue[Work | _Together | None] = SimpleQueue()
         self._later: list[Work | _Together] = []
+        self._again_at = inf  # what waits there is tried again then
         self._gathered: list[tuple[_Together, Work]] = []  # what waits to be safe, and what follows then
         self._gathers_since = inf
         self._is_closed = False
@@ -95,9 +96,11 @@ class FileWork:
             self._do(work)
             if len(self._gathered) >= TOGETHER_MAX or monotonic() >= self._gathers_since + TOGETHER_S:
                 self._make_safe()
+            if monotonic() >= self._again_at:
+                self._try_again()
 
     def _wait_s(self) -> float | None:
-        return AGAIN_S if self._later else None
+        return max(0.0, self._again_at - monotonic()) if self._later else None
 
     def close(self) -> None:
         """Have `run` return behind the present piece of work; what waits is not done: a start does all of it again."""
@@ -106,7 +109,7 @@ class FileWork:
 
     def _try_again(self) -> None:
         """Try again what had no room, or waits for objects that come from the bucket."""
-        later, self._later = self._later, []
+        later, self._later, self._again_at = self._later, [], inf
         for each in later:
             if not self._is_closed:
                 self._do(each)
@@ -130,11 +133,15 @@ class FileWork:
                 work()
         except NoRoom as error:
             log.warning("no room for files: %s", error, extra={"action": "no_room_for_files"})
-            self._later.append(work)
+            self._put_off(work)
             self._tell(NoRoomForFiles(str(error), error if isinstance(error, OverQuota) else None))
         except OnlyInBucket as away:
-            self._later.append(work)
+            self._put_off(work)
             self._tell(Needed(away.names))
+
+    def _put_off(self, work: Work | _Together) -> None:
+        self._later.append(work)
+        self._again_at = min(self._again_at, monotonic() + AGAIN_S)
 
     def _gather(self, work: _Together, *, alone: bool) -> None:
         self.store.gathers = not alone

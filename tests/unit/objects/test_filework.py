@@ -11,7 +11,7 @@ import pytest
 
 from caroni_edge.node.objectdisk import ObjectDisk
 from caroni_edge.objects import filework
-from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.disk import NoRoom, ObjectFiles
 from caroni_edge.objects.filework import TOGETHER_MAX, FileNews, FileWork, ObjectsLost
 from caroni_edge.objects.objects import Object
 
@@ -119,6 +119,25 @@ def test_the_first_does_not_wait_long_for_others(tmp_path: Path, monkeypatch: py
     taking(work, [b"sun", b"moon"], said)
     work.run()
     assert safe_after[:2] == [0, 1]
+
+
+def test_what_has_found_no_room_does_not_wait_for_the_end_of_all_other_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filework, "AGAIN_S", 0.0)
+    work = FileWork(ObjectFiles(tmp_path), lambda _news: None)
+    done: list[str] = []
+
+    def needs_room() -> None:
+        done.append("tried")
+        if len(done) == 1:
+            raise NoRoom("full")
+
+    work.put(needs_room)
+    work.put(lambda: done.append("other"))
+    work.put(work.close)
+    work.run()
+    assert done == ["tried", "tried", "other"]
 
 
 def test_where_the_disk_does_not_take_all_each_is_taken_by_itself(
