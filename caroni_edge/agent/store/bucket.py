@@ -73,7 +73,8 @@ class BucketRows(Rows):
         return self._only(int, self.AWAY_BYTES)
 
     IDLE = """
-        SELECT b.object, b.size FROM bucket_objects b WHERE b.state = 'both' AND NOT EXISTS (
+        SELECT b.object, b.size FROM bucket_objects b INDEXED BY bucket_objects_used
+        WHERE b.state = 'both' AND NOT EXISTS (
             SELECT 1 FROM object_references r CROSS JOIN jobs j ON j.job = r.job
             WHERE r.object = b.object AND j.ended IS NULL)
         AND NOT EXISTS (

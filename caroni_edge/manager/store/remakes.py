@@ -67,14 +67,15 @@ class RemakeRows(Rows):
         found = self._all(StepRow, self.GAVE, workflow=workflow, object=name)
         return min(found, key=lambda step: step.id, default=None)
 
+    # All instances of a scattered step may have it: one row is read. The plus: all other workflows are not looked at.
     FIRST_TAKER = f"""
-        SELECT {STEP} FROM steps s WHERE workflow = :workflow AND (instr(inputs, :object)
-        OR EXISTS (SELECT 1 FROM scattered c WHERE c.step = s.id AND instr(c.inputs, :object)))"""
+        SELECT {STEP} FROM steps s WHERE s.id = (
+            SELECT min(+t.id) FROM steps t WHERE t.workflow = :workflow AND (instr(t.inputs, :object)
+            OR EXISTS (SELECT 1 FROM scattered c WHERE c.step = t.id AND instr(c.inputs, :object))))"""
 
     def first_taker(self, workflow: int, name: str) -> StepRow | None:
         """Return the step that an object was first given to; None for none."""
-        found = self._all(StepRow, self.FIRST_TAKER, workflow=workflow, object=name)
-        return min(found, key=lambda step: step.id, default=None)
+        return self._one(StepRow, self.FIRST_TAKER, workflow=workflow, object=name)
 
     MAKE_AGAIN = """
         UPDATE steps SET status = :status, job = NULL, tries = tries + 1, remade = 1, retry_due = NULL,
