@@ -1,6 +1,7 @@
 """What a depot has in its bucket: what is put there, goes from there, and comes back since somebody needs it."""
 
 import logging
+from collections.abc import Iterable
 
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.depot import Depot
@@ -106,8 +107,7 @@ class InBucket(Part):
                 self._done(name, GOING)
                 self._store.bucket.gone(name)
             case Needed(objects):
-                for name in objects:
-                    self._bring_back(name)
+                self._bring_back(objects)
             case IsBack(name):
                 self._coming.pop(name, None)
                 if self._store.bucket.move(name, AWAY, BOTH):
@@ -133,13 +133,17 @@ class InBucket(Part):
             self._store.bucket.move(name, AWAY, GOING)
             self._objects.lose([name])
 
-    def _bring_back(self, name: ObjectId) -> None:
-        found = self._store.objects.found(name)
-        if found is None or name in self._coming or self._store.bucket.state(name) != AWAY:
-            return
-        self._coming[name] = found.size
-        self._make_room()
-        self._deeds.in_bucket(BringBack(Object(sha256_of(name), found.size)))
+    def _bring_back(self, names: Iterable[ObjectId]) -> None:
+        """Have objects come back that lie in the bucket alone; room is made once for all of them."""
+        coming: dict[ObjectId, int] = {}
+        for name in names:
+            found = self._store.objects.found(name)
+            if found is not None and name not in self._coming and self._store.bucket.state(name) == AWAY:
+                coming[name] = found.size
+        if coming:
+            self._coming.update(coming)
+            self._make_room()
+            self._deeds.in_bucket(*(BringBack(Object(sha256_of(name), size)) for name, size in coming.items()))
 
     def _make_room(self) -> None:
         """Let lie in the bucket alone what no job needs, so that what comes back has room here."""

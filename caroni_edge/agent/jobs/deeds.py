@@ -92,9 +92,9 @@ class Deeds(Part):
         """Order to fetch an object no more: rows say that it is here, or nobody wants it."""
         self._fetches = (*self._fetches, fetch)
 
-    def in_bucket(self, order: BucketOrder) -> None:
+    def in_bucket(self, *orders: BucketOrder) -> None:
         """Order something to be done in the bucket."""
-        self._bucket = (*self._bucket, order)
+        self._bucket = (*self._bucket, *orders)
 
     def committed(self) -> None:
         """Give the orders: take over first, and start before killing, since a job may be both started and killed."""

@@ -197,6 +197,22 @@ def test_what_is_needed_comes_back_and_others_make_room(bench: Bench) -> None:
     assert ordered(bench) == [Leave((A.id,)), BringBack(B)]
 
 
+def test_room_is_made_once_for_all_that_comes_back_together(bench: Bench) -> None:
+    away = [Object(f"{number}" * 64, 4_000_000) for number in (1, 2)]
+    here = [Object(f"{number}" * 64, STORE // 2) for number in (3, 4)]
+    for each in away:
+        hold(bench, each)
+        hear(bench, ObjectsLost((each.id,)))
+    for each in here:
+        hold(bench, each)
+    ordered(bench)
+    hear(bench, Needed(tuple(each.id for each in away)))
+    (left, *back) = ordered(bench)
+    assert isinstance(left, Leave)
+    assert sorted(left.objects) == [each.id for each in here]
+    assert back == [BringBack(each) for each in away]
+
+
 def test_what_comes_back_finds_room_that_a_job_leaves_later() -> None:
     bench = make()
     hold(bench, A)
