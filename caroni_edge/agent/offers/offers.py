@@ -75,7 +75,7 @@ class Offers(Part):
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
         self._depth, self._resources = depth, resources
-        self.standing = Standing(store, outbox, chance, in_force, refusals, shares, depth, resources, journal)
+        self.standing = Standing(store, outbox, chance, in_force, refusals, depth, resources, journal)
         self._due = -inf
         self._is_unanswered = False
         self._is_another_turn = False  # what was kept for a job type is there for others now

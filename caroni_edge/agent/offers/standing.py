@@ -13,7 +13,7 @@ from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
 from caroni_edge.agent.offers.room import Kind, look
-from caroni_edge.agent.offers.shares import Claim, Places, Shares, distribute
+from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
 from caroni_edge.base.memory import Journal, Memory, MemorySet
@@ -37,15 +37,14 @@ class Standing(Memory):
         chance: Chance,
         in_force: InForce,
         refusals: Refusals,
-        shares: Shares,
         depth: Depth,
         resources: Resources,
         journal: Journal,
     ) -> None:
-        """Offer what the offers for a demand have left, as they would divide it."""
+        """Offer what the offers for a demand have left."""
         super().__init__(journal)
         self._store, self._outbox, self._chance = store, outbox, chance
-        self._in_force, self._refusals, self._shares = in_force, refusals, shares
+        self._in_force, self._refusals = in_force, refusals
         self._depth, self._resources = depth, resources
         self._owed: MemorySet[Kind] = MemorySet(journal)
 
@@ -72,24 +71,21 @@ class Standing(Memory):
             if not self._may_have(*kind, at.now):
                 self._owed.discard(kind)
         room = look(self._store, self._in_force.settings, self._depth, self._resources)
-        ready, waiting = self._divide(room.places_ready, at), self._divide(room.places_waiting, at)
-        for kind in sorted(ready):
-            self._owed.discard(kind)
-            self._offer(*kind, ready[kind], waiting.get(kind, 0))
+        if room.places_ready.are_there():
+            owed = sorted(self._owed)
+            self._owed.clear()
+            for manager, job_type in owed:
+                parts = (_part(places, job_type, len(owed)) for places in (room.places_ready, room.places_waiting))
+                self._offer(manager, job_type, *parts)
 
     def _may_have(self, manager: str, job_type: str, now: float) -> bool:
-        """Tell whether a manager is there, and may have jobs of a type done here."""
-        is_here = self._in_force.types.get(job_type) is not None and not self._refusals.lacks(job_type)
+        """Tell whether a manager is there, and may have jobs of a type done here that need nothing beside a slot."""
+        known = self._in_force.types.get(job_type)
+        if known is None or known.needs or known.parallel is not None or self._refusals.lacks(job_type):
+            return False
         may_be = self._in_force.settings.serves(manager) and not self._refusals.is_over(manager)
         is_sound = job_type not in self._refusals.failing()
-        return is_here and may_be and is_sound and self._store.managers.may_be_told(manager, now)
-
-    def _divide(self, places: Places, at: Moment) -> dict[Kind, int]:
-        """Divide free places evenly, as among demands without end."""
-        standings = self._shares.standings({manager for manager, _ in self._owed}, at.now)
-        most = max(places.shared, 0) + sum(places.more.values())
-        claims = (Claim(*kind, most, 0, 0, self._shares.cost(*kind)) for kind in sorted(self._owed))
-        return distribute(places, claims, standings)
+        return may_be and is_sound and self._store.managers.may_be_told(manager, now)
 
     def _offer(self, manager: str, job_type: str, ready: int, waiting: int) -> None:
         known = self._in_force.types.get(job_type)
@@ -108,4 +104,11 @@ class Standing(Memory):
         )
         self._outbox.put(manager, offer)
         record = {"action": "offer_made", "peer": manager, "offer": offer.offer}
-        log.debug("offered %d ready and %d waiting of %s until then", ready, waiting, job_type, extra=record)
+        log.debug("offered %d ready and %d waiting of %s without a demand", ready, waiting, job_type, extra=record)
+
+
+def _part(places: Places, job_type: str, kinds: int) -> int:
+    """Return how many free places a job type is offered that shares them with others: one at least, if any is free."""
+    free = max(places.shared, 0) // kinds + places.more.get(job_type, 0)
+    most = free if places.most is None else min(free, places.most // kinds)
+    return max(most, int(places.are_there()))

@@ -97,22 +97,25 @@ class Placing(Part):
                 self._apply(offer, OfferEvent.TIME_OVER)
             elif not offer.agent_reconciles and offer.is_known:
                 open_offers.append(offer)
+        offered = sorted({offer.job_type for offer in open_offers})
+        demanded = {job_type for job_type in offered if self._store.unplaced.is_demanded(job_type)}
         holding = self._holds.holding(at.now)
-        taken = self._policy.order(open_offers)
+        taken = self._policy.order([offer for offer in open_offers if offer.job_type in demanded])
         room = live_room(self._context)
         for offer in self._givers_first(taken):
             room -= self._fill(offer, room, holding, at)
         taken_ids = {offer.offer for offer in taken}
         for offer in open_offers:
+            if offer.job_type not in demanded:
+                self._in_vain.pop((offer.agent, offer.job_type), None)
             if offer.offer not in taken_ids:
                 self._leave(offer)
 
     def _standing(self) -> Iterator[OfferRow]:
         """Yield the offers that have stood until there were steps for them, as there may be now."""
         for job_type in sorted(self._context.dirty_job_types):
-            standing = self._store.offers.standing(job_type, STANDING_AT_ONCE)
-            if standing and self._store.unplaced.is_demanded(job_type):
-                yield from standing
+            if self._store.unplaced.is_demanded(job_type):
+                yield from self._store.offers.standing(job_type, STANDING_AT_ONCE)
 
     def _givers_first(self, offers: list[OfferRow]) -> list[OfferRow]:
         """Return offers so that jobs come, where it can be, after those that they may take their inputs from."""
