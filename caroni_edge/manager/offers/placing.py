@@ -13,7 +13,7 @@ from caroni_edge.base.states import require
 from caroni_edge.manager.context import Context, live_room
 from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.jobs.handover import Handover
-from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, StepEvent
+from caroni_edge.manager.lifecycle import OFFER, STEP, OfferEvent, OfferState, StepEvent
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.offers.policy import OfferPolicy
 from caroni_edge.manager.store.jobs import NewJob
@@ -276,7 +276,8 @@ class Placing(Part):
     def _leave(self, offer: OfferRow) -> None:
         """There is no step for an offer now: reject it, unless it may stand."""
         if offer.stands:
-            self._stand(offer)
+            if offer.status is not OfferState.STANDING:
+                self._stand(offer)
         else:
             self._reject(offer)
             # Who asked for it, with a database that was lost since?
