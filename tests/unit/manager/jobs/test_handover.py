@@ -87,7 +87,7 @@ def with_another(**facts: Any) -> PlanStep:
         with_input(default="x"),
         with_input(value_from="$(self)"),
         with_input(link=Link((out("a"),), merge="merge_nested"), type="string[]"),
-        with_input(link=Link((out("a"), given("message")), pick="first_non_null")),
+        with_input(link=Link((out("a"), given("message")), merge="merge_nested", pick="first_non_null")),
         with_another(value_from="$(inputs.text)", link=None),
         with_another(link=Link((given("message"),), pick="first_non_null")),
         with_another(type=None, link=Link((out("a"),))),
