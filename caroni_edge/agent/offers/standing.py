@@ -71,12 +71,11 @@ class Standing(Memory):
             if not self._may_have(*kind, at.now):
                 self._owed.discard(kind)
         room = look(self._store, self._in_force.settings, self._depth, self._resources)
-        if room.places_ready.are_there():
-            owed = sorted(self._owed)
-            self._owed.clear()
-            for manager, job_type in owed:
-                parts = (_part(places, job_type, len(owed)) for places in (room.places_ready, room.places_waiting))
-                self._offer(manager, job_type, *parts)
+        kinds = [kind for kind in sorted(self._owed) if room.places_ready.copy().take(kind[1])]
+        for manager, job_type in kinds:
+            self._owed.discard((manager, job_type))
+            parts = (_part(places, job_type, len(kinds)) for places in (room.places_ready, room.places_waiting))
+            self._offer(manager, job_type, *parts)
 
     def _may_have(self, manager: str, job_type: str, now: float) -> bool:
         """Tell whether a manager is there, and may have jobs of a type done here that need nothing beside a slot."""
@@ -108,7 +107,10 @@ class Standing(Memory):
 
 
 def _part(places: Places, job_type: str, kinds: int) -> int:
-    """Return how many free places a job type is offered that shares them with others: one at least, if any is free."""
+    """Return how many free places a job type is offered that shares them with others: one at least, if it may have one.
+
+    More than there are would only be declined; but each of several may have the last one.
+    """
     free = max(places.shared, 0) // kinds + places.more.get(job_type, 0)
     most = free if places.most is None else min(free, places.most // kinds)
-    return max(most, int(places.are_there()))
+    return max(most, int(places.copy().take(job_type)))

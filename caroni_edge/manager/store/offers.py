@@ -124,6 +124,6 @@ class OfferRows(Rows):
 
     DELETE_STANDING = "DELETE FROM offers WHERE agent = :agent AND status = 'standing'"
 
-    def delete_standing(self, agent: str) -> int:
-        """Delete the offers of an agent that stand, and return how many there were."""
-        return self._run(self.DELETE_STANDING, agent=agent)
+    def delete_standing(self, agent: str) -> None:
+        """Delete the offers of an agent that stand."""
+        self._run(self.DELETE_STANDING, agent=agent)

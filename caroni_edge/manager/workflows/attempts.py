@@ -77,9 +77,8 @@ class Attempts:
             end = JobEnd("failed", begun=message.begun, reason=f"declined: {message.reason}", ended=at.date)
             self.fail(job, end, at)
         else:
-            # It has less room than those of its offers say that stand: they go, and others may have what it has.
-            due = None if self._store.offers.delete_standing(agent) else at.now + AFTER_DECLINE_S
-            self._orders.never_was(step, job, due=due)
+            self._store.offers.delete_standing(agent)  # it has less room than they say
+            self._orders.never_was(step, job, due=at.now + AFTER_DECLINE_S)
 
     def on_status(self, agent: str, message: JobStatusUpdate, at: Moment) -> None:
         """Take the status of a job, unless one with a greater serial was taken before."""

@@ -3,7 +3,9 @@
 import pytest
 
 from caroni_edge.agent.jobs.intake import NO_PLACE
+from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.offers.standing import STANDS_FOR_S
+from caroni_edge.agent.offers.standing import _part as part
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobOffer, OfferReject
 from tests.unit.agent.bench import Bench
 
@@ -149,3 +151,13 @@ def test_none_is_made_by_an_agent_that_is_drained_or_serves_that_manager_no_more
     bench.reload(managers={"m2": 1.0})
     bench.settle()
     assert offers(bench) == []
+
+
+def test_places_of_one_type_are_offered_for_no_other() -> None:
+    """A job of the other would be declined, and offered for, and placed, and declined."""
+    places = Places(0, {"upper": 3}, 5)
+    assert [part(places, job_type, kinds=2) for job_type in ("upper", "lower")] == [2, 0]
+
+
+def test_each_of_several_types_may_have_the_last_place() -> None:
+    assert [part(Places(1), job_type, kinds=3) for job_type in ("upper", "lower", "other")] == [1, 1, 1]

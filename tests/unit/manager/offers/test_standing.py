@@ -4,6 +4,7 @@ import pytest
 
 from caroni_edge.agent.offers.standing import STANDS_FOR_S
 from caroni_edge.manager.offers.placing import VALID_MAX_S
+from caroni_edge.manager.workflows.attempts import AFTER_DECLINE_S
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobOffer, OfferAccept, OfferReject
 from tests.unit.manager.bench import Bench
 
@@ -89,16 +90,23 @@ def test_it_is_void_when_its_agent_may_have_lost_something(bench: Bench) -> None
     assert bench.rows("SELECT * FROM offers") == []
 
 
-def test_a_job_that_finds_no_place_any_more_is_asked_for_at_once(bench: Bench) -> None:
+def test_after_a_decline_none_of_its_agent_counts_and_others_are_asked(bench: Bench) -> None:
     stand(bench, ready=2)
     bench.start()
     (job,) = bench.outbox.take(OfferAccept).jobs
-    bench.advance(1.0)
-    bench.demands()
     bench.send(JobDecline(job=job.job, reason="no room"))
+    bench.advance(AFTER_DECLINE_S)
     bench.outbox.nothing_else()
-    assert bench.demands().keys() == {"upper"}
+    assert bench.demands()["upper"] is not None
     assert (bench.step("a")["attempt"], bench.step("a")["tries"]) == (0, 0)
+
+
+def test_a_job_does_not_go_to_and_fro_between_us_and_an_agent_that_has_no_room(bench: Bench) -> None:
+    stand(bench)
+    bench.start()
+    (job,) = bench.outbox.take(OfferAccept).jobs
+    bench.send(JobDecline(job=job.job, reason="no room"), bench.make_offer(stands=True, valid_for=STANDS_FOR_S))
+    bench.outbox.nothing_else()
 
 
 def test_those_of_agents_that_only_say_that_they_serve_a_type_do_not_count(bench: Bench) -> None:
