@@ -319,6 +319,7 @@ _FIELDS: dict[str, Callable[[Liar], Any]] = {
     "repeat": Liar._yes,
     "secret": lambda liar: liar._choice(b"k" * 32, b"0" * 32),
     "serial": lambda liar: liar._choice(0, 1, 5, 50, 1000, SERIAL_MAX),
+    "stands": Liar._yes,
     "started": Liar._date,
     "status": lambda liar: liar._choice(*STATUSES),
     "stderr": Liar._text,

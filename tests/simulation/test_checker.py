@@ -52,7 +52,10 @@ def test_a_federation_at_rest_is_well() -> None:
     [
         (manager_sql("INSERT INTO outbox VALUES ('a0', 99, 'x', x'')"), "m0 has messages in its outbox"),
         (manager_sql("INSERT INTO events VALUES (99, 'topic', x'')"), "m0 has events that wait"),
-        (manager_sql("INSERT INTO offers VALUES (1, 'x', 'a0', 'red', 1, 0, 1, 0, '')"), "m0 has offers"),
+        (
+            manager_sql("INSERT INTO offers VALUES (1, 'x', 'a0', 'red', 1, 0, 1, 0, '', 0, 'received')"),
+            "m0 has offers",
+        ),
         (manager_sql("UPDATE agents SET wanted = 'x'"), "m0 has a query"),
         (manager_sql("UPDATE peers SET reconcile = 1"), "m0 has an agent to reconcile"),
         (manager_sql("UPDATE jobs SET open = 1"), "m0 has jobs that are open"),
