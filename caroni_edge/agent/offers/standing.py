@@ -71,11 +71,17 @@ class Standing(Memory):
             if not self._may_have(*kind, at.now):
                 self._owed.discard(kind)
         room = look(self._store, self._in_force.settings, self._depth, self._resources)
-        kinds = [kind for kind in sorted(self._owed) if room.places_ready.copy().take(kind[1])]
+        kinds = [
+            kind for kind in sorted(self._owed) if self._is_open_to(kind) and room.places_ready.copy().take(kind[1])
+        ]
         for manager, job_type in kinds:
             self._owed.discard((manager, job_type))
             parts = (_part(places, job_type, len(kinds)) for places in (room.places_ready, room.places_waiting))
             self._offer(manager, job_type, *parts)
+
+    def _is_open_to(self, kind: Kind) -> bool:
+        """Tell whether no offer is open that answers a demand: the manager takes a later one in its place."""
+        return self._store.offers.status(*kind) != OfferState.OPEN
 
     def _may_have(self, manager: str, job_type: str, now: float) -> bool:
         """Tell whether a manager is there, and may have jobs of a type done here that need nothing beside a slot."""

@@ -69,6 +69,8 @@ class Placing(Part):
     def on_offer(self, agent: str, offer: JobOffer, at: Moment) -> None:
         """Keep an offer until the end of the batch; it takes the place of an earlier one for the same job type."""
         self._store.agents.set_offered(agent, offer.database, as_text(as_list(offer.labels)))
+        if offer.stands and self._store.offers.is_answer_due(agent, offer.job_type):
+            return  # its agent keeps the places of the one before for us, and waits for what becomes of it
         self._store.offers.delete_same(agent, offer.job_type)
         if self._store.offers.count_of(agent) >= UNDECIDED_MAX:
             self._context.outbox.put(agent, OfferReject(offer=offer.offer))

@@ -104,6 +104,14 @@ class OfferRows(Rows):
         """Delete an agent's earlier offer for a job type: it has one at a time."""
         self._run(self.DELETE_SAME, agent=agent, job_type=job_type)
 
+    IS_ANSWER_DUE = """
+        SELECT EXISTS (SELECT 1 FROM offers WHERE agent = :agent AND job_type = :job_type
+        AND status = 'received' AND NOT stands)"""
+
+    def is_answer_due(self, agent: str, job_type: str) -> bool:
+        """Tell whether an agent has an offer for a job type that is not decided, and reserves places."""
+        return self._only(bool, self.IS_ANSWER_DUE, agent=agent, job_type=job_type)
+
     COUNT_OF = "SELECT count(*) FROM offers WHERE agent = :agent"
 
     def count_of(self, agent: str) -> int:

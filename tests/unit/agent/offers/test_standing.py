@@ -161,3 +161,14 @@ def test_places_of_one_type_are_offered_for_no_other() -> None:
 
 def test_each_of_several_types_may_have_the_last_place() -> None:
     assert [part(Places(1), job_type, kinds=3) for job_type in ("upper", "lower", "other")] == [1, 1, 1]
+
+
+def test_none_is_made_beside_an_offer_that_is_not_answered(bench: Bench) -> None:
+    """The manager would take it in the place of that one, and its places would be kept in vain."""
+    offer = stood(bench)
+    bench.want(ready=5)
+    answering = bench.outbox.take(JobOffer)
+    bench.accept(offer, bench.new_job())
+    assert offers(bench) == []
+    bench.accept(answering, *(bench.new_job() for _ in range(5)))
+    assert {(peer, offer.stands) for peer, offer in offers(bench)} == {("m1", True)}

@@ -114,3 +114,10 @@ def test_those_of_agents_that_only_say_that_they_serve_a_type_do_not_count(bench
     bench.start()
     assert bench.demands().keys() == {"upper"}
     assert not any(isinstance(said, OfferAccept | JobAccepted) for _, said in bench.outbox.sent)
+
+
+def test_it_takes_no_offer_away_that_is_to_be_answered(bench: Bench) -> None:
+    bench.start()
+    offer = bench.make_offer()
+    bench.send(offer, bench.make_offer(stands=True, valid_for=STANDS_FOR_S))
+    assert placed(bench, offer) == ["w1/a"]
