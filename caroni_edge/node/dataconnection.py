@@ -95,11 +95,8 @@ class DataConnection:
     def __init__(self, topics: Topics, around: Surroundings, flow: Flow | None = None) -> None:
         """Prepare; `start` begins the threads, and the connection is made when it is needed."""
         self._topics, self._around = topics, around
-        self._asker, self._holder, bounds = (
-            Asker(SystemChance()),
-            Holder(around.rights, has_away=around.has_away),
-            around.bounds,
-        )
+        self._asker, self._holder = Asker(SystemChance()), Holder(around.rights, has_away=around.has_away)
+        bounds = around.bounds
         flow = flow or Flow(bounds.up, bounds.down)
         self._asker.at_once, self._asker.down, self._holder.up = bounds.at_once, flow.down, flow.up
         self._disk = ObjectDisk(around.parts, around.path_of)

@@ -55,9 +55,8 @@ class InBucket(Part):
         super().__init__(journal)
         self._store, self._in_force, self._objects = store, in_force, objects
         self._depot, self._quotas, self._deeds = depot, quotas, deeds
-        self._ordered: MemoryDict[ObjectId, str] = MemoryDict(
-            journal
-        )  # what is being done, by the state that it is for
+        # What is being done, by the state that it is for.
+        self._ordered: MemoryDict[ObjectId, str] = MemoryDict(journal)
         self._coming: MemoryDict[ObjectId, int] = MemoryDict(journal)  # what comes back, and its size
         self._free_bytes: int | None = None
 

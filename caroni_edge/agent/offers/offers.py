@@ -75,7 +75,7 @@ class Offers(Part):
         self._store, self._outbox, self._chance = store, outbox, chance
         self._in_force, self._refusals, self._shares = in_force, refusals, shares
         self._depth, self._resources = depth, resources
-        self.standing = Standing(store, outbox, chance, in_force, refusals, depth, resources, journal)
+        self.standing = Standing(store, outbox, chance, in_force, refusals, depth, journal)
         self._due = -inf
         self._is_unanswered = False
         self._is_another_turn = False  # what was kept for a job type is there for others now
@@ -89,8 +89,8 @@ class Offers(Part):
         """Free the places of offers that have run out, and offer all that is free."""
         self._run_out(at)
         self._is_another_turn = False
-        if not self._make(at):
-            self.standing.settle(at)
+        if (unused := self._make(at)) is not None:
+            self.standing.settle(unused, at)
         self._due = at.now if self._is_another_turn else self._look_ahead(at.now)
 
     def next_due(self) -> float:
@@ -184,15 +184,15 @@ class Offers(Part):
 
     # What to offer
 
-    def _make(self, at: Moment) -> bool:
-        """Offer all free places to managers that have use for them; return False where there are places, and no use."""
+    def _make(self, at: Moment) -> Room | None:
+        """Offer all free places to managers that have use for them; where nobody has, return what is free."""
         room = look(self._store, self._in_force.settings, self._depth, self._resources)
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
-            return True
+            return None
         candidates = [each for each in self._candidates(at, room) if each.ready or each.waiting]
         if not candidates:
             self._resources.line_up({}, room.places_ready.left)
-            return False
+            return room
         standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
         candidates = self._probe(candidates, standings, at)
         self._resources.line_up(_urgency(candidates), room.places_ready.left)
@@ -201,7 +201,7 @@ class Offers(Part):
         if others := [each for each in candidates if not each.reserves]:
             # What reserves nothing takes nothing from the rest, and is what its share would be.
             self._offer_all(others, *self._divide(candidates, room, standings), room, at)
-        return True
+        return None
 
     def _look_ahead(self, now: float) -> float:
         times = (

@@ -11,8 +11,7 @@ import logging
 from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.refusals import Refusals
-from caroni_edge.agent.offers.resources import Resources
-from caroni_edge.agent.offers.room import Kind, look
+from caroni_edge.agent.offers.room import Kind, Room
 from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.settings import InForce
 from caroni_edge.agent.store import Store
@@ -38,14 +37,12 @@ class Standing(Memory):
         in_force: InForce,
         refusals: Refusals,
         depth: Depth,
-        resources: Resources,
         journal: Journal,
     ) -> None:
         """Offer what the offers for a demand have left."""
         super().__init__(journal)
         self._store, self._outbox, self._chance = store, outbox, chance
-        self._in_force, self._refusals = in_force, refusals
-        self._depth, self._resources = depth, resources
+        self._in_force, self._refusals, self._depth = in_force, refusals, depth
         self._owed: MemorySet[Kind] = MemorySet(journal)
 
     def on_demand_over(self, manager: str, job_type: str) -> None:
@@ -63,14 +60,11 @@ class Standing(Memory):
         if job_type in self._depth.more():
             self._owed.add((manager, job_type))
 
-    def settle(self, at: Moment) -> None:
+    def settle(self, room: Room, at: Moment) -> None:
         """Offer what is free to those that are owed an offer, while nobody has a demand that could be offered for."""
-        if not self._owed:
-            return
         for kind in sorted(self._owed):
             if not self._may_have(*kind, at.now):
                 self._owed.discard(kind)
-        room = look(self._store, self._in_force.settings, self._depth, self._resources)
         kinds = [
             kind for kind in sorted(self._owed) if self._is_open_to(kind) and room.places_ready.copy().take(kind[1])
         ]
