@@ -17,6 +17,7 @@ from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.node.bucket import Bucket, BucketUnusable, NotThere
 from caroni_edge.node.dataconnection import Supervise
+from caroni_edge.node.returns import Return, Returns
 from caroni_edge.objects.bucket import (
     Away,
     BringBack,
@@ -32,7 +33,7 @@ from caroni_edge.objects.bucket import (
     NotInBucket,
     Put,
 )
-from caroni_edge.objects.disk import taken_of
+from caroni_edge.objects.disk import NoRoom, taken_of
 from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
 
@@ -42,7 +43,6 @@ RETURNING = "returning"
 """The directory of what is on its way back, in the state directory."""
 READ_BYTES = 8 << 20
 AGAIN = Backoff(first_s=2.0, max_s=120.0, jitter=(0.75, 1.25))
-ROOM_AGAIN_S = 10.0
 ASK_AGAIN_S = 10.0
 INWARD = 2
 """So many objects come back at a time."""
@@ -71,9 +71,9 @@ class BucketWork:
             again: When what has failed is tried again.
         """
         self._bucket, self._files, self._parts, self._tell = bucket, files, parts, tell
-        self._min_free_bytes, self._again, self._chance = min_free_bytes, again, SystemChance()
+        self._again, self._chance = again, SystemChance()
         self._outward: SimpleQueue[Away | Put | Drop | None] = SimpleQueue()
-        self._inward: SimpleQueue[Object | None] = SimpleQueue()
+        self._inward = Returns(lambda: shutil.disk_usage(parts).free - min_free_bytes)
         self._away: set[ObjectId] = set()
         self._asked: dict[ObjectId, float] = {}
         self._lock, self._ended = Lock(), Event()
@@ -92,8 +92,7 @@ class BucketWork:
         """End as soon as may be."""
         self._ended.set()
         self._outward.put(None)
-        for _ in range(INWARD):
-            self._inward.put(None)
+        self._inward.close()
 
     def do(self, order: BucketOrder) -> None:
         """Do something there, behind what was ordered before (see `BucketUser`)."""
@@ -112,7 +111,7 @@ class BucketWork:
                 self._forget_asked(name)
                 self._outward.put(order)
             case BringBack(found):
-                self._inward.put(found)
+                self._inward.add(found)
 
     def is_away(self, name: ObjectId) -> bool:
         """Tell whether an object lies in the bucket alone; for any thread.
@@ -173,15 +172,21 @@ class BucketWork:
     # What comes back
 
     def _bring_back(self, thread: str) -> None:
-        while (found := self._inward.get()) is not None and not self._ended.is_set():
-            self._until_done(thread, partial(self._bring, found))
+        while (it := self._inward.next()) is not None:
+            self._until_done(thread, partial(self._bring, it))
+            self._inward.end(it)
 
-    def _bring(self, found: Object) -> None:
+    def _bring(self, it: Return) -> None:
+        found = it.object
         for _ in range(2):  # what was damaged on its way is not lost
             try:
-                path = self._come(found)
+                path = self._come(it)
             except NotThere:
                 self._missing(found, "nothing of that name lies there any more")
+                return
+            except NoRoom as error:
+                (self._parts / found.sha256).unlink(missing_ok=True)  # what it takes is for others now
+                self._inward.put_off(it, error)
                 return
             if path is not None:
                 self._files.came_back(path, found, partial(self._is_back, found.id))
@@ -190,39 +195,35 @@ class BucketWork:
                 return  # it has not come, which says nothing of what lies there
         self._missing(found, "what lies there are other bytes")
 
-    def _come(self, found: Object) -> Path | None:
-        """Return the file of what has come, synced; None where that are other bytes.
+    def _come(self, it: Return) -> Path | None:
+        """Return the file of what has come, synced; None where that are other bytes, or the process ends.
 
         Raises:
             BucketUnusable: No more comes now; what is here stays.
             NotThere: The bucket does not have it.
+            NoRoom: The disk has none for it.
             OSError: It cannot be written.
         """
         self._parts.mkdir(mode=0o700, exist_ok=True)
-        path = self._parts / found.sha256
-        if self._bucket.size_of(found) != found.size:
-            return None
+        found, path = it.object, self._parts / it.object.sha256
         with path.open("a+b") as file:
+            self._inward.reserve(it, found.size - file.tell())
+            if self._bucket.size_of(found) != found.size:
+                return None
             while (came := file.tell()) < found.size and not self._ended.is_set():
-                self._keep_room(found.size - came)
+                self._inward.reserve(it, found.size - came)
                 content = self._bucket.read(found, came, min(came + READ_BYTES, found.size))
                 if not content:
                     break
                 file.write(content)
                 file.flush()
+            if self._ended.is_set():
+                return None
             os.fsync(file.fileno())
             if taken_of(file).object == found:
                 return path
         path.unlink()
         return None
-
-    def _keep_room(self, size_bytes: int) -> None:
-        while not self._ended.is_set():
-            if shutil.disk_usage(self._parts).free >= size_bytes + self._min_free_bytes:
-                return
-            words = "there is no room on the disk for what is to come back from the bucket"
-            log.warning(words, extra={"action": "no_room_for_files"})
-            self._ended.wait(ROOM_AGAIN_S)
 
     def _is_back(self, name: ObjectId) -> None:
         self._away.discard(name)

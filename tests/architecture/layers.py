@@ -37,7 +37,7 @@ LAYERS: list[set[str]] = [
     {"node.carriage"},
     {"node.transfers", "node.locationfetches", "node.bucketwork"},
     {"node.directfetches"},
-    {"node.turns"},
+    {"node.turns", "node.returns"},
     {"node.dataconnection"},
     {"node.dispatch", "node.connection", "node.datatransport", "node.objectdisk", "node.httpget", "node.bucket"},
     {"manager", "agent"},

@@ -23,6 +23,7 @@ OUTSIDE = (
             "locationfetches",
             "objectdisk",
             "offline",
+            "returns",
             "service",
             "startup",
             "transfers",

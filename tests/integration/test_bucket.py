@@ -1,11 +1,13 @@
 """A depot's bucket on an S3 server (moto's): what is put there comes back right, or somebody hears why not."""
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,7 +17,7 @@ from caroni_edge.config.secret import Secret
 from caroni_edge.doctor.bucket import check
 from caroni_edge.node import bucketwork
 from caroni_edge.node.bucket import MISSING, Bucket, BucketUnusable, NotThere
-from caroni_edge.node.bucketwork import BucketWork
+from caroni_edge.node.bucketwork import INWARD, RETURNING, BucketWork
 from caroni_edge.objects.bucket import (
     Away,
     BringBack,
@@ -68,7 +70,7 @@ class Depot:
         self.news: list[BucketNews | FileNews] = []
         self.directory, self.store = directory, ObjectFiles(directory)
         self.files = FileWork(self.store, self.news.append)
-        self.work = BucketWork(bucket, self.files, directory / "returning", self.news.append, again=SOON)
+        self.work = BucketWork(bucket, self.files, directory / RETURNING, self.news.append, again=SOON)
         self._threads = [threading.Thread(target=self.files.run)]
         self._threads[0].start()
         self.work.start(self._supervise)
@@ -224,6 +226,18 @@ def test_work_on_what_is_away_waits_until_it_is_back(depot: Depot) -> None:
     assert read == [BYTES]
 
 
+def test_what_the_disk_has_no_room_for_holds_up_nothing_else(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = [depot.keep(os.urandom(len(BYTES))) for _ in range(INWARD)]
+    small = depot.keep(b"small" * 10_000)
+    for found in (*large, small):
+        depot.leave(found)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Mock(free=small.size))
+    for found in (*large, small):
+        depot.work.do(BringBack(found))
+    depot.hears(IsBack(small.id))
+    assert depot.news[-1] == IsBack(small.id)
+
+
 def test_a_server_that_goes_away_has_lost_nothing(server: S3Server, depot: Depot) -> None:
     found, other = depot.keep(BYTES), depot.keep(b"other" * 10_000)
     depot.leave(found)
@@ -303,7 +317,7 @@ def test_what_goes_on_the_way_leaves_nothing_here(
     monkeypatch.setattr(Bucket, "read", delete)
     depot.work.do(BringBack(found))
     wait_until(lambda: [each for each in depot.news if isinstance(each, NotInBucket)], what="the loss to be said")
-    assert not list((depot.directory / "returning").iterdir())
+    assert not list((depot.directory / RETURNING).iterdir())
 
 
 def test_a_key_that_opens_nothing_is_said_and_nothing_is_lost(server: S3Server, depot: Depot) -> None:
@@ -327,7 +341,7 @@ def test_what_is_not_there_as_it_was_is_said_and_never_used(
     depot.work.do(BringBack(found))
     wait_until(lambda: [each for each in depot.news if isinstance(each, NotInBucket)], what="the loss to be said")
     assert not Path(depot.store.path(found.id)).exists()
-    assert not list((depot.directory / "returning").iterdir())
+    assert not list((depot.directory / RETURNING).iterdir())
 
 
 def test_an_empty_bucket_in_the_place_of_a_full_one_says_nothing_of_its_objects(server: S3Server, depot: Depot) -> None:
