@@ -7,6 +7,7 @@ from math import inf
 from types import MappingProxyType
 
 from caroni_edge.agent.boxes.strength import Able
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.depot import Depot
@@ -88,6 +89,12 @@ class AgentParts:
     say_running_after_s: float
 
 
+def _context_of(parts: AgentParts) -> Context:
+    in_force = InForce(parts.settings, parts.types, parts.store.facts, parts.journal, able=parts.runner.able)
+    deeds = Deeds(parts.runner, parts.journal)
+    return Context(parts.topics, parts.store, parts.outbox, parts.chance, in_force, deeds, parts.journal)
+
+
 class AgentReactor(Assembly):
     """Implements `caroni_edge.node.reactor.Reactor` for an agent, and the commands of its API."""
 
@@ -95,59 +102,46 @@ class AgentReactor(Assembly):
 
     def __init__(self, parts: AgentParts) -> None:
         """Put the parts together."""
-        journal, store, outbox, chance = parts.journal, parts.store, parts.outbox, parts.chance
-        super().__init__(journal)
+        super().__init__(parts.journal)
         self._topics, self._store, self._outbox, self._runner = parts.topics, parts.store, parts.outbox, parts.runner
-        self._in_force = in_force = InForce(parts.settings, parts.types, store.facts, journal, able=parts.runner.able)
-        self._deeds = deeds = Deeds(parts.runner, journal)
-        ledger, shares = Ledger(store, outbox), Shares(in_force.weight_of, journal)
-        self._logs, self._refusals = JobLogs(store, outbox, parts.runner), Refusals(store, in_force, journal)
-        self._heard = Heard(store, in_force, parts.topics, chance, journal)
-        self._depth = depth = Depth(in_force, shares, journal)
-        self._resources = resources = Resources(store, in_force, journal)
-        self._offers = Offers(store, outbox, chance, in_force, self._refusals, shares, depth, resources, journal)
-        self._objects = objects = JobObjects(store, outbox, deeds, journal)
-        quotas, self._depot = Quotas(store, in_force, deeds, journal), Depot(store, outbox, in_force, journal)
-        self._locations = locations = Locations(store, in_force, ledger, deeds, journal)
-        self._fetching = Fetching(store, outbox, in_force, ledger, quotas, self._depot, deeds, journal, locations)
-        self._intake = Intake(
-            store, outbox, in_force, self._refusals, self._offers, depth, resources, ledger, objects, locations
-        )
-        slotted = (store, in_force, self._refusals, ledger, shares, deeds, objects, resources, journal)
-        self._slots = Slots(*slotted, parts.say_running_after_s)
-        self._bucket = InBucket(store, in_force, objects, self._depot, quotas, deeds, journal)
-        self._news = NewsOfJobs(self._refusals, self._slots, objects, self._fetching, locations, quotas, self._bucket)
-        self._trials = Trials(store, in_force, ledger, self._slots, resources, chance)
-        self._takeover = Takeover(store, self._slots, chance, journal)
-        self._reconciliation = Reconciliation(store, outbox, self._offers, in_force, chance, journal)
-        kept, versions = KeptObjects(store, outbox, journal), Versions(store, in_force, journal)
-        self._retention = Retention(store, in_force, deeds, journal)
-        self._presence = PresenceSaid(
-            *(store, in_force, self._refusals, self._offers, depth, resources, self._fetching, self._depot),
-            *(chance, journal),
-        )
-        surplus = Surplus(store, in_force, self._slots, shares, ledger, journal)
-        leaving = (deeds, self._slots, self._retention, self._presence)
-        self._forgetting = Forgetting(store, in_force, parts.topics, *leaving)
+        self._context = context = _context_of(parts)
+        self._in_force = context.in_force
+        ledger, shares = Ledger(context), Shares(context.in_force.weight_of, context.journal)
+        self._logs, self._heard = JobLogs(context, parts.runner), Heard(context)
+        self._refusals = refusals = Refusals(context)
+        resources, depth = Resources(context), Depth(context, shares)
+        self._offers = offers = Offers(context, refusals, shares, depth, resources)
+        self._objects, self._depot = objects, depot = JobObjects(context), Depot(context)
+        quotas, self._locations = Quotas(context), Locations(context, ledger)
+        self._fetching = Fetching(context, ledger, quotas, depot, self._locations)
+        self._intake = Intake(context, refusals, offers, ledger, objects, self._locations)
+        self._slots = Slots(context, refusals, ledger, shares, objects, resources, parts.say_running_after_s)
+        self._bucket = InBucket(context, objects, depot, quotas)
+        self._news = NewsOfJobs(refusals, self._slots, objects, self._fetching, self._locations, quotas, self._bucket)
+        self._trials = Trials(context, ledger, self._slots, resources)
+        self._takeover, self._reconciliation = Takeover(context, self._slots), Reconciliation(context, offers.open)
+        self._retention = Retention(context)
+        self._presence = PresenceSaid(context, refusals, offers.open, depth, resources, self._fetching, depot)
+        self._forgetting = Forgetting(context, self._slots, self._retention, self._presence)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
             self._takeover,
-            versions,
+            Versions(context),
             self._heard,
             self._slots,
-            surplus,
+            Surplus(context, self._slots, shares, ledger),
             self._reconciliation,
-            kept,
-            self._offers,
+            KeptObjects(context),
+            offers,
             depth,
             self._retention,
             objects,
             self._fetching,
-            locations,
+            self._locations,
             quotas,
             self._bucket,
             self._presence,
-            self._deeds,
+            context.deeds,
         )
         self.handlers = self._handlers()
 
@@ -326,7 +320,7 @@ class AgentReactor(Assembly):
         return MappingProxyType(
             {
                 OfferAccept: self._intake.on_accept,
-                OfferReject: lambda manager, message, at: self._offers.on_reject(manager, message.offer, at),
+                OfferReject: lambda manager, message, at: self._offers.open.on_reject(manager, message.offer, at),
                 JobDataReady: self._intake.on_data,
                 JobKill: self._on_kill,
                 JobStatusRequest: self._intake.on_status_request,
@@ -362,4 +356,4 @@ class AgentReactor(Assembly):
         record = {"action": "rejected_there", "peer": manager, "message_type": message.message_type}
         log.error("the manager rejected a %s: %s", message.message_type, message.reason, extra=record)
         if message.message_type == JobOffer.__name__:
-            self._offers.on_unreadable(manager, at)
+            self._offers.open.on_unreadable(manager, at)

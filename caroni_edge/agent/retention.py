@@ -6,12 +6,9 @@ In small batches. Age is bounded by an allowance, since a clock may jump; size n
 import logging
 from math import inf
 
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.lifecycle import JOB, JobState
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobKey
-from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.allowance import Allowance
 from caroni_edge.node.parts import Part
@@ -31,12 +28,12 @@ _FINISHED = tuple(status for status in JobState if not JOB[status])
 class Retention(Part):
     """Deletes the rows of jobs, and orders to delete their directories."""
 
-    def __init__(self, store: Store, in_force: InForce, deeds: Deeds, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Look at what is in force."""
-        super().__init__(journal)
-        self._deeds = deeds
-        self._store, self._in_force = store, in_force
-        self._allowance = Allowance(journal)
+        super().__init__(context.journal)
+        self._deeds = context.deeds
+        self._store, self._in_force = context.store, context.in_force
+        self._allowance = Allowance(context.journal)
         self._trim_due = -inf
         self._is_forgetting, self._excess_bytes = False, 0  # as of the last look
         self._shrink_due, self._shrink_after, self._has_shrunk = -inf, 0, False

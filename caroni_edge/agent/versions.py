@@ -1,9 +1,7 @@
 """Notes which version of each job type is in force, for people: since when, from which text, for how many jobs."""
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobtypes import JobTypes
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 
@@ -13,10 +11,10 @@ KEPT_CHARS = 64 * 1024
 class Versions(Part):
     """Keeps rows of what comes into force."""
 
-    def __init__(self, store: Store, in_force: InForce, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Look at what is in force."""
-        super().__init__(journal)
-        self._store, self._in_force = store, in_force
+        super().__init__(context.journal)
+        self._store, self._in_force = context.store, context.in_force
         self._noted: JobTypes | None = None
 
     def on_start(self, at: Moment) -> None:

@@ -16,7 +16,7 @@ DECIDING = (
         for room in ("context", "jobs", "offers", "peers", "reactor", "retention", "schedules", "triggers", "workflows")
     ),
     "manager.notifications.notifications",
-    *(f"agent.{room}" for room in ("jobs", "offers", "peers", "reactor", "retention")),
+    *(f"agent.{room}" for room in ("context", "jobs", "offers", "peers", "reactor", "retention")),
 )
 GO_BACK = {"Memory", "Part", "Assembly"}
 """These note each change of an attribute, and take no plain container."""

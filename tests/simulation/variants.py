@@ -18,7 +18,7 @@ from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
 from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.lifecycle import JobEvent, JobState
-from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.offers.open import OpenOffers
 from caroni_edge.agent.offers.resources import Left
 from caroni_edge.agent.peers.reconcile import Reconciliation as AgentReconciliation
 from caroni_edge.agent.processes.port import JobOrder
@@ -184,10 +184,10 @@ def kills_dropped_when_deciding_fails() -> Iterator[None]:
     settle = AgentReactor.settle
 
     def forgetful(reactor: AgentReactor, at: Moment) -> None:
-        kept = dict(reactor._deeds._kills)
+        kept = dict(reactor._context.deeds._kills)
         settle(reactor, at)
         for job in kept:
-            reactor._deeds._kills._items.pop(job, None)  # in no journal
+            reactor._context.deeds._kills._items.pop(job, None)  # in no journal
 
     with instead(AgentReactor, "settle", forgetful):
         yield
@@ -592,9 +592,9 @@ def running_committed_after_the_start() -> Iterator[None]:
 
     def eager(reactor: AgentReactor, at: Moment) -> None:
         settle(reactor, at)
-        for order in reactor._deeds._starts:
+        for order in reactor._context.deeds._starts:
             reactor._runner.start(order)
-        reactor._deeds._starts = ()
+        reactor._context.deeds._starts = ()
 
     with instead(AgentReactor, "settle", eager):
         yield
@@ -621,7 +621,7 @@ def what_runs_not_looked_for() -> Iterator[None]:
 @VARIANTS.add
 def reservation_never_runs_out() -> Iterator[None]:
     """An offer that nobody answers keeps its places."""
-    with instead(Offers, "_run_out", _nothing), instead(OfferRows, "next_end", _nothing):
+    with instead(OpenOffers, "run_out", _nothing), instead(OfferRows, "next_end", _nothing):
         yield
 
 

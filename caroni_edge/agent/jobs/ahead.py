@@ -10,11 +10,11 @@ from math import inf
 from typing import NamedTuple
 
 from caroni_edge.agent.boxes.strength import Strength
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.offers.shares import Measured
 from caroni_edge.agent.store.jobs import JobRow, Running
-from caroni_edge.base.memory import Journal, Memory, MemoryDict
+from caroni_edge.base.memory import Memory, MemoryDict
 
 AHEAD_AT_KEEPER_S = 0.2
 """So much work is handed over for each slot: as long as its ends are gathered, and as that and a commit may take. It
@@ -43,11 +43,11 @@ class Ahead(Memory):
         is_recalling: They were recalled, and not all answers are there: nothing is handed over meanwhile.
     """
 
-    def __init__(self, deeds: Deeds, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Begin with none; `deeds` are for recalling them."""
-        super().__init__(journal)
-        self._deeds = deeds
-        self._jobs: MemoryDict[str, _Handed] = MemoryDict(journal)
+        super().__init__(context.journal)
+        self._deeds = context.deeds
+        self._jobs: MemoryDict[str, _Handed] = MemoryDict(context.journal)
         self._work_s = 0.0
         self._strength: Strength | None = None
         self.is_recalling = False

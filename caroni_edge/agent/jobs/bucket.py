@@ -3,14 +3,12 @@
 import logging
 from collections.abc import Iterable
 
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.quotas import Quotas
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.bucket import AWAY, BOTH, GOING, WANTED
-from caroni_edge.base.memory import Journal, MemoryDict
+from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.bucket import (
@@ -41,23 +39,14 @@ class InBucket(Part):
     the bytes lie here.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        in_force: InForce,
-        objects: JobObjects,
-        depot: Depot,
-        quotas: Quotas,
-        deeds: Deeds,
-        journal: Journal,
-    ) -> None:
+    def __init__(self, context: Context, objects: JobObjects, depot: Depot, quotas: Quotas) -> None:
         """Note in `deeds` what is to be done; `depot` hears what is in the bucket, `objects` what is lost."""
-        super().__init__(journal)
-        self._store, self._in_force, self._objects = store, in_force, objects
-        self._depot, self._quotas, self._deeds = depot, quotas, deeds
+        super().__init__(context.journal)
+        self._store, self._in_force, self._objects = context.store, context.in_force, objects
+        self._depot, self._quotas, self._deeds = depot, quotas, context.deeds
         # What is being done, by the state that it is for.
-        self._ordered: MemoryDict[ObjectId, str] = MemoryDict(journal)
-        self._coming: MemoryDict[ObjectId, int] = MemoryDict(journal)  # what comes back, and its size
+        self._ordered: MemoryDict[ObjectId, str] = MemoryDict(context.journal)
+        self._coming: MemoryDict[ObjectId, int] = MemoryDict(context.journal)  # what comes back, and its size
         self._free_bytes: int | None = None
 
     @property

@@ -3,14 +3,12 @@
 import logging
 from collections.abc import Iterable, Sequence
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.processes.port import ObjectFetched, PlaceRefused
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.bucket import Awaited
 from caroni_edge.agent.store.keeps import KeepRow
-from caroni_edge.base.memory import Journal, Memory
+from caroni_edge.base.memory import Memory
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.store.rows import PROMISED, THE_WORKFLOW
 from caroni_edge.protocol.codec import encode
@@ -34,10 +32,10 @@ class Depot(Memory):
         bucket_trouble: Why the bucket cannot be used; empty: it can.
     """
 
-    def __init__(self, store: Store, outbox: Outbox, in_force: InForce, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Answer by `outbox`."""
-        super().__init__(journal)
-        self._store, self._outbox, self._in_force = store, outbox, in_force
+        super().__init__(context.journal)
+        self._store, self._outbox, self._in_force = context.store, context.outbox, context.in_force
         self._no_room: str | None = None
         self.bucket_trouble = ""
 

@@ -2,8 +2,8 @@
 
 import logging
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.ahead import Ahead
-from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slottime import minutes
@@ -13,9 +13,8 @@ from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
-from caroni_edge.base.memory import Journal, Memory
+from caroni_edge.base.memory import Memory
 from caroni_edge.base.moment import Moment
 
 log = logging.getLogger(__name__)
@@ -26,19 +25,17 @@ class Endings(Memory):
 
     def __init__(
         self,
-        store: Store,
+        context: Context,
         ledger: Ledger,
         shares: Shares,
-        deeds: Deeds,
         objects: JobObjects,
         refusals: Refusals,
         unsaid: Unsaid,
         ahead: Ahead,
-        journal: Journal,
     ) -> None:
         """Note in `deeds` what is to be done after the commit; `unsaid` and `ahead` are those of the slots."""
-        super().__init__(journal)
-        self._store, self._ledger, self._shares, self._deeds = store, ledger, shares, deeds
+        super().__init__(context.journal)
+        self._store, self._ledger, self._shares, self._deeds = context.store, ledger, shares, context.deeds
         self._objects, self._refusals, self._unsaid, self._ahead = objects, refusals, unsaid, ahead
         self._ended: tuple[str, ...] = ()
 

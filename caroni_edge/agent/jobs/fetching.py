@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.locations import Locations
@@ -13,17 +13,14 @@ from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
 from caroni_edge.agent.jobs.wants import has, id_of, places_of, places_text, want_of
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.agent.store.wanted import Lacking
-from caroni_edge.base.memory import Journal, MemoryDict, MemorySet
+from caroni_edge.base.memory import MemoryDict, MemorySet
 from caroni_edge.base.moment import Moment
 from caroni_edge.config.hours import ALWAYS
 from caroni_edge.config.model import EVERYBODY
 from caroni_edge.node.parts import Part
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
@@ -61,43 +58,21 @@ class Fetching(Part):
         waiting: The jobs for whose files there is none now, and why, for people; any thread may ask.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        outbox: Outbox,
-        in_force: InForce,
-        ledger: Ledger,
-        quotas: Quotas,
-        depot: Depot,
-        deeds: Deeds,
-        journal: Journal,
-        locations: Locations,
-    ) -> None:
-        """Look at what may be here, and note in `deeds` what is to be done after the commit.
-
-        Args:
-            store: Where it is kept what is wanted.
-            outbox: Managers hear by it what places do not give.
-            in_force: What the owner wants.
-            ledger: Changes the jobs.
-            quotas: What may be here.
-            depot: What was promised.
-            deeds: Has done what is decided.
-            journal: Takes memory back.
-            locations: What keeps room for files from addresses.
-        """
-        super().__init__(journal)
-        self._store, self._outbox, self._in_force, self._quotas = store, outbox, in_force, quotas
-        self._locations, self._depot = locations, depot
-        self._ledger, self._deeds = ledger, deeds
-        self._wants: MemoryDict[FetchId, Want] = MemoryDict(journal)  # what is fetched
-        self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(journal)  # who does not have it
-        self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(journal)  # when was said: no ticket of ours
+    def __init__(self, context: Context, ledger: Ledger, quotas: Quotas, depot: Depot, locations: Locations) -> None:
+        """Look at what may be here by `quotas`, at what `depot` has promised and `locations` keep room for."""
+        super().__init__(context.journal)
+        self._store, self._outbox, self._in_force = context.store, context.outbox, context.in_force
+        self._deeds, self._ledger = context.deeds, ledger
+        self._quotas, self._depot, self._locations = quotas, depot, locations
+        self._wants: MemoryDict[FetchId, Want] = MemoryDict(context.journal)  # what is fetched
+        self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(context.journal)  # who does not have it
+        # When was said that a ticket is none of ours.
+        self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(context.journal)
         self._free_bytes: int | None = None
         self._disk_bytes = inf
         self._going_bytes = 0.0
         self._weighed_for = inf, Quota()
-        self._weighed: MemorySet[str] = MemorySet(journal)  # jobs whose files the disk could hold
+        self._weighed: MemorySet[str] = MemorySet(context.journal)  # jobs whose files the disk could hold
         self._seen, self._look_due = -1, inf
         self.waiting: Mapping[str, WaitsForRoom] = NOBODY
 

@@ -4,23 +4,19 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
 from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.wants import places_text
 from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
-from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.offers import Offers
 from caroni_edge.agent.offers.refusals import Refusals
-from caroni_edge.agent.offers.resources import Resources
-from caroni_edge.agent.offers.room import Room, look
+from caroni_edge.agent.offers.room import Room
 from caroni_edge.agent.offers.shares import Places
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.offers import OfferRow
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.messages import (
     JobAccepted,
@@ -103,21 +99,17 @@ class Intake:
 
     def __init__(
         self,
-        store: Store,
-        outbox: Outbox,
-        in_force: InForce,
+        context: Context,
         refusals: Refusals,
         offers: Offers,
-        depth: Depth,
-        resources: Resources,
         ledger: Ledger,
         objects: JobObjects,
         locations: Locations,
     ) -> None:
         """Decide by the offers made, the room there is, the job types in force and the files that can be here."""
-        self._objects, self._locations, self._resources = objects, locations, resources
-        self._store, self._outbox, self._in_force = store, outbox, in_force
-        self._refusals, self._offers, self._depth, self._ledger = refusals, offers, depth, ledger
+        self._store, self._outbox, self._in_force = context.store, context.outbox, context.in_force
+        self._refusals, self._offers, self._ledger = refusals, offers, ledger
+        self._objects, self._locations = objects, locations
 
     def on_accept(self, manager: str, message: OfferAccept, at: Moment) -> None:
         """Take the jobs that a manager places for an offer, or decline them one by one."""
@@ -131,7 +123,7 @@ class Intake:
         if row is None:
             self._offers.standing.on_jobs(manager, {placed.job_type for placed in message.jobs})
         else:
-            self._offers.on_jobs(row, places.used(), len(message.jobs), last=message.last, at=at)
+            self._offers.open.on_jobs(row, places.used(), len(message.jobs), last=message.last, at=at)
 
     def on_data(self, manager: str, message: JobDataReady, at: Moment) -> None:
         """Take the inputs of a job that was placed before they existed; if it cannot run with them, it is declined."""
@@ -230,4 +222,4 @@ class Intake:
         """Return the places for jobs that come after their offer has run out, or beyond what was offered."""
         if self._refusals.of_all():
             return Room()
-        return look(self._store, self._in_force.settings, self._depth, self._resources)
+        return self._offers.look()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace as replace_fields
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.takers import GIVER_ENDED, Takers, inputs_from
 from caroni_edge.agent.lifecycle import DATA, JOB, DataEvent, DataState, JobEvent, JobState
 from caroni_edge.agent.processes.outcome import (
@@ -17,13 +18,11 @@ from caroni_edge.agent.processes.outcome import (
     Killed,
     NeverBegan,
 )
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow
 from caroni_edge.agent.store.turnedaway import TurnedAway
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.base.text import as_unicode, encoded, tail
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobStatusUpdate, Placement, Values
 from caroni_edge.protocol.reconciling import JobHere
@@ -72,10 +71,10 @@ class Ledger:
         takers: The pending jobs that are given their inputs, or end, when others end.
     """
 
-    def __init__(self, store: Store, outbox: Outbox) -> None:
+    def __init__(self, context: Context) -> None:
         """Keep states in `store` and tell them through `outbox`."""
-        self._store, self._outbox = store, outbox
-        self.takers = Takers(store)
+        self._store, self._outbox = context.store, context.outbox
+        self.takers = Takers(context.store)
 
     def add(self, manager: str, placed: Placement, at: Moment, *, lacks_files: bool = False) -> None:
         """Add a job that was accepted: queued, or staging, when its inputs are all there, otherwise pending."""

@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JobEvent
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.locations import CameFrom, LocationRow
 from caroni_edge.base.hosts import how_listed
-from caroni_edge.base.memory import Journal, MemoryDict
+from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.locations import (
@@ -37,12 +35,12 @@ log = logging.getLogger(__name__)
 class Locations(Part):
     """Has the files brought that lie at addresses; what has come takes the place of its address in a job's inputs."""
 
-    def __init__(self, store: Store, in_force: InForce, ledger: Ledger, deeds: Deeds, journal: Journal) -> None:
+    def __init__(self, context: Context, ledger: Ledger) -> None:
         """Note in `deeds` what is to be done after the commit."""
-        super().__init__(journal)
-        self._store, self._in_force, self._ledger, self._deeds = store, in_force, ledger, deeds
-        self._sought: MemoryDict[LocationId, Sought] = MemoryDict(journal)  # what is fetched
-        self._sizes: MemoryDict[LocationId, int] = MemoryDict(journal)  # of those whose hosts have said it
+        super().__init__(context.journal)
+        self._store, self._in_force, self._ledger, self._deeds = context.store, context.in_force, ledger, context.deeds
+        self._sought: MemoryDict[LocationId, Sought] = MemoryDict(context.journal)  # what is fetched
+        self._sizes: MemoryDict[LocationId, int] = MemoryDict(context.journal)  # of those whose hosts have said it
         self._disk_bytes = inf
         self._seen = -1
 

@@ -1,10 +1,9 @@
 """Gives managers the pieces of their jobs' logs that they ask for."""
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.lifecycle import JOB
 from caroni_edge.agent.processes.port import JobRunner
-from caroni_edge.agent.store import Store
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.logs import JobLog, JobLogRequest
 
 CHUNK_BYTES = 32 * 1024
@@ -15,9 +14,9 @@ OVERHEAD_BYTES = 512
 class JobLogs:
     """Says pieces of logs as the runner has them; it remembers nothing."""
 
-    def __init__(self, store: Store, outbox: Outbox, runner: JobRunner) -> None:
+    def __init__(self, context: Context, runner: JobRunner) -> None:
         """Read what `runner` has, of the jobs in `store`."""
-        self._store, self._outbox, self._runner = store, outbox, runner
+        self._store, self._outbox, self._runner = context.store, context.outbox, runner
 
     def on_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:
         """Answer a manager that asks for a piece."""

@@ -5,16 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.processes.port import JobEnded
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.bucket import AWAY, BOTH
 from caroni_edge.agent.store.jobs import TRIAL, JobRow
 from caroni_edge.agent.store.wanted import Lacking
-from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.objects.bucket import Leave
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.store.rows import THE_WORKFLOW
@@ -48,10 +45,10 @@ class Missing(NamedTuple):
 class JobObjects(Part):
     """Keeps the rows of objects true to what jobs take and give."""
 
-    def __init__(self, store: Store, outbox: Outbox, deeds: Deeds, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Note in `deeds` what is to be done on disk after the commit, and say to managers what is lost."""
-        super().__init__(journal)
-        self._store, self._outbox, self._deeds = store, outbox, deeds
+        super().__init__(context.journal)
+        self._store, self._outbox, self._deeds = context.store, context.outbox, context.deeds
         self._look_due = inf
 
     def on_start(self, at: Moment) -> None:

@@ -6,11 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from caroni_edge.agent.jobs.deeds import Deeds
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.store.bucket import AWAY, BOTH
-from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.bucket import Leave
@@ -97,10 +94,10 @@ class Quotas(Part):
         reserved: How many bytes are on their way here, by manager.
     """
 
-    def __init__(self, store: Store, in_force: InForce, deeds: Deeds, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Look at what is in force; `deeds` has what is let go deleted after the commit."""
-        super().__init__(journal)
-        self._store, self._in_force, self._deeds = store, in_force, deeds
+        super().__init__(context.journal)
+        self._store, self._in_force, self._deeds = context.store, context.in_force, context.deeds
         self.reserved: Mapping[str, int] = NOTHING
         self._told = Quota()
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from caroni_edge.agent.boxes.strength import Choice
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.ahead import Ahead
-from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.endings import Endings
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, with_nulls
 from caroni_edge.agent.jobs.ledger import Ledger
@@ -19,10 +19,7 @@ from caroni_edge.agent.offers.resources import Left, Resources
 from caroni_edge.agent.offers.shares import Measured, Shares
 from caroni_edge.agent.processes.outcome import Killed
 from caroni_edge.agent.processes.port import JobOrder
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
-from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text, from_text
@@ -41,26 +38,23 @@ class Slots(Part):
 
     def __init__(
         self,
-        store: Store,
-        in_force: InForce,
+        context: Context,
         refusals: Refusals,
         ledger: Ledger,
         shares: Shares,
-        deeds: Deeds,
         objects: JobObjects,
         resources: Resources,
-        journal: Journal,
         say_running_after_s: float,
     ) -> None:
         """Note in `deeds` what is to be done after the commit, and say that a job runs when it has for so long."""
-        super().__init__(journal)
-        self._store, self._in_force, self._ledger, self._shares = store, in_force, ledger, shares
-        self._deeds, self._objects, self._resources = deeds, objects, resources
-        self._unsaid = Unsaid(store, ledger, journal, say_running_after_s)
+        super().__init__(context.journal)
+        self._store, self._in_force, self._ledger, self._shares = context.store, context.in_force, ledger, shares
+        self._deeds, self._objects, self._resources = context.deeds, objects, resources
+        self._unsaid = Unsaid(context, ledger, say_running_after_s)
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self.queued = 0
-        self.ahead = Ahead(deeds, journal)
-        self.endings = Endings(store, ledger, shares, deeds, objects, refusals, self._unsaid, self.ahead, journal)
+        self.ahead = Ahead(context)
+        self.endings = Endings(context, ledger, shares, objects, refusals, self._unsaid, self.ahead)
         self._handed_at_serial = 0
         self._here: frozenset[str] = frozenset()  # who had jobs to be started at the last look
 

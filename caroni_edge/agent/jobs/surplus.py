@@ -3,15 +3,13 @@
 from collections import Counter
 from math import inf
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.depth import AHEAD_S
 from caroni_edge.agent.offers.room import Kind
 from caroni_edge.agent.offers.shares import Shares
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 
@@ -23,12 +21,10 @@ LATE = "jobs take longer here than they did, and it would have to wait"
 class Surplus(Part):
     """Looks how long what is queued will take; what every agent keeps, twice the slots, stays."""
 
-    def __init__(
-        self, store: Store, in_force: InForce, slots: Slots, shares: Shares, ledger: Ledger, journal: Journal
-    ) -> None:
+    def __init__(self, context: Context, slots: Slots, shares: Shares, ledger: Ledger) -> None:
         """Look at how long jobs of a type took, and for how long those run that have not ended."""
-        super().__init__(journal)
-        self._store, self._in_force, self._slots = store, in_force, slots
+        super().__init__(context.journal)
+        self._store, self._in_force, self._slots = context.store, context.in_force, slots
         self._shares, self._ledger = shares, ledger
         self._due = inf
 

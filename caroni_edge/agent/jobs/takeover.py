@@ -7,11 +7,10 @@ start gets another name: managers must not take it for the database that they kn
 
 import logging
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.processes.port import TakenOver
-from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal
-from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 
 log = logging.getLogger(__name__)
@@ -24,11 +23,11 @@ class Takeover(Part):
         is_done: The agent may go on.
     """
 
-    def __init__(self, store: Store, slots: Slots, chance: Chance, journal: Journal) -> None:
+    def __init__(self, context: Context, slots: Slots) -> None:
         """Tell `slots` which jobs have begun and ended."""
-        super().__init__(journal)
-        self._store, self._slots, self._chance = store, slots, chance
-        self._serial = store.facts.serial()  # how far the database has come, before anything happens in it
+        super().__init__(context.journal)
+        self._store, self._slots, self._chance = context.store, slots, context.chance
+        self._serial = context.store.facts.serial()  # how far the database has come, before anything happens in it
         self.is_done = False
 
     def on_taken_over(self, found: TakenOver, at: Moment) -> None:

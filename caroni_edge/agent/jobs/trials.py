@@ -5,17 +5,16 @@ and outputs that are checked, outlives the daemon, can be killed, and goes with 
 and how it ends says nothing about the host to managers.
 """
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.offers.resources import Resources
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL
 from caroni_edge.base.errors import CaroniError
-from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import Placement, Values
 
 WORKFLOW = "trial"
@@ -31,12 +30,10 @@ class TrialRefused(CaroniError):
 class Trials:
     """Starts trials, one at a time."""
 
-    def __init__(
-        self, store: Store, in_force: InForce, ledger: Ledger, slots: Slots, resources: Resources, chance: Chance
-    ) -> None:
+    def __init__(self, context: Context, ledger: Ledger, slots: Slots, resources: Resources) -> None:
         """Start by the job types that are in force."""
-        self._store, self._in_force, self._ledger = store, in_force, ledger
-        self._slots, self._resources, self._chance = slots, resources, chance
+        self._store, self._in_force, self._ledger = context.store, context.in_force, ledger
+        self._slots, self._resources, self._chance = slots, resources, context.chance
 
     def start(self, name: str, inputs: Values, at: Moment) -> str:
         """Give a slot to a trial; return the job's name.

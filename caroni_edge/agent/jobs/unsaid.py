@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from math import inf
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.lifecycle import JobState
-from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal, Memory, MemoryDict
+from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.base.moment import Moment
 
 SAY_RUNNING_AFTER_S = 0.05
@@ -16,11 +16,11 @@ SAY_RUNNING_AFTER_S = 0.05
 class Unsaid(Memory):
     """Tells managers that their jobs run, of those that have run for a moment."""
 
-    def __init__(self, store: Store, ledger: Ledger, journal: Journal, after_s: float) -> None:
+    def __init__(self, context: Context, ledger: Ledger, after_s: float) -> None:
         """Tell it through `ledger` when a job has run for `after_s`; 0: whoever starts it tells it."""
-        super().__init__(journal)
-        self._store, self._ledger, self._after_s = store, ledger, after_s
-        self._jobs: MemoryDict[str, float] = MemoryDict(journal)  # and when their managers hear of them
+        super().__init__(context.journal)
+        self._store, self._ledger, self._after_s = context.store, ledger, after_s
+        self._jobs: MemoryDict[str, float] = MemoryDict(context.journal)  # and when their managers hear of them
 
     @property
     def waits(self) -> bool:

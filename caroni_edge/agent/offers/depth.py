@@ -5,9 +5,9 @@ A slot that has to ask for its next job idles for a commit and a way there and b
 later would wait as long. The owner may fix the numbers (`backlog`, `pending`).
 """
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.offers.shares import Shares
-from caroni_edge.agent.settings import InForce
-from caroni_edge.base.memory import Journal, MemoryDict
+from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 
@@ -20,11 +20,11 @@ SHORTEST_S = 0.001
 class Depth(Part):
     """Follows how long jobs take, by doubling and halving: what the presence says changes seldom."""
 
-    def __init__(self, in_force: InForce, shares: Shares, journal: Journal) -> None:
+    def __init__(self, context: Context, shares: Shares) -> None:
         """Begin with twice the slots: nobody knows yet how long jobs take."""
-        super().__init__(journal)
-        self._in_force, self._shares = in_force, shares
-        self._doublings: MemoryDict[str, int] = MemoryDict(journal)
+        super().__init__(context.journal)
+        self._in_force, self._shares = context.in_force, shares
+        self._doublings: MemoryDict[str, int] = MemoryDict(context.journal)
 
     def more(self) -> dict[str, int]:
         """Return how many jobs of a type are kept beyond the places that all types share, of those that are short."""

@@ -2,26 +2,25 @@
 
 from collections.abc import Mapping
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.lifecycle import OfferState
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.demands import DemandRow
-from caroni_edge.base.memory import Journal
-from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.codec import decode_notice
 from caroni_edge.protocol.labels import are_labels, as_list
 from caroni_edge.protocol.messages import JobFulfillmentRequest, Presence
-from caroni_edge.protocol.topics import Request, Topics
+from caroni_edge.protocol.topics import Request
 
 
 class Heard(Part):
     """Keeps what managers say of themselves and of their demand; any of it may be late or lost."""
 
-    def __init__(self, store: Store, in_force: InForce, topics: Topics, chance: Chance, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Keep what is heard in `store`."""
-        super().__init__(journal)
-        self._store, self._in_force, self._topics, self._chance = store, in_force, topics, chance
+        super().__init__(context.journal)
+        self._store, self._in_force = context.store, context.in_force
+        self._topics, self._chance = context.topics, context.chance
         self._types_changed = False
 
     def on_start(self, at: Moment) -> None:

@@ -1,9 +1,8 @@
 """What the agent does not offer or take, and why: its presence says so, and managers show it in `why`."""
 
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.store.records import Record
-from caroni_edge.base.memory import Journal, Memory, MemoryDict
+from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.config.model import EVERYBODY
 from caroni_edge.protocol import depots
 
@@ -26,16 +25,16 @@ _MIB = 1 << 20
 class Refusals(Memory):
     """Decides what is refused, by what is in force and what has happened here."""
 
-    def __init__(self, store: Store, in_force: InForce, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Look at what is in force, and at what is in the database."""
-        super().__init__(journal)
-        self._store, self._in_force = store, in_force
+        super().__init__(context.journal)
+        self._store, self._in_force = context.store, context.in_force
         self._free_bytes: int | None = None
         self._no_room: str | None = None
-        self._over: MemoryDict[str, str] = MemoryDict(journal)
-        self._lacking: MemoryDict[str, str] = MemoryDict(journal)
-        self._records: MemoryDict[str, Record] = MemoryDict(journal)
-        self._records.update((record.job_type, record) for record in store.records.all())
+        self._over: MemoryDict[str, str] = MemoryDict(context.journal)
+        self._lacking: MemoryDict[str, str] = MemoryDict(context.journal)
+        self._records: MemoryDict[str, Record] = MemoryDict(context.journal)
+        self._records.update((record.job_type, record) for record in context.store.records.all())
 
     def on_disk(self, free_bytes: int) -> None:
         """Note how much of the disk is free."""
@@ -53,10 +52,6 @@ class Refusals(Memory):
     def on_over(self, whose: str, reason: str) -> None:
         """Offer nothing to a manager, or (`*`) to all, until a job ends: the files of one that has ended do not fit."""
         self._over[whose] = reason
-
-    def is_over(self, manager: str) -> bool:
-        """Tell whether files of a manager's jobs wait until others of its files go."""
-        return manager in self._over
 
     def on_lacking(self, job_type: str, reason: str) -> None:
         """Refuse a job type that lacks something on this host, until the owner has its job types read anew."""
@@ -116,6 +111,10 @@ class Refusals(Memory):
         if self._in_force.types.get(job_type) is None:
             return f"the agent has no job type {job_type}"
         return self._lacking.get(job_type)
+
+    def allow(self, manager: str, job_type: str) -> bool:
+        """Tell whether jobs of this manager and type may be offered for, but for what is refused to all."""
+        return manager not in self._over and self.of_placement(manager, job_type) is None
 
     def failing(self) -> dict[str, float]:
         """Return the job types that are offered one place at a time, and when the next place is due."""

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobtypes import JobType, JobTypes
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.needs import more_than_there_is
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.jobs import TRIAL, Holding
 from caroni_edge.agent.store.load import Count
-from caroni_edge.base.memory import Journal, Memory, MemoryDict
+from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.config.units import amount_text
 from caroni_edge.values.json import as_text, from_text
 
@@ -77,11 +76,12 @@ class Left:
 class Resources(Memory):
     """Knows what running jobs hold, and which job types wait for some of it while managers have jobs for them."""
 
-    def __init__(self, store: Store, in_force: InForce, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Look at what is in force, and at what jobs hold in the database."""
-        super().__init__(journal)
-        self._store, self._in_force = store, in_force
-        self._waiting: MemoryDict[str, int] = MemoryDict(journal)  # job types in line, by the number that each drew
+        super().__init__(context.journal)
+        self._store, self._in_force = context.store, context.in_force
+        # Job types in line, by the number that each drew.
+        self._waiting: MemoryDict[str, int] = MemoryDict(context.journal)
         self._needing: Mapping[str, JobType] = MappingProxyType({})
         self._found_in: JobTypes | None = None  # the job types that `_needing` was made of
 

@@ -6,21 +6,15 @@ such an offer, what is free now is offered without a demand, if nobody has one t
 free for it: others may have taken the places when jobs come, which then are declined and asked for as ever.
 """
 
-import logging
-
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.lifecycle import OfferState
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.room import Kind, Room
+from caroni_edge.agent.offers.saying import OffersSaid
 from caroni_edge.agent.offers.shares import Places
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
-from caroni_edge.base.memory import Journal, Memory, MemorySet
-from caroni_edge.base.moment import Chance, Moment
-from caroni_edge.node.reactor import Outbox
-from caroni_edge.protocol.messages import JobOffer
-
-log = logging.getLogger(__name__)
+from caroni_edge.base.memory import Memory, MemorySet
+from caroni_edge.base.moment import Moment
 
 STANDS_FOR_S = 600.0
 """So long a manager may come back to it."""
@@ -29,21 +23,11 @@ STANDS_FOR_S = 600.0
 class Standing(Memory):
     """Makes offers that stand, one at a time for each manager and job type; it needs to remember none."""
 
-    def __init__(
-        self,
-        store: Store,
-        outbox: Outbox,
-        chance: Chance,
-        in_force: InForce,
-        refusals: Refusals,
-        depth: Depth,
-        journal: Journal,
-    ) -> None:
+    def __init__(self, context: Context, said: OffersSaid, refusals: Refusals, depth: Depth) -> None:
         """Offer what the offers for a demand have left."""
-        super().__init__(journal)
-        self._store, self._outbox, self._chance = store, outbox, chance
-        self._in_force, self._refusals, self._depth = in_force, refusals, depth
-        self._owed: MemorySet[Kind] = MemorySet(journal)
+        super().__init__(context.journal)
+        self._store, self._said, self._refusals, self._depth = context.store, said, refusals, depth
+        self._owed: MemorySet[Kind] = MemorySet(context.journal)
 
     def on_demand_over(self, manager: str, job_type: str) -> None:
         """A manager has no demand for a type any more: what it needed was done, here if its last offer brought jobs."""
@@ -63,47 +47,26 @@ class Standing(Memory):
     def settle(self, room: Room, at: Moment) -> None:
         """Offer what is free to those that are owed an offer, while nobody has a demand that could be offered for."""
         for kind in sorted(self._owed):
-            if not self._may_have(*kind, at.now):
+            if not self._may_have(*kind, room, at.now):
                 self._owed.discard(kind)
         kinds = [
             kind for kind in sorted(self._owed) if self._is_open_to(kind) and room.places_ready.copy().take(kind[1])
         ]
         for manager, job_type in kinds:
             self._owed.discard((manager, job_type))
-            parts = (_part(places, job_type, len(kinds)) for places in (room.places_ready, room.places_waiting))
-            self._offer(manager, job_type, *parts)
+            ready = _part(room.places_ready, job_type, len(kinds))
+            waiting = _part(room.places_waiting, job_type, len(kinds))
+            self._said.say(manager, job_type, (ready, waiting), valid_for_s=STANDS_FOR_S, stands=True)
 
     def _is_open_to(self, kind: Kind) -> bool:
         """Tell whether no offer is open that answers a demand: the manager takes a later one in its place."""
         return self._store.offers.status(*kind) != OfferState.OPEN
 
-    def _may_have(self, manager: str, job_type: str, now: float) -> bool:
+    def _may_have(self, manager: str, job_type: str, room: Room, now: float) -> bool:
         """Tell whether a manager is there, and may have jobs of a type done here that need nothing beside a slot."""
-        known = self._in_force.types.get(job_type)
-        if known is None or known.needs or known.parallel is not None or self._refusals.lacks(job_type):
-            return False
-        may_be = self._in_force.settings.serves(manager) and not self._refusals.is_over(manager)
-        is_sound = job_type not in self._refusals.failing()
-        return may_be and is_sound and self._store.managers.may_be_told(manager, now)
-
-    def _offer(self, manager: str, job_type: str, ready: int, waiting: int) -> None:
-        known = self._in_force.types.get(job_type)
-        assert known is not None
-        offer = JobOffer(
-            offer=self._chance.new_id(),
-            job_type=job_type,
-            serial=0,
-            ready=ready,
-            waiting=waiting,
-            repeat=known.repeat,
-            valid_for=STANDS_FOR_S,
-            database=self._store.facts.database_for(manager),
-            labels=dict(self._in_force.settings.labels),
-            stands=True,
-        )
-        self._outbox.put(manager, offer)
-        record = {"action": "offer_made", "peer": manager, "offer": offer.offer}
-        log.debug("offered %d ready and %d waiting of %s without a demand", ready, waiting, job_type, extra=record)
+        is_plain = job_type not in room.places_ready.left.types
+        is_sound = self._refusals.allow(manager, job_type) and job_type not in self._refusals.failing()
+        return is_plain and is_sound and self._store.managers.may_be_told(manager, now)
 
 
 def _part(places: Places, job_type: str, kinds: int) -> int:

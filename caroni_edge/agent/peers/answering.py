@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
-from caroni_edge.base.memory import Journal
+from caroni_edge.agent.context import Context
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
-from caroni_edge.node.reactor import Outbox
 
 MESSAGES_AT_ONCE = 8
 WAITING_MAX, LOOK_AGAIN_S = 256, 1.0
@@ -29,10 +28,10 @@ AnswerT = TypeVar("AnswerT", bound=OpenAnswer)
 class Answering(Part, Generic[AnswerT]):
     """Puts the pieces of answers into the outbox, whose rows say how far each is: it goes on after a restart."""
 
-    def __init__(self, outbox: Outbox, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Put what is said into `outbox`."""
-        super().__init__(journal)
-        self._outbox = outbox
+        super().__init__(context.journal)
+        self._outbox = context.outbox
         self._due = inf
 
     @abstractmethod

@@ -1,31 +1,19 @@
 """How a manager is forgotten that will not come back."""
 
-from caroni_edge.agent.jobs.deeds import Deeds
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.peers.presence import PresenceSaid
 from caroni_edge.agent.retention import Retention
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.node.reactor import Forgotten
-from caroni_edge.protocol.topics import Topics
 
 
 class Forgetting:
     """Deletes what concerns a manager, from rows and from the memory of the parts."""
 
-    def __init__(
-        self,
-        store: Store,
-        in_force: InForce,
-        topics: Topics,
-        deeds: Deeds,
-        slots: Slots,
-        retention: Retention,
-        presence: PresenceSaid,
-    ) -> None:
+    def __init__(self, context: Context, slots: Slots, retention: Retention, presence: PresenceSaid) -> None:
         """Use the rows, and the parts that remember something of managers."""
-        self._store, self._in_force, self._topics = store, in_force, topics
-        self._deeds, self._slots, self._retention, self._presence = deeds, slots, retention, presence
+        self._store, self._in_force, self._topics = context.store, context.in_force, context.topics
+        self._deeds, self._slots, self._retention, self._presence = context.deeds, slots, retention, presence
 
     def forget(self, peer: str) -> Forgotten:
         """Forget a manager: its running jobs are killed, and nothing more is said to it."""

@@ -5,11 +5,9 @@ It is said in pieces, each of which is true when it is put: what is kept, or no 
 
 import logging
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.peers.answering import Answering
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.objectanswers import OpenObjectAnswer
-from caroni_edge.base.memory import Journal
-from caroni_edge.node.reactor import Outbox
 from caroni_edge.protocol.keeping import ObjectHere, ObjectsHere
 
 log = logging.getLogger(__name__)
@@ -21,10 +19,10 @@ OBJECTS_AT_ONCE = 40
 class KeptObjects(Answering[OpenObjectAnswer]):
     """Names the objects that are kept."""
 
-    def __init__(self, store: Store, outbox: Outbox, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Begin with the answers that are on their way, as `store` has them."""
-        super().__init__(outbox, journal)
-        self._store = store
+        super().__init__(context)
+        self._store = context.store
 
     def open_answers(self) -> list[OpenObjectAnswer]:
         """Return the answers that are not complete."""

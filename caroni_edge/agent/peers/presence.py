@@ -5,18 +5,17 @@ from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.offers.depth import Depth
-from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.offers.open import OpenOffers
 from caroni_edge.agent.offers.refusals import Refusals
 from caroni_edge.agent.offers.resources import Resources
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.turnedaway import TurnedAway
 from caroni_edge.base.hosts import HOSTS_SAID_MAX, Host
-from caroni_edge.base.memory import Journal, MemoryDict
-from caroni_edge.base.moment import Chance, Moment
+from caroni_edge.base.memory import MemoryDict
+from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.jobtypes import JobTypeNotice
 
@@ -45,21 +44,18 @@ class PresenceSaid(Part):
 
     def __init__(
         self,
-        store: Store,
-        in_force: InForce,
+        context: Context,
         refusals: Refusals,
-        offers: Offers,
+        offers: OpenOffers,
         depth: Depth,
         resources: Resources,
         fetching: Fetching,
         depot: Depot,
-        chance: Chance,
-        journal: Journal,
     ) -> None:
         """Look at what is in force, refused and taken, at what becomes of offers, how much is kept, and what waits."""
-        super().__init__(journal)
-        self._store, self._in_force, self._refusals, self._offers = store, in_force, refusals, offers
-        self._depth, self._resources, self._fetching, self._chance = depth, resources, fetching, chance
+        super().__init__(context.journal)
+        self._store, self._in_force, self._refusals, self._offers = context.store, context.in_force, refusals, offers
+        self._depth, self._resources, self._fetching, self._chance = depth, resources, fetching, context.chance
         self._depot = depot
         # As of the last look, and what the node has been told, or will be when it asks.
         self._true = self._said = _Facts()
@@ -67,7 +63,7 @@ class PresenceSaid(Part):
         self._due = -inf  # when the next change may be said
         self._newcomer_due = inf  # when all is said to a manager that has started
         self._unheard_due = -inf  # when all may be said to a manager that seems not to know us
-        self._boots: MemoryDict[str, str] = MemoryDict(journal)  # the process last heard of each manager
+        self._boots: MemoryDict[str, str] = MemoryDict(context.journal)  # the process last heard of each manager
         self._notices: Mapping[str, JobTypeNotice] = MappingProxyType({})
         self._noticed: object = None  # the job types that `_notices` was made of
 

@@ -6,15 +6,12 @@ in each batch, and survives a restart; all of it is repeatable.
 
 import logging
 
+from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.ledger import here_of, slim
-from caroni_edge.agent.offers.offers import Offers
+from caroni_edge.agent.offers.open import OpenOffers
 from caroni_edge.agent.peers.answering import Answering
-from caroni_edge.agent.settings import InForce
-from caroni_edge.agent.store import Store
 from caroni_edge.agent.store.answers import OpenAnswer
-from caroni_edge.base.memory import Journal
-from caroni_edge.base.moment import Chance, Moment
-from caroni_edge.node.reactor import Outbox
+from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.codec import MESSAGE_LIMIT_BYTES, TOGETHER_LIMIT_BYTES, encode
 from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 
@@ -27,13 +24,11 @@ JOBS_AT_ONCE = 500
 class Reconciliation(Answering[OpenAnswer]):
     """Voids offers and answers when a link began anew, and answers the `JobsWanted` that follows."""
 
-    def __init__(
-        self, store: Store, outbox: Outbox, offers: Offers, in_force: InForce, chance: Chance, journal: Journal
-    ) -> None:
+    def __init__(self, context: Context, offers: OpenOffers) -> None:
         """Begin with the answers that are on their way, as `store` has them."""
-        super().__init__(outbox, journal)
-        self._store, self._offers, self._chance = store, offers, chance
-        self._in_force = in_force
+        super().__init__(context)
+        self._store, self._in_force, self._chance = context.store, context.in_force, context.chance
+        self._offers = offers
 
     def settle(self, at: Moment) -> None:
         """Void what belongs to links that began anew, and put the next pieces of the answers into the outbox."""

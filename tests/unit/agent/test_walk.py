@@ -12,7 +12,6 @@ from caroni_edge.agent.jobs.trials import TrialRefused
 from caroni_edge.agent.lifecycle import JOB, JobState
 from caroni_edge.agent.offers.offers import VALID_FOR_S
 from caroni_edge.agent.offers.refusals import PAUSED
-from caroni_edge.agent.offers.room import look
 from caroni_edge.agent.processes.outcome import Failed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.store.jobs import TRIAL
 from caroni_edge.protocol.linkmessage import LinkMessage
@@ -279,7 +278,7 @@ class Walk:
         assert running + queued <= settings.slots + settings.backlog + settings.pending + trials
         is_paused = self.bench.store.facts.paused()
         assert not queued or (running == settings.slots and not is_paused), "a slot idles while a job is ready"
-        room = look(self.bench.store, settings, self.bench.reactor._depth, self.bench.reactor._resources)
+        room = self.bench.reactor._offers.look()
         assert room.ready >= -settings.pending - trials
         assert room.waiting >= -trials
         counted = self.bench.database.conn.execute("SELECT state, sum(jobs) FROM load GROUP BY state")
@@ -308,7 +307,7 @@ class Walk:
         assert self.live() == []
         self.bench.advance(VALID_FOR_S)
         self.hear()
-        room = look(self.bench.store, self.bench.settings, self.bench.reactor._depth, self.bench.reactor._resources)
+        room = self.bench.reactor._offers.look()
         assert room.ready == self.bench.settings.slots + self.bench.settings.backlog
         assert room.waiting == self.bench.settings.pending
         assert list(self.bench.reactor.open_peers()) == []

@@ -591,7 +591,7 @@ def test_a_rejected_offer_message_frees_its_places() -> None:
 
 def test_what_the_agent_decides_itself_must_fit_the_state_of_the_job(bench: Bench) -> None:
     row = bench.job(running(bench))
-    ledger = Ledger(bench.store, bench.outbox)
+    ledger = Ledger(bench.reactor._context)
     decisions: list[Callable[[], object]] = [
         lambda: ledger.begin(row, "v2", "shared", None, bench.at, tell=True),
         lambda: ledger.bring_data(row, {}),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from caroni_edge.agent.offers.offers import AGAIN, VALID_FOR_S
+from caroni_edge.agent.offers.offers import VALID_FOR_S
+from caroni_edge.agent.offers.open import AGAIN
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.processes.port import JobEnded
 from caroni_edge.base.moment import Moment
